@@ -1,0 +1,66 @@
+# Two commands from nothing: `make report` redoes the study, `make test` runs every check.
+# Both find an interpreter and make .venv first (scripts/setup); a second run starts at once.
+
+BIN := .venv/bin
+PYTHON_RUN := $(BIN)/python
+ARGS ?=
+PIN := uv pip compile pyproject.toml --universal --python-version 3.12 --upgrade --quiet \
+	--no-header --no-annotate --no-emit-index-url
+
+# A PYTHONPATH of the user's would put other packages before the pinned ones.
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: help report test test-slow lint format setup setup-dev hooks pins dist clean
+
+help:
+	@echo "make report     redo the study: every model, its posterior, REML or OLS, published figures"
+	@echo "make test       run every check and the tests, quickest first"
+	@echo "make test-slow  run the long tests: recovery, calibration"
+	@echo "make lint       run the checks without the tests"
+	@echo "make format     put the code in its standard form"
+	@echo "make hooks      run the same checks before each commit (pre-commit)"
+	@echo "make pins       resolve requirements/*.txt anew (needs uv)"
+	@echo "make dist       build the wheel and the source distribution into dist/"
+	@echo "make clean      remove what the other targets made"
+	@echo "ARGS=... is passed on: make report ARGS='--out study', make test ARGS='-k reml'"
+
+report: setup
+	$(BIN)/bayes-mlm reproduce $(ARGS)
+
+test: lint
+	$(PYTHON_RUN) -m pytest -q $(ARGS)
+
+test-slow: setup-dev
+	$(PYTHON_RUN) -m pytest -q -m slow $(ARGS)
+
+lint: setup-dev
+	$(PYTHON_RUN) -m ruff check
+	$(PYTHON_RUN) -m ruff format --check
+	$(PYTHON_RUN) -m mypy
+	$(BIN)/lint-imports --no-logo
+
+format: setup-dev
+	$(PYTHON_RUN) -m ruff check --fix
+	$(PYTHON_RUN) -m ruff format
+
+setup:
+	@sh scripts/setup run
+
+setup-dev:
+	@sh scripts/setup dev
+
+hooks: setup-dev
+	$(PYTHON_RUN) -m pre_commit install
+
+pins:
+	$(PIN) --group build --output-file requirements/run.txt
+	$(PIN) --group build --group dev --constraint requirements/run.txt \
+		--output-file requirements/dev.txt
+
+dist: setup-dev
+	$(PYTHON_RUN) -m hatchling build
+
+clean:
+	rm -rf .venv .venv.lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		.import_linter_cache
+	find bayes_mlm tests -name __pycache__ -type d -prune -exec rm -rf {} +

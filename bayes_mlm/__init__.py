@@ -1,0 +1,95 @@
+"""Fit multilevel linear models, Bayesian beside REML, from one design.
+
+How much of an outcome's variation lies within groups and how much between them, and what do
+predictors at each level have to do with it?
+
+Importing the package is quick: every public name below is loaded when it is first used, and the
+heavy libraries (PyMC, ArviZ, pandas, statsmodels) only when a function needs them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bayes_mlm._version import __version__
+
+if TYPE_CHECKING:
+    from bayes_mlm.comparison import compare
+    from bayes_mlm.data import as_table, read_table
+    from bayes_mlm.datasets import (
+        load_dataset,
+        load_dyestuff2,
+        load_hsb,
+        load_orthodont,
+        load_sleepstudy,
+    )
+    from bayes_mlm.describe import crosstab, describe
+    from bayes_mlm.design import Design, build_design
+    from bayes_mlm.errors import BayesMLMError
+    from bayes_mlm.factories import (
+        between,
+        mundlak,
+        no_pooling,
+        partial_pooling,
+        pooled,
+        within,
+    )
+    from bayes_mlm.fitted import Fit
+    from bayes_mlm.fitting import fit
+    from bayes_mlm.kinds import for_kind, replay
+    from bayes_mlm.model_priors import model_priors
+    from bayes_mlm.ols import ols
+    from bayes_mlm.published import check_published
+    from bayes_mlm.reml import reml
+    from bayes_mlm.spec import load_record, records
+    from bayes_mlm.storage import load_fit, save_fit
+    from bayes_mlm.summary import summarise
+
+_HOME = {
+    "BayesMLMError": "errors",
+    "Design": "design",
+    "Fit": "fitted",
+    "as_table": "data",
+    "between": "factories",
+    "build_design": "design",
+    "check_published": "published",
+    "compare": "comparison",
+    "crosstab": "describe",
+    "describe": "describe",
+    "fit": "fitting",
+    "for_kind": "kinds",
+    "load_dataset": "datasets",
+    "load_dyestuff2": "datasets",
+    "load_fit": "storage",
+    "load_hsb": "datasets",
+    "load_orthodont": "datasets",
+    "load_record": "spec",
+    "load_sleepstudy": "datasets",
+    "model_priors": "model_priors",
+    "mundlak": "factories",
+    "no_pooling": "factories",
+    "ols": "ols",
+    "partial_pooling": "factories",
+    "pooled": "factories",
+    "read_table": "data",
+    "records": "spec",
+    "reml": "reml",
+    "replay": "kinds",
+    "save_fit": "storage",
+    "summarise": "summary",
+    "within": "factories",
+}
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'bayes_mlm' has no attribute {name!r}")
+    value = getattr(import_module(f"bayes_mlm.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)

@@ -1,0 +1,139 @@
+"""Analyse one model with every engine that was asked for, and put the results side by side."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bayes_mlm.classical import (
+    Classical,
+    fit_classical,
+    has_random_effects,
+    summarise_classical,
+)
+from bayes_mlm.comparison import Compared, compare
+from bayes_mlm.design import Design
+from bayes_mlm.errors import EngineError
+from bayes_mlm.estimates import Estimate, Summary
+from bayes_mlm.fitted import Fit, Settings
+from bayes_mlm.fitting import design_of, fit_design
+from bayes_mlm.published import PublishedRow, check_published
+from bayes_mlm.spec import Record
+from bayes_mlm.summary import DEFAULT_MASS, summarise
+
+type Engine = Literal["nuts", "reml", "ols"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """Hold all that was found out about one model.
+
+    Parameters
+    ----------
+    record : Record
+    design : Design
+    fit : Fit or None
+        The posterior, unless only REML or OLS was asked for.
+    classical : Classical
+        The REML fit, or the OLS fit of a model without group effects.
+    summaries : tuple of Summary
+        One an engine, the posterior first.
+    compared : tuple of Compared
+        A row a quantity, the engines side by side.
+    published : tuple of PublishedRow
+        The record's published figures, each with its verdict.
+    """
+
+    record: Record
+    design: Design
+    fit: Fit | None
+    classical: Classical
+    summaries: tuple[Summary, ...]
+    compared: tuple[Compared, ...]
+    published: tuple[PublishedRow, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether every engine's verdict is clean."""
+        return all(summary.verdict.ok for summary in self.summaries)
+
+    @property
+    def rows(self) -> tuple[Estimate, ...]:
+        """Every estimate of every engine."""
+        return tuple(row for summary in self.summaries for row in summary)
+
+
+def analyse(
+    record: Record,
+    settings: Settings | None,
+    *,
+    data: Any = None,
+    engine: Engine = "nuts",
+    null: Analysis | None = None,
+    mass: float = DEFAULT_MASS,
+    progressbar: bool = False,
+) -> Analysis:
+    """Fit one record and compare the engines with each other and with what was published.
+
+    Parameters
+    ----------
+    record : Record
+    settings : Settings or None
+        For NUTS.
+    data : data frame, str or Path, optional
+        Instead of the record's own data.
+    engine : {"nuts", "reml", "ols"}
+        "nuts" adds REML or OLS beside it; the others run alone.
+    null : Analysis, optional
+        Of the record's null model, for R² by level.
+    mass : float
+        Of the intervals.
+    progressbar : bool
+        Whether NUTS draws a progress bar.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    BayesMLMError
+        Whatever stops the record from being fitted, in one line.
+    """
+    design = design_of(record, data)
+    _check_engine(engine, design)
+    classical = fit_classical(design, mass=mass)
+    summaries = [
+        summarise_classical(
+            classical, record.name, design, null=null.classical if null is not None else None
+        )
+    ]
+    fit = None
+    if engine == "nuts":
+        if settings is None:
+            raise EngineError("NUTS needs settings; make them with make_settings")
+        fit = fit_design(record, design, settings, progressbar=progressbar)
+        summaries.insert(0, summarise(fit, null=None if null is None else null.fit, mass=mass))
+    return Analysis(
+        record=record,
+        design=design,
+        fit=fit,
+        classical=classical,
+        summaries=tuple(summaries),
+        compared=compare(*summaries, published=record.published),
+        published=check_published(record, design, classical),
+    )
+
+
+def _check_engine(engine: str, design: Design) -> None:
+    if engine not in ("nuts", "reml", "ols"):
+        raise EngineError(f"unknown engine {engine!r}; allowed: nuts, reml, ols")
+    random_effects = has_random_effects(design)
+    if engine == "reml" and not random_effects:
+        raise EngineError(
+            f"a {design.kind} model has no group effects for REML; use --engine ols, or add "
+            "(1 | group) to the formula"
+        )
+    if engine == "ols" and random_effects:
+        raise EngineError(
+            f"OLS has no group effects, and the formula '{design.formula}' has; "
+            "use --engine reml, or a kind without them"
+        )

@@ -1,0 +1,152 @@
+"""Fit a design by REML or OLS, whichever it calls for, and summarise the fit as rows."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from bayes_mlm import posterior
+from bayes_mlm.design import Design
+from bayes_mlm.estimates import Estimate, Summary
+from bayes_mlm.model_parts import effect_pairs
+from bayes_mlm.ols import OlsFit, ols
+from bayes_mlm.reml import RemlFit, reml
+from bayes_mlm.reml_inference import Interval
+from bayes_mlm.summary import DEFAULT_MASS, check_mass
+from bayes_mlm.verdict import Finding, Verdict
+
+type Classical = RemlFit | OlsFit
+
+
+def has_random_effects(design: Design) -> bool:
+    """Tell whether group effects are drawn from a distribution (REML) or not there (OLS)."""
+    return design.q > 0 and design.kind != "no_pooling"
+
+
+def fit_classical(design: Design, *, mass: float = DEFAULT_MASS) -> Classical:
+    """Fit by REML if the design has group effects, else by OLS.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind.
+    mass : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    RemlFit or OlsFit
+
+    Examples
+    --------
+    >>> from bayes_mlm.datasets import load_dataset
+    >>> from bayes_mlm.design import build_design
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> print(f"{fit_classical(design).sigma_e:.4f}")
+    6.0856
+    """
+    check_mass(mass)
+    if has_random_effects(design):
+        return reml(design, level=mass)
+    return ols(design, level=mass)
+
+
+def summarise_classical(
+    fit: Classical, name: str, design: Design, *, null: Classical | None = None
+) -> Summary:
+    """Summarise a REML or OLS fit as rows named like those of a posterior.
+
+    Standard errors are those of generalised least squares at the estimate for the coefficients
+    (lme4's), and of the observed information for the variance parameters. Intervals are Wald (t
+    for OLS) for the coefficients and profile for `sigma_u`, `sigma_e` and `icc`; what follows
+    from the icc alone has the icc's interval, carried over.
+
+    Parameters
+    ----------
+    fit : RemlFit or OlsFit
+    name : str
+        Of the model.
+    design : Design
+        That was fitted.
+    null : RemlFit, optional
+        Of the model without predictors, for R² by level.
+
+    Returns
+    -------
+    Summary
+    """
+    engine = "ols" if isinstance(fit, OlsFit) else "reml"
+    rows = list(_coefficients(fit))
+    if isinstance(fit, RemlFit):
+        rows += _variances(fit, design)
+        if fit.icc is not None:
+            rows += _from_icc(fit, design)
+            if isinstance(null, RemlFit) and null.icc is not None and fit.terms != null.terms:
+                explained = posterior.r_squared(
+                    fit.sigma_u[0], fit.sigma_e, null.sigma_u[0], null.sigma_e
+                )
+                rows += [(key, float(value), None, None) for key, value in explained.items()]
+        verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
+        interval = f"{_level(fit):.0%} Wald/profile"
+    else:
+        rows.append(("sigma_e", fit.sigma_e, None, None))
+        verdict = Verdict((Finding("optimum", True, "closed form"),))
+        interval = f"{_level(fit):.0%} t"
+    rows.append(("loglik", fit.loglik, None, None))
+    return Summary(
+        rows=tuple(
+            Estimate(
+                model=name,
+                engine=engine,
+                quantity=quantity,
+                estimate=estimate,
+                sd=None if error is None or math.isnan(error) else error,
+                lower=None if span is None else span.lower,
+                upper=None if span is None else span.upper,
+            )
+            for quantity, estimate, error, span in rows
+        ),
+        interval=interval,
+        verdict=verdict,
+    )
+
+
+type _Row = tuple[str, float, float | None, Interval | None]
+
+
+def _level(fit: Classical) -> float:
+    return fit.beta_interval[0].level
+
+
+def _coefficients(fit: Classical) -> Iterator[_Row]:
+    errors = np.sqrt(np.diagonal(fit.beta_cov))
+    for term, beta, error, span in zip(fit.terms, fit.beta, errors, fit.beta_interval, strict=True):
+        yield f"beta[{term}]", float(beta), float(error), span
+
+
+def _variances(fit: RemlFit, design: Design) -> Iterator[_Row]:
+    spans = fit.intervals
+    for k, effect in enumerate(fit.effects):
+        name = "sigma_u" if design.has_icc else f"sigma_u[{effect}]"
+        span = None if spans is None else spans.sigma_u[k]
+        yield name, float(fit.sigma_u[k]), float(fit.errors.sigma_u[k]), span
+    lower, upper = np.triu_indices(design.q, k=1)
+    for pair, a, b in zip(effect_pairs(design), lower, upper, strict=True):
+        yield f"rho_u[{pair}]", float(fit.rho_u[a, b]), float(fit.errors.rho_u[a, b]), None
+    span = None if spans is None else spans.sigma_e
+    yield "sigma_e", fit.sigma_e, fit.errors.sigma_e, span
+
+
+def _from_icc(fit: RemlFit, design: Design) -> Iterator[_Row]:
+    assert fit.icc is not None  # for mypy: the caller looked
+    span = None if fit.intervals is None else fit.intervals.icc
+    yield "icc", fit.icc, fit.errors.icc, span
+    values = posterior.derived(design, fit.icc)
+    for name, value in values.items():
+        carried = None
+        if span is not None:  # both rise with the icc, so the ends go to the ends
+            ends = [float(posterior.derived(design, end)[name]) for end in (span.lower, span.upper)]
+            carried = Interval(
+                lower=ends[0], upper=ends[1], level=span.level, method=f"{span.method}, of the icc"
+            )
+        yield name, float(value), None, carried

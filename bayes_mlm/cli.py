@@ -1,0 +1,311 @@
+"""Run analyses from the command line: the only place that prints."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bayes_mlm._version import __version__
+from bayes_mlm.errors import BayesMLMError, PriorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bayes_mlm.analysis import Analysis
+    from bayes_mlm.spec import Record
+
+EXIT_INPUT, EXIT_USAGE, EXIT_VERDICT = 1, 2, 3
+# Fixed, so that two people who type the same command read the same numbers.
+DEFAULT_SEED = 1982
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help=(
+        "How much of an outcome's variation lies within groups and how much between, and what do "
+        "predictors at each level have to do with it? Bayesian posterior beside REML.\n\n"
+        "Start with:\n\n"
+        "  bayes-mlm reproduce          the High School and Beyond study, every model\n\n"
+        '  bayes-mlm fit "y ~ x + (1 | g)" --data my.csv\n\n'
+        "Exit codes: 0 good; 1 the input is wrong; 2 the command is wrong; 3 fitted, but do not "
+        "trust it before reading the verdict."
+    ),
+)
+
+Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 1000).")]
+Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
+Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
+Seed = Annotated[int, typer.Option(help="Seed: the same seed gives the same draws.")]
+TargetAccept = Annotated[float, typer.Option(help="Nearer 1: smaller, safer steps.")]
+Mass = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, no progress.")]
+
+
+@app.command()
+def reproduce(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("reproduction"),
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = DEFAULT_SEED,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    quiet: Quiet = False,
+) -> None:
+    """Redo the High School and Beyond study: every model, every printed figure, a verdict on each.
+
+    Writes estimates.csv, published.csv, and for each model its posterior (.nc) and its record
+    (.toml) with the seed and versions.
+    """
+    from bayes_mlm import console as show
+    from bayes_mlm.outputs import write_run
+    from bayes_mlm.published import check_data_figures, count_statuses
+    from bayes_mlm.spec import records
+
+    asked = {"draws": draws, "tune": tune, "chains": chains}
+    ladder = records()
+    console = show.make_console()
+    analyses = []
+    for analysis in _analyse_ladder(ladder, asked, random_seed, target_accept, mass, quiet):
+        _print_analysis(analysis)
+        analyses.append(analysis)
+    order = [record.name for record in ladder]
+    analyses.sort(key=lambda analysis: order.index(analysis.record.name))
+    published = [row for analysis in analyses for row in analysis.published]
+    published = [*check_data_figures(), *published]
+    console.print("The ladder (posterior means, REML or OLS estimates)")
+    console.print(show.ladder_table(analyses))
+    console.print("Printed figures that are wrong, and the right ones")
+    console.print(show.corrections_table(published))
+    counts = count_statuses(published)
+    console.print(
+        f"{len(published)} printed figures: "
+        + ", ".join(f"{count} {status}" for status, count in counts.items())
+    )
+    unclean = [analysis.record.name for analysis in analyses if not analysis.ok]
+    console.print(
+        f"{len(analyses)} models; "
+        + (f"verdict NOT clean for: {', '.join(unclean)}" if unclean else "all verdicts clean")
+    )
+    write_run(out, analyses, published)
+    console.print(f"written to {out}")
+    if unclean:
+        raise typer.Exit(EXIT_VERDICT)
+
+
+@app.command()
+def fit(
+    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    data: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    ] = None,
+    engine: Annotated[Literal["nuts", "reml", "ols"], typer.Option(help="What to fit with.")] = (
+        "nuts"
+    ),
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="pooled, between, no_pooling, within, mundlak or partial_pooling "
+            "(default: partial_pooling if the formula has a bar, else pooled)."
+        ),
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
+    group_level: Annotated[
+        list[str] | None, typer.Option(help="A column that must be constant within groups.")
+    ] = None,
+    missing: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
+    ] = "error",
+    prior: Annotated[
+        list[str] | None, typer.Option(help='For example "sigma_u=HalfNormal(5)"; repeatable.')
+    ] = None,
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = DEFAULT_SEED,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    out: Annotated[Path | None, typer.Option(help="Folder for estimates, posterior, record.")] = (
+        None
+    ),
+    quiet: Quiet = False,
+) -> None:
+    """Fit one model: a formula and a file, a bundled model, or a record of your own."""
+    from bayes_mlm import console as show
+    from bayes_mlm.analysis import analyse
+    from bayes_mlm.fitting import as_record, make_settings
+    from bayes_mlm.outputs import write_run
+
+    record = as_record(
+        model,
+        data,
+        kind=kind,
+        group=group,
+        group_level=group_level or (),
+        missing=missing,
+        priors=_read_priors(prior or []),
+    )
+    settings = make_settings(
+        record,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        random_seed=random_seed,
+        target_accept=target_accept,
+    )
+    with _status(f"fitting {record.name}", quiet=quiet):
+        null = _null_of(record, data, mass) if engine != "ols" else None
+        analysis = analyse(
+            record, settings, data=data, engine=engine, null=null, mass=mass, progressbar=False
+        )
+    _print_analysis(analysis, priors=True)
+    if out is not None:
+        write_run(out, [analysis], analysis.published)
+        show.make_console().print(f"written to {out}")
+    if not analysis.ok:
+        raise typer.Exit(EXIT_VERDICT)
+
+
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show this one's record.")] = None,
+) -> None:
+    """List the bundled models, or print one's record, to start your own from."""
+    from bayes_mlm import console as show
+    from bayes_mlm.spec import load_record, records
+
+    console = show.make_console()
+    if name is None:
+        console.print(show.records_table(records()))
+        console.print("bayes-mlm models NAME prints one; bayes-mlm fit NAME fits it")
+        return
+    source = load_record(name).source
+    assert source is not None  # for mypy: what load_record returns has a file
+    console.print(Path(source).read_text(encoding="utf-8"), soft_wrap=True, end="")
+
+
+@app.command()
+def describe(
+    data: Annotated[str, typer.Option(help="CSV or Parquet file, or an embedded set.")] = "hsb",
+    column: Annotated[
+        list[str] | None, typer.Option(help="A column to describe; repeatable (default: numbers).")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Grouping column: how many, how large.")] = None,
+    cross: Annotated[
+        str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
+    ] = None,
+) -> None:
+    """Describe a table: counts, means, sds, quartiles, group sizes, a crosstab."""
+    from bayes_mlm import console as show
+    from bayes_mlm.describe import crosstab, group_sizes
+    from bayes_mlm.describe import describe as describe_columns
+    from bayes_mlm.fitting import read_data
+
+    if data == "hsb":  # the study's own first page, as it was printed in 2015
+        column = column or ["mathach", "ses"]
+        group = group or "schoolid"
+        cross = cross or "sector,female,minority"
+    table = read_data(data)
+    console = show.make_console()
+    console.print(str(describe_columns(table, column)), soft_wrap=True)
+    if group is not None:
+        console.print("\n" + str(group_sizes(table, group)), soft_wrap=True)
+    if cross is not None:
+        row, *columns = [name.strip() for name in cross.split(",")]
+        console.print("\n" + str(crosstab(table, row, columns)), soft_wrap=True)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Show the version; typer calls this before every command."""
+    if show_version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a mistake in the input is one line and exit code 1."""
+    try:
+        app()
+    except BayesMLMError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_INPUT)
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        sys.exit(130)
+
+
+def _analyse_ladder(
+    ladder: "Sequence[Record]",
+    asked: dict[str, int | None],
+    random_seed: int,
+    target_accept: float,
+    mass: float,
+    quiet: bool,
+) -> "Iterator[Analysis]":
+    """Analyse every record, null models first because the others are measured against them."""
+    from bayes_mlm.analysis import analyse
+    from bayes_mlm.fitting import make_settings
+
+    nulls = {record.null for record in ladder}
+    done: dict[str, Analysis] = {}
+    for k, record in enumerate(sorted(ladder, key=lambda one: one.name not in nulls), start=1):
+        settings = make_settings(
+            record, **asked, random_seed=random_seed, target_accept=target_accept
+        )
+        with _status(f"{k}/{len(ladder)} fitting {record.name}", quiet=quiet):
+            done[record.name] = analyse(
+                record, settings, null=done.get(record.null or ""), mass=mass
+            )
+        yield done[record.name]
+
+
+def _null_of(record: "Record", data: str | None, mass: float) -> "Analysis | None":
+    """Fit the null model by REML, which costs next to nothing, for R² by level."""
+    from bayes_mlm.analysis import analyse
+    from bayes_mlm.spec import baseline
+
+    null = baseline(record)
+    return None if null is None else analyse(null, None, data=data, engine="reml", mass=mass)
+
+
+def _read_priors(texts: "Sequence[str]") -> dict[str, str]:
+    priors = {}
+    for text in texts:
+        # "sigma_u=HalfNormal(sigma=5)": the first = separates; a prior's name holds none.
+        name, equals, prior = text.partition("=")
+        if not equals or not prior.strip():
+            raise PriorError(
+                f"--prior {text!r} must be NAME=DISTRIBUTION, such as sigma_u=HalfNormal(5)"
+            )
+        if name.strip() in priors:
+            raise PriorError(f"--prior {name.strip()} is given twice; keep one")
+        priors[name.strip()] = prior.strip()
+    return priors
+
+
+def _print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
+    from bayes_mlm import console as show
+
+    console = show.make_console()
+    console.print(show.analysis_title(analysis))
+    if priors and analysis.fit is not None:
+        console.print(show.priors_table(analysis))
+    console.print(show.estimates_table(analysis))
+    for line in [*show.verdict_lines(analysis.summaries), *analysis.design.notes]:
+        console.print(line)
+    console.print()
+
+
+def _status(message: str, *, quiet: bool) -> AbstractContextManager[object]:
+    """Show what is being done while it lasts, on a terminal only."""
+    from bayes_mlm import console as show
+
+    console = show.make_console(stderr=True)
+    return nullcontext() if quiet or not console.is_terminal else console.status(message)

@@ -1,0 +1,146 @@
+"""Show results as rich tables; computes nothing."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from bayes_mlm.analysis import Analysis
+from bayes_mlm.estimates import Estimate, Summary
+from bayes_mlm.published import PublishedRow
+from bayes_mlm.spec import Record
+
+# What a pipe or a file gets; a terminal keeps its own width.
+_PIPE_WIDTH = 120
+_LADDER = ("Intercept", "ses", "sector", "ses:sector")
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Make a console that neither wraps tables in a pipe nor reads names as markup."""
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPE_WIDTH)
+    return console
+
+
+def analysis_title(analysis: Analysis) -> str:
+    """Say what was fitted: name, formula, kind, rows and groups."""
+    record, design = analysis.record, analysis.design
+    rows = f"n = {design.n}"
+    if design.group is not None:
+        rows += f", {design.J} groups ({design.group})"
+    dropped = f", {design.n_dropped} rows dropped (missing values)" if design.n_dropped else ""
+    return f"{record.name}: {record.formula} [{record.kind}]\n{rows}{dropped}"
+
+
+def estimates_table(analysis: Analysis) -> Table:
+    """Lay out one model: each quantity by each engine, their difference, the printed figure."""
+    posterior = next((s for s in analysis.summaries if s.rows[0].engine == "nuts"), None)
+    classical = analysis.summaries[-1]
+    engine = classical.rows[0].engine.upper()
+    table = Table(box=SIMPLE_HEAD, title_justify="left")
+    table.add_column("quantity")
+    if posterior is not None:
+        for head in ("mean", "sd", posterior.interval, "ESS", "R-hat"):
+            table.add_column(head, justify="right")
+    for head in (engine, "se", classical.interval):
+        table.add_column(head, justify="right")
+    if posterior is not None:
+        table.add_column("diff/sd", justify="right")
+    printed = any(row.published for row in analysis.compared)
+    if printed:
+        table.add_column("printed", justify="right")
+    for row in analysis.compared:
+        cells = [row.quantity]
+        if posterior is not None:
+            cells += [*_estimate(row.posterior), *_convergence(row.posterior)]
+        cells += _estimate(row.classical)
+        if posterior is not None:
+            cells.append("" if row.difference is None else f"{row.difference:+.2f}")
+        if printed:
+            cells.append(row.published or "")
+        table.add_row(*cells)
+    return table
+
+
+def verdict_lines(summaries: Sequence[Summary]) -> list[str]:
+    """Say for each engine whether to believe it, and why."""
+    return [
+        f"{'ok ' if summary.verdict.ok else 'NOT OK '} {summary.rows[0].engine}: {summary.verdict}"
+        for summary in summaries
+    ]
+
+
+def priors_table(analysis: Analysis) -> Table:
+    """Lay out the priors in force, in outcome units."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("prior for")
+    table.add_column("in outcome units")
+    if analysis.fit is not None:
+        for name, prior in analysis.fit.priors.by_name(analysis.design).items():
+            table.add_row(name, str(prior))
+    return table
+
+
+def ladder_table(analyses: Sequence[Analysis]) -> Table:
+    """Lay out the ladder: a row a model and engine, the main quantities as columns."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("model")
+    table.add_column("engine")
+    names = [f"beta[{term}]" for term in _LADDER]
+    shown = [*names, "sigma_u", "sigma_e", "icc", "r2_between", "r2_within"]
+    for name in shown:
+        table.add_column(name.removeprefix("beta[").removesuffix("]"), justify="right")
+    for analysis in analyses:
+        for k, summary in enumerate(analysis.summaries):
+            cells = []
+            for name in shown:
+                row = summary[name] if name in summary else None
+                cells.append("" if row is None else f"{row.estimate:.3f}")
+            name = analysis.record.name if k == 0 else ""
+            table.add_row(name, summary.rows[0].engine, *cells)
+    return table
+
+
+def corrections_table(rows: Sequence[PublishedRow]) -> Table:
+    """Lay out the published figures that are wrong: as printed, right, and why."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("model")
+    table.add_column("printed figure")
+    table.add_column("printed", justify="right")
+    table.add_column("right", justify="right")
+    table.add_column("why", overflow="fold")
+    for row in rows:
+        if row.status == "corrected":
+            right = "" if row.right is None else f"{row.right:.4g}"
+            table.add_row(row.model, row.quantity, row.printed, right, row.reason)
+    return table
+
+
+def records_table(records: Sequence[Record]) -> Table:
+    """Lay out the bundled models."""
+    table = Table(box=SIMPLE_HEAD)
+    for head in ("model", "kind", "formula"):
+        table.add_column(head, overflow="fold")
+    for record in records:
+        table.add_row(record.name, record.kind, record.formula)
+    return table
+
+
+def _estimate(row: Estimate | None) -> list[str]:
+    if row is None:
+        return ["", "", ""]
+    spec = ".2f" if row.quantity == "loglik" else ".4f"
+    interval = ""
+    if row.lower is not None and row.upper is not None:
+        interval = f"[{row.lower:{spec}}, {row.upper:{spec}}]"
+    return [f"{row.estimate:{spec}}", "" if row.sd is None else f"{row.sd:{spec}}", interval]
+
+
+def _convergence(row: Estimate | None) -> list[str]:
+    if row is None or row.ess_bulk is None or row.ess_tail is None or row.r_hat is None:
+        return ["", ""]
+    return [f"{min(row.ess_bulk, row.ess_tail):.0f}", f"{row.r_hat:.3f}"]
+
+

@@ -1,0 +1,283 @@
+"""Turn a table and a formula into the arrays that every engine reads.
+
+A `Design` is made once (`build_design`) and handed to the factories, to REML and to OLS, so that
+what they disagree about is never the data. `bayes_mlm.kinds` lays it out for a kind of model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.data import (
+    Table,
+    check_group,
+    check_group_level,
+    check_outcome,
+    check_predictors,
+    handle_missing,
+    require_columns,
+    require_finite,
+)
+from bayes_mlm.encoding import Encoding, encode, learn_encoding
+from bayes_mlm.errors import DesignError
+from bayes_mlm.formula import Formula, parse_formula
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+INTERCEPT = "Intercept"
+_VARIES = 1e-9
+# A column is aliased when what the columns before it leave of it is below this part of its sd.
+_ALIASED = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Hold the arrays of one model, with the names of their rows and columns.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Outcome, in its own units.
+    X : ndarray, shape (n, p)
+        Fixed-effect columns, named by `terms`.
+    Z : ndarray, shape (n, q)
+        Group-effect columns, named by `effects`; q = 0 without group effects.
+    codes : ndarray of int, shape (n,)
+        Group of each row, an index into `labels`; zeros when there is no group.
+    labels : ndarray, shape (J,)
+        The real group labels, sorted.
+    outcome, group : str, str or None
+        Names of the outcome and of the grouping factor.
+    terms, effects : tuple of str
+        Names of the columns of X and Z.
+    kind : str
+        The kind of model the arrays are laid out for (see `bayes_mlm.kinds`).
+    formula : Formula
+        The formula the arrays came from.
+    encoding : Encoding
+        What was learned from the table (levels, means), so that new data replay it.
+    base : GroupMeans or None
+        Group means of the columns as the formula gave them; None when there is no group.
+    n_dropped : int
+        Rows left out because of missing values, by the user's explicit wish.
+    notes : tuple of str
+        Remarks on the data that a reader of the results should see.
+    """
+
+    y: Floats
+    X: Floats
+    Z: Floats
+    codes: Ints
+    labels: NDArray[Any]
+    outcome: str
+    terms: tuple[str, ...]
+    effects: tuple[str, ...]
+    group: str | None
+    kind: str
+    formula: Formula
+    encoding: Encoding
+    base: "GroupMeans | None" = None
+    n_dropped: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.y.size)
+
+    @property
+    def p(self) -> int:
+        """Number of fixed-effect columns."""
+        return int(self.X.shape[1])
+
+    @property
+    def q(self) -> int:
+        """Number of group-effect columns."""
+        return int(self.Z.shape[1])
+
+    @property
+    def J(self) -> int:  # noqa: N802  (the field's symbol for the number of groups)
+        """Number of groups."""
+        return int(self.labels.size)
+
+    @property
+    def group_sizes(self) -> Ints:
+        """Rows in each group, shape (J,)."""
+        return np.bincount(self.codes, minlength=self.J)
+
+    @property
+    def has_intercept(self) -> bool:
+        """Tell whether X holds a column of ones named Intercept."""
+        return INTERCEPT in self.terms
+
+    @property
+    def has_icc(self) -> bool:
+        """Tell whether one intraclass correlation exists: a random intercept and nothing else."""
+        return self.effects == (INTERCEPT,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupMeans:
+    """Hold the group means of the formula's own columns, which several kinds are made of.
+
+    Parameters
+    ----------
+    terms : tuple of str
+        Names of the columns, p of them.
+    means : ndarray, shape (J, p)
+        Mean of each column in each group.
+    varies : ndarray of bool, shape (p,)
+        Whether the column varies within groups: its deviations from the group means exceed 1e-9
+        of its own size ("is it constant?" is asked by tolerance, never by equality).
+    """
+
+    terms: tuple[str, ...]
+    means: Floats
+    varies: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Hold the columns of new data, laid out as a `Design` was.
+
+    Parameters
+    ----------
+    X, Z : ndarray, shapes (m, p) and (m, q)
+        Columns in the order of the design's `terms` and `effects`.
+    codes : ndarray of int, shape (m,)
+        Group of each row as an index into the design's `labels`; -1 for a group it never saw.
+    """
+
+    X: Floats
+    Z: Floats
+    codes: Ints
+
+
+def build_design(
+    formula: str | Formula,
+    table: Table,
+    *,
+    group: str | None = None,
+    missing: Literal["error", "drop"] = "error",
+    group_level: Sequence[str] = (),
+) -> Design:
+    """Evaluate a formula on a table, after checking that the two make an estimable model.
+
+    Parameters
+    ----------
+    formula : str or Formula
+        For example ``"mathach ~ ses * sector + (1 | schoolid)"``.
+    table : Table
+        Columns as read by `bayes_mlm.read_table` or `bayes_mlm.as_table`.
+    group : str, optional
+        The grouping column of a formula without a bar, for the kinds that need groups.
+    missing : {"error", "drop"}
+        What to do with rows that miss a value in a column the model uses.
+    group_level : sequence of str
+        Columns declared to be properties of the group; an error if one varies within a group.
+
+    Returns
+    -------
+    Design
+        With kind "partial_pooling" if the formula has a bar, else "pooled".
+
+    Raises
+    ------
+    DataError, FormulaError, DesignError
+        If the table, the formula or the two together cannot make the model.
+
+    Examples
+    --------
+    >>> from bayes_mlm.datasets import load_dataset
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> design.n, design.J, design.terms, design.effects
+    (7185, 160, ('Intercept', 'ses'), ('Intercept',))
+    """
+    parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    if group is not None and parsed.group is not None and group != parsed.group:
+        raise DesignError(
+            f"the formula groups by {parsed.group!r} but group={group!r} was given; give one of them"
+        )
+    group = parsed.group or group
+    names = list(dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level]))
+    require_columns(table, names)
+    kept = handle_missing(table, names, missing=missing)
+    table = kept.table
+    require_finite(table, [name for name in names if name != group])
+    notes = check_outcome(table, parsed.outcome.columns[0])
+    labels: NDArray[Any] = np.zeros(1, dtype=np.int64)
+    codes = np.zeros(table.n, dtype=np.int64)
+    if group is not None:
+        predictors = [name for name in parsed.predictor_columns if name != group]
+        effects = [name for term in parsed.effects for factor in term for name in factor.columns]
+        groups = check_group(table, group, predictors, effects=effects)
+        labels, codes = groups.labels, groups.codes
+        check_group_level(table, group, group_level)
+    check_predictors(table, [name for name in parsed.predictor_columns if name != group])
+    encoding = learn_encoding(parsed, table, group=group)
+    arrays = encode(encoding, table)
+    design = Design(
+        y=arrays.y,
+        X=arrays.X,
+        Z=arrays.Z,
+        codes=codes,
+        labels=labels,
+        outcome=encoding.outcome,
+        terms=arrays.terms,
+        effects=arrays.effects,
+        group=group,
+        kind="partial_pooling" if arrays.Z.shape[1] else "pooled",
+        formula=parsed,
+        encoding=encoding,
+        base=_group_means(arrays.X, arrays.terms, codes, labels.size) if group else None,
+        n_dropped=kept.n_dropped,
+        notes=notes,
+    )
+    check_estimable(design)
+    return design
+
+
+def _group_means(X: Floats, terms: tuple[str, ...], codes: Ints, n_groups: int) -> GroupMeans:
+    means = means_by_group(X, codes, n_groups)
+    inside = np.sqrt(((X - means[codes]) ** 2).mean(axis=0))
+    return GroupMeans(terms=terms, means=means, varies=inside > _VARIES * np.abs(X).max(axis=0))
+
+
+def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
+    """Average the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
+    columns = values.reshape(values.shape[0], -1)
+    sums = [np.bincount(codes, weights=column, minlength=n_groups) for column in columns.T]
+    means = np.array(sums).T / np.bincount(codes, minlength=n_groups)[:, None]
+    return means.reshape(n_groups, *values.shape[1:])
+
+
+def check_estimable(design: Design) -> None:
+    """Refuse columns that the rest of the model already says."""
+    X, remedy = design.X, "leave one of them out"
+    wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
+    if design.n <= wanted:
+        raise DesignError(
+            f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
+            f"({', '.join(design.terms)}); use fewer predictors or more data"
+        )
+    if design.kind == "no_pooling":
+        X = X - means_by_group(X, design.codes, design.J)[design.codes]
+        remedy = "a no-pooling model has an own intercept a group, which leaves only what varies"
+        remedy += " within groups; use partial pooling for predictors of the group"
+    elif design.has_intercept:
+        X = X - np.where(np.array(design.terms) == INTERCEPT, 0.0, X.mean(axis=0))
+    sizes = np.sqrt((design.X**2).sum(axis=0))
+    left = np.abs(np.diag(np.linalg.qr(X / np.where(sizes > 0, sizes, 1.0), mode="r")))
+    own = np.sqrt((X**2).sum(axis=0)) / np.where(sizes > 0, sizes, 1.0)
+    for term, rest, size in zip(design.terms, left, own, strict=True):
+        if size <= _VARIES:
+            where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
+            raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
+        if rest <= _ALIASED * size:
+            raise DesignError(
+                f"the predictor {term!r} is a linear combination of the predictors before it; "
+                f"{remedy}"
+            )

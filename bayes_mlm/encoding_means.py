@@ -1,0 +1,54 @@
+"""Learn the means and sds that `center`, `scale`, `within` and `between` replay on new data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Floats = NDArray[np.float64]
+type Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Centring:
+    """Hold the mean and sd (divisor n - 1; 0 for one row) of an expression, in its own units."""
+
+    expression: str
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelMeans:
+    """Hold the mean of an expression in each group of a column; labels and means run in step."""
+
+    expression: str
+    group: str
+    labels: tuple[Scalar, ...]
+    means: tuple[float, ...]
+
+
+def learn_centring(text: str, values: Floats) -> Centring:
+    """Learn the mean and sd of the values, shape (n,), of the expression `text`."""
+    mean = float(values[0] + (values - values[0]).mean())
+    # Exactly 0 for a constant column: the rounding of its mean would leave a tiny sd.
+    varies = values.size > 1 and bool(np.ptp(values) > 0)
+    return Centring(expression=text, mean=mean, sd=float(values.std(ddof=1)) if varies else 0.0)
+
+
+def learn_means(text: str, group: str, values: Floats, labels: NDArray[Any]) -> LevelMeans:
+    """Learn the mean of the values, shape (n,), at each label, shape (n,), of column `group`."""
+    found, codes = np.unique(labels, return_inverse=True)
+    means = means_by_code(values, codes, found.size)
+    return LevelMeans(
+        expression=text, group=group, labels=tuple(found.tolist()), means=tuple(means.tolist())
+    )
+
+
+def means_by_code(values: Floats, codes: NDArray[np.int64], size: int) -> Floats:
+    """Average values by group code, about their own level so that an offset costs no digits."""
+    level = values[0]
+    sums = np.bincount(codes, weights=values - level, minlength=size)
+    means: Floats = level + sums / np.bincount(codes, minlength=size)
+    return means

@@ -1,0 +1,37 @@
+"""Name what can go wrong: one tree of exceptions, a branch a stage.
+
+Every message says what is wrong, what was found, what is allowed, and what to do next; the
+command line prints it as one line and exits with code 1.
+"""
+
+
+class BayesMLMError(Exception):
+    """Signal a mistake in what the user gave; catch this to catch every branch below."""
+
+
+class DataError(BayesMLMError):
+    """Signal a table that cannot be read or does not fit what was asked of it."""
+
+
+class FormulaError(BayesMLMError):
+    """Signal a formula that cannot be parsed or asks for something outside the language."""
+
+
+class PriorError(BayesMLMError):
+    """Signal a prior with an unknown family, parameter or an impossible value."""
+
+
+class SpecError(BayesMLMError):
+    """Signal a model record that is malformed or contradicts itself."""
+
+
+class DesignError(BayesMLMError):
+    """Signal a table and a formula that do not make an estimable design."""
+
+
+class EngineError(BayesMLMError):
+    """Signal an engine that cannot fit this model, or whose fit failed."""
+
+
+class StorageError(BayesMLMError):
+    """Signal a fit that cannot be written or read back."""

@@ -1,0 +1,147 @@
+"""Hold estimates as tidy rows: one quantity of one model by one engine.
+
+A row holds full precision; rounding belongs to whoever shows it. Rows are what is written to
+``estimates.csv``, joined across engines and models, and drawn.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
+
+from bayes_mlm.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Hold one quantity as one engine estimates it.
+
+    Parameters
+    ----------
+    model : str
+        Name of the record.
+    engine : str
+        "nuts", "reml" or "ols".
+    quantity : str
+        ``beta[ses:sector]``, ``sigma_u``, ``sigma_u[ses]``, ``rho_u[Intercept,ses]``,
+        ``sigma_e``, ``icc``, ``design_effect``, ``reliability``, ``r2_between``, ``r2_within``,
+        ``loglik``.
+    estimate : float
+        Posterior mean, or the REML or OLS estimate, in the quantity's units.
+    sd : float or None
+        Posterior sd, or standard error.
+    lower, upper : float or None
+        Ends of the interval that the summary names.
+    ess_bulk, ess_tail, r_hat, mcse_mean : float or None
+        Convergence diagnostics, where the estimate comes from draws.
+    """
+
+    model: str
+    engine: str
+    quantity: str
+    estimate: float
+    sd: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    ess_bulk: float | None = None
+    ess_tail: float | None = None
+    r_hat: float | None = None
+    mcse_mean: float | None = None
+
+
+COLUMNS = tuple(field.name for field in fields(Estimate))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Hold the estimates of one model by one engine, and whether to believe them.
+
+    Parameters
+    ----------
+    rows : tuple of Estimate
+    interval : str
+        What `lower` and `upper` are: "94% HDI".
+    verdict : Verdict
+    """
+
+    rows: tuple[Estimate, ...]
+    interval: str
+    verdict: Verdict
+
+    def __getitem__(self, quantity: str) -> Estimate:
+        """Give the row of one quantity."""
+        for row in self.rows:
+            if row.quantity == quantity:
+                return row
+        known = ", ".join(row.quantity for row in self.rows)
+        raise KeyError(f"no quantity {quantity!r}; there are {known}")
+
+    def __contains__(self, quantity: object) -> bool:
+        """Tell whether there is a row for a quantity."""
+        return any(row.quantity == quantity for row in self.rows)
+
+    def __iter__(self) -> Iterator[Estimate]:
+        """Go through the rows."""
+        return iter(self.rows)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Give the rows as a tidy data frame, one column a field of `Estimate`."""
+        return to_frame(self.rows)
+
+    def __str__(self) -> str:
+        """Show the rows as an aligned text table, with the interval's name and the verdict."""
+        head = ("quantity", "estimate", "sd", f"{self.interval}", "ess", "r_hat")
+        lines = [head, *(_cells(row) for row in self.rows)]
+        widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
+        shown = [
+            "  ".join(
+                cell.ljust(width) if k == 0 else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        return "\n".join([*shown, f"{sign}: {self.verdict}"])
+
+
+def to_frame(rows: Iterable[Estimate]) -> "pd.DataFrame":
+    """Give estimates as a tidy data frame."""
+    import pandas as pd
+
+    return pd.DataFrame([astuple(row) for row in rows], columns=list(COLUMNS))
+
+
+def to_csv(rows: Iterable[Estimate]) -> str:
+    """Write estimates as CSV text in full precision; what is not defined is left empty.
+
+    Examples
+    --------
+    >>> print(to_csv([Estimate(model="m", engine="reml", quantity="icc", estimate=0.25)]))
+    model,engine,quantity,estimate,sd,lower,upper,ess_bulk,ess_tail,r_hat,mcse_mean
+    m,reml,icc,0.25,,,,,,,
+    <BLANKLINE>
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(astuple(row) for row in rows)
+    return text.getvalue()
+
+
+def _cells(row: Estimate) -> tuple[str, ...]:
+    def number(value: float | None, spec: str = ".3f") -> str:
+        return "" if value is None else f"{value:{spec}}"
+
+    interval = "" if row.lower is None else f"[{number(row.lower)}, {number(row.upper)}]"
+    return (
+        row.quantity,
+        number(row.estimate),
+        number(row.sd),
+        interval,
+        number(row.ess_bulk, ".0f"),
+        number(row.r_hat),
+    )

@@ -1,0 +1,164 @@
+"""Hold a formula's expressions as data: columns, numbers, arithmetic and calls of listed functions.
+
+These are values, not code. Nothing here computes: `bayes_mlm.encoding` reads an expression and
+decides, node by node, which NumPy function stands for it.
+"""
+
+import re
+from dataclasses import dataclass
+
+_BARE = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
+_SUM, _PRODUCT, _NEGATIVE, _POWER, _ATOM = range(1, 6)
+_STRENGTH = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "**": _POWER}
+
+
+@dataclass(frozen=True)
+class Name:
+    """Stand for a column of the table."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return _show(self, quote=True)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns needed, in order of appearance."""
+        return (self.name,)
+
+
+@dataclass(frozen=True)
+class Number:
+    """Stand for a number written in the formula; finite and not negative."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return _show(self, quote=True)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns needed: none."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Negative:
+    """Stand for minus an expression."""
+
+    operand: "Expression"
+
+    def __str__(self) -> str:
+        return _show(self, quote=True)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns needed, in order of appearance."""
+        return self.operand.columns
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Stand for arithmetic on two expressions; `operator` is one of ``+ - * / **``."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+
+    def __str__(self) -> str:
+        return _show(self, quote=True)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns needed, in order of appearance."""
+        return unique(self.left.columns + self.right.columns)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Stand for a listed function of an expression; `group` names the column it groups by."""
+
+    function: str
+    argument: "Expression"
+    group: str | None = None
+
+    def __str__(self) -> str:
+        return _show(self, quote=True)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns needed, in order of appearance."""
+        return unique(self.argument.columns + (() if self.group is None else (self.group,)))
+
+
+type Expression = Name | Number | Negative | Operation | Call
+type Factor = Name | Call
+type Term = tuple[Factor, ...]
+
+
+def unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Drop repeated names, keeping the order of first appearance."""
+    return tuple(dict.fromkeys(names))
+
+
+def calls(expression: Expression) -> tuple[Call, ...]:
+    """List the calls inside an expression, the innermost first."""
+    match expression:
+        case Call(_, argument, _):
+            return (*calls(argument), expression)
+        case Negative(operand):
+            return calls(operand)
+        case Operation(_, left, right):
+            return calls(left) + calls(right)
+        case _:
+            return ()
+
+
+def is_bare_name(name: str) -> bool:
+    """Tell whether a column's name can be written without backquotes.
+
+    Examples
+    --------
+    >>> is_bare_name("mean.ses"), is_bare_name("school id"), is_bare_name("__class__")
+    (True, False, False)
+    """
+    parts = name.split(".")
+    return _BARE.fullmatch(name) is not None and all(
+        f"_{part}".isidentifier() and not part.startswith("__") for part in parts
+    )
+
+
+def label(expression: Expression) -> str:
+    """Write an expression for a table of results: as in a formula, but without backquotes."""
+    return _show(expression, quote=False)
+
+
+def label_term(term: Term) -> str:
+    """Write a term for a message: factors joined by colons, the empty term as Intercept."""
+    return ":".join(label(factor) for factor in term) or "Intercept"
+
+
+def _show(node: Expression, *, quote: bool, least: int = _SUM) -> str:
+    """Write a node, in parentheses if it binds less than `least`."""
+    match node:
+        case Name(name):
+            return name if not quote or is_bare_name(name) else f"`{name}`"
+        case Number(value):
+            return str(int(value)) if value.is_integer() and value < 1e15 else repr(value)
+        case Call(function, argument, group):
+            by = "" if group is None else f", {_show(Name(group), quote=quote)}"
+            return f"{function}({_show(argument, quote=quote)}{by})"
+        case Negative(operand):
+            text, strength = f"-{_show(operand, quote=quote, least=_POWER)}", _NEGATIVE
+        case Operation(operator, left, right):
+            strength = _STRENGTH[operator]
+            first = _show(left, quote=quote, least=_ATOM if operator == "**" else strength)
+            second = _show_right(right, strength, quote=quote)
+            text = f"{first} {operator} {second}"
+    return text if strength >= least else f"({text})"
+
+
+def _show_right(node: Expression, strength: int, *, quote: bool) -> str:
+    if strength == _POWER and isinstance(node, Negative):
+        return f"-{_show(node.operand, quote=quote, least=_ATOM)}"
+    return _show(node, quote=quote, least=min(strength + 1, _ATOM))

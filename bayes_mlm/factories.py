@@ -1,0 +1,301 @@
+"""Build a PyMC model for each kind of multilevel analysis.
+
+Every factory takes a `Design` and, optionally, priors, and returns a `pymc.Model` that needs
+nothing else of this package: ``with model: pymc.sample()``. Variables and coordinates carry the
+same names in every model:
+
+=========== ============================= =======================================================
+variable    dims                          meaning
+=========== ============================= =======================================================
+``beta``    ``term``                      coefficients, the intercept at predictors = 0
+``u``       ``group``, ``effect``         group effects, labelled with the real group labels
+``sigma_u`` none, or ``effect``           sd of the group effects (``effect`` if there are several)
+``rho_u``   ``effect_pair``               their correlations, if there are several
+``sigma_e`` none                          residual sd
+``icc``     none                          sigma_u² / (sigma_u² + sigma_e²); random intercept only
+=========== ============================= =======================================================
+
+Names ending in an underscore (``beta_free_``, ``z_``) are the sampler's own coordinates, not
+quantities to report.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bayes_mlm.design import Design
+from bayes_mlm.kinds import for_kind
+from bayes_mlm.model_parts import (
+    coefficients,
+    coords,
+    group_effects,
+    observe,
+    prefers_centred,
+    variable,
+)
+from bayes_mlm.model_priors import ModelPriors, model_priors
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+type Priors = Mapping[str, Any] | ModelPriors | None
+
+
+def pooled(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the model that ignores groups.
+
+    .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + e_{ij}, \qquad e_{ij} \sim N(0, \sigma_e^2)
+
+    Parameters
+    ----------
+    design : Design
+        From `bayes_mlm.build_design`; group effects in it are left out.
+    priors : mapping, optional
+        Priors by parameter name; see `bayes_mlm.model_priors`.
+
+    Returns
+    -------
+    pymc.Model
+        With ``beta`` (term) and ``sigma_e``.
+
+    References
+    ----------
+    Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models, ch. 12.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, pooled
+    >>> model = pooled(build_design("mathach ~ ses", load_dataset("hsb")))
+    >>> sorted(model.named_vars)
+    ['beta', 'beta_free_', 'sigma_e', 'y']
+    """
+    return _regression(for_kind(design, "pooled"), priors)
+
+
+def between(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the regression of group means on group means, a row a group, unweighted.
+
+    .. math:: \bar y_{j} = \bar{\mathbf{x}}_{j}'\beta + e_{j}, \qquad e_{j} \sim N(0, \sigma_e^2)
+
+    ``sigma_e`` is the sd of group means about the line, not of persons.
+
+    Parameters
+    ----------
+    design : Design
+        With a group.
+    priors : mapping, optional
+        Priors by parameter name; defaults scale with the group means.
+
+    Returns
+    -------
+    pymc.Model
+        With ``beta`` (term) and ``sigma_e``; the observations are the groups.
+
+    References
+    ----------
+    Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., sec. 3.3 (ecological regression).
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, between, load_dataset
+    >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
+    >>> between(design)["y"].eval().shape
+    (160,)
+    """
+    return _regression(for_kind(design, "between"), priors)
+
+
+def within(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the regression on predictors de-meaned by group, the outcome as it is.
+
+    .. math:: y_{ij} = \beta_0 + (\mathbf{x}_{ij} - \bar{\mathbf{x}}_j)'\beta + e_{ij}
+
+    The slope is the within-group slope. ``sigma_e`` holds the differences between groups too, so
+    the slope's sd is wider than that of `no_pooling`, which has the same slope.
+
+    Parameters
+    ----------
+    design : Design
+        With a group, and predictors that vary within it.
+    priors : mapping, optional
+        Priors by parameter name (``beta[within(ses)]``).
+
+    Returns
+    -------
+    pymc.Model
+        With ``beta`` (term: ``within(ses)``, ...) and ``sigma_e``.
+
+    References
+    ----------
+    Enders & Tofighi (2007), Psychological Methods 12(2), on centering within cluster.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, within
+    >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
+    >>> within(design).coords["term"]
+    ('Intercept', 'within(ses)')
+    """
+    return _regression(for_kind(design, "within"), priors)
+
+
+def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the fixed-effects model: an own intercept a group, not related to any other.
+
+    .. math:: y_{ij} = u_j + \mathbf{x}_{ij}'\beta + e_{ij}, \qquad e_{ij} \sim N(0, \sigma_e^2)
+
+    There is no common intercept: ``u`` holds each group's own, with an all but flat prior.
+
+    Parameters
+    ----------
+    design : Design
+        With a group, and predictors that vary within it.
+    priors : mapping, optional
+        Priors by parameter name (``u`` for the groups' own intercepts).
+
+    Returns
+    -------
+    pymc.Model
+        With ``u`` (group, effect) and ``sigma_e``, and ``beta`` (term) unless the formula has no
+        predictors.
+
+    References
+    ----------
+    Gelman & Hill (2007), ch. 12.2.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, no_pooling
+    >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
+    >>> model = no_pooling(design)
+    >>> model["u"].eval().shape, model.coords["term"]
+    ((160, 1), ('ses',))
+    """
+    import pymc as pm
+
+    design = for_kind(design, "no_pooling")
+    chosen = model_priors(design, priors)
+    assert chosen.u is not None  # for mypy: model_priors gives one for this kind
+    with pm.Model(coords=coords(design)) as model:
+        u = variable("u", (chosen.u,), dims=("group", "effect"))
+        mu = u[design.codes, 0]
+        if design.p:
+            mu = mu + pm.math.dot(design.X, coefficients(design, chosen))
+        observe(design, mu, variable("sigma_e", (chosen.sigma_e,)))
+    return model
+
+
+def mundlak(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the model with each predictor beside its group mean.
+
+    .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + \bar{\mathbf{x}}_j'\gamma + u_j + e_{ij}
+
+    ``beta[ses]`` is the slope within groups; ``beta[between(ses)]`` is the contextual effect, the
+    between-group slope minus the within-group slope. u is there if the formula has a bar; without
+    one this is the 2015 document's ordinary regression.
+
+    Parameters
+    ----------
+    design : Design
+        With a group, and at least one predictor that varies within it.
+    priors : mapping, optional
+        Priors by parameter name.
+
+    Returns
+    -------
+    pymc.Model
+        Variables as in `partial_pooling`, or as in `pooled` without group effects.
+
+    References
+    ----------
+    Mundlak (1978), Econometrica 46(1), eq. 2.3.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, mundlak
+    >>> model = mundlak(build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb")))
+    >>> model.coords["term"]
+    ('Intercept', 'ses', 'between(ses)')
+    """
+    design = for_kind(design, "mundlak")
+    return _multilevel(design, priors, None) if design.q else _regression(design, priors)
+
+
+def partial_pooling(
+    design: Design, priors: Priors = None, *, centred: bool | None = None
+) -> "pm.Model":
+    r"""Build the multilevel model: group effects drawn from one normal distribution.
+
+    .. math::
+       y_{ij} = \mathbf{x}_{ij}'\beta + \mathbf{z}_{ij}'\mathbf{u}_j + e_{ij}, \quad
+       \mathbf{u}_j \sim N(0, \Sigma_u), \quad e_{ij} \sim N(0, \sigma_e^2)
+
+    With several group effects, :math:`\Sigma_u` has the sds ``sigma_u`` and the correlations
+    ``rho_u``, whose matrix has an LKJ prior.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects: ``(1 | g)``, ``(x | g)``, ``(0 + x | g)``.
+    priors : mapping, optional
+        Priors by parameter name; see `bayes_mlm.model_priors`.
+    centred : bool, optional
+        Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default
+        `prefers_centred` decides from the data.
+
+    Returns
+    -------
+    pymc.Model
+        With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are several group
+        effects; ``icc`` if the random intercept is the only one.
+
+    References
+    ----------
+    Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd ed., ch. 4. Betancourt & Girolami
+    (2015), "Hamiltonian Monte Carlo for hierarchical models", on the two parametrisations.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, partial_pooling
+    >>> design = build_design("mathach ~ ses * sector + (1 | schoolid)", load_dataset("hsb"))
+    >>> model = partial_pooling(design, {"sigma_u": "HalfNormal(5)"})
+    >>> [int(label) for label in model.coords["group"][:3]]
+    [1224, 1288, 1296]
+    """
+    return _multilevel(for_kind(design, "partial_pooling"), priors, centred)
+
+
+FACTORIES: Mapping[str, Callable[..., "pm.Model"]] = {
+    "pooled": pooled,
+    "between": between,
+    "no_pooling": no_pooling,
+    "within": within,
+    "mundlak": mundlak,
+    "partial_pooling": partial_pooling,
+}
+
+
+def _regression(design: Design, priors: Priors) -> "pm.Model":
+    import pymc as pm
+
+    chosen = model_priors(design, priors)
+    with pm.Model(coords=coords(design)) as model:
+        mu = pm.math.dot(design.X, coefficients(design, chosen))
+        observe(design, mu, variable("sigma_e", (chosen.sigma_e,)))
+    return model
+
+
+def _multilevel(design: Design, priors: Priors, centred: bool | None) -> "pm.Model":
+    import pymc as pm
+
+    chosen = model_priors(design, priors)
+    centred = prefers_centred(design) if centred is None else centred
+    with pm.Model(coords=coords(design)) as model:
+        beta = coefficients(design, chosen)
+        sigma_e = variable("sigma_e", (chosen.sigma_e,))
+        u = group_effects(design, chosen, centred)
+        if design.has_icc:
+            variance = model["sigma_u"] ** 2
+            pm.Deterministic("icc", variance / (variance + sigma_e**2))
+        own = (design.Z * u[design.codes]).sum(axis=1)
+        observe(design, pm.math.dot(design.X, beta) + own, sigma_e)
+    return model

@@ -1,0 +1,103 @@
+"""Hold a fitted model with everything needed to say where its numbers come from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from bayes_mlm.design import Design
+from bayes_mlm.draws import Draws
+from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.spec import Record
+from bayes_mlm.verdict import Verdict
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_PACKAGES = ("bayes-mlm", "pymc", "nutpie", "arviz", "statsmodels", "numpy", "pandas", "xarray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Hold how the draws were made; with the versions, enough to make them again.
+
+    Parameters
+    ----------
+    draws, tune, chains : int
+        Kept and discarded draws of each chain, and the number of chains.
+    random_seed : int
+        The seed in force, also when none was given.
+    target_accept : float
+        The acceptance rate that the step size is adapted to.
+    """
+
+    draws: int
+    tune: int
+    chains: int
+    random_seed: int
+    target_accept: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Hold one fitted model: posterior draws, what they were made from, and whether to trust them.
+
+    Parameters
+    ----------
+    record : Record
+        The model as it was asked for.
+    design : Design
+        The arrays, laid out for the kind of model.
+    priors : ModelPriors
+        The priors in force, defaults included.
+    draws : Draws
+        Posterior draws of every parameter.
+    engine : str
+        What made them: "nuts".
+    settings : Settings
+        Seed and sizes.
+    versions : mapping of str to str
+        Of the packages that matter.
+    verdict : Verdict
+        Whether to believe the draws, and what to do if not.
+    seconds : float
+        Wall time of building, compiling and sampling.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit, load_hsb
+    >>> fitted = fit("mathach ~ ses * sector + (1 | schoolid)", load_hsb())  # doctest: +SKIP
+    >>> fitted.posterior["icc"].mean()  # doctest: +SKIP
+    """
+
+    record: Record
+    design: Design
+    priors: ModelPriors
+    draws: Draws
+    engine: str
+    settings: Settings
+    versions: Mapping[str, str]
+    verdict: Verdict
+    seconds: float
+
+    @cached_property
+    def data(self) -> "xr.DataTree":
+        """The draws and the data as the `xarray.DataTree` that ArviZ reads."""
+        return self.draws.to_datatree(self.design)
+
+    @property
+    def posterior(self) -> "xr.Dataset":
+        """The posterior draws as a dataset with dims ``chain``, ``draw`` and the model's own."""
+        return self.data["posterior"].to_dataset()
+
+
+def installed_versions() -> dict[str, str]:
+    """Give the versions of the packages that a result depends on, without importing them."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,242 @@
+"""Fit a model: from a formula or a record and a table to draws with a verdict."""
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bayes_mlm.data import Table, as_table, read_table
+from bayes_mlm.datasets import DATASETS, load_dataset
+from bayes_mlm.design import Design, build_design
+from bayes_mlm.diagnostics import diagnose
+from bayes_mlm.errors import DataError, EngineError
+from bayes_mlm.factories import FACTORIES
+from bayes_mlm.fitted import Fit, Settings, installed_versions
+from bayes_mlm.formula import parse_formula
+from bayes_mlm.kinds import for_kind
+from bayes_mlm.model_priors import model_priors
+from bayes_mlm.nuts import sample_nuts
+from bayes_mlm.spec import IN_MEMORY, Kind, Record, check_record, load_record
+
+DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000, 4, 0.9
+
+
+def fit(
+    model: str | Path | Record,
+    data: Any = None,
+    *,
+    kind: Kind | None = None,
+    group: str | None = None,
+    group_level: Sequence[str] = (),
+    missing: Literal["error", "drop"] = "error",
+    priors: Mapping[str, Any] | None = None,
+    draws: int | None = None,
+    tune: int | None = None,
+    chains: int | None = None,
+    random_seed: int | None = None,
+    target_accept: float = DEFAULT_TARGET_ACCEPT,
+    progressbar: bool = False,
+) -> Fit:
+    """Sample the posterior of a model with NUTS and judge the result.
+
+    Parameters
+    ----------
+    model : str, Path or Record
+        A formula (``"mathach ~ ses + (1 | schoolid)"``), the name of a bundled record
+        (``"hsb_ses"``), or the path of a TOML record.
+    data : data frame, mapping, str or Path, optional
+        Any frame narwhals supports, a file, or the name of an embedded set. A record names its
+        own; a formula needs it.
+    kind, group, group_level, missing
+        With a formula: as the fields of a `Record`. The kind is "partial_pooling" if the formula
+        has a bar and "pooled" otherwise.
+    priors : mapping, optional
+        Priors by parameter name (see `bayes_mlm.model_priors`); over those of a record.
+    draws, tune, chains : int, optional
+        Kept and discarded draws a chain, and chains; by default the record's, else 1000, 1000, 4.
+    random_seed : int, optional
+        By default the record's, else a fresh one, which the result records.
+    target_accept : float
+        Between 0 and 1; nearer 1 means smaller, safer steps.
+    progressbar : bool
+        Whether to draw a progress bar.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    BayesMLMError
+        A branch of it, with one line that says what is wrong and what to do.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit, load_sleepstudy, summarise
+    >>> fitted = fit("reaction ~ days + (1 | subject)", load_sleepstudy(), draws=200, tune=300,
+    ...              chains=2, random_seed=1)  # doctest: +SKIP
+    >>> print(summarise(fitted))  # doctest: +SKIP
+    """
+    started = time.perf_counter()
+    record = as_record(
+        model, data, kind=kind, group=group, group_level=group_level, missing=missing, priors=priors
+    )
+    settings = make_settings(
+        record,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        random_seed=random_seed,
+        target_accept=target_accept,
+    )
+    design = design_of(record, data)
+    return fit_design(record, design, settings, started=started, progressbar=progressbar)
+
+
+def fit_design(
+    record: Record,
+    design: Design,
+    settings: Settings,
+    *,
+    started: float | None = None,
+    progressbar: bool = False,
+) -> Fit:
+    """Fit a design that is already laid out for its kind (what `fit` does after reading data)."""
+    began = time.perf_counter() if started is None else started
+    priors = model_priors(design, record.priors)
+    model = FACTORIES[record.kind](design, priors)
+    draws = sample_nuts(model, settings, progressbar=progressbar)
+    return Fit(
+        record=record,
+        design=design,
+        priors=priors,
+        draws=draws,
+        engine="nuts",
+        settings=settings,
+        versions=installed_versions(),
+        verdict=diagnose(draws),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def as_record(
+    model: str | Path | Record,
+    data: Any = None,
+    *,
+    kind: Kind | None = None,
+    group: str | None = None,
+    group_level: Sequence[str] = (),
+    missing: Literal["error", "drop"] = "error",
+    priors: Mapping[str, Any] | None = None,
+) -> Record:
+    """Make the record of a formula, or load one, with the user's priors over its own.
+
+    Examples
+    --------
+    >>> as_record("reaction ~ days + (1 | subject)", "sleepstudy").kind
+    'partial_pooling'
+    """
+    given = {name: _plain(prior) for name, prior in (priors or {}).items()}
+    if isinstance(model, str) and "~" in model:
+        kind = kind or ("partial_pooling" if parse_formula(model).group else "pooled")
+        record = Record(
+            name="model",
+            title=model,
+            data=str(data) if isinstance(data, (str, Path)) else IN_MEMORY,
+            formula=model,
+            kind=kind,
+            group=group,
+            group_level=tuple(group_level),
+            missing=missing,
+            priors=given,
+        )
+        check_record(record)
+        return record
+    if kind or group or group_level:
+        raise EngineError("a record gives its own kind, group and group_level; change them there")
+    record = model if isinstance(model, Record) else load_record(model)
+    changes: dict[str, Any] = {"priors": record.priors | given}
+    if missing != "error":
+        changes["missing"] = missing
+    return msgspec.structs.replace(record, **changes)
+
+
+def design_of(record: Record, data: Any = None) -> Design:
+    """Read a record's data, or take the data given, and lay out the design of its kind.
+
+    Examples
+    --------
+    >>> design_of(load_record("hsb_between")).n
+    160
+    """
+    design = build_design(
+        record.formula,
+        table_of(record, data),
+        group=record.group_column,
+        missing=record.missing,
+        group_level=record.group_level,
+    )
+    return for_kind(design, record.kind)
+
+
+def table_of(record: Record, data: Any = None) -> Table:
+    """Give the table a record is fitted to: the one given, else the one it names."""
+    return read_data(record.data_source if data is None else data)
+
+
+def read_data(source: Any) -> Table:
+    """Read a data frame, a file, or an embedded data set by name.
+
+    Raises
+    ------
+    DataError
+        If there is no such file or set, or the frame cannot be read.
+
+    Examples
+    --------
+    >>> read_data("sleepstudy").n
+    180
+    """
+    if isinstance(source, str) and source in DATASETS:
+        return load_dataset(source)
+    if isinstance(source, (str, Path)):
+        if str(source) == IN_MEMORY:
+            raise DataError("this model was made with a data frame in memory; give the data again")
+        return read_table(source)
+    return as_table(source)
+
+
+def make_settings(
+    record: Record,
+    *,
+    draws: int | None = None,
+    tune: int | None = None,
+    chains: int | None = None,
+    random_seed: int | None = None,
+    target_accept: float = DEFAULT_TARGET_ACCEPT,
+) -> Settings:
+    """Settle the sampler's settings: what is given, else the record's, else the defaults."""
+
+    def settle(name: str, given: int | None, default: int, least: int) -> int:
+        asked = getattr(record.settings, name) if given is None else given
+        value = default if asked is None else asked
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise EngineError(f"{name} must be a whole number of {least} or more, found {value!r}")
+        return value
+
+    if not 0 < target_accept < 1:
+        raise EngineError(f"target_accept must be between 0 and 1, found {target_accept}")
+    return Settings(
+        draws=settle("draws", draws, DEFAULT_DRAWS, 4),
+        tune=settle("tune", tune, DEFAULT_TUNE, 1),
+        chains=settle("chains", chains, DEFAULT_CHAINS, 2),
+        random_seed=settle("random_seed", random_seed, secrets.randbits(31), 0),
+        target_accept=target_accept,
+    )
+
+
+def _plain(prior: Any) -> Any:
+    return prior.to_text() if hasattr(prior, "to_text") else prior

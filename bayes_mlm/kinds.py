@@ -1,0 +1,155 @@
+"""Lay a design out for each kind of model.
+
+=================== ==============================================================================
+kind                rows and columns
+=================== ==============================================================================
+``pooled``          as they are, groups ignored
+``between``         one row a group: the means of y and of every column
+``no_pooling``      an own intercept a group, nothing shared between them but the slopes
+``within``          every predictor as its deviation from the group's mean; y as it is
+``mundlak``         every predictor that varies within groups joined by its group mean
+``partial_pooling`` as they are, with group effects
+=================== ==============================================================================
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from bayes_mlm.data import Table
+from bayes_mlm.design import (
+    INTERCEPT,
+    Design,
+    Floats,
+    GroupMeans,
+    Rows,
+    check_estimable,
+    means_by_group,
+)
+from bayes_mlm.encoding import encode
+from bayes_mlm.errors import DesignError
+from bayes_mlm.spec import KINDS
+
+
+def for_kind(design: Design, kind: str) -> Design:
+    """Lay a design out for one kind of model.
+
+    Parameters
+    ----------
+    design : Design
+        As made by `build_design`, or already laid out for this kind.
+    kind : str
+        One of `KINDS`; see the table at the top of this module.
+
+    Raises
+    ------
+    DesignError
+        If the kind needs what the design lacks: a group, group effects, or predictors that vary
+        at the level the kind looks at.
+
+    Examples
+    --------
+    >>> from bayes_mlm.datasets import load_dataset
+    >>> from bayes_mlm.design import build_design
+    >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
+    >>> between = for_kind(design, "between")
+    >>> between.n, for_kind(design, "mundlak").terms
+    (160, ('Intercept', 'ses', 'between(ses)'))
+    """
+    if kind not in KINDS:
+        raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
+    if design.kind == kind:
+        return design
+    if design.kind not in ("pooled", "partial_pooling"):
+        raise DesignError(f"the design is already laid out for {design.kind!r}; build a new one")
+    if kind == "partial_pooling":
+        raise DesignError(
+            f"partial pooling needs group effects, and the formula '{design.formula}' has none; "
+            f"add a term such as (1 | {design.group or 'group'})"
+        )
+    if kind == "pooled":
+        return replace(design, Z=np.empty((design.n, 0)), effects=(), kind=kind)
+    if design.base is None:
+        raise DesignError(
+            f"the {kind} model needs to know the groups; name their column "
+            '(group = "schoolid" in a record, --group on the command line)'
+        )
+    X, terms = _lay_out(kind, design.X, design.base.means[design.codes], design.base)
+    laid_out = replace(design, X=X, terms=terms, kind=kind)
+    if kind == "between":
+        laid_out = replace(
+            laid_out,
+            y=means_by_group(design.y, design.codes, design.J),
+            X=design.base.means,
+            codes=np.arange(design.J),
+        )
+    if kind != "mundlak":
+        own = np.ones((laid_out.n, 1)) if kind == "no_pooling" else np.empty((laid_out.n, 0))
+        laid_out = replace(laid_out, Z=own, effects=(INTERCEPT,) * own.shape[1])
+    check_estimable(laid_out)
+    return laid_out
+
+
+def replay(design: Design, table: Table) -> Rows:
+    """Lay new data out as a design was, with the means and levels it learned.
+
+    Parameters
+    ----------
+    design : Design
+        Any kind; the group means of `within` and `mundlak` are those it was made with.
+    table : Table
+        New rows; the outcome need not be there.
+
+    Returns
+    -------
+    Rows
+        Groups that the design never saw have code -1 and, where a kind needs a group mean, the
+        mean of their own new rows.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data import as_table
+    >>> from bayes_mlm.datasets import load_dataset
+    >>> from bayes_mlm.design import build_design
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> replay(design, as_table({"ses": [0.5], "schoolid": [1224]})).X
+    array([[1. , 0.5]])
+    """
+    arrays = encode(design.encoding, table, outcome=False)
+    codes = np.full(table.n, -1, dtype=np.int64)
+    if design.group is not None and design.group in table.columns:
+        values = table.columns[design.group]
+        place = np.clip(np.searchsorted(design.labels, values), 0, design.J - 1)
+        codes = np.where(design.labels[place] == values, place, -1)
+    X, Z = arrays.X, arrays.Z
+    if design.base is not None and design.kind in ("within", "mundlak", "no_pooling"):
+        if design.group not in table.columns:
+            raise DesignError(
+                f"the {design.kind} model needs the column {design.group!r} in the new data too"
+            )
+        means = design.base.means[codes]
+        new = codes < 0
+        if new.any():
+            _, own = np.unique(table.columns[design.group][new], return_inverse=True)
+            means[new] = means_by_group(X[new], own, own.max() + 1)[own]
+        X, _ = _lay_out(design.kind, X, means, design.base)
+    if design.kind == "no_pooling":
+        Z = np.ones((table.n, 1))
+    return Rows(X=X, Z=Z if design.q else np.empty((table.n, 0)), codes=codes)
+
+
+def _lay_out(
+    kind: str, X: Floats, means: Floats, base: GroupMeans
+) -> tuple[Floats, tuple[str, ...]]:
+    """Give the columns, and their names, that a kind makes of X and its group means by row."""
+    slopes = np.array([term != INTERCEPT for term in base.terms])
+    if kind == "no_pooling":
+        return X[:, slopes], tuple(term for term in base.terms if term != INTERCEPT)
+    if kind == "within":
+        names = [term if term == INTERCEPT else f"within({term})" for term in base.terms]
+        return X - np.where(slopes, means, 0.0), tuple(names)
+    if kind == "mundlak":
+        moving = slopes & base.varies
+        names = [f"between({term})" for term in np.array(base.terms)[moving]]
+        return np.column_stack([X, means[:, moving]]), (*base.terms, *names)
+    return X, base.terms

@@ -1,0 +1,173 @@
+"""Make the parts that the model factories share: coefficients, group effects, coordinates.
+
+Every function here that makes variables is called inside ``with pymc.Model(...)``.
+"""
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.priors import Prior
+
+if TYPE_CHECKING:
+    from pytensor.tensor import TensorVariable
+
+
+def prefers_centred(design: Design) -> bool:
+    """Decide from the data whether group effects are better sampled themselves (centred).
+
+    Centred is better where the rows tell each group's effects well, non-centred where the prior
+    tells them. The mean reliability of the least reliable effect, from moments, is held against
+    one half.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects.
+
+    Returns
+    -------
+    bool
+
+    References
+    ----------
+    Papaspiliopoulos, Roberts & Sköld (2007), Statistical Science 22(1), sec. 4: the rate of either
+    parametrisation depends on exactly this ratio.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> hsb = load_dataset("hsb")
+    >>> prefers_centred(build_design("mathach ~ ses + (1 | schoolid)", hsb))
+    True
+    >>> prefers_centred(build_design("mathach ~ ses + (ses | schoolid)", hsb))
+    False
+    """
+    fitted = design.X @ np.linalg.lstsq(design.X, design.y, rcond=None)[0]
+    residual = design.y - fitted
+    reliabilities = []
+    for column in design.Z.T:
+        # One effect at a time: the slope of the residuals on its column within each group.
+        size = np.bincount(design.codes, weights=column**2, minlength=design.J)
+        cross = np.bincount(design.codes, weights=column * residual, minlength=design.J)
+        known = size > 0
+        slopes = np.where(known, cross / np.where(known, size, 1.0), 0.0)
+        sigma2 = np.sum((residual - column * slopes[design.codes]) ** 2) / max(
+            design.n - known.sum(), 1
+        )
+        noise = sigma2 / size[known]
+        signal = max(float(np.mean(slopes[known] ** 2 - noise)), 0.0)
+        reliabilities.append(float(np.mean(signal / (signal + noise))))
+    return min(reliabilities) > 0.5
+
+
+def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "TensorVariable":
+    """Make u (group, effect) with its sds and, if there are several effects, correlations."""
+    import pymc as pm
+
+    dims = ("group", "effect")
+    if design.q == 1:
+        sd = variable("sigma_u", priors.sigma_u, **({} if design.has_icc else {"dims": "effect"}))
+        if centred:
+            return pm.Normal("u", 0.0, sd, dims=dims)
+        return pm.Deterministic("u", sd * pm.Normal("z_", dims=dims), dims=dims)
+    assert priors.rho_u is not None  # for mypy: model_priors gives one when q > 1
+    sds = _mixture("sigma_u", priors.sigma_u, dims="effect")
+    factor = pm.LKJCorr("rho_cholesky_", n=design.q, eta=priors.rho_u["eta"])
+    lower, upper = np.triu_indices(design.q, k=1)
+    # Rows of the factor times each other: numba warns of a dot of a matrix with its transpose.
+    correlation = (factor[lower] * factor[upper]).sum(axis=1)
+    pm.Deterministic("rho_u", correlation, dims="effect_pair")
+    cholesky = sds[:, None] * factor
+    if centred:
+        return pm.MvNormal("u", mu=np.zeros(design.q), chol=cholesky, dims=dims)
+    z = pm.Normal("z_", dims=dims)
+    return pm.Deterministic("u", (z[:, None, :] * cholesky[None, :, :]).sum(axis=2), dims=dims)
+
+
+def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
+    """Give the coefficients; the intercept is sampled where the predictors are at their means.
+
+    That is where its prior is stated, and it takes away the correlation of intercept and slopes.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    if not design.has_intercept:
+        return _mixture("beta", priors.beta, dims="term")
+    free = _mixture("beta_free_", priors.beta, dims="term")
+    shift = -design.X.mean(axis=0)
+    place = design.terms.index(INTERCEPT)
+    shift[place] = 1.0
+    return pm.Deterministic("beta", pt.set_subtensor(free[place], pt.dot(shift, free)), dims="term")
+
+
+def _mixture(name: str, priors: tuple[Prior, ...], *, dims: str) -> "TensorVariable":
+    """Make a vector whose elements may have priors of different families.
+
+    One family is one vector variable; several are one vector a family, put back in order.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    families = sorted({prior.family for prior in priors})
+    if len(families) == 1:
+        return variable(name, priors, dims=dims)
+    parts, order = [], []
+    for family in families:
+        places = [k for k, prior in enumerate(priors) if prior.family == family]
+        own = tuple(priors[k] for k in places)
+        parts.append(variable(f"{name}{family}_", own, shape=len(places)))
+        order += places
+    return pm.Deterministic(name, pt.concatenate(parts)[np.argsort(order)], dims=dims)
+
+
+def variable(name: str, priors: tuple[Prior, ...], **shape: Any) -> "TensorVariable":
+    """Make one variable, scalar or vector, from priors of one family."""
+    import pymc as pm
+
+    positive = name.startswith("sigma") and priors[0].family == "Flat"
+    family = "HalfFlat" if positive else priors[0].family
+    keys = [key for key, _ in priors[0].parameters]
+    if shape:
+        values: dict[str, Any] = {key: np.array([prior[key] for prior in priors]) for key in keys}
+    else:
+        values = dict(priors[0].parameters)
+    return getattr(pm, family)(name, **values, **shape)
+
+
+def observe(design: Design, mu: "TensorVariable", sigma_e: "TensorVariable") -> None:
+    """Tie the model to the outcome."""
+    import pymc as pm
+
+    rows = "group" if design.kind == "between" else "obs"
+    pm.Normal("y", mu=mu, sigma=sigma_e, observed=design.y, dims=rows)
+
+
+def coords(design: Design) -> dict[str, Any]:
+    """Label every dimension with what the user calls it."""
+    coords: dict[str, Any] = {"term": design.terms}
+    if design.q or design.kind == "between":
+        coords["group"] = design.labels
+    if design.kind != "between":
+        coords["obs"] = np.arange(design.n)
+    if design.q:
+        coords["effect"] = design.effects
+    if design.q > 1:
+        coords["effect_pair"] = effect_pairs(design)
+    return coords
+
+
+def effect_pairs(design: Design) -> tuple[str, ...]:
+    """Name the correlations of the group effects, in the order of the upper triangle by rows.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> effect_pairs(build_design("mathach ~ ses + (ses | schoolid)", load_dataset("hsb")))
+    ('Intercept,ses',)
+    """
+    return tuple(f"{a},{b}" for a, b in combinations(design.effects, 2))

@@ -1,0 +1,175 @@
+"""Give every parameter of a design its prior: the user's, or a weakly informative default.
+
+Defaults are in outcome units and scale with the data, as in rstanarm (Gabry & Goodrich, vignette
+"Prior Distributions for rstanarm Models") for the coefficients and Gelman (2006, Bayesian
+Analysis 1(3), sec. 7) for the sds. With s_y the outcome's sd and s_k a column's:
+
+=================== ================================== =========================================
+parameter           default                            in words
+=================== ================================== =========================================
+``Intercept``       Normal(mean(y), 2.5 s_y)           where every predictor is at its mean
+``beta[k]``         Normal(0, 2.5 s_y / s_k)           one sd of x moves y by some sds at most
+``u``               Normal(mean(y), 10 s_y)            no pooling: all but flat
+``sigma_u[k]``      HalfStudentT(3, s_y)  (/ s_k)      heavy tail, finite at zero
+``rho_u``           LKJ(2)                             mildly against correlations of ±1
+``sigma_e``         HalfStudentT(3, s_y)
+=================== ================================== =========================================
+
+The intercept's prior is stated where the predictors are at their means, because at zero (the year
+0, an income of 0) nobody knows what to expect; ``beta[Intercept]`` itself is reported at zero.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.errors import PriorError
+from bayes_mlm.priors import Prior, parse_prior, role_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPriors:
+    """Hold the prior of each parameter of one design.
+
+    Parameters
+    ----------
+    beta : tuple of Prior, length p
+        One a column of X; that of the intercept is for the intercept at the predictors' means.
+    u : Prior or None
+        The groups' own intercepts of a no-pooling model.
+    sigma_u : tuple of Prior, length q
+        One a column of Z; empty for a no-pooling model.
+    rho_u : Prior or None
+        LKJ, when there is more than one group effect.
+    sigma_e : Prior
+        The residual sd.
+    """
+
+    beta: tuple[Prior, ...]
+    u: Prior | None
+    sigma_u: tuple[Prior, ...]
+    rho_u: Prior | None
+    sigma_e: Prior
+
+    def by_name(self, design: Design) -> dict[str, Prior]:
+        """List the priors under the names the tables use, in the design's order.
+
+        Examples
+        --------
+        >>> from bayes_mlm.datasets import load_dataset
+        >>> from bayes_mlm.design import build_design
+        >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+        >>> for name, prior in model_priors(design).by_name(design).items():
+        ...     print(f"{name:16} {prior}")
+        Intercept        Normal(mu=12.75, sigma=17.2)
+        beta[ses]        Normal(mu=0, sigma=22.06)
+        sigma_u          HalfStudentT(nu=3, sigma=6.878)
+        sigma_e          HalfStudentT(nu=3, sigma=6.878)
+        """
+        named = {
+            INTERCEPT if term == INTERCEPT else f"beta[{term}]": prior
+            for term, prior in zip(design.terms, self.beta, strict=True)
+        }
+        if self.u is not None:
+            named["u"] = self.u
+        for effect, prior in zip(design.effects, self.sigma_u, strict=False):
+            named["sigma_u" if design.has_icc else f"sigma_u[{effect}]"] = prior
+        if self.rho_u is not None:
+            named["rho_u"] = self.rho_u
+        return named | {"sigma_e": self.sigma_e}
+
+
+def model_priors(
+    design: Design, priors: Mapping[str, Any] | ModelPriors | None = None
+) -> ModelPriors:
+    """Join the user's priors with weakly informative defaults for the rest.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind.
+    priors : mapping of str to str, mapping or Prior, optional
+        For example ``{"beta": "Normal(0, 10)", "sigma_u": "HalfCauchy(5)"}``. A prior for one
+        coefficient (``beta[ses]``) beats the one for all (``beta``). A `ModelPriors` is checked
+        against the design and returned.
+
+    Raises
+    ------
+    PriorError
+        If a prior names a parameter this model does not have, or is not allowed for it.
+    """
+    if isinstance(priors, ModelPriors):
+        if len(priors.beta) != design.p or len(priors.sigma_u) != _n_sigma_u(design):
+            raise PriorError("these priors were made for another design; make them for this one")
+        return priors
+    given = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
+    _check_names(design, given)
+    s_y = float(np.std(design.y))
+    s_x = _spread(design.X)
+    s_z = _spread(design.Z)
+    mean = float(np.mean(design.y))
+    pooled_sd = Prior("HalfStudentT", (("nu", 3.0), ("sigma", s_y)))
+
+    def coefficient(k: int, term: str) -> Prior:
+        if term == INTERCEPT:
+            default = _normal(mean, 2.5 * s_y)
+            return given.get("Intercept", given.get(f"beta[{term}]", default))
+        default = given.get("beta", _normal(0.0, 2.5 * s_y / s_x[k]))
+        return given.get(f"beta[{term}]", default)
+
+    def group_sd(k: int, effect: str) -> Prior:
+        sd = s_y if effect == INTERCEPT else s_y / s_z[k]
+        default = given.get("sigma_u", Prior("HalfStudentT", (("nu", 3.0), ("sigma", sd))))
+        return given.get(f"sigma_u[{effect}]", default)
+
+    no_pooling = design.kind == "no_pooling"
+    effects = () if no_pooling else design.effects
+    return ModelPriors(
+        beta=tuple(coefficient(k, term) for k, term in enumerate(design.terms)),
+        u=given.get("u", _normal(mean, 10 * s_y)) if no_pooling else None,
+        sigma_u=tuple(group_sd(k, effect) for k, effect in enumerate(effects)),
+        rho_u=given.get("rho_u", Prior("LKJ", (("eta", 2.0),))) if len(effects) > 1 else None,
+        sigma_e=given.get("sigma_e", pooled_sd),
+    )
+
+
+def _n_sigma_u(design: Design) -> int:
+    return 0 if design.kind == "no_pooling" else design.q
+
+
+def _normal(mu: float, sigma: float) -> Prior:
+    return Prior("Normal", (("mu", mu), ("sigma", sigma)))
+
+
+def _spread(columns: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
+    """Give the sd of each column, and 1 for a constant one (its scale is its own size)."""
+    sds = columns.std(axis=0)
+    return [float(sd) if sd > 0 else 1.0 for sd in sds]
+
+
+def _check_names(design: Design, given: Mapping[str, Prior]) -> None:
+    """Refuse a prior that would be ignored: a silent drop is worse than an error."""
+    slopes = [term for term in design.terms if term != INTERCEPT]
+    allowed = [f"beta[{term}]" for term in design.terms] + ["sigma_e"]
+    allowed += ["Intercept"] if design.has_intercept else []
+    allowed += ["beta"] if slopes else []
+    if design.kind == "no_pooling":
+        allowed.append("u")
+    elif design.q:
+        allowed += ["sigma_u", *(f"sigma_u[{effect}]" for effect in design.effects)]
+        allowed += ["rho_u"] if design.q > 1 else []
+    for name in given:
+        role_of(name)
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise PriorError(
+                f"there is no parameter {name!r} in this {design.kind} model; "
+                f"{hint}it has: {', '.join(allowed)}"
+            )
+    if "Intercept" in given and f"beta[{INTERCEPT}]" in given:
+        raise PriorError("the intercept has two priors: give 'Intercept' or 'beta[Intercept]'")

@@ -1,0 +1,122 @@
+"""Write what a run found to a folder, complete or not at all."""
+
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+
+from bayes_mlm.analysis import Analysis
+from bayes_mlm.errors import StorageError
+from bayes_mlm.estimates import to_csv
+from bayes_mlm.fitted import installed_versions
+from bayes_mlm.published import PublishedRow
+from bayes_mlm.spec import Settings as RecordSettings
+from bayes_mlm.spec import dump_record
+from bayes_mlm.storage import save_fit
+
+
+def write_run(
+    folder: Path, analyses: Sequence[Analysis], published: Sequence[PublishedRow] = ()
+) -> tuple[Path, ...]:
+    """Write estimates, posteriors, records and published figures to a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be. Files of an earlier run are replaced; other files are left alone.
+    analyses : sequence of Analysis
+    published : sequence of PublishedRow
+        Written to ``published.csv`` if there are any.
+
+    Returns
+    -------
+    tuple of Path
+        ``estimates.csv``; for each model ``<model>.toml`` (the record with the seed and settings
+        in force, the versions in its first lines: fitting it again gives the same numbers) and,
+        where there are draws, ``<model>.nc``; and ``published.csv``.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written to; then nothing is.
+    """
+    with staged_folder(folder) as stage:
+        rows = [row for analysis in analyses for row in analysis.rows]
+        (stage / "estimates.csv").write_text(to_csv(rows), encoding="utf-8")
+        for analysis in analyses:
+            name = analysis.record.name
+            (stage / f"{name}.toml").write_text(_record_text(analysis), encoding="utf-8")
+            if analysis.fit is not None:
+                save_fit(analysis.fit, stage / f"{name}.nc")
+        if published:
+            (stage / "published.csv").write_text(_published_csv(published), encoding="utf-8")
+        names = sorted(path.name for path in stage.iterdir())
+    return tuple(folder / name for name in names)
+
+
+@contextmanager
+def staged_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder whose files move to `folder` when all went well.
+
+    Raises
+    ------
+    StorageError
+        If `folder` is a file, or cannot be made or written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"--out {str(folder)!r} is a file; give a folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write to {str(folder)!r} ({error.strerror}); choose another --out"
+        ) from error
+    try:
+        yield stage
+        folder.mkdir(exist_ok=True)
+        for path in stage.iterdir():
+            path.replace(folder / path.name)
+    except OSError as error:
+        raise StorageError(f"cannot write to {str(folder)!r} ({error.strerror})") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _record_text(analysis: Analysis) -> str:
+    versions = installed_versions()
+    lines = [f"# {package} {number}" for package, number in versions.items()]
+    record = analysis.record
+    source = record.data_source
+    changes = {"data": str(source if isinstance(source, str) else source.resolve())}
+    if analysis.fit is not None:
+        asked = analysis.fit.settings
+        lines.append(f"# target_accept {asked.target_accept}")
+        settings = RecordSettings(
+            draws=asked.draws,
+            tune=asked.tune,
+            chains=asked.chains,
+            random_seed=asked.random_seed,
+        )
+        record = msgspec.structs.replace(record, settings=settings)
+        named = analysis.fit.priors.by_name(analysis.design)
+        record = msgspec.structs.replace(
+            record, priors={name: prior.to_text() for name, prior in named.items()}
+        )
+    record = msgspec.structs.replace(record, **changes)
+    return "\n".join([*lines, "", dump_record(record)])
+
+
+def _published_csv(rows: Sequence[PublishedRow]) -> str:
+    text = io.StringIO()
+    table = [asdict(row) for row in rows]
+    writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()

@@ -1,0 +1,291 @@
+"""Check published figures: recompute each, and say whether it stands.
+
+A published figure names the quantity that was printed, rightly or wrongly. It is recomputed from
+the same data with certified fits. Where it is not what it should have been, the record names the
+right quantity (`corrects`) and says why in one line (`reason`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Literal
+
+from bayes_mlm.design import Design
+from bayes_mlm.document import LEFTOVER_ICC, misplaced_r2
+from bayes_mlm.errors import SpecError
+from bayes_mlm.figures import model_figures
+from bayes_mlm.fitting import design_of
+from bayes_mlm.ols import OlsFit, ols
+from bayes_mlm.reml import RemlFit, reml
+from bayes_mlm.spec import Published, Record, load_record, models_directory, related_record
+from bayes_mlm.toml import suggest
+
+type Status = Literal["reproduced", "corrected", "cannot", "differs"]
+_ELSEWHERE = re.compile(r"(?P<record>[\w-]+)/(?P<quantity>.+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRow:
+    """Hold one printed figure beside ours.
+
+    Parameters
+    ----------
+    model : str
+        The record the figure belongs to; the data set's name for figures of the table itself.
+    quantity, where : str
+        What was printed, and at which place.
+    printed : str
+        As printed.
+    reproduced : float or None
+        The same quantity, right or wrong, from the same data; None where it cannot be computed.
+    corrects : str or None
+        The quantity that belongs in its place, where the printed one is a mistake.
+    right : float or None
+        The right figure: that of `corrects` if there is one, else `reproduced`.
+    status : {"reproduced", "corrected", "cannot", "differs"}
+        Printed and right agree within half a printed digit (or the figure's own tolerance); they
+        do not, for the reason given; there is nothing to compute it from; they do not agree, and
+        nobody has said why.
+    traced : bool
+        Whether `reproduced` agrees with what was printed: how the figure came about is understood.
+    reason : str
+        One line; empty where a figure is simply reproduced.
+    """
+
+    model: str
+    quantity: str
+    where: str
+    printed: str
+    reproduced: float | None
+    corrects: str | None
+    right: float | None
+    status: Status
+    traced: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Hold how many printed figures there are of each status.
+
+    Parameters
+    ----------
+    printed, reproduced, corrected, cannot, differs : int
+        The first is the sum of the others.
+    """
+
+    printed: int
+    reproduced: int
+    corrected: int
+    cannot: int
+    differs: int
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        said = (
+            f"{self.printed} printed figures: {self.reproduced} reproduced, "
+            f"{self.corrected} corrected, {self.cannot} cannot be computed"
+        )
+        return said + (f", {self.differs} differ and nobody has said why" if self.differs else "")
+
+
+def check_published(
+    record: Record, design: Design | None = None, fit: RemlFit | OlsFit | None = None
+) -> tuple[PublishedRow, ...]:
+    """Recompute every published figure of a record and judge it.
+
+    Parameters
+    ----------
+    record : Record
+    design : Design, optional
+        Laid out for the record's kind; made from the record's own data if not given.
+    fit : RemlFit or OlsFit, optional
+        Of that design; made if not given.
+
+    Returns
+    -------
+    tuple of PublishedRow
+        One for each place a figure is printed at.
+
+    Raises
+    ------
+    SpecError
+        If a quantity is not one that this model has; the nearest are named.
+
+    Examples
+    --------
+    >>> rows = check_published(load_record("hsb_null"))
+    >>> [(row.printed, round(row.right, 4)) for row in rows if row.quantity == "icc_raw"]
+    [('0.1603', 0.1804)]
+    """
+    if not record.published:
+        return ()
+    own = own_figures(record) if design is None else _figures(record, design, fit)
+    return judge(record.published, record.reasons, own, record.name, record)
+
+
+def judge(
+    figures: Iterable[Published],
+    reasons: Mapping[str, str],
+    own: Mapping[str, float],
+    model: str,
+    record: Record | None = None,
+) -> tuple[PublishedRow, ...]:
+    """Judge printed figures against computed ones.
+
+    Parameters
+    ----------
+    figures : iterable of Published
+    reasons : mapping of str to str
+        Reasons by key.
+    own : mapping of str to float
+        The model's figures by quantity.
+    model : str
+        Name for the rows.
+    record : Record, optional
+        Whose neighbours a quantity such as ``hsb_between/n`` is looked up among.
+
+    Returns
+    -------
+    tuple of PublishedRow
+    """
+    rows: list[PublishedRow] = []
+    for figure in figures:
+        reproduced = right = None
+        if figure.cannot is None:
+            reproduced = find_figure(figure.quantity, own, record)
+            right = find_figure(figure.corrects, own, record) if figure.corrects else reproduced
+        said = figure.cannot or figure.reason or ""
+        status = _status(figure, right)
+        rows.extend(
+            PublishedRow(
+                model=model,
+                quantity=figure.quantity,
+                where=place,
+                printed=figure.value,
+                reproduced=reproduced,
+                corrects=figure.corrects,
+                right=right,
+                status=status,
+                traced=_agrees(figure, reproduced),
+                reason=reasons.get(said, said),
+            )
+            for place in figure.places
+        )
+    return tuple(rows)
+
+
+def tally(rows: Iterable[PublishedRow]) -> Tally:
+    """Count rows by status.
+
+    Examples
+    --------
+    >>> print(tally(check_published(load_record("hsb_mundlak"))))
+    3 printed figures: 3 reproduced, 0 corrected, 0 cannot be computed
+    """
+    found = [row.status for row in rows]
+    return Tally(
+        printed=len(found),
+        reproduced=found.count("reproduced"),
+        corrected=found.count("corrected"),
+        cannot=found.count("cannot"),
+        differs=found.count("differs"),
+    )
+
+
+def find_figure(quantity: str, own: Mapping[str, float], record: Record | None = None) -> float:
+    """Look a figure up, in the model's own or, as ``record/quantity``, in another record's.
+
+    Parameters
+    ----------
+    quantity : str
+    own : mapping of str to float
+    record : Record, optional
+        Its neighbours are looked at before the bundled records.
+
+    Raises
+    ------
+    SpecError
+        If there is no such quantity.
+
+    Examples
+    --------
+    >>> find_figure("hsb_between/n", {})
+    160.0
+    """
+    elsewhere = _ELSEWHERE.fullmatch(quantity)
+    if elsewhere is not None:
+        other = related_record(record, elsewhere["record"])
+        return find_figure(elsewhere["quantity"], own_figures(other), other)
+    if quantity in own:
+        return own[quantity]
+    against = _against_others(quantity, own, record)
+    if against is None:
+        of = f" of {record.name!r}" if record is not None else ""
+        raise SpecError(f"{quantity!r} is no figure{of}{suggest(quantity, own)}")
+    return against
+
+
+def own_figures(record: Record) -> Mapping[str, float]:
+    """Fit a record to its own data and name every figure of it.
+
+    Parameters
+    ----------
+    record : Record
+        Figures of a bundled record are kept: neither it nor its data can change.
+    """
+    bundled = models_directory() / f"{record.name}.toml"
+    if record.source == str(bundled):
+        return _bundled_figures(record.name)
+    return _figures(record, None, None)
+
+
+@cache
+def _bundled_figures(name: str) -> Mapping[str, float]:
+    return MappingProxyType(_figures(load_record(name), None, None))
+
+
+def _figures(
+    record: Record, design: Design | None, fit: RemlFit | OlsFit | None
+) -> dict[str, float]:
+    if design is None:
+        design = design_of(record)
+    if fit is None:
+        grouped = design.q > 0 and design.kind != "no_pooling"
+        fit = reml(design, profile=False, check=False) if grouped else ols(design)
+    return model_figures(design, fit)
+
+
+def _against_others(quantity: str, own: Mapping[str, float], record: Record | None) -> float | None:
+    """Compute the figures that compare a model with its null model, or with a leftover.
+
+    ``r2_between`` and ``r2_within`` are Raudenbush and Bryk's (2002, ch. 4): the part of the null
+    model's variance at a level that the model accounts for.
+    """
+    if quantity == "icc_raw_z" and "icc_raw" in own:
+        return own["icc_raw"] / find_figure(f"{LEFTOVER_ICC}/icc_raw_err", own, record)
+    if record is None or record.null is None or "icc" not in own:
+        return None
+    null = own_figures(related_record(record, record.null))
+    for level, sigma in (("between", "sigma_u"), ("within", "sigma_e")):
+        if quantity in (f"r2_{level}", f"r2_{level}_percent"):
+            share = 1.0 - own[sigma] ** 2 / null[sigma] ** 2
+            return 100.0 * share if quantity.endswith("_percent") else share
+        if quantity == f"pseudo_r2_{level}":
+            return misplaced_r2(null[f"{sigma}_raw"], own[f"{sigma}_raw"])
+    return None
+
+
+def _agrees(figure: Published, value: float | None) -> bool:
+    # A figure that ends in a 5 may lie half a digit away to the last bit.
+    return value is not None and abs(value - figure.number) <= figure.allowed * (1.0 + 1e-9)
+
+
+def _status(figure: Published, right: float | None) -> Status:
+    if right is None:
+        return "cannot"
+    if _agrees(figure, right):
+        return "reproduced"
+    return "corrected" if figure.reason else "differs"

@@ -1,0 +1,316 @@
+"""Read a model record: one TOML file that says everything about one model.
+
+A record is data. Its text is matched against the fields below and against the formula language;
+nothing in it is evaluated, imported or fetched. What contradicts itself is refused when the
+record is read, before any table is opened.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from bayes_mlm.datasets import DATASETS
+from bayes_mlm.errors import FormulaError, SpecError
+from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.printed import Published, check_published_fields
+from bayes_mlm.toml import convert, read_toml, suggest
+
+__all__ = [
+    "IN_MEMORY",
+    "KINDS",
+    "Kind",
+    "Published",
+    "Record",
+    "Settings",
+    "baseline",
+    "check_record",
+    "dump_record",
+    "load_record",
+    "models_directory",
+    "records",
+    "related_record",
+]
+
+type Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
+KINDS: tuple[str, ...] = get_args(Kind.__value__)
+# What `data` says of a frame that was handed over in Python; `load_record` cannot find it again.
+IN_MEMORY = "(a data frame in memory)"
+_NEEDS_GROUP = frozenset({"between", "no_pooling", "within", "mundlak"})
+_TAKES_BAR = frozenset({"mundlak", "partial_pooling"})
+_HERE = Path(__file__).resolve().parent
+
+
+class Settings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Hold the sampler settings a record asks for; what is not given is left to the engine."""
+
+    draws: int | None = None
+    tune: int | None = None
+    chains: int | None = None
+    random_seed: int | None = None
+
+
+class Record(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Hold one model as its TOML file gives it.
+
+    Parameters
+    ----------
+    name : str
+        The file's stem; not a key of the file.
+    title, description : str
+        One line, and a few.
+    data : str
+        An embedded data set ("hsb"), or a file, relative to the record.
+    formula : str
+        For example ``"mathach ~ ses + (1 | schoolid)"``.
+    kind : str
+        One of `KINDS`.
+    group : str, optional
+        The grouping column, where the formula has no bar.
+    group_level : tuple of str
+        Columns declared to be constant within groups; checked against the data.
+    missing : {"error", "drop"}
+        What to do with rows that miss a value.
+    equation : str, optional
+        The model in mathematical notation, for people.
+    null : str, optional
+        Name of the record that is this one's baseline in R² by level.
+    priors : mapping of str to str or table
+        Raw; `bayes_mlm.priors` reads it.
+    settings : Settings, optional
+        Sampler settings.
+    published : tuple of Published
+        Figures printed elsewhere for this model.
+    reasons : mapping of str to str
+        Reasons shared by several published figures, by key.
+    order : int
+        Place in the ladder of bundled records.
+    source : str, optional
+        Path of the file; not a key of it.
+    """
+
+    title: str
+    data: str
+    formula: str
+    kind: Kind
+    name: str = ""
+    description: str = ""
+    equation: str = ""
+    group: str | None = None
+    group_level: tuple[str, ...] = ()
+    missing: Literal["error", "drop"] = "error"
+    null: str | None = None
+    order: int = 1000
+    priors: dict[str, str | dict[str, str | float]] = {}
+    settings: Settings = Settings()
+    reasons: dict[str, str] = {}
+    published: tuple[Published, ...] = ()
+    source: str | None = None
+
+    @property
+    def data_source(self) -> str | Path:
+        """The embedded data set's name, or the path of the data file."""
+        if self.data in DATASETS:
+            return self.data
+        return (Path(self.source).parent if self.source else Path()) / self.data
+
+    @property
+    def group_column(self) -> str | None:
+        """The grouping column, from the formula's bar or from `group`."""
+        return parse_formula(self.formula).group or self.group
+
+
+_NOT_KEYS = frozenset({"name", "source"})
+
+
+def load_record(record: str | Path) -> Record:
+    """Read one record and refuse it if it is malformed or contradicts itself.
+
+    Parameters
+    ----------
+    record : str or Path
+        A path ending in ``.toml``, or the name of a bundled record.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read, is not TOML, has an unknown key or a value of the wrong type,
+        or if its fields contradict one another.
+
+    Examples
+    --------
+    >>> load_record("hsb_sector_ses").formula
+    'mathach ~ ses * sector + (1 | schoolid)'
+    """
+    path = _locate(record)
+    fields = convert(read_toml(path), Record, path, hidden=_NOT_KEYS)
+    loaded = msgspec.structs.replace(fields, name=path.stem, source=str(path))
+    check_record(loaded)
+    if loaded.null is not None:
+        try:
+            _locate_related(loaded, loaded.null)
+        except SpecError as error:
+            raise SpecError(f"{path}: null = {loaded.null!r}: {error}") from error
+    return loaded
+
+
+def records() -> tuple[Record, ...]:
+    """Read every bundled record, in the order of the ladder.
+
+    Examples
+    --------
+    >>> [record.name for record in records()][:3]
+    ['hsb_pooled', 'hsb_between', 'hsb_no_pooling']
+    """
+    loaded = (load_record(path) for path in models_directory().glob("*.toml"))
+    return tuple(sorted(loaded, key=lambda record: (record.order, record.name)))
+
+
+def dump_record(record: Record) -> str:
+    """Write a record as the TOML text that `load_record` reads back to an equal record.
+
+    Parameters
+    ----------
+    record : Record
+        Its `name` and `source` are the file's, so they are not written.
+
+    Examples
+    --------
+    >>> print(dump_record(load_record("hsb_null")).splitlines()[1])
+    data = "hsb"
+    """
+    import tomli_w
+
+    fields: dict[str, Any] = msgspec.to_builtins(record)
+    kept = {key: value for key, value in fields.items() if key not in _NOT_KEYS}
+    return tomli_w.dumps(_without_none(kept))
+
+
+def models_directory() -> Path:
+    """Find the bundled records: inside the installed package, or beside it in a checkout."""
+    inside = _HERE / "_models"
+    return inside if inside.is_dir() else _HERE.parent / "models"
+
+
+def related_record(record: Record | None, name: str) -> Record:
+    """Load the record that another one names: beside its own file first, then bundled.
+
+    Parameters
+    ----------
+    record : Record or None
+        The one that names it.
+    name : str
+        Such as the record's `null`.
+
+    Raises
+    ------
+    SpecError
+        If there is no such record.
+
+    Examples
+    --------
+    >>> related_record(load_record("hsb_ses"), "hsb_null").formula
+    'mathach ~ 1 + (1 | schoolid)'
+    """
+    return load_record(_locate_related(record, name))
+
+
+def baseline(record: Record) -> Record | None:
+    """Load the record that `null` names, if any."""
+    return None if record.null is None else related_record(record, record.null)
+
+
+def check_record(record: Record) -> None:
+    """Refuse a record whose fields contradict one another.
+
+    Raises
+    ------
+    SpecError
+        With the field, what was found, and what to write instead.
+    """
+    at = record.source or "record"
+    _check_data(record.data, at)
+    try:
+        formula = parse_formula(record.formula)
+    except FormulaError as error:
+        raise SpecError(f"{at}: formula: {error}") from error
+    _check_grouping(record, formula, at)
+    if record.null is not None and record.null == record.name:
+        raise SpecError(f"{at}: null = {record.null!r} names the record itself; name its baseline")
+    for key, value in msgspec.structs.asdict(record.settings).items():
+        least = 0 if key == "random_seed" else 1
+        if value is not None and value < least:
+            raise SpecError(f"{at}: settings.{key} = {value}; it must be {least} or more")
+    check_published_fields(record.published, record.reasons, at)
+
+
+def _locate(record: str | Path) -> Path:
+    if isinstance(record, Path) or record.endswith(".toml") or "/" in record or "\\" in record:
+        return Path(record).resolve()
+    directory = models_directory()
+    path = directory / f"{record}.toml"
+    if path.is_file():
+        return path
+    names = sorted(file.stem for file in directory.glob("*.toml"))
+    raise SpecError(
+        f"no bundled record is called {record!r}{suggest(record, names)}; "
+        "for a file of your own give its path, ending in .toml"
+    )
+
+
+def _locate_related(record: Record | None, name: str) -> Path:
+    if record is not None and record.source is not None:
+        beside = Path(record.source).with_name(f"{name}.toml")
+        if beside.is_file():
+            return beside
+    return _locate(name)
+
+
+def _check_data(data: str, at: str) -> None:
+    if not data.strip():
+        raise SpecError(f"{at}: data is empty; name an embedded data set or a file")
+    if "://" in data or data.lower().startswith(("http:", "https:", "ftp:", "file:")):
+        raise SpecError(f"{at}: data = {data!r} is an address; download the file and give its path")
+    if data not in (*DATASETS, IN_MEMORY) and not Path(data).suffix and "/" not in data:
+        raise SpecError(
+            f"{at}: data = {data!r} is no embedded data set{suggest(data, DATASETS)}; "
+            "for a file of your own give its path, ending in .csv or .parquet"
+        )
+
+
+def _check_grouping(record: Record, formula: Formula, at: str) -> None:
+    kind, bar = record.kind, formula.group
+    if bar is not None and record.group is not None and bar != record.group:
+        raise SpecError(
+            f"{at}: group = {record.group!r}, but the formula groups by {bar!r}; give one of them"
+        )
+    if kind == "partial_pooling" and bar is None:
+        raise SpecError(
+            f"{at}: kind = 'partial_pooling' needs group effects in the formula; "
+            f"add a term such as (1 | {record.group or 'group'})"
+        )
+    if bar is not None and kind not in _TAKES_BAR:
+        raise SpecError(
+            f"{at}: kind = {kind!r} has no group effects, but the formula has a bar; "
+            f"remove it and write group = {bar!r}, or set kind = 'partial_pooling'"
+        )
+    if kind in _NEEDS_GROUP and bar is None and record.group is None:
+        raise SpecError(f'{at}: kind = {kind!r} needs the groups; add group = "<column>"')
+    if record.group_level and bar is None and record.group is None:
+        raise SpecError(f'{at}: group_level is given but no group; add group = "<column>"')
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(item) for item in value]
+    return value

@@ -1,0 +1,294 @@
+"""Save a whole fit to one netCDF-4 file, and read it back.
+
+The file opens in ArviZ and xarray (`xarray.open_datatree`): groups ``posterior``,
+``sample_stats``, ``observed_data`` and ``constant_data``. What is not an array (record, encoding,
+settings, versions, verdict) is JSON in the attribute ``bayes_mlm``. Nothing in a file is executed.
+"""
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayes_mlm.design import Design, GroupMeans
+from bayes_mlm.draws import Draws, Variable
+from bayes_mlm.encoding import Encoding
+from bayes_mlm.errors import BayesMLMError, StorageError
+from bayes_mlm.fitted import Fit, Settings
+from bayes_mlm.formula import parse_formula
+from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.priors import Prior
+from bayes_mlm.spec import Record
+from bayes_mlm.verdict import Finding, Verdict
+
+FORMAT = 1
+
+
+def save_fit(fit: Fit, path: str | Path) -> Path:
+    """Write a fit to one file, which is complete or not there at all.
+
+    Parameters
+    ----------
+    fit : Fit
+    path : str or Path
+        Conventionally ending in ``.nc``; an existing file is replaced.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    StorageError
+        If the folder does not exist or cannot be written to.
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_fit, save_fit
+    >>> save_fit(fitted, "fit.nc")  # doctest: +SKIP
+    >>> load_fit("fit.nc").verdict.ok  # doctest: +SKIP
+    """
+    import h5netcdf
+
+    design = fit.design
+    rows = "group" if design.kind == "between" else "obs"
+    data: dict[str, Variable] = {"X": Variable((rows, "term"), design.X)}
+    labels = {"group": design.labels} if design.group is not None else {}
+    if design.q:
+        data["Z"] = Variable((rows, "effect"), design.Z)
+    if labels:
+        data["codes"] = Variable((rows,), design.codes)
+    if design.base is not None:
+        data["base_means"] = Variable(("group", "base_term"), design.base.means)
+        data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
+        labels["base_term"] = np.array(design.base.terms, dtype=object)
+    if rows == "obs":
+        labels["obs"] = np.arange(design.n)
+    coords = labels | {
+        "term": np.array(design.terms, dtype=object),
+        "effect": np.array(design.effects, dtype=object),
+    }
+    draws = fit.draws
+    path = Path(path)
+    try:
+        with atomic_file(path) as partial, h5netcdf.File(partial, "w") as file:
+            file.attrs["bayes_mlm"] = json.dumps(_document(fit))
+            _write(file, "posterior", draws.posterior, dict(draws.coords) | coords)
+            _write(file, "sample_stats", draws.sample_stats, draws.coords)
+            _write(file, "observed_data", {"y": Variable((rows,), design.y)}, coords)
+            _write(file, "constant_data", data, coords)
+    except OSError as error:
+        raise StorageError(f"cannot write {str(path)!r}: {error}") from error
+    return path
+
+
+def load_fit(path: str | Path) -> Fit:
+    """Read back what `save_fit` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Fit
+        Equal to the one that was saved, array by array.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file, it is damaged, or it was not written by `save_fit`.
+    """
+    import h5netcdf
+
+    path = Path(path)
+    if not path.is_file():
+        raise StorageError(f"there is no file {str(path)!r}; give the path of a saved fit")
+    try:
+        with h5netcdf.File(path, "r") as file:
+            if "bayes_mlm" not in file.attrs:
+                raise StorageError(f"{str(path)!r} was not written by bayes_mlm.save_fit")
+            document = json.loads(str(file.attrs["bayes_mlm"]))
+            if document["format"] != FORMAT:
+                raise StorageError(
+                    f"{str(path)!r} has format {document['format']}, this version reads {FORMAT}; "
+                    f"read it with bayes-mlm {document['versions'].get('bayes-mlm')}"
+                )
+            groups = {name: _read(file[name]) for name in file.groups}
+    except (OSError, KeyError, ValueError) as error:
+        raise StorageError(f"{str(path)!r} cannot be read as a saved fit: {error}") from error
+    return _assemble(document, groups)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside `path` that takes its place when all went well.
+
+    Raises
+    ------
+    StorageError
+        If the folder is missing or not writable.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {str(path)!r} ({error.strerror}); make the folder, or choose another"
+        ) from error
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _document(fit: Fit) -> dict[str, Any]:
+    import msgspec
+
+    design = fit.design
+    return {
+        "format": FORMAT,
+        "engine": fit.engine,
+        "seconds": fit.seconds,
+        "record": msgspec.to_builtins(fit.record),
+        "settings": dataclasses.asdict(fit.settings),
+        "versions": dict(fit.versions),
+        "verdict": [dataclasses.asdict(finding) for finding in fit.verdict.findings],
+        "priors": _priors_to_json(fit.priors),
+        "design": {
+            "outcome": design.outcome,
+            "group": design.group,
+            "kind": design.kind,
+            "formula": str(design.formula),
+            "terms": design.terms,
+            "effects": design.effects,
+            "n_dropped": design.n_dropped,
+            "notes": design.notes,
+            "encoding": design.encoding.to_dict(),
+        },
+    }
+
+
+def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fit:
+    import msgspec
+
+    kept = document["design"]
+    constant, posterior = groups["constant_data"], groups["posterior"]
+    y = groups["observed_data"].variables["y"].values
+    n = y.size
+    base = None
+    if "base_means" in constant.variables:
+        base = GroupMeans(
+            terms=tuple(map(str, constant.coords["base_term"])),
+            means=constant.variables["base_means"].values,
+            varies=constant.variables["base_varies"].values.astype(bool),
+        )
+    design = Design(
+        y=y,
+        X=constant.variables["X"].values if kept["terms"] else np.empty((n, 0)),
+        Z=constant.variables["Z"].values if kept["effects"] else np.empty((n, 0)),
+        codes=constant.variables["codes"].values if base else np.zeros(n, dtype=np.int64),
+        labels=constant.coords["group"] if base else np.zeros(1, dtype=np.int64),
+        outcome=kept["outcome"],
+        terms=tuple(kept["terms"]),
+        effects=tuple(kept["effects"]),
+        group=kept["group"],
+        kind=kept["kind"],
+        formula=parse_formula(kept["formula"]),
+        encoding=Encoding.from_dict(kept["encoding"]),
+        base=base,
+        n_dropped=kept["n_dropped"],
+        notes=tuple(kept["notes"]),
+    )
+    return Fit(
+        record=msgspec.convert(document["record"], Record),
+        design=design,
+        priors=_priors_from_json(document["priors"]),
+        draws=Draws(
+            posterior=posterior.variables,
+            sample_stats=groups["sample_stats"].variables,
+            coords={k: v for k, v in posterior.coords.items() if k not in ("chain", "draw")},
+        ),
+        engine=document["engine"],
+        settings=Settings(**document["settings"]),
+        versions=document["versions"],
+        verdict=Verdict(tuple(Finding(**finding) for finding in document["verdict"])),
+        seconds=document["seconds"],
+    )
+
+
+def _priors_to_json(priors: ModelPriors) -> dict[str, Any]:
+    return dataclasses.asdict(priors)
+
+
+def _priors_from_json(document: Mapping[str, Any]) -> ModelPriors:
+    def one(prior: Mapping[str, Any]) -> Prior:
+        return Prior(prior["family"], tuple((key, value) for key, value in prior["parameters"]))
+
+    return ModelPriors(
+        beta=tuple(one(prior) for prior in document["beta"]),
+        u=None if document["u"] is None else one(document["u"]),
+        sigma_u=tuple(one(prior) for prior in document["sigma_u"]),
+        rho_u=None if document["rho_u"] is None else one(document["rho_u"]),
+        sigma_e=one(document["sigma_e"]),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Group:
+    """Hold one group of the file: its variables, and the labels of its dimensions."""
+
+    variables: Mapping[str, Variable]
+    coords: Mapping[str, Any]
+
+
+def _write(
+    file: Any, name: str, variables: Mapping[str, Variable], coords: Mapping[str, Any]
+) -> None:
+    import h5py
+
+    group = file.create_group(name)
+    sizes: dict[str, int] = {}
+    for variable in variables.values():
+        sizes |= dict(zip(variable.dims, variable.values.shape, strict=True))
+    group.dimensions = sizes
+    for dim, size in sizes.items():
+        labels = np.asarray(coords.get(dim, np.arange(size)))
+        text = labels.dtype.kind in "OUS"
+        dtype = h5py.string_dtype() if text else labels.dtype
+        group.create_variable(dim, (dim,), dtype, data=labels.astype(object) if text else labels)
+    for key, variable in variables.items():
+        values = variable.values
+        values = values.astype(np.int8) if values.dtype.kind == "b" else values
+        stored = group.create_variable(key, variable.dims, values.dtype, data=values)
+        if variable.values.dtype.kind == "b":
+            stored.attrs["dtype"] = "bool"  # how xarray marks truth values in netCDF
+
+
+def _read(group: Any) -> _Group:
+    variables, coords = {}, {}
+    for key, stored in group.variables.items():
+        values = stored[...]
+        if key in group.dimensions:
+            coords[key] = values.astype(object) if values.dtype.kind in "OUS" else values
+            continue
+        truth = "dtype" in stored.attrs and str(stored.attrs["dtype"]) == "bool"
+        variables[key] = Variable(
+            tuple(stored.dimensions), values.astype(bool) if truth else values
+        )
+    return _Group(variables, coords)

@@ -1,0 +1,84 @@
+"""What every test shares: an environment that does not depend on who runs it."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from bayes_mlm.classical import fit_classical, has_random_effects
+from bayes_mlm.draws import Draws, Variable
+from bayes_mlm.fitted import Fit
+from bayes_mlm.fitting import design_of, make_settings
+from bayes_mlm.model_priors import model_priors
+from bayes_mlm.posterior import icc
+from bayes_mlm.spec import load_record
+from bayes_mlm.verdict import Finding, Verdict
+
+# Before anything imports them: no window, no colour codes, one width of terminal.
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["NO_COLOR"] = "1"
+os.environ["COLUMNS"] = "100"
+os.environ.pop("FORCE_COLOR", None)
+
+# No deadline: the first example pays for a cold import. Derandomised: a run can be repeated.
+settings.register_profile("bayes_mlm", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("bayes_mlm")
+
+
+@pytest.fixture(scope="session")
+def mock_fit():
+    """Make a `Fit` without sampling: independent draws about the REML or OLS estimate.
+
+    Right for tests of structure and arithmetic; what the samplers give is tested elsewhere.
+    """
+
+    def make(name="hsb_ses", *, draws=250, seed=1, **changes):
+        record = load_record(name)
+        design = design_of(record)
+        settings = make_settings(record, draws=draws, tune=1, chains=4, random_seed=seed)
+        values = {
+            "record": record,
+            "design": design,
+            "priors": model_priors(design, record.priors),
+            "draws": _independent_draws(design, draws, seed),
+            "engine": "nuts",
+            "settings": settings,
+            "versions": {"bayes-mlm": "test"},
+            "verdict": Verdict((Finding("mock", True, "made for a test"),)),
+            "seconds": 0.1,
+        }
+        return Fit(**(values | changes))
+
+    return make
+
+
+def _independent_draws(design, draws, seed):
+    rng = np.random.default_rng(seed)
+    fit = fit_classical(design)
+    shape = (4, draws)
+    root = np.linalg.cholesky(fit.beta_cov)
+    beta = fit.beta + rng.normal(size=(*shape, design.p)) @ root.T
+    sigma_e = fit.sigma_e * np.exp(0.01 * rng.normal(size=shape))
+    posterior = {
+        "beta": Variable(("chain", "draw", "term"), beta),
+        "sigma_e": Variable(("chain", "draw"), sigma_e),
+    }
+    coords = {"term": np.array(design.terms)}
+    if has_random_effects(design):
+        sd = fit.sigma_u * np.exp(0.07 * rng.normal(size=(*shape, design.q)))
+        dims = ("chain", "draw", "effect")
+        posterior["sigma_u"] = (
+            Variable(dims[:2], sd[..., 0]) if design.has_icc else Variable(dims, sd)
+        )
+        if design.has_icc:
+            posterior["icc"] = Variable(dims[:2], icc(sd[..., 0], sigma_e))
+        noise = rng.normal(size=(*shape, design.J, design.q))
+        u = fit.u + noise * fit.u_sd
+        posterior["u"] = Variable((*dims[:2], "group", "effect"), u)
+        coords |= {"group": design.labels, "effect": np.array(design.effects)}
+    stats = {
+        "diverging": Variable(("chain", "draw"), np.zeros(shape, dtype=bool)),
+        "energy": Variable(("chain", "draw"), rng.normal(size=shape)),
+    }
+    return Draws(posterior=posterior, sample_stats=stats, coords=coords)

@@ -1,0 +1,494 @@
+"""Hostile formulas: none is evaluated, none hangs, none overflows; each is one clear refusal."""
+
+import ast
+import builtins
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import bayes_mlm
+from bayes_mlm.encoding import encode, learn_encoding
+from bayes_mlm.errors import BayesMLMError, DataError, FormulaError
+from bayes_mlm.expressions import Call, Name
+from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.formula_grammar import MAX_LENGTH, MAX_NESTING
+from bayes_mlm.table import as_table
+
+# What runs or opens a text. A call of any of them while a formula is read is the failure.
+RUNNERS = ("eval", "exec", "compile", "open", "breakpoint", "input")
+# Used honestly by libraries, but not with the names in FORBIDDEN; and where they take the name.
+LOOKUPS = {"__import__": 0, "getattr": 1}
+SECONDS = 5.0  # a limited attack takes well under 1 s here; an unlimited one does not end
+
+
+class RanSomethingError(AssertionError):
+    """Signal that a text reached something that runs, opens or looks things up."""
+
+
+FORBIDDEN = {
+    "__class__",
+    "__subclasses__",
+    "__globals__",
+    "__builtins__",
+    "__import__",
+    "__mro__",
+    "ctypes",
+    "system",
+    "popen",
+    "antigravity",
+    "subprocess",
+    "/etc/passwd",
+}
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Make every way to run, import or open a text fail loudly inside the block."""
+    parse_formula("y ~ x")  # lark builds its tables, by honest means, once
+    with pytest.MonkeyPatch.context() as patch:
+        for name in RUNNERS:
+            patch.setattr(builtins, name, refuse)
+        patch.setattr(os, "system", refuse)
+        patch.setattr(os, "popen", refuse)
+        patch.setattr(subprocess, "Popen", refuse)
+        for name, place in LOOKUPS.items():  # last: patching looks names up itself
+            patch.setattr(builtins, name, refuse_forbidden(getattr(builtins, name), place))
+        yield
+
+
+def refuse(*args: object, **_: object) -> None:
+    raise RanSomethingError(str(args)[:200])
+
+
+def refuse_forbidden(honest: Callable, place: int) -> Callable:
+    def guarded(*args: object, **kwargs: object) -> object:
+        if args[place] in FORBIDDEN:
+            refuse(*args)
+        return honest(*args, **kwargs)
+
+    return guarded
+
+
+def test_watch_sees_what_it_should() -> None:
+    for attack in (
+        lambda: eval("1"),  # noqa: S307  (the point is that it fails)
+        lambda: exec("x = 1"),  # noqa: S102  (the same)
+        lambda: compile("1", "", "eval"),
+        lambda: __import__("subprocess"),
+        lambda: getattr(1, "__class__"),  # noqa: B009  (the same)
+        lambda: os.system("true"),
+    ):
+        with pytest.raises(RanSomethingError), watched():
+            attack()
+
+
+def parse_watched(text: str) -> Formula:
+    with watched():
+        return parse_formula(text)
+
+
+CODE = [
+    "y ~ __import__('os').system('true')",
+    "y ~ __import__(os)",
+    "y ~ __import__",
+    "y ~ log(__import__)",
+    "__import__('os') ~ x",
+    "y ~ x.__class__",
+    "y ~ x.__class__.__mro__",
+    "y ~ ().__class__",
+    "y ~ (x).__class__",
+    "y ~ log(x).__class__",
+    "y ~ log.__globals__",
+    "y ~ log.__globals__(x)",
+    "y ~ I.__call__(x)",
+    "y ~ __builtins__",
+    "y ~ __builtins__.eval(x)",
+    "y ~ x.__dict__[eval]",
+    "y ~ eval(x)",
+    "y ~ exec(x)",
+    "y ~ compile(x)",
+    "y ~ open(x)",
+    "y ~ getattr(x, z)",
+    "y ~ globals()",
+    "y ~ vars()",
+    "y ~ print(x)",
+    "y ~ breakpoint()",
+    "y ~ exit()",
+    "y ~ os.system(x)",
+    "y ~ np.log(x)",
+    "y ~ np.random.seed(x)",
+    "y ~ numpy.log(x)",
+    "y ~ math.log(x)",
+    "y ~ str.format(x)",
+    "y ~ log.log(x)",
+    "y ~ log(x).real",
+    "y ~ log(x)(z)",
+    "y ~ (log)(x)",
+    "y ~ `log`(x)",
+    "y ~ `__import__('os')`(x)",
+    "y ~ lambda: 1",
+    "y ~ lambda x: x",
+    "y ~ (lambda x: x)(z)",
+    "y ~ I(lambda x: x)",
+    "y ~ [x for x in z]",
+    "y ~ {x: z}",
+    "y ~ {x for x in z}",
+    "y ~ (x for x in z)",
+    "y ~ I(x for x in z)",
+    "y ~ x if z else w",
+    "y ~ I(x if z else w)",
+    "y ~ x and z",
+    "y ~ not x",
+    "y ~ x is z",
+    "y ~ await x",
+    "y ~ yield x",
+    "y ~ f'{x}'",
+    'y ~ f"{__import__(chr(111))}"',
+    "y ~ '{0.__class__}'.format(x)",
+    "y ~ 'x'",
+    'y ~ "x"',
+    "y ~ b'x'",
+    "y ~ '''x'''",
+    "y ~ x; import os",
+    "y ~ x;z",
+    "y ~ (z := x)",
+    "y ~ z := x",
+    "y ~ I(z := x)",
+    "y ~ x = z",
+    "y ~ log(x=z)",
+    "y ~ log(*x)",
+    "y ~ log(**x)",
+    "y ~ within(x, **g)",
+    "y ~ within(x, group=__import__('os'))",
+    "y ~ within(x, group=g.__class__)",
+    "y ~ x @ z",
+    "y ~ @x",
+    "y ~ x[0]",
+    "y ~ x[z]",
+    "y ~ x{z}",
+    "y ~ x -> z",
+    "y ~ x => z",
+    "y ~ x == z",
+    "y ~ I(x == z)",
+    "y ~ I(x < z)",
+    "y ~ I(x > z)",
+    "y ~ I(x & z)",
+    "y ~ I(x // z)",
+    "y ~ I(x % z)",
+    "y ~ I(~x)",
+    "y ~ I(x | z)",
+    "y ~ x # comment",
+    "y ~ x \\ z",
+    "y ~ \\x41",
+    "y ~ $x",
+    "y ~ $(id)",
+    "y ~ x && z",
+    "y ~ !x",
+    "y ~ x?",
+    "y ~ <x>",
+    "y ~ x ... z",
+    "y ~ ...",
+    "y ~ 0x10:x",
+    "y ~ I(0x10 * x)",
+    "y ~ I(1_000 * x)",
+    "y ~ I(1j * x)",
+    "y ~ I(10L * x)",
+    "y ~ I(1e400 * x)",
+    "y ~ I(nan(x))",
+    "y ~ Q('x')",
+    "y ~ C(x, Treatment)",
+    "y ~ C(x, contr.treatment)",
+    "y ~ center(x, __import__)",
+    "y ~ (1 | __class__)",
+    "y ~ (1 | g.__class__)",
+    "y ~ (1 | log(g))",
+    "y ~ (1 | 'g')",
+    "y ~ (1 | (g, h))",
+    "y ~ (__import__('os') | g)",
+    "eval(y) ~ x",
+    "y.__class__ ~ x",
+    "lambda: y ~ x",
+]
+
+
+@pytest.mark.parametrize("text", CODE)
+def test_code_is_refused(text: str) -> None:
+    with pytest.raises(FormulaError):
+        parse_watched(text)
+
+
+TRICKS = [
+    # Letters that look like those of log, I and C: Cyrillic o, full width, mathematical, Greek.
+    "y ~ l\N{CYRILLIC SMALL LETTER O}g(x)",
+    "y ~ \N{FULLWIDTH LATIN SMALL LETTER L}og(x)",
+    "y ~ \N{MATHEMATICAL BOLD SMALL L}og(x)",
+    "y ~ \N{GREEK CAPITAL LETTER IOTA}(x)",
+    "y ~ \N{CYRILLIC CAPITAL LETTER ES}(x)",
+    "y ~ \N{LATIN SMALL LETTER DOTLESS I}(x)",
+    "y ~ \N{MATHEMATICAL BOLD SMALL E}val(x)",
+    # Signs that look like those of the language.
+    "y \N{TILDE OPERATOR} x",
+    "y \N{FULLWIDTH TILDE} x",
+    "y ~ x \N{MULTIPLICATION SIGN} z",
+    "y ~ x \N{ASTERISK OPERATOR} z",
+    "y ~ x \N{MINUS SIGN} 1",
+    "y ~ x \N{EN DASH} 1",
+    "y ~ x \N{DIVISION SLASH} z",
+    "y ~ x\N{RATIO}z",
+    "y ~ x\N{FULLWIDTH COLON}z",
+    "y ~ \N{FULLWIDTH LEFT PARENTHESIS}1 | g\N{FULLWIDTH RIGHT PARENTHESIS}",
+    "y ~ (1 \N{DIVIDES} g)",
+    "y ~ (1 \N{PARALLEL TO} g)",
+    "y ~ \N{LEFT SINGLE QUOTATION MARK}x\N{RIGHT SINGLE QUOTATION MARK}",
+    # Digits of other scripts are not 0 and 1.
+    "y ~ \N{ARABIC-INDIC DIGIT ZERO} + x",
+    "y ~ \N{FULLWIDTH DIGIT ONE} + x",
+    "y ~ (a + b) ** \N{DEVANAGARI DIGIT TWO}",
+    "y ~ x\N{SUPERSCRIPT TWO}",
+    # What cannot be seen.
+    "y ~ x\0",
+    "y ~ \0x",
+    "y ~ `x\0`",
+    "\0",
+    "y ~ x\n",
+    "y ~ x\n+ z",
+    "y ~ x\r\n+ z",
+    "y ~ `x\ny`",
+    "y ~ x\v+ z",
+    "y ~ x\f+ z",
+    "y ~ x\x1b[2J",
+    "y ~ `\x1b]0;title\x07`",
+    "y ~ x\x7f",
+    "y ~ x\x85",
+    "y ~ x\N{LINE SEPARATOR}+ z",
+    "y ~ x\N{PARAGRAPH SEPARATOR}+ z",
+    "y ~ x\N{NO-BREAK SPACE}+ z",
+    "y ~ x\N{IDEOGRAPHIC SPACE}+ z",
+    "y ~ x\N{ZERO WIDTH SPACE}",
+    "y ~ x\N{ZERO WIDTH JOINER}z",
+    "y ~ x\N{RIGHT-TO-LEFT OVERRIDE}z",
+    "y ~ `x\N{RIGHT-TO-LEFT OVERRIDE}z`",
+    "y ~ x\N{SOFT HYPHEN}z",
+    "\N{ZERO WIDTH NO-BREAK SPACE}y ~ x",
+    "y ~ x\ud800",
+    "y ~ `\ud800`",
+    "y ~ \U000e0041x",
+]
+
+
+@pytest.mark.parametrize("text", TRICKS)
+def test_trick_of_unicode_is_refused(text: str) -> None:
+    with pytest.raises(FormulaError) as caught:
+        parse_watched(text)
+    # The message can be printed, and does nothing to the terminal it is printed on.
+    message = str(caught.value)
+    message.encode("utf-8")
+    assert all(char.isprintable() or char == "\n" for char in message)
+
+
+def test_look_alike_is_named() -> None:
+    with pytest.raises(FormulaError, match=r"U\+043E CYRILLIC SMALL LETTER O.*did you mean 'log'"):
+        parse_formula("y ~ l\N{CYRILLIC SMALL LETTER O}g(x)")
+    with pytest.raises(FormulaError, match=r"U\+2212 MINUS SIGN"):
+        parse_formula("y ~ x \N{MINUS SIGN} 1")
+
+
+names = [f"x{number}" for number in range(60)]
+HUGE = {
+    "too long": "y ~ " + "x + " * 3000 + "x",
+    "a very long name": "y ~ " + "x" * 9000,
+    "a longer name": "y ~ " + "x" * 10**6,
+    "a very long quoted name": "y ~ `" + "x" * 9000 + "`",
+    "a very long function": "y ~ " + "x" * 9000 + "(z)",
+    "a very long number": "y ~ I(" + "9" * 9000 + " * x)",
+    "a very long exponent": "y ~ I(x ** " + "9" * 9000 + ")",
+    "nested parentheses": "y ~ " + "(" * 4900 + "x" + ")" * 4900,
+    "open parentheses": "y ~ " + "(" * 9990,
+    "closed parentheses": "y ~ x" + ")" * 9990,
+    "nested calls": "y ~ " + "log(" * 1900 + "x" + ")" * 1900,
+    "nested I": "y ~ " + "I(" * (MAX_NESTING + 1) + "x" + ")" * (MAX_NESTING + 1),
+    "a chain of signs": "y ~ " + "-" * 9000 + "x",
+    "a chain of signs in I": "y ~ I(" + "-" * 9000 + "x)",
+    "a chain of pluses": "y ~ x" + "+" * 9000 + "z",
+    "a tower of powers": "y ~ x" + "**2" * 3000,
+    "a tower in I": "y ~ I(x" + "**2" * 3000 + ")",
+    "a nested tower": "y ~ " + "(" * 45 + "a+b+c" + ")**5" * 45 + "+" + "**".join(["9"] * 3),
+    "nine to the nine": "y ~ I(9**9**9 * x)",
+    "power of nine": "y ~ (a + b) ** 9**9**9",
+    "a large power": "y ~ (a + b) ** 999999999",
+    "a long sum in I": "y ~ I(" + "x + " * 2000 + "x)",
+    "a long product in I": "y ~ I(" + "x*" * 4000 + "x)",
+    "all interactions": "y ~ " + "*".join(names),
+    "a power of a sum": f"y ~ ({'+'.join(names)}) ** 3",
+    "a power of powers": f"y ~ ((({'+'.join(names[:20])}) ** 5) ** 5) ** 5",
+    "a product of sums": f"y ~ ({'+'.join(names)}):({'+'.join(names[::-1])}):({'+'.join(names)})",
+    "a lattice over and over": "y ~ " + ":".join(["(a*b*c*d*e*f*g*h*i)"] * 480),
+    "a wide lattice": "y ~ (" + ")*(".join(["*".join("abcdefghi")] * 480) + ")",
+    "effects multiplied out": f"y ~ x + ({'*'.join(names)} | g)",
+    "many bars": "y ~ x" + " + (1 | g)" * 900,
+    "many tildes": "y " + "~ x " * 2000,
+    "many commas": "y ~ within(" + "x," * 4000 + "x)",
+    "many quotes": "y ~ " + "`" * 9001,
+    "many spaces": "y ~ x" + " " * 9000 + "z",
+    "a slow match for a name": "y ~ " + "a." * 4900 + "!",
+    "a slow match for a number": "y ~ I(" + "1." * 4900 + "!",
+}
+
+
+@pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
+def test_huge_formula_is_refused_quickly(text: str) -> None:
+    start = time.process_time()
+    with pytest.raises(FormulaError) as caught:
+        parse_watched(text)
+    assert time.process_time() - start < SECONDS
+    assert len(str(caught.value)) < 1000
+
+
+def test_largest_allowed_formulas_work() -> None:
+    # Just inside every limit, through parsing, writing, reading back, learning and encoding.
+    table = as_table({"y": [1.0, 2.0, 4.0], "x": [1.0, 2.0, 3.0], "g": [1, 1, 2]})
+    nested = "abs(" * (MAX_NESTING - 1) + "(x)" + ")" * (MAX_NESTING - 1)
+    for inside in (nested, "I(" + " + ".join(["x"] * 50) + ")", "I(-(-(-(x))))"):
+        formula = parse_formula(f"y ~ {inside}")
+        assert parse_formula(str(formula)) == formula
+        assert hash(formula) == hash(parse_formula(formula.text))
+        assert encode(learn_encoding(formula, table), table).X.shape == (3, 2)
+    many = " + ".join(f"x{number}" for number in range(999))
+    assert len(many) < MAX_LENGTH
+    assert len(parse_formula(f"y ~ {many}").terms) == 1000
+
+
+# --- what is data stays data ---------------------------------------------------------------------
+ODD_NAMES = [
+    "eval",
+    "exec",
+    "open",
+    "print",
+    "None",
+    "True",
+    "lambda",
+    "import",
+    "os.system",
+    "np.log",
+    "log",
+    "I",
+    "C",
+    "Q",
+    "`__import__`",
+    "`__class__`",
+    "`__import__('os').system('true')`",
+    "`lambda: 1`",
+    "`[x for x in y]`",
+    "`'; import os; '`",
+    '`f"{os}"`',
+    "`{0.__class__}`",
+    "`%s %(x)s`",
+    "`x)`",
+    "`y ~ x`",
+    "`(1 | g)`",
+    "`../../etc/passwd`",
+    "`<script>`",
+    "`$(id)`",
+]
+
+
+@pytest.mark.parametrize("written", ODD_NAMES)
+def test_column_named_like_code_is_only_a_column(written: str) -> None:
+    name = written.strip("`")
+    table = as_table({"y": [1.0, 2.0, 4.0], name: [3.0, 5.0, 9.0], "g": [1, 1, 2]})
+    with watched():
+        formula = parse_formula(f"y ~ {written} + I({written} ** 2) + center({written}) + (1 | g)")
+        arrays = encode(learn_encoding(formula, table), table)
+    assert formula.terms[1] == (Name(name),)
+    np.testing.assert_array_equal(arrays.X[:, 1], [3, 5, 9])
+    np.testing.assert_array_equal(arrays.X[:, 2], [9, 25, 81])
+    assert arrays.terms[1] == name
+
+
+def test_name_that_is_no_column_is_not_looked_up_elsewhere() -> None:
+    table = as_table({"y": [1.0, 2.0, 4.0]})
+    hidden = np.array([1.0, 2.0, 3.0])  # noqa: F841  (a formula must not see the caller's names)
+    for name in ("hidden", "np", "os", "sys.path", "eval", "table", "self", "math.pi"):
+        with pytest.raises(DataError, match="no column"), watched():
+            learn_encoding(parse_formula(f"y ~ {name}"), table)
+
+
+def test_calls_that_no_parser_made_are_not_run() -> None:
+    # Were a formula built by hand with a name from outside the list, nothing would answer to it.
+    table = as_table({"y": [1.0, 2.0, 4.0], "x": [1.0, 2.0, 3.0]})
+    formula = Formula(text="", outcome=Name("y"), terms=((Call("eval", Name("x")),),))
+    with pytest.raises(KeyError):
+        learn_encoding(formula, table)
+
+
+def test_nothing_is_imported_by_a_formula() -> None:
+    parse_formula("y ~ x")
+    before = set(sys.modules)
+    for text in [*CODE, "y ~ antigravity", "y ~ this + os.path"]:
+        try:
+            parse_formula(text)
+        except FormulaError:
+            continue
+    assert set(sys.modules) == before
+    assert "antigravity" not in sys.modules
+
+
+def test_sources_never_evaluate() -> None:
+    # The claim at its root: the modules a formula goes through do not name what evaluates.
+    package = Path(bayes_mlm.__file__).parent
+    found = sorted([*package.glob("formula*.py"), *package.glob("encoding*.py")])
+    assert len(found) > 8
+    for path in [*found, package / "expressions.py"]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert not used & {"eval", "exec", "compile", "__import__", "getattr", "globals", "vars"}
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+        imported = {alias.name for node in imports for alias in node.names}
+        assert not imported & {"os", "sys", "subprocess", "importlib", "builtins", "pickle"}
+
+
+SIGNS = ["~", "+", "-", "*", "/", ":", "**", "(", ")", "|", "||", ",", "=", "`", ".", "'", ";", "@"]
+WORDS = ["y", "x", "g", "0", "1", "2", "1e9", "log", "I", "C", "within", "group", "__", "lambda"]
+PARTS = [
+    "y ~ ",
+    " ",
+    "\0",
+    "\n",
+    "\N{CYRILLIC SMALL LETTER O}",
+    "(1 | g)",
+    "log(x)",
+    "`a b`",
+    "[0]",
+]
+PIECES = st.sampled_from(SIGNS + WORDS + PARTS)
+
+
+@given(st.lists(PIECES, max_size=25).map("".join))
+@example("y ~ x")
+def test_any_text_is_a_formula_or_a_formula_error(text: str) -> None:
+    try:
+        formula = parse_formula(text)
+    except FormulaError:
+        return
+    assert parse_formula(str(formula)) == formula
+    table = as_table({"y": [1.0, 2.0, 4.0], "x": [1.0, 3.0, 5.0], "g": [1, 1, 2]})
+    with suppress(BayesMLMError):  # a column that is not there, a group that is not named
+        assert encode(learn_encoding(formula, table), table).X.shape[0] == 3
+
+
+@given(st.text(max_size=40))
+def test_any_unicode_is_a_formula_or_a_formula_error(text: str) -> None:
+    for whole in (text, f"y ~ {text}", f"y ~ log({text})", f"y ~ `{text}`"):
+        try:
+            assert parse_formula(str(parse_formula(whole))) == parse_formula(whole)
+        except FormulaError as error:
+            str(error).encode("utf-8")

@@ -1,0 +1,112 @@
+"""Imports point down the layers, stay lazy, and the check of it does catch what it should."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Each takes one to nine seconds of CPU to import (measured on two slow cores).
+HEAVY = (
+    "arviz",
+    "matplotlib",
+    "nutpie",
+    "pandas",
+    "pymc",
+    "pytensor",
+    "scipy",
+    "statsmodels",
+    "xarray",
+)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Copy what import-linter reads, so that a test may spoil it."""
+    shutil.copytree(
+        ROOT / "bayes_mlm", tmp_path / "bayes_mlm", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def lint_imports(where: Path) -> subprocess.CompletedProcess[str]:
+    command = "import sys; from importlinter.cli import lint_imports_command as main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", command, "--no-cache", "--no-logo"],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_layers_hold(copy: Path) -> None:
+    run = lint_imports(copy)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from bayes_mlm import cli\n",
+        "def f() -> None:\n    import bayes_mlm.cli\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bayes_mlm.cli import main\n",
+    ],
+    ids=["top", "inside-a-function", "for-types-only"],
+)
+def test_upward_import_is_caught(copy: Path, line: str) -> None:
+    with (copy / "bayes_mlm" / "errors.py").open("a", encoding="utf-8") as errors:
+        errors.write(f"\n{line}")
+    run = lint_imports(copy)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "bayes_mlm.errors is not allowed to import bayes_mlm.cli" in run.stdout
+
+
+def test_module_without_a_layer_is_caught(copy: Path) -> None:
+    (copy / "bayes_mlm" / "stowaway.py").write_text('"""Belong nowhere."""\n', encoding="utf-8")
+    run = lint_imports(copy)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "bayes_mlm.stowaway" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "import bayes_mlm",
+        "import bayes_mlm.cli",
+        "import sys; from bayes_mlm.cli import main; sys.argv = ['bayes-mlm', '--help']; main()",
+    ],
+    ids=["package", "cli", "help"],
+)
+def test_heavy_libraries_stay_unimported(action: str) -> None:
+    program = (
+        "import atexit, json, sys\n"
+        "atexit.register(lambda: print('\\n' + json.dumps(sorted(sys.modules))))\n" + action
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    modules = set(json.loads(run.stdout.splitlines()[-1]))
+    assert "bayes_mlm" in modules
+    assert not modules & set(HEAVY)
+
+
+def test_no_module_imports_a_heavy_library_at_its_top() -> None:
+    names = sorted(path.stem for path in (ROOT / "bayes_mlm").glob("*.py"))
+    modules = [f"bayes_mlm.{name}" for name in names if not name.startswith("__")]
+    program = (
+        "import importlib, json, sys\n"
+        f"for name in {modules!r}:\n    importlib.import_module(name)\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert not set(json.loads(run.stdout)) & set(HEAVY)

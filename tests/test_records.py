@@ -1,0 +1,169 @@
+"""Hold the records and the document's figures to the document itself.
+
+The document is not part of the project; where a copy lies beside the checkout (`../shared/seed`),
+its numbers are extracted anew and matched against ours, cell by cell. Without it those tests skip.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bayes_mlm.datasets import load_dataset
+from bayes_mlm.design import build_design
+from bayes_mlm.kinds import for_kind
+from bayes_mlm.spec import Record, dump_record, load_record, records
+from bayes_mlm.study import load_study
+
+LADDER = [
+    "hsb_pooled",
+    "hsb_between",
+    "hsb_no_pooling",
+    "hsb_within",
+    "hsb_mundlak",
+    "hsb_mundlak_random",
+    "hsb_null",
+    "hsb_ses",
+    "hsb_sector",
+    "hsb_sector_ses",
+    "hsb_random_slope",
+    "hsb_slopes_as_outcomes",
+]
+SEED = Path(__file__).resolve().parents[2] / "shared" / "seed"
+
+# Printed figures of each record, counted by hand in the document: an OLS table has 30 (10 above, 12
+# of two coefficients, 8 below); a MixedLM table 7 above, 6 a coefficient, 2 of the group variance;
+# a block on residuals 8.
+PRINTED = {
+    "hsb_pooled": 2 * 30,  # In [3], and In [298], where model 2's table stands under its heading
+    "hsb_between": 2 * 30,  # In [3], In [298]
+    "hsb_no_pooling": 0,
+    "hsb_within": 30 + 2,  # In [298], and the parameters in In [49]
+    "hsb_mundlak": 3,  # In [49]
+    "hsb_mundlak_random": 0,
+    "hsb_null": (7 + 6 + 2) + 8,  # In [358]
+    "hsb_ses": 3 * (7 + 12 + 2)
+    + 8
+    + 2
+    + 3,  # In [289], In [298], In [357], In [359]; 3 in the text
+    "hsb_sector": (7 + 18 + 2) + 8 + 2,  # In [360]
+    "hsb_sector_ses": (7 + 24 + 2) + 8 + 2,  # In [361]
+    "hsb_random_slope": 0,
+    "hsb_slopes_as_outcomes": 0,
+}
+# 16 summaries, 8 counts, 2 schools with their means, 2 in a plot's title, 1 in the introduction.
+PRINTED_OF_THE_TABLE = 16 + 8 + 4 + 2 + 1
+
+
+def test_the_ladder_is_complete_and_in_order():
+    assert [record.name for record in records()] == LADDER
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_every_record_makes_the_design_of_its_kind(name):
+    record = load_record(name)
+    design = for_kind(
+        build_design(
+            record.formula,
+            load_dataset(record.data),
+            group=record.group_column,
+            missing=record.missing,
+            group_level=record.group_level,
+        ),
+        record.kind,
+    )
+    # 7,185 students in 160 schools: shared/README.md and the document's In [289].
+    assert design.n == (160 if record.kind == "between" else 7185)
+    assert design.J == 160
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_every_record_says_what_it_is(name):
+    record = load_record(name)
+    assert record.title
+    assert record.equation
+    assert len(record.description.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_every_record_survives_being_written_and_read(name, tmp_path):
+    record = load_record(name)
+    copy = tmp_path / f"{name}.toml"
+    copy.write_text(dump_record(record), encoding="utf-8")
+    assert _without_source(load_record(copy)) == _without_source(record)
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_every_printed_figure_of_the_record_is_there(name):
+    record = load_record(name)
+    assert sum(len(figure.places) for figure in record.published) == PRINTED[name]
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_no_reason_is_left_unused(name):
+    record = load_record(name)
+    assert set(record.reasons) == {figure.reason for figure in record.published if figure.reason}
+
+
+def test_every_printed_figure_of_the_table_is_there():
+    study = load_study()
+    assert sum(len(figure.places) for figure in study.published) == PRINTED_OF_THE_TABLE
+
+
+def test_every_number_of_the_document_is_a_figure_or_excluded_with_a_reason():
+    printed = _numbers_by_cell(_document())
+    ours: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    study = load_study()
+    for figure in (*study.published, *(f for record in records() for f in record.published)):
+        for place in figure.places:
+            ours[_cell_of(place)][figure.value] += 1
+    for excluded in study.excluded:
+        assert excluded.reason
+        ours[excluded.where].update(excluded.tokens)
+    assert sorted(ours) == sorted(printed)
+    for cell, numbers in printed.items():
+        assert ours[cell] == numbers, cell
+
+
+def _document() -> str:
+    found = sorted(SEED.glob("*.txt"))
+    if not found:
+        pytest.skip("the 2015 document is not part of the project; no copy lies beside it")
+    return found[0].read_text(encoding="utf-8")
+
+
+def _without_source(record: Record) -> Record:
+    return msgspec.structs.replace(record, source=None)
+
+
+def _cell_of(place: str) -> str:
+    cell = re.match(r"In \[\d+\]", place)
+    assert cell is not None, place
+    return "before In [97]" if place.startswith("In [97], text above") else cell.group()
+
+
+def _numbers_by_cell(document: str) -> dict[str, Counter[str]]:
+    """Count the numbers of each cell: its output, the text up to the next cell, and plot titles."""
+    document = document.replace("\N{NO-BREAK SPACE}", " ")
+    parts = re.split(r"^(In \[\d+\]):$", document, flags=re.MULTILINE)
+    found = {"before In [97]": Counter(_numbers(parts[0]))}
+    for cell, body in zip(parts[1::2], parts[2::2], strict=True):
+        # Two empty lines in a row part code from output; without them a cell has no output.
+        code, parting, rest = body.rstrip().rpartition("\n\n\n")
+        code, rest = (code, rest) if parting else (rest, "")
+        titles = re.findall(r'^ *plt\.(?:sup)?title\("([^"]*)"', code, flags=re.MULTILINE)
+        numbers = Counter(_numbers("\n".join([rest, *titles])))
+        if numbers:
+            found[cell] = found.get(cell, Counter()) + numbers
+    return found
+
+
+def _numbers(text: str) -> Iterator[str]:
+    """Find the numbers of a text, formulas ($...$) aside; a time of day is one number."""
+    text = re.sub(r"\${1,2}[^$]+\${1,2}", " ", text)
+    # A point without decimals belongs to the number at the end of a table's line ("1075.") only.
+    number = r"(?<![\w.\^{])-?\d+(?:\.\d+(?:e[-+]?\d+)?|\.(?=\s*$))?(?!\w)"
+    yield from re.findall(rf"\d\d:\d\d:\d\d|{number}", text, flags=re.MULTILINE)

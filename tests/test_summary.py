@@ -1,0 +1,114 @@
+"""Summaries say what their columns are and hold what the draws hold."""
+
+import numpy as np
+import pytest
+
+from bayes_mlm.classical import fit_classical, summarise_classical
+from bayes_mlm.comparison import compare
+from bayes_mlm.errors import EngineError
+from bayes_mlm.estimates import COLUMNS, to_csv
+from bayes_mlm.fitting import design_of
+from bayes_mlm.spec import load_record
+from bayes_mlm.summary import summarise
+
+
+@pytest.fixture(scope="module")
+def null(mock_fit):
+    return mock_fit("hsb_null", seed=3)
+
+
+def test_rows_are_the_documented_quantities(mock_fit, null):
+    summary = summarise(mock_fit(), null=null)
+    assert [row.quantity for row in summary] == [
+        "beta[Intercept]",
+        "beta[ses]",
+        "sigma_u",
+        "sigma_e",
+        "icc",
+        "design_effect",
+        "reliability",
+        "r2_between",
+        "r2_within",
+    ]
+    assert summary.interval == "94% HDI"
+    assert tuple(summary.to_frame().columns) == COLUMNS
+
+
+def test_a_row_is_computed_from_its_draws(mock_fit):
+    fit = mock_fit()
+    row = summarise(fit)["icc"]
+    draws = fit.draws["icc"]
+    assert row.estimate == pytest.approx(draws.mean(), rel=1e-12)
+    assert row.sd == pytest.approx(draws.std(ddof=1), rel=1e-12)
+    # The HDI is the shortest interval with 94 % of the 1,000 draws: so many lie in it.
+    inside = ((draws >= row.lower) & (draws <= row.upper)).sum()
+    assert 935 <= inside <= 945
+    ordered = np.sort(draws.ravel())
+    shortest = (ordered[940:] - ordered[: 1000 - 940]).min()
+    assert row.upper - row.lower == pytest.approx(shortest, rel=0.02)
+    # Independent draws: ESS near 1,000, R-hat near one.
+    assert 700 < row.ess_bulk < 1400
+    assert row.r_hat < 1.02
+
+
+def test_intervals_are_named_and_nested(mock_fit):
+    fit = mock_fit()
+    wide, narrow = (summarise(fit, mass=mass, interval="eti") for mass in (0.95, 0.5))
+    assert wide.interval == "95% ETI"
+    assert wide["icc"].lower < narrow["icc"].lower < narrow["icc"].upper < wide["icc"].upper
+    with pytest.raises(EngineError, match="between 0 and 1"):
+        summarise(fit, mass=95)
+    with pytest.raises(EngineError, match="'hdi' or 'eti'"):
+        summarise(fit, interval="hpd")
+
+
+def test_r_squared_needs_a_null_model_of_the_same_rows(mock_fit, null):
+    with pytest.raises(EngineError, match="no null model"):
+        summarise(mock_fit(), null=mock_fit("hsb_sector"))
+    with pytest.raises(EngineError, match="as many draws"):
+        summarise(mock_fit(), null=mock_fit("hsb_null", draws=100))
+
+
+def test_group_effects_carry_real_labels(mock_fit):
+    summary = summarise(mock_fit(), groups=True)
+    assert "u[1224]" in summary
+    assert "u[9586]" in summary
+
+
+def test_classical_rows_have_the_same_names():
+    record = load_record("hsb_ses")
+    design = design_of(record)
+    fit = fit_classical(design)
+    null_design = design_of(load_record("hsb_null"))
+    summary = summarise_classical(fit, "hsb_ses", design, null=fit_classical(null_design))
+    # lme4 (tests/reference/lme4.json, hsb_ses): icc 0.114064132901364, se(ses) 0.105719082052973.
+    assert summary["icc"].estimate == pytest.approx(0.114064132901364, rel=1e-6)
+    assert summary["beta[ses]"].sd == pytest.approx(0.105719082052973, rel=1e-6)
+    assert summary["loglik"].estimate == pytest.approx(-23322.5846562759, abs=1e-6)
+    assert summary["icc"].lower < summary["icc"].estimate < summary["icc"].upper
+    assert summary["r2_between"].estimate == pytest.approx(0.4465, abs=5e-5)  # design.md
+    assert summary.verdict.ok
+
+
+def test_engines_are_joined_by_quantity(mock_fit):
+    fit = mock_fit()
+    classical = summarise_classical(fit_classical(fit.design), "hsb_ses", fit.design)
+    joined = {row.quantity: row for row in compare(summarise(fit), classical)}
+    row = joined["beta[ses]"]
+    expected = (row.posterior.estimate - row.classical.estimate) / row.posterior.sd
+    assert row.difference == pytest.approx(expected)
+    # The mock draws lie about the REML estimate: 1,000 of them, so within 4 / sqrt(1000) sds.
+    assert abs(row.difference) < 0.13
+    assert joined["loglik"].posterior is None
+
+
+def test_csv_has_full_precision(mock_fit):
+    rows = summarise(mock_fit()).rows
+    line = to_csv(rows).splitlines()[1].split(",")
+    assert float(line[3]) == rows[0].estimate
+
+
+def test_the_text_table_names_interval_and_verdict(mock_fit):
+    text = str(summarise(mock_fit()))
+    assert "94% HDI" in text
+    assert text.endswith("ok: made for a test")
