@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         load_orthodont,
         load_sleepstudy,
     )
-    from bayes_mlm.describe import crosstab, describe
+    from bayes_mlm.description import crosstab, describe
     from bayes_mlm.design import Design, build_design
     from bayes_mlm.errors import BayesMLMError
     from bayes_mlm.factories import (
@@ -53,8 +53,8 @@ _HOME = {
     "build_design": "design",
     "check_published": "published",
     "compare": "comparison",
-    "crosstab": "describe",
-    "describe": "describe",
+    "crosstab": "description",
+    "describe": "description",
     "fit": "fitting",
     "for_kind": "kinds",
     "load_dataset": "datasets",
@@ -78,7 +78,41 @@ _HOME = {
     "summarise": "summary",
     "within": "factories",
 }
-__all__ = ["__version__", *_HOME]
+__all__ = [
+    "BayesMLMError",
+    "Design",
+    "Fit",
+    "__version__",
+    "as_table",
+    "between",
+    "build_design",
+    "check_published",
+    "compare",
+    "crosstab",
+    "describe",
+    "fit",
+    "for_kind",
+    "load_dataset",
+    "load_dyestuff2",
+    "load_fit",
+    "load_hsb",
+    "load_orthodont",
+    "load_record",
+    "load_sleepstudy",
+    "model_priors",
+    "mundlak",
+    "no_pooling",
+    "ols",
+    "partial_pooling",
+    "pooled",
+    "read_table",
+    "records",
+    "reml",
+    "replay",
+    "save_fit",
+    "summarise",
+    "within",
+]
 
 
 def __getattr__(name: str) -> Any:

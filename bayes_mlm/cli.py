@@ -36,6 +36,8 @@ app = typer.Typer(
     ),
 )
 
+# As `bayes_mlm.spec.Kind`, whose import would cost `--help` a second.
+Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 1000).")]
 Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
 Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
@@ -62,10 +64,12 @@ def reproduce(
     (.toml) with the seed and versions.
     """
     from bayes_mlm import console as show
-    from bayes_mlm.outputs import write_run
-    from bayes_mlm.published import check_data_figures, count_statuses
+    from bayes_mlm.outputs import check_folder, write_run
+    from bayes_mlm.published import tally
     from bayes_mlm.spec import records
+    from bayes_mlm.study import check_notes, check_table
 
+    check_folder(out)
     asked = {"draws": draws, "tune": tune, "chains": chains}
     ladder = records()
     console = show.make_console()
@@ -75,17 +79,14 @@ def reproduce(
         analyses.append(analysis)
     order = [record.name for record in ladder]
     analyses.sort(key=lambda analysis: order.index(analysis.record.name))
-    published = [row for analysis in analyses for row in analysis.published]
-    published = [*check_data_figures(), *published]
-    console.print("The ladder (posterior means, REML or OLS estimates)")
+    published = [*check_table(), *(row for one in analyses for row in one.published)]
+    console.print("The ladder: posterior means beside REML or OLS estimates")
     console.print(show.ladder_table(analyses))
-    console.print("Printed figures that are wrong, and the right ones")
+    console.print("Printed in 2015, and wrong")
     console.print(show.corrections_table(published))
-    counts = count_statuses(published)
-    console.print(
-        f"{len(published)} printed figures: "
-        + ", ".join(f"{count} {status}" for status, count in counts.items())
-    )
+    for note in check_notes():
+        console.print(f"- {note}")
+    console.print(f"\n{tally(published)}")
     unclean = [analysis.record.name for analysis in analyses if not analysis.ok]
     console.print(
         f"{len(analyses)} models; "
@@ -107,10 +108,9 @@ def fit(
         "nuts"
     ),
     kind: Annotated[
-        str | None,
+        Kind | None,
         typer.Option(
-            help="pooled, between, no_pooling, within, mundlak or partial_pooling "
-            "(default: partial_pooling if the formula has a bar, else pooled)."
+            help="Kind of model (default: partial_pooling if the formula has a bar, else pooled)."
         ),
     ] = None,
     group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
@@ -138,8 +138,10 @@ def fit(
     from bayes_mlm import console as show
     from bayes_mlm.analysis import analyse
     from bayes_mlm.fitting import as_record, make_settings
-    from bayes_mlm.outputs import write_run
+    from bayes_mlm.outputs import check_folder, write_run
 
+    if out is not None:
+        check_folder(out)
     record = as_record(
         model,
         data,
@@ -201,8 +203,8 @@ def describe(
 ) -> None:
     """Describe a table: counts, means, sds, quartiles, group sizes, a crosstab."""
     from bayes_mlm import console as show
-    from bayes_mlm.describe import crosstab, group_sizes
-    from bayes_mlm.describe import describe as describe_columns
+    from bayes_mlm.description import crosstab, group_sizes
+    from bayes_mlm.description import describe as describe_columns
     from bayes_mlm.fitting import read_data
 
     if data == "hsb":  # the study's own first page, as it was printed in 2015

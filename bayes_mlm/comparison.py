@@ -22,7 +22,7 @@ class Compared:
         Posterior mean minus REML or OLS estimate, in posterior sds: 0.1 is of no consequence, 1
         means that the prior or the shape of the posterior matters.
     published : str or None
-        The figure as printed, if the record gives one for this quantity.
+        The figure as printed for this quantity; with an asterisk where it is wrong.
     """
 
     model: str
@@ -59,7 +59,10 @@ def compare(*summaries: Summary, published: Iterable[Published] = ()) -> tuple[C
     >>> round(row.difference, 2)
     0.5
     """
-    printed = {figure.quantity: figure.value for figure in published}
+    printed = {
+        figure.corrects or figure.quantity: f"{figure.value}{'*' if figure.corrects else ''}"
+        for figure in published
+    }
     posterior: dict[str, Estimate] = {}
     classical: dict[str, Estimate] = {}
     order: dict[str, str] = {}

@@ -96,7 +96,7 @@ def ladder_table(analyses: Sequence[Analysis]) -> Table:
         for k, summary in enumerate(analysis.summaries):
             cells = []
             for name in shown:
-                row = summary[name] if name in summary else None
+                row = summary.get(name)
                 cells.append("" if row is None else f"{row.estimate:.3f}")
             name = analysis.record.name if k == 0 else ""
             table.add_row(name, summary.rows[0].engine, *cells)
@@ -142,5 +142,3 @@ def _convergence(row: Estimate | None) -> list[str]:
     if row is None or row.ess_bulk is None or row.ess_tail is None or row.r_hat is None:
         return ["", ""]
     return [f"{min(row.ess_bulk, row.ess_tail):.0f}", f"{row.r_hat:.3f}"]
-
-

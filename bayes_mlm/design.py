@@ -199,7 +199,8 @@ def build_design(
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     if group is not None and parsed.group is not None and group != parsed.group:
         raise DesignError(
-            f"the formula groups by {parsed.group!r} but group={group!r} was given; give one of them"
+            f"the formula groups by {parsed.group!r} but group={group!r} was given; "
+            "give one of them"
         )
     group = parsed.group or group
     names = list(dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level]))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data import Table
-from bayes_mlm.describe import crosstab, describe, group_sizes
+from bayes_mlm.description import crosstab, describe, group_sizes
 from bayes_mlm.design import Design, means_by_group
 
 type Floats = NDArray[np.float64]

@@ -72,7 +72,9 @@ class Draws:
         dims = self.posterior[name].dims[len(SAMPLE_DIMS) :]
         if not dims:
             return name
-        return f"{name}[{','.join(str(self.coords[d][i]) for d, i in zip(dims, index, strict=True))}]"
+        return (
+            f"{name}[{','.join(str(self.coords[d][i]) for d, i in zip(dims, index, strict=True))}]"
+        )
 
     def to_datatree(self, design: Design | None = None) -> "xr.DataTree":
         """Make the `xarray.DataTree` that ArviZ reads.
@@ -97,7 +99,7 @@ class Draws:
             rows = "group" if design.kind == "between" else "obs"
             coords = {rows: design.labels if rows == "group" else np.arange(design.n)}
             groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
-            constant = {"X": ((rows, "term"), design.X)}
+            constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
             if rows == "obs" and design.group is not None:
                 constant["group_of_obs"] = (("obs",), design.labels[design.codes])
             groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})

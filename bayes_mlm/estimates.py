@@ -74,11 +74,15 @@ class Summary:
 
     def __getitem__(self, quantity: str) -> Estimate:
         """Give the row of one quantity."""
-        for row in self.rows:
-            if row.quantity == quantity:
-                return row
-        known = ", ".join(row.quantity for row in self.rows)
-        raise KeyError(f"no quantity {quantity!r}; there are {known}")
+        row = self.get(quantity)
+        if row is None:
+            known = ", ".join(row.quantity for row in self.rows)
+            raise KeyError(f"no quantity {quantity!r}; there are {known}")
+        return row
+
+    def get(self, quantity: str) -> Estimate | None:
+        """Give the row of one quantity, or None if there is none."""
+        return next((row for row in self.rows if row.quantity == quantity), None)
 
     def __contains__(self, quantity: object) -> bool:
         """Tell whether there is a row for a quantity."""

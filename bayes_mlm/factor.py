@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
@@ -36,6 +37,14 @@ class Factor:
         """Give the relative covariances (..., q, q) of the centred effects at theta (..., m)."""
         lam = self.lam(theta)
         return lam @ lam.swapaxes(-1, -2)
+
+    @property
+    def off_diagonal(self) -> npt.NDArray[np.bool_]:
+        """Tell which coordinates (m,) are off the diagonal of the triangular factor."""
+        m, q, _ = self.basis.shape
+        if m == q:
+            return np.zeros(m, dtype=bool)
+        return np.array([a != b for b in range(q) for a in range(b, q)])
 
     def smallest(self, theta: FloatArray) -> float:
         """Give the smallest singular value of the factor, with Z at unit mean square."""

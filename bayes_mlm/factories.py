@@ -20,13 +20,16 @@ quantities to report.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bayes_mlm.design import Design
+from bayes_mlm.errors import EngineError
 from bayes_mlm.kinds import for_kind
+from bayes_mlm.marginal_model import cross_products, marginal_loglik
 from bayes_mlm.model_parts import (
     coefficients,
     coords,
+    effect_root,
     group_effects,
     observe,
     prefers_centred,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 type Priors = Mapping[str, Any] | ModelPriors | None
+Likelihood = Literal["conditional", "marginal"]
 
 
 def pooled(design: Design, priors: Priors = None) -> "pm.Model":
@@ -184,7 +188,13 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
     return model
 
 
-def mundlak(design: Design, priors: Priors = None) -> "pm.Model":
+def mundlak(
+    design: Design,
+    priors: Priors = None,
+    *,
+    centred: bool | None = None,
+    likelihood: Likelihood = "conditional",
+) -> "pm.Model":
     r"""Build the model with each predictor beside its group mean.
 
     .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + \bar{\mathbf{x}}_j'\gamma + u_j + e_{ij}
@@ -199,11 +209,18 @@ def mundlak(design: Design, priors: Priors = None) -> "pm.Model":
         With a group, and at least one predictor that varies within it.
     priors : mapping, optional
         Priors by parameter name.
+    centred, likelihood : optional
+        As in `partial_pooling`; only for a formula with a bar.
 
     Returns
     -------
     pymc.Model
         Variables as in `partial_pooling`, or as in `pooled` without group effects.
+
+    Raises
+    ------
+    EngineError
+        If an option does not apply to the model.
 
     References
     ----------
@@ -217,11 +234,22 @@ def mundlak(design: Design, priors: Priors = None) -> "pm.Model":
     ('Intercept', 'ses', 'between(ses)')
     """
     design = for_kind(design, "mundlak")
-    return _multilevel(design, priors, None) if design.q else _regression(design, priors)
+    if design.q:
+        return _multilevel(design, priors, centred, likelihood)
+    if centred is not None or likelihood != "conditional":
+        raise EngineError(
+            f"the formula '{design.formula}' has no group effects to be centred or integrated "
+            f"out; leave centred and likelihood away, or add (1 | {design.group})"
+        )
+    return _regression(design, priors)
 
 
 def partial_pooling(
-    design: Design, priors: Priors = None, *, centred: bool | None = None
+    design: Design,
+    priors: Priors = None,
+    *,
+    centred: bool | None = None,
+    likelihood: Likelihood = "conditional",
 ) -> "pm.Model":
     r"""Build the multilevel model: group effects drawn from one normal distribution.
 
@@ -240,13 +268,24 @@ def partial_pooling(
         Priors by parameter name; see `bayes_mlm.model_priors`.
     centred : bool, optional
         Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default
-        `prefers_centred` decides from the data.
+        `prefers_centred` decides from the data. Only for the conditional likelihood.
+    likelihood : {"conditional", "marginal"}
+        "conditional" has u as a parameter and the rows as observations ``y``, to look at and to
+        build on. "marginal" integrates u out exactly: the same posterior of everything else, from
+        per-group cross-products, faster by far. Given its draws,
+        `bayes_mlm.group_effects.draw_group_effects` draws u.
 
     Returns
     -------
     pymc.Model
         With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are several group
-        effects; ``icc`` if the random intercept is the only one.
+        effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``
+        and, instead of ``y``, the potential ``loglik``.
+
+    Raises
+    ------
+    EngineError
+        If `centred` is given with the marginal likelihood, which has no u to centre.
 
     References
     ----------
@@ -261,7 +300,7 @@ def partial_pooling(
     >>> [int(label) for label in model.coords["group"][:3]]
     [1224, 1288, 1296]
     """
-    return _multilevel(for_kind(design, "partial_pooling"), priors, centred)
+    return _multilevel(for_kind(design, "partial_pooling"), priors, centred, likelihood)
 
 
 FACTORIES: Mapping[str, Callable[..., "pm.Model"]] = {
@@ -284,18 +323,52 @@ def _regression(design: Design, priors: Priors) -> "pm.Model":
     return model
 
 
-def _multilevel(design: Design, priors: Priors, centred: bool | None) -> "pm.Model":
+def _multilevel(
+    design: Design, priors: Priors, centred: bool | None, likelihood: Likelihood
+) -> "pm.Model":
     import pymc as pm
 
+    if likelihood not in get_args(Likelihood):
+        raise EngineError(
+            f"likelihood must be one of {', '.join(get_args(Likelihood))}, found {likelihood!r}"
+        )
     chosen = model_priors(design, priors)
+    if likelihood == "marginal":
+        return _marginal(design, chosen, centred)
     centred = prefers_centred(design) if centred is None else centred
     with pm.Model(coords=coords(design)) as model:
         beta = coefficients(design, chosen)
         sigma_e = variable("sigma_e", (chosen.sigma_e,))
         u = group_effects(design, chosen, centred)
-        if design.has_icc:
-            variance = model["sigma_u"] ** 2
-            pm.Deterministic("icc", variance / (variance + sigma_e**2))
+        _icc(design, model)
         own = (design.Z * u[design.codes]).sum(axis=1)
         observe(design, pm.math.dot(design.X, beta) + own, sigma_e)
     return model
+
+
+def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.Model":
+    import pymc as pm
+
+    if centred is not None:
+        raise EngineError(
+            "the marginal likelihood has no group effects to be centred; leave centred away, or "
+            'use likelihood="conditional"'
+        )
+    named = {dim: labels for dim, labels in coords(design).items() if dim not in ("group", "obs")}
+    data = cross_products(design)
+    with pm.Model(coords=named) as model:
+        beta = coefficients(design, priors)
+        free = model["beta_free_"] if design.has_intercept else beta
+        sigma_e = variable("sigma_e", (priors.sigma_e,))
+        root = effect_root(design, priors)
+        _icc(design, model)
+        pm.Potential("loglik", marginal_loglik(data, free, root, sigma_e))
+    return model
+
+
+def _icc(design: Design, model: "pm.Model") -> None:
+    import pymc as pm
+
+    if design.has_icc:
+        variance = model["sigma_u"] ** 2
+        pm.Deterministic("icc", variance / (variance + model["sigma_e"] ** 2))

@@ -141,6 +141,11 @@ def as_record(
     """
     given = {name: _plain(prior) for name, prior in (priors or {}).items()}
     if isinstance(model, str) and "~" in model:
+        if data is None:
+            raise DataError(
+                "a formula needs data: give a data frame, a file (--data my.csv) or an embedded "
+                f"set ({', '.join(DATASETS)})"
+            )
         kind = kind or ("partial_pooling" if parse_formula(model).group else "pooled")
         record = Record(
             name="model",

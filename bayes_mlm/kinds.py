@@ -13,10 +13,12 @@ kind                rows and columns
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bayes_mlm.data import Table
+from bayes_mlm.data import Groups, Table, find_groups
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
@@ -116,26 +118,33 @@ def replay(design: Design, table: Table) -> Rows:
     array([[1. , 0.5]])
     """
     arrays = encode(design.encoding, table, outcome=False)
+    X, Z = arrays.X, arrays.Z
     codes = np.full(table.n, -1, dtype=np.int64)
     if design.group is not None and design.group in table.columns:
-        values = table.columns[design.group]
-        place = np.clip(np.searchsorted(design.labels, values), 0, design.J - 1)
-        codes = np.where(design.labels[place] == values, place, -1)
-    X, Z = arrays.X, arrays.Z
-    if design.base is not None and design.kind in ("within", "mundlak", "no_pooling"):
-        if design.group not in table.columns:
-            raise DesignError(
-                f"the {design.kind} model needs the column {design.group!r} in the new data too"
-            )
-        means = design.base.means[codes]
-        new = codes < 0
-        if new.any():
-            _, own = np.unique(table.columns[design.group][new], return_inverse=True)
-            means[new] = means_by_group(X[new], own, own.max() + 1)[own]
-        X, _ = _lay_out(design.kind, X, means, design.base)
+        groups = find_groups(table, design.group)
+        codes = _known(groups, design.labels)[groups.codes]
+        if design.base is not None and design.kind in ("within", "mundlak", "no_pooling"):
+            own = means_by_group(X, groups.codes, groups.labels.size)[groups.codes]
+            means = np.where(codes[:, None] < 0, own, design.base.means[codes])
+            X, _ = _lay_out(design.kind, X, means, design.base)
+    elif design.kind in ("within", "mundlak", "no_pooling"):
+        raise DesignError(
+            f"the {design.kind} model needs the column {design.group!r} in the new data too"
+        )
     if design.kind == "no_pooling":
         Z = np.ones((table.n, 1))
     return Rows(X=X, Z=Z if design.q else np.empty((table.n, 0)), codes=codes)
+
+
+def _known(groups: Groups, labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Place each group of new data among the labels of a design; -1 for one it never saw."""
+    if (groups.labels.dtype.kind == "O") != (labels.dtype.kind == "O"):
+        raise DesignError(
+            f"the labels of {groups.name!r} are text in one of old and new data and numbers in the "
+            "other; convert them"
+        )
+    place = np.clip(np.searchsorted(labels, groups.labels), 0, labels.size - 1)
+    return np.where(labels[place] == groups.labels, place, -1)
 
 
 def _lay_out(

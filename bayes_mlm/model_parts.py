@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.model_priors import ModelPriors
@@ -67,25 +68,38 @@ def prefers_centred(design: Design) -> bool:
 def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "TensorVariable":
     """Make u (group, effect) with its sds and, if there are several effects, correlations."""
     import pymc as pm
+    import pytensor.tensor as pt
 
     dims = ("group", "effect")
+    root = effect_root(design, priors)
     if design.q == 1:
-        sd = variable("sigma_u", priors.sigma_u, **({} if design.has_icc else {"dims": "effect"}))
         if centred:
-            return pm.Normal("u", 0.0, sd, dims=dims)
-        return pm.Deterministic("u", sd * pm.Normal("z_", dims=dims), dims=dims)
+            return pm.Normal("u", 0.0, root, dims=dims)
+        return pm.Deterministic("u", root * pm.Normal("z_", dims=dims), dims=dims)
+    if centred:
+        return pm.MvNormal("u", mu=np.zeros(design.q), chol=root, dims=dims)
+    return pm.Deterministic("u", pt.dot(pm.Normal("z_", dims=dims), root.T), dims=dims)
+
+
+def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
+    """Make sigma_u and, if there are several effects, rho_u; give the root of their covariance.
+
+    That is the sd itself, a scalar or of shape (1,), for one effect, else the lower Cholesky
+    factor (q, q).
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    if design.q == 1:
+        shape = {} if design.has_icc else {"dims": "effect"}
+        return variable("sigma_u", priors.sigma_u, **shape)
     assert priors.rho_u is not None  # for mypy: model_priors gives one when q > 1
     sds = _mixture("sigma_u", priors.sigma_u, dims="effect")
     factor = pm.LKJCorr("rho_cholesky_", n=design.q, eta=priors.rho_u["eta"])
     lower, upper = np.triu_indices(design.q, k=1)
-    # Rows of the factor times each other: numba warns of a dot of a matrix with its transpose.
-    correlation = (factor[lower] * factor[upper]).sum(axis=1)
-    pm.Deterministic("rho_u", correlation, dims="effect_pair")
-    cholesky = sds[:, None] * factor
-    if centred:
-        return pm.MvNormal("u", mu=np.zeros(design.q), chol=cholesky, dims=dims)
-    z = pm.Normal("z_", dims=dims)
-    return pm.Deterministic("u", (z[:, None, :] * cholesky[None, :, :]).sum(axis=2), dims=dims)
+    correlation = pt.dot(factor, factor.T)
+    pm.Deterministic("rho_u", correlation[lower, upper], dims="effect_pair")
+    return sds[:, None] * factor
 
 
 def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
@@ -99,10 +113,19 @@ def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
     if not design.has_intercept:
         return _mixture("beta", priors.beta, dims="term")
     free = _mixture("beta_free_", priors.beta, dims="term")
-    shift = -design.X.mean(axis=0)
     place = design.terms.index(INTERCEPT)
-    shift[place] = 1.0
+    shift = free_turn(design)[place]
     return pm.Deterministic("beta", pt.set_subtensor(free[place], pt.dot(shift, free)), dims="term")
+
+
+def free_turn(design: Design) -> NDArray[np.float64]:
+    """Give the matrix (p, p) that takes the coefficients as sampled to `beta`."""
+    turn = np.eye(design.p)
+    if design.has_intercept:
+        place = design.terms.index(INTERCEPT)
+        turn[place] = -design.X.mean(axis=0)
+        turn[place, place] = 1.0
+    return turn
 
 
 def _mixture(name: str, priors: tuple[Prior, ...], *, dims: str) -> "TensorVariable":

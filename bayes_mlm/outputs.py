@@ -60,6 +60,12 @@ def write_run(
     return tuple(folder / name for name in names)
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is a file, before anything is computed for it."""
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"--out {str(folder)!r} is a file; give a folder")
+
+
 @contextmanager
 def staged_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder whose files move to `folder` when all went well.
@@ -69,8 +75,7 @@ def staged_folder(folder: Path) -> Iterator[Path]:
     StorageError
         If `folder` is a file, or cannot be made or written to.
     """
-    if folder.exists() and not folder.is_dir():
-        raise StorageError(f"--out {str(folder)!r} is a file; give a folder")
+    check_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))

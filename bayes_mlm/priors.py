@@ -145,6 +145,7 @@ allowed: HalfNormal(sigma), HalfStudentT(nu, sigma), HalfCauchy(beta), Exponenti
 Gamma(alpha, beta), InverseGamma(alpha, beta), Uniform(lower, upper), Flat()
     """
     families = _ROLES[role_of(name)]
+    positional: list[Any]
     if isinstance(value, Prior):
         family, positional, named = value.family, [], dict(value.parameters)
     elif isinstance(value, str):

@@ -88,7 +88,7 @@ def reml(
     Balanced data have a closed form: sigma_e^2 is the mean square within groups.
 
     >>> round(fit.sigma_e**2, 10), round(fit.icc, 4), fit.singular
-    (1.6666666667, 0.7239, False)
+    (1.75, 0.7583, False)
     """
     if method not in ("REML", "ML"):
         raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")

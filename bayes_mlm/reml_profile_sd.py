@@ -58,20 +58,21 @@ def profile_sd(
             bent[-1, -1] += 0.25 * theta[k] * gradient[k]
             return jacobian.T @ gradient, bent
 
-        x, best = climb(value, slopes, _off_boundary(x))
+        x, best = climb(value, slopes, np.append(_off_boundary(x[:-1]), x[-1]))
         theta = expand(x[None], sd)[0]
         gradient = differentiate(reduced, factor, theta, method, math.exp(float(x[-1])))[1]
         slope = gradient[k] * scaling * math.exp(-0.5 * x[-1])
         return _Held(x=x, loglik=best, slope=float(slope))
 
     x_hat = np.append(theta_hat[rest], log_s2)
+    turn = np.append(np.where(factor.off_diagonal[rest], -1.0, 1.0), 1.0)
     sd_hat = float(theta_hat[k]) / scaling * math.sqrt(optimum.point.sigma_e2)
     # Without an estimate to go by, start where the effect is a tenth of the residual.
     step = max(0.3 * sd_hat, 0.1 * math.sqrt(optimum.point.sigma_e2) / scaling)
     lower = 0.0
     if sd_hat > 0.0 and profile(0.0, x_hat).loglik < optimum.loglik - 0.5 * z * z:
-        lower = _solve(profile, sd_hat, -min(step, 0.5 * sd_hat), x_hat, optimum.loglik, z, 0.0)
-    upper = _solve(profile, sd_hat, step, x_hat, optimum.loglik, z, math.inf)
+        lower = _solve(profile, sd_hat, -min(step, 0.5 * sd_hat), x_hat, turn, optimum, z, 0.0)
+    upper = _solve(profile, sd_hat, step, x_hat, turn, optimum, z, math.inf)
     return lower, upper
 
 
@@ -96,8 +97,9 @@ def profile_sigma_e(
 
     at = math.log(optimum.point.sigma_e2)
     step = z * math.sqrt(2.0 / residual_df(reduced, method))
+    turn = np.where(factor.off_diagonal, -1.0, 1.0)
     ends = [
-        _solve(profile, at, sign * step, optimum.theta, optimum.loglik, z, sign * math.inf)
+        _solve(profile, at, sign * step, optimum.theta, turn, optimum, z, sign * math.inf)
         for sign in (-1.0, 1.0)
     ]
     return math.exp(0.5 * ends[0]), math.exp(0.5 * ends[1])
@@ -112,11 +114,9 @@ class _Held:
     slope: float
 
 
-def _off_boundary(x: FloatArray) -> FloatArray:
-    """Move a theta stuck at zero, a saddle when the held parameter moves, off it."""
-    moved = x.copy()
-    moved[:-1] = np.where(np.abs(x[:-1]) < 1e-3, 0.02, x[:-1])
-    return moved
+def _off_boundary(theta: FloatArray) -> FloatArray:
+    """Move a theta stuck at zero, a saddle once the held parameter has moved, off it."""
+    return np.where(np.abs(theta) < 1e-3, 0.02, theta)
 
 
 def _solve(
@@ -124,19 +124,21 @@ def _solve(
     at: float,
     step: float,
     x: FloatArray,
-    loglik: float,
+    turn: FloatArray,
+    optimum: Optimum,
     z: float,
     bound: float,
 ) -> float:
     """Find where the root of twice the fall of the profile reaches z, on one side of `at`.
 
     The signed root is nearly linear in the parameter, so that Newton's steps on it take few
-    evaluations; they are kept between the last point inside and the last one outside.
+    evaluations; they are kept between the last point inside and the last one outside. An end is
+    accepted when starting from ``turn * x``, the correlations turned round, finds nothing better.
     """
-    inside, outside, t = at, bound, at + step
+    inside, outside, t, turned = at, bound, at + step, False
     for _ in range(60):
         held = profile(t, x)
-        root = math.sqrt(max(2.0 * (loglik - held.loglik), 0.0))
+        root = math.sqrt(max(2.0 * (optimum.loglik - held.loglik), 0.0))
         if root < z:
             inside, x = t, held.x
         else:
@@ -152,7 +154,14 @@ def _solve(
             # Far from the answer the root bends: no step longer than fourfold.
             target = at + math.copysign(min(abs(target - at), 4.0 * abs(t - at)), step)
         if abs(target - t) <= 1e-10 * max(abs(target - at), abs(target)):
-            return target
+            if turned or (turn > 0.0).all():
+                return target
+            turned, other = True, profile(target, held.x * turn)
+            if other.loglik <= held.loglik + 1e-6:
+                return target
+            # A better point lies outside what was thought the end: go on from there.
+            x, inside, outside = other.x, target, bound
+            target = target + 0.1 * (target - at) if not math.isfinite(bound) else 0.9 * target
         t = target
     raise EngineError(
         "the profile interval of a variance parameter did not settle in 60 steps; ask for the "

@@ -19,7 +19,7 @@ import numpy as np
 from bayes_mlm.design import Design, GroupMeans
 from bayes_mlm.draws import Draws, Variable
 from bayes_mlm.encoding import Encoding
-from bayes_mlm.errors import BayesMLMError, StorageError
+from bayes_mlm.errors import StorageError
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.model_priors import ModelPriors

@@ -168,7 +168,12 @@ def test_dropped_rows_are_counted():
 def test_near_collinear_predictors_are_kept_and_exact_ones_refused():
     rng = np.random.default_rng(7)
     x, z = rng.normal(size=(2, 60))
-    columns = {"y": x + rng.normal(size=60), "x": x, "near": x + 1e-4 * z, "g": np.repeat([1, 2], 30)}
+    columns = {
+        "y": x + rng.normal(size=60),
+        "x": x,
+        "near": x + 1e-4 * z,
+        "g": np.repeat([1, 2], 30),
+    }
     assert build_design("y ~ x + near + (1 | g)", as_table(columns)).p == 3
     columns["near"] = 3.0 * x + 2000.0
     with pytest.raises(DesignError, match="'near' is a linear combination"):

@@ -80,7 +80,9 @@ def test_it_needs_nothing_but_pymc(kind):
 
     with FACTORIES[kind](design_for(kind)):
         tree = mock_sample(draws=3, chains=2)
-        assert set(CONTRACT[kind]) <= set(tree["prior" if "prior" in tree else "posterior"].data_vars)
+        assert set(CONTRACT[kind]) <= set(
+            tree["prior" if "prior" in tree else "posterior"].data_vars
+        )
         predicted = pm.sample_prior_predictive(draws=2, random_seed=1)
     assert np.isfinite(predicted["prior_predictive"]["y"]).all()
 
@@ -121,7 +123,11 @@ def test_the_density_is_the_documented_one():
     model = partial_pooling(design, priors, centred=True)
     rng = np.random.default_rng(5)
     sigma_u, sigma_e, u = 0.7, 1.3, rng.normal(size=(6, 1))
-    slopes = {"beta_free_Cauchy_": [0.2], "beta_free_StudentT_": [-0.4], "beta_free_Normal_": [19.5]}
+    slopes = {
+        "beta_free_Cauchy_": [0.2],
+        "beta_free_StudentT_": [-0.4],
+        "beta_free_Normal_": [19.5],
+    }
     centre = design.X.mean(axis=0)
     beta = np.array([19.5 - 0.2 * centre[1] + 0.4 * centre[2], 0.2, -0.4])
     mu = design.X @ beta + u[design.codes, 0]

@@ -38,7 +38,8 @@ def test_defaults_scale_with_the_outcome():
 def test_one_coefficient_beats_all():
     design = sleep("reaction ~ days + I(days**2) + (1 | subject)")
     named = model_priors(
-        design, {"beta": "Normal(0, 1)", "beta[days]": "StudentT(3, 0, 2)", "sigma_u": "HalfNormal(9)"}
+        design,
+        {"beta": "Normal(0, 1)", "beta[days]": "StudentT(3, 0, 2)", "sigma_u": "HalfNormal(9)"},
     ).by_name(design)
     assert named["beta[days]"].family == "StudentT"
     assert named["beta[I(days ** 2)]"]["sigma"] == 1

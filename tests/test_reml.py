@@ -103,11 +103,10 @@ def test_agrees_with_lme4(name, method):
     np.testing.assert_allclose(ours.beta_se, aligned(ours.terms, theirs["se"]), rtol=1e-6)
     cov, sigma_e2 = covariance(theirs["varcomp"], ours.effects)
     assert ours.sigma_e**2 == pytest.approx(sigma_e2, rel=1e-8)
-    # 1e-6 of the geometric mean of the variances: lme4's optimiser stops at about that in the
-    # slopes of hsb_singer_full and hsb_rb_full_recomputed (the Newton decrement of ours is 1e-28).
+    # 1e-6 of the geometric mean of the variances (issue 3). lme4's optimiser leaves a score of up
+    # to 5e-5 in the slopes models, ours 1e-9: the largest difference, 8e-7, is lme4's.
     sd = np.sqrt(np.diagonal(cov))
-    np.testing.assert_allclose(ours.cov_u, cov, atol=3e-6 * max(sd.max() ** 2, 1e-12))
-    assert np.all(np.abs(ours.cov_u - cov) <= 5e-6 * np.outer(sd, sd) + 1e-12)
+    assert np.all(np.abs(ours.cov_u - cov) <= 1e-6 * np.outer(sd, sd) + 1e-12)
     assert ours.singular == theirs["singular"]
     if theirs.get("icc") is not None:
         assert ours.icc == pytest.approx(theirs["icc"], rel=1e-6)

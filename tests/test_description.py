@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bayes_mlm.data import as_table, take
 from bayes_mlm.datasets import load_dataset, load_hsb
-from bayes_mlm.describe import crosstab, describe, format_rows, group_sizes
+from bayes_mlm.description import crosstab, describe, format_rows, group_sizes
 from bayes_mlm.errors import DataError
 
 # The 2015 document, section "Dataset", output of In [2]; two spaces at the ends of lines removed.

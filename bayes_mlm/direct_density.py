@@ -1,0 +1,195 @@
+"""Evaluate the posterior density of the variance parameters, the coefficients integrated out.
+
+Given the variance parameters everything is normal: y given beta, and beta itself by its prior
+(whose scale may be one of the variance parameters, see `direct_priors.BetaPrior`). So the density
+of what is left is exact, and beta is drawn from its conditional afterwards (Gelman et al. 2013,
+Bayesian Data Analysis, 3rd ed., sec. 5.4 and 15.3).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.direct_priors import BetaPrior, beta_prior, scale_log_density, sd_log_density
+from bayes_mlm.direct_quadratic import (
+    Kernel,
+    cholesky,
+    evaluate_quadratic,
+    make_kernel,
+    solve_transposed,
+)
+from bayes_mlm.marginal import LOG_2PI
+from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.reduced import Reduced
+from bayes_mlm.sufficient import FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """Hold the data and the priors in the form the density needs.
+
+    Attributes
+    ----------
+    reduced : Reduced
+        Of a no-pooling model: with the prior mean of the groups' intercepts taken from y.
+    kernel : Kernel
+    priors : ModelPriors
+    beta : BetaPrior
+    own_sd : float or None
+        Prior sd of the groups' own intercepts in a no-pooling model; infinite if it is flat.
+    """
+
+    reduced: Reduced
+    kernel: Kernel
+    priors: ModelPriors
+    beta: BetaPrior
+    own_sd: float | None
+
+    @property
+    def q(self) -> int:
+        """Count the group effects whose covariance is unknown."""
+        return 0 if self.own_sd is not None else self.reduced.q
+
+    @property
+    def flat_groups(self) -> bool:
+        """Tell whether the groups' own intercepts have a flat prior."""
+        return self.own_sd == math.inf
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Variances:
+    """Hold B values of the variance parameters.
+
+    Attributes
+    ----------
+    log_sigma_u : (B, q) array
+    factor : (B, q, q) array
+        Cholesky factors of the correlations of the group effects.
+    log_sigma_e : (B,) array
+    log_scale : (B, t) array
+        ``log lambda`` of the coefficients whose priors are of random scale.
+    """
+
+    log_sigma_u: FloatArray
+    factor: FloatArray
+    log_sigma_e: FloatArray
+    log_scale: FloatArray
+
+    def covariance(self) -> FloatArray:
+        """Give the relative covariances (B, q, q) of the group effects, over sigma_e^2."""
+        root = np.exp(self.log_sigma_u - self.log_sigma_e[:, None])[:, :, None] * self.factor
+        relative: FloatArray = root @ root.swapaxes(1, 2)
+        return relative
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sums:
+    """Hold the sums over groups at B values of the variance parameters.
+
+    Attributes
+    ----------
+    logdet : (B,) array
+        ``log |V| - n log sigma_e^2``.
+    a : (p+1, p+1, B) array
+        ``sigma_e^2 [X, y]' V^-1 [X, y]``, centred.
+    """
+
+    logdet: FloatArray
+    a: FloatArray
+
+
+def make_problem(
+    reduced: Reduced, priors: ModelPriors, x_mean: FloatArray, *, own_sd: float | None = None
+) -> Problem:
+    """Join data and priors; `x_mean` (p,) are the means of X over the rows of the design."""
+    return Problem(
+        reduced=reduced,
+        kernel=make_kernel(reduced),
+        priors=priors,
+        beta=beta_prior(reduced, priors, x_mean),
+        own_sd=own_sd,
+    )
+
+
+def sums_at(problem: Problem, at: Variances) -> Sums:
+    """Evaluate the sums over groups, the only step that touches the data."""
+    if problem.q:
+        return sums_of(problem, at.covariance())
+    if problem.own_sd is None or problem.flat_groups:
+        n_batch = len(at.log_sigma_e)
+        rest = problem.kernel.rest[:, :, None]
+        return Sums(
+            logdet=np.zeros(n_batch), a=np.broadcast_to(rest, (*rest.shape[:2], n_batch)).copy()
+        )
+    ratio = np.exp(2.0 * (math.log(problem.own_sd) - at.log_sigma_e))
+    return sums_of(problem, ratio[:, None, None])
+
+
+def sums_of(problem: Problem, covariance: FloatArray) -> Sums:
+    """Evaluate the sums over groups at relative covariances (B, q, q), of Z as given."""
+    turn = problem.reduced.z_centring
+    logdet, a = evaluate_quadratic(problem.kernel, turn @ covariance @ turn.T)
+    return Sums(logdet=logdet, a=a)
+
+
+def log_posterior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+    """Evaluate the log of likelihood times priors, with respect to the sds and log lambda.
+
+    Correlations are left to the caller, whose coordinates they are. With proper priors the
+    integral of the exponential is the marginal likelihood.
+
+    Returns
+    -------
+    (B,) array
+        Minus infinity where a prior excludes the point or numbers overflow.
+    """
+    total = _log_likelihood(problem, at, sums)
+    total = total + sd_log_density(problem.priors.sigma_e, at.log_sigma_e)
+    for k in range(problem.q):
+        total = total + sd_log_density(problem.priors.sigma_u[k], at.log_sigma_u[:, k])
+    total = total + scale_log_density(problem.beta.nu[problem.beta.mixed], at.log_scale)
+    return np.where(np.isfinite(total), total, -np.inf)
+
+
+def _log_likelihood(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+    reduced, beta = problem.reduced, problem.beta
+    n_flat, n = len(beta.flat), reduced.n
+    constant = 0.0
+    if problem.flat_groups:
+        n -= len(reduced.c)
+        constant = -0.5 * float(np.log(reduced.r[reduced.of_group, 0, 0] ** 2).sum())
+    with np.errstate(all="ignore"):
+        lower = cholesky(_with_prior(problem, at, sums))
+        p = reduced.p
+        half = np.log(lower[range(p), range(p)]).sum(axis=0)
+        quadratic = lower[p, p] ** 2
+        proper = beta.precision > 0
+        constant += 0.5 * float(np.log(beta.precision[proper]).sum())
+        constant -= 0.5 * (n - n_flat) * LOG_2PI
+        value = constant - n * at.log_sigma_e - 0.5 * sums.logdet - half - 0.5 * quadratic
+        spread: FloatArray = value - 0.5 * at.log_scale.sum(axis=1)
+    return spread
+
+
+def _with_prior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+    """Add the priors of the coefficients to the likelihood's quadratic form: (p+1, p+1, B)."""
+    beta = problem.beta
+    form = beta.form
+    total = sums.a * np.exp(-2.0 * at.log_sigma_e)
+    fixed = beta.precision.copy()
+    fixed[beta.mixed] = 0.0
+    total += ((form.T * fixed) @ form)[:, :, None]
+    for place, k in enumerate(beta.mixed):
+        scaled = beta.precision[k] * np.exp(-at.log_scale[:, place])
+        total += np.outer(form[k], form[k])[:, :, None] * scaled
+    return total
+
+
+def draw_beta(problem: Problem, at: Variances, sums: Sums, rng: np.random.Generator) -> FloatArray:
+    """Draw the coefficients (B, p) of X as given from their exact conditional distribution."""
+    p = problem.reduced.p
+    lower = cholesky(_with_prior(problem, at, sums))
+    noise = rng.standard_normal((p, lower.shape[2]))
+    centred = solve_transposed(lower[:p, :p], lower[p, :p] + noise)
+    return problem.reduced.original_beta(centred.T)

@@ -1,0 +1,90 @@
+"""Represent a density on a cell by a product of Legendre polynomials, and draw from it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.sufficient import FloatArray
+
+_STEPS = 60
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rule:
+    """Hold a Gauss-Legendre rule on [-1, 1] with the transform from values to coefficients.
+
+    Attributes
+    ----------
+    nodes : (m,) array
+    transform : (m, m) array
+        ``transform @ values`` are the coefficients of the polynomial through the values.
+    """
+
+    nodes: FloatArray
+    transform: FloatArray
+
+
+def make_rule(order: int) -> Rule:
+    """Make the rule of `order` nodes.
+
+    Examples
+    --------
+    >>> rule = make_rule(4)
+    >>> (rule.transform @ rule.nodes**2).round(6)  # x^2 = P_0 / 3 + 2 P_2 / 3
+    array([0.333333, 0.      , 0.666667, 0.      ])
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    degree = np.arange(order)
+    values = np.polynomial.legendre.legvander(nodes, order - 1)
+    return Rule(nodes=nodes, transform=(values * weights[:, None]).T * (degree + 0.5)[:, None])
+
+
+def legendre(x: FloatArray, order: int) -> FloatArray:
+    """Evaluate P_0 ... P_(order-1) at x (S,): shape (order, S)."""
+    values = np.ones((order, len(x)))
+    if order > 1:
+        values[1] = x
+    for k in range(2, order):
+        values[k] = ((2 * k - 1) * x * values[k - 1] - (k - 1) * values[k - 2]) / k
+    return values
+
+
+def invert_cdf(coefficients: FloatArray, uniform: FloatArray) -> FloatArray:
+    """Draw from polynomial densities on [-1, 1] by inverting their distribution functions.
+
+    Parameters
+    ----------
+    coefficients : (S, m) array
+        Legendre coefficients of each density, not normalised.
+    uniform : (S,) array
+        In (0, 1).
+
+    Returns
+    -------
+    (S,) array
+        Found by Newton steps kept inside a shrinking bracket, to 1e-11.
+    """
+    m, n = coefficients.shape[1], len(uniform)
+    if m == 1:
+        return 2.0 * uniform - 1.0
+    scaled = coefficients.T / (2.0 * coefficients[:, 0])
+    # The integral of P_k from -1 is (P_(k+1) - P_(k-1)) / (2k + 1).
+    weight = scaled / (2.0 * np.arange(m) + 1.0)[:, None]
+    low, high = -np.ones(n), np.ones(n)
+    x, target, moving, found = 2.0 * uniform - 1.0, uniform, np.arange(n), np.empty(n)
+    for _ in range(_STEPS):
+        value = legendre(x, m + 1)
+        density = (scaled * value[:m]).sum(axis=0)
+        cdf = weight[0] * (x + 1.0) + (weight[1:] * (value[2:] - value[: m - 1])).sum(axis=0)
+        error = cdf - target
+        low, high = np.where(error <= 0.0, x, low), np.where(error > 0.0, x, high)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = x - error / density
+        new = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+        found[moving] = new
+        on = np.abs(new - x) > 1e-11
+        if not on.any():
+            break
+        moving, x, target, low, high = moving[on], new[on], target[on], low[on], high[on]
+        scaled, weight = scaled[:, on], weight[:, on]
+    return found

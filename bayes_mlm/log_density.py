@@ -1,0 +1,154 @@
+"""Compile a PyMC model's log density once a machine rather than once a fit.
+
+nutpie compiles a model into C callbacks that numba cannot keep, which takes most of a short run
+(10 s of 12 here). PyTensor's numba functions are kept on disk, under a key made of the graph and
+of the constants in it. So this module compiles the log density with PyTensor alone, after turning
+the numbers in the graph that come from the data and the priors into inputs: every model with the
+same structure (the same families of priors and number of group effects) then has the same key,
+whatever its data, its number of predictors and groups, or the numbers in its priors.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.sufficient import FloatArray
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from pytensor.tensor import TensorVariable
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LogDensity:
+    """Hold the compiled log density of a model over its unconstrained parameters.
+
+    Attributes
+    ----------
+    evaluate : callable
+        Takes a point (d,); gives the log density, its gradient (d,), and the model's variables
+        one after another (v,).
+    start : (d,) array
+        The model's initial point.
+    shapes : mapping of str to tuple of int
+        Shape of each variable, in the order of the third result of `evaluate`.
+    dims : mapping of str to tuple of str
+        Names of the dimensions of each variable that has some.
+    coords : mapping of str to ndarray
+        Labels of the dimensions.
+    """
+
+    evaluate: Callable[[FloatArray], tuple[Any, FloatArray, FloatArray]]
+    start: FloatArray
+    shapes: Mapping[str, tuple[int, ...]]
+    dims: Mapping[str, tuple[str, ...]]
+    coords: Mapping[str, NDArray[Any]]
+
+    def split(self, values: FloatArray) -> dict[str, FloatArray]:
+        """Cut joined variables (..., v) into one array a variable, (..., *shape)."""
+        parts, at = {}, 0
+        for name, shape in self.shapes.items():
+            size = math.prod(shape)
+            parts[name] = values[..., at : at + size].reshape(*values.shape[:-1], *shape)
+            at += size
+        return parts
+
+
+def compile_log_density(model: "pm.Model") -> LogDensity:
+    """Compile the log density of a model, its gradient, and its variables.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        With continuous parameters only. Its parameters' values must be valid, as those of
+        `bayes_mlm.priors` are: PyMC's checks of them are left out.
+
+    Returns
+    -------
+    LogDensity
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, partial_pooling
+    >>> design = build_design("reaction ~ days + (1 | subject)", load_dataset("sleepstudy"))
+    >>> density = compile_log_density(partial_pooling(design, likelihood="marginal"))
+    >>> value, gradient, variables = density.evaluate(density.start)
+    >>> gradient.shape, density.split(variables)["beta"].shape
+    ((4,), (2,))
+    """
+    import pytensor.tensor as pt
+    from pytensor.graph import clone_replace, rewrite_graph
+
+    values = [model.rvs_to_values[variable] for variable in model.free_RVs]
+    initial = model.initial_point()
+    names = [variable.name for variable in model.unobserved_RVs]
+    named = {variable.name: variable for variable in model.unobserved_value_vars}
+    rewrites = ("canonicalize", "stabilize", "local_remove_check_parameter")
+    logp = rewrite_graph(model.logp(), include=rewrites)
+    gradient = pt.grad(logp, values)
+    point, pieces = _cut([initial[value.name] for value in values])
+    outputs = [
+        logp,
+        pt.concatenate([part.ravel() for part in gradient]),
+        pt.concatenate([named[name].ravel() for name in names]),
+    ]
+    replaced = clone_replace(outputs, dict(zip(values, pieces, strict=True)))
+    inputs, numbers, outputs = _lift(replaced)
+    function = _compile([point, *inputs], outputs)
+    start = np.concatenate([np.ravel(initial[value.name]) for value in values])
+    return LogDensity(
+        evaluate=lambda x: function(x, *numbers),
+        start=start.astype(float),
+        shapes=_shapes(model, names),
+        dims={name: tuple(dims) for name, dims in model.named_vars_to_dims.items()},
+        coords={
+            name: _labels(labels) for name, labels in model.coords.items() if labels is not None
+        },
+    )
+
+
+def _cut(parts: Sequence[FloatArray]) -> tuple["TensorVariable", list["TensorVariable"]]:
+    """Make a vector (d,), and its consecutive pieces with the shapes of `parts`."""
+    import pytensor.tensor as pt
+
+    point = pt.vector("point", dtype="float64")
+    pieces, at = [], 0
+    for part in parts:
+        piece = point[at : at + part.size] if part.ndim else point[at]
+        pieces.append(piece.reshape(part.shape) if part.ndim > 1 else piece)
+        at += part.size
+    return point, pieces
+
+
+def _lift(
+    outputs: list["TensorVariable"],
+) -> tuple[list["TensorVariable"], list[NDArray[Any]], list["TensorVariable"]]:
+    """Turn the arrays, and the numbers that are no part of a formula, in a graph into inputs.
+
+    Returns the inputs, their values, and the outputs in terms of them. A number that is taken
+    for a part of a formula by its value (a prior's sigma of 1) only makes for another key.
+    """
+    import pytensor.tensor as pt
+    from pytensor.compile.sharedvalue import SharedVariable
+    from pytensor.graph import clone_replace
+    from pytensor.graph.traversal import ancestors
+    from pytensor.tensor import TensorConstant
+
+    replacements: dict[TensorVariable, TensorVariable] = {}
+    numbers = []
+    for variable in ancestors(outputs):
+        if isinstance(variable, SharedVariable):
+            number = variable.get_value()
+        elif isinstance(variable, TensorConstant) and _is_data(variable.data):
+            number = variable.data
+        else:
+            continue
+        # A static length would make the key depend on the data; that of 1 means broadcasting.
+        shape = tuple(1 if length == 1 else None for length in number.shape)
+        replacements[variable] = pt.tensor(dtype=number.dtype.name, shape=shape)
+        numbers.append(np.ascontiguousarray(number).reshape(number.shape))
+    return list(replacements.values()), numbers, clone_replace(outputs, replacements)
