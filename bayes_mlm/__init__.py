@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from bayes_mlm.fitting import fit
     from bayes_mlm.kinds import for_kind, replay
     from bayes_mlm.model_priors import model_priors
-    from bayes_mlm.ols import ols
+    from bayes_mlm.ols import fit_ols
     from bayes_mlm.published import check_published
-    from bayes_mlm.reml import reml
+    from bayes_mlm.reml import fit_reml
     from bayes_mlm.spec import load_record, records
     from bayes_mlm.storage import load_fit, save_fit
     from bayes_mlm.summary import summarise
@@ -67,12 +67,12 @@ _HOME = {
     "model_priors": "model_priors",
     "mundlak": "factories",
     "no_pooling": "factories",
-    "ols": "ols",
+    "fit_ols": "ols",
     "partial_pooling": "factories",
     "pooled": "factories",
     "read_table": "data",
     "records": "spec",
-    "reml": "reml",
+    "fit_reml": "reml",
     "replay": "kinds",
     "save_fit": "storage",
     "summarise": "summary",
@@ -91,6 +91,8 @@ __all__ = [
     "crosstab",
     "describe",
     "fit",
+    "fit_ols",
+    "fit_reml",
     "for_kind",
     "load_dataset",
     "load_dyestuff2",
@@ -102,12 +104,10 @@ __all__ = [
     "model_priors",
     "mundlak",
     "no_pooling",
-    "ols",
     "partial_pooling",
     "pooled",
     "read_table",
     "records",
-    "reml",
     "replay",
     "save_fit",
     "summarise",

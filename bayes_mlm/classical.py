@@ -9,8 +9,8 @@ from bayes_mlm import posterior
 from bayes_mlm.design import Design
 from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.model_parts import effect_pairs
-from bayes_mlm.ols import OlsFit, ols
-from bayes_mlm.reml import RemlFit, reml
+from bayes_mlm.ols import OlsFit, fit_ols
+from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.reml_inference import Interval
 from bayes_mlm.summary import DEFAULT_MASS, check_mass
 from bayes_mlm.verdict import Finding, Verdict
@@ -47,8 +47,8 @@ def fit_classical(design: Design, *, mass: float = DEFAULT_MASS) -> Classical:
     """
     check_mass(mass)
     if has_random_effects(design):
-        return reml(design, level=mass)
-    return ols(design, level=mass)
+        return fit_reml(design, level=mass)
+    return fit_ols(design, level=mass)
 
 
 def summarise_classical(

@@ -7,6 +7,7 @@ import numpy as np
 from bayes_mlm.sufficient import FloatArray
 
 _STEPS = 60
+_TABLE = np.linspace(-1.0, 1.0, 17)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,11 +68,18 @@ def invert_cdf(coefficients: FloatArray, uniform: FloatArray) -> FloatArray:
     m, n = coefficients.shape[1], len(uniform)
     if m == 1:
         return 2.0 * uniform - 1.0
-    scaled = coefficients.T / (2.0 * coefficients[:, 0])
+    scaled = np.ascontiguousarray(coefficients.T / (2.0 * coefficients[:, 0]))
     # The integral of P_k from -1 is (P_(k+1) - P_(k-1)) / (2k + 1).
     weight = scaled / (2.0 * np.arange(m) + 1.0)[:, None]
-    low, high = -np.ones(n), np.ones(n)
-    x, target, moving, found = 2.0 * uniform - 1.0, uniform, np.arange(n), np.empty(n)
+    value = legendre(_TABLE, m + 1)
+    table = np.outer(_TABLE + 1.0, weight[0]) + (value[2:] - value[: m - 1]).T @ weight[1:]
+    place = np.clip((table <= uniform).sum(axis=0) - 1, 0, len(_TABLE) - 2)
+    everyone = np.arange(n)
+    below, above = table[place, everyone], table[place + 1, everyone]
+    low, high, target = _TABLE[place], _TABLE[place + 1], uniform
+    share = (target - below) / np.where(above > below, above - below, 1.0)
+    x = low + (high - low) * np.clip(share, 0.01, 0.99)
+    moving, found = everyone, np.empty(n)
     for _ in range(_STEPS):
         value = legendre(x, m + 1)
         density = (scaled * value[:m]).sum(axis=0)

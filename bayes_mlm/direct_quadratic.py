@@ -105,6 +105,14 @@ def evaluate_quadratic(kernel: Kernel, s: FloatArray) -> tuple[FloatArray, Float
     return logdet, a
 
 
+def invert_classes(kernel: Kernel, s: FloatArray) -> FloatArray:
+    """Compute N^-1 (B, h, C), N = I + R S R', of each class: the lower triangles, by rows."""
+    rows, columns = np.array(triangle(kernel.q)).T
+    inner = (s[:, rows, columns] @ kernel.spread).reshape(len(s), len(rows), kernel.n_classes)
+    _invert(inner, kernel.q)
+    return inner
+
+
 def _invert(inner: FloatArray, q: int) -> FloatArray:
     """Replace M (B, h, C) by the inverses of I + M, in place; give log |I + M| (B, C).
 

@@ -80,6 +80,7 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     >>> gradient.shape, density.split(variables)["beta"].shape
     ((4,), (2,))
     """
+    import pytensor
     import pytensor.tensor as pt
     from pytensor.graph import clone_replace, rewrite_graph
 
@@ -90,20 +91,27 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     rewrites = ("canonicalize", "stabilize", "local_remove_check_parameter")
     logp = rewrite_graph(model.logp(), include=rewrites)
     gradient = pt.grad(logp, values)
-    point, pieces = _cut([initial[value.name] for value in values])
+    cut = _cut([initial[value.name] for value in values])
     outputs = [
         logp,
         pt.concatenate([part.ravel() for part in gradient]),
         pt.concatenate([named[name].ravel() for name in names]),
     ]
-    replaced = clone_replace(outputs, dict(zip(values, pieces, strict=True)))
-    inputs, numbers, outputs = _lift(replaced)
-    function = _compile([point, *inputs], outputs)
+    lifted = _lift(clone_replace(outputs, dict(zip(values, cut.pieces, strict=True))))
+    numbers = [*cut.places, *lifted.numbers]
+    # The linker's own function: the checks of inputs around it cost more than it does.
+    function = pytensor.function(
+        [cut.point, *cut.bounds, *lifted.inputs],
+        lifted.outputs,
+        mode="NUMBA",
+        trust_input=True,
+        on_unused_input="ignore",
+    ).vm.jit_fn
     start = np.concatenate([np.ravel(initial[value.name]) for value in values])
     return LogDensity(
         evaluate=lambda x: function(x, *numbers),
         start=start.astype(float),
-        shapes=_shapes(model, names),
+        shapes={variable.name: _shape(model, variable) for variable in model.unobserved_RVs},
         dims={name: tuple(dims) for name, dims in model.named_vars_to_dims.items()},
         coords={
             name: _labels(labels) for name, labels in model.coords.items() if labels is not None
@@ -111,26 +119,24 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     )
 
 
-def _cut(parts: Sequence[FloatArray]) -> tuple["TensorVariable", list["TensorVariable"]]:
+def _cut(parts: Sequence[FloatArray]) -> "_Cut":
     """Make a vector (d,), and its consecutive pieces with the shapes of `parts`."""
     import pytensor.tensor as pt
 
     point = pt.vector("point", dtype="float64")
-    pieces, at = [], 0
+    pieces, bounds = [], [pt.lscalar()]
     for part in parts:
-        piece = point[at : at + part.size] if part.ndim else point[at]
+        bounds.append(pt.lscalar())
+        piece = point[bounds[-2] : bounds[-1]] if part.ndim else point[bounds[-2]]
         pieces.append(piece.reshape(part.shape) if part.ndim > 1 else piece)
-        at += part.size
-    return point, pieces
+    places = np.cumsum([0, *(part.size for part in parts)])
+    return _Cut(point=point, pieces=pieces, bounds=bounds, places=[np.array(k) for k in places])
 
 
-def _lift(
-    outputs: list["TensorVariable"],
-) -> tuple[list["TensorVariable"], list[NDArray[Any]], list["TensorVariable"]]:
+def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
     """Turn the arrays, and the numbers that are no part of a formula, in a graph into inputs.
 
-    Returns the inputs, their values, and the outputs in terms of them. A number that is taken
-    for a part of a formula by its value (a prior's sigma of 1) only makes for another key.
+    A number that passes for a part of a formula (a prior's sigma of 1) only makes another key.
     """
     import pytensor.tensor as pt
     from pytensor.compile.sharedvalue import SharedVariable
@@ -151,4 +157,47 @@ def _lift(
         shape = tuple(1 if length == 1 else None for length in number.shape)
         replacements[variable] = pt.tensor(dtype=number.dtype.name, shape=shape)
         numbers.append(np.ascontiguousarray(number).reshape(number.shape))
-    return list(replacements.values()), numbers, clone_replace(outputs, replacements)
+    return _Lifted(
+        inputs=list(replacements.values()),
+        numbers=numbers,
+        outputs=clone_replace(outputs, replacements),
+    )
+
+
+def _is_data(number: NDArray[Any]) -> bool:
+    """Tell whether a constant may differ from one data set or prior to the next."""
+    if number.dtype.kind != "f":
+        return False
+    return number.size != 1 or not (abs(number.item()) <= 4.0 and (2.0 * number.item()) % 1 == 0)
+
+
+def _shape(model: "pm.Model", variable: "TensorVariable") -> tuple[int, ...]:
+    dims = model.named_vars_to_dims.get(variable.name, ())
+    if dims:
+        return tuple(len(model.coords[dim]) for dim in dims)
+    return tuple(int(length) for length in variable.type.shape)
+
+
+def _labels(labels: Sequence[Any]) -> NDArray[Any]:
+    """Make an array of labels, with text as objects."""
+    array = np.asarray(labels)
+    return array.astype(object) if array.dtype.kind == "U" else array
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cut:
+    """Hold a vector, its pieces, and where they begin and end as inputs with their values."""
+
+    point: "TensorVariable"
+    pieces: "list[TensorVariable]"
+    bounds: "list[TensorVariable]"
+    places: list[NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lifted:
+    """Hold a graph and the inputs, with their values, that stand for its former constants."""
+
+    inputs: "list[TensorVariable]"
+    numbers: list[NDArray[Any]]
+    outputs: "list[TensorVariable]"

@@ -180,8 +180,8 @@ def marginal_loglik(
     }
     logdet, squares = _solve(spread, [each.at(free) for each in data.inside], data.size)
     squares += (data.outside.at(free) ** 2).sum() / noise
-    logdet += (data.n - data.n_inside) * pt.log(noise)
-    return -0.5 * (data.n * LOG_2PI + logdet + squares)
+    logdet += float(data.n - data.n_inside) * pt.log(noise)
+    return -0.5 * (float(data.n) * LOG_2PI + logdet + squares)
 
 
 def _solve(

@@ -107,7 +107,7 @@ class _Solution:
     condition_number: float | None
 
 
-def ols(design: "Design", *, level: float = 0.95) -> OlsFit:
+def fit_ols(design: "Design", *, level: float = 0.95) -> OlsFit:
     """Fit a design without group effects by ordinary least squares.
 
     Parameters
@@ -140,7 +140,7 @@ def ols(design: "Design", *, level: float = 0.95) -> OlsFit:
     --------
     >>> from bayes_mlm.datasets import load_dataset
     >>> from bayes_mlm.design import build_design
-    >>> fit = ols(build_design("mathach ~ ses", load_dataset("hsb")))
+    >>> fit = fit_ols(build_design("mathach ~ ses", load_dataset("hsb")))
     >>> round(fit.r2, 3), round(float(fit.beta_t[1]), 3)
     (0.13, 32.783)
     """

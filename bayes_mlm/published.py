@@ -17,8 +17,8 @@ from bayes_mlm.document import LEFTOVER_ICC, misplaced_r2
 from bayes_mlm.errors import SpecError
 from bayes_mlm.figures import model_figures
 from bayes_mlm.fitting import design_of
-from bayes_mlm.ols import OlsFit, ols
-from bayes_mlm.reml import RemlFit, reml
+from bayes_mlm.ols import OlsFit, fit_ols
+from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.spec import Published, Record, load_record, models_directory, related_record
 from bayes_mlm.toml import suggest
 
@@ -254,7 +254,7 @@ def _figures(
         design = design_of(record)
     if fit is None:
         grouped = design.q > 0 and design.kind != "no_pooling"
-        fit = reml(design, profile=False, check=False) if grouped else ols(design)
+        fit = fit_reml(design, profile=False, check=False) if grouped else fit_ols(design)
     return model_figures(design, fit)
 
 

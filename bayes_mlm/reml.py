@@ -28,10 +28,10 @@ from bayes_mlm.sufficient import FloatArray, Sufficient, from_design, from_rows
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
 
-__all__ = ["RemlFit", "reml"]
+__all__ = ["RemlFit", "fit_reml"]
 
 
-def reml(
+def fit_reml(
     data: "Design | Sufficient",
     *,
     method: Method = "REML",
@@ -83,7 +83,7 @@ def reml(
     >>> y = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 2.0, 2.0, 4.0, 6.0, 7.0, 9.0])
     >>> one = np.ones((12, 1))
     >>> rows = from_rows(y, one, one, codes, 4, terms=["Intercept"], effects=["Intercept"])
-    >>> fit = reml(rows)
+    >>> fit = fit_reml(rows)
 
     Balanced data have a closed form: sigma_e^2 is the mean square within groups.
 

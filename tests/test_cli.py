@@ -70,7 +70,8 @@ FILES = {
     "students.xlsx": b"PK",
     "aliased.csv": "school,ses,math,twice\n"
     + "".join(f"{k // 2},{k},{k * k},{2 * k}\n" for k in range(8)),
-    "unknown_key.toml": 'title = "t"\ndata = "hsb"\nformula = "mathach ~ ses"\nkind = "pooled"\nfromula = "x"\n',
+    "unknown_key.toml": 'title = "t"\ndata = "hsb"\nformula = "mathach ~ ses"\nkind = "pooled"\n'
+    'fromula = "x"\n',
     "not_toml.toml": 'title = "t\n',
     "no_kind.toml": 'title = "t"\ndata = "hsb"\nformula = "mathach ~ ses"\n',
     "bad_kind.toml": 'title = "t"\ndata = "hsb"\nformula = "mathach ~ ses"\nkind = "pool"\n',
@@ -86,7 +87,7 @@ WRONG = [
     # tables
     (["fit", F], 1, "a formula needs data"),
     (["fit", F, "--data", "student.csv"], 1, "students.csv"),
-    (["fit", F, "--data", "."], 1, "folder"),
+    (["fit", F, "--data", "."], 1, "no embedded data set"),
     (["fit", F, "--data", "students.xlsx"], 1, ".csv"),
     (["fit", F, "--data", "missing.csv"], 1, "--missing drop"),
     (["fit", F, "--data", "infinite.csv"], 1, "1 infinite value (row 5)"),
@@ -128,7 +129,7 @@ WRONG = [
             "math ~ sector",
             "--data",
             "students.csv",
-            *"--kind no_pooling --group school".split(),
+            *["--kind", "no_pooling", "--group", "school"],
         ],
         1,
         "'sector' does not vary within school",
@@ -143,7 +144,13 @@ WRONG = [
     (["fit", F, "--data", "students.csv", "--prior", "sigma_u"], 1, "NAME=DISTRIBUTION"),
     (["fit", F, "--data", "students.csv", "--prior", "beta[sex]=Normal(0,1)"], 1, "beta[ses]"),
     (
-        ["fit", F, "--data", "students.csv", *"--prior sigma_u=Flat --prior sigma_u=Flat".split()],
+        [
+            "fit",
+            F,
+            "--data",
+            "students.csv",
+            *["--prior", "sigma_u=Flat", "--prior", "sigma_u=Flat"],
+        ],
         1,
         "twice",
     ),
@@ -176,7 +183,7 @@ WRONG = [
     (["fit"], 2, "MODEL"),
     (["fti", F], 2, "fti"),
     (["fit", F, "--engine", "lme4"], 2, "lme4"),
-    (["fit", F, "--draws", "many"], 2, "many"),
+    (["fit", F, "--draws", "many"], 2, "--draws"),
     (["fit", F, "--missing", "impute"], 2, "impute"),
     (["fit", F, "--daat", "students.csv"], 2, "--data"),
 ]

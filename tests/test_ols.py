@@ -10,7 +10,7 @@ from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import build_design
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.ols import ols
+from bayes_mlm.ols import fit_ols
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ FIGURES = [(kind, name) for kind, figures in PRINTED.items() for name in figures
 def test_every_printed_figure(hsb, kind, name):
     printed = PRINTED[kind][name]
     texts = (printed,) if isinstance(printed, str) else printed
-    ours = values(ols(design(hsb, kind)), name)
+    ours = values(fit_ols(design(hsb, kind)), name)
     assert len(ours) == len(texts)
     for value, text in zip(ours, texts, strict=True):
         assert abs(value - float(text)) <= half_digit(text), (kind, name, value, text)
@@ -141,7 +141,7 @@ def test_the_tables_are_complete():
 
 def test_the_mundlak_coefficients_printed(hsb):
     # seed: "Intercept 12.747033, ses 2.191172, schoolmean_ses 3.525709".
-    fit = ols(design(hsb, "mundlak"))
+    fit = fit_ols(design(hsb, "mundlak"))
     assert fit.terms == ("Intercept", "ses", "between(ses)")
     np.testing.assert_allclose(fit.beta, [12.747033, 2.191172, 3.525709], atol=5.1e-7)
 
@@ -152,7 +152,7 @@ def test_own_intercepts_equal_dummies(hsb, formula):
     from statsmodels.regression.linear_model import OLS
 
     d = design(hsb, "no_pooling", formula)
-    fit = ols(d)
+    fit = fit_ols(d)
     dummies = (d.codes[:, None] == np.arange(d.J)).astype(float)
     full = OLS(d.y, np.column_stack([dummies, d.X])).fit(method="qr")
     # QR of a 7185 x 161 matrix; both are good to some twelve digits.
@@ -179,7 +179,7 @@ def test_own_intercepts_equal_dummies(hsb, formula):
 
 def test_an_offset_outcome_keeps_its_intercepts(hsb):
     d = design(hsb, "no_pooling")
-    plain, moved = ols(d), ols(replace(d, y=d.y + 1e6))
+    plain, moved = fit_ols(d), fit_ols(replace(d, y=d.y + 1e6))
     # 1e6 leaves the data ten decimals.
     np.testing.assert_allclose(moved.group_intercepts - 1e6, plain.group_intercepts, atol=1e-8)
     np.testing.assert_allclose(moved.beta, plain.beta, rtol=1e-9)
@@ -191,24 +191,24 @@ def test_a_group_level_predictor_is_refused_beside_own_intercepts(hsb):
     sector = hsb.columns["sector"].astype(float)
     d = replace(d, X=np.column_stack([d.X, sector]), terms=(*d.terms, "sector"))
     with pytest.raises(DesignError, match="'sector' does not vary within 'schoolid'"):
-        ols(d)
+        fit_ols(d)
 
 
 def test_an_aliased_column_is_named(hsb):
     d = design(hsb, "pooled")
     d = replace(d, X=np.column_stack([d.X, 2 * d.X[:, 1]]), terms=(*d.terms, "twice"))
     with pytest.raises(DesignError, match="'twice' is a linear combination of 'ses'"):
-        ols(d)
+        fit_ols(d)
 
 
 def test_group_effects_are_refused(hsb):
     with pytest.raises(EngineError, match="cannot fit group effects"):
-        ols(build_design("mathach ~ ses + (1 | schoolid)", hsb))
+        fit_ols(build_design("mathach ~ ses + (1 | schoolid)", hsb))
 
 
 def test_without_a_constant_r2_is_about_zero():
     d = build_design("y ~ 0 + x", as_table({"x": np.arange(1.0, 9.0), "y": np.arange(8.0) ** 2}))
-    fit = ols(d)
+    fit = fit_ols(d)
     assert fit.df_model == 1
     assert fit.r2 == pytest.approx(1 - fit.rss / float(d.y @ d.y), rel=1e-12)
 
@@ -216,9 +216,9 @@ def test_without_a_constant_r2_is_about_zero():
 def test_an_exact_fit_is_refused(hsb):
     d = design(hsb, "pooled")
     with pytest.raises(EngineError, match="no residual variance"):
-        ols(replace(d, y=d.X @ [1.0, 2.0]))
+        fit_ols(replace(d, y=d.X @ [1.0, 2.0]))
 
 
 def test_a_bad_level_says_what_is_allowed(hsb):
     with pytest.raises(EngineError, match=r"number in \(0, 1\)"):
-        ols(design(hsb, "pooled"), level=95)
+        fit_ols(design(hsb, "pooled"), level=95)

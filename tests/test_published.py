@@ -20,7 +20,7 @@ from bayes_mlm.design import build_design
 from bayes_mlm.document import misplaced_r2, raw_residuals, short_error, table_figures
 from bayes_mlm.errors import SpecError
 from bayes_mlm.figures import model_figures
-from bayes_mlm.ols import ols
+from bayes_mlm.ols import fit_ols
 from bayes_mlm.published import (
     PublishedRow,
     check_published,
@@ -29,7 +29,7 @@ from bayes_mlm.published import (
     own_figures,
     tally,
 )
-from bayes_mlm.reml import reml
+from bayes_mlm.reml import fit_reml
 from bayes_mlm.spec import Published, load_record
 from bayes_mlm.study import check_notes, check_study, check_table, load_study
 
@@ -374,13 +374,13 @@ def test_a_fit_that_is_given_is_used():
     design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
     figure = Published(quantity="beta[ses]", value="3.1839", where="In [3]")
     changed = msgspec.structs.replace(record, published=(figure,))
-    (row,) = check_published(changed, design, ols(design))  # the pooled slope, not Mundlak's
+    (row,) = check_published(changed, design, fit_ols(design))  # the pooled slope, not Mundlak's
     assert row.status == "reproduced"
 
 
 def test_random_slopes_have_no_icc_but_their_own_sds():
     design = build_design("mathach ~ ses + (ses | schoolid)", load_dataset("hsb"))
-    figures = model_figures(design, reml(design, profile=False, check=False))
+    figures = model_figures(design, fit_reml(design, profile=False, check=False))
     assert "icc" not in figures
     assert {"sigma_u[Intercept]", "sigma_u[ses]", "rho_u[Intercept,ses]"} <= set(figures)
 

@@ -20,7 +20,7 @@ from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.factor import make_factor
 from bayes_mlm.marginal import profiled_loglik
 from bayes_mlm.reduced import reduce
-from bayes_mlm.reml import reml
+from bayes_mlm.reml import fit_reml
 from bayes_mlm.reml_search import KKT_TOLERANCE
 from bayes_mlm.statsmodels_check import statsmodels_check
 from bayes_mlm.sufficient import from_design, from_rows
@@ -57,7 +57,7 @@ def design(name):
 
 @cache
 def fit(name, method="REML", check=False):
-    return reml(
+    return fit_reml(
         design(name), method=method, correlated="||" not in LME4[name]["formula"], check=check
     )
 
@@ -326,8 +326,8 @@ def with_rows(d, **changes):
 )
 def test_units_of_y_pass_through(seed, q, scale):
     d = simulated(seed, q=q, sd=0.7)
-    a = reml(d, check=False, profile=q == 1)
-    b = reml(with_rows(d, y=d.y * scale), check=False, profile=q == 1)
+    a = fit_reml(d, check=False, profile=q == 1)
+    b = fit_reml(with_rows(d, y=d.y * scale), check=False, profile=q == 1)
     assert a.singular == b.singular
     # Where a variance is all but zero the likelihood is flat to rounding: absolute, in sigma_e.
     close = {"rtol": 1e-6, "atol": 1e-6 * a.sigma_e}
@@ -346,11 +346,11 @@ def test_units_of_y_pass_through(seed, q, scale):
 @given(seed=st.integers(0, 10_000), q=st.sampled_from([1, 2]))
 def test_offsets_and_order_and_units_of_x_do_not_matter(seed, q):
     d = simulated(seed, q=q, sd=0.7)
-    a = reml(d, check=False, profile=False)
+    a = fit_reml(d, check=False, profile=False)
     order = np.random.default_rng(seed).permutation(len(d.y))
     X = d.X.copy()
     X[:, 1] = 2000.0 + 50.0 * X[:, 1]
-    b = reml(
+    b = fit_reml(
         with_rows(d, y=(d.y + 1e6)[order], X=X[order], Z=X[order][:, :q], codes=d.codes[order]),
         check=False,
         profile=False,
@@ -367,7 +367,7 @@ def test_offsets_and_order_and_units_of_x_do_not_matter(seed, q):
 @given(seed=st.integers(0, 10_000), q=st.sampled_from([1, 2]), sd=st.sampled_from([0.0, 0.2, 3.0]))
 def test_no_point_of_a_dense_scan_is_better(seed, q, sd):
     d = simulated(seed, q=q, sd=sd, n_groups=6)
-    ours = reml(d, check=False, profile=False)
+    ours = fit_reml(d, check=False, profile=False)
     reduced = reduce(from_design(d))
     factor = make_factor(reduced)
     rng = np.random.default_rng(seed)
@@ -379,7 +379,7 @@ def test_no_point_of_a_dense_scan_is_better(seed, q, sd):
 
 def test_sufficient_statistics_give_the_same_fit():
     d = design("hsb_ses_rs")
-    a, b = fit("hsb_ses_rs"), reml(from_design(d), check=True)
+    a, b = fit("hsb_ses_rs"), fit_reml(from_design(d), check=True)
     assert a.loglik == b.loglik
     np.testing.assert_array_equal(a.u, b.u)
     assert b.certificate.statsmodels_loglik is None
@@ -403,7 +403,7 @@ def test_merged_halves_give_the_same_fit():
         )
         for rows in (slice(None, n), slice(n, None))
     ]
-    whole, merged = reml(d, check=False), reml(parts[0] + parts[1])
+    whole, merged = fit_reml(d, check=False), fit_reml(parts[0] + parts[1])
     assert merged.loglik == pytest.approx(whole.loglik, rel=1e-13)
     # The optimum is found to the square root of rounding at worst.
     np.testing.assert_allclose(merged.u, whole.u, atol=1e-7)
@@ -411,7 +411,7 @@ def test_merged_halves_give_the_same_fit():
 
 def test_without_group_effects_it_is_least_squares():
     d = build_design("mathach ~ ses", table("hsb"))
-    ours = reml(d, check=True)
+    ours = fit_reml(d, check=True)
     # seed, model 1: coef 12.7474 3.1839, std err 0.076 0.097.
     np.testing.assert_allclose(ours.beta, [12.7474, 3.1839], atol=5e-5)
     np.testing.assert_allclose(ours.beta_se, [0.076, 0.097], atol=5e-4)
@@ -437,7 +437,7 @@ def test_two_and_three_groups(n_groups):
     one = np.ones((y.size, 1))
     codes = np.repeat(np.arange(n_groups), 8)
     s = from_rows(y.ravel(), one, one, codes, n_groups, terms=["Intercept"], effects=["Intercept"])
-    ours = reml(s)
+    ours = fit_reml(s)
     within = float(y.var(axis=1, ddof=1).mean())
     between = float(y.mean(axis=1).var(ddof=1))
     assert ours.sigma_e**2 == pytest.approx(within, rel=1e-10)
@@ -448,10 +448,10 @@ def test_two_and_three_groups(n_groups):
 
 def test_singletons_count_but_cannot_stand_alone():
     d = simulated(5, sizes=(1, 3), n_groups=40)
-    assert reml(d, check=False).certificate.ok
+    assert fit_reml(d, check=False).certificate.ok
     alone = with_rows(d, codes=np.arange(len(d.y)), labels=np.arange(len(d.y)))
     with pytest.raises(DesignError, match="too few rows"):
-        reml(alone, check=False)
+        fit_reml(alone, check=False)
 
 
 @pytest.mark.parametrize(
@@ -478,26 +478,26 @@ def test_singletons_count_but_cannot_stand_alone():
 )
 def test_what_cannot_be_fitted_says_why(change, error, message):
     with pytest.raises(error, match=message):
-        reml(change(simulated(6, sizes=(2, 9))), check=False)
+        fit_reml(change(simulated(6, sizes=(2, 9))), check=False)
 
 
 def test_bad_settings_say_what_is_allowed():
     d = simulated(6)
     with pytest.raises(EngineError, match="use 'REML' or 'ML'"):
-        reml(d, method="reml")
+        fit_reml(d, method="reml")
     with pytest.raises(EngineError, match=r"number in \(0, 1\)"):
-        reml(d, level=95)
+        fit_reml(d, level=95)
 
 
 def test_a_nearly_collinear_pair_is_fitted():
     d = simulated(7, n_groups=30)
     near = d.X[:, 1] + 1e-4 * np.random.default_rng(0).normal(size=len(d.y))
-    ours = reml(
+    ours = fit_reml(
         with_rows(d, X=np.column_stack([d.X, near]), terms=("Intercept", "x", "near")), check=True
     )
     assert ours.certificate.ok, ours.certificate.message
     # The sum of the two slopes is well determined, and is the slope of x.
-    alone = reml(d, check=False)
+    alone = fit_reml(d, check=False)
     assert ours.beta[1:].sum() == pytest.approx(alone.beta[1], abs=3 * alone.beta_se[1])
     assert ours.beta_se[2] > 100 * alone.beta_se[1]
 
@@ -522,7 +522,7 @@ def test_three_and_four_group_effects():
             effects=names[:q],
             group="g",
         )
-        ours = reml(d, check=True, profile=False)
+        ours = fit_reml(d, check=True, profile=False)
         assert ours.certificate.ok, ours.certificate.message
         assert not ours.singular
         if q == 4:
@@ -567,7 +567,7 @@ def test_a_hundred_thousand_groups_cost_little_more_than_a_thousand():
         y = rng.normal(size=n_groups)[codes] + rng.normal(size=len(codes))
         s = from_rows(y, one, one, codes, n_groups, effects=["Intercept"])
         began = time.process_time()
-        assert reml(s).certificate.ok
+        assert fit_reml(s).certificate.ok
         times[n_groups] = time.process_time() - began
     # 0.1 s against 0.01 s when written, most of it the reduction; not the hundredfold.
     assert times[100_000] < 0.5

@@ -1,0 +1,89 @@
+"""Choose coordinates without bounds for the variance parameters of any model.
+
+========================== ==========================================================
+parameter                  coordinate
+========================== ==========================================================
+an sd                      its log; its place between the bounds on the logit scale
+                           where the prior is Uniform
+correlations               atanh of canonical partial correlations
+scale of a t or Cauchy     its log
+========================== ==========================================================
+
+An sd near zero is far to the left, where the density falls off as the sd itself or faster.
+"""
+
+import numpy as np
+
+from bayes_mlm.direct_density import Problem, Variances, log_posterior, sums_at
+from bayes_mlm.direct_priors import correlation_factor, partial_correlation_log_density
+from bayes_mlm.priors import Prior
+from bayes_mlm.sufficient import FloatArray
+
+# Points whose sums over groups are held at a time.
+CHUNK = 20_000
+
+
+def dimension(problem: Problem) -> int:
+    """Count the coordinates."""
+    q = problem.q
+    return q + q * (q - 1) // 2 + 1 + len(problem.beta.mixed)
+
+
+def variances_at(problem: Problem, x: FloatArray) -> Variances:
+    """Give the variance parameters at points x (B, d)."""
+    return _place(problem, x)[0]
+
+
+def log_density(problem: Problem, x: FloatArray) -> FloatArray:
+    """Evaluate the log posterior density (B,) with respect to the coordinates, at x (B, d)."""
+    out = np.empty(len(x))
+    for start in range(0, len(x), CHUNK):
+        part = x[start : start + CHUNK]
+        with np.errstate(all="ignore"):
+            at, jacobian = _place(problem, part)
+            value = log_posterior(problem, at, sums_at(problem, at)) + jacobian
+        out[start : start + CHUNK] = np.where(np.isfinite(value), value, -np.inf)
+    return out
+
+
+def _place(problem: Problem, x: FloatArray) -> tuple[Variances, FloatArray]:
+    """Give the parameters at x, and the log-density of what the coordinates add (B,)."""
+    q, priors = problem.q, problem.priors
+    n_pairs = q * (q - 1) // 2
+    log_sigma_u = np.empty((len(x), q))
+    jacobian = np.zeros(len(x))
+    for k in range(q):
+        log_sigma_u[:, k], own = _sd(priors.sigma_u[k], x[:, k])
+        jacobian += own
+    w = x[:, q : q + n_pairs]
+    if priors.rho_u is not None and n_pairs:
+        jacobian += partial_correlation_log_density(priors.rho_u["eta"], q, w)
+    log_sigma_e, own = _sd(priors.sigma_e, x[:, q + n_pairs])
+    at = Variances(
+        log_sigma_u=log_sigma_u,
+        factor=correlation_factor(q, w) if q else np.zeros((len(x), 0, 0)),
+        log_sigma_e=log_sigma_e,
+        log_scale=x[:, q + n_pairs + 1 :],
+    )
+    return at, jacobian + own
+
+
+def _sd(prior: Prior, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give log sd and the log of its derivative, d sd / d x."""
+    if prior.family != "Uniform":
+        return x, x
+    low, high = prior["lower"], prior["upper"]
+    log_up, log_down = -np.logaddexp(0.0, -x), -np.logaddexp(0.0, x)
+    log_range = np.log(high - low)
+    log_sd = np.logaddexp(log_range + log_up, np.log(low)) if low > 0 else log_range + log_up
+    # Rounding must not carry an sd over its bound.
+    return np.minimum(log_sd, np.log(high)), log_range + log_up + log_down
+
+
+def coordinate(prior: Prior, log_sd: float) -> float:
+    """Give the coordinate of an sd, moved inside the bounds of its prior if need be."""
+    if prior.family != "Uniform":
+        return log_sd
+    low, high = prior["lower"], prior["upper"]
+    share = min(max((float(np.exp(log_sd)) - low) / (high - low), 1e-4), 1.0 - 1e-4)
+    return float(np.log(share / (1.0 - share)))

@@ -1,0 +1,59 @@
+"""The README's example runs as printed, and its figures are ours."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bayes_mlm import fitting
+from bayes_mlm.published import tally
+from bayes_mlm.spec import load_record, records
+from bayes_mlm.study import check_study
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def block(name, language):
+    found = re.search(
+        rf"<!-- {name} -->\n```{language}\n(.*?)```\n<!-- end -->", README.read_text("utf-8"), re.S
+    )
+    assert found, f"README.md has no {name} block"
+    return found[1]
+
+
+def test_the_example_runs(monkeypatch, capsys, mock_fit):
+    # The fit is a mock here; that NUTS gives it is held in test_sampling.
+    monkeypatch.setattr(fitting, "fit_design", lambda *_, **__: mock_fit("hsb_sector_ses"))
+    code = block("example", "python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102  (our own README)
+    printed = capsys.readouterr().out
+    assert "94% HDI" in printed
+    assert "0.0911" in printed  # lme4: icc 0.0911387614 (tests/reference/lme4.json)
+    assert "certified" in printed
+
+
+def test_the_counts_are_ours():
+    text = README.read_text("utf-8")
+    assert f"each of the {tally(check_study()).printed}\nfigures" in text
+    assert len(records()) == 12
+    assert "twelve models" in text
+
+
+def test_the_printed_output_is_real():
+    """The REML column of the output shown is what REML gives (it has no randomness)."""
+    from bayes_mlm.classical import fit_classical, summarise_classical
+    from bayes_mlm.fitting import design_of
+
+    shown = block("output: reproduce", "text")
+    design = design_of(load_record("hsb_sector_ses"))
+    for row in summarise_classical(fit_classical(design), "hsb_sector_ses", design):
+        if row.quantity.startswith(("beta", "sigma", "icc")):
+            line = next(text for text in shown.splitlines() if row.quantity in text)
+            assert f"{row.estimate:.4f}" in line, row.quantity
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/pooling.png"])
+def test_links_lead_somewhere(name):
+    assert name in README.read_text("utf-8")
+    assert (README.parent / name).is_file()

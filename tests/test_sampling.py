@@ -1,0 +1,147 @@
+"""One real fit a kind: NUTS recovers what the data were made from, again and again the same."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bayes_mlm.classical import fit_classical, summarise_classical
+from bayes_mlm.data import as_table
+from bayes_mlm.diagnostics import diagnose
+from bayes_mlm.draws import quantities
+from bayes_mlm.factories import FACTORIES
+from bayes_mlm.fitting import design_of, fit, fit_design, make_settings
+from bayes_mlm.spec import KINDS, load_record
+from bayes_mlm.storage import load_fit, save_fit
+from bayes_mlm.summary import summarise
+
+LADDER = ("hsb_null", "hsb_ses", "hsb_sector", "hsb_sector_ses")
+REFERENCE = Path(__file__).parent / "reference" / "nuts_ladder.json"
+# What the simulated groups are made from; x has a group part, so the kinds differ in what they see.
+TRUTH = {"within": 2.0, "between": 5.0, "sigma_u": 1.5, "sigma_e": 3.0, "mean": 10.0}
+
+
+def simulated(n_groups=60, size=15, seed=11):
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(n_groups), size)
+    part = rng.normal(0, 0.7, n_groups)
+    inside = rng.normal(0, 1, codes.size)
+    inside -= (np.bincount(codes, inside) / size)[codes]
+    u = rng.normal(0, TRUTH["sigma_u"], n_groups)
+    y = (
+        TRUTH["mean"]
+        + TRUTH["within"] * inside
+        + (TRUTH["between"] * part + u)[codes]
+        + rng.normal(0, TRUTH["sigma_e"], codes.size)
+    )
+    return as_table({"y": y, "x": inside + part[codes], "g": np.array([f"g{c:02}" for c in codes])})
+
+
+@pytest.fixture(scope="session")
+def fits():
+    """Fit each kind once, to the same simulated table."""
+    done = {}
+    for kind in KINDS:
+        bar = " + (1 | g)" if kind in ("mundlak", "partial_pooling") else ""
+        done[kind] = fit(
+            f"y ~ x{bar}",
+            simulated(),
+            kind=kind,
+            group=None if bar else "g",
+            draws=500,
+            tune=500,
+            chains=4,
+            random_seed=5,
+        )
+    return done
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fit_agrees_with_reml_or_ols(fits, kind):
+    result = fits[kind]
+    classical = summarise_classical(fit_classical(result.design), "m", result.design)
+    for row in summarise(result):
+        if row.quantity in classical and row.quantity.startswith("beta"):
+            # Weak priors: means differ by Monte Carlo error (ESS > 400: 0.05 sd), little else.
+            distance = abs(row.estimate - classical[row.quantity].estimate) / row.sd
+            assert distance < 0.25, row.quantity
+    assert result.verdict.ok, str(result.verdict)
+    assert result.draws.n_draws == 500
+    assert result.settings.random_seed == 5
+
+
+def test_each_kind_recovers_its_own_slope(fits):
+    """The slope that each kind estimates, within four posterior sds of the truth."""
+    truth = {
+        "between": ("beta[x]", TRUTH["between"]),
+        "no_pooling": ("beta[x]", TRUTH["within"]),
+        "within": ("beta[within(x)]", TRUTH["within"]),
+        "mundlak": ("beta[x]", TRUTH["within"]),
+    }
+    for kind, (quantity, value) in truth.items():
+        row = summarise(fits[kind])[quantity]
+        assert abs(row.estimate - value) < 4 * row.sd, kind
+    # One slope for two: the pooled slope lies between them, and so does the partially pooled.
+    for kind in ("pooled", "partial_pooling"):
+        assert TRUTH["within"] < summarise(fits[kind])["beta[x]"].estimate < TRUTH["between"]
+
+
+def test_variances_and_group_effects_are_recovered(fits):
+    summary = summarise(fits["mundlak"])
+    for name in ("sigma_u", "sigma_e"):
+        assert abs(summary[name].estimate - TRUTH[name]) < 4 * summary[name].sd
+    contextual = summary["beta[between(x)]"]
+    assert abs(contextual.estimate - (TRUTH["between"] - TRUTH["within"])) < 4 * contextual.sd
+    result = fits["mundlak"]
+    blups = fit_classical(result.design)
+    u = result.draws["u"]
+    # Posterior means of the group effects are the BLUPs, the variances' uncertainty aside.
+    assert np.abs(u.mean(axis=(0, 1)) - blups.u).max() < 0.25 * blups.u_sd.max()
+    assert np.allclose(u.std(axis=(0, 1)), blups.u_sd, rtol=0.3)
+
+
+def test_the_same_seed_gives_the_same_draws(fits):
+    one = fits["pooled"]
+    again = fit_design(one.record, one.design, one.settings)
+    for name, values in quantities(one.draws):
+        assert np.array_equal(values, dict(quantities(again.draws))[name]), name
+
+
+def test_a_real_fit_survives_storage(fits, tmp_path):
+    one = fits["partial_pooling"]
+    again = load_fit(save_fit(one, tmp_path / "fit.nc"))
+    assert diagnose(again.draws) == one.verdict
+    assert summarise(again) == summarise(one)
+
+
+def test_the_factory_samples_by_itself():
+    """As a PyMC user would: the model, pm.sample, and ArviZ's own summary."""
+    import arviz as az
+    import pymc as pm
+
+    record = load_record("hsb_between")
+    with FACTORIES["between"](design_of(record)):
+        tree = pm.sample(200, tune=300, chains=2, random_seed=1, progressbar=False)
+    table = az.summary(tree, var_names=["beta"])
+    assert list(table.index) == ["beta[Intercept]", "beta[ses]"]
+    # The 2015 document, In [3], MODEL 2: 5.9093 with standard error 0.371.
+    assert float(tree["posterior"]["beta"].sel(term="ses").mean()) == pytest.approx(5.9093, abs=0.1)
+
+
+@pytest.mark.parametrize("name", LADDER)
+def test_the_ladder_agrees_with_a_long_reference_run(name):
+    """Means within 0.1 posterior sd of 20,000 draws of the conditional model (the issue)."""
+    stored = json.loads(REFERENCE.read_text())["records"][name]
+    assert stored["ok"], stored["verdict"]
+    record = load_record(name)
+    settings = make_settings(record, random_seed=1982)
+    result = fit_design(record, design_of(record), settings)
+    assert result.verdict.ok, str(result.verdict)
+    for quantity, values in quantities(result.draws):
+        long = stored["quantities"][quantity]
+        assert abs(values.mean() - long["mean"]) < 0.1 * long["sd"], quantity
+        assert values.std() == pytest.approx(long["sd"], rel=0.1), quantity
+    u = result.draws["u"].mean(axis=(0, 1))
+    # All 160 schools: the largest of 160 differences, hence a little more room.
+    assert (np.abs(u - stored["u_mean"]) < 0.15 * np.array(stored["u_sd"])).all()
