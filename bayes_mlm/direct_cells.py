@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from bayes_mlm.direct_legendre import Rule, invert_cdf, legendre, make_rule
 from bayes_mlm.sufficient import FloatArray
@@ -79,7 +80,7 @@ class Cells:
     @property
     def relative_error(self) -> float:
         """Give the part of the mass by which the cells may be wrong."""
-        return float(self.error.sum() / self.mass.sum()) + self.outside
+        return float(self.error.sum() / self.mass.sum() + self.outside)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -207,7 +208,7 @@ def _refine(log_density: LogDensity, cells: Cells, rules: tuple[Rule, Rule]) -> 
     return cells
 
 
-def _keep(cells: Cells, kept: FloatArray) -> Cells:
+def _keep(cells: Cells, kept: npt.NDArray[np.bool_]) -> Cells:
     return replace(
         cells,
         low=cells.low[kept],

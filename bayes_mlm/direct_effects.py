@@ -3,7 +3,8 @@
 Given beta and the variance parameters, with S = cov(u) / sigma_e^2 and the rotated residuals
 t_j = Q_j'(y_j - X_j beta) of `bayes_mlm.reduced`, u_j is normal with
 
-    mean S R_j' N_j^-1 t_j,    covariance sigma_e^2 (S - S R_j' N_j^-1 R_j S),    N_j = I + R_j S R_j'
+    mean        S R_j' N_j^-1 t_j                     with N_j = I + R_j S R_j'
+    covariance  sigma_e^2 (S - S R_j' N_j^-1 R_j S)
 
 A draw is made without a factor of that covariance for every group and draw: simulate the effects
 and the data from the model, and add to the simulated effects the correction for the difference
@@ -20,7 +21,7 @@ from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
 
 # Numbers of u that are held at a time, so that the working arrays stay in the cache.
-CHUNK = 200_000
+CHUNK = 40_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +76,12 @@ def _draw_one(
     reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: FloatArray
 ) -> None:
     """Draw one effect a group: mean s r t / N and variance sigma_e^2 s / N."""
+    if np.isinf(given.root).all():
+        # A flat prior: the group's own mean, with its standard error.
+        v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(out), 1))], axis=1)
+        noise = rng.standard_normal(out.shape[:2]) * given.sigma_e[:, None]
+        out[:, :, 0] = (v @ reduced.c[:, 0].T + noise) / reduced.r[reduced.of_group, 0, 0]
+        return
     root = np.abs(reduced.z_centring[0, 0] * given.root[:, :, 0])
     inverse = invert_classes(kernel, (root**2)[:, :, None])[:, 0]
     sd = root * given.sigma_e[:, None] * np.sqrt(inverse)

@@ -24,16 +24,20 @@ from bayes_mlm.direct_mixture import (
     mixture_log_density,
 )
 from bayes_mlm.direct_mode import Mode
-from bayes_mlm.direct_pareto import smooth_weights
+from bayes_mlm.direct_pareto import MAX_K_HAT, smooth_weights
 from bayes_mlm.sufficient import FloatArray, IntArray
 
 N_COMPONENTS = 6
 MAX_ROUNDS = 6
 # Part of the proposals that an adapted mixture should be worth; adaptation then stops.
 GOOD_ENOUGH = 0.75
-# Part of the final proposals that come from the widest component, against tails not yet seen.
-DEFENSIVE = 0.1
+# Part of the proposals that come from wide components, against tails not yet seen.
+DEFENSIVE = 0.15
+# An arm of the density is followed until the density is below the mode's by this much, in logs.
+_DEPTH = 9.0
 PROPOSALS_PER_DRAW = 4
+# Draws that may be copies of others, as a part of all; more proposals are made until they are.
+_COPIES = 5e-4
 MAX_BATCHES = 5
 
 
@@ -75,6 +79,7 @@ class ImportanceDraws:
 def sample_importance(
     log_density: Callable[[FloatArray], FloatArray],
     mode: Mode,
+    widest: FloatArray,
     n_draws: int,
     rng: np.random.Generator,
 ) -> ImportanceDraws:
@@ -86,6 +91,9 @@ def sample_importance(
         Takes (B, d) points and gives (B,) values; minus infinity is allowed.
     mode : Mode
         Where to start.
+    widest : (d,) array
+        Standard deviation of each coordinate where the data say nothing of it (0: they always
+        do). Along these the density may have long arms, such as that towards sigma_u = 0.
     n_draws : int
         S.
     rng : numpy.random.Generator
@@ -95,7 +103,7 @@ def sample_importance(
     ImportanceDraws
         Independent in the limit of many proposals; whether they can be trusted is in `k_hat`.
     """
-    mixture, n_evaluations = _adapt(log_density, mode, rng)
+    mixture, n_evaluations = _adapt(log_density, mode, widest, rng)
     x = np.empty((0, len(mode.x)))
     target, log_ratio = np.empty(0), np.empty(0)
     for _ in range(MAX_BATCHES):
@@ -104,10 +112,11 @@ def sample_importance(
         x, target = np.concatenate([x, fresh]), np.concatenate([target, value])
         log_ratio = np.append(log_ratio, value - mixture_log_density(mixture, fresh))
         smoothed = smooth_weights(log_ratio)
-        # No point is drawn twice once each of them stands for less than one draw.
-        if n_draws * math.exp(smoothed.log_weight.max()) <= 1.0 or smoothed.k_hat > 0.7:
+        weight = np.exp(smoothed.log_weight)
+        # A point is drawn twice only where it stands for more than one draw.
+        copies = float(np.maximum(n_draws * weight - 1.0, 0.0).sum())
+        if copies <= _COPIES * n_draws or smoothed.k_hat > MAX_K_HAT:
             break
-    weight = np.exp(smoothed.log_weight)
     n = len(weight)
     chosen = rng.permutation(_systematic(weight, n_draws, rng))
     top = log_ratio.max()
@@ -127,21 +136,26 @@ def sample_importance(
 
 
 def _adapt(
-    log_density: Callable[[FloatArray], FloatArray], mode: Mode, rng: np.random.Generator
+    log_density: Callable[[FloatArray], FloatArray],
+    mode: Mode,
+    widest: FloatArray,
+    rng: np.random.Generator,
 ) -> tuple[Mixture, int]:
     """Fit a mixture to the density in a few rounds; also give the number of evaluations."""
     d = len(mode.x)
     n_round = 400 + 250 * d
-    wide = np.array([1.0, 4.0, 16.0])[:, None, None] * mode.covariance
-    current = make_mixture(np.array([0.5, 0.3, 0.2]), np.repeat(mode.x[None], 3, axis=0), wide)
-    proposals, points, values = [current], np.empty((0, d)), np.empty(0)
+    wide = np.array([1.0, 4.0])[:, None, None] * mode.covariance
+    hill = make_mixture(np.array([0.6, 0.4]), np.repeat(mode.x[None], 2, axis=0), wide)
+    arms = _arms(log_density, mode, widest)
+    current = join(hill, arms, 2.0 * DEFENSIVE)
+    proposals, points, values = [], np.empty((0, d)), np.empty(0)
     best, best_share = current, 0.0
     for turn in range(MAX_ROUNDS):
+        proposals.append(current)
         fresh = draw_mixture(current, n_round, rng)
         value = log_density(fresh)
         points, values = np.concatenate([points, fresh]), np.append(values, value)
-        ratio = value - mixture_log_density(current, fresh)
-        share = _share(ratio)
+        share = _share(value - mixture_log_density(current, fresh))
         if turn and share > best_share:
             best, best_share = current, share
         if best_share >= GOOD_ENOUGH:
@@ -153,11 +167,39 @@ def _adapt(
         weight = _tempered(log_weight, wanted=20.0 * (d + 2))
         n_components = N_COMPONENTS if len(points) * _share(log_weight) > 100 * d else 2
         fitted = fit_mixture(points, weight, n_components, rng)
-        current = join(fitted, _widened(points, weight), DEFENSIVE)
-        proposals.append(current)
-    else:
-        best = current if best_share == 0.0 else best
+        current = join(fitted, join(arms, _widened(points, weight), 0.4), DEFENSIVE)
     return best, len(values)
+
+
+def _arms(
+    log_density: Callable[[FloatArray], FloatArray], mode: Mode, widest: FloatArray
+) -> Mixture:
+    """Lay a component along each long arm of the density, however little of its mass is there.
+
+    An arm leaves the mode along one coordinate; it is as long as the density stays within reach
+    of the mode's, and as wide across, in the other coordinates that have a `widest`, as the data
+    let it be or the prior does.
+    """
+    sd = np.sqrt(np.diagonal(mode.covariance))
+    reach = np.array([1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 15.0, 20.0])
+    means, scales = [mode.x], [4.0 * mode.covariance]
+    for k in np.flatnonzero(widest > 0):
+        for sign in (-1.0, 1.0):
+            line = np.repeat(mode.x[None], len(reach), axis=0)
+            line[:, k] += sign * reach * max(sd[k], 0.5 * widest[k])
+            near = np.flatnonzero(log_density(line) > mode.value - _DEPTH)
+            if len(near) == 0:
+                continue
+            length = abs(line[near[-1], k] - mode.x[k])
+            if length <= 4.0 * sd[k]:
+                continue
+            mean = mode.x.copy()
+            mean[k] += sign * 0.45 * length
+            across = np.maximum(1.2 * sd, np.where(widest < 1.0, widest, 0.0))
+            across[k] = 0.35 * length
+            means.append(mean)
+            scales.append(np.diag(across**2))
+    return make_mixture(np.ones(len(means)), np.array(means), np.array(scales))
 
 
 def _share(log_ratio: FloatArray) -> float:
@@ -194,4 +236,5 @@ def _systematic(weight: FloatArray, n: int, rng: np.random.Generator) -> IntArra
     """
     cumulative = np.cumsum(weight)
     at = (np.arange(n) + rng.random()) / n * cumulative[-1]
-    return np.minimum(np.searchsorted(cumulative, at, side="right"), len(weight) - 1)
+    chosen: IntArray = np.searchsorted(cumulative, at, side="right")
+    return np.minimum(chosen, len(weight) - 1)

@@ -7,6 +7,9 @@ import numpy as np
 
 from bayes_mlm.sufficient import FloatArray
 
+# Beyond it importance weights are not reliable (Vehtari et al. 2024, sec. 3).
+MAX_K_HAT = 0.7
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SmoothedWeights:

@@ -13,7 +13,7 @@ from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
 
 # Numbers in a working array: it stays in the processor's cache.
-CHUNK = 200_000
+CHUNK = 30_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

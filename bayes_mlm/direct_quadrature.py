@@ -23,6 +23,7 @@ from bayes_mlm.direct_density import (
 )
 from bayes_mlm.direct_mode import Mode, find_mode
 from bayes_mlm.direct_quadratic import cholesky
+from bayes_mlm.direct_start import residual_df, residual_level
 from bayes_mlm.errors import EngineError
 from bayes_mlm.sufficient import FloatArray
 
@@ -86,7 +87,7 @@ def sample_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) 
     drawn = draw_from(cells, n_draws, rng)
     points = drawn.points
     if problem.q == 0:
-        at = _line_point(points[:, 0] + _level(problem))
+        at = _line_point(points[:, 0] + residual_level(problem))
         sums = sums_at(problem, at)
         exact = log_posterior(problem, at, sums) + at.log_sigma_e
     else:
@@ -134,25 +135,12 @@ def _levels(problem: Problem, sums: Sums) -> FloatArray:
     p = problem.reduced.p
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.log(cholesky(sums.a)[p, p])
-    return size - 0.5 * math.log(_df(problem))
-
-
-def _level(problem: Problem) -> float:
-    """Give a typical log sigma_e of a model without group effects."""
-    rest = problem.kernel.rest
-    p = len(rest) - 1
-    beta = np.linalg.lstsq(rest[:p, :p], rest[:p, p], rcond=1e-12)[0]
-    left = float(rest[p, p] - rest[p, :p] @ beta)
-    return 0.5 * math.log(left / _df(problem))
-
-
-def _df(problem: Problem) -> int:
-    taken = len(problem.reduced.c) if problem.own_sd is not None else 0
-    return problem.reduced.n - problem.reduced.p - taken
+    level: FloatArray = size - 0.5 * math.log(residual_df(problem))
+    return level
 
 
 def _cells_line(problem: Problem) -> Cells:
-    level, width = _level(problem), 1.0 / math.sqrt(2.0 * _df(problem))
+    level, width = residual_level(problem), 1.0 / math.sqrt(2.0 * residual_df(problem))
 
     def density(x: FloatArray) -> FloatArray:
         at = _line_point(x.ravel() + level)
@@ -178,7 +166,7 @@ def _cells_line(problem: Problem) -> Cells:
 
 
 def _cells_plane(problem: Problem) -> Cells:
-    width = 1.0 / math.sqrt(2.0 * _df(problem))
+    width = 1.0 / math.sqrt(2.0 * residual_df(problem))
 
     def density(points: FloatArray) -> FloatArray:
         sums = sums_of(problem, np.exp(2.0 * points[:, 0])[:, None, None])

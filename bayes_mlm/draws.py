@@ -126,12 +126,16 @@ def draws_from_datatree(tree: "xr.DataTree") -> Draws:
             posterior[str(name)] = Variable(tuple(map(str, ordered.dims)), ordered.to_numpy())
             for dim in map(str, ordered.dims[2:]):
                 coords[dim] = array.coords[dim].to_numpy()
-    stats = {
+    return Draws(posterior=posterior, sample_stats=sampler_stats(tree), coords=coords)
+
+
+def sampler_stats(tree: "xr.DataTree") -> dict[str, Variable]:
+    """Take out what a sampler says of each draw: every number of shape (chains, draws)."""
+    return {
         str(name): Variable(SAMPLE_DIMS, array.transpose(*SAMPLE_DIMS).to_numpy())
         for name, array in tree["sample_stats"].data_vars.items()
         if set(array.dims) == set(SAMPLE_DIMS) and array.dtype.kind in "biuf"
     }
-    return Draws(posterior=posterior, sample_stats=stats, coords=coords)
 
 
 def quantities(draws: Draws, *, groups: bool = False) -> Iterator[tuple[str, Array]]:

@@ -140,8 +140,7 @@ def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
     """
     import pytensor.tensor as pt
     from pytensor.compile.sharedvalue import SharedVariable
-    from pytensor.graph import clone_replace
-    from pytensor.graph.traversal import ancestors
+    from pytensor.graph.traversal import ancestors, io_toposort
     from pytensor.tensor import TensorConstant
 
     replacements: dict[TensorVariable, TensorVariable] = {}
@@ -157,10 +156,16 @@ def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
         shape = tuple(1 if length == 1 else None for length in number.shape)
         replacements[variable] = pt.tensor(dtype=number.dtype.name, shape=shape)
         numbers.append(np.ascontiguousarray(number).reshape(number.shape))
+    inputs = list(replacements.values())
+    # Made anew, not cloned: a clone would insist on the lengths that the constants had.
+    for node in io_toposort([], outputs):
+        given = [replacements.get(variable, variable) for variable in node.inputs]
+        made = node.clone_with_new_inputs(given, strict=False)
+        replacements |= dict(zip(node.outputs, made.outputs, strict=True))
     return _Lifted(
-        inputs=list(replacements.values()),
+        inputs=inputs,
         numbers=numbers,
-        outputs=clone_replace(outputs, replacements),
+        outputs=[replacements.get(output, output) for output in outputs],
     )
 
 

@@ -97,8 +97,8 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     sds = _mixture("sigma_u", priors.sigma_u, dims="effect")
     factor = pm.LKJCorr("rho_cholesky_", n=design.q, eta=priors.rho_u["eta"])
     lower, upper = np.triu_indices(design.q, k=1)
-    correlation = pt.dot(factor, factor.T)
-    pm.Deterministic("rho_u", correlation[lower, upper], dims="effect_pair")
+    # Sums of products, not pt.dot: numba takes 20 s to compile its first matrix product.
+    pm.Deterministic("rho_u", (factor[lower] * factor[upper]).sum(axis=1), dims="effect_pair")
     return sds[:, None] * factor
 
 
@@ -114,8 +114,8 @@ def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
         return _mixture("beta", priors.beta, dims="term")
     free = _mixture("beta_free_", priors.beta, dims="term")
     place = design.terms.index(INTERCEPT)
-    shift = free_turn(design)[place]
-    return pm.Deterministic("beta", pt.set_subtensor(free[place], pt.dot(shift, free)), dims="term")
+    shifted = (free_turn(design)[place] * free).sum()
+    return pm.Deterministic("beta", pt.set_subtensor(free[place], shifted), dims="term")
 
 
 def free_turn(design: Design) -> NDArray[np.float64]:

@@ -1,0 +1,272 @@
+"""Draw from the posterior without Markov chains: exactly, in milliseconds.
+
+In a Gaussian model with at most one grouping factor, the coefficients and the group effects have
+normal distributions given the variance parameters. What is left is a density in a few dimensions,
+which is drawn from by adaptive quadrature (at most one group effect) or by importance sampling
+(several; or coefficients with t priors); then the rest is drawn exactly. The draws are
+independent: there is no warm-up, and R-hat has nothing to find.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayes_mlm.design import Design
+from bayes_mlm.direct_density import Problem, Variances, draw_beta, make_problem
+from bayes_mlm.direct_effects import Conditions, draw_effects, summarise_effects
+from bayes_mlm.direct_propriety import check_proper
+from bayes_mlm.direct_report import DirectReport
+from bayes_mlm.direct_start import choose_start
+from bayes_mlm.direct_variances import VarianceDraws, draw_variances
+from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
+from bayes_mlm.errors import EngineError
+from bayes_mlm.model_parts import effect_pairs
+from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.reduced import reduce
+from bayes_mlm.sufficient import FloatArray, Sufficient, from_design
+
+# Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
+MAX_EFFECTS = 20_000_000
+# Correlated effects beyond this are too many dimensions for importance sampling.
+MAX_Q = 4
+MAX_DIMENSION = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direct:
+    """Hold direct draws with the report on how they were made.
+
+    Parameters
+    ----------
+    draws : Draws
+        Variables and dimensions as the factories' models have them, and in `sample_stats`
+        ``log_posterior`` (log-density of the variance parameters, the rest integrated out, in the
+        engine's coordinates) and ``log_weight``: log of the exact density over the one drawn
+        from, which for quadrature is its error and for importance sampling the weight by which
+        a draw was chosen.
+    report : DirectReport
+        Quality, and the log marginal likelihood.
+    """
+
+    draws: Draws
+    report: DirectReport
+
+
+def why_not_direct(priors: ModelPriors) -> str:
+    """Say why a model is outside of what the direct engine draws exactly; "" if it is inside.
+
+    Parameters
+    ----------
+    priors : ModelPriors
+        Of the design, laid out for its kind.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> from bayes_mlm.model_priors import model_priors
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> why_not_direct(model_priors(design))
+    ''
+    """
+    if priors.u is not None and priors.u.family not in ("Normal", "Flat"):
+        return f"the groups' own intercepts have a {priors.u.family} prior"
+    q = len(priors.sigma_u)
+    if q > MAX_Q:
+        return f"{q} correlated group effects are more than {MAX_Q}"
+    mixed = sum(prior.family in ("StudentT", "Cauchy") for prior in priors.beta)
+    if mixed and q + q * (q - 1) // 2 + 1 + mixed > MAX_DIMENSION:
+        return f"{mixed} coefficients have a StudentT or Cauchy prior"
+    return ""
+
+
+def sample_direct(
+    design: Design,
+    priors: ModelPriors,
+    *,
+    draws: int = 1000,
+    chains: int = 4,
+    random_seed: int,
+    statistics: Sufficient | None = None,
+    max_effects: int = MAX_EFFECTS,
+) -> Direct:
+    """Draw independently from the posterior of a Gaussian model with at most one grouping factor.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind.
+    priors : ModelPriors
+        Of `bayes_mlm.model_priors.model_priors`.
+    draws, chains : int
+        The draws are independent; "chains" only gives them the shape that ArviZ expects.
+    random_seed : int
+        The same seed gives the same draws.
+    statistics : Sufficient, optional
+        Of the design, where they are at hand; else they are made.
+    max_effects : int
+        Above this many numbers (draws x chains x groups x effects) the group effects are not
+        drawn; their posterior means and sds are stored as ``u_mean`` and ``u_sd`` (dims group,
+        effect), by the laws of total expectation and variance.
+
+    Returns
+    -------
+    Direct
+        Where ``report.trusted`` is False, use NUTS.
+
+    Raises
+    ------
+    EngineError
+        If the engine does not do this model (`why_not_direct` says so beforehand), the posterior
+        is improper, or the outcome has no residual variation.
+    DesignError
+        If a coefficient is not identified.
+
+    References
+    ----------
+    Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., ch. 5 and 15.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> from bayes_mlm.model_priors import model_priors
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> result = sample_direct(design, model_priors(design), random_seed=1)
+    >>> result.draws["u"].shape, result.report.method, result.report.trusted
+    ((4, 1000, 160, 1), 'quadrature', True)
+    """
+    refusal = why_not_direct(priors)
+    if refusal:
+        raise EngineError(f"the direct engine cannot fit this model: {refusal}; use --engine nuts")
+    if draws < 1 or chains < 1:
+        raise EngineError(f"draws and chains must be 1 or more, found {draws} and {chains}")
+    own = statistics if statistics is not None else from_design(design)
+    problem, own_mean = _problem(own, priors)
+    start = choose_start(problem)
+    check_proper(problem, start)
+    rng = np.random.default_rng(random_seed)
+    variances = draw_variances(problem, start, draws * chains, rng)
+    beta = draw_beta(problem, variances.at, variances.sums, rng)
+    posterior = _parameters(design, variances.at, beta)
+    effects = _effects(problem, variances, beta, rng, max_effects)
+    report = variances.report
+    if effects is not None:
+        report = replace(report, effects="drawn" if len(effects) == 1 else "summarised")
+        for name, values in effects.items():
+            posterior[name] = values + (own_mean if name != "u_sd" else 0.0)
+    shape = (chains, draws)
+    proper = all(prior.is_proper for prior in priors.by_name(design).values())
+    return Direct(
+        draws=Draws(
+            posterior={
+                name: _variable(design, name, values, shape) for name, values in posterior.items()
+            },
+            sample_stats={
+                "log_posterior": Variable(SAMPLE_DIMS, variances.log_density.reshape(shape)),
+                "log_weight": Variable(SAMPLE_DIMS, variances.log_weight.reshape(shape)),
+            },
+            coords=_coords(design),
+        ),
+        report=replace(
+            report,
+            log_marginal_likelihood=report.log_marginal_likelihood if proper else None,
+            notes=_notes(problem),
+        ),
+    )
+
+
+def _problem(statistics: Sufficient, priors: ModelPriors) -> tuple[Problem, float]:
+    """Join data and priors; also give what was taken from y, the mean of the groups' prior."""
+    total = statistics.centre + statistics.counts @ statistics.means / statistics.n
+    x_mean = total[: statistics.p]
+    if priors.u is None:
+        return make_problem(reduce(statistics), priors, x_mean), 0.0
+    flat = priors.u.family == "Flat"
+    mean = float(total[-1]) if flat else priors.u["mu"]
+    centre = statistics.centre.copy()
+    centre[-1] -= mean
+    reduced = reduce(replace(statistics, centre=centre))
+    own_sd = math.inf if flat else priors.u["sigma"]
+    return make_problem(reduced, priors, x_mean, own_sd=own_sd), mean
+
+
+def _parameters(design: Design, at: Variances, beta: FloatArray) -> dict[str, FloatArray]:
+    """Give the draws (S, ...) of everything but the group effects, by name."""
+    found: dict[str, FloatArray] = {}
+    if design.p:
+        found["beta"] = beta
+    q = at.log_sigma_u.shape[1]
+    if q:
+        sigma_u = np.exp(at.log_sigma_u)
+        found["sigma_u"] = sigma_u[:, 0] if design.has_icc else sigma_u
+    if q > 1:
+        correlation = at.factor @ at.factor.swapaxes(1, 2)
+        upper = np.triu_indices(q, k=1)
+        found["rho_u"] = np.clip(correlation[:, upper[0], upper[1]], -1.0, 1.0)
+    found["sigma_e"] = np.exp(at.log_sigma_e)
+    if q and design.has_icc:
+        found["icc"] = 1.0 / (1.0 + np.exp(2.0 * (at.log_sigma_e - at.log_sigma_u[:, 0])))
+    return found
+
+
+def _effects(
+    problem: Problem,
+    variances: VarianceDraws,
+    beta: FloatArray,
+    rng: np.random.Generator,
+    max_effects: int,
+) -> dict[str, FloatArray] | None:
+    """Give draws of the group effects, or their means and sds where the draws are too many."""
+    reduced, at = problem.reduced, variances.at
+    if reduced.q == 0:
+        return None
+    sigma_e = np.exp(at.log_sigma_e)
+    if problem.own_sd is None:
+        relative = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])
+        root = relative[:, :, None] * at.factor
+    else:
+        root = (problem.own_sd / sigma_e)[:, None, None]
+    given = Conditions(beta=beta, root=root, sigma_e=sigma_e)
+    if len(beta) * len(reduced.c) * reduced.q <= max_effects:
+        return {"u": draw_effects(reduced, problem.kernel, given, rng)}
+    summary = summarise_effects(reduced, problem.kernel, given)
+    return {"u_mean": summary.mean, "u_sd": summary.sd}
+
+
+def _notes(problem: Problem) -> tuple[str, ...]:
+    """Say what the data cannot tell."""
+    reduced, notes = problem.reduced, []
+    if problem.q and reduced.between_df < 1:
+        notes.append(
+            f"the fixed effects explain every difference between the {len(reduced.c)} groups, so "
+            "the posterior of sigma_u is its prior; drop a predictor of the group level, or look "
+            "at how the results move with that prior"
+        )
+    if problem.q and reduced.within_df < 1:
+        notes.append(
+            "the groups have too few rows to tell group effects from residuals: only the priors "
+            "divide the variance between sigma_u and sigma_e; drop the group effects"
+        )
+    return tuple(notes)
+
+
+def _variable(design: Design, name: str, values: FloatArray, shape: tuple[int, int]) -> Variable:
+    """Shape draws (S, ...) into chains, with the names of their dimensions."""
+    if name in ("u_mean", "u_sd"):
+        return Variable(("group", "effect"), values)
+    dims: tuple[str, ...] = {
+        "beta": ("term",),
+        "u": ("group", "effect"),
+        "rho_u": ("effect_pair",),
+        "sigma_u": () if design.has_icc else ("effect",),
+    }.get(name, ())
+    return Variable(SAMPLE_DIMS + dims, values.reshape(*shape, *values.shape[1:]))
+
+
+def _coords(design: Design) -> dict[str, np.ndarray]:
+    coords = {"term": np.array(design.terms, dtype=str)}
+    if design.q:
+        coords |= {"group": design.labels, "effect": np.array(design.effects, dtype=str)}
+    if design.q > 1:
+        coords["effect_pair"] = np.array(effect_pairs(design), dtype=str)
+    return coords

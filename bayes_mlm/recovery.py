@@ -1,0 +1,83 @@
+"""Recover the group effects of a marginal model: draw them given its draws, exactly."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from bayes_mlm.design import Design
+from bayes_mlm.direct_effects import Conditions, draw_effects, summarise_effects
+from bayes_mlm.direct_quadratic import make_kernel
+from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
+from bayes_mlm.reduced import reduce
+from bayes_mlm.sufficient import FloatArray, from_design
+
+# Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
+MAX_EFFECTS = 20_000_000
+
+
+def recover_effects(
+    design: Design, draws: Draws, random_seed: int, *, max_effects: int = MAX_EFFECTS
+) -> Draws:
+    """Add draws of the group effects to draws of everything else.
+
+    A draw of u given each draw of the other parameters is a draw of u from the joint posterior.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects, laid out for its kind.
+    draws : Draws
+        Of ``beta``, ``sigma_u``, ``sigma_e`` and, with several effects, ``rho_u``.
+    random_seed : int
+        That of the fit; the stream is another than the sampler's.
+    max_effects : int
+        Above this many numbers the posterior means and sds are stored instead of the draws, as
+        ``u_mean`` and ``u_sd`` (group, effect).
+
+    Returns
+    -------
+    Draws
+        With ``u`` (chain, draw, group, effect).
+
+    References
+    ----------
+    Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., sec. 5.4: drawing from p(phi | y), then
+    from p(theta | phi, y).
+    """
+    reduced = reduce(from_design(design))
+    kernel = make_kernel(reduced)
+    n_draws = draws.n_chains * draws.n_draws
+    sigma_e = draws["sigma_e"].reshape(n_draws)
+    given = Conditions(
+        beta=draws["beta"].reshape(n_draws, design.p),
+        root=effects_root(draws) / sigma_e[:, None, None],
+        sigma_e=sigma_e,
+    )
+    dims = ("group", "effect")
+    if n_draws * design.J * design.q > max_effects:
+        summary = summarise_effects(reduced, kernel, given)
+        found = {"u_mean": Variable(dims, summary.mean), "u_sd": Variable(dims, summary.sd)}
+    else:
+        rng = np.random.default_rng(np.random.SeedSequence(random_seed, spawn_key=(1,)))
+        u = draw_effects(reduced, kernel, given, rng)
+        shape = (draws.n_chains, draws.n_draws, design.J, design.q)
+        found = {"u": Variable(SAMPLE_DIMS + dims, u.reshape(shape))}
+    labels = {"group": design.labels, "effect": np.array(design.effects, dtype=object)}
+    return replace(
+        draws, posterior={**draws.posterior, **found}, coords={**draws.coords, **labels}
+    )
+
+
+def effects_root(draws: Draws) -> FloatArray:
+    """Give a root (S, q, q) of the covariance of the group effects at each draw."""
+    sds = draws["sigma_u"].reshape(draws.n_chains * draws.n_draws, -1)
+    n_draws, q = sds.shape
+    correlation = np.broadcast_to(np.eye(q), (n_draws, q, q)).copy()
+    if q > 1:
+        lower, upper = np.triu_indices(q, k=1)
+        correlation[:, lower, upper] = draws["rho_u"].reshape(n_draws, -1)
+        correlation[:, upper, lower] = correlation[:, lower, upper]
+    # Not Cholesky's: a correlation that rounds to one must not end the fit.
+    values, vectors = np.linalg.eigh(correlation)
+    root: FloatArray = sds[:, :, None] * vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    return root
