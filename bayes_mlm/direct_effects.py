@@ -83,7 +83,7 @@ def _draw_one(
         out[:, :, 0] = (v @ reduced.c[:, 0].T + noise) / reduced.r[reduced.of_group, 0, 0]
         return
     root = np.abs(reduced.z_centring[0, 0] * given.root[:, :, 0])
-    inverse = invert_classes(kernel, (root**2)[:, :, None])[:, 0]
+    inverse = invert_classes(kernel, (root**2)[:, :, None], slice(None))[:, 0]
     sd = root * given.sigma_e[:, None] * np.sqrt(inverse)
     gain = root**2 * reduced.r[:, 0, 0] * inverse
     sd, gain = sd[:, reduced.of_group], gain[:, reduced.of_group]
@@ -99,8 +99,11 @@ def _draw_several(
 ) -> None:
     """Draw several effects a group by simulating and correcting."""
     q, r = reduced.q, reduced.r[reduced.of_group]
-    gain, rotated = _conditional(reduced, kernel, given)
-    turned = reduced.z_centring @ given.root * given.sigma_e[:, None, None]
+    turned = reduced.z_centring @ given.root
+    gain = _gain(reduced, kernel, turned @ turned.swapaxes(1, 2), slice(None))
+    turned = turned * given.sigma_e[:, None, None]
+    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(turned), 1))], axis=1)
+    rotated = [v @ reduced.c[:, a].T for a in range(q)]
     simulated = [np.zeros_like(rotated[0]) for _ in range(q)]
     for b in range(q):
         noise = rng.standard_normal(rotated[0].shape)
@@ -114,7 +117,7 @@ def _draw_several(
                 rotated[a] -= r[:, a, b] * simulated[b]
     for a in range(q):
         for b in range(q):
-            simulated[a] += gain[a][b] * rotated[b]
+            simulated[a] += gain[a][b][:, reduced.of_group] * rotated[b]
     back = np.linalg.inv(reduced.z_centring)
     for a in range(q):
         out[:, :, a] = _combine(back[a], simulated)
@@ -133,66 +136,60 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
     """Summarise the group effects over the draws of the other parameters, without drawing them.
 
     By the laws of total expectation and variance: the mean of the conditional means, and the mean
-    of the conditional variances plus the variance of the conditional means.
+    of the conditional variances plus the variance of the conditional means. A conditional mean is
+    linear in the group's own statistics, with coefficients that its class shares; so the draws
+    meet the classes and not the groups, which may be any number.
     """
-    n_draws, n_groups, q = len(given.beta), len(reduced.c), reduced.q
+    n_groups, q, k = len(reduced.c), reduced.q, reduced.p + 1
     back = np.linalg.inv(reduced.z_centring)
-    total, squares, own = (np.zeros((n_groups, q)) for _ in range(3))
-    origin, zero = np.zeros((n_groups, q)), np.zeros((1, n_groups))
-    r = reduced.r[reduced.of_group]
-    step = max(1, CHUNK // max(1, n_groups * q))
-    for start in range(0, n_draws, step):
-        part = slice(start, start + step)
-        chunk = Conditions(
-            beta=given.beta[part], root=given.root[part], sigma_e=given.sigma_e[part]
-        )
-        gain, rotated = _conditional(reduced, kernel, chunk)
-        turned = reduced.z_centring @ chunk.root * chunk.sigma_e[:, None, None]
-        s = turned @ turned.swapaxes(1, 2)
-        centred = [sum((gain[a][b] * rotated[b] for b in range(q)), zero) for a in range(q)]
+    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(given.beta), 1))], axis=1)
+    turned = reduced.z_centring @ given.root
+    s, sigma2 = turned @ turned.swapaxes(1, 2), given.sigma_e**2
+    mean, sd = np.empty((n_groups, q)), np.empty((n_groups, q))
+    order = np.argsort(reduced.of_group, kind="stable")
+    ends = np.searchsorted(reduced.of_group[order], np.arange(kernel.n_classes + 1))
+    step = max(1, 5 * CHUNK // (len(v) * q * k))
+    for start in range(0, kernel.n_classes, step):
+        stop = min(start + step, kernel.n_classes)
+        gain = _gain(reduced, kernel, s, slice(start, stop))
+        groups = order[ends[start] : ends[stop]]
+        place = reduced.of_group[groups] - start
+        own = reduced.c[groups].reshape(len(groups), q * k)
+        r = reduced.r[start:stop]
         for a in range(q):
-            mean = _combine(back[a], centred)
-            if start == 0:
-                origin[:, a] = mean[0]
-            total[:, a] += (mean - origin[:, a]).sum(axis=0)
-            squares[:, a] += ((mean - origin[:, a]) ** 2).sum(axis=0)
+            rows = [_combine(back[a], [gain[b][c] for b in range(q)]) for c in range(q)]
+            weights = np.stack(rows, axis=2)[:, :, :, None] * v[:, None, None, :]
+            weights = weights.reshape(len(v), stop - start, q * k).swapaxes(0, 1)
+            centre = weights.mean(axis=1)
+            weights = weights - centre[:, None]
+            spread = weights.swapaxes(1, 2) @ weights / len(v)
+            mean[groups, a] = (centre[place] * own).sum(axis=1)
+            between = np.einsum("ja,jab,jb->j", own, spread[place], own, optimize=True)
             # With w the row of `back`: w S w' - w (gain R S) w', the conditional variance.
             along = s @ back[a]
-            level = along @ back[a]
-            taken = zero
-            for c in range(q):
-                weighted = _combine(back[a], [gain[b][c] for b in range(q)])
-                reached = sum((r[:, c, d] * along[:, d, None] for d in range(q)), zero)
-                taken = taken + weighted * reached
-            own[:, a] += (level[:, None] - taken).sum(axis=0)
-    moved = total / n_draws
-    variance = own / n_draws + np.maximum(squares / n_draws - moved**2, 0.0)
-    return EffectSummary(mean=origin + moved, sd=np.sqrt(np.maximum(variance, 0.0)))
+            reached = np.einsum("xcd,sd->sxc", r, along)
+            left = (along @ back[a])[:, None] - (np.stack(rows, axis=2) * reached).sum(axis=2)
+            within = (np.maximum(left, 0.0) * sigma2[:, None]).mean(axis=0)
+            sd[groups, a] = np.sqrt(within[place] + between)
+    return EffectSummary(mean=mean, sd=sd)
 
 
-def _conditional(
-    reduced: Reduced, kernel: Kernel, given: Conditions
-) -> tuple[list[list[FloatArray]], list[FloatArray]]:
-    """Give the gain S R' N^-1 (q by q of (B, J)) of the centred effects, and t (q of (B, J))."""
-    q, of_group = reduced.q, reduced.of_group
-    turned = reduced.z_centring @ given.root
-    s = turned @ turned.swapaxes(1, 2)
-    inverse = invert_classes(kernel, s)
+def _gain(
+    reduced: Reduced, kernel: Kernel, s: FloatArray, classes: slice
+) -> list[list[FloatArray]]:
+    """Give S R' N^-1, the gain of the centred effects: q by q arrays (B, classes)."""
+    q, r = reduced.q, reduced.r[classes]
+    inverse = invert_classes(kernel, s, classes)
     at = {pair: place for place, pair in enumerate(triangle(q))}
-    zero = np.zeros((1, kernel.n_classes))
-    # S R', then S R' N^-1, a (B, C) array an entry.
+    zero = np.zeros((len(s), len(r)))
     sr = [
-        [sum((s[:, a, c, None] * reduced.r[:, b, c] for c in range(q)), zero) for b in range(q)]
+        [sum((s[:, a, c, None] * r[:, b, c] for c in range(q)), zero) for b in range(q)]
         for a in range(q)
     ]
-    gain = [
+    return [
         [
             sum((sr[a][c] * inverse[:, at[max(b, c), min(b, c)]] for c in range(q)), zero)
             for b in range(q)
         ]
         for a in range(q)
     ]
-    gain = [[entry[:, of_group] for entry in row] for row in gain]
-    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(s), 1))], axis=1)
-    rotated = [v @ reduced.c[:, a].T for a in range(q)]
-    return gain, rotated

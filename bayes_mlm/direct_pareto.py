@@ -53,7 +53,7 @@ def smooth_weights(log_ratio: FloatArray) -> SmoothedWeights:
     """
     n = len(log_ratio)
     value = log_ratio - log_ratio.max()
-    length = min(math.ceil(0.2 * n), math.ceil(3.0 * math.sqrt(n)))
+    length = math.floor(min(0.2 * n, 3.0 * math.sqrt(n)))
     order = np.argsort(value)
     tail = order[n - length :]
     # exp() of anything lower is not a number that matters.

@@ -105,10 +105,12 @@ def evaluate_quadratic(kernel: Kernel, s: FloatArray) -> tuple[FloatArray, Float
     return logdet, a
 
 
-def invert_classes(kernel: Kernel, s: FloatArray) -> FloatArray:
-    """Compute N^-1 (B, h, C), N = I + R S R', of each class: the lower triangles, by rows."""
+def invert_classes(kernel: Kernel, s: FloatArray, classes: slice) -> FloatArray:
+    """Compute N^-1 (B, h, classes), N = I + R S R': the lower triangles, by rows."""
     rows, columns = np.array(triangle(kernel.q)).T
-    inner = (s[:, rows, columns] @ kernel.spread).reshape(len(s), len(rows), kernel.n_classes)
+    spread = kernel.spread.reshape(len(rows), len(rows), kernel.n_classes)[:, :, classes]
+    inner = s[:, rows, columns] @ spread.reshape(len(rows), -1)
+    inner = inner.reshape(len(s), len(rows), spread.shape[2])
     _invert(inner, kernel.q)
     return inner
 

@@ -30,19 +30,20 @@ class LogDensity:
     Attributes
     ----------
     evaluate : callable
-        Takes a point (d,); gives the log density, its gradient (d,), and the model's variables
-        one after another (v,).
+        Takes a point (d,); gives, in one array (1 + d + v,), the log density, its gradient, and
+        the model's variables one after another.
     start : (d,) array
         The model's initial point.
     shapes : mapping of str to tuple of int
-        Shape of each variable, in the order of the third result of `evaluate`.
+        Shape of each variable, in the order of `evaluate`. Those whose names end in an underscore
+        are left out.
     dims : mapping of str to tuple of str
         Names of the dimensions of each variable that has some.
     coords : mapping of str to ndarray
         Labels of the dimensions.
     """
 
-    evaluate: Callable[[FloatArray], tuple[Any, FloatArray, FloatArray]]
+    evaluate: Callable[[FloatArray], FloatArray]
     start: FloatArray
     shapes: Mapping[str, tuple[int, ...]]
     dims: Mapping[str, tuple[str, ...]]
@@ -76,9 +77,9 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     >>> from bayes_mlm import build_design, load_dataset, partial_pooling
     >>> design = build_design("reaction ~ days + (1 | subject)", load_dataset("sleepstudy"))
     >>> density = compile_log_density(partial_pooling(design, likelihood="marginal"))
-    >>> value, gradient, variables = density.evaluate(density.start)
-    >>> gradient.shape, density.split(variables)["beta"].shape
-    ((4,), (2,))
+    >>> found = density.evaluate(density.start)
+    >>> len(found), density.split(found[1 + len(density.start):])["beta"].shape
+    (10, (2,))
     """
     import pytensor
     import pytensor.tensor as pt
@@ -86,32 +87,30 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
 
     values = [model.rvs_to_values[variable] for variable in model.free_RVs]
     initial = model.initial_point()
-    names = [variable.name for variable in model.unobserved_RVs]
+    kept = [variable for variable in model.unobserved_RVs if not variable.name.endswith("_")]
     named = {variable.name: variable for variable in model.unobserved_value_vars}
     rewrites = ("canonicalize", "stabilize", "local_remove_check_parameter")
     logp = rewrite_graph(model.logp(), include=rewrites)
     gradient = pt.grad(logp, values)
     cut = _cut([initial[value.name] for value in values])
-    outputs = [
-        logp,
-        pt.concatenate([part.ravel() for part in gradient]),
-        pt.concatenate([named[name].ravel() for name in names]),
-    ]
-    lifted = _lift(clone_replace(outputs, dict(zip(values, cut.pieces, strict=True))))
+    # One array, because each costs numba a microsecond to hand to Python.
+    parts = [logp, *gradient, *(named[variable.name] for variable in kept)]
+    joined = pt.concatenate([part.ravel() for part in parts])
+    lifted = _lift(clone_replace([joined], dict(zip(values, cut.pieces, strict=True))))
     numbers = [*cut.places, *lifted.numbers]
     # The linker's own function: the checks of inputs around it cost more than it does.
     function = pytensor.function(
         [cut.point, *cut.bounds, *lifted.inputs],
-        lifted.outputs,
+        lifted.outputs[0],
         mode="NUMBA",
         trust_input=True,
         on_unused_input="ignore",
     ).vm.jit_fn
     start = np.concatenate([np.ravel(initial[value.name]) for value in values])
     return LogDensity(
-        evaluate=lambda x: function(x, *numbers),
+        evaluate=lambda point: function(point, *numbers)[0],
         start=start.astype(float),
-        shapes={variable.name: _shape(model, variable) for variable in model.unobserved_RVs},
+        shapes={variable.name: _shape(model, variable) for variable in kept},
         dims={name: tuple(dims) for name, dims in model.named_vars_to_dims.items()},
         coords={
             name: _labels(labels) for name, labels in model.coords.items() if labels is not None

@@ -88,7 +88,6 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     factor (q, q).
     """
     import pymc as pm
-    import pytensor.tensor as pt
 
     if design.q == 1:
         shape = {} if design.has_icc else {"dims": "effect"}

@@ -1,6 +1,7 @@
 """Sample a model with the no-U-turn sampler (nutpie)."""
 
 import logging
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -103,27 +104,26 @@ def _for_nutpie(density: LogDensity) -> Any:
     """Wrap a log density as a model for nutpie, which calls it from Python."""
     from nutpie.compiled_pyfunc import from_pyfunc
 
-    evaluate = density.evaluate
+    evaluate, end = density.evaluate, 1 + density.start.size
 
     def logp_and_gradient(point: FloatArray) -> tuple[float, FloatArray]:
-        logp, gradient, _ = evaluate(point)
-        return float(logp), gradient
+        found = evaluate(point)
+        return float(found[0]), found[1:end]
 
     def expand(point: FloatArray) -> dict[str, FloatArray]:
-        return {"values": evaluate(point)[2]}
+        return {"values": evaluate(point)[end:]}
 
     def start(seed: int) -> FloatArray:
         jitter = np.random.default_rng(seed).uniform(-JITTER, JITTER, density.start.size)
         point: FloatArray = density.start + jitter
         return point
 
-    size = len(evaluate(density.start)[2])
     return from_pyfunc(
         ndim=density.start.size,
         make_logp_fn=lambda: logp_and_gradient,
         make_expand_fn=lambda *_: expand,
         expanded_dtypes=[np.dtype("float64")],
-        expanded_shapes=[(size,)],
+        expanded_shapes=[(sum(map(math.prod, density.shapes.values())),)],
         expanded_names=["values"],
         make_initial_point_fn=start,
     )
@@ -135,7 +135,6 @@ def _named_draws(density: LogDensity, tree: "xr.DataTree") -> Draws:
     posterior = {
         name: Variable(SAMPLE_DIMS + density.dims.get(name, ()), part)
         for name, part in density.split(values).items()
-        if not name.endswith("_")
     }
     used = {dim for variable in posterior.values() for dim in variable.dims}
     coords = {dim: labels for dim, labels in density.coords.items() if dim in used}

@@ -63,9 +63,7 @@ def recover_effects(
         shape = (draws.n_chains, draws.n_draws, design.J, design.q)
         found = {"u": Variable(SAMPLE_DIMS + dims, u.reshape(shape))}
     labels = {"group": design.labels, "effect": np.array(design.effects, dtype=object)}
-    return replace(
-        draws, posterior={**draws.posterior, **found}, coords={**draws.coords, **labels}
-    )
+    return replace(draws, posterior={**draws.posterior, **found}, coords={**draws.coords, **labels})
 
 
 def effects_root(draws: Draws) -> FloatArray:

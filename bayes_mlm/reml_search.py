@@ -17,7 +17,8 @@ from bayes_mlm.errors import EngineError
 from bayes_mlm.factor import SINGULAR, Factor
 from bayes_mlm.marginal import Method, profiled_loglik
 from bayes_mlm.reduced import Reduced
-from bayes_mlm.sufficient import FloatArray, IntArray
+from bayes_mlm.reml_scan import FEW_GROUPS, peaks, scan
+from bayes_mlm.sufficient import FloatArray
 
 MAX_STEPS = 200
 # Log-likelihood a group that a variance at zero might still gain per unit of relative variance.
@@ -235,7 +236,8 @@ def _search_newton(
     With few groups the likelihood does have several maxima; they differ in the sign of the
     correlation and in which sd is the larger, so that is how the scan is divided.
     """
-    thetas, part = _scan(reduced, factor)
+    points = scan(reduced, factor)
+    thetas, part = points.theta, points.part
     loglik = profiled_loglik(reduced, factor.covariance(thetas), method)
     loglik = np.where(np.isfinite(loglik), loglik, -np.inf)
     if not np.isfinite(loglik).any():
@@ -245,8 +247,8 @@ def _search_newton(
     for k in order:
         best_of_part.setdefault(int(part[k]), k)
     # The best parts come first; with many groups they all lead to one maximum, so four will do.
-    parts = list(best_of_part.values())[: None if len(reduced.c) <= _FEW_GROUPS else 4]
-    chosen = [*parts, order[len(order) // 2]]
+    parts = list(best_of_part.values())[: None if len(reduced.c) <= FEW_GROUPS else 4]
+    chosen = [*parts, *peaks(points.direction, loglik), order[len(order) // 2]]
     starts, best, best_value = [], thetas[order[0]], -np.inf
     for i in dict.fromkeys(chosen):
         theta, value = _climb_free(reduced, factor, method, thetas[i])
@@ -254,35 +256,6 @@ def _search_newton(
         if value > best_value:
             best, best_value = theta, value
     return best, tuple(starts)
-
-
-def _scan(reduced: Reduced, factor: Factor) -> tuple[FloatArray, IntArray]:
-    """Give points (N, m) to evaluate, and the part (N,) of the space that each lies in.
-
-    A grid of diagonal factors, and for correlated effects as many random ones as are cheap: few
-    groups make several maxima, many groups make an evaluation dear and the maximum single.
-    """
-    q, m = reduced.q, len(factor.basis)
-    diagonal = np.flatnonzero(~factor.off_diagonal)
-    levels = np.array([0.03, 0.1, 0.3, 1.0, 3.0]) if q <= 2 else np.array([0.05, 0.3, 2.0])
-    mesh = np.stack(np.meshgrid(*[levels] * q, indexing="ij"), axis=-1).reshape(-1, q)
-    points = np.zeros((len(mesh), m))
-    points[:, diagonal] = mesh
-    if m > q:
-        rng = np.random.default_rng(0)
-        n = int(np.clip(_SCAN_EFFORT // len(reduced.size), 16, 400))
-        rows = np.tril(rng.normal(size=(n, q, q)))
-        rows /= np.linalg.norm(rows, axis=2, keepdims=True)
-        rows *= np.exp(rng.uniform(np.log(0.01), np.log(10.0), size=(n, q, 1)))
-        scattered = np.stack([rows[:, a, b] for b in range(q) for a in range(b, q)], axis=1)
-        points = np.vstack([points, scattered])
-    scaled = factor.scaling[:, None] * factor.lam(points)
-    sds = np.linalg.norm(scaled, axis=2)
-    correlation = (scaled[:, 0] * scaled[:, 1]).sum(axis=1) / np.maximum(
-        sds[:, 0] * sds[:, 1], 1e-300
-    )
-    ratio = np.log(sds[:, 0] / np.maximum(sds[:, 1], 1e-300))
-    return points, 3 * np.digitize(correlation, [-0.3, 0.3]) + np.digitize(ratio, [-1.0, 1.0])
 
 
 def _climb_free(
@@ -349,9 +322,6 @@ def climb(
     return x, best
 
 
-# Evaluations of one group's part of the likelihood that a scan may cost, some ms.
-_SCAN_EFFORT = 6_000
-_FEW_GROUPS = 50
 _NOT_FINITE = (
     "the likelihood is not finite at any start: the outcome may be an exact linear function of "
     "the predictors, or vary by more than a factor 1e300; check the outcome column"

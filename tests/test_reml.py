@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 
 from bayes_mlm.data import as_table
 from bayes_mlm.datasets import load_dataset
@@ -173,7 +174,6 @@ def test_profile_ends_lie_on_the_contour(name):
 
 def held_by_simplex(reduced, ours, held, value, *, correlated):
     """Maximise with one of three sds held, by a method that shares nothing with ours."""
-    from scipy.optimize import minimize
 
     T = reduced.z_centring
     free = [i for i in range(3) if i != held]
@@ -573,12 +573,21 @@ def test_a_hundred_thousand_groups_cost_little_more_than_a_thousand():
     assert times[100_000] < 0.5
 
 
-@pytest.mark.parametrize(("seed", "sd", "lost"), [(446, 3.0, 0.1656), (831, 0.0, 0.0193)])
-def test_the_highest_of_several_maxima_is_found(seed, sd, lost):
+@pytest.mark.parametrize(("seed", "sd"), [(446, 3.0), (831, 0.0)])
+def test_the_highest_of_several_maxima_is_found(seed, sd):
     """Six groups with random slopes can have two maxima; fewer starts found the lower of these.
 
-    `lost` is by how much, from 200 random starts; it says that the case is what it claims to be.
+    SciPy climbs from 25 random points; the lower maximum is 0.166 and 0.019 below the higher.
     """
     d = simulated(seed, q=2, sd=sd, n_groups=6)
-    starts = [start.loglik for start in fit_reml(d, check=False, profile=False).certificate.starts]
-    assert max(starts) - min(starts) >= lost - 1e-3
+    ours = fit_reml(d, check=False, profile=False)
+    reduced = reduce(from_design(d))
+    factor = make_factor(reduced)
+
+    def deviance(theta):
+        return -profiled_loglik(reduced, factor.covariance(theta[None]), "REML")[0]
+
+    rng = np.random.default_rng(seed)
+    found = [-minimize(deviance, rng.normal(size=3), method="BFGS").fun for _ in range(25)]
+    assert max(found) <= ours.loglik + 1e-9
+    assert max(found) - min(found) > 0.01
