@@ -11,7 +11,7 @@ from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.ols import OlsFit, fit_ols
 from bayes_mlm.reml import RemlFit, fit_reml
-from bayes_mlm.reml_inference import Interval
+from bayes_mlm.reml.inference import Interval
 from bayes_mlm.summary import DEFAULT_MASS, check_mass
 from bayes_mlm.verdict import Finding, Verdict
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.draws import Array, Draws
+from bayes_mlm.draws import SAMPLE_DIMS, Array, Draws, Variable
 from bayes_mlm.verdict import Finding, Verdict
 
 MAX_R_HAT = 1.01
@@ -128,13 +128,18 @@ def _remedy(needed: bool, text: str) -> str:
 
 def _all_parameters(draws: Draws) -> Array:
     """Join every scalar parameter into one (chains, draws, k) array."""
-    flat = (v.values.reshape(draws.n_chains, draws.n_draws, -1) for v in draws.posterior.values())
-    return np.concatenate(list(flat), axis=2)
+    shape = (draws.n_chains, draws.n_draws, -1)
+    return np.concatenate([v.values.reshape(shape) for v in _drawn(draws).values()], axis=2)
+
+
+def _drawn(draws: Draws) -> dict[str, Variable]:
+    """Leave out what is stored as a summary (``u_mean``, ``u_sd``)."""
+    return {name: v for name, v in draws.posterior.items() if v.dims[:2] == SAMPLE_DIMS}
 
 
 def _name(draws: Draws, place: int) -> str:
     """Name the parameter at one place of `_all_parameters`."""
-    for name, variable in draws.posterior.items():
+    for name, variable in _drawn(draws).items():
         shape = variable.values.shape[2:]
         if place < math.prod(shape):
             return draws.label(name, tuple(int(k) for k in np.unravel_index(place, shape)))

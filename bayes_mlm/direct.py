@@ -28,6 +28,9 @@ from bayes_mlm.sufficient import FloatArray, Sufficient, from_design
 
 # Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
 MAX_EFFECTS = 20_000_000
+# Draws of the other parameters over which u is summarised, at least: the mean is then known to a
+# thirtieth of what the other parameters' spread adds to it.
+LEAST_SUMMARISED = 1000
 # Correlated effects beyond this are too many dimensions for importance sampling.
 MAX_Q = 4
 MAX_DIMENSION = 15
@@ -205,7 +208,8 @@ def _parameters(design: Design, at: Variances, beta: FloatArray) -> dict[str, Fl
         found["rho_u"] = np.clip(correlation[:, upper[0], upper[1]], -1.0, 1.0)
     found["sigma_e"] = np.exp(at.log_sigma_e)
     if q and design.has_icc:
-        found["icc"] = 1.0 / (1.0 + np.exp(2.0 * (at.log_sigma_e - at.log_sigma_u[:, 0])))
+        with np.errstate(over="ignore"):  # an icc below 1e-308 is 0
+            found["icc"] = 1.0 / (1.0 + np.exp(2.0 * (at.log_sigma_e - at.log_sigma_u[:, 0])))
     return found
 
 
@@ -229,7 +233,10 @@ def _effects(
     given = Conditions(beta=beta, root=root, sigma_e=sigma_e)
     if len(beta) * len(reduced.c) * reduced.q <= max_effects:
         return {"u": draw_effects(reduced, problem.kernel, given, rng)}
-    summary = summarise_effects(reduced, problem.kernel, given)
+    # Where no two groups are alike, the work is as much as drawing: fewer draws then tell enough.
+    most = max(LEAST_SUMMARISED, max_effects // (problem.kernel.n_classes * reduced.q))
+    part = Conditions(beta=beta[:most], root=root[:most], sigma_e=sigma_e[:most])
+    summary = summarise_effects(reduced, problem.kernel, part)
     return {"u_mean": summary.mean, "u_sd": summary.sd}
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from bayes_mlm._version import __version__
 from bayes_mlm.design import Design
 from bayes_mlm.draws import Draws
 from bayes_mlm.model_priors import ModelPriors
@@ -15,7 +16,7 @@ from bayes_mlm.verdict import Verdict
 if TYPE_CHECKING:
     import xarray as xr
 
-_PACKAGES = ("bayes-mlm", "pymc", "nutpie", "arviz", "statsmodels", "numpy", "pandas", "xarray")
+_PACKAGES = ("pymc", "nutpie", "arviz", "statsmodels", "numpy", "pandas", "xarray")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ class Fit:
 
 def installed_versions() -> dict[str, str]:
     """Give the versions of the packages that a result depends on, without importing them."""
-    found = {}
+    found = {"bayes-mlm": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -12,13 +12,15 @@ from bayes_mlm.data import Table, as_table, read_table
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design
 from bayes_mlm.diagnostics import diagnose
+from bayes_mlm.draws import Draws
 from bayes_mlm.errors import DataError, EngineError
 from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitted import Fit, Settings, installed_versions
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.model_priors import model_priors
+from bayes_mlm.model_priors import ModelPriors, model_priors
 from bayes_mlm.nuts import sample_nuts
+from bayes_mlm.recovery import recover_effects
 from bayes_mlm.spec import IN_MEMORY, Kind, Record, check_record, load_record
 
 DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000, 4, 0.9
@@ -107,8 +109,7 @@ def fit_design(
     """Fit a design that is already laid out for its kind (what `fit` does after reading data)."""
     began = time.perf_counter() if started is None else started
     priors = model_priors(design, record.priors)
-    model = FACTORIES[record.kind](design, priors)
-    draws = sample_nuts(model, settings, progressbar=progressbar)
+    draws = _sample(record.kind, design, priors, settings, progressbar=progressbar)
     return Fit(
         record=record,
         design=design,
@@ -120,6 +121,17 @@ def fit_design(
         verdict=diagnose(draws),
         seconds=time.perf_counter() - began,
     )
+
+
+def _sample(
+    kind: Kind, design: Design, priors: ModelPriors, settings: Settings, *, progressbar: bool
+) -> Draws:
+    """Sample with NUTS, with the group effects integrated out where there are some."""
+    if kind in ("partial_pooling", "mundlak") and design.q:
+        model = FACTORIES[kind](design, priors, likelihood="marginal")
+        draws = sample_nuts(model, settings, progressbar=progressbar)
+        return recover_effects(design, draws, settings.random_seed)
+    return sample_nuts(FACTORIES[kind](design, priors), settings, progressbar=progressbar)
 
 
 def as_record(

@@ -54,7 +54,7 @@ class LogDensity:
         parts, at = {}, 0
         for name, shape in self.shapes.items():
             size = math.prod(shape)
-            parts[name] = values[..., at : at + size].reshape(*values.shape[:-1], *shape)
+            parts[name] = values[..., at : at + size].reshape((*values.shape[:-1], *shape))
             at += size
         return parts
 
@@ -135,44 +135,41 @@ def _cut(parts: Sequence[FloatArray]) -> "_Cut":
 def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
     """Turn the arrays, and the numbers that are no part of a formula, in a graph into inputs.
 
-    A number that passes for a part of a formula (a prior's sigma of 1) only makes another key.
+    Each place where one stands has its own: that two priors have equal numbers must not make
+    another graph. A number that passes for a part of a formula (a sigma of 1) only does that.
     """
     import pytensor.tensor as pt
     from pytensor.compile.sharedvalue import SharedVariable
-    from pytensor.graph.traversal import ancestors, io_toposort
+    from pytensor.graph.traversal import io_toposort
     from pytensor.tensor import TensorConstant
 
-    replacements: dict[TensorVariable, TensorVariable] = {}
-    numbers = []
-    for variable in ancestors(outputs):
-        if isinstance(variable, SharedVariable):
-            number = variable.get_value()
-        elif isinstance(variable, TensorConstant) and _is_data(variable.data):
-            number = variable.data
-        else:
-            continue
-        # A static length would make the key depend on the data; that of 1 means broadcasting.
-        shape = tuple(1 if length == 1 else None for length in number.shape)
-        replacements[variable] = pt.tensor(dtype=number.dtype.name, shape=shape)
-        numbers.append(np.ascontiguousarray(number).reshape(number.shape))
-    inputs = list(replacements.values())
-    # Made anew, not cloned: a clone would insist on the lengths that the constants had.
+    made: dict[TensorVariable, TensorVariable] = {}
+    inputs, numbers = [], []
     for node in io_toposort([], outputs):
-        given = [replacements.get(variable, variable) for variable in node.inputs]
-        made = node.clone_with_new_inputs(given, strict=False)
-        replacements |= dict(zip(node.outputs, made.outputs, strict=True))
-    return _Lifted(
-        inputs=inputs,
-        numbers=numbers,
-        outputs=[replacements.get(output, output) for output in outputs],
-    )
+        given = [made.get(variable, variable) for variable in node.inputs]
+        for place, variable in enumerate(node.inputs):
+            if isinstance(variable, SharedVariable):
+                number = variable.get_value()
+            elif isinstance(variable, TensorConstant) and _is_data(variable.data):
+                number = variable.data
+            else:
+                continue
+            # A static length would be part of the key; that of 1 means broadcasting.
+            shape = tuple(1 if length == 1 else None for length in number.shape)
+            given[place] = pt.tensor(dtype=number.dtype.name, shape=shape)
+            inputs.append(given[place])
+            numbers.append(np.ascontiguousarray(number).reshape(number.shape))
+        # Made anew, not cloned: a clone would insist on the lengths that the constants had.
+        anew = node.clone_with_new_inputs(given, strict=False)
+        made |= dict(zip(node.outputs, anew.outputs, strict=True))
+    return _Lifted(inputs=inputs, numbers=numbers, outputs=[made[output] for output in outputs])
 
 
 def _is_data(number: NDArray[Any]) -> bool:
     """Tell whether a constant may differ from one data set or prior to the next."""
     if number.dtype.kind != "f":
         return False
-    return number.size != 1 or not (abs(number.item()) <= 4.0 and (2.0 * number.item()) % 1 == 0)
+    return number.size != 1 or abs(number.item()) not in (0.0, 0.5, 1.0)
 
 
 def _shape(model: "pm.Model", variable: "TensorVariable") -> tuple[int, ...]:

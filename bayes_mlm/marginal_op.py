@@ -7,7 +7,9 @@ As a graph of elementary operations the likelihood takes numba 10 s (one group e
 takes the same second or two for any number of effects, and numba keeps it.
 """
 
+import hashlib
 import math
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -21,13 +23,65 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 
 from bayes_mlm.sufficient import FloatArray
 
-# Part of the key under which numba keeps a compiled graph: raise it when the function changes.
-VERSION = 1
+# Part of the key under which PyTensor keeps a compiled graph: no change of this file is missed.
+VERSION = int(hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12], 16)
 N_DIFFERENTIABLE = 3
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy")
+def _residual(row: FloatArray, free: FloatArray) -> float:
+    """Give a residual: row (p+1,) times [free, 1]."""
+    total: float = row[len(free)]
+    for c in range(len(free)):
+        total += row[c] * free[c]
+    return total
+
+
+@numba.njit(error_model="numpy")
+def _add(total: FloatArray, row: FloatArray, weight: float) -> None:
+    """Add to (p,) the first p numbers of a row times a weight."""
+    for c in range(len(total)):
+        total[c] += weight * row[c]
+
+
+@numba.njit(error_model="numpy")
+def _add_product(total: FloatArray, a: FloatArray, b: FloatArray, weight: float) -> None:
+    """Add a matrix product to a matrix; BLAS would take longer to call, and to compile."""
+    for i in range(a.shape[0]):
+        for k in range(b.shape[1]):
+            for c in range(a.shape[1]):
+                total[i, k] += weight * a[i, c] * b[c, k]
+
+
+@numba.njit(error_model="numpy")
+def _invert_factor(b: FloatArray, noise: float, inverse: FloatArray) -> float:
+    """Invert the Cholesky factor of N = B B' + noise I, in `inverse`; give log|N|."""
+    q = len(b)
+    chol = np.zeros((q, q))
+    logdet = 0.0
+    for a in range(q):
+        for k in range(a + 1):
+            element = noise if a == k else 0.0
+            for c in range(q):
+                element += b[a, c] * b[k, c]
+            for c in range(k):
+                element -= chol[a, c] * chol[k, c]
+            if a == k:
+                chol[a, a] = math.sqrt(element)
+                logdet += math.log(element)
+            else:
+                chol[a, k] = element / chol[k, k]
+        for k in range(a):
+            element = 0.0
+            for c in range(k, a):
+                element -= chol[a, c] * inverse[c, k]
+            inverse[a, k] = element / chol[a, a]
+        inverse[a, a] = 1.0 / chol[a, a]
+    return logdet
+
+
+@numba.njit(error_model="numpy")
 def loglik_and_gradient(
     free: FloatArray,
     root: FloatArray,
@@ -73,85 +127,47 @@ def loglik_and_gradient(
     p, (n_groups, q) = len(free), spread.shape[:2]
     noise = sigma_e.item() ** 2
     d_free, d_root, d_centred = np.zeros(p), np.zeros((q, q)), np.zeros((q, q))
-    # The root, not the covariance, is taken to the centred columns: it loses fewer digits.
-    centred = np.zeros((q, q))
-    for a in range(q):
-        for c in range(q):
-            for k in range(q):
-                centred[a, k] += z_centring[a, c] * root[c, k]
     squares = 0.0
     for i in range(len(outside)):
-        t = outside[i, p]
-        for c in range(p):
-            t += outside[i, c] * free[c]
+        t = _residual(outside[i], free)
         squares += t * t
-        for c in range(p):
-            d_free[c] -= outside[i, c] * t / noise
+        _add(d_free, outside[i], -t / noise)
     total = -degrees[1] * math.log(noise) - squares / noise
     d_noise = 0.5 * (squares / noise - degrees[1]) / noise
-    b, chol = np.empty((q, q)), np.empty((q, q))
-    inverse, slope = np.empty((q, q)), np.empty((q, q))
-    w = np.empty(q)
+    # The root, not the covariance, is taken to the centred columns: it loses fewer digits.
+    centred, b, inverse = np.zeros((q, q)), np.empty((q, q)), np.empty((q, q))
+    _add_product(centred, z_centring, root, 1.0)
+    solved, w = np.empty(q), np.empty(q)
+    slope, product = np.empty((q, q)), np.empty((q, q))
     for j in range(n_groups):
+        b[:] = 0.0
+        _add_product(b, spread[j], centred, 1.0)
+        total -= size[j] * _invert_factor(b, noise, inverse)
         for a in range(q):
-            for k in range(q):
-                b[a, k] = 0.0
-                for c in range(q):
-                    b[a, k] += spread[j, a, c] * centred[c, k]
-        # The Cholesky factor of N = B B' + sigma_e^2 I, and the inverse of the factor.
-        logdet = 0.0
-        for a in range(q):
-            for k in range(a + 1):
-                inner = noise if a == k else 0.0
-                for c in range(q):
-                    inner += b[a, c] * b[k, c]
-                for c in range(k):
-                    inner -= chol[a, c] * chol[k, c]
-                if a == k:
-                    chol[a, a] = math.sqrt(inner)
-                    logdet += math.log(inner)
-                else:
-                    chol[a, k] = inner / chol[k, k]
-            for k in range(a):
-                inner = 0.0
-                for c in range(k, a):
-                    inner -= chol[a, c] * inverse[c, k]
-                inverse[a, k] = inner / chol[a, a]
-            inverse[a, a] = 1.0 / chol[a, a]
-        for a in range(q):
-            w[a] = 0.0
-        for a in range(q):
+            solved[a] = _residual(inside[j, a], free)
+        for a in range(q - 1, -1, -1):
             t = 0.0
             for k in range(a + 1):
-                inner = inside[j, k, p]
-                for c in range(p):
-                    inner += inside[j, k, c] * free[c]
-                t += inverse[a, k] * inner
+                t += inverse[a, k] * solved[k]
+            solved[a] = t
             total -= t * t
-            for k in range(a + 1):
-                w[k] += inverse[a, k] * t
-        total -= size[j] * logdet
         for a in range(q):
-            for c in range(p):
-                d_free[c] -= inside[j, a, c] * w[a]
+            w[a] = 0.0
+            for k in range(a, q):
+                w[a] += inverse[k, a] * solved[k]
+            _add(d_free, inside[j, a], -w[a])
         for a in range(q):
             for k in range(q):
-                inner = 0.0
+                element = 0.0
                 for c in range(max(a, k), q):
-                    inner += inverse[c, a] * inverse[c, k]
-                slope[a, k] = 0.5 * (w[a] * w[k] - size[j] * inner)
+                    element += inverse[c, a] * inverse[c, k]
+                slope[a, k] = 0.5 * (w[a] * w[k] - size[j] * element)
             d_noise += slope[a, a]
-        for a in range(q):
-            for k in range(q):
-                inner = 0.0
-                for c in range(q):
-                    inner += slope[a, c] * b[c, k]
-                for c in range(q):
-                    d_centred[c, k] += 2.0 * spread[j, a, c] * inner
-    for a in range(q):
-        for c in range(q):
-            for k in range(q):
-                d_root[c, k] += z_centring[a, c] * d_centred[a, k]
+        # N = B B' + sigma_e^2 I and B = R root: the derivative in the root is 2 R' slope B.
+        product[:] = 0.0
+        _add_product(product, slope, b, 2.0)
+        _add_product(d_centred, spread[j].T, product, 1.0)
+    _add_product(d_root, z_centring.T, d_centred, 1.0)
     loglik = 0.5 * (total - degrees[0] * LOG_2PI)
     d_sigma_e = 2.0 * sigma_e.item() * d_noise
     return np.asarray(loglik), d_free, d_root, np.asarray(d_sigma_e)
@@ -173,10 +189,6 @@ class MarginalLogLik(Op):  # type: ignore[misc]  # PyTensor has no types
         for storage, value in zip(output_storage, loglik_and_gradient(*inputs), strict=True):
             storage[0] = value
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> Any:  # noqa: ARG002
-        """Give the shapes of the outputs: the gradient's are those of the inputs."""
-        return [(), *shapes[:N_DIFFERENTIABLE]]
-
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         """Multiply the gradient by the cotangent of the log-likelihood."""
         slopes = [cotangents[0] * slope for slope in outputs[1:]]
@@ -188,7 +200,7 @@ class MarginalLogLik(Op):  # type: ignore[misc]  # PyTensor has no types
         return connected + [[False] * 4 for _ in node.inputs[N_DIFFERENTIABLE:]]
 
 
-@register_funcify_default_op_cache_key(MarginalLogLik)
+@register_funcify_default_op_cache_key(MarginalLogLik)  # type: ignore[untyped-decorator]
 def _compile_with_numba(op: MarginalLogLik, **_: Any) -> Any:  # noqa: ARG001
     @numba.njit
     def marginal_loglik(*inputs: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.marginal import LOG_2PI
 from bayes_mlm.reduced import reduce
-from bayes_mlm.reml_inference import Interval
+from bayes_mlm.reml.inference import Interval
 from bayes_mlm.sufficient import FloatArray, from_rows
 
 if TYPE_CHECKING:

@@ -280,12 +280,17 @@ def _write(
             stored.attrs["dtype"] = "bool"  # how xarray marks truth values in netCDF
 
 
+def _as_text(values: Any) -> Any:
+    """HDF5 gives text back as bytes."""
+    return np.array([v.decode() if isinstance(v, bytes) else str(v) for v in values], dtype=object)
+
+
 def _read(group: Any) -> _Group:
     variables, coords = {}, {}
     for key, stored in group.variables.items():
         values = stored[...]
         if key in group.dimensions:
-            coords[key] = values.astype(object) if values.dtype.kind in "OUS" else values
+            coords[key] = _as_text(values) if values.dtype.kind in "OUS" else values
             continue
         truth = "dtype" in stored.attrs and str(stored.attrs["dtype"]) == "bool"
         variables[key] = Variable(

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from bayes_mlm.data.table import Table, as_table, take
 from bayes_mlm.encoding import Encoded, Encoding, encode, learn_encoding
-from bayes_mlm.encoding_values import _ARITHMETIC, _ELEMENTWISE
+from bayes_mlm.encoding.values import _ARITHMETIC, _ELEMENTWISE
 from bayes_mlm.errors import DataError, FormulaError, StorageError
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.formula_functions import FUNCTIONS
-from bayes_mlm.table import Table, as_table, take
+from bayes_mlm.formula.functions import FUNCTIONS
 
 N, J = 60, 6
 

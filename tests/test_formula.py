@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayes_mlm.errors import FormulaError
-from bayes_mlm.expressions import (
+from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.formula.expressions import (
     Call,
     Expression,
     Name,
@@ -19,8 +20,7 @@ from bayes_mlm.expressions import (
     is_bare_name,
     label,
 )
-from bayes_mlm.formula import Formula, parse_formula
-from bayes_mlm.formula_functions import FUNCTIONS
+from bayes_mlm.formula.functions import FUNCTIONS
 
 
 # The right-hand sides follow Wilkinson & Rogers (1973), section 2, and R's ?formula.
@@ -339,10 +339,9 @@ def test_parsing_imports_neither_numpy_nor_lark_before_it_must() -> None:
 
 
 def test_grammar_is_compiled_once() -> None:
-    from bayes_mlm import formula_grammar
 
     parse_formula("y ~ x")
-    before = formula_grammar._parser.cache_info()
+    before = grammar._parser.cache_info()
     parse_formula("y ~ x + z")
-    after = formula_grammar._parser.cache_info()
+    after = grammar._parser.cache_info()
     assert (after.misses, after.hits) == (before.misses, before.hits + 1)

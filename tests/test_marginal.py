@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayes_mlm.datasets import load_dataset
-from bayes_mlm.derivatives import derivatives
 from bayes_mlm.errors import EngineError
 from bayes_mlm.group_effects import group_effects
 from bayes_mlm.marginal import evaluate, loglik_given, profiled_loglik
 from bayes_mlm.reduced import reduce
+from bayes_mlm.reml.derivatives import derivatives
 from bayes_mlm.sufficient import from_rows
 
 METHODS = ("REML", "ML")

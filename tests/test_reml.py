@@ -18,12 +18,12 @@ from bayes_mlm.data import as_table
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import build_design
 from bayes_mlm.errors import DesignError, EngineError
-from bayes_mlm.factor import make_factor
 from bayes_mlm.marginal import profiled_loglik
 from bayes_mlm.reduced import reduce
 from bayes_mlm.reml import fit_reml
-from bayes_mlm.reml_search import KKT_TOLERANCE
-from bayes_mlm.statsmodels_check import statsmodels_check
+from bayes_mlm.reml.factor import make_factor
+from bayes_mlm.reml.search import KKT_TOLERANCE
+from bayes_mlm.reml.statsmodels_check import statsmodels_check
 from bayes_mlm.sufficient import from_design, from_rows
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -532,9 +532,9 @@ def test_three_and_four_group_effects():
 
 
 def test_the_certificate_refuses_what_is_not_an_optimum():
-    from bayes_mlm.certificate import certify
-    from bayes_mlm.reml_search import Start, maximise
-    from bayes_mlm.statsmodels_check import StatsmodelsCheck
+    from bayes_mlm.reml.certificate import certify
+    from bayes_mlm.reml.search import Start, maximise
+    from bayes_mlm.reml.statsmodels_check import StatsmodelsCheck
 
     reduced = reduce(from_design(design("sleep_rs")))
     good = maximise(reduced, make_factor(reduced), "REML")

@@ -49,7 +49,7 @@ def fits():
             simulated(),
             kind=kind,
             group=None if bar else "g",
-            draws=500,
+            draws=1000,
             tune=500,
             chains=4,
             random_seed=5,
@@ -67,7 +67,7 @@ def test_a_fit_agrees_with_reml_or_ols(fits, kind):
             distance = abs(row.estimate - classical[row.quantity].estimate) / row.sd
             assert distance < 0.25, row.quantity
     assert result.verdict.ok, str(result.verdict)
-    assert result.draws.n_draws == 500
+    assert result.draws.n_draws == 1000
     assert result.settings.random_seed == 5
 
 

@@ -1,0 +1,180 @@
+"""Convert one column, in whatever form it was given, to the arrays a `Table` holds."""
+
+import math
+from collections.abc import Iterable
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from bayes_mlm.errors import DataError
+
+type Column = NDArray[Any]
+EXACT = 2**53
+"""The whole number up to which a float64 holds every whole number."""
+
+_CAST_TO_TEXT = (
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
+    *(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean),
+    *(pa.types.is_date, pa.types.is_time),
+)
+_NUMERIC = {"b": np.bool_, "i": np.int64, "f": np.float64}
+
+
+def from_any(name: str, values: Any) -> Column:
+    """Convert one column given in any form: a list, an array, a series of any library.
+
+    Parameters
+    ----------
+    name : str
+        Its name, for messages.
+    values : iterable, length n
+        A one-dimensional NumPy or Arrow array, a pandas or polars series, or an iterable.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        As `bayes_mlm.data.table.as_table` says.
+
+    Raises
+    ------
+    DataError
+        If it is a single value or has more than one dimension.
+
+    Examples
+    --------
+    >>> from_any("y", [1, 2.5, None]).tolist()
+    [1.0, 2.5, nan]
+    """
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return from_arrow(values)
+    values = nw.from_native(values, series_only=True, pass_through=True)
+    if isinstance(values, nw.Series):
+        try:
+            arrow = values.to_arrow()
+        except (pa.ArrowException, OverflowError):  # objects that Arrow has no one type for
+            return _from_objects(values.to_list())
+        # A type of the frame's own (a pandas Period): Arrow holds but its storage, a number.
+        own = isinstance(arrow.type, pa.BaseExtensionType)
+        return _from_objects(values.to_list()) if own else from_arrow(arrow)
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise DataError(f"column {name!r} is a single value ({values!r}); give one value a row")
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise DataError(f"column {name!r} has shape {values.shape}; give one dimension")
+        if values.dtype.kind in _NUMERIC and not isinstance(values, np.ma.MaskedArray):
+            return values.astype(_NUMERIC[values.dtype.kind])
+    elif not hasattr(values, "dtype"):  # what has one (pandas.Categorical) keeps it
+        values = list(values)
+    try:
+        return from_arrow(pa.array(values, from_pandas=True))
+    except (pa.ArrowException, OverflowError):
+        return _from_objects(list(values))
+
+
+def from_arrow(values: Any) -> Column:
+    """Convert an Arrow array to a column of a `Table`.
+
+    Parameters
+    ----------
+    values : pyarrow.Array or pyarrow.ChunkedArray, length n
+        Of any type.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        float64, int64, bool, or object holding str and None; see `as_table` for which.
+    """
+    if isinstance(values, pa.Array):
+        values = pa.chunked_array([values])
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return _text(values.cast(kind.value_type))
+    if pa.types.is_null(kind):
+        return np.full(len(values), np.nan)
+    if pa.types.is_boolean(kind):
+        numbers = _floats(values.cast(pa.int8()))
+        return numbers if values.null_count else numbers.astype(np.bool_)
+    if pa.types.is_decimal(kind) and kind.scale > 0:
+        return _floats(values)
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        return _whole(values)
+    if pa.types.is_floating(kind):
+        return _floats(values)
+    return _text(values)
+
+
+def _whole(values: Any) -> Column:
+    try:
+        values = values.cast(pa.int64())
+    except pa.ArrowInvalid:  # beyond 64 bits: an identifier, which a float would blur
+        return _text(values)
+    if values.null_count == 0:
+        return _numpy(values)
+    span = pc.min_max(values).as_py()
+    if max(abs(span["min"] or 0), abs(span["max"] or 0)) > EXACT:
+        return _text(values)
+    return _floats(values)
+
+
+def _floats(values: Any) -> Column:
+    return _numpy(values.cast(pa.float64()), np.array([np.nan]))
+
+
+def _numpy(values: Any, missing: Column | None = None) -> Column:
+    """Give numbers as NumPy, nulls as the one value of `missing` (of the same type).
+
+    Arrow's own to_numpy and fill_null import pandas, which costs seconds; DLPack does not.
+    """
+    if values.null_count and missing is not None:
+        fill = pa.Array.from_buffers(values.type, 1, [None, pa.py_buffer(missing)])
+        values = pc.coalesce(values, fill[0])
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return np.from_dlpack(whole)
+
+
+def _text(values: Any) -> Column:
+    kind = values.type
+    if pa.types.is_timestamp(kind):  # the same text whatever the frame's own precision
+        values = values.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.large_string())
+        values = pc.replace_substring_regex(values, r"\.0{6}", "")
+    elif any(castable(kind) for castable in _CAST_TO_TEXT):
+        values = values.cast(pa.large_string())
+    else:  # nested, binary, a duration, an extension: as Python writes it
+        texts = [None if value is None else str(value) for value in values.to_pylist()]
+        values = pa.chunked_array([pa.array(texts, type=pa.large_string())])
+    # Through a dictionary, so that a label is one Python string however many rows share it.
+    encoded = values.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):  # a column without chunks stays chunked
+        return np.empty(0, dtype=object)
+    levels = np.empty(len(encoded.dictionary) + 1, dtype=object)
+    levels[:] = [*encoded.dictionary.to_pylist(), None]
+    codes = _numpy(encoded.indices.cast(pa.int64()), np.array([levels.size - 1]))
+    labels: Column = levels[codes]
+    return labels
+
+
+def _from_objects(values: list[Any]) -> Column:
+    missing = [_is_missing(value) for value in values]
+    present = [value for value, gone in zip(values, missing, strict=True) if not gone]
+    numbers = all(isinstance(value, (Real, Decimal)) for value in present)
+    whole = all(isinstance(value, Integral) for value in present)
+    if numbers and not (whole and any(abs(value) > EXACT for value in present)):
+        return np.array(
+            [math.nan if gone else float(v) for v, gone in zip(values, missing, strict=True)]
+        )
+    column = np.empty(len(values), dtype=object)
+    column[:] = [None if gone else str(v) for v, gone in zip(values, missing, strict=True)]
+    return column
+
+
+def _is_missing(value: Any) -> bool:
+    # pandas.NA and NaT are known by name: importing pandas to compare costs seconds.
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        return True
+    return isinstance(value, (float, Decimal)) and math.isnan(value)

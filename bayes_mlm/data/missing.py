@@ -1,0 +1,110 @@
+"""Find the missing values of a table, and drop their rows only when told to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.data.columns import Column
+from bayes_mlm.data.table import Table, take
+from bayes_mlm.errors import DataError
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complete:
+    """Hold a table without missing values in the columns of a model, and what that cost.
+
+    Parameters
+    ----------
+    table : Table
+        The rows kept (the table itself if none was dropped), with all their columns.
+    n_dropped : int
+        Number of rows dropped.
+    by_column : mapping of str to int
+        Number of missing values in each column that had any; a row missing two counts in both.
+    """
+
+    table: Table
+    n_dropped: int
+    by_column: Mapping[str, int]
+
+
+def handle_missing(
+    table: Table, names: Sequence[str], missing: Literal["error", "drop"] = "error"
+) -> Complete:
+    """Require that the columns named miss nothing, or drop the rows that do.
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    names : sequence of str
+        The columns that the model uses; others may miss what they like.
+    missing : {"error", "drop"}
+        What to do with a row that misses a value: never anything silent.
+
+    Returns
+    -------
+    Complete
+        The table kept, and how many rows and values that cost.
+
+    Raises
+    ------
+    DataError
+        If values are missing and `missing` is "error", if dropping leaves no row, or if `missing`
+        is neither word.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data.table import as_table
+    >>> kept = handle_missing(as_table({"y": [1.0, None, 3.0]}), ["y"], missing="drop")
+    >>> kept.table.columns["y"].tolist(), kept.n_dropped
+    ([1.0, 3.0], 1)
+    """
+    if missing not in ("error", "drop"):
+        raise DataError(f'missing={missing!r} is not known; give "error" or "drop"')
+    masks = {name: is_missing(table.columns[name]) for name in dict.fromkeys(names)}
+    masks = {name: mask for name, mask in masks.items() if mask.any()}
+    if not masks:
+        return Complete(table=table, n_dropped=0, by_column={})
+    gone = np.logical_or.reduce(list(masks.values()))
+    n_dropped = int(np.count_nonzero(gone))
+    if missing == "error" or n_dropped == table.n:
+        parts = [
+            f"column {name!r} has {count_text(mask, 'missing')}" for name, mask in masks.items()
+        ]
+        if n_dropped == table.n:
+            raise DataError(f"{'; '.join(parts)}: every row of {table.source} misses one of them")
+        total = f": {n_dropped} of {table.n} rows in all" if len(masks) > 1 else ""
+        raise DataError(
+            f'{"; ".join(parts)}{total}; drop them with missing="drop" (--missing drop)'
+        )
+    counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
+    return Complete(table=take(table, ~gone), n_dropped=n_dropped, by_column=counts)
+
+
+def is_missing(values: Column) -> NDArray[np.bool_]:
+    """Mark the missing values of a column of a `Table`: shape (n,) to bool (n,)."""
+    if values.dtype == object:
+        marked: NDArray[np.bool_] = (values == None).astype(np.bool_)  # noqa: E711  (elementwise)
+        return marked
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=np.bool_)
+
+
+def count_text(mask: NDArray[np.bool_], what: str) -> str:
+    """Say how many values are marked, and in which rows first (rows are numbered from 1).
+
+    Examples
+    --------
+    >>> count_text(np.array([True, False, True]), "missing")
+    '2 missing values (rows 1, 3)'
+    """
+    rows = np.flatnonzero(mask)
+    shown = ", ".join(str(row + 1) for row in rows[:_SHOWN]) + (", …" if rows.size > _SHOWN else "")
+    if rows.size == 1:
+        return f"1 {what} value (row {shown})"
+    return f"{rows.size} {what} values (rows {shown})"

@@ -1,0 +1,214 @@
+"""Check the columns of a model one by one, with one clear message when one cannot serve.
+
+Every function is pure, takes a `Table`, and raises `DataError`. Rows are numbered from 1, as a
+reader of the file would, not counting the header. The cost is a few passes over the columns named.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.data.groups import label_text, levels_of, spread_tolerance
+from bayes_mlm.data.missing import count_text, is_missing
+from bayes_mlm.data.table import Table, explain_absent
+from bayes_mlm.errors import DataError
+
+# Text with more levels than this, most of them numbers, is a column of numbers with stray texts.
+_CATEGORY_LEVELS = 20
+_SHOWN = 3
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+
+
+def require_columns(table: Table, names: Sequence[str]) -> None:
+    """Require that a table has the columns named.
+
+    Raises
+    ------
+    DataError
+        If any is absent; the nearest names are offered.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data.table import as_table
+    >>> require_columns(as_table({"ses": [0.1]}), ["SES"])
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.errors.DataError: dict has no column 'SES' (did you mean 'ses'?); columns: ses
+    """
+    absent = [name for name in dict.fromkeys(names) if name not in table.columns]
+    if absent:
+        raise DataError(explain_absent(absent, table.names, table.source))
+
+
+def require_finite(table: Table, names: Sequence[str]) -> None:
+    """Require that the numeric columns among those named hold no infinity.
+
+    Raises
+    ------
+    DataError
+        If one does, with the count and the first rows.
+    """
+    for name in names:
+        values = table.columns[name]
+        if values.dtype.kind == "f" and (infinite := np.isinf(values)).any():
+            raise DataError(
+                f"column {name!r} has {count_text(infinite, 'infinite')}; correct them, or make "
+                'them missing and drop them with missing="drop" (--missing drop)'
+            )
+
+
+def require_numeric(table: Table, names: Sequence[str], *, role: str = "column") -> None:
+    """Require that columns hold numbers (or truth values).
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    names : sequence of str
+        The columns that must be numeric.
+    role : str
+        What the message calls the column: "outcome", "predictor".
+
+    Raises
+    ------
+    DataError
+        If one is text, with the values that are not numbers and their rows.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data.table import as_table
+    >>> require_numeric(as_table({"y": ["1", "many", "3"]}), ["y"], role="outcome")
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.errors.DataError: outcome 'y' is text, not numbers: 1 of 3 values is not a number \
+('many' in row 2); correct it, or leave it empty and drop the row with missing="drop" \
+(--missing drop)
+    """
+    for name in names:
+        if table.columns[name].dtype == object:
+            raise DataError(f"{role} {name!r} is text, not numbers: {_explain_text(table, name)}")
+
+
+def check_outcome(table: Table, name: str) -> tuple[str, ...]:
+    """Check that a column can be the outcome of a Gaussian model.
+
+    Parameters
+    ----------
+    table : Table
+        The rows, complete in this column.
+    name : str
+        The outcome.
+
+    Returns
+    -------
+    tuple of str
+        Remarks that the reader of the results should see: an outcome of two values.
+
+    Raises
+    ------
+    DataError
+        If it is text or constant.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data.table import as_table
+    >>> for remark in check_outcome(as_table({"passed": [0, 1, 1]}), "passed"):
+    ...     print(remark)
+    outcome 'passed' has only two values (0 and 1): a Gaussian model reads it as a linear \
+probability model, whose residuals cannot be normal; sds and icc are on the 0/1 scale
+    """
+    require_numeric(table, [name], role="outcome")
+    values = table.columns[name]
+    low, high = values.min(), values.max()
+    if _constant(values):
+        raise DataError(
+            f"outcome {name!r} is constant (every value is {label_text(low)}): nothing varies to "
+            "be explained; check the column"
+        )
+    if not ((values == low) | (values == high)).all():
+        return ()
+    both = f"{label_text(low)} and {label_text(high)}"
+    remark = f"outcome {name!r} has only two values ({both}): a Gaussian model"
+    if (low, high) == (0, 1):
+        return (
+            f"{remark} reads it as a linear probability model, whose residuals cannot be normal; "
+            "sds and icc are on the 0/1 scale",
+        )
+    return (f"{remark} assumes normal residuals, which two values cannot have",)
+
+
+def check_predictors(table: Table, names: Sequence[str]) -> None:
+    """Check that columns can be predictors: they vary, and text among them is categories.
+
+    Raises
+    ------
+    DataError
+        If one is constant, or is text that holds mostly numbers (a category may have up to 20
+        levels that look like numbers).
+
+    Examples
+    --------
+    >>> from bayes_mlm.data.table import as_table
+    >>> check_predictors(as_table({"year": [1982, 1982]}), ["year"])
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.errors.DataError: predictor 'year' is constant (every value is 1982): its effect \
+cannot be told from the intercept; take it out of the formula
+    """
+    for name in names:
+        values = table.columns[name]
+        if values.dtype == object:
+            levels = levels_of(values)[0]
+            numeric = int(np.count_nonzero(_is_number(levels)))
+            if levels.size > _CATEGORY_LEVELS and 2 * numeric > levels.size:
+                raise DataError(
+                    f"predictor {name!r} is text with {levels.size} levels, most of them numbers: "
+                    f"{_explain_text(table, name)}"
+                )
+            constant = levels.size == 1
+        else:
+            constant = _constant(values)
+        if constant:
+            raise DataError(
+                f"predictor {name!r} is constant (every value is {label_text(values[0])}): its "
+                "effect cannot be told from the intercept; take it out of the formula"
+            )
+
+
+def _explain_text(table: Table, name: str) -> str:
+    values = table.columns[name]
+    stray = ~_is_number(values) & ~is_missing(values)
+    present = int(np.count_nonzero(~is_missing(values)))
+    count = int(np.count_nonzero(stray))
+    if count == 0:
+        return (
+            f"its values look like numbers but were kept as labels (such as {values[0]!r}: leading "
+            "zeros, very large numbers, or a category); convert the column to numbers first"
+        )
+    first = np.flatnonzero(stray)[:_SHOWN]
+    shown = ", ".join(f"{values[row]!r} in row {row + 1}" for row in first)
+    verb, it, row = (
+        ("is not a number", "it", "row") if count == 1 else ("are not numbers", "them", "rows")
+    )
+    more = ", …" if count > _SHOWN else ""
+    advice = (
+        "give a numeric column"
+        if count == present
+        else f'correct {it}, or leave {it} empty and drop the {row} with missing="drop" '
+        "(--missing drop)"
+    )
+    return f"{count} of {present} values {verb} ({shown}{more}); {advice}"
+
+
+def _is_number(values: NDArray[Any]) -> NDArray[np.bool_]:
+    levels, codes = levels_of(values)
+    found = [_NUMBER.fullmatch(level) is not None for level in levels]
+    return np.array([*found, False])[codes]  # a missing value has code -1: the last
+
+
+def _constant(values: NDArray[Any]) -> bool:
+    numbers = values.astype(np.float64)
+    return bool(np.ptp(numbers) <= spread_tolerance(numbers))

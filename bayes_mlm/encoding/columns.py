@@ -1,0 +1,75 @@
+"""Name the columns that the terms of a formula become."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.encoding.contrasts import Coding, choose_codings
+from bayes_mlm.encoding.levels import Levels
+from bayes_mlm.errors import DataError
+from bayes_mlm.formula.expressions import Factor, Term, label, label_term
+
+INTERCEPT = "Intercept"
+MAX_COLUMNS = 5_000
+# Each more doubles the parts that a term is taken apart into; no model crosses so many.
+_MAX_CATEGORICAL = 6
+
+
+@dataclass(frozen=True)
+class Column:
+    """Name a column and its factors; a categorical one with the place of its level."""
+
+    name: str
+    parts: tuple[tuple[Factor, int | None], ...]
+
+
+def lay_out(terms: Sequence[Term], levels: Sequence[Levels]) -> tuple[Column, ...]:
+    """Name the columns of some terms; the level of the first factor runs fastest, as in R."""
+    by_text = {item.factor: item for item in levels}
+    known = {
+        factor: by_text[str(factor)] for term in terms for factor in term if str(factor) in by_text
+    }
+    for term in terms:
+        crossed = [factor for factor in term if factor in known]
+        if len(crossed) > _MAX_CATEGORICAL:
+            raise DataError(
+                f"the term {label_term(term)} crosses {len(crossed)} categorical predictors; "
+                f"at most {_MAX_CATEGORICAL} are possible"
+            )
+    columns: list[Column] = []
+    for term, codings in zip(terms, choose_codings(terms, frozenset(known)), strict=True):
+        size = sum(_size(coding, known) for coding in codings)
+        if len(columns) + size > MAX_COLUMNS:
+            raise DataError(
+                f"the term {label_term(term)} brings the model to {len(columns) + size:,} columns; "
+                f"at most {MAX_COLUMNS:,} are possible: leave it out, or group by it"
+            )
+        columns += [column for coding in codings for column in _block(term, coding, known)]
+    return tuple(columns)
+
+
+def _size(coding: Coding, known: Mapping[Factor, Levels]) -> int:
+    full = [len(known[factor].levels) for factor in coding.full]
+    return int(np.prod([*full, *(len(known[factor].levels) - 1 for factor in coding.reduced)]))
+
+
+def _block(term: Term, coding: Coding, known: Mapping[Factor, Levels]) -> list[Column]:
+    columns = [Column("", ())]
+    for factor in term:
+        parts: list[tuple[str, int | None]] = [(label(factor), None)]
+        if factor in known:
+            if factor not in coding.full | coding.reduced:
+                continue
+            names = known[factor]
+            first = 0 if factor in coding.full else 1
+            parts = [
+                (f"{label(factor)}[{names.name(place)}]", place)
+                for place in range(first, len(names.levels))
+            ]
+        columns = [
+            Column(f"{column.name}:{name}".removeprefix(":"), (*column.parts, (factor, place)))
+            for name, place in parts
+            for column in columns
+        ]
+    return [Column(column.name or INTERCEPT, column.parts) for column in columns]

@@ -1,0 +1,125 @@
+"""Learn the categories of a column, and find them again in new data."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.encoding.inputs import count, is_number, is_text, list_rows, raw_column
+from bayes_mlm.encoding.means import Scalar
+from bayes_mlm.errors import DataError
+from bayes_mlm.formula.expressions import Factor, label
+
+if TYPE_CHECKING:
+    from bayes_mlm.data.table import Table
+
+MAX_LEVELS = 200
+# Text that is mostly numbers is a spoiled numeric column sooner than it has 200 levels.
+_MAX_NUMERIC_LEVELS = 20
+_LISTED = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """Hold the categories of a factor.
+
+    Parameters
+    ----------
+    factor : str
+        The factor as a formula writes it: ``sex`` or ``C(grade)``.
+    column : str
+        The column of the table.
+    levels : tuple
+        Its values, sorted; the first is the reference.
+    """
+
+    factor: str
+    column: str
+    levels: tuple[Scalar, ...]
+
+    def name(self, place: int) -> str:
+        """Write a level as it stands in the name of a column: ``Male`` in ``sex[Male]``."""
+        level = self.levels[place]
+        return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+
+
+def learn_levels(factor: Factor, table: "Table") -> Levels:
+    """Learn the categories of a factor from the rows of a table.
+
+    Raises
+    ------
+    DataError
+        If the column has one category, or so many that it is an identifier or a numeric column
+        that was read as text.
+    """
+    column = factor.columns[0]
+    values = raw_column(table, column)
+    levels = tuple(sorted(set(values.tolist())))
+    if len(levels) == 1:
+        raise DataError(
+            f"the predictor {label(factor)!r} has a single category, {levels[0]!r}, in all "
+            f"{count(table.n, 'row')}; leave it out"
+        )
+    many = len(levels) > MAX_LEVELS or (
+        is_text(values)
+        and len(levels) > _MAX_NUMERIC_LEVELS
+        and 2 * sum(map(is_number, levels)) > len(levels)
+    )
+    if many and 2 * len(levels) > table.n:
+        raise DataError(_too_many(factor, values, len(levels)))
+    return Levels(factor=str(factor), column=column, levels=levels)
+
+
+def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
+    """Find the category of each row.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Index into `levels.levels`.
+
+    Raises
+    ------
+    DataError
+        If a row holds a category that was not there to learn from.
+    """
+    values = raw_column(table, levels.column)
+    places = {level: place for place, level in enumerate(levels.levels)}
+    codes = np.array([places.get(value, -1) for value in values.tolist()], dtype=np.int64)
+    if (codes < 0).any():
+        unknown = values[np.flatnonzero(codes < 0)[0]]
+        near = get_close_matches(str(unknown), [str(level) for level in levels.levels], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(repr(level) for level in levels.levels[:_LISTED])
+        known += ", …" if len(levels.levels) > _LISTED else ""
+        shown = unknown if isinstance(unknown, str) else unknown.item()
+        raise DataError(
+            f"column {levels.column!r} holds the category {shown!r} ({list_rows(codes < 0)}), "
+            f"which was not there when the model was made; known: {known}{hint}"
+        )
+    return codes
+
+
+def _too_many(factor: Factor, values: NDArray[Any], n_levels: int) -> str:
+    many = f"{n_levels:,} different values in {count(values.size, 'row')}"
+    column = factor.columns[0]
+    if is_text(values):
+        odd = [
+            f"row {row} is {value[:40]!r}"
+            for row, value in enumerate(values.tolist(), 1)
+            if not is_number(value)
+        ]
+        if 2 * len(odd) < values.size:
+            shown = ", ".join(odd[:3]) + (", …" if len(odd) > 3 else "")
+            spoiled = f": {shown}" if odd else ""
+            return (
+                f"column {column!r} is text{spoiled}, but mostly numbers ({many}); correct those "
+                "values so that it reads as numbers"
+            )
+        return (
+            f"column {column!r} is text with {many}, too many for categories ({', '.join(odd[:3])})"
+            "; an identifier belongs in a group term, as in (1 | group)"
+        )
+    return f"{label(factor)} has {many}, too many for categories; write {column} for its values"

@@ -1,0 +1,177 @@
+"""Turn a formula's text into a tree by an LALR grammar, and show where it goes wrong.
+
+The grammar says only how a formula is put together; `bayes_mlm.formula.reader` says what the
+parts mean. The limits here keep a hostile text from costing more than a moment.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, cast
+
+from bayes_mlm.errors import FormulaError
+
+if TYPE_CHECKING:
+    from lark import Lark, Token, Tree
+
+MAX_LENGTH = 10_000
+MAX_NESTING = 50
+
+GRAMMAR = r"""
+start: _side TILDE _side
+_side: bar | sum
+bar: sum (BAR | DOUBLE_BAR) sum
+?sum: product ((PLUS | MINUS) product)*
+?product: unary ((STAR | SLASH) unary)*
+?unary: MINUS? interaction
+?interaction: power (COLON power)*
+?power: atom (POWER exponent)?
+?exponent: MINUS? atom
+?atom: NUMBER | NAME | QUOTED | call | group
+group: "(" (bar | sum) ")"
+call: NAME "(" (argument ("," argument)*)? ")"
+argument: (NAME EQUALS)? sum
+
+TILDE: "~"
+DOUBLE_BAR: "||"
+BAR: "|"
+PLUS: "+"
+MINUS: "-"
+POWER: "**"
+STAR: "*"
+SLASH: "/"
+COLON: ":"
+EQUALS: "="
+NUMBER: /([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?/
+NAME: /[^\W\d]\w*(\.\w+)*/
+QUOTED: /`[^`]*`/
+%ignore /[ \t]+/
+"""
+
+ALLOWED = (
+    "a formula is 'outcome ~ predictors': column names, + - * / : **, parentheses, 0 or 1 for the "
+    "intercept, listed functions such as log(x), and one group term such as (1 | school)"
+)
+_HINTS = {
+    "^": "write ** for a power",
+    "@": "there is no matrix product",
+    "=": "write ~ between the outcome and the predictors",
+    "'": "column names are written without quotes, or in `backquotes`",
+    '"': "column names are written without quotes, or in `backquotes`",
+    "`": "a backquoted name ends with a second backquote",
+    "[": "there is no indexing; C(x) reads a column as categories",
+    "{": "write I(...) for arithmetic",
+    ".": "write out the columns",
+    "%": "write / for nesting",
+    "~": "a formula has one ~",
+    "|": "a group term is written (effects | group), once",
+    "||": "a group term is written (effects | group), once",
+    ",": "only functions have more than one argument",
+}
+_WIDE = ("W", "F")
+_AROUND = 60  # characters of a long formula shown on either side of the mark
+
+
+@dataclass(frozen=True)
+class Source:
+    """Hold the text of a formula, to point into it."""
+
+    text: str
+
+    def error(self, position: int, message: str) -> FormulaError:
+        """Make an error that shows the formula with a mark under a position.
+
+        Parameters
+        ----------
+        position : int
+            Index into the text; its length for the end.
+        message : str
+            What is wrong, and what to write.
+        """
+        start = max(0, position - _AROUND) if len(self.text) > 2 * _AROUND else 0
+        shown = self.text[start : start + 2 * _AROUND]
+        before, after = (
+            ("..." if start else ""),
+            ("..." if start + len(shown) < len(self.text) else ""),
+        )
+        blank = len(before) + sum(_width(char) for char in self.text[start:position])
+        line = "".join(_printable(char) for char in shown)
+        return FormulaError(f"{message}\n  {before}{line}{after}\n  {' ' * blank}^")
+
+
+def parse_tree(source: Source) -> "Tree[Token]":
+    """Parse a formula's text by the grammar.
+
+    Raises
+    ------
+    FormulaError
+        If it is too long, too deep, or not a formula.
+    """
+    from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+    _check_limits(source)
+    try:
+        return _parser().parse(source.text)
+    except UnexpectedCharacters as error:
+        position = cast("int", error.pos_in_stream)  # lark types it by its class default, None
+        raise _unexpected(source, position, source.text[position]) from None
+    except UnexpectedToken as error:
+        if error.token.type == "$END":
+            missing = "" if "~" in source.text else "there is no ~; "
+            raise source.error(
+                len(source.text), f"the formula ends too early: {missing}{ALLOWED}"
+            ) from None
+        raise _unexpected(source, error.token.start_pos or 0, str(error.token)) from None
+
+
+@cache
+def _parser() -> "Lark":
+    from lark import Lark
+
+    return Lark(GRAMMAR, parser="lalr", propagate_positions=True)
+
+
+def _check_limits(source: Source) -> None:
+    text = source.text
+    if len(text) > MAX_LENGTH:
+        raise source.error(
+            MAX_LENGTH, f"the formula has {len(text):,} characters; at most {MAX_LENGTH:,} are read"
+        )
+    for position, char in enumerate(text):
+        if char != "\t" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+            what = "a line break: a formula is one line" if char in "\r\n" else describe(char)
+            raise source.error(position, f"the formula holds {what}; take it out")
+    depth = 0
+    for match in re.finditer(r"`[^`]*`|[()]", text):
+        depth += {"(": 1, ")": -1}.get(match.group(), 0)
+        if depth > MAX_NESTING:
+            raise source.error(
+                match.start(), f"the parentheses are nested more than {MAX_NESTING} deep"
+            )
+
+
+def _unexpected(source: Source, position: int, found: str) -> FormulaError:
+    shown = repr(found) if len(found) <= 30 else repr(found[:30]) + "..."
+    if not found.isascii() and not found.isalnum():
+        shown = describe(found[0])
+    hint = _HINTS.get(found, _HINTS.get(found[0], ""))
+    return source.error(position, f"unexpected {shown}: {hint + '; ' if hint else ''}{ALLOWED}")
+
+
+def describe(char: str) -> str:
+    """Name a character for a message, so that look-alikes can be told apart."""
+    name = unicodedata.name(char, "")
+    return f"the character U+{ord(char):04X}{' ' + name if name else ''}"
+
+
+def _printable(char: str) -> str:
+    if char == "\t":
+        return " "
+    return char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in _WIDE else 1

@@ -1,0 +1,112 @@
+"""Carry the result of a REML or maximum-likelihood fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bayes_mlm.marginal import Method
+from bayes_mlm.reml.certificate import Certificate
+from bayes_mlm.reml.inference import Interval, VarianceErrors
+from bayes_mlm.reml.profile import ProfileIntervals
+from bayes_mlm.sufficient import FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RemlFit:
+    """Hold a REML (or ML) fit.
+
+    Attributes
+    ----------
+    method : {"REML", "ML"}
+    n, n_groups : int
+        Rows; groups.
+    loglik, aic, bic : float
+        As lme4 defines them: df = p + variance parameters, and n rows in BIC also for REML.
+    terms : tuple of str
+        Names of the p fixed effects.
+    effects : tuple of str
+        Names of the q group effects.
+    group : str or None
+        Grouping factor.
+    labels : (J,) array
+        Group labels.
+    beta : (p,) array
+        Fixed effects, in units of y per unit of X.
+    beta_cov, beta_cov_joint : (p, p) arrays
+        Covariance of `beta` at the variance estimates (lme4's), and jointly with them
+        (statsmodels'); see `beta_covariances`.
+    beta_interval : tuple of Interval
+        Wald intervals from `beta_cov`.
+    theta : (q(q+1)/2,) or (q,) array
+        Lower triangle by columns of the relative factor (lme4's theta); its diagonal where the
+        effects are independent.
+    cov_u : (q, q) array
+        Covariance of the group effects, in squared units of y.
+    sigma_u : (q,) array
+        Their sds.
+    rho_u : (q, q) array
+        Their correlations; nan beside an sd of zero.
+    sigma_e : float
+        Residual sd.
+    icc : float or None
+        ``sigma_u^2 / (sigma_u^2 + sigma_e^2)``: share of the variance left by X that lies
+        between groups. None unless the model has a random intercept and no other effect.
+    errors : VarianceErrors
+        Standard errors of the variance parameters.
+    intervals : ProfileIntervals or None
+        Profile intervals of the sds and the icc; None if they were not asked for.
+    singular : bool
+        Whether the covariance of the effects is singular: smallest singular value of the
+        relative factor below 1e-4, the columns of Z being at unit mean square. An ordinary
+        outcome: the data do not tell some variance from zero.
+    u : (J, q) array
+        Group effects: best linear unbiased predictions.
+    u_sd : (J, q) array
+        Their sds given `beta` and the variances (lme4's condVar).
+    u_cov : (C, q, q) array
+        Their covariances, one a class of groups with equal designs; see `u_class`.
+    u_class : (J,) int array
+        Class of each group.
+    certificate : Certificate
+        Evidence that this is the optimum.
+    """
+
+    method: Method
+    n: int
+    n_groups: int
+    loglik: float
+    aic: float
+    bic: float
+    terms: tuple[str, ...]
+    effects: tuple[str, ...]
+    group: str | None
+    labels: npt.NDArray[np.generic]
+    beta: FloatArray
+    beta_cov: FloatArray
+    beta_cov_joint: FloatArray
+    beta_interval: tuple[Interval, ...]
+    theta: FloatArray
+    cov_u: FloatArray
+    sigma_u: FloatArray
+    rho_u: FloatArray
+    sigma_e: float
+    icc: float | None
+    errors: VarianceErrors
+    intervals: ProfileIntervals | None
+    singular: bool
+    u: FloatArray
+    u_sd: FloatArray
+    u_cov: FloatArray
+    u_class: npt.NDArray[np.int64]
+    certificate: Certificate
+
+    @property
+    def beta_se(self) -> FloatArray:
+        """Give the standard errors (p,) of `beta` at the variance estimates (lme4's)."""
+        return np.sqrt(np.diagonal(self.beta_cov))
+
+    @property
+    def beta_se_joint(self) -> FloatArray:
+        """Give the standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
+        return np.sqrt(np.diagonal(self.beta_cov_joint))
