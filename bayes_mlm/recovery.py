@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.design import Design
-from bayes_mlm.direct_effects import Conditions, draw_effects, summarise_effects
-from bayes_mlm.direct_quadratic import make_kernel
+from bayes_mlm.direct.effects import Conditions, draw_effects, summarise_effects
+from bayes_mlm.direct.quadratic import make_kernel
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.reduced import reduce
 from bayes_mlm.sufficient import FloatArray, from_design

@@ -11,7 +11,7 @@ from bayes_mlm.data import as_table
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import Design, build_design
 from bayes_mlm.direct import sample_direct
-from bayes_mlm.direct_density import Variances, log_posterior, make_problem, sums_at
+from bayes_mlm.direct.density import Variances, log_posterior, make_problem, sums_at
 from bayes_mlm.kinds import for_kind
 from bayes_mlm.model_priors import model_priors
 from bayes_mlm.priors import Prior

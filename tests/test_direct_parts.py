@@ -10,20 +10,20 @@ from scipy import stats
 
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import build_design
-from bayes_mlm.direct_cells import Box, draw_from, integrate
-from bayes_mlm.direct_importance import sample_importance
-from bayes_mlm.direct_legendre import invert_cdf, make_rule
-from bayes_mlm.direct_mixture import draw_mixture, fit_mixture, make_mixture, mixture_log_density
-from bayes_mlm.direct_mode import Mode, find_mode
-from bayes_mlm.direct_pareto import smooth_weights
-from bayes_mlm.direct_priors import (
+from bayes_mlm.direct.cells import Box, draw_from, integrate
+from bayes_mlm.direct.importance import sample_importance
+from bayes_mlm.direct.legendre import invert_cdf, make_rule
+from bayes_mlm.direct.mixture import draw_mixture, fit_mixture, make_mixture, mixture_log_density
+from bayes_mlm.direct.mode import Mode, find_mode
+from bayes_mlm.direct.pareto import smooth_weights
+from bayes_mlm.direct.priors import (
     correlation_factor,
     lower_pairs,
     partial_correlation_log_density,
     scale_log_density,
     sd_log_density,
 )
-from bayes_mlm.direct_quadratic import evaluate_quadratic, make_kernel
+from bayes_mlm.direct.quadratic import evaluate_quadratic, make_kernel
 from bayes_mlm.marginal import quadratic
 from bayes_mlm.priors import Prior, parse_prior
 from bayes_mlm.reduced import reduce

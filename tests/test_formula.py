@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayes_mlm.errors import FormulaError
-from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.formula import Formula, grammar, parse_formula
 from bayes_mlm.formula.expressions import (
     Call,
     Expression,

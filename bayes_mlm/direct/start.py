@@ -5,9 +5,9 @@ from itertools import product
 
 import numpy as np
 
-from bayes_mlm.direct_density import Problem, sums_of
-from bayes_mlm.direct_quadratic import cholesky
-from bayes_mlm.direct_space import coordinate, dimension, log_density
+from bayes_mlm.direct.density import Problem, sums_of
+from bayes_mlm.direct.quadratic import cholesky
+from bayes_mlm.direct.space import coordinate, dimension, log_density
 from bayes_mlm.errors import EngineError
 from bayes_mlm.sufficient import FloatArray
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayes_mlm.design import Design
-from bayes_mlm.direct_density import Problem, Variances, draw_beta, make_problem
-from bayes_mlm.direct_effects import Conditions, draw_effects, summarise_effects
-from bayes_mlm.direct_propriety import check_proper
-from bayes_mlm.direct_report import DirectReport
-from bayes_mlm.direct_start import choose_start
-from bayes_mlm.direct_variances import VarianceDraws, draw_variances
+from bayes_mlm.direct.density import Problem, Variances, draw_beta, make_problem
+from bayes_mlm.direct.effects import Conditions, draw_effects, summarise_effects
+from bayes_mlm.direct.propriety import check_proper
+from bayes_mlm.direct.report import DirectReport
+from bayes_mlm.direct.start import choose_start
+from bayes_mlm.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.errors import EngineError
 from bayes_mlm.model_parts import effect_pairs

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.direct_mixture import (
+from bayes_mlm.direct.mixture import (
     Mixture,
     draw_mixture,
     fit_mixture,
@@ -23,8 +23,8 @@ from bayes_mlm.direct_mixture import (
     make_mixture,
     mixture_log_density,
 )
-from bayes_mlm.direct_mode import Mode
-from bayes_mlm.direct_pareto import MAX_K_HAT, smooth_weights
+from bayes_mlm.direct.mode import Mode
+from bayes_mlm.direct.pareto import MAX_K_HAT, smooth_weights
 from bayes_mlm.sufficient import FloatArray, IntArray
 
 N_COMPONENTS = 6

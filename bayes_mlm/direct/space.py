@@ -14,8 +14,8 @@ An sd near zero is far to the left, where the density falls off as the sd itself
 
 import numpy as np
 
-from bayes_mlm.direct_density import Problem, Variances, log_posterior, sums_at
-from bayes_mlm.direct_priors import correlation_factor, partial_correlation_log_density
+from bayes_mlm.direct.density import Problem, Variances, log_posterior, sums_at
+from bayes_mlm.direct.priors import correlation_factor, partial_correlation_log_density
 from bayes_mlm.priors import Prior
 from bayes_mlm.sufficient import FloatArray
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.direct_cells import Box, Cells, draw_from, integrate
-from bayes_mlm.direct_density import (
+from bayes_mlm.direct.cells import Box, Cells, draw_from, integrate
+from bayes_mlm.direct.density import (
     Problem,
     Sums,
     Variances,
@@ -21,9 +21,9 @@ from bayes_mlm.direct_density import (
     sums_at,
     sums_of,
 )
-from bayes_mlm.direct_mode import Mode, find_mode
-from bayes_mlm.direct_quadratic import cholesky
-from bayes_mlm.direct_start import residual_df, residual_level
+from bayes_mlm.direct.mode import Mode, find_mode
+from bayes_mlm.direct.quadratic import cholesky
+from bayes_mlm.direct.start import residual_df, residual_level
 from bayes_mlm.errors import EngineError
 from bayes_mlm.sufficient import FloatArray
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.direct_legendre import Rule, invert_cdf, legendre, make_rule
+from bayes_mlm.direct.legendre import Rule, invert_cdf, legendre, make_rule
 from bayes_mlm.sufficient import FloatArray
 
 ORDER = 10

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bayes_mlm.direct_pareto import MAX_K_HAT
+from bayes_mlm.direct.pareto import MAX_K_HAT
 from bayes_mlm.verdict import Finding, Verdict
 
 # An error of 0.001 in a probability is a fifteenth of the noise of 4,000 draws at its least.

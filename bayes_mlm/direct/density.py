@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.direct_priors import BetaPrior, beta_prior, scale_log_density, sd_log_density
-from bayes_mlm.direct_quadratic import (
+from bayes_mlm.direct.priors import BetaPrior, beta_prior, scale_log_density, sd_log_density
+from bayes_mlm.direct.quadratic import (
     Kernel,
     cholesky,
     evaluate_quadratic,

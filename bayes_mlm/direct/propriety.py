@@ -5,8 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
-from bayes_mlm.direct_density import Problem
-from bayes_mlm.direct_space import log_density
+from bayes_mlm.direct.density import Problem
+from bayes_mlm.direct.space import log_density
 from bayes_mlm.errors import EngineError
 from bayes_mlm.sufficient import FloatArray
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.direct_quadratic import Kernel, invert_classes, triangle
+from bayes_mlm.direct.quadratic import Kernel, invert_classes, triangle
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.direct_density import Problem, Sums, Variances, sums_at
-from bayes_mlm.direct_importance import sample_importance
-from bayes_mlm.direct_mode import find_mode
-from bayes_mlm.direct_quadrature import sample_quadrature
-from bayes_mlm.direct_report import MAX_ERROR, DirectReport
-from bayes_mlm.direct_space import log_density, variances_at
-from bayes_mlm.direct_start import typical_scale, widest_scale
+from bayes_mlm.direct.density import Problem, Sums, Variances, sums_at
+from bayes_mlm.direct.importance import sample_importance
+from bayes_mlm.direct.mode import find_mode
+from bayes_mlm.direct.quadrature import sample_quadrature
+from bayes_mlm.direct.report import MAX_ERROR, DirectReport
+from bayes_mlm.direct.space import log_density, variances_at
+from bayes_mlm.direct.start import typical_scale, widest_scale
 from bayes_mlm.sufficient import FloatArray
 
 
