@@ -1,7 +1,8 @@
 """Analyse one model with every engine that was asked for, and put the results side by side."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from bayes_mlm.classical import (
     Classical,
@@ -19,7 +20,7 @@ from bayes_mlm.published import PublishedRow, check_published
 from bayes_mlm.spec import Record
 from bayes_mlm.summary import DEFAULT_MASS, summarise
 
-type Engine = Literal["nuts", "reml", "ols"]
+Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +31,12 @@ class Analysis:
     ----------
     record : Record
     design : Design
-    fit : Fit or None
-        The posterior, unless only REML or OLS was asked for.
+    fits : tuple of Fit
+        The posterior by each engine asked for; none if only REML or OLS was.
     classical : Classical
         The REML fit, or the OLS fit of a model without group effects.
     summaries : tuple of Summary
-        One an engine, the posterior first.
+        One an engine, the posteriors first.
     compared : tuple of Compared
         A row a quantity, the engines side by side.
     published : tuple of PublishedRow
@@ -44,7 +45,7 @@ class Analysis:
 
     record: Record
     design: Design
-    fit: Fit | None
+    fits: tuple[Fit, ...]
     classical: Classical
     summaries: tuple[Summary, ...]
     compared: tuple[Compared, ...]
@@ -66,7 +67,7 @@ def analyse(
     settings: Settings | None,
     *,
     data: Any = None,
-    engine: Engine = "nuts",
+    engines: Sequence[Engine] = ("auto",),
     null: Analysis | None = None,
     mass: float = DEFAULT_MASS,
     progressbar: bool = False,
@@ -77,11 +78,11 @@ def analyse(
     ----------
     record : Record
     settings : Settings or None
-        For NUTS.
+        For the engines that draw.
     data : data frame, str or Path, optional
         Instead of the record's own data.
-    engine : {"nuts", "reml", "ols"}
-        "nuts" adds REML or OLS beside it; the others run alone.
+    engines : sequence of {"auto", "direct", "nuts", "reml", "ols"}
+        The engines that draw have REML or OLS beside them in any case.
     null : Analysis, optional
         Of the record's null model, for R² by level.
     mass : float
@@ -99,23 +100,26 @@ def analyse(
         Whatever stops the record from being fitted, in one line.
     """
     design = design_of(record, data)
-    _check_engine(engine, design)
+    for engine in engines:
+        _check_engine(engine, design)
     classical = fit_classical(design, mass=mass)
-    summaries = [
-        summarise_classical(
-            classical, record.name, design, null=null.classical if null is not None else None
-        )
-    ]
-    fit = None
-    if engine == "nuts":
+    fits = []
+    for engine in engines:
+        if engine == "reml" or engine == "ols":
+            continue
         if settings is None:
-            raise EngineError("NUTS needs settings; make them with make_settings")
-        fit = fit_design(record, design, settings, progressbar=progressbar)
-        summaries.insert(0, summarise(fit, null=None if null is None else null.fit, mass=mass))
+            raise EngineError(f"{engine} needs settings; make them with make_settings")
+        fits.append(fit_design(record, design, settings, engine=engine, progressbar=progressbar))
+    summaries = [summarise(fit, null=_same_engine(null, fit), mass=mass) for fit in fits]
+    summaries.append(
+        summarise_classical(
+            classical, record.name, design, null=None if null is None else null.classical
+        )
+    )
     return Analysis(
         record=record,
         design=design,
-        fit=fit,
+        fits=tuple(fits),
         classical=classical,
         summaries=tuple(summaries),
         compared=compare(*summaries, published=record.published),
@@ -123,9 +127,15 @@ def analyse(
     )
 
 
+def _same_engine(null: Analysis | None, fit: Fit) -> Fit | None:
+    """Give the null model's fit by the engine of another fit, if there is one."""
+    fits = () if null is None else null.fits
+    return next((other for other in fits if other.engine == fit.engine), None)
+
+
 def _check_engine(engine: str, design: Design) -> None:
-    if engine not in ("nuts", "reml", "ols"):
-        raise EngineError(f"unknown engine {engine!r}; allowed: nuts, reml, ols")
+    if engine not in get_args(Engine):
+        raise EngineError(f"unknown engine {engine!r}; allowed: auto, direct, nuts, reml, ols")
     random_effects = has_random_effects(design)
     if engine == "reml" and not random_effects:
         raise EngineError(

@@ -87,11 +87,11 @@ def summarise_classical(
                 )
                 rows += [(key, float(value), None, None) for key, value in explained.items()]
         verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
-        interval = f"{_level(fit):.0%} Wald/profile"
+        interval = f"{_level(fit):.0%} CI"
     else:
         rows.append(("sigma_e", fit.sigma_e, None, None))
         verdict = Verdict((Finding("optimum", True, "closed form"),))
-        interval = f"{_level(fit):.0%} t"
+        interval = f"{_level(fit):.0%} CI"
     rows.append(("loglik", fit.loglik, None, None))
     return Summary(
         rows=tuple(

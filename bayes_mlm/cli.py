@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bayes_mlm.analysis import Analysis
+    from bayes_mlm.fitted import Settings
     from bayes_mlm.spec import Record
 
 EXIT_INPUT, EXIT_USAGE, EXIT_VERDICT = 1, 2, 3
@@ -36,7 +37,8 @@ app = typer.Typer(
     ),
 )
 
-# As `bayes_mlm.spec.Kind`, whose import would cost `--help` a second.
+# As in `bayes_mlm.analysis` and `bayes_mlm.spec`, whose import would cost `--help` a second.
+Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 1000).")]
 Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
@@ -56,6 +58,9 @@ def reproduce(
     random_seed: Seed = DEFAULT_SEED,
     target_accept: TargetAccept = 0.9,
     mass: Mass = 0.94,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Redo the High School and Beyond study: every model, every printed figure, a verdict on each.
@@ -74,7 +79,10 @@ def reproduce(
     ladder = records()
     console = show.make_console()
     analyses = []
-    for analysis in _analyse_ladder(ladder, asked, random_seed, target_accept, mass, quiet):
+    engines: list[Engine] = ["direct"] if quick else ["direct", "nuts"]
+    for analysis in _analyse_ladder(
+        ladder, asked, random_seed, target_accept, mass, engines=engines, quiet=quiet
+    ):
         _print_analysis(analysis)
         analyses.append(analysis)
     order = [record.name for record in ladder]
@@ -104,9 +112,10 @@ def fit(
     data: Annotated[
         str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
     ] = None,
-    engine: Annotated[Literal["nuts", "reml", "ols"], typer.Option(help="What to fit with.")] = (
-        "nuts"
-    ),
+    engine: Annotated[
+        Engine,
+        typer.Option(help="auto: direct (exact, independent draws) where it can, else nuts."),
+    ] = "auto",
     kind: Annotated[
         Kind | None,
         typer.Option(
@@ -160,10 +169,8 @@ def fit(
         target_accept=target_accept,
     )
     with _status(f"fitting {record.name}", quiet=quiet):
-        null = _null_of(record, data, mass) if engine != "ols" else None
-        analysis = analyse(
-            record, settings, data=data, engine=engine, null=null, mass=mass, progressbar=False
-        )
+        null = _null_of(record, data, settings, engine, mass)
+        analysis = analyse(record, settings, data=data, engines=[engine], null=null, mass=mass)
     _print_analysis(analysis, priors=True)
     if out is not None:
         write_run(out, [analysis], analysis.published)
@@ -249,6 +256,8 @@ def _analyse_ladder(
     random_seed: int,
     target_accept: float,
     mass: float,
+    *,
+    engines: "Sequence[Engine]",
     quiet: bool,
 ) -> "Iterator[Analysis]":
     """Analyse every record, null models first because the others are measured against them."""
@@ -263,18 +272,23 @@ def _analyse_ladder(
         )
         with _status(f"{k}/{len(ladder)} fitting {record.name}", quiet=quiet):
             done[record.name] = analyse(
-                record, settings, null=done.get(record.null or ""), mass=mass
+                record, settings, engines=engines, null=done.get(record.null or ""), mass=mass
             )
         yield done[record.name]
 
 
-def _null_of(record: "Record", data: str | None, mass: float) -> "Analysis | None":
-    """Fit the null model by REML, which costs next to nothing, for R² by level."""
+def _null_of(
+    record: "Record", data: str | None, settings: "Settings", engine: Engine, mass: float
+) -> "Analysis | None":
+    """Fit the record's null model too, for R² by level, where that takes no time: not by NUTS."""
     from bayes_mlm.analysis import analyse
     from bayes_mlm.spec import baseline
 
     null = baseline(record)
-    return None if null is None else analyse(null, None, data=data, engine="reml", mass=mass)
+    if null is None:
+        return None
+    quick: Engine = "reml" if engine == "nuts" else engine
+    return analyse(null, settings, data=data, engines=[quick], mass=mass)
 
 
 def _read_priors(texts: "Sequence[str]") -> dict[str, str]:
@@ -297,8 +311,9 @@ def _print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
 
     console = show.make_console()
     console.print(show.analysis_title(analysis))
-    if priors and analysis.fit is not None:
+    if priors and analysis.fits:
         console.print(show.priors_table(analysis))
+        console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].why})")
     console.print(show.estimates_table(analysis))
     for line in [*show.verdict_lines(analysis.summaries), *analysis.design.notes]:
         console.print(line)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bayes_mlm.estimates import Estimate, Summary
+from bayes_mlm.estimates import CLASSICAL, Estimate, Summary
 from bayes_mlm.spec import Published
 
 
@@ -14,21 +14,18 @@ class Compared:
     Parameters
     ----------
     model, quantity : str
-    posterior : Estimate or None
-        From posterior draws.
-    classical : Estimate or None
-        From REML or OLS.
+    estimates : tuple of Estimate or None
+        One an engine, in the order the summaries were given; None where it gives none.
     difference : float or None
-        Posterior mean minus REML or OLS estimate, in posterior sds: 0.1 is of no consequence, 1
-        means that the prior or the shape of the posterior matters.
+        First posterior mean minus REML or OLS estimate, in posterior sds: 0.1 is of no
+        consequence, 1 means that the prior or the shape of the posterior matters.
     published : str or None
         The figure as printed for this quantity; with an asterisk where it is wrong.
     """
 
     model: str
     quantity: str
-    posterior: Estimate | None
-    classical: Estimate | None
+    estimates: tuple[Estimate | None, ...]
     difference: float | None
     published: str | None
 
@@ -39,7 +36,7 @@ def compare(*summaries: Summary, published: Iterable[Published] = ()) -> tuple[C
     Parameters
     ----------
     *summaries : Summary
-        One an engine: from draws, from REML or OLS, or both.
+        One an engine, those from draws first.
     published : iterable of Published
         The record's published figures.
 
@@ -50,7 +47,7 @@ def compare(*summaries: Summary, published: Iterable[Published] = ()) -> tuple[C
 
     Examples
     --------
-    >>> from bayes_mlm.estimates import Estimate, Summary
+    >>> from bayes_mlm.estimates import CLASSICAL, Estimate, Summary
     >>> from bayes_mlm.verdict import Verdict
     >>> def one(engine, estimate, sd):
     ...     row = Estimate(model="m", engine=engine, quantity="icc", estimate=estimate, sd=sd)
@@ -63,28 +60,26 @@ def compare(*summaries: Summary, published: Iterable[Published] = ()) -> tuple[C
         figure.corrects or figure.quantity: f"{figure.value}{'*' if figure.corrects else ''}"
         for figure in published
     }
-    posterior: dict[str, Estimate] = {}
-    classical: dict[str, Estimate] = {}
-    order: dict[str, str] = {}
-    for summary in summaries:
-        for row in summary:
-            side = classical if row.engine in ("reml", "ols") else posterior
-            side[row.quantity] = row
-            order.setdefault(row.quantity, row.model)
-    return tuple(
-        Compared(
-            model=model,
-            quantity=quantity,
-            posterior=posterior.get(quantity),
-            classical=classical.get(quantity),
-            difference=_difference(posterior.get(quantity), classical.get(quantity)),
-            published=printed.get(quantity),
+    models = {row.quantity: row.model for summary in summaries for row in summary}
+    rows = []
+    for quantity, model in models.items():
+        estimates = tuple(summary.get(quantity) for summary in summaries)
+        rows.append(
+            Compared(
+                model=model,
+                quantity=quantity,
+                estimates=estimates,
+                difference=_difference(estimates),
+                published=printed.get(quantity),
+            )
         )
-        for quantity, model in order.items()
-    )
+    return tuple(rows)
 
 
-def _difference(posterior: Estimate | None, classical: Estimate | None) -> float | None:
+def _difference(estimates: tuple[Estimate | None, ...]) -> float | None:
+    given = [row for row in estimates if row is not None]
+    posterior = next((row for row in given if row.engine not in CLASSICAL), None)
+    classical = next((row for row in given if row.engine in CLASSICAL), None)
     if posterior is None or classical is None or not posterior.sd:
         return None
     return (posterior.estimate - classical.estimate) / posterior.sd

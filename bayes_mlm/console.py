@@ -7,12 +7,16 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.estimates import Estimate, Summary
+from bayes_mlm.estimates import CLASSICAL, Estimate, Summary
 from bayes_mlm.published import PublishedRow
 from bayes_mlm.spec import Record
 
 # What a pipe or a file gets; a terminal keeps its own width.
-_PIPE_WIDTH = 120
+_PIPE_WIDTH = 150
+_LEGEND = (
+    "direct, nuts: posterior means; HDI: highest density interval. "
+    "CI: t or Wald for beta, profile for sigma and icc."
+)
 _LADDER = ("Intercept", "ses", "sector", "ses:sector")
 
 
@@ -36,27 +40,33 @@ def analysis_title(analysis: Analysis) -> str:
 
 def estimates_table(analysis: Analysis) -> Table:
     """Lay out one model: each quantity by each engine, their difference, the printed figure."""
-    posterior = next((s for s in analysis.summaries if s.rows[0].engine == "nuts"), None)
-    classical = analysis.summaries[-1]
-    engine = classical.rows[0].engine.upper()
-    table = Table(box=SIMPLE_HEAD, title_justify="left")
-    table.add_column("quantity")
-    if posterior is not None:
-        for head in ("mean", "sd", posterior.interval, "ESS", "R-hat"):
-            table.add_column(head, justify="right")
-    for head in (engine, "se", classical.interval):
-        table.add_column(head, justify="right")
-    if posterior is not None:
-        table.add_column("diff/sd", justify="right")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, caption_justify="left")
+    table.add_column("quantity", no_wrap=True)
+    drawn = [summary for summary in analysis.summaries if summary.engine not in CLASSICAL]
     printed = any(row.published for row in analysis.compared)
+    table.caption = _LEGEND + (" printed: in 2015; * is wrong." if printed else "")
+    for k, summary in enumerate(analysis.summaries):
+        classical = summary.engine in CLASSICAL
+        table.add_column(summary.engine, justify="right", overflow="fold")
+        table.add_column("se" if classical else "sd", justify="right")
+        if k == 0 or classical:  # a second posterior's interval would repeat the first's
+            table.add_column(summary.interval, justify="right")
+        if summary.engine == "nuts":
+            table.add_column("ESS", justify="right")
+            table.add_column("R-hat", justify="right")
+    if drawn:
+        table.add_column("diff/sd", justify="right")
     if printed:
         table.add_column("printed", justify="right")
     for row in analysis.compared:
         cells = [row.quantity]
-        if posterior is not None:
-            cells += [*_estimate(row.posterior), *_convergence(row.posterior)]
-        cells += _estimate(row.classical)
-        if posterior is not None:
+        for k, (summary, estimate) in enumerate(
+            zip(analysis.summaries, row.estimates, strict=True)
+        ):
+            shown = _estimate(estimate)
+            cells += shown if k == 0 or summary.engine in CLASSICAL else shown[:2]
+            cells += _convergence(estimate) if summary.engine == "nuts" else []
+        if drawn:
             cells.append("" if row.difference is None else f"{row.difference:+.2f}")
         if printed:
             cells.append(row.published or "")
@@ -67,7 +77,7 @@ def estimates_table(analysis: Analysis) -> Table:
 def verdict_lines(summaries: Sequence[Summary]) -> list[str]:
     """Say for each engine whether to believe it, and why."""
     return [
-        f"{'ok ' if summary.verdict.ok else 'NOT OK '} {summary.rows[0].engine}: {summary.verdict}"
+        f"{'ok    ' if summary.verdict.ok else 'NOT OK'} {summary.engine}: {summary.verdict}"
         for summary in summaries
     ]
 
@@ -77,9 +87,8 @@ def priors_table(analysis: Analysis) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("prior for")
     table.add_column("in outcome units")
-    if analysis.fit is not None:
-        for name, prior in analysis.fit.priors.by_name(analysis.design).items():
-            table.add_row(name, str(prior))
+    for name, prior in analysis.fits[0].priors.by_name(analysis.design).items():
+        table.add_row(name, str(prior))
     return table
 
 
@@ -99,7 +108,7 @@ def ladder_table(analyses: Sequence[Analysis]) -> Table:
                 row = summary.get(name)
                 cells.append("" if row is None else f"{row.estimate:.3f}")
             name = analysis.record.name if k == 0 else ""
-            table.add_row(name, summary.rows[0].engine, *cells)
+            table.add_row(name, summary.engine, *cells)
     return table
 
 
@@ -134,7 +143,7 @@ def _estimate(row: Estimate | None) -> list[str]:
     spec = ".2f" if row.quantity == "loglik" else ".4f"
     interval = ""
     if row.lower is not None and row.upper is not None:
-        interval = f"[{row.lower:{spec}}, {row.upper:{spec}}]"
+        interval = f"[{row.lower:.3f}, {row.upper:.3f}]"
     return [f"{row.estimate:{spec}}", "" if row.sd is None else f"{row.sd:{spec}}", interval]
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Engines whose estimates are not made of draws.
+CLASSICAL = frozenset({"reml", "ols"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """Hold one quantity as one engine estimates it.
@@ -25,7 +29,7 @@ class Estimate:
     model : str
         Name of the record.
     engine : str
-        "nuts", "reml" or "ols".
+        "direct", "nuts", "reml" or "ols".
     quantity : str
         ``beta[ses:sector]``, ``sigma_u``, ``sigma_u[ses]``, ``rho_u[Intercept,ses]``,
         ``sigma_e``, ``icc``, ``design_effect``, ``reliability``, ``r2_between``, ``r2_within``,
@@ -71,6 +75,11 @@ class Summary:
     rows: tuple[Estimate, ...]
     interval: str
     verdict: Verdict
+
+    @property
+    def engine(self) -> str:
+        """The engine that the rows are from."""
+        return self.rows[0].engine
 
     def __getitem__(self, quantity: str) -> Estimate:
         """Give the row of one quantity."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm._version import __version__
 from bayes_mlm.design import Design
+from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws
 from bayes_mlm.model_priors import ModelPriors
 from bayes_mlm.spec import Record
@@ -26,11 +27,12 @@ class Settings:
     Parameters
     ----------
     draws, tune, chains : int
-        Kept and discarded draws of each chain, and the number of chains.
+        Kept and discarded draws of each chain, and the number of chains. The direct engine's draws
+        are independent: it discards none, and its "chains" are only ArviZ's shape.
     random_seed : int
         The seed in force, also when none was given.
     target_accept : float
-        The acceptance rate that the step size is adapted to.
+        The acceptance rate that NUTS adapts its step size to.
     """
 
     draws: int
@@ -54,8 +56,12 @@ class Fit:
         The priors in force, defaults included.
     draws : Draws
         Posterior draws of every parameter.
-    engine : str
-        What made them: "nuts".
+    engine : {"direct", "nuts"}
+        What made them.
+    why : str
+        Why this engine, in a few words.
+    report : DirectReport or None
+        Of the direct engine: its accuracy, and the log marginal likelihood.
     settings : Settings
         Seed and sizes.
     versions : mapping of str to str
@@ -77,6 +83,8 @@ class Fit:
     priors: ModelPriors
     draws: Draws
     engine: str
+    why: str
+    report: DirectReport | None
     settings: Settings
     versions: Mapping[str, str]
     verdict: Verdict

@@ -3,8 +3,9 @@
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -12,6 +13,8 @@ from bayes_mlm.data import Table, as_table, read_table
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design
 from bayes_mlm.diagnostics import diagnose
+from bayes_mlm.direct import sample_direct, why_not_direct
+from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws
 from bayes_mlm.errors import DataError, EngineError
 from bayes_mlm.factories import FACTORIES
@@ -22,6 +25,9 @@ from bayes_mlm.model_priors import ModelPriors, model_priors
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.spec import IN_MEMORY, Kind, Record, check_record, load_record
+from bayes_mlm.verdict import Verdict
+
+type Engine = Literal["auto", "direct", "nuts"]
 
 DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000, 4, 0.9
 
@@ -40,9 +46,10 @@ def fit(
     chains: int | None = None,
     random_seed: int | None = None,
     target_accept: float = DEFAULT_TARGET_ACCEPT,
+    engine: Engine = "auto",
     progressbar: bool = False,
 ) -> Fit:
-    """Sample the posterior of a model with NUTS and judge the result.
+    """Draw from the posterior of a model and judge the result.
 
     Parameters
     ----------
@@ -63,8 +70,11 @@ def fit(
         By default the record's, else a fresh one, which the result records.
     target_accept : float
         Between 0 and 1; nearer 1 means smaller, safer steps.
+    engine : {"auto", "direct", "nuts"}
+        "direct" draws independently from the exact posterior; "nuts" runs Markov chains; "auto"
+        takes "direct" where it is exact, and "nuts" otherwise. `Fit.why` says which and why.
     progressbar : bool
-        Whether to draw a progress bar.
+        Whether NUTS draws a progress bar.
 
     Returns
     -------
@@ -95,7 +105,9 @@ def fit(
         target_accept=target_accept,
     )
     design = design_of(record, data)
-    return fit_design(record, design, settings, started=started, progressbar=progressbar)
+    return fit_design(
+        record, design, settings, engine=engine, started=started, progressbar=progressbar
+    )
 
 
 def fit_design(
@@ -103,24 +115,77 @@ def fit_design(
     design: Design,
     settings: Settings,
     *,
+    engine: Engine = "auto",
     started: float | None = None,
     progressbar: bool = False,
 ) -> Fit:
     """Fit a design that is already laid out for its kind (what `fit` does after reading data)."""
     began = time.perf_counter() if started is None else started
     priors = model_priors(design, record.priors)
-    draws = _sample(record.kind, design, priors, settings, progressbar=progressbar)
+    drawn = _draw(engine, record.kind, design, priors, settings, progressbar=progressbar)
     return Fit(
         record=record,
         design=design,
         priors=priors,
-        draws=draws,
-        engine="nuts",
+        draws=drawn.draws,
+        engine=drawn.engine,
+        why=drawn.why,
+        report=drawn.report,
         settings=settings,
         versions=installed_versions(),
-        verdict=diagnose(draws),
+        verdict=drawn.verdict,
         seconds=time.perf_counter() - began,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Drawn:
+    """Hold draws with what made them, why, and what is to be thought of them."""
+
+    draws: Draws
+    engine: str
+    why: str
+    verdict: Verdict
+    report: DirectReport | None = None
+
+
+def _draw(
+    engine: Engine,
+    kind: Kind,
+    design: Design,
+    priors: ModelPriors,
+    settings: Settings,
+    *,
+    progressbar: bool,
+) -> _Drawn:
+    """Draw with the engine asked for; "auto" hands over to NUTS what direct cannot do exactly."""
+    if engine not in get_args(Engine.__value__):
+        raise EngineError(f"unknown engine {engine!r}; allowed: auto, direct, nuts")
+    why = "asked for"
+    if engine != "nuts":
+        reason = why_not_direct(priors)
+        if reason and engine == "direct":
+            raise EngineError(f"the direct engine cannot fit this model: {reason}; use nuts")
+        if not reason:
+            found = sample_direct(
+                design,
+                priors,
+                draws=settings.draws,
+                chains=settings.chains,
+                random_seed=settings.random_seed,
+            )
+            if found.report.trusted or engine == "direct":
+                return _Drawn(
+                    draws=found.draws,
+                    engine="direct",
+                    why=why if engine == "direct" else f"exact by {found.report.method}",
+                    verdict=found.report.verdict,
+                    report=found.report,
+                )
+            reason = str(found.report.verdict)
+        why = f"not direct: {reason}"
+    draws = _sample(kind, design, priors, settings, progressbar=progressbar)
+    return _Drawn(draws=draws, engine="nuts", why=why, verdict=diagnose(draws))
 
 
 def _sample(

@@ -40,8 +40,8 @@ class CrossProducts:
     outside : (p+1, p+1) array
         Takes [free, 1], the coefficients as they are sampled, to the residuals outside the span
         of Z (to as many numbers with the same sum of squares).
-    inside : (M, q, p+1) array
-        Takes [free, 1] to the residuals of each (pseudo-)group inside the span of Z.
+    inside : (M q, p+1) array
+        Takes [free, 1] to the residuals of each (pseudo-)group inside the span of Z, q a group.
     spread : (M, q, q) array
         R of each (pseudo-)group.
     size : (M,) array
@@ -83,7 +83,7 @@ def cross_products(design: Design) -> CrossProducts:
     >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
     >>> data = cross_products(design)
     >>> data.inside.shape, data.size.sum(), data.degrees
-    ((121, 1, 3), 160.0, array([7185., 7025.]))
+    ((121, 3), 160.0, array([7185., 7025.]))
     """
     reduced = reduce(from_design(design))
     p, q = reduced.p, reduced.q
@@ -95,7 +95,7 @@ def cross_products(design: Design) -> CrossProducts:
     rotated, classes, size = _pseudo_groups(reduced)
     return CrossProducts(
         outside=_root(reduced.rest) @ turn,
-        inside=rotated @ turn,
+        inside=(rotated @ turn).reshape(-1, p + 1),
         spread=np.ascontiguousarray(reduced.r[classes]),
         size=size,
         degrees=np.array([reduced.n, reduced.n - len(reduced.c) * q], dtype=float),

@@ -30,55 +30,121 @@ LOG_2PI = math.log(2.0 * math.pi)
 
 
 @numba.njit(error_model="numpy")
-def _residual(row: FloatArray, free: FloatArray) -> float:
-    """Give a residual: row (p+1,) times [free, 1]."""
-    total: float = row[len(free)]
-    for c in range(len(free)):
-        total += row[c] * free[c]
+def _residuals(rows: FloatArray, free: FloatArray, found: FloatArray) -> None:
+    """Give the residuals (m,): rows (m, p+1) times [free, 1]."""
+    p = len(free)
+    for i in range(len(rows)):
+        total = rows[i, p]
+        for c in range(p):
+            total += rows[i, c] * free[c]
+        found[i] = total
+
+
+@numba.njit(error_model="numpy")
+def _subtract(total: FloatArray, rows: FloatArray, weight: FloatArray) -> None:
+    """Subtract from (p,) the first p columns of rows (m, p+1) times weights (m,)."""
+    for i in range(len(rows)):
+        for c in range(len(total)):
+            total[c] -= rows[i, c] * weight[i]
+
+
+@numba.njit(error_model="numpy")
+def _product(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Multiply matrices (m, q, q), or one for all, by one; BLAS takes longer to call."""
+    q = a.shape[2]
+    found = np.zeros(a.shape)
+    for j in range(len(a)):
+        for i in range(q):
+            for k in range(q):
+                for c in range(q):
+                    found[j, i, k] += a[j, i, c] * b[c, k]
+    return found
+
+
+@numba.njit(error_model="numpy")
+def _invert_factors(b: FloatArray, noise: float, size: FloatArray, inverse: FloatArray) -> float:
+    """Invert the Cholesky factors of N = B B' + noise I, into `inverse`; sum size log|N|."""
+    q = b.shape[1]
+    chol = np.zeros((q, q))
+    total = 0.0
+    for j in range(len(b)):
+        determinant = 1.0
+        for i in range(q):
+            for k in range(i + 1):
+                element = noise if i == k else 0.0
+                for c in range(q):
+                    element += b[j, i, c] * b[j, k, c]
+                for c in range(k):
+                    element -= chol[i, c] * chol[k, c]
+                if i == k:
+                    chol[i, i] = math.sqrt(element)
+                    inverse[j, i, i] = 1.0 / chol[i, i]
+                    determinant *= element
+                else:
+                    chol[i, k] = element * inverse[j, k, k]
+            for k in range(i):
+                element = 0.0
+                for c in range(k, i):
+                    element -= chol[i, c] * inverse[j, c, k]
+                inverse[j, i, k] = element * inverse[j, i, i]
+        if size[j] != 0.0:
+            total += size[j] * math.log(determinant)
     return total
 
 
 @numba.njit(error_model="numpy")
-def _add(total: FloatArray, row: FloatArray, weight: float) -> None:
-    """Add to (p,) the first p numbers of a row times a weight."""
-    for c in range(len(total)):
-        total[c] += weight * row[c]
-
-
-@numba.njit(error_model="numpy")
-def _add_product(total: FloatArray, a: FloatArray, b: FloatArray, weight: float) -> None:
-    """Add a matrix product to a matrix; BLAS would take longer to call, and to compile."""
-    for i in range(a.shape[0]):
-        for k in range(b.shape[1]):
-            for c in range(a.shape[1]):
-                total[i, k] += weight * a[i, c] * b[c, k]
-
-
-@numba.njit(error_model="numpy")
-def _invert_factor(b: FloatArray, noise: float, inverse: FloatArray) -> float:
-    """Invert the Cholesky factor of N = B B' + noise I, in `inverse`; give log|N|."""
-    q = len(b)
-    chol = np.zeros((q, q))
-    logdet = 0.0
-    for a in range(q):
-        for k in range(a + 1):
-            element = noise if a == k else 0.0
-            for c in range(q):
-                element += b[a, c] * b[k, c]
-            for c in range(k):
-                element -= chol[a, c] * chol[k, c]
-            if a == k:
-                chol[a, a] = math.sqrt(element)
-                logdet += math.log(element)
-            else:
-                chol[a, k] = element / chol[k, k]
-        for k in range(a):
+def _solve(inverse: FloatArray, t: FloatArray, w: FloatArray) -> float:
+    """Give w = N^-1 t, a row a group, and the sum of t' w."""
+    n_groups, q = t.shape
+    total = 0.0
+    for j in range(n_groups):
+        for i in range(q):
             element = 0.0
-            for c in range(k, a):
-                element -= chol[a, c] * inverse[c, k]
-            inverse[a, k] = element / chol[a, a]
-        inverse[a, a] = 1.0 / chol[a, a]
-    return logdet
+            for k in range(i + 1):
+                element += inverse[j, i, k] * t[j, k]
+            total += element * element
+            for k in range(i + 1):
+                w[j, k] += inverse[j, i, k] * element
+    return total
+
+
+@numba.njit(error_model="numpy")
+def _slope(inverse: FloatArray, w: FloatArray, size: FloatArray, slope: FloatArray) -> float:
+    """Give the derivatives (w w' - size N^-1) / 2 in N, and the sum of their traces."""
+    n_groups, q = w.shape
+    total = 0.0
+    for j in range(n_groups):
+        for i in range(q):
+            for k in range(i + 1):
+                element = 0.0
+                for c in range(i, q):
+                    element += inverse[j, c, i] * inverse[j, c, k]
+                element = 0.5 * (w[j, i] * w[j, k] - size[j] * element)
+                slope[j, i, k] = slope[j, k, i] = element
+            total += slope[j, i, i]
+    return total
+
+
+@numba.njit(error_model="numpy")
+def _root_slope(
+    spread: FloatArray, slope: FloatArray, b: FloatArray, z_centring: FloatArray
+) -> FloatArray:
+    """Give the derivative in the root of N = B B' + noise I, B = R z_centring root."""
+    n_groups, q = b.shape[:2]
+    centred, found = np.zeros((q, q)), np.zeros((q, q))
+    for j in range(n_groups):
+        for i in range(q):
+            for k in range(q):
+                element = 0.0
+                for c in range(q):
+                    element += slope[j, i, c] * b[j, c, k]
+                for c in range(q):
+                    centred[c, k] += 2.0 * spread[j, i, c] * element
+    for i in range(q):
+        for k in range(q):
+            for c in range(q):
+                found[i, k] += z_centring[c, i] * centred[c, k]
+    return found
 
 
 @numba.njit(error_model="numpy")
@@ -104,8 +170,8 @@ def loglik_and_gradient(
     sigma_e : () array
     outside : (p+1, p+1) array
         Takes [free, 1] to the residuals outside the span of Z.
-    inside : (M, q, p+1) array
-        Takes [free, 1] to the residuals of each (pseudo-)group inside it.
+    inside : (M q, p+1) array
+        Takes [free, 1] to the residuals of each (pseudo-)group inside it, q rows a group.
     spread : (M, q, q) array
         R of each (pseudo-)group.
     size : (M,) array
@@ -119,58 +185,31 @@ def loglik_and_gradient(
     -------
     loglik : () array
     d_free, d_root, d_sigma_e : arrays of shapes (p,), (q, q) and ()
-
-    Notes
-    -----
-    With w = N^-1 t, the derivative in N is (w w' - size N^-1) / 2.
     """
-    p, (n_groups, q) = len(free), spread.shape[:2]
-    noise = sigma_e.item() ** 2
-    d_free, d_root, d_centred = np.zeros(p), np.zeros((q, q)), np.zeros((q, q))
+    sd = sigma_e.item()
+    noise = sd * sd
+    n_groups, q = spread.shape[:2]
+    d_free = np.zeros(len(free))
+    t_outside, t_inside = np.empty(len(outside)), np.empty(len(inside))
+    _residuals(outside, free, t_outside)
+    _residuals(inside, free, t_inside)
     squares = 0.0
-    for i in range(len(outside)):
-        t = _residual(outside[i], free)
-        squares += t * t
-        _add(d_free, outside[i], -t / noise)
-    total = -degrees[1] * math.log(noise) - squares / noise
-    d_noise = 0.5 * (squares / noise - degrees[1]) / noise
+    for i in range(len(t_outside)):
+        squares += t_outside[i] * t_outside[i] / noise
+        t_outside[i] /= noise
     # The root, not the covariance, is taken to the centred columns: it loses fewer digits.
-    centred, b, inverse = np.zeros((q, q)), np.empty((q, q)), np.empty((q, q))
-    _add_product(centred, z_centring, root, 1.0)
-    solved, w = np.empty(q), np.empty(q)
-    slope, product = np.empty((q, q)), np.empty((q, q))
-    for j in range(n_groups):
-        b[:] = 0.0
-        _add_product(b, spread[j], centred, 1.0)
-        total -= size[j] * _invert_factor(b, noise, inverse)
-        for a in range(q):
-            solved[a] = _residual(inside[j, a], free)
-        for a in range(q - 1, -1, -1):
-            t = 0.0
-            for k in range(a + 1):
-                t += inverse[a, k] * solved[k]
-            solved[a] = t
-            total -= t * t
-        for a in range(q):
-            w[a] = 0.0
-            for k in range(a, q):
-                w[a] += inverse[k, a] * solved[k]
-            _add(d_free, inside[j, a], -w[a])
-        for a in range(q):
-            for k in range(q):
-                element = 0.0
-                for c in range(max(a, k), q):
-                    element += inverse[c, a] * inverse[c, k]
-                slope[a, k] = 0.5 * (w[a] * w[k] - size[j] * element)
-            d_noise += slope[a, a]
-        # N = B B' + sigma_e^2 I and B = R root: the derivative in the root is 2 R' slope B.
-        product[:] = 0.0
-        _add_product(product, slope, b, 2.0)
-        _add_product(d_centred, spread[j].T, product, 1.0)
-    _add_product(d_root, z_centring.T, d_centred, 1.0)
-    loglik = 0.5 * (total - degrees[0] * LOG_2PI)
-    d_sigma_e = 2.0 * sigma_e.item() * d_noise
-    return np.asarray(loglik), d_free, d_root, np.asarray(d_sigma_e)
+    centred = _product(z_centring.reshape((1, q, q)), root)[0]
+    b = _product(spread, centred)
+    inverse, slope = np.zeros(spread.shape), np.empty(spread.shape)
+    w = np.zeros((n_groups, q))
+    logdet = degrees[1] * math.log(noise) + _invert_factors(b, noise, size, inverse)
+    total = logdet + squares + _solve(inverse, t_inside.reshape((n_groups, q)), w)
+    _subtract(d_free, outside, t_outside)
+    _subtract(d_free, inside, w.reshape(n_groups * q))
+    d_noise = 0.5 * (squares - degrees[1]) / noise + _slope(inverse, w, size, slope)
+    d_root = _root_slope(spread, slope, b, z_centring)
+    loglik = -0.5 * (degrees[0] * LOG_2PI + total)
+    return np.asarray(loglik), d_free, d_root, np.asarray(2.0 * sd * d_noise)
 
 
 class MarginalLogLik(Op):  # type: ignore[misc]  # PyTensor has no types

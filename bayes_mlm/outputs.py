@@ -39,7 +39,8 @@ def write_run(
     tuple of Path
         ``estimates.csv``; for each model ``<model>.toml`` (the record with the seed and settings
         in force, the versions in its first lines: fitting it again gives the same numbers) and,
-        where there are draws, ``<model>.nc``; and ``published.csv``.
+        where there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``); and
+        ``published.csv``.
 
     Raises
     ------
@@ -52,8 +53,8 @@ def write_run(
         for analysis in analyses:
             name = analysis.record.name
             (stage / f"{name}.toml").write_text(_record_text(analysis), encoding="utf-8")
-            if analysis.fit is not None:
-                save_fit(analysis.fit, stage / f"{name}.nc")
+            for k, fit in enumerate(analysis.fits):
+                save_fit(fit, stage / (f"{name}.nc" if k == 0 else f"{name}.{fit.engine}.nc"))
         if published:
             (stage / "published.csv").write_text(_published_csv(published), encoding="utf-8")
         names = sorted(path.name for path in stage.iterdir())
@@ -100,8 +101,8 @@ def _record_text(analysis: Analysis) -> str:
     record = analysis.record
     source = record.data_source
     changes = {"data": str(source if isinstance(source, str) else source.resolve())}
-    if analysis.fit is not None:
-        asked = analysis.fit.settings
+    if analysis.fits:
+        asked = analysis.fits[0].settings
         lines.append(f"# target_accept {asked.target_accept}")
         settings = RecordSettings(
             draws=asked.draws,
@@ -110,7 +111,7 @@ def _record_text(analysis: Analysis) -> str:
             random_seed=asked.random_seed,
         )
         record = msgspec.structs.replace(record, settings=settings)
-        named = analysis.fit.priors.by_name(analysis.design)
+        named = analysis.fits[0].priors.by_name(analysis.design)
         record = msgspec.structs.replace(
             record, priors={name: prior.to_text() for name, prior in named.items()}
         )

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.design import Design, GroupMeans
+from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws, Variable
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import StorageError
@@ -164,6 +165,8 @@ def _document(fit: Fit) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "engine": fit.engine,
+        "why": fit.why,
+        "report": None if fit.report is None else dataclasses.asdict(fit.report),
         "seconds": fit.seconds,
         "record": msgspec.to_builtins(fit.record),
         "settings": dataclasses.asdict(fit.settings),
@@ -225,6 +228,8 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
             coords={k: v for k, v in posterior.coords.items() if k not in ("chain", "draw")},
         ),
         engine=document["engine"],
+        why=document["why"],
+        report=_report_from_json(document["report"]),
         settings=Settings(**document["settings"]),
         versions=document["versions"],
         verdict=Verdict(tuple(Finding(**finding) for finding in document["verdict"])),
@@ -247,6 +252,12 @@ def _priors_from_json(document: Mapping[str, Any]) -> ModelPriors:
         rho_u=None if document["rho_u"] is None else one(document["rho_u"]),
         sigma_e=one(document["sigma_e"]),
     )
+
+
+def _report_from_json(document: Mapping[str, Any] | None) -> DirectReport | None:
+    if document is None:
+        return None
+    return DirectReport(**{**document, "notes": tuple(document["notes"])})
 
 
 @dataclasses.dataclass(frozen=True)

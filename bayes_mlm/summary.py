@@ -1,13 +1,14 @@
 """Summarise a fit: the posterior, or the REML or OLS estimate, as rows of one shape."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
 from bayes_mlm import posterior
-from bayes_mlm.diagnostics import convergence
-from bayes_mlm.draws import quantities
+from bayes_mlm.diagnostics import Convergence, convergence
+from bayes_mlm.draws import Array, quantities
 from bayes_mlm.errors import EngineError
 from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.fitted import Fit
@@ -55,7 +56,7 @@ def summarise(
     named = dict(quantities(fit.draws, groups=groups))
     named |= dict(_derived(fit, null))
     stacked = np.stack(list(named.values()), axis=-1)
-    found = convergence(stacked)
+    found = _independent(stacked) if fit.engine == "direct" else convergence(stacked)
     lower, upper = _interval(stacked, mass, interval)
     rows = tuple(
         Estimate(
@@ -68,7 +69,7 @@ def summarise(
             upper=float(upper[k]),
             ess_bulk=float(found.ess_bulk[k]),
             ess_tail=float(found.ess_tail[k]),
-            r_hat=float(found.r_hat[k]),
+            r_hat=None if fit.engine == "direct" else float(found.r_hat[k]),
             mcse_mean=float(found.mcse_mean[k]),
         )
         for k, name in enumerate(named)
@@ -97,18 +98,59 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
         raise EngineError(
             "R² draw by draw needs as many draws of the null model: give both the same settings"
         )
-    # The two posteriors are independent, so any pairing of their draws gives R²'s distribution.
-    parts = [source.draws[name] for source in (fit, null) for name in ("sigma_u", "sigma_e")]
-    yield from posterior.r_squared(*parts).items()
+    # Draws of the two models are to be paired independently. Made from one seed they are not: both
+    # are the same quantiles of their posteriors. So the null model's are shifted by half a turn.
+    own = [fit.draws[name] for name in ("sigma_u", "sigma_e")]
+    other = [null.draws[name] for name in ("sigma_u", "sigma_e")]
+    turned = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
+    yield from posterior.r_squared(*own, *turned).items()
 
 
-def _interval(values: Any, mass: float, kind: str) -> tuple[Any, Any]:
+def shortest_interval(values: Array, mass: float) -> tuple[Array, Array]:
+    """Give the ends of the shortest interval that holds `mass` of the draws (the HDI).
+
+    Parameters
+    ----------
+    values : ndarray, shape (draws, k)
+        Of k quantities with one mode each.
+    mass : float
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (k,)
+
+    References
+    ----------
+    Chen & Shao (1999), Journal of Computational and Graphical Statistics 8(1), sec. 3.
+
+    Examples
+    --------
+    >>> lower, upper = shortest_interval(np.array([[0.0], [1.0], [1.1], [1.2], [5.0]]), 0.6)
+    >>> float(lower[0]), float(upper[0])
+    (1.0, 1.2)
+    """
+    ordered = np.sort(values, axis=0)
+    span = min(math.ceil(mass * len(ordered)), len(ordered)) - 1
+    starts = (ordered[span:] - ordered[: len(ordered) - span]).argmin(axis=0)
+    columns = np.arange(ordered.shape[1])
+    return ordered[starts, columns], ordered[starts + span, columns]
+
+
+def _interval(values: Array, mass: float, kind: str) -> tuple[Array, Array]:
     flat = values.reshape(-1, values.shape[-1])
-    if kind == "eti":
-        tail = (1 - mass) / 2
-        lower, upper = np.quantile(flat, [tail, 1 - tail], axis=0)
-        return lower, upper
-    from arviz_stats.base import array_stats
+    if kind == "hdi":
+        return shortest_interval(flat, mass)
+    tail = (1 - mass) / 2
+    lower, upper = np.quantile(flat, [tail, 1 - tail], axis=0)
+    return lower, upper
 
-    ends = np.asarray(array_stats.hdi(flat, mass, axis=0))
-    return ends[..., 0], ends[..., 1]
+
+def _independent(values: Array) -> Convergence:
+    """Say of independent draws what ArviZ estimates of dependent ones; there is no R-hat."""
+    k, n = values.shape[2], values.shape[0] * values.shape[1]
+    return Convergence(
+        r_hat=np.full(k, np.nan),
+        ess_bulk=np.full(k, float(n)),
+        ess_tail=np.full(k, float(n)),
+        mcse_mean=values.reshape(n, k).std(axis=0, ddof=1) / math.sqrt(n),
+    )

@@ -43,6 +43,8 @@ def mock_fit():
             "priors": model_priors(design, record.priors),
             "draws": _independent_draws(design, draws, seed),
             "engine": "nuts",
+            "why": "asked for",
+            "report": None,
             "settings": settings,
             "versions": {"bayes-mlm": "test"},
             "verdict": Verdict((Finding("mock", True, "made for a test"),)),

@@ -223,7 +223,7 @@ def test_large_classes_are_replaced_by_their_cross_products():
         {"y": rng.normal(size=3000), "x": rng.normal(size=3000), "g": np.arange(3000) // 3}
     )
     data = cross_products(build_design("y ~ x + (1 | g)", table))
-    assert data.inside.shape == (3, 1, 3)
+    assert data.inside.shape == (3, 3)
     assert data.size.tolist() == [1000.0, 0.0, 0.0]
 
 

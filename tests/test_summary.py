@@ -9,7 +9,7 @@ from bayes_mlm.errors import EngineError
 from bayes_mlm.estimates import COLUMNS, to_csv
 from bayes_mlm.fitting import design_of
 from bayes_mlm.spec import load_record
-from bayes_mlm.summary import summarise
+from bayes_mlm.summary import shortest_interval, summarise
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,30 @@ def test_engines_are_joined_by_quantity(mock_fit):
     classical = summarise_classical(fit_classical(fit.design), "hsb_ses", fit.design)
     joined = {row.quantity: row for row in compare(summarise(fit), classical)}
     row = joined["beta[ses]"]
-    expected = (row.posterior.estimate - row.classical.estimate) / row.posterior.sd
+    posterior, reml = row.estimates
+    expected = (posterior.estimate - reml.estimate) / posterior.sd
     assert row.difference == pytest.approx(expected)
     # The mock draws lie about the REML estimate: 1,000 of them, so within 4 / sqrt(1000) sds.
     assert abs(row.difference) < 0.13
-    assert joined["loglik"].posterior is None
+    assert joined["loglik"].estimates[0] is None
+
+
+def test_the_shortest_interval_is_arvizs(mock_fit):
+    from arviz_stats.base import array_stats
+
+    values = mock_fit().draws["beta"].reshape(1000, -1)
+    lower, upper = shortest_interval(values, 0.94)
+    theirs = np.asarray(array_stats.hdi(values, 0.94, axis=0))
+    # ArviZ counts floor(0.94 n) steps where we count ceil(0.94 n) draws: one draw of 1,000.
+    assert np.allclose(
+        np.column_stack([lower, upper]), theirs, atol=0.05 * values.std(axis=0).max()
+    )
+
+
+def test_r_squared_pairs_draws_of_the_two_models_independently(mock_fit):
+    """With one seed for both models the draws go together; R² must not narrow because of it."""
+    same, other = (summarise(mock_fit(seed=7), null=mock_fit("hsb_null", seed=s)) for s in (7, 8))
+    assert same["r2_between"].sd == pytest.approx(other["r2_between"].sd, rel=0.15)
 
 
 def test_csv_has_full_precision(mock_fit):
