@@ -87,6 +87,8 @@ def summarise_classical(
                 )
                 rows += [(key, float(value), None, None) for key, value in explained.items()]
         verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
+        if fit.singular:  # an ordinary outcome with few or similar groups, and no fault of the fit
+            verdict = Verdict((*verdict.findings, Finding("singular", True, _SINGULAR)))
         interval = f"{_level(fit):.0%} CI"
     else:
         rows.append(("sigma_e", fit.sigma_e, None, None))
@@ -111,6 +113,10 @@ def summarise_classical(
     )
 
 
+_SINGULAR = (
+    "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
+    "the intervals and the posterior say what else is likely"
+)
 type _Row = tuple[str, float, float | None, Interval | None]
 
 

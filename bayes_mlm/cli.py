@@ -1,7 +1,7 @@
 """Run analyses from the command line: the only place that prints."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -168,9 +168,17 @@ def fit(
         random_seed=random_seed,
         target_accept=target_accept,
     )
-    with _status(f"fitting {record.name}", quiet=quiet):
+    with _status(f"fitting {record.name}", quiet=quiet) as shown:
         null = _null_of(record, data, settings, engine, mass)
-        analysis = analyse(record, settings, data=data, engines=[engine], null=null, mass=mass)
+        analysis = analyse(
+            record,
+            settings,
+            data=data,
+            engines=[engine],
+            null=null,
+            mass=mass,
+            progressbar=shown and engine == "nuts",
+        )
     _print_analysis(analysis, priors=True)
     if out is not None:
         write_run(out, [analysis], analysis.published)
@@ -270,9 +278,14 @@ def _analyse_ladder(
         settings = make_settings(
             record, **asked, random_seed=random_seed, target_accept=target_accept
         )
-        with _status(f"{k}/{len(ladder)} fitting {record.name}", quiet=quiet):
+        with _status(f"{k}/{len(ladder)} fitting {record.name}", quiet=quiet) as shown:
             done[record.name] = analyse(
-                record, settings, engines=engines, null=done.get(record.null or ""), mass=mass
+                record,
+                settings,
+                engines=engines,
+                null=done.get(record.null or ""),
+                mass=mass,
+                progressbar=shown and "nuts" in engines,
             )
         yield done[record.name]
 
@@ -320,9 +333,13 @@ def _print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
     console.print()
 
 
-def _status(message: str, *, quiet: bool) -> AbstractContextManager[object]:
-    """Show what is being done while it lasts, on a terminal only."""
+@contextmanager
+def _status(message: str, *, quiet: bool) -> "Iterator[bool]":
+    """Say on a terminal what is being done; give whether there is one to draw progress on."""
     from bayes_mlm import console as show
 
     console = show.make_console(stderr=True)
-    return nullcontext() if quiet or not console.is_terminal else console.status(message)
+    on_terminal = console.is_terminal and not quiet
+    if on_terminal:
+        console.print(message)
+    yield on_terminal

@@ -12,7 +12,7 @@ from bayes_mlm.published import PublishedRow
 from bayes_mlm.spec import Record
 
 # What a pipe or a file gets; a terminal keeps its own width.
-_PIPE_WIDTH = 150
+_PIPE_WIDTH = 160
 _LEGEND = (
     "direct, nuts: posterior means; HDI: highest density interval. "
     "CI: t or Wald for beta, profile for sigma and icc."

@@ -1,6 +1,7 @@
 """Fit a model: from a formula or a record and a table to draws with a verdict."""
 
 import secrets
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def fit(
     random_seed: int | None = None,
     target_accept: float = DEFAULT_TARGET_ACCEPT,
     engine: Engine = "auto",
-    progressbar: bool = False,
+    progressbar: bool | None = None,
 ) -> Fit:
     """Draw from the posterior of a model and judge the result.
 
@@ -73,8 +74,8 @@ def fit(
     engine : {"auto", "direct", "nuts"}
         "direct" draws independently from the exact posterior; "nuts" runs Markov chains; "auto"
         takes "direct" where it is exact, and "nuts" otherwise. `Fit.why` says which and why.
-    progressbar : bool
-        Whether NUTS draws a progress bar.
+    progressbar : bool, optional
+        Whether NUTS draws a progress bar; by default on a terminal only.
 
     Returns
     -------
@@ -105,6 +106,8 @@ def fit(
         target_accept=target_accept,
     )
     design = design_of(record, data)
+    if progressbar is None:
+        progressbar = sys.stderr.isatty()
     return fit_design(
         record, design, settings, engine=engine, started=started, progressbar=progressbar
     )
