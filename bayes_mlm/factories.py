@@ -273,7 +273,7 @@ def partial_pooling(
         "conditional" has u as a parameter and the rows as observations ``y``, to look at and to
         build on. "marginal" integrates u out exactly: the same posterior of everything else, from
         per-group cross-products, faster by far. Given its draws,
-        `bayes_mlm.group_effects.draw_group_effects` draws u.
+        `bayes_mlm.recovery.recover_effects` draws u.
 
     Returns
     -------

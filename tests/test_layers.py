@@ -97,9 +97,15 @@ def test_heavy_libraries_stay_unimported(action: str) -> None:
     assert not modules & set(HEAVY)
 
 
+# A class of PyTensor's cannot be made without it; who uses this module imports it in a function.
+MADE_OF_PYTENSOR = {"marginal_op"}
+
+
 def test_no_module_imports_a_heavy_library_at_its_top() -> None:
-    names = sorted(path.stem for path in (ROOT / "bayes_mlm").glob("*.py"))
-    modules = [f"bayes_mlm.{name}" for name in names if not name.startswith("__")]
+    paths = [path.relative_to(ROOT) for path in (ROOT / "bayes_mlm").rglob("*.py")]
+    wanted = [path for path in paths if path.stem not in MADE_OF_PYTENSOR | {"__main__"}]
+    modules = sorted(".".join(path.with_suffix("").parts) for path in wanted)
+    modules = [name.removesuffix(".__init__") for name in modules]
     program = (
         "import importlib, json, sys\n"
         f"for name in {modules!r}:\n    importlib.import_module(name)\n"

@@ -10,6 +10,7 @@ from bayes_mlm.classical import fit_classical, summarise_classical
 from bayes_mlm.data import as_table
 from bayes_mlm.diagnostics import diagnose
 from bayes_mlm.draws import quantities
+from bayes_mlm.errors import EngineError
 from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitting import design_of, fit, fit_design, make_settings
 from bayes_mlm.spec import KINDS, load_record
@@ -49,6 +50,7 @@ def fits():
             simulated(),
             kind=kind,
             group=None if bar else "g",
+            engine="nuts",
             draws=1000,
             tune=500,
             chains=4,
@@ -103,7 +105,7 @@ def test_variances_and_group_effects_are_recovered(fits):
 
 def test_the_same_seed_gives_the_same_draws(fits):
     one = fits["pooled"]
-    again = fit_design(one.record, one.design, one.settings)
+    again = fit_design(one.record, one.design, one.settings, engine="nuts")
     for name, values in quantities(one.draws):
         assert np.array_equal(values, dict(quantities(again.draws))[name]), name
 
@@ -129,14 +131,16 @@ def test_the_factory_samples_by_itself():
     assert float(tree["posterior"]["beta"].sel(term="ses").mean()) == pytest.approx(5.9093, abs=0.1)
 
 
+@pytest.mark.parametrize("engine", ["direct", "nuts"])
 @pytest.mark.parametrize("name", LADDER)
-def test_the_ladder_agrees_with_a_long_reference_run(name):
+def test_the_ladder_agrees_with_a_long_reference_run(name, engine):
     """Means within 0.1 posterior sd of 20,000 draws of the conditional model (the issue)."""
     stored = json.loads(REFERENCE.read_text())["records"][name]
     assert stored["ok"], stored["verdict"]
     record = load_record(name)
     settings = make_settings(record, random_seed=1982)
-    result = fit_design(record, design_of(record), settings)
+    result = fit_design(record, design_of(record), settings, engine=engine)
+    assert result.engine == engine
     assert result.verdict.ok, str(result.verdict)
     for quantity, values in quantities(result.draws):
         long = stored["quantities"][quantity]
@@ -145,3 +149,30 @@ def test_the_ladder_agrees_with_a_long_reference_run(name):
     u = result.draws["u"].mean(axis=(0, 1))
     # All 160 schools: the largest of 160 differences, hence a little more room.
     assert (np.abs(u - stored["u_mean"]) < 0.15 * np.array(stored["u_sd"])).all()
+
+
+def test_auto_says_which_engine_and_why():
+    exact = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+    assert (exact.engine, exact.why) == ("direct", "exact by quadrature")
+    assert exact.report.log_marginal_likelihood is not None
+    handed_over = fit(
+        "reaction ~ days",
+        "sleepstudy",
+        kind="no_pooling",
+        group="subject",
+        priors={"u": "StudentT(3, 300, 50)"},
+        draws=200,
+        tune=300,
+        random_seed=1,
+    )
+    assert handed_over.engine == "nuts"
+    assert handed_over.why == "not direct: the groups' own intercepts have a StudentT prior"
+    with pytest.raises(EngineError, match="use nuts"):
+        fit_design(handed_over.record, handed_over.design, handed_over.settings, engine="direct")
+
+
+def test_a_direct_fit_survives_storage(tmp_path):
+    one = fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1)
+    again = load_fit(save_fit(one, tmp_path / "fit.nc"))
+    assert again.report == one.report
+    assert summarise(again) == summarise(one)
