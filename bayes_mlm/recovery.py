@@ -5,14 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.design import Design
-from bayes_mlm.direct.effects import Conditions, draw_effects, summarise_effects
+from bayes_mlm.direct.effects import MAX_EFFECTS, Conditions, draw_effects, summarise_effects
 from bayes_mlm.direct.quadratic import make_kernel
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.reduced import reduce
 from bayes_mlm.sufficient import FloatArray, from_design
-
-# Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
-MAX_EFFECTS = 20_000_000
 
 
 def recover_effects(

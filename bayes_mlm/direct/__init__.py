@@ -14,7 +14,7 @@ import numpy as np
 
 from bayes_mlm.design import Design
 from bayes_mlm.direct.density import Problem, Variances, draw_beta, make_problem
-from bayes_mlm.direct.effects import Conditions, draw_effects, summarise_effects
+from bayes_mlm.direct.effects import MAX_EFFECTS, Conditions, draw_effects, summarise_effects
 from bayes_mlm.direct.propriety import check_proper
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.direct.start import choose_start
@@ -26,8 +26,6 @@ from bayes_mlm.model_priors import ModelPriors
 from bayes_mlm.reduced import reduce
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_design
 
-# Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
-MAX_EFFECTS = 20_000_000
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
 # thirtieth of what the other parameters' spread adds to it.
 LEAST_SUMMARISED = 1000

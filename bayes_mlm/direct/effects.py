@@ -20,6 +20,9 @@ from bayes_mlm.direct.quadratic import Kernel, invert_classes, triangle
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
 
+# Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
+MAX_EFFECTS = 20_000_000
+
 # Numbers of u that are held at a time, so that the working arrays stay in the cache.
 CHUNK = 40_000
 
