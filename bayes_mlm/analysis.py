@@ -16,10 +16,13 @@ from bayes_mlm.errors import EngineError
 from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.fitting import design_of, fit_design
-from bayes_mlm.published import PublishedRow, check_published
+from bayes_mlm.published import PublishedRow, check_published, printed_figures
 from bayes_mlm.spec import Record
 from bayes_mlm.summary import DEFAULT_MASS, summarise
+from bayes_mlm.verdict import Finding
 
+# In posterior sds. At a variance estimated as zero the posterior mean lies about one away.
+MAX_DIFFERENCE = 3.0
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
 
@@ -53,8 +56,23 @@ class Analysis:
 
     @property
     def ok(self) -> bool:
-        """Tell whether every engine's verdict is clean."""
-        return all(summary.verdict.ok for summary in self.summaries)
+        """Tell whether every engine's verdict is clean, and they agree."""
+        return self.agreement.ok and all(summary.verdict.ok for summary in self.summaries)
+
+    @property
+    def agreement(self) -> Finding:
+        """Whether posterior and REML or OLS tell one story; if not, the priors matter much."""
+        far = [row for row in self.compared if abs(row.difference or 0.0) > MAX_DIFFERENCE]
+        if not far:
+            return Finding("agreement", True, "posterior and REML or OLS agree")
+        worst = max(far, key=lambda row: abs(row.difference or 0.0))
+        return Finding(
+            "agreement",
+            False,
+            f"posterior and REML or OLS differ by {worst.difference:+.1f} posterior sds in "
+            f"{worst.quantity}: the priors matter much; look at them, and at the scale and "
+            "origin of the predictors",
+        )
 
     @property
     def rows(self) -> tuple[Estimate, ...]:
@@ -110,6 +128,7 @@ def analyse(
         if settings is None:
             raise EngineError(f"{engine} needs settings; make them with make_settings")
         fits.append(fit_design(record, design, settings, engine=engine, progressbar=progressbar))
+    published = check_published(record, design, classical)
     summaries = [summarise(fit, null=_same_engine(null, fit), mass=mass) for fit in fits]
     summaries.append(
         summarise_classical(
@@ -122,8 +141,8 @@ def analyse(
         fits=tuple(fits),
         classical=classical,
         summaries=tuple(summaries),
-        compared=compare(*summaries, published=record.published),
-        published=check_published(record, design, classical),
+        compared=compare(*summaries, printed=printed_figures(published)),
+        published=published,
     )
 
 

@@ -328,7 +328,7 @@ def _print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
         console.print(show.priors_table(analysis))
         console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].why})")
     console.print(show.estimates_table(analysis))
-    for line in [*show.verdict_lines(analysis.summaries), *analysis.design.notes]:
+    for line in [*show.verdict_lines(analysis), *analysis.design.notes]:
         console.print(line)
     console.print()
 

@@ -1,10 +1,9 @@
 """Put the engines' estimates of one model side by side, and say how far apart they are."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bayes_mlm.estimates import CLASSICAL, Estimate, Summary
-from bayes_mlm.spec import Published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +29,15 @@ class Compared:
     published: str | None
 
 
-def compare(*summaries: Summary, published: Iterable[Published] = ()) -> tuple[Compared, ...]:
+def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tuple[Compared, ...]:
     """Join the summaries of one model by quantity.
 
     Parameters
     ----------
     *summaries : Summary
         One an engine, those from draws first.
-    published : iterable of Published
-        The record's published figures.
+    printed : mapping of str to str, optional
+        The figure printed elsewhere for a quantity (`bayes_mlm.published.printed_figures`).
 
     Returns
     -------
@@ -56,10 +55,6 @@ def compare(*summaries: Summary, published: Iterable[Published] = ()) -> tuple[C
     >>> round(row.difference, 2)
     0.5
     """
-    printed = {
-        figure.corrects or figure.quantity: f"{figure.value}{'*' if figure.corrects else ''}"
-        for figure in published
-    }
     models = {row.quantity: row.model for summary in summaries for row in summary}
     rows = []
     for quantity, model in models.items():
@@ -70,7 +65,7 @@ def compare(*summaries: Summary, published: Iterable[Published] = ()) -> tuple[C
                 quantity=quantity,
                 estimates=estimates,
                 difference=_difference(estimates),
-                published=printed.get(quantity),
+                published=(printed or {}).get(quantity),
             )
         )
     return tuple(rows)

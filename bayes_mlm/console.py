@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.estimates import CLASSICAL, Estimate, Summary
+from bayes_mlm.estimates import CLASSICAL, Estimate
 from bayes_mlm.published import PublishedRow
 from bayes_mlm.spec import Record
 
@@ -15,7 +15,8 @@ from bayes_mlm.spec import Record
 _PIPE_WIDTH = 160
 _LEGEND = (
     "direct, nuts: posterior means; HDI: highest density interval. "
-    "CI: t or Wald for beta, profile for sigma and icc."
+    "CI: t or Wald for beta, profile for sigma and icc. "
+    "r2 takes the model and its null model as independent, so its HDI is too wide."
 )
 _LADDER = ("Intercept", "ses", "sector", "ses:sector")
 
@@ -74,12 +75,19 @@ def estimates_table(analysis: Analysis) -> Table:
     return table
 
 
-def verdict_lines(summaries: Sequence[Summary]) -> list[str]:
-    """Say for each engine whether to believe it, and why."""
-    return [
-        f"{'ok    ' if summary.verdict.ok else 'NOT OK'} {summary.engine}: {summary.verdict}"
-        for summary in summaries
+def verdict_lines(analysis: Analysis) -> list[str]:
+    """Say for each engine whether to believe it, and why; and whether they disagree."""
+    lines = [
+        f"{_sign(summary.verdict.ok)} {summary.engine}: {summary.verdict}"
+        for summary in analysis.summaries
     ]
+    if not analysis.agreement.ok:
+        lines.append(f"{_sign(False)} {analysis.agreement.message}")
+    return lines
+
+
+def _sign(ok: bool) -> str:
+    return "ok    " if ok else "NOT OK"
 
 
 def priors_table(analysis: Analysis) -> Table:

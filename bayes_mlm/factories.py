@@ -96,7 +96,7 @@ def between(design: Design, priors: Priors = None) -> "pm.Model":
 
     References
     ----------
-    Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., sec. 3.3 (ecological regression).
+    Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., ch. 3, on aggregation.
 
     Examples
     --------

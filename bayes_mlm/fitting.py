@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from bayes_mlm.cautions import cautions, unidentified
 from bayes_mlm.data import Table, as_table, read_table
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design
@@ -25,8 +26,10 @@ from bayes_mlm.kinds import for_kind
 from bayes_mlm.model_priors import ModelPriors, model_priors
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
+from bayes_mlm.reduced import reduce
 from bayes_mlm.spec import IN_MEMORY, Kind, Record, check_record, load_record
-from bayes_mlm.verdict import Verdict
+from bayes_mlm.sufficient import from_design
+from bayes_mlm.verdict import Finding, Verdict
 
 type Engine = Literal["auto", "direct", "nuts"]
 
@@ -136,7 +139,7 @@ def fit_design(
         report=drawn.report,
         settings=settings,
         versions=installed_versions(),
-        verdict=drawn.verdict,
+        verdict=Verdict((*drawn.verdict.findings, *_cautions(design, priors, drawn))),
         seconds=time.perf_counter() - began,
     )
 
@@ -189,6 +192,16 @@ def _draw(
         why = f"not direct: {reason}"
     draws = _sample(kind, design, priors, settings, progressbar=progressbar)
     return _Drawn(draws=draws, engine="nuts", why=why, verdict=diagnose(draws))
+
+
+def _cautions(design: Design, priors: ModelPriors, drawn: _Drawn) -> list[Finding]:
+    """List what the engine's own verdict does not see."""
+    independent = drawn.draws.n_chains * drawn.draws.n_draws if drawn.engine == "direct" else None
+    found = cautions(design, priors, independent)
+    if drawn.engine == "nuts" and priors.sigma_u:  # the direct engine's report says this itself
+        notes = unidentified(reduce(from_design(design)))
+        found += [Finding("identification", False, note) for note in notes]
+    return found
 
 
 def _sample(

@@ -183,7 +183,10 @@ def invert_classes(r: FloatArray, s: FloatArray) -> tuple[FloatArray, FloatArray
         return 1.0 / inner, np.log(inner[..., 0, 0])
     inner = r @ s[:, None] @ r.swapaxes(1, 2)
     inner += np.eye(r.shape[-1])
-    return _sweep(inner)
+    # A scan reaches covariances so large that a pivot is lost; what comes of it is not finite,
+    # which every caller looks at.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return _sweep(inner)
 
 
 def _sweep(a: FloatArray) -> tuple[FloatArray, FloatArray]:

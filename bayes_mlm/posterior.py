@@ -35,7 +35,7 @@ def icc(sigma_u: ArrayLike, sigma_e: ArrayLike) -> Array:
 
     References
     ----------
-    Raudenbush & Bryk (2002), eq. 2.9 and 4.7.
+    Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd ed., ch. 2 and 4.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def reliability(icc: ArrayLike, group_sizes: ArrayLike) -> Array:
 
     References
     ----------
-    Raudenbush & Bryk (2002), eq. 3.44 (p. 46 of the 2nd edition gives the mean over groups).
+    Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd ed., ch. 3 and 4.
 
     Examples
     --------
@@ -126,13 +126,20 @@ def explained(sigma: ArrayLike, sigma_null: ArrayLike) -> Array:
     Parameters
     ----------
     sigma, sigma_null : array_like
-        The sd at that level (`sigma_u` or `sigma_e`) in the model and in the null model; draws of
-        the two are independent, so any pairing of draws gives the distribution of R².
+        The sd at that level (`sigma_u` or `sigma_e`) in the model and in the null model.
 
     Returns
     -------
     ndarray
         1 or less; NaN where the null model's sd is zero.
+
+    Notes
+    -----
+    The two models are fitted to the same outcome, so their variance components err together; two
+    separate posteriors do not know that. An interval of R² from draws paired at random is
+    therefore too wide: on High School and Beyond (sector by ses) its sd is 0.084 between and 0.023
+    within, where resampling schools and refitting gave about 0.05 and 0.007. Read the estimate,
+    and take the interval as an outer bound.
 
     References
     ----------

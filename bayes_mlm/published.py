@@ -195,6 +195,29 @@ def tally(rows: Iterable[PublishedRow]) -> Tally:
     )
 
 
+def printed_figures(rows: Iterable[PublishedRow]) -> dict[str, str]:
+    """Give the figure printed for each quantity, with an asterisk where it had to be corrected.
+
+    A figure of the quantity itself comes before one that stands in its place, and the first
+    printing before later ones.
+
+    Examples
+    --------
+    >>> printed = printed_figures(check_published(load_record("hsb_ses")))
+    >>> printed["beta[ses]"], printed["icc"]
+    ('2.390', '0.1139*')
+    """
+    printed: dict[str, str] = {}
+    rows = list(rows)
+    for row in [*rows, *rows]:
+        own = row.corrects is None or row.quantity == row.corrects
+        key = row.quantity if own else row.corrects
+        if key is not None and (own or key not in printed):
+            star = "*" if row.status == "corrected" else ""
+            printed.setdefault(key, f"{row.printed}{star}")
+    return printed
+
+
 def find_figure(quantity: str, own: Mapping[str, float], record: Record | None = None) -> float:
     """Look a figure up, in the model's own or, as ``record/quantity``, in another record's.
 

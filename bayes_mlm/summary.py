@@ -98,8 +98,8 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
         raise EngineError(
             "R² draw by draw needs as many draws of the null model: give both the same settings"
         )
-    # Draws of the two models are to be paired independently. Made from one seed they are not: both
-    # are the same quantiles of their posteriors. So the null model's are shifted by half a turn.
+    # Made from one seed, draws of two models are the same quantiles of their posteriors, and R²
+    # would seem far too certain. Shifted by half a turn they are independent: an outer bound.
     own = [fit.draws[name] for name in ("sigma_u", "sigma_e")]
     other = [null.draws[name] for name in ("sigma_u", "sigma_e")]
     turned = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]

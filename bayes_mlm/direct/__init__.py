@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bayes_mlm.cautions import unidentified
 from bayes_mlm.design import Design
 from bayes_mlm.direct.density import Problem, Variances, draw_beta, make_problem
 from bayes_mlm.direct.effects import MAX_EFFECTS, Conditions, draw_effects, summarise_effects
@@ -171,7 +172,7 @@ def sample_direct(
         report=replace(
             report,
             log_marginal_likelihood=report.log_marginal_likelihood if proper else None,
-            notes=_notes(problem),
+            notes=unidentified(problem.reduced),
         ),
     )
 
@@ -236,23 +237,6 @@ def _effects(
     part = Conditions(beta=beta[:most], root=root[:most], sigma_e=sigma_e[:most])
     summary = summarise_effects(reduced, problem.kernel, part)
     return {"u_mean": summary.mean, "u_sd": summary.sd}
-
-
-def _notes(problem: Problem) -> tuple[str, ...]:
-    """Say what the data cannot tell."""
-    reduced, notes = problem.reduced, []
-    if problem.q and reduced.between_df < 1:
-        notes.append(
-            f"the fixed effects explain every difference between the {len(reduced.c)} groups, so "
-            "the posterior of sigma_u is its prior; drop a predictor of the group level, or look "
-            "at how the results move with that prior"
-        )
-    if problem.q and reduced.within_df < 1:
-        notes.append(
-            "the groups have too few rows to tell group effects from residuals: only the priors "
-            "divide the variance between sigma_u and sigma_e; drop the group effects"
-        )
-    return tuple(notes)
 
 
 def _variable(design: Design, name: str, values: FloatArray, shape: tuple[int, int]) -> Variable:

@@ -66,7 +66,7 @@ def certify(optimum: Optimum, check: StatsmodelsCheck) -> Certificate:
     loglik = optimum.loglik
     finite = math.isfinite(loglik) and math.isfinite(optimum.decrement)
     difference = None if check.loglik is None else check.loglik - loglik
-    allowed = max(AGREEMENT, ROUNDING * abs(loglik))
+    allowed = max(AGREEMENT, ROUNDING * abs(loglik), check.rounding)
     slack = 1e-9 * (1.0 + abs(loglik))
     reached = sum(start.loglik >= loglik - slack for start in optimum.starts)
     faults = []

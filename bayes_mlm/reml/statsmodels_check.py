@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayes_mlm.design import INTERCEPT
 from bayes_mlm.errors import EngineError
 from bayes_mlm.marginal import Method
 from bayes_mlm.sufficient import FloatArray
@@ -37,11 +38,15 @@ class StatsmodelsCheck:
         not asked for.
     reason : str
         Why there is no `loglik`; empty if there is one.
+    rounding : float
+        What rounding leaves of its log-likelihood: it works on cross-products, which squares the
+        condition number of the columns.
     """
 
     loglik: float | None
     beta_cov_joint: FloatArray | None = None
     reason: str = ""
+    rounding: float = 0.0
 
 
 def statsmodels_check(
@@ -80,11 +85,19 @@ def statsmodels_check(
     q = lam.shape[0]
     effects = design.Z @ lam if q else np.zeros((len(design.y), 1))
     identity = np.eye(max(q, 1))
+    # Centring is a turn of determinant one: it leaves either likelihood as it is, and saves the
+    # digits that a large offset would cost in its cross-products.
+    turn = np.eye(design.X.shape[1])
+    if INTERCEPT in design.terms:
+        place = design.terms.index(INTERCEPT)
+        turn[place] -= design.X.mean(axis=0)
+        turn[place, place] = 1.0
+    x = design.X @ turn
     with warnings.catch_warnings():
         # Its warnings concern its own optimiser and parametrisation, neither of which is used.
         warnings.simplefilter("ignore")
         try:
-            model = MixedLM(design.y, design.X, groups=design.codes, exog_re=effects)
+            model = MixedLM(design.y, x, groups=design.codes, exog_re=effects)
             model.reml, model.cov_pen = method == "REML", None  # `fit` sets these; we do not fit
             beta, _ = model.get_fe_params(identity, np.empty(0))
             params = MixedLMParams.from_components(beta, cov_re=identity)
@@ -92,10 +105,11 @@ def statsmodels_check(
             covariance = None
             if joint and q and abs(np.linalg.det(lam)) > 0.0:
                 hessian, _ = model.hessian(params)
-                covariance = np.linalg.inv(-hessian)[: len(beta), : len(beta)]
+                covariance = turn @ np.linalg.inv(-hessian)[: len(beta), : len(beta)] @ turn.T
         except (np.linalg.LinAlgError, ValueError) as error:
             raise EngineError(
                 f"statsmodels could not evaluate the likelihood at our optimum ({error}); fit "
                 "with check=False to go without its confirmation"
             ) from error
-    return StatsmodelsCheck(loglik=loglik, beta_cov_joint=covariance)
+    rounding = float(np.finfo(float).eps * np.linalg.cond(x / np.linalg.norm(x, axis=0)) ** 2)
+    return StatsmodelsCheck(loglik=loglik, beta_cov_joint=covariance, rounding=rounding)

@@ -1,0 +1,104 @@
+"""Say what no sampler's diagnostics can see: a model whose data or priors mislead."""
+
+import numpy as np
+
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.reduced import Reduced
+from bayes_mlm.verdict import Finding
+
+# How many sds zero may lie from the mean of a column whose slope varies between groups. The priors
+# of sigma_u[Intercept] and rho_u hold at zero; far outside of the data they press on the slope.
+MAX_OFFSET = 3.0
+# With fewer groups left over than this, a flat prior on sigma_u leaves it without a posterior sd.
+LEAST_GROUPS_FOR_FLAT = 4
+# As many independent draws as are asked of Markov chains.
+LEAST_DRAWS = 400
+
+
+def unidentified(reduced: Reduced) -> tuple[str, ...]:
+    """Say what the data cannot tell, so that the priors decide.
+
+    Parameters
+    ----------
+    reduced : Reduced
+        Of the design.
+
+    Returns
+    -------
+    tuple of str
+        Empty where the data tell every parameter.
+    """
+    if reduced.q == 0:
+        return ()
+    notes = []
+    if reduced.between_df < 1:
+        notes.append(
+            f"the fixed effects explain every difference between the {len(reduced.c)} groups, so "
+            "the posterior of sigma_u is its prior; drop a predictor of the group level, or look "
+            "at how the results move with that prior"
+        )
+    if reduced.within_df < 1:
+        notes.append(
+            "the groups have too few rows to tell group effects from residuals: only the priors "
+            "divide the variance between sigma_u and sigma_e; drop the group effects"
+        )
+    return tuple(notes)
+
+
+def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> list[Finding]:
+    """List what is wrong with the question, where the answer was computed rightly.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind.
+    priors : ModelPriors
+        In force.
+    n_independent : int or None
+        Number of independent draws; None for Markov chains, which are judged by their ESS.
+
+    Returns
+    -------
+    list of Finding
+        Empty if there is nothing to say.
+    """
+    found = [Finding("offset", False, text) for text in _far_from_zero(design)]
+    flat = [prior for prior in priors.sigma_u if not prior.is_proper]
+    if flat and design.J - _group_columns(design) < LEAST_GROUPS_FOR_FLAT:
+        found.append(
+            Finding(
+                "moments",
+                False,
+                f"with {design.J} groups a flat prior leaves sigma_u without a posterior mean or "
+                "sd; give it a proper prior such as HalfNormal",
+            )
+        )
+    if n_independent is not None and n_independent < LEAST_DRAWS:
+        found.append(
+            Finding(
+                "draws",
+                False,
+                f"{n_independent} independent draws: {LEAST_DRAWS} are wanted: raise --draws",
+            )
+        )
+    return found
+
+
+def _far_from_zero(design: Design) -> list[str]:
+    if INTERCEPT not in design.effects or design.kind == "no_pooling":
+        return []
+    texts = []
+    for effect, column in zip(design.effects, design.Z.T, strict=True):
+        mean, sd = float(np.mean(column)), float(np.std(column))
+        if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
+            texts.append(
+                f"{effect} is {abs(mean) / sd:.0f} sds from zero on average, where the priors of "
+                f"sigma_u[Intercept] and rho_u hold, and they press on sigma_u[{effect}]; centre "
+                f"it: center({effect}) in the formula and in the bar"
+            )
+    return texts
+
+
+def _group_columns(design: Design) -> int:
+    return 1 if design.base is None else int(np.count_nonzero(~design.base.varies))
