@@ -44,6 +44,8 @@ class Analysis:
         A row a quantity, the engines side by side.
     published : tuple of PublishedRow
         The record's published figures, each with its verdict.
+    mass : float
+        Of the intervals.
     """
 
     record: Record
@@ -53,6 +55,7 @@ class Analysis:
     summaries: tuple[Summary, ...]
     compared: tuple[Compared, ...]
     published: tuple[PublishedRow, ...]
+    mass: float
 
     @property
     def ok(self) -> bool:
@@ -143,6 +146,7 @@ def analyse(
         summaries=tuple(summaries),
         compared=compare(*summaries, printed=printed_figures(published)),
         published=published,
+        mass=mass,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bayes_mlm._version import __version__
-from bayes_mlm.errors import BayesMLMError, PriorError
+from bayes_mlm.errors import BayesMLMError, EngineError, PriorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -160,6 +160,11 @@ def fit(
         missing=missing,
         priors=_read_priors(prior or []),
     )
+    if engine in ("reml", "ols") and (prior or draws or tune or chains):
+        raise EngineError(
+            f"--engine {engine} has no priors and no draws; leave --prior, --draws, --tune and "
+            "--chains away, or choose --engine auto"
+        )
     settings = make_settings(
         record,
         draws=draws,
@@ -179,7 +184,7 @@ def fit(
             mass=mass,
             progressbar=shown and engine == "nuts",
         )
-    _print_analysis(analysis, priors=True)
+    _print_analysis(analysis, priors=not quiet)
     if out is not None:
         write_run(out, [analysis], analysis.published)
         show.make_console().print(f"written to {out}")
@@ -193,16 +198,14 @@ def models(
 ) -> None:
     """List the bundled models, or print one's record, to start your own from."""
     from bayes_mlm import console as show
-    from bayes_mlm.spec import load_record, records
+    from bayes_mlm.spec import as_starter, dump_record, load_record, records
 
     console = show.make_console()
     if name is None:
         console.print(show.records_table(records()))
         console.print("bayes-mlm models NAME prints one; bayes-mlm fit NAME fits it")
         return
-    source = load_record(name).source
-    assert source is not None  # for mypy: what load_record returns has a file
-    console.print(Path(source).read_text(encoding="utf-8"), soft_wrap=True, end="")
+    console.print(dump_record(as_starter(load_record(name))), soft_wrap=True, end="")
 
 
 @app.command()

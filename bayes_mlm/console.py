@@ -13,11 +13,6 @@ from bayes_mlm.spec import Record
 
 # What a pipe or a file gets; a terminal keeps its own width.
 _PIPE_WIDTH = 160
-_LEGEND = (
-    "direct, nuts: posterior means; HDI: highest density interval. "
-    "CI: t or Wald for beta, profile for sigma and icc. "
-    "r2 takes the model and its null model as independent, so its HDI is too wide."
-)
 _LADDER = ("Intercept", "ses", "sector", "ses:sector")
 
 
@@ -45,7 +40,7 @@ def estimates_table(analysis: Analysis) -> Table:
     table.add_column("quantity", no_wrap=True)
     drawn = [summary for summary in analysis.summaries if summary.engine not in CLASSICAL]
     printed = any(row.published for row in analysis.compared)
-    table.caption = _LEGEND + (" printed: in 2015; * is wrong." if printed else "")
+    table.caption = " ".join(_legend(analysis, bool(drawn), printed))
     for k, summary in enumerate(analysis.summaries):
         classical = summary.engine in CLASSICAL
         table.add_column(summary.engine, justify="right", overflow="fold")
@@ -75,6 +70,18 @@ def estimates_table(analysis: Analysis) -> Table:
     return table
 
 
+def _legend(analysis: Analysis, drawn: bool, printed: bool) -> list[str]:
+    """Explain the columns that are there."""
+    texts = ["CI: t or Wald for beta, profile for sigma and icc."]
+    if drawn:
+        texts.insert(0, "direct, nuts: posterior means; HDI: highest density interval.")
+    if drawn and any(row.quantity == "r2_between" for row in analysis.compared):
+        texts.append("r2 takes model and null model as independent: its HDI is too wide.")
+    if printed:
+        texts.append("printed: elsewhere, as the record says; * is wrong.")
+    return texts
+
+
 def verdict_lines(analysis: Analysis) -> list[str]:
     """Say for each engine whether to believe it, and why; and whether they disagree."""
     lines = [
@@ -96,7 +103,8 @@ def priors_table(analysis: Analysis) -> Table:
     table.add_column("prior for")
     table.add_column("in outcome units")
     for name, prior in analysis.fits[0].priors.by_name(analysis.design).items():
-        table.add_row(name, str(prior))
+        at = " (where predictors are at their means)" if name == "Intercept" else ""
+        table.add_row(name + at, str(prior))
     return table
 
 

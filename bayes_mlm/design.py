@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data import (
-    Table,
+    as_table,
     check_group,
     check_group_level,
     check_outcome,
@@ -33,7 +33,7 @@ _VARIES = 1e-9
 _ALIASED = 1e-8
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Design:
     """Hold the arrays of one model, with the names of their rows and columns.
 
@@ -82,6 +82,11 @@ class Design:
     base: "GroupMeans | None" = None
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say what the design is of, and its size."""
+        groups = f", {self.J} groups ({self.group})" if self.group else ""
+        return f"<Design {str(self.formula)!r} [{self.kind}], n = {self.n}{groups}>"
 
     @property
     def n(self) -> int:
@@ -158,7 +163,7 @@ class Rows:
 
 def build_design(
     formula: str | Formula,
-    table: Table,
+    table: Any,
     *,
     group: str | None = None,
     missing: Literal["error", "drop"] = "error",
@@ -170,8 +175,8 @@ def build_design(
     ----------
     formula : str or Formula
         For example ``"mathach ~ ses * sector + (1 | schoolid)"``.
-    table : Table
-        Columns as read by `bayes_mlm.read_table` or `bayes_mlm.as_table`.
+    table : data frame, mapping or Table
+        Any frame narwhals supports, or what `bayes_mlm.read_table` gives.
     group : str, optional
         The grouping column of a formula without a bar, for the kinds that need groups.
     missing : {"error", "drop"}
@@ -196,6 +201,11 @@ def build_design(
     >>> design.n, design.J, design.terms, design.effects
     (7185, 160, ('Intercept', 'ses'), ('Intercept',))
     """
+    if not isinstance(formula, (str, Formula)):
+        raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
+    if isinstance(group_level, str):
+        group_level = (group_level,)
+    table = as_table(table)
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     if group is not None and parsed.group is not None and group != parsed.group:
         raise DesignError(

@@ -35,7 +35,7 @@ class Variable:
     values: Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Draws:
     """Hold the draws of every variable of a model, with the sampler's own record of them.
 
@@ -62,6 +62,10 @@ class Draws:
     def n_draws(self) -> int:
         """Number of kept draws in each chain."""
         return int(self.posterior["sigma_e"].values.shape[1])
+
+    def __repr__(self) -> str:
+        """Name the variables and the number of draws."""
+        return f"<Draws of {', '.join(self.posterior)}: {self.n_chains} x {self.n_draws}>"
 
     def __getitem__(self, name: str) -> Array:
         """Give one variable's draws, shape (chains, draws, ...)."""
@@ -92,7 +96,7 @@ class Draws:
         import xarray as xr
 
         groups = {
-            "posterior": self._dataset(self.posterior),
+            "posterior": self._dataset(in_arviz_order(self.posterior)),
             "sample_stats": self._dataset(self.sample_stats),
         }
         if design is not None:
@@ -112,6 +116,16 @@ class Draws:
         coords = {dim: self.coords[dim] for dim in self.coords if dim in used}
         coords |= {"chain": np.arange(self.n_chains), "draw": np.arange(self.n_draws)}
         return xr.Dataset({name: (v.dims, v.values) for name, v in variables.items()}, coords)
+
+
+def in_arviz_order(variables: Mapping[str, Variable]) -> dict[str, Variable]:
+    """Put variables of more dimensions first.
+
+    ArviZ 1.3 labels the flattened elements of a variable in the order in which its dimensions
+    first appear in the dataset; after ``sigma_u`` (effect), ``u`` (group, effect) would be given
+    each other's labels.
+    """
+    return dict(sorted(variables.items(), key=lambda item: -len(item[1].dims)))
 
 
 def draws_from_datatree(tree: "xr.DataTree") -> Draws:

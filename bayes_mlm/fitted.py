@@ -42,7 +42,7 @@ class Settings:
     target_accept: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Fit:
     """Hold one fitted model: posterior draws, what they were made from, and whether to trust them.
 
@@ -89,6 +89,12 @@ class Fit:
     versions: Mapping[str, str]
     verdict: Verdict
     seconds: float
+
+    def __repr__(self) -> str:
+        """Say what was fitted, by what, and the verdict; `summarise` gives the numbers."""
+        shape = f"{self.draws.n_chains} x {self.draws.n_draws} draws"
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        return f"<Fit {self.record.formula!r} by {self.engine}, {shape}, {sign}: {self.verdict}>"
 
     @cached_property
     def data(self) -> "xr.DataTree":

@@ -1,5 +1,6 @@
 """Fit a model: from a formula or a record and a table to draws with a verdict."""
 
+import difflib
 import secrets
 import sys
 import time
@@ -18,7 +19,7 @@ from bayes_mlm.diagnostics import diagnose
 from bayes_mlm.direct import sample_direct, why_not_direct
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws
-from bayes_mlm.errors import DataError, EngineError
+from bayes_mlm.errors import DataError, EngineError, PriorError
 from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitted import Fit, Settings, installed_versions
 from bayes_mlm.formula import parse_formula
@@ -27,7 +28,7 @@ from bayes_mlm.model_priors import ModelPriors, model_priors
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reduced import reduce
-from bayes_mlm.spec import IN_MEMORY, Kind, Record, check_record, load_record
+from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, load_record
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.verdict import Finding, Verdict
 
@@ -166,7 +167,10 @@ def _draw(
 ) -> _Drawn:
     """Draw with the engine asked for; "auto" hands over to NUTS what direct cannot do exactly."""
     if engine not in get_args(Engine.__value__):
-        raise EngineError(f"unknown engine {engine!r}; allowed: auto, direct, nuts")
+        raise EngineError(
+            f"unknown engine {engine!r}; allowed: auto, direct, nuts (for REML and OLS there are "
+            "fit_reml and fit_ols)"
+        )
     why = "asked for"
     if engine != "nuts":
         reason = why_not_direct(priors)
@@ -232,6 +236,21 @@ def as_record(
     >>> as_record("reaction ~ days + (1 | subject)", "sleepstudy").kind
     'partial_pooling'
     """
+    if not isinstance(model, (str, Path, Record)):
+        raise EngineError(
+            f"the model must be a formula, a record or its path, found {type(model).__name__}; "
+            "the model comes first, the data second"
+        )
+    if priors is not None and not isinstance(priors, Mapping):
+        raise PriorError(
+            f"priors must be a mapping such as {{'sigma_u': 'HalfNormal(5)'}}, found {priors!r}"
+        )
+    if kind is not None and kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise EngineError(f"unknown kind {kind!r}{hint} allowed: {', '.join(KINDS)}")
+    if isinstance(group_level, str):
+        group_level = (group_level,)
     given = {name: _plain(prior) for name, prior in (priors or {}).items()}
     if isinstance(model, str) and "~" in model:
         if data is None:

@@ -58,6 +58,10 @@ def for_kind(design: Design, kind: str) -> Design:
     >>> between.n, for_kind(design, "mundlak").terms
     (160, ('Intercept', 'ses', 'between(ses)'))
     """
+    if not isinstance(design, Design):
+        raise DesignError(
+            f"expected a Design, found {type(design).__name__}; make one with build_design"
+        )
     if kind not in KINDS:
         raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
     if design.kind == kind:

@@ -37,9 +37,10 @@ def write_run(
     Returns
     -------
     tuple of Path
-        ``estimates.csv``; for each model ``<model>.toml`` (the record with the seed and settings
-        in force, the versions in its first lines: fitting it again gives the same numbers) and,
-        where there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``); and
+        ``estimates.csv``; ``verdicts.csv`` (each check of each engine, the kind and mass of its
+        intervals, rows and groups); for each model ``<model>.toml`` (the record with the seed and
+        settings in force; its first line is the command that gives the same numbers) and, where
+        there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``); and
         ``published.csv``.
 
     Raises
@@ -57,7 +58,13 @@ def write_run(
                 save_fit(fit, stage / (f"{name}.nc" if k == 0 else f"{name}.{fit.engine}.nc"))
         if published:
             (stage / "published.csv").write_text(_published_csv(published), encoding="utf-8")
+        (stage / "verdicts.csv").write_text(_verdicts_csv(analyses), encoding="utf-8")
         names = sorted(path.name for path in stage.iterdir())
+    for analysis in analyses:  # an earlier run's posterior would not belong to the new estimates
+        for pattern in (f"{analysis.record.name}.nc", f"{analysis.record.name}.*.nc"):
+            for stale in folder.glob(pattern):
+                if stale.name not in names:
+                    stale.unlink()
     return tuple(folder / name for name in names)
 
 
@@ -97,13 +104,20 @@ def staged_folder(folder: Path) -> Iterator[Path]:
 
 def _record_text(analysis: Analysis) -> str:
     versions = installed_versions()
-    lines = [f"# {package} {number}" for package, number in versions.items()]
+    again = ["bayes-mlm", "fit", f"{analysis.record.name}.toml", "--engine"]
+    again.append(analysis.summaries[0].engine)
+    again += ["--mass", f"{analysis.mass:g}"]
+    if analysis.fits:
+        drawn = analysis.fits[0].settings
+        again += ["--random-seed", str(drawn.random_seed)]
+        again += ["--target-accept", f"{drawn.target_accept:g}"]
+    lines = [f"# {' '.join(again)}"]
+    lines += [f"# {package} {number}" for package, number in versions.items()]
     record = analysis.record
     source = record.data_source
     changes = {"data": str(source if isinstance(source, str) else source.resolve())}
     if analysis.fits:
         asked = analysis.fits[0].settings
-        lines.append(f"# target_accept {asked.target_accept}")
         settings = RecordSettings(
             draws=asked.draws,
             tune=asked.tune,
@@ -119,9 +133,29 @@ def _record_text(analysis: Analysis) -> str:
     return "\n".join([*lines, "", dump_record(record)])
 
 
+def _verdicts_csv(analyses: Sequence[Analysis]) -> str:
+    rows: list[dict[str, object]] = []
+    for analysis in analyses:
+        design, groups = analysis.design, analysis.design.group is not None
+        sizes = {"n": design.n, "n_groups": design.J if groups else None}
+        judged = [
+            (summary.engine, summary.interval, finding)
+            for summary in analysis.summaries
+            for finding in summary.verdict.findings
+        ]
+        for engine, interval, finding in [*judged, ("all", None, analysis.agreement)]:
+            row: dict[str, object] = {"model": analysis.record.name, "engine": engine}
+            row |= {"interval": interval, "n_dropped": design.n_dropped}
+            rows.append(row | sizes | asdict(finding))
+    return _csv(rows)
+
+
 def _published_csv(rows: Sequence[PublishedRow]) -> str:
+    return _csv([asdict(row) for row in rows])
+
+
+def _csv(table: Sequence[dict[str, object]]) -> str:
     text = io.StringIO()
-    table = [asdict(row) for row in rows]
     writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)

@@ -174,6 +174,11 @@ def records() -> tuple[Record, ...]:
     return tuple(sorted(loaded, key=lambda record: (record.order, record.name)))
 
 
+def as_starter(record: Record) -> Record:
+    """Leave out of a record what belongs to its own study: published figures and baseline."""
+    return msgspec.structs.replace(record, published=(), reasons={}, null=None, order=1000)
+
+
 def dump_record(record: Record) -> str:
     """Write a record as the TOML text that `load_record` reads back to an equal record.
 

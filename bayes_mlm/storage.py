@@ -18,7 +18,7 @@ import numpy as np
 
 from bayes_mlm.design import Design, GroupMeans
 from bayes_mlm.direct.report import DirectReport
-from bayes_mlm.draws import Draws, Variable
+from bayes_mlm.draws import Draws, Variable, in_arviz_order
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import StorageError
 from bayes_mlm.fitted import Fit, Settings
@@ -80,7 +80,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     try:
         with atomic_file(path) as partial, h5netcdf.File(partial, "w") as file:
             file.attrs["bayes_mlm"] = json.dumps(_document(fit))
-            _write(file, "posterior", draws.posterior, dict(draws.coords) | coords)
+            _write(file, "posterior", in_arviz_order(draws.posterior), dict(draws.coords) | coords)
             _write(file, "sample_stats", draws.sample_stats, draws.coords)
             _write(file, "observed_data", {"y": Variable((rows,), design.y)}, coords)
             _write(file, "constant_data", data, coords)

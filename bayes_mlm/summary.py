@@ -43,13 +43,19 @@ def summarise(
     -------
     Summary
         Fixed effects, then ``sigma_u``, ``rho_u``, ``sigma_e``; with a random intercept as the
-        only group effect also ``icc``, ``design_effect`` and ``reliability``.
+        only group effect also ``icc``, ``design_effect`` and ``reliability``, and against a null
+        model ``r2_between`` and ``r2_within``; with `groups`, ``u[1224]`` for every group.
 
     Raises
     ------
     EngineError
         If `mass` is not between 0 and 1, or `null` is not a null model of the same data.
     """
+    if not isinstance(fit, Fit):
+        raise EngineError(
+            f"summarise takes what fit gives, found {type(fit).__name__}; a REML or OLS fit holds "
+            "its estimates itself (beta, sigma_u, icc, intervals)"
+        )
     check_mass(mass)
     if interval not in ("hdi", "eti"):
         raise EngineError(f"interval must be 'hdi' or 'eti', found {interval!r}")

@@ -6,10 +6,13 @@ import pytest
 from bayes_mlm.analysis import MAX_DIFFERENCE, analyse
 from bayes_mlm.data import as_table
 from bayes_mlm.design import build_design
+from bayes_mlm.errors import BayesMLMError
+from bayes_mlm.factories import partial_pooling
 from bayes_mlm.fitting import as_record, fit, make_settings
 from bayes_mlm.published import check_published, printed_figures
 from bayes_mlm.reml import fit_reml
 from bayes_mlm.spec import load_record
+from bayes_mlm.summary import summarise
 
 
 def panel(offset=0.0, n_groups=12, size=9):
@@ -91,3 +94,21 @@ def test_the_printed_figure_is_the_quantitys_own_and_starred_if_wrong():
     assert crossed["beta[Intercept]"] == "11.800*"
     assert crossed["beta[sector]"] == "2.138"
     assert crossed["sigma_u"] == "2.1501*"
+
+
+def test_first_mistakes_in_python_are_one_line_errors():
+    frame = dict(panel().columns)
+    assert build_design("y ~ x + (1 | g)", frame, group_level="w").n == 108
+    wrong = [
+        lambda: fit(frame, "y ~ x + (1 | g)"),
+        lambda: fit("y ~ x + (1 | g)", frame, priors="sigma_u=HalfNormal(5)"),
+        lambda: fit("y ~ x + (1 | g)", frame, kind="partial"),
+        lambda: fit("y ~ x + (1 | g)", frame, engine="reml"),
+        lambda: partial_pooling("y ~ x + (1 | g)"),
+        lambda: summarise(fit_reml(build_design("y ~ x + (1 | g)", frame))),
+        lambda: build_design(frame, "y ~ x"),
+    ]
+    for call in wrong:
+        with pytest.raises(BayesMLMError) as caught:
+            call()
+        assert len(str(caught.value).splitlines()) == 1

@@ -90,3 +90,21 @@ def test_a_damaged_file_is_an_error_and_not_a_traceback(mock_fit, tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(StorageError):
         load_fit(path)
+
+
+def test_arviz_labels_every_group_effect_rightly(mock_fit):
+    """ArviZ labels by the order of dimensions in the dataset, so u comes before sigma_u."""
+    import arviz as az
+
+    fit = mock_fit("hsb_random_slope", draws=20)
+    table = az.summary(fit.data, round_to="none")
+    for label, group, effect in (("u[1224, ses]", 0, 1), ("u[1288, Intercept]", 1, 0)):
+        expected = fit.draws["u"][:, :, group, effect].mean()
+        assert float(table.loc[label, "mean"]) == pytest.approx(expected), label
+
+
+def test_a_repr_is_a_line(mock_fit):
+    fit = mock_fit(draws=20)
+    for shown in (repr(fit), repr(fit.design), repr(fit.draws)):
+        assert len(shown) < 300
+        assert "\n" not in shown

@@ -73,7 +73,7 @@ def find_groups(table: Table, name: str) -> Groups:
     if gone.size:
         raise DataError(
             f"group {name!r} has {gone.size} missing labels (first in row {gone[0] + 1}); "
-            'drop these rows with missing="drop" (--missing drop)'
+            'drop these rows first, or in a fit with missing="drop" (fit --missing drop)'
         )
     if levels.dtype.kind == "f" and is_whole(levels):
         levels = levels.astype(np.int64)

@@ -68,7 +68,6 @@ def certify(optimum: Optimum, check: StatsmodelsCheck) -> Certificate:
     difference = None if check.loglik is None else check.loglik - loglik
     allowed = max(AGREEMENT, ROUNDING * abs(loglik), check.rounding)
     slack = 1e-9 * (1.0 + abs(loglik))
-    reached = sum(start.loglik >= loglik - slack for start in optimum.starts)
     faults = []
     if not finite:
         faults.append("the log-likelihood is not finite: check the outcome and rescale predictors")
@@ -92,7 +91,7 @@ def certify(optimum: Optimum, check: StatsmodelsCheck) -> Certificate:
         message = "not certified: " + "; ".join(faults)
     else:
         count = len(optimum.starts)
-        searched = f", reached from {reached} of {count} starts" if count else ""
+        searched = f", the highest of {count} starts" if count else ""
         agree = (
             f"statsmodels' log-likelihood here differs by {difference:.1e}"
             if difference is not None

@@ -165,7 +165,7 @@ def _solve(
         t = target
     raise EngineError(
         "the profile interval of a variance parameter did not settle in 60 steps; ask for the "
-        "fit without profile intervals (profile=False)"
+        "fit without profile intervals (fit_reml with profile=False), or centre the predictors"
     )
 
 
