@@ -43,7 +43,10 @@ Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_
 Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 1000).")]
 Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
 Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
-Seed = Annotated[int, typer.Option(help="Seed: the same seed gives the same draws.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
+]
 TargetAccept = Annotated[float, typer.Option(help="Nearer 1: smaller, safer steps.")]
 Mass = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, no progress.")]
@@ -55,7 +58,7 @@ def reproduce(
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
-    random_seed: Seed = DEFAULT_SEED,
+    random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
     mass: Mass = 0.94,
     quick: Annotated[
@@ -135,7 +138,7 @@ def fit(
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
-    random_seed: Seed = DEFAULT_SEED,
+    random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
     mass: Mass = 0.94,
     out: Annotated[Path | None, typer.Option(help="Folder for estimates, posterior, record.")] = (
@@ -170,7 +173,7 @@ def fit(
         draws=draws,
         tune=tune,
         chains=chains,
-        random_seed=random_seed,
+        random_seed=_seed(record, random_seed),
         target_accept=target_accept,
     )
     with _status(f"fitting {record.name}", quiet=quiet) as shown:
@@ -257,14 +260,14 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_INPUT)
     except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         sys.exit(130)
 
 
 def _analyse_ladder(
     ladder: "Sequence[Record]",
     asked: dict[str, int | None],
-    random_seed: int,
+    random_seed: int | None,
     target_accept: float,
     mass: float,
     *,
@@ -279,7 +282,7 @@ def _analyse_ladder(
     done: dict[str, Analysis] = {}
     for k, record in enumerate(sorted(ladder, key=lambda one: one.name not in nulls), start=1):
         settings = make_settings(
-            record, **asked, random_seed=random_seed, target_accept=target_accept
+            record, **asked, random_seed=_seed(record, random_seed), target_accept=target_accept
         )
         with _status(f"{k}/{len(ladder)} fitting {record.name}", quiet=quiet) as shown:
             done[record.name] = analyse(
@@ -291,6 +294,12 @@ def _analyse_ladder(
                 progressbar=shown and "nuts" in engines,
             )
         yield done[record.name]
+
+
+def _seed(record: "Record", asked: int | None) -> int:
+    """Settle the seed: the one asked for, else the record's, else the fixed one."""
+    given = record.settings.random_seed if asked is None else asked
+    return DEFAULT_SEED if given is None else given
 
 
 def _null_of(

@@ -1,4 +1,4 @@
-"""Write what a run found to a folder, complete or not at all."""
+"""Write what a run found: a new folder whole or not at all, into an old one file by file."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from bayes_mlm.fitted import installed_versions
 from bayes_mlm.published import PublishedRow
 from bayes_mlm.spec import Settings as RecordSettings
 from bayes_mlm.spec import dump_record
-from bayes_mlm.storage import save_fit
+from bayes_mlm.storage import save_fit, umask
 
 
 def write_run(
@@ -61,10 +61,10 @@ def write_run(
         (stage / "verdicts.csv").write_text(_verdicts_csv(analyses), encoding="utf-8")
         names = sorted(path.name for path in stage.iterdir())
     for analysis in analyses:  # an earlier run's posterior would not belong to the new estimates
-        for pattern in (f"{analysis.record.name}.nc", f"{analysis.record.name}.*.nc"):
-            for stale in folder.glob(pattern):
-                if stale.name not in names:
-                    stale.unlink()
+        for suffix in ("nc", "nuts.nc"):  # the names given above, and no others
+            stale = f"{analysis.record.name}.{suffix}"
+            if stale not in names:
+                (folder / stale).unlink(missing_ok=True)
     return tuple(folder / name for name in names)
 
 
@@ -93,9 +93,12 @@ def staged_folder(folder: Path) -> Iterator[Path]:
         ) from error
     try:
         yield stage
-        folder.mkdir(exist_ok=True)
-        for path in stage.iterdir():
-            path.replace(folder / path.name)
+        if folder.exists():
+            for path in stage.iterdir():
+                path.replace(folder / path.name)
+        else:
+            stage.chmod(0o777 & ~umask())
+            stage.rename(folder)
     except OSError as error:
         raise StorageError(f"cannot write to {str(folder)!r} ({error.strerror})") from error
     finally:

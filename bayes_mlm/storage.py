@@ -51,9 +51,13 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
 
     Examples
     --------
-    >>> from bayes_mlm import load_fit, save_fit
-    >>> save_fit(fitted, "fit.nc")  # doctest: +SKIP
-    >>> load_fit("fit.nc").verdict.ok  # doctest: +SKIP
+    >>> import tempfile
+    >>> from bayes_mlm import fit, load_fit, save_fit
+    >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = load_fit(save_fit(fitted, f"{folder}/fit.nc"))
+    >>> again.record == fitted.record, again.verdict == fitted.verdict
+    (True, True)
     """
     import h5netcdf
 
@@ -146,13 +150,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
     partial = Path(name)
     try:
         yield partial
-        partial.chmod(0o666 & ~_umask())
+        partial.chmod(0o666 & ~umask())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Give the permissions that new files are to lack (temporary ones lack more)."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -265,6 +265,19 @@ def test_the_command_in_a_record_gives_the_same_numbers(run, tmp_path):
     assert {row["interval"] for row in rows} >= {"80% HDI", "80% CI"}
 
 
+def test_a_seed_in_a_record_is_in_force_unless_another_is_given(run, tmp_path):
+    text = f'title = "t"\ndata = "students.csv"\nformula = "{F}"\nkind = "partial_pooling"\n'
+    (tmp_path / "own.toml").write_text(text + "[settings]\nrandom_seed = 7\n")
+    for given, seed in (([], 7), (["--random-seed", "9"], 9)):
+        run("fit", "own.toml", *given, "--out", "o")
+        assert load_record(tmp_path / "o" / "own.toml").settings.random_seed == seed
+    # A file of the user's own that merely looks alike stays.
+    (tmp_path / "o" / "own.backup.nc").write_text("keep")
+    run("fit", "own.toml", "--engine", "reml", "--out", "o")
+    assert (tmp_path / "o" / "own.backup.nc").read_text() == "keep"
+    assert not (tmp_path / "o" / "own.nc").exists()
+
+
 def test_dropped_rows_are_told(run, tmp_path):
     (tmp_path / "missing.csv").write_text(FILES["missing.csv"])
     code, out, _ = run("fit", F, "--data", "missing.csv", "--missing", "drop", "--engine", "reml")

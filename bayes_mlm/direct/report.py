@@ -32,7 +32,8 @@ class DirectReport:
     k_hat : float or None
         Importance sampling: shape of the tail of the weights.
     ess : float
-        Number of independent draws that the draws are worth.
+        A cautious count of what the draws are worth: their number (quadrature), joined with the
+        effective size of the proposals that they were resampled from (importance).
     n_draws, n_unique : int
         Draws, and how many of them differ.
     n_evaluations : int
