@@ -18,6 +18,7 @@ from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.fitting import design_of, fit_design
 from bayes_mlm.published import PublishedRow, check_published, printed_figures
 from bayes_mlm.spec import Record
+from bayes_mlm.sufficient import from_design
 from bayes_mlm.summary import DEFAULT_MASS, summarise
 from bayes_mlm.verdict import Finding
 
@@ -91,6 +92,7 @@ def analyse(
     engines: Sequence[Engine] = ("auto",),
     null: Analysis | None = None,
     mass: float = DEFAULT_MASS,
+    check: bool = False,
     progressbar: bool = False,
 ) -> Analysis:
     """Fit one record and compare the engines with each other and with what was published.
@@ -108,6 +110,8 @@ def analyse(
         Of the record's null model, for R² by level.
     mass : float
         Of the intervals.
+    check : bool
+        Whether to have statsmodels evaluate its likelihood at the REML estimate.
     progressbar : bool
         Whether NUTS draws a progress bar.
 
@@ -123,14 +127,25 @@ def analyse(
     design = design_of(record, data)
     for engine in engines:
         _check_engine(engine, design)
-    classical = fit_classical(design, mass=mass)
+    # One pass over the rows serves every engine.
+    statistics = from_design(design) if design.q else None
+    classical = fit_classical(design, mass=mass, check=check, statistics=statistics)
     fits = []
     for engine in engines:
         if engine == "reml" or engine == "ols":
             continue
         if settings is None:
             raise EngineError(f"{engine} needs settings; make them with make_settings")
-        fits.append(fit_design(record, design, settings, engine=engine, progressbar=progressbar))
+        fits.append(
+            fit_design(
+                record,
+                design,
+                settings,
+                engine=engine,
+                statistics=statistics,
+                progressbar=progressbar,
+            )
+        )
     published = check_published(record, design, classical)
     summaries = [summarise(fit, null=_same_engine(null, fit), mass=mass) for fit in fits]
     summaries.append(

@@ -12,6 +12,7 @@ from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.ols import OlsFit, fit_ols
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.reml.inference import Interval
+from bayes_mlm.sufficient import Sufficient
 from bayes_mlm.summary import DEFAULT_MASS, check_mass
 from bayes_mlm.verdict import Finding, Verdict
 
@@ -23,7 +24,13 @@ def has_random_effects(design: Design) -> bool:
     return design.q > 0 and design.kind != "no_pooling"
 
 
-def fit_classical(design: Design, *, mass: float = DEFAULT_MASS) -> Classical:
+def fit_classical(
+    design: Design,
+    *,
+    mass: float = DEFAULT_MASS,
+    check: bool = False,
+    statistics: Sufficient | None = None,
+) -> Classical:
     """Fit by REML if the design has group effects, else by OLS.
 
     Parameters
@@ -32,6 +39,8 @@ def fit_classical(design: Design, *, mass: float = DEFAULT_MASS) -> Classical:
         Laid out for its kind.
     mass : float
         Coverage of the intervals.
+    check, statistics
+        As in `fit_reml`.
 
     Returns
     -------
@@ -47,7 +56,7 @@ def fit_classical(design: Design, *, mass: float = DEFAULT_MASS) -> Classical:
     """
     check_mass(mass)
     if has_random_effects(design):
-        return fit_reml(design, level=mass)
+        return fit_reml(design, level=mass, check=check, statistics=statistics)
     return fit_ols(design, level=mass)
 
 

@@ -141,6 +141,10 @@ def fit(
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
     mass: Mass = 0.94,
+    cross_check: Annotated[
+        bool,
+        typer.Option("--cross-check", help="Ask statsmodels too about the REML optimum (seconds)."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for estimates, posterior, record.")] = (
         None
     ),
@@ -185,6 +189,7 @@ def fit(
             engines=[engine],
             null=null,
             mass=mass,
+            check=cross_check,
             progressbar=shown and engine == "nuts",
         )
     _print_analysis(analysis, priors=not quiet)
@@ -291,6 +296,7 @@ def _analyse_ladder(
                 engines=engines,
                 null=done.get(record.null or ""),
                 mass=mass,
+                check=True,
                 progressbar=shown and "nuts" in engines,
             )
         yield done[record.name]

@@ -31,6 +31,8 @@ INTERCEPT = "Intercept"
 _VARIES = 1e-9
 # A column is aliased when what the columns before it leave of it is below this part of its sd.
 _ALIASED = 1e-8
+# Rows worked on at a time where the whole would be a second copy of X.
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -253,8 +255,13 @@ def build_design(
 
 def _group_means(X: Floats, terms: tuple[str, ...], codes: Ints, n_groups: int) -> GroupMeans:
     means = means_by_group(X, codes, n_groups)
-    inside = np.sqrt(((X - means[codes]) ** 2).mean(axis=0))
-    return GroupMeans(terms=terms, means=means, varies=inside > _VARIES * np.abs(X).max(axis=0))
+    # A column at a time: a copy of X is the most that a large table leaves room for.
+    inside = [
+        float(np.sqrt(np.square(column - mean[codes]).mean()))
+        for column, mean in zip(X.T, means.T, strict=True)
+    ]
+    sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
+    return GroupMeans(terms=terms, means=means, varies=np.array(inside) > _VARIES * sizes)
 
 
 def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
@@ -267,22 +274,22 @@ def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
 
 def check_estimable(design: Design) -> None:
     """Refuse columns that the rest of the model already says."""
-    X, remedy = design.X, "leave one of them out"
+    remedy = "leave one of them out"
     wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
     if design.n <= wanted:
         raise DesignError(
             f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
             f"({', '.join(design.terms)}); use fewer predictors or more data"
         )
+    origin = np.zeros((1, design.p))
     if design.kind == "no_pooling":
-        X = X - means_by_group(X, design.codes, design.J)[design.codes]
+        origin = means_by_group(design.X, design.codes, design.J)
         remedy = "a no-pooling model has an own intercept a group, which leaves only what varies"
         remedy += " within groups; use partial pooling for predictors of the group"
     elif design.has_intercept:
-        X = X - np.where(np.array(design.terms) == INTERCEPT, 0.0, X.mean(axis=0))
-    sizes = np.sqrt((design.X**2).sum(axis=0))
-    left = np.abs(np.diag(np.linalg.qr(X / np.where(sizes > 0, sizes, 1.0), mode="r")))
-    own = np.sqrt((X**2).sum(axis=0)) / np.where(sizes > 0, sizes, 1.0)
+        origin = np.where(np.array(design.terms) == INTERCEPT, 0.0, design.X.mean(axis=0))[None]
+    triangle = _triangle(design.X, origin, design.codes)
+    left, own = np.abs(np.diag(triangle)), np.sqrt((triangle**2).sum(axis=0))
     for term, rest, size in zip(design.terms, left, own, strict=True):
         if size <= _VARIES:
             where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
@@ -292,3 +299,20 @@ def check_estimable(design: Design) -> None:
                 f"the predictor {term!r} is a linear combination of the predictors before it; "
                 f"{remedy}"
             )
+
+
+def _triangle(X: Floats, origin: Floats, codes: Ints) -> Floats:
+    """Give R (p, p) of the QR of X less the origin of each row's group, at unit column length.
+
+    Made a block of rows at a time, each joined to the R of those before it: as accurate as in one
+    go, without a second copy of the rows (Golub & Van Loan 2013, Matrix Computations, sec. 5.1).
+    """
+    sizes = np.sqrt(np.einsum("np,np->p", X, X))
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    triangle = np.zeros((0, X.shape[1]))
+    for start in range(0, len(X), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        own = origin if len(origin) == 1 else origin[codes[rows]]
+        block = (X[rows] - own) / sizes
+        triangle = np.linalg.qr(np.concatenate([triangle, block]), mode="r")
+    return triangle

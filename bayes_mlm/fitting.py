@@ -29,7 +29,7 @@ from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reduced import reduce
 from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, load_record
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.sufficient import Sufficient, from_design
 from bayes_mlm.verdict import Finding, Verdict
 
 type Engine = Literal["auto", "direct", "nuts"]
@@ -123,13 +123,15 @@ def fit_design(
     settings: Settings,
     *,
     engine: Engine = "auto",
+    statistics: Sufficient | None = None,
     started: float | None = None,
     progressbar: bool = False,
 ) -> Fit:
     """Fit a design that is already laid out for its kind (what `fit` does after reading data)."""
     began = time.perf_counter() if started is None else started
     priors = model_priors(design, record.priors)
-    drawn = _draw(engine, record.kind, design, priors, settings, progressbar=progressbar)
+    own = statistics if statistics is not None else from_design(design)
+    drawn = _draw(engine, record.kind, design, priors, settings, own, progressbar=progressbar)
     return Fit(
         record=record,
         design=design,
@@ -140,7 +142,7 @@ def fit_design(
         report=drawn.report,
         settings=settings,
         versions=installed_versions(),
-        verdict=Verdict((*drawn.verdict.findings, *_cautions(design, priors, drawn))),
+        verdict=Verdict((*drawn.verdict.findings, *_cautions(design, priors, drawn, own))),
         seconds=time.perf_counter() - began,
     )
 
@@ -162,6 +164,7 @@ def _draw(
     design: Design,
     priors: ModelPriors,
     settings: Settings,
+    statistics: Sufficient,
     *,
     progressbar: bool,
 ) -> _Drawn:
@@ -183,6 +186,7 @@ def _draw(
                 draws=settings.draws,
                 chains=settings.chains,
                 random_seed=settings.random_seed,
+                statistics=statistics,
             )
             if found.report.trusted or engine == "direct":
                 return _Drawn(
@@ -198,12 +202,14 @@ def _draw(
     return _Drawn(draws=draws, engine="nuts", why=why, verdict=diagnose(draws))
 
 
-def _cautions(design: Design, priors: ModelPriors, drawn: _Drawn) -> list[Finding]:
+def _cautions(
+    design: Design, priors: ModelPriors, drawn: _Drawn, statistics: Sufficient
+) -> list[Finding]:
     """List what the engine's own verdict does not see."""
     independent = drawn.draws.n_chains * drawn.draws.n_draws if drawn.engine == "direct" else None
     found = cautions(design, priors, independent)
     if drawn.engine == "nuts" and priors.sigma_u:  # the direct engine's report says this itself
-        notes = unidentified(reduce(from_design(design)))
+        notes = unidentified(reduce(statistics))
         found += [Finding("identification", False, note) for note in notes]
     return found
 

@@ -379,5 +379,23 @@ def test_help_teaches_and_is_quick():
         assert word in done.stdout
 
 
+def test_a_direct_fit_imports_nothing_heavy():
+    """The whole process takes 1.5 s, of which the fit 0.1: imports are what costs."""
+    code = (
+        "import sys\n"
+        "sys.argv = ['bayes-mlm', 'fit', 'hsb_sector_ses', '--quiet']\n"
+        "from bayes_mlm import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "heavy = {'pandas', 'scipy', 'xarray', 'pymc', 'arviz', 'statsmodels', 'matplotlib'}\n"
+        "found = heavy & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "not compared with statsmodels (check=True or --cross-check asks it)" in done.stdout
+
+
 def test_priors_may_hold_an_equals_sign():
     assert cli._read_priors(["sigma_u=HalfNormal(sigma=5)"]) == {"sigma_u": "HalfNormal(sigma=5)"}

@@ -212,8 +212,10 @@ def _read_csv(path: Path, delimiter: str, columns: Sequence[str] | None) -> Tabl
     if not header.has_rows:
         raise DataError(f"{path.name} has a header ({', '.join(header.names)}) but no rows")
     table = _read_texts(path, delimiter, header, wanted)
-    arrays = {name: parse_column(table.column(name)) for name in wanted}
-    return Table(columns=arrays, n=table.num_rows, source=path.name)
+    arrays, n = {name: parse_column(table.column(name)) for name in wanted}, table.num_rows
+    del table
+    pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
+    return Table(columns=arrays, n=n, source=path.name)
 
 
 def _read_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str, ...]) -> Any:

@@ -38,7 +38,8 @@ def fit_reml(
     correlated: bool = True,
     level: float = 0.95,
     profile: bool = True,
-    check: bool = True,
+    check: bool = False,
+    statistics: Sufficient | None = None,
 ) -> RemlFit:
     """Fit a Gaussian model with one grouping factor by REML or maximum likelihood.
 
@@ -56,7 +57,9 @@ def fit_reml(
         Whether to compute the profile intervals.
     check : bool
         Whether to have statsmodels evaluate its likelihood at the optimum: it needs the rows,
-        and the first time some seconds to import.
+        and the first time some seconds to import. The certificate says what it found.
+    statistics : Sufficient, optional
+        Of a design with group effects, where they are at hand; else they are made.
 
     Returns
     -------
@@ -94,7 +97,11 @@ def fit_reml(
         raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")
     if not 0.0 < level < 1.0:
         raise EngineError(f"level {level} is not a coverage; give a number in (0, 1), e.g. 0.95")
-    reduced = reduce(data if isinstance(data, Sufficient) else _reduce_rows(data))
+    if isinstance(data, Sufficient):
+        statistics = data
+    elif statistics is None or not data.q:
+        statistics = _reduce_rows(data)
+    reduced = reduce(statistics)
     labels = data.labels
     _check_identified(reduced)
     optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
@@ -124,7 +131,7 @@ def _check(
     data: "Design | Sufficient", lam: FloatArray, method: Method, wanted: bool
 ) -> StatsmodelsCheck:
     if not wanted:
-        return StatsmodelsCheck(loglik=None, reason="check=False")
+        return StatsmodelsCheck(loglik=None, reason="check=True or --cross-check asks it")
     if isinstance(data, Sufficient):
         return StatsmodelsCheck(loglik=None, reason="it needs the rows")
     return statsmodels_check(data, lam, method)
