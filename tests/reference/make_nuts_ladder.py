@@ -27,7 +27,7 @@ from bayes_mlm.recovery import recover_effects
 from bayes_mlm.spec import load_record, records
 
 PATH = Path(__file__).with_name("nuts_ladder.json")
-SETTINGS = Settings(draws=5000, tune=2000, chains=4, random_seed=20261123, target_accept=0.95)
+SETTINGS = Settings(draws=8000, tune=2000, chains=4, random_seed=20261123, target_accept=0.95)
 
 
 def summarise(values: np.ndarray) -> dict[str, float]:
@@ -63,6 +63,7 @@ def run(name: str) -> dict[str, object]:
         u = draws["u"]
         entry["u_mean"] = u.mean(axis=(0, 1)).tolist()
         entry["u_sd"] = u.std(axis=(0, 1), ddof=1).tolist()
+        entry["u_q05"], entry["u_q95"] = np.quantile(u, [0.05, 0.95], axis=(0, 1)).tolist()
     return entry
 
 
