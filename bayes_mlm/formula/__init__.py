@@ -22,6 +22,7 @@ Bolker and Walker (2015), Journal of Statistical Software 67(1), section 2.1, fo
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bayes_mlm.errors import FormulaError
 from bayes_mlm.formula.arithmetic import start_of
@@ -119,6 +120,12 @@ def parse_formula(text: str) -> Formula:
         raise FormulaError(
             f"a formula is text such as 'y ~ x + (1 | group)', not {type(text).__name__}"
         )
+    return _parse(text)
+
+
+# A fit asks for its formula some four times, at a millisecond each.
+@lru_cache(maxsize=256)
+def _parse(text: str) -> Formula:
     source = Source(text)
     left, _, right = parse_tree(source).children
     outcome = read_outcome(left, source)
