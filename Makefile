@@ -10,12 +10,13 @@ PIN := uv pip compile pyproject.toml --universal --python-version 3.12 --upgrade
 # A PYTHONPATH of the user's would put other packages before the pinned ones.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help report test test-slow lint format setup setup-dev hooks pins dist clean
+.PHONY: help report test test-slow bench lint format setup setup-dev hooks pins dist clean
 
 help:
 	@echo "make report     redo the study: every model, its posterior, REML or OLS, published figures"
 	@echo "make test       run every check and the tests, quickest first"
 	@echo "make test-slow  run the long tests: recovery, calibration"
+	@echo "make bench      measure against bambi, PyMC, statsmodels and lme4 (lme4: apt's r-cran-lme4)"
 	@echo "make lint       run the checks without the tests"
 	@echo "make format     put the code in its standard form"
 	@echo "make hooks      run the same checks before each commit (pre-commit)"
@@ -43,6 +44,10 @@ format: setup-dev
 	$(PYTHON_RUN) -m ruff check --fix
 	$(PYTHON_RUN) -m ruff format
 
+bench:
+	@sh scripts/setup bench
+	.venv-bench/bin/python benchmarks/run.py $(ARGS)
+
 setup:
 	@sh scripts/setup run
 
@@ -56,11 +61,13 @@ pins:
 	$(PIN) --group build --output-file requirements/run.txt
 	$(PIN) --group build --group dev --constraint requirements/run.txt \
 		--output-file requirements/dev.txt
+	$(PIN) --group build --group bench --constraint requirements/run.txt \
+		--output-file requirements/bench.txt
 
 dist: setup-dev
 	$(PYTHON_RUN) -m hatchling build
 
 clean:
-	rm -rf .venv .venv.lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	rm -rf .venv .venv.lock .venv-bench .venv-bench.lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		.import_linter_cache
 	find bayes_mlm tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-PINS = {level: ROOT / "requirements" / f"{level}.txt" for level in ("run", "dev")}
+PINS = {level: ROOT / "requirements" / f"{level}.txt" for level in ("run", "dev", "bench")}
 
 # Runs as this interpreter, says it is version {version}, makes a "virtual environment" that is a
 # copy of itself, and writes down what pip is asked to do.
@@ -230,14 +230,27 @@ def pins(level: str) -> dict[str, str]:
 def test_pins_satisfy_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     run = [*project["project"]["dependencies"], *project["dependency-groups"]["build"]]
-    for level, wanted in (("run", run), ("dev", [*run, *project["dependency-groups"]["dev"]])):
+    groups = project["dependency-groups"]
+    for level in PINS:
+        wanted = [*run, *groups.get(level, [])]
         pinned = pins(level)
         for requirement in map(Requirement, wanted):
             assert requirement.specifier.contains(pinned[requirement.name]), (level, requirement)
 
 
-def test_checks_run_on_the_versions_that_are_shipped() -> None:
-    assert pins("run").items() <= pins("dev").items()
+def test_checks_and_benchmarks_run_on_the_versions_that_are_shipped() -> None:
+    for level in ("dev", "bench"):
+        assert pins("run").items() <= pins(level).items()
+
+
+def test_peers_get_an_environment_of_their_own(machine: Machine) -> None:
+    interpreter(machine.bin / "python3", (3, 13, 0))
+    assert machine.setup("bench").returncode == 0
+    assert [call.split()[-1] for call in machine.pip_calls()] == ["requirements/bench.txt", "."]
+    assert (machine.project / ".venv-bench").is_dir()
+    assert not (machine.project / ".venv").exists()
+    assert machine.setup("bench").returncode == 0
+    assert machine.pip_calls() == []
 
 
 def test_ci_runs_the_test_command_and_it_runs_every_check() -> None:
