@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from bayes_mlm.description import crosstab, describe
     from bayes_mlm.design import Design, build_design
+    from bayes_mlm.design_priors import model_priors
     from bayes_mlm.errors import BayesMLMError
     from bayes_mlm.factories import (
         between,
@@ -36,10 +37,13 @@ if TYPE_CHECKING:
     from bayes_mlm.fitted import Fit
     from bayes_mlm.fitting import fit
     from bayes_mlm.kinds import for_kind, replay
-    from bayes_mlm.model_priors import model_priors
+    from bayes_mlm.leave_out import leave_one_group_out, leave_one_row_out
+    from bayes_mlm.marginal_likelihood import log_marginal_likelihood
+    from bayes_mlm.model_comparison import compare_models
     from bayes_mlm.ols import fit_ols
     from bayes_mlm.published import check_published
     from bayes_mlm.reml import fit_reml
+    from bayes_mlm.sensitivity import prior_sensitivity
     from bayes_mlm.spec import load_record, records
     from bayes_mlm.storage import load_fit, save_fit
     from bayes_mlm.summary import summarise
@@ -53,10 +57,13 @@ _HOME = {
     "build_design": "design",
     "check_published": "published",
     "compare": "comparison",
+    "compare_models": "model_comparison",
     "crosstab": "description",
     "describe": "description",
     "fit": "fitting",
     "for_kind": "kinds",
+    "leave_one_group_out": "leave_out",
+    "leave_one_row_out": "leave_out",
     "load_dataset": "datasets",
     "load_dyestuff2": "datasets",
     "load_fit": "storage",
@@ -64,12 +71,14 @@ _HOME = {
     "load_orthodont": "datasets",
     "load_record": "spec",
     "load_sleepstudy": "datasets",
-    "model_priors": "model_priors",
+    "log_marginal_likelihood": "marginal_likelihood",
+    "model_priors": "design_priors",
     "mundlak": "factories",
     "no_pooling": "factories",
     "fit_ols": "ols",
     "partial_pooling": "factories",
     "pooled": "factories",
+    "prior_sensitivity": "sensitivity",
     "read_table": "data",
     "records": "spec",
     "fit_reml": "reml",
@@ -88,12 +97,15 @@ __all__ = [
     "build_design",
     "check_published",
     "compare",
+    "compare_models",
     "crosstab",
     "describe",
     "fit",
     "fit_ols",
     "fit_reml",
     "for_kind",
+    "leave_one_group_out",
+    "leave_one_row_out",
     "load_dataset",
     "load_dyestuff2",
     "load_fit",
@@ -101,11 +113,13 @@ __all__ = [
     "load_orthodont",
     "load_record",
     "load_sleepstudy",
+    "log_marginal_likelihood",
     "model_priors",
     "mundlak",
     "no_pooling",
     "partial_pooling",
     "pooled",
+    "prior_sensitivity",
     "read_table",
     "records",
     "replay",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.verdict import Finding
 

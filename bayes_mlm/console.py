@@ -1,5 +1,6 @@
 """Show results as rich tables; computes nothing."""
 
+import math
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -8,7 +9,10 @@ from rich.table import Table
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.estimates import CLASSICAL, Estimate
+from bayes_mlm.model_comparison import ModelComparison
 from bayes_mlm.published import PublishedRow
+from bayes_mlm.ranking import BY, CRITERIA, Criterion
+from bayes_mlm.sensitivity.rows import Sensitivity, SensitivityRow
 from bayes_mlm.spec import Record
 
 # What a pipe or a file gets; a terminal keeps its own width.
@@ -151,6 +155,109 @@ def records_table(records: Sequence[Record]) -> Table:
     for record in records:
         table.add_row(record.name, record.kind, record.formula)
     return table
+
+
+def sensitivity_tables(found: Sensitivity) -> list[Table]:
+    """Lay out each model: a row a prior, a column a quantity; means, and in brackets the shifts."""
+    tables = []
+    for model in found.models:
+        rows = found.of(model)
+        names = list(dict.fromkeys(row.quantity for row in rows))
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        table.title_justify = table.caption_justify = "left"
+        table.title = (
+            f"{model}: means, and (shifts) in posterior sds from the record's own prior, *"
+        )
+        if any(";" in row.prior for row in rows):
+            table.caption = "Priors are named by that of the first group effect; --out has all."
+        table.add_column("prior on sigma_u", overflow="fold")
+        for name in names:
+            short = name.removeprefix("beta[").removesuffix("]") if name[:5] == "beta[" else name
+            table.add_column(short, justify="right", max_width=14, overflow="fold")
+        table.add_column("made", no_wrap=True)
+        table.add_column("worth", justify="right")
+        table.add_column("k-hat", justify="right")
+        for label in dict.fromkeys(row.label for row in rows):
+            same = [row for row in rows if row.label == label]
+            first = same[0]
+            table.add_row(
+                label + ("*" if first.own else ""),
+                *map(_moved, same),
+                first.method + ("" if first.ok else " NOT OK"),
+                "" if first.ess is None else f"{first.ess:.0f}",
+                "" if first.k_hat is None else f"{first.k_hat:.2f}",
+            )
+        tables.append(table)
+    return tables
+
+
+def sensitivity_lines(found: Sensitivity) -> list[str]:
+    """Say what depends on the prior, and what is wrong with any row."""
+    lines = [f"- {conclusion.text}" for conclusion in found.conclusions]
+    wrong = {(row.model, row.label): row.verdict for row in found if not row.ok}
+    lines += [f"{_sign(False)} {model}, {label}: {why}" for (model, label), why in wrong.items()]
+    return lines
+
+
+def sensitivity_time(found: Sensitivity) -> str:
+    """Say how long it took."""
+    return (
+        f"{found.n_fits} posteriors in {found.seconds_fitting:.2f} s; with reading the data and "
+        f"laying out the designs {found.seconds:.2f} s"
+    )
+
+
+def _moved(row: SensitivityRow) -> str:
+    if row.estimate is None or row.shift is None:
+        return ""
+    return f"{row.estimate:.3f}" + ("" if row.own else f" ({row.shift:+.2f})")
+
+
+def comparison_parts(found: ModelComparison) -> list[Table | str]:
+    """Lay out each measure after the question that it answers: a row a model, the best first."""
+    parts: list[Table | str] = []
+    for criterion in CRITERIA:
+        rows = [row for row in found.by(criterion) if row.value is not None]
+        if not rows:
+            continue
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        table.add_column("model", overflow="fold")
+        if criterion == "marginal_likelihood":
+            heads = ["log density", "difference"]
+        else:
+            heads = ["elpd", "se", "difference", "se of it", "p", "max k-hat"]
+        for head in heads:
+            table.add_column(head, justify="right")
+        table.add_column("")
+        for row in rows:
+            cells = [row.value, row.difference]
+            if criterion != "marginal_likelihood":
+                cells = [row.value, row.se, row.difference, row.se_difference, row.p]
+            shown = ["" if cell is None else f"{cell:.1f}" for cell in cells]
+            if row.k_hat is not None:
+                shown.append("-" if math.isinf(row.k_hat) else f"{max(row.k_hat, 0.0):.2f}")
+            table.add_row(row.model, *shown, row.standing)
+        parts += [found.question(criterion), table]
+    return parts
+
+
+def comparison_lines(found: ModelComparison) -> list[str]:
+    """Say which measures are missing and why, how to read the ranks, and whether to believe them.
+
+    What is fine is said in one line: the largest numbers are in the tables.
+    """
+    without: dict[tuple[Criterion, str], list[str]] = {}
+    for row in found.rows:
+        if row.value is None:
+            without.setdefault((row.criterion, row.note), []).append(row.model)
+    lines = [
+        f"no place {BY[criterion]} for {', '.join(models)}: {note}"
+        for (criterion, note), models in without.items()
+    ]
+    lines += [f"- {caution}" for caution in found.cautions]
+    if found.verdict.ok:
+        return [*lines, f"{_sign(True)} every fit, and every k-hat and Monte Carlo error"]
+    return lines + [f"{_sign(False)} {finding.message}" for finding in found.verdict.problems]
 
 
 def _estimate(row: Estimate | None) -> list[str]:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bayes_mlm.design import Design
+from bayes_mlm.design_priors import ModelPriors, model_priors
 from bayes_mlm.errors import EngineError
 from bayes_mlm.kinds import for_kind
 from bayes_mlm.marginal_model import cross_products, marginal_loglik
@@ -35,7 +36,6 @@ from bayes_mlm.model_parts import (
     prefers_centred,
     variable,
 )
-from bayes_mlm.model_priors import ModelPriors, model_priors
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -54,7 +54,7 @@ def pooled(design: Design, priors: Priors = None) -> "pm.Model":
     design : Design
         From `bayes_mlm.build_design`; group effects in it are left out.
     priors : mapping, optional
-        Priors by parameter name; see `bayes_mlm.model_priors`.
+        Priors by parameter name; see `bayes_mlm.design_priors`.
 
     Returns
     -------
@@ -265,7 +265,7 @@ def partial_pooling(
     design : Design
         With group effects: ``(1 | g)``, ``(x | g)``, ``(0 + x | g)``.
     priors : mapping, optional
-        Priors by parameter name; see `bayes_mlm.model_priors`.
+        Priors by parameter name; see `bayes_mlm.design_priors`.
     centred : bool, optional
         Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default
         `prefers_centred` decides from the data. Only for the conditional likelihood.

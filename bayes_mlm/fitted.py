@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm._version import __version__
 from bayes_mlm.design import Design
+from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws
-from bayes_mlm.model_priors import ModelPriors
 from bayes_mlm.spec import Record
 from bayes_mlm.verdict import Verdict
 

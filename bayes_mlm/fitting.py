@@ -15,6 +15,7 @@ from bayes_mlm.cautions import cautions, unidentified
 from bayes_mlm.data import Table, as_table, read_table
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design
+from bayes_mlm.design_priors import ModelPriors, model_priors
 from bayes_mlm.diagnostics import diagnose
 from bayes_mlm.direct import sample_direct, why_not_direct
 from bayes_mlm.direct.report import DirectReport
@@ -24,7 +25,6 @@ from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitted import Fit, Settings, installed_versions
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.model_priors import ModelPriors, model_priors
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reduced import reduce
@@ -68,7 +68,7 @@ def fit(
         With a formula: as the fields of a `Record`. The kind is "partial_pooling" if the formula
         has a bar and "pooled" otherwise.
     priors : mapping, optional
-        Priors by parameter name (see `bayes_mlm.model_priors`); over those of a record.
+        Priors by parameter name (see `bayes_mlm.design_priors`); over those of a record.
     draws, tune, chains : int, optional
         Kept and discarded draws a chain, and chains; by default the record's, else 1000, 1000, 4.
     random_seed : int, optional

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.priors import Prior
 
 if TYPE_CHECKING:

@@ -15,7 +15,10 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.errors import StorageError
 from bayes_mlm.estimates import to_csv
 from bayes_mlm.fitted import installed_versions
+from bayes_mlm.model_comparison import ModelComparison
+from bayes_mlm.plots import plot_sensitivity
 from bayes_mlm.published import PublishedRow
+from bayes_mlm.sensitivity.rows import Sensitivity
 from bayes_mlm.spec import Settings as RecordSettings
 from bayes_mlm.spec import dump_record
 from bayes_mlm.storage import save_fit, umask
@@ -66,6 +69,35 @@ def write_run(
             if stale not in names:
                 (folder / stale).unlink(missing_ok=True)
     return tuple(folder / name for name in names)
+
+
+def write_sensitivity(folder: Path, found: Sensitivity) -> tuple[Path, ...]:
+    """Write ``sensitivity.csv`` (a row a model, prior and quantity) and ``sensitivity.png``.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written to; then nothing is.
+    """
+    figure = plot_sensitivity(found)
+    with staged_folder(folder) as stage:
+        (stage / "sensitivity.csv").write_text(found.to_csv(), encoding="utf-8")
+        figure.savefig(stage / "sensitivity.png", dpi=150)
+    return folder / "sensitivity.csv", folder / "sensitivity.png"
+
+
+def write_comparison(folder: Path, found: ModelComparison) -> tuple[Path, ...]:
+    """Write ``comparison.csv`` (a row a measure and model) and ``pointwise.csv``.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written to; then nothing is.
+    """
+    with staged_folder(folder) as stage:
+        (stage / "comparison.csv").write_text(found.to_csv(), encoding="utf-8")
+        (stage / "pointwise.csv").write_text(found.pointwise_csv(), encoding="utf-8")
+    return folder / "comparison.csv", folder / "pointwise.csv"
 
 
 def check_folder(folder: Path) -> None:

@@ -92,12 +92,14 @@ class Reduced:
         return np.eye(self.p) - np.outer(self.ones, self.x_mean)
 
 
-def reduce(s: Sufficient) -> Reduced:
+def reduce(s: Sufficient, *, aliased: bool = False) -> Reduced:
     """Rotate sufficient statistics, after checking that the fixed effects are estimable.
 
     Parameters
     ----------
     s : Sufficient
+    aliased : bool
+        Whether columns of X may depend on each other, because priors tell their coefficients.
 
     Returns
     -------
@@ -115,35 +117,17 @@ def reduce(s: Sufficient) -> Reduced:
             f"{s.n} rows cannot estimate {p} coefficients and a residual variance; drop terms "
             "or add rows"
         )
-    centre, ones, z_constant = _centring(s)
-    counts = s.counts.astype(float)
-    # Group means of the centred columns [X, Z, y].
-    d = s.means + (s.centre - centre)
-    work = s.scatter.copy() if z_constant is not None else s.scatter + _outer(d, counts)
-    r, c = np.zeros((s.J, q, q)), np.zeros((s.J, q, p + 1))
-    xy = [*range(p), p + q]
-    z = list(range(p, p + q))
-    total = s.scatter[:, z, z] + counts[:, None] * d[:, z] ** 2
-    first = 0
-    if z_constant is not None:
-        # The constant column of Z is rotated out through the means, which cancels nothing.
-        row = np.sqrt(counts)[:, None] * d * np.sign(d[:, [p + z_constant]])
-        r[:, 0], c[:, 0], first = row[:, z], row[:, xy], 1
-    for i, a in enumerate((a for a in range(q) if a != z_constant), start=first):
-        pivot = work[:, p + a, p + a]
-        live = pivot > RANK_TOLERANCE * total[:, a]
-        row = np.where(live[:, None], work[:, p + a], 0.0)
-        row /= np.sqrt(np.where(live, pivot, 1.0))[:, None]
-        r[:, i], c[:, i] = row[:, z], row[:, xy]
-        work = work - row[:, :, None] * row[:, None, :]
-        work[:, p + a, :] = work[:, :, p + a] = 0.0
-    rest = work.sum(axis=0)[np.ix_(xy, xy)]
-    r, of_group, size = _classes(r)
+    turned = _rotate(s)
+    centre, ones, z_constant = turned.centre, turned.ones, turned.z_constant
+    c, xy, z = turned.c, turned.xy, list(range(p, p + q))
+    rest = turned.left.sum(axis=0)[np.ix_(xy, xy)]
+    r, of_group, size = _classes(turned.r)
     products = _products(c, of_group, len(size))
     ranks = np.count_nonzero(np.abs(r).max(axis=2, initial=0.0) > 0, axis=1) if q else size * 0
     stacked = c.reshape(-1, p + 1)
     information = rest + stacked.T @ stacked
-    _check_rank(information[:p, :p], s.terms, ones)
+    if not aliased:
+        _check_rank(information[:p, :p], s.terms, ones)
     inside = _rank(rest[:p, :p], np.diag(information)[:p])
     z_rank = int(ranks @ size)
     turn = np.eye(q)
@@ -172,6 +156,61 @@ def reduce(s: Sufficient) -> Reduced:
         effects=s.effects,
         group=s.group,
     )
+
+
+def rest_by_group(s: Sufficient) -> FloatArray:
+    """Give each group's cross-products of W outside the span of Z, (J, p+1, p+1).
+
+    Their sum is `Reduced.rest`, which is all that a fit needs; leaving groups out needs the parts.
+    """
+    turned = _rotate(s)
+    by_group: FloatArray = turned.left[np.ix_(range(s.J), turned.xy, turned.xy)]
+    return by_group
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Rotated:
+    """Hold each group's R (J, q, q), C (J, q, p+1) and what is left of its cross-products.
+
+    `left` is (J, k, k) in the columns [X, Z, y], `xy` the places of [X, y] in it; `centre`, `ones`
+    and `z_constant` are as `_centring` gives them.
+    """
+
+    centre: FloatArray
+    ones: FloatArray
+    z_constant: int | None
+    r: FloatArray
+    c: FloatArray
+    left: FloatArray
+    xy: list[int]
+
+
+def _rotate(s: Sufficient) -> _Rotated:
+    """Take the span of Z out of every group's cross-products."""
+    p, q = s.p, s.q
+    centre, ones, z_constant = _centring(s)
+    counts = s.counts.astype(float)
+    # Group means of the centred columns [X, Z, y].
+    d = s.means + (s.centre - centre)
+    work = s.scatter.copy() if z_constant is not None else s.scatter + _outer(d, counts)
+    r, c = np.zeros((s.J, q, q)), np.zeros((s.J, q, p + 1))
+    xy = [*range(p), p + q]
+    z = list(range(p, p + q))
+    total = s.scatter[:, z, z] + counts[:, None] * d[:, z] ** 2
+    first = 0
+    if z_constant is not None:
+        # The constant column of Z is rotated out through the means, which cancels nothing.
+        row = np.sqrt(counts)[:, None] * d * np.sign(d[:, [p + z_constant]])
+        r[:, 0], c[:, 0], first = row[:, z], row[:, xy], 1
+    for i, a in enumerate((a for a in range(q) if a != z_constant), start=first):
+        pivot = work[:, p + a, p + a]
+        live = pivot > RANK_TOLERANCE * total[:, a]
+        row = np.where(live[:, None], work[:, p + a], 0.0)
+        row /= np.sqrt(np.where(live, pivot, 1.0))[:, None]
+        r[:, i], c[:, i] = row[:, z], row[:, xy]
+        work = work - row[:, :, None] * row[:, None, :]
+        work[:, p + a, :] = work[:, :, p + a] = 0.0
+    return _Rotated(centre=centre, ones=ones, z_constant=z_constant, r=r, c=c, left=work, xy=xy)
 
 
 def _outer(d: FloatArray, weight: FloatArray) -> FloatArray:

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.design import Design, GroupMeans
+from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws, Variable, in_arviz_order
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import StorageError
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.model_priors import ModelPriors
 from bayes_mlm.priors import Prior
 from bayes_mlm.spec import Record
 from bayes_mlm.verdict import Finding, Verdict

@@ -9,10 +9,10 @@ from scipy import stats
 
 from bayes_mlm.data import as_table
 from bayes_mlm.design import Design, build_design
+from bayes_mlm.design_priors import model_priors
 from bayes_mlm.direct import sample_direct, why_not_direct
 from bayes_mlm.errors import EngineError
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.model_priors import model_priors
 from bayes_mlm.sufficient import from_design
 
 

@@ -14,8 +14,8 @@ from scipy import stats
 
 from bayes_mlm.data import as_table
 from bayes_mlm.design import Design, build_design
+from bayes_mlm.design_priors import ModelPriors, model_priors
 from bayes_mlm.direct import sample_direct
-from bayes_mlm.model_priors import ModelPriors, model_priors
 
 N_DATA_SETS = 1000
 N_DRAWS = 99  # ranks 0..99

@@ -10,10 +10,10 @@ from scipy import stats
 from bayes_mlm.data import as_table
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import Design, build_design
+from bayes_mlm.design_priors import model_priors
 from bayes_mlm.direct import sample_direct
 from bayes_mlm.direct.density import Variances, log_posterior, make_problem, sums_at
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.model_priors import model_priors
 from bayes_mlm.priors import Prior
 from bayes_mlm.reduced import reduce
 from bayes_mlm.sufficient import from_design

@@ -9,10 +9,10 @@ import pytest
 
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import Design, build_design
+from bayes_mlm.design_priors import model_priors
 from bayes_mlm.direct import sample_direct
 from bayes_mlm.draws import quantities
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.model_priors import model_priors
 from bayes_mlm.spec import Record, load_record
 
 REFERENCE = json.loads(

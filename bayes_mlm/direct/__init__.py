@@ -7,15 +7,16 @@ which is drawn from by adaptive quadrature (at most one group effect) or by impo
 independent: there is no warm-up, and R-hat has nothing to find.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayes_mlm.cautions import unidentified
 from bayes_mlm.design import Design
-from bayes_mlm.direct.density import Problem, Variances, draw_beta, make_problem
+from bayes_mlm.design_priors import ModelPriors
+from bayes_mlm.direct.density import Problem, Variances, draw_beta
 from bayes_mlm.direct.effects import MAX_EFFECTS, Conditions, draw_effects, summarise_effects
+from bayes_mlm.direct.joining import join
 from bayes_mlm.direct.propriety import check_proper
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.direct.start import choose_start
@@ -23,8 +24,6 @@ from bayes_mlm.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.errors import EngineError
 from bayes_mlm.model_parts import effect_pairs
-from bayes_mlm.model_priors import ModelPriors
-from bayes_mlm.reduced import reduce
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_design
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
@@ -66,7 +65,7 @@ def why_not_direct(priors: ModelPriors) -> str:
     Examples
     --------
     >>> from bayes_mlm import build_design, load_dataset
-    >>> from bayes_mlm.model_priors import model_priors
+    >>> from bayes_mlm.design_priors import model_priors
     >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
     >>> why_not_direct(model_priors(design))
     ''
@@ -82,6 +81,34 @@ def why_not_direct(priors: ModelPriors) -> str:
     return ""
 
 
+def why_improper(priors: ModelPriors, statistics: Sufficient) -> str:
+    """Say why the posterior is not a distribution, without drawing from it; "" if it is one.
+
+    Parameters
+    ----------
+    priors : ModelPriors
+        Of the design, laid out for its kind.
+    statistics : Sufficient
+        Of the design.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design
+    >>> from bayes_mlm.design_priors import model_priors
+    >>> table = {"y": [1.0, 2.0, 4.0, 6.0], "g": [1, 1, 2, 2]}
+    >>> design = build_design("y ~ 1 + (1 | g)", table)
+    >>> flat = model_priors(design, {"sigma_u": "Flat", "Intercept": "Flat"})
+    >>> why_improper(flat, from_design(design))[:25]
+    'the posterior is improper'
+    """
+    problem, _ = _problem(statistics, priors)
+    try:
+        check_proper(problem, choose_start(problem))
+    except EngineError as refusal:
+        return str(refusal)
+    return ""
+
+
 def sample_direct(
     design: Design,
     priors: ModelPriors,
@@ -90,6 +117,7 @@ def sample_direct(
     chains: int = 4,
     random_seed: int,
     statistics: Sufficient | None = None,
+    effects: bool = True,
     max_effects: int = MAX_EFFECTS,
 ) -> Direct:
     """Draw independently from the posterior of a Gaussian model with at most one grouping factor.
@@ -99,13 +127,16 @@ def sample_direct(
     design : Design
         Laid out for its kind.
     priors : ModelPriors
-        Of `bayes_mlm.model_priors.model_priors`.
+        Of `bayes_mlm.design_priors.model_priors`.
     draws, chains : int
         The draws are independent; "chains" only gives them the shape that ArviZ expects.
     random_seed : int
         The same seed gives the same draws.
     statistics : Sufficient, optional
         Of the design, where they are at hand; else they are made.
+    effects : bool
+        Whether to draw the group effects, which take most of the time and memory. The other
+        parameters' draws are the same either way.
     max_effects : int
         Above this many numbers (draws x chains x groups x effects) the group effects are not
         drawn; their posterior means and sds are stored as ``u_mean`` and ``u_sd`` (dims group,
@@ -131,7 +162,7 @@ def sample_direct(
     Examples
     --------
     >>> from bayes_mlm import build_design, load_dataset
-    >>> from bayes_mlm.model_priors import model_priors
+    >>> from bayes_mlm.design_priors import model_priors
     >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
     >>> result = sample_direct(design, model_priors(design), random_seed=1)
     >>> result.draws["u"].shape, result.report.method, result.report.trusted
@@ -150,12 +181,12 @@ def sample_direct(
     variances = draw_variances(problem, start, draws * chains, rng)
     beta = draw_beta(problem, variances.at, variances.sums, rng)
     posterior = _parameters(design, variances.at, beta)
-    effects = _effects(problem, variances, beta, rng, max_effects)
+    u = _effects(problem, variances, beta, rng, max_effects) if effects else None
     report = variances.report
-    if effects is not None:
-        report = replace(report, effects="drawn" if len(effects) == 1 else "summarised")
-        for name, values in effects.items():
-            posterior[name] = values + (own_mean if name != "u_sd" else 0.0)
+    if u is not None:
+        report = replace(report, effects="drawn" if len(u) == 1 else "summarised")
+        for name, values in u.items():
+            posterior[name] = values + own_mean if own_mean and name != "u_sd" else values
     shape = (chains, draws)
     proper = all(prior.is_proper for prior in priors.by_name(design).values())
     return Direct(
@@ -179,17 +210,8 @@ def sample_direct(
 
 def _problem(statistics: Sufficient, priors: ModelPriors) -> tuple[Problem, float]:
     """Join data and priors; also give what was taken from y, the mean of the groups' prior."""
-    total = statistics.centre + statistics.counts @ statistics.means / statistics.n
-    x_mean = total[: statistics.p]
-    if priors.u is None:
-        return make_problem(reduce(statistics), priors, x_mean), 0.0
-    flat = priors.u.family == "Flat"
-    mean = float(total[-1]) if flat else priors.u["mu"]
-    centre = statistics.centre.copy()
-    centre[-1] -= mean
-    reduced = reduce(replace(statistics, centre=centre))
-    own_sd = math.inf if flat else priors.u["sigma"]
-    return make_problem(reduced, priors, x_mean, own_sd=own_sd), mean
+    joined = join(statistics, priors)
+    return joined.problem, joined.own_mean
 
 
 def _parameters(design: Design, at: Variances, beta: FloatArray) -> dict[str, FloatArray]:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.direct.priors import BetaPrior, beta_prior, scale_log_density, sd_log_density
+from bayes_mlm.design_priors import ModelPriors
+from bayes_mlm.direct.priors import (
+    BetaPrior,
+    beta_prior,
+    prior_form,
+    scale_log_density,
+    sd_log_density,
+)
 from bayes_mlm.direct.quadratic import (
     Kernel,
     cholesky,
@@ -20,7 +27,6 @@ from bayes_mlm.direct.quadratic import (
     solve_transposed,
 )
 from bayes_mlm.marginal import LOG_2PI
-from bayes_mlm.model_priors import ModelPriors
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
 
@@ -160,7 +166,7 @@ def _log_likelihood(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
         n -= len(reduced.c)
         constant = -0.5 * float(np.log(reduced.r[reduced.of_group, 0, 0] ** 2).sum())
     with np.errstate(all="ignore"):
-        lower = cholesky(_with_prior(problem, at, sums))
+        lower = cholesky(with_prior(problem, at, sums))
         p = reduced.p
         half = np.log(lower[range(p), range(p)]).sum(axis=0)
         quadratic = lower[p, p] ** 2
@@ -172,24 +178,15 @@ def _log_likelihood(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
     return spread
 
 
-def _with_prior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+def with_prior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
     """Add the priors of the coefficients to the likelihood's quadratic form: (p+1, p+1, B)."""
-    beta = problem.beta
-    form = beta.form
-    total = sums.a * np.exp(-2.0 * at.log_sigma_e)
-    fixed = beta.precision.copy()
-    fixed[beta.mixed] = 0.0
-    total += ((form.T * fixed) @ form)[:, :, None]
-    for place, k in enumerate(beta.mixed):
-        scaled = beta.precision[k] * np.exp(-at.log_scale[:, place])
-        total += np.outer(form[k], form[k])[:, :, None] * scaled
-    return total
+    return sums.a * np.exp(-2.0 * at.log_sigma_e) + prior_form(problem.beta, at.log_scale)
 
 
 def draw_beta(problem: Problem, at: Variances, sums: Sums, rng: np.random.Generator) -> FloatArray:
     """Draw the coefficients (B, p) of X as given from their exact conditional distribution."""
     p = problem.reduced.p
-    lower = cholesky(_with_prior(problem, at, sums))
+    lower = cholesky(with_prior(problem, at, sums))
     noise = rng.standard_normal((p, lower.shape[2]))
     centred = solve_transposed(lower[:p, :p], lower[p, :p] + noise)
     return problem.reduced.original_beta(centred.T)

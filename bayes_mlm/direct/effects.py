@@ -86,7 +86,7 @@ def _draw_one(
         out[:, :, 0] = (v @ reduced.c[:, 0].T + noise) / reduced.r[reduced.of_group, 0, 0]
         return
     root = np.abs(reduced.z_centring[0, 0] * given.root[:, :, 0])
-    inverse = invert_classes(kernel, (root**2)[:, :, None], slice(None))[:, 0]
+    inverse = invert_classes(kernel, (root**2)[:, :, None], slice(None))[0]
     sd = root * given.sigma_e[:, None] * np.sqrt(inverse)
     gain = root**2 * reduced.r[:, 0, 0] * inverse
     sd, gain = sd[:, reduced.of_group], gain[:, reduced.of_group]
@@ -191,7 +191,7 @@ def _gain(
     ]
     return [
         [
-            sum((sr[a][c] * inverse[:, at[max(b, c), min(b, c)]] for c in range(q)), zero)
+            sum((sr[a][c] * inverse[at[max(b, c), min(b, c)]] for c in range(q)), zero)
             for b in range(q)
         ]
         for a in range(q)

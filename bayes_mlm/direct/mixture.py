@@ -61,20 +61,27 @@ def distances(mixture: Mixture, x: FloatArray) -> FloatArray:
     """Give squared Mahalanobis distances (K, n) of points (n, d) from each component."""
     inverse = np.linalg.inv(mixture.root)
     out = np.empty((len(inverse), len(x)))
+    along = np.ascontiguousarray(x.T)  # long rows: a step over 4 columns costs as much as over 400
     for k, turn in enumerate(inverse):
-        out[k] = (((x - mixture.mean[k]) @ turn.T) ** 2).sum(axis=1)
+        gap = turn @ (along - mixture.mean[k][:, None])
+        out[k] = np.einsum("dn,dn->n", gap, gap)
     return out
 
 
 def component_log_density(mixture: Mixture, x: FloatArray) -> FloatArray:
     """Give the weighted log-densities (K, n) of the components at points (n, d)."""
-    d = x.shape[1]
+    return _log_density_at(mixture, distances(mixture, x))
+
+
+def _log_density_at(mixture: Mixture, gap: FloatArray) -> FloatArray:
+    """Give what `component_log_density` does, from the `distances` (K, n)."""
+    d = mixture.mean.shape[1]
     half = 0.5 * (NU + d)
     constant = math.lgamma(half) - math.lgamma(0.5 * NU) - 0.5 * d * math.log(NU * math.pi)
     logdet = np.log(np.diagonal(mixture.root, axis1=1, axis2=2)).sum(axis=1)
     with np.errstate(divide="ignore"):
         level = np.log(mixture.weight) + constant - logdet
-    value: FloatArray = level[:, None] - half * np.log1p(distances(mixture, x) / NU)
+    value: FloatArray = level[:, None] - half * np.log1p(gap / NU)
     return value
 
 
@@ -131,9 +138,10 @@ def fit_mixture(
         )
     # As if each component also had seen this share of a component's points, spread as `start`.
     prior = 0.02 / n_components
+    along = np.ascontiguousarray(x.T)
     for _ in range(n_steps):
-        parts = component_log_density(mixture, x)
         gap = distances(mixture, x)
+        parts = _log_density_at(mixture, gap)
         belong = np.exp(parts - parts.max(axis=0))
         belong *= weight / belong.sum(axis=0)
         share = belong.sum(axis=1)
@@ -145,8 +153,8 @@ def fit_mixture(
         )
         scale = np.empty((len(share), d, d))
         for k in range(len(share)):
-            away = x - mean[k]
-            scale[k] = (away * pull[k][:, None]).T @ away
+            away = along - mean[k][:, None]
+            scale[k] = (away * pull[k]) @ away.T
         small = common * n_components ** (-2.0 / d)
         scale = (scale + prior * small) / (share + prior)[:, None, None]
         mixture = make_mixture(share + 1e-4, mean, scale)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.model_priors import ModelPriors
+from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.priors import Prior
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
@@ -190,6 +190,26 @@ def beta_prior(reduced: Reduced, priors: ModelPriors, x_mean: FloatArray) -> Bet
     offset = mean - reduced.y_mean * (free @ reduced.ones)
     turn = free - np.outer(free @ reduced.ones, reduced.x_mean)
     return BetaPrior(form=np.column_stack([turn, offset]), precision=precision, nu=nu)
+
+
+def prior_form(beta: BetaPrior, log_scale: FloatArray) -> FloatArray:
+    """Give the coefficients' priors as a quadratic form in [beta_c, -1]: (p+1, p+1, B).
+
+    Parameters
+    ----------
+    beta : BetaPrior
+    log_scale : (B, t) array
+        ``log lambda`` of the rows of random scale.
+    """
+    form, fixed = beta.form, beta.precision.copy()
+    fixed[beta.mixed] = 0.0
+    one = ((form.T * fixed) @ form)[:, :, None]
+    total: FloatArray = np.broadcast_to(one, (*one.shape[:2], len(log_scale)))
+    total = total.copy() if beta.mixed else total
+    for place, k in enumerate(beta.mixed):
+        scaled = beta.precision[k] * np.exp(-log_scale[:, place])
+        total += np.outer(form[k], form[k])[:, :, None] * scaled
+    return total
 
 
 def scale_log_density(nu: FloatArray, log_scale: FloatArray) -> FloatArray:

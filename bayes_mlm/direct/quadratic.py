@@ -24,10 +24,11 @@ class Kernel:
     ----------
     n_classes, q, k : int
         Classes of groups, group effects, and columns of [X, y].
-    spread : (h, h*C) array
-        Takes the lower triangle of S (h = q(q+1)/2 entries) to that of ``R S R'`` by class.
-    products : (k(k+1)/2, h*C) array
-        Takes the lower triangles of ``N^-1`` by class to that of A less `rest`.
+    spread : (h, h, C) array
+        Takes the lower triangle of S (h = q(q+1)/2 entries, the second axis) to that of
+        ``R S R'`` (the first axis) by class.
+    products : (h, k(k+1)/2, C) array
+        Takes the lower triangles of ``N^-1`` (the first axis) by class to that of A less `rest`.
     rest : (k, k) array
     size : (C,) array
         Groups in each class.
@@ -50,20 +51,20 @@ def make_kernel(reduced: Reduced) -> Kernel:
     for into, (a, b) in enumerate(pairs):
         for out, (d, e) in enumerate(pairs):
             both = r[:, a, d] * r[:, b, e] + (r[:, a, e] * r[:, b, d] if d != e else 0.0)
-            spread[out, into] = both
-    products = np.zeros((k * (k + 1) // 2, len(pairs), c))
+            spread[into, out] = both
+    products = np.zeros((len(pairs), k * (k + 1) // 2, c))
     if c:
         by_class = reduced.products.reshape(c, q, q, k, k)
         rows, columns = np.array(triangle(k)).T
         for into, (a, b) in enumerate(pairs):
             both = by_class[:, a, b] + (by_class[:, b, a] if a != b else 0.0)
-            products[:, into] = (0.5 * (both + both.swapaxes(1, 2)))[:, rows, columns].T
+            products[into] = (0.5 * (both + both.swapaxes(1, 2)))[:, rows, columns].T
     return Kernel(
         n_classes=c,
         q=q,
         k=k,
-        spread=spread.reshape(len(pairs), len(pairs) * c),
-        products=products.reshape(len(products), len(pairs) * c),
+        spread=spread,
+        products=products,
         rest=reduced.rest,
         size=reduced.size,
     )
@@ -90,14 +91,17 @@ def evaluate_quadratic(kernel: Kernel, s: FloatArray) -> tuple[FloatArray, Float
         return logdet, a
     rows, columns = np.array(pairs).T
     packed = np.ascontiguousarray(s[:, rows, columns])
-    step = max(1, CHUNK // kernel.spread.shape[1])
-    lower = np.empty((len(kernel.products), n_batch))
+    step = max(1, CHUNK // (len(pairs) * kernel.n_classes))
+    lower = np.zeros((kernel.products.shape[1], n_batch))
     for start in range(0, n_batch, step):
         part = slice(start, start + step)
-        inner = (packed[part] @ kernel.spread).reshape(-1, len(pairs), kernel.n_classes)
+        inner = packed[part] @ kernel.spread
         log_n = _invert(inner, kernel.q)
         logdet[part] = log_n @ kernel.size
-        lower[:, part] = kernel.products @ inner.reshape(len(inner), -1).T
+        # One entry at a time: so small a product is not shared among threads, whose waiting for
+        # one another takes twenty times as long as the work where the machine is busy.
+        for by_class, entry in zip(kernel.products, inner, strict=True):
+            lower[:, part] += by_class @ entry.T
     for value, (i, j) in zip(lower, triangle(k), strict=True):
         a[i, j] += value
         if i != j:
@@ -106,17 +110,15 @@ def evaluate_quadratic(kernel: Kernel, s: FloatArray) -> tuple[FloatArray, Float
 
 
 def invert_classes(kernel: Kernel, s: FloatArray, classes: slice) -> FloatArray:
-    """Compute N^-1 (B, h, classes), N = I + R S R': the lower triangles, by rows."""
+    """Compute N^-1 (h, B, classes), N = I + R S R': the lower triangles, by rows."""
     rows, columns = np.array(triangle(kernel.q)).T
-    spread = kernel.spread.reshape(len(rows), len(rows), kernel.n_classes)[:, :, classes]
-    inner = s[:, rows, columns] @ spread.reshape(len(rows), -1)
-    inner = inner.reshape(len(s), len(rows), spread.shape[2])
+    inner = s[:, rows, columns] @ kernel.spread[:, :, classes]
     _invert(inner, kernel.q)
     return inner
 
 
 def _invert(inner: FloatArray, q: int) -> FloatArray:
-    """Replace M (B, h, C) by the inverses of I + M, in place; give log |I + M| (B, C).
+    """Replace M (h, B, C) by the inverses of I + M, in place; give log |I + M| (B, C).
 
     The sweep operator on packed symmetric matrices (Goodnight 1979, The American Statistician
     33(3)), without pivoting, which positive definiteness makes stable.
@@ -124,12 +126,12 @@ def _invert(inner: FloatArray, q: int) -> FloatArray:
     at = {pair: place for place, pair in enumerate(triangle(q))}
 
     def entry(a: int, b: int) -> FloatArray:
-        found: FloatArray = inner[:, at[max(a, b), min(a, b)]]
+        found: FloatArray = inner[at[max(a, b), min(a, b)]]
         return found
 
     for a in range(q):
         entry(a, a)[...] += 1.0
-    determinant = np.ones((len(inner), inner.shape[2]))
+    determinant = np.ones(inner.shape[1:])
     for pivot in range(q):
         centre = entry(pivot, pivot)
         determinant *= centre

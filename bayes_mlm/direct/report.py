@@ -40,7 +40,8 @@ class DirectReport:
         Evaluations of the density.
     effects : {"none", "drawn", "summarised"}
         Whether the group effects are there as draws (``u``), or as means and sds (``u_mean``,
-        ``u_sd``) because the draws would not fit the memory bound.
+        ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
+        none or they were not asked for.
     notes : tuple of str
         What the data could not tell, so that the priors decide.
     """

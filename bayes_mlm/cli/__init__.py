@@ -1,13 +1,28 @@
 """Run analyses from the command line: the only place that prints."""
 
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bayes_mlm._version import __version__
+from bayes_mlm.cli.compare import compare
+from bayes_mlm.cli.options import (
+    EXIT_INPUT,
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Mass,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    seed_of,
+    status,
+)
+from bayes_mlm.cli.sensitivity import sensitivity
+from bayes_mlm.cli.table import table
 from bayes_mlm.errors import BayesMLMError, EngineError, PriorError
 
 if TYPE_CHECKING:
@@ -16,10 +31,6 @@ if TYPE_CHECKING:
     from bayes_mlm.analysis import Analysis
     from bayes_mlm.fitted import Settings
     from bayes_mlm.spec import Record
-
-EXIT_INPUT, EXIT_USAGE, EXIT_VERDICT = 1, 2, 3
-# Fixed, so that two people who type the same command read the same numbers.
-DEFAULT_SEED = 1982
 
 app = typer.Typer(
     add_completion=False,
@@ -40,16 +51,6 @@ app = typer.Typer(
 # As in `bayes_mlm.analysis` and `bayes_mlm.spec`, whose import would cost `--help` a second.
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
-Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 1000).")]
-Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
-Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
-Seed = Annotated[
-    int | None,
-    typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
-]
-TargetAccept = Annotated[float, typer.Option(help="Nearer 1: smaller, safer steps.")]
-Mass = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, no progress.")]
 
 
 @app.command()
@@ -177,10 +178,10 @@ def fit(
         draws=draws,
         tune=tune,
         chains=chains,
-        random_seed=_seed(record, random_seed),
+        random_seed=seed_of(record, random_seed),
         target_accept=target_accept,
     )
-    with _status(f"fitting {record.name}", quiet=quiet) as shown:
+    with status(f"fitting {record.name}", quiet=quiet) as shown:
         null = _null_of(record, data, settings, engine, mass)
         analysis = analyse(
             record,
@@ -247,6 +248,11 @@ def describe(
         console.print("\n" + str(crosstab(table, row, columns)), soft_wrap=True)
 
 
+app.command()(sensitivity)
+app.command()(compare)
+app.command()(table)
+
+
 @app.callback(invoke_without_command=True)
 def version(
     show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
@@ -287,9 +293,9 @@ def _analyse_ladder(
     done: dict[str, Analysis] = {}
     for k, record in enumerate(sorted(ladder, key=lambda one: one.name not in nulls), start=1):
         settings = make_settings(
-            record, **asked, random_seed=_seed(record, random_seed), target_accept=target_accept
+            record, **asked, random_seed=seed_of(record, random_seed), target_accept=target_accept
         )
-        with _status(f"{k}/{len(ladder)} fitting {record.name}", quiet=quiet) as shown:
+        with status(f"{k}/{len(ladder)} fitting {record.name}", quiet=quiet) as shown:
             done[record.name] = analyse(
                 record,
                 settings,
@@ -300,12 +306,6 @@ def _analyse_ladder(
                 progressbar=shown and "nuts" in engines,
             )
         yield done[record.name]
-
-
-def _seed(record: "Record", asked: int | None) -> int:
-    """Settle the seed: the one asked for, else the record's, else the fixed one."""
-    given = record.settings.random_seed if asked is None else asked
-    return DEFAULT_SEED if given is None else given
 
 
 def _null_of(
@@ -349,15 +349,3 @@ def _print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
     for line in [*show.verdict_lines(analysis), *analysis.design.notes]:
         console.print(line)
     console.print()
-
-
-@contextmanager
-def _status(message: str, *, quiet: bool) -> "Iterator[bool]":
-    """Say on a terminal what is being done; give whether there is one to draw progress on."""
-    from bayes_mlm import console as show
-
-    console = show.make_console(stderr=True)
-    on_terminal = console.is_terminal and not quiet
-    if on_terminal:
-        console.print(message)
-    yield on_terminal

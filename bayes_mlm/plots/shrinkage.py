@@ -1,18 +1,14 @@
-"""Draw what was computed; nothing is computed here.
+"""Draw how partial pooling moves each group's mean."""
 
-Colours are Okabe & Ito's (2008, Color Universal Design), told apart by the colour-blind and, with
-the markers, in grey.
-"""
-
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayes_mlm.plots.style import BLUE, GREY, ORANGE, new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 
 
 def plot_shrinkage(
@@ -53,7 +49,7 @@ def plot_shrinkage(
     'mean of y'
     """
     if ax is None:
-        ax = _new_axes()
+        ax = new_figure(4.2, width=8.0).add_subplot()
     own, partial, sizes = (np.asarray(values, dtype=float) for values in (own, partial, sizes))
     ax.axhline(overall, color=GREY, linewidth=1.2, zorder=1, label="complete pooling: one mean")
     ax.vlines(sizes, own, partial, color=GREY, linewidth=0.6, zorder=2)
@@ -66,9 +62,3 @@ def plot_shrinkage(
     ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=3, fontsize=9)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
-
-
-def _new_axes() -> Any:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(8, 4.2), layout="constrained").add_subplot()

@@ -6,9 +6,9 @@ import pytest
 from bayes_mlm.data import as_table
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import build_design
+from bayes_mlm.design_priors import model_priors
 from bayes_mlm.errors import PriorError
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.model_priors import model_priors
 
 
 def sleep(formula="reaction ~ days + (days | subject)", times=1.0, **options):

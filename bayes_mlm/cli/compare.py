@@ -1,0 +1,97 @@
+"""Run `bayes-mlm compare`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    seed_of,
+    status,
+)
+
+Engine = Literal["auto", "direct", "nuts"]
+
+
+def compare(
+    model: Annotated[
+        list[str],
+        typer.Argument(help="Two or more formulas, bundled models, or records (.toml)."),
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="auto: direct where it can; it alone gives the marginal likelihood."),
+    ] = "auto",
+    missing: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
+    ] = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for comparison.csv and pointwise.csv.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Rank models by what they foretell: a new group, a new member of a group, and the data.
+
+    Exact leave-one-group-out and leave-one-row-out, and the marginal likelihood, without refits.
+    """
+    from bayes_mlm import console as show
+    from bayes_mlm.errors import EngineError
+    from bayes_mlm.fitting import as_record, design_of, fit_design, make_settings
+    from bayes_mlm.model_comparison import check_comparable, compare_models
+    from bayes_mlm.outputs import check_folder, write_comparison
+
+    if out is not None:
+        check_folder(out)
+    if len(model) < 2:
+        raise EngineError(f"compare needs two models or more, found {len(model)}")
+    twice = next((one for k, one in enumerate(model) if one in model[:k]), None)
+    if twice is not None:
+        raise EngineError(f"{twice!r} is given twice; leave one out")
+    records = [as_record(one, data, missing=missing) for one in model]
+    settings = [
+        make_settings(
+            record,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            random_seed=seed_of(record, random_seed),
+            target_accept=target_accept,
+        )
+        for record in records
+    ]
+    designs = [design_of(record, data) for record in records]
+    for other, design in zip(model, designs, strict=True):
+        check_comparable(designs[0], design, model[0], other)
+    fits = []
+    for k, (record, design, own) in enumerate(zip(records, designs, settings, strict=True)):
+        with status(f"{k + 1}/{len(model)} fitting {model[k]}", quiet=quiet) as shown:
+            fits.append(
+                fit_design(
+                    record, design, own, engine=engine, progressbar=shown and engine == "nuts"
+                )
+            )
+    with status("leaving out groups and rows", quiet=quiet):
+        found = compare_models(fits)
+    console = show.make_console()
+    for part in [*show.comparison_parts(found), *show.comparison_lines(found)]:
+        console.print(part, soft_wrap=isinstance(part, str))
+    if out is not None:
+        write_comparison(out, found)
+        console.print(f"written to {out}")
+    if not found.verdict.ok:
+        raise typer.Exit(EXIT_VERDICT)

@@ -1,0 +1,44 @@
+"""Name what the commands of the command line share: exit codes, options, seed, progress."""
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bayes_mlm.spec import Record
+
+EXIT_INPUT, EXIT_USAGE, EXIT_VERDICT = 1, 2, 3
+# Fixed, so that two people who type the same command read the same numbers.
+DEFAULT_SEED = 1982
+
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
+]
+Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 1000).")]
+Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
+Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
+TargetAccept = Annotated[float, typer.Option(help="Nearer 1: smaller, safer steps.")]
+Mass = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, no progress.")]
+
+
+def seed_of(record: "Record", asked: int | None) -> int:
+    """Settle the seed: the one asked for, else the record's, else the fixed one."""
+    given = record.settings.random_seed if asked is None else asked
+    return DEFAULT_SEED if given is None else given
+
+
+@contextmanager
+def status(message: str, *, quiet: bool) -> "Iterator[bool]":
+    """Say on a terminal what is being done; give whether there is one to draw progress on."""
+    from bayes_mlm import console as show
+
+    console = show.make_console(stderr=True)
+    on_terminal = console.is_terminal and not quiet
+    if on_terminal:
+        console.print(message)
+    yield on_terminal

@@ -1,0 +1,79 @@
+"""Run `bayes-mlm sensitivity`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bayes_mlm.cli.options import EXIT_VERDICT, Mass, Quiet, Seed, seed_of
+
+
+def sensitivity(
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Formulas, bundled models, records (.toml); none: every bundled one with groups.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(help='On sigma_u, such as "HalfNormal(5)"; repeatable (default: eight).'),
+    ] = None,
+    term: Annotated[
+        list[str] | None,
+        typer.Option(help="A coefficient to look at; repeatable (default: those of groups)."),
+    ] = None,
+    missing: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
+    ] = "error",
+    mass: Mass = 0.94,
+    random_seed: Seed = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for sensitivity.csv and sensitivity.png.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """See how results move with the prior on sigma_u: every model, every prior, in a second."""
+    import msgspec
+
+    from bayes_mlm import console as show
+    from bayes_mlm.outputs import check_folder, write_sensitivity
+    from bayes_mlm.sensitivity import choose_records, prior_sensitivity
+
+    if out is not None:
+        check_folder(out)
+    records = []
+    for record in choose_records(model or None, data, missing):
+        settings = msgspec.structs.replace(
+            record.settings, random_seed=seed_of(record, random_seed)
+        )
+        records.append(msgspec.structs.replace(record, settings=settings))
+    found = prior_sensitivity(
+        records,
+        data,
+        priors=None if prior is None else [_read(text) for text in prior],
+        terms=term,
+        mass=mass,
+    )
+    console = show.make_console()
+    for table in show.sensitivity_tables(found):
+        console.print(table)
+    for line in show.sensitivity_lines(found):
+        console.print(line)
+    if not quiet:
+        console.print(show.sensitivity_time(found))
+    if out is not None:
+        write_sensitivity(out, found)
+        console.print(f"written to {out}")
+    if not found.ok:
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _read(text: str) -> str | dict[str, str]:
+    """Read "HalfNormal(5)", or as `bayes-mlm fit` has it "sigma_u[ses]=HalfNormal(5)"."""
+    name, equals, prior = text.partition("=")
+    return {name.strip(): prior.strip()} if equals and "(" not in name else text

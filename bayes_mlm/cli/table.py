@@ -1,0 +1,155 @@
+"""Run `bayes-mlm table`."""
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Mass,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    seed_of,
+    status,
+)
+from bayes_mlm.errors import EngineError, StorageError
+
+Engine = Literal["auto", "direct", "nuts", "reml"]
+Format = Literal["markdown", "latex", "html"]
+_SUFFIXES: dict[str, Format] = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".tex": "latex",
+    ".html": "html",
+    ".htm": "html",
+}
+
+
+def table(
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Formulas, bundled models, or records (.toml); none: the whole study.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    ] = None,
+    format: Annotated[  # noqa: A002  (the option's name)
+        Format | None,
+        typer.Option("--format", help="Default: by the ending of --out, else markdown."),
+    ] = None,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="auto, direct, nuts or reml (OLS without groups); repeatable, a column each.",
+            show_default="auto",
+        ),
+    ] = None,
+    interval: Annotated[
+        bool, typer.Option("--interval", help="Intervals below the estimates, not sds or errors.")
+    ] = False,
+    missing: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
+    ] = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Set models side by side as a table for a paper: Markdown, LaTeX (booktabs) or HTML.
+
+    A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
+    """
+    from bayes_mlm.fitted import Settings
+    from bayes_mlm.fitting import as_record, make_settings
+    from bayes_mlm.ladder import analyse_ladder
+    from bayes_mlm.publication import publication_table, render
+    from bayes_mlm.spec import Record, records
+
+    if out is not None:
+        _check_file(out)
+    engines = _engines(engine or ["auto"])
+    asked = model or []
+    twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
+    if twice is not None:
+        raise EngineError(f"{twice!r} is given twice; leave one out")
+    ladder = [as_record(one, data, missing=missing) for one in asked] or list(records())
+
+    def settings_of(record: Record) -> Settings:
+        return make_settings(
+            record,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            random_seed=seed_of(record, random_seed),
+            target_accept=target_accept,
+        )
+
+    drawn = [one for one in engines if one != "reml"]
+    with status(f"fitting {len(ladder)} models", quiet=quiet) as shown:
+        analyses = list(
+            analyse_ladder(
+                ladder,
+                settings_of,
+                data=data,
+                engines=drawn,
+                mass=mass,
+                progressbar=shown and "nuts" in drawn,
+            )
+        )
+    laid_out = publication_table(analyses, classical="reml" in engines, interval=interval)
+    text = render(laid_out, format or _format_of(out))
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        _write(out, text)
+    # Beside the table, not in it: its notes say so too.
+    bad = [one.record.name for one in analyses if not one.ok]
+    if bad:
+        typer.echo(f"verdict NOT clean for: {', '.join(bad)}; see bayes-mlm fit", err=True)
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _engines(asked: list[str]) -> list[Engine]:
+    engines: list[Engine] = []
+    for name in dict.fromkeys(asked):
+        engine = next((one for one in get_args(Engine) if one == name), None)
+        if engine is None:
+            raise EngineError(f"--engine {name!r} is none; allowed: {', '.join(get_args(Engine))}")
+        engines.append(engine)
+    if "auto" in engines and ("direct" in engines or "nuts" in engines):
+        raise EngineError("--engine auto is direct or nuts itself; leave it out beside them")
+    return engines
+
+
+def _format_of(out: Path | None) -> Format:
+    return _SUFFIXES.get("" if out is None else out.suffix.lower(), "markdown")
+
+
+def _check_file(out: Path) -> None:
+    """Refuse a file that cannot be written, before anything is computed for it."""
+    if out.is_dir():
+        raise StorageError(f"--out {str(out)!r} is a folder; give a file, such as {out}/table.tex")
+    if not out.parent.is_dir():
+        raise StorageError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}; make it")
+
+
+def _write(out: Path, text: str) -> None:
+    from bayes_mlm.storage import atomic_file
+
+    try:
+        with atomic_file(out) as partial:
+            partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {str(out)!r}: {error.strerror}") from error

@@ -1,0 +1,117 @@
+"""Fit the model without a part of the data, where weights cannot tell what leaving it out does."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayes_mlm.direct import why_not_direct
+from bayes_mlm.direct.joining import join
+from bayes_mlm.direct.propriety import check_proper
+from bayes_mlm.direct.start import choose_start
+from bayes_mlm.direct.variances import draw_variances
+from bayes_mlm.errors import DesignError, EngineError
+from bayes_mlm.leave_out.given import Model
+from bayes_mlm.sufficient import Sufficient, from_rows
+
+# Parts that are done again at most: beyond it the model is in trouble, and says so.
+MAX_REFITTED = 50
+# With more groups than this, a flat prior on an sd has enough of them left without any one.
+_FEW_GROUPS = 20
+_DRAWS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMarginal:
+    """Hold the log of the integral of likelihood times priors, with its numerical error.
+
+    Flat priors count as a density of 1, so that the value has no meaning with them; but the
+    difference between all data and a part of them does: it is ``log p(y_k | y_-k)``.
+    """
+
+    value: float
+    error: float
+
+
+def without_group(model: Model, group: int) -> Sufficient:
+    """Give the statistics of all groups but one."""
+    s = model.statistics
+    return replace(
+        s,
+        labels=np.delete(s.labels, group),
+        counts=np.delete(s.counts, group),
+        means=np.delete(s.means, group, axis=0),
+        scatter=np.delete(s.scatter, group, axis=0),
+    )
+
+
+def without_row(model: Model, row: int) -> Sufficient:
+    """Give the statistics of all rows but one."""
+    design = model.design
+    codes = design.codes if design.q else np.zeros(design.n, dtype=np.int64)
+    return from_rows(
+        np.delete(design.y, row),
+        np.delete(design.X, row, axis=0),
+        np.delete(design.Z, row, axis=0),
+        np.delete(codes, row),
+        design.J if design.q else 1,
+        terms=design.terms,
+        effects=design.effects,
+    )
+
+
+def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> LogMarginal | None:
+    """Integrate likelihood times priors over all parameters, for all or a part of the data.
+
+    Parameters
+    ----------
+    model : Model
+        Its priors hold, the intercept's where the predictors of *all* data are at their means.
+    statistics : Sufficient
+        Of the data.
+    seed : tuple of int
+
+    Returns
+    -------
+    LogMarginal or None
+        None where the direct engine does not do the model, or not well enough.
+
+    Raises
+    ------
+    EngineError
+        If the posterior is improper.
+    """
+    if why_not_direct(model.priors):
+        return None
+    try:
+        part = join(statistics, model.priors, x_mean=model.joined.x_mean, aliased=True)
+    except DesignError:  # too few rows are left
+        return None
+    start = choose_start(part.problem)
+    check_proper(part.problem, start)
+    report = draw_variances(part.problem, start, _DRAWS, np.random.default_rng(seed)).report
+    if not report.trusted or report.log_marginal_likelihood is None:
+        return None
+    return LogMarginal(
+        value=report.log_marginal_likelihood, error=report.log_marginal_likelihood_error
+    )
+
+
+def check_proper_without(model: Model) -> None:
+    """Refuse where the posterior without some group is improper, whatever the weights say.
+
+    Raises
+    ------
+    EngineError
+        That names the group.
+    """
+    sds = [*model.priors.sigma_u, model.priors.sigma_e]
+    statistics = model.statistics
+    if all(prior.is_proper for prior in sds) or statistics.J > _FEW_GROUPS:
+        return
+    for group, label in enumerate(statistics.labels):
+        part = without_group(model, group)
+        try:
+            problem = join(part, model.priors, x_mean=model.joined.x_mean, aliased=True).problem
+            check_proper(problem, choose_start(problem))
+        except EngineError as error:
+            raise EngineError(f"without {statistics.group} {label} {error}") from error

@@ -1,0 +1,148 @@
+"""Give every figure one look: colours, markers, sizes and the labels of axes.
+
+Colours are Okabe & Ito's (2008, Color Universal Design), told apart by the colour-blind; markers
+and line styles tell the same things apart in grey.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+GREEN, PINK, BLACK, SKY = "#009E73", "#CC79A7", "#000000", "#56B4E9"
+BAND = "#F2F2F2"
+# Text that stands back, yet has a contrast of 7 to 1 on white.
+INK = "#595959"
+# A figure fills the width of a page's text and about half its height.
+WIDTH, HEIGHT = 6.3, 3.9
+# Okabe & Ito's without yellow, which is too faint on white; and as many markers, less one, so that
+# no pair comes twice among 56 models.
+_COLOURS = (BLUE, ORANGE, GREEN, PINK, BLACK, SKY, "#E69F00", "#7F7F7F")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# A model of the study looks the same in every figure, whichever others are drawn beside it.
+_LADDER = (
+    "hsb_null",
+    "hsb_ses",
+    "hsb_sector",
+    "hsb_sector_ses",
+    "hsb_mundlak_random",
+    "hsb_random_slope",
+    "hsb_slopes_as_outcomes",
+    "hsb_pooled",
+    "hsb_between",
+    "hsb_no_pooling",
+    "hsb_within",
+    "hsb_mundlak",
+)
+# Fonts at the size a figure is printed at: nothing below 8 points. (Any: matplotlib's stubs want
+# its 300 settings by name.)
+_LOOK: dict[Any, Any] = {
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.formatter.useoffset": False,
+    # A label is text, never mathematics: a group may be called "$x$".
+    "text.parse_math": False,
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """Hold how one model, engine or side is drawn.
+
+    Parameters
+    ----------
+    colour : str
+    marker : str
+        Tells it apart in grey, as points.
+    line : str or tuple
+        Tells it apart in grey, as a line.
+    """
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[float, ...]] = "-"
+
+
+# An engine looks the same in every figure; what was published stands apart from all of them.
+_ENGINES = {
+    "direct": Style(BLUE, "o", "-"),
+    "nuts": Style(GREEN, "s", (0, (5.0, 1.5))),
+    "reml": Style(BLACK, "D", (0, (3.5, 2.0))),
+    "ols": Style(BLACK, "D", (0, (3.5, 2.0))),
+    "published": Style(ORANGE, "X", (0, (1.0, 1.5))),
+}
+# The two sides that a property of groups splits them into.
+SIDES = (Style(BLUE, "o", "-"), Style(ORANGE, "^", (0, (6.0, 1.5, 1.5, 1.5))))
+
+
+def model_styles(models: Sequence[str]) -> dict[str, Style]:
+    """Give each model a colour and a marker of its own; the bundled ones always the same.
+
+    Examples
+    --------
+    >>> model_styles(["mine", "hsb_ses"])["hsb_ses"] == model_styles(["hsb_ses"])["hsb_ses"]
+    True
+    """
+    others = [model for model in dict.fromkeys(models) if model not in _LADDER]
+    slots = [*_LADDER, *others] if len(others) < len(set(models)) else others
+    return {
+        model: Style(_COLOURS[k % len(_COLOURS)], _MARKERS[k % len(_MARKERS)])
+        for k, model in enumerate(slots)
+        if model in models
+    }
+
+
+def engine_style(engine: str) -> Style:
+    """Give the look of an engine, or of a "published" figure.
+
+    Examples
+    --------
+    >>> engine_style("direct").marker, engine_style("reml").marker
+    ('o', 'D')
+    """
+    return _ENGINES[engine]
+
+
+def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> "Figure":
+    """Make an empty figure, sizes in inches; at the default width it fits a page's text."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axes_or_new(ax: "Axes | None", height: float = HEIGHT) -> "Axes":
+    """Give the axes that were handed over, or those of a new figure."""
+    return new_figure(height).add_subplot() if ax is None else ax
+
+
+def figure_of(ax: "Axes") -> "Figure":
+    """Give the figure that axes are part of."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # for mypy: axes that are drawn into have one
+    return figure
+
+
+def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
+    """Have a function draw in the package's look, and leave matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+        from matplotlib import rc_context
+
+        with rc_context(_LOOK):
+            return draw(*args, **kwargs)
+
+    return drawn
