@@ -53,6 +53,13 @@ def test_the_printed_output_is_real():
             assert f"{row.estimate:.4f}" in line, row.quantity
 
 
+def test_the_benchmarks_shown_are_those_that_were_run():
+    shown = README.read_text("utf-8").split("<!-- output: benchmarks -->\n")[1]
+    results = README.parent / "benchmarks" / "results.md"
+    assert shown.startswith(results.read_text("utf-8"))
+    assert "(missed)" not in shown
+
+
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/pooling.png"])
 def test_links_lead_somewhere(name):
     assert name in README.read_text("utf-8")

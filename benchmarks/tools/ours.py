@@ -2,6 +2,7 @@
 
     python ours.py inner FORMULA CSV REPEATS
     python ours.py pass FORMULA CSV
+    python ours.py more FORMULA CSV
 
 Prints one JSON object.
 """
@@ -56,7 +57,26 @@ def one_pass(formula: str, path: str) -> dict[str, float]:
     }
 
 
+def more(formula: str, path: str) -> dict[str, float]:
+    from bayes_mlm import fit, leave_one_group_out, leave_one_row_out, prior_sensitivity
+
+    fitted = fit(formula, path, random_seed=1)
+    found = prior_sensitivity(random_seed=1)
+    return {
+        "sensitivity": best(lambda: prior_sensitivity(random_seed=1), 5),
+        "posteriors": len({(row.model, row.prior) for row in found}),
+        "groups": best(lambda: leave_one_group_out(fitted), 5),
+        "rows": best(lambda: leave_one_row_out(fitted), 5),
+    }
+
+
 if __name__ == "__main__":
     mode, formula, path = sys.argv[1:4]
-    found = inner(formula, path, int(sys.argv[4])) if mode == "inner" else one_pass(formula, path)
+    match mode:
+        case "inner":
+            found = inner(formula, path, int(sys.argv[4]))
+        case "pass":
+            found = one_pass(formula, path)
+        case _:
+            found = more(formula, path)
     print(json.dumps(found))

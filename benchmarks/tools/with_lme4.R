@@ -6,11 +6,11 @@ formula <- as.formula(given[2])
 if (given[1] == "whole") {
   print(summary(lmer(formula, frame)))
 } else {
-  lmer(formula, frame)
+  last_fit <- lmer(formula, frame)
   seconds <- replicate(as.integer(given[4]), {
     began <- proc.time()[["elapsed"]]
-    for (k in 1:3) fitted <<- lmer(formula, frame)
+    for (k in 1:3) last_fit <<- lmer(formula, frame)
     (proc.time()[["elapsed"]] - began) / 3
   })
-  cat(sprintf('{"reml": %.6f, "loglik": %.8f}\n', min(seconds), as.numeric(logLik(fitted))))
+  cat(sprintf('{"reml": %.6f, "loglik": %.8f}\n', min(seconds), as.numeric(logLik(last_fit))))
 }
