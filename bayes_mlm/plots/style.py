@@ -18,6 +18,8 @@ GREEN, PINK, BLACK, SKY = "#009E73", "#CC79A7", "#000000", "#56B4E9"
 BAND = "#F2F2F2"
 # Text that stands back, yet has a contrast of 7 to 1 on white.
 INK = "#595959"
+# Beyond this many groups their points are small and let each other through.
+MANY_GROUPS = 400
 # A figure fills the width of a page's text and about half its height.
 WIDTH, HEIGHT = 6.3, 3.9
 # Okabe & Ito's without yellow, which is too faint on white; and as many markers, less one, so that
@@ -30,10 +32,10 @@ _LADDER = (
     "hsb_ses",
     "hsb_sector",
     "hsb_sector_ses",
-    "hsb_mundlak_random",
+    "hsb_pooled",
     "hsb_random_slope",
     "hsb_slopes_as_outcomes",
-    "hsb_pooled",
+    "hsb_mundlak_random",
     "hsb_between",
     "hsb_no_pooling",
     "hsb_within",

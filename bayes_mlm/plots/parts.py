@@ -1,0 +1,107 @@
+"""Draw the parts that several figures share: clouds of rows, lines with bands, legends."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.pictures.lines import Line
+from bayes_mlm.pictures.wording import count
+from bayes_mlm.plots.style import GREY, Style, engine_style
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+# Beyond this many rows points hide each other, and are counted in hexagons instead.
+_MOST_POINTS = 1500
+# Characters of a legend, with room for the samples, that fit the width of a figure.
+_WIDEST = 92
+_PALE, _DARK = "#EFEFEF", "#A0A0A0"
+
+
+def draw_rows(ax: "Axes", x: NDArray[Any], y: NDArray[Any]) -> "Artist":
+    """Draw rows in grey, behind everything; give the handle for a legend.
+
+    Few are points, many are hexagons, the darker the more rows.
+    """
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+    from matplotlib.lines import Line2D
+
+    if x.size <= _MOST_POINTS:
+        alpha = float(np.clip(120.0 / x.size, 0.35, 0.8))
+        ax.plot(x, y, "o", ms=3.0, mew=0.0, color=GREY, alpha=alpha, zorder=1)
+        return Line2D([], [], ls="", marker="o", ms=3.5, color=GREY, label=count(x.size, "row"))
+    shades = LinearSegmentedColormap.from_list("rows", [_PALE, _DARK])
+    ax.hexbin(
+        x,
+        y,
+        gridsize=(44, 22),
+        mincnt=1,
+        cmap=shades,
+        norm=PowerNorm(0.6),
+        linewidths=0.15,
+        zorder=1,
+    )
+    label = f"{count(x.size, 'row')} (darker: more)"
+    return Line2D([], [], ls="", marker="h", ms=7.0, color="#BDBDBD", label=label)
+
+
+def draw_line(ax: "Axes", line: Line, style: Style, *, label: str) -> "Artist":
+    """Draw a line with its band in the colour of a style; give the handle for a legend."""
+    ax.fill_between(line.x, line.lower, line.upper, color=style.colour, alpha=0.22, lw=0, zorder=3)
+    (drawn,) = ax.plot(
+        line.x, line.centre, color=style.colour, ls=style.line, lw=1.7, zorder=5, label=label
+    )
+    return drawn
+
+
+def draw_classical(ax: "Axes", line: Line) -> "Artist":
+    """Draw the line of REML or OLS, thin and dashed, over the posterior's."""
+    from matplotlib.lines import Line2D
+
+    style = engine_style(line.classical_engine.lower())
+    ax.plot(line.x, line.classical, color=style.colour, ls=style.line, lw=0.8, zorder=6)
+    return Line2D([], [], color=style.colour, ls=style.line, lw=0.8, label=line.classical_engine)
+
+
+def marked(
+    style: Style, label: str, *, size: float = 4.5, filled: bool = True, line: bool = False
+) -> "Artist":
+    """Give the legend handle of points in a style, on their line if they have one."""
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [],
+        [],
+        color=style.colour,
+        ls=style.line if line else "",
+        lw=1.7,
+        marker=style.marker,
+        ms=size,
+        mec=style.colour,
+        mfc=style.colour if filled else "white",
+        label=label,
+    )
+
+
+def legend_above(ax: "Axes", handles: list[Any], *, columns: int = 2) -> None:
+    """Put a legend over the axes, where it covers nothing, in columns that fit the page."""
+    widths = [len(handle.get_label()) + 6 for handle in handles]
+    while columns > 1 and _width(widths, columns) > _WIDEST:
+        columns -= 1
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=columns,
+        borderaxespad=0.2,
+        columnspacing=1.4,
+        handlelength=2.4,
+    )
+
+
+def _width(widths: list[int], columns: int) -> int:
+    """Give the characters that a legend of some columns is wide, filled column by column."""
+    deep = -(-len(widths) // columns)
+    return sum(max(widths[start : start + deep]) for start in range(0, len(widths), deep))

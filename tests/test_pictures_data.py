@@ -1,0 +1,520 @@
+"""What the document's figures show: every number against an independent computation."""
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bayes_mlm.analysis import analyse
+from bayes_mlm.design import build_design
+from bayes_mlm.draws import Draws, Variable
+from bayes_mlm.fitting import as_record, make_settings
+from bayes_mlm.pictures.by_group import spread_by_group
+from bayes_mlm.pictures.extremes import extreme_groups
+from bayes_mlm.pictures.pooled_between import pooled_and_between
+from bayes_mlm.pictures.prototypes import prototypes
+from bayes_mlm.pictures.roles import roles_of
+from bayes_mlm.pictures.slopes import four_slopes
+from bayes_mlm.pictures.split_means import split_means
+from bayes_mlm.pictures.within_line import within_line
+from bayes_mlm.pictures.wording import estimate, number, percent, shorten, shorten_all
+from bayes_mlm.spec import records
+
+# Two sums of the same numbers in another order.
+EXACT = 1e-9
+
+
+def run(formula, data, *, kind=None, group=None, name="model", draws=250):
+    record = as_record(formula, data if isinstance(data, str) else {}, kind=kind, group=group)
+    record = msgspec.structs.replace(record, name=name)
+    settings = make_settings(record, draws=draws, random_seed=7)
+    return analyse(record, settings, data=data, engines=["direct"])
+
+
+def simulate(n_groups, size, *, seed=5, contextual=0.0):
+    """Simulate rows in groups with a predictor at each level."""
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(n_groups), size)
+    between = rng.normal(size=n_groups)
+    x = between[g] + rng.normal(size=g.size)
+    w = (np.arange(n_groups) % 2)[g]
+    y = 1.0 + x + 2.0 * w + contextual * between[g] + rng.normal(size=n_groups)[g]
+    return {"y": y + rng.normal(size=g.size), "x": x, "w": w, "g": g}
+
+
+def ladder_of(data):
+    return [
+        run("y ~ x", data, kind="pooled", group="g", name="pooled"),
+        run("y ~ x", data, kind="between", group="g", name="between"),
+        run("y ~ x", data, kind="within", group="g", name="within"),
+        run("y ~ x + (1 | g)", data, name="partial"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def hsb():
+    """Every model of the study, by name."""
+    return {
+        record.name: analyse(
+            record, make_settings(record, draws=250, random_seed=3), engines=["direct"]
+        )
+        for record in records()
+    }
+
+
+@pytest.fixture(scope="module")
+def ladder(hsb):
+    return list(hsb.values())
+
+
+def joined(analysis, name):
+    values = analysis.fits[0].draws[name]
+    return values.reshape(-1, *values.shape[2:])
+
+
+def tails(values, mass=0.94):
+    return np.quantile(values, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
+
+
+# --- roles --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "slope", "split"),
+    [
+        ("hsb_null", None, None),
+        ("hsb_between", "ses", None),
+        ("hsb_within", "ses", None),
+        ("hsb_no_pooling", "ses", None),
+        ("hsb_sector_ses", "ses", "sector"),
+        ("hsb_slopes_as_outcomes", "within(ses)", "sector"),
+    ],
+)
+def test_roles_of_the_study(hsb, name, slope, split):
+    roles = roles_of(hsb[name].design)
+    assert (roles.slope, roles.split) == (slope, split)
+    # 70 Catholic schools: Raudenbush & Bryk (2002), ch. 4.
+    assert split is None or roles.side.sum() == 70
+
+
+def test_every_kind_gives_the_slope_in_its_own_units(hsb):
+    own = roles_of(hsb["hsb_pooled"].design).x
+    for name in ("hsb_within", "hsb_no_pooling", "hsb_mundlak", "hsb_ses"):
+        np.testing.assert_allclose(roles_of(hsb[name].design).x, own, atol=EXACT)
+
+
+def test_text_splits_and_its_sides_are_named():
+    roles = roles_of(build_design("distance ~ age * sex + (1 | subject)", orthodont()))
+    assert (roles.slope, roles.split, roles.split_name) == ("age", "sex[Male]", "sex")
+    assert roles.split_labels == ("sex = Female", "sex = Male")
+    # 11 girls and 16 boys: Potthoff & Roy (1964), table 1.
+    assert np.bincount(roles.side).tolist() == [11, 16]
+
+
+def orthodont():
+    from bayes_mlm.datasets import load_dataset
+
+    return load_dataset("orthodont")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ x + I(x**2) + (1 | g)",  # no straight line
+        "y ~ b + (1 | g)",  # two values within groups
+        "y ~ w + (1 | g)",  # nothing varies within groups
+    ],
+)
+def test_no_slope_where_no_line_can_be_drawn(formula):
+    data = simulate(8, 6)
+    data["b"] = (np.arange(48) % 3 == 0).astype(float)
+    assert roles_of(build_design(formula, data)).slope is None
+
+
+def test_a_factor_of_three_levels_is_no_split():
+    data = simulate(9, 4)
+    data["kind"] = np.array(["a", "b", "c"])[data["g"] % 3]
+    assert roles_of(build_design("y ~ x + kind + (1 | g)", data)).split is None
+
+
+# --- outcome by group -----------------------------------------------------------------------------
+
+
+def test_spread_of_every_group(hsb, ladder):
+    found = spread_by_group(ladder)
+    design = hsb["hsb_null"].design
+    rows = [design.y[design.codes == j] for j in range(design.J)]
+    order = np.argsort([part.mean() for part in rows])
+    assert found.labels.tolist() == design.labels[order].tolist()
+    assert found.sizes.tolist() == [rows[j].size for j in order]
+    for k, values in ((25, found.lower_quartile), (50, found.median), (75, found.upper_quartile)):
+        expected = [np.percentile(rows[j], k) for j in order]
+        np.testing.assert_allclose(values, expected, rtol=EXACT)
+    np.testing.assert_allclose(found.mean, [rows[j].mean() for j in order], rtol=EXACT)
+    assert found.model == "hsb_null"
+
+
+def test_expected_means_are_intercept_and_effect(hsb, ladder):
+    found = spread_by_group(ladder)
+    null = hsb["hsb_null"]
+    expected = joined(null, "beta") + joined(null, "u")[:, :, 0]
+    place = {label: j for j, label in enumerate(null.design.labels)}
+    own = expected[:, [place[label] for label in found.labels]]
+    np.testing.assert_allclose(found.fitted, own.mean(axis=0), rtol=EXACT)
+    assert ((found.fitted_lower < found.fitted) & (found.fitted < found.fitted_upper)).all()
+    inside = (own >= found.fitted_lower) & (own <= found.fitted_upper)
+    # The shortest interval holds 94 % of 1,000 draws, to the draw at each end.
+    np.testing.assert_allclose(inside.mean(axis=0), 0.94, atol=0.002)
+
+
+def test_middle_half_of_normal_residuals(hsb, ladder):
+    width, lower, upper = spread_by_group(ladder).half_width
+    # The upper quartile of a standard normal distribution, 0.6745 (any table).
+    assert width == pytest.approx(0.6745 * joined(hsb["hsb_null"], "sigma_e").mean(), rel=1e-4)
+    assert lower < width < upper
+
+
+def test_expected_means_with_random_slopes():
+    analysis = run("reaction ~ days + (days | subject)", "sleepstudy")
+    found = spread_by_group([analysis])
+    # Every subject is seen on days 0 to 9: the mean of days is 4.5.
+    beta, u = joined(analysis, "beta"), joined(analysis, "u")
+    expected = (beta[:, :1] + 4.5 * beta[:, 1:] + u[:, :, 0] + 4.5 * u[:, :, 1]).mean(axis=0)
+    order = [analysis.design.labels.tolist().index(label) for label in found.labels]
+    np.testing.assert_allclose(found.fitted, expected[order], rtol=EXACT)
+
+
+def test_caption_counts_what_it_says(ladder):
+    found = spread_by_group(ladder)
+    inside = (found.lower_quartile <= found.overall) & (found.overall <= found.upper_quartile)
+    assert f"{inside.sum()} of the 160 middle halves contain the overall mean" in found.caption
+    assert f"{100 * found.fitted.std() / found.mean.std():.0f} % of the sd" in found.caption
+
+
+def test_spread_without_a_posterior_of_groups(hsb):
+    found = spread_by_group([hsb["hsb_pooled"]])
+    assert found.fitted is None
+    assert found.half_width is None
+    assert "expected means" not in found.caption
+    assert spread_by_group([hsb["hsb_between"]]) is None
+
+
+def summarised(analysis):
+    """Replace the draws of the group effects by their means and sds, as for very many groups."""
+    fit = analysis.fits[0]
+    u = joined(analysis, "u")
+    posterior = {name: value for name, value in fit.draws.posterior.items() if name != "u"}
+    dims = ("group", "effect")
+    posterior |= {"u_mean": Variable(dims, u.mean(0)), "u_sd": Variable(dims, u.std(0))}
+    draws = Draws(posterior=posterior, sample_stats=fit.draws.sample_stats, coords=fit.draws.coords)
+    return replace(analysis, fits=(replace(fit, draws=draws),))
+
+
+def test_too_many_groups_to_keep_their_draws(hsb):
+    full, short = hsb["hsb_ses"], summarised(hsb["hsb_ses"])
+    found = spread_by_group([short])
+    np.testing.assert_allclose(found.fitted, spread_by_group([full]).fitted, rtol=EXACT)
+    assert found.fitted_lower is None
+    assert prototypes(short) is None
+    assert extreme_groups(summarised(hsb["hsb_no_pooling"])) is None
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+
+def test_pooled_and_between(hsb, ladder):
+    found = pooled_and_between(ladder)
+    cloud = found.cloud
+    slope, intercept = np.polyfit(cloud.x, cloud.y, 1)
+    assert found.pooled.classical_slope == pytest.approx(slope, rel=1e-9)
+    np.testing.assert_allclose(
+        found.pooled.classical, intercept + slope * found.pooled.x, rtol=1e-9
+    )
+    slope, intercept = np.polyfit(cloud.group_x, cloud.group_y, 1)
+    np.testing.assert_allclose(
+        found.between.classical, intercept + slope * found.between.x, rtol=1e-9
+    )
+    beta = joined(hsb["hsb_between"], "beta")
+    drawn = beta[:, :1] + beta[:, 1:] * found.between.x
+    np.testing.assert_allclose(found.between.centre, drawn.mean(axis=0), rtol=EXACT)
+    lower, upper = tails(drawn)
+    np.testing.assert_allclose(found.between.lower, lower, rtol=EXACT)
+    np.testing.assert_allclose(found.between.upper, upper, rtol=EXACT)
+    assert (found.between.x[0], found.between.x[-1]) == (cloud.group_x.min(), cloud.group_x.max())
+
+
+def test_slopes_are_those_of_the_tables(hsb, ladder):
+    found = pooled_and_between(ladder)
+    for line in (found.pooled, found.between):
+        (row,) = [
+            row
+            for row in hsb[line.model].summaries[0]
+            if row.quantity == "beta[ses]" and row.engine == "direct"
+        ]
+        assert line.slope == pytest.approx(row.estimate, rel=EXACT)
+        assert (line.slope_lower, line.slope_upper) == pytest.approx((row.lower, row.upper))
+
+
+def test_within_line(hsb):
+    found = within_line(hsb["hsb_within"])
+    for j in (0, 77):
+        own = found.cloud.codes == j
+        assert found.deviation[own].mean() == pytest.approx(0.0, abs=EXACT)
+    # Printed in In [49] and In [298], MODEL 3: 2.191172 and 12.747853.
+    assert found.line.classical_slope == pytest.approx(2.191172, abs=5e-7)
+    at_zero = np.interp(0.0, found.line.x, found.line.classical)
+    assert at_zero == pytest.approx(12.747853, abs=5e-7)
+    assert within_line(hsb["hsb_ses"]) is None
+
+
+def test_extreme_groups(hsb):
+    analysis = hsb["hsb_no_pooling"]
+    found = extreme_groups(analysis)
+    design = analysis.design
+    ses = design.X[:, 0]
+    means = np.array([ses[design.codes == j].mean() for j in range(design.J)])
+    assert found.groups == (means.argmin(), means.argmax())
+    for j, line in zip(found.groups, found.lines, strict=True):
+        own = design.codes == j
+        assert line.name == str(design.labels[j])
+        # Least squares with an own intercept goes through the group's own means.
+        through = np.interp(ses[own].mean(), line.x, line.classical)
+        assert through == pytest.approx(design.y[own].mean(), rel=EXACT)
+        drawn = joined(analysis, "u")[:, j] + joined(analysis, "beta") * line.x
+        np.testing.assert_allclose(line.lower, tails(drawn)[0], rtol=EXACT)
+    assert extreme_groups(hsb["hsb_ses"]) is None
+
+
+def test_balanced_groups_have_no_extremes():
+    balanced = run("reaction ~ days", "sleepstudy", kind="no_pooling", group="subject")
+    assert extreme_groups(balanced) is None
+
+
+def test_four_slopes_of_the_document(ladder):
+    found = four_slopes(ladder)
+    slopes = {line.name: line.classical_slope for line in found.lines}
+    # In [298], MODEL 4: printed to three decimals; the others in the summaries of MODEL 1 to 3.
+    assert slopes.pop("random effects") == pytest.approx(2.390, abs=5e-4)
+    assert slopes == pytest.approx(
+        {
+            "between groups": 5.9093,
+            "total (pooled)": 3.1839,
+            "within groups": 2.1912,
+        },
+        abs=5.1e-5,
+    )
+    assert [line.model for line in found.lines][2] == "hsb_ses"
+    within = found.lines[3]
+    centre = np.interp(found.cloud.x.mean(), within.x, within.classical)
+    assert centre == pytest.approx(found.cloud.y.mean(), rel=1e-9)
+    for line in found.lines:
+        assert estimate(line.slope, line.slope_lower, line.slope_upper) in found.caption
+    assert "more than the intervals allow for" in found.caption
+
+
+def test_captions_tell_difference_from_none():
+    alike = ladder_of(simulate(40, 12))
+    assert "their intervals overlap" in four_slopes(alike).caption
+    assert "the intervals overlap" in pooled_and_between(alike).caption
+    apart = ladder_of(simulate(40, 12, contextual=-4.0))
+    assert "more than the intervals allow for" in four_slopes(apart).caption
+    assert "intervals do not overlap" in pooled_and_between(apart).caption
+
+
+def test_figures_of_a_ladder_need_their_models(hsb):
+    assert pooled_and_between([hsb["hsb_pooled"], hsb["hsb_ses"]]) is None
+    assert four_slopes([hsb["hsb_ses"], hsb["hsb_sector"]]) is None
+    assert four_slopes([hsb["hsb_null"]]) is None
+    assert four_slopes([]) is None
+    assert spread_by_group([]) is None
+
+
+def test_no_figure_of_lines_without_a_posterior(hsb):
+    bare = [replace(analysis, fits=()) for analysis in hsb.values()]
+    assert four_slopes(bare) is None
+    assert pooled_and_between(bare) is None
+    assert all(prototypes(item) is None and split_means(item) is None for item in bare)
+    assert spread_by_group(bare).fitted is None
+
+
+# --- prototypes and split -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["hsb_sector", "hsb_sector_ses"])
+def test_prototypes_are_the_documents_schools(hsb, name):
+    # In [400]: p_school = 1946, c_school = 5650.
+    found = prototypes(hsb[name])
+    assert [(item.side, item.label) for item in found.groups] == [
+        ("sector = 0", "1946"),
+        ("sector = 1", "5650"),
+    ]
+    assert "nearest the mean of all rows" in found.caption
+
+
+def test_partially_pooled_line_of_a_prototype(hsb):
+    analysis = hsb["hsb_sector_ses"]
+    catholic = prototypes(analysis).groups[1]
+    terms = analysis.design.terms
+    beta = dict(zip(terms, joined(analysis, "beta").T, strict=True))
+    u = joined(analysis, "u")[:, catholic.place, 0]
+    level = beta["Intercept"] + beta["sector"] + u
+    slope = beta["ses"] + beta["ses:sector"]
+    drawn = level[:, None] + slope[:, None] * catholic.line.x
+    np.testing.assert_allclose(catholic.line.centre, drawn.mean(axis=0), rtol=EXACT)
+    np.testing.assert_allclose(catholic.line.upper, tails(drawn)[1], rtol=EXACT)
+    reml = dict(zip(terms, analysis.classical.beta, strict=True))
+    expected = reml["ses"] + reml["ses:sector"]
+    assert catholic.line.classical_slope == pytest.approx(expected, rel=EXACT)
+    assert catholic.own_slope == pytest.approx(np.polyfit(catholic.x, catholic.y, 1)[0], rel=1e-9)
+
+
+def test_prototype_with_a_slope_of_its_own(hsb):
+    analysis = hsb["hsb_random_slope"]
+    (one,) = prototypes(analysis).groups
+    slope = joined(analysis, "beta")[:, 1] + joined(analysis, "u")[:, one.place, 1]
+    assert one.line.slope == pytest.approx(slope.mean(), rel=EXACT)
+
+
+def test_prototypes_where_all_groups_have_one_mean():
+    analysis = run("distance ~ age * sex + (1 | subject)", "orthodont")
+    found = prototypes(analysis)
+    assert found.tied
+    assert "nearest the median of the groups' means" in found.caption
+    design, side = analysis.design, roles_of(analysis.design).side
+    means = np.array([design.y[design.codes == j].mean() for j in range(design.J)])
+    for k, item in enumerate(found.groups):
+        members = means[side == k]
+        gap = np.abs(members - np.median(members)).min()
+        assert abs(means[item.place] - np.median(members)) == pytest.approx(gap)
+    beta = joined(analysis, "beta")
+    girl, boy = (item.line.slope for item in found.groups)
+    assert girl == pytest.approx(beta[:, 1].mean(), rel=EXACT)
+    assert boy == pytest.approx((beta[:, 1] + beta[:, 3]).mean(), rel=EXACT)
+
+
+def test_split_means(hsb):
+    analysis = hsb["hsb_sector_ses"]
+    found = split_means(analysis)
+    beta = dict(zip(analysis.design.terms, joined(analysis, "beta").T, strict=True))
+    public, catholic = found.sides
+    expected = (beta["Intercept"] + beta["sector"])[:, None] + (beta["ses"] + beta["ses:sector"])[
+        :, None
+    ] * catholic.line.x
+    np.testing.assert_allclose(catholic.line.centre, expected.mean(axis=0), rtol=EXACT)
+    assert public.line.slope == pytest.approx(beta["ses"].mean(), rel=EXACT)
+    cloud = found.cloud
+    own = np.polyfit(cloud.group_x[public.groups], cloud.group_y[public.groups], 1)
+    assert public.own_slope == pytest.approx(own[0], rel=1e-9)
+    assert public.groups.size + catholic.groups.size == 160
+
+
+def test_other_predictors_stand_at_their_means():
+    data = simulate(12, 10)
+    data["z"] = np.random.default_rng(2).normal(3.0, 1.0, size=data["y"].size)
+    analysis = run("y ~ x * w + z + x:z + (1 | g)", data)
+    beta = dict(zip(analysis.design.terms, joined(analysis, "beta").T, strict=True))
+    for k, side in enumerate(split_means(analysis).sides):
+        slope = beta["x"] + k * beta["x:w"] + beta["x:z"] * data["z"].mean()
+        assert side.line.slope == pytest.approx(slope.mean(), rel=1e-8)
+        level = beta["Intercept"] + k * beta["w"] + beta["z"] * data["z"].mean()
+        at = side.line.x[0]
+        assert side.line.centre[0] == pytest.approx((level + slope * at).mean(), rel=1e-8)
+
+
+def test_group_means_of_a_mundlak_model_move_with_both_slopes():
+    analysis = run("y ~ x + w + (1 | g)", simulate(20, 8, contextual=3.0), kind="mundlak")
+    beta = dict(zip(analysis.design.terms, joined(analysis, "beta").T, strict=True))
+    line = split_means(analysis).sides[0].line
+    expected = (beta["x"] + beta["between(x)"]).mean()
+    assert line.slope == pytest.approx(expected, rel=EXACT)
+    # A member's line has the slope within groups alone.
+    member = prototypes(analysis).groups[0].line
+    assert member.slope == pytest.approx(beta["x"].mean(), rel=EXACT)
+
+
+def test_no_split_means_without_differing_means(hsb):
+    assert split_means(hsb["hsb_ses"]) is None
+    assert split_means(hsb["hsb_slopes_as_outcomes"]) is None
+    assert split_means(run("distance ~ age * sex + (1 | subject)", "orthodont")) is None
+
+
+def test_names_that_are_no_words():
+    data = {
+        {"y": "the score", "x": "x, scaled ($)", "w": "kind of `g`".replace("`", "'"), "g": "g"}[
+            key
+        ]: value
+        for key, value in simulate(12, 8).items()
+    }
+    plain = run("y ~ x * w + (1 | g)", simulate(12, 8))
+    odd = run("`the score` ~ `x, scaled ($)` * `kind of 'g'` + (1 | g)", data)
+    for k in (0, 1):
+        mine, theirs = split_means(odd).sides[k].line, split_means(plain).sides[k].line
+        assert mine.slope == pytest.approx(theirs.slope, rel=EXACT)
+        own, other = prototypes(odd).groups[k].line, prototypes(plain).groups[k].line
+        assert own.slope == pytest.approx(other.slope, rel=EXACT)
+
+
+def test_singular_fit_and_few_groups():
+    from bayes_mlm.reml import RemlFit
+
+    dyestuff = run("yield ~ 1 + (1 | batch)", "dyestuff2")
+    assert isinstance(dyestuff.classical, RemlFit)
+    assert dyestuff.classical.singular
+    found = spread_by_group([dyestuff])
+    assert found.labels.size == 6
+    assert np.isfinite(found.fitted).all()
+    three = ladder_of(simulate(3, 5))
+    assert len(four_slopes(three).lines) == 4
+    sides = split_means(run("y ~ x + w + (1 | g)", simulate(3, 5))).sides
+    assert all(side.own_slope is None for side in sides)
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def pictures(ladder):
+    yield from (spread_by_group(ladder), pooled_and_between(ladder), four_slopes(ladder))
+    for item in ladder:
+        yield from (within_line(item), extreme_groups(item), prototypes(item), split_means(item))
+
+
+def test_every_picture_says_what_it_is(ladder):
+    found = [picture for picture in pictures(ladder) if picture is not None]
+    assert len(found) >= 10
+    for picture in found:
+        for text in (picture.title, picture.caption, picture.alt):
+            assert text
+            assert "nan" not in text
+            assert "  " not in text
+        assert picture.caption.endswith(".")
+        assert picture.alt.endswith(".")
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3))
+def test_numbers_keep_two_digits_of_their_spread(value, spread):
+    written = float(number(value, spread).replace("−", "-").replace(",", ""))
+    assert abs(written - value) <= 0.05 * spread + 1e-9 * abs(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [(-1e-9, 1.0, "0.0"), (-2.345, 0.2, "−2.35"), (1234.5, 100.0, "1,234"), (np.nan, 1, "not")],
+)
+def test_numbers_as_text(value, spread, text):
+    assert number(value, spread).startswith(text)
+
+
+def test_shares_in_per_cent():
+    assert (percent(0.94), percent(0.053), percent(0.0)) == ("94 %", "5.3 %", "0 %")
+
+
+@given(st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=30, unique=True))
+def test_short_labels_stay_short_and_different(labels):
+    short = shorten_all(labels, 20)
+    assert all(len(text) <= 20 for text in short)
+    words = {" ".join(label.split()) for label in labels}
+    assert len(set(short)) >= len(words)
+    assert all(len(shorten(label, 20)) <= 20 for label in labels)

@@ -1,0 +1,381 @@
+"""How the document's figures are drawn: what is in them, how it is labelled, that nothing collides.
+
+Structure, never pixels: artists, their data and their boxes on the page.
+"""
+
+import itertools
+import warnings
+
+import msgspec
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+import bayes_mlm.plots
+from bayes_mlm.analysis import analyse
+from bayes_mlm.fitting import as_record, make_settings
+from bayes_mlm.pictures.by_group import spread_by_group
+from bayes_mlm.pictures.extremes import extreme_groups
+from bayes_mlm.pictures.pooled_between import pooled_and_between
+from bayes_mlm.pictures.prototypes import prototypes
+from bayes_mlm.pictures.slopes import four_slopes
+from bayes_mlm.pictures.split_means import split_means
+from bayes_mlm.pictures.within_line import within_line
+from bayes_mlm.plots import (
+    engine_style,
+    model_styles,
+    plot_extremes,
+    plot_four_slopes,
+    plot_group_spread,
+    plot_pooled_between,
+    plot_prototypes,
+    plot_split_means,
+    plot_within_line,
+)
+from bayes_mlm.plots.catalogue import CATALOGUE, ladder_pictures, pictures_of
+from bayes_mlm.plots.style import WIDTH
+from bayes_mlm.spec import load_record, records
+
+MINE = {
+    "group-spread",
+    "pooled-between",
+    "within-line",
+    "extreme-groups",
+    "four-slopes",
+    "prototypes",
+    "split-means",
+}
+STUDY = (
+    "hsb_pooled",
+    "hsb_between",
+    "hsb_no_pooling",
+    "hsb_within",
+    "hsb_null",
+    "hsb_ses",
+    "hsb_sector_ses",
+)
+ODD = [
+    "<script>alert(1)</script>",
+    "St. Mary's $x_1$ & Sons: a school whose name goes on and on",
+    "Größe 7 100%_",
+    "a" * 80,
+    *(f"School number {k} of the {'north' if k % 2 else 'south'} district" for k in range(8)),
+]
+
+
+def fitted(record, data=None):
+    settings = make_settings(record, draws=100, random_seed=5)
+    return analyse(record, settings, data=data, engines=["direct"])
+
+
+def named(formula, data, name, **given):
+    record = as_record(formula, data if isinstance(data, str) else {}, **given)
+    return fitted(msgspec.structs.replace(record, name=name), data)
+
+
+def simulated(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):
+    """Fit the kinds of model that the document compares to rows of our own."""
+    rng = np.random.default_rng(8)
+    codes = np.repeat(np.arange(n_groups), size)
+    predictor = rng.normal(size=n_groups)[codes] + rng.normal(size=codes.size)
+    side = (np.arange(n_groups) % 2)[codes]
+    outcome = predictor + side + rng.normal(size=n_groups)[codes] + rng.normal(size=codes.size)
+    group = np.array(labels, dtype=object)[codes] if labels else codes
+    data = {y: outcome, x: predictor, w: side, g: group}
+    x, w, y, bar = (f"`{name}`" for name in (x, w, y, g))
+    return [
+        named(f"{y} ~ {x}", data, "total", kind="pooled", group=g),
+        named(f"{y} ~ {x}", data, "means", kind="between", group=g),
+        named(f"{y} ~ {x}", data, "own", kind="no_pooling", group=g),
+        named(f"{y} ~ {x}", data, "deviations", kind="within", group=g),
+        named(f"{y} ~ {x} * {w} + (1 | {bar})", data, "partial"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def study():
+    return {name: fitted(load_record(name)) for name in STUDY}
+
+
+@pytest.fixture(scope="module")
+def ladders(study):
+    """The ladders that figures must stand: the study's, and awkward ones."""
+    return {
+        "hsb": list(study.values()),
+        "three groups": simulated(3, 8),
+        "2,000 groups": simulated(2000, 4),
+        "odd names": simulated(
+            12,
+            9,
+            ODD,
+            x="socio-economic status of the household, standardised ($)",
+            w="is the school $private$",
+            g="the school's full name",
+            y="score in the test of spring $2015$, out of 25",
+        ),
+        "singular": [named("yield ~ 1 + (1 | batch)", "dyestuff2", "dyes")],
+        "growth": [
+            named("reaction ~ days + (days | subject)", "sleepstudy", "sleep"),
+            named("reaction ~ days", "sleepstudy", "sleep_total", kind="pooled", group="subject"),
+            named("reaction ~ days", "sleepstudy", "sleep_own", kind="within", group="subject"),
+        ],
+        "two sexes": [named("distance ~ age * sex + (1 | subject)", "orthodont", "jaws")],
+    }
+
+
+def drawn(ladder):
+    """Draw every figure of this module's that applies to a ladder, by name."""
+    found = [*ladder_pictures(ladder)]
+    found += [pair for analysis in ladder for pair in pictures_of(analysis)]
+    for entry, picture in found:
+        if entry.name in MINE:
+            yield entry, picture, entry.draw(picture)
+
+
+def labels_of(axes: Axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def shown_texts(figure: Figure):
+    """Give every text on the page with its box; labels of ticks out of view are not on it."""
+    hidden = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            for tick in ticks:
+                if not low <= tick.get_loc() <= high:
+                    hidden |= {tick.label1, tick.label2}
+    return [
+        (text, text.get_window_extent())
+        for text in figure.findobj(Text)
+        if text not in hidden and text.get_visible() and text.get_text().strip()
+    ]
+
+
+def collisions(figure: Figure):
+    boxes = [(text.get_text(), box) for text, box in shown_texts(figure)]
+    return [
+        (one, other)
+        for (one, a), (other, b) in itertools.combinations(boxes, 2)
+        if (part := Bbox.intersection(a, b)) is not None and min(part.width, part.height) > 1.0
+    ]
+
+
+# --- all figures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "which",
+    ["hsb", "three groups", "2,000 groups", "odd names", "singular", "growth", "two sexes"],
+)
+def test_text_fits_and_never_overlaps(ladders, which):
+    seen = set()
+    for entry, _, figure in drawn(ladders[which]):
+        FigureCanvasAgg(figure)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a layout that gave up, a glyph that is not there
+            figure.draw_without_rendering()
+        seen.add(entry.name)
+        assert collisions(figure) == [], (which, entry.name)
+        page = figure.bbox
+        for text, box in shown_texts(figure):
+            # A pixel of antialiasing may stand over the edge.
+            edges = (box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1)
+            assert min(edges) >= -1, (which, entry.name, text.get_text())
+            assert text.get_fontsize() >= 8
+        assert figure.get_size_inches()[0] == pytest.approx(WIDTH)
+        for axes in figure.axes:
+            # The drawing keeps most of the page: names and legends do not squeeze it out.
+            assert axes.get_window_extent().width > 0.25 * page.width, (which, entry.name)
+            legend = axes.get_legend()
+            if legend is not None:
+                assert legend.get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+    assert "group-spread" in seen
+    if which in ("hsb", "three groups", "2,000 groups", "odd names"):
+        assert seen == MINE
+
+
+def test_the_catalogue_lists_every_figure_once():
+    names = [entry.name for entry in CATALOGUE]
+    assert len(names) == len(set(names))
+    assert set(names) >= MINE
+    for entry in CATALOGUE:
+        assert entry.of in ("model", "ladder")
+        assert entry.title
+        assert entry.shows
+        assert entry.applies
+
+
+def test_what_does_not_apply_is_left_out(ladders):
+    assert [entry.name for entry, _, _ in drawn(ladders["singular"])] == ["group-spread"]
+    names = [entry.name for entry, _, _ in drawn(ladders["two sexes"])]
+    assert names == ["group-spread", "prototypes"]
+
+
+def test_public_names_are_there():
+    for name in bayes_mlm.plots.__all__:
+        assert callable(getattr(bayes_mlm.plots, name))
+
+
+def test_figures_go_into_axes_that_are_given(study):
+    for draw, picture in (
+        (plot_pooled_between, pooled_and_between(list(study.values()))),
+        (plot_within_line, within_line(study["hsb_within"])),
+        (plot_extremes, extreme_groups(study["hsb_no_pooling"])),
+        (plot_split_means, split_means(study["hsb_sector_ses"])),
+    ):
+        figure = Figure()
+        axes = figure.add_subplot()
+        assert draw(picture, ax=axes) is figure
+        assert axes.has_data()
+
+
+def test_settings_of_matplotlib_are_left_alone(study):
+    from matplotlib import rcParams
+
+    before = dict(rcParams)
+    plot_within_line(within_line(study["hsb_within"]))
+    assert dict(rcParams) == before
+
+
+# --- one by one -----------------------------------------------------------------------------------
+
+
+def test_group_spread_holds_every_group(study):
+    picture = spread_by_group(list(study.values()))
+    figure = plot_group_spread(picture)
+    top, bottom = figure.axes
+    bars = [item for item in top.collections if isinstance(item, LineCollection)]
+    quartiles = np.array([segment[:, 1] for segment in bars[0].get_segments()])
+    np.testing.assert_array_equal(quartiles.T, [picture.lower_quartile, picture.upper_quartile])
+    posterior = np.array([segment[:, 1] for segment in bars[1].get_segments()])
+    np.testing.assert_array_equal(posterior.T, [picture.fitted_lower, picture.fitted_upper])
+    below = np.array([segment[:, 1] for segment in bottom.collections[0].get_segments()])
+    np.testing.assert_allclose(below[:, 0], picture.lower_quartile - picture.mean)
+    assert top.get_ylabel() == "mathach"
+    assert "160 groups, 7,185 rows" in bottom.get_xlabel()
+    # The schools with the lowest and the highest mean, of 160.
+    names = [label.get_text() for label in bottom.get_xticklabels()]
+    assert names == [str(picture.labels[0]), str(picture.labels[-1])]
+    assert "expected mean, 94 % interval" in labels_of(top)
+
+
+def test_few_groups_all_have_their_names(ladders):
+    figure = plot_group_spread(spread_by_group(ladders["odd names"]))
+    names = [label.get_text() for label in figure.axes[1].get_xticklabels()]
+    assert len(set(names)) == 12
+    assert any(name.startswith("<script>") for name in names)
+    assert any("$x_1$" in name for name in names)
+
+
+def test_dollar_signs_are_text(ladders):
+    figure = plot_group_spread(spread_by_group(ladders["odd names"]))
+    assert not any(text.get_parse_math() for text in figure.findobj(Text) if "$" in text.get_text())
+
+
+def lines_in(axes: Axes, x):
+    """Give the heights of the lines drawn along x."""
+    return [line.get_ydata() for line in axes.lines if np.array_equal(line.get_xdata(), x)]
+
+
+def test_lines_are_those_of_the_pictures(study):
+    picture = pooled_and_between(list(study.values()))
+    (axes,) = plot_pooled_between(picture).axes
+    for line in (picture.pooled, picture.between):
+        assert any(np.array_equal(y, line.centre) for y in lines_in(axes, line.x))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("ses", "mathach")
+    assert "160 group means" in labels_of(axes)
+    assert "7,185 rows (darker: more)" in labels_of(axes)
+
+
+def test_least_squares_stands_beside_the_posterior(study):
+    picture = within_line(study["hsb_within"])
+    (axes,) = plot_within_line(picture).axes
+    centre, classical = lines_in(axes, picture.line.x)
+    np.testing.assert_array_equal(centre, picture.line.centre)
+    np.testing.assert_array_equal(classical, picture.line.classical)
+    assert "OLS" in labels_of(axes)
+    assert axes.get_xlabel() == "ses less its mean by schoolid"
+
+
+def test_extreme_groups_are_named(study):
+    picture = extreme_groups(study["hsb_no_pooling"])
+    (axes,) = plot_extremes(picture).axes
+    labels = " ".join(labels_of(axes))
+    for which, place, line in zip(
+        ("lowest", "highest"), picture.groups, picture.lines, strict=True
+    ):
+        size = picture.cloud.sizes[place]
+        assert f"{which} mean ses: {line.name} ({size} rows)" in labels
+
+
+def test_four_slopes_are_written_beside_their_lines(study):
+    picture = four_slopes(list(study.values()))
+    left, right = plot_four_slopes(picture).axes
+    written = " ".join(text.get_text() for text in right.texts)
+    for line in picture.lines:
+        assert f"{line.name}\n{line.slope:.2f} ({line.slope_lower:.2f}" in written
+    points = {float(line.get_xdata()[0]) for line in right.lines if len(line.get_xdata()) == 1}
+    assert {line.slope for line in picture.lines} <= points
+    assert {line.classical_slope for line in picture.lines} <= points
+    # In grey the lines are told apart by their dashes.
+    dashes = {str(line.get_linestyle()) + str(line._dash_pattern) for line in left.lines}
+    assert len(dashes) == len(picture.lines) == 4
+
+
+def test_prototypes_have_a_panel_each(study):
+    picture = prototypes(study["hsb_sector_ses"])
+    figure = plot_prototypes(picture)
+    assert len(figure.axes) == 2
+    for axes, group in zip(figure.axes, picture.groups, strict=True):
+        assert group.side in axes.get_title(loc="left")
+        assert group.label in axes.get_title(loc="left")
+        members, *lines = axes.lines
+        np.testing.assert_array_equal(members.get_xydata(), np.column_stack([group.x, group.y]))
+        heights = [line.get_ydata() for line in lines]
+        for expected in (group.line.centre, group.line.classical, group.own):
+            assert any(np.array_equal(expected, height) for height in heights)
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels[1:] == ["REML", "own least-squares line"]
+
+
+def test_split_means_mark_the_sides_apart(study):
+    picture = split_means(study["hsb_sector_ses"])
+    (axes,) = plot_split_means(picture).axes
+    labels = labels_of(axes)
+    assert labels[:2] == ["sector = 0 (90 groups)", "sector = 1 (70 groups)"]
+    points = [line for line in axes.lines if line.get_marker() in ("o", "^")]
+    assert sorted(len(line.get_xdata()) for line in points) == [70, 90]
+    colours = {line.get_markeredgecolor() for line in points}
+    assert len(colours) == 2
+
+
+def test_no_legend_of_what_is_not_drawn(ladders):
+    picture = split_means(ladders["three groups"][-1])
+    (axes,) = plot_split_means(picture).axes
+    assert "least squares through the means" not in labels_of(axes)
+
+
+# --- style ----------------------------------------------------------------------------------------
+
+
+def test_a_model_looks_the_same_in_every_figure():
+    names = [record.name for record in records()]
+    together = model_styles(names)
+    for name in names:
+        assert model_styles([name])[name] == together[name]
+        assert model_styles(["mine", name])[name] == together[name]
+    assert len({(style.colour, style.marker) for style in together.values()}) == len(names)
+
+
+def test_engines_are_told_apart_without_colour():
+    engines = ("direct", "nuts", "reml", "published")
+    assert len({engine_style(name).marker for name in engines}) == len(engines)
+    assert len({engine_style(name).line for name in engines}) == len(engines)
