@@ -10,12 +10,13 @@ PIN := uv pip compile pyproject.toml --universal --python-version 3.12 --upgrade
 # A PYTHONPATH of the user's would put other packages before the pinned ones.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help report test test-slow bench lint format setup setup-dev hooks pins dist clean
+.PHONY: help report test test-slow notebooks bench lint format setup setup-dev hooks pins dist clean
 
 help:
 	@echo "make report     redo the study: every model, its posterior, REML or OLS, published figures"
 	@echo "make test       run every check and the tests, quickest first"
 	@echo "make test-slow  run the long tests: recovery, calibration"
+	@echo "make notebooks  run every notebook afresh, in place"
 	@echo "make bench      measure against bambi, PyMC, statsmodels and lme4 (lme4: apt's r-cran-lme4)"
 	@echo "make lint       run the checks without the tests"
 	@echo "make format     put the code in its standard form"
@@ -29,6 +30,7 @@ report: setup
 	$(BIN)/bayes-mlm reproduce $(ARGS)
 
 test: lint
+	@sh scripts/browser
 	$(PYTHON_RUN) -m pytest -q $(ARGS)
 
 test-slow: setup-dev
@@ -39,6 +41,9 @@ lint: setup-dev
 	$(PYTHON_RUN) -m ruff format --check
 	$(PYTHON_RUN) -m mypy
 	$(BIN)/lint-imports --no-logo
+
+notebooks: setup-dev
+	$(PYTHON_RUN) notebooks/run.py $(ARGS)
 
 format: setup-dev
 	$(PYTHON_RUN) -m ruff check --fix

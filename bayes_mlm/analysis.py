@@ -1,6 +1,6 @@
 """Analyse one model with every engine that was asked for, and put the results side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -94,6 +94,7 @@ def analyse(
     mass: float = DEFAULT_MASS,
     check: bool = False,
     progressbar: bool = False,
+    on_engine: Callable[[str], None] = lambda _: None,
 ) -> Analysis:
     """Fit one record and compare the engines with each other and with what was published.
 
@@ -114,6 +115,8 @@ def analyse(
         Whether to have statsmodels evaluate its likelihood at the REML estimate.
     progressbar : bool
         Whether NUTS draws a progress bar.
+    on_engine : callable
+        Told of each engine before it starts.
 
     Returns
     -------
@@ -126,9 +129,10 @@ def analyse(
     """
     design = design_of(record, data)
     for engine in engines:
-        _check_engine(engine, design)
+        check_engine(engine, design)
     # One pass over the rows serves every engine.
     statistics = from_design(design) if design.q else None
+    on_engine("reml" if has_random_effects(design) else "ols")
     classical = fit_classical(design, mass=mass, check=check, statistics=statistics)
     fits = []
     for engine in engines:
@@ -136,6 +140,7 @@ def analyse(
             continue
         if settings is None:
             raise EngineError(f"{engine} needs settings; make them with make_settings")
+        on_engine(engine)
         fits.append(
             fit_design(
                 record,
@@ -171,7 +176,8 @@ def _same_engine(null: Analysis | None, fit: Fit) -> Fit | None:
     return next((other for other in fits if other.engine == fit.engine), None)
 
 
-def _check_engine(engine: str, design: Design) -> None:
+def check_engine(engine: str, design: Design) -> None:
+    """Refuse an engine that is none, or that has nothing to do with such a design."""
     if engine not in get_args(Engine):
         raise EngineError(f"unknown engine {engine!r}; allowed: auto, direct, nuts, reml, ols")
     random_effects = has_random_effects(design)

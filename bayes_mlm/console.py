@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,6 +15,9 @@ from bayes_mlm.published import PublishedRow
 from bayes_mlm.ranking import BY, CRITERIA, Criterion
 from bayes_mlm.sensitivity.rows import Sensitivity, SensitivityRow
 from bayes_mlm.spec import Record
+
+if TYPE_CHECKING:
+    from bayes_mlm.plots.catalogue import Entry
 
 # What a pipe or a file gets; a terminal keeps its own width.
 _PIPE_WIDTH = 160
@@ -154,6 +158,18 @@ def records_table(records: Sequence[Record]) -> Table:
         table.add_column(head, overflow="fold")
     for record in records:
         table.add_row(record.name, record.kind, record.formula)
+    return table
+
+
+def figures_table(entries: "Sequence[Entry]") -> Table:
+    """Lay out the figures that there are."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("of", no_wrap=True)
+    table.add_column("what it shows", overflow="fold")
+    table.add_column("there is one where", overflow="fold")
+    for entry in entries:
+        table.add_row(entry.name, entry.of, entry.shows, entry.applies)
     return table
 
 

@@ -25,7 +25,11 @@ from bayes_mlm.storage import save_fit, umask
 
 
 def write_run(
-    folder: Path, analyses: Sequence[Analysis], published: Sequence[PublishedRow] = ()
+    folder: Path,
+    analyses: Sequence[Analysis],
+    published: Sequence[PublishedRow] = (),
+    *,
+    report: str = "",
 ) -> tuple[Path, ...]:
     """Write estimates, posteriors, records and published figures to a folder.
 
@@ -36,6 +40,8 @@ def write_run(
     analyses : sequence of Analysis
     published : sequence of PublishedRow
         Written to ``published.csv`` if there are any.
+    report : str
+        Written to ``report.html`` if there is one (`bayes_mlm.report.render_report`).
 
     Returns
     -------
@@ -43,8 +49,8 @@ def write_run(
         ``estimates.csv``; ``verdicts.csv`` (each check of each engine, the kind and mass of its
         intervals, rows and groups); for each model ``<model>.toml`` (the record with the seed and
         settings in force; its first line is the command that gives the same numbers) and, where
-        there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``); and
-        ``published.csv``.
+        there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``);
+        ``published.csv``; and ``report.html``.
 
     Raises
     ------
@@ -62,6 +68,8 @@ def write_run(
         if published:
             (stage / "published.csv").write_text(_published_csv(published), encoding="utf-8")
         (stage / "verdicts.csv").write_text(_verdicts_csv(analyses), encoding="utf-8")
+        if report:
+            (stage / "report.html").write_text(report, encoding="utf-8")
         names = sorted(path.name for path in stage.iterdir())
     for analysis in analyses:  # an earlier run's posterior would not belong to the new estimates
         for suffix in ("nc", "nuts.nc"):  # the names given above, and no others

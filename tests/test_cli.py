@@ -30,6 +30,9 @@ def run(monkeypatch, capsys, tmp_path):
     """Run one command line in an empty folder; give its exit code, output and error text."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(STUDENTS)
+    # The report is held in test_report and test_browser; its figures would take seconds each time.
+    monkeypatch.setattr("bayes_mlm.report.images._processors", lambda: 1)
+    monkeypatch.setattr("bayes_mlm.report.rendering.choose_figures", lambda _: iter(()))
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
@@ -117,7 +120,7 @@ WRONG = [
     (["fit", "math ~ lgo(ses) + (1 | school)", "--data", "students.csv"], 1, "log"),
     (["fit", "math ~ log(ses) + (1 | school)", "--data", "students.csv"], 1, "log(ses)"),
     (["fit", "math ~ __import__('os')", "--data", "students.csv"], 1, "math ~"),
-    (["fit", "math ~ ses + (1 || school)", "--data", "students.csv"], 1, "||"),
+    (["fit", "math ~ ses + (note || school)", "--data", "students.csv"], 1, "||"),
     (["fit", "math ~ ses + (1 | school) + (1 | sector)", "--data", "students.csv"], 1, "one"),
     # kinds and engines
     (["fit", "math ~ ses", "--data", "students.csv", "--kind", "within"], 1, "group"),
@@ -341,7 +344,7 @@ def test_an_unclean_verdict_is_exit_code_3(run, monkeypatch, mock_fit):
 def test_a_result_of_a_mocked_posterior_is_complete(run, monkeypatch, mock_fit, tmp_path):
     from bayes_mlm import analysis
 
-    monkeypatch.setattr(analysis, "fit_design", lambda *_, **__: mock_fit("hsb_ses"))
+    monkeypatch.setattr(analysis, "fit_design", lambda record, *_, **__: mock_fit(record.name))
     code, out, _ = run("fit", "hsb_ses", "--out", "o")
     assert code == 0
     assert "HalfStudentT" in out  # the priors, in outcome units
@@ -351,6 +354,7 @@ def test_a_result_of_a_mocked_posterior_is_complete(run, monkeypatch, mock_fit, 
         "hsb_ses.nc",
         "hsb_ses.toml",
         "published.csv",
+        "report.html",
         "verdicts.csv",
     ]
     rows = read_rows(tmp_path / "o" / "estimates.csv")

@@ -21,7 +21,7 @@ from bayes_mlm.pictures.slopes import four_slopes
 from bayes_mlm.pictures.split_means import split_means
 from bayes_mlm.pictures.within_line import within_line
 from bayes_mlm.pictures.wording import estimate, number, percent, shorten, shorten_all
-from bayes_mlm.spec import records
+from bayes_mlm.spec import WORKED_STUDY, records
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9
@@ -61,7 +61,7 @@ def hsb():
         record.name: analyse(
             record, make_settings(record, draws=250, random_seed=3), engines=["direct"]
         )
-        for record in records()
+        for record in records(WORKED_STUDY)
     }
 
 

@@ -39,7 +39,7 @@ from bayes_mlm.plots import (
 )
 from bayes_mlm.plots.catalogue import CATALOGUE, ladder_pictures, pictures_of
 from bayes_mlm.plots.style import WIDTH
-from bayes_mlm.spec import load_record, records
+from bayes_mlm.spec import WORKED_STUDY, load_record, records
 
 MINE = {
     "group-spread",
@@ -367,7 +367,7 @@ def test_no_legend_of_what_is_not_drawn(ladders):
 
 
 def test_a_model_looks_the_same_in_every_figure():
-    names = [record.name for record in records()]
+    names = [record.name for record in records(WORKED_STUDY)]
     together = model_styles(names)
     for name in names:
         assert model_styles([name])[name] == together[name]

@@ -7,7 +7,7 @@ import pytest
 
 from bayes_mlm import fitting
 from bayes_mlm.published import tally
-from bayes_mlm.spec import load_record, records
+from bayes_mlm.spec import WORKED_STUDY, load_record, records
 from bayes_mlm.study import check_study
 
 README = Path(__file__).parents[1] / "README.md"
@@ -36,7 +36,7 @@ def test_the_example_runs(monkeypatch, capsys, mock_fit):
 def test_the_counts_are_ours():
     text = README.read_text("utf-8")
     assert f"each of the {tally(check_study()).printed}\nfigures" in text
-    assert len(records()) == 12
+    assert len(records(WORKED_STUDY)) == 12
     assert "twelve models" in text
 
 

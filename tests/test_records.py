@@ -15,7 +15,7 @@ import pytest
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import build_design
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.spec import Record, dump_record, load_record, records
+from bayes_mlm.spec import WORKED_STUDY, Record, dump_record, load_record, records
 from bayes_mlm.study import load_study
 
 LADDER = [
@@ -59,7 +59,7 @@ PRINTED_OF_THE_TABLE = 16 + 8 + 4 + 2 + 1
 
 
 def test_the_ladder_is_complete_and_in_order():
-    assert [record.name for record in records()] == LADDER
+    assert [record.name for record in records(WORKED_STUDY)] == LADDER
 
 
 @pytest.mark.parametrize("name", LADDER)
@@ -116,8 +116,8 @@ def test_every_printed_figure_of_the_table_is_there():
 def test_every_number_of_the_document_is_a_figure_or_excluded_with_a_reason():
     printed = _numbers_by_cell(_document())
     ours: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    study = load_study()
-    for figure in (*study.published, *(f for record in records() for f in record.published)):
+    study, ladder = load_study(), records(WORKED_STUDY)
+    for figure in (*study.published, *(f for record in ladder for f in record.published)):
         for place in figure.places:
             ours[_cell_of(place)][figure.value] += 1
     for excluded in study.excluded:

@@ -286,7 +286,10 @@ def test_wheel_and_sdist_carry_what_they_should(tmp_path: Path) -> None:
     data = {f"bayes_mlm/_data/{path.name}" for path in (ROOT / "bayes_mlm/_data").iterdir()}
     assert records
     assert data
-    assert records | data | {"bayes_mlm/py.typed", "bayes_mlm/__init__.py"} <= inside
+    templates = ROOT / "bayes_mlm" / "report" / "templates"
+    pages = {f"bayes_mlm/report/templates/{path.name}" for path in templates.iterdir()}
+    assert len(pages) == 4
+    assert records | data | pages | {"bayes_mlm/py.typed", "bayes_mlm/__init__.py"} <= inside
     assert {path.split("/")[0] for path in inside} == {
         "bayes_mlm",
         wheel.name.split("-py3")[0] + ".dist-info",

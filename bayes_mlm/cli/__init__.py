@@ -1,6 +1,7 @@
 """Run analyses from the command line: the only place that prints."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,6 +9,9 @@ import typer
 
 from bayes_mlm._version import __version__
 from bayes_mlm.cli.compare import compare
+from bayes_mlm.cli.contextual import contextual
+from bayes_mlm.cli.effects import effects
+from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.options import (
     EXIT_INPUT,
     EXIT_VERDICT,
@@ -21,12 +25,18 @@ from bayes_mlm.cli.options import (
     seed_of,
     status,
 )
+from bayes_mlm.cli.plot import plot
+from bayes_mlm.cli.predict import predict
+from bayes_mlm.cli.progress import steps
+from bayes_mlm.cli.reproduce import reproduce
 from bayes_mlm.cli.sensitivity import sensitivity
+from bayes_mlm.cli.showing import print_analysis, report_of
 from bayes_mlm.cli.table import table
+from bayes_mlm.cli.variance import variance
 from bayes_mlm.errors import BayesMLMError, EngineError, PriorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from bayes_mlm.analysis import Analysis
     from bayes_mlm.fitted import Settings
@@ -53,61 +63,7 @@ Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 
 
-@app.command()
-def reproduce(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("reproduction"),
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
-    ] = False,
-    quiet: Quiet = False,
-) -> None:
-    """Redo the High School and Beyond study: every model, every printed figure, a verdict on each.
-
-    Writes estimates.csv, published.csv, and for each model its posterior (.nc) and its record
-    (.toml) with the seed and versions.
-    """
-    from bayes_mlm import console as show
-    from bayes_mlm.outputs import check_folder, write_run
-    from bayes_mlm.published import tally
-    from bayes_mlm.spec import records
-    from bayes_mlm.study import check_notes, check_table
-
-    check_folder(out)
-    asked = {"draws": draws, "tune": tune, "chains": chains}
-    ladder = records()
-    console = show.make_console()
-    analyses = []
-    engines: list[Engine] = ["direct"] if quick else ["direct", "nuts"]
-    for analysis in _analyse_ladder(
-        ladder, asked, random_seed, target_accept, mass, engines=engines, quiet=quiet
-    ):
-        _print_analysis(analysis)
-        analyses.append(analysis)
-    order = [record.name for record in ladder]
-    analyses.sort(key=lambda analysis: order.index(analysis.record.name))
-    published = [*check_table(), *(row for one in analyses for row in one.published)]
-    console.print("The ladder: posterior means beside REML or OLS estimates")
-    console.print(show.ladder_table(analyses))
-    console.print("Printed in 2015, and wrong")
-    console.print(show.corrections_table(published))
-    for note in check_notes():
-        console.print(f"- {note}")
-    console.print(f"\n{tally(published)}")
-    unclean = [analysis.record.name for analysis in analyses if not analysis.ok]
-    console.print(
-        f"{len(analyses)} models; "
-        + (f"verdict NOT clean for: {', '.join(unclean)}" if unclean else "all verdicts clean")
-    )
-    write_run(out, analyses, published)
-    console.print(f"written to {out}")
-    if unclean:
-        raise typer.Exit(EXIT_VERDICT)
+app.command()(reproduce)
 
 
 @app.command()
@@ -146,12 +102,17 @@ def fit(
         bool,
         typer.Option("--cross-check", help="Ask statsmodels too about the REML optimum (seconds)."),
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for estimates, posterior, record.")] = (
-        None
-    ),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report, estimates, posterior, record.")
+    ] = (None),
     quiet: Quiet = False,
 ) -> None:
-    """Fit one model: a formula and a file, a bundled model, or a record of your own."""
+    """Fit one model: a formula and a file, a bundled model, or a record of your own.
+
+    --out writes report.html (figures, tables and the answer in one page), estimates.csv, and the
+    model's posterior (.nc) and record (.toml).
+    """
+    started = time.monotonic()
     from bayes_mlm import console as show
     from bayes_mlm.analysis import analyse
     from bayes_mlm.fitting import as_record, make_settings
@@ -181,7 +142,7 @@ def fit(
         random_seed=seed_of(record, random_seed),
         target_accept=target_accept,
     )
-    with status(f"fitting {record.name}", quiet=quiet) as shown:
+    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
         null = _null_of(record, data, settings, engine, mass)
         analysis = analyse(
             record,
@@ -191,12 +152,23 @@ def fit(
             null=null,
             mass=mass,
             check=cross_check,
-            progressbar=shown and engine == "nuts",
+            progressbar=bar,
         )
-    _print_analysis(analysis, priors=not quiet)
+    print_analysis(analysis, priors=not quiet)
     if out is not None:
-        write_run(out, [analysis], analysis.published)
-        show.make_console().print(f"written to {out}")
+        from bayes_mlm.report import drawing_pool
+
+        with steps(quiet=quiet) as shown, drawing_pool() as pool:
+            report = report_of(
+                [analysis] if null is None else [null, analysis],
+                title=record.title,
+                published=analysis.published,
+                started=started,
+                pool=pool,
+                shown=shown,
+            )
+        write_run(out, [analysis], analysis.published, report=report)
+        show.make_console().print(f"written to {out}; read {out / 'report.html'}", soft_wrap=True)
     if not analysis.ok:
         raise typer.Exit(EXIT_VERDICT)
 
@@ -251,6 +223,12 @@ def describe(
 app.command()(sensitivity)
 app.command()(compare)
 app.command()(table)
+app.command()(plot)
+app.command()(variance)
+app.command()(contextual)
+app.command()(effects)
+app.command()(predict)
+app.command()(lines)
 
 
 @app.callback(invoke_without_command=True)
@@ -273,39 +251,6 @@ def main() -> None:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
-
-
-def _analyse_ladder(
-    ladder: "Sequence[Record]",
-    asked: dict[str, int | None],
-    random_seed: int | None,
-    target_accept: float,
-    mass: float,
-    *,
-    engines: "Sequence[Engine]",
-    quiet: bool,
-) -> "Iterator[Analysis]":
-    """Analyse every record, null models first because the others are measured against them."""
-    from bayes_mlm.analysis import analyse
-    from bayes_mlm.fitting import make_settings
-
-    nulls = {record.null for record in ladder}
-    done: dict[str, Analysis] = {}
-    for k, record in enumerate(sorted(ladder, key=lambda one: one.name not in nulls), start=1):
-        settings = make_settings(
-            record, **asked, random_seed=seed_of(record, random_seed), target_accept=target_accept
-        )
-        with status(f"{k}/{len(ladder)} fitting {record.name}", quiet=quiet) as shown:
-            done[record.name] = analyse(
-                record,
-                settings,
-                engines=engines,
-                null=done.get(record.null or ""),
-                mass=mass,
-                check=True,
-                progressbar=shown and "nuts" in engines,
-            )
-        yield done[record.name]
 
 
 def _null_of(
@@ -335,17 +280,3 @@ def _read_priors(texts: "Sequence[str]") -> dict[str, str]:
             raise PriorError(f"--prior {name.strip()} is given twice; keep one")
         priors[name.strip()] = prior.strip()
     return priors
-
-
-def _print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
-    from bayes_mlm import console as show
-
-    console = show.make_console()
-    console.print(show.analysis_title(analysis))
-    if priors and analysis.fits:
-        console.print(show.priors_table(analysis))
-        console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].why})")
-    console.print(show.estimates_table(analysis))
-    for line in [*show.verdict_lines(analysis), *analysis.design.notes]:
-        console.print(line)
-    console.print()

@@ -79,12 +79,9 @@ def compare(
         check_comparable(designs[0], design, model[0], other)
     fits = []
     for k, (record, design, own) in enumerate(zip(records, designs, settings, strict=True)):
-        with status(f"{k + 1}/{len(model)} fitting {model[k]}", quiet=quiet) as shown:
-            fits.append(
-                fit_design(
-                    record, design, own, engine=engine, progressbar=shown and engine == "nuts"
-                )
-            )
+        text = f"{k + 1}/{len(model)} fitting {model[k]}"
+        with status(text, quiet=quiet, own_bar=engine == "nuts") as shown:
+            fits.append(fit_design(record, design, own, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = compare_models(fits)
     console = show.make_console()

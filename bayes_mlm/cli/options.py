@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayes_mlm.cli.progress import steps
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,12 +35,24 @@ def seed_of(record: "Record", asked: int | None) -> int:
 
 
 @contextmanager
-def status(message: str, *, quiet: bool) -> "Iterator[bool]":
-    """Say on a terminal what is being done; give whether there is one to draw progress on."""
+def status(message: str, *, quiet: bool, own_bar: bool = False) -> "Iterator[bool]":
+    """Say on a terminal what is being done; give whether a bar can be drawn by what does it.
+
+    Parameters
+    ----------
+    message : str
+    quiet : bool
+    own_bar : bool
+        Whether what is done draws a bar of its own (NUTS does), which two would spoil.
+    """
     from bayes_mlm import console as show
 
-    console = show.make_console(stderr=True)
-    on_terminal = console.is_terminal and not quiet
-    if on_terminal:
-        console.print(message)
-    yield on_terminal
+    if own_bar:
+        console = show.make_console(stderr=True)
+        on_terminal = console.is_terminal and not quiet
+        if on_terminal:
+            console.print(message)
+        yield on_terminal
+        return
+    with steps(message, quiet=quiet):
+        yield False

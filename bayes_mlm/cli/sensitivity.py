@@ -12,7 +12,7 @@ def sensitivity(
     model: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Formulas, bundled models, records (.toml); none: every bundled one with groups.",
+            help="Formulas, bundled models, records (.toml); none: the study's with groups.",
             show_default=False,
         ),
     ] = None,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
+from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -17,7 +18,7 @@ from bayes_mlm.cli.options import (
     seed_of,
     status,
 )
-from bayes_mlm.errors import EngineError, StorageError
+from bayes_mlm.errors import EngineError
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 Format = Literal["markdown", "latex", "html"]
@@ -75,16 +76,17 @@ def table(
     from bayes_mlm.fitting import as_record, make_settings
     from bayes_mlm.ladder import analyse_ladder
     from bayes_mlm.publication import publication_table, render
-    from bayes_mlm.spec import Record, records
+    from bayes_mlm.spec import WORKED_STUDY, Record, records
 
     if out is not None:
-        _check_file(out)
+        check_file(out, "table.tex")
     engines = _engines(engine or ["auto"])
     asked = model or []
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
         raise EngineError(f"{twice!r} is given twice; leave one out")
-    ladder = [as_record(one, data, missing=missing) for one in asked] or list(records())
+    ladder = [as_record(one, data, missing=missing) for one in asked]
+    ladder = ladder or list(records(WORKED_STUDY))
 
     def settings_of(record: Record) -> Settings:
         return make_settings(
@@ -97,7 +99,8 @@ def table(
         )
 
     drawn = [one for one in engines if one != "reml"]
-    with status(f"fitting {len(ladder)} models", quiet=quiet) as shown:
+    text = f"fitting {len(ladder)} models"
+    with status(text, quiet=quiet, own_bar="nuts" in drawn) as shown:
         analyses = list(
             analyse_ladder(
                 ladder,
@@ -105,15 +108,15 @@ def table(
                 data=data,
                 engines=drawn,
                 mass=mass,
-                progressbar=shown and "nuts" in drawn,
+                progressbar=shown,
             )
         )
     laid_out = publication_table(analyses, classical="reml" in engines, interval=interval)
-    text = render(laid_out, format or _format_of(out))
+    made = render(laid_out, format or _format_of(out))
     if out is None:
-        typer.echo(text, nl=False)
+        typer.echo(made, nl=False)
     else:
-        _write(out, text)
+        write_file(out, lambda partial: partial.write_text(made, encoding="utf-8"))
     # Beside the table, not in it: its notes say so too.
     bad = [one.record.name for one in analyses if not one.ok]
     if bad:
@@ -135,21 +138,3 @@ def _engines(asked: list[str]) -> list[Engine]:
 
 def _format_of(out: Path | None) -> Format:
     return _SUFFIXES.get("" if out is None else out.suffix.lower(), "markdown")
-
-
-def _check_file(out: Path) -> None:
-    """Refuse a file that cannot be written, before anything is computed for it."""
-    if out.is_dir():
-        raise StorageError(f"--out {str(out)!r} is a folder; give a file, such as {out}/table.tex")
-    if not out.parent.is_dir():
-        raise StorageError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}; make it")
-
-
-def _write(out: Path, text: str) -> None:
-    from bayes_mlm.storage import atomic_file
-
-    try:
-        with atomic_file(out) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write {str(out)!r}: {error.strerror}") from error

@@ -17,13 +17,13 @@ import msgspec
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.design_priors import model_priors
 from bayes_mlm.errors import SpecError
-from bayes_mlm.fitted import Settings
+from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.fitting import as_record, design_of, make_settings, read_data
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.sensitivity.grid import choose_priors
 from bayes_mlm.sensitivity.rows import Sensitivity, conclude
-from bayes_mlm.spec import Record, records
+from bayes_mlm.spec import WORKED_STUDY, Record, records
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.summary import DEFAULT_MASS, check_mass
 
@@ -45,7 +45,7 @@ def prior_sensitivity(
     ----------
     models : str, Path, Record or sequence of them, optional
         As `bayes_mlm.fit` takes them: formulas, names or paths of records. By default every
-        bundled record that has a sigma_u.
+        model of the worked study that has a sigma_u.
     data : data frame, mapping, str or Path, optional
         As for `bayes_mlm.fit`.
     priors : sequence of str, Prior or mapping, optional
@@ -104,6 +104,40 @@ def prior_sensitivity(
         settings = make_settings(record, draws=draws, random_seed=random_seed)
         ready.append(_prepare(record, design_of(record, tables[key]), priors, terms, settings))
     _check_terms(ready, terms)
+    return _vary(ready, mass, started)
+
+
+def sensitivity_of_fits(fits: Sequence[Fit], *, mass: float = DEFAULT_MASS) -> Sensitivity:
+    """Look at fitted models again under the grid of priors of sigma_u.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        Of different models, each with a sigma_u, by any engine; what was laid out for them is used
+        again.
+    mass : float
+        Probability of the intervals.
+
+    Raises
+    ------
+    EngineError
+        If the direct engine cannot fit a model under its own prior.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> found = sensitivity_of_fits([fit("hsb_ses", random_seed=1)])
+    >>> found.conclusions[0].depends
+    'little'
+    """
+    started = time.perf_counter()
+    check_mass(mass)
+    ready = [_prepare(one.record, one.design, None, None, one.settings) for one in fits]
+    return _vary(ready, mass, started)
+
+
+def _vary(ready: Sequence[VariedModel], mass: float, started: float) -> Sensitivity:
+    """Find the posteriors of models that are ready, and say what moves."""
     prepared = time.perf_counter()
     by_model = [vary_prior(model, mass) for model in ready]
     interval = f"{mass:.0%} HDI"
@@ -128,7 +162,7 @@ def has_sigma_u(record: Record) -> bool:
 
 
 def choose_records(models: Any, data: Any, missing: Literal["error", "drop"]) -> list[Record]:
-    """Load the records asked for, or every bundled one that has a sigma_u.
+    """Load the records asked for, or those of the worked study that have a sigma_u.
 
     Of several models, formulas are named after themselves.
 
@@ -143,12 +177,12 @@ def choose_records(models: Any, data: Any, missing: Literal["error", "drop"]) ->
     ['hsb_ses']
     """
     if models is None:
-        ladder = [record for record in records() if has_sigma_u(record)]
+        ladder = [record for record in records(WORKED_STUDY) if has_sigma_u(record)]
         return [as_record(record, data, missing=missing) for record in ladder]
     several = isinstance(models, Sequence) and not isinstance(models, str)
     given = list(models) if several else [models]
     if not given:
-        raise SpecError("no model was given; leave models out for the bundled ones")
+        raise SpecError("no model was given; leave models out for the worked study")
     found: list[Record] = []
     for model in given:
         record = as_record(model, data, missing=missing)

@@ -1,0 +1,191 @@
+"""Run `bayes-mlm contextual`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Mass,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    seed_of,
+    status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from bayes_mlm.contextual import ContextualTable
+    from bayes_mlm.design import Design
+    from bayes_mlm.spec import Record
+
+Engine = Literal["auto", "direct", "nuts", "reml"]
+
+
+def contextual(
+    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    data: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    ] = None,
+    mean: Annotated[
+        list[str] | None,
+        typer.Option(help="A column that holds group means: ses=meanses; repeatable."),
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
+    ] = "auto",
+    missing: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
+    ] = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Tell slopes within groups from slopes between them; with the Hausman test.
+
+    A model with one slope for both levels is laid out as a Mundlak model first: the group means
+    of its predictors are added.
+    """
+    from bayes_mlm import console as show
+    from bayes_mlm.classical import fit_classical
+    from bayes_mlm.contextual import (
+        contextual_csv,
+        contextual_effects,
+        contextual_effects_classical,
+        said,
+    )
+    from bayes_mlm.errors import DesignError
+    from bayes_mlm.fitting import as_record, fit_design, make_settings
+    from bayes_mlm.hausman_test import hausman
+    from bayes_mlm.outputs import check_folder, staged_folder
+    from bayes_mlm.summary import check_mass
+
+    if out is not None:
+        check_folder(out)
+    check_mass(mass)
+    means = _read_means(mean or [])
+    record = as_record(model, data, group=group, missing=missing)
+    record, design, laid_out = _two_levels(record, data, means)
+    settings = make_settings(
+        record,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        random_seed=seed_of(record, random_seed),
+        target_accept=target_accept,
+    )
+    tables = []
+    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
+        if engine != "reml":
+            fit = fit_design(record, design, settings, engine=engine, progressbar=bar)
+            tables.append(contextual_effects(fit, means=means, mass=mass))
+        tables.append(
+            contextual_effects_classical(
+                fit_classical(design, mass=mass), design, name=record.name, means=means, mass=mass
+            )
+        )
+        try:
+            test = str(hausman(design))
+        except DesignError as reason:
+            test = f"no Hausman test: {reason}"
+    console = show.make_console()
+    console.print(f"{record.name}: {record.formula} [{record.kind}]{laid_out}")
+    console.print(_table(tables))
+    lines = [f"- {note}" for note in tables[0].notes]
+    lines += [f"caution: {text}" for text in tables[0].cautions]
+    lines += ["", test, *(f"  {line}" for line in said(tables[0])), ""]
+    for one in tables:
+        sign = "ok" if one.verdict.ok else "NOT OK"
+        lines.append(f"{sign} {one.rows[0].engine}: {one.verdict}")
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    if out is not None:
+        rows = [row for table in tables for row in table.rows]
+        with staged_folder(out) as stage:
+            (stage / "contextual.csv").write_text(contextual_csv(rows), encoding="utf-8")
+        console.print(f"written to {out}")
+    if not all(table.verdict.ok for table in tables):
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _two_levels(
+    record: "Record", data: str | None, means: dict[str, str]
+) -> "tuple[Record, Design, str]":
+    """Lay a model out with predictors at two levels, if it does not have them so already."""
+    import msgspec
+
+    from bayes_mlm.errors import DesignError
+    from bayes_mlm.fitting import design_of
+    from bayes_mlm.kinds import for_kind
+    from bayes_mlm.levels import pairs_of
+
+    design = design_of(record, data)
+    found, left_out = pairs_of(design, means or None)
+    fits = record.kind in ("pooled", "partial_pooling") and design.group is not None
+    if found or left_out or not fits:
+        return record, design, ""
+    changed = msgspec.structs.replace(record, kind="mundlak")
+    try:
+        laid_out = for_kind(design, "mundlak")
+    except DesignError as reason:
+        raise DesignError(
+            f"cannot add the group means of every predictor of '{design.formula}' ({reason}); "
+            "write between(x) into the formula, for the predictors whose group means differ"
+        ) from reason
+    return changed, laid_out, ", group means of its predictors added"
+
+
+def _read_means(texts: "Sequence[str]") -> dict[str, str]:
+    """Read "ses=meanses"."""
+    from bayes_mlm.errors import EngineError
+
+    means: dict[str, str] = {}
+    for text in texts:
+        name, equals, column = (part.strip() for part in text.rpartition("="))
+        if not equals or not name or not column:
+            raise EngineError(f"--mean {text!r} must be PREDICTOR=COLUMN, such as ses=meanses")
+        if name in means:
+            raise EngineError(f"--mean {name} is given twice; keep one")
+        means[name] = column
+    return means
+
+
+def _table(tables: "Sequence[ContextualTable]") -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("predictor", overflow="fold")
+    table.add_column("slope")
+    table.add_column("group mean", overflow="fold")
+    for one in tables:
+        drawn = one.rows[0].above is not None
+        table.add_column(one.rows[0].engine, justify="right")
+        table.add_column("sd" if drawn else "se", justify="right")
+        table.add_column(one.interval, justify="right", no_wrap=True)
+        if drawn:
+            table.add_column("P(direction)", justify="right")
+    for rows in zip(*(one.rows for one in tables), strict=True):
+        cells = []
+        for row in rows:
+            cells += [f"{row.estimate:.3f}", f"{row.sd:.3f}", f"[{row.lower:.3f}, {row.upper:.3f}]"]
+            if row.direction is not None:
+                cells.append(f"{row.direction:.3f} {'+' if (row.above or 0) >= 0.5 else '−'}")
+        name = rows[0].predictor if rows[0].quantity == "within" else ""
+        mean = rows[0].mean if rows[0].quantity == "within" else ""
+        table.add_row(name, rows[0].quantity, mean, *cells)
+    return table

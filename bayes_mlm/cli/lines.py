@@ -1,0 +1,109 @@
+"""Run `bayes-mlm lines`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Mass,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    status,
+)
+from bayes_mlm.cli.posterior import posterior
+from bayes_mlm.errors import EngineError
+
+if TYPE_CHECKING:
+    from bayes_mlm.design import Design
+    from bayes_mlm.own_lines import GroupLines
+
+
+def lines(
+    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    data: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Label of a group; repeatable. Without: every group.")
+    ] = None,
+    along: Annotated[
+        str | None, typer.Option(help="Column that the lines run along (default: first slope's).")
+    ] = None,
+    x: Annotated[
+        str | None, typer.Option(help="Where, as in 0,5,9 (default: over the range of the data).")
+    ] = None,
+    engine: Annotated[
+        Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
+    ] = "auto",
+    missing: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
+    ] = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for coefficients.csv and lines.csv.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Give each group its own intercept, slope and line, with REML's beside them."""
+    from bayes_mlm import console as show
+    from bayes_mlm.fitting import as_record, design_of
+    from bayes_mlm.level_two import own_weights
+    from bayes_mlm.outputs import check_folder, staged_folder
+    from bayes_mlm.own_lines import group_lines
+
+    if out is not None:
+        check_folder(out)
+    grid = None if x is None else _read_numbers(x)
+    record = as_record(model, data, missing=missing)
+    design = design_of(record, data)
+    own_weights(design)  # a model without such effects is told before anything is drawn
+    groups = None if group is None else [_label(design, text) for text in group]
+    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        fit = posterior(
+            record,
+            design,
+            engine,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            random_seed=random_seed,
+            target_accept=target_accept,
+            progressbar=shown,
+        )
+    found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=data)
+    console = show.make_console()
+    console.print(str(found), soft_wrap=True)
+    if out is not None:
+        _write(found, out, staged_folder)
+        console.print(f"written to {out}")
+    if not found.verdict.ok:
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _write(found: "GroupLines", out: Path, staged_folder: Any) -> None:
+    with staged_folder(out) as stage:
+        (stage / "coefficients.csv").write_text(found.to_csv(), encoding="utf-8")
+        (stage / "lines.csv").write_text(found.lines_to_csv(), encoding="utf-8")
+
+
+def _label(design: "Design", text: str) -> Any:
+    """Give the label that a text stands for, or the text itself, which then is unknown."""
+    return next((one for one in design.labels.tolist() if str(one) == text), text)
+
+
+def _read_numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise EngineError(f"--x {text!r}: give numbers with commas between, as in 0,5,9") from None

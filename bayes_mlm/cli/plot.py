@@ -1,0 +1,175 @@
+"""Run `bayes-mlm plot`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Mass,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    seed_of,
+    status,
+)
+from bayes_mlm.errors import EngineError, SpecError, StorageError
+
+if TYPE_CHECKING:
+    from bayes_mlm.analysis import Analysis
+    from bayes_mlm.plots.catalogue import Entry
+    from bayes_mlm.spec import Record
+
+Engine = Literal["auto", "direct", "nuts"]
+_SUFFIXES = (".png", ".svg", ".pdf")
+_DPI = 150
+
+
+def plot(
+    name: Annotated[
+        str | None, typer.Argument(help="A figure; --list names them.", show_default=False)
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Formula, bundled model, or record (.toml); of a ladder's figure several, or "
+            "none for the whole study.",
+            show_default=False,
+        ),
+    ] = None,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="Name every figure, and what it shows.")
+    ] = False,
+    data: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="auto: direct where it can; some figures are of nuts only.")
+    ] = "auto",
+    missing: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
+    ] = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File (.png, .svg, .pdf); default: the figure's name, .png, here."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw one figure of a model, or of a ladder of models, into a file."""
+    from bayes_mlm import console as show
+    from bayes_mlm.fitted import Settings
+    from bayes_mlm.fitting import make_settings
+    from bayes_mlm.ladder import analyse_ladder
+    from bayes_mlm.plots.catalogue import CATALOGUE
+
+    console = show.make_console()
+    if list_all or name is None:
+        console.print(show.figures_table(CATALOGUE))
+        console.print("bayes-mlm plot NAME MODEL draws one into NAME.png", soft_wrap=True)
+        return
+    entry = _find(name, CATALOGUE)
+    file = Path(f"{entry.name}.png") if out is None else out
+    _check(file)
+    ladder = _records(entry, model or [], data, missing)
+
+    def settings_of(record: "Record") -> Settings:
+        return make_settings(
+            record,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            random_seed=seed_of(record, random_seed),
+            target_accept=target_accept,
+        )
+
+    many = "a model" if len(ladder) == 1 else f"{len(ladder)} models"
+    with status(f"fitting {many}", quiet=quiet, own_bar=engine == "nuts") as bar:
+        found = list(
+            analyse_ladder(
+                ladder, settings_of, data=data, engines=[engine], mass=mass, progressbar=bar
+            )
+        )
+    picture = _prepare(entry, found)
+    with status(f"drawing {entry.name}", quiet=quiet):
+        figure = entry.draw(picture)
+        kind = file.suffix.lower().removeprefix(".")
+        write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
+    if not quiet:
+        console.print(f"{picture.title}\n{picture.caption}", soft_wrap=True)
+    console.print(f"written to {file}", soft_wrap=True)
+    bad = [one.record.name for one in found if not one.ok]
+    if bad:
+        typer.echo(f"verdict NOT clean for: {', '.join(bad)}; see bayes-mlm fit", err=True)
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _find(name: str, entries: "tuple[Entry, ...]") -> "Entry":
+    from bayes_mlm.toml import suggest
+
+    entry = next((entry for entry in entries if entry.name == name), None)
+    if entry is None:
+        names = [entry.name for entry in entries]
+        raise SpecError(f"there is no figure {name!r}{suggest(name, names)}")
+    return entry
+
+
+def _check(out: Path) -> None:
+    if out.suffix.lower() not in _SUFFIXES:
+        found = f"ends in {out.suffix!r}" if out.suffix else "has no ending"
+        raise StorageError(f"--out {str(out)!r} {found}; allowed: {', '.join(_SUFFIXES)}")
+    check_file(out, "figure.png")
+
+
+def _records(
+    entry: "Entry", asked: list[str], data: str | None, missing: Literal["error", "drop"]
+) -> "list[Record]":
+    """Load the models asked for; for a figure of a ladder their null models too."""
+    import msgspec
+
+    from bayes_mlm.fitting import as_record
+    from bayes_mlm.spec import WORKED_STUDY, baseline, records
+
+    twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
+    if twice is not None:
+        raise SpecError(f"{twice!r} is given twice; leave one out")
+    if entry.of == "ladder":
+        if not asked and data is not None:
+            raise SpecError(f"--data needs models too: bayes-mlm plot {entry.name} MODEL --data …")
+        ladder = [as_record(one, data, missing=missing) for one in asked]
+        if len(ladder) > 1:  # formulas are named after themselves, to tell them apart
+            ladder = [
+                msgspec.structs.replace(record, name=record.formula) if "~" in one else record
+                for one, record in zip(asked, ladder, strict=True)
+            ]
+        ladder = ladder or list(records(WORKED_STUDY))
+        nulls = [null for record in ladder if (null := baseline(record)) is not None]
+        known = {record.name for record in ladder}
+        return [*{null.name: null for null in nulls if null.name not in known}.values(), *ladder]
+    if len(asked) != 1:
+        raise SpecError(
+            f"the figure {entry.name!r} is of one model, found {len(asked)}: "
+            f"bayes-mlm plot {entry.name} MODEL, such as hsb_sector_ses"
+        )
+    return [as_record(asked[0], data, missing=missing)]
+
+
+def _prepare(entry: "Entry", found: "list[Analysis]") -> Any:
+    picture = entry.prepare(found if entry.of == "ladder" else found[-1])
+    if picture is None:
+        names = "these models" if entry.of == "ladder" else found[-1].record.name
+        raise EngineError(
+            f"the figure {entry.name!r} does not apply to {names}; there is one where "
+            f"{entry.applies}"
+        )
+    return picture

@@ -1,0 +1,99 @@
+"""Run `bayes-mlm predict`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Mass,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    status,
+)
+from bayes_mlm.cli.posterior import posterior
+
+Engine = Literal["auto", "direct", "nuts"]
+Question = Literal["existing_group", "new_group", "population"]
+# More rows would be a file's matter.
+_SHOWN = 40
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    new: Annotated[
+        str, typer.Option(help="CSV or Parquet file with the rows to predict, or an embedded set.")
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="What to fit: CSV or Parquet file, or an embedded set.")
+    ] = None,
+    question: Annotated[
+        Question | None,
+        typer.Option(
+            help="A new member of a group of the data, of a new group like them, or the average "
+            "over groups (default: existing_group; population without group effects)."
+        ),
+    ] = None,
+    kind: Annotated[
+        Literal["mean", "observation"],
+        typer.Option(help="The expected outcome, or one outcome with its residual."),
+    ] = "mean",
+    engine: Annotated[
+        Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
+    ] = "auto",
+    missing: Annotated[
+        Literal["error", "drop"],
+        typer.Option(help="What to do with missing values of the rows that are fitted."),
+    ] = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file: the rows with their predictions.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
+    from bayes_mlm import console as show
+    from bayes_mlm.fitting import as_record, design_of, read_data
+    from bayes_mlm.prediction import check_rows
+    from bayes_mlm.prediction import predict as predict_rows
+
+    if out is not None:
+        check_file(out, "predictions.csv")
+    rows = read_data(new)
+    record = as_record(model, data, missing=missing)
+    design = design_of(record, data)
+    check_rows(design, rows, question=question)
+    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        fit = posterior(
+            record,
+            design,
+            engine,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            random_seed=random_seed,
+            target_accept=target_accept,
+            progressbar=shown,
+        )
+    found = predict_rows(fit, rows, question=question, kind=kind, mass=mass)
+    console = show.make_console()
+    if out is None or not quiet:
+        console.print(found.shown(_SHOWN), soft_wrap=True)
+    for line in found.legend:
+        console.print(line, soft_wrap=True)
+    if out is not None:
+        write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
+        console.print(f"written to {out}")
+    if not found.verdict.ok:
+        raise typer.Exit(EXIT_VERDICT)

@@ -1,0 +1,119 @@
+"""Run `bayes-mlm reproduce`."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Mass,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    seed_of,
+)
+from bayes_mlm.cli.progress import steps
+from bayes_mlm.cli.showing import print_analysis, report_of
+
+
+def reproduce(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("reproduction"),
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Redo the High School and Beyond study: every model, every printed figure, a verdict on each.
+
+    Writes report.html (figures, tables and the answer in one page), estimates.csv, published.csv,
+    and for each model its posterior (.nc) and its record (.toml) with the seed and versions.
+    """
+    started = time.monotonic()
+    from bayes_mlm import console as show
+    from bayes_mlm.fitted import Settings
+    from bayes_mlm.fitting import make_settings
+    from bayes_mlm.ladder import analyse_ladder
+    from bayes_mlm.outputs import check_folder, write_run
+    from bayes_mlm.published import tally
+    from bayes_mlm.report import drawing_pool
+    from bayes_mlm.spec import WORKED_STUDY, Record, records
+    from bayes_mlm.study import check_notes, check_table, load_study
+
+    check_folder(out)
+    ladder = records(WORKED_STUDY)
+    engines: list[Literal["direct", "nuts"]] = ["direct"] if quick else ["direct", "nuts"]
+
+    def settings_of(record: Record) -> Settings:
+        return make_settings(
+            record,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            random_seed=seed_of(record, random_seed),
+            target_accept=target_accept,
+        )
+
+    for record in ladder:  # whatever is wrong with them is said before processes are started
+        settings_of(record)
+    console = show.make_console()
+    analyses, begun = [], list[str]()
+    with steps("reading", quiet=quiet) as shown, drawing_pool() as pool:
+
+        def say(engine: str) -> None:
+            text = f"fitting {begun[-1]} ({engine})"
+            shown.say(text, done=len(begun) - 1, of=len(ladder))
+
+        for analysis in analyse_ladder(
+            ladder,
+            settings_of,
+            engines=engines,
+            mass=mass,
+            check=True,
+            on_start=lambda record: begun.append(record.name),
+            on_engine=say,
+        ):
+            analyses.append(analysis)
+            with shown.hidden():
+                print_analysis(analysis)
+        shown.say("checking the printed figures")
+        published = [*check_table(), *(row for one in analyses for row in one.published)]
+        notes = check_notes()
+        study = load_study()
+        report = report_of(
+            analyses,
+            title="High School and Beyond: within schools and between them",
+            subtitle=f"A Bayesian retelling of “{study.title}” ({study.author}, {study.date})",
+            published=published,
+            notes=[str(note) for note in notes],
+            started=started,
+            pool=pool,
+            shown=shown,
+        )
+        shown.say("writing")
+        write_run(out, analyses, published, report=report)
+    console.print("The ladder: posterior means beside REML or OLS estimates")
+    console.print(show.ladder_table(analyses))
+    console.print("Printed in 2015, and wrong")
+    console.print(show.corrections_table(published))
+    for note in notes:
+        console.print(f"- {note}")
+    console.print(f"\n{tally(published)}")
+    unclean = [analysis.record.name for analysis in analyses if not analysis.ok]
+    console.print(
+        f"{len(analyses)} models; "
+        + (f"verdict NOT clean for: {', '.join(unclean)}" if unclean else "all verdicts clean")
+    )
+    console.print(f"written to {out}; read {out / 'report.html'}", soft_wrap=True)
+    if unclean:
+        raise typer.Exit(EXIT_VERDICT)

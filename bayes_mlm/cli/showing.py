@@ -1,0 +1,85 @@
+"""Print an analysis, and render its report, for the commands that fit."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bayes_mlm.cli.progress import Steps
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
+    from bayes_mlm.analysis import Analysis
+    from bayes_mlm.published import PublishedRow
+
+
+def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
+    """Print one model: what was fitted, the estimates, the verdicts."""
+    from bayes_mlm import console as show
+
+    console = show.make_console()
+    console.print(show.analysis_title(analysis))
+    if priors and analysis.fits:
+        console.print(show.priors_table(analysis))
+        console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].why})")
+    console.print(show.estimates_table(analysis))
+    for line in [*show.verdict_lines(analysis), *analysis.design.notes]:
+        console.print(line)
+    console.print()
+
+
+def report_of(
+    analyses: "Sequence[Analysis]",
+    *,
+    title: str,
+    subtitle: str = "",
+    published: "Sequence[PublishedRow]" = (),
+    notes: Sequence[str] = (),
+    started: float,
+    pool: "ProcessPoolExecutor | None",
+    shown: Steps,
+) -> str:
+    """Render the report of a run, and show how far the figures are.
+
+    Parameters
+    ----------
+    analyses, title, subtitle, published, notes
+        As in `bayes_mlm.report.Origin` and `render_report`.
+    started : float
+        When the run began, by `time.monotonic`.
+    pool : ProcessPoolExecutor or None
+        That draws.
+    shown : Steps
+        The run's progress.
+    """
+    from bayes_mlm.report import Origin, render_report
+
+    def on_figure(done: int, of: int) -> None:
+        shown.say("drawing the report", done=done, of=of)
+
+    shown.say("preparing the report")
+    origin = Origin(
+        title=title,
+        subtitle=subtitle,
+        published=tuple(published),
+        notes=tuple(notes),
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        started=started,
+        command=_command(sys.argv[1:]),
+    )
+    return render_report(analyses, origin, pool=pool, on_figure=on_figure)
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """Write the command that makes the same numbers, without the folders of this machine."""
+    kept, arguments = [], list(arguments)
+    while arguments:
+        one = arguments.pop(0)
+        if one == "--out":  # where the results went does not change them
+            arguments[:1] = []
+        elif not one.startswith("--out="):
+            kept.append(Path(one).name if Path(one).is_file() else one)
+    return shlex.join(["bayes-mlm", *kept])

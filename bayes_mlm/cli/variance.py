@@ -1,0 +1,225 @@
+"""Run `bayes-mlm variance`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Draws,
+    Mass,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    seed_of,
+    status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from bayes_mlm.design import Design
+    from bayes_mlm.spec import Record
+    from bayes_mlm.variance import VarianceTable
+
+Engine = Literal["auto", "direct", "nuts", "reml"]
+
+
+def variance(
+    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    data: Annotated[
+        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    ] = None,
+    null: Annotated[
+        str | None,
+        typer.Option(
+            help="The model without predictors (default: the same rows, y ~ 1 + (1 | g))."
+        ),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help='Where a slope varies: points to evaluate at, "ses=-1,0,1"; repeatable.'),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
+    ] = "auto",
+    missing: Annotated[
+        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
+    ] = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Share the variance out: ICC, R² of every kind and their parts, each with what it means.
+
+    Posterior with intervals, and REML (or OLS) beside it. What a model has none of says why.
+    """
+    from bayes_mlm import console as show
+    from bayes_mlm.classical import fit_classical
+    from bayes_mlm.fitting import as_record, design_of, fit_design, make_settings
+    from bayes_mlm.outputs import check_folder, staged_folder
+    from bayes_mlm.summary import check_mass
+    from bayes_mlm.variance import (
+        variance_by_level,
+        variance_by_level_classical,
+        variance_csv,
+    )
+    from bayes_mlm.variance.partition import along
+    from bayes_mlm.variance.table import check_null
+
+    if out is not None:
+        check_folder(out)
+    check_mass(mass)
+    record = as_record(model, data, missing=missing)
+    points = _read_points(at or [])
+    settings = make_settings(
+        record,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        random_seed=seed_of(record, random_seed),
+        target_accept=target_accept,
+    )
+    design = design_of(record, data)
+    along(design, points)  # a wrong name is said before anything is fitted
+    found_null = _null_of(record, design, null, data)
+    if found_null is not None and null is not None:
+        check_null(design, found_null[1], null)
+    tables = []
+    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
+        if engine != "reml":
+            fit = fit_design(record, design, settings, engine=engine, progressbar=bar)
+            other = None
+            if found_null is not None:
+                other = fit_design(*found_null, settings, engine="auto")
+            tables.append(variance_by_level(fit, null=other, at=points, mass=mass))
+        tables.append(
+            variance_by_level_classical(
+                fit_classical(design, mass=mass),
+                design,
+                name=record.name,
+                null=None if found_null is None else fit_classical(found_null[1], mass=mass),
+                at=points,
+            )
+        )
+    console = show.make_console()
+    console.print(f"{record.name}: {record.formula} [{record.kind}]")
+    for part in _parts(tables):
+        console.print(part, soft_wrap=isinstance(part, str))
+    if out is not None:
+        rows = [row for table in tables for row in table.rows]
+        with staged_folder(out) as stage:
+            (stage / "variance.csv").write_text(variance_csv(rows), encoding="utf-8")
+        console.print(f"written to {out}")
+    if not all(table.verdict.ok for table in tables):
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _null_of(
+    record: "Record", design: "Design", asked: str | None, data: str | None
+) -> "tuple[Record, Design] | None":
+    """Give the null model: the one asked for, or that of the same rows; None if there is none."""
+    import msgspec
+
+    from bayes_mlm.fitting import as_record, design_of
+    from bayes_mlm.variance.parameters import is_null, null_design
+
+    if asked is not None:
+        given = None if asked.endswith(".toml") else data
+        source = str(record.data_source) if given is None and "~" in asked else given
+        other = as_record(asked, source, missing=record.missing)
+        return other, design_of(other, given)
+    if is_null(design) or design.group is None or design.kind == "between":
+        return None
+    bare = null_design(design)
+    kept = {"Intercept", "sigma_e"} | ({"sigma_u"} if design.has_icc else set())
+    priors = {name: prior for name, prior in record.priors.items() if name in kept}
+    renamed = msgspec.structs.replace(
+        record,
+        name=f"{record.name} without predictors",
+        formula=str(bare.formula),
+        kind="partial_pooling",
+        priors=priors,
+        null=None,
+    )
+    return renamed, bare
+
+
+def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:
+    """Read "ses=-1,0,1"."""
+    from bayes_mlm.errors import EngineError
+
+    points: dict[str, list[float]] = {}
+    for text in texts:
+        name, equals, values = text.rpartition("=")
+        try:
+            numbers = [float(value) for value in values.split(",")]
+        except ValueError:
+            numbers = []
+        if not equals or not name.strip() or not numbers:
+            raise EngineError(f"--at {text!r} must be NAME=NUMBER,NUMBER, such as ses=-1,0,1")
+        if name.strip() in points:
+            raise EngineError(f"--at {name.strip()} is given twice; write its values as ses=-1,0,1")
+        points[name.strip()] = numbers
+    return points or None
+
+
+def _parts(tables: "Sequence[VarianceTable]") -> "list[Table | str]":
+    """Lay out each question: a row a measure, the engines side by side, and what it means."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from bayes_mlm.variance import QUESTIONS
+
+    first = tables[0]
+    parts: list[Table | str] = []
+    for question, asked in QUESTIONS.items():
+        rows = first.by(question)
+        if not rows:
+            continue
+        parts.append(asked)
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        table.add_column("measure", no_wrap=True)
+        for one in tables:
+            table.add_column(one.rows[0].engine, justify="right")
+            if one.interval:
+                table.add_column("sd", justify="right")
+                table.add_column(one.interval, justify="right", no_wrap=True)
+        table.add_column("what of what", overflow="fold")
+        known = [row for row in rows if row.estimate is not None]
+        for row in known:
+            cells = [cell for one in tables for cell in _cells(one, row.quantity)]
+            table.add_row(row.quantity, *cells, row.meaning)
+        if known:
+            parts.append(table)
+        missing: dict[str, list[str]] = {}
+        for row in rows:
+            if row.note:
+                missing.setdefault(row.note, []).append(row.quantity)
+        parts += [f"- {', '.join(names)}: {note}" for note, names in missing.items()]
+        parts.append("")
+    notes = dict.fromkeys(note for one in tables for note in one.notes)
+    parts += [f"- {note}" for note in notes]
+    for one in tables:
+        sign = "ok" if one.verdict.ok else "NOT OK"
+        parts.append(f"{sign} {one.rows[0].engine}: {one.verdict}")
+    return parts
+
+
+def _cells(table: "VarianceTable", quantity: str) -> list[str]:
+    row = table.get(quantity)
+    if row is None or row.estimate is None:
+        return ["", "", ""] if table.interval else [""]
+    if row.sd is None or row.lower is None or row.upper is None:
+        return [f"{row.estimate:.3f}"]
+    return [f"{row.estimate:.3f}", f"{row.sd:.3f}", f"[{row.lower:.3f}, {row.upper:.3f}]"]

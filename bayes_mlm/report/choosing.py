@@ -1,0 +1,54 @@
+"""Choose the figures of a report: each kind once, of the model that shows it best."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bayes_mlm.analysis import Analysis
+from bayes_mlm.conclusions import main_model
+from bayes_mlm.pictures import Picture
+from bayes_mlm.plots.catalogue import CATALOGUE, Entry, Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Hold one figure to be drawn.
+
+    Parameters
+    ----------
+    entry : Entry
+        Of the catalogue.
+    picture : Picture
+        What it shows.
+    model : str or None
+        The record that it is of; None of a figure of the whole ladder.
+    """
+
+    entry: Entry
+    picture: Picture
+    model: str | None
+
+    @property
+    def section(self) -> Section:
+        """Where the report puts it."""
+        return self.entry.section
+
+
+def choose_figures(analyses: Sequence[Analysis]) -> Iterator[Chosen]:
+    """Prepare each figure of the catalogue once.
+
+    A figure of the ladder is of all models. One of a model is of the main model if it applies to
+    it, else of the first to which it does: one of every kind is read, twelve of one kind are not.
+    """
+    main = main_model(analyses)
+    order = [main, *(analysis for analysis in analyses if analysis is not main)]
+    for entry in CATALOGUE:
+        if entry.of == "ladder":
+            picture = entry.prepare(analyses)
+            if picture is not None:
+                yield Chosen(entry=entry, picture=picture, model=None)
+            continue
+        for analysis in order:
+            picture = entry.prepare(analysis)
+            if picture is not None:
+                yield Chosen(entry=entry, picture=picture, model=analysis.record.name)
+                break

@@ -1,0 +1,278 @@
+"""Write a model as equations, from the design that was fitted.
+
+Rows have the indices i and j (the i-th member of group j), properties of groups j alone. Models
+with group effects are written by level, as in Raudenbush & Bryk (2002, ch. 2): products of a
+predictor of members with one of groups stand where they belong, in the equation of the slope.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bayes_mlm.classical import has_random_effects
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.formula.expressions import Call, Factor, label
+from bayes_mlm.report import mathml as m
+
+# A longer sum is a list, and is better read in the table.
+_MOST_TERMS = 14
+_ALPHA = "\N{GREEK SMALL LETTER ALPHA}"  # spelt out: it looks like an a
+
+# A factor of a column; a categorical one with the place of its level.
+type _Place = tuple[Factor, int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equation:
+    """Hold one equation.
+
+    Parameters
+    ----------
+    title : str
+        "Members", "Groups", "Distributions"; empty where it continues the one before.
+    mathml : str
+        A whole ``math`` element, its names escaped.
+    """
+
+    title: str
+    mathml: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Hold a column of X as its two parts: what varies within groups, and what does not.
+
+    Parameters
+    ----------
+    place : int
+        Of the coefficient.
+    lower, upper : tuple of str
+        MathML of its factors that vary within groups, and of the others.
+    """
+
+    place: int
+    lower: tuple[str, ...]
+    upper: tuple[str, ...]
+
+
+def equations(design: Design) -> tuple[Equation, ...]:
+    """Write a model's equations.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind.
+
+    Returns
+    -------
+    tuple of Equation
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> design = build_design("mathach ~ ses * sector + (1 | schoolid)", load_dataset("hsb"))
+    >>> [one.title for one in equations(design)]
+    ['Members', 'Groups', '', 'Distributions', '']
+    """
+    if design.p > _MOST_TERMS:
+        return tuple(_short(design))
+    return tuple(_levels(design) if has_random_effects(design) else _single(design))
+
+
+def coefficient(design: Design, term: str) -> str:
+    """Give the symbol of a term's coefficient as text: β₂."""
+    place = _number(design, design.terms.index(term))
+    return "β" + str(place).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
+def _number(design: Design, place: int) -> int:
+    """Give the number of a coefficient: from 0 if there is an intercept, else from 1."""
+    return place if design.has_intercept else place + 1
+
+
+def _beta(design: Design, place: int) -> str:
+    return m.sub(m.symbol("β"), m.number(_number(design, place)))
+
+
+def _ij(design: Design) -> str:
+    """Give the indices of a row."""
+    if design.kind == "between":
+        return m.symbol("j")
+    return m.row(m.symbol("i"), m.symbol("j")) if design.group is not None else m.symbol("i")
+
+
+def _outcome(design: Design) -> str:
+    shown = m.name(design.outcome)
+    return m.sub(m.mean(shown) if design.kind == "between" else shown, _ij(design))
+
+
+def _single(design: Design) -> Iterator[Equation]:
+    """Write a model without random effects in one line."""
+    parts = [m.row(_beta(design, part.place), *part.lower, *part.upper) for part in _parts(design)]
+    if design.kind == "no_pooling":
+        parts.insert(0, m.sub(m.symbol(_ALPHA), m.symbol("j")))
+    parts.append(m.sub(m.symbol("e"), _ij(design)))
+    title = {"between": "Means of groups"}.get(design.kind, "Rows")
+    yield Equation(title=title, mathml=m.equation(_outcome(design), "=", m.total(parts)))
+    yield _residuals(design, "Distribution")
+
+
+def _levels(design: Design) -> Iterator[Equation]:
+    """Write a model with random effects by level."""
+    parts, j = _parts(design), m.symbol("j")
+    effects = [_split(design, column) for column in _effect_columns(design)]
+    slopes = list(
+        dict.fromkeys([(), *(part.lower for part in parts), *(one[0] for one in effects)])
+    )
+    used = [
+        slope
+        for slope in slopes
+        if any(part.lower == slope for part in parts) or any(one[0] == slope for one in effects)
+    ]
+    index = {slope: k if () in used else k + 1 for k, slope in enumerate(used)}
+
+    def own(slope: tuple[str, ...]) -> str:
+        return m.sub(m.symbol("b"), m.row(m.number(index[slope]), j))
+
+    members = [m.row(own(slope), *slope) for slope in used]
+    members.append(m.sub(m.symbol("e"), _ij(design)))
+    yield Equation(title="Members", mathml=m.equation(_outcome(design), "=", m.total(members)))
+    for k, slope in enumerate(used):
+        right = [
+            m.row(_beta(design, part.place), *part.upper) for part in parts if part.lower == slope
+        ]
+        right += [
+            m.row(_effect(design, place), *upper)
+            for place, (lower, upper) in enumerate(effects)
+            if lower == slope
+        ]
+        title = "" if k else "Groups"
+        yield Equation(title=title, mathml=m.equation(own(slope), "=", m.total(right)))
+    yield from _distributions(design)
+
+
+def _effect(design: Design, place: int) -> str:
+    """Give a group effect: u with j, or with its number and j."""
+    j = m.symbol("j")
+    return m.sub(m.symbol("u"), j if design.q == 1 else m.row(m.number(place), j))
+
+
+def _distributions(design: Design) -> Iterator[Equation]:
+    left: str
+    if design.q == 1:
+        left = _effect(design, 0)
+        right = m.normal(m.number(0), m.squared(m.symbol("σ"), m.symbol("u")))
+    else:
+        listed = [_effect(design, k) for k in range(design.q)]
+        commas = [m.operator(",") + one if k else one for k, one in enumerate(listed)]
+        left = m.row(m.operator("("), *commas, m.operator(")"))
+        right = m.normal(m.zero(), m.sub(m.bold("Σ"), m.symbol("u")))
+        if not design.correlated:
+            variances = [
+                m.squared(m.symbol("σ"), m.row(m.symbol("u"), m.number(k))) for k in range(design.q)
+            ]
+            listed = [m.operator(",") + one if k else one for k, one in enumerate(variances)]
+            diagonal = m.row(m.name("diag"), m.operator("("), *listed, m.operator(")"))
+            right = m.normal(m.zero(), diagonal)
+    yield Equation(title="Distributions", mathml=m.equation(left, "~", right))
+    yield _residuals(design, "")
+
+
+def _residuals(design: Design, title: str) -> Equation:
+    left = m.sub(m.symbol("e"), _ij(design))
+    right = m.normal(m.number(0), m.squared(m.symbol("σ"), m.symbol("e")))
+    return Equation(title=title, mathml=m.equation(left, "~", right))
+
+
+def _short(design: Design) -> Iterator[Equation]:
+    """Write a model of many terms with vectors."""
+    ij = _ij(design)
+    parts = [m.row(m.sub(m.bold("x"), ij), m.bold("β"))]
+    if design.kind == "no_pooling":
+        parts.append(m.sub(m.symbol(_ALPHA), m.symbol("j")))
+    elif design.q:
+        parts.append(m.row(m.sub(m.bold("z"), ij), m.sub(m.bold("u"), m.symbol("j"))))
+    parts.append(m.sub(m.symbol("e"), ij))
+    yield Equation(
+        title=f"Rows ({design.p} terms)",
+        mathml=m.equation(_outcome(design), "=", m.total(parts)),
+    )
+    if has_random_effects(design):
+        yield from _distributions(design)
+    else:
+        yield _residuals(design, "Distribution")
+
+
+def _parts(design: Design) -> list[_Part]:
+    """Take every column of X apart by level."""
+    known = {_laid_out(design, column.name): column for column in _columns(design)}
+    found = []
+    for place, term in enumerate(design.terms):
+        if term in known:
+            lower, upper = _split(design, known[term])
+        else:  # a Mundlak model's group mean of another column
+            inside = term.removeprefix("between(").removesuffix(")")
+            lower, upper = (), (m.sub(m.mean(m.name(inside)), m.symbol("j")),)
+        found.append(_Part(place=place, lower=lower, upper=upper))
+    return found
+
+
+def _columns(design: Design) -> Sequence[Column]:
+    return lay_out(design.formula.terms, design.encoding.levels)
+
+
+def _effect_columns(design: Design) -> Sequence[Column]:
+    return lay_out(design.formula.effects, design.encoding.levels)
+
+
+def _laid_out(design: Design, term: str) -> str:
+    return f"within({term})" if design.kind == "within" and term != INTERCEPT else term
+
+
+def _split(design: Design, column: Column) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the factors of a column as MathML: those that vary within groups, and the others."""
+    if design.kind == "within" and column.parts:
+        shown = m.name(column.name)
+        away = m.row(
+            m.operator("("),
+            m.sub(shown, _ij(design)),
+            m.operator("−"),
+            m.sub(m.mean(shown), m.symbol("j")),
+            m.operator(")"),
+        )
+        return (away,), ()
+    if design.kind == "between" and column.parts:
+        mean = m.mean(m.name(column.name))
+        return (), (m.sub(mean, m.symbol("j")),)
+    lower, upper = [], []
+    for part in column.parts:
+        if _varies(design, column, part):
+            lower.append(m.sub(m.name(_part_name(design, part)), _ij(design)))
+        else:
+            upper.append(m.sub(m.name(_part_name(design, part)), m.symbol("j")))
+    return tuple(lower), tuple(upper)
+
+
+def _part_name(design: Design, part: _Place) -> str:
+    factor, place = part
+    text = label(factor)
+    if place is None:
+        return text
+    levels = next(item for item in design.encoding.levels if item.factor == str(factor))
+    return f"{text}[{levels.name(place)}]"
+
+
+def _varies(design: Design, column: Column, part: _Place) -> bool:
+    """Tell whether a factor varies within groups; without groups every one does."""
+    base = design.base
+    if base is None:
+        return True
+    own = column.name if len(column.parts) == 1 else _part_name(design, part)
+    if own in base.terms:
+        return bool(base.varies[base.terms.index(own)])
+    factor = part[0]
+    if isinstance(factor, Call) and factor.function == "between":
+        return False
+    # A product that varies is taken to do so by every factor that has no column of its own.
+    known = column.name in base.terms
+    return not known or bool(base.varies[base.terms.index(column.name)])

@@ -1,0 +1,330 @@
+"""Put a report's parts in order: what the template reads, and nothing that it must work out."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bayes_mlm.analysis import Analysis
+from bayes_mlm.conclusions import Answer, answer, main_model
+from bayes_mlm.datasets import DATASETS
+from bayes_mlm.group_table import group_table
+from bayes_mlm.pictures.wording import count
+from bayes_mlm.publication import publication_table
+from bayes_mlm.publication.html import to_html_fragment
+from bayes_mlm.published import PublishedRow, tally
+from bayes_mlm.report import provenance
+from bayes_mlm.report.choosing import Chosen
+from bayes_mlm.report.equations import Equation, equations
+from bayes_mlm.report.images import Image
+from bayes_mlm.report.tables import (
+    Table,
+    corrections_table,
+    estimates_table,
+    groups_table,
+    reasons_table,
+    variables_table,
+    verdict_table,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """Hold one figure of the page.
+
+    Parameters
+    ----------
+    number : int
+        From 1, in the order of the page.
+    title, caption, alt : str
+        Of the picture; and the model, where it is of one.
+    image : Image
+    """
+
+    number: int
+    title: str
+    caption: str
+    alt: str
+    image: Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Hold the part of the page that is about one model.
+
+    Parameters
+    ----------
+    name, title, description, formula, kind : str
+        Of the record.
+    anchor : str
+        Of the element.
+    size : str
+        Rows and groups.
+    equations : tuple of Equation
+    estimates : Table
+    verdicts : tuple of (bool, str)
+        A line an engine: whether it is clean, and what it says.
+    notes : tuple of str
+        Remarks on the data.
+    """
+
+    name: str
+    title: str
+    description: str
+    formula: str
+    kind: str
+    anchor: str
+    size: str
+    equations: tuple[Equation, ...]
+    estimates: Table
+    verdicts: tuple[tuple[bool, str], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrections:
+    """Hold what was printed elsewhere and is wrong.
+
+    Parameters
+    ----------
+    tally : str
+        How many figures there are of each status.
+    reasons, figures : Table or None
+        By reason, and each by itself; None if nothing is wrong.
+    notes : tuple of str
+        Statements that are wrong.
+    """
+
+    tally: str
+    reasons: Table | None
+    figures: Table | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Hold what a report is of, where its numbers alone do not say it.
+
+    Parameters
+    ----------
+    title : str
+        Of the page.
+    subtitle : str
+        A line below it.
+    published : tuple of PublishedRow
+        Figures printed elsewhere, judged.
+    notes : tuple of str
+        Statements made elsewhere that are wrong.
+    made : str
+        When, in UTC.
+    started : float or None
+        When the run began, by `time.monotonic`.
+    command : str
+        That makes the same numbers.
+    """
+
+    title: str
+    subtitle: str = ""
+    published: tuple[PublishedRow, ...] = ()
+    notes: tuple[str, ...] = ()
+    made: str = ""
+    started: float | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Hold everything that the page shows, in its order; see the template.
+
+    Parameters
+    ----------
+    origin : Origin
+    answer : Answer
+    main : str
+        The model that the answer is read from.
+    all_ok : bool
+        Whether every verdict is clean, and the engines agree.
+    unclean : tuple of str
+        Models whose verdict is not.
+    data_facts : tuple of (str, str)
+        What is known of the data: a term and its meaning.
+    variables : Table
+    ladder : str
+        The table of models, as HTML whose names are escaped.
+    models : tuple of Model
+    groups : Table or None
+    n_groups, n_listed : int
+        Groups there are, and those that are in the table.
+    checks : Table
+    corrections : Corrections or None
+    runs, priors, versions : Table
+    seconds : float or None
+        From the start of the run until the page was laid out.
+    figures : mapping of str to tuple of Figure
+        By section of the catalogue.
+    """
+
+    origin: Origin
+    answer: Answer
+    main: str
+    all_ok: bool
+    unclean: tuple[str, ...]
+    data_facts: tuple[tuple[str, str], ...]
+    variables: Table
+    ladder: str
+    models: tuple[Model, ...]
+    groups: Table | None
+    n_groups: int
+    n_listed: int
+    checks: Table
+    corrections: Corrections | None
+    runs: Table
+    priors: Table
+    versions: Table
+    seconds: float | None
+    figures: dict[str, tuple[Figure, ...]]
+
+
+# The order of the page, by which figures are numbered.
+SECTIONS = ("data", "ladder", "posterior", "groups", "diagnostics")
+
+
+def make_page(
+    analyses: Sequence[Analysis],
+    origin: Origin,
+    chosen: Sequence[Chosen],
+    images: Sequence[Image],
+) -> Page:
+    """Lay out a report.
+
+    Parameters
+    ----------
+    analyses : sequence of Analysis
+        The ladder, a null model included if there is one.
+    origin : Origin
+    chosen : sequence of Chosen
+    images : sequence of Image
+        One a chosen figure.
+    """
+    main = main_model(analyses)
+    found = group_table(main)
+    unclean = tuple(one.record.name for one in analyses if not one.ok)
+    return Page(
+        origin=origin,
+        answer=answer(analyses),
+        main=main.record.name,
+        all_ok=not unclean,
+        unclean=unclean,
+        data_facts=tuple(_data_facts(main)),
+        variables=variables_table(main),
+        ladder=_ladder(analyses),
+        models=tuple(
+            _model(analysis, f"model-{k}") for k, analysis in enumerate(analyses, start=1)
+        ),
+        groups=None if found is None else groups_table(found),
+        n_groups=0 if found is None else found.n_groups,
+        n_listed=0 if found is None else int(found.labels.size),
+        checks=verdict_table(analyses),
+        corrections=_corrections(origin),
+        runs=provenance.runs_table(analyses),
+        priors=provenance.priors_table(analyses),
+        versions=provenance.versions_table(),
+        seconds=None if origin.started is None else time.monotonic() - origin.started,
+        figures=_figures(chosen, images),
+    )
+
+
+def _figures(chosen: Sequence[Chosen], images: Sequence[Image]) -> dict[str, tuple[Figure, ...]]:
+    placed: dict[str, list[Figure]] = {section: [] for section in SECTIONS}
+    number = 0
+    for section in SECTIONS:
+        for one, image in zip(chosen, images, strict=True):
+            if one.section == section:
+                number += 1
+                placed[section].append(_figure(one, image, number))
+    return {section: tuple(figures) for section, figures in placed.items()}
+
+
+def _figure(one: Chosen, image: Image, number: int) -> Figure:
+    picture, title = one.picture, one.picture.title
+    if one.model is not None and one.model not in title:
+        title += f" ({one.model})"
+    return Figure(number=number, title=title, caption=picture.caption, alt=picture.alt, image=image)
+
+
+def _model(analysis: Analysis, anchor: str) -> Model:
+    record, design = analysis.record, analysis.design
+    size = count(design.n, "row")
+    if design.group is not None:
+        size += f", {count(design.J, 'group')} ({design.group})"
+    if design.n_dropped:
+        size += f"; {count(design.n_dropped, 'row')} left out because values are missing"
+    verdicts = [
+        (summary.verdict.ok, f"{summary.engine}: {summary.verdict}")
+        for summary in analysis.summaries
+    ]
+    if analysis.fits:
+        verdicts.append((analysis.agreement.ok, analysis.agreement.message))
+    return Model(
+        name=record.name,
+        title="" if record.title == record.formula else record.title,
+        description=" ".join(record.description.split()),
+        formula=record.formula,
+        kind=record.kind.replace("_", " "),
+        anchor=anchor,
+        size=size,
+        equations=equations(design),
+        estimates=estimates_table(analysis, f"{anchor}-estimates"),
+        verdicts=tuple(verdicts),
+        notes=design.notes,
+    )
+
+
+def _ladder(analyses: Sequence[Analysis]) -> str:
+    """Set the models side by side, a column each, by the engine that is preferred."""
+    # The engines are compared model by model; here one column a model is enough.
+    single = [
+        replace(one, summaries=tuple(dict.fromkeys((one.summaries[0], one.summaries[-1]))))
+        for one in analyses
+    ]
+    return to_html_fragment(publication_table(single, classical=False))
+
+
+def _data_facts(main: Analysis) -> list[tuple[str, str]]:
+    record, design = main.record, main.design
+    facts = [("Data", provenance.data_name(record))]
+    if record.data in DATASETS:
+        source = DATASETS[record.data]
+        facts = [
+            ("Data", f"{source.title} ({source.name})"),
+            ("Source", source.source),
+            ("Reference", source.reference),
+            ("Licence", source.licence),
+        ]
+    facts.append(("Rows", f"{design.n:,}"))
+    if design.n_dropped:
+        facts.append(("Left out", f"{count(design.n_dropped, 'row')} with missing values"))
+    if design.group is not None:
+        sizes = design.group_sizes
+        facts.append(("Groups", f"{design.J:,} ({design.group})"))
+        low, high = int(sizes.min()), int(sizes.max())
+        mean = float(sizes.mean())
+        spread = f"{low:,} to {high:,}, mean {mean:,.1f}" if low != high else f"{low:,} in each"
+        facts.append(("Rows in a group", spread))
+    if record.data in DATASETS:
+        columns = DATASETS[record.data].columns
+        used = [name for name in design.formula.columns if name in columns]
+        facts += [(name, columns[name]) for name in used]
+    digest = provenance.checksum(record)
+    facts.append(("SHA-256", digest or "none: a data frame in memory"))
+    return facts
+
+
+def _corrections(origin: Origin) -> Corrections | None:
+    if not origin.published:
+        return None
+    return Corrections(
+        tally=str(tally(origin.published)),
+        reasons=reasons_table(origin.published),
+        figures=corrections_table(origin.published),
+        notes=origin.notes,
+    )

@@ -1,0 +1,109 @@
+"""Say where the numbers come from: data with checksum, versions, seeds, settings, times, priors."""
+
+import hashlib
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bayes_mlm.analysis import Analysis
+from bayes_mlm.datasets import DATASETS
+from bayes_mlm.fitted import installed_versions
+from bayes_mlm.publication.sources import ENGINES
+from bayes_mlm.report.tables import Cell, Head, Row, Table
+from bayes_mlm.spec import IN_MEMORY, Record
+
+
+def checksum(record: Record) -> str | None:
+    """Give the SHA-256 of the data file; None of a frame in memory.
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_record
+    >>> checksum(load_record("hsb_ses"))[:12]
+    '6eca49d46bee'
+    """
+    if record.data in DATASETS:
+        return DATASETS[record.data].sha256
+    if record.data == IN_MEMORY or not Path(record.data_source).is_file():
+        return None
+    with Path(record.data_source).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def data_name(record: Record) -> str:
+    """Name the data without the folders they lie in, which are nobody's business."""
+    return record.data if record.data in DATASETS else Path(record.data).name
+
+
+def versions_table() -> Table:
+    """Lay out the versions of what made the numbers."""
+    versions = {**installed_versions(), "python": platform.python_version()}
+    versions["system"] = f"{platform.system()} {platform.machine()}"
+    rows = tuple(
+        Row(header=Cell(text=package), cells=(Cell(text=version),))
+        for package, version in versions.items()
+    )
+    return Table(
+        name="versions-table",
+        caption="Versions.",
+        heads=(Head(text="package"), Head(text="version")),
+        rows=rows,
+    )
+
+
+def runs_table(analyses: Sequence[Analysis]) -> Table:
+    """Lay out how each posterior was drawn, with what seed, and how long it took."""
+    rows = []
+    for analysis in analyses:
+        for fit in analysis.fits:
+            asked = fit.settings
+            nuts = fit.engine == "nuts"
+            cells = (
+                Cell(text=ENGINES[fit.engine]),
+                Cell(text=fit.why),
+                Cell(text=f"{asked.chains} × {asked.draws:,}"),
+                Cell(text=f"{asked.tune:,}" if nuts else ""),
+                Cell(text=f"{asked.target_accept:g}" if nuts else ""),
+                Cell(text=f"{asked.random_seed}"),
+                Cell(text=f"{fit.seconds:.2f}", value=fit.seconds),
+            )
+            rows.append(Row(header=Cell(text=analysis.record.name), cells=cells))
+    heads = ("model", "engine", "why", "draws", "warm-up", "target acceptance", "seed", "seconds")
+    numeric = ("draws", "warm-up", "target acceptance", "seed", "seconds")
+    return Table(
+        name="runs-table",
+        caption="How each posterior was drawn. The same seed, settings and versions give the same.",
+        heads=tuple(Head(text=text, numeric=text in numeric) for text in heads),
+        rows=tuple(rows),
+    )
+
+
+def priors_table(analyses: Sequence[Analysis]) -> Table:
+    """Lay out the priors in force; those that models share, once."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for analysis in analyses:
+        for name, prior in _priors(analysis):
+            models.setdefault((name, prior), []).append(analysis.record.name)
+    every = [analysis.record.name for analysis in analyses if analysis.fits]
+    rows = tuple(
+        Row(
+            header=Cell(text=name),
+            cells=(Cell(text=prior), Cell(text="all" if own == every else ", ".join(own))),
+        )
+        for (name, prior), own in models.items()
+    )
+    return Table(
+        name="priors-table",
+        caption=(
+            "Priors, in units of the outcome; that of the intercept is of the expected outcome "
+            "where the predictors are at their means."
+        ),
+        heads=(Head(text="parameter"), Head(text="prior"), Head(text="models")),
+        rows=rows,
+    )
+
+
+def _priors(analysis: Analysis) -> Iterator[tuple[str, str]]:
+    if analysis.fits:
+        for name, prior in analysis.fits[0].priors.by_name(analysis.design).items():
+            yield name, str(prior)

@@ -1,0 +1,110 @@
+"""Render a report's page from its templates."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from bayes_mlm.analysis import Analysis
+from bayes_mlm.errors import EngineError
+from bayes_mlm.report.choosing import Chosen, choose_figures
+from bayes_mlm.report.images import Drawing, draw_all
+from bayes_mlm.report.page import Origin, Page, make_page
+from bayes_mlm.report.tables import finite
+
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def render_report(
+    analyses: Sequence[Analysis],
+    origin: Origin,
+    *,
+    pool: ProcessPoolExecutor | None = None,
+    on_figure: Callable[[int, int], None] = lambda *_: None,
+) -> str:
+    """Write the report of a ladder of models, or of one.
+
+    Parameters
+    ----------
+    analyses : sequence of Analysis
+        One or more; a null model among them if there is one.
+    origin : Origin
+        Title, printed figures, when and by what command.
+    pool : ProcessPoolExecutor, optional
+        Of `drawing_pool`: the processes that draw.
+    on_figure : callable
+        Told how many figures are done, of how many.
+
+    Returns
+    -------
+    str
+        A whole HTML page.
+
+    Raises
+    ------
+    EngineError
+        If there is nothing to report on.
+    """
+    if not analyses:
+        raise EngineError("a report needs a model; give one or more")
+    chosen: list[Chosen] = []
+
+    def prepared() -> Iterator[Drawing]:
+        for one in choose_figures(analyses):
+            chosen.append(one)
+            yield Drawing(draw=one.entry.draw, picture=one.picture)
+
+    images = draw_all(prepared(), pool, on_done=on_figure)
+    return render_page(make_page(analyses, origin, chosen, images))
+
+
+def render_page(page: Page) -> str:
+    """Fill the template with a page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["finite"] = finite
+    style, script = (_read(name) for name in ("style.css", "script.js"))
+    return environment.get_template("report.html.j2").render(
+        page=page,
+        style=style,
+        script=script,
+        policy=content_policy(style, script),
+    )
+
+
+def content_policy(style: str, script: str) -> str:
+    """Give the policy that allows the page's own style and script, images in it, and no more.
+
+    Examples
+    --------
+    >>> content_policy("", "")[:36]
+    "default-src 'none'; img-src data:; s"
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src '{_digest(style)}'",
+            f"script-src '{_digest(script)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _digest(text: str) -> str:
+    content = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(content).decode('ascii')}"
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")

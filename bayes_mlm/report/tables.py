@@ -1,0 +1,344 @@
+"""Lay out the tables of the report: text and, for sorting, the number it was rounded from."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.analysis import Analysis
+from bayes_mlm.comparison import Compared
+from bayes_mlm.design import Floats
+from bayes_mlm.estimates import CLASSICAL, Estimate
+from bayes_mlm.group_table import GroupTable
+from bayes_mlm.pictures.wording import number
+from bayes_mlm.publication.sources import ENGINES
+from bayes_mlm.published import PublishedRow
+from bayes_mlm.report.equations import coefficient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Hold one cell.
+
+    Parameters
+    ----------
+    text : str
+        Rounded.
+    value : float or None
+        In full precision, where the cell is one number.
+    """
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """Hold one row: its header, and a cell for each further column."""
+
+    header: Cell
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Hold the head of a column, and whether there are numbers below it."""
+
+    text: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Hold a heading over several columns; an empty one over those that need none."""
+
+    text: str
+    columns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Hold a table.
+
+    Parameters
+    ----------
+    name : str
+        Of the element in the page.
+    caption : str
+        What it is, and how to read it.
+    heads : tuple of Head
+        The first is that of the row headers.
+    rows : tuple of Row
+    spans : tuple of Span
+        Headings over the heads, if there are any.
+    tools : bool
+        Whether it can be searched and sorted.
+    noun : str
+        What a row is, for the count: "group".
+    sorted_by : int or None
+        The column that it is sorted by from the start, the largest first.
+    """
+
+    name: str
+    caption: str
+    heads: tuple[Head, ...]
+    rows: tuple[Row, ...]
+    spans: tuple[Span, ...] = ()
+    tools: bool = False
+    noun: str = "row"
+    sorted_by: int | None = None
+
+
+def estimates_table(analysis: Analysis, name: str) -> Table:
+    """Lay out one model: each quantity by each engine, their difference, the printed figure."""
+    drawn = [one for one in analysis.summaries if one.engine not in CLASSICAL]
+    printed = any(row.published for row in analysis.compared)
+    heads, spans = [Head(text="quantity")], [Span(text="", columns=1)]
+    for summary in analysis.summaries:
+        classical = summary.engine in CLASSICAL
+        texts = ("estimate", "se") if classical else ("mean", "sd")
+        heads += [Head(text=text, numeric=True) for text in (*texts, summary.interval)]
+        spans.append(Span(text=ENGINES[summary.engine], columns=3))
+    extra = ([Head(text="difference", numeric=True)] if drawn else []) + (
+        [Head(text="printed", numeric=True)] if printed else []
+    )
+    caption = f"{analysis.record.name} by " + " and ".join(span.text for span in spans[1:]) + "."
+    if drawn:
+        caption += f" Difference: posterior mean less {spans[-1].text}, in posterior sds."
+    if printed:
+        caption += " Printed: elsewhere; * is wrong."
+    if extra:
+        spans.append(Span(text="", columns=len(extra)))
+    return Table(
+        name=name,
+        caption=caption,
+        heads=(*heads, *extra),
+        spans=tuple(spans),
+        rows=tuple(
+            _estimates_row(analysis, row, bool(drawn), printed) for row in analysis.compared
+        ),
+    )
+
+
+def _estimates_row(analysis: Analysis, row: Compared, drawn: bool, printed: bool) -> Row:
+    cells: list[Cell] = []
+    spread = _spread(row)
+    for estimate in row.estimates:
+        cells += _three(estimate, spread)
+    if drawn:
+        gap = row.difference
+        cells.append(Cell(text="" if gap is None else _signed(gap), value=gap))
+    if printed:
+        cells.append(Cell(text=(row.published or "").replace("-", "−")))
+    term = row.quantity.removeprefix("beta[").removesuffix("]")
+    text = row.quantity
+    if text.startswith("beta[") and term in analysis.design.terms:
+        text = f"{coefficient(analysis.design, term)} {term}"
+    return Row(header=Cell(text=text), cells=tuple(cells))
+
+
+def _three(row: Estimate | None, spread: float) -> list[Cell]:
+    """Give estimate, error and interval."""
+    if row is None:
+        return [Cell(text="")] * 3
+    interval = ""
+    if row.lower is not None and row.upper is not None:
+        interval = f"{number(row.lower, spread)} to {number(row.upper, spread)}"
+    return [
+        Cell(text=number(row.estimate, spread), value=row.estimate),
+        Cell(text="" if row.sd is None else number(row.sd, spread), value=row.sd),
+        Cell(text=interval),
+    ]
+
+
+def _spread(row: Compared) -> float:
+    """Give the smallest error, whose digits all engines are shown to; 0 if there is none."""
+    given = [one for one in row.estimates if one is not None]
+    errors = [one.sd for one in given if one.sd]
+    if errors:
+        return min(errors)
+    return 0.01 if row.quantity != "loglik" and abs(given[0].estimate) < 1.0 else 0.0
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.2f}".replace("-", "−")
+    return "0.00" if text in ("+0.00", "−0.00") else text
+
+
+def verdict_table(analyses: Sequence[Analysis]) -> Table:
+    """Lay out every check of every engine, those that are not fine first."""
+    found = [
+        (analysis.record.name, ENGINES[summary.engine], finding)
+        for analysis in analyses
+        for summary in analysis.summaries
+        for finding in summary.verdict.findings
+    ]
+    found += [(one.record.name, "all", one.agreement) for one in analyses if one.fits]
+    found.sort(key=lambda one: one[2].ok)
+    rows = tuple(
+        Row(
+            header=Cell(text=model),
+            cells=(
+                Cell(text=engine),
+                Cell(text=finding.check),
+                Cell(text="passed" if finding.ok else "NOT passed"),
+                Cell(text=finding.message),
+            ),
+        )
+        for model, engine, finding in found
+    )
+    return Table(
+        name="checks-table",
+        caption="Every check, those that are not passed first.",
+        heads=tuple(Head(text=text) for text in ("model", "engine", "check", "result", "found")),
+        rows=rows,
+        tools=len(rows) > 20,
+        noun="check",
+    )
+
+
+def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
+    """Lay out the printed figures that are wrong, beside the right ones; None if there are none."""
+    wrong = [row for row in published if row.status in ("corrected", "differs")]
+    if not wrong:
+        return None
+    rows = tuple(
+        Row(
+            header=Cell(text=row.model),
+            cells=(
+                Cell(text=row.corrects or row.quantity),
+                Cell(text=row.printed.replace("-", "−"), value=_as_number(row.printed)),
+                Cell(text="" if row.right is None else _right(row), value=row.right),
+                Cell(text=row.where),
+                Cell(text=row.reason or "nobody has said why"),
+            ),
+        )
+        for row in wrong
+    )
+    heads = ("model", "quantity", "printed", "right", "printed at", "why")
+    return Table(
+        name="corrections-table",
+        caption="Every printed figure that is wrong.",
+        heads=tuple(Head(text=text, numeric=text in ("printed", "right")) for text in heads),
+        rows=rows,
+        tools=True,
+        noun="figure",
+    )
+
+
+def _right(row: PublishedRow) -> str:
+    """Write the right figure with the decimals that were printed, or more if it is small."""
+    assert row.right is not None  # for mypy: the caller looked
+    places = len(row.printed.lower().partition("e")[0].partition(".")[2])
+    if row.right and abs(row.right) < 10.0**-places:
+        return f"{row.right:.2g}".replace("-", "−")
+    return f"{row.right:.{places}f}".replace("-", "−")
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def reasons_table(published: Sequence[PublishedRow]) -> Table | None:
+    """Lay out each reason why figures are wrong: how many it spoils, and the first of them."""
+    wrong = [row for row in published if row.status == "corrected"]
+    if not wrong:
+        return None
+    by_reason: dict[str, list[PublishedRow]] = {}
+    for row in wrong:
+        by_reason.setdefault(row.reason, []).append(row)
+    rows = []
+    for reason, spoiled in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        one = spoiled[0]
+        example = f"{one.model}, {one.corrects or one.quantity}: {one.printed}"
+        if one.right is not None:
+            example += f", right {_right(one)}"
+        cells = (Cell(text=f"{len(spoiled)}", value=float(len(spoiled))), Cell(text=example))
+        rows.append(Row(header=Cell(text=reason), cells=cells))
+    return Table(
+        name="reasons-table",
+        caption="Why printed figures are wrong, the most common reason first.",
+        heads=(Head(text="reason"), Head(text="figures", numeric=True), Head(text="example")),
+        rows=tuple(rows),
+    )
+
+
+def groups_table(found: GroupTable) -> Table:
+    """Lay out the groups, to be searched and sorted."""
+    own = found.effects == ("Intercept",)
+    heads = [Head(text=found.group, numeric=found.labels.dtype.kind in "iuf")]
+    if found.split is not None:
+        heads.append(Head(text=found.split))
+    heads.append(Head(text="rows", numeric=True))
+    heads.append(Head(text=f"mean of {found.outcome}", numeric=True))
+    for effect in found.effects:
+        name = "effect" if own else effect
+        heads.append(Head(text=name, numeric=True))
+        heads.append(Head(text=f"{found.interval} of it", numeric=True))
+    # One number of decimals a column, so that the eye can go down it.
+    spreads = np.median(found.upper - found.lower, axis=0) / 4
+    rows = tuple(_group_row(found, k, spreads) for k in range(found.labels.size))
+    shown = f"The {found.labels.size:,} of {found.n_groups:,} groups that stand out most"
+    which = "Every group" if found.labels.size == found.n_groups else shown
+    caption = (
+        f"{which} of {found.model} ({ENGINES[found.engine]}): rows, own mean, and effect, the "
+        f"largest first. An effect is in units of {found.outcome}; that of a group of which the "
+        "data say little is drawn towards zero."
+    )
+    return Table(
+        name="groups-table",
+        caption=caption,
+        heads=tuple(heads),
+        rows=rows,
+        tools=True,
+        noun="group",
+        sorted_by=len(heads) - 2 * len(found.effects),
+    )
+
+
+def _group_row(found: GroupTable, k: int, spreads: Floats) -> Row:
+    label = found.labels[k]
+    value = float(label) if found.labels.dtype.kind in "iuf" else None
+    cells = [Cell(text=found.sides[k])] if found.split is not None else []
+    size, mean = int(found.sizes[k]), float(found.means[k])
+    cells.append(Cell(text=f"{size:,}", value=float(size)))
+    cells.append(Cell(text=number(mean, float(spreads[0])), value=mean))
+    for q in range(len(found.effects)):
+        estimate, lower, upper = (
+            float(values[k, q]) for values in (found.estimate, found.lower, found.upper)
+        )
+        spread = float(spreads[q])
+        cells.append(Cell(text=number(estimate, spread), value=estimate))
+        cells.append(Cell(text=f"{number(lower, spread)} to {number(upper, spread)}", value=lower))
+    return Row(header=Cell(text=str(label), value=value), cells=tuple(cells))
+
+
+def variables_table(analysis: Analysis) -> Table:
+    """Lay out the outcome and the columns that the model takes in."""
+    design = analysis.design
+    columns = [(design.outcome, design.y)]
+    columns += [
+        (term, design.X[:, k]) for k, term in enumerate(design.terms) if term != "Intercept"
+    ]
+    rows = []
+    for name, values in columns:
+        sd = float(values.std(ddof=1)) if values.size > 1 else 0.0
+        figures = (float(values.mean()), sd, float(values.min()), float(values.max()))
+        cells = tuple(Cell(text=number(one, sd / 10), value=one) for one in figures)
+        rows.append(Row(header=Cell(text=name), cells=cells))
+    heads = (Head(text="variable"), *_numeric("mean", "sd", "lowest", "highest"))
+    caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
+    return Table(name="variables-table", caption=caption, heads=heads, rows=tuple(rows))
+
+
+def _numeric(*texts: str) -> Iterator[Head]:
+    return (Head(text=text, numeric=True) for text in texts)
+
+
+def finite(value: float | None) -> bool:
+    """Tell whether a cell has a number to sort by."""
+    return value is not None and math.isfinite(value)

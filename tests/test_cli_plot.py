@@ -1,0 +1,133 @@
+"""`bayes-mlm plot` as a stranger would use it, right and wrong."""
+
+import sys
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from bayes_mlm import cli, fitting
+from bayes_mlm.plots.catalogue import CATALOGUE
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run one command line in an empty folder; give its exit code, output and error text."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    drawn = enumerate(rng.normal(size=(64, 2)))
+    rows = [f"{k // 8},{x:.3f},{k // 8 + x + e:.3f}" for k, (x, e) in drawn]
+    (tmp_path / "students.csv").write_text("\n".join(["school,ses,math", *rows]) + "\n")
+    (tmp_path / "folder").mkdir()
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["bayes-mlm", "plot", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+F = "math ~ ses + (1 | school)"
+
+
+@pytest.mark.parametrize("arguments", [["--list"], []])
+def test_list_names_every_figure(run, arguments):
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, "")
+    for entry in CATALOGUE:
+        assert f"\n {entry.name} " in out or f"\n{entry.name} " in out
+    assert "every group's effect with its interval" in out
+
+
+def test_a_figure_goes_into_a_file_of_its_name(run, tmp_path):
+    code, out, err = run("predictive", F, "--data", "students.csv")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "predictive.png").read_bytes().startswith(b"\x89PNG")
+    assert "64 rows" in out
+    assert out.endswith("written to predictive.png\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("a.svg", b"<?xml"), ("a.PDF", b"%PDF"), ("folder/a.png", b"\x89PNG")]
+)
+def test_the_ending_chooses_the_format(run, tmp_path, name, begins):
+    code, out, _ = run("caterpillar", F, "--data", "students.csv", "--out", name, "--quiet")
+    assert code == 0
+    assert (tmp_path / name).read_bytes().startswith(begins)
+    assert out == f"written to {name}\n"
+    if name.endswith("svg"):
+        assert ET.parse(tmp_path / name).getroot().tag.endswith("svg")
+    assert [path.name for path in (tmp_path / name).parent.glob(".*")] == []
+
+
+def test_a_ladder_brings_its_null_models(run):
+    code, out, _ = run("explained", "hsb_ses", "--draws", "100")
+    assert code == 0
+    # Raudenbush & Bryk's R² between by REML is 0.4465 (tests/test_published.py).
+    assert "hsb_ses 4" in out
+    assert "% between" in out
+
+
+def test_formulas_of_a_ladder_are_told_apart(run):
+    code, out, _ = run("coefficients", F, "math ~ ses", "--data", "students.csv")
+    assert code == 0
+    assert "(math ~ ses)" in out
+    assert f"({F})" in out
+
+
+def test_the_seed_is_fixed(run, tmp_path):
+    made = []
+    for name in ("a.png", "b.png"):
+        run("predictive", F, "--data", "students.csv", "--out", name)
+        made.append((tmp_path / name).read_bytes())
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["caterpilar", "hsb_ses"], "no figure 'caterpilar'; did you mean 'caterpillar'?"),
+        (["predictive"], "of one model, found 0"),
+        (["predictive", "hsb_ses", "hsb_null"], "of one model, found 2"),
+        (["predictive", "hsb_sess"], "did you mean 'hsb_ses'?"),
+        (["explained", "hsb_ses", "hsb_ses"], "'hsb_ses' is given twice"),
+        (["coefficients", "--data", "students.csv"], "--data needs models too"),
+        (["predictive", "hsb_ses", "--out", "a.jpg"], "ends in '.jpg'; allowed: .png, .svg, .pdf"),
+        (["predictive", "hsb_ses", "--out", "a"], "has no ending; allowed: .png"),
+        (["predictive", "hsb_ses", "--out", "nowhere/a.png"], "there is no folder 'nowhere'"),
+        (["predictive", "y ~ x", "--data", "none.csv"], "none.csv"),
+    ],
+)
+def test_mistakes_are_one_line_before_anything_is_fitted(run, monkeypatch, arguments, says):
+    monkeypatch.setattr(fitting, "sample_direct", None)  # called, it would end the test
+    code, out, err = run(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused(run, tmp_path):
+    (tmp_path / "a.png").mkdir()
+    code, _, err = run("predictive", "hsb_ses", "--out", "a.png")
+    assert code == 1
+    assert "'a.png' is a folder; give a file" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["energy", F], "does not apply to model; there is one where a fit is by NUTS"),
+        (["side-difference", F], "the model has a product of the slope and a two-valued"),
+        (["four-slopes", F], "does not apply to these models"),
+    ],
+)
+def test_a_figure_that_does_not_apply_says_when_it_would(run, tmp_path, arguments, says):
+    code, _, err = run(*arguments, "--data", "students.csv")
+    assert code == 1
+    assert says in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.glob("*.png")) == []

@@ -1,0 +1,409 @@
+"""How posterior figures and diagnostics are drawn: what is in them, and that nothing collides.
+
+Structure, never pixels: artists, their data and their boxes on the page.
+"""
+
+import itertools
+import warnings
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from bayes_mlm.analysis import analyse
+from bayes_mlm.draws import Variable
+from bayes_mlm.fitting import as_record, make_settings
+from bayes_mlm.pictures.accuracy import Accuracy, Check
+from bayes_mlm.pictures.caterpillar import caterpillar
+from bayes_mlm.pictures.coefficients import ladder_coefficients
+from bayes_mlm.pictures.densities import variance_densities
+from bayes_mlm.pictures.divergences import divergences
+from bayes_mlm.pictures.energy import energy
+from bayes_mlm.pictures.explained import explained_by_level
+from bayes_mlm.pictures.predictive import predictive_checks
+from bayes_mlm.pictures.residuals import group_residuals
+from bayes_mlm.pictures.shrinkage import shrinkage
+from bayes_mlm.pictures.sides import side_difference
+from bayes_mlm.pictures.traces import traces
+from bayes_mlm.plots.accuracy import plot_accuracy
+from bayes_mlm.plots.catalogue import CATALOGUE, pictures_of
+from bayes_mlm.plots.coefficients import plot_coefficients
+from bayes_mlm.plots.densities import plot_densities, plot_explained
+from bayes_mlm.plots.effects import plot_caterpillar, plot_group_shrinkage
+from bayes_mlm.plots.predictive import plot_predictive
+from bayes_mlm.plots.residuals import plot_group_residuals
+from bayes_mlm.plots.sampling import plot_divergences, plot_energy, plot_traces
+from bayes_mlm.plots.sides import plot_side_difference
+from bayes_mlm.plots.style import WIDTH
+from bayes_mlm.spec import load_record
+
+# Of a direct fit; the others need NUTS.
+MINE = {
+    "densities",
+    "explained",
+    "coefficients",
+    "caterpillar",
+    "shrinkage",
+    "side-difference",
+    "within-between",
+    "prior-posterior",
+    "prior-sensitivity",
+    "traces",
+    "accuracy",
+    "left-out-groups",
+    "predictive",
+    "row-residuals",
+    "group-residuals",
+}
+STUDY = ("hsb_sector_ses", "hsb_ses", "hsb_mundlak_random")
+ODD = [
+    "<script>alert(1)</script>",
+    "St. Mary's $x_1$ & Sons: a school whose name goes on and on",
+    "Größe 7 100%_",
+    "a" * 80,
+    *(f"School number {k} of the {'north' if k % 2 else 'south'} district" for k in range(26)),
+]
+
+
+def fitted(record, data=None, null=None):
+    settings = make_settings(record, draws=100, random_seed=5)
+    return analyse(record, settings, data=data, engines=["direct"], null=null)
+
+
+def named(formula, data, name, **given):
+    record = as_record(formula, data if isinstance(data, str) else {}, **given)
+    return fitted(msgspec.structs.replace(record, name=name), data)
+
+
+def simulated(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):
+    rng = np.random.default_rng(8)
+    codes = np.repeat(np.arange(n_groups), size)
+    predictor = rng.normal(size=n_groups)[codes] + rng.normal(size=codes.size)
+    side = (np.arange(n_groups) % 2)[codes]
+    outcome = predictor + side + rng.standard_t(3, size=n_groups)[codes]
+    outcome = outcome + rng.normal(size=codes.size)
+    group = np.array(labels, dtype=object)[codes] if labels else codes
+    data = {y: outcome, x: predictor, w: side, g: group}
+    x, w, y, bar = (f"`{name}`" for name in (x, w, y, g))
+    return [
+        named(f"{y} ~ {x} * {w} + (1 | {bar})", data, "partial"),
+        named(f"{y} ~ {x} + (1 | {bar})", data, "two slopes", kind="mundlak"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def study():
+    null = fitted(load_record("hsb_null"))
+    return {name: fitted(load_record(name), null=null) for name in STUDY} | {"hsb_null": null}
+
+
+@pytest.fixture(scope="module")
+def ladders(study):
+    return {
+        "hsb": list(study.values()),
+        "three groups": simulated(3, 8),
+        "2,000 groups": simulated(2000, 4),
+        "odd names": simulated(
+            30,
+            9,
+            ODD,
+            x="socio-economic status of the household, standardised ($)",
+            w="is the school $private$",
+            g="the school's full name",
+            y="score in the test of spring $2015$, out of 25",
+        ),
+        "singular": [named("yield ~ 1 + (1 | batch)", "dyestuff2", "dyes")],
+        "growth": [named("reaction ~ days + (days | subject)", "sleepstudy", "sleep")],
+        "two sexes": [named("distance ~ age * sex + (1 | subject)", "orthodont", "jaws")],
+    }
+
+
+@pytest.fixture
+def nuts(mock_fit, study):
+    """An analysis whose fit says it is by NUTS: drawn about the REML estimate, two diverging."""
+    fit = mock_fit("hsb_ses", draws=200)
+    diverging = np.zeros((4, 200), dtype=bool)
+    diverging[0, :2] = True
+    stats = dict(fit.draws.sample_stats) | {"diverging": Variable(("chain", "draw"), diverging)}
+    fit = replace(fit, draws=replace(fit.draws, sample_stats=stats))
+    return replace(study["hsb_ses"], fits=(fit,))
+
+
+def drawn(ladder):
+    """Draw every figure of this module's once, of the first model that it applies to."""
+    for entry in CATALOGUE:
+        if entry.name not in MINE:
+            continue
+        sources = [ladder] if entry.of == "ladder" else ladder
+        pictures = (entry.prepare(source) for source in sources)
+        picture = next((one for one in pictures if one is not None), None)
+        if picture is not None:
+            yield entry, picture, entry.draw(picture)
+
+
+def shown_texts(figure: Figure):
+    """Give every text on the page with its box; labels of ticks out of view are not on it."""
+    hidden = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+                if not low <= tick.get_loc() <= high:
+                    hidden |= {tick.label1, tick.label2}
+    return [
+        (text, text.get_window_extent())
+        for text in figure.findobj(Text)
+        if text not in hidden and text.get_visible() and text.get_text().strip()
+    ]
+
+
+def collisions(figure: Figure):
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text, _ in shown_texts(figure)]
+    return [
+        (one, other)
+        for (one, a), (other, b) in itertools.combinations(boxes, 2)
+        if (part := Bbox.intersection(a, b)) is not None and min(part.width, part.height) > 1.0
+    ]
+
+
+def laid_out(figure: Figure):
+    FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a layout that gave up, a glyph that is not there
+        figure.draw_without_rendering()
+    return figure
+
+
+def check_page(figure: Figure, what):
+    laid_out(figure)
+    assert collisions(figure) == [], what
+    page = figure.bbox
+    for text, _ in shown_texts(figure):
+        box = Text.get_window_extent(text)
+        # A pixel of antialiasing may stand over the edge.
+        edges = (box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1)
+        assert min(edges) >= -1, (what, text.get_text())
+        assert text.get_fontsize() >= 8
+    assert figure.get_size_inches()[0] == pytest.approx(WIDTH)
+    for axes in figure.axes:
+        # The drawing keeps most of its part of the page: names do not squeeze it out.
+        assert axes.get_window_extent().width > 0.14 * page.width, what
+
+
+# --- all figures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "which",
+    ["hsb", "three groups", "2,000 groups", "odd names", "singular", "growth", "two sexes"],
+)
+def test_text_fits_and_never_overlaps(ladders, which):
+    seen = set()
+    for entry, picture, figure in drawn(ladders[which]):
+        seen.add(entry.name)
+        check_page(figure, (which, entry.name))
+        for text in (picture.title, picture.caption, picture.alt):
+            assert text == text.strip()
+            assert len(text) > 10
+            assert "nan" not in text.split()
+            assert "  " not in text, text
+        assert picture.caption.endswith("."), picture.caption
+    if which == "hsb":
+        assert seen == MINE
+
+
+def test_nuts_figures_fit_the_page_too(nuts):
+    seen = set()
+    for entry in CATALOGUE:
+        if entry.name in ("traces", "energy", "convergence", "divergences"):
+            check_page(entry.draw(entry.prepare(nuts)), entry.name)
+            seen.add(entry.name)
+    assert seen == {"traces", "energy", "convergence", "divergences"}
+
+
+def test_what_does_not_apply_is_left_out(study):
+    def names(which):
+        return {entry.name for entry, _ in pictures_of(study[which])}
+
+    nuts_only = {"energy", "convergence", "divergences"}
+    assert not names("hsb_ses") & {*nuts_only, "side-difference", "within-between"}
+    assert "side-difference" in names("hsb_sector_ses")
+    assert "within-between" in names("hsb_mundlak_random")
+    reml_only = replace(study["hsb_ses"], fits=(), summaries=study["hsb_ses"].summaries[1:])
+    mine = [e for e in CATALOGUE if e.name in MINE | nuts_only]
+    assert len(mine) == 18
+    for entry in mine:
+        assert entry.prepare([reml_only] if entry.of == "ladder" else reml_only) is None
+
+
+# --- one by one -----------------------------------------------------------------------------------
+
+
+def segments(axes: Axes):
+    bars = next(item for item in axes.collections if isinstance(item, LineCollection))
+    return np.array([segment[:, 1] for segment in bars.get_segments()])
+
+
+def points(axes: Axes):
+    """Give the places of all single points."""
+    return {float(line.get_xdata()[0]) for line in axes.lines if len(line.get_xdata()) == 1}
+
+
+def test_densities_have_every_estimate_below_them(study):
+    picture = variance_densities(study["hsb_null"])
+    figure = plot_densities(picture)
+    for axes, item in zip(figure.axes, picture.items, strict=True):
+        wanted = {item.posteriors[0].mean, item.classical.estimate}
+        wanted |= {one.value for one in item.published}
+        assert wanted == points(axes)
+        assert axes.get_xlabel().startswith(f"{item.quantity}\n(")
+    (legend,) = figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts[0] == "posterior mean, 94 % HDI (direct)"
+    assert "REML, 94 % interval" in texts
+    assert "published, and corrected here" in texts
+
+
+def test_explained_has_a_row_a_model(study):
+    picture = explained_by_level(list(study.values()))
+    figure = plot_explained(picture)
+    left, right = figure.axes
+    assert [text.get_text() for text in left.get_yticklabels()] == list(picture.models[::-1])
+    assert {item.posteriors[0].mean for item in picture.within} <= points(right)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "REML" in texts  # without an interval, which it does not have
+
+
+def test_coefficients_have_a_panel_a_term_and_a_row_a_model(study):
+    picture = ladder_coefficients(list(study.values()))
+    figure = plot_coefficients(picture)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        f"{row.term} (mathach)" for row in picture.terms
+    ]
+    for axes, row in zip(figure.axes, picture.terms, strict=True):
+        assert [text.get_text() for text in axes.get_yticklabels()] == list(row.models)
+        assert {item.posteriors[0].mean for item in row.items} <= points(axes)
+
+
+def test_caterpillar_holds_every_group_in_blocks_of_the_split(study):
+    picture = caterpillar(study["hsb_sector_ses"])
+    (axes,) = plot_caterpillar(picture).axes
+    effect = picture.panels[0].effect
+    first = picture.panels[0].blocks[0].order
+    np.testing.assert_array_equal(segments(axes), np.c_[effect.lower[first], effect.upper[first]])
+    texts = [text.get_text() for text in axes.texts]
+    assert "sector = 0 (90 groups)" in texts
+    assert "sector = 1 (70 groups)" in texts
+    named_groups = {str(picture.labels[k]) for k in picture.panels[0].named}
+    assert named_groups <= set(texts)
+
+
+def test_caterpillar_of_2000_groups_is_a_band_without_names(ladders):
+    picture = caterpillar(ladders["2,000 groups"][0])
+    assert picture.panels[0].named.size == 0
+    (axes,) = plot_caterpillar(picture).axes
+    assert not [item for item in axes.collections if isinstance(item, LineCollection)]
+    assert [text.get_text() for text in axes.texts] == [
+        "w = 0 (1,000 groups)",
+        "w = 1 (1,000 groups)",
+    ]
+
+
+def test_caterpillar_of_three_groups_names_each(ladders):
+    (axes,) = plot_caterpillar(caterpillar(ladders["three groups"][1])).axes
+    assert sorted(label.get_text() for label in axes.get_xticklabels()) == ["0", "1", "2"]
+
+
+def test_shrinkage_goes_from_own_to_partial(study):
+    picture = shrinkage(study["hsb_ses"])
+    (axes,) = plot_group_shrinkage(picture).axes
+    own, partial = segments(axes).T
+    np.testing.assert_array_equal(own, picture.effects[0].own)
+    np.testing.assert_array_equal(partial, picture.effects[0].partial)
+    assert "160 groups, 7,185 rows" in axes.get_xlabel()
+
+
+def test_side_difference_shades_where_the_interval_leaves_out_zero(study):
+    picture = side_difference(study["hsb_sector_ses"])
+    top, bottom = plot_side_difference(picture).axes
+    changes = np.count_nonzero(np.diff(picture.away.astype(int)))
+    assert changes > 0
+    upright = [line for line in bottom.lines if len(set(line.get_xdata())) == 1]
+    assert len(upright) == changes
+    assert top.get_ylabel() == "difference in mathach"
+    assert bottom.get_xlabel() == "ses"
+
+
+def test_predictive_says_what_lies_beyond_the_data(study):
+    picture = predictive_checks(study["hsb_sector_ses"])
+    figure = plot_predictive(picture)
+    outcome, means, sds, statistics = figure.axes
+    texts = " ".join(text.get_text() for text in outcome.texts)
+    assert "above\n24.99" in texts
+    assert "below\n−2.832" in texts
+    names = [text.get_text() for text in statistics.get_yticklabels()]
+    assert names == [item.name for item in picture.statistics]
+    assert (means.get_ylabel(), sds.get_ylabel()) == ("mean of mathach", "sd of mathach")
+
+
+def test_predictive_without_groups_has_two_panels():
+    rng = np.random.default_rng(2)
+    analysis = named("y ~ x", {"y": rng.normal(size=50), "x": rng.normal(size=50)}, "line")
+    assert len(plot_predictive(predictive_checks(analysis)).axes) == 2
+
+
+def test_group_residuals_name_whoever_is_outside():
+    rng = np.random.default_rng(4)
+    codes = np.repeat(np.arange(60), 20)
+    u = rng.normal(size=60)
+    u[7] = 12.0
+    data = {"y": u[codes] + rng.normal(size=codes.size), "g": codes}
+    picture = group_residuals(named("y ~ 1 + (1 | g)", data, "far"))
+    (axes,) = plot_group_residuals(picture).axes
+    assert "7" in [text.get_text() for text in axes.texts]
+
+
+def test_traces_say_how_many_chains(study):
+    picture = traces(study["hsb_ses"])
+    figure = plot_traces(picture)
+    assert len(figure.axes) == 2 * len(picture.traces)
+    assert figure.axes[-2].get_xlabel() == "draw (4 chains, a colour each)"
+    for axes, trace in zip(figure.axes[::2], picture.traces, strict=True):
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), trace.values[0])
+        assert axes.get_title(loc="left") == trace.name
+
+
+def test_energy_and_divergences_of_nuts(nuts):
+    picture = energy(nuts)
+    (axes,) = plot_energy(picture).axes
+    assert "E-BFMI by chain" in axes.get_title(loc="left")
+    picture = divergences(nuts)
+    for axes, panel in zip(plot_divergences(picture).axes, picture.panels, strict=True):
+        np.testing.assert_array_equal(axes.lines[1].get_xdata(), panel.x[picture.diverging])
+
+
+def test_accuracy_marks_what_is_beyond_its_limit():
+    checks = (
+        Check(name="Pareto k-hat", value=0.9, limit=0.7, text="0.90"),
+        Check(name="copies", value=0.0, limit=0.02, text="0 %"),
+    )
+    picture = Accuracy(
+        model="m",
+        method="importance",
+        checks=checks,
+        n_draws=4000,
+        ess=90.0,
+        n_evaluations=20_000,
+        seconds=1.0,
+    )
+    assert "Beyond the limit: Pareto k-hat" in picture.caption
+    (axes,) = laid_out(plot_accuracy(picture)).axes
+    markers = [line.get_marker() for line in axes.lines if len(line.get_xdata()) == 1]
+    assert markers == ["X", "o"]

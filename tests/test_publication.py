@@ -1,0 +1,237 @@
+"""Tables for papers: the right numbers, rounded alike, with notes that say what they are."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bayes_mlm.analysis import analyse
+from bayes_mlm.errors import EngineError
+from bayes_mlm.fitting import as_record, make_settings
+from bayes_mlm.ladder import analyse_ladder
+from bayes_mlm.publication import publication_table, render
+from bayes_mlm.publication.digits import decimals_for, set_number
+from bayes_mlm.spec import load_record
+
+LME4 = json.loads((Path(__file__).parent / "reference" / "lme4.json").read_text(encoding="utf-8"))[
+    "cases"
+]
+
+
+def settings_of(record):
+    return make_settings(record, draws=100, random_seed=1)
+
+
+@pytest.fixture(scope="module")
+def ladder():
+    """Both engines of a null model, a random intercept, a random slope and an OLS model."""
+    names = ("hsb_null", "hsb_sector_ses", "hsb_random_slope", "hsb_pooled")
+    return list(analyse_ladder([load_record(name) for name in names], settings_of))
+
+
+@pytest.fixture(scope="module")
+def classical():
+    names = ("hsb_null", "hsb_sector_ses", "hsb_random_slope", "hsb_pooled")
+    return list(analyse_ladder([load_record(name) for name in names], settings_of, engines=[]))
+
+
+@pytest.fixture(scope="module")
+def table(ladder):
+    return publication_table(ladder)
+
+
+def row(table, label):
+    return next(one for part in table.sections for one in part.rows if one.label == label)
+
+
+def cells(table, label):
+    return [(cell.text, cell.below) for cell in row(table, label).cells]
+
+
+# -- the numbers ---------------------------------------------------------------------------------
+
+
+def test_reml_columns_are_lme4s(classical):
+    """Against lme4 1.1 (reference/lme4.json): estimates, standard errors, icc, log-likelihood."""
+    case = next(one for one in LME4 if one["formula"] == "mathach ~ ses * sector + (1|schoolid)")
+    found = publication_table(classical)
+    for label, term in {"Intercept": "(Intercept)", "ses:sector": "ses:sector"}.items():
+        beta, error = case["reml"]["fixef"][term], case["reml"]["se"][term]
+        text, below = cells(found, label)[1]
+        decimals = len(text.partition(".")[2])
+        assert text == f"{beta:.{decimals}f}".replace("-", "−")
+        assert below == f"({error:.{decimals}f})"
+    assert cells(found, "log-likelihood (REML)")[1][0] == f"−{-case['reml']['loglik']:.2f}"
+
+
+def test_posterior_columns_stand_before_classical_ones(table, ladder):
+    assert [(one.number, one.engine) for one in table.columns] == [
+        (1, "direct"),
+        (1, "REML"),
+        (2, "direct"),
+        (2, "REML"),
+        (3, "direct"),
+        (3, "REML"),
+        (4, "direct"),
+        (4, "OLS"),
+    ]
+    alone = publication_table(ladder, classical=False)
+    assert [one.engine for one in alone.columns] == ["direct"] * 4
+    drawn = next(one for one in ladder[1].summaries if one.engine == "direct")
+    text, below = cells(alone, "ses:sector")[1]
+    assert text == f"−{-drawn['beta[ses:sector]'].estimate:.2f}"
+    assert below == f"({drawn['beta[ses:sector]'].sd:.2f})"
+
+
+def test_one_sd_of_intercepts_whether_slopes_vary_or_not(table):
+    labels = [one.label for one in table.sections[1].rows]
+    assert labels == [
+        "σ_u (Intercept)",
+        "σ_u (ses)",
+        "ρ_u (Intercept, ses)",
+        "σ_e",
+        "ICC",
+        "R² between",
+        "R² within",
+    ]
+    assert all(cell.text for cell in row(table, "σ_u (Intercept)").cells[:6])
+    assert [bool(cell.text) for cell in row(table, "σ_u (ses)").cells] == [False] * 4 + [
+        True,
+        True,
+        False,
+        False,
+    ]
+    # No one icc where slopes vary, none without groups.
+    assert [bool(cell.text) for cell in row(table, "ICC").cells] == [True] * 4 + [False] * 4
+
+
+def test_a_random_intercept_alone_needs_no_name(classical):
+    found = publication_table(classical[:2])
+    assert cells(found, "σ_u")[0][0] == "2.93"  # lme4: 2.9350 (reference/lme4.json, hsb null)
+
+
+def test_sizes_and_likelihoods(table):
+    assert {text for text, _ in cells(table, "rows")} == {"7,185"}  # the 2015 document, In [2]
+    assert cells(table, "groups")[0][0] == "160"
+    reml = [text for text, _ in cells(table, "log-likelihood (REML)")]
+    ols = [text for text, _ in cells(table, "log-likelihood (OLS)")]
+    # The document: -23558.3967 (In [358]) and -23549. (In [3]); each in one row only.
+    assert reml[:2] == ["−23558.40"] * 2
+    assert reml[6:] == ["", ""]
+    assert ols == [""] * 6 + ["−23548.97"] * 2
+
+
+def test_intervals_instead_of_errors(classical):
+    found = publication_table(classical, interval=True)
+    text, below = cells(found, "ses")[1]
+    assert text == "2.951"
+    assert below == "[2.687, 3.216]"  # the README's printout of the same model
+    assert cells(found, "σ_e")[3] == ("6.416", "")  # OLS gives no interval for it
+    assert any("94% CI" in note for note in found.notes)
+    assert not any("standard error" in note for note in found.notes)
+
+
+def test_a_row_has_one_number_of_decimals(table):
+    for part in table.sections:
+        for one in part.rows:
+            decimals = {
+                len(number.partition(".")[2])
+                for cell in one.cells
+                for number in re.findall(r"\d+\.\d+", f"{cell.text} {cell.below}")
+            }
+            assert len(decimals) <= 1, one
+
+
+def test_notes_say_what_a_reader_needs(table):
+    notes = "\n".join(table.notes)
+    for said in (
+        "(2) hsb_sector_ses: mathach ~ ses * sector + (1 | schoolid) [partial pooling]",
+        "(4) hsb_pooled: mathach ~ ses [pooled]",
+        "direct: mean of independent draws",
+        "REML: ",
+        "OLS: ",
+        "sd of the posterior; standard error of REML and OLS",
+        "where slopes vary",
+        "variance of hsb_null",
+        "not comparable",
+        "4 × 100 draws of each posterior, seed 1",
+    ):
+        assert said in notes
+    assert "NOT to be trusted" not in notes
+
+
+def test_notes_say_nothing_of_what_is_not_there(classical):
+    notes = "\n".join(publication_table(classical[3:]).notes)
+    for absent in ("σ_u", "ICC:", "R²", "REML", "draws", "where slopes vary", "comparable"):
+        assert absent not in notes, absent
+
+
+def test_a_verdict_that_is_not_clean_is_in_the_notes(monkeypatch, mock_fit):
+    from bayes_mlm import analysis
+    from bayes_mlm.verdict import Finding, Verdict
+
+    bad = Verdict((Finding("R-hat", False, "largest R-hat 1.20: raise --draws"),))
+    monkeypatch.setattr(analysis, "fit_design", lambda *_, **__: mock_fit("hsb_ses", verdict=bad))
+    record = load_record("hsb_ses")
+    found = publication_table([analyse(record, settings_of(record), engines=["nuts"])])
+    assert found.columns[0].engine == "NUTS"
+    assert any("(1) by nuts: NOT to be trusted: largest R-hat 1.20" in note for note in found.notes)
+
+
+def test_a_formula_has_no_name_but_its_number():
+    record = as_record("reaction ~ days + (1 | subject)", "sleepstudy")
+    found = publication_table([analyse(record, None, engines=["reml"])])
+    assert found.columns[0].model == ""
+    assert found.notes[0].startswith("(1) reaction ~ days + (1 | subject)")
+    assert "(1) " not in render(found, "latex").splitlines()[7]
+
+
+def test_nothing_to_lay_out():
+    with pytest.raises(EngineError, match="needs a model"):
+        publication_table([])
+
+
+# -- digits --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("estimates", "errors", "decimals"),
+    [
+        ([2.95], [0.1406], 2),
+        ([12.7], [0.076, 0.24], 3),  # the smallest error decides
+        ([12345.0], [345.0], 0),  # never fewer than none
+        ([1.0], [1.0], 1),
+        ([0.446, 0.054], [None, None], 4),  # three digits of the smallest
+        ([0.0], [None], 0),
+        ([1.0, 2.0], [None, 0.0], 2),  # an error of zero tells nothing
+        ([float("nan")], [float("nan")], 0),
+    ],
+)
+def test_decimals(estimates, errors, decimals):
+    assert decimals_for(estimates, errors) == decimals
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (-1.3128, 2, "−1.31"),
+        (-0.0004, 2, "0.00"),
+        (12345.6, 0, "12346"),
+        (1.25e-8, 9, "1.2×10⁻⁸"),  # half to even
+        (-1.5e-7, 8, "−1.5×10⁻⁷"),
+        (0.0, 9, "0.000000000"),
+    ],
+)
+def test_numbers(value, decimals, text):
+    assert set_number(value, decimals) == text
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-5, 1e5))
+def test_a_rounded_number_is_within_its_error(value, error):
+    """Half of the last decimal is at most a twentieth of an error of two digits, or a half."""
+    decimals = decimals_for([value], [error])
+    shown = float(set_number(value, decimals).replace("−", "-"))
+    assert abs(shown - value) <= max(0.0501 * error, 0.5 * (error > 10)) + 1e-9 * abs(value)
