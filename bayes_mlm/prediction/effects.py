@@ -1,0 +1,103 @@
+"""Give draws of the effects of the groups that rows are predicted in."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from bayes_mlm.design import Floats, Ints
+from bayes_mlm.direct.effects import Conditions, draw_effects
+from bayes_mlm.direct.quadratic import make_kernel
+from bayes_mlm.errors import EngineError
+from bayes_mlm.fitted import Fit
+from bayes_mlm.prediction.result import Question
+from bayes_mlm.recovery import effects_root
+from bayes_mlm.reduced import reduce
+from bayes_mlm.sufficient import from_design
+
+# Rows and groups worked on at a time, so that draws by rows need not all be held.
+_ROWS, _GROUPS = 1_000, 250
+
+
+def flat(fit: Fit, name: str) -> Floats:
+    """Give the draws of a variable with chains joined, shape (S, ...)."""
+    values = fit.draws[name]
+    return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
+
+
+def sum_effects(u: Floats, places: Ints, Z: Floats) -> Floats:
+    """Give what the group effects (S, G, q) add to rows of the groups at `places`: (S, b)."""
+    added = np.zeros((len(u), len(Z)))
+    for k in range(Z.shape[1]):
+        added += u[:, places, k] * Z[:, k]
+    return added
+
+
+type Effects = Callable[[Ints], Floats] | None
+
+
+def effects_for(fit: Fit, question: Question, rng: np.random.Generator, *, drawn: bool) -> Effects:
+    """Give what makes the draws (S, G, q) of the effects of some groups, where they are needed."""
+    if question == "population" or (question == "new_group" and not drawn):
+        return None
+    if question == "new_group":
+        root = effects_root(fit.draws)
+
+        def invent(codes: Ints) -> Floats:
+            noise = rng.standard_normal((len(root), codes.size, root.shape[1]))
+            return np.asarray(noise @ root.swapaxes(1, 2))
+
+        return invent
+    if "u" in fit.draws.posterior:
+        u = flat(fit, "u")
+        return lambda codes: u[:, codes]
+    if fit.design.kind == "no_pooling":
+        raise EngineError(
+            "the own intercepts of so many groups were summarised, not drawn; fit with fewer draws "
+            "(draws=..., --draws) to predict from them"
+        )
+    return _recovered(fit, rng)
+
+
+def _recovered(fit: Fit, rng: np.random.Generator) -> Callable[[Ints], Floats]:
+    """Draw the effects of some groups given everything else, where they were summarised."""
+    reduced = reduce(from_design(fit.design))
+    kernel, sigma_e = make_kernel(reduced), flat(fit, "sigma_e")
+    given = Conditions(
+        beta=flat(fit, "beta"),
+        root=effects_root(fit.draws) / sigma_e[:, None, None],
+        sigma_e=sigma_e,
+    )
+
+    def recover(codes: Ints) -> Floats:
+        some = replace(
+            reduced,
+            c=reduced.c[codes],
+            of_group=reduced.of_group[codes],
+            labels=reduced.labels[codes],
+        )
+        return draw_effects(some, kernel, given, rng)
+
+    return recover
+
+
+def batches(codes: Ints, effects: Effects) -> Iterator[tuple[Ints, Ints, Floats | None]]:
+    """Go through the rows, some groups at a time, so that rows of a group share its effects.
+
+    Yields
+    ------
+    rows : ndarray of int, shape (b,)
+    places : ndarray of int, shape (b,)
+        Of each row's group among the groups of the batch.
+    u : ndarray, shape (S, G, q), or None
+    """
+    order = np.argsort(codes, kind="stable")
+    known, first = np.unique(codes[order], return_index=True)
+    ends = np.append(first, codes.size)
+    for start in range(0, known.size, _GROUPS):
+        some = known[start : start + _GROUPS]
+        u = None if effects is None else effects(some)
+        own = order[ends[start] : ends[start + some.size]]
+        for begin in range(0, own.size, _ROWS):
+            rows = own[begin : begin + _ROWS]
+            yield rows, np.searchsorted(some, codes[rows]), u

@@ -1,0 +1,142 @@
+"""Hold the predictions of new rows."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from bayes_mlm.data import Table
+from bayes_mlm.description import format_rows
+from bayes_mlm.design import Floats
+from bayes_mlm.effects.result import records_csv
+from bayes_mlm.prediction.plug_in import PlugIn
+from bayes_mlm.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+type Question = Literal["existing_group", "new_group", "population"]
+type PredictionKind = Literal["mean", "observation"]
+_ANSWERS: dict[Question, str] = {
+    "existing_group": "for a new member of a group of the data",
+    "new_group": "for a member of a new group like those of the data",
+    "population": "for the population, the group effects at zero",
+}
+_KINDS: dict[PredictionKind, str] = {
+    "mean": "the expected outcome",
+    "observation": "one outcome, with its residual",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Prediction:
+    """Hold the predictions of m new rows.
+
+    Parameters
+    ----------
+    model, engine : str
+    question : {"existing_group", "new_group", "population"}
+    kind : {"mean", "observation"}
+    rows : Table
+        The new rows, as given.
+    mean, sd, lower, upper : ndarray, shape (m,)
+        Mean, sd and ends of the equal-tailed interval of the predictive distribution, in units
+        of the outcome. What is normal given a draw (residuals, effects of new groups) enters by
+        its distribution, not by draws of it.
+    mass : float
+        Of the intervals.
+    draws : ndarray, shape (S, m), or None
+        If they were asked for. Rows of one group share their group effects in each draw.
+    plug_in : PlugIn or None
+        The REML or OLS prediction: of the variances it takes the estimates for true.
+    random_seed : int
+        That makes the same draws again.
+    notes : tuple of str
+        What a reader must know.
+    verdict : Verdict
+        Of the fit.
+    """
+
+    model: str
+    engine: str
+    question: Question
+    kind: PredictionKind
+    rows: Table
+    mean: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    mass: float
+    draws: Floats | None
+    plug_in: PlugIn | None
+    random_seed: int
+    notes: tuple[str, ...]
+    verdict: Verdict
+
+    def __repr__(self) -> str:
+        """Say what is predicted for how many rows."""
+        return f"<Prediction of the {self.kind}, {self.question}, of {self.rows.n} rows>"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of the tidy frame: those of the rows, then those found."""
+        found = ["mean", "sd", "lower", "upper"]
+        if self.plug_in is not None:
+            engine = self.plug_in.engine
+            found += [engine, f"{engine}_se", f"{engine}_lower", f"{engine}_upper"]
+        # A column of the rows that is called like a result keeps its name; the result gives way.
+        names = [f"predicted_{name}" if name in self.rows.names else name for name in found]
+        return (*self.rows.names, *names)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Give the rows as mappings, one key a column; None where the rows miss a value."""
+        arrays: list[NDArray[Any]] = [self.rows.columns[name] for name in self.rows.names]
+        arrays += [self.mean, self.sd, self.lower, self.upper]
+        if self.plug_in is not None:
+            own = self.plug_in
+            arrays += [own.estimate, own.se, own.lower, own.upper]
+        listed = [[_or_none(value) for value in array.tolist()] for array in arrays]
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*listed, strict=True)]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Give the rows with their predictions as a data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records(), columns=list(self.columns))
+
+    def to_csv(self) -> str:
+        """Write the rows with their predictions as CSV text in full precision."""
+        return records_csv(self.columns, self.records())
+
+    def shown(self, most: int = 20) -> str:
+        """Show the first rows as an aligned table."""
+        rows = [list(self.columns)]
+        rows += [[_cell(value) for value in record.values()] for record in self.records()[:most]]
+        rest = self.rows.n - most
+        return format_rows(rows) + (f"\n… and {rest:,} rows more" if rest > 0 else "")
+
+    def __str__(self) -> str:
+        """Show the first rows, and say what is predicted."""
+        return "\n".join([self.shown(), *self.legend])
+
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """Say what is predicted, how, and whether to believe it."""
+        lines = [f"{_ANSWERS[self.question]}: {_KINDS[self.kind]}"]
+        lines.append(
+            f"{self.engine}: mean, sd and {self.mass:.0%} interval (equal tails) of the prediction"
+        )
+        if self.plug_in is not None:
+            lines.append(f"{self.plug_in.engine}: {self.plug_in.what}")
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        return (*lines, *self.notes, f"{sign}: {self.verdict}")
+
+
+def _or_none(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+    return "" if value is None else str(value)

@@ -1,0 +1,218 @@
+"""`bayes-mlm effects` and `bayes-mlm predict` as a stranger would use them: right and wrong."""
+
+import csv
+import io
+import sys
+
+import numpy as np
+import pytest
+
+from bayes_mlm import cli, fitting
+
+STUDENTS = """school,ses,math,sector,wealth
+1,0.5,12.1,0,1.5
+1,-0.2,10.4,0,0.7
+1,0.1,11.0,0,1.1
+2,1.0,15.2,1,2.7
+2,0.7,14.1,1,2.0
+2,-0.4,13.0,1,0.6
+3,0.0,9.5,0,1.0
+3,0.3,10.1,0,1.3
+3,-1.1,8.2,0,0.3
+4,0.9,16.0,1,2.4
+4,0.2,13.9,1,1.2
+4,-0.6,12.2,1,0.5
+"""
+NEW = "school,ses,sector,name\n1,0,0,ann\n4,1,1,bob\n"
+FORMULA = "math ~ ses * sector + (1 | school)"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run one command line in a folder with two files; give its exit code, output and error."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "students.csv").write_text(STUDENTS)
+    (tmp_path / "new.csv").write_text(NEW)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def no_sampling(monkeypatch):
+    """Fail loudly if a wrong input gets as far as a sampler."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a wrong input reached the sampler")
+
+    monkeypatch.setattr(fitting, "sample_nuts", refuse)
+    monkeypatch.setattr(fitting, "sample_direct", refuse)
+
+
+def read(path):
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def test_effects_of_the_study(run, tmp_path):
+    code, out, err = run(
+        *("effects", "hsb_sector_ses", "--contrast", "sector", "--at", "ses=-1,0,1"),
+        *("--slope", "ses", "--at", "sector=0,1", "--crossing", "ses", "--rope", "-1,1"),
+        *("--mass", "0.95", "--out", "found"),
+    )
+    assert (code, err) == (0, "")
+    rows = read(tmp_path / "found" / "effects.csv")
+    reml = [float(row["estimate"]) for row in rows if row["engine"] == "reml"]
+    # lme4, as in test_effects: three differences, two slopes.
+    assert reml == pytest.approx([3.45102, 2.13817, 0.82532, 2.95117, 1.63833], abs=1e-5)
+    assert [row["sector"] for row in rows if row["kind"] == "slope"] == ["0.0"] * 2 + ["1.0"] * 2
+    assert {row["decision"] for row in rows} == {"different", "undecided", ""}
+    crossing = read(tmp_path / "found" / "crossing.csv")
+    (ratio,) = [r for r in crossing if (r["engine"], r["what"]) == ("reml", "crossing")]
+    assert float(ratio["estimate"]) == pytest.approx(1.62865, abs=1e-5)
+    assert "1.03 to 2.58 (Fieller)" in out
+    assert "practical equivalence: -1 to 1" in out
+
+
+def test_the_same_command_gives_the_same_file(run, tmp_path):
+    for folder in ("one", "two"):
+        run("effects", FORMULA, "--data", "students.csv", "--contrast", "ses=sd", "--out", folder)
+    assert (tmp_path / "one" / "effects.csv").read_bytes() == (
+        tmp_path / "two" / "effects.csv"
+    ).read_bytes()
+
+
+def test_effects_by_reml_alone(run):
+    code, out, _ = run(
+        *("effects", "hsb_sector_ses", "--engine", "reml", "--contrast", "sector=0,1"),
+        *("--at", "ses=mean", "--crossing", "ses"),
+    )
+    assert code == 0
+    assert "direct" not in out  # neither the engine nor its probability of direction
+    assert "2.138" in out
+
+
+def test_transformed_predictors_are_read_again(run):
+    for data in ("--data", "students.csv"), ("--data=students.csv",):
+        code, out, err = run(
+            "effects", "math ~ log(wealth) + (1 | school)", *data, "--slope", "wealth"
+        )
+        assert "wealth: slope" in out, err
+        assert code in (0, 3)  # four groups: the verdict may well warn
+
+
+def test_wrong_engine_for_a_design(run, no_sampling):
+    code, _, err = run("effects", "hsb_pooled", "--engine", "reml", "--slope", "ses")
+    assert code == 1
+    assert "use --engine ols" in err
+    code, out, _ = run("effects", "hsb_pooled", "--engine", "ols", "--slope", "ses")
+    assert code == 0
+    assert "3.184" in out  # the study's pooled slope
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give what is asked for"),
+        (["--slope", "ses", "--crossing", "ses"], "--crossing is that of a difference"),
+        (["--contrast", "sector", "--at", "ses"], "must be NAME=VALUE"),
+        (["--contrast", "sector", "--at", "ses=1,"], "must be NAME=VALUE"),
+        (["--contrast", "sector", "--at", "ses=1", "--at", "ses=2"], "given twice"),
+        (["--contrast", "sector=,1"], "empty value"),
+        (["--contrast", "sector", "--rope", "1"], "must be LOW,HIGH"),
+        (["--contrast", "sector", "--rope", "a,b"], "must be LOW,HIGH"),
+        (["--contrast", "sector", "--out", "students.csv"], "is a file"),
+    ],
+)
+def test_wrong_commands_stop_before_the_sampler(run, no_sampling, arguments, message):
+    code, out, err = run("effects", FORMULA, "--data", "students.csv", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--contrast", "sectr"], "did you mean 'sector'"),
+        (["--contrast", "sector", "--rope", "1,-1"], "lower, upper"),
+        (["--contrast", "sector", "--at", "ses=big"], "mean±sd"),
+        (["--contrast", "sector", "--at", "school=1"], "is the group"),
+        (["--contrast", "sector", "--crossing", "wealth"], "no predictor 'wealth'"),
+    ],
+)
+def test_wrong_questions_are_one_line(run, no_sampling, arguments, message):
+    code, _, err = run("effects", FORMULA, "--data", "students.csv", *arguments)
+    assert code == 1
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_predict_writes_the_rows_with_their_predictions(run, tmp_path):
+    code, out, err = run(
+        *("predict", "hsb_sector_ses", "--new", "rows.csv", "--out", "predicted.csv"),
+    )
+    assert code == 1  # no such file yet
+    assert "rows.csv" in err
+    (tmp_path / "rows.csv").write_text("schoolid,ses,sector\n1224,0,0\n1308,0.5,1\n")
+    code, out, err = run(
+        *("predict", "hsb_sector_ses", "--new", "rows.csv", "--out", "predicted.csv"),
+    )
+    assert (code, err) == (0, "")
+    rows = read(tmp_path / "predicted.csv")
+    # lme4's predict, as in test_prediction
+    assert [float(row["reml"]) for row in rows] == pytest.approx([11.13752, 15.72576], abs=1e-4)
+    assert [row["schoolid"] for row in rows] == ["1224", "1308"]
+    mean = np.array([float(row["mean"]) for row in rows])
+    assert np.all(np.abs(mean - [11.13752, 15.72576]) < 0.1)
+    assert "for a new member of a group of the data" in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("new.csv", "predicted.csv", "rows.csv", "students.csv")
+    ]
+
+
+def test_predict_answers_the_question_asked(run):
+    def sd_of(*arguments):
+        _, out, err = run("predict", FORMULA, "--data", "students.csv", "--new", "new.csv",
+                          *arguments)  # fmt: skip
+        assert not err
+        head, first = out.splitlines()[:2]
+        return float(first.split()[head.split().index("sd")])
+
+    population = sd_of("--question", "population")
+    new_group = sd_of("--question", "new_group")
+    one = sd_of("--question", "new_group", "--kind", "observation")
+    assert population < new_group < one
+
+
+@pytest.mark.parametrize(
+    ("new", "arguments", "message"),
+    [
+        ("school,ses,sector\n9,0,0\n", [], "the model has not seen the school 9"),
+        ("school,ses\n1,0\n", [], "has no column 'sector'"),
+        ("school,ses,sector\n1,,0\n", [], "'ses' of new.csv has 1 missing value (row 1)"),
+        ("school,ses,sector\n1,a,0\n", [], "is text where a number is needed"),
+        (NEW, ["--out", "nowhere/found.csv"], "there is no folder"),
+        (NEW, ["--out", "."], "is a folder"),
+    ],
+)
+def test_wrong_rows_stop_before_the_sampler(run, no_sampling, tmp_path, new, arguments, message):
+    (tmp_path / "new.csv").write_text(new)
+    code, out, err = run(
+        "predict", FORMULA, "--data", "students.csv", "--new", "new.csv", *arguments
+    )
+    assert (code, out) == (1, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_predict_refuses_what_the_kind_cannot_answer(run, no_sampling, tmp_path):
+    (tmp_path / "rows.csv").write_text("schoolid,ses\n1224,0\n")
+    code, _, err = run("predict", "hsb_pooled", "--new", "rows.csv", "--question", "existing_group")
+    assert code == 1
+    assert "question='population' only" in err
