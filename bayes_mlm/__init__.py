@@ -14,6 +14,7 @@ from bayes_mlm._version import __version__
 
 if TYPE_CHECKING:
     from bayes_mlm.comparison import compare
+    from bayes_mlm.contextual import contextual_effects, contextual_effects_classical
     from bayes_mlm.data import as_table, read_table
     from bayes_mlm.datasets import (
         load_dataset,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bayes_mlm.description import crosstab, describe
     from bayes_mlm.design import Design, build_design
     from bayes_mlm.design_priors import model_priors
+    from bayes_mlm.effects import comparisons, crossing, slopes
     from bayes_mlm.errors import BayesMLMError
     from bayes_mlm.factories import (
         between,
@@ -36,17 +38,22 @@ if TYPE_CHECKING:
     )
     from bayes_mlm.fitted import Fit
     from bayes_mlm.fitting import fit
+    from bayes_mlm.hausman_test import hausman
     from bayes_mlm.kinds import for_kind, replay
     from bayes_mlm.leave_out import leave_one_group_out, leave_one_row_out
     from bayes_mlm.marginal_likelihood import log_marginal_likelihood
     from bayes_mlm.model_comparison import compare_models
     from bayes_mlm.ols import fit_ols
+    from bayes_mlm.own_lines import group_lines, population_line
+    from bayes_mlm.prediction import predict
     from bayes_mlm.published import check_published
     from bayes_mlm.reml import fit_reml
     from bayes_mlm.sensitivity import prior_sensitivity
     from bayes_mlm.spec import load_record, records
     from bayes_mlm.storage import load_fit, save_fit
     from bayes_mlm.summary import summarise
+    from bayes_mlm.time_coding import code_time
+    from bayes_mlm.variance import variance_by_level, variance_by_level_classical
 
 _HOME = {
     "BayesMLMError": "errors",
@@ -56,12 +63,19 @@ _HOME = {
     "between": "factories",
     "build_design": "design",
     "check_published": "published",
+    "code_time": "time_coding",
     "compare": "comparison",
     "compare_models": "model_comparison",
+    "comparisons": "effects",
+    "contextual_effects": "contextual",
+    "contextual_effects_classical": "contextual",
+    "crossing": "effects",
     "crosstab": "description",
     "describe": "description",
     "fit": "fitting",
     "for_kind": "kinds",
+    "group_lines": "own_lines",
+    "hausman": "hausman_test",
     "leave_one_group_out": "leave_out",
     "leave_one_row_out": "leave_out",
     "load_dataset": "datasets",
@@ -78,13 +92,18 @@ _HOME = {
     "fit_ols": "ols",
     "partial_pooling": "factories",
     "pooled": "factories",
+    "population_line": "own_lines",
+    "predict": "prediction",
     "prior_sensitivity": "sensitivity",
     "read_table": "data",
     "records": "spec",
     "fit_reml": "reml",
     "replay": "kinds",
     "save_fit": "storage",
+    "slopes": "effects",
     "summarise": "summary",
+    "variance_by_level": "variance",
+    "variance_by_level_classical": "variance",
     "within": "factories",
 }
 __all__ = [
@@ -96,14 +115,21 @@ __all__ = [
     "between",
     "build_design",
     "check_published",
+    "code_time",
     "compare",
     "compare_models",
+    "comparisons",
+    "contextual_effects",
+    "contextual_effects_classical",
+    "crossing",
     "crosstab",
     "describe",
     "fit",
     "fit_ols",
     "fit_reml",
     "for_kind",
+    "group_lines",
+    "hausman",
     "leave_one_group_out",
     "leave_one_row_out",
     "load_dataset",
@@ -119,12 +145,17 @@ __all__ = [
     "no_pooling",
     "partial_pooling",
     "pooled",
+    "population_line",
+    "predict",
     "prior_sensitivity",
     "read_table",
     "records",
     "replay",
     "save_fit",
+    "slopes",
     "summarise",
+    "variance_by_level",
+    "variance_by_level_classical",
     "within",
 ]
 

@@ -9,6 +9,7 @@ from bayes_mlm.verdict import Finding
 
 # How many sds zero may lie from the mean of a column whose slope varies between groups. The priors
 # of sigma_u[Intercept] and rho_u hold at zero; far outside of the data they press on the slope.
+# That intercept and slope are independent (||) holds at zero too, and nowhere else.
 MAX_OFFSET = 3.0
 # With fewer groups left over than this, a flat prior on sigma_u leaves it without a posterior sd.
 LEAST_GROUPS_FOR_FLAT = 4
@@ -92,11 +93,16 @@ def _far_from_zero(design: Design) -> list[str]:
     for effect, column in zip(design.effects, design.Z.T, strict=True):
         mean, sd = float(np.mean(column)), float(np.std(column))
         if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
-            texts.append(
-                f"{effect} is {abs(mean) / sd:.0f} sds from zero on average, where the priors of "
-                f"sigma_u[Intercept] and rho_u hold, and they press on sigma_u[{effect}]; centre "
-                f"it: center({effect}) in the formula and in the bar"
+            away = f"{effect} is {abs(mean) / sd:.0f} sds from zero on average, where "
+            what = (
+                "the priors of sigma_u[Intercept] and rho_u hold, and they press on "
+                f"sigma_u[{effect}]"
+                if design.correlated
+                else "|| holds intercepts and slopes independent, so that they correlate wherever "
+                "there are data"
             )
+            remedy = f"; centre it: center({effect}) in the formula and in the bar"
+            texts.append(away + what + remedy)
     return texts
 
 

@@ -145,8 +145,7 @@ def _variances(fit: RemlFit, design: Design) -> Iterator[_Row]:
         name = "sigma_u" if design.has_icc else f"sigma_u[{effect}]"
         span = None if spans is None else spans.sigma_u[k]
         yield name, float(fit.sigma_u[k]), float(fit.errors.sigma_u[k]), span
-    lower, upper = np.triu_indices(design.q, k=1)
-    for pair, a, b in zip(effect_pairs(design), lower, upper, strict=True):
+    for pair, (a, b) in zip(effect_pairs(design), design.effect_pairs, strict=True):
         yield f"rho_u[{pair}]", float(fit.rho_u[a, b]), float(fit.errors.rho_u[a, b]), None
     span = None if spans is None else spans.sigma_e
     yield "sigma_e", fit.sigma_e, fit.errors.sigma_e, span

@@ -6,6 +6,7 @@ what they disagree about is never the data. `bayes_mlm.kinds` lays it out for a 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -61,6 +62,8 @@ class Design:
         The formula the arrays came from.
     encoding : Encoding
         What was learned from the table (levels, means), so that new data replay it.
+    correlated : bool
+        Whether the effects of a group may correlate: False for the formula's double bar.
     base : GroupMeans or None
         Group means of the columns as the formula gave them; None when there is no group.
     n_dropped : int
@@ -81,6 +84,7 @@ class Design:
     kind: str
     formula: Formula
     encoding: Encoding
+    correlated: bool = True
     base: "GroupMeans | None" = None
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
@@ -124,6 +128,11 @@ class Design:
     def has_icc(self) -> bool:
         """Tell whether one intraclass correlation exists: a random intercept and nothing else."""
         return self.effects == (INTERCEPT,)
+
+    @property
+    def effect_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Places of the effects that may correlate: the upper triangle by rows, or none."""
+        return tuple(combinations(range(self.q), 2)) if self.correlated else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +254,7 @@ def build_design(
         kind="partial_pooling" if arrays.Z.shape[1] else "pooled",
         formula=parsed,
         encoding=encoding,
+        correlated=parsed.correlated,
         base=_group_means(arrays.X, arrays.terms, codes, labels.size) if group else None,
         n_dropped=kept.n_dropped,
         notes=notes,

@@ -44,7 +44,7 @@ class ModelPriors:
     sigma_u : tuple of Prior, length q
         One a column of Z; empty for a no-pooling model.
     rho_u : Prior or None
-        LKJ, when there is more than one group effect.
+        LKJ, when there are group effects that may correlate; None for independent ones.
     sigma_e : Prior
         The residual sd.
     """
@@ -103,7 +103,9 @@ def model_priors(
         If a prior names a parameter this model does not have, or is not allowed for it.
     """
     if isinstance(priors, ModelPriors):
-        if len(priors.beta) != design.p or len(priors.sigma_u) != _n_sigma_u(design):
+        correlated = priors.rho_u is not None
+        sizes = len(priors.beta), len(priors.sigma_u), correlated
+        if sizes != (design.p, _n_sigma_u(design), bool(design.effect_pairs)):
             raise PriorError("these priors were made for another design; make them for this one")
         return priors
     given = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
@@ -132,7 +134,7 @@ def model_priors(
         beta=tuple(coefficient(k, term) for k, term in enumerate(design.terms)),
         u=given.get("u", _normal(mean, 10 * s_y)) if no_pooling else None,
         sigma_u=tuple(group_sd(k, effect) for k, effect in enumerate(effects)),
-        rho_u=given.get("rho_u", Prior("LKJ", (("eta", 2.0),))) if len(effects) > 1 else None,
+        rho_u=given.get("rho_u", Prior("LKJ", (("eta", 2.0),))) if design.effect_pairs else None,
         sigma_e=given.get("sigma_e", pooled_sd),
     )
 
@@ -161,7 +163,7 @@ def _check_names(design: Design, given: Mapping[str, Prior]) -> None:
         allowed.append("u")
     elif design.q:
         allowed += ["sigma_u", *(f"sigma_u[{effect}]" for effect in design.effects)]
-        allowed += ["rho_u"] if design.q > 1 else []
+        allowed += ["rho_u"] if design.effect_pairs else []
     for name in given:
         role_of(name)
         if name not in allowed:

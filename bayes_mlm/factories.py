@@ -10,7 +10,8 @@ variable    dims                          meaning
 ``beta``    ``term``                      coefficients, the intercept at predictors = 0
 ``u``       ``group``, ``effect``         group effects, labelled with the real group labels
 ``sigma_u`` none, or ``effect``           sd of the group effects (``effect`` if there are several)
-``rho_u``   ``effect_pair``               their correlations, if there are several
+``rho_u``   ``effect_pair``               their correlations, if there are several and they may
+                                          correlate (``|``, not ``||``)
 ``sigma_e`` none                          residual sd
 ``icc``     none                          sigma_u² / (sigma_u² + sigma_e²); random intercept only
 =========== ============================= =======================================================
@@ -258,12 +259,12 @@ def partial_pooling(
        \mathbf{u}_j \sim N(0, \Sigma_u), \quad e_{ij} \sim N(0, \sigma_e^2)
 
     With several group effects, :math:`\Sigma_u` has the sds ``sigma_u`` and the correlations
-    ``rho_u``, whose matrix has an LKJ prior.
+    ``rho_u``, whose matrix has an LKJ prior; with ``||`` it is diagonal, and there is no ``rho_u``.
 
     Parameters
     ----------
     design : Design
-        With group effects: ``(1 | g)``, ``(x | g)``, ``(0 + x | g)``.
+        With group effects: ``(1 | g)``, ``(x | g)``, ``(0 + x | g)``, ``(x || g)``.
     priors : mapping, optional
         Priors by parameter name; see `bayes_mlm.design_priors`.
     centred : bool, optional
@@ -278,7 +279,7 @@ def partial_pooling(
     Returns
     -------
     pymc.Model
-        With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are several group
+        With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are correlated group
         effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``
         and, instead of ``y``, the potential ``loglik``.
 

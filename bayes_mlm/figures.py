@@ -14,7 +14,7 @@ REML
     With a random intercept alone ``sigma_u``, ``sigma_u^2``, ``icc``, their ``se[...]``,
     ``z[icc]``, ``lrt[sigma_u]`` and ``p[sigma_u]`` (against no group effects), and
     ``se_sigma_u2_statsmodels``; with others ``sigma_u[ses]``, ``se[sigma_u[ses]]`` and
-    ``rho_u[Intercept,ses]``.
+    ``rho_u[Intercept,ses]`` where the effects may correlate.
 Against a null model (`bayes_mlm.published`)
     ``r2_between``, ``r2_within``, and in per cent ``r2_between_percent``, ``r2_within_percent``.
 The 2015 document's arithmetic (`bayes_mlm.document`)
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.design import Design
 from bayes_mlm.document import raw_residuals, short_error
+from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.ols import OlsFit
 from bayes_mlm.reml import RemlFit
 
@@ -114,8 +115,8 @@ def _effect_figures(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]
     for a, effect in enumerate(design.effects):
         yield f"sigma_u[{effect}]", float(fit.sigma_u[a])
         yield f"se[sigma_u[{effect}]]", float(fit.errors.sigma_u[a])
-        for b in range(a + 1, design.q):
-            yield f"rho_u[{effect},{design.effects[b]}]", float(fit.rho_u[a, b])
+    for pair, (a, b) in zip(effect_pairs(design), design.effect_pairs, strict=True):
+        yield f"rho_u[{pair}]", float(fit.rho_u[a, b])
 
 
 def _icc_figures(

@@ -96,7 +96,7 @@ def for_kind(design: Design, kind: str) -> Design:
     return laid_out
 
 
-def replay(design: Design, table: Table) -> Rows:
+def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Rows:
     """Lay new data out as a design was, with the means and levels it learned.
 
     Parameters
@@ -105,6 +105,9 @@ def replay(design: Design, table: Table) -> Rows:
         Any kind; the group means of `within` and `mundlak` are those it was made with.
     table : Table
         New rows; the outcome need not be there.
+    means_of : Table, optional
+        As many rows, of the same groups, whose group means `within` and `mundlak` are to take
+        instead of those learned: what the groups would be, where that is supposed.
 
     Returns
     -------
@@ -128,8 +131,10 @@ def replay(design: Design, table: Table) -> Rows:
         groups = find_groups(table, design.group)
         codes = _known(groups, design.labels)[groups.codes]
         if design.base is not None and design.kind in ("within", "mundlak", "no_pooling"):
-            own = means_by_group(X, groups.codes, groups.labels.size)[groups.codes]
-            means = np.where(codes[:, None] < 0, own, design.base.means[codes])
+            supposed = X if means_of is None else encode(design.encoding, means_of, outcome=False).X
+            own = means_by_group(supposed, groups.codes, groups.labels.size)[groups.codes]
+            learned = (codes[:, None] >= 0) & (means_of is None)
+            means = np.where(learned, design.base.means[codes], own)
             X, _ = _lay_out(design.kind, X, means, design.base)
     elif design.kind in ("within", "mundlak", "no_pooling"):
         raise DesignError(

@@ -117,7 +117,8 @@ def marginal_loglik(
     free : (p,) variable
         Coefficients as they are sampled (`model_parts.coefficients`).
     root : variable
-        Root of the effects' covariance: their sd for q = 1, else a factor (q, q).
+        Root of the effects' covariance: the sds of independent effects, a scalar or (q,), or a
+        factor (q, q).
     sigma_e : scalar variable
 
     Returns
@@ -135,7 +136,10 @@ def marginal_loglik(
 
     q = data.spread.shape[1]
     constants = (data.outside, data.inside, data.spread, data.size, data.degrees, data.z_centring)
-    root = pt.reshape(root, (1, 1)) if q == 1 else root
+    if q == 1:
+        root = pt.reshape(root, (1, 1))
+    elif root.ndim == 1:
+        root = root[:, None] * np.eye(q)
     return MarginalLogLik()(free, root, sigma_e, *constants)[0]
 
 

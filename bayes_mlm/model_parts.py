@@ -3,7 +3,6 @@
 Every function here that makes variables is called inside ``with pymc.Model(...)``.
 """
 
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,13 +65,13 @@ def prefers_centred(design: Design) -> bool:
 
 
 def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "TensorVariable":
-    """Make u (group, effect) with its sds and, if there are several effects, correlations."""
+    """Make u (group, effect) with its sds and, if the effects may correlate, correlations."""
     import pymc as pm
     import pytensor.tensor as pt
 
     dims = ("group", "effect")
     root = effect_root(design, priors)
-    if design.q == 1:
+    if not design.effect_pairs:
         if centred:
             return pm.Normal("u", 0.0, root, dims=dims)
         return pm.Deterministic("u", root * pm.Normal("z_", dims=dims), dims=dims)
@@ -82,17 +81,18 @@ def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "Tensor
 
 
 def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
-    """Make sigma_u and, if there are several effects, rho_u; give the root of their covariance.
+    """Make sigma_u and, if the effects may correlate, rho_u; give the root of their covariance.
 
-    That is the sd itself, a scalar or of shape (1,), for one effect, else the lower Cholesky
-    factor (q, q).
+    That is the sds themselves, a scalar or of shape (q,), for one effect or independent ones,
+    else the lower Cholesky factor (q, q).
     """
     import pymc as pm
 
-    if design.q == 1:
-        shape = {} if design.has_icc else {"dims": "effect"}
-        return variable("sigma_u", priors.sigma_u, **shape)
-    assert priors.rho_u is not None  # for mypy: model_priors gives one when q > 1
+    if design.has_icc:
+        return variable("sigma_u", priors.sigma_u)
+    if not design.effect_pairs:
+        return _mixture("sigma_u", priors.sigma_u, dims="effect")
+    assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
     sds = _mixture("sigma_u", priors.sigma_u, dims="effect")
     factor = pm.LKJCorr("rho_cholesky_", n=design.q, eta=priors.rho_u["eta"])
     lower, upper = np.triu_indices(design.q, k=1)
@@ -178,7 +178,7 @@ def coords(design: Design) -> dict[str, Any]:
         coords["obs"] = np.arange(design.n)
     if design.q:
         coords["effect"] = design.effects
-    if design.q > 1:
+    if design.effect_pairs:
         coords["effect_pair"] = effect_pairs(design)
     return coords
 
@@ -186,10 +186,12 @@ def coords(design: Design) -> dict[str, Any]:
 def effect_pairs(design: Design) -> tuple[str, ...]:
     """Name the correlations of the group effects, in the order of the upper triangle by rows.
 
+    There are none where the effects are independent (``||``).
+
     Examples
     --------
     >>> from bayes_mlm import build_design, load_dataset
     >>> effect_pairs(build_design("mathach ~ ses + (ses | schoolid)", load_dataset("hsb")))
     ('Intercept,ses',)
     """
-    return tuple(f"{a},{b}" for a, b in combinations(design.effects, 2))
+    return tuple(f"{design.effects[a]},{design.effects[b]}" for a, b in design.effect_pairs)

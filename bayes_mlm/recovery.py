@@ -9,7 +9,7 @@ from bayes_mlm.direct.effects import MAX_EFFECTS, Conditions, draw_effects, summ
 from bayes_mlm.direct.quadratic import make_kernel
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.reduced import reduce
-from bayes_mlm.sufficient import FloatArray, from_design
+from bayes_mlm.sufficient import FloatArray, IntArray, from_design
 
 
 def recover_effects(
@@ -24,7 +24,7 @@ def recover_effects(
     design : Design
         With group effects, laid out for its kind.
     draws : Draws
-        Of ``beta``, ``sigma_u``, ``sigma_e`` and, with several effects, ``rho_u``.
+        Of ``beta``, ``sigma_u``, ``sigma_e`` and, if the effects may correlate, ``rho_u``.
     random_seed : int
         That of the fit; the stream is another than the sampler's.
     max_effects : int
@@ -63,12 +63,56 @@ def recover_effects(
     return replace(draws, posterior={**draws.posterior, **found}, coords={**draws.coords, **labels})
 
 
+def effects_of_groups(
+    design: Design, draws: Draws, places: IntArray, random_seed: int
+) -> FloatArray:
+    """Give draws of the effects of some groups, stored or recovered.
+
+    Given the other parameters the groups are independent, so that no other group's rows are
+    needed where the draws of all of them would have been too many to keep.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects that are drawn from a distribution.
+    draws : Draws
+    places : (G,) int array
+        Indices into the design's labels.
+    random_seed : int
+        That of the fit.
+
+    Returns
+    -------
+    (S, G, q) array
+        Chains joined.
+    """
+    n_draws = draws.n_chains * draws.n_draws
+    if "u" in draws.posterior:
+        stored: FloatArray = draws["u"][:, :, places].reshape(n_draws, len(places), design.q)
+        return stored
+    reduced = reduce(from_design(design))
+    sigma_e = draws["sigma_e"].reshape(n_draws)
+    given = Conditions(
+        beta=draws["beta"].reshape(n_draws, design.p),
+        root=effects_root(draws) / sigma_e[:, None, None],
+        sigma_e=sigma_e,
+    )
+    some = replace(
+        reduced,
+        c=reduced.c[places],
+        of_group=reduced.of_group[places],
+        labels=reduced.labels[places],
+    )
+    rng = np.random.default_rng(np.random.SeedSequence(random_seed, spawn_key=(2,)))
+    return draw_effects(some, make_kernel(reduced), given, rng)
+
+
 def effects_root(draws: Draws) -> FloatArray:
     """Give a root (S, q, q) of the covariance of the group effects at each draw."""
     sds = draws["sigma_u"].reshape(draws.n_chains * draws.n_draws, -1)
     n_draws, q = sds.shape
     correlation = np.broadcast_to(np.eye(q), (n_draws, q, q)).copy()
-    if q > 1:
+    if "rho_u" in draws.posterior:
         lower, upper = np.triu_indices(q, k=1)
         correlation[:, lower, upper] = draws["rho_u"].reshape(n_draws, -1)
         correlation[:, upper, lower] = correlation[:, lower, upper]

@@ -19,6 +19,7 @@ from bayes_mlm.toml import convert, read_toml, suggest
 __all__ = [
     "IN_MEMORY",
     "KINDS",
+    "WORKED_STUDY",
     "Kind",
     "Published",
     "Record",
@@ -34,6 +35,8 @@ __all__ = [
 
 type Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 KINDS: tuple[str, ...] = get_args(Kind.__value__)
+# The study whose ladder of models `bayes-mlm reproduce` redoes: the 2015 document's.
+WORKED_STUDY = "hsb"
 # What `data` says of a frame that was handed over in Python; `load_record` cannot find it again.
 IN_MEMORY = "(a data frame in memory)"
 _NEEDS_GROUP = frozenset({"between", "no_pooling", "within", "mundlak"})
@@ -87,8 +90,10 @@ class Record(
         Figures printed elsewhere for this model.
     reasons : mapping of str to str
         Reasons shared by several published figures, by key.
+    study : str, optional
+        The study that a bundled record belongs to.
     order : int
-        Place in the ladder of bundled records.
+        Place among the records of its study.
     source : str, optional
         Path of the file; not a key of it.
     """
@@ -104,6 +109,7 @@ class Record(
     group_level: tuple[str, ...] = ()
     missing: Literal["error", "drop"] = "error"
     null: str | None = None
+    study: str | None = None
     order: int = 1000
     priors: dict[str, str | dict[str, str | float]] = {}
     settings: Settings = Settings()
@@ -162,21 +168,35 @@ def load_record(record: str | Path) -> Record:
     return loaded
 
 
-def records() -> tuple[Record, ...]:
-    """Read every bundled record, in the order of the ladder.
+def records(study: str | None = None) -> tuple[Record, ...]:
+    """Read the bundled records: the ladder of the worked study first, then those of others.
+
+    Parameters
+    ----------
+    study : str, optional
+        Only those of one study, in its order: `WORKED_STUDY` for the ladder.
 
     Examples
     --------
     >>> [record.name for record in records()][:3]
     ['hsb_pooled', 'hsb_between', 'hsb_no_pooling']
+    >>> [record.name for record in records("growth")]
+    ['sleepstudy_growth', 'orthodont_growth']
     """
     loaded = (load_record(path) for path in models_directory().glob("*.toml"))
-    return tuple(sorted(loaded, key=lambda record: (record.order, record.name)))
+    wanted = (record for record in loaded if study is None or record.study == study)
+
+    def place(record: Record) -> tuple[bool, str, int, str]:
+        return record.study != WORKED_STUDY, record.study or "", record.order, record.name
+
+    return tuple(sorted(wanted, key=place))
 
 
 def as_starter(record: Record) -> Record:
     """Leave out of a record what belongs to its own study: published figures and baseline."""
-    return msgspec.structs.replace(record, published=(), reasons={}, null=None, order=1000)
+    return msgspec.structs.replace(
+        record, published=(), reasons={}, null=None, study=None, order=1000
+    )
 
 
 def dump_record(record: Record) -> str:

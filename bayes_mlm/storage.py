@@ -206,6 +206,7 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
             means=constant.variables["base_means"].values,
             varies=constant.variables["base_varies"].values.astype(bool),
         )
+    formula = parse_formula(kept["formula"])
     design = Design(
         y=y,
         X=constant.variables["X"].values if kept["terms"] else np.empty((n, 0)),
@@ -217,8 +218,9 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
         effects=tuple(kept["effects"]),
         group=kept["group"],
         kind=kept["kind"],
-        formula=parse_formula(kept["formula"]),
+        formula=formula,
         encoding=Encoding.from_dict(kept["encoding"]),
+        correlated=formula.correlated,
         base=base,
         n_dropped=kept["n_dropped"],
         notes=tuple(kept["notes"]),

@@ -10,7 +10,7 @@ from bayes_mlm.datasets import load_dataset
 from bayes_mlm.document import table_figures
 from bayes_mlm.printed import Published, check_published_fields
 from bayes_mlm.published import PublishedRow, check_published, find_figure, judge
-from bayes_mlm.spec import records
+from bayes_mlm.spec import WORKED_STUDY, records
 from bayes_mlm.toml import convert, read_toml
 
 _FILE = Path(__file__).resolve().parent / "_data" / "hsb_published.toml"
@@ -140,7 +140,8 @@ def check_study() -> tuple[PublishedRow, ...]:
     tuple of PublishedRow
         One for each place a figure is printed at; `bayes_mlm.published.tally` counts them.
     """
-    return (*check_table(), *(row for record in records() for row in check_published(record)))
+    ladder = records(WORKED_STUDY)
+    return (*check_table(), *(row for record in ladder for row in check_published(record)))
 
 
 def check_notes() -> tuple[CheckedNote, ...]:

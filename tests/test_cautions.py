@@ -79,7 +79,7 @@ def test_a_flat_prior_on_sigma_u_needs_groups():
 
 def test_statsmodels_rounding_is_not_taken_for_a_fault_of_ours():
     for offset in (2000.0, 2e6):
-        fitted = fit_reml(build_design("y ~ x + (1 | g)", panel(offset)))
+        fitted = fit_reml(build_design("y ~ x + (1 | g)", panel(offset)), check=True)
         assert fitted.certificate.ok, fitted.certificate.message
         assert abs(fitted.certificate.statsmodels_difference) < 1e-6
 

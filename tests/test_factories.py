@@ -94,6 +94,10 @@ def test_several_group_effects_have_correlations_and_no_icc():
     assert model.named_vars_to_dims["rho_u"] == ("effect_pair",)
     assert list(model.coords["effect_pair"]) == ["Intercept,x"]
     assert "icc" not in model.named_vars
+    independent = partial_pooling(build_design("y ~ x + (x || child)", panel()))
+    assert independent.named_vars_to_dims["sigma_u"] == ("effect",)
+    assert not {"rho_u", "rho_cholesky_", "icc"} & set(independent.named_vars)
+    assert "effect_pair" not in independent.coords
     only_slope = partial_pooling(build_design("y ~ x + (0 + x | child)", panel()))
     assert only_slope.named_vars_to_dims["sigma_u"] == ("effect",)
     assert "icc" not in only_slope.named_vars

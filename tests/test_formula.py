@@ -155,7 +155,6 @@ REFUSED = [
     ("y ~ 0 + (1 | g)", "no fixed effect is left", 4),
     ("y ~ x + (0 | g)", "no group effect is left", 9),
     ("y ~ 1 | g", "put the group term in parentheses", 4),
-    ("y ~ x + (1 || g)", "uncorrelated group effects", 11),
     ("y ~ x + (1 | g) + (x | h)", "one group term", 19),
     ("y ~ x + (1 | g/h)", "the group is one column", 13),
     ("y ~ x + (1 | g:h)", "the group is one column", 13),

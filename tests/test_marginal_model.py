@@ -26,6 +26,8 @@ FORMULAS = {
     "no_intercept": ("reaction ~ 0 + days + (1 | subject)", "sleepstudy"),
     "two": ("reaction ~ days + (days | subject)", "sleepstudy"),
     "three": ("mathach ~ ses + (ses + minority | schoolid)", "hsb"),
+    "two_independent": ("reaction ~ days + (days || subject)", "sleepstudy"),
+    "three_independent": ("mathach ~ ses + (ses + minority || schoolid)", "hsb"),
     "four": ("mathach ~ ses + (ses + minority + female | schoolid)", "hsb"),
 }
 FAMILIES = (
@@ -62,7 +64,7 @@ def covariance(model, design, point):
     """Give cov(u) from the model's own sigma_u and rho_u."""
     sd = np.atleast_1d(evaluate(model, [model["sigma_u"]], point)[0])
     correlation = np.eye(design.q)
-    if design.q > 1:
+    if "rho_u" in model.named_vars:
         upper = np.triu_indices(design.q, k=1)
         correlation[upper] = evaluate(model, [model["rho_u"]], point)[0]
         correlation.T[upper] = correlation[upper]

@@ -51,16 +51,13 @@ def table(name):
 @cache
 def design(name):
     case = LME4[name]
-    # Whether effects are independent is an argument of `reml`; R's sex is its dummy here.
-    formula = case["formula"].replace("||", "|").replace("sex", "sexMale")
-    return build_design(formula, table(Path(case["data"]).stem))
+    # R's sex is its dummy here.
+    return build_design(case["formula"].replace("sex", "sexMale"), table(Path(case["data"]).stem))
 
 
 @cache
 def fit(name, method="REML", check=False):
-    return fit_reml(
-        design(name), method=method, correlated="||" not in LME4[name]["formula"], check=check
-    )
+    return fit_reml(design(name), method=method, check=check)
 
 
 def key(term):
@@ -310,6 +307,7 @@ def simulated(seed=0, *, n_groups=12, q=1, sd=1.0, sizes=(1, 9)):
         labels=np.arange(100, 100 + n_groups),
         terms=("Intercept", "x"),
         effects=("Intercept", "x")[:q],
+        correlated=True,
         group="g",
     )
 
@@ -520,6 +518,7 @@ def test_three_and_four_group_effects():
             labels=np.arange(60),
             terms=names,
             effects=names[:q],
+            correlated=True,
             group="g",
         )
         ours = fit_reml(d, check=True, profile=False)

@@ -28,10 +28,10 @@ from bayes_mlm.sensitivity.reweighting import (
     summarise_weighted,
 )
 from bayes_mlm.sensitivity.rows import COLUMNS, SensitivityRow, conclude
-from bayes_mlm.spec import load_record, records
+from bayes_mlm.spec import WORKED_STUDY, load_record, records
 from bayes_mlm.summary import shortest_interval
 
-LADDER = [record.name for record in records() if has_sigma_u(record)]
+LADDER = [record.name for record in records(WORKED_STUDY) if has_sigma_u(record)]
 
 
 @pytest.fixture(scope="module")
@@ -502,7 +502,7 @@ def test_quantities_of_the_figure_may_be_chosen(ladder):
 
 
 def test_models_have_styles_of_their_own():
-    names = [record.name for record in records()]
+    names = [record.name for record in records(WORKED_STUDY)]
     mine = [f"mine_{k}" for k in range(30)]
     styles = model_styles([*names, *mine])
     assert len(set(styles.values())) == len(names) + 30

@@ -29,7 +29,7 @@ from bayes_mlm.sufficient import FloatArray, Sufficient, from_design
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
 # thirtieth of what the other parameters' spread adds to it.
 LEAST_SUMMARISED = 1000
-# Correlated effects beyond this are too many dimensions for importance sampling.
+# Effects beyond this are too many dimensions for importance sampling.
 MAX_Q = 4
 MAX_DIMENSION = 15
 
@@ -74,9 +74,10 @@ def why_not_direct(priors: ModelPriors) -> str:
         return f"the groups' own intercepts have a {priors.u.family} prior"
     q = len(priors.sigma_u)
     if q > MAX_Q:
-        return f"{q} correlated group effects are more than {MAX_Q}"
+        return f"{q} group effects are more than {MAX_Q}"
     mixed = sum(prior.family in ("StudentT", "Cauchy") for prior in priors.beta)
-    if mixed and q + q * (q - 1) // 2 + 1 + mixed > MAX_DIMENSION:
+    pairs = q * (q - 1) // 2 if priors.rho_u is not None else 0
+    if mixed and q + pairs + 1 + mixed > MAX_DIMENSION:
         return f"{mixed} coefficients have a StudentT or Cauchy prior"
     return ""
 
@@ -223,10 +224,10 @@ def _parameters(design: Design, at: Variances, beta: FloatArray) -> dict[str, Fl
     if q:
         sigma_u = np.exp(at.log_sigma_u)
         found["sigma_u"] = sigma_u[:, 0] if design.has_icc else sigma_u
-    if q > 1:
+    if design.effect_pairs:
         correlation = at.factor @ at.factor.swapaxes(1, 2)
-        upper = np.triu_indices(q, k=1)
-        found["rho_u"] = np.clip(correlation[:, upper[0], upper[1]], -1.0, 1.0)
+        rows, columns = np.array(design.effect_pairs).T
+        found["rho_u"] = np.clip(correlation[:, rows, columns], -1.0, 1.0)
     found["sigma_e"] = np.exp(at.log_sigma_e)
     if q and design.has_icc:
         with np.errstate(over="ignore"):  # an icc below 1e-308 is 0
@@ -278,6 +279,6 @@ def _coords(design: Design) -> dict[str, np.ndarray]:
     coords = {"term": np.array(design.terms, dtype=str)}
     if design.q:
         coords |= {"group": design.labels, "effect": np.array(design.effects, dtype=str)}
-    if design.q > 1:
+    if design.effect_pairs:
         coords["effect_pair"] = np.array(effect_pairs(design), dtype=str)
     return coords

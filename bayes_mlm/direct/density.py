@@ -58,6 +58,16 @@ class Problem:
         return 0 if self.own_sd is not None else self.reduced.q
 
     @property
+    def n_pairs(self) -> int:
+        """Count the correlations of the group effects: none where they are independent."""
+        return 0 if self.priors.rho_u is None else self.q * (self.q - 1) // 2
+
+    @property
+    def place_e(self) -> int:
+        """Give the place of sigma_e among the coordinates, after the sds and correlations."""
+        return self.q + self.n_pairs
+
+    @property
     def flat_groups(self) -> bool:
         """Tell whether the groups' own intercepts have a flat prior."""
         return self.own_sd == math.inf
@@ -71,7 +81,8 @@ class Variances:
     ----------
     log_sigma_u : (B, q) array
     factor : (B, q, q) array
-        Cholesky factors of the correlations of the group effects.
+        Cholesky factors of the correlations of the group effects; the identity where they are
+        independent.
     log_sigma_e : (B,) array
     log_scale : (B, t) array
         ``log lambda`` of the coefficients whose priors are of random scale.

@@ -37,7 +37,7 @@ def check_proper(problem: Problem, start: FloatArray) -> None:
     """
     _check_residual(problem)
     q = problem.q
-    place_e = q + q * (q - 1) // 2
+    place_e = problem.place_e
     flat = [k for k in range(q) if problem.priors.sigma_u[k].family == "Flat"]
     flat += [place_e] if problem.priors.sigma_e.family == "Flat" else []
     if not flat:

@@ -25,8 +25,7 @@ CHUNK = 20_000
 
 def dimension(problem: Problem) -> int:
     """Count the coordinates."""
-    q = problem.q
-    return q + q * (q - 1) // 2 + 1 + len(problem.beta.mixed)
+    return problem.place_e + 1 + len(problem.beta.mixed)
 
 
 def variances_at(problem: Problem, x: FloatArray) -> Variances:
@@ -48,22 +47,23 @@ def log_density(problem: Problem, x: FloatArray) -> FloatArray:
 
 def _place(problem: Problem, x: FloatArray) -> tuple[Variances, FloatArray]:
     """Give the parameters at x, and the log-density of what the coordinates add (B,)."""
-    q, priors = problem.q, problem.priors
-    n_pairs = q * (q - 1) // 2
+    q, priors, place_e = problem.q, problem.priors, problem.place_e
     log_sigma_u = np.empty((len(x), q))
     jacobian = np.zeros(len(x))
     for k in range(q):
         log_sigma_u[:, k], own = _sd(priors.sigma_u[k], x[:, k])
         jacobian += own
-    w = x[:, q : q + n_pairs]
-    if priors.rho_u is not None and n_pairs:
+    factor = np.broadcast_to(np.eye(q), (len(x), q, q))
+    if priors.rho_u is not None:
+        w = x[:, q:place_e]
         jacobian += partial_correlation_log_density(priors.rho_u["eta"], q, w)
-    log_sigma_e, own = _sd(priors.sigma_e, x[:, q + n_pairs])
+        factor = correlation_factor(q, w)
+    log_sigma_e, own = _sd(priors.sigma_e, x[:, place_e])
     at = Variances(
         log_sigma_u=log_sigma_u,
-        factor=correlation_factor(q, w) if q else np.zeros((len(x), 0, 0)),
+        factor=factor,
         log_sigma_e=log_sigma_e,
-        log_scale=x[:, q + n_pairs + 1 :],
+        log_scale=x[:, place_e + 1 :],
     )
     return at, jacobian + own
 

@@ -45,7 +45,6 @@ def choose_start(problem: Problem) -> FloatArray:
         If the density is zero at all of them.
     """
     q, priors = problem.q, problem.priors
-    place_e = q + q * (q - 1) // 2
     if q == 0:
         levels = [residual_level(problem)]
         ratios = np.zeros((1, 0))
@@ -61,7 +60,7 @@ def choose_start(problem: Problem) -> FloatArray:
     for ratio, level in zip(ratios, levels, strict=True):
         for shift in (0.0, -0.7, 0.7, -1.5, 1.5):
             x = np.zeros(dimension(problem))
-            x[place_e] = coordinate(priors.sigma_e, level + shift)
+            x[problem.place_e] = coordinate(priors.sigma_e, level + shift)
             for k in range(q):
                 x[k] = coordinate(priors.sigma_u[k], level + math.log(ratio[k]))
             points.append(x)
@@ -77,9 +76,8 @@ def choose_start(problem: Problem) -> FloatArray:
 
 def typical_scale(problem: Problem) -> FloatArray:
     """Give about one posterior sd of each coordinate, for a first step."""
-    q = problem.q
     scale = np.full(dimension(problem), 0.3)
-    scale[q + q * (q - 1) // 2] = 1.0 / math.sqrt(2.0 * residual_df(problem))
+    scale[problem.place_e] = 1.0 / math.sqrt(2.0 * residual_df(problem))
     return scale
 
 
@@ -93,7 +91,7 @@ def widest_scale(problem: Problem) -> FloatArray:
     widest = np.zeros(dimension(problem))
     widest[:q] = 1.0
     # sech(x)^(2 eta) has about the sd of a logistic density over its power.
-    widest[q : q + q * (q - 1) // 2] = min(0.95, 0.9 / math.sqrt(eta))
+    widest[q : problem.place_e] = min(0.95, 0.9 / math.sqrt(eta))
     mixed = problem.beta.nu[problem.beta.mixed]
     widest[len(widest) - len(mixed) :] = np.minimum(0.95, np.sqrt(2.0 / mixed))
     return widest

@@ -157,7 +157,8 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         If a column that something is learned from is absent, misses values, or does not suit its
         use: a single category, an identifier as categories, text that is to be centred.
     FormulaError
-        If `within` or `between` has no group, or `group` contradicts the formula.
+        If `within` or `between` has no group, `group` contradicts the formula, or categorical
+        effects of the group are to be independent (``||``).
 
     Examples
     --------
@@ -178,6 +179,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     if table.n == 0:
         raise DataError(f"{table.source} has no rows to learn from")
     categorical = [factor for factor in formula.factors if _is_categorical(factor, table)]
+    _check_independent(formula, categorical)
     levels = tuple(learn_levels(factor, table) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]
     learned = learn_values([formula.outcome, *numeric], table, group=by)
@@ -268,6 +270,22 @@ def _check_complete(encoding: Encoding) -> None:
             f"the stored encoding of '{encoding.formula}' lacks parts that the formula needs, or "
             "holds others; fit the model again"
         )
+
+
+def _check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
+    """Refuse independent effects of categories, which would depend on the reference category.
+
+    lme4's double bar leaves the columns of a category correlated among themselves, and says so
+    nowhere in its results.
+    """
+    for term in () if formula.correlated else formula.effects:
+        for factor in term:
+            if factor in categorical:
+                raise FormulaError(
+                    f"the group effects of the categorical {label(factor)!r} cannot be independent "
+                    "of one another (||): what that says depends on the reference category; write "
+                    "| , or a column of numbers (0 and 1) for a contrast of your own"
+                )
 
 
 def _is_categorical(factor: Factor, table: "Table") -> bool:

@@ -89,15 +89,17 @@ def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
     places = {level: place for place, level in enumerate(levels.levels)}
     codes = np.array([places.get(value, -1) for value in values.tolist()], dtype=np.int64)
     if (codes < 0).any():
-        unknown = values[np.flatnonzero(codes < 0)[0]]
-        near = get_close_matches(str(unknown), [str(level) for level in levels.levels], n=1)
+        unknown = list(dict.fromkeys(values[codes < 0].tolist()))
+        near = get_close_matches(str(unknown[0]), [str(level) for level in levels.levels], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(repr(level) for level in levels.levels[:_LISTED])
         known += ", …" if len(levels.levels) > _LISTED else ""
-        shown = unknown if isinstance(unknown, str) else unknown.item()
+        found = ", ".join(repr(value) for value in unknown[:_LISTED])
+        found += ", …" if len(unknown) > _LISTED else ""
+        what, were = ("category", "was") if len(unknown) == 1 else ("categories", "were")
         raise DataError(
-            f"column {levels.column!r} holds the category {shown!r} ({list_rows(codes < 0)}), "
-            f"which was not there when the model was made; known: {known}{hint}"
+            f"column {levels.column!r} holds the {what} {found} ({list_rows(codes < 0)}), "
+            f"which {were} not there when the model was made; known: {known}{hint}"
         )
     return codes
 

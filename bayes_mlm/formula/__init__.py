@@ -10,7 +10,9 @@ language:
 ``a:b``, ``a * b``          interaction; ``a + b + a:b``
 ``a / b``, ``(a + b)**2``   ``a + a:b``; all interactions up to the power
 ``- a:b``                   takes a term out again
-``(1 + a | g)``             one term of group effects: intercept and slope of a differ by g
+``(1 + a | g)``             one term of group effects: intercept and slope of a differ by g, and
+                            may correlate; ``(0 + a | g)``: the slope alone differs
+``(1 + a || g)``            the same effects held independent of one another, at a = 0
 ```school id```             a column whose name is not a plain word
 ``log(a)``, ``I(a / b)``    functions of `bayes_mlm.formula.functions.FUNCTIONS`
 ==========================  =====================================================================
@@ -47,6 +49,9 @@ class Formula:
         The grouping column, None without a bar.
     effects : tuple of Term
         Group effects, empty without a bar.
+    correlated : bool
+        Whether the effects of a group may correlate (``|``), or are independent (``||``). True
+        where there is nothing to correlate: without a bar, or with an intercept alone.
 
     Examples
     --------
@@ -62,10 +67,14 @@ class Formula:
     terms: tuple[Term, ...]
     group: str | None = None
     effects: tuple[Term, ...] = ()
+    correlated: bool = True
 
     def __str__(self) -> str:
         """Write the formula multiplied out; parsing this gives an equal formula."""
-        bar = f" + ({_sum(self.effects)} | {Name(self.group)})" if self.group is not None else ""
+        bar = ""
+        if self.group is not None:
+            mark = "|" if self.correlated else "||"
+            bar = f" + ({_sum(self.effects)} {mark} {Name(self.group)})"
         return f"{self.outcome} ~ {_sum(self.terms)}{bar}"
 
     @property
@@ -144,6 +153,7 @@ def _parse(text: str) -> Formula:
         terms=predictors.terms,
         group=predictors.group,
         effects=predictors.effects,
+        correlated=predictors.correlated,
     )
 
 

@@ -66,7 +66,7 @@ _HINTS = {
     "%": "write / for nesting",
     "~": "a formula has one ~",
     "|": "a group term is written (effects | group), once",
-    "||": "a group term is written (effects | group), once",
+    "||": "a group term is written (effects || group), once",
     ",": "only functions have more than one argument",
 }
 _WIDE = ("W", "F")

@@ -21,6 +21,7 @@ class Predictors:
     terms: tuple[Term, ...]
     group: str | None
     effects: tuple[Term, ...]
+    correlated: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +60,19 @@ def read_predictors(tree: "Branch", source: Source) -> Predictors:
     if side.bar is None:
         return Predictors(terms=terms, group=None, effects=())
     effects, bar, group = side.bar.children
-    if cast("Token", bar).type == "DOUBLE_BAR":
-        raise source.error(
-            start_of(bar),
-            "uncorrelated group effects (||) are not available; write | for correlated ones",
-        )
     inner = _read_side(effects, source, algebra)
     if inner.bar is not None:
         raise source.error(start_of(inner.bar), "a group term cannot hold another")
     products = _finish(inner, algebra)
     if not products:
         raise source.error(start_of(effects), "no group effect is left; write (1 | group)")
-    return Predictors(terms=terms, group=read_group(group, source), effects=products)
+    return Predictors(
+        terms=terms,
+        group=read_group(group, source),
+        effects=products,
+        # An intercept alone has nothing to correlate with: (1 || g) is (1 | g).
+        correlated=cast("Token", bar).type == "BAR" or products == ((),),
+    )
 
 
 def _finish(side: _Side, algebra: Algebra) -> tuple[Term, ...]:
@@ -105,7 +107,8 @@ def _read_side(tree: "Branch", source: Source, algebra: Algebra) -> _Side:
             raise source.error(
                 start_of(side.bar),
                 "a formula has one group term; crossed and nested groups are not available: "
-                "put all effects of a group in one term, as in (1 + x | group)",
+                "put all effects of a group in one term, as in (1 + x | group), or "
+                "(1 + x || group) for independent ones",
             )
         bar = side.bar or bar
         intercept = intercept if side.intercept is None else side.intercept

@@ -122,7 +122,7 @@ def _variances(
     q, reduced, beta = problem.q, problem.reduced, problem.beta
     sigma_u = take("sigma_u").reshape(len(chosen), q) if q else np.empty((len(chosen), 0))
     correlation = np.repeat(np.eye(q)[None], len(chosen), axis=0)
-    if q > 1:
+    if problem.n_pairs:
         rows, columns = np.triu_indices(q, k=1)
         correlation[:, rows, columns] = correlation[:, columns, rows] = take("rho_u")
     # A root by eigenvalues exists also where rounding leaves a correlation matrix singular.

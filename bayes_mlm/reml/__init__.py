@@ -35,7 +35,7 @@ def fit_reml(
     data: "Design | Sufficient",
     *,
     method: Method = "REML",
-    correlated: bool = True,
+    correlated: bool | None = None,
     level: float = 0.95,
     profile: bool = True,
     check: bool = False,
@@ -49,8 +49,9 @@ def fit_reml(
         A design, or its sufficient statistics.
         Without group effects (q = 0) the fit is that of ordinary least squares.
     method : {"REML", "ML"}
-    correlated : bool
-        Whether the group effects may be correlated; False is lme4's double bar.
+    correlated : bool, optional
+        Of statistics without a design: whether the group effects may correlate (by default they
+        may); False is the double bar. A design says so itself.
     level : float
         Coverage of the intervals.
     profile : bool
@@ -71,7 +72,7 @@ def fit_reml(
         If a fixed effect is not identified (named), or the group variance is not: fewer than two
         groups, one row a group, or fixed effects that explain every difference between groups.
     EngineError
-        If the likelihood is not finite.
+        If the likelihood is not finite, or `correlated` contradicts the design.
 
     Notes
     -----
@@ -97,6 +98,7 @@ def fit_reml(
         raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")
     if not 0.0 < level < 1.0:
         raise EngineError(f"level {level} is not a coverage; give a number in (0, 1), e.g. 0.95")
+    correlated = _correlated(data, correlated)
     if isinstance(data, Sufficient):
         statistics = data
     elif statistics is None or not data.q:
@@ -125,6 +127,18 @@ def fit_reml(
         ),
         check=_check(data, lam, method, check),
     )
+
+
+def _correlated(data: "Design | Sufficient", given: bool | None) -> bool:
+    if isinstance(data, Sufficient):
+        return given is not False
+    if given is not None and given != data.correlated:
+        says, write = ("correlated", "||") if data.correlated else ("independent", "|")
+        raise EngineError(
+            f"correlated={given}, but the formula '{data.formula}' has {says} group effects; "
+            f"leave the argument out, or write {write} in the formula"
+        )
+    return data.correlated
 
 
 def _check(
@@ -191,6 +205,8 @@ def _assemble(
     q, n_par = reduced.q, reduced.p + len(optimum.theta) + 1
     sigma2 = optimum.point.sigma_e2
     relative, _ = original_covariance(reduced, optimum)
+    if not correlated:  # what is off the diagonal is rounding
+        relative = np.diag(np.diagonal(relative))
     sd = np.sqrt(np.diagonal(relative))
     with np.errstate(invalid="ignore", divide="ignore"):
         rho = np.clip(relative / np.outer(sd, sd), -1.0, 1.0)

@@ -46,7 +46,7 @@ class RemlFit:
     sigma_u : (q,) array
         Their sds.
     rho_u : (q, q) array
-        Their correlations; nan beside an sd of zero.
+        Their correlations; nan beside an sd of zero, and 0 where the effects are independent.
     sigma_e : float
         Residual sd.
     icc : float or None

@@ -24,7 +24,7 @@ from bayes_mlm.fitted import Settings, installed_versions
 from bayes_mlm.fitting import design_of
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
-from bayes_mlm.spec import load_record, records
+from bayes_mlm.spec import WORKED_STUDY, load_record, records
 
 PATH = Path(__file__).with_name("nuts_ladder.json")
 SETTINGS = Settings(draws=8000, tune=2000, chains=4, random_seed=20261123, target_accept=0.95)
@@ -68,7 +68,7 @@ def run(name: str) -> dict[str, object]:
 
 
 def main() -> None:
-    names = sys.argv[1:] or [record.name for record in records()]
+    names = sys.argv[1:] or [record.name for record in records(WORKED_STUDY)]
     for name in names:
         stored = json.loads(PATH.read_text()) if PATH.exists() else {"records": {}}
         stored["settings"] = dataclasses.asdict(SETTINGS)

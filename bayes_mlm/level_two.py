@@ -1,0 +1,85 @@
+"""Give each group its own coefficients: the level-2 equations of a multilevel model.
+
+The own intercept and the own slope of group j are
+
+    b_kj = gamma_k0 + gamma_k1 w_j + ... + u_kj
+
+where the products of a slope's predictor with properties w of groups, and those properties by
+themselves, are what the formula says (Raudenbush & Bryk 2002, Hierarchical Linear Models, 2nd ed.,
+eq. 2.13 and 4.19). Which columns of X stand in which equation follows from the design.
+"""
+
+import numpy as np
+
+from bayes_mlm.classical import has_random_effects
+from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.encoding.columns import lay_out
+from bayes_mlm.errors import EngineError
+
+# A column is a property of groups if its deviations from the group means stay below this part of
+# its size: asked by tolerance, never by equality.
+_SAME = 1e-9
+
+
+def own_weights(design: Design) -> Floats:
+    """Give what each group's own coefficients take of the fixed effects.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects that are drawn from a distribution.
+
+    Returns
+    -------
+    ndarray, shape (q, J, p)
+        The own coefficients (J,) of effect k are ``own_weights(design)[k] @ beta + u[:, k]``. An
+        own intercept is where every predictor that varies within groups is zero.
+
+    Raises
+    ------
+    EngineError
+        If the model has no such group effects.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> design = build_design("distance ~ age * sex + (age | subject)", load_dataset("orthodont"))
+    >>> design.terms, design.labels[0]
+    (('Intercept', 'age', 'sex[Male]', 'age:sex[Male]'), 'F01')
+    >>> own_weights(design)[:, [0, -1]]
+    array([[[1., 0., 0., 0.],
+            [1., 0., 1., 0.]],
+    <BLANKLINE>
+           [[0., 1., 0., 0.],
+            [0., 1., 0., 1.]]])
+    """
+    if not has_random_effects(design):
+        raise EngineError(
+            f"the {design.kind} model '{design.formula}' has no group effects that are drawn from "
+            "a distribution; add (1 + x | group) to the formula"
+        )
+    levels = design.encoding.levels
+    parts = {column.name: set(column.parts) for column in lay_out(design.formula.terms, levels)}
+    effects = lay_out(design.formula.effects, levels)
+    weights = np.zeros((design.q, design.J, design.p))
+    for k, effect in enumerate(effects):
+        mine = set(effect.parts)
+        for place, term in enumerate(design.terms):
+            # What the kind added (group means) is a property of groups by itself.
+            if mine <= parts.get(term, set()):
+                rest = _rest(design.X[:, place], design.Z[:, k], design.codes, design.J)
+                if rest is not None:
+                    weights[k, :, place] = rest
+    return weights
+
+
+def _rest(column: Floats, effect: Floats, codes: Ints, n_groups: int) -> Floats | None:
+    """Divide an effect's column out of one of X: what is left (J,), if it is the groups' own."""
+    seen = np.abs(effect) > _SAME * np.abs(effect).max()
+    known = np.bincount(codes[seen], minlength=n_groups)
+    ratio = column[seen] / effect[seen]
+    total = np.bincount(codes[seen], weights=ratio, minlength=n_groups)
+    # A group that is only seen where the effect's predictor is zero tells nothing of the product.
+    mean = np.where(known > 0, total / np.maximum(known, 1), ratio.mean())
+    away = float(np.sqrt(np.mean((ratio - mean[codes[seen]]) ** 2)))
+    return mean if away <= _SAME * float(np.abs(ratio).max()) else None

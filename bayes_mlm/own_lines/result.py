@@ -1,0 +1,157 @@
+"""Hold the own coefficients and lines of groups as tidy rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from bayes_mlm.description import format_rows
+from bayes_mlm.effects.result import records_csv
+from bayes_mlm.errors import EngineError
+from bayes_mlm.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCoefficient:
+    """Hold an own intercept or slope of one group.
+
+    Parameters
+    ----------
+    model, engine : str
+        Name of the model, and what made the draws.
+    group : object
+        The group's label.
+    effect : str
+        "Intercept", or the predictor whose slope it is.
+    estimate, sd, lower, upper : float
+        Posterior mean, sd and interval, in units of the outcome (for one unit of the predictor).
+    reml : float or None
+        The same of REML: its coefficients and the best linear unbiased predictions.
+    """
+
+    model: str
+    engine: str
+    group: Any
+    effect: str
+    estimate: float
+    sd: float
+    lower: float
+    upper: float
+    reml: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinePoint:
+    """Hold the expected outcome of one group at one value of the predictor.
+
+    Parameters
+    ----------
+    model, engine, group
+        As in `OwnCoefficient`; `group` is None for the population, whose group effects are zero.
+    x : float
+        Value of the predictor.
+    estimate, lower, upper : float
+        Posterior mean and interval of the expected outcome, in its units.
+    reml : float or None
+    """
+
+    model: str
+    engine: str
+    group: Any
+    x: float
+    estimate: float
+    lower: float
+    upper: float
+    reml: float | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GroupLines:
+    """Hold the own coefficients and lines of groups, and whether to believe them.
+
+    Parameters
+    ----------
+    along : str
+        The column of the table that the lines run along.
+    outcome, group : str
+        Names.
+    coefficients : tuple of OwnCoefficient
+        By group, an effect after the other. Where every predictor that varies within groups is
+        zero, the expected outcome is the own intercept.
+    points : tuple of LinePoint
+        By group; other predictors keep the values that the group's rows have.
+    mass : float
+        Of the intervals: highest density for coefficients, equal tails along lines.
+    verdict : Verdict
+        Of the posterior.
+    """
+
+    along: str
+    outcome: str
+    group: str
+    coefficients: tuple[OwnCoefficient, ...]
+    points: tuple[LinePoint, ...]
+    mass: float
+    verdict: Verdict
+
+    def __repr__(self) -> str:
+        """Say how many lines there are; `print` shows the coefficients."""
+        n = len(dict.fromkeys(point.group for point in self.points))
+        return f"<GroupLines of {self.outcome} along {self.along}: {n} groups ({self.group})>"
+
+    def of(self, group: Any) -> tuple[LinePoint, ...]:
+        """Give the line of one group.
+
+        Raises
+        ------
+        EngineError
+            If it is not among them.
+        """
+        found = tuple(point for point in self.points if point.group == group)
+        if not found:
+            known = list(dict.fromkeys(point.group for point in self.points))
+            listed = ", ".join(map(str, known[:12])) + (", …" if len(known) > 12 else "")
+            raise EngineError(f"there is no line of {group!r}; there are those of {listed}")
+        return found
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Give the own coefficients as a tidy data frame, a row a group and effect."""
+        import pandas as pd
+
+        return pd.DataFrame(_records(self.coefficients), columns=_columns(OwnCoefficient))
+
+    def lines_to_frame(self) -> "pd.DataFrame":
+        """Give the lines as a tidy data frame, a row a group and point."""
+        import pandas as pd
+
+        return pd.DataFrame(_records(self.points), columns=_columns(LinePoint))
+
+    def to_csv(self) -> str:
+        """Write the own coefficients as CSV text in full precision."""
+        return records_csv(tuple(_columns(OwnCoefficient)), _records(self.coefficients))
+
+    def lines_to_csv(self) -> str:
+        """Write the lines as CSV text in full precision."""
+        return records_csv(tuple(_columns(LinePoint)), _records(self.points))
+
+    def __str__(self) -> str:
+        """Show the own coefficients as an aligned table."""
+        head = (self.group, "effect", "estimate", "sd", f"{self.mass:.0%} HDI", "reml")
+        cells = [head]
+        for row in self.coefficients:
+            span = f"[{row.lower:.3f}, {row.upper:.3f}]"
+            reml = "" if row.reml is None else f"{row.reml:.3f}"
+            numbers = (f"{row.estimate:.3f}", f"{row.sd:.3f}", span, reml)
+            cells.append((str(row.group), row.effect, *numbers))
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        return f"{format_rows(cells)}\n{sign}: {self.verdict}"
+
+
+def _columns(row: type[OwnCoefficient] | type[LinePoint]) -> list[str]:
+    return [field.name for field in fields(row)]
+
+
+def _records(rows: Sequence[OwnCoefficient | LinePoint]) -> list[dict[str, Any]]:
+    return [{name: getattr(row, name) for name in _columns(type(row))} for row in rows]

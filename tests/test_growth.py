@@ -1,0 +1,541 @@
+"""Change over time: coded times, growth models, own lines of individuals, and their figure."""
+
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bayes_mlm import (
+    build_design,
+    cli,
+    code_time,
+    fit,
+    fit_reml,
+    group_lines,
+    load_dataset,
+    load_record,
+    population_line,
+    records,
+    summarise,
+)
+from bayes_mlm.analysis import analyse
+from bayes_mlm.errors import DataError, EngineError
+from bayes_mlm.fitting import as_record, make_settings
+from bayes_mlm.level_two import own_weights
+from bayes_mlm.pictures.trajectories import MOST_LINES, N_PANELS, seen, trajectories
+from bayes_mlm.plots.catalogue import CATALOGUE
+from bayes_mlm.plots.trajectories import plot_trajectories
+from bayes_mlm.spec import WORKED_STUDY, dump_record
+from bayes_mlm.time_coding import UNITS
+
+REFERENCE = Path(__file__).parent / "reference"
+# lmer() of lme4 1.1-31; the calls are in growth.R.
+R = {case["id"]: case for case in json.loads((REFERENCE / "growth.json").read_text())["cases"]}
+GROWTH = ("sleepstudy_growth", "orthodont_growth")
+
+
+@cache
+def fitted(model, data=None, **options):
+    return fit(model, data, random_seed=1, **options)
+
+
+@cache
+def analysed(model, data=None):
+    record = as_record(model, data) if data else load_record(model)
+    return analyse(record, make_settings(record, random_seed=1), engines=["direct"])
+
+
+# --- time -----------------------------------------------------------------------------------------
+
+PERSONS = ["a", "a", "b", "b", "b"]
+VISITS = ["2020-03-01", "2021-03-01", "2019-03-01", "2020-02-29", "2020-03-01"]
+YEAR = 365.2425  # days in a Gregorian year on average
+
+
+@pytest.mark.parametrize(
+    ("origin", "days"),
+    [
+        # Days between dates, counted by hand: 2020 has a 29th of February.
+        ("first", [366, 731, 0, 365, 366]),
+        ("own-first", [0, 365, 0, 365, 366]),
+        ("2020-03-01", [0, 365, -366, -1, 0]),
+        (date(2020, 3, 1), [0, 365, -366, -1, 0]),
+        (datetime(2020, 3, 1, tzinfo=UTC), [0, 365, -366, -1, 0]),
+        (np.datetime64("2020-03-01"), [0, 365, -366, -1, 0]),
+    ],
+)
+def test_dates_are_counted_from_where_zero_is_wanted(origin, days):
+    person = PERSONS if origin == "own-first" else None
+    kinds = (
+        VISITS,
+        [date.fromisoformat(one) for one in VISITS],
+        np.array(VISITS, dtype="datetime64[D]"),
+        np.array(VISITS, dtype="datetime64[ns]"),
+        np.array(VISITS, dtype=object),
+    )
+    for times in kinds:
+        coded = code_time(times, origin=origin, person=person)
+        np.testing.assert_allclose(coded.values, days, atol=1e-9)
+        assert coded.unit == "days"
+        years = code_time(times, origin=origin, person=person, unit="years").values
+        np.testing.assert_allclose(years, np.array(days) / YEAR, atol=1e-12)
+
+
+def test_pandas_columns_are_times_too():
+    import pandas as pd
+
+    frame = pd.DataFrame({"visit": pd.to_datetime(VISITS), "who": PERSONS})
+    coded = code_time(frame["visit"], origin="own-first", person=frame["who"], unit="weeks")
+    np.testing.assert_allclose(coded.values, np.array([0, 365, 0, 365, 366]) / 7)
+    aware = frame["visit"].dt.tz_localize("UTC")
+    np.testing.assert_allclose(code_time(aware).values, [366, 731, 0, 365, 366])
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.integers(0, 2**31))
+def test_centred_times_add_up_to_nothing(times, seed):
+    person = np.random.default_rng(seed).integers(0, 3, len(times))
+    size = 1e-12 * (1.0 + max(map(abs, times))) * len(times)
+    assert abs(code_time(times, origin="mean").values.sum()) <= size
+    own = code_time(times, origin="own-mean", person=person).values
+    assert all(abs(own[person == k].sum()) <= size for k in range(3))
+    first = code_time(times, origin="own-first", person=person).values
+    assert all(first[person == k].min() == 0.0 for k in np.unique(person))
+
+
+def test_units_of_numbers_are_turned_into_one_another():
+    coded = code_time([0, 18, 36], given_in="months", unit="years")
+    np.testing.assert_allclose(coded.values, [0.0, 1.5, 3.0], rtol=1e-15)
+    assert str(coded) == "years since the first time of all"
+    minutes = code_time(["2024-01-01T10:00", "2024-01-01T11:30+01:00"], unit="minutes")
+    np.testing.assert_allclose(minutes.values, [0.0, 30.0])
+    # Without given_in the unit is only a name.
+    assert code_time([1, 3], unit="years").values.tolist() == [0.0, 2.0]
+    assert set(UNITS) >= {"days", "years"}
+
+
+@pytest.mark.parametrize(
+    ("times", "options", "told"),
+    [
+        ([1.0, np.nan], {}, r"1 times are missing \(row 2\)"),
+        (["2020-01-01", None], {}, r"1 times are missing \(row 2\)"),
+        (["2020-01-01", "1/2/2020"], {}, "row 2 is '1/2/2020'; write dates as"),
+        (["2020-01-01", 4], {}, "row 2 is '?4"),
+        ([], {}, "at least one row"),
+        ([[1.0]], {}, "one column"),
+        ([1, 2], {"unit": "fortnights"}, "no unit of time; use seconds"),
+        (["2020-01-01"], {"given_in": "days"}, "need no given_in"),
+        ([1, 2], {"origin": "fist"}, "'fist': give one of 'first', .* or a number"),
+        (["2020-01-01"], {"origin": "fist"}, "'fist': give one of 'first', .* or a date"),
+        (["2020-01-01"], {"origin": 3}, "or a date"),
+        ([1, 2], {"origin": True}, "or a number"),
+        ([1, 2], {"origin": float("nan")}, "or a number"),
+        ([1, 2], {"origin": "own-mean"}, "give person"),
+        ([1, 2], {"origin": "own-mean", "person": [1]}, "there are 2 times"),
+        ([1, 2], {"person": [1, 1]}, "the same for every person"),
+    ],
+)
+def test_times_that_cannot_be_coded_say_why(times, options, told):
+    with pytest.raises(DataError, match=told):
+        code_time(times, **options)
+
+
+# --- the records ----------------------------------------------------------------------------------
+
+
+def test_the_growth_records_are_a_study_of_their_own():
+    assert tuple(record.name for record in records("growth")) == GROWTH
+    assert [record.study for record in records()] == [WORKED_STUDY] * 12 + ["growth"] * 2
+    assert all(record.data == "hsb" for record in records(WORKED_STUDY))
+    assert 'study = "growth"' in dump_record(load_record(GROWTH[0]))
+
+
+@pytest.mark.parametrize("name", GROWTH)
+def test_the_growth_records_fit_cleanly(name):
+    analysis = analysed(name)
+    assert analysis.ok, analysis.fits[0].verdict
+    assert analysis.design.correlated
+
+
+def test_growth_agrees_with_lme4():
+    """The record centres age at its mean, 11, where the R call takes 11 from it."""
+    theirs = R["orthodont_growth"]["reml"]
+    ours = analysed("orthodont_growth").classical
+    assert ours.loglik == pytest.approx(theirs["loglik"], abs=1e-6)
+    # Their fixed effects in our order; 1e-6 of their standard errors.
+    for beta, want, se in zip(
+        ours.beta, theirs["fixef"].values(), theirs["se"].values(), strict=True
+    ):
+        assert beta == pytest.approx(want, abs=1e-6 * se)
+    # The posterior tells the same story, its priors being weak: within half a sd.
+    for row in analysed("orthodont_growth").compared:
+        if row.quantity.startswith("beta"):
+            assert abs(row.difference) < 0.5, row.quantity
+
+
+def test_growth_in_dates_is_growth_in_years():
+    """A whole analysis from dates: the slope is the simulated 2 a year, within its error."""
+    rng = np.random.default_rng(6)
+    person = np.repeat(np.arange(60), 5)
+    start = np.datetime64("2015-01-01") + rng.integers(0, 1000, 60)
+    visit = start[person] + (np.tile(np.arange(5), 60) * 180 + rng.integers(0, 30, 300))
+    years = code_time(visit, origin="own-first", person=person, unit="years").values
+    u = rng.normal(0, [3.0, 0.7], (60, 2))
+    y = 10 + u[person, 0] + (2 + u[person, 1]) * years + rng.normal(0, 1, 300)
+    found = fit(
+        "y ~ years + (years | person)", {"y": y, "years": years, "person": person}, random_seed=1
+    )
+    slope = summarise(found)["beta[years]"]
+    assert abs(slope.estimate - 2.0) < 4 * slope.sd
+    assert 0.4 < summarise(found)["sigma_u[years]"].estimate < 1.0
+
+
+# --- own coefficients and lines -------------------------------------------------------------------
+
+
+def test_own_coefficients_are_the_level_two_equations():
+    """By hand, for every term that stands in an equation of level 2."""
+    hsb = load_dataset("hsb")
+    formula = "mathach ~ ses * sector + ses * pracad + minority + (1 + ses + minority | schoolid)"
+    design = build_design(formula, hsb)
+    weights = own_weights(design)
+    first = np.unique(design.codes, return_index=True)[1]
+    sector, pracad = hsb.columns["sector"][first], hsb.columns["pracad"][first]
+    wanted = {
+        "Intercept": {"Intercept": 1.0, "sector": sector, "pracad": pracad},
+        "ses": {"ses": 1.0, "ses:sector": sector, "ses:pracad": pracad},
+        "minority": {"minority": 1.0},
+    }
+    for k, effect in enumerate(design.effects):
+        for place, term in enumerate(design.terms):
+            value = np.broadcast_to(wanted[effect].get(term, 0.0), design.J)
+            # A ratio of products of doubles, averaged.
+            np.testing.assert_allclose(weights[k, :, place], value, atol=1e-12)
+
+
+def test_a_group_mean_belongs_to_the_intercept():
+    design = fitted("mathach ~ ses + (ses | schoolid)", "hsb", kind="mundlak").design
+    place = design.terms.index("between(ses)")
+    weights = own_weights(design)
+    np.testing.assert_allclose(weights[0, :, place], design.base.means[:, 1], atol=1e-12)
+    assert not weights[1, :, place].any()
+
+
+def test_a_model_without_group_effects_has_no_own_lines():
+    for options in ({"kind": "no_pooling", "group": "subject"}, {"kind": "pooled"}):
+        found = fit("reaction ~ days", "sleepstudy", random_seed=1, draws=50, **options)
+        with pytest.raises(EngineError, match="no group effects that are drawn"):
+            group_lines(found)
+        with pytest.raises(EngineError, match="no group effects that are drawn"):
+            population_line(found, "days", [0])
+
+
+@pytest.mark.parametrize("name", ["sleep_independent", "sleep_quadratic", "orthodont_growth"])
+def test_reml_coefficients_are_those_of_lme4(name):
+    """lme4's coef(): fixed effects plus predictions, here with the group's own properties."""
+    case, theirs = R[name], R[name]["reml"]
+    lines = group_lines(fitted(case["ours"], case["data"]), x=[0.0])
+    for row in theirs["ranef_head"]:
+        fixed = theirs["fixef"]
+        for place, (effect, blup) in enumerate(row["blup"].items()):
+            want = fixed[effect] + blup
+            if name == "orthodont_growth" and row["id"].startswith("M"):
+                by_sex = "sexMale" if effect == "(Intercept)" else f"{effect}:sexMale"
+                want += fixed[by_sex]
+            own = [one for one in lines.coefficients if str(one.group) == row["id"]]
+            assert own[place].reml == pytest.approx(want, rel=1e-6)
+
+
+def test_posterior_coefficients_are_made_of_the_draws():
+    found = fitted("orthodont_growth")
+    lines = group_lines(found, groups=["M05", "F03"])
+    assert list(dict.fromkeys(row.group for row in lines.coefficients)) == ["M05", "F03"]
+    beta = found.draws["beta"].reshape(-1, 4)
+    labels = found.design.labels.tolist()
+    u = found.draws["u"].reshape(-1, 27, 2)
+    own = beta[:, 1] + beta[:, 3] + u[:, labels.index("M05"), 1]
+    row = lines.coefficients[1]
+    assert (row.group, row.effect) == ("M05", "center(age)")
+    assert row.estimate == pytest.approx(own.mean(), rel=1e-12)
+    assert row.sd == pytest.approx(own.std(ddof=1), rel=1e-12)
+    inside = np.mean((own >= row.lower) & (own <= row.upper))
+    assert inside == pytest.approx(0.94, abs=1e-3)
+
+
+def test_a_line_is_its_coefficients():
+    lines = group_lines(fitted("reaction ~ days + (days || subject)", "sleepstudy"), x=[0, 4, 9])
+    own = {(row.group, row.effect): row for row in lines.coefficients}
+    for point in lines.points:
+        for field in ("estimate", "reml"):
+            intercept, slope = (
+                getattr(own[point.group, effect], field) for effect in ("Intercept", "days")
+            )
+            assert getattr(point, field) == pytest.approx(intercept + slope * point.x, rel=1e-12)
+    assert [point.x for point in lines.of(308)] == [0, 4, 9]
+    # The interval at 0 is that of the intercept, with equal tails instead of the densest part.
+    start = lines.of(308)[0]
+    u = fitted("reaction ~ days + (days || subject)", "sleepstudy")
+    values = (u.draws["beta"][:, :, 0] + u.draws["u"][:, :, 0, 0]).ravel()
+    assert (start.lower, start.upper) == pytest.approx(tuple(np.quantile(values, [0.03, 0.97])))
+
+
+def test_a_curve_bends_as_the_formula_says():
+    found = fitted("reaction ~ days + I(days ** 2) + (days | subject)", "sleepstudy")
+    x = np.array([0.0, 3.0, 6.0])
+    line = population_line(found, "days", x)
+    beta = found.draws["beta"].reshape(-1, 3).mean(axis=0)
+    np.testing.assert_allclose(
+        [point.estimate for point in line], beta[0] + beta[1] * x + beta[2] * x**2, rtol=1e-12
+    )
+    reml = fit_reml(found.design, profile=False).beta
+    np.testing.assert_allclose(
+        [point.reml for point in line], reml[0] + reml[1] * x + reml[2] * x**2, rtol=1e-12
+    )
+
+
+def test_other_predictors_keep_the_values_of_the_groups_rows():
+    hsb = load_dataset("hsb")
+    found = fitted("mathach ~ ses * sector + minority + (ses || schoolid)", "hsb", draws=250)
+    (point,) = group_lines(found, groups=[1288], x=[0.5]).points
+    rows = hsb.columns["schoolid"] == 1288
+    assert not hsb.columns["sector"][rows].any()
+    beta, u = found.draws["beta"], found.draws["u"][:, :, 1]
+    terms = found.design.terms
+    expected = beta[:, :, 0] + 0.5 * beta[:, :, 1] + u[:, :, 0] + 0.5 * u[:, :, 1]
+    share = hsb.columns["minority"][rows].mean()
+    expected = expected + share * beta[:, :, terms.index("minority")]
+    assert point.estimate == pytest.approx(expected.mean(), rel=1e-10)
+
+
+def test_the_population_may_be_set():
+    found = fitted("orthodont_growth")
+    beta = found.draws["beta"].reshape(-1, 4).mean(axis=0)
+    (girls,) = population_line(found, "age", [14], at={"sex": "Female"})
+    (boys,) = population_line(found, "age", [14], at={"sex": "Male"})
+    assert girls.group is None
+    assert girls.estimate == pytest.approx(beta[0] + 3 * beta[1], rel=1e-12)
+    difference = boys.estimate - girls.estimate
+    assert difference == pytest.approx(beta[2] + 3 * beta[3], rel=1e-10)
+    # Set to nothing, it is the mean over rows: 16 of the 27 children are boys.
+    (mean,) = population_line(found, "age", [14])
+    assert mean.estimate == pytest.approx(girls.estimate + difference * 16 / 27, rel=1e-10)
+
+
+def test_centred_predictors_need_no_data_again():
+    table = dict(load_dataset("orthodont").columns)
+    for function in ("center", "scale"):
+        found = fit(
+            f"distance ~ {function}(age) + ({function}(age) || subject)", table, random_seed=1
+        )
+        lines = group_lines(found, groups=["M01"])
+        assert lines.along == "age"
+        assert (lines.points[0].x, lines.points[-1].x) == (8.0, 14.0)
+
+
+def test_what_cannot_be_rebuilt_is_asked_for():
+    table = dict(load_dataset("sleepstudy").columns)
+    found = fit("reaction ~ sqrt(days) + (sqrt(days) | subject)", table, random_seed=1)
+    with pytest.raises(DataError, match="give the rows too"):
+        group_lines(found)
+    other = table | {"reaction": table["reaction"] + 1.0}
+    with pytest.raises(DataError, match="not what the model was fitted to"):
+        group_lines(found, data=other)
+    lines = group_lines(found, data=table, groups=[308], x=[0, 4])
+    own = {row.effect: row.estimate for row in lines.coefficients}
+    # The line is straight in the square root.
+    start, later = lines.points
+    assert later.estimate - start.estimate == pytest.approx(2 * own["sqrt(days)"], rel=1e-10)
+
+
+def test_too_many_effects_to_keep_are_drawn_again_for_the_groups_asked_for():
+    found = fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1, draws=4000)
+    kept = group_lines(found, groups=[308, 372])
+    without = {name: v for name, v in found.draws.posterior.items() if name != "u"}
+    summarised = replace(found, draws=replace(found.draws, posterior=without))
+    again = group_lines(summarised, groups=[308, 372])
+    for one, two in zip(kept.coefficients, again.coefficients, strict=True):
+        # Two sets of 16,000 draws of u at the same draws of the rest: 4 standard errors of each.
+        assert two.estimate == pytest.approx(one.estimate, abs=6 * one.sd / np.sqrt(16_000))
+        assert two.sd == pytest.approx(one.sd, rel=0.05)
+        assert two.reml == one.reml
+
+
+def test_lines_say_what_is_wrong():
+    found = fitted("reaction ~ days + (days || subject)", "sleepstudy")
+    for options, told in (
+        ({"groups": [1]}, "no 1; its labels are 308, 309"),
+        ({"groups": []}, "no group is named"),
+        ({"along": "subject"}, "'subject' is no numeric predictor"),
+        ({"along": "day"}, "'day' is no numeric predictor of the model; there are days"),
+        ({"x": [np.inf]}, "finite numbers"),
+        ({"x": []}, "finite numbers"),
+        ({"mass": 2}, "mass must be between"),
+    ):
+        with pytest.raises(EngineError, match=told):
+            group_lines(found, **options)
+    with pytest.raises(EngineError, match="takes what fit gives"):
+        group_lines(fit_reml(found.design))
+    with pytest.raises(EngineError, match="no line of 7; there are those of 308"):
+        group_lines(found).of(7)
+    with pytest.raises(EngineError, match="the line runs along it"):
+        population_line(found, "days", [0], at={"days": 1})
+    with pytest.raises(EngineError, match="'sex' cannot be set: the predictors are"):
+        population_line(found, "days", [0], at={"sex": 1})
+    with pytest.raises(EngineError, match="no numeric predictor of .* varies within groups"):
+        group_lines(fit("distance ~ sex + (1 | subject)", "orthodont", random_seed=1, draws=100))
+
+
+def test_rows_are_tidy():
+    found = fitted("reaction ~ days + (days || subject)", "sleepstudy")
+    lines = group_lines(found, x=[0, 9])
+    frame = lines.to_frame()
+    assert frame.shape == (36, 9)
+    assert set(frame["effect"]) == {"Intercept", "days"}
+    assert lines.lines_to_frame().shape == (36, 8)
+    assert lines.to_csv().splitlines()[0].startswith("model,engine,group,effect,estimate")
+    assert len(lines.lines_to_csv().splitlines()) == 37
+    assert str(lines).splitlines()[-1].startswith("ok: ")
+    assert "18 groups (subject)" in repr(lines)
+
+
+# --- the figure -----------------------------------------------------------------------------------
+
+
+def test_trajectories_of_one_population():
+    picture = trajectories(analysed("sleepstudy_growth"))
+    assert len(picture.individuals) == picture.n_groups == 18
+    (curve,) = picture.population
+    assert (curve.x[0], curve.x[-1]) == (0.0, 9.0)
+    changes = [one.curve.change for one in picture.individuals]
+    assert changes == sorted(changes)
+    assert picture.panels[0] == 0
+    assert picture.panels[-1] == 17
+    # REML: 251.4 on day 0 and 10.47 a day after it (lme4, Bates et al. 2015, sec. 5.2.1).
+    assert curve.reml[0] == pytest.approx(251.405, abs=1e-3)
+    assert curve.reml[-1] == pytest.approx(251.405 + 9 * 10.467, abs=5e-3)
+    assert f"({picture.individuals[-1].curve.name})" in picture.caption
+    assert "days = 0 and 9" in picture.caption
+
+
+def test_trajectories_by_side():
+    picture = trajectories(analysed("orthodont_growth"))
+    assert [curve.name for curve in picture.population] == ["sex = Female", "sex = Male"]
+    assert picture.along == "age"
+    for one in picture.individuals:
+        assert one.side == one.curve.name.startswith("M")
+        assert one.x.tolist() == [8, 10, 12, 14]
+
+
+def test_trajectories_of_many_groups_and_short_ranges():
+    picture = trajectories(analysed("hsb_random_slope"))
+    assert (len(picture.individuals), len(picture.panels)) == (MOST_LINES, N_PANELS)
+    assert "60 of 160 groups" in picture.alt
+    step = picture.population[0].x[1] - picture.population[0].x[0]
+    for one in picture.individuals:
+        line = seen(one)
+        assert line.x[0] <= one.x.min() <= line.x[0] + step + 1e-9
+        assert line.x[-1] - step - 1e-9 <= one.x.max() <= line.x[-1] + 1e-9
+
+
+def test_there_are_no_trajectories_without_varying_slopes_or_draws():
+    assert trajectories(analysed("hsb_ses")) is None
+    record = load_record("sleepstudy_growth")
+    assert trajectories(analyse(record, None, engines=["reml"])) is None
+    assert trajectories(analysed("hsb_pooled")) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        ("sleepstudy_growth", None),
+        ("orthodont_growth", None),
+        ("hsb_random_slope", None),
+        ("reaction ~ days + I(days**2) + (days || subject)", "sleepstudy"),
+    ],
+)
+def test_the_figure_shows_every_line_and_fits_the_page(model, data, tmp_path):
+    picture = trajectories(analysed(model, data))
+    figure = plot_trajectories(picture)
+    first, *panels = figure.axes
+    sides = len(picture.population)
+    assert len(first.lines) == len(picture.individuals) + 2 * sides
+    assert len(panels) == len(picture.panels)
+    assert figure.get_figwidth() == pytest.approx(6.3)
+    for ax, place in zip(panels, picture.panels, strict=True):
+        one = picture.individuals[place]
+        assert ax.get_title(loc="left").endswith(one.curve.name)
+        drawn = {len(line.get_xdata()) for line in ax.lines}
+        assert one.x.size in drawn
+    sizes = [text.get_fontsize() for ax in figure.axes for text in ax.get_xticklabels()]
+    assert min(sizes) >= 8
+    figure.savefig(tmp_path / "lines.png")
+    assert (tmp_path / "lines.png").stat().st_size > 10_000
+
+
+def test_the_figure_is_in_the_catalogue():
+    (entry,) = [entry for entry in CATALOGUE if entry.name == "trajectories"]
+    assert entry.prepare is trajectories
+    assert entry.draw is plot_trajectories
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run one command line; give its exit code, output and error text."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_lines_by_command(run, tmp_path):
+    folder = tmp_path / "own"
+    asked = ("--group", "308", "--group", "372", "--x", "0,9", "--out", str(folder))
+    code, out, _ = run("lines", "sleepstudy_growth", *asked, "--quiet")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:5]] == [
+        [group, effect] for group in ("308", "372") for effect in ("Intercept", "days")
+    ]
+    assert len((folder / "coefficients.csv").read_text().splitlines()) == 5
+    assert len((folder / "lines.csv").read_text().splitlines()) == 5
+
+
+def test_the_double_bar_by_command(run):
+    formula = "reaction ~ days + (days || subject)"
+    code, out, _ = run("fit", formula, "--data", "sleepstudy", "--engine", "direct", "--quiet")
+    assert code == 0
+    assert "sigma_u[days]" in out
+    assert "rho_u" not in out
+    # lme4: 251.4051 and 10.4673; sds 25.0513 and 5.9882 (lme4.json, sleep_rs_uncorr).
+    for number in ("251.4051", "10.4673", "25.0513", "5.9882"):
+        assert number in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("lines", "orthodont_growth", "--group", "M99"), "no 'M99'"),
+        (("lines", "orthodont_growth", "--x", "a"), "numbers with commas"),
+        (("lines", "orthodont_growth", "--along", "sex"), "no numeric predictor"),
+        (("lines", "hsb_pooled"), "no group effects that are drawn"),
+    ],
+)
+def test_wrong_commands_are_a_line(run, arguments, told):
+    code, out, error = run(*arguments, "--quiet")
+    assert code == 1
+    assert not out
+    assert told in error
+    assert len(error.strip().splitlines()) == 1

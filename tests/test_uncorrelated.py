@@ -1,0 +1,389 @@
+"""Group effects with and without correlation: the formula decides, and every part obeys it."""
+
+import json
+import math
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from bayes_mlm import (
+    build_design,
+    fit,
+    fit_reml,
+    leave_one_group_out,
+    load_dataset,
+    load_fit,
+    model_priors,
+    partial_pooling,
+    prior_sensitivity,
+    save_fit,
+    summarise,
+)
+from bayes_mlm.cautions import cautions
+from bayes_mlm.classical import fit_classical, summarise_classical
+from bayes_mlm.direct import sample_direct
+from bayes_mlm.direct.density import Variances, log_posterior, make_problem, sums_at
+from bayes_mlm.direct.space import dimension, log_density
+from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable, quantities
+from bayes_mlm.encoding import Encoding
+from bayes_mlm.errors import EngineError, FormulaError, PriorError
+from bayes_mlm.figures import model_figures
+from bayes_mlm.formula import parse_formula
+from bayes_mlm.group_effects import group_effects
+from bayes_mlm.recovery import effects_of_groups, effects_root
+from bayes_mlm.reduced import reduce
+from bayes_mlm.report.equations import equations
+from bayes_mlm.sufficient import from_design
+
+REFERENCE = Path(__file__).parent / "reference"
+# lmer() of lme4 1.1-31, polished by Newton steps, and lme() of nlme 3.1-162; calls in growth.R.
+R = {case["id"]: case for case in json.loads((REFERENCE / "growth.json").read_text())["cases"]}
+# 4 x 2,000 draws of NUTS on the factories' models: make_uncorrelated_nuts.py.
+NUTS = json.loads((REFERENCE / "uncorrelated_nuts.json").read_text())["runs"]
+SLEEP = "reaction ~ days + (days || subject)"
+BOTH = ("reaction ~ days + (days | subject)", SLEEP)
+
+
+@cache
+def design_of(formula, data="sleepstudy"):
+    return build_design(formula, load_dataset(data))
+
+
+@cache
+def fitted(formula=SLEEP, data="sleepstudy"):
+    return fit(formula, data, random_seed=1)
+
+
+# --- the formula decides --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "effects"),
+    [
+        ("y ~ x + (1 + x || g)", ["", "x"]),
+        ("y ~ x + (x || g)", ["", "x"]),
+        ("y ~ x + (0 + x || g)", ["x"]),
+        ("y ~ x + z + (1 + x + z || g)", ["", "x", "z"]),
+        ("y ~ x * z + (x * z || g)", ["", "x", "z", "x:z"]),
+    ],
+)
+def test_the_double_bar_is_read_and_written_again(text, effects):
+    formula = parse_formula(text)
+    assert not formula.correlated
+    assert [":".join(map(str, term)) for term in formula.effects] == effects
+    assert " || " in str(formula)
+    assert parse_formula(str(formula)) == formula
+    single = parse_formula(text.replace("||", "|"))
+    assert single.correlated
+    assert single.effects == formula.effects
+    assert single != formula
+
+
+def test_an_intercept_alone_has_nothing_to_correlate_with():
+    assert parse_formula("y ~ x + (1 || g)") == parse_formula("y ~ x + (1 | g)")
+    assert str(parse_formula("y ~ x + (1 || g)")) == "y ~ 1 + x + (1 | g)"
+
+
+def test_two_group_terms_are_told_of_the_double_bar():
+    with pytest.raises(FormulaError, match=r"\(1 \+ x \|\| group\) for independent ones"):
+        parse_formula("y ~ x + (1 | g) + (0 + x | g)")
+
+
+def test_categories_are_not_made_independent():
+    """lme4 keeps the columns of a category correlated under ||; here that is refused."""
+    table = load_dataset("orthodont")
+    for effects in ("sex", "age + C(age)", "age:sex"):
+        with pytest.raises(FormulaError, match="categorical.*cannot be independent"):
+            build_design(f"distance ~ age + ({effects} || subject)", table)
+    hsb = load_dataset("hsb")
+    dummy = build_design("mathach ~ ses + (minority || schoolid)", hsb)  # a column of 0 and 1
+    assert dummy.effect_pairs == ()
+
+
+@pytest.mark.parametrize("formula", BOTH)
+def test_the_design_says_so_and_its_encoding_too(formula):
+    design = design_of(formula)
+    assert design.correlated is ("||" not in formula)
+    assert design.effect_pairs == (((0, 1),) if design.correlated else ())
+    kept = json.loads(json.dumps(design.encoding.to_dict()))
+    assert Encoding.from_dict(kept).formula.correlated is design.correlated
+
+
+@given(st.integers(1, 3), st.booleans())
+def test_correlations_are_never_lost_or_invented(n_slopes, correlated):
+    """Every place where a correlation would be says the same of the same formula."""
+    slopes = ("ses", "minority", "female")[:n_slopes]
+    bar = "|" if correlated else "||"
+    formula = f"mathach ~ ses + ({' + '.join(slopes)} {bar} schoolid)"
+    design = small_hsb(formula)
+    n_pairs = (n_slopes + 1) * n_slopes // 2 if correlated else 0
+    priors = model_priors(design)
+    assert len(design.effect_pairs) == n_pairs
+    assert (priors.rho_u is not None) is correlated
+    assert ("rho_u" in priors.by_name(design)) is correlated
+    statistics = from_design(design)
+    problem = make_problem(reduce(statistics), priors, design.X.mean(axis=0))
+    assert dimension(problem) == design.q + n_pairs + 1
+
+
+@cache
+def small_hsb(formula):
+    hsb = load_dataset("hsb")
+    rows = np.isin(hsb.columns["schoolid"], np.unique(hsb.columns["schoolid"])[:12])
+    return build_design(formula, {name: column[rows] for name, column in hsb.columns.items()})
+
+
+@pytest.mark.parametrize("formula", BOTH)
+def test_every_engine_and_table_has_correlations_just_where_they_are(formula, tmp_path):
+    correlated = "||" not in formula
+    found = fitted(formula)
+    rho = "rho_u[Intercept,days]"
+    assert found.design.correlated is correlated
+    assert ("rho_u" in found.draws.posterior) is correlated
+    assert ("effect_pair" in found.draws.coords) is correlated
+    summary = summarise(found)
+    assert (rho in summary) is correlated
+    if correlated:  # its posterior, with an interval
+        assert -1 < summary[rho].lower < summary[rho].estimate < summary[rho].upper < 1
+    reml = fit_classical(found.design)
+    assert len(reml.theta) == (3 if correlated else 2)
+    assert bool(reml.rho_u[0, 1]) is correlated
+    assert (rho in summarise_classical(reml, "m", found.design)) is correlated
+    assert (rho in model_figures(found.design, reml)) is correlated
+    again = load_fit(save_fit(found, tmp_path / "fit.nc"))
+    assert again.design.correlated is correlated
+    assert again.design.formula == found.design.formula
+    assert again.priors == found.priors
+    assert set(again.draws.posterior) == set(found.draws.posterior)
+    free = {variable.name for variable in partial_pooling(found.design).free_RVs}
+    assert ("rho_cholesky_" in free) is correlated
+    shown = "".join(one.mathml for one in equations(found.design))
+    assert ("diag" in shown) is not correlated
+
+
+def test_correlations_of_an_independent_model_have_no_prior():
+    design = design_of(SLEEP)
+    with pytest.raises(PriorError, match="no parameter 'rho_u'"):
+        model_priors(design, {"rho_u": "LKJ(2)"})
+    other = model_priors(design_of(BOTH[0]))
+    with pytest.raises(PriorError, match="made for another design"):
+        model_priors(design, other)
+
+
+def test_the_argument_of_reml_may_not_contradict_the_formula():
+    design = design_of(SLEEP)
+    assert fit_reml(design, correlated=False).loglik == fit_reml(design).loglik
+    with pytest.raises(EngineError, match=r"independent group effects.*write \|"):
+        fit_reml(design, correlated=True)
+    with pytest.raises(EngineError, match=r"correlated group effects.*write \|\|"):
+        fit_reml(design_of(BOTH[0]), correlated=False)
+    # Statistics know of no formula: there it is asked.
+    bare = fit_reml(from_design(design), correlated=False)
+    assert bare.loglik == pytest.approx(fit_reml(design).loglik, abs=1e-9)
+    assert fit_reml(from_design(design)).loglik > bare.loglik
+
+
+# --- REML against lme4 and nlme -------------------------------------------------------------------
+
+
+def key(term):
+    return frozenset(
+        term.replace("(Intercept)", "Intercept")
+        .replace("days^2", "days ** 2")
+        .replace("sexMale", "sex[Male]")
+        .split(":")
+    )
+
+
+@pytest.mark.parametrize("method", ["REML", "ML"])
+@pytest.mark.parametrize("name", R)
+def test_agrees_with_lme4_and_nlme(name, method):
+    case, theirs = R[name], R[name][method.lower()]
+    ours = fit_reml(design_of(case["ours"], case["data"]), method=method, profile=False)
+    assert ours.certificate.ok
+    assert not theirs["singular"]
+    assert not ours.singular
+    # The issue's tolerances; lme4's optimum was polished, and the two agree to 1e-9.
+    assert ours.loglik == pytest.approx(theirs["loglik"], abs=1e-6)
+    assert ours.aic == pytest.approx(theirs["aic"], abs=2e-6)
+    if theirs.get("nlme") is not None:
+        assert ours.loglik == pytest.approx(theirs["nlme"]["loglik"], abs=1e-6)
+    place = {key(effect): k for k, effect in enumerate(ours.effects)}
+    cov = np.zeros_like(ours.cov_u)
+    for row in theirs["varcomp"]:
+        if row["group"] == "Residual":
+            assert ours.sigma_e**2 == pytest.approx(row["vcov"], rel=1e-6)
+            continue
+        a = place[key(row["var1"])]
+        b = a if row["var2"] is None else place[key(row["var2"])]
+        cov[a, b] = cov[b, a] = row["vcov"]
+    sd = np.sqrt(np.diagonal(cov))
+    np.testing.assert_array_less(np.abs(ours.cov_u - cov), 1e-6 * np.outer(sd, sd) + 1e-12)
+    if "||" in case["ours"]:  # exactly, not to rounding
+        assert np.count_nonzero(ours.cov_u - np.diag(np.diagonal(ours.cov_u))) == 0
+    for k, term in enumerate(ours.terms):
+        own = {key(name): value for name, value in theirs["fixef"].items()}
+        error = {key(name): value for name, value in theirs["se"].items()}
+        assert ours.beta[k] == pytest.approx(own[key(term)], abs=1e-6 * error[key(term)])
+        assert ours.beta_se[k] == pytest.approx(error[key(term)], rel=1e-6)
+    labels = ours.labels.astype(str).tolist()
+    for row in theirs["ranef_head"]:
+        for effect, blup in row["blup"].items():
+            k = place[key(effect)]
+            found = ours.u[labels.index(row["id"]), k]
+            # A prediction moves with the variances: 1e-6 of the sd of what it predicts.
+            assert found == pytest.approx(blup, abs=1e-6 * sd[k])
+
+
+def test_independent_effects_depend_on_where_zero_lies():
+    """What || says: the same model in other words has another likelihood; | has the same."""
+    sleep = dict(load_dataset("sleepstudy").columns)
+    sleep["late"] = sleep["days"] - 5.0
+
+    def loglik(formula):
+        return fit_reml(build_design(formula, sleep), profile=False).loglik
+
+    one, two = (loglik(f"reaction ~ {x} + ({x} | subject)") for x in ("days", "late"))
+    assert one == pytest.approx(two, abs=1e-8)
+    one, two = (loglik(f"reaction ~ {x} + ({x} || subject)") for x in ("days", "late"))
+    assert abs(one - two) > 0.1
+    far = build_design(
+        "reaction ~ later + (later || subject)", sleep | {"later": sleep["days"] + 90}
+    )
+    (finding,) = cautions(far, model_priors(far), None)
+    assert "holds intercepts and slopes independent" in finding.message
+    assert "rho_u" not in finding.message
+
+
+# --- the direct engine ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", NUTS, ids=lambda run: f"{run['formula']} {run['likelihood']}")
+def test_direct_agrees_with_nuts(run):
+    found = dict(quantities(fit(run["formula"], "sleepstudy", draws=4000, random_seed=2).draws))
+    assert set(found) == set(run["quantities"])
+    for name, want in run["quantities"].items():
+        values, sd = found[name], want["sd"]
+        assert want["r_hat"] < 1.01
+        # Monte Carlo error of both (ESS of thousands): four of it, for quantiles twice as much.
+        noise = math.sqrt(1 / want["ess"] + 1 / 12_000)
+        assert abs(values.mean() - want["mean"]) < 4 * noise * sd, name
+        for level, end in ((0.05, "q05"), (0.95, "q95")):
+            assert abs(np.quantile(values, level) - want[end]) < 9 * noise * sd, name
+        assert abs(values.std() / sd - 1) < 6 * noise, name
+
+
+def test_the_density_has_no_coordinates_of_correlations():
+    design = design_of(SLEEP)
+    priors = model_priors(design)
+    problem = make_problem(reduce(from_design(design)), priors, design.X.mean(axis=0))
+    x = np.log([[20.0, 6.0, 25.0], [1.0, 9.0, 30.0]])
+    at = Variances(
+        log_sigma_u=x[:, :2],
+        factor=np.broadcast_to(np.eye(2), (2, 2, 2)),
+        log_sigma_e=x[:, 2],
+        log_scale=np.empty((2, 0)),
+    )
+    # The log of an sd has the density of the sd times the sd; nothing else is added.
+    wanted = log_posterior(problem, at, sums_at(problem, at)) + x.sum(axis=1)
+    np.testing.assert_allclose(log_density(problem, x), wanted, rtol=1e-14)
+
+
+def test_evidence_is_that_of_the_correlated_model_at_zero():
+    """Savage-Dickey: Z of || over Z of | is the posterior over the prior density of rho at 0.
+
+    LKJ(2) of one correlation has the density 3/4 (1 - rho^2) on (-1, 1).
+    """
+    both, alone = (
+        sample_direct(design_of(f), model_priors(design_of(f)), draws=20_000, random_seed=3)
+        for f in BOTH
+    )
+    rho = both.draws["rho_u"].ravel()
+    width = 0.05
+    at_zero = np.mean(np.abs(rho) < width) / (2 * width)
+    found = alone.report.log_marginal_likelihood - both.report.log_marginal_likelihood
+    # 80,000 draws, some 7,000 of them in the window: 1.2 % of error; the integrals add 1 %.
+    assert found == pytest.approx(math.log(at_zero / 0.75), abs=0.05)
+
+
+def test_recovered_effects_have_their_exact_distribution():
+    """Against the closed form of `group_effects`, another route through the algebra."""
+    for formula in BOTH:
+        design, n = design_of(formula), 20_000
+        own = fitted(formula).draws
+        one = {
+            name: Variable(v.dims, np.repeat(v.values[:1, :1], n, axis=1))
+            for name, v in own.posterior.items()
+            if name != "u"
+        }
+        draws = Draws(posterior=one, sample_stats={}, coords=own.coords)
+        places = np.array([3, 11])
+        u = effects_of_groups(design, draws, places, 5)
+        sigma_e = draws["sigma_e"].ravel()[0]
+        lam = effects_root(replace(draws))[:1] / sigma_e
+        moments = group_effects(reduce(from_design(design)), lam, draws["beta"][0, :1])
+        for k, place in enumerate(places):
+            root = sigma_e * moments.root[0, moments.of_group[place]]
+            cov = root @ root.T
+            z = (u[:, k].mean(axis=0) - moments.mean[0, place]) / np.sqrt(np.diagonal(cov) / n)
+            assert np.abs(z).max() < 4.5  # four numbers; one in 30,000 would fail
+            np.testing.assert_allclose(np.cov(u[:, k].T), cov, atol=0.05 * np.diagonal(cov).max())
+        assert draws.posterior["sigma_e"].dims == SAMPLE_DIMS
+        stored = effects_of_groups(design, own, places, 5)
+        np.testing.assert_array_equal(stored, own["u"][:, :, places].reshape(-1, 2, design.q))
+
+
+@pytest.mark.parametrize(
+    "effects", ["0 + days", "days", "days + I(days ** 2)", "0 + days + I(days ** 2)"]
+)
+def test_all_of_these_are_drawn_and_trusted(effects):
+    found = fitted(f"reaction ~ days + I(days ** 2) + ({effects} || subject)")
+    assert found.verdict.ok, found.verdict
+    assert found.draws["sigma_u"].shape[2:] == (len(found.design.effects),)
+    assert found.draws["u"].shape[2:] == (18, len(found.design.effects))
+
+
+def test_independent_slopes_correlate_no_more_than_the_data_make_them():
+    """Prior draws of u would be uncorrelated; given data of one group they need not be."""
+    root = effects_root(fitted().draws)
+    off = (root @ root.swapaxes(1, 2))[:, 0, 1]
+    assert np.abs(off).max() == 0.0
+
+
+# --- what is built on fits ------------------------------------------------------------------------
+
+
+def test_leaving_groups_out_and_other_priors_still_work():
+    left = leave_one_group_out(fitted())
+    assert left.verdict.ok
+    other = leave_one_group_out(fitted(BOTH[0]))
+    # The correlation is near zero here (lme4: 0.066), so the two foresee a new subject alike.
+    assert abs(left.elpd - other.elpd) < 2.0
+    moved = prior_sensitivity(SLEEP, data="sleepstudy", draws=250, random_seed=1)
+    assert {row.quantity for row in moved.rows} >= {"sigma_u[Intercept]", "sigma_u[days]"}
+    assert not any("rho_u" in row.quantity for row in moved.rows)
+
+
+def test_fits_of_one_seed_are_one_fit():
+    again = fit(SLEEP, "sleepstudy", random_seed=1)
+    for name, variable in fitted().draws.posterior.items():
+        np.testing.assert_array_equal(again.draws[name], variable.values)
+
+
+def test_the_sds_have_the_priors_that_they_were_given():
+    """With next to no data the posterior of each sd is its prior: half-normal of its own scale."""
+    given_priors = {"sigma_u[Intercept]": "HalfNormal(2)", "sigma_u[x]": "HalfNormal(0.5)"}
+    table = {"y": [0.0, 50.0, -60.0, 20.0], "x": [0.0, 1.0, 0.5, 0.25], "g": [1, 1, 2, 2]}
+    design = build_design("y ~ 1 + (x || g)", table)
+    drawn = sample_direct(design, model_priors(design, given_priors), draws=2500, random_seed=4)
+    for k, scale in enumerate((2.0, 0.5)):
+        values = drawn.draws["sigma_u"][:, :, k].ravel()
+        # Four residuals of 50 say nothing of sds near 1. Kolmogorov's distance of 10,000 draws
+        # is below 0.02 in all but one case of a thousand.
+        assert stats.kstest(values, stats.halfnorm(scale=scale).cdf).statistic < 0.03
