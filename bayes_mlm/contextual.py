@@ -325,7 +325,7 @@ def _found(
     why = f" ({'; '.join(left_out)})" if left_out else ""
     raise DesignError(
         f"no predictor of '{design.formula}' [{design.kind}] is in the model both within and "
-        f'between groups{why}; use kind="mundlak" (--kind mundlak), or between(x) beside x or '
+        f'between groups{why}; use a record of kind = "mundlak", or between(x) beside x or '
         "within(x) in the formula"
     )
 

@@ -253,7 +253,7 @@ def as_record(
         )
     if kind is not None and kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
         raise EngineError(f"unknown kind {kind!r}{hint} allowed: {', '.join(KINDS)}")
     if isinstance(group_level, str):
         group_level = (group_level,)

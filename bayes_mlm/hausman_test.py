@@ -239,8 +239,8 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
         if pair.averaged:
             raise DesignError(
                 f"the slopes of {pair.predictor} are tied to {', '.join(pair.averaged)} by "
-                'products with within() or between(); for the Hausman test use kind="mundlak" '
-                "(--kind mundlak) with the predictors as they are"
+                "products with within() or between(); for the Hausman test use a record "
+                'of kind = "mundlak" with the predictors as they are'
             )
         mean = columns.pop(pair.mean)
         parts = [t for t in grouped if t != pair.mean and t.startswith(f"within({pair.predictor}")]

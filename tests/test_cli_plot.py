@@ -131,3 +131,14 @@ def test_a_figure_that_does_not_apply_says_when_it_would(run, tmp_path, argument
     assert says in err
     assert err.count("\n") == 1
     assert list(tmp_path.glob("*.png")) == []
+
+
+def test_letters_that_the_font_lacks_are_said_in_one_line(run, tmp_path):
+    rows = [
+        f"{group},{value}" for group in ("\u65e5\u672c", "b", "c", "d") for value in (1, 2, 4, 7)
+    ]
+    (tmp_path / "own.csv").write_text("g,y\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    code, _, err = run("caterpillar", "y ~ 1 + (1 | g)", "--data", "own.csv", "--out", "a.png")
+    assert code in (0, 3)
+    assert "some letters are not in the font, and drawn as boxes" in err
+    assert "Warning" not in err

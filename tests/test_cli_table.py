@@ -148,3 +148,11 @@ def test_a_mistake_is_one_line(run, monkeypatch, arguments, code, told):
     if code == 1:
         assert err.startswith("error: ")
         assert err.count("\n") == 1
+
+
+def test_an_unknown_ending_is_refused_before_anything_is_fitted(run, tmp_path):
+    code, out, err = run("hsb_null", "--out", "table.docx")
+    assert (code, out) == (1, "")
+    assert "does not end in .md" in err
+    assert not (tmp_path / "table.docx").exists()
+    assert run("hsb_null", "--engine", "reml", "--out", "t.txt", "--format", "markdown")[0] == 0

@@ -1,5 +1,6 @@
 """Run `bayes-mlm plot`."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "direct", "nuts"]
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 150
+# What matplotlib says of a letter that its font lacks.
+_GLYPH = "missing from font"
 
 
 def plot(
@@ -104,7 +107,15 @@ def plot(
     with status(f"drawing {entry.name}", quiet=quiet):
         figure = entry.draw(picture)
         kind = file.suffix.lower().removeprefix(".")
-        write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")  # one is said again below, or raised where asked for
+            write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
+    lacking = [one for one in said if _GLYPH in str(one.message)]
+    if lacking:
+        typer.echo("some letters are not in the font, and drawn as boxes", err=True)
+    for one in said:
+        if one not in lacking:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     if not quiet:
         console.print(f"{picture.title}\n{picture.caption}", soft_wrap=True)
     console.print(f"written to {file}", soft_wrap=True)

@@ -18,12 +18,13 @@ from bayes_mlm.cli.options import (
     seed_of,
     status,
 )
-from bayes_mlm.errors import EngineError
+from bayes_mlm.errors import EngineError, StorageError
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 Format = Literal["markdown", "latex", "html"]
 _SUFFIXES: dict[str, Format] = {
     ".md": "markdown",
+    ".txt": "markdown",
     ".markdown": "markdown",
     ".tex": "latex",
     ".html": "html",
@@ -82,6 +83,7 @@ def table(
         check_file(out, "table.tex")
     engines = _engines(engine or ["auto"])
     asked = model or []
+    chosen = format or _format_of(out)
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
         raise EngineError(f"{twice!r} is given twice; leave one out")
@@ -112,7 +114,7 @@ def table(
             )
         )
     laid_out = publication_table(analyses, classical="reml" in engines, interval=interval)
-    made = render(laid_out, format or _format_of(out))
+    made = render(laid_out, chosen)
     if out is None:
         typer.echo(made, nl=False)
     else:
@@ -137,4 +139,11 @@ def _engines(asked: list[str]) -> list[Engine]:
 
 
 def _format_of(out: Path | None) -> Format:
-    return _SUFFIXES.get("" if out is None else out.suffix.lower(), "markdown")
+    if out is None:
+        return "markdown"
+    if out.suffix.lower() not in _SUFFIXES:
+        raise StorageError(
+            f"--out {str(out)!r} does not end in {', '.join(_SUFFIXES)}; change the ending, or say "
+            "what to write with --format"
+        )
+    return _SUFFIXES[out.suffix.lower()]

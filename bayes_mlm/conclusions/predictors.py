@@ -43,7 +43,10 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
         f"{sureness(gap)}"
     )
     if gap.clear and main is not other and roles_of(main.design).slope == roles.slope:
-        text += f" A model with one slope for both, such as {main.record.name}, mixes the two."
+        text += (
+            " A model with the same slope within and between groups, such as "
+            f"{main.record.name}, mixes the two."
+        )
     yield Conclusion(topic="The two slopes", text=text, model=other.record.name)
 
 

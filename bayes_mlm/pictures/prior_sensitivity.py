@@ -55,7 +55,7 @@ class PriorSensitivity:
             for how in ("no", "little", "yes")
         }
         said = [
-            f"{count(len(models), 'model')} {text}"
+            f"{count(len(models), 'model')} {'moves' if len(models) == 1 else 'move'} {text}"
             for how, text in (
                 ("no", "by less than 0.1 posterior sds"),
                 ("little", "by 0.1 to 0.5"),
@@ -70,7 +70,7 @@ class PriorSensitivity:
             else ""
         )
         return (
-            f"Over {count(len(self.labels), 'prior')} move {'; '.join(said)}. The largest shift is "
+            f"Over {count(len(self.labels), 'prior')} {'; '.join(said)}. The largest shift is "
             f"{number(most.shift, 0.5)} ({most.quantity} of {most.model} under {most.label}).{rest}"
         )
 

@@ -43,7 +43,7 @@ def settle_question(design: Design, question: str | None) -> Question:
     known = get_args(Question.__value__)
     if question not in known:
         near = difflib.get_close_matches(str(question), known, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
         raise EngineError(f"unknown question {question!r}{hint} allowed: {', '.join(known)}")
     if design.kind == "no_pooling" and question != "existing_group":
         raise DesignError(

@@ -145,7 +145,7 @@ def _check(
     data: "Design | Sufficient", lam: FloatArray, method: Method, wanted: bool
 ) -> StatsmodelsCheck:
     if not wanted:
-        return StatsmodelsCheck(loglik=None, reason="check=True or --cross-check asks it")
+        return StatsmodelsCheck(loglik=None, reason="check=True or fit --cross-check asks it")
     if isinstance(data, Sufficient):
         return StatsmodelsCheck(loglik=None, reason="it needs the rows")
     return statsmodels_check(data, lam, method)

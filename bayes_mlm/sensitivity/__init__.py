@@ -236,5 +236,5 @@ def _check_terms(ready: Sequence[VariedModel], terms: Sequence[str] | None) -> N
     for term in terms or ():
         if term not in known:
             near = difflib.get_close_matches(term, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else ";"
             raise SpecError(f"no model has a term {term!r}{hint} there are: {', '.join(known)}")
