@@ -10,14 +10,14 @@ from rich.table import Table
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.estimates import CLASSICAL, Estimate
-from bayes_mlm.model_comparison import ModelComparison
 from bayes_mlm.published import PublishedRow
 from bayes_mlm.ranking import BY, CRITERIA, Criterion
-from bayes_mlm.sensitivity.rows import Sensitivity, SensitivityRow
 from bayes_mlm.spec import Record
 
 if TYPE_CHECKING:
+    from bayes_mlm.model_comparison import ModelComparison
     from bayes_mlm.plots.catalogue import Entry
+    from bayes_mlm.sensitivity.rows import Sensitivity, SensitivityRow
 
 # What a pipe or a file gets; a terminal keeps its own width.
 _PIPE_WIDTH = 160
@@ -173,7 +173,7 @@ def figures_table(entries: "Sequence[Entry]") -> Table:
     return table
 
 
-def sensitivity_tables(found: Sensitivity) -> list[Table]:
+def sensitivity_tables(found: "Sensitivity") -> list[Table]:
     """Lay out each model: a row a prior, a column a quantity; means, and in brackets the shifts."""
     tables = []
     for model in found.models:
@@ -207,7 +207,7 @@ def sensitivity_tables(found: Sensitivity) -> list[Table]:
     return tables
 
 
-def sensitivity_lines(found: Sensitivity) -> list[str]:
+def sensitivity_lines(found: "Sensitivity") -> list[str]:
     """Say what depends on the prior, and what is wrong with any row."""
     lines = [f"- {conclusion.text}" for conclusion in found.conclusions]
     wrong = {(row.model, row.label): row.verdict for row in found if not row.ok}
@@ -215,7 +215,7 @@ def sensitivity_lines(found: Sensitivity) -> list[str]:
     return lines
 
 
-def sensitivity_time(found: Sensitivity) -> str:
+def sensitivity_time(found: "Sensitivity") -> str:
     """Say how long it took."""
     return (
         f"{found.n_fits} posteriors in {found.seconds_fitting:.2f} s; with reading the data and "
@@ -223,13 +223,13 @@ def sensitivity_time(found: Sensitivity) -> str:
     )
 
 
-def _moved(row: SensitivityRow) -> str:
+def _moved(row: "SensitivityRow") -> str:
     if row.estimate is None or row.shift is None:
         return ""
     return f"{row.estimate:.3f}" + ("" if row.own else f" ({row.shift:+.2f})")
 
 
-def comparison_parts(found: ModelComparison) -> list[Table | str]:
+def comparison_parts(found: "ModelComparison") -> list[Table | str]:
     """Lay out each measure after the question that it answers: a row a model, the best first."""
     parts: list[Table | str] = []
     for criterion in CRITERIA:
@@ -257,7 +257,7 @@ def comparison_parts(found: ModelComparison) -> list[Table | str]:
     return parts
 
 
-def comparison_lines(found: ModelComparison) -> list[str]:
+def comparison_lines(found: "ModelComparison") -> list[str]:
     """Say which measures are missing and why, how to read the ranks, and whether to believe them.
 
     What is fine is said in one line: the largest numbers are in the tables.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,13 +16,14 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.errors import StorageError
 from bayes_mlm.estimates import to_csv
 from bayes_mlm.fitted import installed_versions
-from bayes_mlm.model_comparison import ModelComparison
-from bayes_mlm.plots import plot_sensitivity
 from bayes_mlm.published import PublishedRow
-from bayes_mlm.sensitivity.rows import Sensitivity
 from bayes_mlm.spec import Settings as RecordSettings
 from bayes_mlm.spec import dump_record
 from bayes_mlm.storage import save_fit, umask
+
+if TYPE_CHECKING:
+    from bayes_mlm.model_comparison import ModelComparison
+    from bayes_mlm.sensitivity.rows import Sensitivity
 
 
 def write_run(
@@ -79,7 +81,7 @@ def write_run(
     return tuple(folder / name for name in names)
 
 
-def write_sensitivity(folder: Path, found: Sensitivity) -> tuple[Path, ...]:
+def write_sensitivity(folder: Path, found: "Sensitivity") -> tuple[Path, ...]:
     """Write ``sensitivity.csv`` (a row a model, prior and quantity) and ``sensitivity.png``.
 
     Raises
@@ -87,6 +89,8 @@ def write_sensitivity(folder: Path, found: Sensitivity) -> tuple[Path, ...]:
     StorageError
         If the folder cannot be written to; then nothing is.
     """
+    from bayes_mlm.plots import plot_sensitivity
+
     figure = plot_sensitivity(found)
     with staged_folder(folder) as stage:
         (stage / "sensitivity.csv").write_text(found.to_csv(), encoding="utf-8")
@@ -94,7 +98,7 @@ def write_sensitivity(folder: Path, found: Sensitivity) -> tuple[Path, ...]:
     return folder / "sensitivity.csv", folder / "sensitivity.png"
 
 
-def write_comparison(folder: Path, found: ModelComparison) -> tuple[Path, ...]:
+def write_comparison(folder: Path, found: "ModelComparison") -> tuple[Path, ...]:
     """Write ``comparison.csv`` (a row a measure and model) and ``pointwise.csv``.
 
     Raises

@@ -1,5 +1,6 @@
 """Recover the group effects of a marginal model: draw them given its draws, exactly."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -42,14 +43,8 @@ def recover_effects(
     from p(theta | phi, y).
     """
     reduced = reduce(from_design(design))
-    kernel = make_kernel(reduced)
-    n_draws = draws.n_chains * draws.n_draws
-    sigma_e = draws["sigma_e"].reshape(n_draws)
-    given = Conditions(
-        beta=draws["beta"].reshape(n_draws, design.p),
-        root=effects_root(draws) / sigma_e[:, None, None],
-        sigma_e=sigma_e,
-    )
+    kernel, given = make_kernel(reduced), _conditions(design, draws)
+    n_draws = len(given.sigma_e)
     dims = ("group", "effect")
     if n_draws * design.J * design.q > max_effects:
         summary = summarise_effects(reduced, kernel, given)
@@ -64,9 +59,9 @@ def recover_effects(
 
 
 def effects_of_groups(
-    design: Design, draws: Draws, places: IntArray, random_seed: int
-) -> FloatArray:
-    """Give draws of the effects of some groups, stored or recovered.
+    design: Design, draws: Draws, rng: np.random.Generator
+) -> Callable[[IntArray], FloatArray]:
+    """Give what draws the effects of some groups: those stored, or else recovered.
 
     Given the other parameters the groups are independent, so that no other group's rows are
     needed where the draws of all of them would have been too many to keep.
@@ -76,35 +71,39 @@ def effects_of_groups(
     design : Design
         With group effects that are drawn from a distribution.
     draws : Draws
-    places : (G,) int array
-        Indices into the design's labels.
-    random_seed : int
-        That of the fit.
+    rng : numpy.random.Generator
 
     Returns
     -------
-    (S, G, q) array
-        Chains joined.
+    callable
+        Takes (G,) indices into the design's labels and gives (S, G, q) draws, chains joined.
     """
-    n_draws = draws.n_chains * draws.n_draws
     if "u" in draws.posterior:
-        stored: FloatArray = draws["u"][:, :, places].reshape(n_draws, len(places), design.q)
-        return stored
+        u = draws["u"].reshape(-1, design.J, design.q)
+        return lambda places: u[:, places]
     reduced = reduce(from_design(design))
-    sigma_e = draws["sigma_e"].reshape(n_draws)
-    given = Conditions(
-        beta=draws["beta"].reshape(n_draws, design.p),
+    kernel, given = make_kernel(reduced), _conditions(design, draws)
+
+    def recover(places: IntArray) -> FloatArray:
+        some = replace(
+            reduced,
+            c=reduced.c[places],
+            of_group=reduced.of_group[places],
+            labels=reduced.labels[places],
+        )
+        return draw_effects(some, kernel, given, rng)
+
+    return recover
+
+
+def _conditions(design: Design, draws: Draws) -> Conditions:
+    """Give what the group effects are conditional on, chains joined."""
+    sigma_e = draws["sigma_e"].ravel()
+    return Conditions(
+        beta=draws["beta"].reshape(sigma_e.size, design.p),
         root=effects_root(draws) / sigma_e[:, None, None],
         sigma_e=sigma_e,
     )
-    some = replace(
-        reduced,
-        c=reduced.c[places],
-        of_group=reduced.of_group[places],
-        labels=reduced.labels[places],
-    )
-    rng = np.random.default_rng(np.random.SeedSequence(random_seed, spawn_key=(2,)))
-    return draw_effects(some, make_kernel(reduced), given, rng)
 
 
 def effects_root(draws: Draws) -> FloatArray:

@@ -216,3 +216,10 @@ def test_predict_refuses_what_the_kind_cannot_answer(run, no_sampling, tmp_path)
     code, _, err = run("predict", "hsb_pooled", "--new", "rows.csv", "--question", "existing_group")
     assert code == 1
     assert "question='population' only" in err
+
+
+def test_setting_only_what_is_compared_is_refused(run):
+    """It would be left out in silence: a question is not asked of the predictor that it sets."""
+    code, out, err = run("effects", "hsb_sector_ses", "--contrast", "sector", "--at", "sector=1")
+    assert (code, out) == (1, "")
+    assert "sets what is itself compared" in err

@@ -324,7 +324,7 @@ def test_recovered_effects_have_their_exact_distribution():
         }
         draws = Draws(posterior=one, sample_stats={}, coords=own.coords)
         places = np.array([3, 11])
-        u = effects_of_groups(design, draws, places, 5)
+        u = effects_of_groups(design, draws, np.random.default_rng(5))(places)
         sigma_e = draws["sigma_e"].ravel()[0]
         lam = effects_root(replace(draws))[:1] / sigma_e
         moments = group_effects(reduce(from_design(design)), lam, draws["beta"][0, :1])
@@ -335,7 +335,7 @@ def test_recovered_effects_have_their_exact_distribution():
             assert np.abs(z).max() < 4.5  # four numbers; one in 30,000 would fail
             np.testing.assert_allclose(np.cov(u[:, k].T), cov, atol=0.05 * np.diagonal(cov).max())
         assert draws.posterior["sigma_e"].dims == SAMPLE_DIMS
-        stored = effects_of_groups(design, own, places, 5)
+        stored = effects_of_groups(design, own, np.random.default_rng(5))(places)
         np.testing.assert_array_equal(stored, own["u"][:, :, places].reshape(-1, 2, design.q))
 
 

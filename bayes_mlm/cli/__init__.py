@@ -16,13 +16,15 @@ from bayes_mlm.cli.options import (
     EXIT_INPUT,
     EXIT_VERDICT,
     Chains,
+    Data,
     Draws,
     Mass,
+    Missing,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
-    seed_of,
+    settings_for,
     status,
 )
 from bayes_mlm.cli.plot import plot
@@ -69,9 +71,7 @@ app.command()(reproduce)
 @app.command()
 def fit(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     engine: Annotated[
         Engine,
         typer.Option(help="auto: direct (exact, independent draws) where it can, else nuts."),
@@ -86,9 +86,7 @@ def fit(
     group_level: Annotated[
         list[str] | None, typer.Option(help="A column that must be constant within groups.")
     ] = None,
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     prior: Annotated[
         list[str] | None, typer.Option(help='For example "sigma_u=HalfNormal(5)"; repeatable.')
     ] = None,
@@ -115,7 +113,7 @@ def fit(
     started = time.monotonic()
     from bayes_mlm import console as show
     from bayes_mlm.analysis import analyse
-    from bayes_mlm.fitting import as_record, make_settings
+    from bayes_mlm.fitting import as_record
     from bayes_mlm.outputs import check_folder, write_run
 
     if out is not None:
@@ -134,14 +132,7 @@ def fit(
             f"--engine {engine} has no priors and no draws; leave --prior, --draws, --tune and "
             "--chains away, or choose --engine auto"
         )
-    settings = make_settings(
-        record,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        random_seed=seed_of(record, random_seed),
-        target_accept=target_accept,
-    )
+    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
         null = _null_of(record, data, settings, engine, mass)
         analysis = analyse(

@@ -8,12 +8,14 @@ import typer
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
+    Data,
     Draws,
+    Missing,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
-    seed_of,
+    settings_for,
     status,
 )
 
@@ -25,16 +27,12 @@ def compare(
         list[str],
         typer.Argument(help="Two or more formulas, bundled models, or records (.toml)."),
     ],
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     engine: Annotated[
         Engine,
         typer.Option(help="auto: direct where it can; it alone gives the marginal likelihood."),
     ] = "auto",
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -51,7 +49,7 @@ def compare(
     """
     from bayes_mlm import console as show
     from bayes_mlm.errors import EngineError
-    from bayes_mlm.fitting import as_record, design_of, fit_design, make_settings
+    from bayes_mlm.fitting import as_record, design_of, fit_design
     from bayes_mlm.model_comparison import check_comparable, compare_models
     from bayes_mlm.outputs import check_folder, write_comparison
 
@@ -64,15 +62,7 @@ def compare(
         raise EngineError(f"{twice!r} is given twice; leave one out")
     records = [as_record(one, data, missing=missing) for one in model]
     settings = [
-        make_settings(
-            record,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            random_seed=seed_of(record, random_seed),
-            target_accept=target_accept,
-        )
-        for record in records
+        settings_for(record, draws, tune, chains, random_seed, target_accept) for record in records
     ]
     designs = [design_of(record, data) for record in records]
     for other, design in zip(model, designs, strict=True):

@@ -8,13 +8,15 @@ import typer
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
+    Data,
     Draws,
     Mass,
+    Missing,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
-    seed_of,
+    settings_for,
     status,
 )
 
@@ -32,9 +34,7 @@ Engine = Literal["auto", "direct", "nuts", "reml"]
 
 def contextual(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     mean: Annotated[
         list[str] | None,
         typer.Option(help="A column that holds group means: ses=meanses; repeatable."),
@@ -43,9 +43,7 @@ def contextual(
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
     ] = "auto",
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -69,7 +67,7 @@ def contextual(
         said,
     )
     from bayes_mlm.errors import DesignError
-    from bayes_mlm.fitting import as_record, fit_design, make_settings
+    from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.hausman_test import hausman
     from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.summary import check_mass
@@ -80,14 +78,7 @@ def contextual(
     means = _read_means(mean or [])
     record = as_record(model, data, group=group, missing=missing)
     record, design, laid_out = _two_levels(record, data, means)
-    settings = make_settings(
-        record,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        random_seed=seed_of(record, random_seed),
-        target_accept=target_accept,
-    )
+    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     tables = []
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
         if engine != "reml":

@@ -9,15 +9,17 @@ import typer
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
+    Data,
     Draws,
     Mass,
+    Missing,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
+    settings_for,
     status,
 )
-from bayes_mlm.cli.posterior import posterior
 from bayes_mlm.errors import EngineError
 
 if TYPE_CHECKING:
@@ -30,9 +32,7 @@ Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
 def effects(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     contrast: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,9 +61,7 @@ def effects(
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
     ] = "auto",
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -83,7 +81,7 @@ def effects(
     from bayes_mlm.analysis import check_engine
     from bayes_mlm.classical import fit_classical
     from bayes_mlm.effects.rows import read_again, rebuild
-    from bayes_mlm.fitting import as_record, design_of
+    from bayes_mlm.fitting import as_record, design_of, fit_design
     from bayes_mlm.outputs import check_folder, staged_folder
 
     if out is not None:
@@ -99,17 +97,8 @@ def effects(
     found, zeros = _answer(asked, fit_classical(design, mass=mass), data=source, design=design)
     if engine != "reml" and engine != "ols":
         with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-            fit = posterior(
-                record,
-                design,
-                engine,
-                draws=draws,
-                tune=tune,
-                chains=chains,
-                random_seed=random_seed,
-                target_accept=target_accept,
-                progressbar=shown,
-            )
+            settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+            fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(asked, fit, data=source)
     console = show.make_console()
     for part in [*found, *zeros]:
@@ -153,10 +142,18 @@ def _read(
         raise EngineError("give what is asked for: --contrast sector, or --slope ses")
     if crossing is not None and not contrast:
         raise EngineError("--crossing is that of a difference; give it too: --contrast sector")
+    contrasts, settings = tuple(_read_contrast(text) for text in contrast), _read_at(at)
+    questions = {*(name for name, _ in contrasts), *slope}
+    for name in settings:
+        if questions == {name}:
+            raise EngineError(
+                f"--at {name} sets what is itself compared, and nothing else is asked; leave it "
+                "out, or ask for another contrast or slope beside"
+            )
     return _Asked(
-        contrasts=tuple(_read_contrast(text) for text in contrast),
+        contrasts=contrasts,
         slopes=tuple(slope),
-        at=_read_at(at),
+        at=settings,
         crossing=crossing,
         rope=_read_rope(rope),
         mass=mass,

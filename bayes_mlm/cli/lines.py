@@ -8,15 +8,17 @@ import typer
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
+    Data,
     Draws,
     Mass,
+    Missing,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
+    settings_for,
     status,
 )
-from bayes_mlm.cli.posterior import posterior
 from bayes_mlm.errors import EngineError
 
 if TYPE_CHECKING:
@@ -26,9 +28,7 @@ if TYPE_CHECKING:
 
 def lines(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Label of a group; repeatable. Without: every group.")
     ] = None,
@@ -41,9 +41,7 @@ def lines(
     engine: Annotated[
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -57,7 +55,7 @@ def lines(
 ) -> None:
     """Give each group its own intercept, slope and line, with REML's beside them."""
     from bayes_mlm import console as show
-    from bayes_mlm.fitting import as_record, design_of
+    from bayes_mlm.fitting import as_record, design_of, fit_design
     from bayes_mlm.level_two import own_weights
     from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.own_lines import group_lines
@@ -70,17 +68,8 @@ def lines(
     own_weights(design)  # a model without such effects is told before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        fit = posterior(
-            record,
-            design,
-            engine,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            random_seed=random_seed,
-            target_accept=target_accept,
-            progressbar=shown,
-        )
+        settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+        fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
     found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=data)
     console = show.make_console()
     console.print(str(found), soft_wrap=True)

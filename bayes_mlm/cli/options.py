@@ -1,7 +1,7 @@
 """Name what the commands of the command line share: exit codes, options, seed, progress."""
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,12 +10,17 @@ from bayes_mlm.cli.progress import steps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bayes_mlm.fitted import Settings
     from bayes_mlm.spec import Record
 
 EXIT_INPUT, EXIT_USAGE, EXIT_VERDICT = 1, 2, 3
 # Fixed, so that two people who type the same command read the same numbers.
 DEFAULT_SEED = 1982
 
+Data = Annotated[
+    str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+]
+Missing = Annotated[Literal["error", "drop"], typer.Option(help="What to do with missing values.")]
 Seed = Annotated[
     int | None,
     typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
@@ -32,6 +37,27 @@ def seed_of(record: "Record", asked: int | None) -> int:
     """Settle the seed: the one asked for, else the record's, else the fixed one."""
     given = record.settings.random_seed if asked is None else asked
     return DEFAULT_SEED if given is None else given
+
+
+def settings_for(
+    record: "Record",
+    draws: int | None,
+    tune: int | None,
+    chains: int | None,
+    random_seed: int | None,
+    target_accept: float,
+) -> "Settings":
+    """Settle how a record is drawn from: as asked for, else as it says, else the defaults."""
+    from bayes_mlm.fitting import make_settings
+
+    return make_settings(
+        record,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        random_seed=seed_of(record, random_seed),
+        target_accept=target_accept,
+    )
 
 
 @contextmanager

@@ -10,13 +10,15 @@ from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
+    Data,
     Draws,
     Mass,
+    Missing,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
-    seed_of,
+    settings_for,
     status,
 )
 from bayes_mlm.errors import EngineError, SpecError, StorageError
@@ -48,15 +50,11 @@ def plot(
     list_all: Annotated[
         bool, typer.Option("--list", help="Name every figure, and what it shows.")
     ] = False,
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; some figures are of nuts only.")
     ] = "auto",
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -72,7 +70,6 @@ def plot(
     """Draw one figure of a model, or of a ladder of models, into a file."""
     from bayes_mlm import console as show
     from bayes_mlm.fitted import Settings
-    from bayes_mlm.fitting import make_settings
     from bayes_mlm.ladder import analyse_ladder
     from bayes_mlm.plots.catalogue import CATALOGUE
 
@@ -86,15 +83,8 @@ def plot(
     _check(file)
     ladder = _records(entry, model or [], data, missing)
 
-    def settings_of(record: "Record") -> Settings:
-        return make_settings(
-            record,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            random_seed=seed_of(record, random_seed),
-            target_accept=target_accept,
-        )
+    def settings_of(record: "Record") -> "Settings":
+        return settings_for(record, draws, tune, chains, random_seed, target_accept)
 
     many = "a model" if len(ladder) == 1 else f"{len(ladder)} models"
     with status(f"fitting {many}", quiet=quiet, own_bar=engine == "nuts") as bar:

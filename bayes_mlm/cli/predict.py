@@ -10,14 +10,13 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Draws,
-    Mass,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
+    settings_for,
     status,
 )
-from bayes_mlm.cli.posterior import posterior
 
 Engine = Literal["auto", "direct", "nuts"]
 Question = Literal["existing_group", "new_group", "population"]
@@ -56,7 +55,7 @@ def predict(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Annotated[float, typer.Option(help="Probability of the intervals (equal tails).")] = 0.94,
     out: Annotated[
         Path | None, typer.Option(help="CSV file: the rows with their predictions.")
     ] = None,
@@ -64,7 +63,7 @@ def predict(
 ) -> None:
     """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
     from bayes_mlm import console as show
-    from bayes_mlm.fitting import as_record, design_of, read_data
+    from bayes_mlm.fitting import as_record, design_of, fit_design, read_data
     from bayes_mlm.prediction import check_rows
     from bayes_mlm.prediction import predict as predict_rows
 
@@ -75,17 +74,8 @@ def predict(
     design = design_of(record, data)
     check_rows(design, rows, question=question)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        fit = posterior(
-            record,
-            design,
-            engine,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            random_seed=random_seed,
-            target_accept=target_accept,
-            progressbar=shown,
-        )
+        settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+        fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
     found = predict_rows(fit, rows, question=question, kind=kind, mass=mass)
     console = show.make_console()
     if out is None or not quiet:

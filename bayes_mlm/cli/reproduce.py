@@ -15,7 +15,7 @@ from bayes_mlm.cli.options import (
     Seed,
     TargetAccept,
     Tune,
-    seed_of,
+    settings_for,
 )
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.showing import print_analysis, report_of
@@ -42,7 +42,6 @@ def reproduce(
     started = time.monotonic()
     from bayes_mlm import console as show
     from bayes_mlm.fitted import Settings
-    from bayes_mlm.fitting import make_settings
     from bayes_mlm.ladder import analyse_ladder
     from bayes_mlm.outputs import check_folder, write_run
     from bayes_mlm.published import tally
@@ -54,15 +53,8 @@ def reproduce(
     ladder = records(WORKED_STUDY)
     engines: list[Literal["direct", "nuts"]] = ["direct"] if quick else ["direct", "nuts"]
 
-    def settings_of(record: Record) -> Settings:
-        return make_settings(
-            record,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            random_seed=seed_of(record, random_seed),
-            target_accept=target_accept,
-        )
+    def settings_of(record: "Record") -> "Settings":
+        return settings_for(record, draws, tune, chains, random_seed, target_accept)
 
     for record in ladder:  # whatever is wrong with them is said before processes are started
         settings_of(record)

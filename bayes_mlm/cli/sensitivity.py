@@ -1,11 +1,11 @@
 """Run `bayes-mlm sensitivity`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from bayes_mlm.cli.options import EXIT_VERDICT, Mass, Quiet, Seed, seed_of
+from bayes_mlm.cli.options import EXIT_VERDICT, Data, Mass, Missing, Quiet, Seed, seed_of
 
 
 def sensitivity(
@@ -16,9 +16,7 @@ def sensitivity(
             show_default=False,
         ),
     ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     prior: Annotated[
         list[str] | None,
         typer.Option(help='On sigma_u, such as "HalfNormal(5)"; repeatable (default: eight).'),
@@ -27,9 +25,7 @@ def sensitivity(
         list[str] | None,
         typer.Option(help="A coefficient to look at; repeatable (default: those of groups)."),
     ] = None,
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     mass: Mass = 0.94,
     random_seed: Seed = None,
     out: Annotated[

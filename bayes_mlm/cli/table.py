@@ -9,13 +9,15 @@ from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
+    Data,
     Draws,
     Mass,
+    Missing,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
-    seed_of,
+    settings_for,
     status,
 )
 from bayes_mlm.errors import EngineError, StorageError
@@ -40,9 +42,7 @@ def table(
             show_default=False,
         ),
     ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     format: Annotated[  # noqa: A002  (the option's name)
         Format | None,
         typer.Option("--format", help="Default: by the ending of --out, else markdown."),
@@ -57,9 +57,7 @@ def table(
     interval: Annotated[
         bool, typer.Option("--interval", help="Intervals below the estimates, not sds or errors.")
     ] = False,
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -74,7 +72,7 @@ def table(
     A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
     """
     from bayes_mlm.fitted import Settings
-    from bayes_mlm.fitting import as_record, make_settings
+    from bayes_mlm.fitting import as_record
     from bayes_mlm.ladder import analyse_ladder
     from bayes_mlm.publication import publication_table, render
     from bayes_mlm.spec import WORKED_STUDY, Record, records
@@ -90,15 +88,8 @@ def table(
     ladder = [as_record(one, data, missing=missing) for one in asked]
     ladder = ladder or list(records(WORKED_STUDY))
 
-    def settings_of(record: Record) -> Settings:
-        return make_settings(
-            record,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            random_seed=seed_of(record, random_seed),
-            target_accept=target_accept,
-        )
+    def settings_of(record: "Record") -> "Settings":
+        return settings_for(record, draws, tune, chains, random_seed, target_accept)
 
     drawn = [one for one in engines if one != "reml"]
     text = f"fitting {len(ladder)} models"

@@ -8,13 +8,15 @@ import typer
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
+    Data,
     Draws,
     Mass,
+    Missing,
     Quiet,
     Seed,
     TargetAccept,
     Tune,
-    seed_of,
+    settings_for,
     status,
 )
 
@@ -32,9 +34,7 @@ Engine = Literal["auto", "direct", "nuts", "reml"]
 
 def variance(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
-    data: Annotated[
-        str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
-    ] = None,
+    data: Data = None,
     null: Annotated[
         str | None,
         typer.Option(
@@ -48,9 +48,7 @@ def variance(
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
     ] = "auto",
-    missing: Annotated[
-        Literal["error", "drop"], typer.Option(help="What to do with missing values.")
-    ] = "error",
+    missing: Missing = "error",
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -66,7 +64,7 @@ def variance(
     """
     from bayes_mlm import console as show
     from bayes_mlm.classical import fit_classical
-    from bayes_mlm.fitting import as_record, design_of, fit_design, make_settings
+    from bayes_mlm.fitting import as_record, design_of, fit_design
     from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.summary import check_mass
     from bayes_mlm.variance import (
@@ -82,14 +80,7 @@ def variance(
     check_mass(mass)
     record = as_record(model, data, missing=missing)
     points = _read_points(at or [])
-    settings = make_settings(
-        record,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        random_seed=seed_of(record, random_seed),
-        target_accept=target_accept,
-    )
+    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     design = design_of(record, data)
     along(design, points)  # a wrong name is said before anything is fitted
     found_null = _null_of(record, design, null, data)

@@ -102,7 +102,8 @@ def group_lines(
     _check_along(fitted, along)
     grid = _grid(table.columns[along], x)
     beta = np.asarray(fit.draws["beta"]).reshape(-1, design.p)
-    u = effects_of_groups(design, fit.draws, places, fit.settings.random_seed)
+    seed = np.random.SeedSequence(fit.settings.random_seed, spawn_key=(2,))
+    u = effects_of_groups(design, fit.draws, np.random.default_rng(seed))(places)
     reml = _reml(design) if classical is None else classical
     rows = rows_along(design, table, along, grid, places)
     coefficients = [

@@ -13,7 +13,7 @@ from bayes_mlm.pictures.roles import Roles, base_columns, roles_of
 from bayes_mlm.pictures.wording import count, estimate, number, percent
 from bayes_mlm.summary import shortest_interval
 
-_POINTS, _BINS = 121, 40
+_POINTS, _BINS = 401, 40
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,16 +100,17 @@ class SideDifference:
         """Between which values of the predictor one side is credibly above the other."""
         told = []
         first, second = self.sides
-        for sign, (above, below), many in zip(
-            (self.lower > 0, self.upper < 0),
+        for bound, (above, below), many in zip(
+            (self.lower, -self.upper),
             ((second, first), (first, second)),
             self.rows_away,
             strict=True,
         ):
-            places = np.flatnonzero(sign)
+            places = np.flatnonzero(bound > 0)
             if not places.size:
                 continue
-            start, stop = (float(self.x[k]) for k in (places[0], places[-1]))
+            start = _zero(self.x, bound, int(places[0]), int(places[0]) - 1)
+            stop = _zero(self.x, bound, int(places[-1]), int(places[-1]) + 1)
             spread = float(self.x[-1] - self.x[0]) / 20
             where = f"for {self.slope} from {number(start, spread)} to {number(stop, spread)}"
             if places.size == self.x.size:
@@ -124,6 +125,14 @@ class SideDifference:
         if not told:
             return "Nowhere is one side credibly above the other."
         return f"{'; '.join(told)}."
+
+
+def _zero(x: Floats, bound: Floats, inside: int, outside: int) -> float:
+    """Give where a bound reaches zero between two places of x; the end of x if it does not."""
+    if not 0 <= outside < x.size:
+        return float(x[inside])
+    share = bound[inside] / (bound[inside] - bound[outside])
+    return float(x[inside] + share * (x[outside] - x[inside]))
 
 
 def side_difference(analysis: Analysis) -> SideDifference | None:
@@ -144,7 +153,9 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
     x = np.linspace(float(values.min()), float(values.max()), _POINTS)
     rows = _difference_rows(design, roles, x)
     drawn = samples(fit.draws, "beta") @ rows.T
-    lower, upper = shortest_interval(drawn, analysis.mass)
+    # Equal tails, as bands have everywhere and as `effects` finds its stretches.
+    tail = 0.5 * (1.0 - analysis.mass)
+    lower, upper = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
     changes = (drawn[:, -1] - drawn[:, 0]) / (x[-1] - x[0])
     change_lower, change_upper = shortest_interval(changes[:, None], analysis.mass)
     bins = np.linspace(x[0], x[-1], _BINS + 1)

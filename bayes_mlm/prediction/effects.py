@@ -1,19 +1,14 @@
 """Give draws of the effects of the groups that rows are predicted in."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from bayes_mlm.design import Floats, Ints
-from bayes_mlm.direct.effects import Conditions, draw_effects
-from bayes_mlm.direct.quadratic import make_kernel
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.prediction.result import Question
-from bayes_mlm.recovery import effects_root
-from bayes_mlm.reduced import reduce
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.recovery import effects_of_groups, effects_root
 
 # Rows and groups worked on at a time, so that draws by rows need not all be held.
 _ROWS, _GROUPS = 1_000, 250
@@ -48,37 +43,12 @@ def effects_for(fit: Fit, question: Question, rng: np.random.Generator, *, drawn
             return np.asarray(noise @ root.swapaxes(1, 2))
 
         return invent
-    if "u" in fit.draws.posterior:
-        u = flat(fit, "u")
-        return lambda codes: u[:, codes]
-    if fit.design.kind == "no_pooling":
+    if fit.design.kind == "no_pooling" and "u" not in fit.draws.posterior:
         raise EngineError(
             "the own intercepts of so many groups were summarised, not drawn; fit with fewer draws "
             "(draws=..., --draws) to predict from them"
         )
-    return _recovered(fit, rng)
-
-
-def _recovered(fit: Fit, rng: np.random.Generator) -> Callable[[Ints], Floats]:
-    """Draw the effects of some groups given everything else, where they were summarised."""
-    reduced = reduce(from_design(fit.design))
-    kernel, sigma_e = make_kernel(reduced), flat(fit, "sigma_e")
-    given = Conditions(
-        beta=flat(fit, "beta"),
-        root=effects_root(fit.draws) / sigma_e[:, None, None],
-        sigma_e=sigma_e,
-    )
-
-    def recover(codes: Ints) -> Floats:
-        some = replace(
-            reduced,
-            c=reduced.c[codes],
-            of_group=reduced.of_group[codes],
-            labels=reduced.labels[codes],
-        )
-        return draw_effects(some, kernel, given, rng)
-
-    return recover
+    return effects_of_groups(fit.design, fit.draws, rng)
 
 
 def batches(codes: Ints, effects: Effects) -> Iterator[tuple[Ints, Ints, Floats | None]]:
