@@ -132,7 +132,7 @@ def analyse(
         check_engine(engine, design)
     # One pass over the rows serves every engine.
     statistics = from_design(design) if design.q else None
-    on_engine("reml" if has_random_effects(design) else "ols")
+    on_engine("reml" if has_random_effects(design) or design.residual is not None else "ols")
     classical = fit_classical(design, mass=mass, check=check, statistics=statistics)
     fits = []
     for engine in engines:
@@ -181,10 +181,16 @@ def check_engine(engine: str, design: Design) -> None:
     if engine not in get_args(Engine):
         raise EngineError(f"unknown engine {engine!r}; allowed: auto, direct, nuts, reml, ols")
     random_effects = has_random_effects(design)
-    if engine == "reml" and not random_effects:
+    structure = design.residual
+    if engine == "reml" and not (random_effects or structure is not None):
         raise EngineError(
             f"a {design.kind} model has no group effects for REML; use --engine ols, or add "
             "(1 | group) to the formula"
+        )
+    if engine == "ols" and structure is not None:
+        raise EngineError(
+            f"OLS has independent residuals of one sd, and the model asks for "
+            f"{structure.asked}; use --engine reml"
         )
     if engine == "ols" and random_effects:
         raise EngineError(

@@ -11,7 +11,7 @@ from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.ols import OlsFit, fit_ols
 from bayes_mlm.reml import RemlFit, fit_reml
-from bayes_mlm.reml.inference import Interval
+from bayes_mlm.reml.inference import Interval, ResidualEstimates
 from bayes_mlm.sufficient import Sufficient
 from bayes_mlm.summary import DEFAULT_MASS, check_mass
 from bayes_mlm.verdict import Finding, Verdict
@@ -31,7 +31,7 @@ def fit_classical(
     check: bool = False,
     statistics: Sufficient | None = None,
 ) -> Classical:
-    """Fit by REML if the design has group effects, else by OLS.
+    """Fit by REML if the design has group effects or a residual structure, else by OLS.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def fit_classical(
     6.0856
     """
     check_mass(mass)
-    if has_random_effects(design):
+    if has_random_effects(design) or design.residual is not None:
         return fit_reml(design, level=mass, check=check, statistics=statistics)
     return fit_ols(design, level=mass)
 
@@ -96,6 +96,8 @@ def summarise_classical(
                 )
                 rows += [(key, float(value), None, None) for key, value in explained.items()]
         verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
+        if design.residual is not None and design.residual.asked.family != "gaussian":
+            verdict = Verdict((*verdict.findings, Finding("family", True, _GAUSSIAN)))
         if fit.singular:  # an ordinary outcome with few or similar groups, and no fault of the fit
             verdict = Verdict((*verdict.findings, Finding("singular", True, _SINGULAR)))
         interval = f"{_level(fit):.0%} CI"
@@ -122,6 +124,7 @@ def summarise_classical(
     )
 
 
+_GAUSSIAN = "the posterior has Student-t residuals; REML takes them as normal"
 _SINGULAR = (
     "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
     "the intervals and the posterior say what else is likely"
@@ -149,12 +152,30 @@ def _variances(fit: RemlFit, design: Design) -> Iterator[_Row]:
         yield f"rho_u[{pair}]", float(fit.rho_u[a, b]), float(fit.errors.rho_u[a, b]), None
     span = None if spans is None else spans.sigma_e
     yield "sigma_e", fit.sigma_e, fit.errors.sigma_e, span
+    if fit.residual is not None:
+        yield from _residual(fit.residual)
+
+
+def _residual(found: ResidualEstimates) -> Iterator[_Row]:
+    columns = (found.strata, found.sigma_e, found.sigma_e_se, found.sigma_e_interval)
+    if found.strata:
+        for name, sd, error, span in zip(*columns, strict=True):
+            yield f"sigma_e[{name}]", float(sd), float(error), span
+    if found.rho_e is not None:
+        yield "rho_e", found.rho_e, found.rho_e_se, found.rho_e_interval
 
 
 def _from_icc(fit: RemlFit, design: Design) -> Iterator[_Row]:
     assert fit.icc is not None  # for mypy: the caller looked
     span = None if fit.intervals is None else fit.intervals.icc
     yield "icc", fit.icc, fit.errors.icc, span
+    if fit.residual is not None:
+        own = fit.residual
+        for name, share, interval in zip(own.strata, own.icc, own.icc_interval, strict=True):
+            yield f"icc[{name}]", share, None, interval
+        if own.rho_e is not None:
+            yield "corr_next", float(posterior.correlation_at(fit.icc, own.rho_e)), None, None
+        return
     values = posterior.derived(design, fit.icc)
     for name, value in values.items():
         carried = None

@@ -39,7 +39,8 @@ def analysis_title(analysis: Analysis) -> str:
     if design.group is not None:
         rows += f", {design.J} groups ({design.group})"
     dropped = f", {design.n_dropped} rows dropped (missing values)" if design.n_dropped else ""
-    return f"{record.name}: {record.formula} [{record.kind}]\n{rows}{dropped}"
+    residual = "" if design.residual is None else f"; residuals: {design.residual.asked}"
+    return f"{record.name}: {record.formula} [{record.kind}]\n{rows}{dropped}{residual}"
 
 
 def estimates_table(analysis: Analysis) -> Table:
@@ -78,9 +79,14 @@ def estimates_table(analysis: Analysis) -> Table:
     return table
 
 
+_PROFILE = "t or Wald for beta, profile for sigma and icc"
+
+
 def _legend(analysis: Analysis, drawn: bool, printed: bool) -> list[str]:
     """Explain the columns that are there."""
-    texts = ["CI: t or Wald for beta, profile for sigma and icc."]
+    structure = analysis.design.residual is not None
+    ends = "Wald for beta, and for sigma, rho and icc" if structure else _PROFILE
+    texts = [f"CI: {ends}."]
     if drawn:
         texts.insert(0, "direct, nuts: posterior means; HDI: highest density interval.")
     if drawn and any(row.quantity == "r2_between" for row in analysis.compared):

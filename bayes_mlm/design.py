@@ -4,7 +4,7 @@ A `Design` is made once (`build_design`) and handed to the factories, to REML an
 what they disagree about is never the data. `bayes_mlm.kinds` lays it out for a kind of model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from bayes_mlm.data import (
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
 from bayes_mlm.errors import DesignError
 from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.residual import Residual, ResidualRows, as_residual, lay_out_residual
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -70,6 +71,8 @@ class Design:
         Rows left out because of missing values, by the user's explicit wish.
     notes : tuple of str
         Remarks on the data that a reader of the results should see.
+    residual : ResidualRows or None
+        How residuals depart from independent normals of one sd; None if they do not.
     """
 
     y: Floats
@@ -88,6 +91,7 @@ class Design:
     base: "GroupMeans | None" = None
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
+    residual: ResidualRows | None = None
 
     def __repr__(self) -> str:
         """Say what the design is of, and its size."""
@@ -179,6 +183,7 @@ def build_design(
     group: str | None = None,
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
+    residual: Residual | Mapping[str, Any] | None = None,
 ) -> Design:
     """Evaluate a formula on a table, after checking that the two make an estimable model.
 
@@ -194,6 +199,9 @@ def build_design(
         What to do with rows that miss a value in a column the model uses.
     group_level : sequence of str
         Columns declared to be properties of the group; an error if one varies within a group.
+    residual : Residual or mapping, optional
+        How residuals depart from independent normals of one sd: ``{"sigma": "sector"}``,
+        ``{"ar": "age"}``, ``{"family": "student_t"}``; see `bayes_mlm.residual`.
 
     Returns
     -------
@@ -202,7 +210,7 @@ def build_design(
 
     Raises
     ------
-    DataError, FormulaError, DesignError
+    DataError, FormulaError, SpecError, DesignError
         If the table, the formula or the two together cannot make the model.
 
     Examples
@@ -224,7 +232,10 @@ def build_design(
             "give one of them"
         )
     group = parsed.group or group
-    names = list(dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level]))
+    asked = as_residual(residual)
+    names = list(
+        dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level, *asked.columns])
+    )
     require_columns(table, names)
     kept = handle_missing(table, names, missing=missing)
     table = kept.table
@@ -240,6 +251,7 @@ def build_design(
         check_group_level(table, group, group_level)
     check_predictors(table, [name for name in parsed.predictor_columns if name != group])
     encoding = learn_encoding(parsed, table, group=group)
+    structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
     arrays = encode(encoding, table)
     design = Design(
         y=arrays.y,
@@ -257,7 +269,8 @@ def build_design(
         correlated=parsed.correlated,
         base=_group_means(arrays.X, arrays.terms, codes, labels.size) if group else None,
         n_dropped=kept.n_dropped,
-        notes=notes,
+        notes=(*notes, *(() if structure is None else structure.notes)),
+        residual=structure,
     )
     check_estimable(design)
     return design

@@ -12,7 +12,11 @@ parameter           default                            in words
 ``u``               Normal(mean(y), 10 s_y)            no pooling: all but flat
 ``sigma_u[k]``      HalfStudentT(3, s_y)  (/ s_k)      heavy tail, finite at zero
 ``rho_u``           LKJ(2)                             mildly against correlations of ±1
-``sigma_e``         HalfStudentT(3, s_y)
+``sigma_e``         HalfStudentT(3, s_y)               each one of several too
+``rho_e``           Uniform(-1, 1), or (0, 1) where    flat over what it may be
+                    time is not in whole steps
+``nu``              Gamma(2, 0.1), cut to above 2      Juárez & Steel (2010): from heavy
+                                                       tails to all but normal
 =================== ================================== =========================================
 
 The intercept's prior is stated where the predictors are at their means, because at zero (the year
@@ -47,6 +51,11 @@ class ModelPriors:
         LKJ, when there are group effects that may correlate; None for independent ones.
     sigma_e : Prior
         The residual sd.
+    sigma_e_by : tuple of Prior
+        One a residual sd where they differ by the levels of a factor; then `sigma_e`, the sd over
+        all rows, follows from them.
+    rho_e, nu : Prior or None
+        Of AR(1) residuals, and of Student-t ones.
     """
 
     beta: tuple[Prior, ...]
@@ -54,6 +63,9 @@ class ModelPriors:
     sigma_u: tuple[Prior, ...]
     rho_u: Prior | None
     sigma_e: Prior
+    sigma_e_by: tuple[Prior, ...] = ()
+    rho_e: Prior | None = None
+    nu: Prior | None = None
 
     def by_name(self, design: Design) -> dict[str, Prior]:
         """List the priors under the names the tables use, in the design's order.
@@ -80,7 +92,16 @@ class ModelPriors:
             named["sigma_u" if design.has_icc else f"sigma_u[{effect}]"] = prior
         if self.rho_u is not None:
             named["rho_u"] = self.rho_u
-        return named | {"sigma_e": self.sigma_e}
+        strata = () if design.residual is None else design.residual.strata
+        for stratum, prior in zip(strata, self.sigma_e_by, strict=True):
+            named[f"sigma_e[{stratum}]"] = prior
+        if not strata:
+            named["sigma_e"] = self.sigma_e
+        if self.rho_e is not None:
+            named["rho_e"] = self.rho_e
+        if self.nu is not None:
+            named["nu"] = self.nu
+        return named
 
 
 def model_priors(
@@ -105,7 +126,17 @@ def model_priors(
     if isinstance(priors, ModelPriors):
         correlated = priors.rho_u is not None
         sizes = len(priors.beta), len(priors.sigma_u), correlated
-        if sizes != (design.p, _n_sigma_u(design), bool(design.effect_pairs)):
+        own = design.residual
+        structure = (
+            0 if own is None else len(own.strata),
+            own is not None and own.asked.ar is not None,
+            own is not None and own.asked.family == "student_t",
+        )
+        given_structure = len(priors.sigma_e_by), priors.rho_e is not None, priors.nu is not None
+        if (
+            sizes != (design.p, _n_sigma_u(design), bool(design.effect_pairs))
+            or structure != given_structure
+        ):
             raise PriorError("these priors were made for another design; make them for this one")
         return priors
     given = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
@@ -136,7 +167,26 @@ def model_priors(
         sigma_u=tuple(group_sd(k, effect) for k, effect in enumerate(effects)),
         rho_u=given.get("rho_u", Prior("LKJ", (("eta", 2.0),))) if design.effect_pairs else None,
         sigma_e=given.get("sigma_e", pooled_sd),
+        **_residual_priors(design, given, pooled_sd),
     )
+
+
+def _residual_priors(design: Design, given: Mapping[str, Prior], sd: Prior) -> dict[str, Any]:
+    """Give the priors of what residuals have beside one sd."""
+    own = design.residual
+    if own is None:
+        return {}
+    found: dict[str, Any] = {
+        "sigma_e_by": tuple(
+            given.get(f"sigma_e[{name}]", given.get("sigma_e", sd)) for name in own.strata
+        )
+    }
+    if own.asked.ar is not None:
+        flat = Prior("Uniform", (("lower", own.least_rho), ("upper", 1.0)))
+        found["rho_e"] = given.get("rho_e", flat)
+    if own.asked.family == "student_t":
+        found["nu"] = given.get("nu", Prior("Gamma", (("alpha", 2.0), ("beta", 0.1))))
+    return found
 
 
 def _n_sigma_u(design: Design) -> int:
@@ -164,6 +214,11 @@ def _check_names(design: Design, given: Mapping[str, Prior]) -> None:
     elif design.q:
         allowed += ["sigma_u", *(f"sigma_u[{effect}]" for effect in design.effects)]
         allowed += ["rho_u"] if design.effect_pairs else []
+    if design.residual is not None:
+        own = design.residual
+        allowed += [f"sigma_e[{name}]" for name in own.strata]
+        allowed += ["rho_e"] if own.asked.ar is not None else []
+        allowed += ["nu"] if own.asked.family == "student_t" else []
     for name in given:
         role_of(name)
         if name not in allowed:

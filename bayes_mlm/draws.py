@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 type Array = NDArray[Any]
 SAMPLE_DIMS = ("chain", "draw")
+# What a table lists, in its order: all but the group effects.
+SCALARS = (
+    *("beta", "sigma_u", "rho_u", "sigma_e", "sigma_e_by", "rho_e", "nu"),
+    *("icc", "icc_by"),
+)
 
 
 @dataclass(frozen=True)
@@ -164,11 +169,11 @@ def quantities(draws: Draws, *, groups: bool = False) -> Iterator[tuple[str, Arr
     Yields
     ------
     name : str
-        ``beta[ses]``, ``sigma_u`` or ``sigma_u[ses]``, ``rho_u[Intercept,ses]``, ``sigma_e``,
-        ``icc``.
+        ``beta[ses]``, ``sigma_u`` or ``sigma_u[ses]``, ``rho_u[Intercept,ses]``, ``sigma_e`` and
+        ``sigma_e[sex=Male]``, ``rho_e``, ``nu``, ``icc`` and ``icc[sex=Male]``.
     values : ndarray, shape (chains, draws)
     """
-    for name in ("beta", "sigma_u", "rho_u", "sigma_e", "icc"):
+    for name in SCALARS:
         if name not in draws.posterior:
             continue
         variable = draws.posterior[name]
@@ -176,7 +181,7 @@ def quantities(draws: Draws, *, groups: bool = False) -> Iterator[tuple[str, Arr
             yield name, variable.values
             continue
         for k, label in enumerate(draws.coords[variable.dims[2]]):
-            yield f"{name}[{label}]", variable.values[:, :, k]
+            yield f"{name.removesuffix('_by')}[{label}]", variable.values[:, :, k]
     if groups and "u" in draws.posterior:
         effects = draws.coords["effect"]
         for j, group in enumerate(draws.coords["group"]):

@@ -16,6 +16,9 @@ variable    dims                          meaning
 ``icc``     none                          sigma_u² / (sigma_u² + sigma_e²); random intercept only
 =========== ============================= =======================================================
 
+A design with a residual structure (`bayes_mlm.residual`) adds ``sigma_e_by`` and ``icc_by``
+(``stratum``), ``rho_e`` or ``nu``; its likelihood is always conditional.
+
 Names ending in an underscore (``beta_free_``, ``z_``) are the sampler's own coordinates, not
 quantities to report.
 """
@@ -35,6 +38,7 @@ from bayes_mlm.model_parts import (
     group_effects,
     observe,
     prefers_centred,
+    residual_sd,
     variable,
 )
 
@@ -185,7 +189,7 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
         mu = u[design.codes, 0]
         if design.p:
             mu = mu + pm.math.dot(design.X, coefficients(design, chosen))
-        observe(design, mu, variable("sigma_e", (chosen.sigma_e,)))
+        observe(design, chosen, mu, residual_sd(design, chosen))
     return model
 
 
@@ -320,7 +324,7 @@ def _regression(design: Design, priors: Priors) -> "pm.Model":
     chosen = model_priors(design, priors)
     with pm.Model(coords=coords(design)) as model:
         mu = pm.math.dot(design.X, coefficients(design, chosen))
-        observe(design, mu, variable("sigma_e", (chosen.sigma_e,)))
+        observe(design, chosen, mu, residual_sd(design, chosen))
     return model
 
 
@@ -339,17 +343,22 @@ def _multilevel(
     centred = prefers_centred(design) if centred is None else centred
     with pm.Model(coords=coords(design)) as model:
         beta = coefficients(design, chosen)
-        sigma_e = variable("sigma_e", (chosen.sigma_e,))
+        sigma_e = residual_sd(design, chosen)
         u = group_effects(design, chosen, centred)
         _icc(design, model)
         own = (design.Z * u[design.codes]).sum(axis=1)
-        observe(design, pm.math.dot(design.X, beta) + own, sigma_e)
+        observe(design, chosen, pm.math.dot(design.X, beta) + own, sigma_e)
     return model
 
 
 def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.Model":
     import pymc as pm
 
+    if design.residual is not None:
+        raise EngineError(
+            f"the marginal likelihood is that of independent normal residuals of one sd, and the "
+            f"design asks for {design.residual.asked}; leave likelihood away"
+        )
     if centred is not None:
         raise EngineError(
             "the marginal likelihood has no group effects to be centred; leave centred away, or "
@@ -373,3 +382,6 @@ def _icc(design: Design, model: "pm.Model") -> None:
     if design.has_icc:
         variance = model["sigma_u"] ** 2
         pm.Deterministic("icc", variance / (variance + model["sigma_e"] ** 2))
+        if "sigma_e_by" in model.named_vars:
+            own = model["sigma_e_by"] ** 2
+            pm.Deterministic("icc_by", variance / (variance + own), dims="stratum")

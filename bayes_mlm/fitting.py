@@ -28,6 +28,7 @@ from bayes_mlm.kinds import for_kind
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reduced import reduce
+from bayes_mlm.residual import Residual, as_residual
 from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, load_record
 from bayes_mlm.sufficient import Sufficient, from_design
 from bayes_mlm.verdict import Finding, Verdict
@@ -46,6 +47,7 @@ def fit(
     group_level: Sequence[str] = (),
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
+    residual: Residual | Mapping[str, Any] | None = None,
     draws: int | None = None,
     tune: int | None = None,
     chains: int | None = None,
@@ -69,6 +71,10 @@ def fit(
         has a bar and "pooled" otherwise.
     priors : mapping, optional
         Priors by parameter name (see `bayes_mlm.design_priors`); over those of a record.
+    residual : Residual or mapping, optional
+        With a formula: how residuals depart from independent normals of one sd, as in
+        ``{"sigma": "sector"}``, ``{"ar": "age"}``, ``{"family": "student_t"}``
+        (`bayes_mlm.residual`). NUTS draws such models.
     draws, tune, chains : int, optional
         Kept and discarded draws a chain, and chains; by default the record's, else 1000, 1000, 4.
     random_seed : int, optional
@@ -99,7 +105,14 @@ def fit(
     """
     started = time.perf_counter()
     record = as_record(
-        model, data, kind=kind, group=group, group_level=group_level, missing=missing, priors=priors
+        model,
+        data,
+        kind=kind,
+        group=group,
+        group_level=group_level,
+        missing=missing,
+        priors=priors,
+        residual=residual,
     )
     settings = make_settings(
         record,
@@ -218,7 +231,7 @@ def _sample(
     kind: Kind, design: Design, priors: ModelPriors, settings: Settings, *, progressbar: bool
 ) -> Draws:
     """Sample with NUTS, with the group effects integrated out where there are some."""
-    if kind in ("partial_pooling", "mundlak") and design.q:
+    if kind in ("partial_pooling", "mundlak") and design.q and design.residual is None:
         model = FACTORIES[kind](design, priors, likelihood="marginal")
         draws = sample_nuts(model, settings, progressbar=progressbar)
         return recover_effects(design, draws, settings.random_seed)
@@ -234,6 +247,7 @@ def as_record(
     group_level: Sequence[str] = (),
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
+    residual: Residual | Mapping[str, Any] | None = None,
 ) -> Record:
     """Make the record of a formula, or load one, with the user's priors over its own.
 
@@ -275,11 +289,14 @@ def as_record(
             group_level=tuple(group_level),
             missing=missing,
             priors=given,
+            residual=as_residual(residual),
         )
         check_record(record)
         return record
-    if kind or group or group_level:
-        raise EngineError("a record gives its own kind, group and group_level; change them there")
+    if kind or group or group_level or residual is not None:
+        raise EngineError(
+            "a record gives its own kind, group, group_level and residual; change them there"
+        )
     record = model if isinstance(model, Record) else load_record(model)
     changes: dict[str, Any] = {"priors": record.priors | given}
     if missing != "error":
@@ -301,6 +318,7 @@ def design_of(record: Record, data: Any = None) -> Design:
         group=record.group_column,
         missing=record.missing,
         group_level=record.group_level,
+        residual=record.residual,
     )
     return for_kind(design, record.kind)
 

@@ -145,6 +145,9 @@ def hausman(design: Design) -> Hausman:
             "this model has no groups of rows; name their column in the formula, (1 | group)"
         )
     single, notes = _without_means(design)
+    if single.residual is not None:
+        single = replace(single, residual=None)
+        notes.append("residuals are taken as independent, of one sd")
     varies = _varies(single)
     means = means_by_group(single.X[:, varies], single.codes, single.J)[single.codes]
     new = _says_something_new(single.X, means)

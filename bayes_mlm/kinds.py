@@ -66,6 +66,11 @@ def for_kind(design: Design, kind: str) -> Design:
         raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
     if design.kind == kind:
         return design
+    if kind in ("between", "no_pooling") and design.residual is not None:
+        raise DesignError(
+            f"the {kind} model has independent residuals of one sd, and the design asks for "
+            f"{design.residual.asked}; build it without residual, or use partial_pooling"
+        )
     if design.kind not in ("pooled", "partial_pooling"):
         raise DesignError(f"the design is already laid out for {design.kind!r}; build a new one")
     if kind == "partial_pooling":

@@ -210,6 +210,12 @@ def _size(design: Design) -> str:
 def _names(fits: Sequence[Fit]) -> list[str]:
     """Name each model by its record, or by its formula; add the kind, or a number, if need be."""
     plain = [f.record.formula if f.record.name == "model" else f.record.name for f in fits]
+    plain = [
+        name
+        if fit.record.residual.is_plain or fit.record.name != "model"
+        else f"{name}, residuals {fit.record.residual}"
+        for name, fit in zip(plain, fits, strict=True)
+    ]
     count = Counter(plain)
     names = [
         name if count[name] == 1 else f"{name} [{fit.record.kind}]"
@@ -228,6 +234,7 @@ def _same(one: Fit, other: Fit) -> bool:
     return (
         one.priors == other.priors
         and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
+        and one.record.residual == other.record.residual
         and np.array_equal(a.X, b.X)
         and np.array_equal(a.Z, b.Z)
         and (not a.q or np.array_equal(a.codes, b.codes))

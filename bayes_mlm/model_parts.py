@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.priors import Prior
+from bayes_mlm.residual import ResidualRows
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
+
+# Residuals have a variance only above it.
+LEAST_NU = 2.0
 
 
 def prefers_centred(design: Design) -> bool:
@@ -161,12 +165,83 @@ def variable(name: str, priors: tuple[Prior, ...], **shape: Any) -> "TensorVaria
     return getattr(pm, family)(name, **values, **shape)
 
 
-def observe(design: Design, mu: "TensorVariable", sigma_e: "TensorVariable") -> None:
+def residual_sd(design: Design, priors: ModelPriors) -> "TensorVariable":
+    """Make sigma_e, and where it differs by the levels of a factor also sigma_e_by (stratum).
+
+    `sigma_e` is then the sd over all rows: the root of their mean variance.
+    """
+    import pymc as pm
+
+    if not priors.sigma_e_by:
+        return variable("sigma_e", (priors.sigma_e,))
+    assert design.residual is not None  # for mypy: there are priors of its sds
+    own = _mixture("sigma_e_by", priors.sigma_e_by, dims="stratum")
+    return pm.Deterministic("sigma_e", (design.residual.share * own**2).sum() ** 0.5)
+
+
+def observe(
+    design: Design, priors: ModelPriors, mu: "TensorVariable", sigma_e: "TensorVariable"
+) -> None:
     """Tie the model to the outcome."""
     import pymc as pm
 
-    rows = "group" if design.kind == "between" else "obs"
-    pm.Normal("y", mu=mu, sigma=sigma_e, observed=design.y, dims=rows)
+    dims = "group" if design.kind == "between" else "obs"
+    rows = design.residual
+    if rows is None:
+        pm.Normal("y", mu=mu, sigma=sigma_e, observed=design.y, dims=dims)
+        return
+    own = pm.modelcontext(None)["sigma_e_by"] if rows.levels else sigma_e[None]
+    sd = own[rows.stratum]
+    if priors.rho_e is not None:
+        mu, sd = _given_previous(design, rows, mu, sd, _autocorrelation(rows, priors.rho_e))
+    if priors.nu is None:
+        pm.Normal("y", mu=mu, sigma=sd, observed=design.y, dims=dims)
+        return
+    # The prior and the tables speak of the sd; the t's own scale is smaller.
+    nu = pm.Truncated("nu", _dist(priors.nu), lower=LEAST_NU)
+    scale = sd * (1.0 - 2.0 / nu) ** 0.5
+    pm.StudentT("y", nu=nu, mu=mu, sigma=scale, observed=design.y, dims=dims)
+
+
+def _autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
+    import pymc as pm
+
+    if prior.family == "Uniform":
+        lower = max(prior["lower"], rows.least_rho)
+        return pm.Uniform("rho_e", lower=lower, upper=prior["upper"])
+    return pm.TruncatedNormal(
+        "rho_e", mu=prior["mu"], sigma=prior["sigma"], lower=rows.least_rho, upper=1.0
+    )
+
+
+def _given_previous(
+    design: Design,
+    rows: ResidualRows,
+    mu: "TensorVariable",
+    sd: "TensorVariable",
+    rho: "TensorVariable",
+) -> "tuple[TensorVariable, TensorVariable]":
+    """Give mean and sd of each outcome given the one before in its group.
+
+    What `residual.whiten` does to the rows, written as a regression on the residual before.
+    """
+    import pytensor.tensor as pt
+
+    known = rows.previous >= 0
+    # A power for each different gap, not for each row: there are a few of them.
+    gaps, which = np.unique(rows.gap[known], return_inverse=True)
+    kept = pt.set_subtensor(
+        pt.zeros(design.n)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
+    )
+    before = np.maximum(rows.previous, 0)
+    away = (design.y - mu) / sd
+    return mu + sd * kept * away[before], sd * (1.0 - kept**2) ** 0.5
+
+
+def _dist(prior: Prior) -> "TensorVariable":
+    import pymc as pm
+
+    return getattr(pm, prior.family).dist(**dict(prior.parameters))
 
 
 def coords(design: Design) -> dict[str, Any]:
@@ -180,6 +255,8 @@ def coords(design: Design) -> dict[str, Any]:
         coords["effect"] = design.effects
     if design.effect_pairs:
         coords["effect_pair"] = effect_pairs(design)
+    if design.residual is not None and design.residual.strata:
+        coords["stratum"] = design.residual.strata
     return coords
 
 

@@ -46,6 +46,40 @@ def icc(sigma_u: ArrayLike, sigma_e: ArrayLike) -> Array:
     return np.asarray(between / (between + within))
 
 
+def correlation_at(icc: ArrayLike, rho_e: ArrayLike, steps: float = 1.0) -> Array:
+    r"""Give the correlation of two outcomes of one group some steps of time apart, AR(1) residuals.
+
+    .. math:: \mathrm{icc} + (1 - \mathrm{icc})\,\rho_e^{d}
+
+    The icc itself is what is left of it when they are far apart.
+
+    Parameters
+    ----------
+    icc : array_like
+        Intraclass correlation, any shape.
+    rho_e : array_like
+        Correlation of residuals one step apart.
+    steps : float
+        How far apart, d.
+
+    Returns
+    -------
+    ndarray
+        Between -1 and 1.
+
+    References
+    ----------
+    Goldstein, Healy & Rasbash (1994), Statistics in Medicine 13(16), sec. 2.
+
+    Examples
+    --------
+    >>> float(correlation_at(0.5, 0.6))
+    0.8
+    """
+    share = np.asarray(icc)
+    return np.asarray(share + (1.0 - share) * np.asarray(rho_e) ** steps)
+
+
 def design_effect(icc: ArrayLike, group_sizes: ArrayLike) -> Array:
     r"""Give the factor by which grouping inflates the variance of the overall mean.
 

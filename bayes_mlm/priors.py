@@ -11,7 +11,9 @@ name            meaning
 ``u``           the groups' own intercepts, only in the no-pooling model
 ``sigma_u``     sds of the group effects; ``sigma_u[ses]`` one of them
 ``rho_u``       their correlation matrix (LKJ)
-``sigma_e``     residual sd
+``sigma_e``     residual sd; ``sigma_e[sex=Male]`` one of several
+``rho_e``       correlation of residuals one step apart, cut to where it may lie
+``nu``          degrees of freedom of Student-t residuals, cut to above 2
 =============== ============================================================================
 """
 
@@ -44,6 +46,14 @@ _SD: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
 _CORRELATION: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
     "LKJ": (("eta",), frozenset({"eta"})),
 }
+_AUTOCORRELATION: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+    "Uniform": (("lower", "upper"), frozenset()),
+    "Normal": (("mu", "sigma"), frozenset({"sigma"})),
+}
+_DEGREES: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+    "Gamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
+    "Exponential": (("lam",), frozenset({"lam"})),
+}
 _ROLES = {
     "Intercept": _COEFFICIENT,
     "beta": _COEFFICIENT,
@@ -51,8 +61,10 @@ _ROLES = {
     "sigma_u": _SD,
     "sigma_e": _SD,
     "rho_u": _CORRELATION,
+    "rho_e": _AUTOCORRELATION,
+    "nu": _DEGREES,
 }
-_ONE_OF = re.compile(r"(?P<role>beta|sigma_u)\[(?P<label>.+)\]")
+_ONE_OF = re.compile(r"(?P<role>beta|sigma_u|sigma_e)\[(?P<label>.+)\]")
 _CALL = re.compile(r"\s*(?P<family>\w+)\s*(?:\((?P<arguments>[^()]*)\))?\s*")
 
 
@@ -111,7 +123,7 @@ def role_of(name: str) -> str:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise PriorError(
             f"unknown prior name {name!r}; {hint}allowed: {', '.join(_ROLES)}, "
-            "and one of several as beta[ses] or sigma_u[ses]"
+            "and one of several as beta[ses], sigma_u[ses] or sigma_e[sex=Male]"
         )
     return role
 
@@ -221,12 +233,21 @@ def _bind(
             raise PriorError(
                 f"prior for {name}: {key} of {signature} must be above 0, found {values[key]:g}"
             )
-    if family == "Uniform" and not 0 <= values["lower"] < values["upper"]:
-        raise PriorError(
-            f"prior for {name}: Uniform needs 0 <= lower < upper, "
-            f"found lower={values['lower']:g}, upper={values['upper']:g}"
-        )
+    if family == "Uniform":
+        _check_range(name, values["lower"], values["upper"])
     return tuple(values.items())
+
+
+def _check_range(name: str, lower: float, upper: float) -> None:
+    allowed = "0 <= lower < upper"
+    fits = 0 <= lower < upper
+    if name == "rho_e":
+        allowed = "-1 <= lower < upper <= 1"
+        fits = -1 <= lower < upper <= 1
+    if not fits:
+        raise PriorError(
+            f"prior for {name}: Uniform needs {allowed}, found lower={lower:g}, upper={upper:g}"
+        )
 
 
 def _signatures(families: Mapping[str, tuple[tuple[str, ...], frozenset[str]]]) -> str:

@@ -277,6 +277,7 @@ def _figures(
         design = design_of(record)
     if fit is None:
         grouped = design.q > 0 and design.kind != "no_pooling"
+        grouped = grouped or design.residual is not None
         fit = fit_reml(design, profile=False, check=False) if grouped else fit_ols(design)
     return model_figures(design, fit)
 

@@ -14,6 +14,7 @@ from bayes_mlm.datasets import DATASETS
 from bayes_mlm.errors import FormulaError, SpecError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.printed import Published, check_published_fields
+from bayes_mlm.residual.asked import PLAIN, Residual, check_residual
 from bayes_mlm.toml import convert, read_toml, suggest
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Kind",
     "Published",
     "Record",
+    "Residual",
     "Settings",
     "baseline",
     "check_record",
@@ -40,6 +42,7 @@ WORKED_STUDY = "hsb"
 # What `data` says of a frame that was handed over in Python; `load_record` cannot find it again.
 IN_MEMORY = "(a data frame in memory)"
 _NEEDS_GROUP = frozenset({"between", "no_pooling", "within", "mundlak"})
+_PLAIN_ONLY = frozenset({"between", "no_pooling"})
 _TAKES_BAR = frozenset({"mundlak", "partial_pooling"})
 _HERE = Path(__file__).resolve().parent
 
@@ -84,6 +87,8 @@ class Record(
         Name of the record that is this one's baseline in R² by level.
     priors : mapping of str to str or table
         Raw; `bayes_mlm.priors` reads it.
+    residual : Residual, optional
+        How the residuals depart from independent normals of one sd.
     settings : Settings, optional
         Sampler settings.
     published : tuple of Published
@@ -112,6 +117,7 @@ class Record(
     study: str | None = None
     order: int = 1000
     priors: dict[str, str | dict[str, str | float]] = {}
+    residual: Residual = PLAIN
     settings: Settings = Settings()
     reasons: dict[str, str] = {}
     published: tuple[Published, ...] = ()
@@ -270,6 +276,7 @@ def check_record(record: Record) -> None:
     _check_grouping(record, formula, at)
     if record.null is not None and record.null == record.name:
         raise SpecError(f"{at}: null = {record.null!r} names the record itself; name its baseline")
+    _check_residual(record, at)
     for key, value in msgspec.structs.asdict(record.settings).items():
         least = 0 if key == "random_seed" else 1
         if value is not None and value < least:
@@ -331,6 +338,23 @@ def _check_grouping(record: Record, formula: Formula, at: str) -> None:
         raise SpecError(f'{at}: kind = {kind!r} needs the groups; add group = "<column>"')
     if record.group_level and bar is None and record.group is None:
         raise SpecError(f'{at}: group_level is given but no group; add group = "<column>"')
+
+
+def _check_residual(record: Record, at: str) -> None:
+    try:
+        check_residual(record.residual)
+    except SpecError as error:
+        raise SpecError(f"{at}: {error}") from error
+    if record.kind in _PLAIN_ONLY and not record.residual.is_plain:
+        raise SpecError(
+            f"{at}: kind = {record.kind!r} has independent residuals of one sd; take [residual] "
+            "out, or use partial_pooling"
+        )
+    if record.residual.ar is not None and record.group_column is None:
+        raise SpecError(
+            f"{at}: residual.ar = {record.residual.ar!r} needs the groups whose residuals "
+            'correlate; add group = "<column>"'
+        )
 
 
 def _without_none(value: Any) -> Any:

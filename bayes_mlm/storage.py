@@ -25,6 +25,7 @@ from bayes_mlm.errors import StorageError
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.priors import Prior
+from bayes_mlm.residual import Residual, ResidualRows
 from bayes_mlm.spec import Record
 from bayes_mlm.verdict import Finding, Verdict
 
@@ -73,6 +74,14 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         data["base_means"] = Variable(("group", "base_term"), design.base.means)
         data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
         labels["base_term"] = np.array(design.base.terms, dtype=object)
+    if design.residual is not None:
+        own = design.residual
+        data |= {
+            "stratum": Variable((rows,), own.stratum),
+            "residual_time": Variable((rows,), own.time),
+            "previous": Variable((rows,), own.previous),
+            "gap": Variable((rows,), own.gap),
+        }
     if rows == "obs":
         labels["obs"] = np.arange(design.n)
     coords = labels | {
@@ -188,6 +197,7 @@ def _document(fit: Fit) -> dict[str, Any]:
             "n_dropped": design.n_dropped,
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
+            "residual": None if design.residual is None else _residual_to_json(design.residual),
         },
     }
 
@@ -224,6 +234,7 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
         base=base,
         n_dropped=kept["n_dropped"],
         notes=tuple(kept["notes"]),
+        residual=_residual_from(kept.get("residual"), constant),
     )
     return Fit(
         record=msgspec.convert(document["record"], Record),
@@ -244,6 +255,35 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
     )
 
 
+def _residual_to_json(rows: ResidualRows) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "asked": msgspec.to_builtins(rows.asked),
+        "levels": rows.levels,
+        "step": rows.step,
+        "whole": rows.whole,
+    }
+
+
+def _residual_from(document: Mapping[str, Any] | None, constant: "_Group") -> ResidualRows | None:
+    import msgspec
+
+    if document is None:
+        return None
+    kept = {name: one.values for name, one in constant.variables.items()}
+    return ResidualRows(
+        asked=msgspec.convert(document["asked"], Residual),
+        levels=tuple(document["levels"]),
+        stratum=kept["stratum"],
+        time=kept["residual_time"],
+        previous=kept["previous"],
+        gap=kept["gap"],
+        step=document["step"],
+        whole=document["whole"],
+    )
+
+
 def _priors_to_json(priors: ModelPriors) -> dict[str, Any]:
     return dataclasses.asdict(priors)
 
@@ -252,12 +292,18 @@ def _priors_from_json(document: Mapping[str, Any]) -> ModelPriors:
     def one(prior: Mapping[str, Any]) -> Prior:
         return Prior(prior["family"], tuple((key, value) for key, value in prior["parameters"]))
 
+    def if_any(prior: Mapping[str, Any] | None) -> Prior | None:
+        return None if prior is None else one(prior)
+
     return ModelPriors(
         beta=tuple(one(prior) for prior in document["beta"]),
-        u=None if document["u"] is None else one(document["u"]),
+        u=if_any(document["u"]),
         sigma_u=tuple(one(prior) for prior in document["sigma_u"]),
-        rho_u=None if document["rho_u"] is None else one(document["rho_u"]),
+        rho_u=if_any(document["rho_u"]),
         sigma_e=one(document["sigma_e"]),
+        sigma_e_by=tuple(one(prior) for prior in document.get("sigma_e_by", ())),
+        rho_e=if_any(document.get("rho_e")),
+        nu=if_any(document.get("nu")),
     )
 
 

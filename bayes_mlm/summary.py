@@ -44,7 +44,8 @@ def summarise(
     Summary
         Fixed effects, then ``sigma_u``, ``rho_u``, ``sigma_e``; with a random intercept as the
         only group effect also ``icc``, ``design_effect`` and ``reliability``, and against a null
-        model ``r2_between`` and ``r2_within``; with `groups`, ``u[1224]`` for every group.
+        model ``r2_between`` and ``r2_within``; with AR(1) residuals ``corr_next``, the correlation
+        of two outcomes of a group one step apart; with `groups`, ``u[1224]`` for every group.
 
     Raises
     ------
@@ -92,7 +93,10 @@ def check_mass(mass: float) -> None:
 def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
     if not fit.design.has_icc or "icc" not in fit.draws.posterior:
         return
-    yield from posterior.derived(fit.design, fit.draws["icc"]).items()
+    if fit.design.residual is None:
+        yield from posterior.derived(fit.design, fit.draws["icc"]).items()
+    elif "rho_e" in fit.draws.posterior:
+        yield "corr_next", posterior.correlation_at(fit.draws["icc"], fit.draws["rho_e"])
     if null is None or null.record.name == fit.record.name:
         return
     if null.design.terms != ("Intercept",) or null.design.n != fit.design.n:

@@ -12,7 +12,7 @@ from bayes_mlm.draws import Draws, Variable
 from bayes_mlm.fitted import Fit
 from bayes_mlm.fitting import design_of, make_settings
 from bayes_mlm.posterior import icc
-from bayes_mlm.spec import load_record
+from bayes_mlm.spec import Record, load_record
 from bayes_mlm.verdict import Finding, Verdict
 
 # Before anything imports them: no window, no colour codes, one width of terminal.
@@ -34,7 +34,7 @@ def mock_fit():
     """
 
     def make(name="hsb_ses", *, draws=250, seed=1, **changes):
-        record = load_record(name)
+        record = name if isinstance(name, Record) else load_record(name)
         design = design_of(record)
         settings = make_settings(record, draws=draws, tune=1, chains=4, random_seed=seed)
         values = {
@@ -79,8 +79,26 @@ def _independent_draws(design, draws, seed):
         u = fit.u + noise * fit.u_sd
         posterior["u"] = Variable((*dims[:2], "group", "effect"), u)
         coords |= {"group": design.labels, "effect": np.array(design.effects)}
+    if design.residual is not None:
+        posterior |= _residual_draws(design, fit, rng, shape)
+        if design.residual.strata:
+            coords["stratum"] = np.array(design.residual.strata, dtype=object)
     stats = {
         "diverging": Variable(("chain", "draw"), np.zeros(shape, dtype=bool)),
         "energy": Variable(("chain", "draw"), rng.normal(size=shape)),
     }
     return Draws(posterior=posterior, sample_stats=stats, coords=coords)
+
+
+def _residual_draws(design, fit, rng, shape):
+    rows, found = design.residual, {}
+    if rows.strata:
+        sds = fit.residual.sigma_e * np.exp(0.05 * rng.normal(size=(*shape, rows.n_sds)))
+        found["sigma_e_by"] = Variable(("chain", "draw", "stratum"), sds)
+        found["sigma_e"] = Variable(("chain", "draw"), np.sqrt(sds**2 @ rows.share))
+    if rows.asked.ar is not None:
+        rho = np.clip(fit.residual.rho_e + 0.1 * rng.normal(size=shape), -0.95, 0.95)
+        found["rho_e"] = Variable(("chain", "draw"), rho)
+    if rows.asked.family == "student_t":
+        found["nu"] = Variable(("chain", "draw"), 4.0 + rng.gamma(2.0, size=shape))
+    return found

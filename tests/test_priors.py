@@ -33,7 +33,7 @@ GOOD = [
 BAD = [
     ("tau", "HalfNormal(1)", "unknown prior name 'tau'"),
     ("sigma_uu", "HalfNormal(1)", "did you mean 'sigma_u'"),
-    ("sigma_e[x]", "HalfNormal(1)", "unknown prior name"),
+    ("sigma[x]", "HalfNormal(1)", "unknown prior name"),
     ("sigma_u", "Normal(0, 1)", "'Normal' is not a family for it"),
     ("beta", "HalfNormal(1)", "allowed: Normal(mu, sigma)"),
     ("rho_u", "Uniform(-1, 1)", "allowed: LKJ(eta)"),

@@ -309,6 +309,7 @@ def simulated(seed=0, *, n_groups=12, q=1, sd=1.0, sizes=(1, 9)):
         effects=("Intercept", "x")[:q],
         correlated=True,
         group="g",
+        residual=None,
     )
 
 
@@ -520,6 +521,7 @@ def test_three_and_four_group_effects():
             effects=names[:q],
             correlated=True,
             group="g",
+            residual=None,
         )
         ours = fit_reml(d, check=True, profile=False)
         assert ours.certificate.ok, ours.certificate.message

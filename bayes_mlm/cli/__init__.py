@@ -1,5 +1,6 @@
 """Run analyses from the command line: the only place that prints."""
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -60,8 +61,10 @@ app = typer.Typer(
     ),
 )
 
+_PRIOR = re.compile(r"(?P<name>[^=\[]+(?:\[.*?\](?=\s*=))?)=(?P<prior>.*)")
 # As in `bayes_mlm.analysis` and `bayes_mlm.spec`, whose import would cost `--help` a second.
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
+Family = Literal["gaussian", "student_t"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 
 
@@ -90,6 +93,18 @@ def fit(
     prior: Annotated[
         list[str] | None, typer.Option(help='For example "sigma_u=HalfNormal(5)"; repeatable.')
     ] = None,
+    sigma: Annotated[
+        str | None,
+        typer.Option(
+            help='A factor whose levels have residual sds of their own: "sigma ~ sector".'
+        ),
+    ] = None,
+    ar: Annotated[
+        str | None, typer.Option(help="Column of times: residuals of a group are AR(1) along it.")
+    ] = None,
+    family: Annotated[
+        Family, typer.Option(help="Distribution of the residuals; student_t: heavier tails.")
+    ] = "gaussian",
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -126,6 +141,7 @@ def fit(
         group_level=group_level or (),
         missing=missing,
         priors=_read_priors(prior or []),
+        residual=_read_residual(sigma, ar, family),
     )
     if engine in ("reml", "ols") and (prior or draws or tune or chains):
         raise EngineError(
@@ -258,12 +274,18 @@ def _null_of(
     return analyse(null, settings, data=data, engines=[quick], mass=mass)
 
 
+def _read_residual(sigma: str | None, ar: str | None, family: Family) -> dict[str, str] | None:
+    asked = {"sigma": sigma, "ar": ar, "family": None if family == "gaussian" else family}
+    return {key: value for key, value in asked.items() if value is not None} or None
+
+
 def _read_priors(texts: "Sequence[str]") -> dict[str, str]:
     priors = {}
     for text in texts:
-        # "sigma_u=HalfNormal(sigma=5)": the first = separates; a prior's name holds none.
-        name, equals, prior = text.partition("=")
-        if not equals or not prior.strip():
+        # "sigma_e[sex=Male]=HalfNormal(sigma=5)": the first = outside of brackets separates.
+        found = _PRIOR.fullmatch(text)
+        name, prior = (found["name"], found["prior"]) if found else (text, "")
+        if not prior.strip():
             raise PriorError(
                 f"--prior {text!r} must be NAME=DISTRIBUTION, such as sigma_u=HalfNormal(5)"
             )

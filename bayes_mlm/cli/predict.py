@@ -72,7 +72,7 @@ def predict(
     rows = read_data(new)
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)
-    check_rows(design, rows, question=question)
+    check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
         settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
         fit = fit_design(record, design, settings, engine=engine, progressbar=shown)

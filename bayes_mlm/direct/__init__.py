@@ -70,6 +70,13 @@ def why_not_direct(priors: ModelPriors) -> str:
     >>> why_not_direct(model_priors(design))
     ''
     """
+    structure = [
+        *(["residual sds that differ"] if priors.sigma_e_by else []),
+        *(["AR(1) residuals"] if priors.rho_e is not None else []),
+        *(["Student-t residuals"] if priors.nu is not None else []),
+    ]
+    if structure:
+        return f"it has {' and '.join(structure)}"
     if priors.u is not None and priors.u.family not in ("Normal", "Flat"):
         return f"the groups' own intercepts have a {priors.u.family} prior"
     q = len(priors.sigma_u)

@@ -5,9 +5,13 @@ the variance parameters are the posterior draws averaged, with importance weight
 constant. Where they are not, because there are few groups or one is unlike the others, the model
 is fitted without that part, by the direct engine (`bayes_mlm.leave_out.refit`).
 
+Residuals that differ in variance, are AR(1) or Student-t have a way of their own
+(`bayes_mlm.leave_out.structured`).
+
 The priors stay as they are in the fit, also those that were scaled by the data.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -19,7 +23,7 @@ from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out.average import average
 from bayes_mlm.leave_out.elpd import Elpd, difference_se
-from bayes_mlm.leave_out.given import LEAST_DRAWS, Model, make_model
+from bayes_mlm.leave_out.given import LEAST_DRAWS, Model, check_draws, make_model
 from bayes_mlm.leave_out.groups import GroupDensities, group_densities
 from bayes_mlm.leave_out.refit import (
     MAX_REFITTED,
@@ -30,6 +34,7 @@ from bayes_mlm.leave_out.refit import (
     without_row,
 )
 from bayes_mlm.leave_out.rows import RowDensities, row_densities
+from bayes_mlm.leave_out.structured import given, group_log_densities, row_log_densities
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
 
 __all__ = ["Elpd", "difference_se", "leave_one_group_out", "leave_one_row_out"]
@@ -91,6 +96,8 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
             "new group's intercept has no distribution; give u a proper prior, such as "
             f"Normal({np.mean(fit.design.y):.4g}, {10 * np.std(fit.design.y):.4g})"
         )
+    if fit.design.residual is not None:
+        return _structured(fit, grouping, "group")
     n_groups = len((fit.design if fit.design.group is not None else grouping or fit.design).labels)
     model = make_model(fit, grouping, _most_draws(MAX_GROUP_EVALUATIONS, n_groups))
     check_proper_without(model)
@@ -137,6 +144,8 @@ def leave_one_row_out(fit: Fit) -> Elpd:
     >>> leave_one_row_out(fitted)
     <Elpd by leaving out 180 rows: -885.0, se 14.4>
     """
+    if fit.design.residual is not None:
+        return _structured(fit, None, "row")
     model = make_model(fit, None, _most_draws(MAX_ROW_EVALUATIONS, fit.design.n))
     blocks = ((block.places, block) for block in row_densities(model, model.at))
     return _estimate(
@@ -145,6 +154,42 @@ def leave_one_row_out(fit: Fit) -> Elpd:
         blocks,
         lambda row: without_row(model, row),
         seed=fit.settings.random_seed,
+    )
+
+
+def _structured(fit: Fit, grouping: Design | None, left_out: Literal["group", "row"]) -> Elpd:
+    """Leave out parts where residuals have a structure: given the coefficients, without refits."""
+    check_draws(fit)
+    # Student-t densities are given the group effects: cheap, and less exact draw by draw.
+    most = MAX_ROW_EVALUATIONS
+    if (
+        fit.priors.nu is not None and left_out == "row"
+    ):  # given the group effects: cheap, less exact
+        most *= 4
+    model = given(fit, grouping, _most_draws(most, fit.design.n))
+    labels: np.ndarray = model.labels
+    if left_out == "group":
+        densities = again = group_log_densities(model)
+    else:
+        found = [np.array(pair) for pair in row_log_densities(model)]
+        place = np.argsort(model.order)
+        densities, again = np.stack(found, axis=2)[:, place]
+        labels = np.arange(1, fit.design.n + 1)
+    averages = average(densities, again)
+    _check_finite(averages.left_out + averages.again, left_out, labels)
+    n_draws = densities.shape[1]
+    n_batches = math.isqrt(n_draws) if fit.engine == "nuts" else n_draws
+    batches = np.array_split(averages.influence.sum(axis=0), n_batches)
+    return Elpd(
+        left_out=left_out,
+        pointwise=averages.left_out,
+        labels=labels,
+        k_hat=averages.k_hat,
+        refitted=np.zeros(labels.size, dtype=bool),
+        p=float(averages.again.sum() - averages.left_out.sum()),
+        mcse=float(np.sqrt(sum(float(batch.sum()) ** 2 for batch in batches))),
+        n_draws=n_draws,
+        group=model.group,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.direct.pareto import smooth_rows
+from bayes_mlm.leave_out.log_sums import log_sum
 from bayes_mlm.sufficient import FloatArray
 
 
@@ -55,9 +56,3 @@ def average(left_out: FloatArray, again: FloatArray) -> Averages:
         k_hat=smoothed.k_hat,
         influence=np.exp(weighted - value[:, None]) - np.exp(smoothed.log_weight),
     )
-
-
-def log_sum(log_values: FloatArray) -> FloatArray:
-    """Give the log of the sum of exponentials along the last axis."""
-    top = log_values.max(axis=-1, keepdims=True)
-    return np.log(np.exp(log_values - top).sum(axis=-1)) + top[..., 0]

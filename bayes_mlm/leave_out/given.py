@@ -51,6 +51,16 @@ class Model:
         return self.joined.problem
 
 
+def check_draws(fit: Fit) -> int:
+    """Count the draws of a fit, and refuse too few."""
+    n_draws = fit.draws.n_chains * fit.draws.n_draws
+    if n_draws < LEAST_DRAWS:
+        raise EngineError(
+            f"leave-one-out needs {LEAST_DRAWS} draws, found {n_draws}; raise draws (--draws)"
+        )
+    return n_draws
+
+
 def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
     """Prepare a fit, with at most `most_draws` of its draws.
 
@@ -74,11 +84,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
             f"leave-one-out is exact for normal and flat priors of u, and this model has "
             f"{priors.u}; give u a Normal prior"
         )
-    n_draws = fit.draws.n_chains * fit.draws.n_draws
-    if n_draws < LEAST_DRAWS:
-        raise EngineError(
-            f"leave-one-out needs {LEAST_DRAWS} draws, found {n_draws}; raise draws (--draws)"
-        )
+    n_draws = check_draws(fit)
     if design.group is None and grouping is not None:
         if not np.array_equal(grouping.y, design.y):
             raise DesignError("the grouping is of other rows; give a design of the same rows")

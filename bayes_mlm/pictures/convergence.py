@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Floats
 from bayes_mlm.diagnostics import MAX_R_HAT, MIN_ESS_PER_CHAIN, convergence
-from bayes_mlm.draws import SAMPLE_DIMS
+from bayes_mlm.draws import SAMPLE_DIMS, SCALARS
 from bayes_mlm.pictures.energy import nuts_fit
 from bayes_mlm.pictures.wording import count
 
@@ -109,7 +109,7 @@ def converged(analysis: Analysis) -> Converged | None:
                 ess_tail=np.atleast_1d(found.ess_tail),
             )
         )
-    order = ("beta", "sigma_u", "rho_u", "sigma_e", "icc", "u")
+    order = (*SCALARS, "u")
     families.sort(key=lambda one: order.index(one.name) if one.name in order else len(order))
     return Converged(
         model=analysis.record.name,

@@ -68,7 +68,7 @@ def variance_densities(analysis: Analysis) -> Densities | None:
     if not analysis.fits:
         return None
     names = [name for name, _ in quantities(analysis.fits[0].draws) if not name.startswith("beta")]
-    units = {"icc": "share of the variance", "rho": "correlation"}
+    units = {"icc": "share of the variance", "rho": "correlation", "nu": "degrees of freedom"}
     outcome = analysis.design.outcome
     return Densities(
         model=analysis.record.name,

@@ -85,7 +85,7 @@ def divergences(analysis: Analysis) -> Divergences | None:
         return None
     named = {}
     for name, values in quantities(fit.draws):
-        if name != "icc":
+        if not name.startswith("icc"):
             sd = name.startswith("sigma")
             with np.errstate(divide="ignore"):
                 named[f"log {name}" if sd else name] = np.ravel(np.log(values) if sd else values)

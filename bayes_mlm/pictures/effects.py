@@ -12,8 +12,10 @@ from bayes_mlm.group_effects import group_effects
 from bayes_mlm.pictures.lines import samples
 from bayes_mlm.recovery import effects_root
 from bayes_mlm.reduced import reduce
+from bayes_mlm.residual_draws import residual_draws
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.summary import shortest_interval
+from bayes_mlm.whitened import whitened
 
 # Numbers whose order an interval is read from: of more, every k-th draw will do.
 _MOST_NUMBERS = 1_500_000
@@ -105,10 +107,17 @@ def standardised_effects(fit: Fit) -> Floats:
     roots = effects_root(fit.draws)
     covariance = (roots @ roots.swapaxes(1, 2)).mean(axis=0)
     values, vectors = np.linalg.eigh(covariance)
-    sigma_e = float(fit.draws["sigma_e"].mean())
+    given = residual_draws(fit.draws).mean
+    sigma_e = float(given.sds[0, 0])
     lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / sigma_e)[None]
     beta = samples(fit.draws, "beta").mean(axis=0)[None]
-    found = group_effects(reduce(from_design(fit.design)), lam, beta)
+    if fit.design.residual is None:
+        reduced = reduce(from_design(fit.design))
+    else:  # rows made independent, of the first stratum's sd; Student-t residuals taken as normal
+        data = whitened(fit.design)
+        reduced = data.reduced(given.sds[0] / sigma_e, float(given.rho[0]))
+        beta = np.linalg.solve(data.turn, (beta - data.offset).T).T
+    found = group_effects(reduced, lam, beta)
     root = sigma_e * found.root[0]
     own = np.square(root).sum(axis=2)[found.of_group]
     variance = np.diagonal(covariance)

@@ -9,6 +9,7 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.draws import quantities
 from bayes_mlm.estimates import CLASSICAL
 from bayes_mlm.fitted import Fit
+from bayes_mlm.model_parts import LEAST_NU
 from bayes_mlm.pictures.density import Density, density_of
 from bayes_mlm.pictures.wording import estimate, number
 
@@ -122,10 +123,12 @@ def bounds_of(quantity: str) -> tuple[float, float]:
     """
     if quantity.startswith("sigma"):
         return 0.0, math.inf
-    if quantity == "icc":
+    if quantity.startswith("icc"):
         return 0.0, 1.0
-    if quantity.startswith("rho_u"):
+    if quantity.startswith("rho"):
         return -1.0, 1.0
+    if quantity == "nu":
+        return LEAST_NU, math.inf
     return -math.inf, 1.0 if quantity.startswith("r2_") else math.inf
 
 

@@ -18,6 +18,9 @@ from bayes_mlm.priors import Prior
 from bayes_mlm.summary import shortest_interval
 
 _MOST, _POINTS = 12, 161
+_UNITS = {"rh": "correlation", "nu": "degrees of freedom"}
+# Degrees of freedom beyond which no prior of theirs has mass to speak of.
+_REACH = 2_000.0
 # A prior that changes by less than this part over a posterior's interval adds nothing to see.
 _FLAT = 0.1
 # How far beyond the draws, in their range, a panel goes.
@@ -178,20 +181,34 @@ def _panel(fit: Fit, name: str, prior: Prior, values: Floats, mass: float) -> Pr
     if high - stop < 0.5 * (stop - start):
         stop = high
     x = np.linspace(start, stop, _POINTS)
-    inside = prior_density(prior, np.linspace(lower, upper, _POINTS), fit.design.q)
+    inside = _density(name, prior, np.linspace(lower, upper, _POINTS), fit.design.q)
     with np.errstate(divide="ignore"):
         ratio = float(inside.max() / inside.min()) if inside.min() > 0 else math.inf
     return PriorPanel(
         name=name,
-        unit="correlation" if name.startswith("rho_u") else fit.design.outcome,
+        unit=_UNITS.get(name[:2], fit.design.outcome),
         prior=_named(prior),
         posterior=posterior,
         x=x,
-        density=prior_density(prior, x, fit.design.q),
+        density=_density(name, prior, x, fit.design.q),
         lower=lower,
         upper=upper,
         ratio=ratio,
     )
+
+
+def _density(name: str, prior: Prior, x: Floats, q: int) -> Floats:
+    """Evaluate a prior where it is cut to what its parameter may be."""
+    if not name.startswith(("nu", "rho_e")):
+        return prior_density(prior, x, q)
+    if prior.family == "Uniform":
+        inside = (x >= prior["lower"]) & (x <= prior["upper"])
+        return np.where(inside, 1.0 / (prior["upper"] - prior["lower"]), 0.0)
+    low, high = bounds_of(name)
+    # The rest of the mass by the trapezoidal rule: Gamma and Exponential end within this reach.
+    grid = np.linspace(low, high if math.isfinite(high) else low + _REACH, 20_001)
+    mass = np.trapezoid(prior_density(prior, grid, q), grid)
+    return np.where((x >= low) & (x <= high), prior_density(prior, x, q) / mass, 0.0)
 
 
 def _named(prior: Prior) -> str:

@@ -10,6 +10,7 @@ from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.fitted import Fit
 from bayes_mlm.pictures.lines import samples
 from bayes_mlm.recovery import effects_root, recover_effects
+from bayes_mlm.residual_draws import make_residuals, residual_draws
 
 # Numbers drawn in all, and the fewest and most replicates made of them.
 _NUMBERS, _FEWEST, _MOST = 1_500_000, 40, 400
@@ -85,7 +86,7 @@ def replicate(fit: Fit) -> Replicates:
     n_made = min(int(np.clip(_NUMBERS // design.n, _FEWEST, _MOST)), n_drawn)
     chosen = np.linspace(0, n_drawn - 1, n_made).astype(np.int64)
     draws = _thinned(fit.draws, chosen)
-    sigma_e = samples(draws, "sigma_e")
+    given = residual_draws(draws)
     beta = samples(draws, "beta") if design.p else np.zeros((n_made, 0))
     own = _own_effects(fit, draws, rng)
     new = _new_effects(fit, draws, rng)
@@ -100,7 +101,7 @@ def replicate(fit: Fit) -> Replicates:
     low, high = float(design.y.min()), float(design.y.max())
     z_means = None if new is None or groups is None else groups.means(design.Z)
     for r in range(n_made):
-        y = design.X @ beta[r] + sigma_e[r] * rng.standard_normal(design.n)
+        y = design.X @ beta[r] + make_residuals(design, given, r, rng)
         if groups is not None and means is not None and z_means is not None and new is not None:
             means[r] = groups.means(y) + (z_means * new[r]).sum(axis=1)
         if own is not None:
@@ -137,6 +138,7 @@ def _by_group(design: Design) -> Design:
         X=design.X[order],
         Z=design.Z[order],
         codes=design.codes[order],
+        residual=None if design.residual is None else design.residual.take(order),
     )
 
 

@@ -11,6 +11,8 @@ from bayes_mlm.pictures.effects import effects_of
 from bayes_mlm.pictures.lines import samples
 from bayes_mlm.pictures.normality import NormalQQ, normal_qq
 from bayes_mlm.pictures.wording import count, number, shorten_all
+from bayes_mlm.residual import whiten
+from bayes_mlm.residual_draws import residual_draws
 
 _STREAM = 11
 # Standard errors between the spreads of two thirds of the rows, beyond which they differ.
@@ -28,7 +30,8 @@ class RowResiduals:
     fitted : ndarray, shape (n,)
         Posterior mean of the expected outcome, group effects included, in outcome units.
     residual : ndarray, shape (n,)
-        Outcome less `fitted`, divided by the posterior mean of sigma_e.
+        Outcome less `fitted`, divided by the posterior mean of sigma_e; where residuals have a
+        structure, what would be standard normal if it is right.
     at, mean, low, high : ndarray, shape (k,)
         In bins of the fitted values: their middle, the mean residual and its ends at two standard
         errors.
@@ -154,7 +157,7 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
         return None
     fit = analysis.fits[0]
     fitted = fitted_values(fit)
-    residual = (fit.design.y - fitted) / float(samples(fit.draws, "sigma_e").mean())
+    residual = standardised_residuals(fit, fitted)
     order = np.argsort(fitted, kind="stable")
     third = max(2, fitted.size // 3)
     ends = residual[order[:third]], residual[order[-third:]]
@@ -179,6 +182,26 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
         sds=sds,
         unequal=bool(gap > _CLEAR * error),
     )
+
+
+def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
+    """Divide residuals by their sd, and take out what a residual structure says of them.
+
+    AR(1) residuals are whitened, Student-t ones taken to the normal quantile of their probability,
+    all at the posterior means.
+    """
+    given = residual_draws(fit.draws).mean
+    left = fit.design.y - fitted
+    if fit.design.residual is None:
+        return np.asarray(left / given.sds[0, 0])
+    white = whiten(fit.design.residual, left, given.sds[0], float(given.rho[0]))
+    if given.nu is None:
+        return white
+    from scipy.special import ndtri, stdtr
+
+    nu = float(given.nu[0])
+    tail = stdtr(nu, -np.abs(white) * np.sqrt(nu / (nu - 2.0)))
+    return np.asarray(np.sign(white) * -ndtri(np.maximum(tail, 1e-300)))
 
 
 def fitted_values(fit: Fit) -> Floats:

@@ -114,7 +114,7 @@ def traces(analysis: Analysis) -> Traces | None:
         return None
     k = next((k for k, fit in enumerate(analysis.fits) if fit.engine == "nuts"), 0)
     fit, summary = analysis.fits[k], analysis.summaries[k]
-    named = {name: values for name, values in quantities(fit.draws) if name != "icc"}
+    named = {name: values for name, values in quantities(fit.draws) if not name.startswith("icc")}
     order = sorted(named, key=lambda name: name.startswith("beta"))
     r_hats = {name: row.r_hat for name in order if (row := summary.get(name)) is not None}
     if fit.engine == "nuts":

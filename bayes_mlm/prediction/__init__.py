@@ -25,8 +25,9 @@ from bayes_mlm.fitted import Fit
 from bayes_mlm.fitting import read_data
 from bayes_mlm.prediction.effects import batches, effects_for, flat, sum_effects
 from bayes_mlm.prediction.mixtures import mixture_quantile
-from bayes_mlm.prediction.plug_in import PlugIn, plug_in
-from bayes_mlm.prediction.result import Prediction, PredictionKind, Question
+from bayes_mlm.prediction.noise import Residuals
+from bayes_mlm.prediction.plug_in import plug_in
+from bayes_mlm.prediction.result import PlugIn, Prediction, PredictionKind, Question
 from bayes_mlm.prediction.rows import LaidOut, check_rows, lay_out, settle_question
 from bayes_mlm.recovery import effects_root
 from bayes_mlm.summary import DEFAULT_MASS, check_mass
@@ -108,26 +109,35 @@ def predict(
     if not _is_seed(seed):
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {seed!r}")
     table = read_data(new_rows)
-    laid_out = lay_out(design, table, asked)
+    laid_out = lay_out(design, table, asked, kind)
     beside = fit_classical(design, mass=mass) if classical else None
-    beta, sigma_e = flat(fit, "beta"), flat(fit, "sigma_e")
+    beta = flat(fit, "beta")
     rng = np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(2,)))
     effects = effects_for(fit, asked, rng, drawn=draws)
     found = [np.empty(table.n) for _ in range(4)]
     kept = np.empty((len(beta), table.n)) if draws else None
+    residuals = Residuals(fit, laid_out, rng) if kind == "observation" else None
     for rows, places, u in batches(laid_out.codes, effects):
         Z = laid_out.Z[rows]
         values = beta @ laid_out.X[rows].T
         if u is not None and asked == "existing_group":
             values += sum_effects(u, places, Z)
-        noise = _noise(fit, asked, kind, Z)
-        for array, part in zip(found, _summary(values, noise, mass), strict=True):
+        noise = np.zeros(values.shape)
+        if asked == "new_group":
+            along = np.einsum("sqr,bq->sbr", effects_root(fit.draws), Z)
+            noise += np.square(along).sum(axis=2)
+        centre, spread = values, noise
+        if residuals is not None:
+            own = residuals.of(rows)
+            centre, noise = values + own.mean, noise + own.mixed
+            spread = spread + own.variance
+        for array, part in zip(found, _summary(centre, noise, spread, mass), strict=True):
             array[rows] = part
         if kept is not None:
             if u is not None and asked == "new_group":
                 values += sum_effects(u, places, Z)
-            if kind == "observation":
-                values += sigma_e[:, None] * rng.standard_normal(values.shape)
+            if residuals is not None:
+                values += residuals.draw(rows)
             kept[:, rows] = values
     return Prediction(
         model=fit.record.formula if fit.record.name == "model" else fit.record.name,
@@ -154,25 +164,18 @@ def _is_seed(value: object) -> bool:
     return int(value) >= 0
 
 
-def _noise(fit: Fit, question: Question, kind: PredictionKind, Z: Floats) -> Floats:
-    """Give the variance (S, b) of what is normal given a draw: new groups' effects, residuals."""
-    sigma_e = flat(fit, "sigma_e")
-    variance = np.zeros((len(sigma_e), len(Z)))
-    if question == "new_group":
-        along = np.einsum("sqr,bq->sbr", effects_root(fit.draws), Z)
-        variance += np.square(along).sum(axis=2)
-    if kind == "observation":
-        variance += np.square(sigma_e)[:, None]
-    return variance
+def _summary(
+    centre: Floats, noise: Floats, spread: Floats, mass: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Give mean, sd and ends of the interval (b,) of normals (S, b), mixed over the draws.
 
-
-def _summary(centre: Floats, noise: Floats, mass: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Give mean, sd and ends of the interval (b,) of normals (S, b), mixed over the draws."""
+    `noise` is their variance, and `spread` its expectation where it is itself drawn.
+    """
     tail = (1.0 - mass) / 2.0
     sd = np.sqrt(noise)
     return (
         centre.mean(axis=0),
-        np.sqrt(centre.var(axis=0, ddof=1) + noise.mean(axis=0)),
+        np.sqrt(centre.var(axis=0, ddof=1) + spread.mean(axis=0)),
         mixture_quantile(centre, sd, tail),
         mixture_quantile(centre, sd, 1.0 - tail),
     )
@@ -191,9 +194,8 @@ def _beside(
     return plug_in(
         fit,
         design,
-        laid_out.X,
-        laid_out.Z,
-        codes=laid_out.codes if question == "existing_group" else None,
+        laid_out,
+        known=question == "existing_group",
         new_group=question == "new_group",
         observation=kind == "observation",
         reach=reach(fit, mass),

@@ -1,44 +1,22 @@
 """Predict from a REML or OLS fit as if its variance estimates were the truth."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from bayes_mlm.design import Design, Floats, Ints
 from bayes_mlm.ols import OlsFit
+from bayes_mlm.prediction.residuals import bridge
+from bayes_mlm.prediction.result import PlugIn
+from bayes_mlm.prediction.rows import LaidOut
 from bayes_mlm.reml import RemlFit
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PlugIn:
-    """Hold the predictions of m rows from one set of estimates.
-
-    Parameters
-    ----------
-    engine : {"reml", "ols"}
-    estimate, se, lower, upper : ndarray, shape (m,)
-        In units of the outcome. The standard error is that of the prediction's own error, with
-        the coefficients and the group effects estimated and the variances taken as known; the
-        interval is Wald's.
-    what : str
-        What it is, for a reader.
-    """
-
-    engine: str
-    estimate: Floats
-    se: Floats
-    lower: Floats
-    upper: Floats
-    what: str
+from bayes_mlm.residual import whiten
 
 
 def plug_in(
     fit: RemlFit | OlsFit,
     design: Design,
-    X: Floats,
-    Z: Floats,
+    laid_out: LaidOut,
     *,
-    codes: Ints | None,
+    known: bool,
     new_group: bool,
     observation: bool,
     reach: float,
@@ -50,10 +28,10 @@ def plug_in(
     fit : RemlFit or OlsFit
     design : Design
         That was fitted.
-    X, Z : ndarray, shapes (m, p) and (m, q)
-        Columns of the rows.
-    codes : ndarray of int, shape (m,), or None
-        Their groups among the design's labels, whose effects are then predicted (BLUP).
+    laid_out : LaidOut
+        The rows.
+    known : bool
+        Whether their groups are among the design's, whose effects are then predicted (BLUP).
     new_group : bool
         Whether the variance of the group effects is to be added: a group not seen.
     observation : bool
@@ -70,13 +48,21 @@ def plug_in(
     With S = cov(u), V_j = Z_j S Z_j' + sigma_e^2 I and W_j = S Z_j' V_j^-1, the error of
     ``x'beta + z'u_j`` has variance ``z'(S - W_j Z_j S)z + d' cov(beta) d`` with
     ``d = x - X_j' W_j' z``: the effects' own uncertainty, and what that of beta adds to both parts.
+    Residuals with a structure are whitened first. With AR(1) ones an outcome also has its share of
+    its neighbours' residuals, ``y_k - x_k'beta - z_k'u``: linear in beta and u too, so that x and z
+    less the same share of the neighbours' take their place.
 
     References
     ----------
     Henderson (1975), Biometrics 31(2); McLean, Sanders & Stroup (1991), The American Statistician
     45(1), sec. 3.
     """
-    estimate, own = X @ fit.beta, X
+    X, Z, codes = laid_out.X, laid_out.Z, laid_out.codes if known else None
+    shared, residual_variance = np.zeros(len(X)), _residual_variance(fit, laid_out)
+    if isinstance(fit, RemlFit) and observation and laid_out.near is not None:
+        X, Z, shared, left = _less_neighbours(fit, design, laid_out)
+        residual_variance = residual_variance * left
+    estimate, own = X @ fit.beta + shared, X
     variance = np.zeros(len(X))
     if isinstance(fit, RemlFit) and codes is not None:
         groups, places = np.unique(codes, return_inverse=True)
@@ -95,7 +81,7 @@ def plug_in(
         variance = fit.sigma_e**2 / sizes[codes]
     variance = variance + np.einsum("mp,pr,mr->m", own, fit.beta_cov, own)
     if observation:
-        variance = variance + fit.sigma_e**2
+        variance = variance + residual_variance
     se = np.sqrt(np.maximum(variance, 0.0))
     reml = isinstance(fit, RemlFit)
     return PlugIn(
@@ -115,7 +101,12 @@ def _of_groups(fit: RemlFit, design: Design, groups: Ints) -> tuple[Floats, Floa
     place = np.full(design.J, -1, dtype=np.int64)
     place[groups] = np.arange(groups.size)
     rows = np.flatnonzero(place[design.codes] >= 0)
-    at, Z, X = place[design.codes[rows]], design.Z[rows], design.X[rows]
+    Z, X, residual = design.Z, design.X, fit.sigma_e**2
+    if fit.residual is not None and design.residual is not None:
+        own = fit.residual
+        white = whiten(design.residual, np.column_stack([Z, X]), own.sigma_e, own.rho_e or 0.0)
+        Z, X, residual = white[:, : design.q], white[:, design.q :], 1.0
+    at, Z, X = place[design.codes[rows]], Z[rows], X[rows]
 
     def products(left: Floats, right: Floats) -> Floats:
         sums = [
@@ -125,9 +116,40 @@ def _of_groups(fit: RemlFit, design: Design, groups: Ints) -> tuple[Floats, Floa
         return np.array(sums).reshape(left.shape[1], right.shape[1], groups.size)
 
     zz, zx = products(Z, Z).transpose(2, 0, 1), products(Z, X).transpose(2, 0, 1)
-    relative = fit.cov_u / fit.sigma_e**2
+    relative = fit.cov_u / residual
     # Z_j' V_j^-1 = (I + Z_j'Z_j S / sigma_e^2)^-1 Z_j' / sigma_e^2, defined for a singular S too.
     inside = np.eye(design.q) + zz @ relative
     move = relative @ np.linalg.solve(inside, zx)
     spread = fit.cov_u - relative @ np.linalg.solve(inside, zz @ fit.cov_u)
     return move, 0.5 * (spread + spread.swapaxes(1, 2))
+
+
+def _residual_variance(fit: RemlFit | OlsFit, laid_out: LaidOut) -> Floats:
+    """Give the residual variance of each row, shape (m,)."""
+    if isinstance(fit, RemlFit) and fit.residual is not None:
+        return np.asarray(np.square(fit.residual.sigma_e)[laid_out.stratum])
+    return np.full(len(laid_out.X), fit.sigma_e**2)
+
+
+def _less_neighbours(
+    fit: RemlFit, design: Design, laid_out: LaidOut
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Take from rows their share of their neighbours in time.
+
+    Returns X (m, p), Z (m, q), the shares of the neighbours' outcomes (m,), and the part of the
+    residual variance that they leave (m,).
+    """
+    near, residual, rows = laid_out.near, fit.residual, design.residual
+    assert near is not None
+    assert residual is not None
+    assert rows is not None
+    found = bridge(near, np.array([residual.rho_e]))
+    X, Z, shared = laid_out.X, laid_out.Z, np.zeros(len(laid_out.X))
+    own = residual.sigma_e[laid_out.stratum]
+    for place, weight in ((near.before, found.weight_before), (near.after, found.weight_after)):
+        at = np.maximum(place, 0)
+        share = np.where(place >= 0, weight[0] * own / residual.sigma_e[rows.stratum[at]], 0.0)
+        X = X - share[:, None] * design.X[at]
+        Z = Z - share[:, None] * design.Z[at]
+        shared = shared + share * design.y[at]
+    return X, Z, shared, found.variance[0]

@@ -8,7 +8,6 @@ from bayes_mlm.data import Table
 from bayes_mlm.description import format_rows
 from bayes_mlm.design import Floats
 from bayes_mlm.effects.result import records_csv
-from bayes_mlm.prediction.plug_in import PlugIn
 from bayes_mlm.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -26,6 +25,29 @@ _KINDS: dict[PredictionKind, str] = {
     "mean": "the expected outcome",
     "observation": "one outcome, with its residual",
 }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlugIn:
+    """Hold the predictions of m rows from one set of estimates.
+
+    Parameters
+    ----------
+    engine : {"reml", "ols"}
+    estimate, se, lower, upper : ndarray, shape (m,)
+        In units of the outcome. The standard error is that of the prediction's own error, with
+        the coefficients and the group effects estimated and the variances taken as known; the
+        interval is Wald's.
+    what : str
+        What it is, for a reader.
+    """
+
+    engine: str
+    estimate: Floats
+    se: Floats
+    lower: Floats
+    upper: Floats
+    what: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

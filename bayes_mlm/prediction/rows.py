@@ -12,10 +12,18 @@ from bayes_mlm.design import Design, Floats, Ints
 from bayes_mlm.errors import DataError, DesignError, EngineError
 from bayes_mlm.fitting import read_data
 from bayes_mlm.kinds import replay
-from bayes_mlm.prediction.result import Question
+from bayes_mlm.prediction.residuals import Neighbours, neighbours
+from bayes_mlm.prediction.result import PredictionKind, Question
+from bayes_mlm.residual import strata_of
 
 
-def check_rows(design: Design, rows: Any, *, question: Question | None = None) -> None:
+def check_rows(
+    design: Design,
+    rows: Any,
+    *,
+    question: Question | None = None,
+    kind: PredictionKind = "mean",
+) -> None:
     """Refuse rows that a model of this design could not predict, before it is fitted.
 
     Raises
@@ -23,17 +31,25 @@ def check_rows(design: Design, rows: Any, *, question: Question | None = None) -
     DataError, DesignError
         As `predict`.
     """
-    lay_out(design, read_data(rows), settle_question(design, question))
+    lay_out(design, read_data(rows), settle_question(design, question), kind)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LaidOut:
-    """Hold the columns of new rows, and the group of each: which one depends on the question."""
+    """Hold the columns of new rows, and the group of each: which one depends on the question.
+
+    `stratum` is the residual sd of each row, and with AR(1) residuals `time` its time in steps;
+    `near` are its neighbours in time, where its group is one of the data. All are for outcomes,
+    which have residuals; for expected ones they are 0 and None.
+    """
 
     X: Floats
     Z: Floats
     codes: Ints
     notes: tuple[str, ...]
+    stratum: Ints
+    time: Floats
+    near: Neighbours | None
 
 
 def settle_question(design: Design, question: str | None) -> Question:
@@ -58,13 +74,15 @@ def settle_question(design: Design, question: str | None) -> Question:
     return next(one for one in get_args(Question.__value__) if one == question)
 
 
-def lay_out(design: Design, table: Table, question: Question) -> LaidOut:
+def lay_out(design: Design, table: Table, question: Question, kind: PredictionKind) -> LaidOut:
     """Lay new rows out as the design was, after checking what they must hold."""
     group = design.group
     needed = list(design.encoding.predictor_columns)
     by_means = design.kind in ("within", "mundlak", "no_pooling")
     if group is not None and (question == "existing_group" or by_means):
         needed.append(group)
+    residual = design.residual if kind == "observation" else None
+    needed += [] if residual is None else residual.asked.columns
     require_columns(table, needed)
     _check_missing(table, needed)
     codes = np.zeros(table.n, dtype=np.int64)
@@ -84,7 +102,20 @@ def lay_out(design: Design, table: Table, question: Question) -> LaidOut:
     if question == "existing_group":
         _check_groups(design, table, rows.codes)
         codes = rows.codes
-    return LaidOut(X=rows.X, Z=rows.Z, codes=codes, notes=_notes(design, kept, rows.codes))
+    time, near = np.zeros(table.n), None
+    if residual is not None and residual.asked.ar is not None:
+        times = table.columns[residual.asked.ar].astype(np.float64)
+        time, own = times / residual.step, codes if question == "existing_group" else codes * 0 - 1
+        near = neighbours(design, own, times)
+    return LaidOut(
+        X=rows.X,
+        Z=rows.Z,
+        codes=codes,
+        notes=_notes(design, kept, rows.codes),
+        stratum=codes * 0 if residual is None else strata_of(residual, table),
+        time=time,
+        near=near,
+    )
 
 
 def _check_missing(table: Table, names: list[str]) -> None:

@@ -31,6 +31,7 @@ _SYMBOLS = {
     "ρ_u": r"$\rho_u$",
     "ρ_e": r"$\rho_e$",
     "σ": r"$\sigma$",
+    "ν": r"$\nu$",
     "ρ": r"$\rho$",
     MINUS: "$-$",
     TIMES: r"$\times$",

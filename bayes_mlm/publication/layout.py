@@ -91,7 +91,10 @@ def _random(sources: Sequence[Source], interval: bool) -> Iterator[Row]:
         if name.startswith("rho_u["):
             pair = name.removeprefix("rho_u[").removesuffix("]").replace(",", ", ")
             yield _row(f"ρ_u ({pair})", [one.summary.get(name) for one in sources], interval)
-    for name, label in {"sigma_e": "σ_e", **_SHARES}.items():
+    own = [name for name in names if name.startswith("sigma_e[")]
+    residual = {"sigma_e": "σ_e"} | {name: f"σ_e ({name[8:-1]})" for name in own}
+    residual |= {"rho_e": "ρ_e", "nu": "ν"}
+    for name, label in (residual | _SHARES).items():
         if name in names:
             yield _row(label, [source.summary.get(name) for source in sources], interval)
 

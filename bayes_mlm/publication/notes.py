@@ -19,7 +19,9 @@ def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
     for number, analysis in enumerate(_models(sources), start=1):
         name, record = name_of(analysis), analysis.record
         kind = record.kind.replace("_", " ")
-        yield f"({number}) {name + ': ' if name else ''}{record.formula} [{kind}]."
+        own = analysis.design.residual
+        residual = "" if own is None else f"; residuals: {own.asked}"
+        yield f"({number}) {name + ': ' if name else ''}{record.formula} [{kind}]{residual}."
     yield _about_estimates(sources, interval)
     yield from filter(None, (remark(sources) for remark in _REMARKS))
     for source in sources:
@@ -68,6 +70,18 @@ def _about_variation(sources: Sequence[Source]) -> str:
     return f"{text}."
 
 
+def _about_residuals(sources: Sequence[Source]) -> str:
+    asked = [one.design.residual.asked for one in _models(sources) if one.design.residual]
+    parts = []
+    if any(one.sigma for one in asked):
+        parts.append("σ_e by level, and over all rows (the root of their mean variance)")
+    if any(one.ar for one in asked):
+        parts.append("ρ_e: correlation of residuals one step of time apart")
+    if any(one.family == "student_t" for one in asked):
+        parts.append("ν: degrees of freedom of the residuals, whose sd is σ_e")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
 def _about_explained(sources: Sequence[Source]) -> str:
     measured = [one for one in sources if "r2_between" in one.summary]
     nulls = dict.fromkeys(one.analysis.record.null for one in measured)
@@ -106,6 +120,7 @@ def _about_draws(sources: Sequence[Source]) -> str:
 
 _REMARKS: tuple[Callable[[Sequence[Source]], str], ...] = (
     _about_variation,
+    _about_residuals,
     _about_explained,
     _about_likelihood,
     _about_draws,

@@ -23,7 +23,10 @@ from bayes_mlm.reml.profile import ProfileIntervals, profile_intervals
 from bayes_mlm.reml.result import RemlFit
 from bayes_mlm.reml.search import Optimum, maximise
 from bayes_mlm.reml.statsmodels_check import StatsmodelsCheck, statsmodels_check
+from bayes_mlm.reml.structure import maximise_structure
+from bayes_mlm.reml.structured import add_structure
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_design, from_rows
+from bayes_mlm.whitened import whitened
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -76,6 +79,10 @@ def fit_reml(
 
     Notes
     -----
+    A design with residuals that differ in variance or are AR(1) (`bayes_mlm.residual`) is fitted
+    by the same search at each residual structure, and a search over those; Student-t residuals
+    are taken as normal. Its intervals of variance parameters are Wald (nlme's).
+
     Profiled likelihood in the relative covariance factor (Bates et al. 2015, J. Stat. Softw.
     67(1), eqs 33-42), maximised by safeguarded Newton steps with exact second derivatives.
 
@@ -99,6 +106,8 @@ def fit_reml(
     if not 0.0 < level < 1.0:
         raise EngineError(f"level {level} is not a coverage; give a number in (0, 1), e.g. 0.95")
     correlated = _correlated(data, correlated)
+    if not isinstance(data, Sufficient) and data.residual is not None:
+        return _fit_structured(data, method=method, level=level)
     if isinstance(data, Sufficient):
         statistics = data
     elif statistics is None or not data.q:
@@ -127,6 +136,27 @@ def fit_reml(
         ),
         check=_check(data, lam, method, check),
     )
+
+
+def _fit_structured(design: "Design", *, method: Method, level: float) -> RemlFit:
+    """Fit a design whose residuals differ in variance or are AR(1)."""
+    data = whitened(design)
+    found = maximise_structure(data, method)
+    reduced, optimum = found.reduced, found.optimum
+    _check_identified(reduced)
+    lam = lower_factor(np.linalg.inv(reduced.z_centring) @ optimum.factor.lam(optimum.theta))
+    plain = _assemble(
+        reduced,
+        optimum,
+        lam,
+        labels=design.labels,
+        method=method,
+        correlated=design.correlated,
+        level=level,
+        intervals=None,
+        check=StatsmodelsCheck(loglik=None, reason="it knows no such residuals"),
+    )
+    return add_structure(plain, found, data, method, level)
 
 
 def _correlated(data: "Design | Sufficient", given: bool | None) -> bool:

@@ -66,6 +66,36 @@ class VarianceErrors:
     icc: float | None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ResidualEstimates:
+    """Hold the REML estimates of a residual structure.
+
+    Attributes
+    ----------
+    strata : tuple of str
+        Levels of the factor, as in ``sex=Male``; empty if there is one residual sd.
+    sigma_e, sigma_e_se : (n_sds,) arrays
+        Residual sd of each, and its standard error.
+    sigma_e_interval : tuple of Interval
+    icc, icc_interval : tuple
+        ``sigma_u^2 / (sigma_u^2 + sigma_e^2)`` of each, with intervals; empty unless there are
+        strata, and a random intercept as the only group effect.
+    rho_e, rho_e_se : float or None
+        Correlation of residuals one step apart; None without AR(1).
+    rho_e_interval : Interval or None
+    """
+
+    strata: tuple[str, ...]
+    sigma_e: FloatArray
+    sigma_e_se: FloatArray
+    sigma_e_interval: tuple[Interval, ...]
+    icc: tuple[float, ...]
+    icc_interval: tuple[Interval, ...]
+    rho_e: float | None
+    rho_e_se: float | None
+    rho_e_interval: Interval | None
+
+
 def original_covariance(reduced: Reduced, optimum: Optimum) -> tuple[FloatArray, FloatArray]:
     """Give the relative covariance (q, q) for Z as given, and its derivatives (m, q, q)."""
     back = np.linalg.inv(reduced.z_centring)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from bayes_mlm.marginal import Method
 from bayes_mlm.reml.certificate import Certificate
-from bayes_mlm.reml.inference import Interval, VarianceErrors
+from bayes_mlm.reml.inference import Interval, ResidualEstimates, VarianceErrors
 from bayes_mlm.reml.profile import ProfileIntervals
 from bayes_mlm.sufficient import FloatArray
 
@@ -70,6 +70,9 @@ class RemlFit:
         Class of each group.
     certificate : Certificate
         Evidence that this is the optimum.
+    residual : ResidualEstimates or None
+        Of residuals that differ in variance or are AR(1); `sigma_e` is then the sd over all rows,
+        and intervals of variance parameters are Wald, on the scale of logs and of Fisher's z.
     """
 
     method: Method
@@ -100,6 +103,7 @@ class RemlFit:
     u_cov: FloatArray
     u_class: npt.NDArray[np.int64]
     certificate: Certificate
+    residual: ResidualEstimates | None = None
 
     @property
     def beta_se(self) -> FloatArray:

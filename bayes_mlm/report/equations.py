@@ -16,6 +16,7 @@ from bayes_mlm.report import mathml as m
 
 # A longer sum is a list, and is better read in the table.
 _MOST_TERMS = 14
+_PRIME = "\N{PRIME}"
 _ALPHA = "\N{GREEK SMALL LETTER ALPHA}"  # spelt out: it looks like an a
 
 # A factor of a column; a categorical one with the place of its level.
@@ -180,7 +181,27 @@ def _distributions(design: Design) -> Iterator[Equation]:
 
 def _residuals(design: Design, title: str) -> Equation:
     left = m.sub(m.symbol("e"), _ij(design))
-    right = m.normal(m.number(0), m.squared(m.symbol("σ"), m.symbol("e")))
+    own = design.residual
+    index = m.symbol("e")
+    if own is not None and own.levels:
+        at = m.sub(m.name(str(own.asked.sigma_column)), _ij(design))
+        index = m.row(m.symbol("e"), m.operator(","), at)
+    variance = m.squared(m.symbol("σ"), index)
+    right = m.normal(m.number(0), variance)
+    if own is not None and own.asked.family == "student_t":
+        right = m.row(
+            m.sub(m.symbol("t"), m.symbol("ν")),
+            *(m.operator("("), m.number(0), m.operator(","), variance, m.operator(")")),
+        )
+    if own is not None and own.asked.ar is not None:
+        before = m.sub(m.symbol("e"), m.row(m.symbol("i"), m.operator(_PRIME), m.symbol("j")))
+        pair = m.row(left, m.operator(","), before)
+        power = m.power(
+            m.sub(m.symbol("ρ"), m.symbol("e")),
+            m.row(m.name(f"steps of {own.asked.ar} between them")),
+        )
+        correlation = m.row(m.name("cor"), m.operator("("), pair, m.operator(")"))
+        right = m.row(right, m.operator(","), correlation, m.operator("="), power)
     return Equation(title=title, mathml=m.equation(left, "~", right))
 
 

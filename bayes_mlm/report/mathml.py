@@ -45,6 +45,11 @@ def squared(base: str, index: str) -> str:
     return f"<msubsup>{base}{index}<mn>2</mn></msubsup>"
 
 
+def power(base: str, exponent: str) -> str:
+    """Set an exponent."""
+    return f"<msup>{base}{exponent}</msup>"
+
+
 def mean(base: str) -> str:
     """Set the mean of something by group: a bar over a whole name would need a font for it."""
     return row(name("mean"), operator("("), base, operator(")"))

@@ -268,7 +268,9 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         name=record.name,
         title="" if record.title == record.formula else record.title,
         description=" ".join(record.description.split()),
-        formula=record.formula,
+        formula=record.formula
+        if record.residual.is_plain
+        else f"{record.formula}; residuals: {record.residual}",
         kind=record.kind.replace("_", " "),
         anchor=anchor,
         size=size,
