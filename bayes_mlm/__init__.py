@@ -15,6 +15,7 @@ from bayes_mlm._version import __version__
 if TYPE_CHECKING:
     from bayes_mlm.comparison import compare
     from bayes_mlm.contextual import contextual_effects, contextual_effects_classical
+    from bayes_mlm.criticism import check
     from bayes_mlm.data import as_table, read_table
     from bayes_mlm.datasets import (
         load_dataset,
@@ -62,6 +63,7 @@ _HOME = {
     "as_table": "data",
     "between": "factories",
     "build_design": "design",
+    "check": "criticism",
     "check_published": "published",
     "code_time": "time_coding",
     "compare": "comparison",
@@ -114,6 +116,7 @@ __all__ = [
     "as_table",
     "between",
     "build_design",
+    "check",
     "check_published",
     "code_time",
     "compare",

@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Floats
+from bayes_mlm.draws import samples
 from bayes_mlm.effects.sources import reach, standard_error
-from bayes_mlm.pictures.lines import rows_of_x, samples
+from bayes_mlm.pictures.lines import rows_of_x
 from bayes_mlm.pictures.roles import Roles, base_values
 from bayes_mlm.summary import shortest_interval
 

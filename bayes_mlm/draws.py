@@ -157,6 +157,12 @@ def sampler_stats(tree: "xr.DataTree") -> dict[str, Variable]:
     }
 
 
+def samples(draws: Draws, name: str) -> Array:
+    """Give the draws of a variable with chains joined, shape (S, ...)."""
+    values = draws[name]
+    return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
+
+
 def quantities(draws: Draws, *, groups: bool = False) -> Iterator[tuple[str, Array]]:
     """Give each scalar quantity with its draws, under the name the tables use.
 

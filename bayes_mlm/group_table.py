@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.design import Floats, Ints, means_by_group
+from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
 from bayes_mlm.ols import OlsFit
 from bayes_mlm.pictures.effects import effects_of
-from bayes_mlm.pictures.lines import samples
 from bayes_mlm.pictures.roles import roles_of
 from bayes_mlm.summary import shortest_interval
 

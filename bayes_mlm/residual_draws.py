@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.design import Design
-from bayes_mlm.draws import Draws
+from bayes_mlm.draws import Draws, samples
 from bayes_mlm.residual.whitening import colour
 from bayes_mlm.sufficient import FloatArray
 
@@ -47,18 +47,12 @@ class ResidualDraws:
 
 def residual_draws(draws: Draws) -> ResidualDraws:
     """Take the residual parameters out of draws, chains joined."""
-
-    def joined(name: str) -> FloatArray:
-        values = draws[name]
-        flat: FloatArray = values.reshape(values.shape[0] * values.shape[1], -1)
-        return flat
-
     known = draws.posterior
-    sds = joined("sigma_e_by" if "sigma_e_by" in known else "sigma_e")
+    sds = samples(draws, "sigma_e_by" if "sigma_e_by" in known else "sigma_e")
     return ResidualDraws(
-        sds=sds,
-        rho=joined("rho_e")[:, 0] if "rho_e" in known else np.zeros(len(sds)),
-        nu=joined("nu")[:, 0] if "nu" in known else None,
+        sds=sds.reshape(len(sds), -1),
+        rho=samples(draws, "rho_e") if "rho_e" in known else np.zeros(len(sds)),
+        nu=samples(draws, "nu") if "nu" in known else None,
     )
 
 

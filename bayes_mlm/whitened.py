@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.reduced import Reduced, reduce
 from bayes_mlm.residual import ResidualRows, whiten
-from bayes_mlm.sufficient import FloatArray, from_rows
+from bayes_mlm.sufficient import FloatArray, Sufficient, from_rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,22 +36,24 @@ class Whitened:
 
     def reduced(self, sds: FloatArray, rho: float) -> Reduced:
         """Reduce the rows, whitened for relative residual sds (n_sds,) and a correlation."""
+        return reduce(self.statistics(sds, rho))
+
+    def statistics(self, sds: FloatArray, rho: float) -> Sufficient:
+        """Give the sufficient statistics of the rows whitened so."""
         design, p = self.design, self.design.p
         columns = np.column_stack([design.X - self.x_mean, design.Z, design.y - self.y_mean])
         turned = whiten(self.rows, columns, sds, rho)
         grouped = design.q > 0
-        return reduce(
-            from_rows(
-                turned[:, -1],
-                turned[:, :p],
-                turned[:, p:-1],
-                design.codes if grouped else np.zeros(design.n, dtype=np.int64),
-                design.J if grouped else 1,
-                labels=design.labels if grouped else None,
-                terms=design.terms,
-                effects=design.effects,
-                group=design.group,
-            )
+        return from_rows(
+            turned[:, -1],
+            turned[:, :p],
+            turned[:, p:-1],
+            design.codes if grouped else np.zeros(design.n, dtype=np.int64),
+            design.J if grouped else 1,
+            labels=design.labels if grouped else None,
+            terms=design.terms,
+            effects=design.effects,
+            group=design.group,
         )
 
     @property

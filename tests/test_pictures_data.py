@@ -20,8 +20,8 @@ from bayes_mlm.pictures.roles import roles_of
 from bayes_mlm.pictures.slopes import four_slopes
 from bayes_mlm.pictures.split_means import split_means
 from bayes_mlm.pictures.within_line import within_line
-from bayes_mlm.pictures.wording import estimate, number, percent, shorten, shorten_all
 from bayes_mlm.spec import WORKED_STUDY, records
+from bayes_mlm.wording import estimate, number, percent, shorten, shorten_all
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9

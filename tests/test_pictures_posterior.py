@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayes_mlm.analysis import analyse
+from bayes_mlm.criticism.normality import normal_qq, normal_quantile
+from bayes_mlm.criticism.replicates import replicate
 from bayes_mlm.draws import Variable
 from bayes_mlm.fitting import as_record, make_settings
 from bayes_mlm.leave_out import leave_one_group_out
@@ -29,11 +31,9 @@ from bayes_mlm.pictures.explained import explained_by_level
 from bayes_mlm.pictures.left_out import left_out_groups
 from bayes_mlm.pictures.lines import line_along
 from bayes_mlm.pictures.marks import printed_of
-from bayes_mlm.pictures.normality import normal_qq, normal_quantile
 from bayes_mlm.pictures.predictive import Statistic, p_text, predictive_checks
 from bayes_mlm.pictures.prior_posterior import prior_and_posterior, prior_density
 from bayes_mlm.pictures.prior_sensitivity import prior_sensitivity_of
-from bayes_mlm.pictures.replicates import replicate
 from bayes_mlm.pictures.residuals import fitted_values, group_residuals, row_residuals
 from bayes_mlm.pictures.roles import roles_of
 from bayes_mlm.pictures.shrinkage import own_effects, shrinkage

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bayes_mlm._version import __version__
+from bayes_mlm.cli.check import check
 from bayes_mlm.cli.compare import compare
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.effects import effects
@@ -229,6 +230,7 @@ def describe(
 
 app.command()(sensitivity)
 app.command()(compare)
+app.command()(check)
 app.command()(table)
 app.command()(plot)
 app.command()(variance)

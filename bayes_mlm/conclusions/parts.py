@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.contrasts import Contrast
 from bayes_mlm.estimates import Estimate
-from bayes_mlm.pictures.wording import estimate, interval, percent
+from bayes_mlm.wording import estimate, interval, percent
 
 # A share below this is next to nothing, and more digits of it would tell nothing.
 _TINY = 0.001

@@ -9,7 +9,7 @@ from bayes_mlm.contrasts import average_of_slope, contrast, slope_weights, split
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.formula.expressions import label
 from bayes_mlm.pictures.roles import Roles, roles_of
-from bayes_mlm.pictures.wording import number
+from bayes_mlm.wording import number
 
 _MOST_OTHERS = 6
 # Whom a coefficient of each kind of model compares.

@@ -8,7 +8,7 @@ from bayes_mlm.conclusions.choosing import null_of
 from bayes_mlm.conclusions.parts import Conclusion, preferred, share, share_span
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.estimates import Estimate
-from bayes_mlm.pictures.wording import count, number, percent
+from bayes_mlm.wording import count, number, percent
 
 # A share below this is called open whatever its estimate: a hundredth of the variance.
 _NOTHING = 0.01

@@ -25,6 +25,7 @@ from bayes_mlm.leave_out.average import average
 from bayes_mlm.leave_out.elpd import Elpd, difference_se
 from bayes_mlm.leave_out.given import LEAST_DRAWS, Model, check_draws, make_model
 from bayes_mlm.leave_out.groups import GroupDensities, group_densities
+from bayes_mlm.leave_out.influence import Shifts, shifts_of
 from bayes_mlm.leave_out.refit import (
     MAX_REFITTED,
     LogMarginal,
@@ -37,7 +38,14 @@ from bayes_mlm.leave_out.rows import RowDensities, row_densities
 from bayes_mlm.leave_out.structured import given, group_log_densities, row_log_densities
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
 
-__all__ = ["Elpd", "difference_se", "leave_one_group_out", "leave_one_row_out"]
+__all__ = [
+    "Elpd",
+    "Shifts",
+    "difference_se",
+    "leave_one_group_out",
+    "leave_one_row_out",
+    "shifts_without_groups",
+]
 
 # Draws times groups, and draws times rows: about half a second each. Independent draws of a few
 # parameters need not be many.
@@ -191,6 +199,43 @@ def _structured(fit: Fit, grouping: Design | None, left_out: Literal["group", "r
         n_draws=n_draws,
         group=model.group,
     )
+
+
+def shifts_without_groups(fit: Fit) -> Shifts:
+    """Say how far leaving out each group moves the posterior mean of every quantity.
+
+    Parameters
+    ----------
+    fit : Fit
+        By any engine, of a model with groups.
+
+    Returns
+    -------
+    Shifts
+        In posterior sds, without refits where weights can tell.
+
+    Raises
+    ------
+    DesignError
+        If there are no groups, or a coefficient is not identified without one of them.
+
+    References
+    ----------
+    Belsley, Kuh & Welsch (1980), Regression Diagnostics, sec. 2.1 (DFBETAS); Bradlow & Zaslavsky
+    (1997), Journal of Computational and Graphical Statistics 6(3): case influence by importance
+    weights.
+    """
+    design = fit.design
+    if design.group is None:
+        raise DesignError(f"the model '{design.formula}' names no groups to leave out")
+    if design.residual is not None:
+        check_draws(fit)
+        own = given(fit, None, _most_draws(MAX_ROW_EVALUATIONS, design.n))
+        return shifts_of(fit, own.chosen, group_log_densities(own), None)
+    model = make_model(fit, None, _most_draws(MAX_GROUP_EVALUATIONS, design.J))
+    check_proper_without(model)
+    found = group_densities(model, model.at)
+    return shifts_of(fit, model.chosen, found.left_out, (model, found.beta))
 
 
 def _most_draws(evaluations: int, n_parts: int) -> int:

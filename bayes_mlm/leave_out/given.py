@@ -12,7 +12,7 @@ from bayes_mlm.direct.joining import Joined, join
 from bayes_mlm.draws import Draws
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.fitted import Fit
-from bayes_mlm.sufficient import FloatArray, Sufficient, from_rows
+from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient, from_rows
 
 # Fewer draws say too little of the tail of the weights.
 LEAST_DRAWS = 100
@@ -36,6 +36,8 @@ class Model:
     n_batches : int
         Batches of successive draws that count as independent of each other: S for independent
         draws, fewer for Markov chains.
+    chosen : (S,) int array
+        Which of the fit's draws they are, chains joined.
     """
 
     design: Design
@@ -44,6 +46,7 @@ class Model:
     joined: Joined
     at: Variances
     n_batches: int
+    chosen: IntArray
 
     @property
     def problem(self) -> Problem:
@@ -111,6 +114,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
         statistics=statistics,
         joined=joined,
         at=_variances(fit.draws, joined.problem, chosen, rng),
+        chosen=chosen,
         n_batches=len(chosen) if fit.engine == "direct" else math.isqrt(len(chosen)),
     )
 

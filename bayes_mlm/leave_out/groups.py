@@ -11,7 +11,7 @@ import numpy as np
 
 from bayes_mlm.direct.density import Variances
 from bayes_mlm.direct.priors import prior_form
-from bayes_mlm.direct.quadratic import cholesky, triangle
+from bayes_mlm.direct.quadratic import cholesky, solve_transposed, triangle
 from bayes_mlm.errors import DesignError
 from bayes_mlm.leave_out.given import Model, relative_root
 from bayes_mlm.marginal import LOG_2PI, invert_classes
@@ -32,10 +32,13 @@ class GroupDensities:
         ``log p(y_j | y_-j, theta)``.
     again : (m, S) array
         ``log p(y_j' | y, theta)`` of a further group with the outcomes and predictors of j.
+    beta : (m, p, S) array
+        ``E(beta | y_-j, theta)`` of the centred columns.
     """
 
     left_out: FloatArray
     again: FloatArray
+    beta: FloatArray
 
 
 def group_densities(model: Model, at: Variances) -> GroupDensities:
@@ -55,6 +58,7 @@ def group_densities(model: Model, at: Variances) -> GroupDensities:
     pairs = triangle(reduced.q)
     products = [_product(reduced.c[:, a], reduced.c[:, b], rows, columns, a != b) for a, b in pairs]
     left_out, again = np.empty((2, n_groups, n_draws))
+    beta = np.empty((n_groups, p, n_draws))
     step = max(1, _CHUNK // (len(rows) * n_groups))
     counts = statistics.counts[:, None]
     for start in range(0, n_draws, step):
@@ -83,7 +87,8 @@ def group_densities(model: Model, at: Variances) -> GroupDensities:
         own_part = counts * (now.log_sigma_e + 0.5 * LOG_2PI) + 0.5 * logdet
         left_out[:, part] = half_others - half - own_part
         again[:, part] = half - half_again - own_part
-    return GroupDensities(left_out=left_out, again=again)
+        beta[:, :, part] = solve_transposed(lower[:p, :p], lower[p, :p]).swapaxes(0, 1)
+    return GroupDensities(left_out=left_out, again=again, beta=beta)
 
 
 def _product(

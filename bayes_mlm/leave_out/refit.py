@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayes_mlm.direct import why_not_direct
+from bayes_mlm.direct.density import Variances, sums_at, with_prior
 from bayes_mlm.direct.joining import join
 from bayes_mlm.direct.propriety import check_proper
+from bayes_mlm.direct.quadratic import cholesky, solve_transposed
 from bayes_mlm.direct.start import choose_start
 from bayes_mlm.direct.variances import draw_variances
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.leave_out.given import Model
-from bayes_mlm.sufficient import Sufficient, from_rows
+from bayes_mlm.sufficient import FloatArray, Sufficient, from_rows
 
 # Parts that are done again at most: beyond it the model is in trouble, and says so.
 MAX_REFITTED = 50
@@ -94,6 +96,35 @@ def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) ->
     return LogMarginal(
         value=report.log_marginal_likelihood, error=report.log_marginal_likelihood_error
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Refit:
+    """Hold the posterior without a part of the data: S draws of the variance parameters.
+
+    `beta` is ``E(beta | y_-j, theta)`` of the columns as given, (S, p).
+    """
+
+    at: Variances
+    beta: FloatArray
+
+
+def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> Refit | None:
+    """Draw from the posterior without a part of the data; None where direct does not do it."""
+    if why_not_direct(model.priors):
+        return None
+    try:
+        part = join(statistics, model.priors, x_mean=model.joined.x_mean, aliased=True)
+    except DesignError:  # too few rows are left
+        return None
+    problem, rng = part.problem, np.random.default_rng(seed)
+    found = draw_variances(problem, choose_start(problem), _DRAWS, rng)
+    if not found.report.trusted:
+        return None
+    p = problem.reduced.p
+    lower = cholesky(with_prior(problem, found.at, sums_at(problem, found.at)))
+    centred = solve_transposed(lower[:p, :p], lower[p, :p]).T
+    return Refit(at=found.at, beta=problem.reduced.original_beta(centred))
 
 
 def check_proper_without(model: Model) -> None:

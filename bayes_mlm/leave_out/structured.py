@@ -55,6 +55,8 @@ class Given:
     u : ndarray, shape (S, J, q), or None
     residual : ResidualDraws
         S of them.
+    chosen : ndarray of int, shape (S,)
+        Which of the fit's draws they are, chains joined.
     """
 
     design: Design
@@ -66,6 +68,7 @@ class Given:
     root: FloatArray
     u: FloatArray | None
     residual: ResidualDraws
+    chosen: IntArray
 
     @property
     def rows(self) -> ResidualRows:
@@ -109,6 +112,7 @@ def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
         starts=np.searchsorted(ordered.codes, np.arange(by.J)),
         labels=by.labels,
         group=by.group,
+        chosen=chosen,
         beta=fit.draws["beta"].reshape(n_draws, -1)[chosen],
         root=effects_root(fit.draws)[chosen] if q else np.zeros((len(chosen), 0, 0)),
         u=u,

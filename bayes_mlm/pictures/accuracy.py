@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.direct.pareto import MAX_K_HAT
 from bayes_mlm.direct.report import MAX_COPIES, MAX_ERROR
-from bayes_mlm.pictures.wording import percent
+from bayes_mlm.wording import percent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Design, Floats, Ints, means_by_group
+from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
 from bayes_mlm.pictures.choosing import with_intercepts
-from bayes_mlm.pictures.lines import has_effects, samples
-from bayes_mlm.pictures.wording import count, number, percent, shorten
+from bayes_mlm.pictures.lines import has_effects
 from bayes_mlm.summary import DEFAULT_MASS, shortest_interval
+from bayes_mlm.wording import count, number, percent, shorten
 
 # A quarter of a normal distribution lies beyond this many sds.
 _QUARTILE = 0.674489750196082

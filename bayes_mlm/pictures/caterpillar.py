@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.analysis import Analysis
+from bayes_mlm.criticism.normality import normal_quantile
 from bayes_mlm.design import Ints
 from bayes_mlm.pictures.effects import GroupEffect, effects_of
-from bayes_mlm.pictures.normality import normal_quantile
 from bayes_mlm.pictures.roles import roles_of
-from bayes_mlm.pictures.wording import count, number, percent, shorten
+from bayes_mlm.wording import count, number, percent, shorten
 
 # Up to so many groups each has its name at the axis; beyond the second number none is named.
 MOST_TICKS, MOST_NAMED = 24, 600

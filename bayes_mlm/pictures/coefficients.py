@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.pictures.marks import Marked, mark
-from bayes_mlm.pictures.wording import count, number, percent
+from bayes_mlm.wording import count, number, percent
 
 # Rows that fit one page.
 _MOST_ROWS = 36

@@ -6,13 +6,13 @@ import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Floats
+from bayes_mlm.draws import samples
 from bayes_mlm.levels import pairs_of
 from bayes_mlm.ols import OlsFit
 from bayes_mlm.pictures.density import density_of
-from bayes_mlm.pictures.lines import samples
 from bayes_mlm.pictures.marks import Classical, Marked, Posterior
-from bayes_mlm.pictures.wording import estimate, percent
 from bayes_mlm.summary import shortest_interval
+from bayes_mlm.wording import estimate, percent
 
 _MOST = 4
 

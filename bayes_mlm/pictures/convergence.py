@@ -9,7 +9,7 @@ from bayes_mlm.design import Floats
 from bayes_mlm.diagnostics import MAX_R_HAT, MIN_ESS_PER_CHAIN, convergence
 from bayes_mlm.draws import SAMPLE_DIMS, SCALARS
 from bayes_mlm.pictures.energy import nuts_fit
-from bayes_mlm.pictures.wording import count
+from bayes_mlm.wording import count
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.draws import quantities
 from bayes_mlm.pictures.marks import Marked, mark, told_classical, told_published
-from bayes_mlm.pictures.wording import percent
+from bayes_mlm.wording import percent
 
 # More panels than these would be too small to read.
 _MOST = 9

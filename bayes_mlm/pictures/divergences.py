@@ -8,7 +8,7 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Floats
 from bayes_mlm.draws import quantities
 from bayes_mlm.pictures.energy import nuts_fit
-from bayes_mlm.pictures.wording import count, number
+from bayes_mlm.wording import count, number
 
 _MOST = 3
 

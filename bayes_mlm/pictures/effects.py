@@ -6,21 +6,14 @@ from statistics import NormalDist
 import numpy as np
 
 from bayes_mlm.classical import has_random_effects
+from bayes_mlm.criticism.standardised import standardised_effects
 from bayes_mlm.design import Floats
+from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
-from bayes_mlm.group_effects import group_effects
-from bayes_mlm.pictures.lines import samples
-from bayes_mlm.recovery import effects_root
-from bayes_mlm.reduced import reduce
-from bayes_mlm.residual_draws import residual_draws
-from bayes_mlm.sufficient import from_design
 from bayes_mlm.summary import shortest_interval
-from bayes_mlm.whitened import whitened
 
 # Numbers whose order an interval is read from: of more, every k-th draw will do.
 _MOST_NUMBERS = 1_500_000
-# Below this share of the effects' variance, the data say next to nothing of a group.
-_LEAST_RELIABLE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,36 +84,3 @@ def effects_of(fit: Fit, mass: float) -> tuple[GroupEffect, ...]:
         )
         for k, name in enumerate(design.effects)
     )
-
-
-def standardised_effects(fit: Fit) -> Floats:
-    """Divide the expected effects (J, q) by the sd that they have among groups.
-
-    Given the variance parameters that sd is ``sqrt(sigma_u^2 - var(u_j | y))``: what the variance
-    of the effects leaves when a group's own uncertainty is taken away. The parameters are taken
-    at their posterior means, because their uncertainty is shared by all groups.
-
-    References
-    ----------
-    Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., sec. 10.4.3 (the diagnostic variance).
-    """
-    roots = effects_root(fit.draws)
-    covariance = (roots @ roots.swapaxes(1, 2)).mean(axis=0)
-    values, vectors = np.linalg.eigh(covariance)
-    given = residual_draws(fit.draws).mean
-    sigma_e = float(given.sds[0, 0])
-    lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / sigma_e)[None]
-    beta = samples(fit.draws, "beta").mean(axis=0)[None]
-    if fit.design.residual is None:
-        reduced = reduce(from_design(fit.design))
-    else:  # rows made independent, of the first stratum's sd; Student-t residuals taken as normal
-        data = whitened(fit.design)
-        reduced = data.reduced(given.sds[0] / sigma_e, float(given.rho[0]))
-        beta = np.linalg.solve(data.turn, (beta - data.offset).T).T
-    found = group_effects(reduced, lam, beta)
-    root = sigma_e * found.root[0]
-    own = np.square(root).sum(axis=2)[found.of_group]
-    variance = np.diagonal(covariance)
-    spread = variance - own
-    told = spread > _LEAST_RELIABLE * variance
-    return np.where(told, found.mean[0] / np.sqrt(np.where(told, spread, 1.0)), np.nan)

@@ -9,7 +9,7 @@ from bayes_mlm.design import Floats
 from bayes_mlm.diagnostics import MIN_EBFMI
 from bayes_mlm.fitted import Fit
 from bayes_mlm.pictures.density import Density, density_of
-from bayes_mlm.pictures.wording import count
+from bayes_mlm.wording import count
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,11 +7,11 @@ import numpy as np
 
 from bayes_mlm import posterior
 from bayes_mlm.analysis import Analysis
+from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
 from bayes_mlm.pictures.density import Density, density_of
-from bayes_mlm.pictures.lines import samples
 from bayes_mlm.pictures.marks import Marked, mark, told_published
-from bayes_mlm.pictures.wording import percent
+from bayes_mlm.wording import percent
 
 _LEVELS = (("r2_between", "between groups"), ("r2_within", "within groups"))
 

@@ -8,7 +8,7 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.pictures.lines import Line, has_effects, line_along, span
 from bayes_mlm.pictures.roles import roles_of
 from bayes_mlm.pictures.rows import Cloud, cloud_of
-from bayes_mlm.pictures.wording import count, estimate, interval, number, percent, shorten
+from bayes_mlm.wording import count, estimate, interval, number, percent, shorten
 
 _ALIKE = 1e-9
 

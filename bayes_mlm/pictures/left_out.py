@@ -10,7 +10,7 @@ from bayes_mlm.design import Floats, Ints
 from bayes_mlm.direct.pareto import reliable_k_hat
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.leave_out import leave_one_group_out
-from bayes_mlm.pictures.wording import count, number, shorten
+from bayes_mlm.wording import count, number, shorten
 
 _NAMED = 3
 # Beyond so many groups it would take seconds: `bayes-mlm compare` leaves out any number.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Design, Floats
-from bayes_mlm.draws import Draws
+from bayes_mlm.draws import samples
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.fitted import Fit
 from bayes_mlm.formula.expressions import label
@@ -63,12 +63,6 @@ class Line:
     classical: Floats
     classical_slope: float
     mass: float
-
-
-def samples(draws: Draws, name: str) -> NDArray[Any]:
-    """Give the draws of a variable with chains joined, shape (S, ...)."""
-    values = draws[name]
-    return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
 
 
 def has_effects(fit: Fit) -> bool:

@@ -11,7 +11,7 @@ from bayes_mlm.estimates import CLASSICAL
 from bayes_mlm.fitted import Fit
 from bayes_mlm.model_parts import LEAST_NU
 from bayes_mlm.pictures.density import Density, density_of
-from bayes_mlm.pictures.wording import estimate, number
+from bayes_mlm.wording import estimate, number
 
 # Published figures that give a quantity in another form: its square, or per cent of it.
 _FORMS = (("{}", lambda x: x), ("{}^2", math.sqrt), ("{}_percent", lambda x: x / 100))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.analysis import Analysis
+from bayes_mlm.criticism.replicates import Replicates, replicate, skewness_of
 from bayes_mlm.design import Floats
-from bayes_mlm.pictures.replicates import Replicates, replicate, skewness_of
-from bayes_mlm.pictures.wording import count, number, percent
+from bayes_mlm.wording import count, number, percent
 
 # A p-value nearer 0 or 1 than this says that the data are unlike the replicates.
 _UNLIKELY = 0.025

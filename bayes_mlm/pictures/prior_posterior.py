@@ -8,14 +8,13 @@ import numpy as np
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import INTERCEPT, Floats
 from bayes_mlm.direct.priors import sd_log_density
-from bayes_mlm.draws import quantities
+from bayes_mlm.draws import quantities, samples
 from bayes_mlm.fitted import Fit
 from bayes_mlm.pictures.density import Density, density_of
-from bayes_mlm.pictures.lines import samples
 from bayes_mlm.pictures.marks import bounds_of
-from bayes_mlm.pictures.wording import number, percent
 from bayes_mlm.priors import Prior
 from bayes_mlm.summary import shortest_interval
+from bayes_mlm.wording import number, percent
 
 _MOST, _POINTS = 12, 161
 _UNITS = {"rh": "correlation", "nu": "degrees of freedom"}

@@ -10,9 +10,9 @@ from bayes_mlm.classical import has_random_effects
 from bayes_mlm.design import Floats
 from bayes_mlm.direct import why_not_direct
 from bayes_mlm.errors import EngineError
-from bayes_mlm.pictures.wording import count, number
 from bayes_mlm.sensitivity import sensitivity_of_fits
 from bayes_mlm.sensitivity.rows import Sensitivity, SensitivityRow, comparable
+from bayes_mlm.wording import count, number
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

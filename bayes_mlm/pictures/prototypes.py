@@ -10,7 +10,7 @@ from bayes_mlm.design import Floats
 from bayes_mlm.pictures.lines import Line, has_effects, line_along, span
 from bayes_mlm.pictures.roles import Roles, roles_of
 from bayes_mlm.pictures.rows import Cloud, cloud_of, straight
-from bayes_mlm.pictures.wording import count, estimate, number, percent, shorten
+from bayes_mlm.wording import count, estimate, number, percent, shorten
 
 _ALIKE = 1e-9
 

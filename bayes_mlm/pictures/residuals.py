@@ -5,14 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.analysis import Analysis
+from bayes_mlm.criticism.normality import NormalQQ, normal_qq
+from bayes_mlm.criticism.standardised import fitted_values, standardised_residuals
 from bayes_mlm.design import Floats
-from bayes_mlm.fitted import Fit
 from bayes_mlm.pictures.effects import effects_of
-from bayes_mlm.pictures.lines import samples
-from bayes_mlm.pictures.normality import NormalQQ, normal_qq
-from bayes_mlm.pictures.wording import count, number, shorten_all
-from bayes_mlm.residual import whiten
-from bayes_mlm.residual_draws import residual_draws
+from bayes_mlm.wording import count, number, shorten_all
 
 _STREAM = 11
 # Standard errors between the spreads of two thirds of the rows, beyond which they differ.
@@ -182,39 +179,6 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
         sds=sds,
         unequal=bool(gap > _CLEAR * error),
     )
-
-
-def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
-    """Divide residuals by their sd, and take out what a residual structure says of them.
-
-    AR(1) residuals are whitened, Student-t ones taken to the normal quantile of their probability,
-    all at the posterior means.
-    """
-    given = residual_draws(fit.draws).mean
-    left = fit.design.y - fitted
-    if fit.design.residual is None:
-        return np.asarray(left / given.sds[0, 0])
-    white = whiten(fit.design.residual, left, given.sds[0], float(given.rho[0]))
-    if given.nu is None:
-        return white
-    from scipy.special import ndtri, stdtr
-
-    nu = float(given.nu[0])
-    tail = stdtr(nu, -np.abs(white) * np.sqrt(nu / (nu - 2.0)))
-    return np.asarray(np.sign(white) * -ndtri(np.maximum(tail, 1e-300)))
-
-
-def fitted_values(fit: Fit) -> Floats:
-    """Give the expected outcome of each row at the posterior means, group effects included."""
-    design, draws = fit.design, fit.draws
-    fitted = np.zeros(design.n)
-    if design.p:
-        fitted = design.X @ samples(draws, "beta").mean(axis=0)
-    if design.q:
-        known = "u" in draws.posterior
-        u = samples(draws, "u").mean(axis=0) if known else draws["u_mean"]
-        fitted = fitted + np.einsum("nq,nq->n", design.Z, u[design.codes])
-    return np.asarray(fitted)
 
 
 def group_residuals(analysis: Analysis) -> GroupResiduals | None:

@@ -6,10 +6,10 @@ import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.draws import samples
 from bayes_mlm.pictures.effects import effects_of
-from bayes_mlm.pictures.lines import samples
 from bayes_mlm.pictures.roles import roles_of
-from bayes_mlm.pictures.wording import count, percent
+from bayes_mlm.wording import count, percent
 
 # A group's own estimate needs columns of Z that are not nearly collinear within it.
 _CONDITION = 1e6

@@ -6,12 +6,12 @@ import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Design, Floats
+from bayes_mlm.draws import samples
 from bayes_mlm.encoding.columns import Column
 from bayes_mlm.ols import OlsFit
-from bayes_mlm.pictures.lines import samples
 from bayes_mlm.pictures.roles import Roles, base_columns, roles_of
-from bayes_mlm.pictures.wording import count, estimate, number, percent
 from bayes_mlm.summary import shortest_interval
+from bayes_mlm.wording import count, estimate, number, percent
 
 _POINTS, _BINS = 401, 40
 

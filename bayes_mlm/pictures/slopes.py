@@ -10,7 +10,7 @@ from bayes_mlm.pictures.choosing import reference_roles, simplest
 from bayes_mlm.pictures.lines import Line, line_along, span
 from bayes_mlm.pictures.roles import roles_of
 from bayes_mlm.pictures.rows import Cloud, cloud_of
-from bayes_mlm.pictures.wording import estimate, number, percent
+from bayes_mlm.wording import estimate, number, percent
 
 # Kind of model, what its slope is called, in the order of the figure.
 _KINDS = (

@@ -9,7 +9,7 @@ from bayes_mlm.design import Floats, Ints
 from bayes_mlm.pictures.lines import Line, line_along, span
 from bayes_mlm.pictures.roles import Roles, roles_of
 from bayes_mlm.pictures.rows import Cloud, cloud_of, straight
-from bayes_mlm.pictures.wording import count, estimate, number, percent
+from bayes_mlm.wording import count, estimate, number, percent
 
 _ALIKE = 1e-9
 # A line through fewer means than this says nothing.

@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Floats, Ints
 from bayes_mlm.draws import quantities
-from bayes_mlm.pictures.wording import count, number, percent
+from bayes_mlm.wording import count, number, percent
 
 _MOST, _BINS = 5, 20
 _LEVEL = 0.99

@@ -14,8 +14,8 @@ from bayes_mlm.effects.rows import population
 from bayes_mlm.errors import DataError
 from bayes_mlm.own_lines import LinePoint, along_of, group_lines, population_line
 from bayes_mlm.pictures.roles import roles_of
-from bayes_mlm.pictures.wording import count, estimate, number, percent, shorten
 from bayes_mlm.reml import RemlFit
+from bayes_mlm.wording import count, estimate, number, percent, shorten
 
 # As many lines as can still be told apart in half a page, and as many small panels.
 MOST_LINES = 60

@@ -6,7 +6,6 @@ import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.classical import has_random_effects
-from bayes_mlm.pictures.wording import percent
 from bayes_mlm.variance import (
     VarianceRow,
     VarianceTable,
@@ -14,6 +13,7 @@ from bayes_mlm.variance import (
     variance_by_level_classical,
 )
 from bayes_mlm.variance.rights_sterba import PARTS
+from bayes_mlm.wording import percent
 
 LABELS = {
     "fixed_within": "predictors within groups",

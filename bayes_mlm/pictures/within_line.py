@@ -9,7 +9,7 @@ from bayes_mlm.design import Floats
 from bayes_mlm.pictures.lines import Line, line_along, span
 from bayes_mlm.pictures.roles import roles_of
 from bayes_mlm.pictures.rows import Cloud, cloud_of
-from bayes_mlm.pictures.wording import count, estimate, number, percent
+from bayes_mlm.wording import count, estimate, number, percent
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

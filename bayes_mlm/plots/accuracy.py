@@ -6,8 +6,7 @@ import numpy as np
 
 from bayes_mlm.pictures.accuracy import Accuracy
 from bayes_mlm.pictures.left_out import LeftOut
-from bayes_mlm.pictures.wording import count, shorten_all
-from bayes_mlm.plots.parts import legend_above
+from bayes_mlm.plots.parts import legend_above, name_points
 from bayes_mlm.plots.style import (
     BLUE,
     INK,
@@ -16,6 +15,7 @@ from bayes_mlm.plots.style import (
     figure_of,
     styled,
 )
+from bayes_mlm.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,7 @@ def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
     ax.axvline(picture.limit, color=INK, lw=1.0, ls="--")
     ax.set_xlim(floor - 0.04, max(picture.limit, float(k_hat.max())) + 0.14)
     ax.margins(y=0.1)
-    _name(ax, picture, k_hat)
+    name_points(ax, k_hat, picture.per_row, picture.named, picture.labels)
     ax.set_xlabel("Pareto k-hat of the weights that leave the group out")
     ax.set_ylabel("log predictive density\nfor a row of the group")
     handles = [
@@ -117,31 +117,3 @@ def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
         )
     legend_above(ax, handles, columns=4)
     return figure_of(ax)
-
-
-def _name(ax: "Axes", picture: LeftOut, k_hat: np.ndarray) -> None:
-    """Name some points, to the side where there is room, no two names on one line."""
-    low, high = ax.get_ylim()
-    left, right = ax.get_xlim()
-    line = 0.055 * (high - low)
-    taken: list[float] = []
-    chosen = picture.named.tolist()
-    names = dict(zip(chosen, shorten_all((picture.labels[k] for k in chosen), 20), strict=True))
-    for k in sorted(chosen, key=lambda k: float(picture.per_row[k])):
-        y = float(picture.per_row[k])
-        while any(abs(y - other) < line for other in taken):
-            y += line
-        taken.append(y)
-        beside = k_hat[np.abs(picture.per_row - y) < line]
-        on_left = float(beside.max()) > left + 0.6 * (right - left)
-        end = float(beside.min() if on_left else beside.max())
-        ax.annotate(
-            names[k],
-            (float(k_hat[k]), float(picture.per_row[k])),
-            (end + (-1 if on_left else 1) * 0.02 * (right - left), y),
-            ha="right" if on_left else "left",
-            va="center",
-            fontsize=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
-            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "shrinkA": 0.0},
-        )

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.pictures.coefficients import Coefficients
 from bayes_mlm.pictures.marks import Marked
-from bayes_mlm.pictures.wording import percent, shorten
 from bayes_mlm.plots.style import BAND, GREY, engine_style, new_figure, styled
+from bayes_mlm.wording import percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,6 @@ from bayes_mlm.pictures.densities import Densities
 from bayes_mlm.pictures.explained import Explained
 from bayes_mlm.pictures.marks import Marked, Posterior
 from bayes_mlm.pictures.prior_posterior import PriorPosterior
-from bayes_mlm.pictures.wording import percent, shorten
 from bayes_mlm.plots.style import (
     BLACK,
     BLUE,
@@ -21,6 +20,7 @@ from bayes_mlm.plots.style import (
     new_figure,
     styled,
 )
+from bayes_mlm.wording import percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ import numpy as np
 
 from bayes_mlm.pictures.caterpillar import MOST_TICKS, Caterpillar, EffectPanel
 from bayes_mlm.pictures.shrinkage import Shrinkage, ShrunkEffect
-from bayes_mlm.pictures.wording import count, percent, shorten, shorten_all
 from bayes_mlm.plots.parts import legend_above
 from bayes_mlm.plots.style import GREY, INK, SIDES, new_figure, styled
+from bayes_mlm.wording import count, percent, shorten, shorten_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,6 @@ import numpy as np
 from bayes_mlm.pictures.by_group import GroupSpread
 from bayes_mlm.pictures.prototypes import Prototypes
 from bayes_mlm.pictures.split_means import SplitMeans
-from bayes_mlm.pictures.wording import count, percent, shorten, shorten_all
 from bayes_mlm.plots.parts import draw_classical, draw_line, legend_above, marked
 from bayes_mlm.plots.style import (
     BLACK,
@@ -23,6 +22,7 @@ from bayes_mlm.plots.style import (
     new_figure,
     styled,
 )
+from bayes_mlm.wording import count, percent, shorten, shorten_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

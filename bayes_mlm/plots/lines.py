@@ -6,7 +6,6 @@ from bayes_mlm.pictures.extremes import Extremes
 from bayes_mlm.pictures.pooled_between import PooledBetween
 from bayes_mlm.pictures.slopes import FourSlopes
 from bayes_mlm.pictures.within_line import WithinLine
-from bayes_mlm.pictures.wording import count, estimate, percent, shorten
 from bayes_mlm.plots.parts import (
     draw_classical,
     draw_line,
@@ -26,6 +25,7 @@ from bayes_mlm.plots.style import (
     new_figure,
     styled,
 )
+from bayes_mlm.wording import count, estimate, percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

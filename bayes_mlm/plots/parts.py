@@ -1,13 +1,14 @@
 """Draw the parts that several figures share: clouds of rows, lines with bands, legends."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.pictures.lines import Line
-from bayes_mlm.pictures.wording import count
-from bayes_mlm.plots.style import GREY, Style, engine_style
+from bayes_mlm.plots.style import GREY, INK, Style, engine_style
+from bayes_mlm.wording import count, shorten_all
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -99,6 +100,76 @@ def legend_above(ax: "Axes", handles: list[Any], *, columns: int = 2) -> None:
         columnspacing=1.4,
         handlelength=2.4,
     )
+
+
+def name_points(
+    ax: "Axes",
+    x: NDArray[Any],
+    y: NDArray[Any],
+    chosen: NDArray[Any],
+    labels: NDArray[Any],
+) -> None:
+    """Name some points, beyond the other points of their line, no two names on one line."""
+    low, high = ax.get_ylim()
+    left, right = ax.get_xlim()
+    line = 0.055 * (high - low)
+    taken: list[float] = []
+    places = chosen.tolist()
+    names = dict(zip(places, shorten_all((labels[k] for k in places), 20), strict=True))
+    middle = float(np.median(y))
+    # Away from the others, which lie about the middle.
+    for k in sorted(places, key=lambda k: abs(float(y[k]) - middle)):
+        at = float(y[k])
+        while any(abs(at - other) < line for other in taken):
+            at += line if y[k] > middle else -line
+        taken.append(at)
+        beside = x[np.abs(y - at) < line]
+        beside = beside if beside.size else x[[k]]
+        on_left = float(beside.max()) > left + 0.6 * (right - left)
+        end = float(beside.min() if on_left else beside.max())
+        ax.annotate(
+            names[k],
+            (float(x[k]), float(y[k])),
+            (end + (-1 if on_left else 1) * 0.02 * (right - left), at),
+            ha="right" if on_left else "left",
+            va="center",
+            fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "shrinkA": 0.0},
+        )
+
+
+def name_beside(
+    ax: "Axes", x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
+) -> None:
+    """Name some points right beside them, on the side where the name covers least."""
+    low, high = ax.get_ylim()
+    left, right = ax.get_xlim()
+    tall, letter = 0.05 * (high - low), 0.034 * (right - left)
+    covered = np.column_stack([x, y])
+    places = chosen.tolist()
+    names = shorten_all((labels[k] for k in places), 20)
+    for k, name in zip(places, names, strict=True):
+        wide, best = letter * len(name), (math.inf, 1)
+        for side in (1, -1):
+            start, end = sorted([x[k] + side * 0.2 * letter, x[k] + side * (wide + letter)])
+            inside = (covered[:, 0] > start) & (covered[:, 0] < end)
+            inside &= np.abs(covered[:, 1] - y[k]) < tall
+            beyond = 100.0 * (start < left or end > right)
+            best = min(best, (float(np.count_nonzero(inside)) + beyond, -side))
+        side = -best[1]
+        ax.annotate(
+            name,
+            (float(x[k]), float(y[k])),
+            (4 * side, 0),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            va="center",
+            fontsize=8,
+        )
+        steps = np.linspace(0.5 * letter, wide, 6)
+        own = np.column_stack([x[k] + side * steps, np.full(6, y[k])])
+        covered = np.concatenate([covered, own])
 
 
 def _width(widths: list[int], columns: int) -> int:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayes_mlm.pictures.predictive import Ordered, Predictive, Statistic, p_text
-from bayes_mlm.pictures.wording import count, percent, shorten
 from bayes_mlm.plots.style import BLACK, BLUE, GREY, INK, ORANGE, new_figure, styled
+from bayes_mlm.wording import count, percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm.pictures.prior_sensitivity import PriorSensitivity
-from bayes_mlm.pictures.wording import shorten
 from bayes_mlm.plots.style import BAND, GREY, INK, model_styles, new_figure, styled
 from bayes_mlm.sensitivity.rows import LITTLE_SHIFT, NO_SHIFT
+from bayes_mlm.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bayes_mlm.pictures.normality import NormalQQ
+from bayes_mlm.criticism.normality import NormalQQ
 from bayes_mlm.pictures.residuals import GroupResiduals, RowResiduals
-from bayes_mlm.pictures.wording import count, shorten
 from bayes_mlm.plots.parts import draw_rows
 from bayes_mlm.plots.style import BLUE, INK, ORANGE, new_figure, styled
+from bayes_mlm.wording import count, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

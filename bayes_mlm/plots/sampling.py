@@ -8,7 +8,6 @@ from bayes_mlm.pictures.convergence import Converged
 from bayes_mlm.pictures.divergences import Divergences
 from bayes_mlm.pictures.energy import Energy
 from bayes_mlm.pictures.traces import Traces
-from bayes_mlm.pictures.wording import count, shorten
 from bayes_mlm.plots.parts import legend_above
 from bayes_mlm.plots.style import (
     BAND,
@@ -24,6 +23,7 @@ from bayes_mlm.plots.style import (
     new_figure,
     styled,
 )
+from bayes_mlm.wording import count, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from bayes_mlm.pictures.sides import SideDifference
-from bayes_mlm.pictures.wording import percent, shorten
 from bayes_mlm.plots.style import BLACK, BLUE, INK, SIDES, new_figure, styled
+from bayes_mlm.wording import percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from bayes_mlm.pictures.trajectories import Individual, Trajectories, seen
-from bayes_mlm.pictures.wording import percent, shorten, shorten_all
 from bayes_mlm.plots.style import BLUE, GREY, INK, SIDES, Style, engine_style, new_figure, styled
+from bayes_mlm.wording import percent, shorten, shorten_all
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from bayes_mlm.pictures.variance_parts import LABELS, Column, VarianceParts
-from bayes_mlm.pictures.wording import count, percent, shorten
 from bayes_mlm.plots.style import BAND, BLUE, GREEN, INK, ORANGE, PINK, SKY, new_figure, styled
+from bayes_mlm.wording import count, percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,11 +19,12 @@ import numpy as np
 
 from bayes_mlm.classical import Classical, fit_classical
 from bayes_mlm.design import Design, Floats
+from bayes_mlm.draws import samples
 from bayes_mlm.effects.sources import reach
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.fitting import read_data
-from bayes_mlm.prediction.effects import batches, effects_for, flat, sum_effects
+from bayes_mlm.prediction.effects import batches, effects_for, sum_effects
 from bayes_mlm.prediction.mixtures import mixture_quantile
 from bayes_mlm.prediction.noise import Residuals
 from bayes_mlm.prediction.plug_in import plug_in
@@ -111,7 +112,7 @@ def predict(
     table = read_data(new_rows)
     laid_out = lay_out(design, table, asked, kind)
     beside = fit_classical(design, mass=mass) if classical else None
-    beta = flat(fit, "beta")
+    beta = samples(fit.draws, "beta")
     rng = np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(2,)))
     effects = effects_for(fit, asked, rng, drawn=draws)
     found = [np.empty(table.n) for _ in range(4)]

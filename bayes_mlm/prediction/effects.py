@@ -14,12 +14,6 @@ from bayes_mlm.recovery import effects_of_groups, effects_root
 _ROWS, _GROUPS = 1_000, 250
 
 
-def flat(fit: Fit, name: str) -> Floats:
-    """Give the draws of a variable with chains joined, shape (S, ...)."""
-    values = fit.draws[name]
-    return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
-
-
 def sum_effects(u: Floats, places: Ints, Z: Floats) -> Floats:
     """Give what the group effects (S, G, q) add to rows of the groups at `places`: (S, b)."""
     added = np.zeros((len(u), len(Z)))

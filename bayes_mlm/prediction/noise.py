@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.design import Floats, Ints
+from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
-from bayes_mlm.prediction.effects import flat
 from bayes_mlm.prediction.residuals import Neighbours, bridge, draw_together
 from bayes_mlm.prediction.rows import LaidOut
 from bayes_mlm.residual_draws import mixing, residual_draws
@@ -87,14 +87,14 @@ class Residuals:
         return self._standardised(near.before), self._standardised(near.after)
 
     def _standardised(self, places: Ints) -> Floats:
-        design, beta = self.fit.design, flat(self.fit, "beta")
+        design, beta = self.fit.design, samples(self.fit.draws, "beta")
         known = places >= 0
         found = np.zeros((len(beta), places.size))
         at = places[known]
         if at.size:
             left = design.y[at] - beta @ design.X[at].T
             if design.q:
-                u = flat(self.fit, "u")[:, design.codes[at]]
+                u = samples(self.fit.draws, "u")[:, design.codes[at]]
                 left = left - (u * design.Z[at]).sum(axis=2)
             sds = self.given.row_sds(design)
             found[:, known] = left / (sds if sds.shape[1] == 1 else sds[:, at])

@@ -8,7 +8,6 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.conclusions import Answer, answer, main_model
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.group_table import group_table
-from bayes_mlm.pictures.wording import count
 from bayes_mlm.publication import publication_table
 from bayes_mlm.publication.html import to_html_fragment
 from bayes_mlm.published import PublishedRow, tally
@@ -25,6 +24,7 @@ from bayes_mlm.report.tables import (
     variables_table,
     verdict_table,
 )
+from bayes_mlm.wording import count
 
 
 @dataclass(frozen=True, kw_only=True)

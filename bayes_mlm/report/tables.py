@@ -11,10 +11,10 @@ from bayes_mlm.comparison import Compared
 from bayes_mlm.design import Floats
 from bayes_mlm.estimates import CLASSICAL, Estimate
 from bayes_mlm.group_table import GroupTable
-from bayes_mlm.pictures.wording import number
 from bayes_mlm.publication.sources import ENGINES
 from bayes_mlm.published import PublishedRow
 from bayes_mlm.report.equations import coefficient
+from bayes_mlm.wording import number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,8 @@ import numpy as np
 
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.design import Design, Floats, Ints
-from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
+from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable, samples
 from bayes_mlm.fitted import Fit
-from bayes_mlm.pictures.lines import samples
 from bayes_mlm.recovery import effects_root, recover_effects
 from bayes_mlm.residual_draws import make_residuals, residual_draws
 

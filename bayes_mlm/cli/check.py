@@ -1,0 +1,63 @@
+"""Run `bayes-mlm check`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    Data,
+    Draws,
+    Missing,
+    Quiet,
+    Seed,
+    TargetAccept,
+    Tune,
+    settings_for,
+    status,
+)
+
+
+def check(
+    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    data: Data = None,
+    engine: Annotated[
+        Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
+    ] = "auto",
+    missing: Missing = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    out: Annotated[Path | None, typer.Option(help="CSV file: a row a group.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Say in words what is fine about a model and what is not, and which groups are behind it.
+
+    Normal group effects, outlying and influential groups (each left out, without refits), spread
+    within groups, residuals, replicated data. What is not fine has a remedy beside it.
+    """
+    from bayes_mlm import console as show
+    from bayes_mlm.criticism import check as criticise
+    from bayes_mlm.fitting import as_record, design_of, fit_design
+
+    if out is not None:
+        check_file(out, "groups.csv")
+    record = as_record(model, data, missing=missing)
+    design = design_of(record, data)
+    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
+    with status("leaving out groups, replicating the data", quiet=quiet):
+        found = criticise(fit)
+    console = show.make_console()
+    console.print(str(found), soft_wrap=True)
+    if out is not None:
+        write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
+        console.print(f"written to {out}")
+    if not found.verdict.ok:
+        raise typer.Exit(EXIT_VERDICT)

@@ -1,0 +1,203 @@
+"""Say in words what is fine about a model and what is not, and what to do about it."""
+
+from collections.abc import Sequence
+
+from bayes_mlm.criticism.normality import NormalQQ
+from bayes_mlm.criticism.replicates import Replicates
+from bayes_mlm.criticism.result import GroupRow, Judgement
+from bayes_mlm.criticism.spread import Spread
+from bayes_mlm.fitted import Fit
+from bayes_mlm.wording import count, number, percent, shorten
+
+# Below this probability something is looked at; for single groups over their number (Bonferroni).
+# A page asks half a dozen questions: at 0.05 each, every fourth right model would be looked at.
+LEVEL = 0.01
+# A group that moves a posterior mean by more than its sd decides the result.
+MAX_SHIFT = 1.0
+_NAMED = 3
+
+
+def on_computation(fit: Fit) -> Judgement:
+    """Judge the draws themselves."""
+    return Judgement(
+        topic="Computation",
+        fine=fit.verdict.ok,
+        found=f"By {fit.engine}: {fit.verdict}.",
+        remedy="" if fit.verdict.ok else "Nothing below can be relied on before this is mended.",
+    )
+
+
+def on_effects(name: str, curve: NormalQQ | None) -> Judgement:
+    """Judge whether one effect is normal among groups."""
+    topic = "Normal group effects" if name == "Intercept" else f"Normal group effects of {name}"
+    if curve is None:
+        return Judgement(
+            topic=topic, fine=None, found="The rows say too little of single groups to judge."
+        )
+    few = " So few groups would show only a gross departure." if curve.n < 20 else ""
+    fine = curve.p >= LEVEL
+    return Judgement(
+        topic=topic,
+        fine=fine,
+        found=f"The {curve.n} standardised effects {curve.departure}{_at_times(curve)}.{few}",
+        remedy=""
+        if fine
+        else "Coefficients are little affected, the effects of single groups and predictions of "
+        "new ones more; a predictor of groups may be missing (bayes-mlm plot group-residuals).",
+    )
+
+
+def _at_times(curve: NormalQQ) -> str:
+    return "; chance does so at times" if not curve.normal and curve.p >= LEVEL else ""
+
+
+def on_outlying(rows: Sequence[GroupRow], group: str) -> Judgement:
+    """Judge whether some group lies further out than the model allows for."""
+    known = [row for row in rows if row.effect is not None and row.effect_p is not None]
+    if not known:
+        return Judgement(
+            topic="Outlying groups", fine=None, found="The rows say too little of single groups."
+        )
+    out = [row for row in known if (row.effect_p or 0.0) * len(known) < LEVEL]
+    furthest = sorted(known, key=lambda row: row.effect_p or 0.0)
+    named = ", ".join(f"{shorten(row.group)} ({_sds(row)})" for row in furthest[:_NAMED])
+    many = f"{count(len(out), 'group')} of {len(known)} {'lie' if len(out) != 1 else 'lies'}"
+    return Judgement(
+        topic="Outlying groups",
+        fine=not out,
+        found=f"{many if out else 'No ' + group + ' lies'} further out than chance allows among "
+        f"so many; the furthest: {named}.",
+        remedy=""
+        if not out
+        else "Look at these groups' rows for errors, and for what they have in common.",
+    )
+
+
+def _sds(row: GroupRow) -> str:
+    return f"{number(row.effect or 0.0, 0.1)} sds"
+
+
+def on_influence(rows: Sequence[GroupRow], group: str) -> Judgement:
+    """Judge whether a result hangs on a single group."""
+    known = [row for row in rows if row.shift is not None]
+    if not known:
+        return Judgement(topic="Influential groups", fine=None, found="There are no groups.")
+    unknown = [row for row in known if not row.reliable]
+    most = sorted(known, key=lambda row: -abs(row.shift or 0.0))
+    named = ", ".join(
+        f"{shorten(row.group)} ({row.moved} by {number(row.shift or 0.0, 0.1)})"
+        for row in most[:_NAMED]
+    )
+    strong = [row for row in known if abs(row.shift or 0.0) > MAX_SHIFT]
+    beyond = f"posterior mean by more than {MAX_SHIFT:g} posterior sd"
+    said = f"Leaving out one {group} moves no {beyond}"
+    if strong:
+        listed = " or ".join(shorten(row.group) for row in strong[:_NAMED])
+        more = "" if len(strong) <= _NAMED else f" (or one of {len(strong) - _NAMED} more)"
+        said = f"Leaving out {group} {listed}{more} moves a {beyond}"
+    blurred = (
+        f" Of {count(len(unknown), 'group')} the weights cannot tell how far (Pareto k-hat), which "
+        "is itself a sign of influence."
+        if unknown
+        else ""
+    )
+    bad = bool(strong or unknown)
+    return Judgement(
+        topic="Influential groups",
+        fine=not bad,
+        found=f"{said}; most: {named}, in posterior sds.{blurred}",
+        remedy="Fit without them too, and say in the paper what changes." if bad else "",
+    )
+
+
+def on_spread(
+    spread: Spread, rows: Sequence[GroupRow], *, structured: bool, student: bool
+) -> Judgement:
+    """Judge whether the residual variance is the same in all groups."""
+    topic = "Equal spread within groups"
+    if student:
+        found = "Student-t residuals make the sds within groups differ by themselves; not judged."
+        return Judgement(topic=topic, fine=None, found=found)
+    if spread.h is None or spread.h_p is None:
+        return Judgement(
+            topic=topic, fine=None, found="Too few groups have three rows or more to compare."
+        )
+    known = [row for row in rows if row.spread is not None and row.spread_p is not None]
+    far = sorted(known, key=lambda row: row.spread_p or 0.0)[:_NAMED]
+    named = ", ".join(f"{shorten(row.group)} ({number(row.spread or 0.0, 0.1)})" for row in far)
+    fine = spread.h_p >= LEVEL
+    p = f"p = {spread.h_p:.2f}" if spread.h_p >= 0.01 else "p < 0.01"
+    within = "no more than chance allows" if fine else "more than chance allows"
+    remedy = (
+        ""
+        if fine
+        else (
+            "An own residual sd for each level of a factor may take it up (--sigma factor), or "
+            "Student-t residuals (--family student_t); compare them with bayes-mlm compare."
+            if not structured
+            else "The residual structure does not take all of it up; another factor may."
+        )
+    )
+    return Judgement(
+        topic=topic,
+        fine=fine,
+        found=f"The sds within {spread.n_tested} groups differ {within} (H = {spread.h:.1f}, {p}); "
+        f"furthest from the model's, as a ratio to it: {named}.",
+        remedy=remedy,
+    )
+
+
+def on_residuals(curve: NormalQQ | None, *, student: bool) -> Judgement:
+    """Judge whether the residuals have the distribution that the model gives them."""
+    topic = "Distribution of residuals"
+    if curve is None:
+        return Judgement(topic=topic, fine=None, found="There are too few rows to judge.")
+    fine = curve.p >= LEVEL
+    what = "Student-t residuals, taken to normal ones," if student else "residuals"
+    longer = curve.kurtosis > 3.0
+    remedy = ""
+    if not fine and longer and not student:
+        remedy = (
+            "Tails are longer than normal: Student-t residuals (--family student_t) keep single "
+            "rows from deciding; compare them with bayes-mlm compare."
+        )
+    elif not fine:
+        remedy = (
+            "With many rows small departures show. Shorter tails or a skew often mean a bounded "
+            "scale: coefficients hold, intervals of single outcomes at its ends do not."
+        )
+    return Judgement(
+        topic=topic,
+        fine=fine,
+        found=f"{curve.n:,} {what} {curve.departure}{_at_times(curve)}.",
+        remedy=remedy,
+    )
+
+
+def on_replicates(
+    made: Replicates, ends: tuple[float, float], observed_skewness: float, outcome: str
+) -> Judgement:
+    """Judge whether data drawn from the model look like those observed."""
+    low, high = ends
+    at_ends = [
+        float((made.extremes[:, 0] < low).mean()),
+        float((made.extremes[:, 1] > high).mean()),
+    ]
+    tails = [*at_ends, float((made.skewness > observed_skewness).mean())]
+    # Three looks at one set of replicates: each at a third of the level, on either side.
+    fine = all(LEVEL / 6 <= tail <= 1 - LEVEL / 6 for tail in tails)
+    found = (
+        f"Of {made.n} replicates {percent(at_ends[0])} reach below the smallest {outcome} observed "
+        f"and {percent(at_ends[1])} above the largest, with {percent(made.above + made.below)} of "
+        f"their values outside; their skewness is {number(float(made.skewness.mean()), 0.1)}, that "
+        f"of the data {number(observed_skewness, 0.1)} (p = {2 * min(tails[2], 1 - tails[2]):.2f})."
+    )
+    return Judgement(
+        topic="Replicated data",
+        fine=fine,
+        found=found,
+        remedy=""
+        if fine
+        else "The outcome has bounds or a skew that normal residuals do not know: predictions of "
+        "single outcomes near its ends are off; log(y) may help with a skew.",
+    )

@@ -1,0 +1,83 @@
+"""Bring group effects and residuals to a scale on which they are alike if the model is right."""
+
+import numpy as np
+
+from bayes_mlm.design import Floats
+from bayes_mlm.draws import samples
+from bayes_mlm.fitted import Fit
+from bayes_mlm.group_effects import group_effects
+from bayes_mlm.recovery import effects_root
+from bayes_mlm.reduced import reduce
+from bayes_mlm.residual import whiten
+from bayes_mlm.residual_draws import residual_draws
+from bayes_mlm.sufficient import from_design
+from bayes_mlm.whitened import whitened
+
+# Of the variance of the effects: below it the data say next to nothing of a group.
+_LEAST_RELIABLE = 0.05
+
+
+def standardised_effects(fit: Fit) -> Floats:
+    """Divide the expected effects (J, q) by the sd that they have among groups.
+
+    Given the variance parameters that sd is ``sqrt(sigma_u^2 - var(u_j | y))``: what the variance
+    of the effects leaves when a group's own uncertainty is taken away. The parameters are taken
+    at their posterior means, because their uncertainty is shared by all groups.
+
+    References
+    ----------
+    Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., sec. 10.4.3 (the diagnostic variance).
+    """
+    roots = effects_root(fit.draws)
+    covariance = (roots @ roots.swapaxes(1, 2)).mean(axis=0)
+    values, vectors = np.linalg.eigh(covariance)
+    given = residual_draws(fit.draws).mean
+    sigma_e = float(given.sds[0, 0])
+    lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / sigma_e)[None]
+    beta = samples(fit.draws, "beta").mean(axis=0)[None]
+    if fit.design.residual is None:
+        reduced = reduce(from_design(fit.design))
+    else:  # rows made independent, of the first stratum's sd; Student-t residuals taken as normal
+        data = whitened(fit.design)
+        reduced = data.reduced(given.sds[0] / sigma_e, float(given.rho[0]))
+        beta = np.linalg.solve(data.turn, (beta - data.offset).T).T
+    found = group_effects(reduced, lam, beta)
+    root = sigma_e * found.root[0]
+    own = np.square(root).sum(axis=2)[found.of_group]
+    variance = np.diagonal(covariance)
+    spread = variance - own
+    told = spread > _LEAST_RELIABLE * variance
+    return np.where(told, found.mean[0] / np.sqrt(np.where(told, spread, 1.0)), np.nan)
+
+
+def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
+    """Divide residuals by their sd, and take out what a residual structure says of them.
+
+    AR(1) residuals are whitened, Student-t ones taken to the normal quantile of their probability,
+    all at the posterior means.
+    """
+    given = residual_draws(fit.draws).mean
+    left = fit.design.y - fitted
+    if fit.design.residual is None:
+        return np.asarray(left / given.sds[0, 0])
+    white = whiten(fit.design.residual, left, given.sds[0], float(given.rho[0]))
+    if given.nu is None:
+        return white
+    from scipy.special import ndtri, stdtr
+
+    nu = float(given.nu[0])
+    tail = stdtr(nu, -np.abs(white) * np.sqrt(nu / (nu - 2.0)))
+    return np.asarray(np.sign(white) * -ndtri(np.maximum(tail, 1e-300)))
+
+
+def fitted_values(fit: Fit) -> Floats:
+    """Give the expected outcome of each row at the posterior means, group effects included."""
+    design, draws = fit.design, fit.draws
+    fitted = np.zeros(design.n)
+    if design.p:
+        fitted = design.X @ samples(draws, "beta").mean(axis=0)
+    if design.q:
+        known = "u" in draws.posterior
+        u = samples(draws, "u").mean(axis=0) if known else draws["u_mean"]
+        fitted = fitted + np.einsum("nq,nq->n", design.Z, u[design.codes])
+    return np.asarray(fitted)

@@ -1,0 +1,45 @@
+"""Hold one kind of figure as the list of them has it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+type Section = Literal["data", "posterior", "groups", "diagnostics", "ladder"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Hold one kind of figure.
+
+    Parameters
+    ----------
+    name : str
+        What the command line calls it.
+    title : str
+        A few words for a list.
+    shows : str
+        What it shows, in one line.
+    applies : str
+        When there is such a figure: what its models or its data must have.
+    of : {"model", "ladder"}
+        Whether it is prepared from one `Analysis`, or from a sequence of them. A ladder of one
+        model is a ladder too.
+    prepare : callable
+        Computes what the figure shows, or gives None where it does not apply.
+    draw : callable
+        Draws what `prepare` gave.
+    section : str
+        Where the report puts it.
+    """
+
+    name: str
+    title: str
+    shows: str
+    applies: str
+    of: Literal["model", "ladder"]
+    prepare: Callable[[Any], Any]
+    draw: Callable[[Any], "Figure"]
+    section: Section
