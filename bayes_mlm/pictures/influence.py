@@ -86,7 +86,7 @@ class GroupInfluence:
             f"the furthest of all; {strong or 'none'} of the {self.labels.size} "
             f"{'moves' if strong < 2 else 'move'} one by more than {self.limit:g}. Right: the "
             f"sds within {count(out, 'group')} {'lies' if out == 1 else 'lie'} outside of where "
-            f"{percent(_LEVEL)} lie if all spread alike; {expected} are expected to."
+            f"{percent(_LEVEL)} lie if all spread alike; by chance about {expected} would."
         )
 
     @property
