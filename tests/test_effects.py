@@ -429,3 +429,12 @@ def test_parallel_draws_do_not_spoil_the_crossing(mock_fit):
     found = crossing(fitted, "sector", "ses").posterior
     assert found.parallel == 1 / 1000
     assert np.isfinite([found.median, found.lower, found.upper]).all()
+
+
+def test_a_value_outside_of_the_data_is_told():
+    fitted = fit("hsb_sector_ses", random_seed=1, draws=250)
+    found = comparisons(fitted, "sector", at={"ses": [0, -10]})
+    (caution,) = found.cautions
+    assert caution.startswith("caution: ses = -10 lies outside of the data (-3.758 to 2.692)")
+    assert caution in str(found)
+    assert comparisons(fitted, "sector", at={"ses": [-1, 1]}).cautions == ()

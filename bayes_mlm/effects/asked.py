@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -154,6 +154,22 @@ def grid(
             raise DesignError(f"no value is given for {name!r}; give one or more (at)")
         axes.append([one for value in listed for one in _at(population, name, value)])
     return tuple(product(*axes))
+
+
+def beyond(population: Population, settings: Iterable[tuple[At, ...]]) -> tuple[str, ...]:
+    """Say which settings lie outside of the data, where a line is only believed in."""
+    texts = {}
+    for one in (one for setting in settings for one in setting):
+        if population.levels(one.name) is not None or isinstance(one.value, str):
+            continue
+        values = population.table.columns[one.name].astype(np.float64)
+        low, high = float(values.min()), float(values.max())
+        if not low <= float(one.value) <= high:
+            texts[one.name, one.value] = (
+                f"caution: {one} lies outside of the data ({low:.4g} to {high:.4g}); nothing tells "
+                "that the line goes on there"
+            )
+    return tuple(texts.values())
 
 
 def check_predictor(population: Population, name: str) -> None:

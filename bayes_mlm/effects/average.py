@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.classical import Classical
 from bayes_mlm.design import Design, Floats
-from bayes_mlm.effects.asked import At, Change, changes, check_predictor, constant, grid
+from bayes_mlm.effects.asked import At, Change, beyond, changes, check_predictor, constant, grid
 from bayes_mlm.effects.result import Effect, Effects, Kind
 from bayes_mlm.effects.rows import Population, Settings
 from bayes_mlm.effects.sources import Sources, draws_of, reach, sources, standard_error
@@ -226,6 +226,7 @@ def measure(
         rope=None if rope is None else (float(rope[0]), float(rope[1])),
         weights=weights,
         verdict=source.verdict,
+        cautions=beyond(source.population, (one.at for one in asked)),
     )
 
 

@@ -91,6 +91,8 @@ class Effects:
     weights : ndarray, shape (k, p)
         Of the coefficients in each of the k effects.
     verdict : Verdict
+    cautions : tuple of str
+        What a reader must know: values outside of the data.
     """
 
     rows: tuple[Effect, ...]
@@ -99,6 +101,7 @@ class Effects:
     rope: tuple[float, float] | None
     weights: Floats
     verdict: Verdict
+    cautions: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Effect]:
         """Go through the rows."""
@@ -190,7 +193,7 @@ class Effects:
             low, high = self.rope
             lines.append(f"practical equivalence: {low:g} to {high:g}, in units of the outcome")
         sign = "ok" if self.verdict.ok else "NOT OK"
-        return (*lines, f"{sign}: {self.verdict}")
+        return (*lines, *self.cautions, f"{sign}: {self.verdict}")
 
 
 def records_csv(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> str:
