@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from bayes_mlm.fitted import Fit
     from bayes_mlm.fitting import fit
+    from bayes_mlm.group_file import write_group_effects
     from bayes_mlm.hausman_test import hausman
     from bayes_mlm.kinds import for_kind, replay
     from bayes_mlm.leave_out import leave_one_group_out, leave_one_row_out
@@ -49,10 +50,13 @@ if TYPE_CHECKING:
     from bayes_mlm.prediction import predict
     from bayes_mlm.published import check_published
     from bayes_mlm.reml import fit_reml
+    from bayes_mlm.sampling import sample_groups
+    from bayes_mlm.scan import open_data, sum_more_rows, sum_rows
     from bayes_mlm.sensitivity import prior_sensitivity
     from bayes_mlm.spec import load_record, records
     from bayes_mlm.storage import load_fit, save_fit
     from bayes_mlm.summary import summarise
+    from bayes_mlm.sums_file import load_sums, merge_sums, save_sums
     from bayes_mlm.time_coding import code_time
     from bayes_mlm.variance import variance_by_level, variance_by_level_classical
 
@@ -87,11 +91,14 @@ _HOME = {
     "load_orthodont": "datasets",
     "load_record": "spec",
     "load_sleepstudy": "datasets",
+    "load_sums": "sums_file",
     "log_marginal_likelihood": "marginal_likelihood",
+    "merge_sums": "sums_file",
     "model_priors": "design_priors",
     "mundlak": "factories",
     "no_pooling": "factories",
     "fit_ols": "ols",
+    "open_data": "scan",
     "partial_pooling": "factories",
     "pooled": "factories",
     "population_line": "own_lines",
@@ -101,12 +108,17 @@ _HOME = {
     "records": "spec",
     "fit_reml": "reml",
     "replay": "kinds",
+    "sample_groups": "sampling",
     "save_fit": "storage",
+    "save_sums": "sums_file",
     "slopes": "effects",
+    "sum_more_rows": "scan",
+    "sum_rows": "scan",
     "summarise": "summary",
     "variance_by_level": "variance",
     "variance_by_level_classical": "variance",
     "within": "factories",
+    "write_group_effects": "group_file",
 }
 __all__ = [
     "BayesMLMError",
@@ -142,10 +154,13 @@ __all__ = [
     "load_orthodont",
     "load_record",
     "load_sleepstudy",
+    "load_sums",
     "log_marginal_likelihood",
+    "merge_sums",
     "model_priors",
     "mundlak",
     "no_pooling",
+    "open_data",
     "partial_pooling",
     "pooled",
     "population_line",
@@ -154,12 +169,17 @@ __all__ = [
     "read_table",
     "records",
     "replay",
+    "sample_groups",
     "save_fit",
+    "save_sums",
     "slopes",
+    "sum_more_rows",
+    "sum_rows",
     "summarise",
     "variance_by_level",
     "variance_by_level_classical",
     "within",
+    "write_group_effects",
 ]
 
 

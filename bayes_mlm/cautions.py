@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.verdict import Finding
@@ -90,8 +90,8 @@ def _far_from_zero(design: Design) -> list[str]:
     if INTERCEPT not in design.effects or design.kind == "no_pooling":
         return []
     texts = []
-    for effect, column in zip(design.effects, design.Z.T, strict=True):
-        mean, sd = float(np.mean(column)), float(np.std(column))
+    moments = column_moments(design)
+    for effect, mean, sd in zip(design.effects, moments.z_mean, moments.z_sd, strict=True):
         if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
             away = f"{effect} is {abs(mean) / sd:.0f} sds from zero on average, where "
             what = (

@@ -23,9 +23,10 @@ from bayes_mlm.data import (
     require_finite,
 )
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
-from bayes_mlm.errors import DesignError
+from bayes_mlm.errors import DesignError, RowsNeededError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.residual import Residual, ResidualRows, as_residual, lay_out_residual
+from bayes_mlm.sufficient import Sufficient
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -33,13 +34,47 @@ INTERCEPT = "Intercept"
 _VARIES = 1e-9
 # A column is aliased when what the columns before it leave of it is below this part of its sd.
 _ALIASED = 1e-8
+# Sums of squares hold half the digits that rows do.
+_SUMMED = 1e-7
 # Rows worked on at a time where the whole would be a second copy of X.
 _BLOCK = 65_536
+
+
+class RowsAway:
+    """Stand in the place of rows that were summed where they lie, and say so when they are used."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def _refuse(self, *_: object, **__: object) -> Any:
+        raise RowsNeededError(
+            f"this needs the rows ({self.name} of each), and the data were reduced to sums by "
+            'group; ask it of a sample of groups (sample_groups), or keep the rows: rows="keep" '
+            "(--rows keep)"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # What pickles or copies a design looks for methods of its own, which are not there.
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return self._refuse()
+
+    __array__ = __getitem__ = __len__ = __iter__ = __matmul__ = __rmatmul__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __neg__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+
+
+def rows_away() -> dict[str, Any]:
+    """Give what a design of summed data has for y, X, Z and codes."""
+    return {name: RowsAway(name) for name in ("y", "X", "Z", "codes")}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Design:
     """Hold the arrays of one model, with the names of their rows and columns.
+
+    Of data that were summed where they lie (`bayes_mlm.scan`) the rows are not there: `summed` is,
+    and what uses `y`, `X`, `Z` or `codes` raises `RowsNeededError`.
 
     Parameters
     ----------
@@ -73,6 +108,10 @@ class Design:
         Remarks on the data that a reader of the results should see.
     residual : ResidualRows or None
         How residuals depart from independent normals of one sd; None if they do not.
+    summed : Sufficient or None
+        Sums by group of the model's columns, in place of the rows.
+    sample_of : int or None
+        Of rows that are those of a sample of groups: how many groups there are in all.
     """
 
     y: Floats
@@ -92,6 +131,8 @@ class Design:
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
     residual: ResidualRows | None = None
+    summed: Sufficient | None = None
+    sample_of: int | None = None
 
     def __repr__(self) -> str:
         """Say what the design is of, and its size."""
@@ -101,17 +142,17 @@ class Design:
     @property
     def n(self) -> int:
         """Number of rows."""
-        return int(self.y.size)
+        return int(self.y.size) if self.summed is None else self.summed.n
 
     @property
     def p(self) -> int:
         """Number of fixed-effect columns."""
-        return int(self.X.shape[1])
+        return len(self.terms)
 
     @property
     def q(self) -> int:
         """Number of group-effect columns."""
-        return int(self.Z.shape[1])
+        return len(self.effects)
 
     @property
     def J(self) -> int:  # noqa: N802  (the field's symbol for the number of groups)
@@ -121,6 +162,8 @@ class Design:
     @property
     def group_sizes(self) -> Ints:
         """Rows in each group, shape (J,)."""
+        if self.summed is not None:
+            return self.summed.counts
         return np.bincount(self.codes, minlength=self.J)
 
     @property
@@ -137,6 +180,55 @@ class Design:
     def effect_pairs(self) -> tuple[tuple[int, int], ...]:
         """Places of the effects that may correlate: the upper triangle by rows, or none."""
         return tuple(combinations(range(self.q), 2)) if self.correlated else ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ColumnMoments:
+    """Hold means and sds (divisor n) over all rows: of y, of X (p,) and of Z (q,)."""
+
+    y_mean: float
+    y_sd: float
+    x_mean: Floats
+    x_sd: Floats
+    z_mean: Floats
+    z_sd: Floats
+
+
+def same_outcome(one: "Design", other: "Design") -> bool:
+    """Tell whether two designs have the same outcome in the same rows, or in the same sums."""
+    if one.summed is None and other.summed is None:
+        return one.n == other.n and np.array_equal(one.y, other.y)
+    if one.summed is None or other.summed is None:
+        return False
+    a, b = one.summed, other.summed
+    if not np.array_equal(a.labels, b.labels) or not np.array_equal(a.counts, b.counts):
+        return False
+    first, second = (s.means[:, -1] + s.centre[-1] for s in (a, b))
+    # Sums made in two passes differ by rounding.
+    return np.allclose(first, second, rtol=1e-9, atol=1e-9 * float(a.moments[1][-1]))
+
+
+def column_moments(design: Design) -> ColumnMoments:
+    """Compute the means and sds of a design's columns, from its rows or from its sums."""
+    if design.summed is None:
+        return ColumnMoments(
+            y_mean=float(np.mean(design.y)),
+            y_sd=float(np.std(design.y)),
+            x_mean=design.X.mean(axis=0),
+            x_sd=design.X.std(axis=0),
+            z_mean=design.Z.mean(axis=0),
+            z_sd=design.Z.std(axis=0),
+        )
+    mean, sd = design.summed.moments
+    x, z = slice(0, design.p), slice(design.p, design.p + design.q)
+    return ColumnMoments(
+        y_mean=float(mean[-1]),
+        y_sd=float(sd[-1]),
+        x_mean=mean[x],
+        x_sd=sd[x],
+        z_mean=mean[z],
+        z_sd=sd[z],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +389,9 @@ def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
 
 def check_estimable(design: Design) -> None:
     """Refuse columns that the rest of the model already says."""
+    if design.summed is not None:
+        _check_sums(design, design.summed)
+        return
     remedy = "leave one of them out"
     wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
     if design.n <= wanted:
@@ -322,6 +417,43 @@ def check_estimable(design: Design) -> None:
                 f"the predictor {term!r} is a linear combination of the predictors before it; "
                 f"{remedy}"
             )
+
+
+def _check_sums(design: Design, s: Sufficient) -> None:
+    """Refuse columns that the rest of the model already says, looking at sums alone."""
+    remedy = "leave one of them out"
+    wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
+    if design.n <= wanted:
+        raise DesignError(
+            f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
+            f"({', '.join(design.terms)}); use fewer predictors or more data"
+        )
+    p = design.p
+    cross = s.scatter[:, :p, :p].sum(axis=0)
+    away = s.means[:, :p]
+    if design.kind != "no_pooling":
+        away = away - s.counts @ away / s.n if design.has_intercept else away + s.centre[:p]
+        cross = cross + (away * s.counts[:, None]).T @ away
+    intercept = np.array([term == INTERCEPT for term in design.terms])
+    mean, sd = s.moments
+    sizes = np.sqrt(s.n * (np.square(sd[:p]) + np.square(mean[:p])))
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    cross = cross / np.outer(sizes, sizes)
+    if design.kind != "no_pooling" and design.has_intercept:
+        cross[intercept] = cross[:, intercept] = 0.0
+        cross[intercept, intercept] = 1.0
+    # Gaussian elimination of what the columns before explain; squares, so squared tolerances.
+    work = cross.copy()
+    for k, term in enumerate(design.terms):
+        if cross[k, k] <= _VARIES**2:
+            where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
+            raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
+        if work[k, k] <= _SUMMED**2 * cross[k, k]:
+            raise DesignError(
+                f"the predictor {term!r} is a linear combination of the predictors before it; "
+                f"{remedy}"
+            )
+        work = work - np.outer(work[:, k], work[k]) / work[k, k]
 
 
 def _triangle(X: Floats, origin: Floats, codes: Ints) -> Floats:

@@ -28,9 +28,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, Design, Floats, column_moments
 from bayes_mlm.errors import PriorError
 from bayes_mlm.priors import Prior, parse_prior, role_of
 
@@ -141,10 +139,9 @@ def model_priors(
         return priors
     given = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
     _check_names(design, given)
-    s_y = float(np.std(design.y))
-    s_x = _spread(design.X)
-    s_z = _spread(design.Z)
-    mean = float(np.mean(design.y))
+    moments = column_moments(design)
+    s_y, mean = moments.y_sd, moments.y_mean
+    s_x, s_z = _spread(moments.x_sd), _spread(moments.z_sd)
     pooled_sd = Prior("HalfStudentT", (("nu", 3.0), ("sigma", s_y)))
 
     def coefficient(k: int, term: str) -> Prior:
@@ -197,9 +194,8 @@ def _normal(mu: float, sigma: float) -> Prior:
     return Prior("Normal", (("mu", mu), ("sigma", sigma)))
 
 
-def _spread(columns: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
+def _spread(sds: Floats) -> list[float]:
     """Give the sd of each column, and 1 for a constant one (its scale is its own size)."""
-    sds = columns.std(axis=0)
     return [float(sd) if sd > 0 else 1.0 for sd in sds]
 
 

@@ -91,7 +91,7 @@ class Draws:
         Parameters
         ----------
         design : Design, optional
-            Adds the groups ``observed_data`` (y) and ``constant_data`` (X, group).
+            Adds the groups ``observed_data`` (y) and ``constant_data`` (X, group), if it has rows.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class Draws:
             "posterior": self._dataset(in_arviz_order(self.posterior)),
             "sample_stats": self._dataset(self.sample_stats),
         }
-        if design is not None:
+        if design is not None and design.summed is None:
             rows = "group" if design.kind == "between" else "obs"
             coords = {rows: design.labels if rows == "group" else np.arange(design.n)}
             groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)

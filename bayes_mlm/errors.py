@@ -29,6 +29,10 @@ class DesignError(BayesMLMError):
     """Signal a table and a formula that do not make an estimable design."""
 
 
+class RowsNeededError(DesignError):
+    """Signal a question about rows, asked of data that were summed where they lie."""
+
+
 class EngineError(BayesMLMError):
     """Signal an engine that cannot fit this model, or whose fit failed."""
 

@@ -7,14 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
 from bayes_mlm.cautions import cautions, unidentified
-from bayes_mlm.data import Table, as_table, read_table
-from bayes_mlm.datasets import DATASETS, load_dataset
-from bayes_mlm.design import Design, build_design
+from bayes_mlm.datasets import DATASETS
+from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors, model_priors
 from bayes_mlm.diagnostics import diagnose
 from bayes_mlm.direct import sample_direct, why_not_direct
@@ -24,11 +23,12 @@ from bayes_mlm.errors import DataError, EngineError, PriorError
 from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitted import Fit, Settings, installed_versions
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.kinds import for_kind
+from bayes_mlm.model_data import Rows, design_of
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reduced import reduce
 from bayes_mlm.residual import Residual, as_residual
+from bayes_mlm.residual.asked import PLAIN
 from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, load_record
 from bayes_mlm.sufficient import Sufficient, from_design
 from bayes_mlm.verdict import Finding, Verdict
@@ -39,7 +39,7 @@ DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000,
 
 
 def fit(
-    model: str | Path | Record,
+    model: str | Path | Record | Design,
     data: Any = None,
     *,
     kind: Kind | None = None,
@@ -54,18 +54,20 @@ def fit(
     random_seed: int | None = None,
     target_accept: float = DEFAULT_TARGET_ACCEPT,
     engine: Engine = "auto",
+    rows: Rows = "auto",
     progressbar: bool | None = None,
 ) -> Fit:
     """Draw from the posterior of a model and judge the result.
 
     Parameters
     ----------
-    model : str, Path or Record
+    model : str, Path, Record or Design
         A formula (``"mathach ~ ses + (1 | schoolid)"``), the name of a bundled record
-        (``"hsb_ses"``), or the path of a TOML record.
-    data : data frame, mapping, str or Path, optional
-        Any frame narwhals supports, a file, or the name of an embedded set. A record names its
-        own; a formula needs it.
+        (``"hsb_ses"``), the path of a TOML record, or a design (of `build_design`, or summed data
+        of `sum_rows`, `load_sums`), which needs no data.
+    data : data frame, mapping, Scan, str or Path, optional
+        Any frame narwhals supports, a file, a directory or glob of files, what `open_data` gives,
+        or the name of an embedded set. A record names its own; a formula needs it.
     kind, group, group_level, missing
         With a formula: as the fields of a `Record`. The kind is "partial_pooling" if the formula
         has a bar and "pooled" otherwise.
@@ -84,6 +86,8 @@ def fit(
     engine : {"auto", "direct", "nuts"}
         "direct" draws independently from the exact posterior; "nuts" runs Markov chains; "auto"
         takes "direct" where it is exact, and "nuts" otherwise. `Fit.why` says which and why.
+    rows : {"auto", "keep", "sum"}
+        Whether rows come into memory, or are summed by group where they lie; see `design_of`.
     progressbar : bool, optional
         Whether NUTS draws a progress bar; by default on a terminal only.
 
@@ -122,7 +126,7 @@ def fit(
         random_seed=random_seed,
         target_accept=target_accept,
     )
-    design = design_of(record, data)
+    design = design_of(record, model if isinstance(model, Design) else data, rows=rows)
     if progressbar is None:
         progressbar = sys.stderr.isatty()
     return fit_design(
@@ -239,7 +243,7 @@ def _sample(
 
 
 def as_record(
-    model: str | Path | Record,
+    model: str | Path | Record | Design,
     data: Any = None,
     *,
     kind: Kind | None = None,
@@ -256,6 +260,8 @@ def as_record(
     >>> as_record("reaction ~ days + (1 | subject)", "sleepstudy").kind
     'partial_pooling'
     """
+    if isinstance(model, Design):
+        return _record_of(model, kind, priors)
     if not isinstance(model, (str, Path, Record)):
         raise EngineError(
             f"the model must be a formula, a record or its path, found {type(model).__name__}; "
@@ -304,50 +310,19 @@ def as_record(
     return msgspec.structs.replace(record, **changes)
 
 
-def design_of(record: Record, data: Any = None) -> Design:
-    """Read a record's data, or take the data given, and lay out the design of its kind.
-
-    Examples
-    --------
-    >>> design_of(load_record("hsb_between")).n
-    160
-    """
-    design = build_design(
-        record.formula,
-        table_of(record, data),
-        group=record.group_column,
-        missing=record.missing,
-        group_level=record.group_level,
-        residual=record.residual,
+def _record_of(design: Design, kind: Kind | None, priors: Mapping[str, Any] | None) -> Record:
+    """Make the record of a design that is at hand."""
+    bar = parse_formula(design.formula.text).group
+    return Record(
+        name="model",
+        title=design.formula.text,
+        data=IN_MEMORY,
+        formula=design.formula.text,
+        kind=kind or cast("Kind", design.kind),
+        group=None if bar is not None else design.group,
+        priors={name: _plain(prior) for name, prior in (priors or {}).items()},
+        residual=PLAIN if design.residual is None else design.residual.asked,
     )
-    return for_kind(design, record.kind)
-
-
-def table_of(record: Record, data: Any = None) -> Table:
-    """Give the table a record is fitted to: the one given, else the one it names."""
-    return read_data(record.data_source if data is None else data)
-
-
-def read_data(source: Any) -> Table:
-    """Read a data frame, a file, or an embedded data set by name.
-
-    Raises
-    ------
-    DataError
-        If there is no such file or set, or the frame cannot be read.
-
-    Examples
-    --------
-    >>> read_data("sleepstudy").n
-    180
-    """
-    if isinstance(source, str) and source in DATASETS:
-        return load_dataset(source)
-    if isinstance(source, (str, Path)):
-        if str(source) == IN_MEMORY:
-            raise DataError("this model was made with a data frame in memory; give the data again")
-        return read_table(source)
-    return as_table(source)
 
 
 def make_settings(

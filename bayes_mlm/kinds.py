@@ -31,6 +31,7 @@ from bayes_mlm.design import (
 from bayes_mlm.encoding import encode
 from bayes_mlm.errors import DesignError
 from bayes_mlm.spec import KINDS
+from bayes_mlm.summed_kinds import lay_out_sums
 
 
 def for_kind(design: Design, kind: str) -> Design:
@@ -78,6 +79,8 @@ def for_kind(design: Design, kind: str) -> Design:
             f"partial pooling needs group effects, and the formula '{design.formula}' has none; "
             f"add a term such as (1 | {design.group or 'group'})"
         )
+    if design.summed is not None:
+        return lay_out_sums(design, kind)
     if kind == "pooled":
         return replace(design, Z=np.empty((design.n, 0)), effects=(), kind=kind)
     if design.base is None:

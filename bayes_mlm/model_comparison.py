@@ -5,10 +5,11 @@ import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, same_outcome
 from bayes_mlm.errors import BayesMLMError, DesignError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import Elpd, leave_one_group_out, leave_one_row_out
@@ -87,7 +88,7 @@ class ModelComparison:
         return _csv(names, rows)
 
 
-def compare_models(fits: Sequence[Fit]) -> ModelComparison:
+def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelComparison:
     """Rank models by leaving groups out, by leaving rows out, and by marginal likelihood.
 
     Parameters
@@ -95,6 +96,8 @@ def compare_models(fits: Sequence[Fit]) -> ModelComparison:
     fits : sequence of Fit
         Two or more models of the same outcome in the same rows, by any engine. A fit without
         groups has those of the others left out.
+    rows_left_out : data frame or mapping, optional
+        Of summed data: the rows to leave out in turn (`leave_one_row_out`).
 
     Returns
     -------
@@ -144,7 +147,7 @@ def compare_models(fits: Sequence[Fit]) -> ModelComparison:
     ]
     ways: dict[Criterion, Callable[[Fit], Elpd]] = {
         "group": lambda fit: _by_group(fit, grouping),
-        "row": leave_one_row_out,
+        "row": lambda fit: leave_one_row_out(fit, rows=rows_left_out),
     }
     for criterion, measure in ways.items():
         found: list[NamedElpd | ComparisonRow] = []
@@ -184,7 +187,7 @@ def check_comparable(one: Design, other: Design, name: str, other_name: str) -> 
     DesignError
         That says what differs.
     """
-    if one.n == other.n and np.array_equal(one.y, other.y):
+    if same_outcome(one, other):
         return
     if one.outcome != other.outcome:
         what = f"the outcome is {one.outcome!r} in one and {other.outcome!r} in the other"
@@ -235,10 +238,15 @@ def _same(one: Fit, other: Fit) -> bool:
         one.priors == other.priors
         and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
         and one.record.residual == other.record.residual
-        and np.array_equal(a.X, b.X)
-        and np.array_equal(a.Z, b.Z)
-        and (not a.q or np.array_equal(a.codes, b.codes))
+        and _same_columns(a, b)
     )
+
+
+def _same_columns(a: Design, b: Design) -> bool:
+    if a.summed is not None or b.summed is not None:
+        return True  # of the same names, kinds and outcome
+    codes = not a.q or np.array_equal(a.codes, b.codes)
+    return codes and np.array_equal(a.X, b.X) and np.array_equal(a.Z, b.Z)
 
 
 def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
@@ -246,7 +254,7 @@ def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     if grouping is None:
         raise DesignError('no model names groups; a record can: group = "schoolid"')
     if design.group is not None:
-        same = np.array_equal(grouping.codes, design.codes)
+        same = design.summed is not None or np.array_equal(grouping.codes, design.codes)
         if not same or not np.array_equal(grouping.labels, design.labels):
             raise DesignError(f"it groups by {design.group!r}, not by {grouping.group!r}")
     return leave_one_group_out(fit, grouping=grouping)

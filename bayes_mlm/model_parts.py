@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.priors import Prior
 from bayes_mlm.residual import ResidualRows
@@ -126,7 +126,7 @@ def free_turn(design: Design) -> NDArray[np.float64]:
     turn = np.eye(design.p)
     if design.has_intercept:
         place = design.terms.index(INTERCEPT)
-        turn[place] = -design.X.mean(axis=0)
+        turn[place] = -column_moments(design).x_mean
         turn[place, place] = 1.0
     return turn
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bayes_mlm.analysis import Analysis
+from bayes_mlm.atomic import umask
 from bayes_mlm.errors import StorageError
 from bayes_mlm.estimates import to_csv
 from bayes_mlm.fitted import installed_versions
 from bayes_mlm.published import PublishedRow
 from bayes_mlm.spec import Settings as RecordSettings
 from bayes_mlm.spec import dump_record
-from bayes_mlm.storage import save_fit, umask
+from bayes_mlm.storage import save_fit
 
 if TYPE_CHECKING:
     from bayes_mlm.model_comparison import ModelComparison

@@ -16,7 +16,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.document import LEFTOVER_ICC, misplaced_r2
 from bayes_mlm.errors import SpecError
 from bayes_mlm.figures import model_figures
-from bayes_mlm.fitting import design_of
+from bayes_mlm.model_data import design_of
 from bayes_mlm.ols import OlsFit, fit_ols
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.spec import Published, Record, load_record, models_directory, related_record

@@ -43,7 +43,7 @@ def recover_effects(
     from p(theta | phi, y).
     """
     reduced = reduce(from_design(design))
-    kernel, given = make_kernel(reduced), _conditions(design, draws)
+    kernel, given = make_kernel(reduced), conditions_of(design, draws)
     n_draws = len(given.sigma_e)
     dims = ("group", "effect")
     if n_draws * design.J * design.q > max_effects:
@@ -82,7 +82,7 @@ def effects_of_groups(
         u = draws["u"].reshape(-1, design.J, design.q)
         return lambda places: u[:, places]
     reduced = reduce(from_design(design))
-    kernel, given = make_kernel(reduced), _conditions(design, draws)
+    kernel, given = make_kernel(reduced), conditions_of(design, draws)
 
     def recover(places: IntArray) -> FloatArray:
         some = replace(
@@ -96,7 +96,7 @@ def effects_of_groups(
     return recover
 
 
-def _conditions(design: Design, draws: Draws) -> Conditions:
+def conditions_of(design: Design, draws: Draws) -> Conditions:
     """Give what the group effects are conditional on, chains joined."""
     sigma_e = draws["sigma_e"].ravel()
     return Conditions(

@@ -7,16 +7,14 @@ settings, versions, verdict) is JSON in the attribute ``bayes_mlm``. Nothing in 
 
 import dataclasses
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayes_mlm.design import Design, GroupMeans
+from bayes_mlm.atomic import atomic_file
+from bayes_mlm.design import Design, GroupMeans, rows_away
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws, Variable, in_arviz_order
@@ -27,6 +25,7 @@ from bayes_mlm.formula import parse_formula
 from bayes_mlm.priors import Prior
 from bayes_mlm.residual import Residual, ResidualRows
 from bayes_mlm.spec import Record
+from bayes_mlm.sufficient import Sufficient
 from bayes_mlm.verdict import Finding, Verdict
 
 FORMAT = 1
@@ -64,12 +63,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
 
     design = fit.design
     rows = "group" if design.kind == "between" else "obs"
-    data: dict[str, Variable] = {"X": Variable((rows, "term"), design.X)}
     labels = {"group": design.labels} if design.group is not None else {}
-    if design.q:
-        data["Z"] = Variable((rows, "effect"), design.Z)
-    if labels:
-        data["codes"] = Variable((rows,), design.codes)
+    data = _sums(design.summed) if design.summed is not None else _rows(design, rows)
     if design.base is not None:
         data["base_means"] = Variable(("group", "base_term"), design.base.means)
         data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
@@ -82,7 +77,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
             "previous": Variable((rows,), own.previous),
             "gap": Variable((rows,), own.gap),
         }
-    if rows == "obs":
+    if rows == "obs" and design.summed is None:
         labels["obs"] = np.arange(design.n)
     coords = labels | {
         "term": np.array(design.terms, dtype=object),
@@ -95,11 +90,53 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
             file.attrs["bayes_mlm"] = json.dumps(_document(fit))
             _write(file, "posterior", in_arviz_order(draws.posterior), dict(draws.coords) | coords)
             _write(file, "sample_stats", draws.sample_stats, draws.coords)
-            _write(file, "observed_data", {"y": Variable((rows,), design.y)}, coords)
+            if design.summed is None:
+                _write(file, "observed_data", {"y": Variable((rows,), design.y)}, coords)
             _write(file, "constant_data", data, coords)
     except OSError as error:
         raise StorageError(f"cannot write {str(path)!r}: {error}") from error
     return path
+
+
+def _rows(design: Design, rows: str) -> dict[str, Variable]:
+    data = {"X": Variable((rows, "term"), design.X)}
+    if design.q:
+        data["Z"] = Variable((rows, "effect"), design.Z)
+    if design.group is not None:
+        data["codes"] = Variable((rows,), design.codes)
+    return data
+
+
+def _sums(s: Sufficient) -> dict[str, Variable]:
+    """Give the sums in the place of rows: of the scatter the lower triangle."""
+    lower, upper = np.tril_indices(len(s.centre))
+    return {
+        "sums_counts": Variable(("sums_group",), s.counts),
+        "sums_centre": Variable(("sums_column",), s.centre),
+        "sums_means": Variable(("sums_group", "sums_column"), s.means),
+        "sums_scatter": Variable(("sums_group", "sums_pair"), s.scatter[:, lower, upper]),
+    }
+
+
+def _sums_from(design: Mapping[str, Any], constant: "_Group", labels: Any) -> Sufficient | None:
+    if "sums_counts" not in constant.variables:
+        return None
+    counts = constant.variables["sums_counts"].values
+    centre = constant.variables["sums_centre"].values
+    lower, upper = np.tril_indices(len(centre))
+    scatter = np.empty((len(counts), len(centre), len(centre)))
+    triangle = constant.variables["sums_scatter"].values
+    scatter[:, lower, upper] = scatter[:, upper, lower] = triangle
+    return Sufficient(
+        labels=labels,
+        counts=counts,
+        centre=centre,
+        means=constant.variables["sums_means"].values,
+        scatter=scatter,
+        terms=tuple(design["terms"]),
+        effects=tuple(design["effects"]),
+        group=design["group"],
+    )
 
 
 def load_fit(path: str | Path) -> Fit:
@@ -140,38 +177,6 @@ def load_fit(path: str | Path) -> Fit:
     return _assemble(document, groups)
 
 
-@contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` that takes its place when all went well.
-
-    Raises
-    ------
-    StorageError
-        If the folder is missing or not writable.
-    """
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {str(path)!r} ({error.strerror}); make the folder, or choose another"
-        ) from error
-    os.close(handle)
-    partial = Path(name)
-    try:
-        yield partial
-        partial.chmod(0o666 & ~umask())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def umask() -> int:
-    """Give the permissions that new files are to lack (temporary ones lack more)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _document(fit: Fit) -> dict[str, Any]:
     import msgspec
 
@@ -197,6 +202,7 @@ def _document(fit: Fit) -> dict[str, Any]:
             "n_dropped": design.n_dropped,
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
+            "sample_of": design.sample_of,
             "residual": None if design.residual is None else _residual_to_json(design.residual),
         },
     }
@@ -207,8 +213,6 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
 
     kept = document["design"]
     constant, posterior = groups["constant_data"], groups["posterior"]
-    y = groups["observed_data"].variables["y"].values
-    n = y.size
     base = None
     if "base_means" in constant.variables:
         base = GroupMeans(
@@ -217,12 +221,13 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
             varies=constant.variables["base_varies"].values.astype(bool),
         )
     formula = parse_formula(kept["formula"])
+    labels = constant.coords["group"] if base else np.zeros(1, dtype=np.int64)
+    summed = _sums_from(kept, constant, labels)
     design = Design(
-        y=y,
-        X=constant.variables["X"].values if kept["terms"] else np.empty((n, 0)),
-        Z=constant.variables["Z"].values if kept["effects"] else np.empty((n, 0)),
-        codes=constant.variables["codes"].values if base else np.zeros(n, dtype=np.int64),
-        labels=constant.coords["group"] if base else np.zeros(1, dtype=np.int64),
+        **(rows_away() if summed is not None else _rows_from(kept, groups)),
+        summed=summed,
+        sample_of=kept.get("sample_of"),
+        labels=labels,
         outcome=kept["outcome"],
         terms=tuple(kept["terms"]),
         effects=tuple(kept["effects"]),
@@ -253,6 +258,18 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
         verdict=Verdict(tuple(Finding(**finding) for finding in document["verdict"])),
         seconds=document["seconds"],
     )
+
+
+def _rows_from(kept: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> dict[str, Any]:
+    constant = groups["constant_data"].variables
+    y = groups["observed_data"].variables["y"].values
+    n = y.size
+    return {
+        "y": y,
+        "X": constant["X"].values if kept["terms"] else np.empty((n, 0)),
+        "Z": constant["Z"].values if kept["effects"] else np.empty((n, 0)),
+        "codes": constant["codes"].values if "codes" in constant else np.zeros(n, dtype=np.int64),
+    }
 
 
 def _residual_to_json(rows: ResidualRows) -> dict[str, Any]:

@@ -9,16 +9,13 @@ a column has an offset a million times its spread.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.errors import DesignError
-
-if TYPE_CHECKING:
-    from bayes_mlm.design import Design
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -77,13 +74,42 @@ class Sufficient:
         """Count the groups."""
         return len(self.counts)
 
+    @property
+    def moments(self) -> tuple[FloatArray, FloatArray]:
+        """Give the mean and the sd (divisor n) of each column over all rows, both (k,)."""
+        mean = self.counts @ self.means / self.n
+        apart = self.means - mean
+        square = np.einsum("jkk->k", self.scatter) + self.counts @ np.square(apart)
+        return mean + self.centre, np.sqrt(np.maximum(square, 0.0) / self.n)
+
     def __add__(self, other: "Sufficient") -> "Sufficient":
         """Merge with the statistics of other rows of the same model; see `merge`."""
         return merge(self, other)
 
 
-def from_design(design: "Design") -> Sufficient:
-    """Reduce a design to its sufficient statistics.
+class LaidOut(Protocol):
+    """Describe what a design has: rows with names, or their sums."""
+
+    @property
+    def y(self) -> FloatArray: ...  # noqa: D102
+    @property
+    def X(self) -> FloatArray: ...  # noqa: D102, N802
+    @property
+    def Z(self) -> FloatArray: ...  # noqa: D102, N802
+    @property
+    def codes(self) -> IntArray: ...  # noqa: D102
+    @property
+    def labels(self) -> npt.NDArray[np.generic]: ...  # noqa: D102
+    @property
+    def terms(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def effects(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def group(self) -> str | None: ...  # noqa: D102
+
+
+def from_design(design: LaidOut) -> Sufficient:
+    """Reduce a design to its sufficient statistics; those of summed data are at hand.
 
     Parameters
     ----------
@@ -94,6 +120,9 @@ def from_design(design: "Design") -> Sufficient:
     -------
     Sufficient
     """
+    summed = getattr(design, "summed", None)
+    if isinstance(summed, Sufficient):
+        return summed
     return from_rows(
         design.y,
         design.X,
@@ -169,6 +198,20 @@ def from_rows(
             tuple(effects) if effects is not None else tuple(f"z{i}" for i in range(Z.shape[1]))
         ),
         group=group,
+    )
+
+
+def one_group(s: Sufficient) -> Sufficient:
+    """Join all groups to one: what least squares needs."""
+    mean = s.counts @ s.means / s.n
+    apart = s.means - mean
+    scatter = s.scatter.sum(axis=0) + (apart * s.counts[:, None]).T @ apart
+    return replace(
+        s,
+        labels=np.zeros(1, dtype=np.int64),
+        counts=np.array([s.n]),
+        means=mean[None],
+        scatter=scatter[None],
     )
 
 

@@ -10,7 +10,8 @@ from bayes_mlm.classical import fit_classical, has_random_effects
 from bayes_mlm.design_priors import model_priors
 from bayes_mlm.draws import Draws, Variable
 from bayes_mlm.fitted import Fit
-from bayes_mlm.fitting import design_of, make_settings
+from bayes_mlm.fitting import make_settings
+from bayes_mlm.model_data import design_of
 from bayes_mlm.posterior import icc
 from bayes_mlm.spec import Record, load_record
 from bayes_mlm.verdict import Finding, Verdict

@@ -14,7 +14,7 @@ from bayes_mlm.effects import comparisons, crossing, slopes
 from bayes_mlm.effects.regions import fieller, outside, posterior_spans
 from bayes_mlm.effects.rows import rebuild
 from bayes_mlm.errors import DataError, DesignError, EngineError
-from bayes_mlm.fitting import design_of
+from bayes_mlm.model_data import design_of
 from bayes_mlm.summary import shortest_interval
 
 # lme4 1.1-31: m <- lmer(mathach ~ ses*sector + (1|schoolid), hsb), V <- vcov(m), b <- fixef(m)

@@ -12,7 +12,8 @@ from bayes_mlm import fit, fit_ols, load_hsb, predict
 from bayes_mlm.design import build_design
 from bayes_mlm.draws import Variable
 from bayes_mlm.errors import DataError, DesignError, EngineError
-from bayes_mlm.fitting import design_of, fit_design, make_settings
+from bayes_mlm.fitting import fit_design, make_settings
+from bayes_mlm.model_data import design_of
 from bayes_mlm.prediction.mixtures import mixture_quantile
 from bayes_mlm.recovery import effects_root
 from bayes_mlm.spec import Record, load_record

@@ -43,7 +43,7 @@ def test_the_counts_are_ours():
 def test_the_printed_output_is_real():
     """The REML column of the output shown is what REML gives (it has no randomness)."""
     from bayes_mlm.classical import fit_classical, summarise_classical
-    from bayes_mlm.fitting import design_of
+    from bayes_mlm.model_data import design_of
 
     shown = block("output: reproduce", "text")
     design = design_of(load_record("hsb_sector_ses"))

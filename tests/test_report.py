@@ -20,9 +20,10 @@ from bayes_mlm.classical import fit_classical, summarise_classical
 from bayes_mlm.comparison import compare
 from bayes_mlm.conclusions import answer, main_model
 from bayes_mlm.errors import EngineError
-from bayes_mlm.fitting import as_record, design_of, make_settings
+from bayes_mlm.fitting import as_record, make_settings
 from bayes_mlm.group_table import MOST_GROUPS, group_table
 from bayes_mlm.ladder import analyse_ladder
+from bayes_mlm.model_data import design_of
 from bayes_mlm.outputs import write_run
 from bayes_mlm.plots.catalogue import CATALOGUE
 from bayes_mlm.plots.style import new_figure

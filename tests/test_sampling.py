@@ -12,7 +12,8 @@ from bayes_mlm.diagnostics import diagnose
 from bayes_mlm.draws import quantities
 from bayes_mlm.errors import EngineError
 from bayes_mlm.factories import FACTORIES
-from bayes_mlm.fitting import design_of, fit, fit_design, make_settings
+from bayes_mlm.fitting import fit, fit_design, make_settings
+from bayes_mlm.model_data import design_of
 from bayes_mlm.spec import KINDS, load_record
 from bayes_mlm.storage import load_fit, save_fit
 from bayes_mlm.summary import summarise

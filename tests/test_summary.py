@@ -7,7 +7,7 @@ from bayes_mlm.classical import fit_classical, summarise_classical
 from bayes_mlm.comparison import compare
 from bayes_mlm.errors import EngineError
 from bayes_mlm.estimates import COLUMNS, to_csv
-from bayes_mlm.fitting import design_of
+from bayes_mlm.model_data import design_of
 from bayes_mlm.spec import load_record
 from bayes_mlm.summary import shortest_interval, summarise
 

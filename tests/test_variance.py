@@ -19,7 +19,7 @@ from bayes_mlm.analysis import analyse
 from bayes_mlm.classical import fit_classical
 from bayes_mlm.draws import Variable
 from bayes_mlm.errors import EngineError
-from bayes_mlm.fitting import design_of
+from bayes_mlm.model_data import design_of
 from bayes_mlm.pictures.variance_parts import variance_parts
 from bayes_mlm.plots.catalogue import CATALOGUE
 from bayes_mlm.plots.variance_parts import plot_variance_parts

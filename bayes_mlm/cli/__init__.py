@@ -212,7 +212,7 @@ def describe(
     from bayes_mlm import console as show
     from bayes_mlm.description import crosstab, group_sizes
     from bayes_mlm.description import describe as describe_columns
-    from bayes_mlm.fitting import read_data
+    from bayes_mlm.model_data import read_data
 
     if data == "hsb":  # the study's own first page, as it was printed in 2015
         column = column or ["mathach", "ses"]

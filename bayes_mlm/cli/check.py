@@ -43,7 +43,8 @@ def check(
     """
     from bayes_mlm import console as show
     from bayes_mlm.criticism import check as criticise
-    from bayes_mlm.fitting import as_record, design_of, fit_design
+    from bayes_mlm.fitting import as_record, fit_design
+    from bayes_mlm.model_data import design_of
 
     if out is not None:
         check_file(out, "groups.csv")

@@ -49,8 +49,9 @@ def compare(
     """
     from bayes_mlm import console as show
     from bayes_mlm.errors import EngineError
-    from bayes_mlm.fitting import as_record, design_of, fit_design
+    from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_comparison import check_comparable, compare_models
+    from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, write_comparison
 
     if out is not None:

@@ -120,9 +120,9 @@ def _two_levels(
     import msgspec
 
     from bayes_mlm.errors import DesignError
-    from bayes_mlm.fitting import design_of
     from bayes_mlm.kinds import for_kind
     from bayes_mlm.levels import pairs_of
+    from bayes_mlm.model_data import design_of
 
     design = design_of(record, data)
     found, left_out = pairs_of(design, means or None)

@@ -81,7 +81,8 @@ def effects(
     from bayes_mlm.analysis import check_engine
     from bayes_mlm.classical import fit_classical
     from bayes_mlm.effects.rows import read_again, rebuild
-    from bayes_mlm.fitting import as_record, design_of, fit_design
+    from bayes_mlm.fitting import as_record, fit_design
+    from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, staged_folder
 
     if out is not None:

@@ -19,7 +19,7 @@ def check_file(out: Path, example: str) -> None:
 
 def write_file(out: Path, write: Callable[[Path], object]) -> None:
     """Write a file whole, or leave what was there."""
-    from bayes_mlm.storage import atomic_file
+    from bayes_mlm.atomic import atomic_file
 
     try:
         with atomic_file(out) as partial:

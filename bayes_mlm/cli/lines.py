@@ -55,8 +55,9 @@ def lines(
 ) -> None:
     """Give each group its own intercept, slope and line, with REML's beside them."""
     from bayes_mlm import console as show
-    from bayes_mlm.fitting import as_record, design_of, fit_design
+    from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.level_two import own_weights
+    from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.own_lines import group_lines
 

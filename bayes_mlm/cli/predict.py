@@ -63,7 +63,8 @@ def predict(
 ) -> None:
     """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
     from bayes_mlm import console as show
-    from bayes_mlm.fitting import as_record, design_of, fit_design, read_data
+    from bayes_mlm.fitting import as_record, fit_design
+    from bayes_mlm.model_data import design_of, read_data
     from bayes_mlm.prediction import check_rows
     from bayes_mlm.prediction import predict as predict_rows
 

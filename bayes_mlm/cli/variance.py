@@ -64,7 +64,8 @@ def variance(
     """
     from bayes_mlm import console as show
     from bayes_mlm.classical import fit_classical
-    from bayes_mlm.fitting import as_record, design_of, fit_design
+    from bayes_mlm.fitting import as_record, fit_design
+    from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.summary import check_mass
     from bayes_mlm.variance import (
@@ -122,7 +123,8 @@ def _null_of(
     """Give the null model: the one asked for, or that of the same rows; None if there is none."""
     import msgspec
 
-    from bayes_mlm.fitting import as_record, design_of
+    from bayes_mlm.fitting import as_record
+    from bayes_mlm.model_data import design_of
     from bayes_mlm.variance.parameters import is_null, null_design
 
     if asked is not None:

@@ -14,6 +14,7 @@ from bayes_mlm.criticism.judging import (
     on_replicates,
     on_residuals,
     on_spread,
+    without_rows,
 )
 from bayes_mlm.criticism.normality import normal_qq
 from bayes_mlm.criticism.replicates import replicate, skewness_of
@@ -35,13 +36,15 @@ _STREAM = 11
 _LEAST_GROUPS = 3
 
 
-def check(fit: Fit) -> Check:
+def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     """Criticise a model: normality, outliers, influence, spread, replicated data.
 
     Parameters
     ----------
     fit : Fit
         By any engine.
+    sample : Fit, optional
+        Of summed data: some groups with their rows (`sample_groups`), for what only rows tell.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def check(fit: Fit) -> Check:
     return Check(
         model=fit.record.formula if fit.record.name == "model" else fit.record.name,
         group=design.group,
-        judgements=tuple(_judgements(fit, rows, spread)),
+        judgements=tuple(_judgements(fit, rows, spread, sample or fit)),
         groups=rows,
         verdict=fit.verdict,
     )
@@ -97,7 +100,9 @@ def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
     return group_rows(fit, out, spread, shifts)
 
 
-def _judgements(fit: Fit, rows: tuple[GroupRow, ...], spread: Spread | None) -> Iterator[Judgement]:
+def _judgements(
+    fit: Fit, rows: tuple[GroupRow, ...], spread: Spread | None, whose: Fit
+) -> Iterator[Judgement]:
     design, seed = fit.design, fit.settings.random_seed + _STREAM
     student = fit.priors.nu is not None
     yield on_computation(fit)
@@ -114,7 +119,12 @@ def _judgements(fit: Fit, rows: tuple[GroupRow, ...], spread: Spread | None) -> 
     if spread is not None:
         structured = design.residual is not None
         yield on_spread(spread, rows, structured=structured, student=student)
-    residual = standardised_residuals(fit, fitted_values(fit))
-    yield on_residuals(normal_qq(residual, seed), student=student)
-    ends = float(design.y.min()), float(design.y.max())
-    yield on_replicates(replicate(fit), ends, skewness_of(design.y), design.outcome)
+    if whose.design.summed is not None:
+        yield from without_rows()
+        return
+    residual = standardised_residuals(whose, fitted_values(whose))
+    among = "" if whose is fit else f" (of {whose.design.notes[-1]})"
+    yield on_residuals(normal_qq(residual, seed), student=student, among=among)
+    y = whose.design.y
+    ends = float(y.min()), float(y.max())
+    yield on_replicates(replicate(whose), ends, skewness_of(y), design.outcome, among=among)

@@ -1,6 +1,6 @@
 """Say in words what is fine about a model and what is not, and what to do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bayes_mlm.criticism.normality import NormalQQ
 from bayes_mlm.criticism.replicates import Replicates
@@ -147,7 +147,7 @@ def on_spread(
     )
 
 
-def on_residuals(curve: NormalQQ | None, *, student: bool) -> Judgement:
+def on_residuals(curve: NormalQQ | None, *, student: bool, among: str = "") -> Judgement:
     """Judge whether the residuals have the distribution that the model gives them."""
     topic = "Distribution of residuals"
     if curve is None:
@@ -169,13 +169,18 @@ def on_residuals(curve: NormalQQ | None, *, student: bool) -> Judgement:
     return Judgement(
         topic=topic,
         fine=fine,
-        found=f"{curve.n:,} {what} {curve.departure}{_at_times(curve)}.",
+        found=f"{curve.n:,} {what}{among} {curve.departure}{_at_times(curve)}.",
         remedy=remedy,
     )
 
 
 def on_replicates(
-    made: Replicates, ends: tuple[float, float], observed_skewness: float, outcome: str
+    made: Replicates,
+    ends: tuple[float, float],
+    observed_skewness: float,
+    outcome: str,
+    *,
+    among: str = "",
 ) -> Judgement:
     """Judge whether data drawn from the model look like those observed."""
     low, high = ends
@@ -186,11 +191,12 @@ def on_replicates(
     tails = [*at_ends, float((made.skewness > observed_skewness).mean())]
     # Three looks at one set of replicates: each at a third of the level, on either side.
     fine = all(LEVEL / 6 <= tail <= 1 - LEVEL / 6 for tail in tails)
+    skew, p = float(made.skewness.mean()), 2 * min(tails[2], 1 - tails[2])
     found = (
-        f"Of {made.n} replicates {percent(at_ends[0])} reach below the smallest {outcome} observed "
-        f"and {percent(at_ends[1])} above the largest, with {percent(made.above + made.below)} of "
-        f"their values outside; their skewness is {number(float(made.skewness.mean()), 0.1)}, that "
-        f"of the data {number(observed_skewness, 0.1)} (p = {2 * min(tails[2], 1 - tails[2]):.2f})."
+        f"Of {made.n} replicates{among} {percent(at_ends[0])} reach below the smallest {outcome} "
+        f"observed and {percent(at_ends[1])} above the largest, with "
+        f"{percent(made.above + made.below)} of their values outside; their skewness is "
+        f"{number(skew, 0.1)}, that of the data {number(observed_skewness, 0.1)} (p = {p:.2f})."
     )
     return Judgement(
         topic="Replicated data",
@@ -201,3 +207,14 @@ def on_replicates(
         else "The outcome has bounds or a skew that normal residuals do not know: predictions of "
         "single outcomes near its ends are off; log(y) may help with a skew.",
     )
+
+
+def without_rows() -> Iterator[Judgement]:
+    """Leave open what only rows tell."""
+    for topic in ("Distribution of residuals", "Replicated data"):
+        yield Judgement(
+            topic=topic,
+            fine=None,
+            found="The data were reduced to sums by group, which hold no rows; a sample of groups "
+            "with theirs would tell (sample_groups).",
+        )

@@ -77,7 +77,7 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
     path = Path(source).expanduser()
     if isinstance(columns, str):
         columns = (columns,)
-    _require_file(path, str(source))
+    require_file(path, str(source))
     name = path.name.lower()
     try:
         for suffix, delimiter in _DELIMITERS.items():
@@ -153,7 +153,8 @@ def _any_match(values: Any, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
 
 
-def _require_file(path: Path, given: str) -> None:
+def require_file(path: Path, given: str) -> None:
+    """Refuse a path that is no file, and offer the nearest names."""
     if path.is_dir():
         raise DataError(
             f"{given} is a directory; give one file ({', '.join(_DELIMITERS)}, .parquet)"
@@ -196,18 +197,40 @@ def _read_header(path: Path, delimiter: str) -> _Header:
     return _Header(names=[name.strip() for name in first], lines=lines, has_rows=has_rows)
 
 
+def read_names(path: Path, delimiter: str) -> list[str]:
+    """Read the names of the columns of a CSV file, checked.
+
+    Raises
+    ------
+    DataError
+        If it is empty, has duplicate names, or is separated by something else.
+    """
+    try:
+        header = _read_header(path, delimiter)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path.name} is not an intact gzip file ({error}); copy it again"
+        ) from error
+    _check_delimiter(path, header, delimiter)
+    return list(checked_names(header.names, path.name, None))
+
+
 def _not_utf8(path: Path) -> str:
     return f"{path.name} is not UTF-8 text; save it again as CSV with encoding UTF-8"
 
 
-def _read_csv(path: Path, delimiter: str, columns: Sequence[str] | None) -> Table:
-    header = _read_header(path, delimiter)
+def _check_delimiter(path: Path, header: _Header, delimiter: str) -> None:
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in header.names[0]), None)
     if len(header.names) == 1 and other is not None:
         raise DataError(
             f"{path.name} has one column, named {header.names[0]!r}: it seems to be separated by "
             f"{other!r} where {delimiter!r} is expected; save it with {delimiter!r}"
         )
+
+
+def _read_csv(path: Path, delimiter: str, columns: Sequence[str] | None) -> Table:
+    header = _read_header(path, delimiter)
+    _check_delimiter(path, header, delimiter)
     wanted = checked_names(header.names, path.name, columns)
     if not header.has_rows:
         raise DataError(f"{path.name} has a header ({', '.join(header.names)}) but no rows")

@@ -60,6 +60,12 @@ class Table:
         # A plain dict: a read-only view of one cannot be pickled, which parallel work needs.
         object.__setattr__(self, "columns", frozen)
 
+    def columns_frame(self) -> Any:
+        """Give the columns as a pyarrow table, for an engine to scan."""
+        import pyarrow as pa
+
+        return pa.table({name: pa.array(values) for name, values in self.columns.items()})
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""

@@ -130,14 +130,19 @@ probability model, whose residuals cannot be normal; sds and icc are on the 0/1 
         )
     if not ((values == low) | (values == high)).all():
         return ()
+    return (two_values(name, low, high),)
+
+
+def two_values(name: str, low: Any, high: Any) -> str:
+    """Say what an outcome of two values means for a Gaussian model."""
     both = f"{label_text(low)} and {label_text(high)}"
     remark = f"outcome {name!r} has only two values ({both}): a Gaussian model"
     if (low, high) == (0, 1):
         return (
             f"{remark} reads it as a linear probability model, whose residuals cannot be normal; "
-            "sds and icc are on the 0/1 scale",
+            "sds and icc are on the 0/1 scale"
         )
-    return (f"{remark} assumes normal residuals, which two values cannot have",)
+    return f"{remark} assumes normal residuals, which two values cannot have"
 
 
 def check_predictors(table: Table, names: Sequence[str]) -> None:

@@ -14,9 +14,9 @@ from bayes_mlm.encoding import encode
 from bayes_mlm.encoding.columns import lay_out
 from bayes_mlm.encoding.levels import Levels
 from bayes_mlm.errors import DataError
-from bayes_mlm.fitting import read_data, table_of
 from bayes_mlm.formula.expressions import Call, Factor, Name
 from bayes_mlm.kinds import replay
+from bayes_mlm.model_data import read_data, table_of
 from bayes_mlm.spec import IN_MEMORY, Record
 
 type Settings = Mapping[str, NDArray[Any]]

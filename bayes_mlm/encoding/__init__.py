@@ -79,6 +79,10 @@ class Encoding:
         factors = (name for factor in self.formula.factors for name in factor.columns)
         return unique((*factors, *(known.group for known in self.means)))
 
+    def columns_with(self, group: str | None) -> tuple[str, ...]:
+        """Columns of the table that `encode` reads, and the group."""
+        return unique((*self.columns, *((group,) if group is not None else ())))
+
     def to_dict(self) -> dict[str, Any]:
         """Write the encoding as values that JSON holds exactly."""
         return {

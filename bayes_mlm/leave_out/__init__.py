@@ -13,13 +13,14 @@ The priors stay as they are in the fit, also those that were scaled by the data.
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, column_moments
 from bayes_mlm.direct.pareto import reliable_k_hat
-from bayes_mlm.errors import DesignError, EngineError
+from bayes_mlm.errors import DesignError, EngineError, RowsNeededError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out.average import average
 from bayes_mlm.leave_out.elpd import Elpd, difference_se
@@ -34,7 +35,7 @@ from bayes_mlm.leave_out.refit import (
     without_group,
     without_row,
 )
-from bayes_mlm.leave_out.rows import RowDensities, row_densities
+from bayes_mlm.leave_out.rows import RowDensities, row_densities, rows_of
 from bayes_mlm.leave_out.structured import given, group_log_densities, row_log_densities
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
 
@@ -93,16 +94,18 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     >>> leave_one_group_out(fitted)
     <Elpd by leaving out 18 groups: -904.5, se 20.0>
     """
+    _whole(fit)
     if fit.design.group is None and grouping is None:
         raise DesignError(
             f"leave-one-group-out needs groups, and the model '{fit.design.formula}' names none; "
             'name their column (group = "schoolid" in a record, group="schoolid" in fit)'
         )
     if fit.priors.u is not None and fit.priors.u.family == "Flat":
+        moments = column_moments(fit.design)
         raise EngineError(
             "leave-one-group-out is not defined for a no-pooling model with a flat prior on u: a "
             "new group's intercept has no distribution; give u a proper prior, such as "
-            f"Normal({np.mean(fit.design.y):.4g}, {10 * np.std(fit.design.y):.4g})"
+            f"Normal({moments.y_mean:.4g}, {10 * moments.y_sd:.4g})"
         )
     if fit.design.residual is not None:
         return _structured(fit, grouping, "group")
@@ -118,13 +121,16 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     )
 
 
-def leave_one_row_out(fit: Fit) -> Elpd:
+def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     """Estimate how well the model predicts another member of one of the groups at hand.
 
     Parameters
     ----------
     fit : Fit
         By any engine.
+    rows : data frame or mapping, optional
+        Of summed data: some of the rows that were summed, each of which is left out in turn of
+        *all* of them; `Elpd` is then of these rows alone.
 
     Returns
     -------
@@ -140,6 +146,8 @@ def leave_one_row_out(fit: Fit) -> Elpd:
         If a coefficient is not identified without one of the rows.
     EngineError
         If the groups' own intercepts have a prior that is neither normal nor flat.
+    RowsNeededError
+        If the data were summed and no rows are given.
 
     References
     ----------
@@ -152,9 +160,22 @@ def leave_one_row_out(fit: Fit) -> Elpd:
     >>> leave_one_row_out(fitted)
     <Elpd by leaving out 180 rows: -885.0, se 14.4>
     """
+    _whole(fit)
     if fit.design.residual is not None:
         return _structured(fit, None, "row")
-    model = make_model(fit, None, _most_draws(MAX_ROW_EVALUATIONS, fit.design.n))
+    n_rows = fit.design.n
+    some = None
+    if rows is not None:
+        some = rows_of(fit.design, rows)
+        n_rows = some.y.size
+    elif fit.design.summed is not None:
+        raise RowsNeededError(
+            "leaving out rows needs rows, and the data were reduced to sums by group; give some of "
+            "them: leave_one_row_out(fit, rows=...)"
+        )
+    model = make_model(fit, None, _most_draws(MAX_ROW_EVALUATIONS, n_rows))
+    if some is not None:
+        model = replace(model, design=some)
     blocks = ((block.places, block) for block in row_densities(model, model.at))
     return _estimate(
         model,
@@ -201,6 +222,15 @@ def _structured(fit: Fit, grouping: Design | None, left_out: Literal["group", "r
     )
 
 
+def _whole(fit: Fit) -> None:
+    """Refuse a fit that holds the rows of a sample of groups only."""
+    if fit.design.sample_of is not None:
+        raise DesignError(
+            f"this fit has the rows of {fit.design.J} of {fit.design.sample_of:,} groups; leave "
+            "groups and rows out of the fit of all of them"
+        )
+
+
 def shifts_without_groups(fit: Fit) -> Shifts:
     """Say how far leaving out each group moves the posterior mean of every quantity.
 
@@ -225,6 +255,7 @@ def shifts_without_groups(fit: Fit) -> Shifts:
     (1997), Journal of Computational and Graphical Statistics 6(3): case influence by importance
     weights.
     """
+    _whole(fit)
     design = fit.design
     if design.group is None:
         raise DesignError(f"the model '{design.formula}' names no groups to leave out")
@@ -252,7 +283,7 @@ def _estimate(
 ) -> Elpd:
     """Average each block over the draws, and do again what the weights cannot tell."""
     design, s = model.design, model.statistics
-    labels = s.labels if left_out == "group" else np.arange(1, design.n + 1)
+    labels = s.labels if left_out == "group" else np.arange(1, design.y.size + 1)
     n_parts, n_draws = len(labels), len(model.at.log_sigma_e)
     limit = reliable_k_hat(n_draws)
     pointwise, again, k_hat = np.full((3, n_parts), np.nan)

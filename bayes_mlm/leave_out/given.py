@@ -12,7 +12,7 @@ from bayes_mlm.direct.joining import Joined, join
 from bayes_mlm.draws import Draws
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.fitted import Fit
-from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient, from_rows
+from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient, from_design, from_rows
 
 # Fewer draws say too little of the tail of the weights.
 LEAST_DRAWS = 100
@@ -88,23 +88,21 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
             f"{priors.u}; give u a Normal prior"
         )
     n_draws = check_draws(fit)
+    statistics = from_design(design)
     if design.group is None and grouping is not None:
         if not np.array_equal(grouping.y, design.y):
             raise DesignError("the grouping is of other rows; give a design of the same rows")
-        codes, labels, group = grouping.codes, grouping.labels, grouping.group
-    else:
-        codes, labels, group = design.codes, design.labels, design.group
-    statistics = from_rows(
-        design.y,
-        design.X,
-        design.Z,
-        codes,
-        len(labels),
-        labels=labels,
-        terms=design.terms,
-        effects=design.effects,
-        group=group,
-    )
+        statistics = from_rows(
+            design.y,
+            design.X,
+            design.Z,
+            grouping.codes,
+            len(grouping.labels),
+            labels=grouping.labels,
+            terms=design.terms,
+            effects=design.effects,
+            group=grouping.group,
+        )
     joined = join(statistics, priors)
     chosen = np.unique(np.linspace(0, n_draws - 1, min(most_draws, n_draws)).astype(int))
     rng = np.random.default_rng([fit.settings.random_seed, 1])

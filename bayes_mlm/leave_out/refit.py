@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bayes_mlm.design import Design
 from bayes_mlm.direct import why_not_direct
 from bayes_mlm.direct.density import Variances, sums_at, with_prior
 from bayes_mlm.direct.joining import join
@@ -49,6 +50,8 @@ def without_group(model: Model, group: int) -> Sufficient:
 def without_row(model: Model, row: int) -> Sufficient:
     """Give the statistics of all rows but one."""
     design = model.design
+    if design.summed is not None:
+        return _less_row(design.summed, design, row)
     codes = design.codes if design.q else np.zeros(design.n, dtype=np.int64)
     return from_rows(
         np.delete(design.y, row),
@@ -59,6 +62,19 @@ def without_row(model: Model, row: int) -> Sufficient:
         terms=design.terms,
         effects=design.effects,
     )
+
+
+def _less_row(s: Sufficient, design: Design, row: int) -> Sufficient:
+    """Take one row out of the sums of all: the inverse of merging it in."""
+    j = int(design.codes[row])
+    x = np.concatenate([design.X[row], design.Z[row], design.y[[row]]]) - s.centre
+    n = int(s.counts[j])
+    counts, means, scatter = s.counts.copy(), s.means.copy(), s.scatter.copy()
+    counts[j] = n - 1
+    away = x - means[j]
+    means[j] = 0.0 if n == 1 else means[j] - away / (n - 1)
+    scatter[j] = 0.0 if n <= 2 else scatter[j] - n / (n - 1) * np.outer(away, away)
+    return replace(s, counts=counts, means=means, scatter=scatter)
 
 
 def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> LogMarginal | None:

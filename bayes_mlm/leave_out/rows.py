@@ -12,14 +12,19 @@ row's own group effects: (p + q)^2 operations a row and draw.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from bayes_mlm.data import as_table
+from bayes_mlm.design import Design
 from bayes_mlm.direct.density import Variances, sums_at, with_prior
 from bayes_mlm.direct.quadratic import cholesky, solve_transposed
-from bayes_mlm.errors import DesignError
+from bayes_mlm.encoding import encode
+from bayes_mlm.errors import DataError, DesignError
+from bayes_mlm.kinds import replay
 from bayes_mlm.leave_out.given import Model, relative_root
 from bayes_mlm.marginal import LOG_2PI
 from bayes_mlm.sufficient import FloatArray, IntArray
@@ -65,6 +70,28 @@ class _Coefficients:
     root: FloatArray
 
 
+def rows_of(design: Design, rows: Any) -> Design:
+    """Lay out some rows of data that were summed, beside the groups that they are of.
+
+    Raises
+    ------
+    DataError
+        If a row is of a group that was not summed.
+    """
+    table = as_table(rows)
+    laid_out = replay(design, table)
+    if (laid_out.codes < 0).any() and design.group is not None:
+        unknown = table.columns[design.group][laid_out.codes < 0][0]
+        raise DataError(f"the data that were summed have no {design.group} {unknown}")
+    return replace(
+        design,
+        y=encode(design.encoding, table).y,
+        X=laid_out.X,
+        Z=laid_out.Z,
+        codes=laid_out.codes,
+    )
+
+
 def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
     """Evaluate the log predictive density of every row, in blocks of rows.
 
@@ -79,7 +106,7 @@ def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
     X = design.X - reduced.x_mean
     Z = design.Z @ np.linalg.inv(reduced.z_centring)
     y = design.y - model.joined.own_mean - reduced.y_mean
-    rows = np.argsort(design.codes, kind="stable") if q else np.arange(design.n)
+    rows = np.argsort(design.codes, kind="stable") if q else np.arange(len(y))
     W = np.column_stack([X, Z])
     # What x and z add to the coordinates of the fitted value, and to its mean; that of x is the
     # same in every group.

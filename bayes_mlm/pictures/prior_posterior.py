@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.design import INTERCEPT, Floats
+from bayes_mlm.design import INTERCEPT, Floats, column_moments
 from bayes_mlm.direct.priors import sd_log_density
 from bayes_mlm.draws import quantities, samples
 from bayes_mlm.fitted import Fit
@@ -160,7 +160,7 @@ def _parameters(fit: Fit) -> dict[str, tuple[Prior, Floats]]:
         if name == INTERCEPT:
             # Its prior is stated where the predictors are at their means.
             beta = samples(fit.draws, "beta")
-            found[f"{INTERCEPT}, at the means"] = (prior, beta @ design.X.mean(axis=0))
+            found[f"{INTERCEPT}, at the means"] = (prior, beta @ column_moments(design).x_mean)
         elif name == "rho_u":
             found |= {key: (prior, np.ravel(named[key])) for key in named if key[:5] == "rho_u"}
         elif name in named:

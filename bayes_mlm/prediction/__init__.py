@@ -23,7 +23,7 @@ from bayes_mlm.draws import samples
 from bayes_mlm.effects.sources import reach
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitted import Fit
-from bayes_mlm.fitting import read_data
+from bayes_mlm.model_data import read_data
 from bayes_mlm.prediction.effects import batches, effects_for, sum_effects
 from bayes_mlm.prediction.mixtures import mixture_quantile
 from bayes_mlm.prediction.noise import Residuals

@@ -9,6 +9,7 @@ from bayes_mlm.prediction.result import PlugIn
 from bayes_mlm.prediction.rows import LaidOut
 from bayes_mlm.reml import RemlFit
 from bayes_mlm.residual import whiten
+from bayes_mlm.sufficient import from_design, from_rows
 
 
 def plug_in(
@@ -74,11 +75,10 @@ def plug_in(
         variance = np.einsum("mq,qr,mr->m", Z, fit.cov_u, Z)
     elif isinstance(fit, OlsFit) and codes is not None:
         # The own intercept is the group's mean less its slopes: y_j + (x - x_j)'b.
-        sums = [np.bincount(design.codes, column, minlength=design.J) for column in design.X.T]
-        sizes = np.bincount(design.codes, minlength=design.J)
+        s = from_design(design)
         estimate = estimate + fit.group_intercepts[codes]
-        own = X - (np.array(sums).reshape(design.p, design.J) / sizes).T[codes]
-        variance = fit.sigma_e**2 / sizes[codes]
+        own = X - (s.means[:, : design.p] + s.centre[: design.p])[codes]
+        variance = fit.sigma_e**2 / s.counts[codes]
     variance = variance + np.einsum("mp,pr,mr->m", own, fit.beta_cov, own)
     if observation:
         variance = variance + residual_variance
@@ -98,24 +98,21 @@ def plug_in(
 
 def _of_groups(fit: RemlFit, design: Design, groups: Ints) -> tuple[Floats, Floats]:
     """Give W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
-    place = np.full(design.J, -1, dtype=np.int64)
-    place[groups] = np.arange(groups.size)
-    rows = np.flatnonzero(place[design.codes] >= 0)
-    Z, X, residual = design.Z, design.X, fit.sigma_e**2
+    s, residual = from_design(design), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
         own = fit.residual
-        white = whiten(design.residual, np.column_stack([Z, X]), own.sigma_e, own.rho_e or 0.0)
-        Z, X, residual = white[:, : design.q], white[:, design.q :], 1.0
-    at, Z, X = place[design.codes[rows]], Z[rows], X[rows]
-
-    def products(left: Floats, right: Floats) -> Floats:
-        sums = [
-            [np.bincount(at, one * other, minlength=groups.size) for other in right.T]
-            for one in left.T
-        ]
-        return np.array(sums).reshape(left.shape[1], right.shape[1], groups.size)
-
-    zz, zx = products(Z, Z).transpose(2, 0, 1), products(Z, X).transpose(2, 0, 1)
+        white = whiten(
+            design.residual, np.column_stack([design.X, design.Z]), own.sigma_e, own.rho_e or 0.0
+        )
+        X, Z, residual = white[:, : design.p], white[:, design.p :], 1.0
+        s = from_rows(design.y, X, Z, design.codes, design.J)
+    p, q = design.p, design.q
+    mean = s.means[groups] + s.centre
+    # Products about nothing: the scatter, and what the means add.
+    products = s.scatter[groups] + s.counts[groups, None, None] * (
+        mean[:, :, None] * mean[:, None, :]
+    )
+    zz, zx = products[:, p : p + q, p : p + q], products[:, p : p + q, :p]
     relative = fit.cov_u / residual
     # Z_j' V_j^-1 = (I + Z_j'Z_j S / sigma_e^2)^-1 Z_j' / sigma_e^2, defined for a singular S too.
     inside = np.eye(design.q) + zz @ relative

@@ -10,8 +10,8 @@ from bayes_mlm.data import Table, find_groups, label_text, require_columns
 from bayes_mlm.data.missing import count_text, is_missing
 from bayes_mlm.design import Design, Floats, Ints
 from bayes_mlm.errors import DataError, DesignError, EngineError
-from bayes_mlm.fitting import read_data
 from bayes_mlm.kinds import replay
+from bayes_mlm.model_data import read_data
 from bayes_mlm.prediction.residuals import Neighbours, neighbours
 from bayes_mlm.prediction.result import PredictionKind, Question
 from bayes_mlm.residual import strata_of

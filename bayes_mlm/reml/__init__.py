@@ -25,7 +25,7 @@ from bayes_mlm.reml.search import Optimum, maximise
 from bayes_mlm.reml.statsmodels_check import StatsmodelsCheck, statsmodels_check
 from bayes_mlm.reml.structure import maximise_structure
 from bayes_mlm.reml.structured import add_structure
-from bayes_mlm.sufficient import FloatArray, Sufficient, from_design, from_rows
+from bayes_mlm.sufficient import FloatArray, Sufficient, from_design, from_rows, one_group
 from bayes_mlm.whitened import whitened
 
 if TYPE_CHECKING:
@@ -183,8 +183,10 @@ def _check(
 
 def _reduce_rows(design: "Design") -> Sufficient:
     """Reduce a design; without group effects all rows make one group."""
-    if design.Z.shape[1]:
+    if design.q:
         return from_design(design)
+    if design.summed is not None:
+        return one_group(design.summed)
     return from_rows(
         design.y,
         design.X,

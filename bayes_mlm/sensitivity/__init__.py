@@ -18,8 +18,9 @@ from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.design_priors import model_priors
 from bayes_mlm.errors import SpecError
 from bayes_mlm.fitted import Fit, Settings
-from bayes_mlm.fitting import as_record, design_of, make_settings, read_data
+from bayes_mlm.fitting import as_record, make_settings
 from bayes_mlm.formula import parse_formula
+from bayes_mlm.model_data import design_of, read_data
 from bayes_mlm.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.sensitivity.grid import choose_priors
 from bayes_mlm.sensitivity.rows import Sensitivity, conclude

@@ -188,14 +188,17 @@ def _whole(asked: Asked) -> Iterator[Answer]:
         meaning="by those and by groups as such (Nakagawa & Schielzeth)",
         note=why,
     )
-    known = own.own is not None or not design.q
+    known = (own.own is not None or not design.q) and design.summed is None
+    why_not = "needs draws of every group's effect, and there are too many groups"
+    if design.summed is not None:
+        why_not = "needs the rows, which were summed where they lie"
     of_groups = " and these groups' own effects" if design.q else ""
     yield Answer(
         question="whole",
         quantity="r2_bayes",
         values=rsquared.bayes_conditional(own, design) if known else None,
         meaning=f"of these rows, by the predictors{of_groups} (Gelman et al.)",
-        note="" if known else "needs draws of every group's effect, and there are too many groups",
+        note="" if known else why_not,
     )
     if effects:
         yield Answer(

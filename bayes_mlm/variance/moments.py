@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.design import Design, Floats, Ints, means_by_group
+from bayes_mlm.sufficient import Sufficient
 
 # Rows worked on at a time, so that the deviations are no second copy of X.
 _BLOCK = 65_536
@@ -87,10 +88,33 @@ class DesignMoments:
 
 def design_moments(design: Design) -> DesignMoments:
     """Compute the moments of the columns of X and Z."""
+    if design.summed is not None:
+        x = list(range(design.p))
+        z = list(range(design.p, design.p + design.q))
+        return DesignMoments(
+            x=moments_of_sums(design.summed, x),
+            z=moments_of_sums(design.summed, z),
+            sizes=design.group_sizes,
+        )
     return DesignMoments(
         x=moments(design.X, design.codes, design.J),
         z=moments(design.Z, design.codes, design.J),
         sizes=design.group_sizes,
+    )
+
+
+def moments_of_sums(s: Sufficient, places: list[int]) -> Moments:
+    """Compute the moments of some columns from their sums by group."""
+    means = s.means[:, places] + s.centre[places]
+    mean = s.counts @ means / s.n
+    inside = s.scatter[:, places][:, :, places].sum(axis=0)
+    apart = means - mean
+    outside = (apart * s.counts[:, None]).T @ apart
+    return Moments(
+        mean=mean,
+        within=inside / (s.n - 1),
+        between=outside / (s.n - 1),
+        second=(inside + outside) / s.n + np.outer(mean, mean),
     )
 
 

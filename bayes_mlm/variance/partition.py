@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design import INTERCEPT, Design, Floats
-from bayes_mlm.errors import EngineError
+from bayes_mlm.design import INTERCEPT, Design, Floats, column_moments
+from bayes_mlm.errors import EngineError, RowsNeededError
 from bayes_mlm.variance.parameters import Parameters
 
 # A mean this small, in sds, is that of deviations: nothing.
@@ -87,8 +87,11 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     found = []
     for effect in moving:
         k = design.effects.index(effect)
-        column = design.Z[:, k]
         given = None if at is None else at.get(effect)
+        if design.summed is not None:
+            found.append(_along_sums(design, effect, given))
+            continue
+        column = design.Z[:, k]
         spread = float(column.std(ddof=1))
         centre = float(column.mean())
         centre = 0.0 if abs(centre) < _ROUNDING * spread else centre
@@ -110,6 +113,22 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
             rows[:, other] = np.interp(values, order[0], design.Z[order[1], other])
         found.append(Along(effect=effect, values=values, Z=rows))
     return tuple(found)
+
+
+def _along_sums(design: Design, effect: str, given: Sequence[float] | None) -> Along:
+    """Choose the points from the means and sds of summed data."""
+    k, moments = design.effects.index(effect), column_moments(design)
+    if _following(design, k):
+        raise RowsNeededError(
+            f"{effect} and its function vary together, which sums do not tell; ask it of a sample "
+            "of groups (sample_groups)"
+        )
+    spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
+    default = float(moments.z_mean[k]) + np.array([-1.0, 0.0, 1.0]) * spread
+    values = default if given is None else np.asarray(given, dtype=np.float64)
+    rows = np.tile(moments.z_mean, (values.size, 1))
+    rows[:, k] = values
+    return Along(effect=effect, values=values, Z=rows)
 
 
 def _following(design: Design, k: int) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayes_mlm.classical import Classical
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, Design, same_outcome
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.ols import OlsFit
@@ -186,7 +186,7 @@ def check_null(design: Design, null: Design, name: str) -> None:
             f"'{null.formula}'"
         )
     same = null.n == design.n and null.outcome == design.outcome
-    if not same or not np.array_equal(null.y, design.y):
+    if not same or not same_outcome(null, design):
         raise EngineError(
             f"{name!r} is no null model of '{design.formula}': it must have the same outcome in "
             f"the same {design.n} rows, found {null.outcome} in {null.n}"

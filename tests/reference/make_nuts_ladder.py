@@ -21,7 +21,7 @@ from bayes_mlm.diagnostics import convergence, diagnose
 from bayes_mlm.draws import quantities
 from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitted import Settings, installed_versions
-from bayes_mlm.fitting import design_of
+from bayes_mlm.model_data import design_of
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.spec import WORKED_STUDY, load_record, records

@@ -1,0 +1,168 @@
+"""Get what a model is fitted to: rows that are read, or sums made where the rows lie."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from bayes_mlm.data import Table, as_table, read_table
+from bayes_mlm.datasets import DATASETS, load_dataset
+from bayes_mlm.design import Design, build_design
+from bayes_mlm.errors import DataError
+from bayes_mlm.formula import parse_formula
+from bayes_mlm.kinds import for_kind
+from bayes_mlm.scan import (
+    Scan,
+    as_scan,
+    collect_rows,
+    count_rows,
+    find_files,
+    is_distributed,
+    is_scannable,
+    open_data,
+    sum_rows,
+)
+from bayes_mlm.spec import IN_MEMORY, Record
+
+type Rows = Literal["auto", "keep", "sum"]
+
+# Up to here rows are read, so that every question can be asked of them; beyond they are summed.
+KEPT_ROWS = 1_000_000
+KEPT_BYTES = 100_000_000
+
+
+def design_of(
+    record: Record,
+    data: Any = None,
+    *,
+    rows: Rows = "auto",
+    tell: Callable[[float], None] | None = None,
+) -> Design:
+    """Read a record's data, or take the data given, and lay out the design of its kind.
+
+    Parameters
+    ----------
+    record : Record
+    data : data frame, Scan, Design, str or Path, optional
+        Instead of the record's own; a `Design` of summed data is laid out as it is.
+    rows : {"auto", "keep", "sum"}
+        Whether rows come into memory. "auto" keeps frames in memory, and files and lazy frames of
+        up to a million rows; a Spark table, and what `open_data` opened, is always summed.
+    tell : callable, optional
+        Told how far a long query is, in per cent.
+
+    Examples
+    --------
+    >>> from bayes_mlm.spec import load_record
+    >>> design_of(load_record("hsb_between")).n
+    160
+    """
+    if isinstance(data, Design):
+        return for_kind(data, record.kind)
+    source = record.data_source if data is None else data
+    scan = _scan_of(source, rows)
+    if scan is not None:
+        if not record.residual.is_plain:
+            raise DataError(
+                f"residuals that are {record.residual} need the rows, and those of {scan.source} "
+                'are summed where they lie; take a sample of groups, or rows="keep" (--rows keep)'
+            )
+        design = sum_rows(
+            record.formula,
+            replace(scan, tell=tell),
+            group=record.group_column,
+            missing=record.missing,
+            group_level=record.group_level,
+        )
+        return for_kind(design, record.kind)
+    design = build_design(
+        record.formula,
+        _kept(source, _columns(record)),
+        group=record.group_column,
+        missing=record.missing,
+        group_level=record.group_level,
+        residual=record.residual,
+    )
+    return for_kind(design, record.kind)
+
+
+def _columns(record: Record) -> tuple[str, ...]:
+    own = parse_formula(record.formula).columns
+    group = (record.group_column,) if record.group_column is not None else ()
+    return tuple(dict.fromkeys([*own, *group, *record.group_level, *record.residual.columns]))
+
+
+def _scan_of(source: Any, rows: Rows) -> Scan | None:
+    """Give what is to be summed where it lies; None if rows are to be kept."""
+    if rows not in get_args(Rows.__value__):
+        raise DataError(f"rows={rows!r} is not known; give auto, keep or sum")
+    if rows == "keep":
+        if is_distributed(source) or (isinstance(source, Scan) and source.engine == "pyspark"):
+            raise DataError(
+                "the rows of a Spark table are not fetched; sum them (rows='sum'), or give a "
+                "sample: frame.sample(0.01).toPandas()"
+            )
+        return None
+    if isinstance(source, Scan) or is_distributed(source):
+        return as_scan(source)
+    if isinstance(source, (str, Path)):
+        if str(source) in DATASETS or str(source) == IN_MEMORY:
+            return as_scan(read_data(source).columns_frame()) if rows == "sum" else None
+        return open_data(source) if rows == "sum" or _is_large(str(source)) else None
+    if rows == "sum":
+        return as_scan(source.columns_frame() if isinstance(source, Table) else source)
+    if not is_scannable(source):
+        return None
+    scan = as_scan(source)
+    return scan if count_rows(scan) > KEPT_ROWS else None
+
+
+def _is_large(source: str) -> bool:
+    try:
+        files = find_files(source)
+    except DataError:  # whoever reads it says what is wrong
+        return False
+    return sum(file.stat().st_size for file in files) > KEPT_BYTES
+
+
+def _kept(source: Any, columns: Sequence[str]) -> Any:
+    """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
+    if isinstance(source, (str, Path)) and str(source) not in DATASETS:
+        if str(source) == IN_MEMORY or Path(source).is_file():
+            return read_data(source)
+        return collect_rows(open_data(source), columns)
+    if isinstance(source, (str, Path)):
+        return read_data(source)
+    return collect_rows(as_scan(source), columns) if is_scannable(source) else source
+
+
+def table_of(record: Record, data: Any = None) -> Table:
+    """Give the table a record is fitted to: the one given, else the one it names."""
+    return read_data(record.data_source if data is None else data)
+
+
+def read_data(source: Any) -> Table:
+    """Read a data frame, files, or an embedded data set by name, rows and all.
+
+    Raises
+    ------
+    DataError
+        If there is no such file or set, or the frame cannot be read.
+
+    Examples
+    --------
+    >>> read_data("sleepstudy").n
+    180
+    """
+    if isinstance(source, str) and source in DATASETS:
+        return load_dataset(source)
+    if isinstance(source, (str, Path)):
+        if str(source) == IN_MEMORY:
+            raise DataError("this model was made with a data frame in memory; give the data again")
+        if Path(source).expanduser().is_dir() or any(mark in str(source) for mark in "*?["):
+            scan = open_data(source)
+            return collect_rows(scan, tuple(scan.kinds))
+        return read_table(source)
+    if isinstance(source, Scan):
+        return collect_rows(source, tuple(source.kinds))
+    return as_table(source)

@@ -1,0 +1,249 @@
+"""Check by one query what `bayes_mlm.data` checks row by row, and find the columns' means."""
+
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.data import label_text
+from bayes_mlm.data.groups import is_whole
+from bayes_mlm.data.validation import two_values
+from bayes_mlm.errors import DataError
+from bayes_mlm.scan.expressions import Guard
+from bayes_mlm.scan.source import FILE, Scan, collect, collect_row, count
+
+# As of `bayes_mlm.data`: values are equal to this part of their range, or of their size.
+_OF_RANGE, _OF_SIZE = 1e-9, 1e-12
+_DECIMAL_LEVELS = 20
+_LARGEST = 1.7e308
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ColumnStats:
+    """Hold what one pass tells of the columns of a model.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    mean : mapping of str to float
+        Of each column of the model.
+    raw : mapping of str to (float, float)
+        Lowest and highest value of each numeric column of the table.
+    """
+
+    n: int
+    mean: Mapping[str, float]
+    raw: Mapping[str, tuple[float, float]]
+
+
+def notes_on_outcome(scan: Scan, name: str, stats: ColumnStats) -> tuple[str, ...]:
+    """Give the remarks on an outcome that a reader should see: that it has two values."""
+    low, high = stats.raw[name]
+    if high - low != 1.0:  # others are not coded as 0 and 1, or 1 and 2; asking costs a pass
+        return ()
+    value = nw.col(name).cast(nw.Float64)
+    other = collect_row(scan, {"other": count((value != low) & (value != high))})["other"]
+    return () if other else (two_values(name, low, high),)
+
+
+def is_missing(scan: Scan, name: str) -> nw.Expr:
+    """Tell in which rows a column misses a value: null, or not a number."""
+    column = nw.col(name)
+    return column.is_null() | column.is_nan() if name in scan.floats else column.is_null()
+
+
+def complete(scan: Scan, names: Sequence[str]) -> tuple[Scan, int]:
+    """Leave out the rows that miss a value in some column; give how many there are."""
+    gone = functools.reduce(operator.or_, (is_missing(scan, name) for name in names))
+    found = collect_row(scan, {"n": nw.len(), "gone": count(gone)})
+    if found["gone"] == found["n"]:
+        raise DataError(f"every row of {scan.source} misses a value in {', '.join(names)}")
+    return replace(scan, frame=scan.frame.filter(~gone)), int(found["gone"])
+
+
+def check_columns(
+    scan: Scan,
+    names: Sequence[str],
+    group: str | None,
+    columns: Mapping[str, nw.Expr],
+    guards: Sequence[Guard],
+) -> ColumnStats:
+    """Check what a model is made of, and find the means of its columns, in one pass.
+
+    Raises
+    ------
+    DataError
+        If values are missing or infinite, an expression is undefined somewhere, or a predictor or
+        the outcome is constant; the message names the column and, of several files, the file.
+    """
+    numeric = [name for name in names if scan.kinds[name] != "text" and name != group]
+    asked: dict[str, nw.Expr] = {"n": nw.len()}
+    for k, name in enumerate(names):
+        asked[f"missing{k}"] = count(is_missing(scan, name))
+    for k, name in enumerate(numeric):
+        value = nw.col(name).cast(nw.Float64)
+        asked[f"infinite{k}"] = count(_infinite(value))
+        asked[f"low{k}"], asked[f"high{k}"] = value.min(), value.max()
+    for k, guard in enumerate(guards):
+        asked[f"broken{k}"] = count(guard.broken)
+    for k, value in enumerate(columns.values()):
+        asked[f"mean{k}"] = value.mean()
+        asked[f"wild{k}"] = count(_infinite(value) | value.is_nan())
+    found = collect_row(scan, asked)
+    n = int(found["n"])
+    if n == 0:
+        raise DataError(f"{scan.source} has no rows; columns: {', '.join(scan.kinds)}")
+    _refuse_missing(scan, names, found, n)
+    for k, name in enumerate(numeric):
+        if found[f"infinite{k}"]:
+            where = _where(scan, _infinite(nw.col(name).cast(nw.Float64)))
+            raise DataError(
+                f"column {name!r} of {scan.source} has {_counted(found[f'infinite{k}'])} infinite "
+                f"value(s){where}; correct them, or make them missing and drop them with "
+                'missing="drop" (--missing drop)'
+            )
+    for k, guard in enumerate(guards):
+        if found[f"broken{k}"]:
+            raise DataError(
+                f"{guard.what} is undefined in {_counted(found[f'broken{k}'])} of {n:,} rows of "
+                f"{scan.source}{_where(scan, guard.broken)}: {guard.reason}; correct or drop these "
+                "rows, or transform otherwise"
+            )
+    for k, (name, value) in enumerate(columns.items()):
+        if found[f"wild{k}"]:
+            raise DataError(
+                f"{name} is not a finite number in {_counted(found[f'wild{k}'])} of {n:,} rows of "
+                f"{scan.source}{_where(scan, _infinite(value) | value.is_nan())}; rescale its "
+                "columns"
+            )
+    raw = {name: (found[f"low{k}"], found[f"high{k}"]) for k, name in enumerate(numeric)}
+    _refuse_constant(names, group, raw)
+    places = dict(enumerate(columns))
+    return ColumnStats(
+        n=n,
+        mean={name: found[f"mean{k}"] for k, name in places.items()},
+        raw=raw,
+    )
+
+
+def _infinite(value: nw.Expr) -> nw.Expr:
+    return (value > _LARGEST) | (value < -_LARGEST)
+
+
+def _counted(value: float) -> str:
+    return f"{int(value):,}"
+
+
+def _refuse_missing(scan: Scan, names: Sequence[str], found: Mapping[str, float], n: int) -> None:
+    gone = [(name, int(found[f"missing{k}"])) for k, name in enumerate(names)]
+    parts = [
+        f"column {name!r} has {many:,} missing value{'s' if many > 1 else ''}"
+        f"{_where(scan, is_missing(scan, name))}"
+        for name, many in gone
+        if many
+    ]
+    if any(many == n for _, many in gone):
+        raise DataError(f"{'; '.join(parts)}: every row of {scan.source} misses one of them")
+    if parts:
+        raise DataError(
+            f'{scan.source}: {"; ".join(parts)}; drop those rows with missing="drop" '
+            "(--missing drop)"
+        )
+
+
+def _where(scan: Scan, condition: nw.Expr) -> str:
+    """Name the file in which most of the rows are that a condition picks, of several files."""
+    if len(scan.files) < 2:
+        return ""
+    rows = scan.frame.filter(condition).group_by(FILE).agg(nw.len().alias("n"))
+    found = collect(scan, rows)
+    counts = sorted(zip(found["n"].tolist(), found[FILE].tolist(), strict=True), reverse=True)
+    if not counts:
+        return ""
+    more = f" and {len(counts) - 1} files more" if len(counts) > 1 else ""
+    return f" ({Path(counts[0][1]).name}{more})"
+
+
+def _refuse_constant(
+    names: Sequence[str], group: str | None, raw: Mapping[str, tuple[float, float]]
+) -> None:
+    for k, name in enumerate(names):
+        if name == group or name not in raw:
+            continue
+        low, high = raw[name]
+        if high - low > _OF_SIZE * max(abs(low), abs(high)):
+            continue
+        value = label_text(low)
+        if k == 0:
+            raise DataError(
+                f"outcome {name!r} is constant (every value is {value}): nothing varies to be "
+                "explained; check the column"
+            )
+        raise DataError(
+            f"predictor {name!r} is constant (every value is {value}): its effect cannot be told "
+            "from the intercept; take it out of the formula"
+        )
+
+
+def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
+    """Check that a column can group the rows.
+
+    Raises
+    ------
+    DataError
+        If there is one group, every group has one row, or labels look like a measurement.
+    """
+    many = labels.size
+    if many == 1:
+        raise DataError(
+            f"group {group!r} has one level ({label_text(labels[0])}): how groups differ cannot be "
+            "learned from one; give another group, or leave out the bar"
+        )
+    if labels.dtype.kind == "f" and many > _DECIMAL_LEVELS and not is_whole(labels):
+        raise DataError(
+            f"group {group!r} holds {many} different decimal numbers: it looks like a measurement, "
+            "and the group goes right of the bar; give a column of labels shared by several rows, "
+            "such as a school id"
+        )
+    if int(counts.max()) == 1:
+        raise DataError(
+            f"every group of {group!r} has one row ({many} labels): group and residual cannot be "
+            "told apart; give a column of labels shared by several rows, such as a school id"
+        )
+
+
+def check_levels(scan: Scan, group: str, names: Sequence[str]) -> None:
+    """Check that columns declared to be properties of the group are constant within it."""
+    if not names:
+        return
+    ends = [
+        end
+        for k, name in enumerate(names)
+        for end in (nw.col(name).min().alias(f"low{k}"), nw.col(name).max().alias(f"high{k}"))
+    ]
+    extent = collect(scan, scan.frame.group_by(group).agg(*ends))
+    for k, name in enumerate(names):
+        low, high = extent[f"low{k}"], extent[f"high{k}"]
+        if low.dtype == object:
+            varying = np.flatnonzero(low != high)
+        else:
+            tolerance = max(
+                _OF_RANGE * float(high.max() - low.min()),
+                _OF_SIZE * float(max(abs(low.min()), abs(high.max()))),
+            )
+            varying = np.flatnonzero(high.astype(np.float64) - low > tolerance)
+        if varying.size:
+            first = varying[0]
+            raise DataError(
+                f"{name!r} was declared constant within {group!r} but varies in {varying.size} of "
+                f"{low.size} groups ({label_text(extent[group][first])}: "
+                f"{label_text(low[first])}, {label_text(high[first])}); correct the values, or do "
+                "not declare it"
+            )

@@ -1,0 +1,266 @@
+"""Make a design of data that stay where they are: columns are summed, rows never fetched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import narwhals as nw
+import numpy as np
+
+from bayes_mlm.data import explain_absent
+from bayes_mlm.design import (
+    _VARIES,
+    Design,
+    GroupMeans,
+    check_estimable,
+    rows_away,
+)
+from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.errors import DataError, DesignError
+from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.formula.expressions import Factor, label
+from bayes_mlm.scan.checking import (
+    check_columns,
+    check_labels,
+    check_levels,
+    complete,
+    notes_on_outcome,
+)
+from bayes_mlm.scan.expressions import Guard, Written, product, write
+from bayes_mlm.scan.learning import Learned, known_levels, learn, level_indicator, replay_on
+from bayes_mlm.scan.source import Scan, as_scan
+from bayes_mlm.scan.sums import Columns, sum_by_group
+from bayes_mlm.sufficient import Sufficient
+
+INTERCEPT = "Intercept"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """Hold what is to be summed: formula, group, and what to do with missing values."""
+
+    formula: Formula
+    group: str | None
+    missing: str
+    group_level: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table that are needed."""
+        own = [self.group] if self.group is not None else []
+        return tuple(dict.fromkeys([*self.formula.columns, *own, *self.group_level]))
+
+
+def sum_rows(
+    formula: str | Formula,
+    data: Any,
+    *,
+    group: str | None = None,
+    missing: Literal["error", "drop"] = "error",
+    group_level: Sequence[str] = (),
+) -> Design:
+    """Reduce data to the sums of a model by group, in the engine that holds them.
+
+    Parameters
+    ----------
+    formula : str or Formula
+        As of `build_design`.
+    data : Scan or frame
+        A lazy or eager frame of DuckDB, Apache Spark, polars, pandas or pyarrow, or what
+        `open_data` gives.
+    group, missing, group_level
+        As of `build_design`.
+
+    Returns
+    -------
+    Design
+        With `summed`, and without rows: fits, REML, group effects, leave-one-group-out and
+        predictions need none; what needs rows raises `RowsNeededError`.
+
+    Raises
+    ------
+    DataError, FormulaError, DesignError
+        As `build_design`.
+
+    Notes
+    -----
+    Three passes over the columns at most: one checks them and finds their means, one sums, and one
+    looks at columns that seem constant within groups. Categories, `center`, `within` and
+    `between` need a small query each before.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> from bayes_mlm import fit_reml, load_hsb
+    >>> students = load_hsb()
+    >>> design = sum_rows("mathach ~ ses + (1 | schoolid)", duckdb.sql("from students"))
+    >>> design.n, design.J, round(fit_reml(design).icc, 4)
+    (7185, 160, 0.1141)
+    """
+    scan = as_scan(data)
+    parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    if group is not None and parsed.group is not None and group != parsed.group:
+        raise DesignError(
+            f"the formula groups by {parsed.group!r} but group={group!r} was given; give one"
+        )
+    asked = _Asked(
+        formula=parsed,
+        group=parsed.group or group,
+        missing=missing,
+        group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
+    )
+    scan, n_dropped = _complete(asked, scan)
+    return _reduce(asked, learn(parsed, scan, asked.group), n_dropped)
+
+
+def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Design:
+    """Reduce further data by the design of others, so that their sums may be added up.
+
+    Parameters
+    ----------
+    design : Design
+        Of summed data.
+    data : Scan or frame
+        With the same columns; categories and constants are those of `design`.
+    missing : {"error", "drop"}
+
+    Returns
+    -------
+    Design
+        Of the further data alone; `merge_sums` joins the two.
+    """
+    scan = as_scan(data)
+    asked = _Asked(formula=design.formula, group=design.group, missing=missing, group_level=())
+    scan, n_dropped = _complete(asked, scan)
+    return _reduce(asked, replay_on(design.encoding, scan), n_dropped, estimable=False)
+
+
+def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
+    """Require the columns, and leave out rows that miss values if that was asked for."""
+    absent = [name for name in asked.columns if name not in scan.kinds]
+    if absent:
+        raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
+    scan = scan.prepare(scan, asked.columns)
+    if asked.missing not in ("error", "drop"):
+        raise DataError(f'missing={asked.missing!r} is not known; give "error" or "drop"')
+    if asked.missing == "error":
+        return scan, 0
+    return complete(scan, asked.columns)
+
+
+def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool = True) -> Design:
+    encoding, scan = learned.encoding, learned.scan
+    written = _write_columns(learned)
+    stats = check_columns(scan, asked.columns, asked.group, written.plain, written.guards)
+    outcome = asked.formula.outcome.columns[0]
+    notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
+    terms, effects = encoding.terms, encoding.effects
+    columns = Columns(
+        values=tuple(written.plain.values()),
+        centre=np.array([stats.mean[name] for name in written.plain]),
+        place=written.place,
+    )
+    summed = sum_by_group(scan, columns, asked.group, terms=terms, effects=effects)
+    if asked.group is not None and estimable:
+        check_labels(asked.group, summed.labels, summed.counts)
+        check_levels(scan, asked.group, asked.group_level)
+    base = None
+    if asked.group is not None:
+        base = group_means(summed, terms)
+    found = Design(
+        **rows_away(),
+        labels=summed.labels,
+        outcome=encoding.outcome,
+        terms=terms,
+        effects=effects,
+        group=asked.group,
+        kind="partial_pooling" if effects else "pooled",
+        formula=asked.formula,
+        encoding=encoding,
+        correlated=asked.formula.correlated,
+        base=base,
+        n_dropped=n_dropped,
+        notes=notes,
+        summed=summed,
+    )
+    if estimable:
+        check_estimable(found)
+    return found
+
+
+def group_means(summed: Sufficient, terms: tuple[str, ...]) -> GroupMeans:
+    """Give the groups' means of the columns of X, and whether they vary within groups."""
+    p = len(terms)
+    inside = np.sqrt(np.einsum("jkk->k", summed.scatter[:, :p, :p]) / summed.n)
+    mean, sd = summed.moments
+    sizes = np.sqrt(np.square(mean[:p]) + np.square(sd[:p]))
+    return GroupMeans(
+        terms=terms,
+        means=summed.means[:, :p] + summed.centre[:p],
+        varies=inside > _VARIES * sizes,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Columns:
+    """Hold the columns as the engine reads them.
+
+    Parameters
+    ----------
+    plain : mapping of str to narwhals.Expr
+        The distinct columns other than ones, by name.
+    place : tuple of int or None
+        Where each of [X, Z, y] is among them; None for ones.
+    guards : tuple of Guard
+    """
+
+    plain: Mapping[str, nw.Expr]
+    place: tuple[int | None, ...]
+    guards: tuple[Guard, ...]
+
+
+def _write_columns(learned: Learned) -> _Columns:
+    encoding, scan = learned.encoding, learned.scan
+    levels = known_levels(encoding)
+    written: dict[Factor, Written] = {}
+    guards: list[Guard] = []
+
+    def factor_value(factor: Factor) -> nw.Expr:
+        if factor not in written:
+            written[factor] = write(factor, scan, learned.constants)
+            guards.extend(written[factor].guards)
+        return written[factor].value
+
+    def column_value(column: Column) -> nw.Expr:
+        return product(
+            [
+                factor_value(factor)
+                if place is None
+                else level_indicator(levels[str(factor)], place, scan)
+                for factor, place in column.parts
+            ]
+        )
+
+    plain: dict[str, nw.Expr] = {}
+    names: list[str | None] = []
+    x = lay_out(encoding.formula.terms, encoding.levels)
+    z = lay_out(encoding.formula.effects, encoding.levels)
+    for column in (*x, *z):
+        names.append(column.name if column.parts else None)
+        if column.parts and column.name not in plain:
+            plain[column.name] = column_value(column)
+    outcome = _free_name(label(encoding.formula.outcome), plain)
+    plain[outcome] = factor_value(encoding.formula.outcome)
+    names.append(outcome)
+    places = {name: k for k, name in enumerate(plain)}
+    return _Columns(
+        plain=plain,
+        place=tuple(None if name is None else places[name] for name in names),
+        guards=tuple(guards),
+    )
+
+
+def _free_name(name: str, taken: Mapping[str, Any]) -> str:
+    while name in taken:
+        name = f"{name} "
+    return name

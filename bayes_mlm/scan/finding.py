@@ -1,0 +1,61 @@
+"""Find the files that a path, a directory or a glob stands for."""
+
+from pathlib import Path
+
+from bayes_mlm.data.reading import require_file
+from bayes_mlm.errors import DataError
+
+CSV, PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
+
+
+def find_files(source: str) -> list[Path]:
+    """List the files that a path, a directory or a glob stands for, all of one kind.
+
+    Raises
+    ------
+    DataError
+        If there are none, or they are of two kinds.
+    """
+    path = Path(source).expanduser()
+    kinds = ", ".join([*CSV, *PARQUET])
+    if path.is_dir():
+        found = sorted(entry for entry in path.rglob("*") if _is_data(entry))
+        if not found:
+            raise DataError(f"the directory {source} holds no data files ({kinds})")
+    elif path.is_file():
+        found = [path]
+        if not suffix_of(path):
+            raise DataError(f"{path.name} is of an unknown kind; files that can be read: {kinds}")
+    elif any(mark in source for mark in "*?["):
+        found = sorted(one for one in _glob(path) if _is_data(one))
+        if not found:
+            raise DataError(f"no data file matches {source} ({kinds})")
+    else:
+        require_file(path, source)
+        found = [path]
+    parquet = [file for file in found if suffix_of(file) in PARQUET]
+    if parquet and len(parquet) < len(found):
+        other = next(file for file in found if file not in parquet)
+        raise DataError(
+            f"{source} holds both Parquet ({parquet[0].name}) and text files ({other.name}); give "
+            "a glob that picks one kind, such as '*.parquet'"
+        )
+    return found
+
+
+def _glob(path: Path) -> list[Path]:
+    """Match a pattern from its first part that holds a mark on."""
+    parts = path.parts
+    first = next(k for k, part in enumerate(parts) if any(mark in part for mark in "*?["))
+    return list(Path(*parts[:first]).glob(str(Path(*parts[first:]))))
+
+
+def suffix_of(path: Path) -> str:
+    """Give the ending of a data file, ".csv.gz" whole; empty for other files."""
+    name = path.name.lower()
+    return next((suffix for suffix in (*CSV, *PARQUET) if name.endswith(suffix)), "")
+
+
+def _is_data(path: Path) -> bool:
+    hidden = any(part.startswith((".", "_")) for part in (path.name,))
+    return path.is_file() and not hidden and bool(suffix_of(path))

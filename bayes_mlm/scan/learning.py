@@ -1,0 +1,196 @@
+"""Learn by queries what the columns of a formula depend on: categories, means, group means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from bayes_mlm.encoding import Encoding
+from bayes_mlm.encoding.levels import MAX_LEVELS, Levels
+from bayes_mlm.encoding.means import Centring, LevelMeans
+from bayes_mlm.encoding.values import group_of
+from bayes_mlm.errors import DataError, FormulaError
+from bayes_mlm.formula import Formula
+from bayes_mlm.formula.expressions import Call, Factor, calls, label
+from bayes_mlm.formula.functions import FUNCTIONS
+from bayes_mlm.scan.expressions import Constants, number_of, write
+from bayes_mlm.scan.source import Scan, collect, collect_row
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Learned:
+    """Hold an encoding, and the scan with the group means that it needs joined on.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    scan : Scan
+    constants : Constants
+    """
+
+    encoding: Encoding
+    scan: Scan
+    constants: Constants
+
+
+def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
+    """Learn an encoding from a scan, innermost calls first; one query for each depth.
+
+    Raises
+    ------
+    DataError
+        If a column does not suit its use.
+    FormulaError
+        If categorical effects of the group are to be independent (``||``).
+    """
+    categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
+    _check_independent(formula, categorical)
+    levels = tuple(_levels(factor, scan) for factor in categorical)
+    numeric = [factor for factor in formula.factors if factor not in categorical]
+    centrings: dict[str, Centring] = {}
+    means: dict[tuple[str, str], str] = {}
+    learned: list[LevelMeans] = []
+    known = Constants(centrings=centrings, means=means, group=group)
+    for call in (call for one in (formula.outcome, *numeric) for call in calls(one)):
+        text, kind = str(call.argument), FUNCTIONS[call.function].kind
+        if kind == "centring" and text not in centrings:
+            centrings[text] = _centring(text, call, scan, known)
+        if kind == "grouped" and (text, group_of(call, group)) not in means:
+            by = group_of(call, group)
+            scan, found = _join_means(text, call, by, scan, known, len(means))
+            means[text, by] = _mean_name(len(means))
+            learned.append(found)
+    encoding = Encoding(
+        formula=formula,
+        group=group,
+        levels=levels,
+        centrings=tuple(centrings.values()),
+        means=tuple(learned),
+    )
+    for names in (encoding.terms, encoding.effects):
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
+    return Learned(encoding=encoding, scan=scan, constants=known)
+
+
+def replay_on(encoding: Encoding, scan: Scan) -> Learned:
+    """Take an encoding as it is, for new rows of the same model.
+
+    Raises
+    ------
+    DataError
+        If it holds group means, which new rows of old groups would change.
+    """
+    if encoding.means:
+        one = encoding.means[0]
+        raise DataError(
+            f"the formula has the group means of {one.expression!r}, and further rows of a group "
+            "would change them; use the kind 'mundlak' or 'within', whose group means are made "
+            "from the sums themselves"
+        )
+    known = Constants(
+        centrings={item.expression: item for item in encoding.centrings},
+        means={},
+        group=encoding.group,
+    )
+    return Learned(encoding=encoding, scan=scan, constants=known)
+
+
+def _is_categorical(factor: Factor, scan: Scan) -> bool:
+    if isinstance(factor, Call):
+        return factor.function == "C"
+    return scan.kinds[factor.name] == "text"
+
+
+def _check_independent(formula: Formula, categorical: list[Factor]) -> None:
+    for term in () if formula.correlated else formula.effects:
+        for factor in term:
+            if factor in categorical:
+                raise FormulaError(
+                    f"the group effects of the categorical {label(factor)!r} cannot be independent "
+                    "of one another (||): what that says depends on the reference category; write "
+                    "| , or a column of numbers (0 and 1) for a contrast of your own"
+                )
+
+
+def _levels(factor: Factor, scan: Scan) -> Levels:
+    column = factor.columns[0]
+    own = nw.col(column) if scan.kinds[column] != "text" else nw.col(column).cast(nw.String)
+    distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
+    values = collect(scan, distinct)["level"].tolist()
+    found = tuple(sorted(value for value in values if not _is_missing(value)))
+    if len(found) == 1:
+        raise DataError(
+            f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "
+            f"{scan.source}; leave it out"
+        )
+    if len(found) > MAX_LEVELS:
+        raise DataError(
+            f"column {column!r} of {scan.source} has more than {MAX_LEVELS} different values, too "
+            "many for categories; an identifier belongs in a group term, as in (1 | group)"
+        )
+    return Levels(factor=str(factor), column=column, levels=found)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value))
+
+
+def _centring(text: str, call: Call, scan: Scan, known: Constants) -> Centring:
+    value = write(call.argument, scan, known).value
+    found = collect_row(scan, {"mean": value.mean(), "low": value.min(), "high": value.max()})
+    # The sd about the mean found: an offset costs no digits.
+    spread = collect_row(
+        scan, {"square": ((value - found["mean"]) * (value - found["mean"])).mean(), "n": nw.len()}
+    )
+    n = spread["n"]
+    varies = n > 1 and found["high"] > found["low"]
+    sd = float(np.sqrt(spread["square"] * n / (n - 1))) if varies else 0.0
+    return Centring(expression=text, mean=found["mean"], sd=sd)
+
+
+def _mean_name(place: int) -> str:
+    return f"group_mean_{place}_"
+
+
+def _join_means(
+    text: str, call: Call, by: str, scan: Scan, known: Constants, place: int
+) -> tuple[Scan, LevelMeans]:
+    """Average by group in a pass of its own, and join the means on."""
+    if by not in scan.kinds:
+        raise FormulaError(f"{label(call)} groups by {by!r}, which is no column of {scan.source}")
+    name = _mean_name(place)
+    value = write(call.argument, scan, known).value
+    means = (
+        scan.frame.select(nw.col(by), value_=value)
+        .group_by(by)
+        .agg(nw.col("value_").mean().alias(name))
+    )
+    found = collect(scan, means)
+    labels = found[by].tolist()
+    order = sorted(range(len(labels)), key=lambda k: (labels[k] is None, labels[k]))
+    order = [k for k in order if not _is_missing(labels[k])]
+    joined = replace(scan, frame=scan.frame.join(means, on=by, how="left"))
+    return joined, LevelMeans(
+        expression=text,
+        group=by,
+        labels=tuple(labels[k] for k in order),
+        means=tuple(float(found[name][k]) for k in order),
+    )
+
+
+def level_indicator(levels: Levels, place: int, scan: Scan) -> nw.Expr:
+    """Give 1 in the rows of one category, else 0."""
+    column = nw.col(levels.column)
+    if scan.kinds[levels.column] == "text":
+        return (column.cast(nw.String) == str(levels.levels[place])).cast(nw.Float64)
+    wanted = float(levels.levels[place])
+    return (number_of(scan, levels.column) == wanted).cast(nw.Float64)
+
+
+def known_levels(encoding: Encoding) -> Mapping[str, Levels]:
+    """Give the categories of each categorical factor, by its text."""
+    return {item.factor: item for item in encoding.levels}

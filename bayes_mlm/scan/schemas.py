@@ -1,0 +1,71 @@
+"""Check that Parquet files are whole, and have the same columns of the same types."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bayes_mlm.errors import DataError
+
+
+def check_schemas(files: Sequence[Path]) -> bool:
+    """Read every file's footer; tell whether types differ in a way that DuckDB may join."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    first: Mapping[str, Any] = {}
+    differ = False
+    for file in files:
+        try:
+            schema = pq.read_schema(file)
+        except (pa.ArrowException, OSError) as error:
+            size = file.stat().st_size
+            reason = str(error).strip().splitlines()[0][:200]
+            damage = "is empty (0 bytes)" if size == 0 else f"is no intact Parquet file ({reason})"
+            raise DataError(f"{file.name} {damage}; copy it again") from error
+        own = {name: schema.field(name).type for name in schema.names}
+        if not first:
+            first, first_name = own, file.name
+            continue
+        for name in dict.fromkeys([*first, *own]):
+            if name not in own or name not in first:
+                has, lacks = (first_name, file.name) if name in first else (file.name, first_name)
+                raise DataError(
+                    f"{lacks} has no column {name!r}, and {has} has; files that are scanned "
+                    "together must have the same columns"
+                )
+            if _family(own[name]) != _family(first[name]):
+                raise DataError(
+                    f"column {name!r} is {own[name]} in {file.name} and {first[name]} in "
+                    f"{first_name}; convert it to one type in all files"
+                )
+            differ = differ or own[name] != first[name]
+    return differ
+
+
+def damaged_file(files: Sequence[Path]) -> str:
+    """Name the first Parquet file whose pages cannot be decoded; empty if there is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in files:
+        if not file.name.lower().endswith((".parquet", ".pq")):
+            continue
+        try:
+            with pq.ParquetFile(file) as opened:
+                for _ in opened.iter_batches():
+                    pass
+        except (pa.ArrowException, OSError):
+            return file.name
+    return ""
+
+
+def _family(kind: Any) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    if any(test(kind) for test in numeric):
+        return "number"
+    text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return "text" if any(test(kind) for test in text) else str(kind)

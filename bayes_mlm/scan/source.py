@@ -1,0 +1,281 @@
+"""Hold a table that stays where it is: scanned by its own engine, never read into Python."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import narwhals as nw
+import numpy as np
+from narwhals.exceptions import NarwhalsError
+from numpy.typing import NDArray
+
+from bayes_mlm.data import Column
+from bayes_mlm.data.columns import from_arrow
+from bayes_mlm.data.table import Table, checked_names, explain_absent
+from bayes_mlm.errors import DataError
+
+type ColumnKind = Literal["number", "truth", "text"]
+type Frame = nw.LazyFrame[Any]
+# The column of file names that a scan of several files carries, for messages.
+FILE = "filename"
+# Seconds between two looks at the progress of a query.
+_EVERY = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scan:
+    """Hold a lazy frame and what is known of its columns.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        Of any engine: DuckDB, Apache Spark, polars, or a frame in memory.
+    source : str
+        What messages call it.
+    engine : str
+        "duckdb", "pyspark", "polars", "pandas", "pyarrow", ...
+    kinds : mapping of str to {"number", "truth", "text"}
+        Of each column; what is neither number nor truth value counts as text.
+    floats : frozenset of str
+        Columns that may hold NaN, which counts as missing.
+    files : tuple of str
+        Names of the files that are scanned together; empty for a frame.
+    explain : callable
+        Says more of an engine's error, if it can.
+    prepare : callable
+        Takes the scan and the columns that are needed, and gives the scan with their types
+        settled: text files have none of their own.
+    progress : callable or None
+        Gives how far the running query is, in per cent, or less than 0.
+    tell : callable or None
+        Told of that a few times a second.
+    """
+
+    frame: Frame
+    source: str
+    engine: str
+    kinds: Mapping[str, ColumnKind]
+    floats: frozenset[str]
+    files: tuple[str, ...] = ()
+    explain: Callable[[Exception], str | None] = field(default=lambda _: None)
+    prepare: Callable[["Scan", Sequence[str]], "Scan"] = field(default=lambda scan, _: scan)
+    progress: Callable[[], float] | None = None
+    tell: Callable[[float], None] | None = None
+
+    def __repr__(self) -> str:
+        """Say what is scanned, by what."""
+        return f"<Scan of {self.source} by {self.engine}, {len(self.kinds)} columns>"
+
+
+def is_scannable(data: Any) -> bool:
+    """Tell whether data are a lazy frame: one that an engine of its own scans."""
+    if isinstance(data, Scan):
+        return True
+    try:
+        return isinstance(nw.from_native(data), nw.LazyFrame)
+    except TypeError:
+        return False
+
+
+def is_distributed(data: Any) -> bool:
+    """Tell whether data lie on a cluster (Apache Spark), from where rows are never fetched."""
+    return type(data).__module__.split(".")[0] in ("pyspark", "sqlframe")
+
+
+def as_scan(
+    data: Any,
+    *,
+    source: str | None = None,
+    files: tuple[str, ...] = (),
+    explain: Callable[[Exception], str | None] = lambda _: None,
+) -> Scan:
+    """Make a scan of a frame of any kind that narwhals supports.
+
+    Parameters
+    ----------
+    data : Scan or frame
+        A DuckDB relation, a PySpark data frame, a polars frame, lazy or not, a pandas data frame,
+        a pyarrow table.
+    source : str, optional
+        What messages call it; by default its type.
+    files, explain
+        As in `Scan`.
+
+    Raises
+    ------
+    DataError
+        If it is no such frame, or its columns have no names, duplicates or odd ones.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> scan = as_scan(duckdb.sql("select 1 as g, 2.5 as y, 'a' as f"))
+    >>> scan.engine, dict(scan.kinds)
+    ('duckdb', {'g': 'number', 'y': 'number', 'f': 'text'})
+    """
+    if isinstance(data, Scan):
+        return data
+    kind = type(data)
+    named = source or f"{kind.__module__.split('.')[0].lstrip('_')}.{kind.__qualname__}"
+    try:
+        frame = nw.from_native(data).lazy()
+    except TypeError as error:
+        raise DataError(
+            f"cannot scan {named}; give a DuckDB relation, a PySpark, polars, pandas or pyarrow "
+            "frame, or files (bayes_mlm.open_data)"
+        ) from error
+    except NarwhalsError as error:
+        raise DataError(f"{named} cannot be scanned: {error}") from error
+    scan = Scan(
+        frame=frame,
+        source=named,
+        engine=str(frame.implementation.value),
+        kinds={},
+        floats=frozenset(),
+        explain=explain,
+    )
+    with engine_errors(scan):
+        schema = dict(frame.collect_schema())
+    checked_names(list(schema), named, None)
+    return Scan(
+        frame=frame,
+        source=named,
+        engine=scan.engine,
+        kinds={name: _kind(dtype) for name, dtype in schema.items() if name != FILE or not files},
+        floats=frozenset(name for name, dtype in schema.items() if dtype.is_float()),
+        files=files,
+        explain=explain,
+    )
+
+
+def _kind(dtype: nw.dtypes.DType) -> ColumnKind:
+    if dtype.is_numeric() or dtype.is_decimal():
+        return "number"
+    return "truth" if dtype == nw.Boolean else "text"
+
+
+def collect(scan: Scan, frame: Frame) -> dict[str, Column]:
+    """Run a query, and fetch what it gives: sums, never rows.
+
+    Raises
+    ------
+    DataError
+        With the engine's own reason, if the query fails.
+    """
+    with engine_errors(scan), _watched(scan):
+        found = frame.collect("pyarrow").to_native()
+    return {name: from_arrow(found.column(name)) for name in found.column_names}
+
+
+@contextmanager
+def _watched(scan: Scan) -> Iterator[None]:
+    """Tell of a query's progress while it runs."""
+    progress, tell = scan.progress, scan.tell
+    if progress is None or tell is None:
+        yield
+        return
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_EVERY):
+            share = progress()
+            if share >= 0:
+                tell(share)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def collect_row(scan: Scan, expressions: Mapping[str, nw.Expr]) -> dict[str, float]:
+    """Run a query that gives one row of numbers."""
+    found = collect(scan, scan.frame.select(**expressions))
+    return {name: _number(values) for name, values in found.items()}
+
+
+def _number(values: NDArray[Any]) -> float:
+    value = values[0] if values.size else None
+    return float("nan") if value is None else float(value)
+
+
+def count_rows(scan: Scan) -> int:
+    """Count the rows of a scan."""
+    return int(collect(scan, scan.frame.select(n=nw.len()))["n"][0])
+
+
+def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
+    """Fetch the rows of some columns, for a table in memory.
+
+    Raises
+    ------
+    DataError
+        If a column is not there.
+    """
+    absent = [name for name in names if name not in scan.kinds]
+    if absent:
+        raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
+    scan = scan.prepare(scan, names)
+    columns = collect(scan, scan.frame.select(*names))
+    n = len(next(iter(columns.values())))
+    if n == 0:
+        raise DataError(f"{scan.source} has no rows; columns: {', '.join(names)}")
+    return Table(columns=columns, n=n, source=scan.source)
+
+
+def count(condition: nw.Expr) -> nw.Expr:
+    """Count the rows in which a condition holds (every engine can add up whole numbers)."""
+    return condition.cast(nw.Int64).sum()
+
+
+@contextmanager
+def engine_errors(scan: Scan) -> Iterator[None]:
+    """Turn what an engine raises into one line that says where."""
+    try:
+        yield
+    except _errors_of(scan.engine) as error:
+        more = scan.explain(error)
+        if more is not None:
+            raise DataError(more) from error
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(f"{scan.engine} cannot scan {scan.source}: {reason[:400]}") from error
+
+
+def _errors_of(engine: str) -> tuple[type[Exception], ...]:
+    """Name the exceptions of an engine, which is imported already."""
+    found: list[type[Exception]] = [NarwhalsError]
+    if engine == "duckdb":
+        import duckdb
+
+        found.append(duckdb.Error)
+    elif engine == "polars":
+        import polars as pl
+
+        found.append(pl.exceptions.PolarsError)
+    elif engine == "pyspark":
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        found += [PySparkException, Py4JError]
+    else:
+        import pyarrow as pa
+
+        found += [pa.ArrowException, TypeError, ValueError]
+    return tuple(found)
+
+
+def as_labels(values: Column) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Sort group labels as `find_groups` does: whole numbers as int64; gives the order too."""
+    from bayes_mlm.data.groups import is_whole, levels_of
+
+    labels, codes = levels_of(values)
+    order = np.empty(labels.size, dtype=np.int64)
+    order[codes] = np.arange(labels.size)
+    if labels.dtype.kind == "f" and is_whole(labels):
+        labels = labels.astype(np.int64)
+    return labels, order
