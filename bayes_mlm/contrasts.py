@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.design import Floats
+from bayes_mlm.design import Floats, column_moments
 from bayes_mlm.draws import samples
 from bayes_mlm.effects.sources import reach, standard_error
 from bayes_mlm.pictures.lines import rows_of_x
-from bayes_mlm.pictures.roles import Roles, base_values
+from bayes_mlm.pictures.roles import Roles
 from bayes_mlm.summary import shortest_interval
 
 
@@ -116,21 +116,20 @@ def average_of_slope(analysis: Analysis, roles: Roles) -> float:
     assert roles.slope is not None  # for mypy: the caller looked
     if analysis.design.kind == "within":  # deviations, whose mean is nothing
         return 0.0
-    return float(base_values(analysis.design, roles.slope).mean())
+    design = analysis.design
+    return float(column_moments(design).x_mean[design.terms.index(roles.slope)])
 
 
 def _rows(analysis: Analysis, roles: Roles, x: Floats, side: int | None, *, follow: bool) -> Floats:
-    design = analysis.design
-    everyone = np.ones(design.n, dtype=bool)
     if roles.slope is None:
         return _rows_without_slope(analysis, roles, side)
-    return rows_of_x(design, roles, x, everyone, side, follow=follow)
+    return rows_of_x(analysis.design, roles, x, None, side, follow=follow)
 
 
 def _rows_without_slope(analysis: Analysis, roles: Roles, side: int | None) -> Floats:
     """Give the mean row of X (1, p), with the split's own column set to a side."""
     design = analysis.design
-    row = design.X.mean(axis=0)
+    row = column_moments(design).x_mean.copy()
     if side is not None and roles.split in design.terms:
         row[design.terms.index(roles.split)] = roles.split_values[side]
     return row[None, :]

@@ -7,7 +7,7 @@ what they disagree about is never the data. `bayes_mlm.kinds` lays it out for a 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,8 @@ class RowsAway:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def _refuse(self, *_: object, **__: object) -> Any:
+    def refuse(self, *_: object, **__: object) -> NoReturn:
+        """Say that the rows are away, and what to do."""
         raise RowsNeededError(
             f"this needs the rows ({self.name} of each), and the data were reduced to sums by "
             'group; ask it of a sample of groups (sample_groups), or keep the rows: rows="keep" '
@@ -57,11 +58,11 @@ class RowsAway:
         # What pickles or copies a design looks for methods of its own, which are not there.
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return self._refuse()
+        return self.refuse()
 
-    __array__ = __getitem__ = __len__ = __iter__ = __matmul__ = __rmatmul__ = _refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __neg__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __array__ = __getitem__ = __len__ = __iter__ = __matmul__ = __rmatmul__ = refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __neg__ = refuse
+    __lt__ = __le__ = __gt__ = __ge__ = refuse
 
 
 def rows_away() -> dict[str, Any]:
@@ -385,6 +386,13 @@ def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
     sums = [np.bincount(codes, weights=column, minlength=n_groups) for column in columns.T]
     means = np.array(sums).T / np.bincount(codes, minlength=n_groups)[:, None]
     return means.reshape(n_groups, *values.shape[1:])
+
+
+def outcome_means(design: Design) -> Floats:
+    """Give the mean outcome of each group, shape (J,), from rows or from sums."""
+    if design.summed is not None:
+        return np.asarray(design.summed.means[:, -1] + design.summed.centre[-1])
+    return means_by_group(design.y, design.codes, design.J)
 
 
 def check_estimable(design: Design) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.classical import has_random_effects
-from bayes_mlm.design import Floats, Ints, means_by_group
+from bayes_mlm.design import Floats, Ints, outcome_means
 from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
 from bayes_mlm.ols import OlsFit
@@ -104,7 +104,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     if not design.q or design.group is None:
         return None
     found = _effects_of(analysis)
-    means = means_by_group(design.y, design.codes, design.J)
+    means = outcome_means(design)
     kept = _most_telling(found, most)
     kept = kept[np.argsort(-found.estimate[kept, 0], kind="stable")]
     roles = roles_of(design)

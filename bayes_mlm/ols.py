@@ -11,7 +11,7 @@ from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.marginal import LOG_2PI
 from bayes_mlm.reduced import reduce
 from bayes_mlm.reml.inference import Interval
-from bayes_mlm.sufficient import FloatArray, from_rows
+from bayes_mlm.sufficient import FloatArray, Sufficient, from_rows, one_group
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -49,9 +49,10 @@ class OlsFit:
     omnibus, omnibus_p, jarque_bera, jarque_bera_p : float
         Tests that the residuals are normal; nan for the omnibus test below 8 rows.
     skew, kurtosis, durbin_watson : float
-        Of the residuals, in row order; the kurtosis of a normal distribution is 3.
+        Of the residuals, in row order; the kurtosis of a normal distribution is 3. These and the
+        tests are nan where the rows were summed.
     condition_number : float or None
-        Ratio of the extreme singular values of X; None with own intercepts.
+        Ratio of the extreme singular values of X; None with own intercepts or summed rows.
     group : str or None
         Grouping factor whose own intercepts were fitted; None without.
     labels : (J,) array
@@ -99,7 +100,9 @@ class _Solution:
 
     beta: FloatArray
     unscaled_cov: FloatArray
-    residual: FloatArray
+    residual: FloatArray | None
+    rss: float
+    tss: float
     n_constant: int
     n_own: int
     intercepts: FloatArray
@@ -145,14 +148,17 @@ def fit_ols(design: "Design", *, level: float = 0.95) -> OlsFit:
     (0.13, 32.783)
     """
     own = design.kind == "no_pooling"
-    if design.Z.shape[1] and not own:
+    if design.q and not own:
         raise EngineError(
             f"least squares cannot fit group effects ({', '.join(design.effects)}); use the REML "
             "or a Bayesian engine, or a kind without them"
         )
     if not 0.0 < level < 1.0:
         raise EngineError(f"level {level} is not a coverage; give a number in (0, 1), e.g. 0.95")
-    solution = _solve_within(design) if own else _solve(design)
+    if design.summed is not None:
+        solution = _solve_sums(design, design.summed)
+    else:
+        solution = _solve_within(design) if own else _solve(design)
     return _table(design, solution, level)
 
 
@@ -162,11 +168,15 @@ def _solve(design: "Design") -> _Solution:
 
     _check(design, design.X, design.y)
     result = OLS(design.y, design.X).fit()
+    constant, residual = int(result.k_constant), np.asarray(result.resid)
+    total = design.y - design.y.mean() if constant else design.y
     return _Solution(
         beta=np.asarray(result.params),
         unscaled_cov=np.asarray(result.normalized_cov_params),
-        residual=np.asarray(result.resid),
-        n_constant=int(result.k_constant),
+        residual=residual,
+        rss=float(residual @ residual),
+        tss=float(total @ total),
+        n_constant=constant,
         n_own=0,
         intercepts=np.empty(0),
         intercepts_unscaled_var=np.empty(0),
@@ -217,10 +227,47 @@ def _solve_within(design: "Design") -> _Solution:
         beta=beta,
         unscaled_cov=cov,
         residual=residual,
+        rss=float(residual @ residual),
+        tss=float(np.square(design.y - design.y.mean()).sum()),
         n_constant=1,
         n_own=n_groups,
         intercepts=y_means - x_means @ beta,
         intercepts_unscaled_var=1.0 / counts + np.einsum("ja,ab,jb->j", x_means, cov, x_means),
+        condition_number=None,
+    )
+
+
+def _solve_sums(design: "Design", s: Sufficient) -> _Solution:
+    """Solve from sums by group; for own intercepts what varies within groups is enough."""
+    own, p = design.kind == "no_pooling", design.p
+    if own and design.n <= p + s.J:
+        raise DesignError(
+            f"{design.n} rows cannot estimate {p} slopes, {s.J} own intercepts and a residual "
+            "variance; drop terms or pool the groups"
+        )
+    reduced = reduce(s if own else one_group(s))
+    cross, xy, yy = reduced.rest[:p, :p], reduced.rest[:p, p], float(reduced.rest[p, p])
+    # To unit columns first, so that a predictor in dollars costs no digits.
+    size = np.sqrt(np.diag(cross))
+    inverse = np.linalg.inv(cross / np.outer(size, size)) / np.outer(size, size)
+    centred = inverse @ xy
+    turn = np.eye(p) if own else reduced.beta_turn
+    means = s.means[:, :p] + s.centre[:p]
+    constant = own or bool(reduced.ones.any())
+    _, sd = s.moments
+    cov = turn @ inverse @ turn.T
+    return _Solution(
+        beta=centred if own else reduced.original_beta(centred),
+        unscaled_cov=cov,
+        residual=None,
+        rss=yy - float(xy @ centred),
+        tss=s.n * float(sd[-1]) ** 2 if constant else yy,
+        n_constant=int(constant),
+        n_own=s.J if own else 0,
+        intercepts=s.means[:, -1] + s.centre[-1] - means @ centred if own else np.empty(0),
+        intercepts_unscaled_var=(
+            1.0 / s.counts + np.einsum("ja,ab,jb->j", means, cov, means) if own else np.empty(0)
+        ),
         condition_number=None,
     )
 
@@ -239,12 +286,10 @@ def _table(design: "Design", solution: _Solution, level: float) -> OlsFit:
     from scipy import stats
     from statsmodels.stats.stattools import durbin_watson, jarque_bera, omni_normtest
 
-    n, y, residual = design.n, design.y, solution.residual
+    n, residual = design.n, solution.residual
     n_beta = design.p + solution.n_own
     df_resid, df_model = n - n_beta, n_beta - solution.n_constant
-    rss = float(residual @ residual)
-    total = y - y.mean() if solution.n_constant else y
-    tss = float(total @ total)
+    rss, tss = solution.rss, solution.tss
     if not rss > 1e-28 * tss:
         raise EngineError(
             "the predictors reproduce the outcome exactly, so there is no residual variance; "
@@ -257,8 +302,12 @@ def _table(design: "Design", solution: _Solution, level: float) -> OlsFit:
     reach = float(stats.t.ppf(0.5 + 0.5 * level, df_resid)) * se
     f = (tss - rss) / df_model / sigma2 if df_model else math.nan
     loglik = -0.5 * n * (LOG_2PI + math.log(rss / n) + 1.0)
-    normal, normal_p, skew, kurtosis = jarque_bera(residual)
-    omnibus, omnibus_p = omni_normtest(residual) if n >= 8 else (math.nan, math.nan)
+    normal = normal_p = skew = kurtosis = omnibus = omnibus_p = serial = math.nan
+    if residual is not None:
+        normal, normal_p, skew, kurtosis = jarque_bera(residual)
+        serial = durbin_watson(residual)
+        if n >= 8:
+            omnibus, omnibus_p = omni_normtest(residual)
     return OlsFit(
         n=n,
         df_model=df_model,
@@ -288,7 +337,7 @@ def _table(design: "Design", solution: _Solution, level: float) -> OlsFit:
         jarque_bera_p=float(normal_p),
         skew=float(skew),
         kurtosis=float(kurtosis),
-        durbin_watson=float(durbin_watson(residual)),
+        durbin_watson=float(serial),
         condition_number=solution.condition_number,
         group=design.group if solution.n_own else None,
         labels=design.labels if solution.n_own else design.labels[:0],

@@ -19,13 +19,17 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    DataEngine,
     Draws,
     Mass,
+    Memory,
     Missing,
     Quiet,
+    RowsOption,
     Seed,
     TargetAccept,
     Tune,
+    design_for,
     settings_for,
     status,
 )
@@ -35,6 +39,7 @@ from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.reproduce import reproduce
 from bayes_mlm.cli.sensitivity import sensitivity
 from bayes_mlm.cli.showing import print_analysis, report_of
+from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
 from bayes_mlm.errors import BayesMLMError, EngineError, PriorError
@@ -116,6 +121,9 @@ def fit(
         bool,
         typer.Option("--cross-check", help="Ask statsmodels too about the REML optimum (seconds)."),
     ] = False,
+    rows: RowsOption = "auto",
+    memory: Memory = None,
+    engine_data: DataEngine = "duckdb",
     out: Annotated[
         Path | None, typer.Option(help="Folder for report, estimates, posterior, record.")
     ] = (None),
@@ -129,14 +137,17 @@ def fit(
     started = time.monotonic()
     from bayes_mlm import console as show
     from bayes_mlm.analysis import analyse
-    from bayes_mlm.fitting import as_record
     from bayes_mlm.outputs import check_folder, write_run
 
     if out is not None:
         check_folder(out)
-    record = as_record(
+    record, design = design_for(
         model,
         data,
+        rows=rows,
+        memory=memory,
+        engine_data=engine_data,
+        quiet=quiet,
         kind=kind,
         group=group,
         group_level=group_level or (),
@@ -155,7 +166,7 @@ def fit(
         analysis = analyse(
             record,
             settings,
-            data=data,
+            data=design,
             engines=[engine],
             null=null,
             mass=mass,
@@ -238,6 +249,9 @@ app.command()(contextual)
 app.command()(effects)
 app.command()(predict)
 app.command()(lines)
+app.command("sum")(sum_data)
+app.command()(merge)
+app.command()(groups)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,7 +1,7 @@
 """Name what the commands of the command line share: exit codes, options, seed, progress."""
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,6 +10,7 @@ from bayes_mlm.cli.progress import steps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bayes_mlm.design import Design
     from bayes_mlm.fitted import Settings
     from bayes_mlm.spec import Record
 
@@ -18,7 +19,8 @@ EXIT_INPUT, EXIT_USAGE, EXIT_VERDICT = 1, 2, 3
 DEFAULT_SEED = 1982
 
 Data = Annotated[
-    str | None, typer.Option(help="CSV or Parquet file, or an embedded set (hsb, ...).")
+    str | None,
+    typer.Option(help="CSV or Parquet: file, folder or glob; or an embedded set (hsb)."),
 ]
 Missing = Annotated[Literal["error", "drop"], typer.Option(help="What to do with missing values.")]
 Seed = Annotated[
@@ -31,6 +33,56 @@ Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
 TargetAccept = Annotated[float, typer.Option(help="Nearer 1: smaller, safer steps.")]
 Mass = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, no progress.")]
+
+
+RowsOption = Annotated[
+    Literal["auto", "keep", "sum"],
+    typer.Option(help="Keep rows in memory, or sum them where they lie (auto: by their number)."),
+]
+Memory = Annotated[
+    str | None, typer.Option(help="What DuckDB may take, as in 2GB; it spills beyond.")
+]
+DataEngine = Annotated[
+    Literal["duckdb", "spark"], typer.Option(help="What sums the rows of files.")
+]
+
+
+def design_for(
+    model: str,
+    data: str | None,
+    *,
+    rows: Literal["auto", "keep", "sum"],
+    memory: str | None,
+    engine_data: Literal["duckdb", "spark"],
+    quiet: bool,
+    **asked: Any,
+) -> "tuple[Record, Design]":
+    """Give the record of a model or of saved sums, and its design, showing a long query's progress.
+
+    Parameters
+    ----------
+    model, data, rows, memory, engine_data, quiet
+        As the commands have them.
+    **asked
+        For `as_record`.
+    """
+    from bayes_mlm.fitting import as_record
+    from bayes_mlm.model_data import design_of
+    from bayes_mlm.scan import open_data
+    from bayes_mlm.sums_file import ENDING, load_sums
+
+    if model.endswith(ENDING):
+        design = load_sums(model)
+        record = as_record(design, kind=asked.get("kind"), priors=asked.get("priors"))
+        return record, design_of(record, design)
+    record = as_record(model, data, **asked)
+    source: Any = data
+    if rows != "keep" and (memory is not None or engine_data != "duckdb"):
+        place = record.data_source if data is None else data
+        source = open_data(place, engine=engine_data, memory=memory)
+    with steps(f"reading {data or record.data}", quiet=quiet) as shown:
+        tell = shown.telling("summing")
+        return record, design_of(record, source, rows=rows, tell=tell)
 
 
 def seed_of(record: "Record", asked: int | None) -> int:

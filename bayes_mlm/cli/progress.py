@@ -7,7 +7,11 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.progress import Progress
+
+    from bayes_mlm.scan import Scan
 
 # What is over sooner needs no progress, and a bar that flashes up is only in the way.
 PATIENCE = 1.0
@@ -32,6 +36,18 @@ class Steps:
         """Tell what is being done, and how many of how many steps are behind it."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=text, completed=done, total=of)
+
+    def telling(self, text: str) -> "Callable[[float], None] | None":
+        """Give what shows how far a query is, in per cent; None where nobody waits for it."""
+        if self._bar is None:
+            return None
+        return lambda share: self.say(text, done=int(share), of=100)
+
+    def watching(self, scan: "Scan") -> "Scan":
+        """Have a scan tell how far its queries are."""
+        from dataclasses import replace
+
+        return replace(scan, tell=self.telling(f"summing {scan.source}"))
 
     @contextmanager
     def hidden(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ The sentences are written from the numbers and from the parts that the columns p
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bayes_mlm.analysis import Analysis
@@ -12,6 +13,7 @@ from bayes_mlm.conclusions.choosing import main_model, mundlak_of, null_of
 from bayes_mlm.conclusions.parts import Conclusion
 from bayes_mlm.conclusions.predictors import others, sides, slopes
 from bayes_mlm.conclusions.variation import variation
+from bayes_mlm.errors import RowsNeededError
 from bayes_mlm.estimates import CLASSICAL
 from bayes_mlm.formula.expressions import label
 
@@ -59,12 +61,23 @@ def answer(analyses: Sequence[Analysis]) -> Answer:
     main = main_model(analyses)
     read = (null_of(analyses), main, mundlak_of(analyses))
     used = [analysis for analysis in analyses if any(analysis is one for one in read)]
-    found = [*variation(analyses, main), *slopes(analyses, main), *sides(main), *others(main)]
+    found = [
+        *_told(variation(analyses, main)),
+        *_told(slopes(analyses, main)),
+        *_told(sides(main)),
+        *_told(others(main)),
+    ]
     return Answer(
         question=_question(main),
         conclusions=tuple(found),
         cautions=tuple(_cautions(used, main)),
     )
+
+
+def _told(conclusions: Iterator[Conclusion]) -> Iterator[Conclusion]:
+    """Give the conclusions until one needs rows that were summed; the tables have the rest."""
+    with suppress(RowsNeededError):
+        yield from conclusions
 
 
 def _question(main: Analysis) -> str:

@@ -6,7 +6,7 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.conclusions.choosing import mundlak_of
 from bayes_mlm.conclusions.parts import Conclusion, preferred, span, sureness, told
 from bayes_mlm.contrasts import average_of_slope, contrast, slope_weights, split_weights
-from bayes_mlm.design import INTERCEPT
+from bayes_mlm.design import INTERCEPT, column_moments
 from bayes_mlm.formula.expressions import label
 from bayes_mlm.pictures.roles import Roles, roles_of
 from bayes_mlm.wording import number
@@ -84,7 +84,7 @@ def sides(main: Analysis) -> Iterator[Conclusion]:
     found = contrast(main, split_weights(main, roles))
     where = ""
     if roles.slope is not None:
-        centre = number(average_of_slope(main, roles), _spread(roles))
+        centre = number(average_of_slope(main, roles), _spread(main, roles))
         where = f", where {roles.slope} is at its mean of {centre}"
     text = (
         f"Groups with {roles.split_labels[1]} differ in {roles.outcome} from those with "
@@ -95,8 +95,11 @@ def sides(main: Analysis) -> Iterator[Conclusion]:
     )
 
 
-def _spread(roles: Roles) -> float:
-    return 0.0 if roles.x is None else float(roles.x.std())
+def _spread(main: Analysis, roles: Roles) -> float:
+    terms = main.design.terms
+    slope = str(roles.slope)
+    place = terms.index(slope if slope in terms else f"within({slope})")
+    return float(column_moments(main.design).x_sd[place])
 
 
 def others(main: Analysis) -> Iterator[Conclusion]:

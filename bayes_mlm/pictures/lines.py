@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.design import Design, Floats
+from bayes_mlm.design import Design, Floats, RowsAway, column_moments
 from bayes_mlm.draws import samples
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.fitted import Fit
@@ -112,7 +112,7 @@ def line_along(
     """
     fit = analysis.fits[0]
     design = fit.design
-    rows = np.ones(design.n, dtype=bool) if group is None else design.codes == group
+    rows = None if group is None else design.codes == group
     X = rows_of_x(design, roles, x, rows, side, follow=follow)
     X_step = rows_of_x(design, roles, np.array([0.0, 1.0]), rows, side, follow=follow)
     beta = samples(fit.draws, "beta")
@@ -120,7 +120,7 @@ def line_along(
     beta_classical = analysis.classical.beta
     classical = X @ beta_classical
     classical_slope = float((X_step[1] - X_step[0]) @ beta_classical)
-    if group is not None and design.q:
+    if rows is not None and group is not None and design.q:
         Z = _rows_of_z(design, roles, x, rows)
         Z_step = _rows_of_z(design, roles, np.array([0.0, 1.0]), rows)
         u = samples(fit.draws, "u")[:, group]
@@ -156,11 +156,11 @@ def _classical_effects(analysis: Analysis, group: int) -> Floats:
 
 
 def rows_of_x(
-    design: Design, roles: Roles, x: Floats, rows: Rows, side: int | None, *, follow: bool
+    design: Design, roles: Roles, x: Floats, rows: Rows | None, side: int | None, *, follow: bool
 ) -> Floats:
-    """Make the rows (m, p) of X along x: other predictors at their mean of some rows."""
+    """Make the rows (m, p) of X along x: other predictors at their mean of some rows, or of all."""
     known = {_laid_out(design, column.name): column for column in base_columns(design)}
-    at_mean = np.full_like(x, float(_slope_values(design, roles)[rows].mean()))
+    at_mean = np.full_like(x, _slope_mean(design, roles, rows))
     made = []
     for term in design.terms:
         base = term.removeprefix("between(").removesuffix(")")
@@ -194,9 +194,25 @@ def _slope_values(design: Design, roles: Roles) -> Floats:
     return design.X[:, design.terms.index(_laid_out(design, roles.slope))]
 
 
+def _slope_mean(design: Design, roles: Roles, rows: Rows | None) -> float:
+    if rows is not None:
+        return float(_slope_values(design, roles)[rows].mean())
+    assert roles.slope is not None  # for mypy: lines are drawn where there is a slope
+    place = design.terms.index(_laid_out(design, roles.slope))
+    return float(column_moments(design).x_mean[place])
+
+
 def _column(
-    design: Design, roles: Roles, column: Column, term: str, x: Floats, rows: Rows, side: int | None
+    design: Design,
+    roles: Roles,
+    column: Column,
+    term: str,
+    x: Floats,
+    rows: Rows | None,
+    side: int | None,
 ) -> Floats:
+    if design.summed is not None:
+        return _along_sums(design, roles, column, x, side)
     return _along(design, roles, column, design.X[:, design.terms.index(term)], x, rows, side)
 
 
@@ -206,7 +222,7 @@ def _along(
     column: Column,
     values: Floats,
     x: Floats,
-    rows: Rows,
+    rows: Rows | None,
     side: int | None,
 ) -> Floats:
     """Give a column along x: a product of the slope, the split and a rest at its mean.
@@ -222,10 +238,40 @@ def _along(
         value = _split_value(design, roles, place)
         assert roles.side is not None  # for mypy: there is a split
         divisor, wanted = divisor * value(roles.side[design.codes]), wanted * value(np.array(side))
-    used = rows & (np.abs(divisor) > 0.0)
+    used = np.abs(divisor) > 0.0
+    if rows is not None:
+        used &= rows
     if not used.any():
         return np.zeros_like(x)
     return np.asarray(wanted * float((values[used] / divisor[used]).mean()))
+
+
+def _along_sums(
+    design: Design, roles: Roles, column: Column, x: Floats, side: int | None
+) -> Floats:
+    """Give a column along x where the rows were summed; its rest must have a column of its own."""
+    wanted, sizes = np.ones_like(x), design.group_sizes.astype(np.float64)
+    rest = []
+    for factor, place in column.parts:
+        name = label(factor)
+        if name == roles.slope:
+            wanted = wanted * x
+        elif side is not None and name == roles.split_name:
+            value = _split_value(design, roles, place)
+            assert roles.side is not None  # for mypy: there is a split
+            wanted = wanted * value(np.array(side))
+            sizes = np.where(value(roles.side) != 0.0, sizes, 0.0)
+        else:
+            rest.append((factor, place))
+    if not rest:
+        return wanted
+    own = {frozenset(one.parts): one.name for one in base_columns(design)}.get(frozenset(rest))
+    if own is not None and design.base is None:
+        return np.asarray(wanted * column_moments(design).x_mean[design.terms.index(own)])
+    if own is None or design.base is None or not sizes.any():
+        RowsAway(column.name).refuse()
+    means = design.base.means[:, design.base.terms.index(own)]
+    return np.asarray(wanted * float(sizes @ means / sizes.sum()))
 
 
 def _split_value(

@@ -5,11 +5,12 @@ rules, for any data.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.design import Design, Floats, Ints, RowsAway
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.formula.expressions import Call, Factor, label
 
@@ -86,13 +87,20 @@ def roles_of(design: Design) -> Roles:
         outcome=design.outcome,
         group=design.group,
         slope=None if slope is None else slope.name,
-        x=None if slope is None else base_values(design, slope.name),
+        x=None if slope is None else _slope_values(design, slope.name),
         split=None if split is None else split.name,
         split_name=None if split is None else label(split.parts[0][0]),
         split_labels=() if split is None else _labels(design, split),
-        split_values=() if means is None else (float(means.min()), float(means.max())),
+        split_values=() if means is None else _ends(means),
         side=None if means is None else (means > (means.min() + means.max()) / 2).astype(np.int64),
     )
+
+
+def _slope_values(design: Design, name: str) -> Floats:
+    """Give the values of the slope's predictor; for summed data, what says they are away."""
+    if design.summed is not None:
+        return cast("Floats", RowsAway("x"))
+    return base_values(design, name)
 
 
 def base_columns(design: Design) -> tuple[Column, ...]:
@@ -131,6 +139,8 @@ def _is_slope(design: Design, column: Column) -> bool:
         return False
     if any(_bends(factor, other) for other in design.formula.factors):
         return False
+    if design.summed is not None:  # whether it has many values sums do not tell; it varies
+        return True
     return _has_values(base_values(design, column.name), _LEAST_VALUES)
 
 
@@ -159,12 +169,20 @@ def _is_split(design: Design, column: Column) -> bool:
     return not _varies(design, column.name) and bool(high > low) and bool(near.all())
 
 
+def _ends(means: Floats) -> tuple[float, float]:
+    """Give the least and the largest; what summing left of a zero is zero."""
+    low, high = float(means.min()), float(means.max())
+    near = _SAME * max(abs(low), abs(high))
+    return (0.0 if abs(low) <= near else low), (0.0 if abs(high) <= near else high)
+
+
 def _labels(design: Design, column: Column) -> tuple[str, str]:
     """Name the two sides of a split, the smaller value of its column first."""
     factor, place = column.parts[0]
     if place is None:
         means = _group_means(design, column.name)
-        return f"{column.name} = {means.min():g}", f"{column.name} = {means.max():g}"
+        low, high = _ends(means)
+        return f"{column.name} = {low:g}", f"{column.name} = {high:g}"
     levels = next(item for item in design.encoding.levels if item.factor == str(factor))
     name = label(factor)
     return f"{name} = {levels.name(1 - place)}", f"{name} = {levels.name(place)}"

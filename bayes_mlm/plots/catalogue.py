@@ -4,14 +4,16 @@ The report and the command line go by this list; a new figure is one entry more.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from bayes_mlm.analysis import Analysis
+from bayes_mlm.errors import RowsNeededError
 from bayes_mlm.pictures import Picture
 from bayes_mlm.plots.document_entries import DOCUMENT
 from bayes_mlm.plots.entry import Entry, Section
 from bayes_mlm.plots.posterior_entries import POSTERIOR
 
-__all__ = ["CATALOGUE", "Entry", "Section", "ladder_pictures", "pictures_of"]
+__all__ = ["CATALOGUE", "Entry", "Section", "ladder_pictures", "pictures_of", "prepared"]
 
 CATALOGUE: tuple[Entry, ...] = (*DOCUMENT, *POSTERIOR)
 
@@ -26,9 +28,18 @@ def ladder_pictures(analyses: Sequence[Analysis]) -> Iterator[tuple[Entry, Pictu
     yield from _prepared("ladder", analyses)
 
 
+def prepared(entry: Entry, source: Any) -> Picture | None:
+    """Prepare a figure; None where it does not apply, or needs rows that were summed."""
+    try:
+        picture: Picture | None = entry.prepare(source)
+    except RowsNeededError:
+        return None
+    return picture
+
+
 def _prepared(of: str, source: object) -> Iterator[tuple[Entry, Picture]]:
     for entry in CATALOGUE:
         if entry.of == of:
-            picture = entry.prepare(source)
+            picture = prepared(entry, source)
             if picture is not None:
                 yield entry, picture

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.conclusions import main_model
 from bayes_mlm.pictures import Picture
-from bayes_mlm.plots.catalogue import CATALOGUE, Entry, Section
+from bayes_mlm.plots.catalogue import CATALOGUE, Entry, Section, prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +43,12 @@ def choose_figures(analyses: Sequence[Analysis]) -> Iterator[Chosen]:
     order = [main, *(analysis for analysis in analyses if analysis is not main)]
     for entry in CATALOGUE:
         if entry.of == "ladder":
-            picture = entry.prepare(analyses)
+            picture = prepared(entry, analyses)
             if picture is not None:
                 yield Chosen(entry=entry, picture=picture, model=None)
             continue
         for analysis in order:
-            picture = entry.prepare(analysis)
+            picture = prepared(entry, analysis)
             if picture is not None:
                 yield Chosen(entry=entry, picture=picture, model=analysis.record.name)
                 break

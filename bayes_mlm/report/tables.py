@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.comparison import Compared
-from bayes_mlm.design import Floats
+from bayes_mlm.design import Floats, column_moments
 from bayes_mlm.estimates import CLASSICAL, Estimate
 from bayes_mlm.group_table import GroupTable
 from bayes_mlm.publication.sources import ENGINES
@@ -320,6 +320,8 @@ def _group_row(found: GroupTable, k: int, spreads: Floats) -> Row:
 def variables_table(analysis: Analysis) -> Table:
     """Lay out the outcome and the columns that the model takes in."""
     design = analysis.design
+    if design.summed is not None:
+        return _summed_variables(analysis)
     columns = [(design.outcome, design.y)]
     columns += [
         (term, design.X[:, k]) for k, term in enumerate(design.terms) if term != "Intercept"
@@ -333,6 +335,28 @@ def variables_table(analysis: Analysis) -> Table:
     heads = (Head(text="variable"), *_numeric("mean", "sd", "lowest", "highest"))
     caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
     return Table(name="variables-table", caption=caption, heads=heads, rows=tuple(rows))
+
+
+def _summed_variables(analysis: Analysis) -> Table:
+    """Lay out the same of summed data, which hold no lowest and highest values."""
+    design = analysis.design
+    moments = column_moments(design)
+    figures = [(design.outcome, moments.y_mean, moments.y_sd)]
+    figures += [
+        (term, float(moments.x_mean[k]), float(moments.x_sd[k]))
+        for k, term in enumerate(design.terms)
+        if term != "Intercept"
+    ]
+    rows = tuple(
+        Row(
+            header=Cell(text=name),
+            cells=tuple(Cell(text=number(one, sd / 10), value=one) for one in (mean, sd)),
+        )
+        for name, mean, sd in figures
+    )
+    caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
+    heads = (Head(text="variable"), *_numeric("mean", "sd"))
+    return Table(name="variables-table", caption=caption, heads=heads, rows=rows)
 
 
 def _numeric(*texts: str) -> Iterator[Head]:

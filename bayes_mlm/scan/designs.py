@@ -167,6 +167,8 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     base = None
     if asked.group is not None:
         base = group_means(summed, terms)
+    where = f"rows of {scan.source} were summed by {scan.engine} where they lie"
+    notes = (*notes, f"{where}; figures and checks of rows need a sample of groups")
     found = Design(
         **rows_away(),
         labels=summed.labels,

@@ -1,0 +1,138 @@
+"""Run `bayes-mlm sum`, `bayes-mlm merge` and `bayes-mlm groups`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bayes_mlm.cli.files import check_file
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Chains,
+    DataEngine,
+    Draws,
+    Mass,
+    Memory,
+    Missing,
+    Quiet,
+    RowsOption,
+    Seed,
+    TargetAccept,
+    Tune,
+    design_for,
+    settings_for,
+    status,
+)
+from bayes_mlm.cli.progress import steps
+
+if TYPE_CHECKING:
+    from bayes_mlm.design import Design
+
+_SMALL = 5
+
+
+def sum_data(
+    formula: Annotated[
+        str, typer.Argument(help="A formula, or saved sums to add further rows to.")
+    ],
+    data: Annotated[str, typer.Option(help="File, directory, or glob: CSV or Parquet.")],
+    out: Annotated[Path, typer.Option(help="File for the sums, such as year1.sums.")],
+    group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
+    missing: Missing = "error",
+    memory: Memory = None,
+    engine_data: DataEngine = "duckdb",
+    least_rows: Annotated[
+        int, typer.Option(help="Refuse groups of fewer rows, whose sums would tell them.")
+    ] = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Reduce data to the sums by group that a model needs, and keep those: no rows are in them.
+
+    `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
+    rows, without the old ones; `bayes-mlm merge` adds up sums of several places.
+    """
+    from bayes_mlm.scan import open_data, sum_more_rows, sum_rows
+    from bayes_mlm.sums_file import load_sums, merge_sums, save_sums
+
+    check_file(out, "data.sums")
+    scan = open_data(data, engine=engine_data, memory=memory)
+    with steps(f"summing {scan.source}", quiet=quiet) as shown:
+        scan = shown.watching(scan)
+        if Path(formula).is_file():
+            before = load_sums(formula)
+            found = merge_sums(before, sum_more_rows(before, scan, missing=missing))
+        else:
+            found = sum_rows(formula, scan, group=group, missing=missing)
+    save_sums(found, out, least_rows=least_rows)
+    _tell(found, out)
+
+
+def merge(
+    sums: Annotated[list[Path], typer.Argument(help="Two or more files of sums of one model.")],
+    out: Annotated[Path, typer.Option(help="File for the joined sums.")],
+) -> None:
+    """Add up the sums of several places or years, none of which need show its rows to another."""
+    from functools import reduce
+
+    from bayes_mlm.errors import DesignError
+    from bayes_mlm.sums_file import load_sums, merge_sums, save_sums
+
+    check_file(out, "all.sums")
+    if len(sums) < 2:
+        raise DesignError(f"merge needs two files of sums or more, found {len(sums)}")
+    found = reduce(merge_sums, [load_sums(path) for path in sums])
+    save_sums(found, out)
+    _tell(found, out)
+
+
+def _tell(design: "Design", out: Path) -> None:
+    from bayes_mlm.sums_file import small_groups
+
+    groups = f", {design.J:,} groups ({design.group})" if design.group else ""
+    print(f"{design.formula}: {design.n:,} rows{groups}, {out.stat().st_size / 1e6:.1f} MB")
+    few = small_groups(design, _SMALL) if design.group else 0
+    if few:
+        print(
+            f"{few:,} groups have fewer than {_SMALL} rows: their sums tell much of these rows "
+            "(of one row, all of it)"
+        )
+    print(f"written to {out}; fit it with: bayes-mlm fit {out}")
+
+
+def groups(
+    model: Annotated[str, typer.Argument(help="A formula, a model, a record, or saved sums.")],
+    out: Annotated[Path, typer.Option(help="Parquet file: a row a group and effect.")],
+    data: Annotated[str | None, typer.Option(help="File, directory or glob.")] = None,
+    rows: RowsOption = "auto",
+    memory: Memory = None,
+    engine_data: DataEngine = "duckdb",
+    engine: Annotated[
+        Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
+    ] = "auto",
+    missing: Missing = "error",
+    draws: Draws = None,
+    tune: Tune = None,
+    chains: Chains = None,
+    random_seed: Seed = None,
+    target_accept: TargetAccept = 0.9,
+    mass: Mass = 0.94,
+    quiet: Quiet = False,
+) -> None:
+    """Write every group's effects (mean, sd, interval) to a file, for any number of groups."""
+    from bayes_mlm import console as show
+    from bayes_mlm.fitting import fit_design
+    from bayes_mlm.group_file import write_group_effects
+
+    check_file(out, "groups.parquet")
+    record, design = design_for(
+        model, data, missing=missing, rows=rows, memory=memory, engine_data=engine_data, quiet=quiet
+    )
+    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+        fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
+        write_group_effects(fit, out, mass=mass)
+    console = show.make_console()
+    console.print(f"{fit.engine} ({fit.why}): {fit.verdict}", soft_wrap=True)
+    console.print(f"{design.J:,} groups ({design.group}) written to {out}", soft_wrap=True)
+    if not fit.verdict.ok:
+        raise typer.Exit(EXIT_VERDICT)
