@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from bayes_mlm.design import INTERCEPT, Design, column_moments
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.verdict import Finding

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.design import Floats, column_moments
+from bayes_mlm.design import Floats
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.draws import samples
 from bayes_mlm.effects.sources import reach, standard_error
 from bayes_mlm.pictures.lines import rows_of_x

@@ -7,7 +7,7 @@ what they disagree about is never the data. `bayes_mlm.kinds` lays it out for a 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from bayes_mlm.data import (
     require_finite,
 )
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
-from bayes_mlm.errors import DesignError, RowsNeededError
+from bayes_mlm.errors import DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.residual import Residual, ResidualRows, as_residual, lay_out_residual
 from bayes_mlm.sufficient import Sufficient
@@ -31,43 +31,13 @@ from bayes_mlm.sufficient import Sufficient
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 INTERCEPT = "Intercept"
-_VARIES = 1e-9
+VARIES = 1e-9
 # A column is aliased when what the columns before it leave of it is below this part of its sd.
 _ALIASED = 1e-8
 # Sums of squares hold half the digits that rows do.
 _SUMMED = 1e-7
 # Rows worked on at a time where the whole would be a second copy of X.
 _BLOCK = 65_536
-
-
-class RowsAway:
-    """Stand in the place of rows that were summed where they lie, and say so when they are used."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def refuse(self, *_: object, **__: object) -> NoReturn:
-        """Say that the rows are away, and what to do."""
-        raise RowsNeededError(
-            f"this needs the rows ({self.name} of each), and the data were reduced to sums by "
-            'group; ask it of a sample of groups (sample_groups), or keep the rows: rows="keep" '
-            "(--rows keep)"
-        )
-
-    def __getattr__(self, name: str) -> Any:
-        # What pickles or copies a design looks for methods of its own, which are not there.
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)
-        return self.refuse()
-
-    __array__ = __getitem__ = __len__ = __iter__ = __matmul__ = __rmatmul__ = refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __neg__ = refuse
-    __lt__ = __le__ = __gt__ = __ge__ = refuse
-
-
-def rows_away() -> dict[str, Any]:
-    """Give what a design of summed data has for y, X, Z and codes."""
-    return {name: RowsAway(name) for name in ("y", "X", "Z", "codes")}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -181,55 +151,6 @@ class Design:
     def effect_pairs(self) -> tuple[tuple[int, int], ...]:
         """Places of the effects that may correlate: the upper triangle by rows, or none."""
         return tuple(combinations(range(self.q), 2)) if self.correlated else ()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ColumnMoments:
-    """Hold means and sds (divisor n) over all rows: of y, of X (p,) and of Z (q,)."""
-
-    y_mean: float
-    y_sd: float
-    x_mean: Floats
-    x_sd: Floats
-    z_mean: Floats
-    z_sd: Floats
-
-
-def same_outcome(one: "Design", other: "Design") -> bool:
-    """Tell whether two designs have the same outcome in the same rows, or in the same sums."""
-    if one.summed is None and other.summed is None:
-        return one.n == other.n and np.array_equal(one.y, other.y)
-    if one.summed is None or other.summed is None:
-        return False
-    a, b = one.summed, other.summed
-    if not np.array_equal(a.labels, b.labels) or not np.array_equal(a.counts, b.counts):
-        return False
-    first, second = (s.means[:, -1] + s.centre[-1] for s in (a, b))
-    # Sums made in two passes differ by rounding.
-    return np.allclose(first, second, rtol=1e-9, atol=1e-9 * float(a.moments[1][-1]))
-
-
-def column_moments(design: Design) -> ColumnMoments:
-    """Compute the means and sds of a design's columns, from its rows or from its sums."""
-    if design.summed is None:
-        return ColumnMoments(
-            y_mean=float(np.mean(design.y)),
-            y_sd=float(np.std(design.y)),
-            x_mean=design.X.mean(axis=0),
-            x_sd=design.X.std(axis=0),
-            z_mean=design.Z.mean(axis=0),
-            z_sd=design.Z.std(axis=0),
-        )
-    mean, sd = design.summed.moments
-    x, z = slice(0, design.p), slice(design.p, design.p + design.q)
-    return ColumnMoments(
-        y_mean=float(mean[-1]),
-        y_sd=float(sd[-1]),
-        x_mean=mean[x],
-        x_sd=sd[x],
-        z_mean=mean[z],
-        z_sd=sd[z],
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,7 +298,7 @@ def _group_means(X: Floats, terms: tuple[str, ...], codes: Ints, n_groups: int) 
         for column, mean in zip(X.T, means.T, strict=True)
     ]
     sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
-    return GroupMeans(terms=terms, means=means, varies=np.array(inside) > _VARIES * sizes)
+    return GroupMeans(terms=terms, means=means, varies=np.array(inside) > VARIES * sizes)
 
 
 def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
@@ -386,13 +307,6 @@ def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
     sums = [np.bincount(codes, weights=column, minlength=n_groups) for column in columns.T]
     means = np.array(sums).T / np.bincount(codes, minlength=n_groups)[:, None]
     return means.reshape(n_groups, *values.shape[1:])
-
-
-def outcome_means(design: Design) -> Floats:
-    """Give the mean outcome of each group, shape (J,), from rows or from sums."""
-    if design.summed is not None:
-        return np.asarray(design.summed.means[:, -1] + design.summed.centre[-1])
-    return means_by_group(design.y, design.codes, design.J)
 
 
 def check_estimable(design: Design) -> None:
@@ -417,7 +331,7 @@ def check_estimable(design: Design) -> None:
     triangle = _triangle(design.X, origin, design.codes)
     left, own = np.abs(np.diag(triangle)), np.sqrt((triangle**2).sum(axis=0))
     for term, rest, size in zip(design.terms, left, own, strict=True):
-        if size <= _VARIES:
+        if size <= VARIES:
             where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
             raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
         if rest <= _ALIASED * size:
@@ -453,7 +367,7 @@ def _check_sums(design: Design, s: Sufficient) -> None:
     # Gaussian elimination of what the columns before explain; squares, so squared tolerances.
     work = cross.copy()
     for k, term in enumerate(design.terms):
-        if cross[k, k] <= _VARIES**2:
+        if cross[k, k] <= VARIES**2:
             where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
             raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
         if work[k, k] <= _SUMMED**2 * cross[k, k]:

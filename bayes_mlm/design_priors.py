@@ -28,7 +28,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bayes_mlm.design import INTERCEPT, Design, Floats, column_moments
+from bayes_mlm.design import INTERCEPT, Design, Floats
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.errors import PriorError
 from bayes_mlm.priors import Prior, parse_prior, role_of
 

@@ -31,6 +31,7 @@ from bayes_mlm.residual import Residual, as_residual
 from bayes_mlm.residual.asked import PLAIN
 from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, load_record
 from bayes_mlm.sufficient import Sufficient, from_design
+from bayes_mlm.sums_file import is_sums, model_of_sums
 from bayes_mlm.verdict import Finding, Verdict
 
 type Engine = Literal["auto", "direct", "nuts"]
@@ -63,8 +64,8 @@ def fit(
     ----------
     model : str, Path, Record or Design
         A formula (``"mathach ~ ses + (1 | schoolid)"``), the name of a bundled record
-        (``"hsb_ses"``), the path of a TOML record, or a design (of `build_design`, or summed data
-        of `sum_rows`, `load_sums`), which needs no data.
+        (``"hsb_ses"``), the path of a TOML record or of saved sums (``"year1.sums"``), or a design
+        (of `build_design`, or of summed data), which needs no data.
     data : data frame, mapping, Scan, str or Path, optional
         Any frame narwhals supports, a file, a directory or glob of files, what `open_data` gives,
         or the name of an embedded set. A record names its own; a formula needs it.
@@ -278,6 +279,14 @@ def as_record(
     if isinstance(group_level, str):
         group_level = (group_level,)
     given = {name: _plain(prior) for name, prior in (priors or {}).items()}
+    if is_sums(model):
+        if data is not None:
+            raise DataError(
+                f"{model} holds sums, which are fitted without data; to add rows to them use "
+                "sum_more_rows and merge_sums (bayes-mlm sum)"
+            )
+        data, (model, own) = model, model_of_sums(str(model))
+        group = own if parse_formula(model).group is None else None
     if isinstance(model, str) and "~" in model:
         if data is None:
             raise DataError(

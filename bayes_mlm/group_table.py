@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.classical import has_random_effects
-from bayes_mlm.design import Floats, Ints, outcome_means
+from bayes_mlm.design import Floats, Ints
+from bayes_mlm.design_moments import outcome_means
 from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
 from bayes_mlm.ols import OlsFit

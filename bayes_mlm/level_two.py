@@ -19,6 +19,8 @@ from bayes_mlm.errors import EngineError
 # A column is a property of groups if its deviations from the group means stay below this part of
 # its size: asked by tolerance, never by equality.
 _SAME = 1e-9
+# Sums of squares hold half the digits that rows do.
+_SAME_SUMS = 1e-6
 
 
 def own_weights(design: Design) -> Floats:
@@ -67,10 +69,31 @@ def own_weights(design: Design) -> Floats:
         for place, term in enumerate(design.terms):
             # What the kind added (group means) is a property of groups by itself.
             if mine <= parts.get(term, set()):
-                rest = _rest(design.X[:, place], design.Z[:, k], design.codes, design.J)
+                rest = _rest_of(design, place, k)
                 if rest is not None:
                     weights[k, :, place] = rest
     return weights
+
+
+def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
+    """Divide an effect's column out of one of X, whether rows or their sums are there."""
+    s = design.summed
+    if s is None:
+        return _rest(design.X[:, place], design.Z[:, effect], design.codes, design.J)
+    x, z = place, s.p + effect
+    means = s.means + s.centre
+    products = {
+        pair: s.scatter[:, pair[0], pair[1]] + s.counts * means[:, pair[0]] * means[:, pair[1]]
+        for pair in ((z, z), (z, x), (x, x))
+    }
+    known = products[z, z] > (_SAME**2) * float(products[z, z].max())
+    ratio = products[z, x][known] / products[z, z][known]
+    mean = np.full(s.J, float(ratio.mean()))
+    mean[known] = ratio
+    # What the effect's column, times a number a group, leaves of the other's squares.
+    left = float((products[x, x] - mean * products[z, x])[known].sum())
+    away = np.sqrt(max(left, 0.0) / float(products[z, z][known].sum()))
+    return mean if away <= _SAME_SUMS * float(np.abs(ratio).max()) else None
 
 
 def _rest(column: Floats, effect: Floats, codes: Ints, n_groups: int) -> Floats | None:

@@ -5,7 +5,7 @@ coefficient is which depends on how the model is written: beside ``x`` that of `
 the difference of the two slopes; beside ``within(x)`` it is the slope between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,10 +147,15 @@ def share_between(column: Floats, design: Design) -> float:
     >>> print(f"{share_between(design.X[:, 1], design):.3f}")
     0.267
     """
-    sizes, n = design.group_sizes, design.n
     centred = column - column.mean()
-    means = np.bincount(design.codes, weights=centred, minlength=design.J) / sizes
-    within = float(np.square(centred - means[design.codes]).sum()) / max(n - design.J, 1)
+    means = np.bincount(design.codes, weights=centred, minlength=design.J) / design.group_sizes
+    return _share(design, means, float(np.square(centred - means[design.codes]).sum()))
+
+
+def _share(design: Design, means: Floats, inside: float) -> float:
+    """As `share_between`, of group means about the mean of all and the squares within groups."""
+    sizes, n = design.group_sizes, design.n
+    within = inside / max(n - design.J, 1)
     between = float(sizes @ np.square(means)) / max(design.J - 1, 1)
     size = (n - float(sizes @ sizes) / n) / max(design.J - 1, 1)
     whole = between + (size - 1) * within
@@ -247,13 +252,10 @@ def _pair(design: Design, name: str, mean: str) -> Pair:
             if moves == (0.0, 0.0):  # between(ses:sector), with sector a property of groups
                 moves = (0.0, 1.0)
                 others += [one for one in _inner(design, factor) if one != name]
-            value = np.ones(design.n)
-            for other in others:
-                value = value * _column(design, other)
-                averaged[other] = None
-            within[k] += moves[0] * value.mean()
-            between[k] += moves[1] * value.mean()
-    column = _whole_column(design, name, mean)
+            value = _mean_of(design, others)
+            averaged |= dict.fromkeys(others)
+            within[k] += moves[0] * value
+            between[k] += moves[1] * value
     from_rows = mean.startswith("between(")
     return Pair(
         predictor=name,
@@ -263,7 +265,7 @@ def _pair(design: Design, name: str, mean: str) -> Pair:
         between=between,
         averaged=tuple(averaged),
         version=_version(design, name, mean, from_rows=from_rows),
-        share=share_between(column, design),
+        share=_share_of(design, _parts(design, name, mean)),
     )
 
 
@@ -301,12 +303,32 @@ def _mean_of_product(design: Design, factor: str, name: str) -> bool:
     return True
 
 
-def _column(design: Design, name: str) -> Floats:
+def _place(design: Design, name: str) -> int:
     if name not in design.terms:
         raise _UnknownSlopeError(
             f"its slope depends on {name}, which the model does not have on its own; add it"
         )
-    return design.X[:, design.terms.index(name)]
+    return design.terms.index(name)
+
+
+def _mean_of(design: Design, names: Sequence[str]) -> float:
+    """Give the mean over the rows of a product of columns; sums give that of two at most."""
+    places = [_place(design, name) for name in names]
+    if not places:
+        return 1.0
+    s = design.summed
+    if s is None:
+        return float(np.prod(design.X[:, places], axis=1).mean())
+    means = s.means[:, places] + s.centre[places]
+    if len(places) == 1:
+        return float(s.counts @ means[:, 0]) / s.n
+    if len(places) > 2:
+        raise _UnknownSlopeError(
+            f"its slope depends on the mean of the product of {', '.join(names)}, which sums do "
+            "not tell"
+        )
+    inside = float(s.scatter[:, places[0], places[1]].sum())
+    return (inside + float(s.counts @ (means[:, 0] * means[:, 1]))) / s.n
 
 
 def _check_alone(design: Design, name: str) -> None:
@@ -327,14 +349,23 @@ def _check_alone(design: Design, name: str) -> None:
             raise _UnknownSlopeError(f"its slope is no one number, because of {label(factor)}")
 
 
-def _whole_column(design: Design, name: str, mean: str) -> Floats:
-    """Give the predictor itself, also where the model has it in two parts."""
+def _parts(design: Design, name: str, mean: str) -> list[int]:
+    """Give the columns that add up to the predictor itself: one, or its two parts."""
     if name in design.terms:
-        return design.X[:, design.terms.index(name)]
+        return [design.terms.index(name)]
     own = _own(design, name)
     assert own is not None  # for mypy: a candidate has one
-    places = [design.terms.index(own), design.terms.index(mean)]
-    return np.asarray(design.X[:, places].sum(axis=1))
+    return [design.terms.index(own), design.terms.index(mean)]
+
+
+def _share_of(design: Design, places: list[int]) -> float:
+    """Give `share_between` of a sum of columns, from rows or from sums."""
+    s = design.summed
+    if s is None:
+        return share_between(design.X[:, places].sum(axis=1), design)
+    means = s.means[:, places].sum(axis=1)
+    means = means - float(s.counts @ means) / s.n
+    return _share(design, means, float(s.scatter[:, places][:, :, places].sum()))
 
 
 def _version(design: Design, name: str, mean: str, *, from_rows: bool) -> str:

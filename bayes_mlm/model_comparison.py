@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.design import Design, same_outcome
+from bayes_mlm.design import Design
+from bayes_mlm.design_moments import same_outcome
 from bayes_mlm.errors import BayesMLMError, DesignError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import Elpd, leave_one_group_out, leave_one_row_out

@@ -23,6 +23,7 @@ from bayes_mlm.scan import (
     sum_rows,
 )
 from bayes_mlm.spec import IN_MEMORY, Record
+from bayes_mlm.sums_file import is_sums, load_sums
 
 type Rows = Literal["auto", "keep", "sum"]
 
@@ -60,6 +61,8 @@ def design_of(
     if isinstance(data, Design):
         return for_kind(data, record.kind)
     source = record.data_source if data is None else data
+    if is_sums(source):
+        return for_kind(_saved(record, source), record.kind)
     scan = _scan_of(source, rows)
     if scan is not None:
         if not record.residual.is_plain:
@@ -84,6 +87,22 @@ def design_of(
         residual=record.residual,
     )
     return for_kind(design, record.kind)
+
+
+def _saved(record: Record, source: str | Path) -> Design:
+    """Load saved sums, of the model that is asked for."""
+    design = load_sums(source)
+    formula, group = parse_formula(record.formula), record.group_column
+    if (str(formula), group) != (str(design.formula), design.group):
+        raise DataError(
+            f"{source} holds the sums of '{design.formula}' by {design.group}, not of '{formula}' "
+            f"by {group}; sum the rows anew for another model"
+        )
+    if not record.residual.is_plain:
+        raise DataError(
+            f"residuals that are {record.residual} need the rows, and {source} holds sums of them"
+        )
+    return design
 
 
 def _columns(record: Record) -> tuple[str, ...]:
@@ -136,6 +155,13 @@ def _kept(source: Any, columns: Sequence[str]) -> Any:
     return collect_rows(as_scan(source), columns) if is_scannable(source) else source
 
 
+def rows_or_source(source: Any) -> Any:
+    """Read data that fit in memory, so that several models share them; give others back."""
+    if is_sums(source) or _scan_of(source, "auto") is not None:
+        return source
+    return read_data(source)
+
+
 def table_of(record: Record, data: Any = None) -> Table:
     """Give the table a record is fitted to: the one given, else the one it names."""
     return read_data(record.data_source if data is None else data)
@@ -156,6 +182,8 @@ def read_data(source: Any) -> Table:
     """
     if isinstance(source, str) and source in DATASETS:
         return load_dataset(source)
+    if is_sums(source):
+        raise DataError(f"{source} holds sums of rows, not rows; this needs the rows")
     if isinstance(source, (str, Path)):
         if str(source) == IN_MEMORY:
             raise DataError("this model was made with a data frame in memory; give the data again")

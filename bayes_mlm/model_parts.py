@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.design import INTERCEPT, Design, column_moments
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.priors import Prior
 from bayes_mlm.residual import ResidualRows

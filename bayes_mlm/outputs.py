@@ -21,6 +21,7 @@ from bayes_mlm.published import PublishedRow
 from bayes_mlm.spec import Settings as RecordSettings
 from bayes_mlm.spec import dump_record
 from bayes_mlm.storage import save_fit
+from bayes_mlm.sums_file import is_sums
 
 if TYPE_CHECKING:
     from bayes_mlm.model_comparison import ModelComparison
@@ -155,6 +156,8 @@ def _record_text(analysis: Analysis) -> str:
     again = ["bayes-mlm", "fit", f"{analysis.record.name}.toml", "--engine"]
     again.append(analysis.summaries[0].engine)
     again += ["--mass", f"{analysis.mass:g}"]
+    if analysis.design.summed is not None and not is_sums(analysis.record.data):
+        again += ["--rows", "sum"]
     if analysis.fits:
         drawn = analysis.fits[0].settings
         again += ["--random-seed", str(drawn.random_seed)]

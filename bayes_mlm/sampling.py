@@ -1,12 +1,14 @@
 """Fetch the rows of some groups for a fit of summed data, so that they can be looked at."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 
-from bayes_mlm.data import find_groups
+from bayes_mlm.data import Table, find_groups
 from bayes_mlm.design import Design, GroupMeans, Ints
 from bayes_mlm.draws import Draws, Variable
 from bayes_mlm.encoding import encode
@@ -14,26 +16,33 @@ from bayes_mlm.errors import DataError, DesignError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.kinds import replay
 from bayes_mlm.recovery import effects_of_groups
-from bayes_mlm.scan import Scan, as_scan, collect_rows
+from bayes_mlm.scan import Scan, as_scan, collect_rows, open_data
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
-_STREAM = 5
+_STREAM, _EFFECTS = 5, 6
 
 
 def sample_groups(
-    fit: Fit, data: Any, *, n_groups: int = 200, random_seed: int | None = None
+    fit: Fit,
+    data: Any,
+    *,
+    n_groups: int = 200,
+    groups: Sequence[Any] | None = None,
+    random_seed: int | None = None,
 ) -> Fit:
-    """Fetch the rows of a random sample of groups, and join them to the fit of all.
+    """Fetch the rows of some groups, at random or by name, and join them to the fit of all.
 
     Parameters
     ----------
     fit : Fit
         Of summed data.
-    data : Scan or frame
+    data : Scan, frame, str or Path
         The data that were summed.
     n_groups : int
-        Groups in the sample; fewer if they would have more than half a million rows.
+        Groups in a random sample; fewer if they would have more than half a million rows.
+    groups : sequence of labels, optional
+        These groups instead.
     random_seed : int, optional
         By default the fit's.
 
@@ -47,7 +56,9 @@ def sample_groups(
     Raises
     ------
     DesignError
-        If the fit has its rows, or no groups.
+        If the fit has its rows, or no groups, or none of a name.
+    DataError
+        If the data are not those that were summed, or the groups have too many rows.
 
     Examples
     --------
@@ -56,44 +67,99 @@ def sample_groups(
     >>> whole = fit("mathach ~ ses + (1 | schoolid)", students, rows="sum", random_seed=1)
     >>> some = sample_groups(whole, students, n_groups=20)
     >>> some.design.J, some.design.notes[-1]
-    (20, 'a random sample of 20 of 160 groups, 945 of 7,185 rows')
+    (20, 'a random sample: 20 of 160 groups, 945 of 7,185 rows')
     """
+    sampled, _ = sample_rows(fit, data, n_groups=n_groups, groups=groups, random_seed=random_seed)
+    return sampled
+
+
+def sample_rows(
+    fit: Fit,
+    data: Any,
+    *,
+    n_groups: int = 200,
+    groups: Sequence[Any] | None = None,
+    random_seed: int | None = None,
+) -> tuple[Fit, Table]:
+    """As `sample_groups`, with the table of the rows that were fetched."""
     design = fit.design
-    if design.summed is None or design.group is None:
-        raise DesignError("sample_groups is for summed data with groups; this fit has its rows")
     seed = fit.settings.random_seed if random_seed is None else random_seed
-    rng = np.random.default_rng([seed, _STREAM])
-    places = _choose(design, min(n_groups, design.J), rng)
-    scan = as_scan(data)
-    table = collect_rows(_only(scan, design, places), design.encoding.columns_with(design.group))
-    groups = find_groups(table, design.group)
-    labels = design.labels[places]
-    if not np.array_equal(groups.labels, labels):
-        raise DataError(
-            f"{scan.source} has other groups than the data that were summed; give the same data"
-        )
+    found = sample_table(design, data, n_groups=n_groups, groups=groups, random_seed=seed)
+    table, places, labels = found.table, found.places, design.labels[found.places]
+    grouped = find_groups(table, str(design.group))
     rows = replay(design, table)
-    draws = _some_effects(design, fit.draws, places, rng)
+    draws = _some_effects(design, fit.draws, places, np.random.default_rng([seed, _EFFECTS]))
     base = design.base
     sampled = replace(
         design,
         y=encode(design.encoding, table).y,
         X=rows.X,
         Z=rows.Z,
-        codes=groups.codes,
+        codes=grouped.codes,
         labels=labels,
         base=None
         if base is None
         else GroupMeans(terms=base.terms, means=base.means[places], varies=base.varies),
-        notes=(
-            *design.notes,
-            f"a random sample of {places.size} of {design.J:,} groups, {table.n:,} of "
-            f"{design.n:,} rows",
-        ),
+        notes=(*design.notes, found.what),
         summed=None,
         sample_of=design.J,
     )
-    return replace(fit, design=sampled, draws=draws)
+    return replace(fit, design=sampled, draws=draws), table
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampledRows:
+    """Hold the rows of some groups, the places of these among all groups, and both in words."""
+
+    table: Table
+    places: Ints
+    what: str
+
+
+def sample_table(
+    design: Design,
+    data: Any,
+    *,
+    n_groups: int = 200,
+    groups: Sequence[Any] | None = None,
+    random_seed: int,
+) -> SampledRows:
+    """Fetch the rows of some groups of a design of summed data; as `sample_groups`."""
+    if design.summed is None:
+        raise DesignError("sample_groups is for summed data; this fit has its rows")
+    if design.group is None:
+        raise DesignError(
+            "rows are sampled by group, and this model has no groups; fit it to a sample of the "
+            "rows, or name a grouping column"
+        )
+    if groups is None:
+        rng = np.random.default_rng([random_seed, _STREAM])
+        places = _choose(design, min(n_groups, design.J), rng)
+    else:
+        places = _named(design, groups)
+    scan = open_data(data) if isinstance(data, (str, Path)) else as_scan(data)
+    table = collect_rows(_only(scan, design, places), design.encoding.columns_with(design.group))
+    if not np.array_equal(find_groups(table, design.group).labels, design.labels[places]):
+        raise DataError(
+            f"{scan.source} has other groups than the data that were summed; give the same data"
+        )
+    sample = "a random sample: " if groups is None else ""
+    of = f"{places.size:,} of {design.J:,} groups, {table.n:,} of {design.n:,} rows"
+    return SampledRows(table=table, places=places, what=f"{sample}{of}")
+
+
+def _named(design: Design, groups: Sequence[Any]) -> Ints:
+    known = {label: place for place, label in enumerate(design.labels.tolist())}
+    unknown = [label for label in groups if label not in known]
+    if unknown:
+        raise DesignError(f"the data that were summed have no {design.group} {unknown[0]!r}")
+    places = np.unique([known[label] for label in groups]).astype(np.int64)
+    rows = int(design.group_sizes[places].sum())
+    if rows > MOST_ROWS:
+        raise DataError(
+            f"these groups have {rows:,} rows; at most {MOST_ROWS:,} are fetched, so name fewer"
+        )
+    return places
 
 
 def _choose(design: Design, n_groups: int, rng: np.random.Generator) -> Ints:

@@ -311,7 +311,8 @@ def _check_data(data: str, at: str) -> None:
         raise SpecError(f"{at}: data is empty; name an embedded data set or a file")
     if "://" in data or data.lower().startswith(("http:", "https:", "ftp:", "file:")):
         raise SpecError(f"{at}: data = {data!r} is an address; download the file and give its path")
-    if data not in (*DATASETS, IN_MEMORY) and not Path(data).suffix and "/" not in data:
+    named = data in (*DATASETS, IN_MEMORY) or Path(data).suffix or "/" in data
+    if not named and not Path(data).is_dir():
         raise SpecError(
             f"{at}: data = {data!r} is no embedded data set{suggest(data, DATASETS)}; "
             "for a file of your own give its path, ending in .csv or .parquet"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.atomic import atomic_file
-from bayes_mlm.design import Design, GroupMeans, rows_away
+from bayes_mlm.design import Design, GroupMeans
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws, Variable, in_arviz_order
@@ -24,6 +24,7 @@ from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.priors import Prior
 from bayes_mlm.residual import Residual, ResidualRows
+from bayes_mlm.rows_away import rows_away
 from bayes_mlm.spec import Record
 from bayes_mlm.sufficient import Sufficient
 from bayes_mlm.verdict import Finding, Verdict

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayes_mlm.design import INTERCEPT, Design, check_estimable, rows_away
+from bayes_mlm.design import INTERCEPT, Design, check_estimable
 from bayes_mlm.errors import DesignError
+from bayes_mlm.rows_away import rows_away
 from bayes_mlm.sufficient import FloatArray, Sufficient
 
 
@@ -63,6 +64,18 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     found = _with(design, laid_out, kind)
     check_estimable(found)
     return found
+
+
+def sums_of_null(s: Sufficient) -> Sufficient:
+    """Keep the outcome alone, beside an intercept in X and in Z: the null model of the same rows."""
+    bare = _with_ones(_columns(s, [s.p + s.q], (), ()), ())
+    return replace(
+        bare,
+        centre=np.insert(bare.centre, 0, 1.0),
+        means=np.insert(bare.means, 0, 0.0, axis=1),
+        scatter=np.insert(np.insert(bare.scatter, 0, 0.0, axis=1), 0, 0.0, axis=2),
+        terms=(INTERCEPT,),
+    )
 
 
 def _columns(

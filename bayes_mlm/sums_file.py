@@ -8,7 +8,7 @@ small groups, and can refuse them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ import numpy as np
 
 from bayes_mlm.atomic import atomic_file
 from bayes_mlm.data.columns import from_arrow
-from bayes_mlm.design import Design, check_estimable, rows_away
+from bayes_mlm.design import Design, check_estimable
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import DesignError, StorageError
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.scan.designs import group_means
+from bayes_mlm.rows_away import rows_away
+from bayes_mlm.scan.designs import SUMMED_NOTE, group_means
 from bayes_mlm.sufficient import FloatArray, Sufficient, merge
 
 FORMAT = 1
@@ -29,6 +30,8 @@ ENDING = ".sums"
 _KEY = b"bayes_mlm_sums"
 # Groups written at a time.
 _BATCH = 50_000
+# Sources named in a note.
+_MOST_SOURCES = 6
 
 
 def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
@@ -111,23 +114,60 @@ def load_sums(path: str | Path) -> Design:
     import pyarrow.parquet as pq
 
     path = Path(path)
-    if not path.is_file():
-        raise StorageError(f"there is no file {str(path)!r}; give the path of saved sums")
+    document = _read_document(path)
     try:
         table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise StorageError(f"{str(path)!r} cannot be read as saved sums: {error}") from error
-    kept = (table.schema.metadata or {}).get(_KEY)
-    if kept is None:
+        arrays = {name: from_arrow(table.column(name)) for name in table.column_names}
+        return _assemble(document, arrays)
+    except (pa.ArrowException, OSError, KeyError, IndexError, ValueError) as error:
+        raise StorageError(_damaged(path, error)) from error
+
+
+def is_sums(source: object) -> bool:
+    """Tell whether a source of data is a file of saved sums, by its ending."""
+    return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
+
+
+def model_of_sums(path: str | Path) -> tuple[str, str | None]:
+    """Read which formula, and which group beside it, a file of saved sums is of.
+
+    Raises
+    ------
+    StorageError
+        As `load_sums`.
+    """
+    document = _read_document(Path(path))
+    return str(document["formula"]), document["group"]
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    """Read what the sums are of, without them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise StorageError(
+            f"there is no file {str(path)!r}; give the path of saved sums (bayes-mlm sum makes "
+            "them)"
+        )
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        kept = metadata.get(_KEY)
+        document: dict[str, Any] | None = None if kept is None else json.loads(kept)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StorageError(_damaged(path, error)) from error
+    if document is None:
         raise StorageError(f"{str(path)!r} was not written by bayes_mlm.save_sums")
-    document = json.loads(kept)
     if document["format"] != FORMAT:
         raise StorageError(
             f"{str(path)!r} has format {document['format']}, this version reads {FORMAT}; sum the "
             "data anew"
         )
-    arrays = {name: from_arrow(table.column(name)) for name in table.column_names}
-    return _assemble(document, arrays)
+    return document
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{str(path)!r} cannot be read as saved sums ({error}); copy it again"
 
 
 def merge_sums(one: Design, other: Design) -> Design:
@@ -161,10 +201,24 @@ def merge_sums(one: Design, other: Design) -> Design:
         summed=summed,
         base=base,
         n_dropped=one.n_dropped + other.n_dropped,
-        notes=tuple(dict.fromkeys((*one.notes, *other.notes))),
+        notes=_join(one.notes, other.notes),
     )
     check_estimable(merged)
     return merged
+
+
+def _join(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    """Join notes; those that differ only in what was summed become one."""
+    notes = list(dict.fromkeys((*one, *other)))
+    summed = [note for note in notes if note.endswith(SUMMED_NOTE)]
+    if len(summed) < 2:
+        return tuple(notes)
+    what = [note.removeprefix("rows of ").removesuffix(SUMMED_NOTE) for note in summed]
+    sources = list(dict.fromkeys(name for names in what for name in names.split(" + ")))
+    if len(sources) > _MOST_SOURCES:
+        sources = [*sources[: _MOST_SOURCES - 1], f"{len(sources) - _MOST_SOURCES + 1:,} more"]
+    rest = [note for note in notes if note not in summed]
+    return (*rest, f"rows of {' + '.join(sources)}{SUMMED_NOTE}")
 
 
 def small_groups(design: Design, fewer_than: int = 5) -> int:

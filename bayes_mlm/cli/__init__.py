@@ -162,7 +162,7 @@ def fit(
         )
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
-        null = _null_of(record, data, settings, engine, mass)
+        null = _null_of(record, data, rows, settings, engine, mass)
         analysis = analyse(
             record,
             settings,
@@ -277,17 +277,24 @@ def main() -> None:
 
 
 def _null_of(
-    record: "Record", data: str | None, settings: "Settings", engine: Engine, mass: float
+    record: "Record",
+    data: str | None,
+    rows: Literal["auto", "keep", "sum"],
+    settings: "Settings",
+    engine: Engine,
+    mass: float,
 ) -> "Analysis | None":
     """Fit the record's null model too, for R² by level, where that takes no time: not by NUTS."""
     from bayes_mlm.analysis import analyse
+    from bayes_mlm.model_data import design_of
     from bayes_mlm.spec import baseline
 
     null = baseline(record)
     if null is None:
         return None
     quick: Engine = "reml" if engine == "nuts" else engine
-    return analyse(null, settings, data=data, engines=[quick], mass=mass)
+    design = design_of(null, data, rows=rows)
+    return analyse(null, settings, data=design, engines=[quick], mass=mass)
 
 
 def _read_residual(sigma: str | None, ar: str | None, family: Family) -> dict[str, str] | None:

@@ -16,7 +16,9 @@ from bayes_mlm.cli.options import (
     Seed,
     TargetAccept,
     Tune,
+    say_sample,
     settings_for,
+    source_of_rows,
     status,
 )
 
@@ -45,6 +47,8 @@ def check(
     from bayes_mlm.criticism import check as criticise
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_data import design_of
+    from bayes_mlm.sampling import sample_groups
+    from bayes_mlm.sums_file import is_sums
 
     if out is not None:
         check_file(out, "groups.csv")
@@ -54,7 +58,12 @@ def check(
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
         fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
     with status("leaving out groups, replicating the data", quiet=quiet):
-        found = criticise(fit)
+        sample = None
+        if design.summed is not None and design.group is not None and not is_sums(record.data):
+            sample = sample_groups(fit, source_of_rows(record, data))
+        found = criticise(fit, sample=sample)
+    if sample is not None:
+        say_sample(sample.design.notes[-1])
     console = show.make_console()
     console.print(str(found), soft_wrap=True)
     if out is not None:

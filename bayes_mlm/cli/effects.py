@@ -17,7 +17,9 @@ from bayes_mlm.cli.options import (
     Seed,
     TargetAccept,
     Tune,
+    say_sample,
     settings_for,
+    source_of_rows,
     status,
 )
 from bayes_mlm.errors import EngineError
@@ -25,6 +27,7 @@ from bayes_mlm.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bayes_mlm.data import Table
     from bayes_mlm.effects import Crossing, Effects
 
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
@@ -84,21 +87,28 @@ def effects(
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, staged_folder
+    from bayes_mlm.sampling import sample_table
 
     if out is not None:
         check_folder(out)
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)
-    # What the design does not hold as it was read (log(x)) is read again.
-    source = None if rebuild(design) is not None else read_again(design, record, data)
+    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+    if design.summed is not None:
+        rows = source_of_rows(record, data)
+        sample = sample_table(design, rows, random_seed=settings.random_seed)
+        source: Table | None = sample.table
+        say_sample(sample.what)
+    else:
+        # What the design does not hold as it was read (log(x)) is read again.
+        source = None if rebuild(design) is not None else read_again(design, record, data)
     # REML or OLS first: a wrong question is told before anything is drawn.
     if engine == "reml" or engine == "ols":
         check_engine(engine, design)
     found, zeros = _answer(asked, fit_classical(design, mass=mass), data=source, design=design)
     if engine != "reml" and engine != "ols":
         with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-            settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
             fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(asked, fit, data=source)
     console = show.make_console()

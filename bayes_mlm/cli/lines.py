@@ -16,7 +16,9 @@ from bayes_mlm.cli.options import (
     Seed,
     TargetAccept,
     Tune,
+    say_sample,
     settings_for,
+    source_of_rows,
     status,
 )
 from bayes_mlm.errors import EngineError
@@ -60,6 +62,7 @@ def lines(
     from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.own_lines import group_lines
+    from bayes_mlm.sampling import sample_rows
 
     if out is not None:
         check_folder(out)
@@ -71,7 +74,12 @@ def lines(
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
         settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
         fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
-    found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=data)
+    source: Any = data
+    if design.summed is not None:
+        rows = source_of_rows(record, data)
+        fit, source = sample_rows(fit, rows, groups=groups)
+        say_sample(fit.design.notes[-1])
+    found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=source)
     console = show.make_console()
     console.print(str(found), soft_wrap=True)
     if out is not None:

@@ -1,6 +1,7 @@
 """Name what the commands of the command line share: exit codes, options, seed, progress."""
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -69,20 +70,44 @@ def design_for(
     from bayes_mlm.fitting import as_record
     from bayes_mlm.model_data import design_of
     from bayes_mlm.scan import open_data
-    from bayes_mlm.sums_file import ENDING, load_sums
+    from bayes_mlm.sums_file import is_sums
 
-    if model.endswith(ENDING):
-        design = load_sums(model)
-        record = as_record(design, kind=asked.get("kind"), priors=asked.get("priors"))
-        return record, design_of(record, design)
     record = as_record(model, data, **asked)
     source: Any = data
-    if rows != "keep" and (memory is not None or engine_data != "duckdb"):
+    asked_for = memory is not None or engine_data != "duckdb"
+    if rows != "keep" and asked_for and not is_sums(record.data):
         place = record.data_source if data is None else data
         source = open_data(place, engine=engine_data, memory=memory)
     with steps(f"reading {data or record.data}", quiet=quiet) as shown:
         tell = shown.telling("summing")
         return record, design_of(record, source, rows=rows, tell=tell)
+
+
+def source_of_rows(record: "Record", data: str | None) -> str | Path:
+    """Say where the rows of summed data are, for a question that needs some of them.
+
+    Raises
+    ------
+    DataError
+        If only their sums are there.
+    """
+    from bayes_mlm.errors import DataError
+    from bayes_mlm.sums_file import is_sums
+
+    source = record.data_source if data is None else data
+    if is_sums(source):
+        raise DataError(
+            f"{source} holds sums, and this needs rows; give the formula and the data instead"
+        )
+    return source
+
+
+def say_sample(what: str) -> None:
+    """Say of which rows an answer is, beside the answer."""
+    from bayes_mlm import console as show
+
+    console = show.make_console(stderr=True)
+    console.print(f"rows are those of {what}", soft_wrap=True, highlight=False)
 
 
 def seed_of(record: "Record", asked: int | None) -> int:

@@ -6,7 +6,8 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.conclusions.choosing import mundlak_of
 from bayes_mlm.conclusions.parts import Conclusion, preferred, span, sureness, told
 from bayes_mlm.contrasts import average_of_slope, contrast, slope_weights, split_weights
-from bayes_mlm.design import INTERCEPT, column_moments
+from bayes_mlm.design import INTERCEPT
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.formula.expressions import label
 from bayes_mlm.pictures.roles import Roles, roles_of
 from bayes_mlm.wording import number

@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bayes_mlm.design import Design, column_moments
+from bayes_mlm.design import Design
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.direct.pareto import reliable_k_hat
 from bayes_mlm.errors import DesignError, EngineError, RowsNeededError
 from bayes_mlm.fitted import Fit

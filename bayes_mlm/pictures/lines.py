@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.design import Design, Floats, RowsAway, column_moments
+from bayes_mlm.design import Design, Floats
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.draws import samples
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.fitted import Fit
 from bayes_mlm.formula.expressions import label
 from bayes_mlm.ols import OlsFit
 from bayes_mlm.pictures.roles import Roles, base_columns
+from bayes_mlm.rows_away import RowsAway
 from bayes_mlm.summary import shortest_interval
 
 type Rows = NDArray[np.bool_]

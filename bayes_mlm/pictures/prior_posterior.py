@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.design import INTERCEPT, Floats, column_moments
+from bayes_mlm.design import INTERCEPT, Floats
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.direct.priors import sd_log_density
 from bayes_mlm.draws import quantities, samples
 from bayes_mlm.fitted import Fit

@@ -10,9 +10,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.design import Design, Floats, Ints, RowsAway
+from bayes_mlm.design import Design, Floats, Ints
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.formula.expressions import Call, Factor, label
+from bayes_mlm.rows_away import RowsAway
 
 # A line needs an axis: a predictor of two values is a comparison, not a slope.
 _LEAST_VALUES = 3

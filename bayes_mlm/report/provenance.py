@@ -12,9 +12,12 @@ from bayes_mlm.publication.sources import ENGINES
 from bayes_mlm.report.tables import Cell, Head, Row, Table
 from bayes_mlm.spec import IN_MEMORY, Record
 
+# A larger file would take longer to read again than to fit.
+_MOST_BYTES = 1_000_000_000
+
 
 def checksum(record: Record) -> str | None:
-    """Give the SHA-256 of the data file; None of a frame in memory.
+    """Give the SHA-256 of the data file; None of a frame in memory, many files, or a huge one.
 
     Examples
     --------
@@ -24,7 +27,8 @@ def checksum(record: Record) -> str | None:
     """
     if record.data in DATASETS:
         return DATASETS[record.data].sha256
-    if record.data == IN_MEMORY or not Path(record.data_source).is_file():
+    path = Path(record.data_source)
+    if record.data == IN_MEMORY or not path.is_file() or path.stat().st_size > _MOST_BYTES:
         return None
     with Path(record.data_source).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,8 @@ import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.comparison import Compared
-from bayes_mlm.design import Floats, column_moments
+from bayes_mlm.design import Floats
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.estimates import CLASSICAL, Estimate
 from bayes_mlm.group_table import GroupTable
 from bayes_mlm.publication.sources import ENGINES

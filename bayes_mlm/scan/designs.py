@@ -8,17 +8,12 @@ import narwhals as nw
 import numpy as np
 
 from bayes_mlm.data import explain_absent
-from bayes_mlm.design import (
-    _VARIES,
-    Design,
-    GroupMeans,
-    check_estimable,
-    rows_away,
-)
+from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.errors import DataError, DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.formula.expressions import Factor, label
+from bayes_mlm.rows_away import rows_away
 from bayes_mlm.scan.checking import (
     check_columns,
     check_labels,
@@ -33,6 +28,7 @@ from bayes_mlm.scan.sums import Columns, sum_by_group
 from bayes_mlm.sufficient import Sufficient
 
 INTERCEPT = "Intercept"
+SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sample of groups"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,8 +163,7 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     base = None
     if asked.group is not None:
         base = group_means(summed, terms)
-    where = f"rows of {scan.source} were summed by {scan.engine} where they lie"
-    notes = (*notes, f"{where}; figures and checks of rows need a sample of groups")
+    notes = (*notes, f"rows of {scan.source} ({scan.engine}){SUMMED_NOTE}")
     found = Design(
         **rows_away(),
         labels=summed.labels,
@@ -199,7 +194,7 @@ def group_means(summed: Sufficient, terms: tuple[str, ...]) -> GroupMeans:
     return GroupMeans(
         terms=terms,
         means=summed.means[:, :p] + summed.centre[:p],
-        varies=inside > _VARIES * sizes,
+        varies=inside > VARIES * sizes,
     )
 
 

@@ -20,7 +20,7 @@ from bayes_mlm.errors import SpecError
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.fitting import as_record, make_settings
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.model_data import design_of, read_data
+from bayes_mlm.model_data import design_of, rows_or_source
 from bayes_mlm.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.sensitivity.grid import choose_priors
 from bayes_mlm.sensitivity.rows import Sensitivity, conclude
@@ -101,7 +101,7 @@ def prior_sensitivity(
         source = record.data_source if data is None else data
         key = str(source) if isinstance(source, (str, Path)) else ""
         if key not in tables:
-            tables[key] = read_data(source)
+            tables[key] = rows_or_source(source)
         settings = make_settings(record, draws=draws, random_seed=random_seed)
         ready.append(_prepare(record, design_of(record, tables[key]), priors, terms, settings))
     _check_terms(ready, terms)

@@ -1,6 +1,7 @@
 """Hold the parameters that variances are made of, draw by draw or as one estimate."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from bayes_mlm.fitted import Fit
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.formula.expressions import Name
 from bayes_mlm.ols import OlsFit
+from bayes_mlm.summed_kinds import sums_of_null
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,11 +106,15 @@ def null_design(design: Design) -> Design:
     """
     if design.group is None or design.kind == "between":
         raise DesignError("a null model needs groups of rows; name their column: (1 | group)")
-    ones = np.ones((design.n, 1))
+    arrays: dict[str, Any]
+    if design.summed is not None:
+        arrays = {"summed": sums_of_null(design.summed)}
+    else:
+        ones = np.ones((design.n, 1))
+        arrays = {"X": ones, "Z": ones}
     return replace(
         design,
-        X=ones,
-        Z=ones,
+        **arrays,
         terms=(INTERCEPT,),
         effects=(INTERCEPT,),
         kind="partial_pooling",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design import INTERCEPT, Design, Floats, column_moments
+from bayes_mlm.design import INTERCEPT, Design, Floats
+from bayes_mlm.design_moments import column_moments
 from bayes_mlm.errors import EngineError, RowsNeededError
 from bayes_mlm.variance.parameters import Parameters
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayes_mlm.classical import Classical
-from bayes_mlm.design import INTERCEPT, Design, same_outcome
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design_moments import same_outcome
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.ols import OlsFit
