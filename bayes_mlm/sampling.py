@@ -67,7 +67,7 @@ def sample_groups(
     >>> whole = fit("mathach ~ ses + (1 | schoolid)", students, rows="sum", random_seed=1)
     >>> some = sample_groups(whole, students, n_groups=20)
     >>> some.design.J, some.design.notes[-1]
-    (20, 'a random sample: 20 of 160 groups, 945 of 7,185 rows')
+    (20, 'a random sample: 20 of 160 groups, 814 of 7,185 rows')
     """
     sampled, _ = sample_rows(fit, data, n_groups=n_groups, groups=groups, random_seed=random_seed)
     return sampled

@@ -67,7 +67,7 @@ def lay_out_sums(design: Design, kind: str) -> Design:
 
 
 def sums_of_null(s: Sufficient) -> Sufficient:
-    """Keep the outcome alone, beside an intercept in X and in Z: the null model of the same rows."""
+    """Keep the outcome beside an intercept in X and in Z: the null model of the same rows."""
     bare = _with_ones(_columns(s, [s.p + s.q], (), ()), ())
     return replace(
         bare,

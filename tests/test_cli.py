@@ -90,7 +90,7 @@ WRONG = [
     # tables
     (["fit", F], 1, "a formula needs data"),
     (["fit", F, "--data", "student.csv"], 1, "students.csv"),
-    (["fit", F, "--data", "."], 1, "no embedded data set"),
+    (["fit", F, "--data", "hsb2"], 1, "no embedded data set"),
     (["fit", F, "--data", "students.xlsx"], 1, ".csv"),
     (["fit", F, "--data", "missing.csv"], 1, "--missing drop"),
     (["fit", F, "--data", "infinite.csv"], 1, "1 infinite value (row 5)"),

@@ -168,7 +168,7 @@ def test_a_bad_verdict_is_passed_on(sleep, monkeypatch):
     monkeypatch.setattr(
         model_comparison,
         "leave_one_row_out",
-        lambda fitted: dataclasses.replace(real(fitted), mcse=2.0),
+        lambda fitted, **how: dataclasses.replace(real(fitted, **how), mcse=2.0),
     )
     found = compare_models(sleep)
     assert not found.verdict.ok

@@ -183,7 +183,7 @@ def _check(
 
 def _reduce_rows(design: "Design") -> Sufficient:
     """Reduce a design; without group effects all rows make one group."""
-    if design.q:
+    if len(design.effects):
         return from_design(design)
     if design.summed is not None:
         return one_group(design.summed)

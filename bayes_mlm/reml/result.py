@@ -1,6 +1,6 @@
 """Carry the result of a REML or maximum-likelihood fit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -114,3 +114,15 @@ class RemlFit:
     def beta_se_joint(self) -> FloatArray:
         """Give the standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
         return np.sqrt(np.diagonal(self.beta_cov_joint))
+
+    def of_groups(self, labels: npt.ArrayLike) -> "RemlFit":
+        """Keep the effects of some groups, in the order given; the estimates stay those of all."""
+        known = {label: place for place, label in enumerate(self.labels.tolist())}
+        places = np.array([known[label] for label in np.asarray(labels).tolist()], dtype=np.int64)
+        return replace(
+            self,
+            labels=self.labels[places],
+            u=self.u[places],
+            u_sd=self.u_sd[places],
+            u_class=self.u_class[places],
+        )

@@ -142,7 +142,13 @@ def _operation(expression: Operation, scan: Scan, known: Constants) -> Written:
     if expression.operator == "**":
         return Written(value=_power(expression, first.value, second.value), guards=guards)
     right = second.value
-    if expression.operator == "/":
+    if expression.operator == "/" and not expression.right.columns:
+        if _constant(expression.right) == 0.0:
+            raise DataError(
+                f"{label(expression)} is undefined: {label(expression.right)} is 0; correct the "
+                "formula"
+            )
+    elif expression.operator == "/":
         zero = right == 0.0
         guards += (
             Guard(
@@ -153,6 +159,23 @@ def _operation(expression: Operation, scan: Scan, known: Constants) -> Written:
         )
         right = nw.when(zero).then(nw.lit(1.0)).otherwise(right)
     return Written(value=_ARITHMETIC[expression.operator](first.value, right), guards=guards)
+
+
+def _constant(expression: Expression) -> float:
+    """Work out an expression of numbers alone; no call is among them (the grammar sees to that)."""
+    match expression:
+        case Number(value):
+            return float(value)
+        case Negative(operand):
+            return -_constant(operand)
+        case Operation(sign, left, right):
+            first, second = _constant(left), _constant(right)
+            if sign == "**":
+                return first**second
+            return {"+": first + second, "-": first - second, "*": first * second}.get(
+                sign, first / second if second else math.nan
+            )
+    raise AssertionError(f"{expression} holds columns")
 
 
 def _power(expression: Operation, base: nw.Expr, exponent: nw.Expr) -> nw.Expr:

@@ -71,7 +71,7 @@ def open_data(
         return _open_spark(files, str(source))
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")
-    named = Path(source).name if len(files) == 1 else f"{source} ({len(files)} files)"
+    named = files[0].name if len(files) == 1 else f"{source} ({len(files)} files)"
     connection, limit = _connect(memory, threads)
     if suffix_of(files[0]) in PARQUET:
         return _open_parquet(connection, files, named, limit)
@@ -94,7 +94,6 @@ def _connect(memory: str | None, threads: int | None) -> tuple["duckdb.DuckDBPyC
     folder = tempfile.TemporaryDirectory(prefix="bayes-mlm-", ignore_cleanup_errors=True)
     weakref.finalize(connection, folder.cleanup)
     connection.execute(f"set temp_directory = '{_quoted(folder.name)}'")
-    connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = true")
     connection.execute("set enable_progress_bar_print = false")
     return connection, limit
@@ -159,19 +158,8 @@ def _scan(
 def _open_csv(
     connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], named: str, limit: str
 ) -> Scan:
-    delimiter = "\t" if ".tsv" in suffix_of(files[0]) else ","
-    names = read_names(files[0], delimiter)
-    for file in files[1:]:
-        own = read_names(file, delimiter)
-        if own != names:
-            odd = next(
-                (n for n in own if n not in names), next((n for n in names if n not in own), "")
-            )
-            what = f"column {odd!r}" if odd else "the order of the columns"
-            raise DataError(
-                f"the columns of {file.name} differ from those of {files[0].name} ({what}); files "
-                "that are scanned together must have the same columns, in one order"
-            )
+    delimiter = _delimiter(files[0])
+    names = _common_names(files, delimiter)
     relation = connection.read_csv(
         [str(file) for file in files],  # type: ignore[arg-type]  # DuckDB takes a list too
         header=True,
@@ -187,6 +175,27 @@ def _open_csv(
     return replace(scan, prepare=settle_types)
 
 
+def _delimiter(file: Path) -> str:
+    return "\t" if ".tsv" in suffix_of(file) else ","
+
+
+def _common_names(files: Sequence[Path], delimiter: str) -> list[str]:
+    """Read the column names of text files, which must be the same."""
+    names = list(read_names(files[0], delimiter))
+    for file in files[1:]:
+        own = list(read_names(file, delimiter))
+        if own != names:
+            odd = next(
+                (n for n in own if n not in names), next((n for n in names if n not in own), "")
+            )
+            what = f"column {odd!r}" if odd else "the order of the columns"
+            raise DataError(
+                f"the columns of {file.name} differ from those of {files[0].name} ({what}); files "
+                "that are scanned together must have the same columns, in one order"
+            )
+    return names
+
+
 def _open_spark(files: Sequence[Path], source: str) -> Scan:
     try:
         from pyspark.sql import SparkSession
@@ -194,8 +203,11 @@ def _open_spark(files: Sequence[Path], source: str) -> Scan:
         raise DataError(
             "Apache Spark is not installed; pip install 'bayes-mlm[spark]' (it needs Java 17)"
         ) from error
+    delimiter = _delimiter(files[0])
     if suffix_of(files[0]) in PARQUET:
         check_schemas(files)
+    else:
+        _common_names(files, delimiter)
     session = SparkSession.getActiveSession() or (
         SparkSession.builder.appName("bayes-mlm").config("spark.ui.enabled", "false").getOrCreate()
     )
@@ -204,8 +216,6 @@ def _open_spark(files: Sequence[Path], source: str) -> Scan:
     if suffix_of(files[0]) in PARQUET:
         frame = session.read.parquet(*paths)
     else:
-        frame = session.read.csv(
-            paths, header=True, inferSchema=True, sep="\t" if ".tsv" in suffix_of(files[0]) else ","
-        )
+        frame = session.read.csv(paths, header=True, inferSchema=True, sep=delimiter)
     named = files[0].name if len(files) == 1 else f"{source} ({len(files)} files)"
     return as_scan(frame, source=named)

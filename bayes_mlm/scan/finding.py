@@ -1,5 +1,6 @@
 """Find the files that a path, a directory or a glob stands for."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bayes_mlm.data.reading import require_file
@@ -19,7 +20,7 @@ def find_files(source: str) -> list[Path]:
     path = Path(source).expanduser()
     kinds = ", ".join([*CSV, *PARQUET])
     if path.is_dir():
-        found = sorted(entry for entry in path.rglob("*") if _is_data(entry))
+        found = sorted(_inside(path))
         if not found:
             raise DataError(f"the directory {source} holds no data files ({kinds})")
     elif path.is_file():
@@ -43,6 +44,15 @@ def find_files(source: str) -> list[Path]:
     return found
 
 
+def _inside(directory: Path) -> Iterator[Path]:
+    """Go through the data files of a directory and of those in it, but for hidden ones."""
+    for entry in directory.iterdir():
+        if entry.is_dir() and not _is_hidden(entry):
+            yield from _inside(entry)
+        elif _is_data(entry):
+            yield entry
+
+
 def _glob(path: Path) -> list[Path]:
     """Match a pattern from its first part that holds a mark on."""
     parts = path.parts
@@ -57,5 +67,9 @@ def suffix_of(path: Path) -> str:
 
 
 def _is_data(path: Path) -> bool:
-    hidden = any(part.startswith((".", "_")) for part in (path.name,))
-    return path.is_file() and not hidden and bool(suffix_of(path))
+    return path.is_file() and not _is_hidden(path) and bool(suffix_of(path))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Tell names that tools keep for themselves: .venv, _SUCCESS, _temporary."""
+    return path.name.startswith((".", "_"))

@@ -82,7 +82,7 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
     Raises
     ------
     DataError
-        If it holds group means, which new rows of old groups would change.
+        If it holds group means, which new rows of old groups would change, or a category is new.
     """
     if encoding.means:
         one = encoding.means[0]
@@ -91,6 +91,8 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
             "would change them; use the kind 'mundlak' or 'within', whose group means are made "
             "from the sums themselves"
         )
+    for levels in encoding.levels:
+        _check_known(levels, scan)
     known = Constants(
         centrings={item.expression: item for item in encoding.centrings},
         means={},
@@ -133,6 +135,23 @@ def _levels(factor: Factor, scan: Scan) -> Levels:
             "many for categories; an identifier belongs in a group term, as in (1 | group)"
         )
     return Levels(factor=str(factor), column=column, levels=found)
+
+
+def _check_known(levels: Levels, scan: Scan) -> None:
+    """Refuse a category that is not among those known: its rows would count as the first."""
+    column, text = levels.column, isinstance(levels.levels[0], str)
+    own = nw.col(column).cast(nw.String) if text else number_of(scan, column)
+    distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
+    values = [v for v in collect(scan, distinct)["level"].tolist() if not _is_missing(v)]
+    known = set(levels.levels)
+    new = sorted(value for value in values if value not in known)
+    if new:
+        named = repr(new[0]) if text else f"{new[0]:g}"
+        raise DataError(
+            f"column {column!r} of {scan.source} has the category {named}, which the data that "
+            f"the model was made with did not have ({', '.join(map(str, levels.levels[:9]))}); sum "
+            "all data together to add it"
+        )
 
 
 def _is_missing(value: Any) -> bool:

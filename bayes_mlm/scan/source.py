@@ -242,7 +242,10 @@ def engine_errors(scan: Scan) -> Iterator[None]:
         more = scan.explain(error)
         if more is not None:
             raise DataError(more) from error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0] if lines else type(error).__name__
+        if reason.endswith(":"):  # Spark's: the exception is the last line of a traceback
+            reason += f" {lines[-1]}"
         raise DataError(f"{scan.engine} cannot scan {scan.source}: {reason[:400]}") from error
 
 

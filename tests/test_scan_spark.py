@@ -1,0 +1,193 @@
+"""Apache Spark holds the rows: a real session of two threads, on Java."""
+
+import os
+import shutil
+import signal
+import sys
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from bayes_mlm import build_design, fit, load_hsb, open_data, sum_rows
+from bayes_mlm.errors import BayesMLMError, DataError
+from bayes_mlm.scan import sums as summing
+from bayes_mlm.sufficient import from_design
+
+pytest.importorskip("pyspark")
+if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+    pytest.skip("Apache Spark needs Java 17", allow_module_level=True)
+
+HSB = load_hsb()
+FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
+
+
+@pytest.fixture(scope="module")
+def spark():
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # workers run what the tests run
+    session = (
+        SparkSession.builder.master("local[2, 4]")  # a task may fail four times
+        .appName("bayes_mlm tests")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.driver.memory", "2g")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+def spark_frame(spark, table):
+    """Hand a table over as Arrow: of pandas 3 Spark warns."""
+    return spark.createDataFrame(pa.Table.from_pandas(table, preserve_index=False))
+
+
+def same(one, other, rel=1e-10):
+    a, b = from_design(one), from_design(other)
+    assert a.labels.tolist() == b.labels.tolist()
+    assert np.array_equal(a.counts, b.counts)
+    size = np.sqrt(a.n) * a.moments[1] + (a.moments[1] == 0)
+    np.testing.assert_allclose(a.means + a.centre, b.means + b.centre, rtol=rel, atol=1e-11)
+    assert (np.abs(a.scatter - b.scatter) / np.outer(size, size)).max() < rel
+
+
+def test_the_posterior_is_that_of_the_rows(spark):
+    frame = spark_frame(spark, HSB).repartition(5)
+    found, wanted = fit(FORMULA, frame, random_seed=3), fit(FORMULA, HSB, random_seed=3)
+    assert found.design.summed is not None
+    assert "pyspark" in found.design.notes[-1]
+    for name in ("beta", "sigma_u", "sigma_e", "u"):
+        np.testing.assert_allclose(found.draws[name], wanted.draws[name], rtol=1e-8, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "mathach ~ scale(ses) * kind + (ses | schoolid)",
+        "mathach ~ within(ses) + between(ses) + female + (1 | schoolid)",
+        "mathach ~ I(ses**2) + exp(ses / 3) + C(sector) + log(size) + (1 | schoolid)",
+    ],
+)
+def test_what_the_grammar_has_spark_can_sum(spark, formula):
+    table = HSB.assign(kind=np.where(HSB.sector == 1, "Catholic", "Public"), female=HSB.female == 1)
+    same(build_design(formula, table), sum_rows(formula, spark_frame(spark, table)))
+
+
+def test_one_shuffle_of_sums_and_no_rows_leave_the_cluster(spark, monkeypatch):
+    asked = []
+    before = summing.collect
+
+    def watched(scan, frame):
+        found = before(scan, frame)
+        plan = nw.to_native(frame)._jdf.queryExecution().executedPlan().toString()
+        asked.append((plan, len(next(iter(found.values())))))
+        return found
+
+    monkeypatch.setattr(summing, "collect", watched)
+    frame = spark_frame(spark, pd.concat([HSB] * 4)).repartition(8).cache()
+    frame.count()
+    sum_rows(FORMULA, frame)
+    assert max(n_rows for _, n_rows in asked) == 160
+    plans = [plan for plan, n_rows in asked if n_rows == 160]
+    assert plans
+    for plan in plans:
+        # The rows were cached after a shuffle of the test's own; what is above is the query's.
+        query = plan.split("InMemoryRelation")[0]
+        assert query.count("Exchange") == query.count("Exchange hashpartitioning(group_") == 1
+        # Sums are made of the rows of a task before they travel, and joined after.
+        above, below = query.split("Exchange hashpartitioning(group_")
+        assert "HashAggregate" in above
+        assert "partial_" in below
+        assert "partial_" not in above
+
+
+def test_a_group_with_half_of_all_rows(spark):
+    rng = np.random.default_rng(5)
+    n = 20_000
+    g = np.where(np.arange(n) % 2 == 0, 0, rng.integers(1, 300, n))
+    x = rng.normal(size=n)
+    table = pd.DataFrame({"g": g, "x": x, "y": 0.1 * g + x + rng.normal(size=n)})
+    frame = spark_frame(spark, table).repartition(6)
+    same(build_design("y ~ x + (1 | g)", table), sum_rows("y ~ x + (1 | g)", frame))
+
+
+def test_groups_that_miss(spark):
+    odd = spark_frame(spark, HSB[:100]).selectExpr(
+        "mathach", "ses", "sector", "if(ses > 0.9, null, schoolid) as schoolid"
+    )
+    missing = int((HSB[:100].ses > 0.9).sum())
+    with pytest.raises(DataError, match="schoolid") as caught:
+        sum_rows("mathach ~ ses + (1 | schoolid)", odd)
+    assert str(missing) in str(caught.value)
+    kept = sum_rows("mathach ~ ses + (1 | schoolid)", odd, missing="drop")
+    assert (kept.n, kept.n_dropped) == (100 - missing, missing)
+
+
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
+def test_a_task_whose_worker_dies_is_done_again(spark, tmp_path):
+    died = tmp_path / "died"
+
+    def lose(batches):
+        from pyspark import TaskContext
+
+        if TaskContext.get().partitionId() == 1 and TaskContext.get().attemptNumber() == 0:
+            with open(died, "a") as file:
+                file.write("x")
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from batches
+
+    frame = spark_frame(spark, HSB).repartition(3)
+    losing = frame.mapInArrow(lose, frame.schema)
+    same(build_design(FORMULA, HSB), sum_rows(FORMULA, losing))
+    assert died.read_text().startswith("x")
+
+
+def test_a_hundred_thousand_groups(spark, tmp_path):
+    rng = np.random.default_rng(2)
+    n, n_groups = 400_000, 100_000
+    g, x = rng.permutation(n) % n_groups, rng.normal(size=n)
+    y = 2 * x + rng.normal(size=n_groups)[g] + 3 * rng.normal(size=n)
+    table = pd.DataFrame({"g": g, "x": x, "y": y})
+    table.to_parquet(tmp_path / "many.parquet")
+    formula = "y ~ x + (1 | g)"
+    found = fit(formula, spark.read.parquet(str(tmp_path)), random_seed=1)
+    assert (found.design.n, found.design.J) == (n, n_groups)
+    assert found.verdict.ok
+    wanted = fit(formula, table, random_seed=1)
+    for name in ("beta", "sigma_u", "sigma_e"):
+        np.testing.assert_allclose(found.draws[name], wanted.draws[name], rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_files_are_opened_by_spark(spark, tmp_path, ending):
+    for k in range(3):
+        part, path = HSB.iloc[k::3], tmp_path / f"p{k}.{ending}"
+        part.to_parquet(path) if ending == "parquet" else part.to_csv(path, index=False)
+    scan = open_data(tmp_path, engine="spark")
+    assert scan.engine == "pyspark"
+    same(build_design(FORMULA, HSB), sum_rows(FORMULA, scan))
+    odd = HSB[:9].rename(columns={"ses": "SES"})
+    path = tmp_path / f"p9.{ending}"
+    odd.to_parquet(path) if ending == "parquet" else odd.to_csv(path, index=False)
+    with pytest.raises(BayesMLMError, match=f"p9.{ending}"):
+        open_data(tmp_path, engine="spark")
+
+
+def test_rows_of_a_cluster_are_not_fetched_whole(spark):
+    frame = spark_frame(spark, HSB)
+    with pytest.raises(DataError, match="sample"):
+        fit(FORMULA, frame, rows="keep")
+    from bayes_mlm import sample_groups
+
+    some = sample_groups(fit(FORMULA, frame, random_seed=1), frame, n_groups=10)
+    assert some.design.J == 10
+    wanted = HSB[HSB.schoolid.isin(some.design.labels.tolist())]
+    assert sorted(some.design.y) == pytest.approx(sorted(wanted.mathach))

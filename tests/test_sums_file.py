@@ -1,0 +1,233 @@
+"""Sums that are kept: saved, merged with those of further rows, refitted without the old."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bayes_mlm import (
+    fit,
+    fit_reml,
+    load_hsb,
+    load_sums,
+    merge_sums,
+    save_sums,
+    sum_more_rows,
+    sum_rows,
+    write_group_effects,
+)
+from bayes_mlm.errors import BayesMLMError, DesignError, EngineError, StorageError
+from bayes_mlm.recovery import recover_effects
+from bayes_mlm.sufficient import from_design
+from bayes_mlm.sums_file import small_groups
+
+HSB = load_hsb()
+FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
+TEXT = "mathach ~ ses * kind + (ses | schoolid)"
+SECTORS = HSB.assign(kind=np.where(HSB.sector == 1, "Catholic", "Public"))
+
+
+def same(one, other, rel=1e-10):
+    a, b = from_design(one), from_design(other)
+    assert (a.terms, a.effects, a.group) == (b.terms, b.effects, b.group)
+    assert a.labels.tolist() == b.labels.tolist()
+    assert np.array_equal(a.counts, b.counts)
+    np.testing.assert_allclose(a.means + a.centre, b.means + b.centre, rtol=rel, atol=1e-12)
+    np.testing.assert_allclose(a.scatter, b.scatter, rtol=rel, atol=1e-9)
+
+
+@pytest.mark.parametrize("formula", [FORMULA, TEXT, "mathach ~ ses", "mathach ~ scale(ses) * kind"])
+def test_what_is_saved_comes_back(formula, tmp_path):
+    design = sum_rows(formula, SECTORS)
+    again = load_sums(save_sums(design, tmp_path / "d.sums"))
+    same(design, again, rel=0)
+    assert str(again.formula) == str(design.formula)
+    assert again.encoding == design.encoding
+    assert fit(again, random_seed=1).verdict.ok
+
+
+def test_text_labels_come_back(tmp_path):
+    named = HSB.assign(schoolid="school " + HSB.schoolid.astype(str))
+    design = sum_rows(FORMULA, named)
+    again = load_sums(save_sums(design, tmp_path / "d.sums"))
+    assert again.labels.tolist() == design.labels.tolist()
+
+
+@pytest.mark.parametrize("split", ["rows", "schools"])
+@pytest.mark.parametrize("formula", [FORMULA, TEXT, "mathach ~ center(ses) + (1 | schoolid)"])
+def test_batches_add_up_to_the_whole(split, formula, tmp_path):
+    first = SECTORS.schoolid < 4000 if split == "schools" else np.arange(len(HSB)) % 3 > 0
+    if "center" in formula:  # the first batch gives the constant, whatever comes later
+        year1 = sum_rows(formula, SECTORS[first])
+        both = merge_sums(year1, sum_more_rows(year1, SECTORS[~first]))
+        whole = sum_more_rows(year1, SECTORS)
+    else:
+        year1 = load_sums(save_sums(sum_rows(formula, SECTORS[first]), tmp_path / "1.sums"))
+        both = merge_sums(year1, sum_more_rows(year1, SECTORS[~first]))
+        whole = sum_rows(formula, SECTORS)
+    same(both, whole)
+    found, wanted = fit(both, random_seed=1), fit(whole, random_seed=1)
+    np.testing.assert_allclose(found.draws["beta"], wanted.draws["beta"], rtol=1e-8, atol=1e-8)
+
+
+def test_sites_pool_without_a_row_between_them(tmp_path):
+    parts = [
+        load_sums(save_sums(sum_rows(FORMULA, part), tmp_path / f"{k}.sums"))
+        for k, (_, part) in enumerate(HSB.groupby(HSB.schoolid % 5))
+        if part.sector.nunique() > 1
+    ]
+    assert len(parts) == 5
+    pooled = parts[0]
+    for part in parts[1:]:
+        pooled = merge_sums(pooled, part)
+    assert fit_reml(pooled).loglik == pytest.approx(fit_reml(sum_rows(FORMULA, HSB)).loglik)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [
+        (FORMULA, "mathach ~ ses + (1 | schoolid)", "different formulas"),
+        ("mathach ~ ses + (1 | schoolid)", "mathach ~ ses + (1 | size)", "different formulas"),
+        ("mathach ~ ses * kind + (1 | schoolid)", None, "categories of 'kind'"),
+        ("mathach ~ center(ses) + (1 | schoolid)", "", "different means"),
+        ("mathach ~ within(ses) + (1 | schoolid)", "", "group means"),
+    ],
+)
+def test_what_is_of_another_model_is_refused(one, other, says):
+    first = sum_rows(one, SECTORS[::2])
+    odd = SECTORS[1::2]
+    if other is None:
+        odd = odd.assign(kind=odd.kind.replace("Public", "State"))
+    second = sum_rows(other or one, odd)
+    with pytest.raises(DesignError, match=says):
+        merge_sums(first, second)
+
+
+def test_a_category_that_the_first_batch_never_saw_is_named():
+    first = sum_rows(TEXT, SECTORS)
+    odd = SECTORS[:50].assign(kind="Charter")
+    with pytest.raises(BayesMLMError, match="Charter"):
+        sum_more_rows(first, odd)
+
+
+def test_small_groups_are_counted_and_can_be_refused(tmp_path):
+    few = pd.concat([HSB[HSB.schoolid != 1224], HSB[HSB.schoolid == 1224][:2]])
+    design = sum_rows(FORMULA, few)
+    assert small_groups(design, 5) == 1
+    with pytest.raises(StorageError, match="1 of 160 groups"):
+        save_sums(design, tmp_path / "d.sums", least_rows=5)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_row_is_in_the_file(tmp_path):
+    path = save_sums(sum_rows(FORMULA, HSB), tmp_path / "d.sums")
+    table = pq.read_table(path)
+    assert table.num_rows == 160
+    # As many numbers a school as a mean and a triangle need, whatever its number of students.
+    assert table.num_columns == 2 + 4 + 10
+
+
+def damaged(path, how):
+    if how == "half":
+        path.write_bytes(path.read_bytes()[:800])
+    elif how == "other":
+        pq.write_table(pa.table({"a": [1]}), path)
+    elif how == "future":
+        table = pq.read_table(path)
+        kept = json.loads(table.schema.metadata[b"bayes_mlm_sums"])
+        kept["format"] = 99
+        metadata = {b"bayes_mlm_sums": json.dumps(kept).encode()}
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+    elif how == "column":
+        pq.write_table(pq.read_table(path).drop_columns(["mean_1"]), path)
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("half", "cannot be read"),
+        ("other", "not written by"),
+        ("future", "format 99"),
+        ("column", "cannot be read"),
+        ("gone", "there is no file"),
+    ],
+)
+def test_a_file_that_is_not_whole_says_so(how, says, tmp_path):
+    path = save_sums(sum_rows(FORMULA, HSB), tmp_path / "d.sums")
+    damaged(path, how)
+    with pytest.raises(StorageError, match=says):
+        load_sums(path)
+    with pytest.raises(StorageError, match=says):
+        fit(path)
+
+
+def test_saved_sums_are_a_model_and_data_of_their_own_formula_only(tmp_path):
+    path = save_sums(sum_rows(FORMULA, HSB), tmp_path / "d.sums")
+    wanted = fit(FORMULA, HSB, random_seed=1).draws["beta"]
+    np.testing.assert_allclose(fit(path, random_seed=1).draws["beta"], wanted, rtol=1e-8, atol=1e-8)
+    named = fit(FORMULA, path, random_seed=1)
+    np.testing.assert_allclose(named.draws["beta"], wanted, rtol=1e-8, atol=1e-8)
+    assert fit(path, kind="mundlak", random_seed=1).design.kind == "mundlak"
+    with pytest.raises(BayesMLMError, match="sums of 'mathach"):
+        fit("mathach ~ ses + (1 | schoolid)", path)
+    with pytest.raises(BayesMLMError, match="fitted without data"):
+        fit(path, HSB)
+    with pytest.raises(BayesMLMError, match="need the rows"):
+        fit(FORMULA, path, residual={"family": "student_t"})
+
+
+# --- effects of many groups -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("formula", [FORMULA, "mathach ~ ses + (ses | schoolid)"])
+def test_the_table_of_effects_agrees_with_draws_of_them(formula, tmp_path):
+    fitted = fit(formula, HSB, rows="sum", random_seed=1)
+    table = pq.read_table(write_group_effects(fitted, tmp_path / "u.parquet")).to_pandas()
+    assert len(table) == 160 * fitted.design.q
+    u = recover_effects(fitted.design, fitted.draws, 2)
+    for k, effect in enumerate(fitted.design.effects):
+        own = table[table.effect == effect]
+        assert own.group.tolist() == fitted.design.labels.tolist()
+        assert own.n.tolist() == fitted.design.group_sizes.tolist()
+        draws = u["u"][..., k].reshape(-1, 160)
+        # 4,000 draws: five Monte Carlo standard errors of a mean, and of an sd.
+        assert np.abs(own["mean"] - draws.mean(0)).max() < 5 * draws.std(0).max() / np.sqrt(4000)
+        np.testing.assert_allclose(own.sd, draws.std(0), rtol=5 / np.sqrt(8000))
+        inside = ((draws >= own.lower.to_numpy()) & (draws <= own.upper.to_numpy())).mean()
+        assert inside == pytest.approx(0.94, abs=0.01)
+
+
+def test_a_hundred_thousand_groups_are_written_a_part_at_a_time(tmp_path, monkeypatch):
+    from bayes_mlm import group_file
+
+    rng = np.random.default_rng(1)
+    n_groups = 100_000
+    g = np.repeat(np.arange(n_groups), 3)
+    u = rng.normal(size=n_groups)
+    table = pa.table({"g": g, "x": rng.normal(size=g.size), "y": u[g] + rng.normal(size=g.size)})
+    sizes = []
+    before = group_file.summarise_effects
+
+    def watched(part, kernel, given):
+        sizes.append(len(part.of_group))
+        return before(part, kernel, given)
+
+    monkeypatch.setattr(group_file, "summarise_effects", watched)
+    fitted = fit("y ~ x + (1 | g)", table, rows="sum", random_seed=1)
+    assert "u" not in fitted.draws.posterior  # 400 million numbers
+    found = pq.read_table(write_group_effects(fitted, tmp_path / "u.parquet")).to_pandas()
+    assert len(found) == n_groups
+    assert max(sizes) <= 50_000
+    inside = (found.lower <= u) & (u <= found.upper)
+    assert inside.mean() == pytest.approx(0.94, abs=0.005)
+
+
+def test_a_model_without_group_effects_writes_none(tmp_path):
+    with pytest.raises(EngineError, match="no group effects"):
+        write_group_effects(fit("mathach ~ ses", HSB, random_seed=1), tmp_path / "u.parquet")
+    assert not list(tmp_path.iterdir())
