@@ -8,9 +8,17 @@ from numpy.typing import NDArray
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.design import INTERCEPT, Design, Floats, means_by_group
 from bayes_mlm.errors import DesignError
+from bayes_mlm.formula.expressions import label_term
 from bayes_mlm.levels import pairs_of
 from bayes_mlm.reml import fit_reml
+from bayes_mlm.rows_away import RowsAway
 from bayes_mlm.sufficient import from_design
+from bayes_mlm.summed_kinds import (
+    new_group_means,
+    sums_of_one_slope,
+    with_group_means,
+    without,
+)
 
 # Of a group mean: what the columns before it leave of it, below which it says nothing new.
 _NEW = 1e-6
@@ -149,8 +157,12 @@ def hausman(design: Design) -> Hausman:
         single = replace(single, residual=None)
         notes.append("residuals are taken as independent, of one sd")
     varies = _varies(single)
-    means = means_by_group(single.X[:, varies], single.codes, single.J)[single.codes]
-    new = _says_something_new(single.X, means)
+    moved = np.flatnonzero(varies).tolist()
+    if single.summed is not None:
+        new = new_group_means(single.summed, moved, _NEW)
+    else:
+        means = means_by_group(single.X[:, varies], single.codes, single.J)[single.codes]
+        new = _says_something_new(single.X, means)
     places = np.flatnonzero(varies)[new]
     names = tuple(single.terms[k] for k in places)
     if not names:
@@ -164,14 +176,13 @@ def hausman(design: Design) -> Hausman:
     moving = tuple(single.terms[k] for k in np.flatnonzero(varies))
     fixed_beta, fixed_cov = _fixed_effects(single, varies)
     random = fit_reml(single, profile=False)
-    both = fit_reml(
-        replace(
-            single,
-            X=np.column_stack([single.X, means[:, new]]),
-            terms=(*single.terms, *(f"between({name})" for name in names)),
-        ),
-        profile=False,
-    )
+    terms = (*single.terms, *(f"between({name})" for name in names))
+    if single.summed is not None:
+        summed = with_group_means(single.summed, places.tolist())
+        added = replace(single, summed=summed, terms=terms)
+    else:
+        added = replace(single, X=np.column_stack([single.X, means[:, new]]), terms=terms)
+    both = fit_reml(added, profile=False)
     own = [moving.index(name) for name in names]
     fixed_cov = fixed_cov[np.ix_(own, own)]
     random_cov = random.beta_cov[np.ix_(places, places)]
@@ -210,6 +221,8 @@ def _without_means(design: Design) -> tuple[Design, list[str]]:
         for pair in pairs_of(design)[0]
         if not pair.from_rows
     ]
+    if design.summed is not None:
+        return _sums_without_means(design), notes
     X, terms = _one_slope(design)
     bare = replace(
         design,
@@ -221,6 +234,24 @@ def _without_means(design: Design) -> tuple[Design, list[str]]:
         correlated=True,
     )
     return bare, notes
+
+
+def _sums_without_means(design: Design) -> Design:
+    """As `_without_means`, from sums by group."""
+    terms = [label_term(term) for term in design.formula.terms]
+    own = any("between(" in term or "within(" in term for term in terms)
+    given = () if design.kind == "mundlak" else pairs_of(design)[0]
+    if own or any(pair.averaged for pair in given):
+        RowsAway("X").refuse()
+    summed = without(sums_of_one_slope(design), [pair.mean for pair in given])
+    return replace(
+        design,
+        summed=summed,
+        terms=summed.terms,
+        effects=summed.effects,
+        kind="partial_pooling",
+        correlated=True,
+    )
 
 
 def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
@@ -275,6 +306,11 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
 
 def _varies(design: Design) -> NDArray[np.bool_]:
     """Tell which columns vary within groups, by the tolerance of `bayes_mlm.design`."""
+    if design.summed is not None:
+        base = design.base
+        assert base is not None  # for mypy: the caller looked
+        moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
+        return np.array([term in moving for term in design.terms])
     means = means_by_group(design.X, design.codes, design.J)[design.codes]
     inside = np.sqrt(np.square(design.X - means).mean(axis=0))
     return np.asarray(inside > 1e-9 * np.abs(design.X).max(axis=0))

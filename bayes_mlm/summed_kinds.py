@@ -4,6 +4,7 @@ Every kind is a linear change of columns within groups, so counts, means and sca
 a column less its group mean has mean 0 and the scatter it had, a group mean has no scatter.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from bayes_mlm.design import INTERCEPT, Design, check_estimable
 from bayes_mlm.errors import DesignError
 from bayes_mlm.rows_away import rows_away
-from bayes_mlm.sufficient import FloatArray, Sufficient
+from bayes_mlm.sufficient import FloatArray, Sufficient, one_group
 
 
 def lay_out_sums(design: Design, kind: str) -> Design:
@@ -68,13 +69,92 @@ def lay_out_sums(design: Design, kind: str) -> Design:
 
 def sums_of_null(s: Sufficient) -> Sufficient:
     """Keep the outcome beside an intercept in X and in Z: the null model of the same rows."""
-    bare = _with_ones(_columns(s, [s.p + s.q], (), ()), ())
+    return _with_intercept(_with_ones(_columns(s, [s.p + s.q], (), ()), ()))
+
+
+def sums_of_one_slope(design: Design) -> Sufficient:
+    """Give the formula's own columns beside a random intercept, whatever the kind made of them.
+
+    Raises
+    ------
+    DesignError
+        If the kind is of rows that are groups.
+    """
+    s, base = design.summed, design.base
+    assert s is not None  # for mypy: the caller looked
+    assert base is not None
+    known = len(base.terms)
+    if design.kind == "no_pooling":  # its intercepts are group effects
+        slopes = _with_ones(_columns(s, [*range(s.p), s.p + s.q], (), ()), s.terms)
+        return _with_intercept(slopes)
+    found = _with_ones(_columns(s, [*range(known), s.p + s.q], (), ()), base.terms)
+    if design.kind != "within":
+        return found
+    centre, means = found.centre.copy(), found.means.copy()
+    centre[:known] = 0.0
+    means[:, :known] = base.means
+    return replace(found, centre=centre, means=means)
+
+
+def without(s: Sufficient, names: Sequence[str]) -> Sufficient:
+    """Leave columns of X out, by name."""
+    places = [k for k, term in enumerate(s.terms) if term not in names]
+    rest = [*range(s.p, s.p + s.q + 1)]
+    return _columns(s, [*places, *rest], tuple(s.terms[k] for k in places), s.effects)
+
+
+def with_group_means(s: Sufficient, places: list[int]) -> Sufficient:
+    """Put the group means of some columns of X behind those of X."""
+    columns = [*range(s.p), *places, *range(s.p, s.p + s.q + 1)]
+    terms = (*s.terms, *(f"between({s.terms[k]})" for k in places))
+    found = _columns(s, columns, terms, s.effects)
+    scatter = found.scatter.copy()
+    added = slice(s.p, s.p + len(places))
+    scatter[:, added] = scatter[:, :, added] = 0.0
+    return replace(found, scatter=scatter)
+
+
+def new_group_means(s: Sufficient, places: list[int], least: float) -> list[int]:
+    """List the group means (by their order) that no column before them, and no column, says.
+
+    Parameters
+    ----------
+    s : Sufficient
+        With an intercept in X.
+    places : list of int
+        Columns of X.
+    least : float
+        What must be left of a mean, of its own length.
+    """
+    both = one_group(with_group_means(s, places))
+    p = s.p
+    # About the overall means, which the intercept takes out; at unit length.
+    cross = both.scatter[0, : p + len(places), : p + len(places)]
+    size = np.sqrt(np.diag(cross))
+    whole = np.sqrt(np.diag(cross) + both.n * np.square((both.means + both.centre)[0, : len(size)]))
+    live = [k for k in range(p) if size[k] > 0.0]
+    unit = cross / np.where(size > 0, size, 1.0)[:, None] / np.where(size > 0, size, 1.0)
+    kept: list[int] = []
+    for order in range(len(places)):
+        k = p + order
+        if size[k] <= least * whole[k]:
+            continue
+        known = [*live, *(p + one for one in kept)]
+        said = unit[k, known]
+        rest = 1.0 - float(said @ np.linalg.lstsq(unit[np.ix_(known, known)], said)[0])
+        if rest > least**2:
+            kept.append(order)
+    return kept
+
+
+def _with_intercept(s: Sufficient) -> Sufficient:
+    """Put a column of ones before those of X."""
     return replace(
-        bare,
-        centre=np.insert(bare.centre, 0, 1.0),
-        means=np.insert(bare.means, 0, 0.0, axis=1),
-        scatter=np.insert(np.insert(bare.scatter, 0, 0.0, axis=1), 0, 0.0, axis=2),
-        terms=(INTERCEPT,),
+        s,
+        centre=np.insert(s.centre, 0, 1.0),
+        means=np.insert(s.means, 0, 0.0, axis=1),
+        scatter=np.insert(np.insert(s.scatter, 0, 0.0, axis=1), 0, 0.0, axis=2),
+        terms=(INTERCEPT, *s.terms),
     )
 
 

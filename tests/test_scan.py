@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from bayes_mlm import build_design, fit, fit_reml, for_kind, load_hsb, open_data, sum_rows
 from bayes_mlm.errors import BayesMLMError, DataError, DesignError, RowsNeededError
 from bayes_mlm.fitting import as_record
+from bayes_mlm.hausman_test import hausman
 from bayes_mlm.model_data import design_of
+from bayes_mlm.ols import fit_ols
 from bayes_mlm.sufficient import from_design
 
 HSB = load_hsb()
@@ -356,7 +358,7 @@ def test_memory_that_is_no_size_or_too_small_says_so(tmp_path):
 
 
 def test_what_needs_rows_says_so_and_works_on_a_sample():
-    from bayes_mlm import check, sample_groups
+    from bayes_mlm import check, leave_one_group_out, sample_groups
 
     whole = fit(FORMULA, HSB, rows="sum", random_seed=1)
     with pytest.raises(RowsNeededError, match="sample_groups"):
@@ -368,8 +370,6 @@ def test_what_needs_rows_says_so_and_works_on_a_sample():
     text = str(check(whole, sample=some))
     assert "30 of 160 groups" in text
     with pytest.raises(DesignError, match="30 of 160 groups"):
-        from bayes_mlm import leave_one_group_out
-
         leave_one_group_out(some)
 
 
@@ -454,3 +454,58 @@ def test_what_cannot_be_written_whole_is_not_there(tmp_path, monkeypatch):
         save_sums(design, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [Path(path)]
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("formula", "kind"),
+    [
+        ("mathach ~ ses * sector + size + (1 | schoolid)", None),
+        ("mathach ~ ses + female + (ses | schoolid)", None),
+        ("mathach ~ ses + meanses + (1 | schoolid)", None),
+        ("mathach ~ ses * female", "mundlak"),
+        ("mathach ~ ses + female", "within"),
+        ("mathach ~ ses + female", "no_pooling"),
+    ],
+)
+def test_the_hausman_test_is_the_same_from_sums(formula, kind):
+    record = as_record(formula, HSB, kind=kind, group="schoolid" if kind else None)
+    rows, sums = (hausman(design_of(record, HSB, rows=how)) for how in ("keep", "sum"))
+    assert str(rows) == str(sums)
+    assert sums.wald == pytest.approx(rows.wald, rel=1e-8)
+    assert sums.statistic == pytest.approx(rows.statistic, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["pooled", "within", "no_pooling", "between"])
+def test_least_squares_is_the_same_from_sums(kind):
+    record = as_record("mathach ~ ses", HSB, kind=kind, group="schoolid")
+    rows, sums = (fit_ols(design_of(record, HSB, rows=how)) for how in ("keep", "sum"))
+    for name in ("beta", "beta_se", "sigma_e", "r2", "r2_adj", "f", "loglik", "aic", "bic"):
+        assert getattr(sums, name) == pytest.approx(getattr(rows, name), rel=1e-10), name
+    assert sums.group_intercepts == pytest.approx(rows.group_intercepts, rel=1e-10)
+    assert sums.group_intercepts_se == pytest.approx(rows.group_intercepts_se, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        FORMULA,
+        "mathach ~ ses + meanses + (ses | schoolid)",
+        "mathach ~ ses * size + (1 | schoolid)",
+    ],
+)
+def test_a_report_says_of_sums_what_it_says_of_rows(formula):
+    from bayes_mlm.analysis import analyse
+    from bayes_mlm.conclusions import answer
+    from bayes_mlm.fitting import make_settings
+
+    record = as_record(formula, HSB)
+    settings_ = make_settings(record, random_seed=1)
+    answers = [
+        answer([analyse(record, settings_, data=design_of(record, HSB, rows=how))])
+        for how in ("keep", "sum")
+    ]
+    assert answers[0].conclusions == answers[1].conclusions
+    assert len(answers[1].conclusions) > 1

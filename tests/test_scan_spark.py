@@ -139,8 +139,7 @@ def test_a_task_whose_worker_dies_is_done_again(spark, tmp_path):
         from pyspark import TaskContext
 
         if TaskContext.get().partitionId() == 1 and TaskContext.get().attemptNumber() == 0:
-            with open(died, "a") as file:
-                file.write("x")
+            died.write_text("x")
             os.kill(os.getpid(), signal.SIGKILL)
         yield from batches
 

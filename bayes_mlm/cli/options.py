@@ -67,6 +67,7 @@ def design_for(
     **asked
         For `as_record`.
     """
+    from bayes_mlm.errors import DataError
     from bayes_mlm.fitting import as_record
     from bayes_mlm.model_data import design_of
     from bayes_mlm.scan import open_data
@@ -74,8 +75,13 @@ def design_for(
 
     record = as_record(model, data, **asked)
     source: Any = data
-    asked_for = memory is not None or engine_data != "duckdb"
-    if rows != "keep" and asked_for and not is_sums(record.data):
+    if memory is not None or engine_data != "duckdb":
+        if rows == "keep" or is_sums(record.data):
+            what = "kept in memory" if rows == "keep" else "in the sums already"
+            raise DataError(
+                f"--memory and --engine-data are of rows that are summed, and these are {what}; "
+                "leave them away"
+            )
         place = record.data_source if data is None else data
         source = open_data(place, engine=engine_data, memory=memory)
     with steps(f"reading {data or record.data}", quiet=quiet) as shown:

@@ -171,7 +171,7 @@ def _constant(expression: Expression) -> float:
         case Operation(sign, left, right):
             first, second = _constant(left), _constant(right)
             if sign == "**":
-                return first**second
+                return float(first**second)
             return {"+": first + second, "-": first - second, "*": first * second}.get(
                 sign, first / second if second else math.nan
             )

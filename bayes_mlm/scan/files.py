@@ -161,7 +161,7 @@ def _open_csv(
     delimiter = _delimiter(files[0])
     names = _common_names(files, delimiter)
     relation = connection.read_csv(
-        [str(file) for file in files],  # type: ignore[arg-type]  # DuckDB takes a list too
+        [str(file) for file in files],
         header=True,
         delimiter=delimiter,
         quotechar='"',

@@ -1,0 +1,202 @@
+"""`bayes-mlm sum`, `merge`, `groups`, and every command on data that were summed."""
+
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from bayes_mlm import cli, load_hsb, model_data
+
+HSB = load_hsb()
+FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two years of students, and all of them in four files."""
+    folder = tmp_path_factory.mktemp("students")
+    HSB.iloc[:3500].to_csv(folder / "year1.csv", index=False)
+    HSB.iloc[3500:].to_csv(folder / "year2.csv", index=False)
+    (folder / "parts").mkdir()
+    for k in range(4):
+        HSB.iloc[k::4].to_parquet(folder / "parts" / f"p{k}.parquet")
+    HSB[["ses", "sector", "schoolid"]].iloc[:3].to_csv(folder / "new.csv", index=False)
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, folder):
+    """Run one command line in the folder; give its exit code, output and error text."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("bayes_mlm.report.images._processors", lambda: 1)
+
+    def call(*arguments, large=False):
+        monkeypatch.setattr(model_data, "KEPT_BYTES", 1_000 if large else 10**9)
+        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def numbers(text):
+    """Take the rows of estimates out of what `fit` prints."""
+    text = text.partition("engine:")[2]
+    return [line for line in text.splitlines() if line.strip().startswith(("beta", "sigma", "icc"))]
+
+
+# What may differ: how sure the optimum is, how long it took, and what only rows tell.
+OTHER = ("ok", "averaged", "- r2_bayes", "r2_bayes ")
+
+
+def kept_lines(text):
+    """Take the lines with numbers that must not depend on where the rows lie."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if any(map(str.isdigit, line))]
+    return [line for line in lines if not line.startswith(OTHER) and " s; " not in line]
+
+
+def test_sums_are_made_added_up_and_fitted(run):
+    code, out, _ = run("sum", FORMULA, "--data", "year1.csv", "--out", "year1.sums")
+    assert code == 0
+    assert "3,500 rows, 77 groups (schoolid)" in out
+    assert "bayes-mlm fit year1.sums" in out
+    assert run("sum", FORMULA, "--data", "year2.csv", "--out", "year2.sums")[0] == 0
+    assert run("sum", "year1.sums", "--data", "year2.csv", "--out", "both.sums")[0] == 0
+    code, out, _ = run("merge", "year1.sums", "year2.sums", "--out", "all.sums")
+    assert code == 0
+    assert "7,185 rows, 160 groups" in out
+    wanted = numbers(run("fit", FORMULA, "--data", "parts")[1])
+    assert len(wanted) == 7
+    for sums in ("all.sums", "both.sums"):
+        code, out, _ = run("fit", sums)
+        assert code == 0
+        assert numbers(out) == wanted
+        assert "rows of year1.csv (duckdb) + year2.csv (duckdb) were summed" in out
+
+
+def test_small_groups_are_told_and_refused(run, folder):
+    HSB.groupby("schoolid").head(2).to_csv(folder / "pairs.csv", index=False)
+    arguments = ("sum", FORMULA, "--data", "pairs.csv", "--out", "pairs.sums")
+    code, _, err = run(*arguments, "--least-rows", "5")
+    assert code == 1
+    assert "160 of 160 groups have fewer than 5 rows" in err
+    assert not (folder / "pairs.sums").exists()
+    code, out, _ = run(*arguments)
+    assert code == 0
+    assert "160 groups have fewer than 5 rows: their sums tell much" in out
+
+
+def test_a_fit_from_sums_writes_all_that_a_fit_writes_and_how_to_repeat_it(run, folder):
+    code, _, _ = run("fit", FORMULA, "--data", "parts", "--rows", "sum", "--out", "study")
+    assert code == 0
+    assert {"report.html", "estimates.csv", "model.nc", "model.toml", "verdicts.csv"} == {
+        path.name for path in (folder / "study").iterdir()
+    }
+    report = (folder / "study" / "report.html").read_text(encoding="utf-8")
+    assert "A slope that differs" in report
+    assert "were summed where they lie" in report
+    first = (folder / "study" / "model.toml").read_text().splitlines()[0]
+    assert "--rows sum" in first
+    before = (folder / "study" / "estimates.csv").read_text()
+    again = first.removeprefix("# bayes-mlm ").replace("model.toml", "study/model.toml").split()
+    assert run(*again, "--out", "again")[0] == 0
+    rows = [line.split(",") for line in before.splitlines()[1:]]
+    for row, other in zip(
+        rows, (folder / "again" / "estimates.csv").read_text().splitlines()[1:], strict=True
+    ):
+        assert row[:3] == other.split(",")[:3]
+        assert float(other.split(",")[3]) == pytest.approx(float(row[3]), rel=1e-8)
+
+
+def test_effects_of_groups_go_to_a_file(run, folder):
+    code, out, _ = run("groups", FORMULA, "--data", "parts", "--out", "schools.parquet")
+    assert code == 0
+    assert "160 groups (schoolid) written to schools.parquet" in out
+    table = pq.read_table(folder / "schools.parquet").to_pandas()
+    assert len(table) == 160
+    assert np.isfinite(table["sd"]).all()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("variance", FORMULA),
+        ("lines", "mathach ~ ses * sector + (ses | schoolid)", "--x", "0,1"),
+        ("effects", FORMULA, "--contrast", "sector", "--at", "ses=-1,0,1", "--crossing", "ses"),
+        ("effects", FORMULA, "--contrast", "sector", "--engine", "reml"),
+        ("predict", FORMULA, "--new", "new.csv"),
+        ("sensitivity", FORMULA),
+        ("contextual", "mathach ~ ses + (1 | schoolid)"),
+    ],
+    ids=lambda command: f"{command[0]} {command[-1]}",
+)
+def test_a_question_has_the_same_answer_from_large_data(run, command):
+    code, wanted, _ = run(*command, "--data", "parts")
+    assert code == 0
+    code, out, err = run(*command, "--data", "parts", large=True)
+    assert code == 0
+    assert kept_lines(out) == kept_lines(wanted)
+    if command[0] in ("lines", "effects"):  # they asked the rows of all 160 schools
+        assert "a random sample: 160 of 160 groups, 7,185 of 7,185 rows" in err
+
+
+def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
+    code, out, err = run("check", FORMULA, "--data", "parts", large=True)
+    assert code in (0, 3)
+    assert "160 of 160 groups" in out + err
+    code, out, _ = run(
+        "compare", FORMULA, "mathach ~ ses + (1 | schoolid)", "--data", "parts", large=True
+    )
+    assert code == 0
+    assert "Leaving one group (schoolid) out" in out
+    assert "leaving out rows needs rows" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("sum", FORMULA, "--data", "absent.parquet", "--out", "a.sums"), "absent.parquet"),
+        (("sum", FORMULA, "--data", "parts", "--out", "no/a.sums"), "no"),
+        (("sum", FORMULA, "--data", "parts", "--out", "a.sums", "--memory", "much"), "much"),
+        (("sum", "mathach ~ sess", "--data", "parts", "--out", "a.sums"), "'sess'"),
+        (("sum", "absent.sums", "--data", "parts", "--out", "a.sums"), "absent.sums"),
+        (("merge", "one.sums", "--out", "a.sums"), "two files"),
+        (("merge", "one.sums", "two.sums", "--out", "a.sums"), "one.sums"),
+        (("fit", "absent.sums"), "absent.sums"),
+        (
+            ("fit", FORMULA, "--data", "parts", "--engine-data", "spark", "--rows", "keep"),
+            "kept in",
+        ),
+        (("fit", FORMULA, "--data", "parts", "--memory", "1GB", "--rows", "keep"), "--memory"),
+        (("groups", "mathach ~ ses", "--data", "parts", "--out", "a.parquet"), "group effects"),
+        (("groups", FORMULA, "--data", "parts", "--out", "no/a.parquet"), "no"),
+        (("fit", FORMULA, "--data", "part"), "'part'"),
+    ],
+)
+def test_wrong_input_is_one_line_and_leaves_nothing(run, folder, arguments, says):
+    code, out, err = run(*arguments)
+    assert code == 1
+    assert err.startswith("error: ")
+    assert says in err
+    assert "Traceback" not in err + out
+    assert not (folder / "a.sums").exists()
+    assert not (folder / "a.parquet").exists()
+
+
+def test_what_needs_rows_says_so_of_saved_sums(run):
+    assert run("sum", FORMULA, "--data", "parts", "--out", "s.sums")[0] == 0
+    code, _, err = run("effects", "s.sums", "--contrast", "sector")
+    assert code == 1
+    assert "holds sums, and this needs rows" in err
+    code, _, err = run("fit", "mathach ~ ses + (1 | schoolid)", "--data", "s.sums")
+    assert code == 1
+    assert "sum the rows anew" in err
+    code, _, err = run("fit", "s.sums", "--data", "parts")
+    assert code == 1
+    assert "fitted without data" in err
+    code, out, _ = run("check", "s.sums")
+    assert code in (0, 3)
+    assert "a sample of groups" in out
