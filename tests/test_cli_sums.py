@@ -170,7 +170,6 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
             ("fit", FORMULA, "--data", "parts", "--engine-data", "spark", "--rows", "keep"),
             "kept in",
         ),
-        (("fit", FORMULA, "--data", "parts", "--memory", "1GB", "--rows", "keep"), "--memory"),
         (("groups", "mathach ~ ses", "--data", "parts", "--out", "a.parquet"), "group effects"),
         (("groups", FORMULA, "--data", "parts", "--out", "no/a.parquet"), "no"),
         (("fit", FORMULA, "--data", "part"), "'part'"),
