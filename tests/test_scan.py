@@ -509,3 +509,32 @@ def test_a_report_says_of_sums_what_it_says_of_rows(formula):
     ]
     assert answers[0].conclusions == answers[1].conclusions
     assert len(answers[1].conclusions) > 1
+
+
+@pytest.mark.parametrize("formula", [FORMULA, "mathach ~ exp(ses / 9) + (1 | schoolid)"])
+@pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf, None])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_value_that_is_none_is_found_by_every_engine(engine, fault, formula):
+    table = HSB[["mathach", "ses", "sector", "schoolid"]].copy()
+    table.loc[table.index[4321], "ses"] = fault
+    with pytest.raises(BayesMLMError) as of_rows:
+        build_design(formula, table)
+    with pytest.raises(BayesMLMError) as of_sums:
+        sum_rows(formula, ENGINES[engine](table))
+    for text in (str(of_rows.value), str(of_sums.value)):
+        assert "'ses'" in text
+        assert ("infinite" in text) == (fault in (np.inf, -np.inf))
+    if fault is None or np.isnan(fault):
+        kept = sum_rows(formula, ENGINES[engine](table), missing="drop")
+        assert away(build_design(formula, table, missing="drop"), kept) < 1e-10
+
+
+@pytest.mark.parametrize("few", [1, 50, 10**6])
+def test_a_guess_from_few_rows_changes_nothing(few, monkeypatch):
+    from bayes_mlm.scan import sums
+
+    monkeypatch.setattr(sums, "_FEW", few)
+    rows, found = build_design(FORMULA, HSB), sum_rows(FORMULA, pl.from_pandas(HSB))
+    assert away(rows, found) < 1e-10
+    inside = found.summed.scatter[:, 2, 2]
+    assert (inside == 0.0).all()  # sector, of which no rounding is left

@@ -22,6 +22,8 @@ from bayes_mlm.scan.source import FILE, Scan, collect, collect_row, count
 _OF_RANGE, _OF_SIZE = 1e-9, 1e-12
 _DECIMAL_LEVELS = 20
 _LARGEST = 1.7e308
+# Frames in which NaN is a missing value that means and ends pass over.
+_SKIP_NAN = ("pandas", "modin", "cudf")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,22 +86,89 @@ def check_columns(
         the outcome is constant; the message names the column and, of several files, the file.
     """
     numeric = [name for name in names if scan.kinds[name] != "text" and name != group]
+    found = _look(scan, names, numeric, columns, guards)
+    n = int(found["n"])
+    if n == 0:
+        raise DataError(f"{scan.source} has no rows; columns: {', '.join(scan.kinds)}")
+    if scan.engine in _SKIP_NAN or not _seems_whole(found, len(names), n):
+        found |= _count_faults(scan, names, numeric, columns, guards)
+        _refuse_faults(scan, names, numeric, columns, guards, found)
+    raw = {name: (found[f"low{k}"], found[f"high{k}"]) for k, name in enumerate(numeric)}
+    _refuse_constant(names, group, raw)
+    places = dict(enumerate(columns))
+    return ColumnStats(
+        n=n,
+        mean={name: found[f"mean{k}"] for k, name in places.items()},
+        raw=raw,
+    )
+
+
+def _look(
+    scan: Scan,
+    names: Sequence[str],
+    numeric: Sequence[str],
+    columns: Mapping[str, nw.Expr],
+    guards: Sequence[Guard],
+) -> dict[str, float]:
+    """Find ends and means in one pass that is quick where all is well.
+
+    A value that is missing, infinite or not a number shows in a count, an end or a mean; which,
+    and where, is asked only then.
+    """
     asked: dict[str, nw.Expr] = {"n": nw.len()}
     for k, name in enumerate(names):
-        asked[f"missing{k}"] = count(is_missing(scan, name))
+        asked[f"there{k}"] = nw.col(name).count()
     for k, name in enumerate(numeric):
         value = nw.col(name).cast(nw.Float64)
-        asked[f"infinite{k}"] = count(_infinite(value))
         asked[f"low{k}"], asked[f"high{k}"] = value.min(), value.max()
+        if name in scan.floats and name not in columns:
+            asked[f"raw{k}"] = value.mean()
     for k, guard in enumerate(guards):
         asked[f"broken{k}"] = count(guard.broken)
     for k, value in enumerate(columns.values()):
         asked[f"mean{k}"] = value.mean()
+    return collect_row(scan, asked)
+
+
+def _seems_whole(found: Mapping[str, float], n_names: int, n: int) -> bool:
+    """Tell whether nothing that was looked at shows a fault."""
+    broken = any(value for key, value in found.items() if key.startswith("broken"))
+    finite = all(
+        abs(value) <= _LARGEST
+        for key, value in found.items()
+        if key.startswith(("low", "high", "raw", "mean"))
+    )
+    return finite and not broken and all(found[f"there{k}"] == n for k in range(n_names))
+
+
+def _count_faults(
+    scan: Scan,
+    names: Sequence[str],
+    numeric: Sequence[str],
+    columns: Mapping[str, nw.Expr],
+    guards: Sequence[Guard],
+) -> dict[str, float]:
+    asked: dict[str, nw.Expr] = {"n": nw.len()}
+    for k, name in enumerate(names):
+        asked[f"missing{k}"] = count(is_missing(scan, name))
+    for k, name in enumerate(numeric):
+        asked[f"infinite{k}"] = count(_infinite(nw.col(name).cast(nw.Float64)))
+    for k, guard in enumerate(guards):
+        asked[f"broken{k}"] = count(guard.broken)
+    for k, value in enumerate(columns.values()):
         asked[f"wild{k}"] = count(_infinite(value) | value.is_nan())
-    found = collect_row(scan, asked)
+    return collect_row(scan, asked)
+
+
+def _refuse_faults(
+    scan: Scan,
+    names: Sequence[str],
+    numeric: Sequence[str],
+    columns: Mapping[str, nw.Expr],
+    guards: Sequence[Guard],
+    found: Mapping[str, float],
+) -> None:
     n = int(found["n"])
-    if n == 0:
-        raise DataError(f"{scan.source} has no rows; columns: {', '.join(scan.kinds)}")
     _refuse_missing(scan, names, found, n)
     for k, name in enumerate(numeric):
         if found[f"infinite{k}"]:
@@ -123,14 +192,6 @@ def check_columns(
                 f"{scan.source}{_where(scan, _infinite(value) | value.is_nan())}; rescale its "
                 "columns"
             )
-    raw = {name: (found[f"low{k}"], found[f"high{k}"]) for k, name in enumerate(numeric)}
-    _refuse_constant(names, group, raw)
-    places = dict(enumerate(columns))
-    return ColumnStats(
-        n=n,
-        mean={name: found[f"mean{k}"] for k, name in places.items()},
-        raw=raw,
-    )
 
 
 def _infinite(value: nw.Expr) -> nw.Expr:

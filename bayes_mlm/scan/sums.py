@@ -5,16 +5,22 @@ group scatter is then ``sum of products - products of sums / n``, which loses di
 lies far from the others; such columns are summed once more about each group's own means.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.scan.source import Frame, Scan, as_labels, collect
+from bayes_mlm.data import Column
+from bayes_mlm.scan.source import Frame, Scan, as_labels, collect, count
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
 
+type Flags = NDArray[np.bool_]
+
 _GROUP = "group_"
+# Rows looked at for a guess.
+_FEW = 20_000
 # Share of a group's sum of squares that must be left as scatter: below it six digits are lost.
 _CANCELLED = 1e-6
 
@@ -40,13 +46,18 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Sums:
-    """Hold counts (J,), means (J, m) and scatter (J, m, m) of centred columns."""
+    """Hold counts (J,), means (J, m) and scatter (J, m, m) of centred columns.
+
+    `constant` (J, k) tells in which groups each of the k columns `watched` takes one value.
+    """
 
     labels: NDArray[np.generic]
     counts: IntArray
     means: FloatArray
     scatter: FloatArray
     squares: FloatArray
+    watched: tuple[int, ...]
+    constant: Flags
 
 
 def sum_by_group(
@@ -74,7 +85,8 @@ def sum_by_group(
     Sufficient
         As `from_rows` makes them, to rounding.
     """
-    found = _sum(scan, columns, group, columns.values)
+    watched = () if group is None else _seem_constant(scan, columns, group)
+    found = _sum(scan, columns, group, watched)
     suspects = _suspects(found)
     if suspects.size and group is not None:
         found = _settle(scan, columns, group, found, suspects)
@@ -88,15 +100,10 @@ def _centred(columns: Columns, values: tuple[nw.Expr, ...]) -> dict[str, nw.Expr
     }
 
 
-def query(scan: Scan, columns: Columns, group: str | None) -> Frame:
-    """Write the query of the sums: one pass, one row a group."""
-    return _query(scan, columns, group, columns.values)
-
-
-def _query(scan: Scan, columns: Columns, group: str | None, values: tuple[nw.Expr, ...]) -> Frame:
-    m = len(values)
+def _query(scan: Scan, columns: Columns, group: str | None, watched: tuple[int, ...]) -> Frame:
+    m = len(columns.values)
     keys = {} if group is None else {_GROUP: nw.col(group)}
-    rows = scan.frame.select(**keys, **_centred(columns, values))
+    rows = scan.frame.select(**keys, **_centred(columns, columns.values))
     products = {
         f"p{i}_{j}_": nw.col(f"x{i}_") * nw.col(f"x{j}_") for i in range(m) for j in range(i + 1)
     }
@@ -104,12 +111,43 @@ def _query(scan: Scan, columns: Columns, group: str | None, values: tuple[nw.Exp
     sums = [nw.len().alias("n_")]
     sums += [nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)]
     sums += [nw.col(name).sum() for name in products]
+    sums += _ends(watched)
     return rows.select(*sums) if group is None else rows.group_by(_GROUP).agg(*sums)
 
 
-def _sum(scan: Scan, columns: Columns, group: str | None, values: tuple[nw.Expr, ...]) -> _Sums:
-    found = collect(scan, _query(scan, columns, group, values))
-    m = len(values)
+def _ends(places: Sequence[int]) -> list[nw.Expr]:
+    names = [f"x{i}_" for i in places]
+    return [
+        end
+        for name in names
+        for end in (nw.col(name).min().alias(f"{name}low"), nw.col(name).max().alias(f"{name}high"))
+    ]
+
+
+def _same_ends(found: Mapping[str, Column], places: Sequence[int], order: IntArray) -> Flags:
+    """Tell in which groups (J,) each column (k,) takes one value."""
+    same = [found[f"x{i}_low"][order] == found[f"x{i}_high"][order] for i in places]
+    return np.array(same, dtype=bool).reshape(len(places), len(order)).T
+
+
+def _seem_constant(scan: Scan, columns: Columns, group: str) -> tuple[int, ...]:
+    """Guess from a few rows which columns take one value in some groups, for sums to look at."""
+    few = scan.frame.head(_FEW).select(
+        nw.col(group).alias(_GROUP), **_centred(columns, columns.values)
+    )
+    places = range(len(columns.values))
+    ends = few.group_by(_GROUP).agg(nw.len().alias("n_"), *_ends(places))
+    constant = {
+        f"c{i}": count((nw.col(f"x{i}_low") == nw.col(f"x{i}_high")) & (nw.col("n_") > 1))
+        for i in places
+    }
+    found = collect(scan, ends.select(**constant))
+    return tuple(i for i in places if found[f"c{i}"][0])
+
+
+def _sum(scan: Scan, columns: Columns, group: str | None, watched: tuple[int, ...]) -> _Sums:
+    found = collect(scan, _query(scan, columns, group, watched))
+    m = len(columns.values)
     counts = found["n_"].astype(np.int64)
     labels: NDArray[np.generic] = np.zeros(1, dtype=np.int64)
     order = np.arange(1)
@@ -126,7 +164,15 @@ def _sum(scan: Scan, columns: Columns, group: str | None, values: tuple[nw.Expr,
             scatter[:, i, j] = scatter[:, j, i] = raw - counts * means[:, i] * means[:, j]
             if i == j:
                 squares[:, i] = raw
-    return _Sums(labels=labels, counts=counts, means=means, scatter=scatter, squares=squares)
+    return _Sums(
+        labels=labels,
+        counts=counts,
+        means=means,
+        scatter=scatter,
+        squares=squares,
+        watched=watched,
+        constant=_same_ends(found, watched, order),
+    )
 
 
 def _suspects(found: _Sums) -> IntArray:
@@ -139,7 +185,10 @@ def _suspects(found: _Sums) -> IntArray:
 
 def _settle(scan: Scan, columns: Columns, group: str, found: _Sums, suspects: IntArray) -> _Sums:
     """Tell columns that are constant within groups from those that lost digits; sum these anew."""
-    constant = _constant(scan, columns, group, suspects)
+    if set(suspects.tolist()) <= set(found.watched):
+        constant = found.constant[:, [found.watched.index(i) for i in suspects.tolist()]]
+    else:
+        constant = _constant(scan, columns, group, suspects)
     scatter = found.scatter.copy()
     for place, fixed in zip(suspects.tolist(), constant.T, strict=True):
         scatter[fixed, place] = scatter[fixed, :, place] = 0.0
@@ -150,19 +199,13 @@ def _settle(scan: Scan, columns: Columns, group: str, found: _Sums, suspects: In
     return replace(found, scatter=scatter)
 
 
-def _constant(scan: Scan, columns: Columns, group: str, suspects: IntArray) -> NDArray[np.bool_]:
+def _constant(scan: Scan, columns: Columns, group: str, suspects: IntArray) -> Flags:
     """Tell in which groups (J,) each suspect (k,) takes one value."""
     chosen = {f"x{i}_": columns.values[i] for i in suspects.tolist()}
     rows = scan.frame.select(nw.col(group).alias(_GROUP), **chosen)
-    ends = [
-        end
-        for name in chosen
-        for end in (nw.col(name).min().alias(f"{name}low"), nw.col(name).max().alias(f"{name}high"))
-    ]
-    extent = collect(scan, rows.group_by(_GROUP).agg(*ends))
+    extent = collect(scan, rows.group_by(_GROUP).agg(*_ends(suspects.tolist())))
     _, order = as_labels(extent[_GROUP])
-    same = [extent[f"{name}low"][order] == extent[f"{name}high"][order] for name in chosen]
-    return np.column_stack(same)
+    return _same_ends(extent, suspects.tolist(), order)
 
 
 def _about_group_means(scan: Scan, columns: Columns, group: str, found: _Sums) -> _Sums:
