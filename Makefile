@@ -17,7 +17,7 @@ help:
 	@echo "make test       run every check and the tests, quickest first"
 	@echo "make test-slow  run the long tests: recovery, calibration"
 	@echo "make notebooks  run every notebook afresh, in place"
-	@echo "make bench      measure against bambi, PyMC, statsmodels and lme4 (lme4: apt's r-cran-lme4)"
+	@echo "make bench      measure against bambi, PyMC, statsmodels, lme4 (apt's r-cran-lme4), DuckDB, Spark"
 	@echo "make lint       run the checks without the tests"
 	@echo "make format     put the code in its standard form"
 	@echo "make hooks      run the same checks before each commit (pre-commit)"
@@ -52,6 +52,7 @@ format: setup-dev
 bench:
 	@sh scripts/setup bench
 	.venv-bench/bin/python benchmarks/run.py $(ARGS)
+	.venv-bench/bin/python benchmarks/large.py $(ARGS)
 
 setup:
 	@sh scripts/setup run
