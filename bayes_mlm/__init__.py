@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from bayes_mlm.spec import load_record, records
     from bayes_mlm.storage import load_fit, save_fit
     from bayes_mlm.summary import summarise
-    from bayes_mlm.sums_file import load_sums, merge_sums, save_sums
+    from bayes_mlm.sums_file import load_sums, merge_sums, save_sums, small_groups
     from bayes_mlm.time_coding import code_time
     from bayes_mlm.variance import variance_by_level, variance_by_level_classical
 
@@ -112,6 +112,7 @@ _HOME = {
     "save_fit": "storage",
     "save_sums": "sums_file",
     "slopes": "effects",
+    "small_groups": "sums_file",
     "sum_more_rows": "scan",
     "sum_rows": "scan",
     "summarise": "summary",
@@ -173,6 +174,7 @@ __all__ = [
     "save_fit",
     "save_sums",
     "slopes",
+    "small_groups",
     "sum_more_rows",
     "sum_rows",
     "summarise",

@@ -222,7 +222,24 @@ def _join(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
 
 
 def small_groups(design: Design, fewer_than: int = 5) -> int:
-    """Count the groups of fewer rows than some number, whose sums all but tell their rows."""
+    """Count the groups of fewer rows than some number, whose sums all but tell their rows.
+
+    Parameters
+    ----------
+    design : Design
+        With groups, of rows or of sums.
+    fewer_than : int
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_hsb, small_groups, sum_rows
+    >>> small_groups(sum_rows("mathach ~ ses + (1 | schoolid)", load_hsb()), 20)
+    2
+    """
     return int(np.count_nonzero(design.group_sizes < fewer_than))
 
 

@@ -187,7 +187,7 @@ def cluster(spark: dict[str, Any]) -> str:
     """Say what a cluster would change, from what was shuffled here."""
     a_row = spark["shuffled_bytes"] / spark["shuffled_rows"]
     return (
-        f"Spark read {spark['input_bytes'] / 2**20:,.0f} MB in {spark['tasks']} tasks and shuffled "
+        f"Spark summed in {spark['tasks']} tasks and shuffled "
         f"{spark['shuffled_rows']:,} partial sums, {a_row:.0f} bytes each: "
         f"{spark['shuffled_bytes'] / 2**20:,.0f} MB, whatever the number of rows behind them. A "
         f"cluster divides the reading by its cores; each further task sends at most {a_row:.0f} "
@@ -217,6 +217,8 @@ def draw(found: dict[str, Any], path: Path) -> None:
         straight = [both[0] * size / sizes[0] for size in sizes]
         ax.plot(sizes, straight, color="#666666", lw=1.0, ls=(0, (4, 3)), label="power of 1")
         ax.set(xscale="log", yscale="log", xlabel=by)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.set_title(f"{title}: power {exponent(found[by], by):.2f}", fontsize=10, loc="left")
         ax.grid(which="major", color="#dddddd", lw=0.6)
         ax.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,9 @@
 """`bayes-mlm sum`, `merge`, `groups`, and every command on data that were summed."""
 
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -109,6 +112,19 @@ def test_a_fit_from_sums_writes_all_that_a_fit_writes_and_how_to_repeat_it(run, 
     ):
         assert row[:3] == other.split(",")[:3]
         assert float(other.split(",")[3]) == pytest.approx(float(row[3]), rel=1e-8)
+
+
+@pytest.mark.parametrize("wait", [0.7, 1.6, 2.2, 2.8])
+def test_killed_at_any_time_a_run_leaves_its_whole_folder_or_none(folder, tmp_path, wait):
+    entry = [str(Path(sys.executable).with_name("bayes-mlm")), "fit"]
+    out = tmp_path / "study"
+    options = ["--data", str(folder / "parts"), "--rows", "sum", "--out", str(out), "--quiet"]
+    process = subprocess.Popen([*entry, FORMULA, *options], stdout=subprocess.DEVNULL)
+    time.sleep(wait)
+    process.kill()
+    process.wait()
+    if out.exists():
+        assert len(list(out.iterdir())) == 5
 
 
 def test_effects_of_groups_go_to_a_file(run, folder):

@@ -33,6 +33,16 @@ def test_the_example_runs(monkeypatch, capsys, mock_fit):
     assert "certified" in printed
 
 
+def test_the_example_of_large_data_runs(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(block("example: large", "python"), "README.md", "exec"), names)  # noqa: S102
+    assert names["fitted"].design.n == int((names["students"].minority == 0).sum())
+    assert "a random sample: 40 of" in capsys.readouterr().out
+    again = names["fit"](tmp_path / "schools.sums", random_seed=1)
+    assert (again.draws["beta"] == names["fitted"].draws["beta"]).all()
+
+
 def test_the_counts_are_ours():
     text = README.read_text("utf-8")
     assert f"each of the {tally(check_study()).printed}\nfigures" in text
@@ -53,14 +63,15 @@ def test_the_printed_output_is_real():
             assert f"{row.estimate:.4f}" in line, row.quantity
 
 
-def test_the_benchmarks_shown_are_those_that_were_run():
-    shown = README.read_text("utf-8").split("<!-- output: benchmarks -->\n")[1]
-    results = README.parent / "benchmarks" / "results.md"
+@pytest.mark.parametrize(("mark", "file"), [("benchmarks", "results"), ("large data", "large")])
+def test_the_benchmarks_shown_are_those_that_were_run(mark, file):
+    shown = README.read_text("utf-8").split(f"<!-- output: {mark} -->\n")[1].split("<!-- end")[0]
+    results = README.parent / "benchmarks" / f"{file}.md"
     assert shown.startswith(results.read_text("utf-8"))
     assert "(missed)" not in shown
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/pooling.png"])
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/pooling.png", "benchmarks/growth.png"])
 def test_links_lead_somewhere(name):
     assert name in README.read_text("utf-8")
     assert (README.parent / name).is_file()

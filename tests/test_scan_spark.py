@@ -16,7 +16,6 @@ from bayes_mlm.errors import BayesMLMError, DataError
 from bayes_mlm.scan import sums as summing
 from bayes_mlm.sufficient import from_design
 
-pytest.importorskip("pyspark")
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Apache Spark needs Java 17", allow_module_level=True)
 

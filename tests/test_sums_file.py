@@ -15,6 +15,7 @@ from bayes_mlm import (
     load_sums,
     merge_sums,
     save_sums,
+    small_groups,
     sum_more_rows,
     sum_rows,
     write_group_effects,
@@ -22,7 +23,6 @@ from bayes_mlm import (
 from bayes_mlm.errors import BayesMLMError, DesignError, EngineError, StorageError
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.sufficient import from_design
-from bayes_mlm.sums_file import small_groups
 
 HSB = load_hsb()
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"

@@ -106,7 +106,6 @@ def spark(path):
         "tasks": most["numTasks"],
         "shuffled_rows": most["shuffleWriteRecords"],
         "shuffled_bytes": most["shuffleWriteBytes"],
-        "input_bytes": most["inputBytes"],
         "beta": [float(b) for b in fitted.draws["beta"].reshape(-1, design.p).mean(axis=0)],
     }
 
