@@ -29,7 +29,7 @@ def number(value: float, spread: float) -> str:
     """
     if not math.isfinite(value):
         return "not defined"
-    text = f"{value:,.{decimals(spread)}f}" if abs(value) < 1e7 else f"{value:.4g}"
+    text = f"{value:,.{decimals(spread)}f}" if abs(value) < 1e10 else f"{value:.4g}"
     zero = not any(digit in text for digit in "123456789")
     return text.removeprefix("-") if zero else text.replace("-", "−")
 

@@ -316,8 +316,7 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
         columns = DATASETS[record.data].columns
         used = [name for name in design.formula.columns if name in columns]
         facts += [(name, columns[name]) for name in used]
-    digest = provenance.checksum(record)
-    facts.append(("SHA-256", digest or "none: a data frame in memory"))
+    facts.append(("SHA-256", provenance.checksum(record)))
     return facts
 
 

@@ -16,8 +16,8 @@ from bayes_mlm.spec import IN_MEMORY, Record
 _MOST_BYTES = 1_000_000_000
 
 
-def checksum(record: Record) -> str | None:
-    """Give the SHA-256 of the data file; None of a frame in memory, many files, or a huge one.
+def checksum(record: Record) -> str:
+    """Give the SHA-256 of the data file, or say why there is none.
 
     Examples
     --------
@@ -28,8 +28,12 @@ def checksum(record: Record) -> str | None:
     if record.data in DATASETS:
         return DATASETS[record.data].sha256
     path = Path(record.data_source)
-    if record.data == IN_MEMORY or not path.is_file() or path.stat().st_size > _MOST_BYTES:
-        return None
+    if record.data == IN_MEMORY:
+        return "none: a data frame in memory"
+    if not path.is_file():
+        return "none: several files"
+    if path.stat().st_size > _MOST_BYTES:
+        return "none: a file of more than a gigabyte, which would take long to read again"
     with Path(record.data_source).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -155,11 +155,13 @@ def _three(row: Estimate | None, spread: float) -> list[Cell]:
 
 def _spread(row: Compared) -> float:
     """Give the smallest error, whose digits all engines are shown to; 0 if there is none."""
+    if row.quantity == "loglik":  # differences of some tenths matter, whatever its size
+        return 0.1
     given = [one for one in row.estimates if one is not None]
     errors = [one.sd for one in given if one.sd]
     if errors:
         return min(errors)
-    return 0.01 if row.quantity != "loglik" and abs(given[0].estimate) < 1.0 else 0.0
+    return 0.01 if abs(given[0].estimate) < 1.0 else 0.0
 
 
 def _signed(value: float) -> str:

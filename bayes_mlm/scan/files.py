@@ -71,11 +71,18 @@ def open_data(
         return _open_spark(files, str(source))
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")
-    named = files[0].name if len(files) == 1 else f"{source} ({len(files)} files)"
+    named = _named(files, str(source))
     connection, limit = _connect(memory, threads)
     if suffix_of(files[0]) in PARQUET:
         return _open_parquet(connection, files, named, limit)
     return _open_csv(connection, files, named, limit)
+
+
+def _named(files: Sequence[Path], source: str) -> str:
+    """Name the data without the folders they lie in, which are nobody's business."""
+    if len(files) == 1:
+        return files[0].name
+    return f"{Path(source).name or 'files'} ({len(files)} files)"
 
 
 def _connect(memory: str | None, threads: int | None) -> tuple["duckdb.DuckDBPyConnection", str]:
@@ -217,5 +224,4 @@ def _open_spark(files: Sequence[Path], source: str) -> Scan:
         frame = session.read.parquet(*paths)
     else:
         frame = session.read.csv(paths, header=True, inferSchema=True, sep=delimiter)
-    named = files[0].name if len(files) == 1 else f"{source} ({len(files)} files)"
-    return as_scan(frame, source=named)
+    return as_scan(frame, source=_named(files, source))
