@@ -35,7 +35,7 @@ VARIES = 1e-9
 # A column is aliased when what the columns before it leave of it is below this part of its sd.
 _ALIASED = 1e-8
 # Sums of squares hold half the digits that rows do.
-_SUMMED = 1e-7
+_SUMMED = 1e-6
 # Rows worked on at a time where the whole would be a second copy of X.
 _BLOCK = 65_536
 
@@ -372,8 +372,8 @@ def _check_sums(design: Design, s: Sufficient) -> None:
             raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
         if work[k, k] <= _SUMMED**2 * cross[k, k]:
             raise DesignError(
-                f"the predictor {term!r} is a linear combination of the predictors before it; "
-                f"{remedy}"
+                f"the predictor {term!r} is a linear combination of the predictors before it, or "
+                f"so near to one that sums cannot tell; {remedy}"
             )
         work = work - np.outer(work[:, k], work[k]) / work[k, k]
 

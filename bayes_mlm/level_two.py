@@ -81,6 +81,10 @@ def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
     if s is None:
         return _rest(design.X[:, place], design.Z[:, effect], design.codes, design.J)
     x, z = place, s.p + effect
+    if not s.scatter[:, z, z].any() and not s.means[:, z].any():  # an intercept's: x itself
+        means = s.means[:, x] + s.centre[x]
+        away = np.sqrt(float(s.scatter[:, x, x].sum()) / s.n)
+        return means if away <= _SAME * float(np.abs(means).max()) else None
     means = s.means + s.centre
     products = {
         pair: s.scatter[:, pair[0], pair[1]] + s.counts * means[:, pair[0]] * means[:, pair[1]]
@@ -88,7 +92,7 @@ def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
     }
     known = products[z, z] > (_SAME**2) * float(products[z, z].max())
     ratio = products[z, x][known] / products[z, z][known]
-    mean = np.full(s.J, float(ratio.mean()))
+    mean = np.full(s.J, float(np.average(ratio, weights=s.counts[known])))
     mean[known] = ratio
     # What the effect's column, times a number a group, leaves of the other's squares.
     left = float((products[x, x] - mean * products[z, x])[known].sum())

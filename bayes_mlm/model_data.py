@@ -1,6 +1,6 @@
 """Get what a model is fitted to: rows that are read, or sums made where the rows lie."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -129,7 +129,8 @@ def _scan_of(source: Any, rows: Rows) -> Scan | None:
             return as_scan(read_data(source).columns_frame()) if rows == "sum" else None
         return open_data(source) if rows == "sum" or _is_large(str(source)) else None
     if rows == "sum":
-        return as_scan(source.columns_frame() if isinstance(source, Table) else source)
+        table = as_table(source) if isinstance(source, (Table, Mapping)) else None
+        return as_scan(source if table is None else table.columns_frame())
     if not is_scannable(source):
         return None
     scan = as_scan(source)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bayes_mlm.encoding.columns import INTERCEPT
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.marginal import LOG_2PI
 from bayes_mlm.reduced import reduce
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # A predictor whose spread within groups is below this part of its size is constant within them.
 CONSTANT_WITHIN = 1e-9
+# Share of the outcome's squares that residuals must have, for sums to tell it to six digits.
+_TOLD_BY_SUMS = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,12 +170,21 @@ def _solve(design: "Design") -> _Solution:
     from statsmodels.regression.linear_model import OLS
 
     _check(design, design.X, design.y)
-    result = OLS(design.y, design.X).fit()
+    # About the means, where there is an intercept to take them: a large offset costs no digits.
+    centre = np.zeros(design.p)
+    place = design.terms.index(INTERCEPT) if INTERCEPT in design.terms else None
+    if place is not None:
+        centre = design.X.mean(axis=0)
+        centre[place] = 0.0
+    result = OLS(design.y, design.X - centre).fit()
+    turn = np.eye(design.p)
+    if place is not None:
+        turn[place] -= centre
     constant, residual = int(result.k_constant), np.asarray(result.resid)
     total = design.y - design.y.mean() if constant else design.y
     return _Solution(
-        beta=np.asarray(result.params),
-        unscaled_cov=np.asarray(result.normalized_cov_params),
+        beta=turn @ np.asarray(result.params),
+        unscaled_cov=turn @ np.asarray(result.normalized_cov_params) @ turn.T,
         residual=residual,
         rss=float(residual @ residual),
         tss=float(total @ total),
@@ -180,7 +192,7 @@ def _solve(design: "Design") -> _Solution:
         n_own=0,
         intercepts=np.empty(0),
         intercepts_unscaled_var=np.empty(0),
-        condition_number=float(result.condition_number),
+        condition_number=float(np.linalg.cond(design.X)),
     )
 
 
@@ -256,12 +268,19 @@ def _solve_sums(design: "Design", s: Sufficient) -> _Solution:
     constant = own or bool(reduced.ones.any())
     _, sd = s.moments
     cov = turn @ inverse @ turn.T
+    rss, tss = yy - float(xy @ centred), s.n * float(sd[-1]) ** 2 if constant else yy
+    if rss <= _TOLD_BY_SUMS * tss:
+        raise EngineError(
+            "the predictors reproduce the outcome (all but) exactly, and sums hold too few digits "
+            "to tell what is left; check that the outcome is not among them, or keep the rows: "
+            'rows="keep" (--rows keep)'
+        )
     return _Solution(
         beta=centred if own else reduced.original_beta(centred),
         unscaled_cov=cov,
         residual=None,
-        rss=yy - float(xy @ centred),
-        tss=s.n * float(sd[-1]) ** 2 if constant else yy,
+        rss=rss,
+        tss=tss,
         n_constant=int(constant),
         n_own=s.J if own else 0,
         intercepts=s.means[:, -1] + s.centre[-1] - means @ centred if own else np.empty(0),

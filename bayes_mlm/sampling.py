@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 
-from bayes_mlm.data import Table, find_groups
+from bayes_mlm.data import Table, explain_absent, find_groups
+from bayes_mlm.data.columns import from_arrow
 from bayes_mlm.design import Design, GroupMeans, Ints
 from bayes_mlm.draws import Draws, Variable
 from bayes_mlm.encoding import encode
@@ -17,6 +17,8 @@ from bayes_mlm.fitted import Fit
 from bayes_mlm.kinds import replay
 from bayes_mlm.recovery import effects_of_groups
 from bayes_mlm.scan import Scan, as_scan, collect_rows, open_data
+from bayes_mlm.scan.checking import is_missing
+from bayes_mlm.scan.source import engine_errors, narrowed
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
@@ -139,9 +141,12 @@ def sample_table(
         places = _named(design, groups)
     scan = open_data(data) if isinstance(data, (str, Path)) else as_scan(data)
     table = collect_rows(_only(scan, design, places), design.encoding.columns_with(design.group))
-    if not np.array_equal(find_groups(table, design.group).labels, design.labels[places]):
+    found = find_groups(table, design.group)
+    same = np.array_equal(found.labels, design.labels[places])
+    if not same or not np.array_equal(found.sizes, design.group_sizes[places]):
         raise DataError(
-            f"{scan.source} has other groups than the data that were summed; give the same data"
+            f"{scan.source} has other groups, or other rows in them, than the data that were "
+            "summed; give the same data"
         )
     sample = "a random sample: " if groups is None else ""
     of = f"{places.size:,} of {design.J:,} groups, {table.n:,} of {design.n:,} rows"
@@ -179,13 +184,31 @@ def _choose_among(small: Ints, design: Design, n_groups: int, rng: np.random.Gen
 
 
 def _only(scan: Scan, design: Design, places: Ints) -> Scan:
-    """Keep the rows of some groups, in the engine that holds them."""
-    wanted = design.labels[places].tolist()
+    """Keep the whole rows of some groups, in the engine that holds them."""
     group = str(design.group)
-    prepared = scan.prepare(scan, design.encoding.columns_with(group))
-    kept = prepared.frame.filter(nw.col(group).is_in(wanted))
-    # Types are settled: what is fetched must not settle them anew from a part of the rows.
-    return replace(prepared, frame=kept, prepare=lambda same, _: same)
+    columns = design.encoding.columns_with(group)
+    absent = [name for name in columns if name not in scan.kinds]
+    if absent:
+        raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
+    kept = narrowed(scan.prepare(scan, columns), columns)
+    labels, column = design.labels[places].tolist(), kept.col(group)
+    if kept.kinds[group] == "text":
+        labels = _as_held(kept, group, set(labels))
+    elif group in kept.floats:
+        labels = list(map(float, labels))
+    with engine_errors(scan):
+        wanted = column.is_in(labels)
+        for name in columns:  # rows that miss a value were left out, or there are none
+            wanted &= ~is_missing(kept, name)
+        return replace(kept, frame=kept.frame.filter(wanted))
+
+
+def _as_held(scan: Scan, group: str, labels: set[str]) -> list[Any]:
+    """Give labels as the engine holds them: a date's label is text, and each writes its own."""
+    with engine_errors(scan):
+        held = scan.frame.select(label_=scan.col(group)).unique().collect("pyarrow").to_native()
+    values, texts = held.column("label_").to_pylist(), from_arrow(held.column("label_")).tolist()
+    return [value for value, text in zip(values, texts, strict=True) if text in labels]
 
 
 def _some_effects(design: Design, draws: Draws, places: Ints, rng: np.random.Generator) -> Draws:

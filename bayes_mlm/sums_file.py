@@ -28,6 +28,13 @@ from bayes_mlm.sufficient import FloatArray, Sufficient, merge
 FORMAT = 1
 ENDING = ".sums"
 _KEY = b"bayes_mlm_sums"
+_LABELS = {
+    "O": "text",
+    "b": "truth values",
+    "i": "whole numbers",
+    "u": "whole numbers",
+    "f": "decimal numbers",
+}
 # Groups written at a time.
 _BATCH = 50_000
 # Sources named in a note.
@@ -256,8 +263,14 @@ def _check_alike(one: Design, other: Design) -> None:
             f"{other.group!r} [{other.kind}]"
         )
     a, b = one.encoding, other.encoding
+    if [item.factor for item in a.levels] != [item.factor for item in b.levels]:
+        odd = {item.column for item in a.levels} ^ {item.column for item in b.levels}
+        raise DesignError(
+            f"cannot merge sums: {', '.join(map(repr, sorted(odd)))} holds categories in one and "
+            "numbers in the other; give the column one type everywhere"
+        )
     if a.levels != b.levels:
-        pairs = zip(a.levels, b.levels, strict=False)
+        pairs = zip(a.levels, b.levels, strict=True)
         first = next((x, y) for x, y in pairs if x != y)
         raise DesignError(
             f"cannot merge sums with different categories of {first[0].column!r}: "
@@ -275,9 +288,11 @@ def _check_alike(one: Design, other: Design) -> None:
             "cannot merge sums of a formula with within() or between(): further rows change the "
             "group means that the old rows were taken from; use the kind 'mundlak' or 'within'"
         )
-    if (one.labels.dtype.kind == "O") != (other.labels.dtype.kind == "O"):
+    kinds = [_LABELS[design.labels.dtype.kind] for design in (one, other)]
+    if one.group is not None and kinds[0] != kinds[1]:
         raise DesignError(
-            f"the labels of {one.group!r} are text in one and numbers in the other; convert them"
+            f"the labels of {one.group!r} are {kinds[0]} in one and {kinds[1]} in the other; give "
+            "them one type everywhere"
         )
 
 
@@ -295,10 +310,10 @@ def _columns(s: Sufficient) -> dict[str, Any]:
 
 def _distinct(s: Sufficient) -> tuple[list[int], list[int]]:
     """Find columns of X and Z with one name, and columns of ones, which hold nothing."""
-    names = [*s.terms, *s.effects, "(outcome)"]
+    names = [*s.terms, *s.effects, None]  # no column is called as the outcome is
     kept: list[int] = []
     place: list[int] = []
-    seen: dict[str, int] = {}
+    seen: dict[str | None, int] = {}
     for i, name in enumerate(names):
         constant = not s.means[:, i].any() and not s.scatter[:, i, i].any()
         if constant:

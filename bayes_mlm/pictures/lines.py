@@ -15,7 +15,7 @@ from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.fitted import Fit
 from bayes_mlm.formula.expressions import label
 from bayes_mlm.ols import OlsFit
-from bayes_mlm.pictures.roles import Roles, base_columns
+from bayes_mlm.pictures.roles import Roles, base_columns, base_values
 from bayes_mlm.rows_away import RowsAway
 from bayes_mlm.summary import shortest_interval
 
@@ -213,33 +213,51 @@ def _column(
     rows: Rows | None,
     side: int | None,
 ) -> Floats:
-    if design.summed is not None:
-        return _along_sums(design, roles, column, x, side)
-    return _along(design, roles, column, design.X[:, design.terms.index(term)], x, rows, side)
+    place = design.terms.index(term)
+    own = None if design.summed is not None else design.X[:, place]
+    return _along(design, roles, column, own, x, rows, side)
 
 
 def _along(
     design: Design,
     roles: Roles,
     column: Column,
-    values: Floats,
+    values: Floats | None,
     x: Floats,
     rows: Rows | None,
     side: int | None,
 ) -> Floats:
     """Give a column along x: a product of the slope, the split and a rest at its mean.
 
-    The rest is what is left of the column's values by row when the other two are divided out.
+    The mean is that of the rest's own column, over the rows (of groups where the split's factor is
+    not zero). Where it has no column, it is what is left of `values` by row when the other two are
+    divided out; sums by group do not tell that.
     """
     factors = [label(factor) for factor, _ in column.parts]
-    divisor, wanted = np.ones(design.n), np.ones_like(x)
-    if roles.slope in factors:
-        divisor, wanted = divisor * _slope_values(design, roles), wanted * x
-    if side is not None and roles.split_name in factors:
-        place = column.parts[factors.index(str(roles.split_name))][1]
-        value = _split_value(design, roles, place)
+    wanted, divided = np.ones_like(x), np.ones(design.J)
+    slopes = roles.slope in factors
+    if slopes:
+        wanted = wanted * x
+    splits = side is not None and roles.split_name in factors
+    if splits:
+        value = _split_value(design, roles, column.parts[factors.index(str(roles.split_name))][1])
         assert roles.side is not None  # for mypy: there is a split
-        divisor, wanted = divisor * value(roles.side[design.codes]), wanted * value(np.array(side))
+        wanted, divided = wanted * value(np.array(side)), value(roles.side)
+    taken = {roles.slope if slopes else None, roles.split_name if splits else None}
+    rest = tuple(part for part in column.parts if label(part[0]) not in taken)
+    if column.parts and not rest:
+        return wanted
+    if not slopes and not splits:
+        return wanted * _own_mean(design, column, values, rows)
+    known = {frozenset(one.parts): one.name for one in base_columns(design)}
+    name = known.get(frozenset(rest))
+    if name is not None:
+        return wanted * _mean_where(design, name, divided != 0.0, rows)
+    if values is None:
+        RowsAway(column.name).refuse()
+    divisor = divided[design.codes]
+    if slopes:
+        divisor = divisor * _slope_values(design, roles)
     used = np.abs(divisor) > 0.0
     if rows is not None:
         used &= rows
@@ -248,32 +266,24 @@ def _along(
     return np.asarray(wanted * float((values[used] / divisor[used]).mean()))
 
 
-def _along_sums(
-    design: Design, roles: Roles, column: Column, x: Floats, side: int | None
-) -> Floats:
-    """Give a column along x where the rows were summed; its rest must have a column of its own."""
-    wanted, sizes = np.ones_like(x), design.group_sizes.astype(np.float64)
-    rest = []
-    for factor, place in column.parts:
-        name = label(factor)
-        if name == roles.slope:
-            wanted = wanted * x
-        elif side is not None and name == roles.split_name:
-            value = _split_value(design, roles, place)
-            assert roles.side is not None  # for mypy: there is a split
-            wanted = wanted * value(np.array(side))
-            sizes = np.where(value(roles.side) != 0.0, sizes, 0.0)
-        else:
-            rest.append((factor, place))
-    if not rest:
-        return wanted
-    own = {frozenset(one.parts): one.name for one in base_columns(design)}.get(frozenset(rest))
-    if own is not None and design.base is None:
-        return np.asarray(wanted * column_moments(design).x_mean[design.terms.index(own)])
-    if own is None or design.base is None or not sizes.any():
-        RowsAway(column.name).refuse()
-    means = design.base.means[:, design.base.terms.index(own)]
-    return np.asarray(wanted * float(sizes @ means / sizes.sum()))
+def _own_mean(design: Design, column: Column, values: Floats | None, rows: Rows | None) -> float:
+    """Give the mean of a column as the kind lays it out: of deviations, nothing."""
+    if values is not None:
+        return float((values if rows is None else values[rows]).mean())
+    place = design.terms.index(_laid_out(design, column.name))
+    return float(column_moments(design).x_mean[place])
+
+
+def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> float:
+    """Give the mean of a column of the formula over the rows of some groups, in its own units."""
+    if rows is not None or design.base is None:
+        if design.summed is not None:
+            return float(column_moments(design).x_mean[design.terms.index(name)])
+        used = kept[design.codes] if rows is None else kept[design.codes] & rows
+        return float(base_values(design, name)[used].mean()) if used.any() else 0.0
+    sizes = np.where(kept, design.group_sizes, 0).astype(np.float64)
+    means = design.base.means[:, design.base.terms.index(name)]
+    return float(sizes @ means / sizes.sum()) if sizes.any() else 0.0
 
 
 def _split_value(

@@ -50,14 +50,14 @@ def notes_on_outcome(scan: Scan, name: str, stats: ColumnStats) -> tuple[str, ..
     low, high = stats.raw[name]
     if high - low != 1.0:  # others are not coded as 0 and 1, or 1 and 2; asking costs a pass
         return ()
-    value = nw.col(name).cast(nw.Float64)
+    value = scan.col(name).cast(nw.Float64)
     other = collect_row(scan, {"other": count((value != low) & (value != high))})["other"]
     return () if other else (two_values(name, low, high),)
 
 
 def is_missing(scan: Scan, name: str) -> nw.Expr:
     """Tell in which rows a column misses a value: null, or not a number."""
-    column = nw.col(name)
+    column = scan.col(name)
     return column.is_null() | column.is_nan() if name in scan.floats else column.is_null()
 
 
@@ -94,7 +94,6 @@ def check_columns(
         found |= _count_faults(scan, names, numeric, columns, guards)
         _refuse_faults(scan, names, numeric, columns, guards, found)
     raw = {name: (found[f"low{k}"], found[f"high{k}"]) for k, name in enumerate(numeric)}
-    _refuse_constant(names, group, raw)
     places = dict(enumerate(columns))
     return ColumnStats(
         n=n,
@@ -117,12 +116,13 @@ def _look(
     """
     asked: dict[str, nw.Expr] = {"n": nw.len()}
     for k, name in enumerate(names):
-        asked[f"there{k}"] = nw.col(name).count()
+        asked[f"there{k}"] = scan.col(name).count()
     for k, name in enumerate(numeric):
-        value = nw.col(name).cast(nw.Float64)
+        value = scan.col(name).cast(nw.Float64)
         asked[f"low{k}"], asked[f"high{k}"] = value.min(), value.max()
-        if name in scan.floats and name not in columns:
-            asked[f"raw{k}"] = value.mean()
+    for k, name in enumerate(names):
+        if name in scan.floats and name not in columns:  # NaN is no end to every engine
+            asked[f"raw{k}"] = scan.col(name).mean()
     for k, guard in enumerate(guards):
         asked[f"broken{k}"] = count(guard.broken)
     for k, value in enumerate(columns.values()):
@@ -152,7 +152,7 @@ def _count_faults(
     for k, name in enumerate(names):
         asked[f"missing{k}"] = count(is_missing(scan, name))
     for k, name in enumerate(numeric):
-        asked[f"infinite{k}"] = count(_infinite(nw.col(name).cast(nw.Float64)))
+        asked[f"infinite{k}"] = count(_infinite(scan.col(name).cast(nw.Float64)))
     for k, guard in enumerate(guards):
         asked[f"broken{k}"] = count(guard.broken)
     for k, value in enumerate(columns.values()):
@@ -172,7 +172,7 @@ def _refuse_faults(
     _refuse_missing(scan, names, found, n)
     for k, name in enumerate(numeric):
         if found[f"infinite{k}"]:
-            where = _where(scan, _infinite(nw.col(name).cast(nw.Float64)))
+            where = _where(scan, _infinite(scan.col(name).cast(nw.Float64)))
             raise DataError(
                 f"column {name!r} of {scan.source} has {_counted(found[f'infinite{k}'])} infinite "
                 f"value(s){where}; correct them, or make them missing and drop them with "
@@ -232,9 +232,10 @@ def _where(scan: Scan, condition: nw.Expr) -> str:
     return f" ({Path(counts[0][1]).name}{more})"
 
 
-def _refuse_constant(
+def refuse_constant(
     names: Sequence[str], group: str | None, raw: Mapping[str, tuple[float, float]]
 ) -> None:
+    """Refuse an outcome (the first) or a predictor with one value in all rows."""
     for k, name in enumerate(names):
         if name == group or name not in raw:
             continue
@@ -282,29 +283,43 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
 
 def check_levels(scan: Scan, group: str, names: Sequence[str]) -> None:
     """Check that columns declared to be properties of the group are constant within it."""
-    if not names:
-        return
-    ends = [
-        end
-        for k, name in enumerate(names)
-        for end in (nw.col(name).min().alias(f"low{k}"), nw.col(name).max().alias(f"high{k}"))
-    ]
-    extent = collect(scan, scan.frame.group_by(group).agg(*ends))
-    for k, name in enumerate(names):
-        low, high = extent[f"low{k}"], extent[f"high{k}"]
-        if low.dtype == object:
-            varying = np.flatnonzero(low != high)
-        else:
-            tolerance = max(
-                _OF_RANGE * float(high.max() - low.min()),
-                _OF_SIZE * float(max(abs(low.min()), abs(high.max()))),
-            )
-            varying = np.flatnonzero(high.astype(np.float64) - low > tolerance)
-        if varying.size:
-            first = varying[0]
+    for name in names:
+        look = _varying_text if scan.kinds[name] == "text" else _varying_numbers
+        many, varying, example = look(scan, group, name)
+        if varying:
             raise DataError(
-                f"{name!r} was declared constant within {group!r} but varies in {varying.size} of "
-                f"{low.size} groups ({label_text(extent[group][first])}: "
-                f"{label_text(low[first])}, {label_text(high[first])}); correct the values, or do "
-                "not declare it"
+                f"{name!r} was declared constant within {group!r} but varies in {varying} of "
+                f"{many} groups ({example}); correct the values, or do not declare it"
             )
+
+
+def _varying_text(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
+    """Count the groups, and those that have two texts or more; give one of them."""
+    pairs = scan.frame.select(group_=scan.col(group), value_=scan.col(name)).unique()
+    found = collect(scan, pairs.group_by("group_").agg(nw.len().alias("n")))
+    varying = np.flatnonzero(found["n"] > 1)
+    example = ""
+    if varying.size:
+        first = varying[0]
+        example = f"{label_text(found['group_'][first])}: {found['n'][first]} different"
+    return int(found["n"].size), int(varying.size), example
+
+
+def _varying_numbers(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
+    """Count the groups, and those in which numbers differ by more than rounding; give one."""
+    column = scan.col(name).cast(nw.Float64)
+    rows = scan.frame.select(group_=scan.col(group), value_=column)
+    ends = (nw.col("value_").min().alias("low"), nw.col("value_").max().alias("high"))
+    found = collect(scan, rows.group_by("group_").agg(*ends))
+    low, high = found["low"], found["high"]
+    tolerance = max(
+        _OF_RANGE * float(high.max() - low.min()),
+        _OF_SIZE * float(max(abs(low.min()), abs(high.max()))),
+    )
+    varying = np.flatnonzero(high - low > tolerance)
+    example = ""
+    if varying.size:
+        first = varying[0]
+        ends_text = f"{label_text(low[first])}, {label_text(high[first])}"
+        example = f"{label_text(found['group_'][first])}: {ends_text}"
+    return int(low.size), int(varying.size), example

@@ -20,14 +20,17 @@ from bayes_mlm.scan.checking import (
     check_levels,
     complete,
     notes_on_outcome,
+    refuse_constant,
 )
 from bayes_mlm.scan.expressions import Guard, Written, product, write
 from bayes_mlm.scan.learning import Learned, known_levels, learn, level_indicator, replay_on
-from bayes_mlm.scan.source import Scan, as_scan
+from bayes_mlm.scan.source import Scan, as_scan, narrowed
 from bayes_mlm.scan.sums import Columns, sum_by_group
 from bayes_mlm.sufficient import Sufficient
 
 INTERCEPT = "Intercept"
+# Engines that hold what is no frame of Python's.
+_OUTSIDE = ("duckdb", "pyspark")
 SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sample of groups"
 
 
@@ -94,6 +97,8 @@ def sum_rows(
     (7185, 160, 0.1141)
     """
     scan = as_scan(data)
+    if not isinstance(formula, (str, Formula)):
+        raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     if group is not None and parsed.group is not None and group != parsed.group:
         raise DesignError(
@@ -136,7 +141,7 @@ def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
     absent = [name for name in asked.columns if name not in scan.kinds]
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
-    scan = scan.prepare(scan, asked.columns)
+    scan = narrowed(scan.prepare(scan, asked.columns), asked.columns)
     if asked.missing not in ("error", "drop"):
         raise DataError(f'missing={asked.missing!r} is not known; give "error" or "drop"')
     if asked.missing == "error":
@@ -148,6 +153,8 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     encoding, scan = learned.encoding, learned.scan
     written = _write_columns(learned)
     stats = check_columns(scan, asked.columns, asked.group, written.plain, written.guards)
+    if estimable:  # a part of the rows may well have one value
+        refuse_constant(asked.formula.columns, asked.group, stats.raw)
     outcome = asked.formula.outcome.columns[0]
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
     terms, effects = encoding.terms, encoding.effects
@@ -163,7 +170,8 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     base = None
     if asked.group is not None:
         base = group_means(summed, terms)
-    notes = (*notes, f"rows of {scan.source} ({scan.engine}){SUMMED_NOTE}")
+    engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
+    notes = (*notes, f"rows of {scan.source}{engine}{SUMMED_NOTE}")
     found = Design(
         **rows_away(),
         labels=summed.labels,

@@ -53,6 +53,18 @@ class _Elementwise:
     needs: str
 
 
+def _log1p(x: nw.Expr) -> nw.Expr:
+    """Give log(1 + x) to full precision also near 0, which engines have no function for.
+
+    What rounding takes from 1 + x it takes from both logarithm and difference (Kahan's method;
+    Higham 2002, Accuracy and Stability of Numerical Algorithms, 2nd ed., sec. 1.14.1).
+    """
+    rounded = x + 1.0
+    near = rounded == 1.0
+    gap = nw.when(near).then(nw.lit(1.0)).otherwise(rounded - 1.0)
+    return nw.when(near).then(x).otherwise(rounded.log() * x / gap)
+
+
 _ELEMENTWISE: Mapping[str, _Elementwise] = MappingProxyType(
     {
         "log": _Elementwise(lambda x: x.log(), lambda x: x > 0, "values above 0"),
@@ -60,8 +72,8 @@ _ELEMENTWISE: Mapping[str, _Elementwise] = MappingProxyType(
         "log10": _Elementwise(
             lambda x: x.log() / math.log(10.0), lambda x: x > 0, "values above 0"
         ),
-        "log1p": _Elementwise(lambda x: (x + 1.0).log(), lambda x: x > -1, "values above -1"),
-        "exp": _Elementwise(lambda x: x.exp(), lambda x: x < 709.0, "values below 709"),
+        "log1p": _Elementwise(_log1p, lambda x: x > -1, "values above -1"),
+        "exp": _Elementwise(lambda x: x.exp(), lambda x: x < 709.78, "values below 709"),
         "sqrt": _Elementwise(lambda x: x.sqrt(), lambda x: x >= 0, "values of 0 or more"),
         "abs": _Elementwise(lambda x: x.abs(), None, ""),
     }
@@ -108,7 +120,7 @@ def number_of(scan: Scan, name: str) -> nw.Expr:
             f"column {name!r} of {scan.source} is text where a number is needed; correct its "
             "values, or use it by itself, as categories"
         )
-    return nw.col(name).cast(nw.Float64)
+    return scan.col(name).cast(nw.Float64)
 
 
 def write(expression: Expression, scan: Scan, known: Constants) -> Written:

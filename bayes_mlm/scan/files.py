@@ -12,7 +12,7 @@ from bayes_mlm.data.reading import read_names
 from bayes_mlm.errors import DataError
 from bayes_mlm.scan.finding import PARQUET, find_files, suffix_of
 from bayes_mlm.scan.schemas import check_schemas, damaged_file
-from bayes_mlm.scan.source import Scan, as_scan
+from bayes_mlm.scan.source import FILE, Scan, as_scan
 from bayes_mlm.scan.texts import settle_types
 
 if TYPE_CHECKING:
@@ -140,8 +140,10 @@ def _open_parquet(
     connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], named: str, limit: str
 ) -> Scan:
     differ = check_schemas(files)
-    relation = connection.read_parquet(
-        [str(file) for file in files], filename=len(files) > 1, union_by_name=differ
+    own = f"filename = '{FILE}', " if len(files) > 1 else ""
+    listed = ", ".join(f"'{_quoted(str(file))}'" for file in files)
+    relation = connection.sql(
+        f"from read_parquet([{listed}], {own}union_by_name = {differ}, hive_partitioning = false)"
     )
     return _scan(connection, relation, named, files, limit)
 
@@ -167,6 +169,7 @@ def _open_csv(
 ) -> Scan:
     delimiter = _delimiter(files[0])
     names = _common_names(files, delimiter)
+    _refuse_alike(names, files[0])
     relation = connection.read_csv(
         [str(file) for file in files],
         header=True,
@@ -176,10 +179,25 @@ def _open_csv(
         # Nothing is guessed from the first rows: every column is text until all are looked at.
         auto_detect=False,
         columns=dict.fromkeys(names, "VARCHAR"),
-        filename=len(files) > 1,
+        filename=FILE if len(files) > 1 else False,
+        hive_partitioning=False,
     )
     scan = _scan(connection, relation, named, files, limit)
     return replace(scan, prepare=settle_types)
+
+
+def _refuse_alike(names: Sequence[str], file: Path) -> None:
+    """Refuse names that DuckDB cannot tell apart."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise DataError(
+                f"{file.name} has columns {other!r} and {name!r}, which differ in case alone, and "
+                "DuckDB does not tell them apart; rename one"
+            )
+        if not name:
+            raise DataError(f"{file.name} has a column without a name; name it in its first line")
 
 
 def _delimiter(file: Path) -> str:

@@ -120,7 +120,9 @@ def _check_independent(formula: Formula, categorical: list[Factor]) -> None:
 
 def _levels(factor: Factor, scan: Scan) -> Levels:
     column = factor.columns[0]
-    own = nw.col(column) if scan.kinds[column] != "text" else nw.col(column).cast(nw.String)
+    own = scan.col(column)
+    if scan.kinds[column] == "text":
+        own = own.cast(nw.String)
     distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
     values = collect(scan, distinct)["level"].tolist()
     found = tuple(sorted(value for value in values if not _is_missing(value)))
@@ -140,7 +142,7 @@ def _levels(factor: Factor, scan: Scan) -> Levels:
 def _check_known(levels: Levels, scan: Scan) -> None:
     """Refuse a category that is not among those known: its rows would count as the first."""
     column, text = levels.column, isinstance(levels.levels[0], str)
-    own = nw.col(column).cast(nw.String) if text else number_of(scan, column)
+    own = scan.col(column).cast(nw.String) if text else number_of(scan, column)
     distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
     values = [v for v in collect(scan, distinct)["level"].tolist() if not _is_missing(v)]
     known = set(levels.levels)
@@ -161,14 +163,14 @@ def _is_missing(value: Any) -> bool:
 def _centring(text: str, call: Call, scan: Scan, known: Constants) -> Centring:
     value = write(call.argument, scan, known).value
     found = collect_row(scan, {"mean": value.mean(), "low": value.min(), "high": value.max()})
-    # The sd about the mean found: an offset costs no digits.
-    spread = collect_row(
-        scan, {"square": ((value - found["mean"]) * (value - found["mean"])).mean(), "n": nw.len()}
-    )
-    n = spread["n"]
+    # What is left about the mean found: a large offset costs neither mean nor sd its digits.
+    left = value - found["mean"]
+    more = collect_row(scan, {"mean": left.mean(), "square": (left * left).mean(), "n": nw.len()})
+    n = more["n"]
     varies = n > 1 and found["high"] > found["low"]
-    sd = float(np.sqrt(spread["square"] * n / (n - 1))) if varies else 0.0
-    return Centring(expression=text, mean=found["mean"], sd=sd)
+    square = max(more["square"] - more["mean"] ** 2, 0.0)
+    sd = float(np.sqrt(square * n / (n - 1))) if varies else 0.0
+    return Centring(expression=text, mean=found["mean"] + more["mean"], sd=sd)
 
 
 def _mean_name(place: int) -> str:
@@ -183,16 +185,18 @@ def _join_means(
         raise FormulaError(f"{label(call)} groups by {by!r}, which is no column of {scan.source}")
     name = _mean_name(place)
     value = write(call.argument, scan, known).value
+    key = f"{name}key_"
     means = (
-        scan.frame.select(nw.col(by), value_=value)
-        .group_by(by)
+        scan.frame.select(scan.col(by).alias(key), value_=value)
+        .group_by(key)
         .agg(nw.col("value_").mean().alias(name))
     )
     found = collect(scan, means)
-    labels = found[by].tolist()
+    labels = found[key].tolist()
     order = sorted(range(len(labels)), key=lambda k: (labels[k] is None, labels[k]))
     order = [k for k in order if not _is_missing(labels[k])]
-    joined = replace(scan, frame=scan.frame.join(means, on=by, how="left"))
+    frame = scan.frame.join(means, left_on=scan.aliases[by], right_on=key, how="left")
+    joined = replace(scan, frame=frame)
     return joined, LevelMeans(
         expression=text,
         group=by,
@@ -203,7 +207,7 @@ def _join_means(
 
 def level_indicator(levels: Levels, place: int, scan: Scan) -> nw.Expr:
     """Give 1 in the rows of one category, else 0."""
-    column = nw.col(levels.column)
+    column = scan.col(levels.column)
     if scan.kinds[levels.column] == "text":
         return (column.cast(nw.String) == str(levels.levels[place])).cast(nw.Float64)
     wanted = float(levels.levels[place])

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import narwhals as nw
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from bayes_mlm.data import Column
 from bayes_mlm.data.columns import from_arrow
-from bayes_mlm.data.table import Table, checked_names, explain_absent
+from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
 from bayes_mlm.errors import DataError
 
 type ColumnKind = Literal["number", "truth", "text"]
 type Frame = nw.LazyFrame[Any]
 # The column of file names that a scan of several files carries, for messages.
-FILE = "filename"
+FILE = "bayes_mlm_file"
 # Seconds between two looks at the progress of a query.
 _EVERY = 0.2
 
@@ -51,6 +51,8 @@ class Scan:
         Gives how far the running query is, in per cent, or less than 0.
     tell : callable or None
         Told of that a few times a second.
+    aliases : mapping of str to str
+        What the frame calls the columns, once it was narrowed to those that are needed.
     """
 
     frame: Frame
@@ -58,11 +60,16 @@ class Scan:
     engine: str
     kinds: Mapping[str, ColumnKind]
     floats: frozenset[str]
+    prepare: Callable[["Scan", Sequence[str]], "Scan"]
     files: tuple[str, ...] = ()
     explain: Callable[[Exception], str | None] = field(default=lambda _: None)
-    prepare: Callable[["Scan", Sequence[str]], "Scan"] = field(default=lambda scan, _: scan)
     progress: Callable[[], float] | None = None
     tell: Callable[[float], None] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def col(self, name: str) -> nw.Expr:
+        """Give a column of the table by its own name, whatever the frame calls it."""
+        return nw.col(self.aliases.get(name, name))
 
     def __repr__(self) -> str:
         """Say what is scanned, by what."""
@@ -119,8 +126,11 @@ def as_scan(
         return data
     kind = type(data)
     named = source or f"{kind.__module__.split('.')[0].lstrip('_')}.{kind.__qualname__}"
+    in_memory = False
     try:
-        frame = nw.from_native(data).lazy()
+        given = nw.from_native(data)
+        in_memory = isinstance(given, nw.DataFrame)
+        frame = given.lazy()
     except TypeError as error:
         raise DataError(
             f"cannot scan {named}; give a DuckDB relation, a PySpark, polars, pandas or pyarrow "
@@ -135,6 +145,7 @@ def as_scan(
         kinds={},
         floats=frozenset(),
         explain=explain,
+        prepare=_as_it_is,
     )
     with engine_errors(scan):
         schema = dict(frame.collect_schema())
@@ -147,7 +158,40 @@ def as_scan(
         floats=frozenset(name for name, dtype in schema.items() if dtype.is_float()),
         files=files,
         explain=explain,
+        prepare=_read_as_rows(data) if in_memory else _as_it_is,
     )
+
+
+def _as_it_is(scan: Scan, _: Sequence[str]) -> Scan:
+    return scan
+
+
+def _read_as_rows(data: Any) -> Callable[[Scan, Sequence[str]], Scan]:
+    """Make what takes columns of a frame in memory as `as_table` does: one type, one label."""
+
+    def read(scan: Scan, names: Sequence[str]) -> Scan:
+        frame = as_table(data, columns=names).columns_frame()
+        found = as_scan(frame, source=scan.source)
+        return replace(found, prepare=_as_it_is, tell=scan.tell)
+
+    return read
+
+
+def narrowed(scan: Scan, names: Sequence[str]) -> Scan:
+    """Keep the columns that are needed, under names that no engine stumbles over.
+
+    The names of a table may hold dots, differ in case alone, or be those that queries here use.
+    """
+    aliases = {name: f"column{k}_" for k, name in enumerate(names)}
+    file = [FILE] if scan.files else []
+    columns = {}
+    for name, alias in aliases.items():
+        column = nw.col(name)
+        # -0.0 is another key than 0.0 to some engines.
+        columns[alias] = column + 0.0 if name in scan.floats else column
+    with engine_errors(scan):
+        frame = scan.frame.select(*file, **columns)
+    return replace(scan, frame=frame, aliases=aliases, prepare=_as_it_is)
 
 
 def _kind(dtype: nw.dtypes.DType) -> ColumnKind:
@@ -221,7 +265,10 @@ def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
     scan = scan.prepare(scan, names)
-    columns = collect(scan, scan.frame.select(*names))
+    if not scan.aliases:
+        scan = narrowed(scan, names)
+    fetched = collect(scan, scan.frame.select(*(scan.aliases[name] for name in names)))
+    columns = {name: fetched[scan.aliases[name]] for name in names}
     n = len(next(iter(columns.values())))
     if n == 0:
         raise DataError(f"{scan.source} has no rows; columns: {', '.join(names)}")

@@ -102,7 +102,7 @@ def _centred(columns: Columns, values: tuple[nw.Expr, ...]) -> dict[str, nw.Expr
 
 def _query(scan: Scan, columns: Columns, group: str | None, watched: tuple[int, ...]) -> Frame:
     m = len(columns.values)
-    keys = {} if group is None else {_GROUP: nw.col(group)}
+    keys = {} if group is None else {_GROUP: scan.col(group)}
     rows = scan.frame.select(**keys, **_centred(columns, columns.values))
     products = {
         f"p{i}_{j}_": nw.col(f"x{i}_") * nw.col(f"x{j}_") for i in range(m) for j in range(i + 1)
@@ -133,7 +133,7 @@ def _same_ends(found: Mapping[str, Column], places: Sequence[int], order: IntArr
 def _seem_constant(scan: Scan, columns: Columns, group: str) -> tuple[int, ...]:
     """Guess from a few rows which columns take one value in some groups, for sums to look at."""
     few = scan.frame.head(_FEW).select(
-        nw.col(group).alias(_GROUP), **_centred(columns, columns.values)
+        scan.col(group).alias(_GROUP), **_centred(columns, columns.values)
     )
     places = range(len(columns.values))
     ends = few.group_by(_GROUP).agg(nw.len().alias("n_"), *_ends(places))
@@ -202,7 +202,7 @@ def _settle(scan: Scan, columns: Columns, group: str, found: _Sums, suspects: In
 def _constant(scan: Scan, columns: Columns, group: str, suspects: IntArray) -> Flags:
     """Tell in which groups (J,) each suspect (k,) takes one value."""
     chosen = {f"x{i}_": columns.values[i] for i in suspects.tolist()}
-    rows = scan.frame.select(nw.col(group).alias(_GROUP), **chosen)
+    rows = scan.frame.select(scan.col(group).alias(_GROUP), **chosen)
     extent = collect(scan, rows.group_by(_GROUP).agg(*_ends(suspects.tolist())))
     _, order = as_labels(extent[_GROUP])
     return _same_ends(extent, suspects.tolist(), order)
@@ -210,7 +210,7 @@ def _constant(scan: Scan, columns: Columns, group: str, suspects: IntArray) -> F
 
 def _about_group_means(scan: Scan, columns: Columns, group: str, found: _Sums) -> _Sums:
     """Sum the scatter about each group's own means, which are joined on: no digits are lost."""
-    rows = scan.frame.select(nw.col(group).alias(_GROUP), **_centred(columns, columns.values))
+    rows = scan.frame.select(scan.col(group).alias(_GROUP), **_centred(columns, columns.values))
     m = len(columns.values)
     means = rows.group_by(_GROUP).agg(*(nw.col(f"x{i}_").mean().alias(f"m{i}_") for i in range(m)))
     away = rows.join(means, on=_GROUP, how="left").select(

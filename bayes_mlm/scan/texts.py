@@ -14,38 +14,55 @@ from bayes_mlm.scan.source import FILE, Scan, as_scan, engine_errors
 # Text that is mostly numbers may still be categories, if it has few levels.
 _FEW_LEVELS = 20
 _WHOLE = r"[+-]?[0-9]+"
-_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?[iI]nf(inity)?"
-# 00123 and 0x1F are labels; so are whole numbers that no 64 bits hold.
-_LABEL = r"[+-]?0([0-9]+|[xX].*)|[+-]?[0-9]{19,}"
+_NUMBER = (
+    r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?"
+)
+# 00123 and 0x1F are labels; so are whole numbers, and nothing else, that no 64 bits hold.
+_LABEL = r"[+-]?0([0-9]+|[xX].*)"
+# What trim() leaves at the ends, and Arrow's reader takes away (Unicode's White_Space).
+_SPACES = [9, 10, 11, 12, 13, 32, 133, 160, 5760, *range(8192, 8203), 8232, 8233, 8239, 8287, 12288]
 _TRUTH = ("true", "True", "TRUE", "false", "False", "FALSE")
 
 
 def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
     """Convert the columns named from text to what they hold; they are the only ones kept."""
+    return _settle(scan, names, odd_spaces=False)
+
+
+def _settle(scan: Scan, names: Sequence[str], *, odd_spaces: bool) -> Scan:
+    """Convert columns; the slow way about blanks only where there are some other than spaces."""
     relation: Any = nw.to_native(scan.frame)
+    spaces = " || ".join(f"chr({code})" for code in _SPACES) if odd_spaces else "' '"
     missing = ", ".join(f"'{text}'" for text in MISSING_TEXTS)
     cleaned = {name: f"nullif_{k}" for k, name in enumerate(names)}
 
     def clean(name: str) -> str:
         quoted = '"' + name.replace('"', '""') + '"'
-        return f"(case when trim({quoted}) in ({missing}) then null else trim({quoted}) end)"
+        trimmed = f"trim({quoted}, {spaces})" if odd_spaces else f"trim({quoted})"
+        return f"(case when {trimmed} in ({missing}) then null else {trimmed} end)"
 
     file = f", {FILE}" if scan.files else ""
     texts = relation.project(", ".join(f"{clean(n)} as {cleaned[n]}" for n in names) + file)
-    flags = []
+    flags, codes = [], f"({', '.join(map(str, _SPACES))})"
     for alias in cleaned.values():
         flags += [
             f"count({alias})",
             f"count_if(regexp_full_match({alias}, '{_WHOLE}'))",
             f"count_if(regexp_full_match({alias}, '{_NUMBER}'))",
             f"count_if(regexp_full_match({alias}, '{_LABEL}'))",
+            f"count_if(regexp_full_match({alias}, '{_WHOLE}') "
+            f"and try_cast({alias} as bigint) is null)",
+            f"count_if(unicode({alias}) in {codes} or unicode(right({alias}, 1)) in {codes})",
             f"count_if({alias} in ({', '.join(map(repr, _TRUTH))}))",
         ]
     with engine_errors(scan):
         found = texts.aggregate(", ".join(flags)).fetchall()[0]
     types = {}
     for k, name in enumerate(names):
-        present, whole, number, label, truth = found[5 * k : 5 * k + 5]
+        present, whole, number, label, huge, spaced, truth = found[7 * k : 7 * k + 7]
+        if spaced and not odd_spaces:
+            return _settle(scan, names, odd_spaces=True)
+        label = label or (huge if whole == present else 0)
         if present == 0 or (number == present and not label):
             types[name] = "bigint" if present and whole == present else "double"
         elif truth == present:
