@@ -54,7 +54,7 @@ def bare(path, repeats):
     sums = [f"sum({a})" for a in COLUMNS]
     sums += [f"sum({a} * {b})" for k, a in enumerate(COLUMNS) for b in COLUMNS[: k + 1]]
     query = f"select g, count(*), {', '.join(sums)} from '{path}/*.parquet' group by g"
-    seconds, found = timed(lambda: connection.execute(query).to_arrow_table(), repeats)
+    seconds, found = timed(lambda: connection.sql(query).to_arrow_table(), repeats)
     return {"groups": found.num_rows, "seconds": seconds}
 
 
