@@ -115,9 +115,18 @@ def write_comparison(folder: Path, found: "ModelComparison") -> tuple[Path, ...]
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that is a file, before anything is computed for it."""
+    """Refuse a folder that is a file or cannot be written, before anything is computed for it."""
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"--out {str(folder)!r} is a file; give a folder")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=there):  # the one sure way to tell, as root too
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"cannot write to {str(folder)!r} ({str(there)!r}: {error.strerror}); "
+            "choose another --out"
+        ) from error
 
 
 @contextmanager
