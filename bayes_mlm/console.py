@@ -276,6 +276,12 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
         f"no place {BY[criterion]} for {', '.join(models)}: {note}"
         for (criterion, note), models in without.items()
     ]
+    if any(row.p is not None for row in found.rows):
+        lines.append(
+            "- elpd: log density of what was left out, summed, higher is better; p: how much higher "
+            "with it left in, the effective number of parameters; k-hat: above 0.7 the weights that "
+            "stand in for a refit are not to be believed (Vehtari et al. 2017, 2024)"
+        )
     lines += [f"- {caution}" for caution in found.cautions]
     if found.verdict.ok:
         return [*lines, f"{_sign(True)} every fit, and every k-hat and Monte Carlo error"]
