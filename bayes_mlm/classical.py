@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def fit_classical(
     Parameters
     ----------
     design : Design
-        Laid out for its kind.
+        Laid out for its kind. Where its rows are a sample's, the fit is that of all the data.
     mass : float
         Coverage of the intervals.
     check, statistics
@@ -55,9 +56,25 @@ def fit_classical(
     6.0856
     """
     check_mass(mass)
+    if design.sample_of is not None:
+        return _of_sample(design, fit_classical(design.whole, mass=mass))
     if has_random_effects(design) or design.residual is not None:
         return fit_reml(design, level=mass, check=check, statistics=statistics)
     return fit_ols(design, level=mass)
+
+
+def _of_sample(design: Design, fit: Classical) -> Classical:
+    """Keep what is a group's own for the groups of a sample; the estimates stay those of all."""
+    if isinstance(fit, RemlFit):
+        return fit.of_groups(design.labels)
+    if not fit.group_intercepts.size:
+        return fit
+    places = np.searchsorted(design.whole.labels, design.labels)
+    return replace(
+        fit,
+        group_intercepts=fit.group_intercepts[places],
+        group_intercepts_se=fit.group_intercepts_se[places],
+    )
 
 
 def summarise_classical(

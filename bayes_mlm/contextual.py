@@ -181,7 +181,8 @@ def contextual_effects(
             "OLS fit use contextual_effects_classical(fit, design)"
         )
     check_mass(mass)
-    pairs, left_out = _found(fit.design, means)
+    design = fit.design.whole
+    pairs, left_out = _found(design, means)
     draws = fit.draws["beta"].reshape(-1, fit.design.p)
     rows = []
     for pair in pairs:
@@ -206,7 +207,7 @@ def contextual_effects(
         rows=tuple(rows),
         interval=f"{mass:.0%} HDI",
         notes=_notes(pairs, left_out),
-        cautions=_cautions(pairs, fit.design),
+        cautions=_cautions(pairs, design),
         verdict=fit.verdict,
     )
 

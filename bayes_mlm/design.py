@@ -81,8 +81,8 @@ class Design:
         How residuals depart from independent normals of one sd; None if they do not.
     summed : Sufficient or None
         Sums by group of the model's columns, in place of the rows.
-    sample_of : int or None
-        Of rows that are those of a sample of groups: how many groups there are in all.
+    sample_of : Design or None
+        Of rows that are those of a sample of groups: the design of all, in sums.
     """
 
     y: Floats
@@ -103,7 +103,7 @@ class Design:
     notes: tuple[str, ...] = ()
     residual: ResidualRows | None = None
     summed: Sufficient | None = None
-    sample_of: int | None = None
+    sample_of: "Design | None" = None
 
     def __repr__(self) -> str:
         """Say what the design is of, and its size."""
@@ -136,6 +136,11 @@ class Design:
         if self.summed is not None:
             return self.summed.counts
         return np.bincount(self.codes, minlength=self.J)
+
+    @property
+    def whole(self) -> "Design":
+        """Give the design of all the data: itself, or that which its rows are a sample of."""
+        return self if self.sample_of is None else self.sample_of
 
     @property
     def has_intercept(self) -> bool:

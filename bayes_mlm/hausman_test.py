@@ -147,6 +147,7 @@ def hausman(design: Design) -> Hausman:
     >>> print(f"{test.statistic:.1f} {test.wald:.1f} {test.df}")
     63.1 94.7 1
     """
+    design = design.whole
     if design.group is None or design.base is None or design.kind == "between":
         raise DesignError(
             "the Hausman test compares slopes within groups with those that mix the levels, and "

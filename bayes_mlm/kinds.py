@@ -65,6 +65,7 @@ def for_kind(design: Design, kind: str) -> Design:
         )
     if kind not in KINDS:
         raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
+    design = design.whole  # a sample of rows is to look at, not to fit
     if design.kind == kind:
         return design
     if kind in ("between", "no_pooling") and design.residual is not None:

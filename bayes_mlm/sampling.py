@@ -9,6 +9,7 @@ import numpy as np
 
 from bayes_mlm.data import Table, explain_absent, find_groups
 from bayes_mlm.data.columns import from_arrow
+from bayes_mlm.data.groups import label_text
 from bayes_mlm.design import Design, GroupMeans, Ints
 from bayes_mlm.draws import Draws, Variable
 from bayes_mlm.encoding import encode
@@ -19,10 +20,13 @@ from bayes_mlm.recovery import effects_of_groups
 from bayes_mlm.scan import Scan, as_scan, collect_rows, open_data
 from bayes_mlm.scan.checking import is_missing
 from bayes_mlm.scan.source import engine_errors, narrowed
+from bayes_mlm.sufficient import from_design
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
 _STREAM, _EFFECTS = 5, 6
+# Of a column's size: how far the mean of a group may be from that of its sums.
+_SAME = 1e-6
 
 
 def sample_groups(
@@ -51,9 +55,9 @@ def sample_groups(
     Returns
     -------
     Fit
-        The posterior is that of all data; the design has the rows of the sample, which its last
-        note names. For figures and checks of rows; questions that leave rows or groups out are for
-        the fit itself.
+        The posterior is that of all data, and so is what is estimated beside it; the design has the
+        rows of the sample, which its last note names. For figures, checks of rows and averages over
+        rows; questions that leave rows or groups out are for the fit itself.
 
     Raises
     ------
@@ -104,8 +108,9 @@ def sample_rows(
         else GroupMeans(terms=base.terms, means=base.means[places], varies=base.varies),
         notes=(*design.notes, found.what),
         summed=None,
-        sample_of=design.J,
+        sample_of=design,
     )
+    _check_same(sampled, design, places, table.source)
     return replace(fit, design=sampled, draws=draws), table
 
 
@@ -135,6 +140,8 @@ def sample_table(
             "rows, or name a grouping column"
         )
     if groups is None:
+        if n_groups < 1:
+            raise DesignError(f"n_groups is how many to take, 1 or more; found {n_groups}")
         rng = np.random.default_rng([random_seed, _STREAM])
         places = _choose(design, min(n_groups, design.J), rng)
     else:
@@ -151,6 +158,26 @@ def sample_table(
     sample = "a random sample: " if groups is None else ""
     of = f"{places.size:,} of {design.J:,} groups, {table.n:,} of {design.n:,} rows"
     return SampledRows(table=table, places=places, what=f"{sample}{of}")
+
+
+def _check_same(sampled: Design, design: Design, places: Ints, source: str) -> None:
+    """Refuse rows that do not add up to the sums of their groups."""
+    assert design.summed is not None  # for mypy: the caller looked
+    given, summed = from_design(sampled), design.summed
+    mean = summed.means[places] + summed.centre
+    apart = np.abs(given.means + given.centre - mean)
+    size = np.sqrt(np.diagonal(summed.scatter, axis1=1, axis2=2).sum(axis=0) / summed.n)
+    size += np.abs(summed.means + summed.centre).max(axis=0)
+    wrong = np.argwhere(apart > _SAME * size)
+    if wrong.size:
+        place, column = wrong[0]
+        name = (*design.terms, *design.effects, design.outcome)[column]
+        raise DataError(
+            f"{source} has other values than the data that were summed: the mean of {name} in "
+            f"{design.group} {label_text(sampled.labels[place])} is "
+            f"{given.means[place, column] + given.centre[column]:.6g}, and was "
+            f"{mean[place, column]:.6g}; give the same data"
+        )
 
 
 def _named(design: Design, groups: Sequence[Any]) -> Ints:

@@ -48,7 +48,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     Raises
     ------
     StorageError
-        If the folder does not exist or cannot be written to.
+        If the folder does not exist or cannot be written to, or the fit is joined to the rows of a
+        sample of its groups.
 
     Examples
     --------
@@ -63,6 +64,11 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     import h5netcdf
 
     design = fit.design
+    if design.sample_of is not None:
+        raise StorageError(
+            f"this fit is joined to the rows of {design.J} of {design.sample_of.J:,} groups; save "
+            "the fit that sample_groups was given, and take the sample again when it is read"
+        )
     rows = "group" if design.kind == "between" else "obs"
     labels = {"group": design.labels} if design.group is not None else {}
     data = _sums(design.summed) if design.summed is not None else _rows(design, rows)
@@ -203,7 +209,6 @@ def _document(fit: Fit) -> dict[str, Any]:
             "n_dropped": design.n_dropped,
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
-            "sample_of": design.sample_of,
             "residual": None if design.residual is None else _residual_to_json(design.residual),
         },
     }
@@ -227,7 +232,6 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
     design = Design(
         **(rows_away() if summed is not None else _rows_from(kept, groups)),
         summed=summed,
-        sample_of=kept.get("sample_of"),
         labels=labels,
         outcome=kept["outcome"],
         terms=tuple(kept["terms"]),

@@ -208,6 +208,21 @@ def test_rows_are_kept_or_summed_by_their_number(files, monkeypatch):
     assert design_of(record, rows="keep").summed is None
 
 
+def test_rows_of_parquet_files_are_counted_and_gzipped_text_weighs_more(tmp_path, monkeypatch):
+    from bayes_mlm import model_data
+
+    HSB.to_parquet(tmp_path / "a.parquet")
+    HSB.to_csv(tmp_path / "a.csv.gz", index=False)
+    size = (tmp_path / "a.csv.gz").stat().st_size
+    assert not model_data._is_large(str(tmp_path / "a.parquet"))
+    monkeypatch.setattr(model_data, "KEPT_ROWS", 7_184)
+    monkeypatch.setattr(model_data, "KEPT_BYTES", 3 * size)
+    assert model_data._is_large(str(tmp_path / "a.parquet"))
+    assert model_data._is_large(str(tmp_path / "a.csv.gz"))
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 cut")
+    assert not model_data._is_large(str(tmp_path / "a.parquet"))  # reading it says what is wrong
+
+
 # --- wrong inputs -----------------------------------------------------------------------------
 
 
@@ -371,6 +386,37 @@ def test_what_needs_rows_says_so_and_works_on_a_sample():
     assert "30 of 160 groups" in text
     with pytest.raises(DesignError, match="30 of 160 groups"):
         leave_one_group_out(some)
+    with pytest.raises(DataError, match="other values .* mean of mathach in schoolid"):
+        sample_groups(whole, HSB.assign(mathach=HSB.mathach + 0.1), n_groups=30)
+    with pytest.raises(DesignError, match="n_groups .* found 0"):
+        sample_groups(whole, HSB, n_groups=0)
+
+
+@pytest.mark.parametrize("kind", ["partial_pooling", "no_pooling", "mundlak", "within"])
+def test_estimates_beside_a_sample_are_those_of_all_data(kind, tmp_path):
+    from bayes_mlm import comparisons, hausman, predict, sample_groups, save_fit, variance_by_level
+    from bayes_mlm.errors import StorageError
+
+    bar = " + (1 | schoolid)" if kind == "partial_pooling" else ""
+    own = {"kind": kind, "random_seed": 1} | ({} if bar else {"group": "schoolid"})
+    rows = fit(f"mathach ~ ses + minority{bar}", HSB, **own)
+    whole = fit(f"mathach ~ ses + minority{bar}", HSB, rows="sum", **own)
+    some = sample_groups(whole, HSB, n_groups=20)
+    asked = {"contrast": {"ses": (0, 1)}, "at": {"minority": 0}}
+    if kind in ("partial_pooling", "no_pooling"):  # the others hold the means of the rows at hand
+        theirs, ours = comparisons(rows, **asked).rows[1], comparisons(some, **asked).rows[1]
+        assert ours.estimate == pytest.approx(theirs.estimate, rel=1e-7)
+        assert ours.sd == pytest.approx(theirs.sd, rel=1e-7)
+    assert "of 20 of the 160 groups" in comparisons(some, **asked).over
+    new = {"ses": [0.3], "minority": [1], "schoolid": [some.design.labels[3]]}
+    if kind != "within":
+        theirs, ours = predict(rows, new).plug_in, predict(some, new).plug_in
+        assert ours.estimate == pytest.approx(theirs.estimate, rel=1e-7)
+        assert ours.se == pytest.approx(theirs.se, rel=1e-7)
+    assert str(variance_by_level(some)) == str(variance_by_level(whole))
+    assert str(hausman(some.design)) == str(hausman(whole.design))
+    with pytest.raises(StorageError, match="save the fit that sample_groups was given"):
+        save_fit(some, tmp_path / "some.nc")
 
 
 def test_a_sample_may_be_of_named_groups_and_keeps_their_effects():

@@ -62,7 +62,6 @@ def lines(
     from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.own_lines import group_lines
-    from bayes_mlm.reml import fit_reml
     from bayes_mlm.sampling import sample_rows
 
     if out is not None:
@@ -76,15 +75,11 @@ def lines(
         settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
         fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
     source: Any = data
-    classical = None
     if design.summed is not None:
         rows = source_of_rows(record, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         say_sample(fit.design.notes[-1])
-        classical = fit_reml(design, profile=False).of_groups(fit.design.labels)
-    found = group_lines(
-        fit, along=along, x=grid, groups=groups, mass=mass, data=source, classical=classical
-    )
+    found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=source)
     console = show.make_console()
     console.print(str(found), soft_wrap=True)
     if out is not None:

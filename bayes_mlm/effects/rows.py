@@ -101,7 +101,10 @@ def population(design: Design, record: Record | None, data: Any = None) -> Popul
         handle_missing(table, needed)
         return Population(design=design, table=table, what=_count(table, design, "given"))
     found = rebuild(design) or read_again(design, record)
-    return Population(design=design, table=found, what=_count(found, design, "of the data"))
+    which = "of the data"
+    if design.sample_of is not None:
+        which = f"of {design.J:,} of the {design.sample_of.J:,} groups"
+    return Population(design=design, table=found, what=_count(found, design, which))
 
 
 def rebuild(design: Design) -> Table | None:

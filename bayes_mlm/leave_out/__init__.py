@@ -227,7 +227,7 @@ def _whole(fit: Fit) -> None:
     """Refuse a fit that holds the rows of a sample of groups only."""
     if fit.design.sample_of is not None:
         raise DesignError(
-            f"this fit has the rows of {fit.design.J} of {fit.design.sample_of:,} groups; leave "
+            f"this fit has the rows of {fit.design.J} of {fit.design.sample_of.J:,} groups; leave "
             "groups and rows out of the fit of all of them"
         )
 

@@ -232,10 +232,8 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
 
 def _reml(design: Design) -> RemlFit | None:
     """Fit by REML, where REML is defined: priors can identify what the data cannot."""
-    if design.sample_of is not None:  # of a part of the data it would be another estimate
-        return None
     try:
-        return fit_reml(design, profile=False)
+        return fit_reml(design.whole, profile=False).of_groups(design.labels)
     except (DesignError, EngineError):
         return None
 

@@ -104,6 +104,7 @@ def null_design(design: Design) -> Design:
     >>> null_design(build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))).terms
     ('Intercept',)
     """
+    design = design.whole
     if design.group is None or design.kind == "between":
         raise DesignError("a null model needs groups of rows; name their column: (1 | group)")
     arrays: dict[str, Any]

@@ -89,12 +89,12 @@ def variance_by_level(
             "OLS fit use variance_by_level_classical(fit, design)"
         )
     check_mass(mass)
-    own = parameters_of_fit(fit)
+    design, own = fit.design.whole, parameters_of_fit(fit)
     other = None
-    if is_null(fit.design):
+    if is_null(design):
         other = own
     elif null is not None:
-        check_null(fit.design, null.design, null.record.name)
+        check_null(design, null.design.whole, null.record.name)
         other = parameters_of_fit(null)
         if len(other.beta) != len(own.beta):
             raise EngineError(
@@ -104,9 +104,9 @@ def variance_by_level(
         # From one seed both are the same quantiles of their posteriors; see `bayes_mlm.summary`.
         other = turned(other)
     asked = Asked(
-        design=fit.design,
+        design=design,
         parameters=own,
-        moments=design_moments(fit.design),
+        moments=design_moments(design),
         null=other,
         at=at,
     )
