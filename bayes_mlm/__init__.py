@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from bayes_mlm.spec import load_record, records
     from bayes_mlm.storage import load_fit, save_fit
     from bayes_mlm.summary import summarise
-    from bayes_mlm.sums_file import load_sums, merge_sums, save_sums, small_groups
+    from bayes_mlm.sums_file import load_sums, save_sums, small_groups
+    from bayes_mlm.sums_merge import merge_sums
     from bayes_mlm.time_coding import code_time
     from bayes_mlm.variance import variance_by_level, variance_by_level_classical
 
@@ -93,7 +94,7 @@ _HOME = {
     "load_sleepstudy": "datasets",
     "load_sums": "sums_file",
     "log_marginal_likelihood": "marginal_likelihood",
-    "merge_sums": "sums_file",
+    "merge_sums": "sums_merge",
     "model_priors": "design_priors",
     "mundlak": "factories",
     "no_pooling": "factories",

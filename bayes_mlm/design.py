@@ -81,6 +81,8 @@ class Design:
         How residuals depart from independent normals of one sd; None if they do not.
     summed : Sufficient or None
         Sums by group of the model's columns, in place of the rows.
+    batches : tuple of str
+        Of sums that were added up: a mark of each set of rows, by which none is added twice.
     sample_of : Design or None
         Of rows that are those of a sample of groups: the design of all, in sums.
     """
@@ -103,6 +105,7 @@ class Design:
     notes: tuple[str, ...] = ()
     residual: ResidualRows | None = None
     summed: Sufficient | None = None
+    batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
 
     def __repr__(self) -> str:
@@ -354,6 +357,11 @@ def _check_sums(design: Design, s: Sufficient) -> None:
         raise DesignError(
             f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
             f"({', '.join(design.terms)}); use fewer predictors or more data"
+        )
+    if design.q and design.J == 1:
+        raise DesignError(
+            f"the sums are of one group of {design.group!r}: how groups differ cannot be learned "
+            "from one; add those of others (merge_sums, bayes-mlm merge)"
         )
     p = design.p
     cross = s.scatter[:, :p, :p].sum(axis=0)

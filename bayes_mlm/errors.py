@@ -13,6 +13,10 @@ class DataError(BayesMLMError):
     """Signal a table that cannot be read or does not fit what was asked of it."""
 
 
+class OneValueError(DataError):
+    """Signal rows with one value, or one group, where a model needs several."""
+
+
 class FormulaError(BayesMLMError):
     """Signal a formula that cannot be parsed or asks for something outside the language."""
 

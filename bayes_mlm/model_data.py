@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from bayes_mlm.data import Table, as_table, read_table
 from bayes_mlm.datasets import DATASETS, load_dataset
-from bayes_mlm.design import Design, build_design
+from bayes_mlm.design import Design, build_design, check_estimable
 from bayes_mlm.errors import DataError
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.kinds import for_kind
@@ -63,6 +63,8 @@ def design_of(
     160
     """
     if isinstance(data, Design):
+        if data.summed is not None:  # sums that were added up, or are a part of more
+            check_estimable(data)
         return for_kind(data, record.kind)
     source = record.data_source if data is None else data
     if is_sums(source):
@@ -106,6 +108,7 @@ def _saved(record: Record, source: str | Path) -> Design:
         raise DataError(
             f"residuals that are {record.residual} need the rows, and {source} holds sums of them"
         )
+    check_estimable(design)
     return design
 
 

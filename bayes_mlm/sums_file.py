@@ -8,8 +8,7 @@ small groups, and can refuse them.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +16,20 @@ import numpy as np
 
 from bayes_mlm.atomic import atomic_file
 from bayes_mlm.data.columns import from_arrow
-from bayes_mlm.design import Design, check_estimable
+from bayes_mlm.design import Design
 from bayes_mlm.encoding import Encoding
-from bayes_mlm.errors import DesignError, StorageError
+from bayes_mlm.errors import StorageError
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.rows_away import rows_away
-from bayes_mlm.scan.designs import SUMMED_NOTE, group_means
-from bayes_mlm.sufficient import FloatArray, Sufficient, merge
+from bayes_mlm.scan.designs import group_means
+from bayes_mlm.sufficient import FloatArray, Sufficient
+from bayes_mlm.sums_merge import batches_of
 
 FORMAT = 1
 ENDING = ".sums"
 _KEY = b"bayes_mlm_sums"
-_LABELS = {
-    "O": "text",
-    "b": "truth values",
-    "i": "whole numbers",
-    "u": "whole numbers",
-    "f": "decimal numbers",
-}
 # Groups written at a time.
 _BATCH = 50_000
-# Sources named in a note.
-_MOST_SOURCES = 6
 
 
 def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
@@ -49,7 +40,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     design : Design
         Of summed data (`sum_rows`), as the formula has it: of kind pooled or partial_pooling.
     path : str or Path
-        Conventionally ending in ``.sums``; an existing file is replaced.
+        Ending in ``.sums``, by which `fit` tells sums from rows; an existing file is replaced.
     least_rows : int
         Refuse to write if a group has fewer rows: its sums would tell them.
 
@@ -60,8 +51,8 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     Raises
     ------
     StorageError
-        If the design holds rows or is laid out for another kind, a group is too small, or the file
-        cannot be written.
+        If the design holds rows or is laid out for another kind, a group is too small, the name
+        ends otherwise, or the file cannot be written.
 
     Examples
     --------
@@ -86,13 +77,14 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
             f"this design is laid out for the kind {design.kind!r}; save the sums as the formula "
             "has them, and choose the kind when fitting"
         )
+    path = Path(path)
+    check_name(path)
     small = int(np.count_nonzero(s.counts < least_rows))
     if small:
         raise StorageError(
             f"{small} of {s.J} groups have fewer than {least_rows} rows, whose sums would tell "
             "them; join small groups, leave them out, or lower least_rows"
         )
-    path = Path(path)
     metadata = {_KEY: json.dumps(_document(design, s)).encode()}
     columns = _columns(s)
     schema = pa.schema(
@@ -130,6 +122,15 @@ def load_sums(path: str | Path) -> Design:
         raise StorageError(_damaged(path, error)) from error
 
 
+def check_name(path: Path) -> None:
+    """Refuse a name by which a file of sums would not be told from one of rows."""
+    if path.suffix != ENDING:
+        raise StorageError(
+            f"{str(path)!r} must end in {ENDING}, by which sums are told from rows; name it "
+            f"{path.with_suffix(ENDING).name}"
+        )
+
+
 def is_sums(source: object) -> bool:
     """Tell whether a source of data is a file of saved sums, by its ending."""
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
@@ -162,9 +163,11 @@ def _read_document(path: Path) -> dict[str, Any]:
         kept = metadata.get(_KEY)
         document: dict[str, Any] | None = None if kept is None else json.loads(kept)
     except (pa.ArrowException, OSError, ValueError) as error:
+        if not is_sums(path):
+            raise StorageError(_not_sums(path)) from error
         raise StorageError(_damaged(path, error)) from error
     if document is None:
-        raise StorageError(f"{str(path)!r} was not written by bayes_mlm.save_sums")
+        raise StorageError(_not_sums(path))
     if document["format"] != FORMAT:
         raise StorageError(
             f"{str(path)!r} has format {document['format']}, this version reads {FORMAT}; sum the "
@@ -173,59 +176,12 @@ def _read_document(path: Path) -> dict[str, Any]:
     return document
 
 
+def _not_sums(path: Path) -> str:
+    return f"{str(path)!r} holds no sums; make them of its rows (save_sums, bayes-mlm sum)"
+
+
 def _damaged(path: Path, error: Exception) -> str:
     return f"{str(path)!r} cannot be read as saved sums ({error}); copy it again"
-
-
-def merge_sums(one: Design, other: Design) -> Design:
-    """Add up the sums of two sets of rows of one model, such as last year's and this year's.
-
-    Parameters
-    ----------
-    one, other : Design
-        Of summed data, the second made by the design of the first (`sum_more_rows`), or both with
-        the same categories and without constants learned from the data.
-
-    Returns
-    -------
-    Design
-
-    Raises
-    ------
-    DesignError
-        If the two are of different models; the message says in what they differ.
-    """
-    if one.summed is None or other.summed is None:
-        raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
-    _check_alike(one, other)
-    summed = merge(one.summed, other.summed)
-    base = None
-    if one.group is not None:
-        base = group_means(summed, one.terms)
-    merged = replace(
-        one,
-        labels=summed.labels,
-        summed=summed,
-        base=base,
-        n_dropped=one.n_dropped + other.n_dropped,
-        notes=_join(one.notes, other.notes),
-    )
-    check_estimable(merged)
-    return merged
-
-
-def _join(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-    """Join notes; those that differ only in what was summed become one."""
-    notes = list(dict.fromkeys((*one, *other)))
-    summed = [note for note in notes if note.endswith(SUMMED_NOTE)]
-    if len(summed) < 2:
-        return tuple(notes)
-    what = [note.removeprefix("rows of ").removesuffix(SUMMED_NOTE) for note in summed]
-    sources = list(dict.fromkeys(name for names in what for name in names.split(" + ")))
-    if len(sources) > _MOST_SOURCES:
-        sources = [*sources[: _MOST_SOURCES - 1], f"{len(sources) - _MOST_SOURCES + 1:,} more"]
-    rest = [note for note in notes if note not in summed]
-    return (*rest, f"rows of {' + '.join(sources)}{SUMMED_NOTE}")
 
 
 def small_groups(design: Design, fewer_than: int = 5) -> int:
@@ -248,52 +204,6 @@ def small_groups(design: Design, fewer_than: int = 5) -> int:
     2
     """
     return int(np.count_nonzero(design.group_sizes < fewer_than))
-
-
-def _check_alike(one: Design, other: Design) -> None:
-    """Refuse to add up what is not of one model."""
-    if one.formula != other.formula:
-        raise DesignError(
-            f"cannot merge sums of different formulas: {str(one.formula)!r} and "
-            f"{str(other.formula)!r}"
-        )
-    if (one.group, one.kind) != (other.group, other.kind):
-        raise DesignError(
-            f"cannot merge sums by different groups or kinds: {one.group!r} [{one.kind}] and "
-            f"{other.group!r} [{other.kind}]"
-        )
-    a, b = one.encoding, other.encoding
-    if [item.factor for item in a.levels] != [item.factor for item in b.levels]:
-        odd = {item.column for item in a.levels} ^ {item.column for item in b.levels}
-        raise DesignError(
-            f"cannot merge sums: {', '.join(map(repr, sorted(odd)))} holds categories in one and "
-            "numbers in the other; give the column one type everywhere"
-        )
-    if a.levels != b.levels:
-        pairs = zip(a.levels, b.levels, strict=True)
-        first = next((x, y) for x, y in pairs if x != y)
-        raise DesignError(
-            f"cannot merge sums with different categories of {first[0].column!r}: "
-            f"{', '.join(map(str, first[0].levels))} and {', '.join(map(str, first[1].levels))}; "
-            "sum the further rows by the design of the first (sum_more_rows)"
-        )
-    if a.centrings != b.centrings:
-        raise DesignError(
-            "cannot merge sums whose center() or scale() took different means "
-            f"({a.centrings[0].mean:.6g} and {b.centrings[0].mean:.6g}); sum the further rows by "
-            "the design of the first (sum_more_rows)"
-        )
-    if a.means or b.means:
-        raise DesignError(
-            "cannot merge sums of a formula with within() or between(): further rows change the "
-            "group means that the old rows were taken from; use the kind 'mundlak' or 'within'"
-        )
-    kinds = [_LABELS[design.labels.dtype.kind] for design in (one, other)]
-    if one.group is not None and kinds[0] != kinds[1]:
-        raise DesignError(
-            f"the labels of {one.group!r} are {kinds[0]} in one and {kinds[1]} in the other; give "
-            "them one type everywhere"
-        )
 
 
 def _columns(s: Sufficient) -> dict[str, Any]:
@@ -339,6 +249,7 @@ def _document(design: Design, s: Sufficient) -> dict[str, Any]:
         "encoding": design.encoding.to_dict(),
         "n_dropped": design.n_dropped,
         "notes": design.notes,
+        "batches": batches_of(design),
         "terms": s.terms,
         "effects": s.effects,
         "centre": s.centre.tolist(),
@@ -384,6 +295,7 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, Any]) -> Design:
         base=None if document["group"] is None else group_means(summed, summed.terms),
         n_dropped=document["n_dropped"],
         notes=tuple(document["notes"]),
+        batches=tuple(document["batches"]),
         summed=summed,
     )
 

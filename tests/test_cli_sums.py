@@ -24,6 +24,8 @@ def folder(tmp_path_factory):
     (folder / "parts").mkdir()
     for k in range(4):
         HSB.iloc[k::4].to_parquet(folder / "parts" / f"p{k}.parquet")
+    HSB[HSB.sector == 0].to_csv(folder / "public.csv", index=False)
+    HSB[HSB.schoolid == 1224].to_csv(folder / "school.csv", index=False)
     HSB[["ses", "sector", "schoolid"]].iloc[:3].to_csv(folder / "new.csv", index=False)
     return folder
 
@@ -36,6 +38,7 @@ def run(monkeypatch, capsys, folder):
 
     def call(*arguments, large=False):
         monkeypatch.setattr(model_data, "KEPT_BYTES", 1_000 if large else 10**9)
+        monkeypatch.setattr(model_data, "KEPT_ROWS", 1_000 if large else 10**9)
         monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
@@ -189,16 +192,45 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
         (("groups", "mathach ~ ses", "--data", "parts", "--out", "a.parquet"), "group effects"),
         (("groups", FORMULA, "--data", "parts", "--out", "no/a.parquet"), "no"),
         (("fit", FORMULA, "--data", "part"), "'part'"),
+        # what would replace what it reads
+        (("sum", FORMULA, "--data", "year1.csv", "--out", "year1.csv"), "is read as 'year1.csv'"),
+        (("sum", FORMULA, "--data", "year1.csv", "--out", "a.dat"), "must end in .sums"),
+        (("groups", FORMULA, "--data", "parts", "--out", "parts/a.parquet"), "is read as 'parts'"),
+        (("groups", FORMULA, "--data", "parts/*", "--out", "parts/p1.parquet"), "is read as"),
+        (("groups", FORMULA, "--data", "parts", "--out", "a.csv"), "end it in .parquet"),
+        (("predict", FORMULA, "--data", "year1.csv", "--new", "new.csv", "--out", "new.csv"), "is"),
+        (("check", FORMULA, "--data", "year1.csv", "--out", "year1.csv"), "is read as"),
+        (("sum", FORMULA, "--data", "year1.csv", "--out", "a.sums", "--alone"), "--alone is for"),
+        (("sum", FORMULA, "--data", "public.csv", "--out", "a.sums"), "other sites"),
+        (("sum", FORMULA, "--data", "school.csv", "--out", "a.sums"), "other sites"),
     ],
 )
 def test_wrong_input_is_one_line_and_leaves_nothing(run, folder, arguments, says):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     code, out, err = run(*arguments)
     assert code == 1
     assert err.startswith("error: ")
     assert says in err
     assert "Traceback" not in err + out
-    assert not (folder / "a.sums").exists()
-    assert not (folder / "a.parquet").exists()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_sites_of_one_sector_are_summed_alone_and_merged(run, folder):
+    code, out, err = run("sum", FORMULA, "--data", "year1.csv", "--out", "plan.sums")
+    assert code == 0
+    HSB[HSB.sector == 1].to_csv(folder / "catholic.csv", index=False)
+    for name in ("public", "catholic"):
+        given = ("plan.sums", "--data", f"{name}.csv", "--alone", "--out", f"{name}.sums")
+        assert run("sum", *given)[0] == 0
+    code, out, err = run("merge", "public.sums", "catholic.sums", "--out", "sites.sums")
+    assert "7,185 rows, 160 groups" in out
+    code, out, err = run("merge", "sites.sums", "public.sums", "--out", "twice.sums")
+    assert code == 1
+    assert "count twice" in err
+    assert not (folder / "twice.sums").exists()
+    code, out, err = run("fit", "public.sums")
+    assert code == 1
+    assert "'sector' does not vary" in err
 
 
 def test_what_needs_rows_says_so_of_saved_sums(run):

@@ -106,6 +106,43 @@ def test_what_is_of_another_model_is_refused(one, other, says):
         merge_sums(first, second)
 
 
+def test_rows_are_not_added_twice(tmp_path):
+    year1, year2 = sum_rows(FORMULA, HSB[:3500]), sum_rows(FORMULA, HSB[3500:])
+    both = merge_sums(load_sums(save_sums(year1, tmp_path / "1.sums")), year2)
+    again = load_sums(save_sums(both, tmp_path / "both.sums"))
+    shuffled = HSB[3500:].sample(frac=1.0, random_state=1)  # the order of the rows is no matter
+    for more in (year1, sum_more_rows(year1, HSB[:3500]), sum_rows(FORMULA, shuffled), again):
+        with pytest.raises(DesignError, match=r"same rows .* [12] are in the first"):
+            merge_sums(again, more)
+    other = HSB[3500:].assign(mathach=HSB.mathach.iloc[3500:] + 0.001)
+    assert merge_sums(again, sum_rows(FORMULA, other)).n == 7185 + 3685
+
+
+def test_sites_of_one_school_and_one_sector_pool_by_a_plan(tmp_path):
+    sites = [one for _, one in SECTORS[SECTORS.schoolid < 2000].groupby("schoolid")]
+    rng = np.random.default_rng(1)
+    made_up = SECTORS.sample(50, random_state=2).assign(schoolid=rng.integers(1, 9, 50))
+    plan = load_sums(save_sums(sum_rows(TEXT, made_up), tmp_path / "plan.sums"))
+    parts = [
+        load_sums(save_sums(sum_more_rows(plan, site), tmp_path / f"{k}.sums"))
+        for k, site in enumerate(sites)
+    ]
+    with pytest.raises(DesignError, match="one group .* merge"):
+        fit(parts[0])
+    pooled = parts[0]
+    for part in parts[1:]:
+        pooled = merge_sums(pooled, part)
+    same(pooled, sum_rows(TEXT, SECTORS[SECTORS.schoolid < 2000]))
+
+
+def test_sums_are_named_as_sums(tmp_path):
+    with pytest.raises(StorageError, match=r"must end in \.sums.* d\.sums"):
+        save_sums(sum_rows(FORMULA, HSB), tmp_path / "d.csv")
+    HSB.to_csv(tmp_path / "rows.csv")
+    with pytest.raises(StorageError, match="holds no sums"):
+        load_sums(tmp_path / "rows.csv")
+
+
 def test_a_category_that_the_first_batch_never_saw_is_named():
     first = sum_rows(TEXT, SECTORS)
     odd = SECTORS[:50].assign(kind="Charter")
@@ -151,7 +188,7 @@ def damaged(path, how):
     ("how", "says"),
     [
         ("half", "cannot be read"),
-        ("other", "not written by"),
+        ("other", "holds no sums"),
         ("future", "format 99"),
         ("column", "cannot be read"),
         ("gone", "there is no file"),

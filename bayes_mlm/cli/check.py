@@ -51,7 +51,7 @@ def check(
     from bayes_mlm.sums_file import is_sums
 
     if out is not None:
-        check_file(out, "groups.csv")
+        check_file(out, "groups.csv", inputs=(model, data))
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)

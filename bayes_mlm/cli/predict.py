@@ -69,7 +69,7 @@ def predict(
     from bayes_mlm.prediction import predict as predict_rows
 
     if out is not None:
-        check_file(out, "predictions.csv")
+        check_file(out, "predictions.csv", inputs=(model, data, new))
     rows = read_data(new)
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)

@@ -24,6 +24,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.errors import StorageError
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -38,31 +39,52 @@ def sum_data(
     data: Annotated[str, typer.Option(help="File, directory, or glob: CSV or Parquet.")],
     out: Annotated[Path, typer.Option(help="File for the sums, such as year1.sums.")],
     group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone",
+            help="Lay the further rows out as the saved sums are, and keep their own sums only.",
+        ),
+    ] = False,
     missing: Missing = "error",
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
     least_rows: Annotated[
-        int, typer.Option(help="Refuse groups of fewer rows, whose sums would tell them.")
+        int, typer.Option(min=1, help="Refuse groups of fewer rows, whose sums would tell them.")
     ] = 1,
     quiet: Quiet = False,
 ) -> None:
     """Reduce data to the sums by group that a model needs, and keep those: no rows are in them.
 
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
-    rows, without the old ones; `bayes-mlm merge` adds up sums of several places.
+    rows, without the old ones; `bayes-mlm merge` adds up sums of several places, each made with
+    `bayes-mlm sum plan.sums --alone`, where plan.sums has all categories (of made-up rows, say).
     """
+    from bayes_mlm.errors import DataError, OneValueError
     from bayes_mlm.scan import open_data, sum_more_rows, sum_rows
-    from bayes_mlm.sums_file import load_sums, merge_sums, save_sums
+    from bayes_mlm.sums_file import check_name, load_sums, save_sums
+    from bayes_mlm.sums_merge import merge_sums
 
-    check_file(out, "data.sums")
+    check_file(out, "data.sums", inputs=(data,))
+    check_name(out)
+    before = load_sums(formula) if Path(formula).is_file() else None
+    if alone and before is None:
+        raise DataError("--alone is for rows laid out as saved sums are; give their file first")
     scan = open_data(data, engine=engine_data, memory=memory)
     with steps(f"summing {scan.source}", quiet=quiet) as shown:
         scan = shown.watching(scan)
-        if Path(formula).is_file():
-            before = load_sums(formula)
-            found = merge_sums(before, sum_more_rows(before, scan, missing=missing))
-        else:
-            found = sum_rows(formula, scan, group=group, missing=missing)
+        try:
+            if before is None:
+                found = sum_rows(formula, scan, group=group, missing=missing)
+            else:
+                found = sum_more_rows(before, scan, missing=missing)
+        except OneValueError as error:
+            raise OneValueError(
+                f"{error}; if other sites have more, lay these rows out as theirs: bayes-mlm sum "
+                "THEIRS.sums --data … --alone"
+            ) from error
+    if before is not None and not alone:
+        found = merge_sums(before, found)
     save_sums(found, out, least_rows=least_rows)
     _tell(found, out)
 
@@ -75,9 +97,11 @@ def merge(
     from functools import reduce
 
     from bayes_mlm.errors import DesignError
-    from bayes_mlm.sums_file import load_sums, merge_sums, save_sums
+    from bayes_mlm.sums_file import check_name, load_sums, save_sums
+    from bayes_mlm.sums_merge import merge_sums
 
     check_file(out, "all.sums")
+    check_name(out)
     if len(sums) < 2:
         raise DesignError(f"merge needs two files of sums or more, found {len(sums)}")
     found = reduce(merge_sums, [load_sums(path) for path in sums])
@@ -122,8 +146,11 @@ def groups(
     from bayes_mlm import console as show
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.group_file import write_group_effects
+    from bayes_mlm.scan.finding import PARQUET
 
-    check_file(out, "groups.parquet")
+    check_file(out, "groups.parquet", inputs=(model, data))
+    if out.suffix.lower() not in PARQUET:
+        raise StorageError(f"--out {str(out)!r} is written as Parquet; end it in {PARQUET[0]}")
     record, design = design_for(
         model, data, missing=missing, rows=rows, memory=memory, engine_data=engine_data, quiet=quiet
     )

@@ -78,7 +78,7 @@ def table(
     from bayes_mlm.spec import WORKED_STUDY, Record, records
 
     if out is not None:
-        check_file(out, "table.tex")
+        check_file(out, "table.tex", inputs=(data, *(model or [])))
     engines = _engines(engine or ["auto"])
     asked = model or []
     chosen = format or _format_of(out)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bayes_mlm.data import label_text
 from bayes_mlm.data.groups import is_whole
 from bayes_mlm.data.validation import two_values
-from bayes_mlm.errors import DataError
+from bayes_mlm.errors import DataError, OneValueError
 from bayes_mlm.scan.expressions import Guard
 from bayes_mlm.scan.source import FILE, Scan, collect, collect_row, count
 
@@ -248,7 +248,7 @@ def refuse_constant(
                 f"outcome {name!r} is constant (every value is {value}): nothing varies to be "
                 "explained; check the column"
             )
-        raise DataError(
+        raise OneValueError(
             f"predictor {name!r} is constant (every value is {value}): its effect cannot be told "
             "from the intercept; take it out of the formula"
         )
@@ -264,7 +264,7 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
     """
     many = labels.size
     if many == 1:
-        raise DataError(
+        raise OneValueError(
             f"group {group!r} has one level ({label_text(labels[0])}): how groups differ cannot be "
             "learned from one; give another group, or leave out the bar"
         )
@@ -275,7 +275,7 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
             "such as a school id"
         )
     if int(counts.max()) == 1:
-        raise DataError(
+        raise OneValueError(
             f"every group of {group!r} has one row ({many} labels): group and residual cannot be "
             "told apart; give a column of labels shared by several rows, such as a school id"
         )

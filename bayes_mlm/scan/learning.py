@@ -11,7 +11,7 @@ from bayes_mlm.encoding import Encoding
 from bayes_mlm.encoding.levels import MAX_LEVELS, Levels
 from bayes_mlm.encoding.means import Centring, LevelMeans
 from bayes_mlm.encoding.values import group_of
-from bayes_mlm.errors import DataError, FormulaError
+from bayes_mlm.errors import DataError, FormulaError, OneValueError
 from bayes_mlm.formula import Formula
 from bayes_mlm.formula.expressions import Call, Factor, calls, label
 from bayes_mlm.formula.functions import FUNCTIONS
@@ -127,7 +127,7 @@ def _levels(factor: Factor, scan: Scan) -> Levels:
     values = collect(scan, distinct)["level"].tolist()
     found = tuple(sorted(value for value in values if not _is_missing(value)))
     if len(found) == 1:
-        raise DataError(
+        raise OneValueError(
             f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "
             f"{scan.source}; leave it out"
         )

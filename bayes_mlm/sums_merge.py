@@ -1,0 +1,155 @@
+"""Add up the sums of several sets of rows of one model: of years, or of sites."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bayes_mlm.design import Design
+from bayes_mlm.errors import DesignError
+from bayes_mlm.scan.designs import SUMMED_NOTE, group_means
+from bayes_mlm.sufficient import merge
+
+_LABELS = {
+    "O": "text",
+    "b": "truth values",
+    "i": "whole numbers",
+    "u": "whole numbers",
+    "f": "decimal numbers",
+}
+# Sources named in a note.
+_MOST_SOURCES = 6
+_BY_ONE = (
+    "lay the rows of both out by one design that has all (sum_more_rows, or bayes-mlm sum "
+    "FIRST.sums --data SECOND --alone)"
+)
+
+
+def merge_sums(one: Design, other: Design) -> Design:
+    """Add up the sums of two sets of rows of one model, such as last year's and this year's.
+
+    Parameters
+    ----------
+    one, other : Design
+        Of summed data, the second made by the design of the first (`sum_more_rows`), or both with
+        the same categories and without constants learned from the data.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    DesignError
+        If the two are of different models; the message says in what they differ. Or if the same
+        rows are in both, as sets that were summed and added as a whole.
+
+    Notes
+    -----
+    Whether the sums suffice to fit the model is looked at when it is fitted: two sites of one
+    sector may be added before that of the other.
+    """
+    if one.summed is None or other.summed is None:
+        raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
+    _check_alike(one, other)
+    batches = batches_of(one), batches_of(other)
+    twice = set(batches[0]) & set(batches[1])
+    if twice:
+        raise DesignError(
+            "these sums are of the same rows in part, which would count twice: of "
+            f"{len(batches[1])} sets of rows in the second, {len(twice)} are in the first already; "
+            "add each set once"
+        )
+    summed = merge(one.summed, other.summed)
+    base = None
+    if one.group is not None:
+        base = group_means(summed, one.terms)
+    return replace(
+        one,
+        labels=summed.labels,
+        summed=summed,
+        base=base,
+        n_dropped=one.n_dropped + other.n_dropped,
+        notes=_join(one.notes, other.notes),
+        batches=(*batches[0], *batches[1]),
+    )
+
+
+def _join(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    """Join notes; those that differ only in what was summed become one."""
+    notes = list(dict.fromkeys((*one, *other)))
+    summed = [note for note in notes if note.endswith(SUMMED_NOTE)]
+    if len(summed) < 2:
+        return tuple(notes)
+    what = [note.removeprefix("rows of ").removesuffix(SUMMED_NOTE) for note in summed]
+    sources = list(dict.fromkeys(name for names in what for name in names.split(" + ")))
+    if len(sources) > _MOST_SOURCES:
+        sources = [*sources[: _MOST_SOURCES - 1], f"{len(sources) - _MOST_SOURCES + 1:,} more"]
+    rest = [note for note in notes if note not in summed]
+    return (*rest, f"rows of {' + '.join(sources)}{SUMMED_NOTE}")
+
+
+def batches_of(design: Design) -> tuple[str, ...]:
+    """Give the marks of the sets of rows whose sums were added up, one a set.
+
+    A mark is a hash of the labels, the number of rows, and the columns' means and sds to eight
+    digits, which the order of summing does not move: it tells nothing of the rows, and that the
+    same rows are added a second time it tells.
+    """
+    if design.batches:
+        return design.batches
+    assert design.summed is not None  # for mypy: the callers looked
+    s = design.summed
+    mean, sd = (np.asarray(values)[[*range(s.p), -1]] for values in s.moments)
+    size = np.hypot(mean, sd)
+    shown = [f"{one:.7e}" for one in size.tolist()]
+    shown += [f"{one + 0.0:.7f}" for one in np.round(mean / np.where(size > 0, size, 1.0), 7)]
+    content = "\n".join([str(s.n), *shown, *map(str, s.labels.tolist())])
+    return (hashlib.sha256(content.encode()).hexdigest()[:16],)
+
+
+def _check_alike(one: Design, other: Design) -> None:
+    """Refuse to add up what is not of one model."""
+    if one.formula != other.formula:
+        raise DesignError(
+            f"cannot merge sums of different formulas: {str(one.formula)!r} and "
+            f"{str(other.formula)!r}"
+        )
+    if (one.group, one.kind) != (other.group, other.kind):
+        raise DesignError(
+            f"cannot merge sums by different groups or kinds: {one.group!r} [{one.kind}] and "
+            f"{other.group!r} [{other.kind}]"
+        )
+    a, b = one.encoding, other.encoding
+    if [item.factor for item in a.levels] != [item.factor for item in b.levels]:
+        odd = {item.column for item in a.levels} ^ {item.column for item in b.levels}
+        raise DesignError(
+            f"cannot merge sums: {', '.join(map(repr, sorted(odd)))} holds categories in one and "
+            "numbers in the other; give the column one type everywhere"
+        )
+    if a.levels != b.levels:
+        pairs = zip(a.levels, b.levels, strict=True)
+        first = next((x, y) for x, y in pairs if x != y)
+        raise DesignError(
+            f"cannot merge sums with different categories of {first[0].column!r}: "
+            f"{', '.join(map(str, first[0].levels))} and {', '.join(map(str, first[1].levels))}; "
+            f"{_BY_ONE}"
+        )
+    if a.centrings != b.centrings:
+        raise DesignError(
+            "cannot merge sums whose center() or scale() took different means "
+            f"({a.centrings[0].mean:.6g} and {b.centrings[0].mean:.6g}); "
+            f"{_BY_ONE}"
+        )
+    if a.means or b.means:
+        raise DesignError(
+            "cannot merge sums of a formula with within() or between(): further rows change the "
+            "group means that the old rows were taken from; use the kind 'mundlak' or 'within'"
+        )
+    kinds = [_LABELS[design.labels.dtype.kind] for design in (one, other)]
+    if one.group is not None and kinds[0] != kinds[1]:
+        raise DesignError(
+            f"the labels of {one.group!r} are {kinds[0]} in one and {kinds[1]} in the other; give "
+            "them one type everywhere"
+        )
