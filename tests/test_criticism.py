@@ -12,7 +12,7 @@ from bayes_mlm import check, cli, fit, load_dataset, summarise
 from bayes_mlm.criticism.groups import outlying
 from bayes_mlm.criticism.spread import _h, _h_probability, spread_within
 from bayes_mlm.criticism.standardised import standardised_effects
-from bayes_mlm.data import as_table, take
+from bayes_mlm.data import Table, as_table, take
 from bayes_mlm.errors import EngineError
 from bayes_mlm.leave_out import shifts_without_groups
 
@@ -143,7 +143,7 @@ def test_what_is_fine_is_called_fine():
         "Influential groups",
         "Equal spread within groups",
         "Distribution of residuals",
-        "Replicated data",
+        "Ends and skewness of the outcome",
     }
     assert "LOOK" not in str(found)
 
@@ -174,10 +174,34 @@ def test_unequal_spread_and_heavy_tails_are_told_apart():
 
 def test_a_bounded_outcome_shows_in_the_replicates():
     found = check(fit("hsb_ses", random_seed=1))
-    assert found["Replicated data"].fine is False
-    assert "bounds" in found["Replicated data"].remedy
+    ends = found["Ends and skewness of the outcome"]
+    assert ends.fine is False
+    assert "bounded scale" in ends.remedy
+    assert "log(" not in ends.remedy  # it leans to the left, and some outcomes are below zero
     assert found["Influential groups"].fine
     assert found["Equal spread within groups"].fine is False
+
+
+def test_few_replicates_raise_no_alarm_of_their_own(monkeypatch):
+    monkeypatch.setattr("bayes_mlm.criticism.replicates._NUMBERS", 0)  # 40, as for many rows
+    tables = [simulated(np.random.default_rng(100 + k)) for k in range(60)]
+    fine = [judged(table)["Ends and skewness of the outcome"].fine for table in tables]
+    assert fine.count(False) <= 2  # each has a chance of 1 in 100
+
+
+def with_y(table, y):
+    return Table(columns={**table.columns, "y": y}, n=table.n, source="simulated")
+
+
+def test_a_skew_to_the_right_and_outliers_are_told_apart():
+    table = simulated(np.random.default_rng(8))
+    skewed = judged(with_y(table, np.exp(0.4 * table.columns["y"])))
+    assert "log(y) may help" in skewed["Ends and skewness of the outcome"].remedy
+    y = table.columns["y"].copy()
+    y[7] = y.mean() - 12.0 * y.std()
+    far = judged(with_y(table, y))["Ends and skewness of the outcome"]
+    assert "look for errors" in far.remedy
+    assert "log(" not in far.remedy
 
 
 def test_every_kind_has_a_page():

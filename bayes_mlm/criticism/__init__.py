@@ -7,6 +7,9 @@ import numpy as np
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.criticism.groups import group_rows, outlying
 from bayes_mlm.criticism.judging import (
+    Observed,
+    enough_replicates,
+    has_extreme_tail,
     on_computation,
     on_effects,
     on_influence,
@@ -126,5 +129,8 @@ def _judgements(
     among = "" if whose is fit else f" (of {whose.design.notes[-1]})"
     yield on_residuals(normal_qq(residual, seed), student=student, among=among)
     y = whose.design.y
-    ends = float(y.min()), float(y.max())
-    yield on_replicates(replicate(whose), ends, skewness_of(y), design.outcome, among=among)
+    observed = Observed(low=float(y.min()), high=float(y.max()), skewness=skewness_of(y))
+    made = replicate(whose)
+    if made.n < enough_replicates() and has_extreme_tail(made, observed):
+        made = replicate(whose, n=enough_replicates())
+    yield on_replicates(made, observed, design.outcome, among)

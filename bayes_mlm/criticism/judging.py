@@ -1,6 +1,8 @@
 """Say in words what is fine about a model and what is not, and what to do about it."""
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from bayes_mlm.criticism.normality import NormalQQ
 from bayes_mlm.criticism.replicates import Replicates
@@ -15,6 +17,18 @@ LEVEL = 0.01
 # A group that moves a posterior mean by more than its sd decides the result.
 MAX_SHIFT = 1.0
 _NAMED = 3
+ENDS = "Ends and skewness of the outcome"
+# At three numbers, on either side: each at a sixth of the level.
+_LOOKS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Hold the smallest and the largest outcome, and their skewness."""
+
+    low: float
+    high: float
+    skewness: float
 
 
 def on_computation(fit: Fit) -> Judgement:
@@ -174,44 +188,64 @@ def on_residuals(curve: NormalQQ | None, *, student: bool, among: str = "") -> J
     )
 
 
-def on_replicates(
-    made: Replicates,
-    ends: tuple[float, float],
-    observed_skewness: float,
-    outcome: str,
-    *,
-    among: str = "",
-) -> Judgement:
-    """Judge whether data drawn from the model look like those observed."""
-    low, high = ends
-    at_ends = [
-        float((made.extremes[:, 0] < low).mean()),
-        float((made.extremes[:, 1] > high).mean()),
-    ]
-    tails = [*at_ends, float((made.skewness > observed_skewness).mean())]
-    # Three looks at one set of replicates: each at a third of the level, on either side.
-    fine = all(LEVEL / 6 <= tail <= 1 - LEVEL / 6 for tail in tails)
-    skew, p = float(made.skewness.mean()), 2 * min(tails[2], 1 - tails[2])
+def enough_replicates() -> int:
+    """Give the number that can tell what chance does at a sixth of the level: 1 in n + 1."""
+    return math.ceil(_LOOKS / LEVEL)
+
+
+def has_extreme_tail(made: Replicates, observed: Observed) -> bool:
+    """Tell whether the data lie beyond all replicates, or short of all, in some respect."""
+    return any(tail in (0.0, 1.0) for tail in _tails(made, observed))
+
+
+def _tails(made: Replicates, observed: Observed) -> tuple[float, float, float]:
+    """Give the shares of replicates that reach lower, reach higher, and are more skewed."""
+    return (
+        float((made.extremes[:, 0] < observed.low).mean()),
+        float((made.extremes[:, 1] > observed.high).mean()),
+        float((made.skewness > observed.skewness).mean()),
+    )
+
+
+def on_replicates(made: Replicates, observed: Observed, outcome: str, among: str = "") -> Judgement:
+    """Judge whether the ends and the skewness of data drawn from the model are those observed."""
+    tails = _tails(made, observed)
+    # No nearer to 0 than the replicates can tell.
+    p = [(made.n * min(tail, 1.0 - tail) + 1) / (made.n + 1) for tail in tails]
+    odd = [one < LEVEL / _LOOKS for one in p]
+    skew = 2 * p[2]
+    shown = f"p = {skew:.2f}" if skew >= 0.01 else "p < 0.01"
     found = (
-        f"Of {made.n} replicates{among} {percent(at_ends[0])} reach below the smallest {outcome} "
-        f"observed and {percent(at_ends[1])} above the largest, with "
+        f"Of {made.n} replicates{among} {percent(tails[0])} reach below the smallest {outcome} "
+        f"observed and {percent(tails[1])} above the largest, with "
         f"{percent(made.above + made.below)} of their values outside; their skewness is "
-        f"{number(skew, 0.1)}, that of the data {number(observed_skewness, 0.1)} (p = {p:.2f})."
+        f"{number(float(made.skewness.mean()), 0.1)}, that of the data "
+        f"{number(observed.skewness, 0.1)} ({shown})."
     )
-    return Judgement(
-        topic="Replicated data",
-        fine=fine,
-        found=found,
-        remedy=""
-        if fine
-        else "The outcome has bounds or a skew that normal residuals do not know: predictions of "
-        "single outcomes near its ends are off; log(y) may help with a skew.",
-    )
+    remedies = []
+    if any(odd[k] and tails[k] > 0.5 for k in (0, 1)):
+        remedies.append(
+            "The outcome ends where normal residuals go on, as a bounded scale does: predictions "
+            "of single outcomes near its ends are off."
+        )
+    if any(odd[k] and tails[k] < 0.5 for k in (0, 1)):
+        remedies.append(
+            "Some outcomes lie farther out than the model's: look for errors, or try Student-t "
+            "residuals (--family student_t)."
+        )
+    if odd[2]:
+        right = tails[2] < 0.5
+        remedies.append(
+            "The outcome is skewed more to the "
+            f"{'right' if right else 'left'} than the model's"
+            + (f"; log({outcome}) may help." if right and observed.low > 0.0 else ".")
+        )
+    return Judgement(topic=ENDS, fine=not remedies, found=found, remedy=" ".join(remedies))
 
 
 def without_rows() -> Iterator[Judgement]:
     """Leave open what only rows tell."""
-    for topic in ("Distribution of residuals", "Replicated data"):
+    for topic in ("Distribution of residuals", ENDS):
         yield Judgement(
             topic=topic,
             fine=None,

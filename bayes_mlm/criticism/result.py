@@ -77,6 +77,8 @@ class GroupRow:
 
 def _indented(text: str, start: str) -> list[str]:
     after = " " * len(start)
+    for pair in (" %", "p = ", "p < "):  # a number and its sign stay on one line
+        text = text.replace(pair, pair.replace(" ", "\u00a0"))
     return textwrap.wrap(text, _WIDTH, initial_indent=start, subsequent_indent=after)
 
 
