@@ -17,6 +17,7 @@ from bayes_mlm.levels import Pair, pairs_of
 from bayes_mlm.ols import OlsFit
 from bayes_mlm.summary import DEFAULT_MASS, check_mass, shortest_interval
 from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.wording import probability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -293,7 +294,7 @@ def said(table: ContextualTable) -> tuple[str, ...]:
         if row.quantity != "contextual" or row.above is None or row.direction is None:
             continue
         side = "above" if row.above >= 0.5 else "below"
-        sure = "more than 0.999" if row.direction > 0.999 else f"{row.direction:.3f}"
+        sure = probability(row.direction).replace(">", "more than ")
         clear = row.lower > 0 or row.upper < 0
         upshot = (
             "the two slopes differ, and a model with one slope for both mixes them"

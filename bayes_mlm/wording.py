@@ -67,6 +67,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if abs(share) < 0.1 else f"{100 * share:.0f} %"
 
 
+def probability(value: float) -> str:
+    """Write a probability made of draws, never as a certainty that they cannot give.
+
+    Examples
+    --------
+    >>> probability(0.98765), probability(0.9995), probability(0.0)
+    ('0.988', '>0.999', '<0.001')
+    """
+    text = f"{value:.3f}"
+    return {"1.000": ">0.999", "0.000": "<0.001"}.get(text, text)
+
+
 def shorten(label: object, most: int = 24) -> str:
     """Cut a long label in its middle, so that its two ends still tell it from others.
 

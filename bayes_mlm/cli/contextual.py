@@ -159,6 +159,8 @@ def _table(tables: "Sequence[ContextualTable]") -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from bayes_mlm.wording import probability
+
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("predictor", overflow="fold")
     table.add_column("slope")
@@ -175,7 +177,8 @@ def _table(tables: "Sequence[ContextualTable]") -> "Table":
         for row in rows:
             cells += [f"{row.estimate:.3f}", f"{row.sd:.3f}", f"[{row.lower:.3f}, {row.upper:.3f}]"]
             if row.direction is not None:
-                cells.append(f"{row.direction:.3f} {'+' if (row.above or 0) >= 0.5 else '−'}")
+                sign = "+" if (row.above or 0) >= 0.5 else "−"
+                cells.append(f"{probability(row.direction)} {sign}")
         name = rows[0].predictor if rows[0].quantity == "within" else ""
         mean = rows[0].mean if rows[0].quantity == "within" else ""
         table.add_row(name, rows[0].quantity, mean, *cells)

@@ -11,6 +11,7 @@ from bayes_mlm.design import Floats
 from bayes_mlm.effects.asked import At
 from bayes_mlm.errors import EngineError
 from bayes_mlm.verdict import Verdict
+from bayes_mlm.wording import probability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,9 +174,9 @@ class Effects:
             line = [row.contrast, ", ".join(map(str, row.at)) or "(average)", row.engine]
             line += [f"{row.estimate:.3f}", f"{row.sd:.3f}", f"[{row.lower:.3f}, {row.upper:.3f}]"]
             if drawn:
-                line.append(share(row.direction))
+                line.append(_share(row.direction))
             if drawn and self.rope is not None:
-                line += [share(part) for part in (row.below, row.within, row.above)]
+                line += [_share(part) for part in (row.below, row.within, row.above)]
                 line.append("" if row.direction is None else row.decision(self.rope))
             cells.append(line)
         return "\n".join([format_rows(cells), *self.legend])
@@ -205,10 +206,5 @@ def records_csv(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> st
     return text.getvalue()
 
 
-def share(value: float | None) -> str:
-    """Write a probability made of draws, never as a certainty that they cannot give."""
-    if value is None:
-        return ""
-    if value > 0.9995:
-        return ">0.999"
-    return "<0.001" if value < 0.0005 else f"{value:.3f}"
+def _share(value: float | None) -> str:
+    return "" if value is None else probability(value)

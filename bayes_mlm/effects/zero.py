@@ -13,13 +13,14 @@ from bayes_mlm.design import Design, Floats
 from bayes_mlm.effects.asked import At, Change, changes, check_predictor, grid
 from bayes_mlm.effects.average import weights_of
 from bayes_mlm.effects.regions import FiellerSet, Span, fieller, outside, posterior_spans
-from bayes_mlm.effects.result import records_csv, share
+from bayes_mlm.effects.result import records_csv
 from bayes_mlm.effects.rows import Population
 from bayes_mlm.effects.sources import Sources, draws_of, reach, sources
 from bayes_mlm.errors import DesignError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.summary import DEFAULT_MASS
 from bayes_mlm.verdict import Verdict
+from bayes_mlm.wording import probability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,9 +175,9 @@ class Crossing:
         if self.posterior is not None:
             own = self.posterior
             said.append(
-                f"{own.engine}: in the observed range with probability {share(own.inside)}; "
-                f"near-parallel lines in {share(own.parallel)} of draws; the difference moves one "
-                f"way in {share(own.one_way)}"
+                f"{own.engine}: in the observed range with probability {probability(own.inside)}; "
+                f"near-parallel lines in {probability(own.parallel)} of draws; the difference "
+                f"moves one way in {probability(own.one_way)}"
             )
         if self.classical is not None and self.classical.fieller.shape != "bounded":
             whole = self.classical.fieller.shape == "everything"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.analysis import Analysis
+from bayes_mlm.criticism.judging import LEVEL
 from bayes_mlm.criticism.normality import normal_quantile
 from bayes_mlm.design import Ints
 from bayes_mlm.pictures.effects import GroupEffect, effects_of
@@ -42,7 +43,7 @@ class EffectPanel:
     blocks : tuple of Block
         One, or one a side.
     outlying : ndarray of int
-        Places of the groups farther out than the farthest of as many normal ones would be.
+        Places of the groups that lie farther out than chance allows among as many, as in `check`.
     named : ndarray of int
         Places of the groups to name in the figure: those farthest out at either end of a block.
     """
@@ -108,12 +109,12 @@ class Caterpillar:
         if not np.isfinite(effect.standardised).any():
             stand = f"The data say too little of single {self.group}s for any to stand out."
         elif not out:
-            stand = "None is farther out than a normal distribution of the effects allows."
+            stand = "None lies farther out than chance allows among as many normal effects."
         else:
             more = f" and {len(out) - 6} more" if len(out) > 6 else ""
             stand = (
-                f"Farther out than the farthest of {many:,} normal effects would be (ringed): "
-                f"{', '.join(out[:6])}{more}."
+                f"Ringed, for {'it lies' if len(out) == 1 else 'they lie'} farther out than chance "
+                f"allows among as many normal effects: {', '.join(out[:6])}{more}."
             )
         return (
             f"{what}{percent(self.mass)} intervals lie wholly above zero for {above:,} and wholly "
@@ -125,8 +126,8 @@ class Caterpillar:
 def caterpillar(analysis: Analysis) -> Caterpillar | None:
     """Put the effects of the groups in order.
 
-    A group is outlying if its standardised effect is beyond the normal quantile at
-    ``1 - 1 / (2 J)``, where the farthest of J normal ones lies on average, about.
+    A group is outlying if its standardised effect has a normal tail probability below 0.01 / J:
+    the same that `check` calls so.
 
     Returns
     -------
@@ -141,7 +142,7 @@ def caterpillar(analysis: Analysis) -> Caterpillar | None:
         return None
     roles, many = roles_of(fit.design), fit.design.J
     side = np.zeros(many, dtype=np.int64) if roles.side is None else roles.side
-    limit = float(normal_quantile(np.array([1.0 - 0.25 / many]))[0])
+    limit = float(normal_quantile(np.array([1.0 - 0.5 * LEVEL / many]))[0])
     panels = []
     for effect in effects:
         order = np.argsort(effect.mean, kind="stable")

@@ -142,7 +142,7 @@ def name_points(
 def name_beside(
     ax: "Axes", x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
 ) -> None:
-    """Name some points right beside them, on the side where the name covers least."""
+    """Name some points beside them, where the name covers least: a line up or down if need be."""
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
     tall, letter = 0.05 * (high - low), 0.034 * (right - left)
@@ -150,25 +150,32 @@ def name_beside(
     places = chosen.tolist()
     names = shorten_all((labels[k] for k in places), 20)
     for k, name in zip(places, names, strict=True):
-        wide, best = letter * len(name), (math.inf, 1)
-        for side in (1, -1):
-            start, end = sorted([x[k] + side * 0.2 * letter, x[k] + side * (wide + letter)])
-            inside = (covered[:, 0] > start) & (covered[:, 0] < end)
-            inside &= np.abs(covered[:, 1] - y[k]) < tall
-            beyond = 100.0 * (start < left or end > right)
-            best = min(best, (float(np.count_nonzero(inside)) + beyond, -side))
-        side = -best[1]
+        wide = letter * len(name)
+        best = (math.inf, 0, 0)
+        for lift in (0, 1, -1, 2, -2):
+            at = y[k] + lift * tall
+            for side in (1, -1):
+                start, end = sorted([x[k] + side * 0.2 * letter, x[k] + side * (wide + letter)])
+                inside = (covered[:, 0] > start) & (covered[:, 0] < end)
+                inside &= np.abs(covered[:, 1] - at) < tall
+                beyond = 100.0 * (start < left or end > right or not low < at < high)
+                cost = float(np.count_nonzero(inside)) + beyond
+                best = best if best[0] <= cost else (cost, side, lift)
+        _, side, lift = best
+        at = float(y[k] + lift * tall)
         ax.annotate(
             name,
             (float(x[k]), float(y[k])),
-            (4 * side, 0),
-            textcoords="offset points",
+            (float(x[k] + side * 0.6 * letter), at),
             ha="left" if side > 0 else "right",
             va="center",
             fontsize=8,
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "shrinkA": 0.0}
+            if lift
+            else None,
         )
         steps = np.linspace(0.5 * letter, wide, 6)
-        own = np.column_stack([x[k] + side * steps, np.full(6, y[k])])
+        own = np.column_stack([x[k] + side * steps, np.full(6, at)])
         covered = np.concatenate([covered, own])
 
 

@@ -67,7 +67,7 @@ def _draw_outcome(ax: "Axes", picture: Predictive) -> None:
     ax.stairs(100 * picture.centre, edges, color=BLUE, lw=1.0, ls=(0, (4.0, 1.5)))
     ax.stairs(100 * picture.observed, edges, color=BLACK, lw=1.3)
     highest = 100 * float(max(picture.observed.max(), picture.upper.max()))
-    ax.set_ylim(0.0, 1.55 * highest)
+    ax.set_ylim(0.0, 1.65 * highest)
     seen = np.flatnonzero((picture.upper > 0) | (picture.observed > 0))
     ax.set_xlim(edges[seen[0]], edges[seen[-1] + 1])
     for value, share, side, where in (
@@ -79,7 +79,7 @@ def _draw_outcome(ax: "Axes", picture: Predictive) -> None:
         ax.text(
             0.01 if side == "left" else 0.99,
             0.995,
-            f"{text} of\nreplicates\n{where}\n{value:.4g}".replace("-", "−"),
+            f"{text} of\nreplicated\nvalues\n{where}\n{value:.4g}".replace("-", "−"),
             transform=ax.transAxes,
             ha=side,
             va="top",

@@ -39,9 +39,10 @@ def plot_trajectories(picture: Trajectories) -> "Figure":
         own = figure.add_subplot(grid[k // _COLUMNS, 1 + k % _COLUMNS], sharey=ax, sharex=ax)
         _draw_one(own, one, looks[one.side])
         own.set_title(f"{shorten(picture.group, 10)} {name}", fontsize=8.5, pad=2.5)
-        own.tick_params(labelleft=False, labelbottom=k >= len(panels) - _COLUMNS)
+        own.tick_params(labelleft=k % _COLUMNS == 0, labelbottom=k >= len(panels) - _COLUMNS)
     figure.legend(handles=handles, loc="outside upper left", ncols=2)
     figure.supxlabel(shorten(picture.along, 60), fontsize=9.0)
+    ax.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
     ax.set_ylabel(shorten(picture.outcome, 40))
     return figure
 
