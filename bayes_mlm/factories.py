@@ -37,6 +37,7 @@ from bayes_mlm.model_parts import (
     effect_root,
     group_effects,
     observe,
+    own_coefficients,
     prefers_centred,
     residual_sd,
     variable,
@@ -272,8 +273,9 @@ def partial_pooling(
     priors : mapping, optional
         Priors by parameter name; see `bayes_mlm.design_priors`.
     centred : bool, optional
-        Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default
-        `prefers_centred` decides from the data. Only for the conditional likelihood.
+        Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default the
+        groups' own coefficients are, u about the regression, where `prefers_centred` finds that
+        the data tell them, else u in units of its sd. Only for the conditional likelihood.
     likelihood : {"conditional", "marginal"}
         "conditional" has u as a parameter and the rows as observations ``y``, to look at and to
         build on. "marginal" integrates u out exactly: the same posterior of everything else, from
@@ -295,7 +297,8 @@ def partial_pooling(
     References
     ----------
     Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd ed., ch. 4. Betancourt & Girolami
-    (2015), "Hamiltonian Monte Carlo for hierarchical models", on the two parametrisations.
+    (2015), "Hamiltonian Monte Carlo for hierarchical models", and Gelfand, Sahu & Carlin (1995),
+    Biometrika 82(3), on the parametrisations.
 
     Examples
     --------
@@ -340,14 +343,16 @@ def _multilevel(
     chosen = model_priors(design, priors)
     if likelihood == "marginal":
         return _marginal(design, chosen, centred)
-    centred = prefers_centred(design) if centred is None else centred
     with pm.Model(coords=coords(design)) as model:
         beta = coefficients(design, chosen)
         sigma_e = residual_sd(design, chosen)
-        u = group_effects(design, chosen, centred)
+        if centred is None and prefers_centred(design):
+            mu = own_coefficients(design, chosen, beta)
+        else:
+            u = group_effects(design, chosen, centred=bool(centred))
+            mu = pm.math.dot(design.X, beta) + (design.Z * u[design.codes]).sum(axis=1)
         _icc(design, model)
-        own = (design.Z * u[design.codes]).sum(axis=1)
-        observe(design, chosen, pm.math.dot(design.X, beta) + own, sigma_e)
+        observe(design, chosen, mu, sigma_e)
     return model
 
 

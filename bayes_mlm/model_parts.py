@@ -85,6 +85,41 @@ def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "Tensor
     return pm.Deterministic("u", pt.dot(pm.Normal("z_", dims=dims), root.T), dims=dims)
 
 
+def own_coefficients(
+    design: Design, priors: ModelPriors, beta: "TensorVariable"
+) -> "TensorVariable":
+    """Make u as what each group's own coefficients are off the regression; give the rows' means.
+
+    The rows of a group tell its own coefficients, ``u_j + B_j beta`` with the least-squares
+    ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not hang on beta as u does: the mean of the rows
+    is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
+    """
+    import pymc as pm
+
+    dims = ("group", "effect")
+    root = effect_root(design, priors)
+    on_z = _by_group(design)
+    rest = design.X - np.einsum("nq,nqp->np", design.Z, on_z[design.codes])
+    flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
+    expected = flat.reshape((design.J, design.q))
+    if design.effect_pairs:
+        own = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
+    else:
+        own = pm.Normal("own_", expected, root, dims=dims)
+    pm.Deterministic("u", own - expected, dims=dims)
+    return pm.math.dot(rest, beta) + (design.Z * own[design.codes]).sum(axis=1)
+
+
+def _by_group(design: Design) -> NDArray[np.float64]:
+    """Regress the columns of X on those of Z in each group, (J, q, p); 0 where Z does not vary."""
+    zz = np.zeros((design.J, design.q, design.q))
+    zx = np.zeros((design.J, design.q, design.p))
+    np.add.at(zz, design.codes, design.Z[:, :, None] * design.Z[:, None, :])
+    np.add.at(zx, design.codes, design.Z[:, :, None] * design.X[:, None, :])
+    found: NDArray[np.float64] = np.linalg.pinv(zz, hermitian=True) @ zx
+    return found
+
+
 def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     """Make sigma_u and, if the effects may correlate, rho_u; give the root of their covariance.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from bayes_mlm.data import as_table
+from bayes_mlm.data import Table, as_table
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import build_design
 from bayes_mlm.errors import DesignError
@@ -163,6 +163,33 @@ def test_both_parametrisations_describe_one_model():
     other = {key: value for key, value in point.items() if key != "z_"} | {"u": z * sds}
     found = float(free.compile_logp()(point)) - float(centred.compile_logp()(other))
     assert found == pytest.approx(6 * np.log(sds).sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + size + (1 | child)", "y ~ x + (x | child)", "y ~ x + (x || child)"]
+)
+def test_groups_own_coefficients_describe_the_same_model(formula, monkeypatch):
+    """They are u moved by what only beta decides: the density is the same, point by point."""
+    monkeypatch.setattr("bayes_mlm.factories.prefers_centred", lambda design: True)
+    table = panel()
+    sizes = np.random.default_rng(5).normal(size=6)[
+        np.unique(table.columns["child"], return_inverse=True)[1]
+    ]
+    table = Table(columns={**table.columns, "size": sizes}, n=table.n, source="simulated")
+    design = build_design(formula, table)
+    own, centred = partial_pooling(design), partial_pooling(design, centred=True)
+    assert "own_" in {variable.name for variable in own.free_RVs}
+    rng = np.random.default_rng(2)
+    point = {
+        key: value + 0.3 * rng.normal(size=np.shape(value))
+        for key, value in own.initial_point().items()
+    }
+    effects = own.replace_rvs_by_values([own["u"]])
+    compiled = own.compile_fn(effects, inputs=own.value_vars, on_unused_input="ignore")
+    u = compiled(point)[0]
+    other = {key: value for key, value in point.items() if key != "own_"} | {"u": u}
+    found, expected = float(own.compile_logp()(point)), float(centred.compile_logp()(other))
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_parametrisation_follows_the_data():

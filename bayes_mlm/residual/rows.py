@@ -81,11 +81,16 @@ class ResidualRows:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the parameters must know."""
-        if self.asked.ar is None:
-            return ()
-        unit = f"{self.step:.4g} of {self.asked.ar}"
-        between = "" if self.whole else ", the median gap: times are not in whole steps"
-        return (f"rho_e: correlation of residuals one step apart, which is {unit}{between}",)
+        said = []
+        if self.levels:
+            said.append("sigma_e: the residual sd over all rows, the root of their mean variance")
+        if self.asked.family == "student_t":
+            said.append("sigma_e: the sd of the residuals, sqrt(nu / (nu - 2)) times their scale")
+        if self.asked.ar is not None:
+            unit = f"{self.step:.4g} of {self.asked.ar}"
+            between = "" if self.whole else ", the median gap: times are not in whole steps"
+            said.append(f"rho_e: correlation of residuals one step apart, which is {unit}{between}")
+        return tuple(said)
 
     @property
     def by_rank(self) -> list[Ints]:
