@@ -57,13 +57,13 @@ def fit_classical(
     """
     check_mass(mass)
     if design.sample_of is not None:
-        return _of_sample(design, fit_classical(design.whole, mass=mass))
+        return classical_of_sample(design, fit_classical(design.whole, mass=mass))
     if has_random_effects(design) or design.residual is not None:
         return fit_reml(design, level=mass, check=check, statistics=statistics)
     return fit_ols(design, level=mass)
 
 
-def _of_sample(design: Design, fit: Classical) -> Classical:
+def classical_of_sample(design: Design, fit: Classical) -> Classical:
     """Keep what is a group's own for the groups of a sample; the estimates stay those of all."""
     if isinstance(fit, RemlFit):
         return fit.of_groups(design.labels)

@@ -22,6 +22,7 @@ from bayes_mlm.data import (
     require_columns,
     require_finite,
 )
+from bayes_mlm.data.missing import is_missing, note_on_lost_groups
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
 from bayes_mlm.errors import DesignError
 from bayes_mlm.formula import Formula, parse_formula
@@ -259,7 +260,7 @@ def build_design(
         dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level, *asked.columns])
     )
     require_columns(table, names)
-    kept = handle_missing(table, names, missing=missing)
+    given, kept = table, handle_missing(table, names, missing=missing)
     table = kept.table
     require_finite(table, [name for name in names if name != group])
     notes = check_outcome(table, parsed.outcome.columns[0])
@@ -270,6 +271,9 @@ def build_design(
         effects = [name for term in parsed.effects for factor in term for name in factor.columns]
         groups = check_group(table, group, predictors, effects=effects)
         labels, codes = groups.labels, groups.codes
+        if kept.n_dropped:
+            named = given.columns[group][~is_missing(given.columns[group])]
+            notes = (*notes, *note_on_lost_groups(len(set(named.tolist())), labels.size, group))
         check_group_level(table, group, group_level)
     check_predictors(table, [name for name in parsed.predictor_columns if name != group])
     encoding = learn_encoding(parsed, table, group=group)

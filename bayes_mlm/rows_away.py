@@ -14,9 +14,9 @@ class RowsAway:
     def refuse(self, *_: object, **__: object) -> NoReturn:
         """Say that the rows are away, and what to do."""
         raise RowsNeededError(
-            f"this needs the rows ({self.name} of each), and the data were reduced to sums by "
-            'group; ask it of a sample of groups (sample_groups), or keep the rows: rows="keep" '
-            "(--rows keep)"
+            f"this needs the rows themselves (their {self.name}), and the data were reduced to "
+            "sums by group; ask it of a sample of groups (sample_groups), or keep the rows "
+            '(rows="keep")'
         )
 
     def __getattr__(self, name: str) -> Any:

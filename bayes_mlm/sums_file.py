@@ -295,7 +295,7 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, Any]) -> Design:
         base=None if document["group"] is None else group_means(summed, summed.terms),
         n_dropped=document["n_dropped"],
         notes=tuple(document["notes"]),
-        batches=tuple(document["batches"]),
+        batches=tuple(document.get("batches", ())),
         summed=summed,
     )
 

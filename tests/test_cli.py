@@ -173,6 +173,8 @@ WRONG = [
     (["fit", "url.toml"], 1, "download"),
     (["fit", "bad_prior.toml"], 1, "sigma_e"),
     (["models", "hsb_nul"], 1, "hsb_null"),
+    (["fit", "students.csv"], 1, "--data students.csv"),
+    (["effects", F, "--data", "students.csv", "--slope", "ses", "--rope", "1,-1"], 1, "lower end"),
     # writing
     (["fit", F, "--data", "students.csv", "--engine", "reml", "--out", "students.csv"], 1, "file"),
     (["fit", F, "--data", "students.csv", "--engine", "reml", "--out", "/proc/no/x"], 1, "write"),
@@ -192,6 +194,15 @@ WRONG = [
     (["fit", F, "--missing", "impute"], 2, "impute"),
     (["fit", F, "--daat", "students.csv"], 2, "--data"),
 ]
+
+
+def test_an_interrupted_command_says_so(run, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayes_mlm.model_data.build_design", interrupted)
+    code, out, err = run("fit", "hsb_null")
+    assert (code, out, err) == (130, "", "interrupted; nothing is half-written\n")
 
 
 @pytest.mark.parametrize(("arguments", "code", "says"), WRONG, ids=lambda v: str(v)[:60])

@@ -192,6 +192,10 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
         (("groups", "mathach ~ ses", "--data", "parts", "--out", "a.parquet"), "group effects"),
         (("groups", FORMULA, "--data", "parts", "--out", "no/a.parquet"), "no"),
         (("fit", FORMULA, "--data", "part"), "'part'"),
+        (
+            ("fit", FORMULA, "--data", "parts", "--engine-data", "spark", "--memory", "1GB"),
+            "for DuckDB",
+        ),
         # what would replace what it reads
         (("sum", FORMULA, "--data", "year1.csv", "--out", "year1.csv"), "is read as 'year1.csv'"),
         (("sum", FORMULA, "--data", "year1.csv", "--out", "a.dat"), "must end in .sums"),
@@ -237,7 +241,7 @@ def test_what_needs_rows_says_so_of_saved_sums(run):
     assert run("sum", FORMULA, "--data", "parts", "--out", "s.sums")[0] == 0
     code, _, err = run("effects", "s.sums", "--contrast", "sector")
     assert code == 1
-    assert "holds sums, and this needs rows" in err
+    assert "give values of sector" in err
     code, _, err = run("fit", "mathach ~ ses + (1 | schoolid)", "--data", "s.sums")
     assert code == 1
     assert "sum the rows anew" in err
@@ -247,3 +251,35 @@ def test_what_needs_rows_says_so_of_saved_sums(run):
     code, out, _ = run("check", "s.sums")
     assert code in (0, 3)
     assert "a sample of groups" in out
+
+
+def test_effects_at_values_that_are_all_set_need_no_rows(run):
+    assert run("sum", FORMULA, "--data", "parts", "--out", "all.sums")[0] == 0
+    asked = ("--contrast", "sector=0,1", "--slope", "ses", "--at", "ses=-1,0", "--at", "sector=0,1")
+    code, from_sums, err = run("effects", "all.sums", *asked)
+    assert code == 0, err
+    _, from_rows, _ = run("effects", FORMULA, "--data", "parts", *asked)
+
+    def answers(text):
+        return [line for line in text.splitlines() if "  direct  " in line or "    reml  " in line]
+
+    assert len(answers(from_sums)) == 8
+    assert answers(from_sums) == answers(from_rows)
+    for more, says in (
+        (("--contrast", "sector=0,1"), "averaging over rows (ses)"),
+        (("--contrast", "sector", "--at", "ses=0"), "give values of sector"),
+        (("--contrast", "sector=0,1", "--at", "ses=mean"), "give values of ses"),
+        (("--contrast", "sector=0,1", "--crossing", "ses"), "sums by group"),
+    ):
+        code, _, err = run("effects", "all.sums", *more)
+        assert code == 1
+        assert says in err
+
+
+@pytest.mark.parametrize("figure", ["row-residuals", "shrinkage", "predictive"])
+def test_figures_of_rows_are_drawn_of_a_sample_and_say_so(run, folder, figure):
+    asked = ("plot", figure, FORMULA, "--data", "parts", "--out", f"{figure}.png")
+    code, _, err = run(*asked, large=True)
+    assert code == 0, err
+    assert "rows are those of a random sample: 160 of 160 groups" in err
+    assert (folder / f"{figure}.png").stat().st_size > 10_000

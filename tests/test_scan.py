@@ -584,3 +584,33 @@ def test_a_guess_from_few_rows_changes_nothing(few, monkeypatch):
     assert away(rows, found) < 1e-10
     inside = found.summed.scatter[:, 2, 2]
     assert (inside == 0.0).all()  # sector, of which no rounding is left
+
+
+@pytest.mark.parametrize("engine", ["rows", "polars", "duckdb"])
+def test_groups_that_go_with_their_rows_are_counted(engine):
+    gaps = HSB.assign(ses=HSB.ses.where(~HSB.schoolid.isin([1224, 1288]) & (HSB.index % 9 > 0)))
+    if engine == "rows":
+        design = build_design(FORMULA, gaps, missing="drop")
+    else:
+        frame = pl.from_pandas(gaps).lazy() if engine == "polars" else duckdb.from_df(gaps)
+        design = sum_rows(FORMULA, frame, missing="drop")
+    assert design.J == 158
+    assert any("2 of 160 groups (schoolid) had a missing value" in note for note in design.notes)
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_numbers_that_a_stray_text_makes_text_are_told_from_labels(engine):
+    text = HSB.assign(ses=HSB.ses.astype(str), when=pd.date_range("2020-01-01", periods=len(HSB)))
+    text.loc[4000, "ses"] = "unknown"
+    frame = pl.from_pandas(text).lazy() if engine == "polars" else duckdb.from_df(text)
+    with pytest.raises(DataError, match="mostly numbers; it holds 'unknown'"):
+        sum_rows(FORMULA, frame)
+    with pytest.raises(DataError, match="dates: code_time"):
+        sum_rows("mathach ~ when + (1 | schoolid)", frame)
+
+
+def test_two_columns_of_one_name_are_refused_by_name():
+    twice = pd.concat([HSB, HSB[["ses"]]], axis=1)
+    for rows in ("keep", "auto", "sum"):
+        with pytest.raises(DataError, match="'ses'"):
+            fit(FORMULA, twice, rows=rows)

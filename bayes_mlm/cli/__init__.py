@@ -16,6 +16,7 @@ from bayes_mlm.cli.effects import effects
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.options import (
     EXIT_INPUT,
+    EXIT_INTERRUPTED,
     EXIT_VERDICT,
     Chains,
     Data,
@@ -63,7 +64,7 @@ app = typer.Typer(
         "  bayes-mlm reproduce          the High School and Beyond study, every model\n\n"
         '  bayes-mlm fit "y ~ x + (1 | g)" --data my.csv\n\n'
         "Exit codes: 0 good; 1 the input is wrong; 2 the command is wrong; 3 fitted, but do not "
-        "trust it before reading the verdict."
+        "trust it before reading the verdict; 130 interrupted."
     ),
 )
 
@@ -271,9 +272,10 @@ def main() -> None:
     except BayesMLMError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_INPUT)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == EXIT_INTERRUPTED:  # typer's own, which says nothing
+            print("interrupted; nothing is half-written", file=sys.stderr)
+        raise
 
 
 def _null_of(

@@ -88,6 +88,7 @@ def effects(
     from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.sampling import sample_table
+    from bayes_mlm.sums_file import is_sums
 
     if out is not None:
         check_folder(out)
@@ -95,10 +96,13 @@ def effects(
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
-    if design.summed is not None:
+    source: Table | None
+    if is_sums(record.data_source if data is None else data):
+        source = None  # effects at values that are all set need no rows
+    elif design.summed is not None:
         rows = source_of_rows(record, data)
         sample = sample_table(design, rows, random_seed=settings.random_seed)
-        source: Table | None = sample.table
+        source = sample.table
         say_sample(sample.what)
     else:
         # What the design does not hold as it was read (log(x)) is read again.

@@ -1,6 +1,7 @@
 """Run `bayes-mlm plot`."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,10 +19,12 @@ from bayes_mlm.cli.options import (
     Seed,
     TargetAccept,
     Tune,
+    say_sample,
     settings_for,
+    source_of_rows,
     status,
 )
-from bayes_mlm.errors import EngineError, SpecError, StorageError
+from bayes_mlm.errors import EngineError, RowsNeededError, SpecError, StorageError
 
 if TYPE_CHECKING:
     from bayes_mlm.analysis import Analysis
@@ -93,7 +96,12 @@ def plot(
                 ladder, settings_of, data=data, engines=[engine], mass=mass, progressbar=bar
             )
         )
-    picture = _prepare(entry, found)
+    try:
+        picture = _prepare(entry, found)
+    except RowsNeededError:
+        with status("fetching the rows of a sample", quiet=quiet):
+            found = [_with_sample(one, data) for one in found]
+        picture = _prepare(entry, found)
     with status(f"drawing {entry.name}", quiet=quiet):
         figure = entry.draw(picture)
         kind = file.suffix.lower().removeprefix(".")
@@ -163,6 +171,21 @@ def _records(
             f"bayes-mlm plot {entry.name} MODEL, such as hsb_sector_ses"
         )
     return [as_record(asked[0], data, missing=missing)]
+
+
+def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
+    """Join the rows of some groups to an analysis of summed data, and say of which."""
+    from bayes_mlm.classical import classical_of_sample
+    from bayes_mlm.sampling import sample_groups
+
+    if analysis.design.summed is None or not analysis.fits:
+        return analysis
+    rows = source_of_rows(analysis.record, data)
+    fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)
+    design = fits[0].design
+    say_sample(design.notes[-1])
+    classical = classical_of_sample(design, analysis.classical)
+    return replace(analysis, design=design, fits=fits, classical=classical)
 
 
 def _prepare(entry: "Entry", found: "list[Analysis]") -> Any:

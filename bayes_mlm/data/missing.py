@@ -33,6 +33,16 @@ class Complete:
     by_column: Mapping[str, int]
 
 
+def note_on_lost_groups(n_before: int, n_after: int, group: str) -> tuple[str, ...]:
+    """Say how many groups had no row without a missing value, and are out with their rows."""
+    if n_before == n_after:
+        return ()
+    return (
+        f"{n_before - n_after:,} of {n_before:,} groups ({group}) had a missing value in "
+        "every row, and are left out whole",
+    )
+
+
 def handle_missing(
     table: Table, names: Sequence[str], missing: Literal["error", "drop"] = "error"
 ) -> Complete:

@@ -106,7 +106,7 @@ def changes(population: Population, contrast: str | Mapping[str, Any]) -> tuple[
         return (_between(name, *pair),)
     if levels is not None:
         return _of_categories(name, levels, how)
-    values = population.table.columns[name]
+    values = population.own(name)
     if how is None:
         known = np.unique(values[: min(values.size, 10_000)])
         if known.size <= 2 and np.unique(values).size == 2:
@@ -158,11 +158,13 @@ def grid(
 
 def beyond(population: Population, settings: Iterable[tuple[At, ...]]) -> tuple[str, ...]:
     """Say which settings lie outside of the data, where a line is only believed in."""
-    texts = {}
+    texts: dict[tuple[str, Value], str] = {}
+    if population.away:  # what range the data have is not known
+        return ()
     for one in (one for setting in settings for one in setting):
         if population.levels(one.name) is not None or isinstance(one.value, str):
             continue
-        values = population.table.columns[one.name].astype(np.float64)
+        values = population.own(one.name).astype(np.float64)
         low, high = float(values.min()), float(values.max())
         if not low <= float(one.value) <= high:
             texts[one.name, one.value] = (
@@ -223,7 +225,7 @@ def _at(population: Population, name: str, asked: object) -> list[At]:
     levels = population.levels(name)
     if levels is not None or (word not in _STATISTICS and word != "mean+-sd"):
         return [At(name=name, value=_value(population, name, asked))]
-    values = population.table.columns[name].astype(np.float64)
+    values = population.own(name).astype(np.float64)
     mean, sd = float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
     known = {"mean-sd": mean - sd, "mean": mean, "mean+sd": mean + sd}
     words = list(known) if word == "mean+-sd" else [word]

@@ -23,11 +23,12 @@ _STEP = 1e-4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
-    """Hold one effect that is asked for: its name, its setting, its weights (p,)."""
+    """Hold one effect asked for: its name, setting, weights (p,), and the values it is between."""
 
     contrast: str
     at: tuple[At, ...]
     weights: Floats
+    ends: tuple[At, ...] = ()
 
 
 def comparisons(
@@ -169,7 +170,16 @@ def compared(
     stepping = any(change.low is None for change in asked)
     settings = grid(people, at, without=() if stepping else [change.name for change in asked])
     return [
-        Asked(contrast=change.text, at=setting, weights=weights_of(people, change, setting))
+        Asked(
+            contrast=change.text,
+            at=setting,
+            weights=weights_of(people, change, setting),
+            ends=tuple(
+                At(name=change.name, value=value)
+                for value in (change.low, change.high)
+                if value is not None
+            ),
+        )
         for change in asked
         for setting in settings
     ]
@@ -178,7 +188,11 @@ def compared(
 def weights_of(people: Population, change: Change, setting: Sequence[At]) -> Floats:
     """Give the weights (p,) of the coefficients in a change at one setting."""
     base = as_settings(people, setting)
-    low, high = change.ends(people, base.get(change.name, people.table.columns[change.name]))
+    if change.low is not None or change.name in base:
+        own = base.get(change.name, np.zeros(people.table.n))
+    else:
+        own = people.own(change.name)
+    low, high = change.ends(people, own)
     return people.difference({**base, change.name: high}, {**base, change.name: low})
 
 
@@ -189,15 +203,24 @@ def as_settings(people: Population, setting: Sequence[At]) -> Settings:
 
 def _slope(people: Population, name: str, setting: Sequence[At]) -> Floats:
     base = as_settings(people, setting)
-    own = people.table.columns[name].astype(np.float64)
-    centre = np.asarray(base.get(name, own), dtype=np.float64)
-    spread = float(own.std())
+    if people.away and name not in base:
+        return _slope_anywhere(people, name, setting)
+    centre = np.asarray(base[name] if name in base else people.own(name), dtype=float)
+    spread = 0.0 if people.away else float(people.own(name).astype(float).std())
     step = _STEP * (spread if spread > 0 else max(1.0, float(np.abs(centre).max())))
     after = {**base, name: centre + step}
     try:
         return people.difference(after, {**base, name: centre - step}) / (2.0 * step)
     except DataError:  # at the edge of a logarithm's domain there is only one side
         return people.difference(after, {**base, name: centre}) / step
+
+
+def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Floats:
+    """Give the slope along a predictor whose values are not at hand, where it is one everywhere."""
+    here, there = (_slope(people, name, (*setting, At(name=name, value=at))) for at in (0.0, 1.0))
+    if not np.allclose(here, there, rtol=1e-6, atol=1e-6 * float(np.abs(here).max())):
+        return people.own(name)  # which says that it needs the rows
+    return here
 
 
 def measure(
@@ -226,7 +249,7 @@ def measure(
         rope=None if rope is None else (float(rope[0]), float(rope[1])),
         weights=weights,
         verdict=source.verdict,
-        cautions=beyond(source.population, (one.at for one in asked)),
+        cautions=beyond(source.population, ((*one.at, *one.ends) for one in asked)),
     )
 
 
@@ -277,5 +300,6 @@ def _check_rope(rope: Rope | None) -> None:
     ends = np.asarray(rope, dtype=np.float64)
     if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
         raise EngineError(
-            f"rope is a region (lower, upper) in units of the outcome, found {rope!r}"
+            f"rope is a region (lower, upper) in units of the outcome, the lower end first; found "
+            f"{rope!r}"
         )

@@ -13,7 +13,7 @@ from bayes_mlm.design import INTERCEPT, Design, Floats, means_by_group
 from bayes_mlm.encoding import encode
 from bayes_mlm.encoding.columns import lay_out
 from bayes_mlm.encoding.levels import Levels
-from bayes_mlm.errors import DataError
+from bayes_mlm.errors import DataError, RowsNeededError
 from bayes_mlm.formula.expressions import Call, Factor, Name
 from bayes_mlm.kinds import replay
 from bayes_mlm.model_data import read_data, table_of
@@ -35,11 +35,30 @@ class Population:
     what : str
         What they are, for a reader: "the 7,185 rows of the data"; and what is made of the group
         effects.
+    away : bool
+        Whether there are no rows: the table is an empty one of one row, which stands in for effects
+        at values that are all set.
     """
 
     design: Design
     table: Table
     what: str
+    away: bool = False
+
+    def own(self, name: str) -> NDArray[Any]:
+        """Give a column of the rows.
+
+        Raises
+        ------
+        RowsNeededError
+            If they are away.
+        """
+        if self.away:
+            raise RowsNeededError(
+                f"this needs the rows' own {name}, and the data were reduced to sums by group; "
+                f"give values of {name}, or ask it of a sample of groups (sample_groups)"
+            )
+        return self.table.columns[name]
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -54,6 +73,13 @@ class Population:
 
     def difference(self, high: Settings, low: Settings) -> Floats:
         """Average, over the rows, the difference (p,) of X between two settings of some columns."""
+        unset = [name for name in self.predictors if name not in high]
+        if self.away and (unset or self.design.kind not in ("pooled", "partial_pooling")):
+            raise RowsNeededError(
+                f"averaging over rows ({', '.join(unset) or 'group means'}) needs them, and the "
+                "data were reduced to sums by group; set every predictor (at), or ask it of a "
+                "sample of groups (sample_groups)"
+            )
         rows = self._columns(high) - self._columns(low)
         return np.asarray(rows.mean(axis=0))
 
@@ -100,6 +126,9 @@ def population(design: Design, record: Record | None, data: Any = None) -> Popul
         require_columns(table, needed)
         handle_missing(table, needed)
         return Population(design=design, table=table, what=_count(table, design, "given"))
+    if design.summed is not None:
+        stand_in = Table(columns={}, n=1, source="sums")
+        return Population(design=design, table=stand_in, what=_at_values(design), away=True)
     found = rebuild(design) or read_again(design, record)
     which = "of the data"
     if design.sample_of is not None:
@@ -236,7 +265,13 @@ def _count(table: Table, design: Design, which: str) -> str:
     if design.kind == "between":
         size = find_groups(table, str(design.group)).labels.size
         return f"the means of the {size:,} groups {which}"
+    return f"the {table.n:,} rows {which}{_effects_at_zero(design)}"
+
+
+def _at_values(design: Design) -> str:
+    return f"no rows, for every predictor is set{_effects_at_zero(design)}"
+
+
+def _effects_at_zero(design: Design) -> str:
     drawn = design.q and design.kind != "no_pooling"
-    return f"the {table.n:,} rows {which}" + (
-        "; group effects at zero, their mean" if drawn else ""
-    )
+    return "; group effects at zero, their mean" if drawn else ""

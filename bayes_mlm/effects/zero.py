@@ -264,7 +264,7 @@ def crossing(
     settings = grid(people, at, without=[change.name, by])
     if len(settings) != 1:
         raise DesignError("a crossing is found at one value of each other predictor; give one (at)")
-    values = people.table.columns[by].astype(np.float64)
+    values = people.own(by).astype(np.float64)
     observed = float(values.min()), float(values.max())
     weights = _line(people, change, by, settings[0], observed)
     return Crossing(

@@ -1,5 +1,6 @@
 """Learn the categories of a column, and find them again in new data."""
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ MAX_LEVELS = 200
 # Text that is mostly numbers is a spoiled numeric column sooner than it has 200 levels.
 _MAX_NUMERIC_LEVELS = 20
 _LISTED = 12
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,13 @@ def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
     return codes
 
 
+def too_many_remedy(example: object) -> str:
+    """Say where text of so many values belongs, by one of them."""
+    if _DATE.match(str(example)):
+        return "these are dates: code_time makes numbers of them, such as years since the first"
+    return "an identifier belongs in a group term, as in (1 | group)"
+
+
 def _too_many(factor: Factor, values: NDArray[Any], n_levels: int) -> str:
     many = f"{n_levels:,} different values in {count(values.size, 'row')}"
     column = factor.columns[0]
@@ -122,6 +131,6 @@ def _too_many(factor: Factor, values: NDArray[Any], n_levels: int) -> str:
             )
         return (
             f"column {column!r} is text with {many}, too many for categories ({', '.join(odd[:3])})"
-            "; an identifier belongs in a group term, as in (1 | group)"
+            f"; {too_many_remedy(values[0])}"
         )
     return f"{label(factor)} has {many}, too many for categories; write {column} for its values"

@@ -193,8 +193,7 @@ def population_line(
 
 
 def _check_along(rows: Population, along: str) -> None:
-    columns = rows.table.columns
-    numeric = [name for name in rows.predictors if columns[name].dtype.kind in "biuf"]
+    numeric = [name for name in rows.predictors if rows.own(name).dtype.kind in "biuf"]
     if along not in numeric:
         raise EngineError(
             f"{along!r} is no numeric predictor of the model; there are {', '.join(numeric)}"

@@ -70,6 +70,12 @@ def complete(scan: Scan, names: Sequence[str]) -> tuple[Scan, int]:
     return replace(scan, frame=scan.frame.filter(~gone)), int(found["gone"])
 
 
+def count_groups(scan: Scan, group: str) -> int:
+    """Count the labels of a column, but for missing ones."""
+    labels = scan.frame.filter(~is_missing(scan, group)).select(label_=scan.col(group)).unique()
+    return int(collect_row(replace(scan, frame=labels), {"n": nw.len()})["n"])
+
+
 def check_columns(
     scan: Scan,
     names: Sequence[str],

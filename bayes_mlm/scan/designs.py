@@ -1,13 +1,14 @@
 """Make a design of data that stay where they are: columns are summed, rows never fetched."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
 
 from bayes_mlm.data import explain_absent
+from bayes_mlm.data.missing import note_on_lost_groups
 from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.errors import DataError, DesignError
@@ -19,6 +20,7 @@ from bayes_mlm.scan.checking import (
     check_labels,
     check_levels,
     complete,
+    count_groups,
     notes_on_outcome,
     refuse_constant,
 )
@@ -110,8 +112,14 @@ def sum_rows(
         missing=missing,
         group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
     )
-    scan, n_dropped = _complete(asked, scan)
-    return _reduce(asked, learn(parsed, scan, asked.group), n_dropped)
+    kept, n_dropped = _complete(asked, scan)
+    design = _reduce(asked, learn(parsed, kept, asked.group), n_dropped)
+    if not n_dropped or design.group is None:
+        return design
+    before = count_groups(scan, design.group)
+    return replace(
+        design, notes=(*design.notes, *note_on_lost_groups(before, design.J, design.group))
+    )
 
 
 def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Design:

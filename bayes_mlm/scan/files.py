@@ -68,6 +68,11 @@ def open_data(
     """
     files = find_files(str(source))
     if engine == "spark":
+        if memory is not None:
+            raise DataError(
+                f"memory={memory!r} is for DuckDB; Spark's is set where its session is made "
+                "(spark.driver.memory, spark.executor.memory)"
+            )
         return _open_spark(files, str(source))
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")

@@ -1,6 +1,6 @@
 """Learn by queries what the columns of a formula depend on: categories, means, group means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,8 @@ import narwhals as nw
 import numpy as np
 
 from bayes_mlm.encoding import Encoding
-from bayes_mlm.encoding.levels import MAX_LEVELS, Levels
+from bayes_mlm.encoding.inputs import is_number
+from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, too_many_remedy
 from bayes_mlm.encoding.means import Centring, LevelMeans
 from bayes_mlm.encoding.values import group_of
 from bayes_mlm.errors import DataError, FormulaError, OneValueError
@@ -17,6 +18,9 @@ from bayes_mlm.formula.expressions import Call, Factor, calls, label
 from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, write
 from bayes_mlm.scan.source import Scan, collect, collect_row
+
+# A decimal number, as text has it, whatever the engine's regular expressions know.
+_NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,11 +136,25 @@ def _levels(factor: Factor, scan: Scan) -> Levels:
             f"{scan.source}; leave it out"
         )
     if len(found) > MAX_LEVELS:
-        raise DataError(
-            f"column {column!r} of {scan.source} has more than {MAX_LEVELS} different values, too "
-            "many for categories; an identifier belongs in a group term, as in (1 | group)"
-        )
+        raise DataError(_too_many(scan, column, own, found))
     return Levels(factor=str(factor), column=column, levels=found)
+
+
+def _too_many(scan: Scan, column: str, own: nw.Expr, found: Sequence[Any]) -> str:
+    """Tell numbers that some stray text makes text from what has many values."""
+    text = isinstance(found[0], str)
+    if text and 2 * sum(map(is_number, found)) > len(found):
+        stray = scan.frame.filter(~own.str.contains(_NUMBER) & ~own.is_null())
+        odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
+        shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
+        return (
+            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds{shown} too: "
+            "correct such values so that it reads as numbers"
+        )
+    return (
+        f"column {column!r} of {scan.source} has more than {MAX_LEVELS} different values, too many "
+        f"for categories; {too_many_remedy(found[0])}"
+    )
 
 
 def _check_known(levels: Levels, scan: Scan) -> None:

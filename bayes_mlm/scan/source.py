@@ -82,7 +82,7 @@ def is_scannable(data: Any) -> bool:
         return True
     try:
         return isinstance(nw.from_native(data), nw.LazyFrame)
-    except TypeError:
+    except (TypeError, NarwhalsError):  # whoever reads it says what is wrong
         return False
 
 
@@ -137,7 +137,8 @@ def as_scan(
             "frame, or files (bayes_mlm.open_data)"
         ) from error
     except NarwhalsError as error:
-        raise DataError(f"{named} cannot be scanned: {error}") from error
+        said = " ".join(str(error).split())
+        raise DataError(f"{named} cannot be scanned: {said}") from error
     scan = Scan(
         frame=frame,
         source=named,
