@@ -51,10 +51,14 @@ def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = Fa
     Hoffman & Gelman (2014), Journal of Machine Learning Research 15, 1593-1623.
     """
     import pymc as pm
+    import pytensor
 
     sample = _sample_model if model.observed_RVs else _sample_density
     try:
-        with warnings.catch_warnings():
+        # Numba's fast mathematics rounds as the compiler happens to inline, which differs between
+        # what was just compiled and what is read back from the cache: other draws, same seed.
+        exact = pytensor.config.change_flags(numba__fastmath=False)
+        with exact, warnings.catch_warnings():
             # nutpie compiles with numba; that PyTensor's C code would be slow does not matter.
             warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
             return sample(model, settings, progressbar)

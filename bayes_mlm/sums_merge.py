@@ -94,8 +94,8 @@ def batches_of(design: Design) -> tuple[str, ...]:
     """Give the marks of the sets of rows whose sums were added up, one a set.
 
     A mark is a hash of the labels, the number of rows, and the columns' means and sds to eight
-    digits, which the order of summing does not move: it tells nothing of the rows, and that the
-    same rows are added a second time it tells.
+    digits, which the order of summing does not move. It tells when the same rows are added a second
+    time; and someone who guesses a whole set, that the guess is right.
     """
     if design.batches:
         return design.batches

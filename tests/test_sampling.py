@@ -1,6 +1,9 @@
 """One real fit a kind: NUTS recovers what the data were made from, again and again the same."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +105,46 @@ def test_variances_and_group_effects_are_recovered(fits):
     # Posterior means of the group effects are the BLUPs, the variances' uncertainty aside.
     assert np.abs(u.mean(axis=(0, 1)) - blups.u).max() < 0.25 * blups.u_sd.max()
     assert np.allclose(u.std(axis=(0, 1)), blups.u_sd, rtol=0.3)
+
+
+FIRST_AND_SECOND_RUN = """
+import sys
+from bayes_mlm import fit
+found = fit("reaction ~ days + (days | subject)", "sleepstudy", engine="nuts", random_seed=1,
+            draws=100, tune=100, chains=2)
+print(found.draws["beta"].ravel().tolist())
+"""
+
+
+@pytest.mark.slow
+def test_a_first_run_and_one_with_a_cache_give_the_same_draws(tmp_path):
+    """Numba's fast mathematics would round differently in what was just compiled."""
+    flags = {**os.environ, "PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    command = [sys.executable, "-c", FIRST_AND_SECOND_RUN]
+    first, second = (subprocess.check_output(command, env=flags, text=True) for _ in range(2))
+    assert any(tmp_path.iterdir())
+    assert first == second
+
+
+@pytest.mark.parametrize("likelihood", ["conditional", "marginal"])
+def test_nothing_is_compiled_with_fast_mathematics(likelihood, monkeypatch):
+    import pytensor
+
+    from bayes_mlm import nuts
+
+    seen = []
+
+    def look(*_, **__):
+        seen.append(pytensor.config.numba__fastmath)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("pymc.sample", look)
+    monkeypatch.setattr(nuts, "compile_log_density", look)
+    design = design_of(load_record("hsb_null"))
+    model = FACTORIES["partial_pooling"](design, likelihood=likelihood)
+    with pytest.raises(EngineError, match="seen"):
+        nuts.sample_nuts(model, make_settings(load_record("hsb_null"), random_seed=1))
+    assert seen == [False]
 
 
 def test_the_same_seed_gives_the_same_draws(fits):
