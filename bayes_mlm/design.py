@@ -33,6 +33,10 @@ type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 INTERCEPT = "Intercept"
 VARIES = 1e-9
+_HARDLY = (
+    "the predictor {0!r} varies by next to nothing of its own size, too little to tell from the "
+    "intercept; take a constant off it, as center({0}) does"
+)
 # A column is aliased when what the columns before it leave of it is below this part of its sd.
 _ALIASED = 1e-8
 # Sums of squares hold half the digits that rows do.
@@ -342,8 +346,10 @@ def check_estimable(design: Design) -> None:
         origin = np.where(np.array(design.terms) == INTERCEPT, 0.0, design.X.mean(axis=0))[None]
     triangle = _triangle(design.X, origin, design.codes)
     left, own = np.abs(np.diag(triangle)), np.sqrt((triangle**2).sum(axis=0))
-    for term, rest, size in zip(design.terms, left, own, strict=True):
+    for k, (term, rest, size) in enumerate(zip(design.terms, left, own, strict=True)):
         if size <= VARIES:
+            if design.kind in ("pooled", "partial_pooling") and np.ptp(design.X[:, k]) > 0.0:
+                raise DesignError(_HARDLY.format(term))
             where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
             raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
         if rest <= _ALIASED * size:
@@ -385,6 +391,8 @@ def _check_sums(design: Design, s: Sufficient) -> None:
     work = cross.copy()
     for k, term in enumerate(design.terms):
         if cross[k, k] <= VARIES**2:
+            if design.kind in ("pooled", "partial_pooling") and sd[k] > 0.0:
+                raise DesignError(_HARDLY.format(term))
             where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
             raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
         if work[k, k] <= _SUMMED**2 * cross[k, k]:

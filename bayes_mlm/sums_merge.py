@@ -20,13 +20,15 @@ _LABELS = {
 }
 # Sources named in a note.
 _MOST_SOURCES = 6
+# A column whose sd is below this share of its size is constant, but for rounding.
+_CONSTANT = 1e-12
 _BY_ONE = (
     "lay the rows of both out by one design that has all (sum_more_rows, or bayes-mlm sum "
     "FIRST.sums --data SECOND --alone)"
 )
 
 
-def merge_sums(one: Design, other: Design) -> Design:
+def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> Design:
     """Add up the sums of two sets of rows of one model, such as last year's and this year's.
 
     Parameters
@@ -34,6 +36,9 @@ def merge_sums(one: Design, other: Design) -> Design:
     one, other : Design
         Of summed data, the second made by the design of the first (`sum_more_rows`), or both with
         the same categories and without constants learned from the data.
+    allow_repeats : bool
+        Whether to add a set of rows that looks the same as one that was added before, as different
+        sets of few whole numbers may.
 
     Returns
     -------
@@ -42,24 +47,25 @@ def merge_sums(one: Design, other: Design) -> Design:
     Raises
     ------
     DesignError
-        If the two are of different models; the message says in what they differ. Or if the same
-        rows are in both, as sets that were summed and added as a whole.
+        If the two are of different models; the message says in what they differ. Or if a set of
+        rows is in both that was summed as a whole; sets that overlap otherwise are not noticed.
 
     Notes
     -----
     Whether the sums suffice to fit the model is looked at when it is fitted: two sites of one
-    sector may be added before that of the other.
+    sector may be added before that of the other. What `center` and `scale` took is that of the rows
+    that were laid out first: a coefficient of ``scale(x)`` is for one of their sds.
     """
     if one.summed is None or other.summed is None:
         raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
     _check_alike(one, other)
     batches = batches_of(one), batches_of(other)
     twice = set(batches[0]) & set(batches[1])
-    if twice:
+    if twice and not allow_repeats:
         raise DesignError(
-            "these sums are of the same rows in part, which would count twice: of "
-            f"{len(batches[1])} sets of rows in the second, {len(twice)} are in the first already; "
-            "add each set once"
+            f"of {len(batches[1])} sets of rows in the second sums, {len(twice)} look the same as "
+            "sets that are in the first already, and would count twice; add each set once, or, if "
+            "they are different rows, say so (allow_repeats, --allow-repeats)"
         )
     summed = merge(one.summed, other.summed)
     base = None
@@ -93,19 +99,34 @@ def _join(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
 def batches_of(design: Design) -> tuple[str, ...]:
     """Give the marks of the sets of rows whose sums were added up, one a set.
 
-    A mark is a hash of the labels, the number of rows, and the columns' means and sds to eight
-    digits, which the order of summing does not move. It tells when the same rows are added a second
-    time; and someone who guesses a whole set, that the guess is right.
+    A mark is a hash of the labels, of the numbers of rows by group, and of the columns' means, sds,
+    correlations, and group means and scatter, these two added up with weights of their own; all to
+    seven digits, which the order of summing does not move. It tells when rows are added a second
+    time that look the same in all of this; and someone who guesses a whole set, that it is right.
     """
     if design.batches:
         return design.batches
     assert design.summed is not None  # for mypy: the callers looked
     s = design.summed
-    mean, sd = (np.asarray(values)[[*range(s.p), -1]] for values in s.moments)
+    mean, sd = s.moments
     size = np.hypot(mean, sd)
-    shown = [f"{one:.7e}" for one in size.tolist()]
-    shown += [f"{one + 0.0:.7f}" for one in np.round(mean / np.where(size > 0, size, 1.0), 7)]
-    content = "\n".join([str(s.n), *shown, *map(str, s.labels.tolist())])
+    live = sd > _CONSTANT * size
+    scale = np.where(live, sd, 1.0)
+    pairs = np.outer(scale, scale) * s.n
+    apart = np.where(live, (s.means + s.centre - mean) / scale, 0.0)
+    weight = np.random.default_rng(0).random(s.J)
+    among = (apart * s.counts[:, None]).T @ apart / s.n
+    numbers = np.concatenate(
+        [
+            mean / np.where(size > 0, size, 1.0),
+            np.ravel(s.scatter.sum(axis=0) / pairs + among),
+            (weight * s.counts) @ apart / s.n,
+            np.ravel(np.tensordot(weight, s.scatter, axes=1) / pairs),
+        ]
+    )
+    shown = [f"{one:.6e}" for one in np.where(live, sd, 0.0).tolist()]
+    shown += [f"{one + 0.0:.7f}" for one in np.round(numbers, 7).tolist()]
+    content = "\n".join([*shown, *map(str, s.counts.tolist()), *map(str, s.labels.tolist())])
     return (hashlib.sha256(content.encode()).hexdigest()[:16],)
 
 

@@ -231,6 +231,7 @@ def test_sites_of_one_sector_are_summed_alone_and_merged(run, folder):
     code, out, err = run("merge", "sites.sums", "public.sums", "--out", "twice.sums")
     assert code == 1
     assert "count twice" in err
+    assert run("merge", "sites.sums", "public.sums", "--out", "x.sums", "--allow-repeats")[0] == 0
     assert not (folder / "twice.sums").exists()
     code, out, err = run("fit", "public.sums")
     assert code == 1
@@ -270,6 +271,7 @@ def test_effects_at_values_that_are_all_set_need_no_rows(run):
         (("--contrast", "sector", "--at", "ses=0"), "give values of sector"),
         (("--contrast", "sector=0,1", "--at", "ses=mean"), "give values of ses"),
         (("--contrast", "sector=0,1", "--crossing", "ses"), "sums by group"),
+        (("--slope", "ses"), "averaging over rows (sector)"),
     ):
         code, _, err = run("effects", "all.sums", *more)
         assert code == 1

@@ -609,6 +609,37 @@ def test_numbers_that_a_stray_text_makes_text_are_told_from_labels(engine):
         sum_rows("mathach ~ when + (1 | schoolid)", frame)
 
 
+@pytest.mark.parametrize(
+    ("formula", "says"),
+    [
+        ("mathach ~ within(ses) + between(ses) + (1 | schoolid)", "group means"),
+        ("mathach ~ log(size) + (1 | schoolid)", "give values of size"),
+        ("mathach ~ I(size ** 2) + (1 | schoolid)", "give values of size"),
+    ],
+)
+def test_slopes_that_need_rows_are_refused_from_sums(formula, says):
+    from bayes_mlm import slopes
+
+    whole = fit(sum_rows(formula, HSB), random_seed=1)
+    with pytest.raises(RowsNeededError, match=says):
+        slopes(whole, "ses" if "ses" in formula else "size")
+
+
+@pytest.mark.parametrize("layout", [build_design, sum_rows])
+def test_a_predictor_far_from_zero_is_told_to_be_centred(layout):
+    with pytest.raises(DesignError, match=r"next to nothing .* center\(ses\)"):
+        layout(FORMULA, HSB.assign(ses=HSB.ses + 1e10))
+
+
+def test_a_group_outside_of_the_sample_is_not_called_unseen():
+    from bayes_mlm import predict, sample_groups
+
+    whole = fit(FORMULA, HSB, rows="sum", random_seed=1)
+    some = sample_groups(whole, HSB, groups=[1288])
+    with pytest.raises(DataError, match="1224 are not in this sample"):
+        predict(some, {"ses": [0.0], "sector": [0], "schoolid": [1224]})
+
+
 def test_two_columns_of_one_name_are_refused_by_name():
     twice = pd.concat([HSB, HSB[["ses"]]], axis=1)
     for rows in ("keep", "auto", "sum"):

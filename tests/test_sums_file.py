@@ -112,10 +112,37 @@ def test_rows_are_not_added_twice(tmp_path):
     again = load_sums(save_sums(both, tmp_path / "both.sums"))
     shuffled = HSB[3500:].sample(frac=1.0, random_state=1)  # the order of the rows is no matter
     for more in (year1, sum_more_rows(year1, HSB[:3500]), sum_rows(FORMULA, shuffled), again):
-        with pytest.raises(DesignError, match=r"same rows .* [12] are in the first"):
+        with pytest.raises(DesignError, match=r"[12] look the same as sets that are in the first"):
             merge_sums(again, more)
     other = HSB[3500:].assign(mathach=HSB.mathach.iloc[3500:] + 0.001)
     assert merge_sums(again, sum_rows(FORMULA, other)).n == 7185 + 3685
+
+
+def wave(seed, **changed):
+    rng = np.random.default_rng(seed)
+    columns = {"g": np.arange(40) % 4, "x": rng.normal(size=40), "y": rng.normal(size=40)}
+    return pd.DataFrame(columns).assign(**changed)
+
+
+@pytest.mark.parametrize(
+    ("formula", "one", "other"),
+    [  # each pair agrees in its numbers of rows, labels, and more
+        ("y ~ x + (1 | g)", wave(1), wave(1, y=wave(1).y.to_numpy()[::-1])),
+        ("y ~ x", wave(1), wave(1, y=wave(1).y.to_numpy()[::-1])),
+        ("y ~ 1 + (1 | g)", wave(1, y=wave(1).y + 1e8), wave(2, y=3 * wave(2).y + 1e8)),
+        ("y ~ x + (1 | g)", wave(1), wave(1, g=(np.arange(40) % 4)[::-1])),
+    ],
+)
+def test_different_rows_are_not_taken_for_the_same(formula, one, other):
+    def scaled(table):  # as z-scores within each site are, whose means and sds say nothing
+        return table.assign(x=(table.x - table.x.mean()) / table.x.std())
+
+    found = merge_sums(sum_rows(formula, scaled(one)), sum_rows(formula, scaled(other)))
+    assert found.n == 80
+    again = sum_rows(formula, scaled(other).sample(frac=1.0, random_state=3))
+    with pytest.raises(DesignError, match="look the same"):
+        merge_sums(found, again)
+    assert merge_sums(found, again, allow_repeats=True).n == 120
 
 
 def test_sites_of_one_school_and_one_sector_pool_by_a_plan(tmp_path):

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from bayes_mlm.design import Design
 
 _SMALL = 5
+AllowRepeats = Annotated[
+    bool,
+    typer.Option("--allow-repeats", help="Add rows that look the same as some already in."),
+]
 
 
 def sum_data(
@@ -46,6 +50,7 @@ def sum_data(
             help="Lay the further rows out as the saved sums are, and keep their own sums only.",
         ),
     ] = False,
+    allow_repeats: AllowRepeats = False,
     missing: Missing = "error",
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
@@ -84,7 +89,7 @@ def sum_data(
                 "THEIRS.sums --data … --alone"
             ) from error
     if before is not None and not alone:
-        found = merge_sums(before, found)
+        found = merge_sums(before, found, allow_repeats=allow_repeats)
     save_sums(found, out, least_rows=least_rows)
     _tell(found, out)
 
@@ -92,9 +97,10 @@ def sum_data(
 def merge(
     sums: Annotated[list[Path], typer.Argument(help="Two or more files of sums of one model.")],
     out: Annotated[Path, typer.Option(help="File for the joined sums.")],
+    allow_repeats: AllowRepeats = False,
 ) -> None:
     """Add up the sums of several places or years, none of which need show its rows to another."""
-    from functools import reduce
+    from functools import partial, reduce
 
     from bayes_mlm.errors import DesignError
     from bayes_mlm.sums_file import check_name, load_sums, save_sums
@@ -104,7 +110,8 @@ def merge(
     check_name(out)
     if len(sums) < 2:
         raise DesignError(f"merge needs two files of sums or more, found {len(sums)}")
-    found = reduce(merge_sums, [load_sums(path) for path in sums])
+    add = partial(merge_sums, allow_repeats=allow_repeats)
+    found = reduce(add, [load_sums(path) for path in sums])
     save_sums(found, out)
     _tell(found, out)
 

@@ -217,7 +217,12 @@ def _slope(people: Population, name: str, setting: Sequence[At]) -> Floats:
 
 def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Floats:
     """Give the slope along a predictor whose values are not at hand, where it is one everywhere."""
-    here, there = (_slope(people, name, (*setting, At(name=name, value=at))) for at in (0.0, 1.0))
+    try:
+        here, there = (
+            _slope(people, name, (*setting, At(name=name, value=at))) for at in (0.0, 1.0)
+        )
+    except DataError:  # not defined at 0, so no straight line
+        return people.own(name)
     if not np.allclose(here, there, rtol=1e-6, atol=1e-6 * float(np.abs(here).max())):
         return people.own(name)  # which says that it needs the rows
     return here

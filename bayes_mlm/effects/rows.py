@@ -74,7 +74,8 @@ class Population:
     def difference(self, high: Settings, low: Settings) -> Floats:
         """Average, over the rows, the difference (p,) of X between two settings of some columns."""
         unset = [name for name in self.predictors if name not in high]
-        if self.away and (unset or self.design.kind not in ("pooled", "partial_pooling")):
+        plain = self.design.kind in ("pooled", "partial_pooling") and not self.design.encoding.means
+        if self.away and (unset or not plain):
             raise RowsNeededError(
                 f"averaging over rows ({', '.join(unset) or 'group means'}) needs them, and the "
                 "data were reduced to sums by group; set every predictor (at), or ask it of a "

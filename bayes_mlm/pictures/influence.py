@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.criticism import Check, check
-from bayes_mlm.criticism.judging import MAX_SHIFT
+from bayes_mlm.criticism.judging import most_shift
 from bayes_mlm.design import Floats, Ints
 from bayes_mlm.wording import count, number, percent, shorten
 
@@ -84,7 +84,7 @@ class GroupInfluence:
             f"Left: without {shorten(self.labels[most])} the posterior mean of "
             f"{self.moved[most]} moves by {number(float(self.shift[most]), 0.1)} posterior sds, "
             f"the furthest of all; {strong or 'none'} of the {self.labels.size} "
-            f"{'moves' if strong < 2 else 'move'} one by more than {self.limit:g}. Right: the "
+            f"{'moves' if strong < 2 else 'move'} one by more than {self.limit:.1f}. Right: the "
             f"sds within {count(out, 'group')} {'lies' if out == 1 else 'lie'} outside of where "
             f"{percent(_LEVEL)} lie if all spread alike; by chance about {expected} would."
         )
@@ -138,7 +138,7 @@ def group_influence(analysis: Analysis) -> GroupInfluence | None:
         band_df=band,
         lower=lower,
         upper=upper,
-        limit=MAX_SHIFT,
+        limit=most_shift(len(found.groups)),
         influential=np.argsort(-np.abs(shifts), kind="stable")[:_NAMED],
         unlike=unlike[np.isfinite(ratio[unlike])],
     )

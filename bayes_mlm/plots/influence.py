@@ -55,7 +55,7 @@ def _draw_shifts(ax: "Axes", picture: GroupInfluence, dot: float) -> None:
         )
     if picture.shift.max() > 0.6 * picture.limit:
         ax.axhline(picture.limit, color=INK, lw=1.0, ls="--")
-        handles.append(Line2D([], [], color=INK, lw=1.0, ls="--", label="one posterior sd"))
+        handles.append(Line2D([], [], color=INK, lw=1.0, ls="--", label="more than chance does"))
     ax.set_ylim(0.0, 1.12 * float(max(picture.shift.max(), 0.1)))
     ax.margins(x=0.12)
     name_beside(ax, effect, picture.shift, picture.influential, picture.labels)

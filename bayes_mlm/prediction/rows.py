@@ -134,6 +134,11 @@ def _check_groups(design: Design, table: Table, codes: Ints) -> None:
     unknown = list(dict.fromkeys(table.columns[str(design.group)][codes < 0].tolist()))
     if not unknown:
         return
+    if design.sample_of is not None and np.isin(unknown, design.sample_of.labels).all():
+        raise DataError(
+            f"the {design.group} {', '.join(map(label_text, unknown[:3]))} are not in this sample "
+            "of groups; predict by the fit that sample_groups was given, which needs no rows"
+        )
     known = [label_text(label) for label in design.labels.tolist()]
     named = []
     for label in map(label_text, unknown[:3]):
