@@ -279,8 +279,9 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
     if any(row.p is not None for row in found.rows):
         lines.append(
             "- elpd: log density of what was left out, summed, higher is better; p: how much more "
-            "it is with that left in, the effective number of parameters; k-hat: above 0.7 the "
-            "weights that stand in for a refit cannot be believed (Vehtari et al. 2017, 2024)"
+            "it is with that left in, the effective number of parameters; k-hat: above 0.7, or "
+            "less with few draws, weights that stand in for a refit cannot be believed (Vehtari et "
+            "al. 2017, 2024)"
         )
     lines += [f"- {caution}" for caution in found.cautions]
     if found.verdict.ok:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.aliasing import left_of_rows, left_of_sums
 from bayes_mlm.data import (
     as_table,
     check_group,
@@ -33,16 +34,10 @@ type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 INTERCEPT = "Intercept"
 VARIES = 1e-9
-_HARDLY = (
-    "the predictor {0!r} varies by next to nothing of its own size, too little to tell from the "
-    "intercept; take a constant off it, as center({0}) does"
-)
 # A column is aliased when what the columns before it leave of it is below this part of its sd.
 _ALIASED = 1e-8
 # Sums of squares hold half the digits that rows do.
 _SUMMED = 1e-6
-# Rows worked on at a time where the whole would be a second copy of X.
-_BLOCK = 65_536
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -327,94 +322,45 @@ def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
 
 def check_estimable(design: Design) -> None:
     """Refuse columns that the rest of the model already says."""
-    if design.summed is not None:
-        _check_sums(design, design.summed)
-        return
-    remedy = "leave one of them out"
     wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
     if design.n <= wanted:
         raise DesignError(
             f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
             f"({', '.join(design.terms)}); use fewer predictors or more data"
         )
-    origin = np.zeros((1, design.p))
-    if design.kind == "no_pooling":
-        origin = means_by_group(design.X, design.codes, design.J)
-        remedy = "a no-pooling model has an own intercept a group, which leaves only what varies"
-        remedy += " within groups; use partial pooling for predictors of the group"
-    elif design.has_intercept:
-        origin = np.where(np.array(design.terms) == INTERCEPT, 0.0, design.X.mean(axis=0))[None]
-    triangle = _triangle(design.X, origin, design.codes)
-    left, own = np.abs(np.diag(triangle)), np.sqrt((triangle**2).sum(axis=0))
-    for k, (term, rest, size) in enumerate(zip(design.terms, left, own, strict=True)):
-        if size <= VARIES:
-            if design.kind in ("pooled", "partial_pooling") and np.ptp(design.X[:, k]) > 0.0:
-                raise DesignError(_HARDLY.format(term))
-            where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
-            raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
-        if rest <= _ALIASED * size:
-            raise DesignError(
-                f"the predictor {term!r} is a linear combination of the predictors before it; "
-                f"{remedy}"
-            )
-
-
-def _check_sums(design: Design, s: Sufficient) -> None:
-    """Refuse columns that the rest of the model already says, looking at sums alone."""
-    remedy = "leave one of them out"
-    wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
-    if design.n <= wanted:
-        raise DesignError(
-            f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
-            f"({', '.join(design.terms)}); use fewer predictors or more data"
-        )
-    if design.q and design.J == 1:
+    if design.summed is not None and design.q and design.J == 1:
         raise DesignError(
             f"the sums are of one group of {design.group!r}: how groups differ cannot be learned "
             "from one; add those of others (merge_sums, bayes-mlm merge)"
         )
-    p = design.p
-    cross = s.scatter[:, :p, :p].sum(axis=0)
-    away = s.means[:, :p]
-    if design.kind != "no_pooling":
-        away = away - s.counts @ away / s.n if design.has_intercept else away + s.centre[:p]
-        cross = cross + (away * s.counts[:, None]).T @ away
+    where, remedy = "", "leave one of them out"
+    if design.kind in ("no_pooling", "within"):
+        where = f" within {design.group}"
+    if design.kind == "no_pooling":
+        remedy = "a no-pooling model has an own intercept a group, which leaves only what varies"
+        remedy += " within groups; use partial pooling for predictors of the group"
+    aliased, near = _ALIASED, ""
     intercept = np.array([term == INTERCEPT for term in design.terms])
-    mean, sd = s.moments
-    sizes = np.sqrt(s.n * (np.square(sd[:p]) + np.square(mean[:p])))
-    sizes = np.where(sizes > 0, sizes, 1.0)
-    cross = cross / np.outer(sizes, sizes)
-    if design.kind != "no_pooling" and design.has_intercept:
-        cross[intercept] = cross[:, intercept] = 0.0
-        cross[intercept, intercept] = 1.0
-    # Gaussian elimination of what the columns before explain; squares, so squared tolerances.
-    work = cross.copy()
-    for k, term in enumerate(design.terms):
-        if cross[k, k] <= VARIES**2:
-            if design.kind in ("pooled", "partial_pooling") and sd[k] > 0.0:
-                raise DesignError(_HARDLY.format(term))
-            where = f" within {design.group}" if design.kind in ("no_pooling", "within") else ""
-            raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
-        if work[k, k] <= _SUMMED**2 * cross[k, k]:
+    if design.summed is not None:
+        found = left_of_sums(design.summed, intercept, inside=design.kind == "no_pooling")
+        aliased, near = _SUMMED, ", or so near to one that sums cannot tell"
+    else:
+        origin = np.zeros((1, design.p))
+        if design.kind == "no_pooling":
+            origin = means_by_group(design.X, design.codes, design.J)
+        elif design.has_intercept:
+            origin = np.where(intercept, 0.0, design.X.mean(axis=0))[None]
+        found = left_of_rows(design.X, origin, design.codes)
+    for term, own, left, several in zip(design.terms, *found, strict=True):
+        if own <= VARIES and several and not where:
             raise DesignError(
-                f"the predictor {term!r} is a linear combination of the predictors before it, or "
-                f"so near to one that sums cannot tell; {remedy}"
+                f"the predictor {term!r} varies by next to nothing of its own size, too little to "
+                "tell from the intercept; take a constant off it first, as center() does"
             )
-        work = work - np.outer(work[:, k], work[k]) / work[k, k]
-
-
-def _triangle(X: Floats, origin: Floats, codes: Ints) -> Floats:
-    """Give R (p, p) of the QR of X less the origin of each row's group, at unit column length.
-
-    Made a block of rows at a time, each joined to the R of those before it: as accurate as in one
-    go, without a second copy of the rows (Golub & Van Loan 2013, Matrix Computations, sec. 5.1).
-    """
-    sizes = np.sqrt(np.einsum("np,np->p", X, X))
-    sizes = np.where(sizes > 0, sizes, 1.0)
-    triangle = np.zeros((0, X.shape[1]))
-    for start in range(0, len(X), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        own = origin if len(origin) == 1 else origin[codes[rows]]
-        block = (X[rows] - own) / sizes
-        triangle = np.linalg.qr(np.concatenate([triangle, block]), mode="r")
-    return triangle
+        if own <= VARIES:
+            raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
+        if left <= aliased * own:
+            raise DesignError(
+                f"the predictor {term!r} is a linear combination of the predictors before "
+                f"it{near}; {remedy}"
+            )

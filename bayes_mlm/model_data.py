@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bayes_mlm.data import Table, as_table, read_table
+from bayes_mlm.data.reading import PARQUET, at_home
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design, check_estimable
 from bayes_mlm.errors import DataError
@@ -22,7 +23,7 @@ from bayes_mlm.scan import (
     open_data,
     sum_rows,
 )
-from bayes_mlm.scan.finding import PARQUET, suffix_of
+from bayes_mlm.scan.finding import suffix_of
 from bayes_mlm.spec import IN_MEMORY, Record
 from bayes_mlm.sums_file import is_sums, load_sums
 
@@ -216,7 +217,7 @@ def read_data(source: Any) -> Table:
     if isinstance(source, (str, Path)):
         if str(source) == IN_MEMORY:
             raise DataError("this model was made with a data frame in memory; give the data again")
-        if Path(source).expanduser().is_dir() or any(mark in str(source) for mark in "*?["):
+        if at_home(source).is_dir() or any(mark in str(source) for mark in "*?["):
             scan = open_data(source)
             return collect_rows(scan, tuple(scan.kinds))
         return read_table(source)

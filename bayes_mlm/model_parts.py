@@ -13,6 +13,7 @@ from bayes_mlm.design_moments import column_moments
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.priors import Prior
 from bayes_mlm.residual import ResidualRows
+from bayes_mlm.sufficient import from_design
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -112,10 +113,8 @@ def own_coefficients(
 
 def _by_group(design: Design) -> NDArray[np.float64]:
     """Regress the columns of X on those of Z in each group, (J, q, p); 0 where Z does not vary."""
-    zz = np.zeros((design.J, design.q, design.q))
-    zx = np.zeros((design.J, design.q, design.p))
-    np.add.at(zz, design.codes, design.Z[:, :, None] * design.Z[:, None, :])
-    np.add.at(zx, design.codes, design.Z[:, :, None] * design.X[:, None, :])
+    p, products = design.p, from_design(design).products()
+    zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
     found: NDArray[np.float64] = np.linalg.pinv(zz, hermitian=True) @ zx
     return found
 

@@ -284,15 +284,15 @@ def check_record(record: Record) -> None:
     check_published_fields(record.published, record.reasons, at)
 
 
-_DATA = (".csv", ".tsv", ".gz", ".parquet", ".pq")
-
-
 def _locate(record: str | Path) -> Path:
-    if Path(record).suffix in _DATA and Path(record).is_file():
-        raise SpecError(
-            f"{str(record)!r} is a file of data, and the model comes first: give a formula, and "
-            f"the file as the data (bayes-mlm fit FORMULA --data {record})"
-        )
+    if Path(record).is_file():
+        from bayes_mlm.data.reading import DELIMITERS, PARQUET
+
+        if str(record).lower().endswith((*DELIMITERS, *PARQUET)):
+            raise SpecError(
+                f"{str(record)!r} is a file of data, and the model comes first: give a formula, "
+                f"and the file as the data (bayes-mlm fit FORMULA --data {record})"
+            )
     if isinstance(record, Path) or record.endswith(".toml") or "/" in record or "\\" in record:
         return Path(record).resolve()
     directory = models_directory()

@@ -82,6 +82,13 @@ class Sufficient:
         square = np.einsum("jkk->k", self.scatter) + self.counts @ np.square(apart)
         return mean + self.centre, np.sqrt(np.maximum(square, 0.0) / self.n)
 
+    def products(self, groups: IntArray | None = None) -> FloatArray:
+        """Give the cross-products (J, k, k) about nothing, of all groups or of some."""
+        some = slice(None) if groups is None else groups
+        mean = self.means[some] + self.centre
+        outer = mean[:, :, None] * mean[:, None, :]
+        return np.asarray(self.scatter[some] + self.counts[some, None, None] * outer)
+
     def __add__(self, other: "Sufficient") -> "Sufficient":
         """Merge with the statistics of other rows of the same model; see `merge`."""
         return merge(self, other)

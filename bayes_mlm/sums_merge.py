@@ -22,6 +22,8 @@ _LABELS = {
 _MOST_SOURCES = 6
 # A column whose sd is below this share of its size is constant, but for rounding.
 _CONSTANT = 1e-12
+# Multiples of it less their whole parts are spread evenly, and the same whatever makes them.
+_GOLDEN = (5.0**0.5 - 1.0) / 2.0
 _BY_ONE = (
     "lay the rows of both out by one design that has all (sum_more_rows, or bayes-mlm sum "
     "FIRST.sums --data SECOND --alone)"
@@ -114,7 +116,7 @@ def batches_of(design: Design) -> tuple[str, ...]:
     scale = np.where(live, sd, 1.0)
     pairs = np.outer(scale, scale) * s.n
     apart = np.where(live, (s.means + s.centre - mean) / scale, 0.0)
-    weight = np.random.default_rng(0).random(s.J)
+    weight = np.modf(np.arange(1, s.J + 1) * _GOLDEN)[0]
     among = (apart * s.counts[:, None]).T @ apart / s.n
     numbers = np.concatenate(
         [

@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from measuring import (
     Row,
     in_turns,
     installed,
+    json_of,
     last_json,
     machine,
+    ours_command,
     python,
     row,
     run,
@@ -59,8 +62,8 @@ def measure(folder: Path, repeats: int, parts: int) -> dict[str, Any]:
     for _ in range(repeats):  # in turns, so that a slow spell of the machine meets both alike
         bare = last_json(python(tool, "bare", four, 2))
         found["turns"].append({"bare": bare, "sum": last_json(python(tool, "sum", four, 2))})
-    found["process"] = in_turns({"bayes_mlm": fit_command(four)}, repeats)["bayes_mlm"]
-    done = run(fit_command(whole))
+    found["process"] = in_turns({"bayes_mlm": ours_command(FORMULA, four)}, repeats)["bayes_mlm"]
+    done = run(ours_command(FORMULA, whole))
     found["whole"] = {
         "rows": parts * PART,
         "seconds": done.seconds,
@@ -76,21 +79,10 @@ def measure(folder: Path, repeats: int, parts: int) -> dict[str, Any]:
         found["groups"].append(last_json(python(tool, "sum", data, 2)))
         if groups == MILLION:
             one = run(python(tool, "effects", data))
-            found["effects"] = {"process": one.megabytes, **last_json_of(one.output)}
+            found["effects"] = {"process": one.megabytes, **json_of(one)}
     if installed("pyspark"):
         found["spark"] = last_json(python(tool, "spark", four))
     return found
-
-
-def last_json_of(output: str) -> dict[str, Any]:
-    import json
-
-    return dict(json.loads(output.strip().splitlines()[-1]))
-
-
-def fit_command(path: Path) -> list[str]:
-    entry = Path(sys.executable).with_name("bayes-mlm")
-    return [str(entry), "fit", FORMULA, "--data", str(path), "--quiet"]
 
 
 def compare(found: dict[str, Any]) -> Iterator[Row]:
@@ -174,8 +166,6 @@ def table(rows: Sequence[Row], found: dict[str, Any]) -> str:
     if "spark" in found:
         lines += ["", cluster(found["spark"])]
     names = ("duckdb", "pyspark")
-    from importlib.metadata import version
-
     about = versions() | {name: version(name) for name in names if installed(name)}
     kept = {k: v for k, v in about.items() if k in ("Python", "bayes_mlm", "numpy", *names)}
     listed = ", ".join(f"{name} {number}" for name, number in kept.items())

@@ -134,8 +134,13 @@ def environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
-def last_json(command: Sequence[str]) -> dict[str, float]:
-    return dict(json.loads(run(command).output.strip().splitlines()[-1]))
+def last_json(command: Sequence[str]) -> dict[str, Any]:
+    return json_of(run(command))
+
+
+def json_of(done: Run) -> dict[str, Any]:
+    """Read the last line that a process printed."""
+    return dict(json.loads(done.output.strip().splitlines()[-1]))
 
 
 def python(*arguments: object) -> list[str]:

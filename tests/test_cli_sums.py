@@ -205,6 +205,8 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
         (("predict", FORMULA, "--data", "year1.csv", "--new", "new.csv", "--out", "new.csv"), "is"),
         (("check", FORMULA, "--data", "year1.csv", "--out", "year1.csv"), "is read as"),
         (("sum", FORMULA, "--data", "year1.csv", "--out", "a.sums", "--alone"), "--alone is for"),
+        (("check", "~ ses", "--data", "year1.csv", "--out", "a.csv"), "~"),
+        (("check", FORMULA, "--data", "~nobody/year1.csv", "--out", "a.csv"), "~nobody"),
         (("sum", FORMULA, "--data", "public.csv", "--out", "a.sums"), "other sites"),
         (("sum", FORMULA, "--data", "school.csv", "--out", "a.sums"), "other sites"),
     ],

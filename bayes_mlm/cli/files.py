@@ -11,7 +11,7 @@ from bayes_mlm.errors import StorageError
 def check_file(out: Path, example: str, *, inputs: Iterable[str | Path | None] = ()) -> None:
     """Refuse a file that cannot be written, or is one that is read, before computing anything."""
     for source in inputs:
-        if source is not None and _is_read(out, Path(source).expanduser()):
+        if source is not None and _is_read(out, source):
             raise StorageError(
                 f"--out {str(out)!r} is read as {str(source)!r}, and would be replaced or read as "
                 f"data the next time; give another file, such as {example}"
@@ -24,11 +24,14 @@ def check_file(out: Path, example: str, *, inputs: Iterable[str | Path | None] =
         raise StorageError(f"--out {str(out)!r}: {str(out.parent)!r} cannot be written to")
 
 
-def _is_read(out: Path, source: Path) -> bool:
+def _is_read(out: Path, given: str | Path) -> bool:
     """Tell whether a file is, or would be, among those that a source of data stands for."""
+    from bayes_mlm.data.reading import at_home
     from bayes_mlm.scan.finding import suffix_of
 
-    target = out.resolve()
+    if "~" in str(given).removeprefix("~"):  # a formula
+        return False
+    target, source = out.resolve(), at_home(given)
     if source.is_dir():
         return target.is_relative_to(source.resolve()) and suffix_of(target) != ""
     return target == source.resolve() or fnmatch(str(target), str(source.absolute()))

@@ -62,17 +62,18 @@ def sum_data(
     """Reduce data to the sums by group that a model needs, and keep those: no rows are in them.
 
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
-    rows, without the old ones; `bayes-mlm merge` adds up sums of several places, each made with
-    `bayes-mlm sum plan.sums --alone`, where plan.sums has all categories (of made-up rows, say).
+    rows, without the old ones; `bayes-mlm merge` adds up sums of several places. A place that lacks
+    a category, or has one group, makes its own with `bayes-mlm sum plan.sums --alone`, where
+    plan.sums has all categories (of made-up rows, say).
     """
     from bayes_mlm.errors import DataError, OneValueError
     from bayes_mlm.scan import open_data, sum_more_rows, sum_rows
-    from bayes_mlm.sums_file import check_name, load_sums, save_sums
+    from bayes_mlm.sums_file import check_name, is_sums, load_sums, save_sums
     from bayes_mlm.sums_merge import merge_sums
 
     check_file(out, "data.sums", inputs=(data,))
     check_name(out)
-    before = load_sums(formula) if Path(formula).is_file() else None
+    before = load_sums(formula) if is_sums(formula) else None
     if alone and before is None:
         raise DataError("--alone is for rows laid out as saved sums are; give their file first")
     scan = open_data(data, engine=engine_data, memory=memory)
@@ -151,9 +152,9 @@ def groups(
 ) -> None:
     """Write every group's effects (mean, sd, interval) to a file, for any number of groups."""
     from bayes_mlm import console as show
+    from bayes_mlm.data.reading import PARQUET
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.group_file import write_group_effects
-    from bayes_mlm.scan.finding import PARQUET
 
     check_file(out, "groups.parquet", inputs=(model, data))
     if out.suffix.lower() not in PARQUET:

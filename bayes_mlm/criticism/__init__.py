@@ -79,27 +79,24 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     if not isinstance(fit, Fit):
         raise EngineError(f"check takes what fit gives, found {type(fit).__name__}")
     design = fit.design
+    whose = sample or fit
+    residual = None
+    if whose.design.summed is None:
+        residual = standardised_residuals(whose, fitted_values(whose))
     rows: tuple[GroupRow, ...] = ()
     spread = None
     if design.group is not None:
         if design.q:
-            residual = _residual(sample or fit)
-            spread = spread_within(fit, fit.settings.random_seed, residual=residual)
+            normal = residual if fit.priors.nu is None else None  # with others it is not judged
+            spread = spread_within(fit, fit.settings.random_seed, residual=normal)
         rows = _group_rows(fit, spread)
     return Check(
         model=fit.record.formula if fit.record.name == "model" else fit.record.name,
         group=design.group,
-        judgements=tuple(_judgements(fit, rows, spread, sample or fit)),
+        judgements=tuple(_judgements(fit, rows, spread, whose, residual)),
         groups=rows,
         verdict=fit.verdict,
     )
-
-
-def _residual(whose: Fit) -> Floats | None:
-    """Give the standardised residuals, where there are rows, and normal ones are to be tested."""
-    if whose.design.summed is not None or whose.priors.nu is not None:
-        return None
-    return standardised_residuals(whose, fitted_values(whose))
 
 
 def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
@@ -114,7 +111,11 @@ def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
 
 
 def _judgements(
-    fit: Fit, rows: tuple[GroupRow, ...], spread: Spread | None, whose: Fit
+    fit: Fit,
+    rows: tuple[GroupRow, ...],
+    spread: Spread | None,
+    whose: Fit,
+    residual: Floats | None,
 ) -> Iterator[Judgement]:
     design, seed = fit.design, fit.settings.random_seed + _STREAM
     student = fit.priors.nu is not None
@@ -132,10 +133,9 @@ def _judgements(
     if spread is not None:
         structured = design.residual is not None
         yield on_spread(spread, rows, structured=structured, student=student)
-    if whose.design.summed is not None:
+    if residual is None:
         yield from without_rows()
         return
-    residual = standardised_residuals(whose, fitted_values(whose))
     among = "" if whose is fit else f" (of {whose.design.notes[-1]})"
     bulk = bulk_skewness(residual)
     yield on_residuals(normal_qq(residual, seed), bulk, student=student, among=among)

@@ -21,6 +21,7 @@ from bayes_mlm.whitened import whitened
 LEAST_DF = 2
 # Numbers drawn for the reference distribution, and the fewest and most samples.
 _NUMBERS, _FEWEST, _MOST, _MOST_DEALT = 4_000_000, 200, 4_000, 1_000
+_ENOUGH = 20
 # Two equally likely values have a kurtosis of 1, and then the sds within groups hardly vary.
 _LEAST_KURTOSIS = 1.2
 
@@ -155,7 +156,11 @@ def _kurtosis(residual: Floats) -> float:
 
 
 def _h_of_dealt(h: float, residual: Floats, Z: Floats, codes: Ints, df: Ints, seed: int) -> float:
-    """Give the share of H at least as large when the residuals are dealt out to the groups anew."""
+    """Give the share of H at least as large when the residuals are dealt out to the groups anew.
+
+    Dealing ends where that many were as large that the share is plain (Besag & Clifford 1991,
+    Biometrika 78(2)).
+    """
     order = np.argsort(codes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(codes))[:-1]])
     basis = np.zeros(Z.shape)
@@ -167,9 +172,11 @@ def _h_of_dealt(h: float, residual: Floats, Z: Floats, codes: Ints, df: Ints, se
     rng, values = np.random.default_rng(seed), residual - residual.mean()
     n = int(np.clip(_NUMBERS // len(values), _FEWEST, _MOST_DEALT))
     above = 0
-    for _ in range(n):
+    for done in range(1, n + 1):
         dealt = rng.permutation(values)
         taken = np.square(np.add.reduceat(basis * dealt[:, None], starts, axis=0)).sum(axis=1)
         squares = np.maximum(np.add.reduceat(np.square(dealt), starts) - taken, 1e-300)[tested]
         above += bool(_h(np.log(squares / df[tested])[None], df[tested])[0] >= h)
+        if above == _ENOUGH:
+            return above / done
     return (1 + above) / (1 + n)

@@ -25,8 +25,8 @@ MISSING_TEXTS = (
 )
 """What a CSV file may hold for a value that is missing ("." is Stata's and SAS's)."""
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
-_PARQUET = (".parquet", ".pq")
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
+PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +74,16 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
     >>> table.columns["school"].tolist(), table.columns["y"].tolist()
     (['007', '008'], [1.5, nan])
     """
-    path = Path(source).expanduser()
+    path = at_home(source)
     if isinstance(columns, str):
         columns = (columns,)
     require_file(path, str(source))
     name = path.name.lower()
     try:
-        for suffix, delimiter in _DELIMITERS.items():
+        for suffix, delimiter in DELIMITERS.items():
             if name.endswith(suffix):
                 return _read_csv(path, delimiter, columns)
-        if name.endswith(_PARQUET):
+        if name.endswith(PARQUET):
             return _read_parquet(path, columns)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
@@ -93,7 +93,7 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
     raise DataError(
         f"{path.name} is of an unknown kind; files that can be read end in "
-        f"{', '.join([*_DELIMITERS, *_PARQUET])}. Save it as one of these, or read it with pandas "
+        f"{', '.join([*DELIMITERS, *PARQUET])}. Save it as one of these, or read it with pandas "
         "or polars and give the frame to bayes_mlm.as_table"
     )
 
@@ -153,11 +153,19 @@ def _any_match(values: Any, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
 
 
+def at_home(source: str | Path) -> Path:
+    """Give a path with ~ for the home folder, or as it is where there is no such user."""
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        return Path(source)
+
+
 def require_file(path: Path, given: str) -> None:
     """Refuse a path that is no file, and offer the nearest names."""
     if path.is_dir():
         raise DataError(
-            f"{given} is a directory; give one file ({', '.join(_DELIMITERS)}, .parquet)"
+            f"{given} is a directory; give one file ({', '.join(DELIMITERS)}, .parquet)"
         )
     if path.exists():
         return

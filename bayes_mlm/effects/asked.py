@@ -64,10 +64,16 @@ class Change:
     step: float
     text: str
 
-    def ends(self, population: Population, base: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Give the column (n,) before and after the change; `base` is where a step starts."""
+    def ends(
+        self, population: Population, base: Mapping[str, NDArray[Any]]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Give the column (n,) before and after the change.
+
+        A step starts from the column in `base`, where it is set there, else from the rows' own.
+        """
         if self.low is None or self.high is None:
-            return base, base + self.step
+            own = base[self.name] if self.name in base else population.own(self.name)
+            return own, own + self.step
         return constant(population, self.low), constant(population, self.high)
 
 

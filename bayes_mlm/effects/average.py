@@ -85,6 +85,8 @@ def comparisons(
         If a predictor or a category is not there, or the model does not let it have an effect.
     DataError
         If the rows are needed and not to be had.
+    RowsNeededError
+        Of data that were summed, unless every predictor is set.
 
     Notes
     -----
@@ -188,11 +190,7 @@ def compared(
 def weights_of(people: Population, change: Change, setting: Sequence[At]) -> Floats:
     """Give the weights (p,) of the coefficients in a change at one setting."""
     base = as_settings(people, setting)
-    if change.low is not None or change.name in base:
-        own = base.get(change.name, np.zeros(people.table.n))
-    else:
-        own = people.own(change.name)
-    low, high = change.ends(people, own)
+    low, high = change.ends(people, base)
     return people.difference({**base, change.name: high}, {**base, change.name: low})
 
 

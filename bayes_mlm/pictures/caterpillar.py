@@ -43,7 +43,7 @@ class EffectPanel:
     blocks : tuple of Block
         One, or one a side.
     outlying : ndarray of int
-        Places of the groups that lie farther out than chance allows among as many, as in `check`.
+        Places of the groups that lie farther out than chance allows among as many.
     named : ndarray of int
         Places of the groups to name in the figure: those farthest out at either end of a block.
     """
@@ -126,8 +126,8 @@ class Caterpillar:
 def caterpillar(analysis: Analysis) -> Caterpillar | None:
     """Put the effects of the groups in order.
 
-    A group is outlying if its standardised effect has a normal tail probability below 0.01 / J:
-    the same that `check` calls so.
+    A group is outlying if its standardised effect has a two-sided normal probability below
+    0.01 / J. Where there is one effect `check` calls the same ones so; it judges several together.
 
     Returns
     -------

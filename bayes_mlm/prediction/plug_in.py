@@ -106,12 +106,7 @@ def _of_groups(fit: RemlFit, design: Design, groups: Ints) -> tuple[Floats, Floa
         )
         X, Z, residual = white[:, : design.p], white[:, design.p :], 1.0
         s = from_rows(design.y, X, Z, design.codes, design.J)
-    p, q = design.p, design.q
-    mean = s.means[groups] + s.centre
-    # Products about nothing: the scatter, and what the means add.
-    products = s.scatter[groups] + s.counts[groups, None, None] * (
-        mean[:, :, None] * mean[:, None, :]
-    )
+    p, q, products = design.p, design.q, s.products(groups)
     zz, zx = products[:, p : p + q, p : p + q], products[:, p : p + q, :p]
     relative = fit.cov_u / residual
     # Z_j' V_j^-1 = (I + Z_j'Z_j S / sigma_e^2)^-1 Z_j' / sigma_e^2, defined for a singular S too.

@@ -34,7 +34,7 @@ def checksum(record: Record) -> str:
         return "none: several files"
     if path.stat().st_size > _MOST_BYTES:
         return "none: a file of more than a gigabyte, which would take long to read again"
-    with Path(record.data_source).open("rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -22,8 +22,6 @@ from bayes_mlm.scan.source import FILE, Scan, collect, collect_row, count
 _OF_RANGE, _OF_SIZE = 1e-9, 1e-12
 _DECIMAL_LEVELS = 20
 _LARGEST = 1.7e308
-# Frames in which NaN is a missing value that means and ends pass over.
-_SKIP_NAN = ("pandas", "modin", "cudf")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,17 +86,18 @@ def check_columns(
     Raises
     ------
     DataError
-        If values are missing or infinite, an expression is undefined somewhere, or a predictor or
-        the outcome is constant; the message names the column and, of several files, the file.
+        If values are missing or infinite, or an expression is undefined somewhere; the message
+        names the column and, of several files, the file.
     """
     numeric = [name for name in names if scan.kinds[name] != "text" and name != group]
-    found = _look(scan, names, numeric, columns, guards)
+    asked = _Asked(scan=scan, names=names, numeric=numeric, columns=columns, guards=guards)
+    found = _look(asked)
     n = int(found["n"])
     if n == 0:
         raise DataError(f"{scan.source} has no rows; columns: {', '.join(scan.kinds)}")
-    if scan.engine in _SKIP_NAN or not _seems_whole(found, len(names), n):
-        found |= _count_faults(scan, names, numeric, columns, guards)
-        _refuse_faults(scan, names, numeric, columns, guards, found)
+    if not _seems_whole(found, len(names), n):
+        found |= _count_faults(asked)
+        _refuse_faults(asked, found)
     raw = {name: (found[f"low{k}"], found[f"high{k}"]) for k, name in enumerate(numeric)}
     places = dict(enumerate(columns))
     return ColumnStats(
@@ -108,32 +107,37 @@ def check_columns(
     )
 
 
-def _look(
-    scan: Scan,
-    names: Sequence[str],
-    numeric: Sequence[str],
-    columns: Mapping[str, nw.Expr],
-    guards: Sequence[Guard],
-) -> dict[str, float]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """Hold what is looked at: columns of the table, those that are numbers, and what they make."""
+
+    scan: Scan
+    names: Sequence[str]
+    numeric: Sequence[str]
+    columns: Mapping[str, nw.Expr]
+    guards: Sequence[Guard]
+
+
+def _look(of: _Asked) -> dict[str, float]:
     """Find ends and means in one pass that is quick where all is well.
 
     A value that is missing, infinite or not a number shows in a count, an end or a mean; which,
     and where, is asked only then.
     """
     asked: dict[str, nw.Expr] = {"n": nw.len()}
-    for k, name in enumerate(names):
-        asked[f"there{k}"] = scan.col(name).count()
-    for k, name in enumerate(numeric):
-        value = scan.col(name).cast(nw.Float64)
+    for k, name in enumerate(of.names):
+        asked[f"there{k}"] = of.scan.col(name).count()
+    for k, name in enumerate(of.numeric):
+        value = of.scan.col(name).cast(nw.Float64)
         asked[f"low{k}"], asked[f"high{k}"] = value.min(), value.max()
-    for k, name in enumerate(names):
-        if name in scan.floats and name not in columns:  # NaN is no end to every engine
-            asked[f"raw{k}"] = scan.col(name).mean()
-    for k, guard in enumerate(guards):
+    for k, name in enumerate(of.names):
+        if name in of.scan.floats and name not in of.columns:  # NaN is no end to every engine
+            asked[f"raw{k}"] = of.scan.col(name).mean()
+    for k, guard in enumerate(of.guards):
         asked[f"broken{k}"] = count(guard.broken)
-    for k, value in enumerate(columns.values()):
+    for k, value in enumerate(of.columns.values()):
         asked[f"mean{k}"] = value.mean()
-    return collect_row(scan, asked)
+    return collect_row(of.scan, asked)
 
 
 def _seems_whole(found: Mapping[str, float], n_names: int, n: int) -> bool:
@@ -147,36 +151,23 @@ def _seems_whole(found: Mapping[str, float], n_names: int, n: int) -> bool:
     return finite and not broken and all(found[f"there{k}"] == n for k in range(n_names))
 
 
-def _count_faults(
-    scan: Scan,
-    names: Sequence[str],
-    numeric: Sequence[str],
-    columns: Mapping[str, nw.Expr],
-    guards: Sequence[Guard],
-) -> dict[str, float]:
+def _count_faults(of: _Asked) -> dict[str, float]:
     asked: dict[str, nw.Expr] = {"n": nw.len()}
-    for k, name in enumerate(names):
-        asked[f"missing{k}"] = count(is_missing(scan, name))
-    for k, name in enumerate(numeric):
-        asked[f"infinite{k}"] = count(_infinite(scan.col(name).cast(nw.Float64)))
-    for k, guard in enumerate(guards):
+    for k, name in enumerate(of.names):
+        asked[f"missing{k}"] = count(is_missing(of.scan, name))
+    for k, name in enumerate(of.numeric):
+        asked[f"infinite{k}"] = count(_infinite(of.scan.col(name).cast(nw.Float64)))
+    for k, guard in enumerate(of.guards):
         asked[f"broken{k}"] = count(guard.broken)
-    for k, value in enumerate(columns.values()):
+    for k, value in enumerate(of.columns.values()):
         asked[f"wild{k}"] = count(_infinite(value) | value.is_nan())
-    return collect_row(scan, asked)
+    return collect_row(of.scan, asked)
 
 
-def _refuse_faults(
-    scan: Scan,
-    names: Sequence[str],
-    numeric: Sequence[str],
-    columns: Mapping[str, nw.Expr],
-    guards: Sequence[Guard],
-    found: Mapping[str, float],
-) -> None:
-    n = int(found["n"])
-    _refuse_missing(scan, names, found, n)
-    for k, name in enumerate(numeric):
+def _refuse_faults(of: _Asked, found: Mapping[str, float]) -> None:
+    scan, n = of.scan, int(found["n"])
+    _refuse_missing(scan, of.names, found, n)
+    for k, name in enumerate(of.numeric):
         if found[f"infinite{k}"]:
             where = _where(scan, _infinite(scan.col(name).cast(nw.Float64)))
             raise DataError(
@@ -184,14 +175,14 @@ def _refuse_faults(
                 f"value(s){where}; correct them, or make them missing and drop them with "
                 'missing="drop" (--missing drop)'
             )
-    for k, guard in enumerate(guards):
+    for k, guard in enumerate(of.guards):
         if found[f"broken{k}"]:
             raise DataError(
                 f"{guard.what} is undefined in {_counted(found[f'broken{k}'])} of {n:,} rows of "
                 f"{scan.source}{_where(scan, guard.broken)}: {guard.reason}; correct or drop these "
                 "rows, or transform otherwise"
             )
-    for k, (name, value) in enumerate(columns.items()):
+    for k, (name, value) in enumerate(of.columns.items()):
         if found[f"wild{k}"]:
             raise DataError(
                 f"{name} is not a finite number in {_counted(found[f'wild{k}'])} of {n:,} rows of "

@@ -30,7 +30,6 @@ from bayes_mlm.scan.source import Scan, as_scan, narrowed
 from bayes_mlm.scan.sums import Columns, sum_by_group
 from bayes_mlm.sufficient import Sufficient
 
-INTERCEPT = "Intercept"
 # Engines that hold what is no frame of Python's.
 _OUTSIDE = ("duckdb", "pyspark")
 SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sample of groups"
@@ -112,11 +111,12 @@ def sum_rows(
         missing=missing,
         group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
     )
-    kept, n_dropped = _complete(asked, scan)
+    given = _prepared(asked, scan)
+    kept, n_dropped = _complete(asked, given)
     design = _reduce(asked, learn(parsed, kept, asked.group), n_dropped)
     if not n_dropped or design.group is None:
         return design
-    before = count_groups(scan, design.group)
+    before = count_groups(given, design.group)
     return replace(
         design, notes=(*design.notes, *note_on_lost_groups(before, design.J, design.group))
     )
@@ -140,16 +140,20 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
     """
     scan = as_scan(data)
     asked = _Asked(formula=design.formula, group=design.group, missing=missing, group_level=())
-    scan, n_dropped = _complete(asked, scan)
+    scan, n_dropped = _complete(asked, _prepared(asked, scan))
     return _reduce(asked, replay_on(design.encoding, scan), n_dropped, estimable=False)
 
 
-def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
-    """Require the columns, and leave out rows that miss values if that was asked for."""
+def _prepared(asked: _Asked, scan: Scan) -> Scan:
+    """Require the columns, and give them, with their types settled, and nothing else."""
     absent = [name for name in asked.columns if name not in scan.kinds]
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
-    scan = narrowed(scan.prepare(scan, asked.columns), asked.columns)
+    return narrowed(scan.prepare(scan, asked.columns), asked.columns)
+
+
+def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
+    """Leave out rows that miss values if that was asked for, and say how many."""
     if asked.missing not in ("error", "drop"):
         raise DataError(f'missing={asked.missing!r} is not known; give "error" or "drop"')
     if asked.missing == "error":

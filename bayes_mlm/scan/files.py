@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayes_mlm.data.reading import read_names
+from bayes_mlm.data.reading import PARQUET, read_names
 from bayes_mlm.errors import DataError
-from bayes_mlm.scan.finding import PARQUET, find_files, suffix_of
+from bayes_mlm.scan.finding import find_files, suffix_of
 from bayes_mlm.scan.schemas import check_schemas, damaged_file
 from bayes_mlm.scan.source import FILE, Scan, as_scan
 from bayes_mlm.scan.texts import settle_types

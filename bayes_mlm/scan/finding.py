@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from bayes_mlm.data.reading import require_file
+from bayes_mlm.data.reading import DELIMITERS, PARQUET, at_home, require_file
 from bayes_mlm.errors import DataError
 
-CSV, PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
+CSV = tuple(DELIMITERS)
 
 
 def find_files(source: str) -> list[Path]:
@@ -17,7 +17,7 @@ def find_files(source: str) -> list[Path]:
     DataError
         If there are none, or they are of two kinds.
     """
-    path = Path(source).expanduser()
+    path = at_home(source)
     kinds = ", ".join([*CSV, *PARQUET])
     if path.is_dir():
         found = sorted(_inside(path))

@@ -18,9 +18,7 @@ from bayes_mlm.formula.expressions import Call, Factor, calls, label
 from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, write
 from bayes_mlm.scan.source import Scan, collect, collect_row
-
-# A decimal number, as text has it, whatever the engine's regular expressions know.
-_NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
+from bayes_mlm.scan.texts import NUMBER
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,7 +142,7 @@ def _too_many(scan: Scan, column: str, own: nw.Expr, found: Sequence[Any]) -> st
     """Tell numbers that some stray text makes text from what has many values."""
     text = isinstance(found[0], str)
     if text and 2 * sum(map(is_number, found)) > len(found):
-        stray = scan.frame.filter(~own.str.contains(_NUMBER) & ~own.is_null())
+        stray = scan.frame.filter(~own.str.contains(rf"^\s*({NUMBER})\s*$") & ~own.is_null())
         odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
         shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
         return (

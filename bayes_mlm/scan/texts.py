@@ -14,7 +14,7 @@ from bayes_mlm.scan.source import FILE, Scan, as_scan, engine_errors
 # Text that is mostly numbers may still be categories, if it has few levels.
 _FEW_LEVELS = 20
 _WHOLE = r"[+-]?[0-9]+"
-_NUMBER = (
+NUMBER = (
     r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?"
 )
 # 00123 and 0x1F are labels; so are whole numbers, and nothing else, that no 64 bits hold.
@@ -48,7 +48,7 @@ def _settle(scan: Scan, names: Sequence[str], *, odd_spaces: bool) -> Scan:
         flags += [
             f"count({alias})",
             f"count_if(regexp_full_match({alias}, '{_WHOLE}'))",
-            f"count_if(regexp_full_match({alias}, '{_NUMBER}'))",
+            f"count_if(regexp_full_match({alias}, '{NUMBER}'))",
             f"count_if(regexp_full_match({alias}, '{_LABEL}'))",
             f"count_if(regexp_full_match({alias}, '{_WHOLE}') "
             f"and try_cast({alias} as bigint) is null)",
@@ -87,7 +87,7 @@ def _refuse_mixed(scan: Scan, texts: Any, name: str, alias: str) -> None:
         if levels <= _FEW_LEVELS:
             return
         file = f", {FILE}" if scan.files else ""
-        odd = texts.filter(f"not regexp_full_match({alias}, '{_NUMBER}')")
+        odd = texts.filter(f"not regexp_full_match({alias}, '{NUMBER}')")
         example = odd.project(alias + file).limit(1).fetchall()[0]
         many = odd.aggregate("count(*)").fetchall()[0][0]
     where = f" in {Path(example[1]).name}" if scan.files else ""
