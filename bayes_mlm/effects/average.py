@@ -14,7 +14,8 @@ from bayes_mlm.effects.rows import Population, Settings
 from bayes_mlm.effects.sources import Sources, draws_of, reach, sources, standard_error
 from bayes_mlm.errors import DataError, DesignError, EngineError
 from bayes_mlm.fitted import Fit
-from bayes_mlm.summary import DEFAULT_MASS, shortest_interval
+from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.summary import shortest_interval
 
 type Rope = tuple[float, float]
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
@@ -38,7 +39,7 @@ def comparisons(
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     rope: Rope | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     classical: bool = True,
     design: Design | None = None,
 ) -> Effects:
@@ -120,7 +121,7 @@ def slopes(
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     rope: Rope | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     classical: bool = True,
     design: Design | None = None,
 ) -> Effects:
