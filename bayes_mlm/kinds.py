@@ -87,7 +87,7 @@ def for_kind(design: Design, kind: str) -> Design:
     if design.base is None:
         raise DesignError(
             f"the {kind} model needs to know the groups; name their column "
-            '(group = "schoolid" in a record, --group on the command line)'
+            '(group = "NAME" in a record, --group on the command line)'
         )
     X, terms = _lay_out(kind, design.X, design.base.means[design.codes], design.base)
     laid_out = replace(design, X=X, terms=terms, kind=kind)

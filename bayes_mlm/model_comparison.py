@@ -253,7 +253,7 @@ def _same_columns(a: Design, b: Design) -> bool:
 def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     design = fit.design
     if grouping is None:
-        raise DesignError('no model names groups; a record can: group = "schoolid"')
+        raise DesignError('no model names groups; a record can: group = "NAME"')
     if design.group is not None:
         same = design.summed is not None or np.array_equal(grouping.codes, design.codes)
         if not same or not np.array_equal(grouping.labels, design.labels):

@@ -99,7 +99,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     if fit.design.group is None and grouping is None:
         raise DesignError(
             f"leave-one-group-out needs groups, and the model '{fit.design.formula}' names none; "
-            'name their column (group = "schoolid" in a record, group="schoolid" in fit)'
+            'name their column (group = "NAME" in a record, group="NAME" in fit)'
         )
     if fit.priors.u is not None and fit.priors.u.family == "Flat":
         moments = column_moments(fit.design)
