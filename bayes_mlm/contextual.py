@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.classical import Classical
 from bayes_mlm.design import Design
-from bayes_mlm.errors import DesignError, EngineError
+from bayes_mlm.errors import DesignError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.levels import Pair, pairs_of
 from bayes_mlm.ols import OlsFit
+from bayes_mlm.reml import RemlFit
 from bayes_mlm.summary import DEFAULT_MASS, check_mass, shortest_interval
 from bayes_mlm.verdict import Finding, Verdict
 from bayes_mlm.wording import probability
@@ -176,11 +178,8 @@ def contextual_effects(
     >>> [f"{found['ses', quantity].estimate:.1f}" for quantity in QUANTITIES]
     ['2.2', '5.9', '3.7']
     """
-    if not isinstance(fit, Fit):
-        raise EngineError(
-            f"contextual_effects takes what fit gives, found {type(fit).__name__}; for a REML or "
-            "OLS fit use contextual_effects_classical(fit, design)"
-        )
+    hint = "for a REML or OLS fit use contextual_effects_classical(fit, design)"
+    expect("contextual_effects", fit, Fit, hint=hint)
     check_mass(mass)
     design = fit.design.whole
     pairs, left_out = _found(design, means)
@@ -246,6 +245,8 @@ def contextual_effects_classical(
     >>> print(f"{found['ses', 'contextual'].estimate:.4f} {found['ses', 'contextual'].sd:.4f}")
     3.6750 0.3777
     """
+    expect("contextual_effects_classical", fit, RemlFit, OlsFit)
+    expect("contextual_effects_classical", design, Design)
     check_mass(mass)
     pairs, left_out = _found(design, means)
     reach = _reach(fit, mass)

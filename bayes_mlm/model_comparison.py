@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bayes_mlm.arguments import expect_each
 from bayes_mlm.design import Design
 from bayes_mlm.design_moments import same_outcome
 from bayes_mlm.errors import BayesMLMError, DesignError, EngineError
@@ -126,6 +127,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
     >>> compare_models([one, two]).by("row")[0].model
     'reaction ~ days + (days | subject)'
     """
+    expect_each("compare_models", fits, Fit)
     fits = list(fits)
     if len(fits) < 2:
         raise EngineError(f"a comparison needs two models or more, found {len(fits)}")

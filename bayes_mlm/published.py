@@ -12,6 +12,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.design import Design
 from bayes_mlm.document import LEFTOVER_ICC, misplaced_r2
 from bayes_mlm.errors import SpecError
@@ -26,7 +27,7 @@ type Status = Literal["reproduced", "corrected", "cannot", "differs"]
 _ELSEWHERE = re.compile(r"(?P<record>[\w-]+)/(?P<quantity>.+)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PublishedRow:
     """Hold one printed figure beside ours.
 
@@ -64,6 +65,11 @@ class PublishedRow:
     status: Status
     traced: bool
     reason: str
+
+    def __repr__(self) -> str:
+        """Say what is printed, and what is right."""
+        right = "nothing" if self.right is None else f"{self.right:.6g}"
+        return f"<{self.quantity}: printed {self.printed}, right {right}, {self.status}>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +126,11 @@ def check_published(
     >>> [(row.printed, round(row.right, 4)) for row in rows if row.quantity == "icc_raw"]
     [('0.1603', 0.1804)]
     """
+    expect("check_published", record, Record)
+    if design is not None:
+        expect("check_published", design, Design)
+    if fit is not None:
+        expect("check_published", fit, RemlFit, OlsFit)
     if not record.published:
         return ()
     own = own_figures(record) if design is None else _figures(record, design, fit)

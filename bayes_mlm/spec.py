@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from bayes_mlm.arguments import expect_path, expect_text
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.errors import FormulaError, SpecError
 from bayes_mlm.formula import Formula, parse_formula
@@ -123,6 +124,10 @@ class Record(
     published: tuple[Published, ...] = ()
     source: str | None = None
 
+    def __repr__(self) -> str:
+        """Say which model it is, and of which data."""
+        return f"<Record {self.name!r}: {self.formula!r} [{self.kind}], data {self.data!r}>"
+
     @property
     def data_source(self) -> str | Path:
         """The embedded data set's name, or the path of the data file."""
@@ -162,6 +167,7 @@ def load_record(record: str | Path) -> Record:
     >>> load_record("hsb_sector_ses").formula
     'mathach ~ ses * sector + (1 | schoolid)'
     """
+    expect_path("load_record", record, SpecError)
     path = _locate(record)
     fields = convert(read_toml(path), Record, path, hidden=_NOT_KEYS)
     loaded = msgspec.structs.replace(fields, name=path.stem, source=str(path))
@@ -189,6 +195,8 @@ def records(study: str | None = None) -> tuple[Record, ...]:
     >>> [record.name for record in records("growth")]
     ['sleepstudy_growth', 'orthodont_growth']
     """
+    if study is not None:
+        expect_text("records", study, "the name of a study", SpecError)
     loaded = (load_record(path) for path in models_directory().glob("*.toml"))
     wanted = (record for record in loaded if study is None or record.study == study)
 

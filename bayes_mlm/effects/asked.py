@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.arguments import describe_value, expect_text
 from bayes_mlm.data import label_text
 from bayes_mlm.effects.rows import Population
 from bayes_mlm.encoding.levels import Levels
@@ -197,6 +198,7 @@ def beyond(population: Population, settings: Iterable[tuple[At, ...]]) -> tuple[
 def check_predictor(population: Population, name: str) -> None:
     """Refuse what is no predictor of the model, or no column of the table."""
     known = population.predictors
+    expect_text("a question about effects", name, "the name of a predictor", DesignError)
     if name in known:
         return
     if name == population.design.group:
@@ -218,7 +220,7 @@ def _one(contrast: object) -> tuple[str, Any]:
         return str(name), how
     raise DesignError(
         f"a contrast is a predictor or {{predictor: (from, to)}}, of one predictor, found "
-        f"{contrast!r}"
+        f"{describe_value(contrast)}"
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.design import Design
 from bayes_mlm.design_moments import column_moments
 from bayes_mlm.direct.pareto import reliable_k_hat
@@ -95,6 +96,9 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     >>> leave_one_group_out(fitted)
     <Elpd by leaving out 18 groups: -904.5, se 20.0>
     """
+    expect("leave_one_group_out", fit, Fit)
+    if grouping is not None:
+        expect("leave_one_group_out (grouping)", grouping, Design)
     _whole(fit)
     if fit.design.group is None and grouping is None:
         raise DesignError(
@@ -161,6 +165,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     >>> leave_one_row_out(fitted)
     <Elpd by leaving out 180 rows: -885.0, se 14.4>
     """
+    expect("leave_one_row_out", fit, Fit)
     _whole(fit)
     if fit.design.residual is not None:
         return _structured(fit, None, "row")

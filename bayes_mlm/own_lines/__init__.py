@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_mlm.arguments import expect, expect_text
 from bayes_mlm.design import Design, Floats, Ints
 from bayes_mlm.effects.asked import grid
 from bayes_mlm.effects.average import as_settings
@@ -90,8 +91,7 @@ def group_lines(
     >>> [f"{point.estimate:.0f}" for point in lines.of(308)]
     ['253', '432']
     """
-    if not isinstance(fit, Fit):
-        raise EngineError(f"group_lines takes what fit gives, found {type(fit).__name__}")
+    expect("group_lines", fit, Fit)
     check_mass(mass)
     design = fit.design
     weights = own_weights(design)
@@ -174,6 +174,8 @@ def population_line(
     >>> [f"{one.reml:.2f}" for one in population_line(fitted, "age", [8], at={"sex": "Male"})]
     ['22.62']
     """
+    expect("population_line", fit, Fit)
+    check_mass(mass)
     design = fit.design
     own_weights(design)  # refuses a model without group effects
     rows = population(design, fit.record, data)
@@ -198,6 +200,7 @@ def population_line(
 
 
 def _check_along(rows: Population, along: str) -> None:
+    expect_text("a line", along, "the name of the column that it runs along", EngineError)
     numeric = [name for name in rows.predictors if rows.own(name).dtype.kind in "biuf"]
     if along not in numeric:
         raise EngineError(
