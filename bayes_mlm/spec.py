@@ -96,6 +96,8 @@ class Record(
         Figures printed elsewhere for this model.
     reasons : mapping of str to str
         Reasons shared by several published figures, by key.
+    imprecise : tuple of str
+        Keys of the reasons that are of rounding or early stopping, not of what was computed.
     study : str, optional
         The study that a bundled record belongs to.
     order : int
@@ -121,6 +123,7 @@ class Record(
     residual: Residual = PLAIN
     settings: Settings = Settings()
     reasons: dict[str, str] = {}
+    imprecise: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
     source: str | None = None
 
@@ -209,7 +212,7 @@ def records(study: str | None = None) -> tuple[Record, ...]:
 def as_starter(record: Record) -> Record:
     """Leave out of a record what belongs to its own study: published figures and baseline."""
     return msgspec.structs.replace(
-        record, published=(), reasons={}, null=None, study=None, order=1000
+        record, published=(), reasons={}, imprecise=(), null=None, study=None, order=1000
     )
 
 
@@ -289,7 +292,7 @@ def check_record(record: Record) -> None:
         least = 0 if key == "random_seed" else 1
         if value is not None and value < least:
             raise SpecError(f"{at}: settings.{key} = {value}; it must be {least} or more")
-    check_published_fields(record.published, record.reasons, at)
+    check_published_fields(record.published, record.reasons, at, record.imprecise)
 
 
 def _locate(record: str | Path) -> Path:
