@@ -92,7 +92,7 @@ def _legend(analysis: Analysis, drawn: bool, printed: bool) -> list[str]:
     if drawn and any(row.quantity == "r2_between" for row in analysis.compared):
         texts.append("r2 takes model and null model as independent: its HDI is too wide.")
     if printed:
-        texts.append("printed: elsewhere, as the record says; * is wrong.")
+        texts.append("printed: elsewhere, as the record says; * is wrong or imprecise.")
     return texts
 
 
@@ -143,17 +143,18 @@ def ladder_table(analyses: Sequence[Analysis]) -> Table:
 
 
 def corrections_table(rows: Sequence[PublishedRow]) -> Table:
-    """Lay out the published figures that are wrong: as printed, right, and why."""
+    """Lay out the published figures that are not right: as printed, right, and why."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("model")
     table.add_column("printed figure")
     table.add_column("printed", justify="right")
     table.add_column("right", justify="right")
+    table.add_column("cause")
     table.add_column("why", overflow="fold")
     for row in rows:
         if row.status == "corrected":
             right = "" if row.right is None else f"{row.right:.4g}"
-            table.add_row(row.model, row.quantity, row.printed, right, row.reason)
+            table.add_row(row.model, row.quantity, row.printed, right, row.cause, row.reason)
     return table
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bayes_mlm.arguments import expect, expect_path
 from bayes_mlm.atomic import atomic_file
 from bayes_mlm.design import Design, GroupMeans
 from bayes_mlm.design_priors import ModelPriors
@@ -61,6 +62,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     >>> again.record == fitted.record, again.verdict == fitted.verdict
     (True, True)
     """
+    expect("save_fit", fit, Fit)
+    expect_path("save_fit", path, StorageError)
     import h5netcdf
 
     design = fit.design
@@ -163,6 +166,7 @@ def load_fit(path: str | Path) -> Fit:
     StorageError
         If there is no such file, it is damaged, or it was not written by `save_fit`.
     """
+    expect_path("load_fit", path, StorageError)
     import h5netcdf
 
     path = Path(path)

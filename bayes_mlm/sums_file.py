@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bayes_mlm.arguments import expect, expect_path
 from bayes_mlm.atomic import atomic_file
 from bayes_mlm.data.columns import from_arrow
 from bayes_mlm.design import Design
@@ -64,6 +65,8 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     >>> fit(again, random_seed=1).design.n
     7185
     """
+    expect("save_sums", design, Design)
+    expect_path("save_sums", path, StorageError)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -109,6 +112,7 @@ def load_sums(path: str | Path) -> Design:
     StorageError
         If there is no such file, it is damaged, or it was not written by `save_sums`.
     """
+    expect_path("load_sums", path, StorageError)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -203,6 +207,7 @@ def small_groups(design: Design, fewer_than: int = 5) -> int:
     >>> small_groups(sum_rows("mathach ~ ses + (1 | schoolid)", load_hsb()), 20)
     2
     """
+    expect("small_groups", design, Design)
     return int(np.count_nonzero(design.group_sizes < fewer_than))
 
 

@@ -38,7 +38,7 @@ def contextual(
     data: Data = None,
     mean: Annotated[
         list[str] | None,
-        typer.Option(help="A column that holds group means: ses=meanses; repeatable."),
+        typer.Option(help="A column that holds group means: PREDICTOR=COLUMN; repeatable."),
     ] = None,
     group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
     engine: Annotated[
@@ -148,7 +148,7 @@ def _read_means(texts: "Sequence[str]") -> dict[str, str]:
     for text in texts:
         name, equals, column = (part.strip() for part in text.rpartition("="))
         if not equals or not name or not column:
-            raise EngineError(f"--mean {text!r} must be PREDICTOR=COLUMN, such as ses=meanses")
+            raise EngineError(f"--mean {text!r} must be PREDICTOR=COLUMN")
         if name in means:
             raise EngineError(f"--mean {name} is given twice; keep one")
         means[name] = column

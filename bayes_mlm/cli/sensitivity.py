@@ -28,6 +28,9 @@ def sensitivity(
     ] = None,
     missing: Missing = "error",
     mass: Mass = DEFAULT_PROB,
+    draws: Annotated[
+        int | None, typer.Option(help="Draws of each posterior (default: the record's).")
+    ] = None,
     random_seed: Seed = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for sensitivity.csv and sensitivity.png.")
@@ -55,6 +58,7 @@ def sensitivity(
         priors=None if prior is None else [_read(text) for text in prior],
         terms=term,
         mass=mass,
+        draws=draws,
     )
     console = show.make_console()
     for table in show.sensitivity_tables(found):

@@ -44,7 +44,9 @@ def variance(
     ] = None,
     at: Annotated[
         list[str] | None,
-        typer.Option(help='Where a slope varies: points to evaluate at, "ses=-1,0,1"; repeatable.'),
+        typer.Option(
+            help='Where a slope varies: points to evaluate at, "NAME=-1,0,1"; repeatable.'
+        ),
     ] = None,
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
@@ -160,9 +162,11 @@ def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:
         except ValueError:
             numbers = []
         if not equals or not name.strip() or not numbers:
-            raise EngineError(f"--at {text!r} must be NAME=NUMBER,NUMBER, such as ses=-1,0,1")
+            raise EngineError(f"--at {text!r} must be NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
         if name.strip() in points:
-            raise EngineError(f"--at {name.strip()} is given twice; write its values as ses=-1,0,1")
+            raise EngineError(
+                f"--at {name.strip()} is given twice; write its values as NAME=-1,0,1"
+            )
         points[name.strip()] = numbers
     return points or None
 
