@@ -12,6 +12,7 @@ from bayes_mlm.draws import Array, quantities
 from bayes_mlm.errors import EngineError
 from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.fitted import Fit
+from bayes_mlm.wording import level
 
 DEFAULT_MASS = 0.94
 type IntervalKind = Literal["hdi", "eti"]
@@ -81,7 +82,7 @@ def summarise(
         )
         for k, name in enumerate(named)
     )
-    return Summary(rows=rows, interval=f"{mass:.0%} {interval.upper()}", verdict=fit.verdict)
+    return Summary(rows=rows, interval=f"{level(mass)} {interval.upper()}", verdict=fit.verdict)
 
 
 def check_mass(mass: float) -> None:

@@ -39,6 +39,7 @@ from bayes_mlm.leave_out.refit import (
 from bayes_mlm.leave_out.rows import RowDensities, row_densities, rows_of
 from bayes_mlm.leave_out.structured import given, group_log_densities, row_log_densities
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
+from bayes_mlm.wording import rounded
 
 __all__ = [
     "Elpd",
@@ -106,7 +107,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
         raise EngineError(
             "leave-one-group-out is not defined for a no-pooling model with a flat prior on u: a "
             "new group's intercept has no distribution; give u a proper prior, such as "
-            f"Normal({moments.y_mean:.4g}, {10 * moments.y_sd:.4g})"
+            f"Normal({rounded(moments.y_mean)}, {rounded(10 * moments.y_sd)})"
         )
     if fit.design.residual is not None:
         return _structured(fit, grouping, "group")
