@@ -301,7 +301,7 @@ def _ranked(row: ComparisonRow, sampled: bool) -> list[str]:
     return [
         *_measured(row.value, row.se),
         *_measured(row.difference, row.se_difference),
-        "" if row.p is None else number(row.p, typeset=False),
+        "" if row.p is None else number(row.p, style="terminal"),
         "-" if k_hat == "inf" else k_hat,
     ]
 

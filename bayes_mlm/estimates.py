@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.description import format_rows
 from bayes_mlm.verdict import Verdict
-from bayes_mlm.wording import LOGLIK_ERROR, Texts, count, digits, scaled, texts
+from bayes_mlm.wording import LOGLIK_ERROR, Style, Texts, count, digits, scaled, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +140,7 @@ def to_csv(rows: Iterable[Estimate]) -> str:
 
 
 def estimate_texts(
-    row: Estimate | None, *, like: Estimate | None = None, typeset: bool = False
+    row: Estimate | None, *, like: Estimate | None = None, style: Style = "terminal"
 ) -> Texts:
     """Write a row's estimate, error and interval to the digits of its error.
 
@@ -149,8 +149,8 @@ def estimate_texts(
     row : Estimate or None
     like : Estimate, optional
         The same quantity by another engine, whose digits an estimate without error gets.
-    typeset : bool
-        As in print, or as on a terminal.
+    style : {"terminal", "table", "sentence"}
+        See `bayes_mlm.wording.Digits`.
 
     Examples
     --------
@@ -160,11 +160,11 @@ def estimate_texts(
     if row is None:
         return Texts("", "", "")
     if row.quantity == "loglik":
-        return Texts(texts(row.estimate, LOGLIK_ERROR, typeset=typeset).estimate, "", "")
+        return Texts(texts(row.estimate, LOGLIK_ERROR, style=style).estimate, "", "")
     if row.sd is None and row.lower is None and like is not None:
-        shown = digits(like.estimate, like.sd, like.lower, like.upper, typeset=typeset)
+        shown = digits(like.estimate, like.sd, like.lower, like.upper, style=style)
         return Texts(shown.number(row.estimate), "", "")
-    return texts(row.estimate, row.sd, row.lower, row.upper, typeset=typeset)
+    return texts(row.estimate, row.sd, row.lower, row.upper, style=style)
 
 
 def _cells(row: Estimate) -> tuple[str, ...]:

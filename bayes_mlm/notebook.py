@@ -140,5 +140,5 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return rounded(value, typeset=True)
+        return rounded(value, style="table")
     return set_markdown(str(value))

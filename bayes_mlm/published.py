@@ -21,7 +21,7 @@ from bayes_mlm.ols import OlsFit, fit_ols
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.spec import Published, Record, load_record, models_directory, related_record
 from bayes_mlm.toml import suggest
-from bayes_mlm.wording import number
+from bayes_mlm.wording import Style, number
 
 type Status = Literal["reproduced", "corrected", "cannot", "differs"]
 _ELSEWHERE = re.compile(r"(?P<record>[\w-]+)/(?P<quantity>.+)")
@@ -67,14 +67,14 @@ class PublishedRow:
     reason: str
 
 
-def right_text(row: PublishedRow, *, typeset: bool = False) -> str:
+def right_text(row: PublishedRow, *, style: Style = "terminal") -> str:
     """Write the right figure with the decimals that were printed, or more if it is small."""
     if row.right is None:
         return ""
     places = len(row.printed.lower().partition("e")[0].partition(".")[2])
     small = abs(row.right) < 10.0**-places
     error = abs(row.right) if small else 1.5 * 10.0 ** (1 - places)
-    return number(row.right, error, typeset=typeset)
+    return number(row.right, error, style=style)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,5 +69,5 @@ def span(row: Estimate) -> str:
     """Write the interval of an sd, if there is one."""
     if row.lower is None or row.upper is None:
         return ""
-    chosen = digits(row.estimate, row.sd, row.lower, row.upper, typeset=True)
+    chosen = digits(row.estimate, row.sd, row.lower, row.upper, style="sentence")
     return f" ({chosen.span(row.lower, row.upper)})"

@@ -31,9 +31,9 @@ class Span:
         if math.isinf(self.lower) and math.isinf(self.upper):
             return "everywhere"
         if math.isinf(self.lower):
-            return f"below {number(self.upper, typeset=False)}"
+            return f"below {number(self.upper, style='terminal')}"
         if math.isinf(self.upper):
-            return f"above {number(self.lower, typeset=False)}"
+            return f"above {number(self.lower, style='terminal')}"
         chosen = digits((self.lower, self.upper), None, self.lower, self.upper)
         return f"{chosen.number(self.lower)} to {chosen.number(self.upper)}"
 

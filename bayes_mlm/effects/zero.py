@@ -199,7 +199,7 @@ class Crossing:
             rows.append((own.engine, shown.estimate, interval, _shown(own.spans)))
         if self.classical is not None:
             beside = self.classical
-            found = number(beside.estimate, beside.se, typeset=False)
+            found = number(beside.estimate, beside.se, style="terminal")
             fieller_set = f"{beside.fieller} (Fieller)"
             rows.append((beside.engine, found, fieller_set, _shown(beside.spans)))
         sign = "ok" if self.verdict.ok else "NOT OK"

@@ -94,7 +94,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     >>> from bayes_mlm import fit
     >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
     >>> leave_one_group_out(fitted)
-    <Elpd by leaving out 18 groups: -904.5, se 20.0>
+    <Elpd by leaving out 18 groups: -904, se 20>
     """
     _whole(fit)
     if fit.design.group is None and grouping is None:
@@ -160,7 +160,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     >>> from bayes_mlm import fit
     >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
     >>> leave_one_row_out(fitted)
-    <Elpd by leaving out 180 rows: -885.0, se 14.4>
+    <Elpd by leaving out 180 rows: -885, se 14>
     """
     _whole(fit)
     if fit.design.residual is not None:

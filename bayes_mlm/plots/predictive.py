@@ -79,7 +79,7 @@ def _draw_outcome(ax: "Axes", picture: Predictive) -> None:
         ax.text(
             0.01 if side == "left" else 0.99,
             0.995,
-            f"{text} of\nreplicated\nvalues\n{where}\n{rounded(value, typeset=True)}",
+            f"{text} of\nreplicated\nvalues\n{where}\n{rounded(value, style='table')}",
             transform=ax.transAxes,
             ha=side,
             va="top",

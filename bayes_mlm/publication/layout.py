@@ -115,7 +115,7 @@ def _size(sources: Sequence[Source]) -> Iterator[Row]:
         own = [source.classical for source in sources]
         if any(summary.engine == engine for summary in own):
             texts = [
-                estimate_texts(summary["loglik"], typeset=True).estimate
+                estimate_texts(summary["loglik"], style="table").estimate
                 if summary.engine == engine
                 else ""
                 for summary in own
@@ -132,7 +132,7 @@ def _row(label: str, estimates: Sequence[Estimate | None], interval: bool) -> Ro
         [
             None
             if one is None
-            else digits(one.estimate, one.sd, one.lower, one.upper, typeset=True)
+            else digits(one.estimate, one.sd, one.lower, one.upper, style="table")
             for one in estimates
         ]
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from bayes_mlm.group_table import GroupTable
 from bayes_mlm.publication.sources import ENGINES
 from bayes_mlm.published import PublishedRow, right_text
 from bayes_mlm.report.equations import coefficient
-from bayes_mlm.wording import Digits, count, digits, signed
+from bayes_mlm.wording import Digits, count, digits, signed, split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +27,17 @@ class Cell:
         Rounded.
     value : float or None
         In full precision, where the cell is one number.
+    tail : str
+        The end of the text, that stands right of the place where its column is aligned; empty
+        where the column needs no such place.
+    width : int
+        Characters of the longest tail of the column.
     """
 
     text: str
     value: float | None = None
+    tail: str = ""
+    width: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +122,8 @@ def estimates_table(analysis: Analysis, name: str) -> Table:
         caption=caption,
         heads=(*heads, *extra),
         spans=tuple(spans),
-        rows=tuple(
-            _estimates_row(analysis, row, bool(drawn), printed) for row in analysis.compared
+        rows=aligned(
+            [_estimates_row(analysis, row, bool(drawn), printed) for row in analysis.compared]
         ),
     )
 
@@ -127,7 +134,7 @@ def _estimates_row(analysis: Analysis, row: Compared, drawn: bool, printed: bool
         cells += _three(estimate, row.estimates[0])
     if drawn:
         gap = row.difference
-        cells.append(Cell(text="" if gap is None else signed(gap, typeset=True), value=gap))
+        cells.append(Cell(text="" if gap is None else signed(gap, style="table"), value=gap))
     if printed:
         cells.append(Cell(text=(row.published or "").replace("-", "−")))
     term = row.quantity.removeprefix("beta[").removesuffix("]")
@@ -139,12 +146,32 @@ def _estimates_row(analysis: Analysis, row: Compared, drawn: bool, printed: bool
 
 def _three(row: Estimate | None, first: Estimate | None) -> list[Cell]:
     """Give estimate, error and interval."""
-    shown = estimate_texts(row, like=first, typeset=True)
+    shown = estimate_texts(row, like=first, style="table")
     value, error = (None, None) if row is None else (row.estimate, row.sd)
     return [
         Cell(text=shown.estimate, value=value),
         Cell(text=shown.error, value=error),
         Cell(text=shown.interval),
+    ]
+
+
+def aligned(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Note in each cell of a column of unlike numbers where its tail begins."""
+    columns = [_tails(column) for column in zip(*(row.cells for row in rows), strict=True)]
+    return tuple(
+        replace(row, cells=cells)
+        for row, cells in zip(rows, zip(*columns, strict=True), strict=True)
+    )
+
+
+def _tails(cells: Sequence[Cell]) -> list[Cell]:
+    parts = split([cell.text for cell in cells]) or []
+    tails = [len(tail) for _, tail in parts if tail is not None]
+    if len(set(tails)) < 2:
+        return list(cells)
+    return [
+        replace(cell, tail=tail or "", width=max(tails))
+        for cell, (_, tail) in zip(cells, parts, strict=True)
     ]
 
 
@@ -191,7 +218,7 @@ def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
             cells=(
                 Cell(text=row.corrects or row.quantity),
                 Cell(text=row.printed.replace("-", "−"), value=_as_number(row.printed)),
-                Cell(text=right_text(row, typeset=True), value=row.right),
+                Cell(text=right_text(row, style="table"), value=row.right),
                 Cell(text=row.where),
                 Cell(text=row.reason or "nobody has said why"),
             ),
@@ -229,7 +256,7 @@ def reasons_table(published: Sequence[PublishedRow]) -> Table | None:
         one = spoiled[0]
         example = f"{one.model}, {one.corrects or one.quantity}: {one.printed}"
         if one.right is not None:
-            example += f", right {right_text(one, typeset=True)}"
+            example += f", right {right_text(one, style='table')}"
         cells = (Cell(text=f"{len(spoiled)}", value=float(len(spoiled))), Cell(text=example))
         rows.append(Row(header=Cell(text=reason), cells=cells))
     return Table(
@@ -255,9 +282,9 @@ def groups_table(found: GroupTable) -> Table:
     # One number of decimals a column, so that the eye can go down it.
     spreads = np.median(found.upper - found.lower, axis=0) / 4
     columns = [
-        digits(found.estimate[:, q], spread, typeset=True) for q, spread in enumerate(spreads)
+        digits(found.estimate[:, q], spread, style="table") for q, spread in enumerate(spreads)
     ]
-    own_means = digits(found.means, float(spreads[0]), typeset=True)
+    own_means = digits(found.means, float(spreads[0]), style="table")
     rows = tuple(_group_row(found, k, own_means, columns) for k in range(found.labels.size))
     shown = f"The {count(found.labels.size)} of {count(found.n_groups)} groups that stand out most"
     which = "Every group" if found.labels.size == found.n_groups else shown
@@ -309,7 +336,7 @@ def variables_table(analysis: Analysis) -> Table:
         rows.append(_variable(name, sd, *figures))
     heads = (Head(text="variable"), *_numeric("mean", "sd", "lowest", "highest"))
     caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
-    return Table(name="variables-table", caption=caption, heads=heads, rows=tuple(rows))
+    return Table(name="variables-table", caption=caption, heads=heads, rows=aligned(rows))
 
 
 def _summed_variables(analysis: Analysis) -> Table:
@@ -322,7 +349,7 @@ def _summed_variables(analysis: Analysis) -> Table:
         for k, term in enumerate(design.terms)
         if term != "Intercept"
     ]
-    rows = tuple(_variable(name, sd, mean, sd) for name, mean, sd in figures)
+    rows = aligned([_variable(name, sd, mean, sd) for name, mean, sd in figures])
     caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
     heads = (Head(text="variable"), *_numeric("mean", "sd"))
     return Table(name="variables-table", caption=caption, heads=heads, rows=rows)
@@ -330,7 +357,7 @@ def _summed_variables(analysis: Analysis) -> Table:
 
 def _variable(name: str, sd: float, *figures: float) -> Row:
     """Write what is known of a column to three digits of its sd."""
-    shown = digits(figures, sd / 10, typeset=True)
+    shown = digits(figures, sd / 10, style="table")
     cells = tuple(Cell(text=shown.number(one), value=one) for one in figures)
     return Row(header=Cell(text=name), cells=cells)
 

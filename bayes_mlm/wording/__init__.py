@@ -1,6 +1,6 @@
 """Write numbers and labels: the one place that decides how many digits are shown."""
 
-from bayes_mlm.wording.columns import align
+from bayes_mlm.wording.columns import align, split
 from bayes_mlm.wording.labels import shorten, shorten_all
 from bayes_mlm.wording.numbers import (
     LOGLIK_ERROR,
@@ -8,6 +8,7 @@ from bayes_mlm.wording.numbers import (
     SUPERSCRIPTS,
     TIMES,
     Digits,
+    Style,
     Texts,
     digits,
     estimate,
@@ -34,6 +35,7 @@ __all__ = [
     "SUPERSCRIPTS",
     "TIMES",
     "Digits",
+    "Style",
     "Texts",
     "align",
     "count",
@@ -51,6 +53,7 @@ __all__ = [
     "shorten",
     "shorten_all",
     "signed",
+    "split",
     "texts",
     "tiny",
 ]

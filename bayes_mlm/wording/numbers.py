@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+type Style = Literal["terminal", "table", "sentence"]
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -50,15 +51,16 @@ class Digits:
         hundredths.
     power, error_power : bool
         Whether they are written with a power of ten: 7.010e-07.
-    typeset : bool
-        As in print (−7.010×10⁻⁷), or as on a terminal (-7.010e-07).
+    style : {"terminal", "table", "sentence"}
+        As on a terminal (-7.010e-07), or as in print (−7.010×10⁻⁷); in a sentence thousands are
+        set apart (1,234).
     """
 
     place: int
     error_place: int
     power: bool
     error_power: bool
-    typeset: bool = False
+    style: Style = "terminal"
 
     def number(self, value: float | None) -> str:
         """Write an estimate, or an end of an interval."""
@@ -93,10 +95,12 @@ class Digits:
         if math.isnan(value):
             return undefined
         if math.isinf(value):
-            text = "∞" if self.typeset else "inf"
-            return text if value > 0 else f"{MINUS if self.typeset else '-'}{text}"
-        text = _power(value, place) if power else _plain(value, place)
-        return in_print(text) if self.typeset else text
+            text = "inf" if value > 0 else "-inf"
+        elif power:
+            text = _power(value, place)
+        else:
+            text = _plain(value, place, "," if self.style == "sentence" else "")
+        return text if self.style == "terminal" else in_print(text)
 
 
 def digits(
@@ -105,7 +109,7 @@ def digits(
     lower: float | None = None,
     upper: float | None = None,
     *,
-    typeset: bool = False,
+    style: Style = "terminal",
 ) -> Digits:
     """Choose the digits of an estimate, its error and its interval.
 
@@ -117,8 +121,8 @@ def digits(
         Standard error or posterior sd; of several the smallest counts.
     lower, upper : float, optional
         Ends of the interval; either may be infinite, NaN or None.
-    typeset : bool
-        As in print, or as on a terminal.
+    style : {"terminal", "table", "sentence"}
+        See `Digits`.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def digits(
     ('2.95', '0.447')
     >>> small = digits(7.01003e-07, 1.50934e-09)
     >>> small.number(7.01003e-07), small.error(1.50934e-09)
-    ('7.0100e-07', '1.5e-09')
+    ('7.010e-07', '1.5e-09')
     """
     values = [one for one in _listed(value) if math.isfinite(one)]
     errors = [one for one in _listed(error) if math.isfinite(one) and one > 0.0]
@@ -156,7 +160,7 @@ def digits(
         error_place=error_place,
         power=_needs_power(place, max(largest, own) if place > 0 else largest),
         error_power=_needs_power(error_place, max(largest, own) if error_place > 0 else own),
-        typeset=typeset,
+        style=style,
     )
 
 
@@ -195,7 +199,7 @@ def texts(
     lower: float | None = None,
     upper: float | None = None,
     *,
-    typeset: bool = False,
+    style: Style = "terminal",
 ) -> Texts:
     """Write an estimate, its error and its interval, as `digits` chooses.
 
@@ -203,28 +207,28 @@ def texts(
     --------
     >>> texts(0.0198880, 0.000142110, 0.0196094, 0.0201665)
     Texts(estimate='0.01989', error='0.00014', interval='[0.01961, 0.02017]')
-    >>> texts(-1.31, 0.08, -1.47, -1.15, typeset=True)
+    >>> texts(-1.31, 0.08, -1.47, -1.15, style="sentence")
     Texts(estimate='−1.310', error='0.080', interval='−1.470 to −1.150')
     """
-    chosen = digits(value, error, lower, upper, typeset=typeset)
-    ends = chosen.span(lower, upper) if typeset else chosen.interval(lower, upper)
+    chosen = digits(value, error, lower, upper, style=style)
+    ends = chosen.interval(lower, upper) if style == "terminal" else chosen.span(lower, upper)
     return Texts(chosen.number(value), chosen.error(error), ends)
 
 
-def number(value: float, error: float | None = None, *, typeset: bool = True) -> str:
+def number(value: float, error: float | None = None, *, style: Style = "sentence") -> str:
     """Write a number to the digits that its error leaves it, for a sentence.
 
     Examples
     --------
     >>> number(-1.3131, 0.8), number(12.6573), number(7.01e-7, 1.5e-9), number(-0.004, 0.1)
-    ('−1.31', '12.7', '7.0100×10⁻⁷', '0.00')
+    ('−1.31', '12.7', '7.010×10⁻⁷', '0.00')
     """
-    return digits(value, error, typeset=typeset).number(value)
+    return digits(value, error, style=style).number(value)
 
 
 def interval(lower: float, upper: float) -> str:
     """Write an interval for a sentence: ``5.21 to 6.61``."""
-    return digits(None, None, lower, upper, typeset=True).span(lower, upper)
+    return digits(None, None, lower, upper, style="sentence").span(lower, upper)
 
 
 def estimate(value: float, lower: float, upper: float, *, error: float | None = None) -> str:
@@ -235,7 +239,7 @@ def estimate(value: float, lower: float, upper: float, *, error: float | None = 
     >>> estimate(5.9087, 5.2137, 6.6121)
     '5.91 (5.21 to 6.61)'
     """
-    shown = texts(value, error, lower, upper, typeset=True)
+    shown = texts(value, error, lower, upper, style="sentence")
     return f"{shown.estimate} ({shown.interval})"
 
 
@@ -255,9 +259,9 @@ def _needs_power(place: int, largest: float) -> bool:
     return largest >= 10.0 ** (_MOST_DIGITS - 2) or (place > 1 and largest >= _MOST_PLAIN)
 
 
-def _plain(value: float, place: int) -> str:
+def _plain(value: float, place: int, separator: str) -> str:
     most = _MOST_DIGITS - 1 - (Decimal(value).adjusted() if value else 0)
-    text = f"{value:.{max(0, min(-place, most))}f}"
+    text = f"{value:{separator}.{max(0, min(-place, most))}f}"
     # Rounded to nothing, a number has no sign.
     return text.removeprefix("-") if not any(one in text for one in "123456789") else text
 
@@ -271,5 +275,6 @@ def _power(value: float, place: int) -> str:
 
 def in_print(text: str) -> str:
     """Give a number as on a terminal a true minus sign, and its power of ten."""
-    mantissa, _, power = text.replace("-", MINUS, text.startswith("-")).partition("e")
+    text = text.replace("inf", "∞").replace("-", MINUS, text.startswith("-"))
+    mantissa, _, power = text.partition("e")
     return f"{mantissa}{TIMES}10{str(int(power)).translate(SUPERSCRIPTS)}" if power else mantissa

@@ -2,7 +2,7 @@
 
 import math
 
-from bayes_mlm.wording.numbers import MINUS, digits, in_print
+from bayes_mlm.wording.numbers import MINUS, Style, digits, in_print
 
 # Below this a share is named as less than it: more digits of it would tell nothing.
 _LEAST_SHARE = 1e-5
@@ -65,16 +65,21 @@ def probability(value: float | None) -> str:
     return {"1.000": ">0.999", "0.000": "<0.001"}.get(text, text)
 
 
-def p_value(value: float | None) -> str:
-    """Write a p value after its name, never as zero.
+def p_value(value: float | None, least: float = 0.001) -> str:
+    """Write a p value after its name, no nearer to 0 or 1 than `least`.
 
     Examples
     --------
-    >>> p_value(0.0123), p_value(1e-12), p_value(1.0)
-    ('p = 0.012', 'p < 0.001', 'p > 0.999')
+    >>> p_value(0.7604), p_value(0.0023), p_value(1e-12), p_value(1.0)
+    ('p = 0.76', 'p = 0.002', 'p < 0.001', 'p > 0.999')
     """
-    text = probability(value) or "not defined"
-    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p = {text}"
+    if value is None or math.isnan(value):
+        return "p not defined"
+    if value < least:
+        return f"p < {scaled(least, 3)}"
+    if value > 1.0 - least:
+        return f"p > {scaled(1.0 - least, 3)}"
+    return f"p = {scaled(value, 2 if 0.01 <= value <= 0.99 else 3)}"
 
 
 def scaled(value: float, decimals: int) -> str:
@@ -88,7 +93,7 @@ def scaled(value: float, decimals: int) -> str:
     return digits(value, 1.5 * 10.0 ** (1 - decimals)).number(value)
 
 
-def rounded(value: float, most: int = 4, *, typeset: bool = False) -> str:
+def rounded(value: float, most: int = 4, *, style: Style = "terminal") -> str:
     """Write a setting, such as a prior's parameter, to so many significant digits at most.
 
     Examples
@@ -97,20 +102,20 @@ def rounded(value: float, most: int = 4, *, typeset: bool = False) -> str:
     ('3', '0.0213', '65823', '7e-07')
     """
     text = f"{value:.0f}" if 10.0**most <= abs(value) < 1e10 else f"{value:.{most}g}"
-    return in_print(text) if typeset else text
+    return in_print(text) if style != "terminal" else text
 
 
-def signed(value: float, decimals: int = 2, *, typeset: bool = False) -> str:
+def signed(value: float, decimals: int = 2, *, style: Style = "terminal") -> str:
     """Write a difference in sds with its sign, which zero has not.
 
     Examples
     --------
-    >>> signed(0.238), signed(-0.001), signed(-1.5, typeset=True)
+    >>> signed(0.238), signed(-0.001), signed(-1.5, style="table")
     ('+0.24', '0.00', '−1.50')
     """
     text = scaled(value, decimals)
     if text[0] == "-":
-        return text.replace("-", MINUS) if typeset else text
+        return text.replace("-", MINUS) if style != "terminal" else text
     return f"+{text}" if any(one in text for one in "123456789") else text
 
 
