@@ -17,10 +17,11 @@ from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.fitting import fit_design
 from bayes_mlm.model_data import design_of
+from bayes_mlm.probability import DEFAULT_PROB
 from bayes_mlm.published import PublishedRow, check_published, printed_figures
 from bayes_mlm.spec import Record
 from bayes_mlm.sufficient import from_design
-from bayes_mlm.summary import DEFAULT_MASS, summarise
+from bayes_mlm.summary import summarise
 from bayes_mlm.verdict import Finding
 from bayes_mlm.wording import signed
 
@@ -93,7 +94,7 @@ def analyse(
     data: Any = None,
     engines: Sequence[Engine] = ("auto",),
     null: Analysis | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     check: bool = False,
     progressbar: bool = False,
     on_engine: Callable[[str], None] = lambda _: None,

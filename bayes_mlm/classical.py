@@ -11,10 +11,10 @@ from bayes_mlm.design import Design
 from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.ols import OlsFit, fit_ols
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.reml.inference import Interval, ResidualEstimates
 from bayes_mlm.sufficient import Sufficient
-from bayes_mlm.summary import DEFAULT_MASS, check_mass
 from bayes_mlm.verdict import Finding, Verdict
 from bayes_mlm.wording import level
 
@@ -29,7 +29,7 @@ def has_random_effects(design: Design) -> bool:
 def fit_classical(
     design: Design,
     *,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     check: bool = False,
     statistics: Sufficient | None = None,
 ) -> Classical:
@@ -56,7 +56,7 @@ def fit_classical(
     >>> print(f"{fit_classical(design).sigma_e:.4f}")
     6.0856
     """
-    check_mass(mass)
+    check_prob(mass)
     if design.sample_of is not None:
         return classical_of_sample(design, fit_classical(design.whole, mass=mass))
     if has_random_effects(design) or design.residual is not None:

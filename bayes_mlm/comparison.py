@@ -50,7 +50,7 @@ def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tu
     >>> from bayes_mlm.verdict import Verdict
     >>> def one(engine, estimate, sd):
     ...     row = Estimate(model="m", engine=engine, quantity="icc", estimate=estimate, sd=sd)
-    ...     return Summary(rows=(row,), interval="94% HDI", verdict=Verdict(()))
+    ...     return Summary(rows=(row,), interval="95% HDI", verdict=Verdict(()))
     >>> (row,) = compare(one("nuts", 0.19, 0.02), one("reml", 0.18, 0.02))
     >>> round(row.difference, 2)
     0.5

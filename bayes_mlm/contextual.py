@@ -16,7 +16,8 @@ from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.levels import Pair, pairs_of
 from bayes_mlm.ols import OlsFit
-from bayes_mlm.summary import DEFAULT_MASS, check_mass, shortest_interval
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
+from bayes_mlm.summary import shortest_interval
 from bayes_mlm.verdict import Finding, Verdict
 from bayes_mlm.wording import digits, level, probability, texts
 
@@ -75,7 +76,7 @@ class ContextualTable:
     ----------
     rows : tuple of ContextualRow
     interval : str
-        What `lower` and `upper` are: "94% HDI", "94% Wald".
+        What `lower` and `upper` are: "95% HDI", "95% Wald".
     notes : tuple of str
         Which group mean each predictor has, and what its slopes are averaged over.
     cautions : tuple of str
@@ -129,7 +130,7 @@ class ContextualTable:
 
 
 def contextual_effects(
-    fit: Fit, *, means: Mapping[str, str] | None = None, mass: float = DEFAULT_MASS
+    fit: Fit, *, means: Mapping[str, str] | None = None, mass: float = DEFAULT_PROB
 ) -> ContextualTable:
     """Give the slopes within and between groups and their difference, from posterior draws.
 
@@ -176,7 +177,7 @@ def contextual_effects(
             f"contextual_effects takes what fit gives, found {type(fit).__name__}; for a REML or "
             "OLS fit use contextual_effects_classical(fit, design)"
         )
-    check_mass(mass)
+    check_prob(mass)
     design = fit.design.whole
     pairs, left_out = _found(design, means)
     draws = fit.draws["beta"].reshape(-1, fit.design.p)
@@ -214,7 +215,7 @@ def contextual_effects_classical(
     *,
     name: str = "model",
     means: Mapping[str, str] | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
 ) -> ContextualTable:
     """Give the same from a REML or OLS fit: standard errors and Wald intervals.
 
@@ -241,7 +242,7 @@ def contextual_effects_classical(
     >>> print(f"{found['ses', 'contextual'].estimate:.4f} {found['ses', 'contextual'].sd:.4f}")
     3.6750 0.3777
     """
-    check_mass(mass)
+    check_prob(mass)
     pairs, left_out = _found(design, means)
     reach = _reach(fit, mass)
     rows = []

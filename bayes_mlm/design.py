@@ -294,7 +294,7 @@ def build_design(
         correlated=parsed.correlated,
         base=_group_means(arrays.X, arrays.terms, codes, labels.size) if group else None,
         n_dropped=kept.n_dropped,
-        notes=(*notes, *(() if structure is None else structure.notes)),
+        notes=(*notes, *encoding.notes, *(() if structure is None else structure.notes)),
         residual=structure,
     )
     check_estimable(design)

@@ -17,6 +17,10 @@ class OneValueError(DataError):
     """Signal rows with one value, or one group, where a model needs several."""
 
 
+class EmptyCellError(DataError):
+    """Signal rows in a cell of an interaction that had no rows when the model was made."""
+
+
 class FormulaError(BayesMLMError):
     """Signal a formula that cannot be parsed or asks for something outside the language."""
 

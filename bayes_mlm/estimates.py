@@ -70,7 +70,7 @@ class Summary:
     ----------
     rows : tuple of Estimate
     interval : str
-        What `lower` and `upper` are: "94% HDI".
+        What `lower` and `upper` are: "95% HDI".
     verdict : Verdict
     """
 

@@ -12,10 +12,10 @@ from bayes_mlm.direct.effects import summarise_effects
 from bayes_mlm.direct.quadratic import make_kernel
 from bayes_mlm.errors import EngineError, StorageError
 from bayes_mlm.fitted import Fit
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.recovery import conditions_of
 from bayes_mlm.reduced import Reduced, reduce
 from bayes_mlm.sufficient import IntArray, from_design
-from bayes_mlm.summary import DEFAULT_MASS, check_mass
 from bayes_mlm.wording import level
 
 # Groups worked on and written at a time.
@@ -25,7 +25,7 @@ _BATCH = 50_000
 _DRAWS = 400
 
 
-def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_MASS) -> Path:
+def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PROB) -> Path:
     """Write mean, sd and interval of every group's effects to a Parquet file.
 
     Given the variance parameters the effects have a normal distribution in closed form; its mean
@@ -67,7 +67,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_MAS
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    check_mass(mass)
+    check_prob(mass)
     design = fit.design
     if not has_random_effects(design) or design.residual is not None:
         raise EngineError(

@@ -5,8 +5,8 @@ from typing import Any
 
 from bayes_mlm.analysis import Analysis, Engine, analyse
 from bayes_mlm.fitted import Settings
+from bayes_mlm.probability import DEFAULT_PROB
 from bayes_mlm.spec import Record, baseline
-from bayes_mlm.summary import DEFAULT_MASS
 
 
 def analyse_ladder(
@@ -15,7 +15,7 @@ def analyse_ladder(
     *,
     data: Any = None,
     engines: Sequence[Engine] = ("auto",),
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     check: bool = False,
     progressbar: bool = False,
     on_start: Callable[[Record], None] = lambda _: None,

@@ -13,7 +13,6 @@ import numpy as np
 
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.design import Design, Floats, Ints
-from bayes_mlm.encoding.columns import lay_out
 from bayes_mlm.errors import EngineError
 
 # A column is a property of groups if its deviations from the group means stay below this part of
@@ -60,9 +59,8 @@ def own_weights(design: Design) -> Floats:
             f"the {design.kind} model '{design.formula}' has no group effects that are drawn from "
             "a distribution; add (1 + x | group) to the formula"
         )
-    levels = design.encoding.levels
-    parts = {column.name: set(column.parts) for column in lay_out(design.formula.terms, levels)}
-    effects = lay_out(design.formula.effects, levels)
+    parts = {column.name: set(column.parts) for column in design.encoding.x_columns}
+    effects = design.encoding.z_columns
     weights = np.zeros((design.q, design.J, design.p))
     for k, effect in enumerate(effects):
         mine = set(effect.parts)

@@ -172,7 +172,8 @@ def quadratic(reduced: Reduced, s: FloatArray) -> tuple[FloatArray, FloatArray]:
     if q == 0:
         return np.zeros(n_batch), np.broadcast_to(reduced.rest, (n_batch, k, k)).copy()
     inverse, logdet = invert_classes(reduced.r, s)
-    a = inverse.reshape(n_batch, -1) @ reduced.products
+    with np.errstate(invalid="ignore", over="ignore"):  # as there
+        a = inverse.reshape(n_batch, -1) @ reduced.products
     return logdet @ reduced.size, reduced.rest + a.reshape(n_batch, k, k)
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from bayes_mlm.encoding.columns import INTERCEPT
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.marginal import LOG_2PI
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reduced import reduce
 from bayes_mlm.reml.inference import Interval
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_rows, one_group
@@ -113,7 +114,7 @@ class _Solution:
     condition_number: float | None
 
 
-def fit_ols(design: "Design", *, level: float = 0.95) -> OlsFit:
+def fit_ols(design: "Design", *, level: float = DEFAULT_PROB) -> OlsFit:
     """Fit a design without group effects by ordinary least squares.
 
     Parameters
@@ -156,8 +157,7 @@ def fit_ols(design: "Design", *, level: float = 0.95) -> OlsFit:
             f"least squares cannot fit group effects ({', '.join(design.effects)}); use the REML "
             "or a Bayesian engine, or a kind without them"
         )
-    if not 0.0 < level < 1.0:
-        raise EngineError(f"level {level} is not a coverage; give a number in (0, 1), e.g. 0.95")
+    check_prob(level)
     if design.summed is not None:
         solution = _solve_sums(design, design.summed)
     else:

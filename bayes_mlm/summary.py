@@ -12,9 +12,9 @@ from bayes_mlm.draws import Array, quantities
 from bayes_mlm.errors import EngineError
 from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.fitted import Fit
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.wording import level
 
-DEFAULT_MASS = 0.94
 type IntervalKind = Literal["hdi", "eti"]
 
 
@@ -22,7 +22,7 @@ def summarise(
     fit: Fit,
     *,
     null: Fit | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     interval: IntervalKind = "hdi",
     groups: bool = False,
 ) -> Summary:
@@ -34,7 +34,7 @@ def summarise(
     null : Fit, optional
         The model without predictors, for R² by level (`r2_between`, `r2_within`).
     mass : float
-        Posterior probability of the interval, 0.94 by default.
+        Posterior probability of the interval, 0.95 by default.
     interval : {"hdi", "eti"}
         Highest density interval, or equal tails.
     groups : bool
@@ -58,7 +58,7 @@ def summarise(
             f"summarise takes what fit gives, found {type(fit).__name__}; a REML or OLS fit holds "
             "its estimates itself (beta, sigma_u, icc, intervals)"
         )
-    check_mass(mass)
+    check_prob(mass)
     if interval not in ("hdi", "eti"):
         raise EngineError(f"interval must be 'hdi' or 'eti', found {interval!r}")
     named = dict(quantities(fit.draws, groups=groups))
@@ -83,12 +83,6 @@ def summarise(
         for k, name in enumerate(named)
     )
     return Summary(rows=rows, interval=f"{level(mass)} {interval.upper()}", verdict=fit.verdict)
-
-
-def check_mass(mass: float) -> None:
-    """Refuse an interval's mass that is no probability."""
-    if not 0 < mass < 1:
-        raise EngineError(f"the interval's mass must be between 0 and 1, found {mass}")
 
 
 def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:

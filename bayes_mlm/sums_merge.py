@@ -159,6 +159,12 @@ def _check_alike(one: Design, other: Design) -> None:
             f"{', '.join(map(str, first[0].levels))} and {', '.join(map(str, first[1].levels))}; "
             f"{_BY_ONE}"
         )
+    if a.crossings != b.crossings:
+        raise DesignError(
+            f"cannot merge sums whose interactions have rows in different cells: "
+            f"{'; '.join(a.notes) or 'all cells have rows'} in one, and "
+            f"{'; '.join(b.notes) or 'all cells have rows'} in the other; {_BY_ONE}"
+        )
     if a.centrings != b.centrings:
         raise DesignError(
             "cannot merge sums whose center() or scale() took different means "

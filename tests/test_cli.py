@@ -161,7 +161,7 @@ WRONG = [
     (["fit", F, "--data", "students.csv", "--chains", "1"], 1, "chains"),
     (["fit", F, "--data", "students.csv", "--random-seed", "-1"], 1, "random_seed"),
     (["fit", F, "--data", "students.csv", "--target-accept", "2"], 1, "target_accept"),
-    (["fit", F, "--data", "students.csv", "--mass", "94", "--engine", "reml"], 1, "mass"),
+    (["fit", F, "--data", "students.csv", "--mass", "94", "--engine", "reml"], 1, "probability"),
     # records
     (["fit", "hsb_sess"], 1, "hsb_ses"),
     (["fit", "nothing.toml"], 1, "nothing.toml"),
@@ -360,7 +360,7 @@ def test_a_result_of_a_mocked_posterior_is_complete(run, monkeypatch, mock_fit, 
     code, out, _ = run("fit", "hsb_ses", "--out", "o")
     assert code == 0
     assert "HalfStudentT" in out  # the priors, in outcome units
-    assert "94% HDI" in out
+    assert "95% HDI" in out
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "estimates.csv",
         "hsb_ses.nc",

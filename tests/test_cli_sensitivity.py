@@ -56,7 +56,7 @@ WRONG = [
     (["hsb_ses", "--prior", "sigma_e=HalfNormal(1)"], 1, "'sigma_e' cannot be varied"),
     (["hsb_ses", "--prior", "sigma_u[ses]=Flat"], 1, "'sigma_u'"),
     (["hsb_ses", "--term", "sess"], 1, "'ses'"),
-    (["hsb_ses", "--mass", "94"], 1, "mass"),
+    (["hsb_ses", "--mass", "94"], 1, "probability"),
     (["hsb_ses", "--random-seed", "-1"], 1, "random_seed"),
     (["hsb_ses", "--out", "students.csv"], 1, "is a file"),
     (["hsb_ses", "--missing", "impute"], 2, "impute"),

@@ -87,8 +87,8 @@ def test_engines_side_by_side_and_intervals(run):
         "hsb_ses", "--engine", "direct", "--engine", "reml", "--interval", "--draws", "200"
     )
     assert code == 0
-    assert "94% HDI" in out
-    assert "94% CI" in out
+    assert "95% HDI" in out
+    assert "95% CI" in out
     assert "direct" in out
     # R² comes with a null model that is in no column.
     assert "R² between" in out
@@ -126,7 +126,7 @@ WRONG = [
     (["hsb_ses", "--engine", "lme4"], 1, "allowed: auto, direct, nuts, reml"),
     (["hsb_ses", "--engine", "auto", "--engine", "direct"], 1, "leave it out"),
     (["hsb_ses", "--format", "word"], 2, "word"),
-    (["hsb_ses", "--mass", "94"], 1, "mass"),
+    (["hsb_ses", "--mass", "94"], 1, "probability"),
     (["hsb_ses", "--draws", "0"], 1, "draws"),
     (["hsb_ses", "--out", "folder"], 1, "is a folder"),
     (["hsb_ses", "--out", "none/t.md"], 1, "no folder"),

@@ -245,7 +245,7 @@ def test_least_squares_ignores_that_rows_go_together():
 def test_tables_read_and_write():
     found = table("mathach ~ ses + minority + (1 | schoolid)", "mundlak")
     text = str(found)
-    assert all(word in text for word in (*QUANTITIES, "minority", "94% Wald"))
+    assert all(word in text for word in (*QUANTITIES, "minority", "95% Wald"))
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
     assert [row["quantity"] for row in rows] == list(QUANTITIES) * 2
     assert float(rows[2]["estimate"]) == found["ses", "contextual"].estimate

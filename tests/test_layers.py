@@ -1,12 +1,17 @@
 """Imports point down the layers, stay lazy, and the check of it does catch what it should."""
 
+import inspect
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import bayes_mlm
+from bayes_mlm.probability import DEFAULT_PROB
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -116,3 +121,25 @@ def test_no_module_imports_a_heavy_library_at_its_top() -> None:
     )
     assert run.returncode == 0, run.stderr
     assert not set(json.loads(run.stdout)) & set(HEAVY)
+
+
+def test_every_default_probability_is_the_one_default():
+    """Intervals of one table must not mix 94 and 95 %: every public default is the same object."""
+    found = {}
+    for name in bayes_mlm.__all__:
+        value = getattr(bayes_mlm, name)
+        if callable(value) and not isinstance(value, type):
+            for key, parameter in inspect.signature(value).parameters.items():
+                if key in ("mass", "prob", "level"):
+                    found[name] = parameter.default
+    assert len(found) > 10
+    assert set(found.values()) == {DEFAULT_PROB}
+    # In the code the number stands once; figures.py holds what another program prints.
+    text = re.compile(r"(mass|prob|level)\b[^=\n]*= ?0?\.9[0-9]")
+    again = [
+        str(path)
+        for path in Path(bayes_mlm.__file__).parent.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if text.search(line) and ">>>" not in line
+    ]
+    assert again == []

@@ -75,7 +75,7 @@ def joined(analysis, name):
     return values.reshape(-1, *values.shape[2:])
 
 
-def tails(values, mass=0.94):
+def tails(values, mass=0.95):
     return np.quantile(values, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
 
 
@@ -166,8 +166,8 @@ def test_expected_means_are_intercept_and_effect(hsb, ladder):
     np.testing.assert_allclose(found.fitted, own.mean(axis=0), rtol=EXACT)
     assert ((found.fitted_lower < found.fitted) & (found.fitted < found.fitted_upper)).all()
     inside = (own >= found.fitted_lower) & (own <= found.fitted_upper)
-    # The shortest interval holds 94 % of 1,000 draws, to the draw at each end.
-    np.testing.assert_allclose(inside.mean(axis=0), 0.94, atol=0.002)
+    # The shortest interval holds 95 % of 1,000 draws, to the draw at each end.
+    np.testing.assert_allclose(inside.mean(axis=0), 0.95, atol=0.002)
 
 
 def test_middle_half_of_normal_residuals(hsb, ladder):

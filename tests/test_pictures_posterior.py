@@ -167,7 +167,7 @@ def test_coefficients_leave_intercepts_out_where_there_are_slopes(hsb):
     picture = ladder_coefficients(list(hsb.values()))
     assert [row.term for row in picture.terms] == ["ses", "sector", "ses:sector", "between(ses)"]
     assert picture.left_out == ("Intercept",)
-    assert "Every 94 % interval of ses, sector, ses:sector, between(ses) excludes 0." in (
+    assert "Every 95 % interval of ses, sector, ses:sector, between(ses) excludes 0." in (
         picture.caption
     )
     other = run("reaction ~ days + (1 | subject)", "sleepstudy")
@@ -192,7 +192,7 @@ def test_prior_sensitivity_is_measured_from_the_own_prior(hsb):
 
 def test_effects_are_the_summaries(hsb):
     analysis = hsb["hsb_ses"]
-    (effect,) = effects_of(analysis.fits[0], 0.94)
+    (effect,) = effects_of(analysis.fits[0], 0.95)
     rows = [row for row in summarise(analysis.fits[0], groups=True) if row.quantity[:2] == "u["]
     np.testing.assert_allclose(effect.mean, [row.estimate for row in rows], rtol=EXACT)
     np.testing.assert_allclose(effect.sd, [row.sd for row in rows], rtol=1e-3)  # n for n - 1
@@ -201,12 +201,12 @@ def test_effects_are_the_summaries(hsb):
 
 def test_effects_from_means_and_sds_are_nearly_those_from_draws(hsb):
     fit = hsb["hsb_ses"].fits[0]
-    (drawn,) = effects_of(fit, 0.94)
+    (drawn,) = effects_of(fit, 0.95)
     dims = ("group", "effect")
     kept = {name: v for name, v in fit.draws.posterior.items() if name != "u"}
     kept["u_mean"] = Variable(dims, drawn.mean[:, None])
     kept["u_sd"] = Variable(dims, drawn.sd[:, None])
-    (told,) = effects_of(replace(fit, draws=replace(fit.draws, posterior=kept)), 0.94)
+    (told,) = effects_of(replace(fit, draws=replace(fit.draws, posterior=kept)), 0.95)
     np.testing.assert_array_equal(told.mean, drawn.mean)
     np.testing.assert_array_equal(told.standardised, drawn.standardised)
     # Ends of the shortest interval of 4,000 draws stray by about a seventh of an sd.
@@ -217,7 +217,7 @@ def test_standardised_effects_are_those_of_reml(hsb):
     # lme4's u and condVar at the REML estimate, which is near the posterior means.
     reml = hsb["hsb_ses"].classical
     wanted = reml.u[:, 0] / np.sqrt(reml.sigma_u[0] ** 2 - reml.u_sd[:, 0] ** 2)
-    (effect,) = effects_of(hsb["hsb_ses"].fits[0], 0.94)
+    (effect,) = effects_of(hsb["hsb_ses"].fits[0], 0.95)
     np.testing.assert_allclose(effect.standardised, wanted, atol=0.05)
     assert effect.standardised.std() == pytest.approx(1.0, abs=0.05)
 

@@ -263,7 +263,7 @@ def test_group_spread_holds_every_group(study):
     # The schools with the lowest and the highest mean, of 160.
     names = [label.get_text() for label in bottom.get_xticklabels()]
     assert names == [str(picture.labels[0]), str(picture.labels[-1])]
-    assert "expected mean, 94 % interval" in labels_of(top)
+    assert "expected mean, 95 % interval" in labels_of(top)
 
 
 def test_few_groups_all_have_their_names(ladders):

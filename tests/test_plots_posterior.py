@@ -266,8 +266,8 @@ def test_densities_have_every_estimate_below_them(study):
         assert axes.get_xlabel().startswith(f"{item.quantity}\n(")
     (legend,) = figure.legends
     texts = [text.get_text() for text in legend.get_texts()]
-    assert texts[0] == "posterior mean, 94 % HDI (direct)"
-    assert "REML, 94 % interval" in texts
+    assert texts[0] == "posterior mean, 95 % HDI (direct)"
+    assert "REML, 95 % interval" in texts
     assert "published, and corrected here" in texts
 
 

@@ -125,9 +125,9 @@ def test_intervals_instead_of_errors(classical):
     found = publication_table(classical, interval=True)
     text, below = cells(found, "ses")[1]
     assert text == "2.951"
-    assert below == "[2.687, 3.216]"  # the README's printout of the same model
+    assert below == "[2.676, 3.227]"  # lme4: 2.9512 ± 1.95996 × 0.14054
     assert cells(found, "σ_e")[3] == ("6.416", "")  # OLS gives no interval for it
-    assert any("94% CI" in note for note in found.notes)
+    assert any("95% CI" in note for note in found.notes)
     assert not any("standard error" in note for note in found.notes)
 
 

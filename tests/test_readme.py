@@ -35,7 +35,7 @@ def test_the_example_runs(monkeypatch, capsys, mock_fit, tmp_path):
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
     run_as_file(code, tmp_path)
     printed = capsys.readouterr().out
-    assert "94% HDI" in printed
+    assert "95% HDI" in printed
     assert "0.0911" in printed  # lme4: icc 0.0911387614 (tests/reference/lme4.json)
     assert "certified" in printed
 

@@ -151,7 +151,7 @@ def by_nuts(mock_fit):
         summaries=summaries,
         compared=compare(*summaries),
         published=(),
-        mass=0.94,
+        mass=0.95,
     )
 
 

@@ -214,7 +214,7 @@ def test_the_ladder_is_whole_and_clean(ladder):
     assert list(ladder.models) == LADDER
     assert ladder.n_fits == 56
     assert ladder.ok
-    assert ladder.interval == "94% HDI"
+    assert ladder.interval == "95% HDI"
     sector = [row for row in ladder if row.quantity == "beta[sector]"]
     assert {row.model for row in sector} == {
         "hsb_sector",
@@ -351,7 +351,7 @@ def test_a_flat_prior_under_the_own_record_is_an_error():
         ("hsb_null", {"priors": [{"sigma_e": "Flat"}]}, PriorError, "sigma_u"),
         ("hsb_null", {"priors": [{"sigma_u[ses]": "Flat"}]}, PriorError, "sigma_u"),
         ("hsb_null", {"terms": ["sector"]}, SpecError, "Intercept"),
-        ("hsb_null", {"mass": 94}, EngineError, "mass"),
+        ("hsb_null", {"mass": 94}, EngineError, "between 0 and 1"),
         ("hsb_null", {"draws": 1}, EngineError, "draws"),
         ("y ~ x + (1 | g)", {}, BayesMLMError, "needs data"),
     ],
@@ -434,18 +434,18 @@ def rows_of(*shifts, ok=True, lower=1.0):
     [((0.05, -0.09), "no"), ((0.05, -0.3), "little"), ((0.6, 0.1), "yes")],
 )
 def test_the_largest_shift_decides(shifts, depends):
-    found = conclude(rows_of(*shifts), "94% HDI")
+    found = conclude(rows_of(*shifts), "95% HDI")
     assert found.depends == depends
     assert found.shift == max(shifts, key=abs)
 
 
 def test_a_sign_that_hangs_on_the_prior_is_told():
-    text = conclude(rows_of(-0.3, lower=0.2), "94% HDI").text
+    text = conclude(rows_of(-0.3, lower=0.2), "95% HDI").text
     assert "holds 0 under p0, and excludes it otherwise for beta[w]" in text
 
 
 def test_rows_that_are_not_clean_do_not_decide():
-    found = conclude(rows_of(9.0, ok=False), "94% HDI")
+    found = conclude(rows_of(9.0, ok=False), "95% HDI")
     assert found.depends == "no"
     assert "Not counted: p0" in found.text
 
@@ -477,7 +477,7 @@ def test_the_figure_names_everything(ladder):
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     with_icc = {row.model for row in ladder if row.quantity == "icc"}
     assert with_icc <= set(legend)
-    assert "posterior mean and 94% HDI" in legend
+    assert "posterior mean and 95% HDI" in legend
     # A point for each model and prior; those under the own prior are filled.
     points = [line for line in icc.lines if line.get_marker() not in ("", "None")]
     assert len(points) == len(with_icc) * 8

@@ -30,7 +30,7 @@ def test_rows_are_the_documented_quantities(mock_fit, null):
         "r2_between",
         "r2_within",
     ]
-    assert summary.interval == "94% HDI"
+    assert summary.interval == "95% HDI"
     assert tuple(summary.to_frame().columns) == COLUMNS
 
 
@@ -40,11 +40,11 @@ def test_a_row_is_computed_from_its_draws(mock_fit):
     draws = fit.draws["icc"]
     assert row.estimate == pytest.approx(draws.mean(), rel=1e-12)
     assert row.sd == pytest.approx(draws.std(ddof=1), rel=1e-12)
-    # The HDI is the shortest interval with 94 % of the 1,000 draws: so many lie in it.
+    # The HDI is the shortest interval with 95 % of the 1,000 draws: so many lie in it.
     inside = ((draws >= row.lower) & (draws <= row.upper)).sum()
-    assert 935 <= inside <= 945
+    assert 945 <= inside <= 955
     ordered = np.sort(draws.ravel())
-    shortest = (ordered[940:] - ordered[: 1000 - 940]).min()
+    shortest = (ordered[950:] - ordered[: 1000 - 950]).min()
     assert row.upper - row.lower == pytest.approx(shortest, rel=0.02)
     # Independent draws: ESS near 1,000, R-hat near one.
     assert 700 < row.ess_bulk < 1400
@@ -129,5 +129,5 @@ def test_csv_has_full_precision(mock_fit):
 
 def test_the_text_table_names_interval_and_verdict(mock_fit):
     text = str(summarise(mock_fit()))
-    assert "94% HDI" in text
+    assert "95% HDI" in text
     assert text.endswith("ok: made for a test")

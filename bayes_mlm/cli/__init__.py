@@ -44,6 +44,7 @@ from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
 from bayes_mlm.errors import BayesMLMError, EngineError, PriorError
+from bayes_mlm.probability import DEFAULT_PROB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +118,7 @@ def fit(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     cross_check: Annotated[
         bool,
         typer.Option("--cross-check", help="Ask statsmodels too about the REML optimum (seconds)."),

@@ -19,6 +19,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def contextual(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -69,11 +70,10 @@ def contextual(
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.hausman_test import hausman
     from bayes_mlm.outputs import check_folder, staged_folder
-    from bayes_mlm.summary import check_mass
 
     if out is not None:
         check_folder(out)
-    check_mass(mass)
+    check_prob(mass)
     means = _read_means(mean or [])
     record = as_record(model, data, group=group, missing=missing)
     record, design, laid_out = _two_levels(record, data, means)

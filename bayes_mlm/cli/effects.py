@@ -23,6 +23,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.errors import EngineError
+from bayes_mlm.probability import DEFAULT_PROB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def effects(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     out: Annotated[
         Path | None, typer.Option(help="Folder for effects.csv and crossing.csv.")
     ] = None,

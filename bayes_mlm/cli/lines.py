@@ -22,6 +22,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.errors import EngineError
+from bayes_mlm.probability import DEFAULT_PROB
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -49,7 +50,7 @@ def lines(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     out: Annotated[
         Path | None, typer.Option(help="Folder for coefficients.csv and lines.csv.")
     ] = None,

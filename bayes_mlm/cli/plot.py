@@ -25,6 +25,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.errors import EngineError, RowsNeededError, SpecError, StorageError
+from bayes_mlm.probability import DEFAULT_PROB
 
 if TYPE_CHECKING:
     from bayes_mlm.analysis import Analysis
@@ -63,7 +64,7 @@ def plot(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     out: Annotated[
         Path | None,
         typer.Option(help="File (.png, .svg, .pdf); default: the figure's name, .png, here."),

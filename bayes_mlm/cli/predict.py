@@ -17,6 +17,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.probability import DEFAULT_PROB
 
 Engine = Literal["auto", "direct", "nuts"]
 Question = Literal["existing_group", "new_group", "population"]
@@ -55,7 +56,9 @@ def predict(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Annotated[float, typer.Option(help="Probability of the intervals (equal tails).")] = 0.94,
+    mass: Annotated[
+        float, typer.Option(help="Probability of the intervals (equal tails).")
+    ] = DEFAULT_PROB,
     out: Annotated[
         Path | None, typer.Option(help="CSV file: the rows with their predictions.")
     ] = None,

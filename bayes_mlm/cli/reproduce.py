@@ -19,6 +19,7 @@ from bayes_mlm.cli.options import (
 )
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.showing import print_analysis, report_of
+from bayes_mlm.probability import DEFAULT_PROB
 
 
 def reproduce(
@@ -28,7 +29,7 @@ def reproduce(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
     ] = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bayes_mlm.cli.options import EXIT_VERDICT, Data, Mass, Missing, Quiet, Seed, seed_of
+from bayes_mlm.probability import DEFAULT_PROB
 
 
 def sensitivity(
@@ -26,7 +27,7 @@ def sensitivity(
         typer.Option(help="A coefficient to look at; repeatable (default: those of groups)."),
     ] = None,
     missing: Missing = "error",
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     random_seed: Seed = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for sensitivity.csv and sensitivity.png.")

@@ -25,6 +25,7 @@ from bayes_mlm.cli.options import (
 )
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.errors import StorageError
+from bayes_mlm.probability import DEFAULT_PROB
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -147,7 +148,7 @@ def groups(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     quiet: Quiet = False,
 ) -> None:
     """Write every group's effects (mean, sd, interval) to a file, for any number of groups."""

@@ -21,6 +21,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.errors import EngineError, StorageError
+from bayes_mlm.probability import DEFAULT_PROB
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 Format = Literal["markdown", "latex", "html"]
@@ -63,7 +64,7 @@ def table(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -19,6 +19,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def variance(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = 0.94,
+    mass: Mass = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -67,7 +68,6 @@ def variance(
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_data import design_of
     from bayes_mlm.outputs import check_folder, staged_folder
-    from bayes_mlm.summary import check_mass
     from bayes_mlm.variance import (
         variance_by_level,
         variance_by_level_classical,
@@ -78,7 +78,7 @@ def variance(
 
     if out is not None:
         check_folder(out)
-    check_mass(mass)
+    check_prob(mass)
     record = as_record(model, data, missing=missing)
     points = _read_points(at or [])
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)

@@ -191,7 +191,8 @@ def _arms(
             if len(near) == 0:
                 continue
             length = abs(line[near[-1], k] - mode.x[k])
-            if length <= 4.0 * sd[k]:
+            # The length is often 4 sds to the last digit: rounding must not decide.
+            if length <= 4.0 * (1.0 + 1e-6) * sd[k]:
                 continue
             mean = mode.x.copy()
             mean[k] += sign * 0.45 * length

@@ -12,9 +12,10 @@ from bayes_mlm.effects.asked import At, Change, beyond, changes, check_predictor
 from bayes_mlm.effects.result import Effect, Effects, Kind
 from bayes_mlm.effects.rows import Population, Settings
 from bayes_mlm.effects.sources import Sources, draws_of, reach, sources, standard_error
-from bayes_mlm.errors import DataError, DesignError, EngineError
+from bayes_mlm.errors import DataError, DesignError, EmptyCellError, EngineError
 from bayes_mlm.fitted import Fit
-from bayes_mlm.summary import DEFAULT_MASS, shortest_interval
+from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.summary import shortest_interval
 
 type Rope = tuple[float, float]
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
@@ -38,7 +39,7 @@ def comparisons(
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     rope: Rope | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     classical: bool = True,
     design: Design | None = None,
 ) -> Effects:
@@ -120,7 +121,7 @@ def slopes(
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     rope: Rope | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     classical: bool = True,
     design: Design | None = None,
 ) -> Effects:
@@ -209,6 +210,8 @@ def _slope(people: Population, name: str, setting: Sequence[At]) -> Floats:
     after = {**base, name: centre + step}
     try:
         return people.difference(after, {**base, name: centre - step}) / (2.0 * step)
+    except EmptyCellError:
+        raise
     except DataError:  # at the edge of a logarithm's domain there is only one side
         return people.difference(after, {**base, name: centre}) / step
 
@@ -219,6 +222,8 @@ def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Flo
         here, there = (
             _slope(people, name, (*setting, At(name=name, value=at))) for at in (0.0, 1.0)
         )
+    except EmptyCellError:
+        raise
     except DataError:  # not defined at 0, so no straight line
         return people.own(name)
     if not np.allclose(here, there, rtol=1e-6, atol=1e-6 * float(np.abs(here).max())):

@@ -13,8 +13,8 @@ from bayes_mlm.effects.rows import Population, population
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.ols import OlsFit
+from bayes_mlm.probability import check_prob
 from bayes_mlm.reml import RemlFit
-from bayes_mlm.summary import check_mass
 from bayes_mlm.verdict import Finding, Verdict
 
 
@@ -63,7 +63,7 @@ def sources(
     EngineError
         If `fit` is none, or is a REML or OLS fit without its design.
     """
-    check_mass(mass)
+    check_prob(mass)
     if isinstance(fit, Fit):
         if design is not None:
             raise EngineError("a posterior fit brings its own design; leave design= away")

@@ -18,7 +18,7 @@ from bayes_mlm.effects.rows import Population
 from bayes_mlm.effects.sources import Sources, draws_of, reach, sources
 from bayes_mlm.errors import DesignError
 from bayes_mlm.fitted import Fit
-from bayes_mlm.summary import DEFAULT_MASS
+from bayes_mlm.probability import DEFAULT_PROB
 from bayes_mlm.verdict import Verdict
 from bayes_mlm.wording import level, number, probability, texts
 
@@ -214,7 +214,7 @@ def crossing(
     *,
     at: Mapping[str, Any] | None = None,
     data: Any = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     classical: bool = True,
     design: Design | None = None,
 ) -> Crossing:

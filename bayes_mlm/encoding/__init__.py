@@ -5,14 +5,16 @@ text columns, means and sds for `center` and `scale`, group means for `within` a
 `encode` then makes the columns for that table or for any other.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.encoding.cells import Crossing, Layout, find_crossings, notes_on, refuse_empty
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.encoding.inputs import is_text, raw_column
 from bayes_mlm.encoding.levels import Levels, codes_of, learn_levels
@@ -45,6 +47,8 @@ class Encoding:
         Mean and sd of each expression in `center` or `scale`.
     means : tuple of LevelMeans
         Group means of each expression in `within` or `between`.
+    crossings : tuple of Crossing
+        Interactions with cells that have no rows, and the columns dropped because of them.
     """
 
     formula: Formula
@@ -52,6 +56,7 @@ class Encoding:
     levels: tuple[Levels, ...]
     centrings: tuple[Centring, ...]
     means: tuple[LevelMeans, ...]
+    crossings: tuple[Crossing, ...] = ()
 
     @property
     def outcome(self) -> str:
@@ -61,12 +66,39 @@ class Encoding:
     @property
     def terms(self) -> tuple[str, ...]:
         """Names of the columns of X, p of them."""
-        return tuple(column.name for column in lay_out(self.formula.terms, self.levels))
+        return tuple(column.name for column in self.x_columns)
 
     @property
     def effects(self) -> tuple[str, ...]:
         """Names of the columns of Z, q of them."""
-        return tuple(column.name for column in lay_out(self.formula.effects, self.levels))
+        return tuple(column.name for column in self.z_columns)
+
+    @property
+    def x_columns(self) -> tuple[Column, ...]:
+        """Columns of X, those aliased by empty cells dropped."""
+        dropped = {name for one in self.crossings for name in one.dropped}
+        return tuple(column for column in self.layout.x if column.name not in dropped)
+
+    @property
+    def z_columns(self) -> tuple[Column, ...]:
+        """Columns of Z, those aliased by empty cells dropped."""
+        dropped = {name for one in self.crossings for name in one.dropped_effects}
+        return tuple(column for column in self.layout.z if column.name not in dropped)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The columns of the formula before any is dropped."""
+        return Layout(
+            formula=self.formula,
+            levels=self.levels,
+            x=lay_out(self.formula.terms, self.levels),
+            z=lay_out(self.formula.effects, self.levels),
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on columns that were dropped because cells have no rows."""
+        return notes_on(self.layout, self.crossings)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -91,6 +123,7 @@ class Encoding:
             "levels": [asdict(item) for item in self.levels],
             "centrings": [asdict(item) for item in self.centrings],
             "means": [asdict(item) for item in self.means],
+            "crossings": [asdict(item) for item in self.crossings],
         }
 
     @staticmethod
@@ -109,6 +142,7 @@ class Encoding:
                 levels=msgspec.convert(payload["levels"], tuple[Levels, ...]),
                 centrings=msgspec.convert(payload["centrings"], tuple[Centring, ...]),
                 means=msgspec.convert(payload["means"], tuple[LevelMeans, ...]),
+                crossings=msgspec.convert(payload.get("crossings", []), tuple[Crossing, ...]),
             )
             _check_complete(encoding)
         except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:
@@ -198,7 +232,39 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
-    return encoding
+    return with_crossings(
+        encoding, lambda name: _two_valued(table, name), lambda names: _distinct(table, names)
+    )
+
+
+def with_crossings(
+    encoding: Encoding,
+    two_valued: Callable[[str], bool],
+    distinct: Callable[[Sequence[str]], "Table"],
+) -> Encoding:
+    """Find the interactions with empty cells, and drop the columns that these leave aliased.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    two_valued : callable
+        Whether a numeric column of the data has two values.
+    distinct : callable
+        The distinct rows of some columns of the data.
+    """
+    known = {item.factor: item for item in encoding.levels}
+
+    def is_dummy(factor: Factor) -> bool:
+        grouped = any(FUNCTIONS[call.function].kind == "grouped" for call in calls(factor))
+        return len(factor.columns) == 1 and not grouped and two_valued(factor.columns[0])
+
+    def cells_of(factors: Sequence[Factor]) -> dict[Factor, NDArray[Any]]:
+        cells = distinct(unique(tuple(name for factor in factors for name in factor.columns)))
+        found = _values(factors, known, cells, _learned(encoding))
+        rows = np.unique(np.column_stack([found[factor] for factor in factors]), axis=0)
+        return {factor: rows[:, k] for k, factor in enumerate(factors)}
+
+    return replace(encoding, crossings=find_crossings(encoding.layout, is_dummy, cells_of))
 
 
 def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encoded:
@@ -225,22 +291,14 @@ def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encod
     DataError
         If a column is absent, misses values, is text where a number is needed, or holds a
         category that was not there to learn from; if a result is undefined (the logarithm of 0).
+    EmptyCellError
+        If a row lies in a cell of an interaction that had no rows to learn from.
     """
-    formula = encoding.formula
-    learned = Learned(
-        centrings={item.expression: item for item in encoding.centrings},
-        means={(item.expression, item.group): item for item in encoding.means},
-        group=encoding.group,
-    )
+    formula, learned = encoding.formula, _learned(encoding)
     known = {item.factor: item for item in encoding.levels}
-    values = {
-        factor: codes_of(known[str(factor)], table)
-        if str(factor) in known
-        else evaluate(factor, table, learned)
-        for factor in formula.factors
-    }
-    terms = lay_out(formula.terms, encoding.levels)
-    effects = lay_out(formula.effects, encoding.levels)
+    values = _values(formula.factors, known, table, learned)
+    refuse_empty(encoding.layout, encoding.crossings, values, table.source)
+    terms, effects = encoding.x_columns, encoding.z_columns
     return Encoded(
         y=evaluate(formula.outcome, table, learned) if outcome else np.empty(0),
         X=_fill(terms, values, table.n),
@@ -248,6 +306,60 @@ def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encod
         terms=tuple(column.name for column in terms),
         effects=tuple(column.name for column in effects),
     )
+
+
+def check_cells(encoding: Encoding, cells: "Table", crossing: Crossing) -> None:
+    """Refuse cells of an interaction that the encoding was learned without.
+
+    Raises
+    ------
+    EmptyCellError
+        With the first such cell.
+    """
+    by_text = {str(factor): factor for factor in encoding.formula.factors}
+    known = {item.factor: item for item in encoding.levels}
+    factors = [by_text[text] for text in crossing.factors]
+    values = _values(factors, known, cells, _learned(encoding))
+    refuse_empty(encoding.layout, (crossing,), values, cells.source)
+
+
+def _learned(encoding: Encoding) -> Learned:
+    return Learned(
+        centrings={item.expression: item for item in encoding.centrings},
+        means={(item.expression, item.group): item for item in encoding.means},
+        group=encoding.group,
+    )
+
+
+def _values(
+    factors: Sequence[Factor], known: Mapping[str, Levels], table: "Table", learned: Learned
+) -> dict[Factor, NDArray[Any]]:
+    """Evaluate factors by row: places of categories, and numbers."""
+    return {
+        factor: codes_of(known[str(factor)], table)
+        if str(factor) in known
+        else evaluate(factor, table, learned)
+        for factor in factors
+    }
+
+
+def _two_valued(table: "Table", name: str) -> bool:
+    values = raw_column(table, name)
+    if is_text(values):
+        return False
+    low, high = values.min(), values.max()
+    return bool(low < high and ((values == low) | (values == high)).all())
+
+
+def _distinct(table: "Table", names: Sequence[str]) -> "Table":
+    """Give the distinct rows of some columns, sorted."""
+    columns = [raw_column(table, name) for name in names]
+    rows = sorted(set(zip(*(column.tolist() for column in columns), strict=True)))
+    kept = {
+        name: np.array(values, dtype=column.dtype)
+        for name, column, values in zip(names, columns, zip(*rows, strict=True), strict=True)
+    }
+    return replace(table, columns=kept, n=len(rows))
 
 
 def _check_complete(encoding: Encoding) -> None:
@@ -268,12 +380,27 @@ def _check_complete(encoding: Encoding) -> None:
         and grouped == {(item.expression, item.group) for item in encoding.means}
         and all(len(item.labels) == len(item.means) > 0 for item in encoding.means)
         and all(call.function != "C" for call in found)
+        and all(_is_whole(encoding, one) for one in encoding.crossings)
     )
     if not complete:
         raise StorageError(
             f"the stored encoding of '{encoding.formula}' lacks parts that the formula needs, or "
             "holds others; fit the model again"
         )
+
+
+def _is_whole(encoding: Encoding, one: Crossing) -> bool:
+    """Tell whether stored cells are of the formula's factors, categories and columns."""
+    known = {item.factor: set(item.levels) for item in encoding.levels}
+    cells = [dict(zip(one.factors, cell, strict=False)) for cell in one.seen]
+    return (
+        set(one.factors) <= {str(factor) for factor in encoding.formula.factors}
+        and len(cells) > 0
+        and all(len(cell) == len(one.factors) for cell in one.seen)
+        and all(value in known.get(f, {value}) for cell in cells for f, value in cell.items())
+        and set(one.dropped) <= {column.name for column in encoding.layout.x}
+        and set(one.dropped_effects) <= {column.name for column in encoding.layout.z}
+    )
 
 
 def _check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:

@@ -13,9 +13,10 @@ from bayes_mlm.fitted import Fit
 from bayes_mlm.level_two import own_weights
 from bayes_mlm.own_lines.along import RowsAlong, along_of, columns_at, rows_along
 from bayes_mlm.own_lines.result import GroupLines, LinePoint, OwnCoefficient
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.recovery import effects_of_groups
 from bayes_mlm.reml import RemlFit, fit_reml
-from bayes_mlm.summary import DEFAULT_MASS, check_mass, shortest_interval
+from bayes_mlm.summary import shortest_interval
 
 __all__ = [
     "GroupLines",
@@ -38,7 +39,7 @@ def group_lines(
     along: str | None = None,
     x: ArrayLike | None = None,
     groups: Sequence[Any] | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     classical: RemlFit | None = None,
     data: Any = None,
 ) -> GroupLines:
@@ -83,14 +84,14 @@ def group_lines(
     >>> lines = group_lines(fitted, groups=[308], x=[0, 9])
     >>> for row in lines.coefficients:
     ...     print(row.effect, f"{row.estimate:.0f} ({row.lower:.0f} to {row.upper:.0f})")
-    Intercept 253 (230 to 278)
-    days 20 (15 to 24)
+    Intercept 253 (228 to 278)
+    days 20 (15 to 25)
     >>> [f"{point.estimate:.0f}" for point in lines.of(308)]
     ['253', '432']
     """
     if not isinstance(fit, Fit):
         raise EngineError(f"group_lines takes what fit gives, found {type(fit).__name__}")
-    check_mass(mass)
+    check_prob(mass)
     design = fit.design
     weights = own_weights(design)
     places = _places(design, groups)
@@ -133,7 +134,7 @@ def population_line(
     x: ArrayLike,
     *,
     at: Mapping[str, Any] | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     classical: RemlFit | None = None,
     data: Any = None,
 ) -> tuple[LinePoint, ...]:

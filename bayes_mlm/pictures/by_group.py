@@ -13,7 +13,8 @@ from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
 from bayes_mlm.pictures.choosing import with_intercepts
 from bayes_mlm.pictures.lines import has_effects
-from bayes_mlm.summary import DEFAULT_MASS, shortest_interval
+from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.summary import shortest_interval
 from bayes_mlm.wording import count, number, percent, shorten
 
 # A quarter of a normal distribution lies beyond this many sds.
@@ -191,7 +192,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
         fitted_lower=None if fitted is None or fitted[1] is None else fitted[1][order],
         fitted_upper=None if fitted is None or fitted[2] is None else fitted[2][order],
         half_width=None if chosen is None else _half_width(chosen.fits[0], chosen.mass),
-        mass=DEFAULT_MASS if chosen is None else chosen.mass,
+        mass=DEFAULT_PROB if chosen is None else chosen.mass,
     )
 
 

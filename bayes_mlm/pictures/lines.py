@@ -11,7 +11,7 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Design, Floats
 from bayes_mlm.design_moments import column_moments
 from bayes_mlm.draws import samples
-from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.encoding.columns import Column
 from bayes_mlm.fitted import Fit
 from bayes_mlm.formula.expressions import label
 from bayes_mlm.ols import OlsFit
@@ -178,7 +178,7 @@ def _rows_of_z(design: Design, roles: Roles, x: Floats, rows: Rows) -> Floats:
     """Make the rows (m, q) of Z along x for one group."""
     if design.kind == "no_pooling":
         return np.ones((x.size, 1))
-    columns = lay_out(design.formula.effects, design.encoding.levels)
+    columns = design.encoding.z_columns
     made = [
         _along(design, roles, column, design.Z[:, k], x, rows, None)
         for k, column in enumerate(columns)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.design import Design, Floats, Ints
-from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.encoding.columns import Column
 from bayes_mlm.formula.expressions import Call, Factor, label
 from bayes_mlm.rows_away import RowsAway
 
@@ -106,7 +106,7 @@ def _slope_values(design: Design, name: str) -> Floats:
 
 def base_columns(design: Design) -> tuple[Column, ...]:
     """Give the columns of X as the formula has them, before the kind changed them."""
-    return lay_out(design.formula.terms, design.encoding.levels)
+    return design.encoding.x_columns
 
 
 def base_values(design: Design, name: str) -> Floats:

@@ -30,8 +30,8 @@ from bayes_mlm.prediction.noise import Residuals
 from bayes_mlm.prediction.plug_in import plug_in
 from bayes_mlm.prediction.result import PlugIn, Prediction, PredictionKind, Question
 from bayes_mlm.prediction.rows import LaidOut, check_rows, lay_out, settle_question
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.recovery import effects_root
-from bayes_mlm.summary import DEFAULT_MASS, check_mass
 
 __all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
 
@@ -42,7 +42,7 @@ def predict(
     *,
     question: Question | None = None,
     kind: PredictionKind = "mean",
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     random_seed: int | None = None,
     draws: bool = False,
     classical: bool = True,
@@ -101,7 +101,7 @@ def predict(
     """
     if not isinstance(fit, Fit):
         raise EngineError(f"predict takes what fit gives, found {type(fit).__name__}")
-    check_mass(mass)
+    check_prob(mass)
     design = fit.design
     asked = settle_question(design, question)
     if kind not in get_args(PredictionKind.__value__):

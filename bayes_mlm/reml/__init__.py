@@ -10,6 +10,7 @@ import numpy.typing as npt
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.group_effects import group_effects
 from bayes_mlm.marginal import Method
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reduced import Reduced, reduce
 from bayes_mlm.reml.certificate import certify
 from bayes_mlm.reml.factor import SINGULAR, lower_factor, make_factor
@@ -39,7 +40,7 @@ def fit_reml(
     *,
     method: Method = "REML",
     correlated: bool | None = None,
-    level: float = 0.95,
+    level: float = DEFAULT_PROB,
     profile: bool = True,
     check: bool = False,
     statistics: Sufficient | None = None,
@@ -103,8 +104,7 @@ def fit_reml(
     """
     if method not in ("REML", "ML"):
         raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")
-    if not 0.0 < level < 1.0:
-        raise EngineError(f"level {level} is not a coverage; give a number in (0, 1), e.g. 0.95")
+    check_prob(level)
     correlated = _correlated(data, correlated)
     if not isinstance(data, Sufficient) and data.residual is not None:
         return _fit_structured(data, method=method, level=level)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.encoding.columns import Column
 from bayes_mlm.formula.expressions import Call, Factor, label
 from bayes_mlm.report import mathml as m
 
@@ -239,11 +239,11 @@ def _parts(design: Design) -> list[_Part]:
 
 
 def _columns(design: Design) -> Sequence[Column]:
-    return lay_out(design.formula.terms, design.encoding.levels)
+    return design.encoding.x_columns
 
 
 def _effect_columns(design: Design) -> Sequence[Column]:
-    return lay_out(design.formula.effects, design.encoding.levels)
+    return design.encoding.z_columns
 
 
 def _laid_out(design: Design, term: str) -> str:

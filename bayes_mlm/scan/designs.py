@@ -10,7 +10,7 @@ import numpy as np
 from bayes_mlm.data import explain_absent
 from bayes_mlm.data.missing import note_on_lost_groups
 from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
-from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.encoding.columns import Column
 from bayes_mlm.errors import DataError, DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.formula.expressions import Factor, label
@@ -183,7 +183,7 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     if asked.group is not None:
         base = group_means(summed, terms)
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
-    notes = (*notes, f"rows of {scan.source}{engine}{SUMMED_NOTE}")
+    notes = (*notes, *encoding.notes, f"rows of {scan.source}{engine}{SUMMED_NOTE}")
     found = Design(
         **rows_away(),
         labels=summed.labels,
@@ -260,9 +260,7 @@ def _write_columns(learned: Learned) -> _Columns:
 
     plain: dict[str, nw.Expr] = {}
     names: list[str | None] = []
-    x = lay_out(encoding.formula.terms, encoding.levels)
-    z = lay_out(encoding.formula.effects, encoding.levels)
-    for column in (*x, *z):
+    for column in (*encoding.x_columns, *encoding.z_columns):
         names.append(column.name if column.parts else None)
         if column.parts and column.name not in plain:
             plain[column.name] = column_value(column)

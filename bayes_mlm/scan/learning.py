@@ -7,18 +7,22 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from bayes_mlm.encoding import Encoding
+from bayes_mlm.data.table import Table
+from bayes_mlm.encoding import Encoding, check_cells, with_crossings
 from bayes_mlm.encoding.inputs import is_number
 from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, too_many_remedy
 from bayes_mlm.encoding.means import Centring, LevelMeans
 from bayes_mlm.encoding.values import group_of
 from bayes_mlm.errors import DataError, FormulaError, OneValueError
 from bayes_mlm.formula import Formula
-from bayes_mlm.formula.expressions import Call, Factor, calls, label
+from bayes_mlm.formula.expressions import Call, Factor, calls, label, unique
 from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, write
-from bayes_mlm.scan.source import Scan, collect, collect_row
+from bayes_mlm.scan.source import Scan, collect, collect_row, count
 from bayes_mlm.scan.texts import NUMBER
+
+# Rows looked at to see that a number has more than two values, before all are.
+_FIRST = 500
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +79,11 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
+    encoding = with_crossings(
+        encoding,
+        lambda name: _two_valued(scan, name),
+        lambda names: _distinct(scan, names, encoding),
+    )
     return Learned(encoding=encoding, scan=scan, constants=known)
 
 
@@ -95,6 +104,10 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
         )
     for levels in encoding.levels:
         _check_known(levels, scan)
+    for crossing in encoding.crossings:
+        by_text = {str(factor): factor for factor in encoding.formula.factors}
+        names = [name for text in crossing.factors for name in by_text[text].columns]
+        check_cells(encoding, _distinct(scan, unique(tuple(names)), encoding), crossing)
     known = Constants(
         centrings={item.expression: item for item in encoding.centrings},
         means={},
@@ -170,6 +183,43 @@ def _check_known(levels: Levels, scan: Scan) -> None:
             f"the model was made with did not have ({', '.join(map(str, levels.levels[:9]))}); sum "
             "all data together to add it"
         )
+
+
+def _two_valued(scan: Scan, name: str) -> bool:
+    """Tell whether a numeric column has two values; the first rows mostly settle it."""
+    if scan.kinds[name] == "text":
+        return False
+    own = number_of(scan, name)
+    value = nw.col("value_")
+    first = replace(scan, frame=scan.frame.select(value_=own).head(_FIRST))
+    if collect_row(first, {"n": value.n_unique()})["n"] > 2:
+        return False
+    ends = collect_row(scan, {"low": own.min(), "high": own.max()})
+    low, high = ends["low"], ends["high"]
+    if not low < high:
+        return False
+    others = count((own != low) & (own != high))
+    return not collect_row(scan, {"others": others})["others"]
+
+
+def _distinct(scan: Scan, names: Sequence[str], encoding: Encoding) -> Table:
+    """Fetch the distinct rows of some columns, but for missing values."""
+    text = {i.column for i in encoding.levels if isinstance(i.levels[0], str)}
+    own = {
+        f"cell{k}": scan.col(name).cast(nw.String) if name in text else number_of(scan, name)
+        for k, name in enumerate(names)
+    }
+    found = collect(scan, scan.frame.select(**own).unique())
+    rows = sorted(
+        row
+        for row in zip(*(found[key].tolist() for key in own), strict=True)
+        if not any(map(_is_missing, row))
+    )
+    columns = {
+        name: np.array(values, dtype=object if name in text else np.float64)
+        for name, values in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    return Table(columns=columns, n=len(rows), source=scan.source)
 
 
 def _is_missing(value: Any) -> bool:

@@ -21,12 +21,12 @@ from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.fitting import as_record, make_settings
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.model_data import design_of, rows_or_source
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.sensitivity.grid import choose_priors
 from bayes_mlm.sensitivity.rows import Sensitivity, conclude
 from bayes_mlm.spec import WORKED_STUDY, Record, records
 from bayes_mlm.sufficient import from_design
-from bayes_mlm.summary import DEFAULT_MASS, check_mass
 from bayes_mlm.wording import level
 
 
@@ -37,7 +37,7 @@ def prior_sensitivity(
     priors: Sequence[Any] | None = None,
     terms: Sequence[str] | None = None,
     missing: Literal["error", "drop"] = "error",
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
     draws: int | None = None,
     random_seed: int | None = None,
 ) -> Sensitivity:
@@ -94,7 +94,7 @@ def prior_sensitivity(
     Flat()                           reweighted 0.09 +0.0
     """
     started = time.perf_counter()
-    check_mass(mass)
+    check_prob(mass)
     chosen = choose_records(models, data, missing)
     tables = {}
     ready = []
@@ -109,7 +109,7 @@ def prior_sensitivity(
     return _vary(ready, mass, started)
 
 
-def sensitivity_of_fits(fits: Sequence[Fit], *, mass: float = DEFAULT_MASS) -> Sensitivity:
+def sensitivity_of_fits(fits: Sequence[Fit], *, mass: float = DEFAULT_PROB) -> Sensitivity:
     """Look at fitted models again under the grid of priors of sigma_u.
 
     Parameters
@@ -133,7 +133,7 @@ def sensitivity_of_fits(fits: Sequence[Fit], *, mass: float = DEFAULT_MASS) -> S
     'little'
     """
     started = time.perf_counter()
-    check_mass(mass)
+    check_prob(mass)
     ready = [_prepare(one.record, one.design, None, None, one.settings) for one in fits]
     return _vary(ready, mass, started)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Shifts of the posterior mean, in posterior sds, up to which a prior makes no difference, or only
-# a little. A 94 % interval moved by 0.1 sd still holds 93.9 % of the other posterior (were both
+# a little. A 95 % interval moved by 0.1 sd still holds 93.9 % of the other posterior (were both
 # normal), which nobody could see; moved by 0.5 sd it holds 91 %, and by 1 sd 81 %.
 NO_SHIFT, LITTLE_SHIFT = 0.1, 0.5
 
@@ -120,7 +120,7 @@ class Sensitivity:
     conclusions : tuple of Conclusion
         One a model.
     interval : str
-        What `lower` and `upper` are: "94% HDI".
+        What `lower` and `upper` are: "95% HDI".
     seconds, seconds_fitting : float
         Wall time of everything, and of what came after the data were read and the designs and
         their sufficient statistics made.
@@ -203,9 +203,9 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
     ...     SensitivityRow(**made, label="Flat()", prior="Flat()", own=own, quantity="beta[x]",
     ...                    estimate=2.0 + shift, lower=0.5 + shift, upper=3.5 + shift, shift=shift)
     ...     for own, shift in ((True, 0.0), (False, -0.04))]
-    >>> print(conclude(rows, "94% HDI").text)
+    >>> print(conclude(rows, "95% HDI").text)
     m does not depend on the prior of sigma_u: beta[x] moves most, by -0.04 posterior sds under
-    Flat() (2.00 to 1.96). Coefficients move by 0.04 at most. The 94% HDI excludes 0 under every
+    Flat() (2.00 to 1.96). Coefficients move by 0.04 at most. The 95% HDI excludes 0 under every
     prior for beta[x].
     """
     model = rows[0].model

@@ -76,7 +76,7 @@ class VarianceTable:
     ----------
     rows : tuple of VarianceRow
     interval : str
-        What `lower` and `upper` are: "94% HDI"; empty for a plug-in.
+        What `lower` and `upper` are: "95% HDI"; empty for a plug-in.
     notes : tuple of str
         What a reader must know of the model's layout.
     verdict : Verdict

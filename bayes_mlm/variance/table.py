@@ -10,8 +10,9 @@ from bayes_mlm.design_moments import same_outcome
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.ols import OlsFit
+from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reml import RemlFit
-from bayes_mlm.summary import DEFAULT_MASS, check_mass, shortest_interval
+from bayes_mlm.summary import shortest_interval
 from bayes_mlm.variance.answers import Answer, Asked, answers_to, notes_on
 from bayes_mlm.variance.moments import design_moments
 from bayes_mlm.variance.parameters import (
@@ -49,7 +50,7 @@ def variance_by_level(
     *,
     null: Fit | None = None,
     at: Mapping[str, Sequence[float]] | None = None,
-    mass: float = DEFAULT_MASS,
+    mass: float = DEFAULT_PROB,
 ) -> VarianceTable:
     """Measure variance by level in every way that is defined for a model, draw by draw.
 
@@ -89,7 +90,7 @@ def variance_by_level(
             f"variance_by_level takes what fit gives, found {type(fit).__name__}; for a REML or "
             "OLS fit use variance_by_level_classical(fit, design)"
         )
-    check_mass(mass)
+    check_prob(mass)
     design, own = fit.design.whole, parameters_of_fit(fit)
     other = None
     if is_null(design):

@@ -25,8 +25,8 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> percent(0.94), percent(0.0512), percent(0.9985), percent(3e-9)
-    ('94 %', '5.1 %', '99.85 %', '<0.001 %')
+    >>> percent(0.95), percent(0.0512), percent(0.9985), percent(3e-9)
+    ('95 %', '5.1 %', '99.85 %', '<0.001 %')
     """
     if not math.isfinite(share):
         return "not defined"

@@ -1,0 +1,30 @@
+"""The probability of every interval, Bayesian or not, unless the caller asks for another."""
+
+from numbers import Real
+from typing import Any
+
+from bayes_mlm.errors import EngineError
+
+DEFAULT_PROB = 0.95
+
+
+def check_prob(prob: Any) -> None:
+    """Refuse an interval's probability that is not a number between 0 and 1.
+
+    Raises
+    ------
+    EngineError
+
+    Examples
+    --------
+    >>> check_prob(95)
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.errors.EngineError: the probability of an interval must be a number between 0 and 1, \
+such as 0.95; found 95
+    """
+    if not (isinstance(prob, Real) and 0 < float(prob) < 1):
+        raise EngineError(
+            "the probability of an interval must be a number between 0 and 1, such as "
+            f"{DEFAULT_PROB}; found {prob!r}"
+        )
