@@ -23,6 +23,7 @@ from bayes_mlm.spec import Record
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.summary import summarise
 from bayes_mlm.verdict import Finding
+from bayes_mlm.wording import signed
 
 # In posterior sds. At a variance estimated as zero the posterior mean lies about one away.
 MAX_DIFFERENCE = 3.0
@@ -75,8 +76,8 @@ class Analysis:
         return Finding(
             "agreement",
             False,
-            f"posterior and REML or OLS differ by {worst.difference:+.1f} posterior sds in "
-            f"{worst.quantity}: the priors matter much; look at them, and at the scale and "
+            f"posterior and REML or OLS differ by {signed(worst.difference or 0.0, 1)} posterior "
+            f"sds in {worst.quantity}: the priors matter much; look at them, and at the scale and "
             "origin of the predictors",
         )
 

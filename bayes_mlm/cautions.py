@@ -7,6 +7,7 @@ from bayes_mlm.design_moments import column_moments
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.verdict import Finding
+from bayes_mlm.wording import count
 
 # How many sds zero may lie from the mean of a column whose slope varies between groups. The priors
 # of sigma_u[Intercept] and rho_u hold at zero; far outside of the data they press on the slope.
@@ -94,7 +95,7 @@ def _far_from_zero(design: Design) -> list[str]:
     moments = column_moments(design)
     for effect, mean, sd in zip(design.effects, moments.z_mean, moments.z_sd, strict=True):
         if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
-            away = f"{effect} is {abs(mean) / sd:.0f} sds from zero on average, where "
+            away = f"{effect} is {count(abs(mean) / sd)} sds from zero on average, where "
             what = (
                 "the priors of sigma_u[Intercept] and rho_u hold, and they press on "
                 f"sigma_u[{effect}]"

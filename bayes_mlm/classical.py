@@ -16,6 +16,7 @@ from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.reml.inference import Interval, ResidualEstimates
 from bayes_mlm.sufficient import Sufficient
 from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.wording import level
 
 type Classical = RemlFit | OlsFit
 
@@ -117,11 +118,11 @@ def summarise_classical(
             verdict = Verdict((*verdict.findings, Finding("family", True, _GAUSSIAN)))
         if fit.singular:  # an ordinary outcome with few or similar groups, and no fault of the fit
             verdict = Verdict((*verdict.findings, Finding("singular", True, _SINGULAR)))
-        interval = f"{_level(fit):.0%} CI"
+        interval = f"{level(_level(fit))} CI"
     else:
         rows.append(("sigma_e", fit.sigma_e, None, None))
         verdict = Verdict((Finding("optimum", True, "closed form"),))
-        interval = f"{_level(fit):.0%} CI"
+        interval = f"{level(_level(fit))} CI"
     rows.append(("loglik", fit.loglik, None, None))
     return Summary(
         rows=tuple(

@@ -1,6 +1,5 @@
 """Show results as rich tables; computes nothing."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,10 +8,20 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.estimates import CLASSICAL, Estimate
-from bayes_mlm.published import PublishedRow
-from bayes_mlm.ranking import BY, CRITERIA, Criterion
+from bayes_mlm.estimates import CLASSICAL, Estimate, estimate_texts
+from bayes_mlm.published import PublishedRow, right_text
+from bayes_mlm.ranking import BY, CRITERIA, ComparisonRow, Criterion
 from bayes_mlm.spec import Record
+from bayes_mlm.text_table import Head, TextTable
+from bayes_mlm.wording import (
+    LOGLIK_ERROR,
+    count,
+    digits,
+    number,
+    scaled,
+    share_digits,
+    signed,
+)
 
 if TYPE_CHECKING:
     from bayes_mlm.model_comparison import ModelComparison
@@ -43,40 +52,38 @@ def analysis_title(analysis: Analysis) -> str:
     return f"{record.name}: {record.formula} [{record.kind}]\n{rows}{dropped}{residual}"
 
 
-def estimates_table(analysis: Analysis) -> Table:
+def estimates_table(analysis: Analysis) -> TextTable:
     """Lay out one model: each quantity by each engine, their difference, the printed figure."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, caption_justify="left")
-    table.add_column("quantity", no_wrap=True)
+    heads = [Head(text="quantity", prose=True)]
     drawn = [summary for summary in analysis.summaries if summary.engine not in CLASSICAL]
     printed = any(row.published for row in analysis.compared)
-    table.caption = " ".join(_legend(analysis, bool(drawn), printed))
     for k, summary in enumerate(analysis.summaries):
         classical = summary.engine in CLASSICAL
-        table.add_column(summary.engine, justify="right", overflow="fold")
-        table.add_column("se" if classical else "sd", justify="right")
+        own = ["se" if classical else "sd"]
         if k == 0 or classical:  # a second posterior's interval would repeat the first's
-            table.add_column(summary.interval, justify="right")
+            own.append(summary.interval)
         if summary.engine == "nuts":
-            table.add_column("ESS", justify="right")
-            table.add_column("R-hat", justify="right")
-    if drawn:
-        table.add_column("diff/sd", justify="right")
-    if printed:
-        table.add_column("printed", justify="right")
+            own += ["ESS", "R-hat"]
+        heads.append(Head(text=summary.engine))
+        heads += [Head(text=text, opens=False) for text in own]
+    heads += [Head(text="diff/sd")] if drawn else []
+    heads += [Head(text="printed")] if printed else []
+    rows = []
     for row in analysis.compared:
         cells = [row.quantity]
         for k, (summary, estimate) in enumerate(
             zip(analysis.summaries, row.estimates, strict=True)
         ):
-            shown = _estimate(estimate)
+            shown = estimate_texts(estimate, like=row.estimates[0])
             cells += shown if k == 0 or summary.engine in CLASSICAL else shown[:2]
             cells += _convergence(estimate) if summary.engine == "nuts" else []
         if drawn:
-            cells.append("" if row.difference is None else f"{row.difference:+.2f}")
+            cells.append("" if row.difference is None else signed(row.difference))
         if printed:
             cells.append(row.published or "")
-        table.add_row(*cells)
-    return table
+        rows.append(cells)
+    caption = " ".join(_legend(analysis, bool(drawn), printed))
+    return TextTable(heads=heads, rows=rows, caption=caption)
 
 
 _PROFILE = "t or Wald for beta, profile for sigma and icc"
@@ -122,24 +129,20 @@ def priors_table(analysis: Analysis) -> Table:
     return table
 
 
-def ladder_table(analyses: Sequence[Analysis]) -> Table:
+def ladder_table(analyses: Sequence[Analysis]) -> TextTable:
     """Lay out the ladder: a row a model and engine, the main quantities as columns."""
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("model")
-    table.add_column("engine")
     names = [f"beta[{term}]" for term in _LADDER]
-    shown = [*names, "sigma_u", "sigma_e", "icc", "r2_between", "r2_within"]
-    for name in shown:
-        table.add_column(name.removeprefix("beta[").removesuffix("]"), justify="right")
+    names += ["sigma_u", "sigma_e", "icc", "r2_between", "r2_within"]
+    rows = []
     for analysis in analyses:
         for k, summary in enumerate(analysis.summaries):
-            cells = []
-            for name in shown:
-                row = summary.get(name)
-                cells.append("" if row is None else f"{row.estimate:.3f}")
-            name = analysis.record.name if k == 0 else ""
-            table.add_row(name, summary.engine, *cells)
-    return table
+            first = analysis.summaries[0]
+            shown = [estimate_texts(summary.get(name), like=first.get(name)) for name in names]
+            cells = [one.estimate for one in shown]
+            rows.append([analysis.record.name if k == 0 else "", summary.engine, *cells])
+    heads = [Head(text="model", prose=True), Head(text="engine", prose=True)]
+    heads += [Head(text=name.removeprefix("beta[").removesuffix("]")) for name in names]
+    return TextTable(heads=heads, rows=rows, names=2)
 
 
 def corrections_table(rows: Sequence[PublishedRow]) -> Table:
@@ -153,8 +156,8 @@ def corrections_table(rows: Sequence[PublishedRow]) -> Table:
     table.add_column("why", overflow="fold")
     for row in rows:
         if row.status == "corrected":
-            right = "" if row.right is None else f"{row.right:.4g}"
-            table.add_row(row.model, row.quantity, row.printed, right, row.cause, row.reason)
+            cells = (row.model, row.quantity, row.printed, right_text(row), row.cause, row.reason)
+            table.add_row(*cells)
     return table
 
 
@@ -180,37 +183,40 @@ def figures_table(entries: "Sequence[Entry]") -> Table:
     return table
 
 
-def sensitivity_tables(found: "Sensitivity") -> list[Table]:
+def sensitivity_tables(found: "Sensitivity") -> list[TextTable]:
     """Lay out each model: a row a prior, a column a quantity; means, and in brackets the shifts."""
     tables = []
     for model in found.models:
-        rows = found.of(model)
-        names = list(dict.fromkeys(row.quantity for row in rows))
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        table.title_justify = table.caption_justify = "left"
-        table.title = (
-            f"{model}: means, and (shifts) in posterior sds from the record's own prior, *"
-        )
-        if any(";" in row.prior for row in rows):
-            table.caption = "Priors are named by that of the first group effect; --out has all."
-        table.add_column("prior on sigma_u", overflow="fold")
+        own = found.of(model)
+        names = list(dict.fromkeys(row.quantity for row in own))
+        heads = [Head(text="prior on sigma_u", prose=True)]
         for name in names:
             short = name.removeprefix("beta[").removesuffix("]") if name[:5] == "beta[" else name
-            table.add_column(short, justify="right", max_width=14, overflow="fold")
-        table.add_column("made", no_wrap=True)
-        table.add_column("worth", justify="right")
-        table.add_column("k-hat", justify="right")
-        for label in dict.fromkeys(row.label for row in rows):
-            same = [row for row in rows if row.label == label]
-            first = same[0]
-            table.add_row(
-                label + ("*" if first.own else ""),
-                *map(_moved, same),
-                first.method + ("" if first.ok else " NOT OK"),
-                "" if first.ess is None else f"{first.ess:.0f}",
-                "" if first.k_hat is None else f"{first.k_hat:.2f}",
+            heads.append(Head(text=short))
+        heads += [Head(text="made", prose=True), Head(text="worth"), Head(text="k-hat")]
+        moved = [_moved(found.of(model, name)) for name in names]
+        rows = []
+        for k, label in enumerate(dict.fromkeys(row.label for row in own)):
+            first = next(row for row in own if row.label == label)
+            rows.append(
+                [
+                    label + ("*" if first.own else ""),
+                    *(column[k] for column in moved),
+                    first.method + ("" if first.ok else " NOT OK"),
+                    "" if first.ess is None else count(first.ess),
+                    "" if first.k_hat is None else scaled(first.k_hat, 2),
+                ]
             )
-        tables.append(table)
+        caption = "Priors are named by that of the first group effect; --out has all."
+        tables.append(
+            TextTable(
+                heads=heads,
+                rows=rows,
+                title=f"{model}: means, and (shifts) in posterior sds from the record's own prior, "
+                "*",
+                caption=caption if any(";" in row.prior for row in own) else "",
+            )
+        )
     return tables
 
 
@@ -225,42 +231,38 @@ def sensitivity_lines(found: "Sensitivity") -> list[str]:
 def sensitivity_time(found: "Sensitivity") -> str:
     """Say how long it took."""
     return (
-        f"{found.n_fits} posteriors in {found.seconds_fitting:.2f} s; with reading the data and "
-        f"laying out the designs {found.seconds:.2f} s"
+        f"{found.n_fits} posteriors in {scaled(found.seconds_fitting, 2)} s; with reading the data "
+        f"and laying out the designs {scaled(found.seconds, 2)} s"
     )
 
 
-def _moved(row: "SensitivityRow") -> str:
-    if row.estimate is None or row.shift is None:
-        return ""
-    return f"{row.estimate:.3f}" + ("" if row.own else f" ({row.shift:+.2f})")
+def _moved(rows: "Sequence[SensitivityRow]") -> list[str]:
+    """Write one quantity under each prior, to the same decimals."""
+    chosen = share_digits([row.digits for row in rows])
+    return [
+        ""
+        if row.estimate is None or row.shift is None or how is None
+        else how.number(row.estimate) + ("" if row.own else f" ({signed(row.shift)})")
+        for row, how in zip(rows, chosen, strict=True)
+    ]
 
 
-def comparison_parts(found: "ModelComparison") -> list[Table | str]:
+def comparison_parts(found: "ModelComparison") -> list[TextTable | str]:
     """Lay out each measure after the question that it answers: a row a model, the best first."""
-    parts: list[Table | str] = []
+    parts: list[TextTable | str] = []
     for criterion in CRITERIA:
         rows = [row for row in found.by(criterion) if row.value is not None]
         if not rows:
             continue
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-        table.add_column("model", overflow="fold")
-        if criterion == "marginal_likelihood":
-            heads = ["log density", "difference"]
-        else:
-            heads = ["elpd", "se", "difference", "se of it", "p", "max k-hat"]
-        for head in heads:
-            table.add_column(head, justify="right")
-        table.add_column("")
-        for row in rows:
-            cells = [row.value, row.difference]
-            if criterion != "marginal_likelihood":
-                cells = [row.value, row.se, row.difference, row.se_difference, row.p]
-            shown = ["" if cell is None else f"{cell:.1f}" for cell in cells]
-            if row.k_hat is not None:
-                shown.append("-" if math.isinf(row.k_hat) else f"{max(row.k_hat, 0.0):.2f}")
-            table.add_row(row.model, *shown, row.standing)
-        parts += [found.question(criterion), table]
+        sampled = criterion != "marginal_likelihood"
+        names = ["elpd", "se", "difference", "se of it", "p", "max k-hat"]
+        heads = [
+            Head(text="model", prose=True),
+            *(Head(text=text) for text in (names if sampled else ["log density", "difference"])),
+            Head(text="", prose=True),
+        ]
+        cells = [[row.model, *_ranked(row, sampled), row.standing] for row in rows]
+        parts += [found.question(criterion), TextTable(heads=heads, rows=cells)]
     return parts
 
 
@@ -290,17 +292,29 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
     return lines + [f"{_sign(False)} {finding.message}" for finding in found.verdict.problems]
 
 
-def _estimate(row: Estimate | None) -> list[str]:
-    if row is None:
-        return ["", "", ""]
-    spec = ".2f" if row.quantity == "loglik" else ".4f"
-    interval = ""
-    if row.lower is not None and row.upper is not None:
-        interval = f"[{row.lower:.3f}, {row.upper:.3f}]"
-    return [f"{row.estimate:{spec}}", "" if row.sd is None else f"{row.sd:{spec}}", interval]
+def _ranked(row: ComparisonRow, sampled: bool) -> list[str]:
+    """Write one model's measure, and how far it lies from the best, each with its error."""
+    if not sampled:
+        return [
+            *_measured(row.value, LOGLIK_ERROR)[:1],
+            *_measured(row.difference, LOGLIK_ERROR)[:1],
+        ]
+    k_hat = "" if row.k_hat is None else scaled(max(row.k_hat, 0.0), 2)
+    return [
+        *_measured(row.value, row.se),
+        *_measured(row.difference, row.se_difference),
+        "" if row.p is None else number(row.p, style="terminal"),
+        "-" if k_hat == "inf" else k_hat,
+    ]
+
+
+def _measured(value: float | None, error: float | None) -> list[str]:
+    """Write a difference in log density with its error; tenths where it has none."""
+    chosen = digits(value, error or LOGLIK_ERROR)
+    return [chosen.number(value), chosen.error(error)]
 
 
 def _convergence(row: Estimate | None) -> list[str]:
     if row is None or row.ess_bulk is None or row.ess_tail is None or row.r_hat is None:
         return ["", ""]
-    return [f"{min(row.ess_bulk, row.ess_tail):.0f}", f"{row.r_hat:.3f}"]
+    return [count(min(row.ess_bulk, row.ess_tail)), scaled(row.r_hat, 3)]

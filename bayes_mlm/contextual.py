@@ -11,6 +11,7 @@ import numpy as np
 
 from bayes_mlm.arguments import expect
 from bayes_mlm.classical import Classical
+from bayes_mlm.description import format_rows
 from bayes_mlm.design import Design
 from bayes_mlm.errors import DesignError
 from bayes_mlm.fitted import Fit
@@ -20,7 +21,7 @@ from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reml import RemlFit
 from bayes_mlm.summary import shortest_interval
 from bayes_mlm.verdict import Finding, Verdict
-from bayes_mlm.wording import probability
+from bayes_mlm.wording import digits, level, probability, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,18 +123,12 @@ class ContextualTable:
     def __str__(self) -> str:
         """Show the rows as aligned text, with notes, cautions and verdict."""
         head = ("predictor", "slope", "estimate", "sd", self.interval, "P(> 0)")
+        kinds = max(map(len, ("slope", *QUANTITIES)))
         lines = [head, *(_cells(row) for row in self.rows)]
-        widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
-        shown = [
-            "  ".join(
-                cell.ljust(width) if k < 2 else cell.rjust(width)
-                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        ]
+        shown = format_rows([(one, kind.ljust(kinds), *rest) for one, kind, *rest in lines])
         cautions = [f"caution: {text}" for text in self.cautions]
         sign = "ok" if self.verdict.ok else "NOT OK"
-        return "\n".join([*shown, *self.notes, *cautions, f"{sign}: {self.verdict}"])
+        return "\n".join([shown, *self.notes, *cautions, f"{sign}: {self.verdict}"])
 
 
 def contextual_effects(
@@ -206,7 +201,7 @@ def contextual_effects(
             )
     return ContextualTable(
         rows=tuple(rows),
-        interval=f"{mass:.0%} HDI",
+        interval=f"{level(mass)} HDI",
         notes=_notes(pairs, left_out),
         cautions=_cautions(pairs, design),
         verdict=fit.verdict,
@@ -276,7 +271,7 @@ def contextual_effects_classical(
         verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
     return ContextualTable(
         rows=tuple(rows),
-        interval=f"{mass:.0%} Wald",
+        interval=f"{level(mass)} Wald",
         notes=_notes(pairs, left_out),
         cautions=_cautions(pairs, design),
         verdict=verdict,
@@ -297,6 +292,7 @@ def said(table: ContextualTable) -> tuple[str, ...]:
             continue
         side = "above" if row.above >= 0.5 else "below"
         sure = probability(row.direction).replace(">", "more than ")
+        shown = digits(row.estimate, row.sd, row.lower, row.upper)
         clear = row.lower > 0 or row.upper < 0
         upshot = (
             "the two slopes differ, and a model with one slope for both mixes them"
@@ -305,8 +301,8 @@ def said(table: ContextualTable) -> tuple[str, ...]:
         )
         lines.append(
             f"The posterior asks how large, not whether: the contextual effect of {row.predictor} "
-            f"is {row.estimate:.2f} ({table.interval} {row.lower:.2f} to {row.upper:.2f}), {side} "
-            f"zero with probability {sure}; {upshot}."
+            f"is {shown.number(row.estimate)} ({table.interval} {shown.number(row.lower)} to "
+            f"{shown.number(row.upper)}), {side} zero with probability {sure}; {upshot}."
         )
     return tuple(lines)
 
@@ -368,8 +364,6 @@ def _cells(row: ContextualRow) -> tuple[str, ...]:
     return (
         row.predictor,
         row.quantity,
-        f"{row.estimate:.3f}",
-        f"{row.sd:.3f}",
-        f"[{row.lower:.3f}, {row.upper:.3f}]",
-        "" if row.above is None else f"{row.above:.3f}",
+        *texts(row.estimate, row.sd, row.lower, row.upper),
+        probability(row.above),
     )

@@ -19,6 +19,7 @@ from bayes_mlm.data import (
     require_numeric,
 )
 from bayes_mlm.errors import DataError
+from bayes_mlm.wording import align, count, digits, scaled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 _MOST_LEVELS = 50
+# An error that leaves six decimals.
+_SIX_DECIMALS = 1.1e-5
 _STATISTICS = ("count", "mean", "std", "min", "25%", "50%", "75%", "max")
 
 
@@ -56,11 +59,12 @@ class Description:
         return f"<Description of {len(self.names)} columns>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """List the table as text, the header first, with six decimals as the 2015 document has."""
-        body = [
-            (label, *(f"{value:.6f}" for value in line))
-            for label, line in zip(_STATISTICS, self.values, strict=True)
-        ]
+        """List the table as text, the header first, with six decimals as the 2015 document has.
+
+        A column whose sd is too small for them gets four significant digits of its sd.
+        """
+        columns = [_shown(column) for column in self.values.T]
+        body = [(label, *(column[k] for column in columns)) for k, label in enumerate(_STATISTICS)]
         if self.n_missing.any():
             body.insert(1, ("missing", *(f"{count:d}" for count in self.n_missing)))
         return (("", *self.names), *body)
@@ -173,7 +177,7 @@ class GroupSizes:
             ("No. Groups", f"{self.n_groups}"),
             ("Min. group size", f"{self.smallest}"),
             ("Max. group size", f"{self.largest}"),
-            ("Mean group size", f"{self.mean:.1f}"),
+            ("Mean group size", scaled(self.mean, 1)),
         )
 
     def to_frame(self) -> "pd.DataFrame":
@@ -360,7 +364,7 @@ def group_sizes(table: Table, group: str) -> GroupSizes:
 
 
 def format_rows(rows: Sequence[Sequence[str]]) -> str:
-    """Align rows of text: the first column to the left, the others to the right.
+    """Align rows of text: the first column to the left, numbers on their points, others right.
 
     Parameters
     ----------
@@ -378,12 +382,28 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
              y
     mean  12.5
     """
-    first, *rest = (max(map(len, column)) for column in zip(*rows, strict=True))
+    columns = [_aligned(column) for column in zip(*rows, strict=True)]
+    first, *rest = (max(map(len, column)) for column in columns)
     lines = []
-    for label, *cells in rows:
+    for label, *cells in zip(*columns, strict=True):
         aligned = (cell.rjust(width) for cell, width in zip(cells, rest, strict=True))
         lines.append("  ".join((label.ljust(first), *aligned)).rstrip())
     return "\n".join(lines)
+
+
+def _shown(column: Floats) -> list[str]:
+    """Write the statistics of one column, its count first."""
+    sd = column[_STATISTICS.index("std")]
+    chosen = digits(column[1:], min(sd / 100, _SIX_DECIMALS) or _SIX_DECIMALS)
+    if not chosen.power:
+        return [chosen.number(value) for value in column]
+    return [count(column[0]), *(chosen.number(value) for value in column[1:])]
+
+
+def _aligned(column: Sequence[str]) -> list[str]:
+    """Align a column that has a head, or none."""
+    every = align(column)
+    return every if every != list(column) else [column[0], *align(column[1:])]
 
 
 def _numbers(values: NDArray[Any]) -> Floats:

@@ -13,6 +13,7 @@ import numpy as np
 
 from bayes_mlm.draws import SAMPLE_DIMS, Array, Draws, Variable
 from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.wording import count, scaled
 
 MAX_R_HAT = 1.01
 MIN_ESS_PER_CHAIN = 100
@@ -97,13 +98,13 @@ def diagnose(draws: Draws) -> Verdict:
         Finding(
             "R-hat",
             r_hat <= MAX_R_HAT,
-            f"largest R-hat {r_hat:.3f} ({_name(draws, worst)})"
+            f"largest R-hat {scaled(r_hat, 3)} ({_name(draws, worst)})"
             + _remedy(r_hat > MAX_R_HAT, "the chains disagree: raise --draws and --tune"),
         ),
         Finding(
             "ESS",
             ess >= wanted,
-            f"smallest effective sample size {ess:.0f} ({_name(draws, rarest)})"
+            f"smallest effective sample size {count(ess)} ({_name(draws, rarest)})"
             + _remedy(ess < wanted, f"{wanted} are wanted: raise --draws"),
         ),
         Finding(
@@ -115,7 +116,7 @@ def diagnose(draws: Draws) -> Verdict:
         Finding(
             "E-BFMI",
             ebfmi >= MIN_EBFMI,
-            f"smallest E-BFMI {ebfmi:.2f}"
+            f"smallest E-BFMI {scaled(ebfmi, 2)}"
             + _remedy(ebfmi < MIN_EBFMI, "raise --tune, or use the other parametrisation"),
         ),
     )

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
+from bayes_mlm.description import format_rows
 from bayes_mlm.verdict import Verdict
+from bayes_mlm.wording import LOGLIK_ERROR, Style, Texts, count, digits, scaled, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,17 +114,9 @@ class Summary:
     def __str__(self) -> str:
         """Show the rows as an aligned text table, with the interval's name and the verdict."""
         head = ("quantity", "estimate", "sd", f"{self.interval}", "ess", "r_hat")
-        lines = [head, *(_cells(row) for row in self.rows)]
-        widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
-        shown = [
-            "  ".join(
-                cell.ljust(width) if k == 0 else cell.rjust(width)
-                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        ]
+        shown = format_rows([head, *(_cells(row) for row in self.rows)])
         sign = "ok" if self.verdict.ok else "NOT OK"
-        return "\n".join([*shown, f"{sign}: {self.verdict}"])
+        return f"{shown}\n{sign}: {self.verdict}"
 
 
 def to_frame(rows: Iterable[Estimate]) -> "pd.DataFrame":
@@ -149,16 +143,38 @@ def to_csv(rows: Iterable[Estimate]) -> str:
     return text.getvalue()
 
 
-def _cells(row: Estimate) -> tuple[str, ...]:
-    def number(value: float | None, spec: str = ".3f") -> str:
-        return "" if value is None else f"{value:{spec}}"
+def estimate_texts(
+    row: Estimate | None, *, like: Estimate | None = None, style: Style = "terminal"
+) -> Texts:
+    """Write a row's estimate, error and interval to the digits of its error.
 
-    interval = "" if row.lower is None else f"[{number(row.lower)}, {number(row.upper)}]"
+    Parameters
+    ----------
+    row : Estimate or None
+    like : Estimate, optional
+        The same quantity by another engine, whose digits an estimate without error gets.
+    style : {"terminal", "table", "sentence"}
+        See `bayes_mlm.wording.Digits`.
+
+    Examples
+    --------
+    >>> estimate_texts(Estimate(model="m", engine="reml", quantity="icc", estimate=0.25, sd=0.018))
+    Texts(estimate='0.250', error='0.018', interval='')
+    """
+    if row is None:
+        return Texts("", "", "")
+    if row.quantity == "loglik":
+        return Texts(texts(row.estimate, LOGLIK_ERROR, style=style).estimate, "", "")
+    if row.sd is None and row.lower is None and like is not None:
+        shown = digits(like.estimate, like.sd, like.lower, like.upper, style=style)
+        return Texts(shown.number(row.estimate), "", "")
+    return texts(row.estimate, row.sd, row.lower, row.upper, style=style)
+
+
+def _cells(row: Estimate) -> tuple[str, ...]:
     return (
         row.quantity,
-        number(row.estimate),
-        number(row.sd),
-        interval,
-        number(row.ess_bulk, ".0f"),
-        number(row.r_hat),
+        *estimate_texts(row),
+        "" if row.ess_bulk is None else count(row.ess_bulk),
+        "" if row.r_hat is None else scaled(row.r_hat, 3),
     )

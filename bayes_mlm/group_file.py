@@ -17,6 +17,7 @@ from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.recovery import conditions_of
 from bayes_mlm.reduced import Reduced, reduce
 from bayes_mlm.sufficient import IntArray, from_design
+from bayes_mlm.wording import level
 
 # Groups worked on and written at a time.
 _BATCH = 50_000
@@ -91,7 +92,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PRO
             pa.field("effect", pa.string()),
             *(pa.field(name, pa.float64()) for name in ("mean", "sd", "lower", "upper")),
         ],
-        metadata={b"interval": f"{mass:.0%} normal".encode(), b"engine": fit.engine.encode()},
+        metadata={b"interval": f"{level(mass)} normal".encode(), b"engine": fit.engine.encode()},
     )
     path = Path(path)
     try:

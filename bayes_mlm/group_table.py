@@ -17,6 +17,7 @@ from bayes_mlm.ols import OlsFit
 from bayes_mlm.pictures.effects import effects_of
 from bayes_mlm.pictures.roles import roles_of
 from bayes_mlm.summary import shortest_interval
+from bayes_mlm.wording import level
 
 # A page stays quick to search with this many rows; of more groups the most telling are shown.
 MOST_GROUPS = 300
@@ -154,7 +155,7 @@ def _drawn(fit: Fit, mass: float) -> _Effects:
         sd=u.std(axis=0, ddof=1),
         lower=lower.reshape(u.shape[1:]),
         upper=upper.reshape(u.shape[1:]),
-        interval=f"{mass:.0%} HDI",
+        interval=f"{level(mass)} HDI",
     )
 
 
@@ -167,7 +168,7 @@ def _joined(fit: Fit, mass: float) -> _Effects:
         sd=np.stack([one.sd for one in found], axis=1),
         lower=np.stack([one.lower for one in found], axis=1),
         upper=np.stack([one.upper for one in found], axis=1),
-        interval=f"{mass:.0%} HDI" if "u" in fit.draws.posterior else f"{mass:.0%} interval",
+        interval=f"{level(mass)} HDI" if "u" in fit.draws.posterior else f"{level(mass)} interval",
     )
 
 
@@ -179,7 +180,7 @@ def _normal(engine: str, estimate: Floats, sd: Floats, mass: float) -> _Effects:
         sd=sd,
         lower=estimate - reach * sd,
         upper=estimate + reach * sd,
-        interval=f"{mass:.0%} interval",
+        interval=f"{level(mass)} interval",
     )
 
 

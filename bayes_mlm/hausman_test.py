@@ -20,6 +20,7 @@ from bayes_mlm.summed_kinds import (
     with_group_means,
     without,
 )
+from bayes_mlm.wording import p_value, rounded, scaled
 
 # Of a group mean: what the columns before it leave of it, below which it says nothing new.
 _NEW = 1e-6
@@ -76,7 +77,7 @@ class Hausman:
 
     def __repr__(self) -> str:
         """Say what was tested, and how it came out."""
-        return f"<Hausman test of {', '.join(self.predictors)}: p {_p(self.wald_p)} (Mundlak)>"
+        return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
 
     def __str__(self) -> str:
         """Tell both forms in words."""
@@ -85,15 +86,17 @@ class Hausman:
         if self.statistic is None:
             lines.append(
                 "  classical: not defined, because the difference of the two covariances is not "
-                f"positive definite (smallest eigenvalue {self.smallest:.2g}); use the form below"
+                f"positive definite (smallest eigenvalue {rounded(self.smallest)}); use the form "
+                "below"
             )
         else:
             lines.append(
-                f"  classical: chi² = {self.statistic:.2f} on {self.df} df, p {_p(self.p)}"
+                f"  classical: chi² = {scaled(self.statistic, 2)} on {self.df} df, "
+                f"{p_value(self.p)}"
             )
         lines.append(
-            f"  Mundlak (contextual effects all zero): chi² = {self.wald:.2f} on {self.df} df, "
-            f"p {_p(self.wald_p)}"
+            f"  Mundlak (contextual effects all zero): chi² = {scaled(self.wald, 2)} on {self.df} "
+            f"df, {p_value(self.wald_p)}"
         )
         lines.append(f"  {self._upshot()}")
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
@@ -356,8 +359,3 @@ def _tail(statistic: float, df: int) -> float:
     from scipy import stats
 
     return float(stats.chi2.sf(statistic, df))
-
-
-def _p(p: float | None) -> str:
-    assert p is not None  # for mypy: it goes with the statistic
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -13,6 +13,7 @@ import numpy as np
 from bayes_mlm.design import INTERCEPT, Design, Floats
 from bayes_mlm.errors import DesignError
 from bayes_mlm.formula.expressions import label
+from bayes_mlm.wording import percent, rounded, scaled
 
 # A column is taken for the group means of a predictor if it follows them this closely, with a
 # slope near 1: rounded, or taken over more members than the rows at hand. Nothing else is that.
@@ -70,15 +71,15 @@ class Pair:
         """A warning if the predictor hardly varies at one level, else nothing."""
         if self.share < LEAST_SHARE:
             return (
-                f"{self.predictor} hardly differs between groups ({100 * self.share:.1f} % of its "
-                f"variance, below {100 * LEAST_SHARE:.0f} %): its group means are mostly chance, "
+                f"{self.predictor} hardly differs between groups ({percent(self.share)} of its "
+                f"variance, below {percent(LEAST_SHARE)}): its group means are mostly chance, "
                 "so its slope between groups, and the contextual effect, are drawn towards the "
                 "slope within and towards nothing, and are uncertain"
             )
         if self.share > 1 - LEAST_SHARE:
             return (
-                f"{self.predictor} hardly varies within groups ({100 * (1 - self.share):.1f} % of "
-                f"its variance, below {100 * LEAST_SHARE:.0f} %): its slope within groups, and "
+                f"{self.predictor} hardly varies within groups ({percent(1 - self.share)} of "
+                f"its variance, below {percent(LEAST_SHARE)}): its slope within groups, and "
                 "the contextual effect, rest on next to nothing and are uncertain"
             )
         return ""
@@ -379,5 +380,5 @@ def _version(design: Design, name: str, mean: str, *, from_rows: bool) -> str:
     away = float(np.abs(given - rows).max())
     return (
         f"{text}; not between({name}), the mean of the rows at hand, from which it is up to "
-        f"{away:.3g} away (correlation {np.corrcoef(rows, given)[0, 1]:.4f})"
+        f"{rounded(away)} away (correlation {scaled(np.corrcoef(rows, given)[0, 1], 4)})"
     )

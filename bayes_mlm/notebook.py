@@ -9,10 +9,10 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.errors import EngineError
 from bayes_mlm.plots.catalogue import CATALOGUE, Entry
 from bayes_mlm.publication import publication_table
-from bayes_mlm.publication.digits import MINUS
 from bayes_mlm.publication.html import STYLE, to_html_fragment
 from bayes_mlm.publication.markdown import set_markdown
 from bayes_mlm.toml import suggest
+from bayes_mlm.wording import MINUS, rounded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -140,6 +140,5 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        text = f"{value:.4g}"
-        return text.replace("-", MINUS) if "e" not in text else text
+        return rounded(value, style="table")
     return set_markdown(str(value))

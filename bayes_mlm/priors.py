@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayes_mlm.errors import PriorError
+from bayes_mlm.wording import rounded
 
 # Family -> (parameter names in positional order, which of them must be > 0).
 _COEFFICIENT: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
@@ -90,7 +91,7 @@ class Prior:
 
     def __str__(self) -> str:
         """Write the prior as `parse_prior` reads it, to four significant digits."""
-        inside = ", ".join(f"{name}={value:.4g}" for name, value in self.parameters)
+        inside = ", ".join(f"{name}={rounded(value)}" for name, value in self.parameters)
         return f"{self.family}({inside})"
 
     def to_text(self) -> str:

@@ -22,6 +22,7 @@ from bayes_mlm.ols import OlsFit, fit_ols
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.spec import Published, Record, load_record, models_directory, related_record
 from bayes_mlm.toml import suggest
+from bayes_mlm.wording import Style, number
 
 type Status = Literal["reproduced", "corrected", "cannot", "differs"]
 type Cause = Literal["", "wrong", "imprecise"]
@@ -75,6 +76,16 @@ class PublishedRow:
         """Say what is printed, and what is right."""
         right = "nothing" if self.right is None else f"{self.right:.6g}"
         return f"<{self.quantity}: printed {self.printed}, right {right}, {self.status}>"
+
+
+def right_text(row: PublishedRow, *, style: Style = "terminal") -> str:
+    """Write the right figure with the decimals that were printed, or more if it is small."""
+    if row.right is None:
+        return ""
+    places = len(row.printed.lower().partition("e")[0].partition(".")[2])
+    small = abs(row.right) < 10.0**-places
+    error = abs(row.right) if small else 1.5 * 10.0 ** (1 - places)
+    return number(row.right, error, style=style)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from bayes_mlm.printed import Published, check_published_fields
 from bayes_mlm.published import PublishedRow, check_published, find_figure, judge
 from bayes_mlm.spec import WORKED_STUDY, records
 from bayes_mlm.toml import convert, read_toml
+from bayes_mlm.wording import rounded
 
 _FILE = Path(__file__).resolve().parent / "_data" / "hsb_published.toml"
 
@@ -100,7 +101,7 @@ class CheckedNote:
 
     def __str__(self) -> str:
         """Say it in one line, numbers to six significant digits."""
-        shown = "; ".join(f"{name} = {value:.6g}" for name, value in self.numbers)
+        shown = "; ".join(f"{name} = {rounded(value, 6)}" for name, value in self.numbers)
         return f"{self.where}: {self.claim}: {self.reason}" + (f" ({shown})" if shown else "")
 
 

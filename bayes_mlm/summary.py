@@ -14,6 +14,7 @@ from bayes_mlm.errors import EngineError
 from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.fitted import Fit
 from bayes_mlm.probability import DEFAULT_PROB, check_prob
+from bayes_mlm.wording import level
 
 type IntervalKind = Literal["hdi", "eti"]
 
@@ -81,7 +82,7 @@ def summarise(
         )
         for k, name in enumerate(named)
     )
-    return Summary(rows=rows, interval=f"{mass:.0%} {interval.upper()}", verdict=fit.verdict)
+    return Summary(rows=rows, interval=f"{level(mass)} {interval.upper()}", verdict=fit.verdict)
 
 
 def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:

@@ -61,7 +61,7 @@ def test_rows_are_rounded_alike_and_text_is_as_it_is(shown):
     assert r"&lt;b&gt;" in lines[2]
     assert "−1.235" in lines[2]
     assert r"c\|d" in lines[3]
-    assert "1e-09" in lines[4]
+    assert "1×10⁻⁹" in lines[4]
     assert lines[1].endswith("-:|")  # numbers to the right
 
 

@@ -40,6 +40,7 @@ from bayes_mlm.plots import (
 from bayes_mlm.plots.catalogue import CATALOGUE, ladder_pictures, pictures_of
 from bayes_mlm.plots.style import WIDTH
 from bayes_mlm.spec import WORKED_STUDY, load_record, records
+from bayes_mlm.wording import estimate
 
 MINE = {
     "group-spread",
@@ -320,7 +321,8 @@ def test_four_slopes_are_written_beside_their_lines(study):
     left, right = plot_four_slopes(picture).axes
     written = " ".join(text.get_text() for text in right.texts)
     for line in picture.lines:
-        assert f"{line.name}\n{line.slope:.2f} ({line.slope_lower:.2f}" in written
+        shown = estimate(line.slope, line.slope_lower, line.slope_upper)
+        assert f"{line.name}\n{shown}" in written
     points = {float(line.get_xdata()[0]) for line in right.lines if len(line.get_xdata()) == 1}
     assert {line.slope for line in picture.lines} <= points
     assert {line.classical_slope for line in picture.lines} <= points

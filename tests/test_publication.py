@@ -5,15 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bayes_mlm.analysis import analyse
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitting import as_record, make_settings
 from bayes_mlm.ladder import analyse_ladder
 from bayes_mlm.publication import publication_table, render
-from bayes_mlm.publication.digits import decimals_for, set_number
 from bayes_mlm.spec import load_record
 
 LME4 = json.loads((Path(__file__).parent / "reference" / "lme4.json").read_text(encoding="utf-8"))[
@@ -192,46 +189,3 @@ def test_a_formula_has_no_name_but_its_number():
 def test_nothing_to_lay_out():
     with pytest.raises(EngineError, match="needs a model"):
         publication_table([])
-
-
-# -- digits --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("estimates", "errors", "decimals"),
-    [
-        ([2.95], [0.1406], 2),
-        ([12.7], [0.076, 0.24], 3),  # the smallest error decides
-        ([12345.0], [345.0], 0),  # never fewer than none
-        ([1.0], [1.0], 1),
-        ([0.446, 0.054], [None, None], 4),  # three digits of the smallest
-        ([0.0], [None], 0),
-        ([1.0, 2.0], [None, 0.0], 2),  # an error of zero tells nothing
-        ([float("nan")], [float("nan")], 0),
-    ],
-)
-def test_decimals(estimates, errors, decimals):
-    assert decimals_for(estimates, errors) == decimals
-
-
-@pytest.mark.parametrize(
-    ("value", "decimals", "text"),
-    [
-        (-1.3128, 2, "−1.31"),
-        (-0.0004, 2, "0.00"),
-        (12345.6, 0, "12346"),
-        (1.25e-8, 9, "1.2×10⁻⁸"),  # half to even
-        (-1.5e-7, 8, "−1.5×10⁻⁷"),
-        (0.0, 9, "0.000000000"),
-    ],
-)
-def test_numbers(value, decimals, text):
-    assert set_number(value, decimals) == text
-
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-5, 1e5))
-def test_a_rounded_number_is_within_its_error(value, error):
-    """Half of the last decimal is at most a twentieth of an error of two digits, or a half."""
-    decimals = decimals_for([value], [error])
-    shown = float(set_number(value, decimals).replace("−", "-"))
-    assert abs(shown - value) <= max(0.0501 * error, 0.5 * (error > 10)) + 1e-9 * abs(value)

@@ -24,11 +24,10 @@ from bayes_mlm.probability import DEFAULT_PROB, check_prob
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
     from bayes_mlm.contextual import ContextualTable
     from bayes_mlm.design import Design
     from bayes_mlm.spec import Record
+    from bayes_mlm.text_table import TextTable
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 
@@ -155,31 +154,26 @@ def _read_means(texts: "Sequence[str]") -> dict[str, str]:
     return means
 
 
-def _table(tables: "Sequence[ContextualTable]") -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def _table(tables: "Sequence[ContextualTable]") -> "TextTable":
+    from bayes_mlm.text_table import Head, TextTable
+    from bayes_mlm.wording import probability, texts
 
-    from bayes_mlm.wording import probability
-
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("predictor", overflow="fold")
-    table.add_column("slope")
-    table.add_column("group mean", overflow="fold")
+    heads = [Head(text=text, prose=True) for text in ("predictor", "slope", "group mean")]
     for one in tables:
         drawn = one.rows[0].above is not None
-        table.add_column(one.rows[0].engine, justify="right")
-        table.add_column("sd" if drawn else "se", justify="right")
-        table.add_column(one.interval, justify="right", no_wrap=True)
+        heads.append(Head(text=one.rows[0].engine))
+        heads += [Head(text=text, opens=False) for text in ("sd" if drawn else "se", one.interval)]
         if drawn:
-            table.add_column("P(direction)", justify="right")
+            heads.append(Head(text="P(direction)", prose=True, opens=False))
+    lines = []
     for rows in zip(*(one.rows for one in tables), strict=True):
-        cells = []
+        cells: list[str] = []
         for row in rows:
-            cells += [f"{row.estimate:.3f}", f"{row.sd:.3f}", f"[{row.lower:.3f}, {row.upper:.3f}]"]
+            cells += texts(row.estimate, row.sd, row.lower, row.upper)
             if row.direction is not None:
                 sign = "+" if (row.above or 0) >= 0.5 else "−"
                 cells.append(f"{probability(row.direction)} {sign}")
-        name = rows[0].predictor if rows[0].quantity == "within" else ""
-        mean = rows[0].mean if rows[0].quantity == "within" else ""
-        table.add_row(name, rows[0].quantity, mean, *cells)
-    return table
+        first = rows[0].quantity == "within"
+        name, mean = (rows[0].predictor, rows[0].mean) if first else ("", "")
+        lines.append([name, rows[0].quantity, mean, *cells])
+    return TextTable(heads=heads, rows=lines, names=2)

@@ -24,11 +24,11 @@ from bayes_mlm.probability import DEFAULT_PROB, check_prob
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
     from bayes_mlm.design import Design
     from bayes_mlm.spec import Record
+    from bayes_mlm.text_table import TextTable
     from bayes_mlm.variance import VarianceTable
+    from bayes_mlm.variance.rows import VarianceRow
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 
@@ -171,34 +171,35 @@ def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:
     return points or None
 
 
-def _parts(tables: "Sequence[VarianceTable]") -> "list[Table | str]":
+def _parts(tables: "Sequence[VarianceTable]") -> "list[TextTable | str]":
     """Lay out each question: a row a measure, the engines side by side, and what it means."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+    from bayes_mlm.text_table import Head, TextTable
     from bayes_mlm.variance import QUESTIONS
 
     first = tables[0]
-    parts: list[Table | str] = []
+    parts: list[TextTable | str] = []
     for question, asked in QUESTIONS.items():
         rows = first.by(question)
         if not rows:
             continue
         parts.append(asked)
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-        table.add_column("measure", no_wrap=True)
+        heads = [Head(text="measure", prose=True)]
         for one in tables:
-            table.add_column(one.rows[0].engine, justify="right")
-            if one.interval:
-                table.add_column("sd", justify="right")
-                table.add_column(one.interval, justify="right", no_wrap=True)
-        table.add_column("what of what", overflow="fold")
+            heads.append(Head(text=one.rows[0].engine))
+            own = ("sd", one.interval) if one.interval else ()
+            heads += [Head(text=text, opens=False) for text in own]
+        heads.append(Head(text="what of what", prose=True))
         known = [row for row in rows if row.estimate is not None]
-        for row in known:
-            cells = [cell for one in tables for cell in _cells(one, row.quantity)]
-            table.add_row(row.quantity, *cells, row.meaning)
+        cells = [
+            [
+                row.quantity,
+                *(cell for one in tables for cell in _cells(one, row)),
+                row.meaning,
+            ]
+            for row in known
+        ]
         if known:
-            parts.append(table)
+            parts.append(TextTable(heads=heads, rows=cells))
         missing: dict[str, list[str]] = {}
         for row in rows:
             if row.note:
@@ -213,10 +214,16 @@ def _parts(tables: "Sequence[VarianceTable]") -> "list[Table | str]":
     return parts
 
 
-def _cells(table: "VarianceTable", quantity: str) -> list[str]:
-    row = table.get(quantity)
-    if row is None or row.estimate is None:
+def _cells(table: "VarianceTable", first: "VarianceRow") -> list[str]:
+    """Write a measure by one engine; an estimate alone to the digits of the posterior's."""
+    row = table.get(first.quantity)
+    if row is None:
         return ["", "", ""] if table.interval else [""]
-    if row.sd is None or row.lower is None or row.upper is None:
-        return [f"{row.estimate:.3f}"]
-    return [f"{row.estimate:.3f}", f"{row.sd:.3f}", f"[{row.lower:.3f}, {row.upper:.3f}]"]
+    if not table.interval:
+        return [first.digits.number(row.estimate)]
+    shown = row.digits
+    return [
+        shown.number(row.estimate),
+        shown.error(row.sd),
+        shown.interval(row.lower, row.upper),
+    ]

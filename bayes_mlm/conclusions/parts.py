@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.contrasts import Contrast
 from bayes_mlm.estimates import Estimate
-from bayes_mlm.wording import estimate, interval, percent
+from bayes_mlm.wording import digits, estimate, percent, probability, scaled
 
 # A share below this is next to nothing, and more digits of it would tell nothing.
 _TINY = 0.001
@@ -44,7 +44,7 @@ def sureness(found: Contrast) -> str:
     """Say how sure the sign is."""
     above = found.above >= 0.5
     sure = found.above if above else 1.0 - found.above
-    shown = "more than 0.999" if sure > 0.999 else f"{sure:.3f}" if sure > 0.99 else f"{sure:.2f}"
+    shown = probability(sure).replace(">", "more than ") if sure > 0.99 else scaled(sure, 2)
     sign = f"the probability that it is {'above' if above else 'below'} zero is {shown}."
     if found.clear:
         return f"its interval leaves zero out, and {sign}"
@@ -69,4 +69,5 @@ def span(row: Estimate) -> str:
     """Write the interval of an sd, if there is one."""
     if row.lower is None or row.upper is None:
         return ""
-    return f" ({interval(row.lower, row.upper)})"
+    chosen = digits(row.estimate, row.sd, row.lower, row.upper, style="sentence")
+    return f" ({chosen.span(row.lower, row.upper)})"

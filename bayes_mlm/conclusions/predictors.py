@@ -70,7 +70,7 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
     if varying is not None:
         text += (
             f" From group to group this slope varies with an sd of "
-            f"{number(varying.estimate, varying.sd or 0.0)}{span(varying)}."
+            f"{number(varying.estimate, varying.sd)}{span(varying)}."
         )
     return Conclusion(topic=f"The slope of {roles.slope}", text=text, model=main.record.name)
 

@@ -68,7 +68,7 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
         return
     sds = [(row.quantity, row) for row in main.summaries[0] if row.quantity.startswith("sigma_u")]
     residual = preferred(main, "sigma_e")
-    told = ", ".join(f"{quantity} {number(row.estimate, row.sd or 0.0)}" for quantity, row in sds)
+    told = ", ".join(f"{quantity} {number(row.estimate, row.sd)}" for quantity, row in sds)
     text = (
         "Slopes differ between groups, so there is no one share: it depends on the predictors. "
         f"The sds between groups are {told}"
@@ -76,7 +76,7 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
     text += (
         "."
         if residual is None
-        else (f"; within groups it is {number(residual.estimate, residual.sd or 0.0)} (sigma_e).")
+        else (f"; within groups it is {number(residual.estimate, residual.sd)} (sigma_e).")
     )
     yield Conclusion(topic=topic, text=text, model=name)
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from bayes_mlm.direct.pareto import MAX_K_HAT
 from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.wording import scaled, tiny
 
 # An error of 0.001 in a probability is a fifteenth of the noise of 4,000 draws at its least.
 MAX_ERROR = 1e-3
@@ -85,11 +86,11 @@ class DirectReport:
         findings = []
         if self.error is not None:
             fine = self.error <= MAX_ERROR
-            text = f"quadrature error {self.error:.1e} in any probability"
+            text = f"quadrature error {tiny(self.error)} in any probability"
             findings.append(Finding("quadrature", fine, text + ("" if fine else remedy)))
         if self.k_hat is not None:
             fine = self.k_hat <= MAX_K_HAT
-            text = f"Pareto k-hat {self.k_hat:.2f} of the importance weights"
+            text = f"Pareto k-hat {scaled(self.k_hat, 2)} of the importance weights"
             wrong = f": above {MAX_K_HAT} the draws are not reliable{remedy}"
             findings.append(Finding("k-hat", fine, text + ("" if fine else wrong)))
         copies = self.n_draws - self.n_unique

@@ -15,6 +15,7 @@ from bayes_mlm.data import label_text
 from bayes_mlm.effects.rows import Population
 from bayes_mlm.encoding.levels import Levels
 from bayes_mlm.errors import DesignError
+from bayes_mlm.wording import rounded
 
 type Value = float | str | bool
 _STATISTICS = ("mean-sd", "mean", "mean+sd", "median")
@@ -39,7 +40,11 @@ class At:
     word: str = ""
 
     def __str__(self) -> str:
-        shown = f"{self.value:.4g}" if isinstance(self.value, float) else str(self.value)
+        # One that was asked for by its value is shown as it was given.
+        if self.word and isinstance(self.value, float):
+            shown = rounded(self.value)
+        else:
+            shown = label_text(self.value)
         return f"{self.name} = {self.word} ({shown})" if self.word else f"{self.name} = {shown}"
 
 
@@ -135,14 +140,24 @@ def changes(population: Population, contrast: str | Mapping[str, Any]) -> tuple[
         how = 1.0
     if how == "sd":
         sd = float(np.std(values.astype(np.float64), ddof=1))
-        return (Change(name=name, low=None, high=None, step=sd, text=f"{name}: +1 sd ({sd:.4g})"),)
+        return (
+            Change(name=name, low=None, high=None, step=sd, text=f"{name}: +1 sd ({rounded(sd)})"),
+        )
     step = _number(how)
     if step is None or step == 0.0:
         raise DesignError(
             f"a contrast of the number {name!r} is a change by a number or by 'sd', (from, to), or "
             f"its 'slope'; found {how!r}"
         )
-    return (Change(name=name, low=None, high=None, step=step, text=f"{name}: {step:+.4g}"),)
+    return (
+        Change(
+            name=name,
+            low=None,
+            high=None,
+            step=step,
+            text=f"{name}: {label_text(step) if step < 0 else '+' + label_text(step)}",
+        ),
+    )
 
 
 def grid(
@@ -189,8 +204,8 @@ def beyond(population: Population, settings: Iterable[tuple[At, ...]]) -> tuple[
         low, high = float(values.min()), float(values.max())
         if not low <= float(one.value) <= high:
             texts[one.name, one.value] = (
-                f"caution: {one} lies outside of the data ({low:.4g} to {high:.4g}); nothing tells "
-                "that the line goes on there"
+                f"caution: {one} lies outside of the data ({label_text(low)} to "
+                f"{label_text(high)}); nothing tells that the line goes on there"
             )
     return tuple(texts.values())
 

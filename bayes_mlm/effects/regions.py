@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from bayes_mlm.design import Floats
+from bayes_mlm.wording import digits, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,11 @@ class Span:
         if math.isinf(self.lower) and math.isinf(self.upper):
             return "everywhere"
         if math.isinf(self.lower):
-            return f"below {self.upper:.3g}"
+            return f"below {number(self.upper, style='terminal')}"
         if math.isinf(self.upper):
-            return f"above {self.lower:.3g}"
-        return f"{self.lower:.3g} to {self.upper:.3g}"
+            return f"above {number(self.lower, style='terminal')}"
+        chosen = digits((self.lower, self.upper), None, self.lower, self.upper)
+        return f"{chosen.number(self.lower)} to {chosen.number(self.upper)}"
 
 
 @dataclass(frozen=True, kw_only=True)

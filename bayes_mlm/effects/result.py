@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from bayes_mlm.data import label_text
 from bayes_mlm.description import format_rows
 from bayes_mlm.design import Floats
 from bayes_mlm.effects.asked import At
 from bayes_mlm.errors import EngineError
 from bayes_mlm.verdict import Verdict
-from bayes_mlm.wording import probability
+from bayes_mlm.wording import level, probability, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,17 +167,17 @@ class Effects:
     def __str__(self) -> str:
         """Show the rows as an aligned table, with what they are of."""
         drawn = any(row.direction is not None for row in self.rows)
-        head = ["effect", "at", "engine", "estimate", "sd", f"{self.mass:.0%}"]
+        head = ["effect", "at", "engine", "estimate", "sd", level(self.mass)]
         head += ["P(direction)"] if drawn else []
         head += ["below", "in", "above", "rope"] if drawn and self.rope is not None else []
         cells = [head]
         for row in self.rows:
             line = [row.contrast, ", ".join(map(str, row.at)) or "(average)", row.engine]
-            line += [f"{row.estimate:.3f}", f"{row.sd:.3f}", f"[{row.lower:.3f}, {row.upper:.3f}]"]
+            line += texts(row.estimate, row.sd, row.lower, row.upper)
             if drawn:
-                line.append(_share(row.direction))
+                line.append(probability(row.direction))
             if drawn and self.rope is not None:
-                line += [_share(part) for part in (row.below, row.within, row.above)]
+                line += [probability(part) for part in (row.below, row.within, row.above)]
                 line.append("" if row.direction is None else row.decision(self.rope))
             cells.append(line)
         return "\n".join([format_rows(cells), *self.legend])
@@ -189,10 +190,13 @@ class Effects:
         kinds = ["HDI of the posterior"] if names - {"reml", "ols"} else []
         kinds += ["Wald (normal) of REML"] if "reml" in names else []
         kinds += ["Wald (t) of OLS"] if "ols" in names else []
-        lines.append(f"{self.mass:.0%} intervals: {', '.join(kinds)}")
+        lines.append(f"{level(self.mass)} intervals: {', '.join(kinds)}")
         if self.rope is not None:
             low, high = self.rope
-            lines.append(f"practical equivalence: {low:g} to {high:g}, in units of the outcome")
+            lines.append(
+                f"practical equivalence: {label_text(low)} to {label_text(high)}, in units of the "
+                "outcome"
+            )
         sign = "ok" if self.verdict.ok else "NOT OK"
         return (*lines, *self.cautions, f"{sign}: {self.verdict}")
 
@@ -204,7 +208,3 @@ def records_csv(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> st
     writer.writeheader()
     writer.writerows(records)
     return text.getvalue()
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else probability(value)

@@ -20,7 +20,7 @@ from bayes_mlm.errors import DesignError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.probability import DEFAULT_PROB
 from bayes_mlm.verdict import Verdict
-from bayes_mlm.wording import probability
+from bayes_mlm.wording import level, number, probability, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +170,7 @@ class Crossing:
         low, high = self.observed
         said = [
             f"where {self.contrast} is zero along {self.by}{setting} "
-            f"(observed: {low:.3g} to {high:.3g})"
+            f"(observed: {label_text(low)} to {label_text(high)})"
         ]
         if self.posterior is not None:
             own = self.posterior
@@ -190,16 +190,18 @@ class Crossing:
 
     def __str__(self) -> str:
         """Show the crossing by each engine, and where its interval excludes zero."""
-        head = ("engine", "crossing", f"{self.mass:.0%}", "difference not zero")
+        head = ("engine", "crossing", level(self.mass), "difference not zero")
         rows = [head]
         if self.posterior is not None:
             own = self.posterior
-            interval = f"[{own.lower:.3f}, {own.upper:.3f}] equal tails"
-            rows.append((own.engine, f"{own.median:.3f}", interval, _shown(own.spans)))
+            shown = texts(own.median, None, own.lower, own.upper)
+            interval = f"{shown.interval} equal tails"
+            rows.append((own.engine, shown.estimate, interval, _shown(own.spans)))
         if self.classical is not None:
             beside = self.classical
-            cells = (f"{beside.estimate:.3f}", f"{beside.fieller} (Fieller)", _shown(beside.spans))
-            rows.append((beside.engine, *cells))
+            found = number(beside.estimate, beside.se, style="terminal")
+            fieller_set = f"{beside.fieller} (Fieller)"
+            rows.append((beside.engine, found, fieller_set, _shown(beside.spans)))
         sign = "ok" if self.verdict.ok else "NOT OK"
         first, *rest = self.lines
         return "\n".join([first, format_rows(rows), *rest, f"{sign}: {self.verdict}"])

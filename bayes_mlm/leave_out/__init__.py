@@ -40,6 +40,7 @@ from bayes_mlm.leave_out.refit import (
 from bayes_mlm.leave_out.rows import RowDensities, row_densities, rows_of
 from bayes_mlm.leave_out.structured import given, group_log_densities, row_log_densities
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
+from bayes_mlm.wording import rounded
 
 __all__ = [
     "Elpd",
@@ -94,7 +95,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     >>> from bayes_mlm import fit
     >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
     >>> leave_one_group_out(fitted)
-    <Elpd by leaving out 18 groups: -904.5, se 20.0>
+    <Elpd by leaving out 18 groups: -904, se 20>
     """
     expect("leave_one_group_out", fit, Fit)
     if grouping is not None:
@@ -110,7 +111,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
         raise EngineError(
             "leave-one-group-out is not defined for a no-pooling model with a flat prior on u: a "
             "new group's intercept has no distribution; give u a proper prior, such as "
-            f"Normal({moments.y_mean:.4g}, {10 * moments.y_sd:.4g})"
+            f"Normal({rounded(moments.y_mean)}, {rounded(10 * moments.y_sd)})"
         )
     if fit.design.residual is not None:
         return _structured(fit, grouping, "group")
@@ -163,7 +164,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     >>> from bayes_mlm import fit
     >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
     >>> leave_one_row_out(fitted)
-    <Elpd by leaving out 180 rows: -885.0, se 14.4>
+    <Elpd by leaving out 180 rows: -885, se 14>
     """
     expect("leave_one_row_out", fit, Fit)
     _whole(fit)

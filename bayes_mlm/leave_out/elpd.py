@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bayes_mlm.direct.pareto import reliable_k_hat
 from bayes_mlm.sufficient import FloatArray
 from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.wording import scaled, texts
 
 # Monte Carlo error that is small beside 4, below which a difference says nothing.
 MAX_MCSE = 0.5
@@ -53,7 +54,8 @@ class Elpd:
     def __repr__(self) -> str:
         """Give the estimate with its standard error."""
         what = f"{len(self.pointwise)} {self.left_out}s"
-        return f"<Elpd by leaving out {what}: {self.elpd:.1f}, se {self.se:.1f}>"
+        shown = texts(self.elpd, self.se)
+        return f"<Elpd by leaving out {what}: {shown.estimate}, se {shown.error}>"
 
     @property
     def elpd(self) -> float:
@@ -80,18 +82,18 @@ class Elpd:
         n_bad = int(np.count_nonzero(self.k_hat[kept] > limit))
         if n_bad:
             text = (
-                f"{n_bad} of {len(kept)} {self.left_out}s have Pareto k-hat above {limit:.2f} "
-                f"(largest {self.k_hat[worst]:.2f}, {name} {self.labels[worst]}): leaving them "
-                "out moves the posterior too far for weights, so elpd is not reliable; look at "
-                "them, and at the model"
+                f"{n_bad} of {len(kept)} {self.left_out}s have Pareto k-hat above "
+                f"{scaled(limit, 2)} (largest {scaled(self.k_hat[worst], 2)}, {name} "
+                f"{self.labels[worst]}): leaving them out moves the posterior too far for "
+                "weights, so elpd is not reliable; look at them, and at the model"
             )
         else:
-            text = f"Pareto k-hat at most {max(self.k_hat[worst], 0.0):.2f}"
+            text = f"Pareto k-hat at most {scaled(max(self.k_hat[worst], 0.0), 2)}"
         if self.n_refitted:
             plural = "" if self.n_refitted == 1 else "s"
             text += f"; {self.n_refitted} {self.left_out}{plural} by a fit without"
         accurate = self.mcse <= MAX_MCSE
-        error = f"Monte Carlo error {self.mcse:.2f}"
+        error = f"Monte Carlo error {scaled(self.mcse, 2)}"
         return Verdict(
             (
                 Finding("k-hat", n_bad == 0, text),

@@ -8,6 +8,7 @@ from bayes_mlm.description import format_rows
 from bayes_mlm.effects.result import records_csv
 from bayes_mlm.errors import EngineError
 from bayes_mlm.verdict import Verdict
+from bayes_mlm.wording import digits, level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,13 +139,13 @@ class GroupLines:
 
     def __str__(self) -> str:
         """Show the own coefficients as an aligned table."""
-        head = (self.group, "effect", "estimate", "sd", f"{self.mass:.0%} HDI", "reml")
+        head = (self.group, "effect", "estimate", "sd", f"{level(self.mass)} HDI", "reml")
         cells = [head]
         for row in self.coefficients:
-            span = f"[{row.lower:.3f}, {row.upper:.3f}]"
-            reml = "" if row.reml is None else f"{row.reml:.3f}"
-            numbers = (f"{row.estimate:.3f}", f"{row.sd:.3f}", span, reml)
-            cells.append((str(row.group), row.effect, *numbers))
+            shown = digits((row.estimate, row.reml), row.sd, row.lower, row.upper)
+            numbers = (shown.number(row.estimate), shown.error(row.sd))
+            ends = shown.interval(row.lower, row.upper)
+            cells.append((str(row.group), row.effect, *numbers, ends, shown.number(row.reml)))
         sign = "ok" if self.verdict.ok else "NOT OK"
         return f"{format_rows(cells)}\n{sign}: {self.verdict}"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.direct.pareto import MAX_K_HAT
 from bayes_mlm.direct.report import MAX_COPIES, MAX_ERROR
-from bayes_mlm.wording import percent
+from bayes_mlm.wording import count, percent, scaled, tiny
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +78,9 @@ class Accuracy:
             else "drawn by importance sampling"
         )
         return (
-            f"{judged} The variance parameters were {how} ({self.n_evaluations:,} evaluations of "
-            f"the density), the rest drawn exactly given them; the {self.n_draws:,} draws are "
-            f"worth {self.ess:,.0f} independent ones, which leaves a Monte Carlo error of "
+            f"{judged} The variance parameters were {how} ({count(self.n_evaluations)} evaluations "
+            f"of the density), the rest drawn exactly given them; the {count(self.n_draws)} draws "
+            f"are worth {count(self.ess)} independent ones, which leaves a Monte Carlo error of "
             f"{percent(1 / math.sqrt(self.ess))} of a posterior sd in a mean."
         )
 
@@ -110,14 +110,14 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
                 name="error of any probability",
                 value=report.error,
                 limit=MAX_ERROR,
-                text=f"{report.error:.0e}",
+                text=tiny(report.error),
             )
         )
     if report.k_hat is not None:
         # Below 0 the tail is shorter than any of importance.
         k_hat = max(report.k_hat, 0.0)
         checks.append(
-            Check(name="Pareto k-hat", value=k_hat, limit=MAX_K_HAT, text=f"{report.k_hat:.2f}")
+            Check(name="Pareto k-hat", value=k_hat, limit=MAX_K_HAT, text=scaled(report.k_hat, 2))
         )
     copies = 1.0 - report.n_unique / report.n_draws
     checks.append(

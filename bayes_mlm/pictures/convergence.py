@@ -9,7 +9,7 @@ from bayes_mlm.design import Floats
 from bayes_mlm.diagnostics import MAX_R_HAT, MIN_ESS_PER_CHAIN, convergence
 from bayes_mlm.draws import SAMPLE_DIMS, SCALARS
 from bayes_mlm.pictures.energy import nuts_fit
-from bayes_mlm.wording import count
+from bayes_mlm.wording import count, scaled
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,9 +69,9 @@ class Converged:
         rare = int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))
         return (
             f"Of {count(len(labels), 'parameter')}, {high} have R-hat above {self.max_r_hat} "
-            f"(largest {r_hat[worst]:.3f}, {labels[worst]}) and {low} an effective sample size "
-            f"below {self.min_ess:.0f} (smallest {ess[rare]:,.0f}, {labels[rare]}), "
-            f"from {self.n_draws:,} draws."
+            f"(largest {scaled(r_hat[worst], 3)}, {labels[worst]}) and {low} an effective sample "
+            f"size below {count(self.min_ess)} (smallest {count(ess[rare])}, {labels[rare]}), "
+            f"from {count(self.n_draws)} draws."
         )
 
     @property

@@ -9,7 +9,7 @@ from bayes_mlm.design import Floats
 from bayes_mlm.diagnostics import MIN_EBFMI
 from bayes_mlm.fitted import Fit
 from bayes_mlm.pictures.density import Density, density_of
-from bayes_mlm.wording import count
+from bayes_mlm.wording import count, scaled
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +48,7 @@ class Energy:
         )
         return (
             "Where the steps are as wide as the energies, draws pass from one energy to another "
-            f"in a step. The smallest E-BFMI is {least:.2f}, {judged}."
+            f"in a step. The smallest E-BFMI is {scaled(least, 2)}, {judged}."
         )
 
     @property

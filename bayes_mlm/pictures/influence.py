@@ -8,7 +8,7 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.criticism import Check, check
 from bayes_mlm.criticism.judging import most_shift
 from bayes_mlm.design import Floats, Ints
-from bayes_mlm.wording import count, number, percent, shorten
+from bayes_mlm.wording import count, number, percent, scaled, shorten
 
 _NAMED = 4
 # Beyond so many groups leaving each out takes seconds: `bayes-mlm check` does any number.
@@ -84,9 +84,9 @@ class GroupInfluence:
             f"Left: without {shorten(self.labels[most])} the posterior mean of "
             f"{self.moved[most]} moves by {number(float(self.shift[most]), 0.1)} posterior sds, "
             f"the furthest of all; {strong or 'none'} of the {self.labels.size} "
-            f"{'moves' if strong < 2 else 'move'} one by more than {self.limit:.1f}. Right: the "
-            f"sds within {count(out, 'group')} {'lies' if out == 1 else 'lie'} outside of where "
-            f"{percent(_LEVEL)} lie if all spread alike; by chance about {expected} would."
+            f"{'moves' if strong < 2 else 'move'} one by more than {scaled(self.limit, 1)}. Right: "
+            f"the sds within {count(out, 'group')} {'lies' if out == 1 else 'lie'} outside of "
+            f"where {percent(_LEVEL)} lie if all spread alike; by chance about {expected} would."
         )
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.criticism.replicates import Replicates, replicate, skewness_of
 from bayes_mlm.design import Floats
-from bayes_mlm.wording import count, number, percent
+from bayes_mlm.wording import count, number, p_value, percent
 
 # A p-value nearer 0 or 1 than this says that the data are unlike the replicates.
 _UNLIKELY = 0.025
@@ -153,12 +153,7 @@ class Predictive:
 
 def p_text(item: Statistic) -> str:
     """Write a p-value: no nearer to 0 or 1 than the replicates can tell."""
-    least = 1.0 / item.replicated.size
-    if item.p < least:
-        return f"p < {least:.3f}"
-    if item.p > 1.0 - least:
-        return f"p > {1.0 - least:.3f}"
-    return f"p = {item.p:.2f}" if 0.01 <= item.p <= 0.99 else f"p = {item.p:.3f}"
+    return p_value(item.p, 1.0 / item.replicated.size)
 
 
 def _share(share: float) -> str:

@@ -15,7 +15,7 @@ from bayes_mlm.pictures.density import Density, density_of
 from bayes_mlm.pictures.marks import bounds_of
 from bayes_mlm.priors import Prior
 from bayes_mlm.summary import shortest_interval
-from bayes_mlm.wording import number, percent
+from bayes_mlm.wording import number, percent, rounded
 
 _MOST, _POINTS = 12, 161
 _UNITS = {"rh": "correlation", "nu": "degrees of freedom"}
@@ -213,7 +213,7 @@ def _density(name: str, prior: Prior, x: Floats, q: int) -> Floats:
 
 def _named(prior: Prior) -> str:
     """Write a prior shortly: ``HalfStudentT(3, 6.878)``."""
-    return f"{prior.family}({', '.join(f'{value:.4g}' for _, value in prior.parameters)})"
+    return f"{prior.family}({', '.join(rounded(value) for _, value in prior.parameters)})"
 
 
 def prior_density(prior: Prior, x: Floats, q: int) -> Floats:

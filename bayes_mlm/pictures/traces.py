@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.design import Floats, Ints
 from bayes_mlm.draws import quantities
-from bayes_mlm.wording import count, number, percent
+from bayes_mlm.wording import count, percent, scaled
 
 _MOST, _BINS = 5, 20
 _LEVEL = 0.99
@@ -83,9 +83,9 @@ class Traces:
                 f"{percent(1 - _LEVEL)} expected ({shown})."
             )
         worst = max(self.traces, key=lambda trace: trace.r_hat or 0.0)
-        r_hat = "not defined" if worst.r_hat is None else number(worst.r_hat, 0.01)
+        r_hat = "not defined" if worst.r_hat is None else scaled(worst.r_hat, 3)
         return (
-            f"{chains} chains of {draws:,} draws; {shown} with the largest R-hat, {r_hat} for "
+            f"{chains} chains of {count(draws)} draws; {shown} with the largest R-hat, {r_hat} for "
             f"{worst.name}. {ranks} that chains alike would keep to; draws of one chain that "
             "depend on each other widen it."
         )

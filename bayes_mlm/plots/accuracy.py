@@ -15,7 +15,7 @@ from bayes_mlm.plots.style import (
     figure_of,
     styled,
 )
-from bayes_mlm.wording import count
+from bayes_mlm.wording import count, scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +105,7 @@ def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
     ax.set_ylabel("log predictive density\nfor a row of the group")
     handles = [
         Line2D([], [], ls="", marker="o", ms=4.5, color=BLUE, label=count(k_hat.size, "group")),
-        Line2D([], [], color=INK, lw=1.0, ls="--", label=f"limit {picture.limit:.2f}"),
+        Line2D([], [], color=INK, lw=1.0, ls="--", label=f"limit {scaled(picture.limit, 2)}"),
     ]
     if again.any():
         handles.append(

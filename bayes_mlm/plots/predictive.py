@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.pictures.predictive import Ordered, Predictive, Statistic, p_text
 from bayes_mlm.plots.style import BLACK, BLUE, GREY, INK, ORANGE, new_figure, styled
-from bayes_mlm.wording import count, percent, shorten
+from bayes_mlm.wording import count, percent, rounded, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def _draw_outcome(ax: "Axes", picture: Predictive) -> None:
         ax.text(
             0.01 if side == "left" else 0.99,
             0.995,
-            f"{text} of\nreplicated\nvalues\n{where}\n{value:.4g}".replace("-", "−"),
+            f"{text} of\nreplicated\nvalues\n{where}\n{rounded(value, style='table')}",
             transform=ax.transAxes,
             ha=side,
             va="top",

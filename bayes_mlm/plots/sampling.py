@@ -23,7 +23,7 @@ from bayes_mlm.plots.style import (
     new_figure,
     styled,
 )
-from bayes_mlm.wording import count, shorten
+from bayes_mlm.wording import count, scaled, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,7 +108,7 @@ def plot_energy(picture: Energy, *, ax: "Axes | None" = None) -> "Figure":
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_xlabel("energy (minus log posterior density, with the momenta)")
-    told = ", ".join(f"{value:.2f}" for value in picture.ebfmi[:8])
+    told = ", ".join(scaled(value, 2) for value in picture.ebfmi[:8])
     ax.set_title(f"E-BFMI by chain: {told}", fontsize=9, pad=20.0)
     legend_above(ax, ax.get_legend_handles_labels()[0])
     return figure_of(ax)
@@ -156,7 +156,7 @@ def plot_convergence(picture: Converged) -> "Figure":
     )
     left.set_ylim(many - 0.5, -0.5)
     left.set_xlabel("R-hat")
-    right.set_xlabel(f"effective sample size (of {picture.n_draws:,} draws)")
+    right.set_xlabel(f"effective sample size (of {count(picture.n_draws)} draws)")
     right.set_xlim(left=0.0)
     line = Line2D([], [], color=INK, lw=1.0, ls="--", label="limit")
     legend_above(left, [line], columns=1)

@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayes_mlm.data import Table
+from bayes_mlm.data import Table, label_text
 from bayes_mlm.description import format_rows
 from bayes_mlm.design import Floats
 from bayes_mlm.effects.result import records_csv
 from bayes_mlm.verdict import Verdict
+from bayes_mlm.wording import count, digits, level, share_digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,9 +134,15 @@ class Prediction:
     def shown(self, most: int = 20) -> str:
         """Show the first rows as an aligned table."""
         rows = [list(self.columns)]
-        rows += [[_cell(value) for value in record.values()] for record in self.records()[:most]]
+        own = [self.rows.columns[name][:most].tolist() for name in self.rows.names]
+        columns = [[_given(value) for value in column] for column in own]
+        columns += _texts(most, self.mean, self.sd, self.lower, self.upper)
+        if self.plug_in is not None:
+            other = self.plug_in
+            columns += _texts(most, other.estimate, other.se, other.lower, other.upper)
+        rows += [list(cells) for cells in zip(*columns, strict=True)]
         rest = self.rows.n - most
-        return format_rows(rows) + (f"\n… and {rest:,} rows more" if rest > 0 else "")
+        return format_rows(rows) + (f"\n… and {count(rest)} rows more" if rest > 0 else "")
 
     def __str__(self) -> str:
         """Show the first rows, and say what is predicted."""
@@ -146,7 +153,8 @@ class Prediction:
         """Say what is predicted, how, and whether to believe it."""
         lines = [f"{_ANSWERS[self.question]}: {_KINDS[self.kind]}"]
         lines.append(
-            f"{self.engine}: mean, sd and {self.mass:.0%} interval (equal tails) of the prediction"
+            f"{self.engine}: mean, sd and {level(self.mass)} interval (equal tails) of the "
+            "prediction"
         )
         if self.plug_in is not None:
             lines.append(f"{self.plug_in.engine}: {self.plug_in.what}")
@@ -158,7 +166,19 @@ def _or_none(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
-    return "" if value is None else str(value)
+def _given(value: object) -> str:
+    """Write a value of the rows as it was given; one that is missing is left empty."""
+    return "" if _or_none(value) is None else label_text(value)
+
+
+def _texts(most: int, mean: Floats, sd: Floats, *ends: Floats) -> list[list[str]]:
+    """Write predictions of one outcome, to the same decimals where their sds are alike."""
+    columns = [values[:most].tolist() for values in (mean, sd, *ends)]
+    rows = list(zip(*columns, strict=True))
+    shared = share_digits([digits(*row) for row in rows])
+    chosen = [one for one in shared if one is not None]
+    written = [
+        (one.number(row[0]), one.error(row[1]), one.number(row[2]), one.number(row[3]))
+        for one, row in zip(chosen, rows, strict=True)
+    ]
+    return [list(column) for column in zip(*written, strict=True)]

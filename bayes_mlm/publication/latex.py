@@ -2,9 +2,9 @@
 
 from itertools import groupby
 
-from bayes_mlm.publication.digits import MINUS, SUPERSCRIPTS, TIMES
 from bayes_mlm.publication.markup import set_text
 from bayes_mlm.publication.table import Column, PublicationTable
+from bayes_mlm.wording import MINUS, SUPERSCRIPTS, TIMES
 
 # tabulate's own rules turn ^ into an accent and | into a dash.
 _ESCAPES = str.maketrans(

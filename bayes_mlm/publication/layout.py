@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.errors import EngineError
-from bayes_mlm.estimates import Estimate
-from bayes_mlm.publication.digits import decimals_for, set_number
+from bayes_mlm.estimates import Estimate, estimate_texts
 from bayes_mlm.publication.notes import notes_of
 from bayes_mlm.publication.sources import ENGINES, Source, effects_of, name_of, sources_of
 from bayes_mlm.publication.table import Cell, Column, PublicationTable, Row, Section
+from bayes_mlm.wording import count, digits, share_digits
 
 _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
 
@@ -107,15 +107,17 @@ def _sd_of(source: Source, effect: str) -> Estimate | None:
 
 
 def _size(sources: Sequence[Source]) -> Iterator[Row]:
-    yield _plain("rows", [f"{source.analysis.design.n:,}" for source in sources])
+    yield _plain("rows", [count(source.analysis.design.n) for source in sources])
     groups = [source.analysis.design for source in sources]
     if any(design.group for design in groups):
-        yield _plain("groups", [f"{design.J:,}" if design.group else "" for design in groups])
+        yield _plain("groups", [count(design.J) if design.group else "" for design in groups])
     for engine in ("reml", "ols"):
         own = [source.classical for source in sources]
         if any(summary.engine == engine for summary in own):
             texts = [
-                set_number(summary["loglik"].estimate, 2) if summary.engine == engine else ""
+                estimate_texts(summary["loglik"], style="table").estimate
+                if summary.engine == engine
+                else ""
                 for summary in own
             ]
             yield _plain(f"log-likelihood ({engine.upper()})", texts)
@@ -126,18 +128,22 @@ def _plain(label: str, texts: Sequence[str]) -> Row:
 
 
 def _row(label: str, estimates: Sequence[Estimate | None], interval: bool) -> Row:
-    given = [estimate for estimate in estimates if estimate is not None]
-    decimals = decimals_for([one.estimate for one in given], [one.sd for one in given])
-
-    def below(one: Estimate) -> str:
+    shown = share_digits(
+        [
+            None
+            if one is None
+            else digits(one.estimate, one.sd, one.lower, one.upper, style="table")
+            for one in estimates
+        ]
+    )
+    cells = []
+    for one, chosen in zip(estimates, shown, strict=True):
+        if one is None or chosen is None:
+            cells.append(Cell())
+            continue
         if interval:
-            if one.lower is None or one.upper is None:
-                return ""
-            return f"[{set_number(one.lower, decimals)}, {set_number(one.upper, decimals)}]"
-        return "" if one.sd is None else f"({set_number(one.sd, decimals)})"
-
-    cells = [
-        Cell() if one is None else Cell(text=set_number(one.estimate, decimals), below=below(one))
-        for one in estimates
-    ]
+            below = chosen.interval(one.lower, one.upper)
+        else:
+            below = "" if one.sd is None else f"({chosen.error(one.sd)})"
+        cells.append(Cell(text=chosen.number(one.estimate), below=below))
     return Row(label=label, cells=tuple(cells))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bayes_mlm.reml.search import KKT_TOLERANCE, Optimum, Start
 from bayes_mlm.reml.statsmodels_check import StatsmodelsCheck
+from bayes_mlm.wording import tiny
 
 # Log-likelihood that a further Newton step may gain: far below anything a table shows.
 STATIONARY = 1e-8
@@ -73,19 +74,19 @@ def certify(optimum: Optimum, check: StatsmodelsCheck) -> Certificate:
         faults.append("the log-likelihood is not finite: check the outcome and rescale predictors")
     if not abs(optimum.decrement) <= STATIONARY:
         faults.append(
-            f"a Newton step would still gain {optimum.decrement:.1e} log-likelihood: rescale "
+            f"a Newton step would still gain {tiny(optimum.decrement)} log-likelihood: rescale "
             "predictors that differ by many orders of magnitude, or drop a group effect"
         )
     if optimum.kkt > KKT_TOLERANCE:
         faults.append(
-            f"a variance at zero wants to grow (slope {optimum.kkt:.1e}): drop a group effect"
+            f"a variance at zero wants to grow (slope {tiny(optimum.kkt)}): drop a group effect"
         )
     if any(start.loglik > loglik + slack for start in optimum.starts):
         faults.append("another start did better: report this as a bug")
     if difference is not None and not abs(difference) <= allowed:
         faults.append(
-            f"statsmodels' log-likelihood here differs by {difference:.1e} (allowed "
-            f"{allowed:.0e}): centre predictors with large offsets and fit again"
+            f"statsmodels' log-likelihood here differs by {tiny(difference)} (allowed "
+            f"{tiny(allowed)}): centre predictors with large offsets and fit again"
         )
     if faults:
         message = "not certified: " + "; ".join(faults)
@@ -93,11 +94,13 @@ def certify(optimum: Optimum, check: StatsmodelsCheck) -> Certificate:
         count = len(optimum.starts)
         searched = f", the highest of {count} starts" if count else ""
         agree = (
-            f"statsmodels' log-likelihood here differs by {difference:.1e}"
+            f"statsmodels' log-likelihood here differs by {tiny(difference)}"
             if difference is not None
             else f"not compared with statsmodels ({check.reason})"
         )
-        message = f"certified: a Newton step would gain {optimum.decrement:.0e}{searched}; {agree}"
+        message = (
+            f"certified: a Newton step would gain {tiny(optimum.decrement)}{searched}; {agree}"
+        )
     return Certificate(
         ok=not faults,
         finite=finite,

@@ -21,6 +21,7 @@ from bayes_mlm.reml.structure import (
 from bayes_mlm.residual import log_spread
 from bayes_mlm.sufficient import FloatArray
 from bayes_mlm.whitened import Whitened
+from bayes_mlm.wording import tiny
 
 if TYPE_CHECKING:
     from bayes_mlm.reduced import Reduced
@@ -86,13 +87,13 @@ def _certify(inner: Certificate, found: Structured) -> Certificate:
     count = len(found.starts)
     searched = "1 start" if count == 1 else f"{count} starts"
     text = (
-        f"residual structure: a Newton step would gain {found.decrement:.0e}, the highest of "
+        f"residual structure: a Newton step would gain {tiny(found.decrement)}, the highest of "
         f"{searched}"
     )
     if not settled:
         text = (
             f"not certified: a Newton step in the residual structure would still gain "
-            f"{found.decrement:.1e} log-likelihood; ask for less of the residuals"
+            f"{tiny(found.decrement)} log-likelihood; ask for less of the residuals"
         )
     return replace(
         inner,

@@ -24,7 +24,7 @@ from bayes_mlm.report.tables import (
     variables_table,
     verdict_table,
 )
-from bayes_mlm.wording import count
+from bayes_mlm.wording import count, scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,15 +302,19 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
             ("Reference", source.reference),
             ("Licence", source.licence),
         ]
-    facts.append(("Rows", f"{design.n:,}"))
+    facts.append(("Rows", count(design.n)))
     if design.n_dropped:
         facts.append(("Left out", f"{count(design.n_dropped, 'row')} with missing values"))
     if design.group is not None:
         sizes = design.group_sizes
-        facts.append(("Groups", f"{design.J:,} ({design.group})"))
+        facts.append(("Groups", f"{count(design.J)} ({design.group})"))
         low, high = int(sizes.min()), int(sizes.max())
         mean = float(sizes.mean())
-        spread = f"{low:,} to {high:,}, mean {mean:,.1f}" if low != high else f"{low:,} in each"
+        spread = (
+            f"{count(low)} to {count(high)}, mean {scaled(mean, 1)}"
+            if low != high
+            else f"{count(low)} in each"
+        )
         facts.append(("Rows in a group", spread))
     if record.data in DATASETS:
         columns = DATASETS[record.data].columns

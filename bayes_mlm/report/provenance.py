@@ -11,6 +11,7 @@ from bayes_mlm.fitted import installed_versions
 from bayes_mlm.publication.sources import ENGINES
 from bayes_mlm.report.tables import Cell, Head, Row, Table
 from bayes_mlm.spec import IN_MEMORY, Record
+from bayes_mlm.wording import count, scaled
 
 # A larger file would take longer to read again than to fit.
 _MOST_BYTES = 1_000_000_000
@@ -69,11 +70,11 @@ def runs_table(analyses: Sequence[Analysis]) -> Table:
             cells = (
                 Cell(text=ENGINES[fit.engine]),
                 Cell(text=fit.why),
-                Cell(text=f"{asked.chains} × {asked.draws:,}"),
-                Cell(text=f"{asked.tune:,}" if nuts else ""),
+                Cell(text=f"{asked.chains} × {count(asked.draws)}"),
+                Cell(text=count(asked.tune) if nuts else ""),
                 Cell(text=f"{asked.target_accept:g}" if nuts else ""),
                 Cell(text=f"{asked.random_seed}"),
-                Cell(text=f"{fit.seconds:.2f}", value=fit.seconds),
+                Cell(text=scaled(fit.seconds, 2), value=fit.seconds),
             )
             rows.append(Row(header=Cell(text=analysis.record.name), cells=cells))
     heads = ("model", "engine", "why", "draws", "warm-up", "target acceptance", "seed", "seconds")

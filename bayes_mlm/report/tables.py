@@ -2,20 +2,19 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.comparison import Compared
-from bayes_mlm.design import Floats
 from bayes_mlm.design_moments import column_moments
-from bayes_mlm.estimates import CLASSICAL, Estimate
+from bayes_mlm.estimates import CLASSICAL, Estimate, estimate_texts
 from bayes_mlm.group_table import GroupTable
 from bayes_mlm.publication.sources import ENGINES
-from bayes_mlm.published import PublishedRow
+from bayes_mlm.published import PublishedRow, right_text
 from bayes_mlm.report.equations import coefficient
-from bayes_mlm.wording import number
+from bayes_mlm.wording import Digits, count, digits, signed, split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +27,17 @@ class Cell:
         Rounded.
     value : float or None
         In full precision, where the cell is one number.
+    tail : str
+        The end of the text, that stands right of the place where its column is aligned; empty
+        where the column needs no such place.
+    width : int
+        Characters of the longest tail of the column.
     """
 
     text: str
     value: float | None = None
+    tail: str = ""
+    width: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,20 +122,19 @@ def estimates_table(analysis: Analysis, name: str) -> Table:
         caption=caption,
         heads=(*heads, *extra),
         spans=tuple(spans),
-        rows=tuple(
-            _estimates_row(analysis, row, bool(drawn), printed) for row in analysis.compared
+        rows=aligned(
+            [_estimates_row(analysis, row, bool(drawn), printed) for row in analysis.compared]
         ),
     )
 
 
 def _estimates_row(analysis: Analysis, row: Compared, drawn: bool, printed: bool) -> Row:
     cells: list[Cell] = []
-    spread = _spread(row)
     for estimate in row.estimates:
-        cells += _three(estimate, spread)
+        cells += _three(estimate, row.estimates[0])
     if drawn:
         gap = row.difference
-        cells.append(Cell(text="" if gap is None else _signed(gap), value=gap))
+        cells.append(Cell(text="" if gap is None else signed(gap, style="table"), value=gap))
     if printed:
         cells.append(Cell(text=(row.published or "").replace("-", "−")))
     term = row.quantity.removeprefix("beta[").removesuffix("]")
@@ -139,34 +144,35 @@ def _estimates_row(analysis: Analysis, row: Compared, drawn: bool, printed: bool
     return Row(header=Cell(text=text), cells=tuple(cells))
 
 
-def _three(row: Estimate | None, spread: float) -> list[Cell]:
+def _three(row: Estimate | None, first: Estimate | None) -> list[Cell]:
     """Give estimate, error and interval."""
-    if row is None:
-        return [Cell(text="")] * 3
-    interval = ""
-    if row.lower is not None and row.upper is not None:
-        interval = f"{number(row.lower, spread)} to {number(row.upper, spread)}"
+    shown = estimate_texts(row, like=first, style="table")
+    value, error = (None, None) if row is None else (row.estimate, row.sd)
     return [
-        Cell(text=number(row.estimate, spread), value=row.estimate),
-        Cell(text="" if row.sd is None else number(row.sd, spread), value=row.sd),
-        Cell(text=interval),
+        Cell(text=shown.estimate, value=value),
+        Cell(text=shown.error, value=error),
+        Cell(text=shown.interval),
     ]
 
 
-def _spread(row: Compared) -> float:
-    """Give the smallest error, whose digits all engines are shown to; 0 if there is none."""
-    if row.quantity == "loglik":  # differences of some tenths matter, whatever its size
-        return 0.1
-    given = [one for one in row.estimates if one is not None]
-    errors = [one.sd for one in given if one.sd]
-    if errors:
-        return min(errors)
-    return 0.01 if abs(given[0].estimate) < 1.0 else 0.0
+def aligned(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Note in each cell of a column of unlike numbers where its tail begins."""
+    columns = [_tails(column) for column in zip(*(row.cells for row in rows), strict=True)]
+    return tuple(
+        replace(row, cells=cells)
+        for row, cells in zip(rows, zip(*columns, strict=True), strict=True)
+    )
 
 
-def _signed(value: float) -> str:
-    text = f"{value:+.2f}".replace("-", "−")
-    return "0.00" if text in ("+0.00", "−0.00") else text
+def _tails(cells: Sequence[Cell]) -> list[Cell]:
+    parts = split([cell.text for cell in cells]) or []
+    tails = [len(tail) for _, tail in parts if tail is not None]
+    if len(set(tails)) < 2:
+        return list(cells)
+    return [
+        replace(cell, tail=tail or "", width=max(tails))
+        for cell, (_, tail) in zip(cells, parts, strict=True)
+    ]
 
 
 def verdict_table(analyses: Sequence[Analysis]) -> Table:
@@ -213,7 +219,7 @@ def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
             cells=(
                 Cell(text=row.corrects or row.quantity),
                 Cell(text=row.printed.replace("-", "−"), value=_as_number(row.printed)),
-                Cell(text="" if row.right is None else _right(row), value=row.right),
+                Cell(text=right_text(row, style="table"), value=row.right),
                 Cell(text=row.where),
                 Cell(text=row.cause or "unknown"),
                 Cell(text=row.reason or "nobody has said why"),
@@ -230,15 +236,6 @@ def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
         tools=True,
         noun="figure",
     )
-
-
-def _right(row: PublishedRow) -> str:
-    """Write the right figure with the decimals that were printed, or more if it is small."""
-    assert row.right is not None  # for mypy: the caller looked
-    places = len(row.printed.lower().partition("e")[0].partition(".")[2])
-    if row.right and abs(row.right) < 10.0**-places:
-        return f"{row.right:.2g}".replace("-", "−")
-    return f"{row.right:.{places}f}".replace("-", "−")
 
 
 def _as_number(text: str) -> float | None:
@@ -262,7 +259,7 @@ def reasons_table(published: Sequence[PublishedRow]) -> Table | None:
         one = spoiled[0]
         example = f"{one.model}, {one.corrects or one.quantity}: {one.printed}"
         if one.right is not None:
-            example += f", right {_right(one)}"
+            example += f", right {right_text(one, style='table')}"
         cells = (
             Cell(text=one.cause),
             Cell(text=f"{len(spoiled)}", value=float(len(spoiled))),
@@ -296,8 +293,12 @@ def groups_table(found: GroupTable) -> Table:
         heads.append(Head(text=f"{found.interval} of it", numeric=True))
     # One number of decimals a column, so that the eye can go down it.
     spreads = np.median(found.upper - found.lower, axis=0) / 4
-    rows = tuple(_group_row(found, k, spreads) for k in range(found.labels.size))
-    shown = f"The {found.labels.size:,} of {found.n_groups:,} groups that stand out most"
+    columns = [
+        digits(found.estimate[:, q], spread, style="table") for q, spread in enumerate(spreads)
+    ]
+    own_means = digits(found.means, float(spreads[0]), style="table")
+    rows = tuple(_group_row(found, k, own_means, columns) for k in range(found.labels.size))
+    shown = f"The {count(found.labels.size)} of {count(found.n_groups)} groups that stand out most"
     which = "Every group" if found.labels.size == found.n_groups else shown
     caption = (
         f"{which} of {found.model} ({ENGINES[found.engine]}): rows, own mean, and effect, the "
@@ -315,20 +316,19 @@ def groups_table(found: GroupTable) -> Table:
     )
 
 
-def _group_row(found: GroupTable, k: int, spreads: Floats) -> Row:
+def _group_row(found: GroupTable, k: int, means: Digits, columns: Sequence[Digits]) -> Row:
     label = found.labels[k]
     value = float(label) if found.labels.dtype.kind in "iuf" else None
     cells = [Cell(text=found.sides[k])] if found.split is not None else []
     size, mean = int(found.sizes[k]), float(found.means[k])
-    cells.append(Cell(text=f"{size:,}", value=float(size)))
-    cells.append(Cell(text=number(mean, float(spreads[0])), value=mean))
-    for q in range(len(found.effects)):
+    cells.append(Cell(text=count(size), value=float(size)))
+    cells.append(Cell(text=means.number(mean), value=mean))
+    for q, shown in enumerate(columns):
         estimate, lower, upper = (
             float(values[k, q]) for values in (found.estimate, found.lower, found.upper)
         )
-        spread = float(spreads[q])
-        cells.append(Cell(text=number(estimate, spread), value=estimate))
-        cells.append(Cell(text=f"{number(lower, spread)} to {number(upper, spread)}", value=lower))
+        cells.append(Cell(text=shown.number(estimate), value=estimate))
+        cells.append(Cell(text=shown.interval(lower, upper), value=lower))
     return Row(header=Cell(text=str(label), value=value), cells=tuple(cells))
 
 
@@ -345,11 +345,10 @@ def variables_table(analysis: Analysis) -> Table:
     for name, values in columns:
         sd = float(values.std(ddof=1)) if values.size > 1 else 0.0
         figures = (float(values.mean()), sd, float(values.min()), float(values.max()))
-        cells = tuple(Cell(text=number(one, sd / 10), value=one) for one in figures)
-        rows.append(Row(header=Cell(text=name), cells=cells))
+        rows.append(_variable(name, sd, *figures))
     heads = (Head(text="variable"), *_numeric("mean", "sd", "lowest", "highest"))
     caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
-    return Table(name="variables-table", caption=caption, heads=heads, rows=tuple(rows))
+    return Table(name="variables-table", caption=caption, heads=heads, rows=aligned(rows))
 
 
 def _summed_variables(analysis: Analysis) -> Table:
@@ -362,16 +361,17 @@ def _summed_variables(analysis: Analysis) -> Table:
         for k, term in enumerate(design.terms)
         if term != "Intercept"
     ]
-    rows = tuple(
-        Row(
-            header=Cell(text=name),
-            cells=tuple(Cell(text=number(one, sd / 10), value=one) for one in (mean, sd)),
-        )
-        for name, mean, sd in figures
-    )
+    rows = aligned([_variable(name, sd, mean, sd) for name, mean, sd in figures])
     caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
     heads = (Head(text="variable"), *_numeric("mean", "sd"))
     return Table(name="variables-table", caption=caption, heads=heads, rows=rows)
+
+
+def _variable(name: str, sd: float, *figures: float) -> Row:
+    """Write what is known of a column to three digits of its sd."""
+    shown = digits(figures, sd / 10, style="table")
+    cells = tuple(Cell(text=shown.number(one), value=one) for one in figures)
+    return Row(header=Cell(text=name), cells=cells)
 
 
 def _numeric(*texts: str) -> Iterator[Head]:

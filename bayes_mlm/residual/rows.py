@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bayes_mlm.data import Table, label_text, levels_of, require_numeric
 from bayes_mlm.errors import DataError
 from bayes_mlm.residual.asked import Residual
+from bayes_mlm.wording import rounded
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -87,7 +88,7 @@ class ResidualRows:
         if self.asked.family == "student_t":
             said.append("sigma_e: the sd of the residuals, sqrt(nu / (nu - 2)) times their scale")
         if self.asked.ar is not None:
-            unit = f"{self.step:.4g} of {self.asked.ar}"
+            unit = f"{rounded(self.step)} of {self.asked.ar}"
             between = "" if self.whole else ", the median gap: times are not in whole steps"
             said.append(f"rho_e: correlation of residuals one step apart, which is {unit}{between}")
         return tuple(said)

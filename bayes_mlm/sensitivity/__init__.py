@@ -27,6 +27,7 @@ from bayes_mlm.sensitivity.grid import choose_priors
 from bayes_mlm.sensitivity.rows import Sensitivity, conclude
 from bayes_mlm.spec import WORKED_STUDY, Record, records
 from bayes_mlm.sufficient import from_design
+from bayes_mlm.wording import level
 
 
 def prior_sensitivity(
@@ -141,7 +142,7 @@ def _vary(ready: Sequence[VariedModel], mass: float, started: float) -> Sensitiv
     """Find the posteriors of models that are ready, and say what moves."""
     prepared = time.perf_counter()
     by_model = [vary_prior(model, mass) for model in ready]
-    interval = f"{mass:.0%} HDI"
+    interval = f"{level(mass)} HDI"
     return Sensitivity(
         rows=tuple(row for rows in by_model for row in rows),
         conclusions=tuple(conclude(rows, interval) for rows in by_model),

@@ -27,6 +27,7 @@ from bayes_mlm.sensitivity.rows import SensitivityRow
 from bayes_mlm.spec import Record
 from bayes_mlm.sufficient import FloatArray, Sufficient
 from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.wording import count, scaled
 
 # Weights may cost three draws of four, no more: Monte Carlo errors are then twice those of a refit.
 LEAST_SHARE = 0.25
@@ -155,7 +156,7 @@ def _reweighted(
     if weights is None or weights.k_hat > MAX_K_HAT or weights.share < LEAST_SHARE:
         return None
     ess = own.ess * weights.share
-    told = f"Pareto k-hat {weights.k_hat:.2f} of the weights, worth {ess:.0f} draws"
+    told = f"Pareto k-hat {scaled(weights.k_hat, 2)} of the weights, worth {count(ess)} draws"
     findings = (*base.report.verdict.findings, Finding("reweighting", True, told))
     return _Posterior(
         values=own.values,

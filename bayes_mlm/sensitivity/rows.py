@@ -2,10 +2,11 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Literal
+
+from bayes_mlm.wording import Digits, digits, scaled, share_digits, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +74,11 @@ class SensitivityRow:
     error: float | None = None
     ok: bool
     verdict: str
+
+    @property
+    def digits(self) -> Digits:
+        """The digits that its sd leaves the mean."""
+        return digits(self.estimate, self.sd, self.lower, self.upper)
 
 
 COLUMNS = tuple(field.name for field in fields(SensitivityRow))
@@ -176,7 +182,7 @@ class Sensitivity:
         sign = "ok" if self.ok else "NOT OK"
         return (
             f"<Sensitivity of {len(self.models)} models, {self.n_fits} posteriors in "
-            f"{self.seconds_fitting:.2f} s, {sign}>"
+            f"{scaled(self.seconds_fitting, 2)} s, {sign}>"
         )
 
 
@@ -199,7 +205,7 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
     ...     for own, shift in ((True, 0.0), (False, -0.04))]
     >>> print(conclude(rows, "95% HDI").text)
     m does not depend on the prior of sigma_u: beta[x] moves most, by -0.04 posterior sds under
-    Flat() (2.000 to 1.960). Coefficients move by 0.04 at most. The 95% HDI excludes 0 under every
+    Flat() (2.00 to 1.96). Coefficients move by 0.04 at most. The 95% HDI excludes 0 under every
     prior for beta[x].
     """
     model = rows[0].model
@@ -218,9 +224,12 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
         depends = "little" if size >= NO_SHIFT else "no"
     how = {"no": "does not depend", "little": "depends little", "yes": "DEPENDS"}[depends]
     own = next(row for row in rows if row.own and row.quantity == most.quantity)
+    first, last = share_digits([own.digits, most.digits])
+    moved_from = "" if first is None else first.number(own.estimate)
+    moved_to = "" if last is None else last.number(most.estimate)
     text = (
-        f"{model} {how} on the prior of sigma_u: {most.quantity} moves most, by {shift:+.2f} "
-        f"posterior sds under {most.label} ({_round(own.estimate)} to {_round(most.estimate)})."
+        f"{model} {how} on the prior of sigma_u: {most.quantity} moves most, by {signed(shift)} "
+        f"posterior sds under {most.label} ({moved_from} to {moved_to})."
         f"{_coefficients(moved)}{_signs(fair, interval)}{left_out}"
     )
     return Conclusion(
@@ -247,7 +256,7 @@ def comparable(rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
 def _coefficients(moved: Sequence[SensitivityRow]) -> str:
     """Say how far the coefficients move, which is often not at all where the sds do."""
     sizes = [abs(row.shift or 0.0) for row in moved if row.quantity.startswith("beta[")]
-    return f" Coefficients move by {max(sizes):.2f} at most." if sizes else ""
+    return f" Coefficients move by {scaled(max(sizes), 2)} at most." if sizes else ""
 
 
 def _signs(rows: Sequence[SensitivityRow], interval: str) -> str:
@@ -272,11 +281,3 @@ def _signs(rows: Sequence[SensitivityRow], interval: str) -> str:
     return "".join(
         f" The {interval} {what} for {', '.join(names)}." for what, names in said.items()
     )
-
-
-def _round(value: float | None) -> str:
-    """Write a number to three decimals, or more where it is small."""
-    if value is None:
-        return ""
-    places = 3 if value == 0 else max(3, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(places, 12)}f}"

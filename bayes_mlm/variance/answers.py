@@ -14,6 +14,7 @@ from bayes_mlm.variance.parameters import Parameters, is_null
 from bayes_mlm.variance.partition import along, partition
 from bayes_mlm.variance.rights_sterba import decompose, shares
 from bayes_mlm.variance.shares import icc_adjusted, icc_null, icc_unadjusted
+from bayes_mlm.wording import rounded
 
 _PARTS = {
     "fixed_within": "predictors, by their slopes, within groups (f1)",
@@ -88,10 +89,10 @@ def answers_to(asked: Asked) -> Iterator[Answer]:
             for k, value in enumerate(line.values):
                 yield Answer(
                     question="partition",
-                    quantity=f"vpc[{line.effect}={value:.4g}]",
+                    quantity=f"vpc[{line.effect}={rounded(value)}]",
                     values=values[:, k],
                     meaning=f"between groups, of what the predictors leave, at {line.effect} = "
-                    f"{value:.4g}",
+                    f"{rounded(value)}",
                 )
     elif asked.at:
         along(asked.design, asked.at)
@@ -134,7 +135,8 @@ def _against_null(asked: Asked) -> Iterator[Answer]:
         "r2_between": "fall of the variance between groups (Raudenbush & Bryk)",
         "r2_within": "fall of the variance within groups (Raudenbush & Bryk)",
         "r2_level1": "fall of the error in foretelling a row of a new group (Snijders & Bosker)",
-        "r2_level2": f"the same for the mean of {size:.4g} rows (harmonic mean of group sizes)",
+        "r2_level2": f"the same for the mean of {rounded(size)} rows (harmonic mean of group "
+        "sizes)",
     }
     why = _why_not_against_null(asked)
     values: dict[str, Floats] = {}

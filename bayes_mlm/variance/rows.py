@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
 from bayes_mlm.verdict import Verdict
+from bayes_mlm.wording import Digits, digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,14 @@ class VarianceRow:
     upper: float | None = None
     meaning: str
     note: str = ""
+
+    @property
+    def digits(self) -> Digits:
+        """The digits of its sd; without one, three of a share or of what it lacks of the whole."""
+        error = self.sd
+        if error is None and self.estimate is not None:
+            error = min(abs(self.estimate), abs(1.0 - self.estimate)) / 10
+        return digits(self.estimate, error, self.lower, self.upper)
 
 
 COLUMNS = tuple(field.name for field in fields(VarianceRow))
@@ -158,9 +167,6 @@ def shown(row: VarianceRow) -> str:
     """
     if row.estimate is None:
         return "not defined"
-    text = f"{row.estimate:.3f}"
-    if row.sd is not None:
-        text += f" ({row.sd:.3f})"
-    if row.lower is not None and row.upper is not None:
-        text += f" [{row.lower:.3f}, {row.upper:.3f}]"
-    return text
+    error, ends = row.digits.error(row.sd), row.digits.interval(row.lower, row.upper)
+    parts = (row.digits.number(row.estimate), f"({error})" if error else "", ends)
+    return " ".join(part for part in parts if part)

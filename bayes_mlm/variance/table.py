@@ -24,6 +24,7 @@ from bayes_mlm.variance.parameters import (
 )
 from bayes_mlm.variance.rows import VarianceRow, VarianceTable
 from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.wording import level
 
 _BELOW_ZERO = {
     "r2_between": (
@@ -208,7 +209,7 @@ def _table(
     rows = tuple(_row(one, model, engine, mass) for one in answers_to(asked))
     return VarianceTable(
         rows=rows,
-        interval="" if mass is None else f"{mass:.0%} HDI",
+        interval="" if mass is None else f"{level(mass)} HDI",
         notes=tuple(notes_on(asked)),
         verdict=verdict,
     )

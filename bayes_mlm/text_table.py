@@ -1,0 +1,107 @@
+"""Draw a table of numbers on a terminal: never cut a number, whatever the width."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions
+from rich.table import Table
+
+from bayes_mlm.wording import align
+
+# A column of text is folded to no less than this.
+_LEAST_TEXT = 24
+_GAP = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Head of a column.
+
+    Parameters
+    ----------
+    text : str
+    prose : bool
+        Whether text stands below it, which may be folded, and not numbers.
+    opens : bool
+        Whether a table that is too wide may be continued below from this column on.
+    """
+
+    text: str
+    prose: bool = False
+    opens: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextTable:
+    """Table whose numbers are aligned, continued below itself where the terminal is narrow.
+
+    Parameters
+    ----------
+    heads : sequence of Head
+    rows : sequence of sequence of str
+    title, caption : str
+    names : int
+        Columns, from the first, that name a row: they are repeated where the table is continued.
+    """
+
+    heads: Sequence[Head]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    caption: str = ""
+    names: int = 1
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        columns = [self._column(k) for k in range(len(self.heads))]
+        blocks = list(self._blocks([_width(column) for column in columns], options.max_width))
+        for block in blocks:
+            table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+            table.title_justify = table.caption_justify = "left"
+            table.title = self.title if block is blocks[0] and self.title else None
+            table.caption = self.caption if block is blocks[-1] and self.caption else None
+            for k in block:
+                long = k == 0 and _width(columns[0]) > options.max_width // 2
+                folds = (self.heads[k].prose and k) or long
+                table.add_column(
+                    columns[k][0],
+                    no_wrap=not folds,
+                    overflow="fold",
+                    max_width=options.max_width // 2 if long else None,
+                )
+            for r in range(1, len(self.rows) + 1):
+                table.add_row(*(columns[k][r] for k in block))
+            yield table
+
+    def _column(self, k: int) -> list[str]:
+        """Give the head and the cells of a column; those of numbers have one width."""
+        cells = [row[k] for row in self.rows]
+        head = self.heads[k]
+        if head.prose:
+            return [head.text, *cells]
+        cells = align(cells)
+        width = max(map(len, (head.text, *cells)))
+        return [cell.rjust(width) for cell in (head.text, *cells)]
+
+    def _blocks(self, widths: Sequence[int], most: int) -> Iterator[list[int]]:
+        """Part the columns into blocks that fit, each with the names of the rows in front."""
+        needed = [
+            min(width, _LEAST_TEXT) if head.prose and k >= self.names else width
+            for k, (head, width) in enumerate(zip(self.heads, widths, strict=True))
+        ]
+        names = list(range(self.names))
+        taken = min(widths[0], most // 2) + sum(widths[1 : self.names]) + _GAP * self.names
+        opening = [k for k in range(self.names, len(widths)) if self.heads[k].opens]
+        starts = sorted({self.names, *opening})
+        block, room = list(names), most - taken
+        for start, stop in zip(starts, [*starts[1:], len(widths)], strict=True):
+            size = sum(needed[k] + _GAP for k in range(start, stop))
+            if size > room and len(block) > len(names):
+                yield block
+                block, room = list(names), most - taken
+            block += range(start, stop)
+            room -= size
+        yield block
+
+
+def _width(column: Sequence[str]) -> int:
+    return max(map(len, column))

@@ -1,0 +1,59 @@
+"""Write numbers and labels: the one place that decides how many digits are shown."""
+
+from bayes_mlm.wording.columns import align, split
+from bayes_mlm.wording.labels import shorten, shorten_all
+from bayes_mlm.wording.numbers import (
+    LOGLIK_ERROR,
+    MINUS,
+    SUPERSCRIPTS,
+    TIMES,
+    Digits,
+    Style,
+    Texts,
+    digits,
+    estimate,
+    interval,
+    number,
+    share_digits,
+    texts,
+)
+from bayes_mlm.wording.scales import (
+    count,
+    level,
+    p_value,
+    percent,
+    probability,
+    rounded,
+    scaled,
+    signed,
+    tiny,
+)
+
+__all__ = [
+    "LOGLIK_ERROR",
+    "MINUS",
+    "SUPERSCRIPTS",
+    "TIMES",
+    "Digits",
+    "Style",
+    "Texts",
+    "align",
+    "count",
+    "digits",
+    "estimate",
+    "interval",
+    "level",
+    "number",
+    "p_value",
+    "percent",
+    "probability",
+    "rounded",
+    "scaled",
+    "share_digits",
+    "shorten",
+    "shorten_all",
+    "signed",
+    "split",
+    "texts",
+    "tiny",
+]
