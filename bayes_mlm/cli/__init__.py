@@ -13,6 +13,7 @@ from bayes_mlm.cli.check import check
 from bayes_mlm.cli.compare import compare
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.effects import effects
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.options import (
     EXIT_INPUT,
@@ -138,10 +139,10 @@ def fit(
     started = time.monotonic()
     from bayes_mlm import console as show
     from bayes_mlm.analysis import analyse
-    from bayes_mlm.outputs import check_folder, write_run
+    from bayes_mlm.outputs import run_files, write_run
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, run_files(()), inputs=(model, data))
     record, design = design_for(
         model,
         data,
@@ -156,6 +157,9 @@ def fit(
         priors=_read_priors(prior or []),
         residual=_read_residual(sigma, ar, family),
     )
+    if out is not None:
+        source = record.data_source if data is None else data
+        check_folder(out, run_files([record.name]), inputs=(record.source, source))
     if engine in ("reml", "ols") and (prior or draws or tune or chains):
         raise EngineError(
             f"--engine {engine} has no priors and no draws; leave --prior, --draws, --tune and "

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -60,12 +61,11 @@ def lines(
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.level_two import own_weights
     from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.own_lines import group_lines
     from bayes_mlm.sampling import sample_rows
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, ["coefficients.csv", "lines.csv"], inputs=(model, data))
     grid = None if x is None else _read_numbers(x)
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)
@@ -83,14 +83,16 @@ def lines(
     console = show.make_console()
     console.print(str(found), soft_wrap=True)
     if out is not None:
-        _write(found, out, staged_folder)
+        _write(found, out)
         console.print(f"written to {out}")
     if not found.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _write(found: "GroupLines", out: Path, staged_folder: Any) -> None:
-    with staged_folder(out) as stage:
+def _write(found: "GroupLines", out: Path) -> None:
+    from bayes_mlm.atomic import atomic_folder
+
+    with atomic_folder(out) as stage:
         (stage / "coefficients.csv").write_text(found.to_csv(), encoding="utf-8")
         (stage / "lines.csv").write_text(found.lines_to_csv(), encoding="utf-8")
 

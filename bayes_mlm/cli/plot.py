@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.files import Inputs, check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -83,7 +83,7 @@ def plot(
         return
     entry = _find(name, CATALOGUE)
     file = Path(f"{entry.name}.png") if out is None else out
-    _check(file)
+    _check(file, inputs=(data, *(model or [])))
     ladder = _records(entry, model or [], data, missing)
 
     def settings_of(record: "Record") -> "Settings":
@@ -133,11 +133,11 @@ def _find(name: str, entries: "tuple[Entry, ...]") -> "Entry":
     return entry
 
 
-def _check(out: Path) -> None:
+def _check(out: Path, inputs: Inputs) -> None:
     if out.suffix.lower() not in _SUFFIXES:
         found = f"ends in {out.suffix!r}" if out.suffix else "has no ending"
         raise StorageError(f"--out {str(out)!r} {found}; allowed: {', '.join(_SUFFIXES)}")
-    check_file(out, "figure.png")
+    check_file(out, "figure.png", inputs=inputs)
 
 
 def _records(

@@ -107,7 +107,7 @@ def merge(
     from bayes_mlm.sums_file import check_name, load_sums, save_sums
     from bayes_mlm.sums_merge import merge_sums
 
-    check_file(out, "all.sums")
+    check_file(out, "all.sums", inputs=sums)
     check_name(out)
     if len(sums) < 2:
         raise DesignError(f"merge needs two files of sums or more, found {len(sums)}")
