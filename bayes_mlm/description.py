@@ -17,6 +17,7 @@ from bayes_mlm.data import (
     require_numeric,
 )
 from bayes_mlm.errors import DataError
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -362,6 +363,7 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
              y
     mean  12.5
     """
+    rows = [[visible(cell) for cell in row] for row in rows]
     first, *rest = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = []
     for label, *cells in rows:

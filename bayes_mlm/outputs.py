@@ -18,6 +18,7 @@ from bayes_mlm.spec import Settings as RecordSettings
 from bayes_mlm.spec import dump_record
 from bayes_mlm.storage import save_fit
 from bayes_mlm.sums_file import is_sums
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from bayes_mlm.model_comparison import ModelComparison
@@ -128,7 +129,7 @@ def _record_text(analysis: Analysis) -> str:
         drawn = analysis.fits[0].settings
         again += ["--random-seed", str(drawn.random_seed)]
         again += ["--target-accept", f"{drawn.target_accept:g}"]
-    lines = [f"# {' '.join(again)}"]
+    lines = [f"# {visible(' '.join(again))}"]
     lines += [f"# {package} {number}" for package, number in versions.items()]
     record = analysis.record
     source = record.data_source

@@ -1,7 +1,6 @@
 """Run analyses from the command line: the only place that prints."""
 
 import re
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,11 +12,10 @@ from bayes_mlm.cli.check import check
 from bayes_mlm.cli.compare import compare
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.effects import effects
+from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.options import (
-    EXIT_INPUT,
-    EXIT_INTERRUPTED,
     EXIT_VERDICT,
     Chains,
     Data,
@@ -44,7 +42,7 @@ from bayes_mlm.cli.showing import print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
-from bayes_mlm.errors import BayesMLMError, EngineError, PriorError
+from bayes_mlm.errors import EngineError, PriorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -271,15 +269,8 @@ def version(
 
 def main() -> None:
     """Run the command line; a mistake in the input is one line and exit code 1."""
-    try:
+    with in_one_line():
         app()
-    except BayesMLMError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_INPUT)
-    except SystemExit as stop:
-        if stop.code == EXIT_INTERRUPTED:  # typer's own, which says nothing
-            print("interrupted; nothing is half-written", file=sys.stderr)
-        raise
 
 
 def _null_of(

@@ -24,8 +24,7 @@ from bayes_mlm.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
+    from bayes_mlm.console import Table
     from bayes_mlm.contextual import ContextualTable
     from bayes_mlm.design import Design
     from bayes_mlm.spec import Record
@@ -158,8 +157,8 @@ def _read_means(texts: "Sequence[str]") -> dict[str, str]:
 
 def _table(tables: "Sequence[ContextualTable]") -> "Table":
     from rich.box import SIMPLE_HEAD
-    from rich.table import Table
 
+    from bayes_mlm.console import Table
     from bayes_mlm.wording import probability
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)

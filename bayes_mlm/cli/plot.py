@@ -25,6 +25,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.errors import EngineError, RowsNeededError, SpecError, StorageError
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from bayes_mlm.analysis import Analysis
@@ -119,7 +120,7 @@ def plot(
     console.print(f"written to {file}", soft_wrap=True)
     bad = [one.record.name for one in found if not one.ok]
     if bad:
-        typer.echo(f"verdict NOT clean for: {', '.join(bad)}; see bayes-mlm fit", err=True)
+        typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
         raise typer.Exit(EXIT_VERDICT)
 
 

@@ -24,8 +24,7 @@ from bayes_mlm.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
+    from bayes_mlm.console import Table
     from bayes_mlm.design import Design
     from bayes_mlm.spec import Record
     from bayes_mlm.variance import VarianceTable
@@ -171,8 +170,8 @@ def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:
 def _parts(tables: "Sequence[VarianceTable]") -> "list[Table | str]":
     """Lay out each question: a row a measure, the engines side by side, and what it means."""
     from rich.box import SIMPLE_HEAD
-    from rich.table import Table
 
+    from bayes_mlm.console import Table
     from bayes_mlm.variance import QUESTIONS
 
     first = tables[0]
