@@ -1,11 +1,13 @@
 """Show text of a user's as it is, and what would act on the screen or hide there as an escape."""
 
-import unicodedata
+import re
 
-# Controls (C0, DEL, C1), formats (bidi overrides, zero-width), half characters, line separators.
-_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# Formats that letters of several scripts, and emoji, are written with.
-_JOINERS = "\u200c\u200d"
+# Controls (C0, DEL, C1), bidi marks and overrides, separators of lines, what has no width, halves
+# of surrogate pairs (bytes of a file's name that are no text), tags. Joiners of letters are let be.
+_ACTING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
 
 
 def visible(text: object, *, keep: str = "") -> str:
@@ -27,13 +29,6 @@ def visible(text: object, *, keep: str = "") -> str:
     >>> visible("North\x1b[2J\nSouth"), visible("école 1")
     ('North\\x1b[2J\\nSouth', 'école 1')
     """
-    shown = str(text)
-    if shown.isprintable():
-        return shown
-    keep += _JOINERS
-    return "".join(
-        one.encode("unicode_escape").decode()
-        if unicodedata.category(one) in _ACTING and one not in keep
-        else one
-        for one in shown
+    return _ACTING.sub(
+        lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], str(text)
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from bayes_mlm.errors import BayesMLMError
+from bayes_mlm.errors import BayesMLMError, FormulaError
 from bayes_mlm.visible import visible
 
 EXIT_INPUT, EXIT_SIGNAL = 1, 128
@@ -66,7 +66,9 @@ def what_failed(error: BaseException) -> str | None:
     >>> what_failed(KeyError("x"))
     """
     if isinstance(error, BayesMLMError):
-        return visible(error)
+        # The formula is shown with a mark below the place that is meant.
+        of_formula = isinstance(error, FormulaError) or isinstance(error.__cause__, FormulaError)
+        return visible(error, keep="\n" if of_formula else "")
     text = str(error)
     if isinstance(error, MemoryError) or any(one in text.lower() for one in _OUT_OF_MEMORY):
         return _MEMORY
