@@ -74,6 +74,8 @@ def atomic_folder(folder: Path, *, without: Sequence[str] = ()) -> Iterator[Path
             _swap(new, target, stage / "old", names, [one for one in without if one not in names])
         else:
             _place(new, target)
+    except StorageError as error:  # of one of its files: named as it would have been
+        raise StorageError(str(error).replace(f"{stage}{os.sep}new", str(folder))) from error
     except OSError as error:
         raise StorageError(f"cannot write to {str(folder)!r}: {said(error)}") from error
     finally:

@@ -59,7 +59,7 @@ def write_netcdf(path: Path, text: str, groups: Mapping[str, Group]) -> None:
         for name, group in groups.items():
             _write(file, name, group)
     with atomic_file(path) as partial:
-        partial.write_bytes(made.getbuffer())
+        partial.write_bytes(made.getvalue())
 
 
 def read_netcdf(path: Path) -> tuple[str, dict[str, Group]]:

@@ -19,7 +19,13 @@ _MEMORY = (
 # What libraries say, each with an exception of its own, when the system gives no memory.
 _OUT_OF_MEMORY = (
     *("out of memory", "cannot allocate", "unable to allocate", "failed to allocate"),
-    *("can't start new thread", "failed to map segment", "memory allocation", "bad_alloc"),
+    *(
+        "can't start new thread",
+        "launch worker thread",
+        "failed to map segment",
+        "memory allocation",
+        "bad_alloc",
+    ),
 )
 
 
