@@ -19,6 +19,7 @@ from bayes_mlm.data import (
     require_numeric,
 )
 from bayes_mlm.errors import DataError
+from bayes_mlm.visible import visible
 from bayes_mlm.wording import align, count, digits, scaled
 
 if TYPE_CHECKING:
@@ -382,6 +383,7 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
              y
     mean  12.5
     """
+    rows = [[visible(cell) for cell in row] for row in rows]
     columns = [_aligned(column) for column in zip(*rows, strict=True)]
     first, *rest = (max(map(len, column)) for column in columns)
     lines = []

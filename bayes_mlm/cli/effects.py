@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -91,16 +92,16 @@ def effects(
     """
     from bayes_mlm import console as show
     from bayes_mlm.analysis import check_engine
+    from bayes_mlm.atomic import atomic_folder
     from bayes_mlm.classical import fit_classical
     from bayes_mlm.effects.rows import population, read_again, rebuild
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.sampling import sample_table
     from bayes_mlm.sums_file import is_sums
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)
@@ -140,7 +141,7 @@ def effects(
         console.print(str(part), soft_wrap=True)
         console.print()
     if out is not None:
-        with staged_folder(out) as stage:
+        with atomic_folder(out) as stage:
             (stage / "effects.csv").write_text(_csv(found), encoding="utf-8")
             if zeros:
                 (stage / "crossing.csv").write_text(_csv(zeros), encoding="utf-8")

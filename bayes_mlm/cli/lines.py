@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -71,13 +72,13 @@ def lines(
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.level_two import own_weights
     from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.own_lines import group_lines, population_line
     from bayes_mlm.own_lines.along import along_of
     from bayes_mlm.sampling import sample_rows
 
     if out is not None:
-        check_folder(out)
+        names = ["population.csv"] if population else ["coefficients.csv", "lines.csv"]
+        check_folder(out, names, inputs=(model, data))
     grid = None if x is None else _read_numbers(x)
     if at and not population:
         raise EngineError("--at is of the line of the population; give --population too")
@@ -104,16 +105,17 @@ def lines(
         found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=source)
     console.print(str(found), soft_wrap=True)
     if out is not None:
-        _write(found, out, staged_folder)
+        _write(found, out)
         console.print(f"written to {out}")
     if not found.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _write(found: "GroupLines | PopulationLine", out: Path, staged_folder: Any) -> None:
+def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
+    from bayes_mlm.atomic import atomic_folder
     from bayes_mlm.own_lines.result import PopulationLine
 
-    with staged_folder(out) as stage:
+    with atomic_folder(out) as stage:
         if isinstance(found, PopulationLine):
             (stage / "population.csv").write_text(found.to_csv(), encoding="utf-8")
             return

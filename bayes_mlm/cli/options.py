@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bayes_mlm.fitted import Settings
     from bayes_mlm.spec import Record
 
-EXIT_INPUT, EXIT_USAGE, EXIT_VERDICT, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_VERDICT = 3
 # Fixed, so that two people who type the same command read the same numbers.
 DEFAULT_SEED = 1982
 

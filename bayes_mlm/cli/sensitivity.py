@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import EXIT_VERDICT, Data, Mass, Missing, Quiet, Seed, seed_of
 from bayes_mlm.probability import DEFAULT_PROB
 
@@ -41,11 +42,11 @@ def sensitivity(
     import msgspec
 
     from bayes_mlm import console as show
-    from bayes_mlm.outputs import check_folder, write_sensitivity
+    from bayes_mlm.outputs import SENSITIVITY_FILES, write_sensitivity
     from bayes_mlm.sensitivity import choose_records, prior_sensitivity
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, SENSITIVITY_FILES, inputs=(data, *(model or [])))
     records = []
     for record in choose_records(model or None, data, missing):
         settings = msgspec.structs.replace(

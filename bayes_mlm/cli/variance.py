@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -66,10 +67,10 @@ def variance(
     Posterior with intervals, and REML (or OLS) beside it. What a model has none of says why.
     """
     from bayes_mlm import console as show
+    from bayes_mlm.atomic import atomic_folder
     from bayes_mlm.classical import fit_classical
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.variance import (
         variance_by_level,
         variance_by_level_classical,
@@ -79,7 +80,7 @@ def variance(
     from bayes_mlm.variance.table import check_null
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(mass)
     record = as_record(model, data, missing=missing)
     points = _read_points(at or [])
@@ -112,7 +113,7 @@ def variance(
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
         rows = [row for table in tables for row in table.rows]
-        with staged_folder(out) as stage:
+        with atomic_folder(out) as stage:
             (stage / "variance.csv").write_text(variance_csv(rows), encoding="utf-8")
         console.print(f"written to {out}")
     if not all(table.verdict.ok for table in tables):
