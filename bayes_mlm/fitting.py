@@ -29,7 +29,7 @@ from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reduced import reduce
 from bayes_mlm.residual import Residual, as_residual
 from bayes_mlm.residual.asked import PLAIN
-from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, load_record
+from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, is_formula, load_record
 from bayes_mlm.sufficient import Sufficient, from_design
 from bayes_mlm.sums_file import is_sums, model_of_sums
 from bayes_mlm.verdict import Finding, Verdict
@@ -287,7 +287,7 @@ def as_record(
             )
         data, (model, own) = model, model_of_sums(str(model))
         group = own if parse_formula(model).group is None else None
-    if isinstance(model, str) and "~" in model:
+    if isinstance(model, str) and is_formula(model):
         if data is None:
             raise DataError(
                 "a formula needs data: give a data frame, a file (--data my.csv) or an embedded "

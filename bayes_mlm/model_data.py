@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bayes_mlm.data import Table, as_table, read_table
-from bayes_mlm.data.reading import PARQUET, at_home
+from bayes_mlm.data.reading import PARQUET
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design, check_estimable
 from bayes_mlm.errors import DataError
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.kinds import for_kind
+from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, why_not_file
 from bayes_mlm.scan import (
     Scan,
     as_scan,
@@ -23,7 +24,7 @@ from bayes_mlm.scan import (
     open_data,
     sum_rows,
 )
-from bayes_mlm.scan.finding import suffix_of
+from bayes_mlm.scan.finding import is_pattern, suffix_of
 from bayes_mlm.spec import IN_MEMORY, Record
 from bayes_mlm.sums_file import is_sums, load_sums
 
@@ -177,12 +178,18 @@ def _rows_in(files: Sequence[Path]) -> int:
 def _kept(source: Any, columns: Sequence[str]) -> Any:
     """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
     if isinstance(source, (str, Path)) and str(source) not in DATASETS:
-        if str(source) == IN_MEMORY or Path(source).is_file():
+        if str(source) == IN_MEMORY or _is_one_file(source):
             return read_data(source)
         return collect_rows(open_data(source), columns)
     if isinstance(source, (str, Path)):
         return read_data(source)
     return collect_rows(as_scan(source), columns) if is_scannable(source) else source
+
+
+def _is_one_file(source: str | Path) -> bool:
+    """Tell whether a source is one file, or is to be one; else it is a directory or a pattern."""
+    reason = why_not_file(at_home(source))
+    return reason != DIRECTORY and (reason != ABSENT or not is_pattern(str(source)))
 
 
 def rows_or_source(source: Any) -> Any:
@@ -217,10 +224,10 @@ def read_data(source: Any) -> Table:
     if isinstance(source, (str, Path)):
         if str(source) == IN_MEMORY:
             raise DataError("this model was made with a data frame in memory; give the data again")
-        if at_home(source).is_dir() or any(mark in str(source) for mark in "*?["):
-            scan = open_data(source)
-            return collect_rows(scan, tuple(scan.kinds))
-        return read_table(source)
+        if _is_one_file(source):
+            return read_table(source)
+        scan = open_data(source)
+        return collect_rows(scan, tuple(scan.kinds))
     if isinstance(source, Scan):
         return collect_rows(source, tuple(source.kinds))
     return as_table(source)

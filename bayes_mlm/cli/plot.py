@@ -147,7 +147,7 @@ def _records(
     import msgspec
 
     from bayes_mlm.fitting import as_record
-    from bayes_mlm.spec import WORKED_STUDY, baseline, records
+    from bayes_mlm.spec import WORKED_STUDY, baseline, is_formula, records
 
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
@@ -158,7 +158,7 @@ def _records(
         ladder = [as_record(one, data, missing=missing) for one in asked]
         if len(ladder) > 1:  # formulas are named after themselves, to tell them apart
             ladder = [
-                msgspec.structs.replace(record, name=record.formula) if "~" in one else record
+                msgspec.structs.replace(record, name=record.formula) if is_formula(one) else record
                 for one, record in zip(asked, ladder, strict=True)
             ]
         ladder = ladder or list(records(WORKED_STUDY))

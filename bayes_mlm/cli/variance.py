@@ -125,11 +125,12 @@ def _null_of(
 
     from bayes_mlm.fitting import as_record
     from bayes_mlm.model_data import design_of
+    from bayes_mlm.spec import is_formula
     from bayes_mlm.variance.parameters import is_null, null_design
 
     if asked is not None:
         given = None if asked.endswith(".toml") else data
-        source = str(record.data_source) if given is None and "~" in asked else given
+        source = str(record.data_source) if given is None and is_formula(asked) else given
         other = as_record(asked, source, missing=record.missing)
         return other, design_of(other, given)
     if is_null(design) or design.group is None or design.kind == "between":

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from bayes_mlm.data.columns import Column, from_arrow
 from bayes_mlm.data.table import Table, checked_names
 from bayes_mlm.errors import DataError
+from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, explain_file, printable, why_not_file
 
 MISSING_TEXTS = (
     *("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "NAN", "-nan", "null", "NULL", "Null"),
@@ -78,6 +79,7 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
     if isinstance(columns, str):
         columns = (columns,)
     require_file(path, str(source))
+    path = path.absolute()  # Arrow takes s3:x.parquet for an address
     name = path.name.lower()
     try:
         for suffix, delimiter in DELIMITERS.items():
@@ -87,12 +89,12 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
             return _read_parquet(path, columns)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path.name} is not an intact gzip file ({error}); copy it again"
+            f"{printable(path.name)} is not an intact gzip file ({error}); copy it again"
         ) from error
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{printable(path.name)} cannot be read: {error.strerror or error}") from error
     raise DataError(
-        f"{path.name} is of an unknown kind; files that can be read end in "
+        f"{printable(path.name)} is of an unknown kind; files that can be read end in "
         f"{', '.join([*DELIMITERS, *PARQUET])}. Save it as one of these, or read it with pandas "
         "or polars and give the frame to bayes_mlm.as_table"
     )
@@ -153,31 +155,26 @@ def _any_match(values: Any, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
 
 
-def at_home(source: str | Path) -> Path:
-    """Give a path with ~ for the home folder, or as it is where there is no such user."""
-    try:
-        return Path(source).expanduser()
-    except RuntimeError:
-        return Path(source)
-
-
 def require_file(path: Path, given: str) -> None:
     """Refuse a path that is no file, and offer the nearest names."""
-    if path.is_dir():
-        raise DataError(
-            f"{given} is a directory; give one file ({', '.join(DELIMITERS)}, .parquet)"
-        )
-    if path.exists():
+    reason, shown = explain_file(path), printable(given)
+    if not reason:
         return
+    if why_not_file(path) == DIRECTORY:
+        raise DataError(
+            f"{shown} is a directory; give one file ({', '.join(DELIMITERS)}, .parquet)"
+        )
+    if why_not_file(path) != ABSENT:
+        raise DataError(f"{shown} {reason}")
     if "://" in given:
-        raise DataError(f"{given} is an address, not a file; download it and give the file's path")
+        raise DataError(f"{shown} is an address, not a file; download it and give the file's path")
     folder = path.parent
     if not folder.is_dir():
-        raise DataError(f"{given} does not exist: there is no directory {folder}")
+        raise DataError(f"{shown} does not exist: there is no directory {printable(folder)}")
     files = [entry.name for entry in folder.iterdir() if entry.is_file()]
     near = get_close_matches(path.name, files, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the name"
-    raise DataError(f"{given} does not exist; {hint}")
+    raise DataError(f"{shown} does not exist; {hint}")
 
 
 def _open_text(path: Path) -> TextIO:
@@ -193,14 +190,14 @@ def _read_header(path: Path, delimiter: str) -> _Header:
         try:
             first = next((row for row in reader if row), None)
             if first is None:
-                raise DataError(f"{path.name} is empty; its first line must name the columns")
+                raise DataError(f"{printable(path.name)} is empty; its first line must name the columns")
             lines = reader.line_num
             has_rows = any(row for row in reader)
         except UnicodeDecodeError as error:
             raise DataError(_not_utf8(path)) from error
         except csv.Error as error:
             raise DataError(
-                f"the header of {path.name} cannot be read ({error}); look for an unclosed quote"
+                f"the header of {printable(path.name)} cannot be read ({error}); look for an unclosed quote"
             ) from error
     return _Header(names=[name.strip() for name in first], lines=lines, has_rows=has_rows)
 
@@ -217,21 +214,21 @@ def read_names(path: Path, delimiter: str) -> list[str]:
         header = _read_header(path, delimiter)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path.name} is not an intact gzip file ({error}); copy it again"
+            f"{printable(path.name)} is not an intact gzip file ({error}); copy it again"
         ) from error
     _check_delimiter(path, header, delimiter)
-    return list(checked_names(header.names, path.name, None))
+    return list(checked_names(header.names, printable(path.name), None))
 
 
 def _not_utf8(path: Path) -> str:
-    return f"{path.name} is not UTF-8 text; save it again as CSV with encoding UTF-8"
+    return f"{printable(path.name)} is not UTF-8 text; save it again as CSV with encoding UTF-8"
 
 
 def _check_delimiter(path: Path, header: _Header, delimiter: str) -> None:
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in header.names[0]), None)
     if len(header.names) == 1 and other is not None:
         raise DataError(
-            f"{path.name} has one column, named {header.names[0]!r}: it seems to be separated by "
+            f"{printable(path.name)} has one column, named {header.names[0]!r}: it seems to be separated by "
             f"{other!r} where {delimiter!r} is expected; save it with {delimiter!r}"
         )
 
@@ -239,14 +236,14 @@ def _check_delimiter(path: Path, header: _Header, delimiter: str) -> None:
 def _read_csv(path: Path, delimiter: str, columns: Sequence[str] | None) -> Table:
     header = _read_header(path, delimiter)
     _check_delimiter(path, header, delimiter)
-    wanted = checked_names(header.names, path.name, columns)
+    wanted = checked_names(header.names, printable(path.name), columns)
     if not header.has_rows:
-        raise DataError(f"{path.name} has a header ({', '.join(header.names)}) but no rows")
+        raise DataError(f"{printable(path.name)} has a header ({', '.join(header.names)}) but no rows")
     table = _read_texts(path, delimiter, header, wanted)
     arrays, n = {name: parse_column(table.column(name)) for name in wanted}, table.num_rows
     del table
     pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
-    return Table(columns=arrays, n=n, source=path.name)
+    return Table(columns=arrays, n=n, source=printable(path.name))
 
 
 def _read_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str, ...]) -> Any:
@@ -284,17 +281,17 @@ def _read_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str, 
             read(keep_first)
         except pa.ArrowInvalid as second:
             raise DataError(_explain_row(path, header, bad, second)) from second
-        raise DataError(f"{path.name} cannot be read as CSV: {error}") from error
+        raise DataError(f"{printable(path.name)} cannot be read as CSV: {error}") from error
 
 
 def _explain_row(path: Path, header: _Header, bad: list[Any], error: Exception) -> str:
     if not bad:
-        return f"{path.name} cannot be read as CSV ({error}); look for an unclosed quote"
+        return f"{printable(path.name)} cannot be read as CSV ({error}); look for an unclosed quote"
     row = bad[0]
     text = row.text if len(row.text) <= 60 else row.text[:60] + "…"
     found = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
     return (
-        f"row {row.number - header.lines} of {path.name} (not counting the header) has {found} "
+        f"row {row.number - header.lines} of {printable(path.name)} (not counting the header) has {found} "
         f"where the header has {row.expected_columns} columns: {text!r}; correct that row, or "
         "look for an unclosed quote"
     )
@@ -302,15 +299,15 @@ def _explain_row(path: Path, header: _Header, bad: list[Any], error: Exception) 
 
 def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
     if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty (0 bytes)")
+        raise DataError(f"{printable(path.name)} is empty (0 bytes)")
     try:
         # ParquetFile rather than read_table, which makes columns of folder names such as year=1982.
         with pq.ParquetFile(path) as file:
-            wanted = checked_names(file.schema_arrow.names, path.name, columns)
+            wanted = checked_names(file.schema_arrow.names, printable(path.name), columns)
             table = file.read(columns=list(wanted))
     except pa.ArrowException as error:
-        raise DataError(f"{path.name} is not an intact Parquet file ({error})") from error
+        raise DataError(f"{printable(path.name)} is not an intact Parquet file ({error})") from error
     if table.num_rows == 0:
-        raise DataError(f"{path.name} has columns ({', '.join(wanted)}) but no rows")
+        raise DataError(f"{printable(path.name)} has columns ({', '.join(wanted)}) but no rows")
     arrays = {name: from_arrow(table.column(name)) for name in wanted}
-    return Table(columns=arrays, n=table.num_rows, source=path.name)
+    return Table(columns=arrays, n=table.num_rows, source=printable(path.name))

@@ -4,7 +4,6 @@ import functools
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -226,7 +225,7 @@ def _where(scan: Scan, condition: nw.Expr) -> str:
     if not counts:
         return ""
     more = f" and {len(counts) - 1} files more" if len(counts) > 1 else ""
-    return f" ({Path(counts[0][1]).name}{more})"
+    return f" ({scan.files[counts[0][1]]}{more})"
 
 
 def refuse_constant(

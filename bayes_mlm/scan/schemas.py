@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_mlm.errors import DataError
+from bayes_mlm.paths import printable
 
 
 def check_schemas(files: Sequence[Path]) -> bool:
@@ -21,21 +22,22 @@ def check_schemas(files: Sequence[Path]) -> bool:
             size = file.stat().st_size
             reason = str(error).strip().splitlines()[0][:200]
             damage = "is empty (0 bytes)" if size == 0 else f"is no intact Parquet file ({reason})"
-            raise DataError(f"{file.name} {damage}; copy it again") from error
+            raise DataError(f"{printable(file.name)} {damage}; copy it again") from error
+        here = printable(file.name)
         own = {name: schema.field(name).type for name in schema.names}
         if not first:
-            first, first_name = own, file.name
+            first, first_name = own, here
             continue
         for name in dict.fromkeys([*first, *own]):
             if name not in own or name not in first:
-                has, lacks = (first_name, file.name) if name in first else (file.name, first_name)
+                has, lacks = (first_name, here) if name in first else (here, first_name)
                 raise DataError(
                     f"{lacks} has no column {name!r}, and {has} has; files that are scanned "
                     "together must have the same columns"
                 )
             if _family(own[name]) != _family(first[name]):
                 raise DataError(
-                    f"column {name!r} is {own[name]} in {file.name} and {first[name]} in "
+                    f"column {name!r} is {own[name]} in {here} and {first[name]} in "
                     f"{first_name}; convert it to one type in all files"
                 )
             differ = differ or own[name] != first[name]

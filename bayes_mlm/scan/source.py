@@ -40,8 +40,9 @@ class Scan:
         Of each column; what is neither number nor truth value counts as text.
     floats : frozenset of str
         Columns that may hold NaN, which counts as missing.
-    files : tuple of str
-        Names of the files that are scanned together; empty for a frame.
+    files : mapping of str to str
+        Of files that are scanned together: what the engine calls each, and its name for messages;
+        empty for a frame.
     explain : callable
         Says more of an engine's error, if it can.
     prepare : callable
@@ -61,7 +62,7 @@ class Scan:
     kinds: Mapping[str, ColumnKind]
     floats: frozenset[str]
     prepare: Callable[["Scan", Sequence[str]], "Scan"]
-    files: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     explain: Callable[[Exception], str | None] = field(default=lambda _: None)
     progress: Callable[[], float] | None = None
     tell: Callable[[float], None] | None = None
@@ -95,7 +96,7 @@ def as_scan(
     data: Any,
     *,
     source: str | None = None,
-    files: tuple[str, ...] = (),
+    files: Mapping[str, str] | None = None,
     explain: Callable[[Exception], str | None] = lambda _: None,
 ) -> Scan:
     """Make a scan of a frame of any kind that narwhals supports.
@@ -157,7 +158,7 @@ def as_scan(
         engine=scan.engine,
         kinds={name: _kind(dtype) for name, dtype in schema.items() if name != FILE or not files},
         floats=frozenset(name for name, dtype in schema.items() if dtype.is_float()),
-        files=files,
+        files=files or {},
         explain=explain,
         prepare=_read_as_rows(data) if in_memory else _as_it_is,
     )

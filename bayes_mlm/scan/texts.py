@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -90,7 +89,7 @@ def _refuse_mixed(scan: Scan, texts: Any, name: str, alias: str) -> None:
         odd = texts.filter(f"not regexp_full_match({alias}, '{NUMBER}')")
         example = odd.project(alias + file).limit(1).fetchall()[0]
         many = odd.aggregate("count(*)").fetchall()[0][0]
-    where = f" in {Path(example[1]).name}" if scan.files else ""
+    where = f" in {scan.files[example[1]]}" if scan.files else ""
     plural = "value is" if many == 1 else "values are"
     raise DataError(
         f"column {name!r} of {scan.source} is mostly numbers, but {many:,} {plural} not, such as "

@@ -24,7 +24,7 @@ from bayes_mlm.model_data import design_of, rows_or_source
 from bayes_mlm.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.sensitivity.grid import choose_priors
 from bayes_mlm.sensitivity.rows import Sensitivity, conclude
-from bayes_mlm.spec import WORKED_STUDY, Record, records
+from bayes_mlm.spec import WORKED_STUDY, Record, is_formula, records
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.summary import DEFAULT_MASS, check_mass
 
@@ -187,7 +187,7 @@ def choose_records(models: Any, data: Any, missing: Literal["error", "drop"]) ->
     found: list[Record] = []
     for model in given:
         record = as_record(model, data, missing=missing)
-        if len(given) > 1 and isinstance(model, str) and "~" in model:
+        if len(given) > 1 and isinstance(model, str) and is_formula(model):
             record = msgspec.structs.replace(record, name=record.formula)
         if not has_sigma_u(record):
             names = ", ".join(one.name for one in records() if has_sigma_u(one))
