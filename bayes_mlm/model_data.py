@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bayes_mlm.data import Table, as_table, read_table
+from bayes_mlm.data import Table, as_table, read_table, strip_labels
 from bayes_mlm.data.reading import PARQUET
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design, check_estimable
@@ -84,6 +84,7 @@ def design_of(
             group=record.group_column,
             missing=record.missing,
             group_level=record.group_level,
+            strip=record.strip,
         )
         return for_kind(design, record.kind)
     design = build_design(
@@ -93,6 +94,7 @@ def design_of(
         missing=record.missing,
         group_level=record.group_level,
         residual=record.residual,
+        strip=record.strip,
     )
     return for_kind(design, record.kind)
 
@@ -109,6 +111,11 @@ def _saved(record: Record, source: str | Path) -> Design:
     if not record.residual.is_plain:
         raise DataError(
             f"residuals that are {record.residual} need the rows, and {source} holds sums of them"
+        )
+    if record.strip and not design.encoding.strip:
+        raise DataError(
+            f"{source} holds sums by labels as they were written, spaces and all; sum the rows "
+            "anew with strip=True (--strip)"
         )
     check_estimable(design)
     return design
@@ -201,11 +208,17 @@ def rows_or_source(source: Any) -> Any:
 
 def table_of(record: Record, data: Any = None) -> Table:
     """Give the table a record is fitted to: the one given, else the one it names."""
-    return read_data(record.data_source if data is None else data)
+    return read_data(record.data_source if data is None else data, strip=record.strip)
 
 
-def read_data(source: Any) -> Table:
+def read_data(source: Any, *, strip: bool = False) -> Table:
     """Read a data frame, files, or an embedded data set by name, rows and all.
+
+    Parameters
+    ----------
+    source : data frame, Scan, str or Path
+    strip : bool
+        Whether to take the spaces off the ends of labels.
 
     Raises
     ------
@@ -217,6 +230,11 @@ def read_data(source: Any) -> Table:
     >>> read_data("sleepstudy").n
     180
     """
+    table = _read(source)
+    return strip_labels(table) if strip else table
+
+
+def _read(source: Any) -> Table:
     if isinstance(source, str) and source in DATASETS:
         return load_dataset(source)
     if is_sums(source):

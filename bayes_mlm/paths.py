@@ -1,7 +1,7 @@
 """Resolve the paths that users give: literal names first, and only files that can be read.
 
-Every reader (tables, records, saved sums, saved fits) takes a path from here, so that a name means
-the same to each, and a device or a pipe, which may never end, is refused by all before it is opened.
+Every reader (tables, records, saved sums, saved fits) asks here, so that a name means the same to
+each, and a device or a pipe, which may never end, is refused by all before it is opened.
 """
 
 import stat
@@ -66,6 +66,11 @@ def explain_file(path: Path) -> str:
     if reason == DIRECTORY:
         return f"{reason}; give the path of one file"
     return f"{reason}; check the name" if reason == ABSENT else reason
+
+
+def shown(path: Path) -> str:
+    """Return the name of a file, without its folder, on one line."""
+    return printable(path.name)
 
 
 def printable(text: object) -> str:

@@ -83,6 +83,8 @@ class Record(
         Columns declared to be constant within groups; checked against the data.
     missing : {"error", "drop"}
         What to do with rows that miss a value.
+    strip : bool
+        Whether to take the spaces off the ends of labels.
     equation : str, optional
         The model in mathematical notation, for people.
     null : str, optional
@@ -115,6 +117,7 @@ class Record(
     group: str | None = None
     group_level: tuple[str, ...] = ()
     missing: Literal["error", "drop"] = "error"
+    strip: bool = False
     null: str | None = None
     study: str | None = None
     order: int = 1000

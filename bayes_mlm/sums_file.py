@@ -139,8 +139,8 @@ def is_sums(source: object) -> bool:
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
 
 
-def model_of_sums(path: str | Path) -> tuple[str, str | None]:
-    """Read which formula, and which group beside it, a file of saved sums is of.
+def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
+    """Read of saved sums the formula, the group, and whether spaces were taken off the labels.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def model_of_sums(path: str | Path) -> tuple[str, str | None]:
         As `load_sums`.
     """
     document = _read_document(at_home(path).absolute())
-    return str(document["formula"]), document["group"]
+    return str(document["formula"]), document["group"], bool(document["encoding"].get("strip"))
 
 
 def _read_document(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bayes_mlm.data.reading import PARQUET, read_names
 from bayes_mlm.errors import DataError
-from bayes_mlm.paths import printable
+from bayes_mlm.paths import printable, shown
 from bayes_mlm.scan.finding import find_files, is_pattern, suffix_of
 from bayes_mlm.scan.schemas import check_schemas, damaged_file
 from bayes_mlm.scan.source import FILE, Scan, as_scan
@@ -100,7 +100,7 @@ class _Opened:
 def _named(files: Sequence[Path], source: str) -> str:
     """Name the data without the folders they lie in, which are nobody's business."""
     if len(files) == 1:
-        return printable(files[0].name)
+        return shown(files[0])
     return f"{printable(Path(source).name) or 'files'} ({len(files)} files)"
 
 
@@ -163,7 +163,7 @@ def _explainer(limit: str, paths: Mapping[str, Path]) -> Any:
         named = printable(named or damaged_file(files))
         line = re.search(r"CSV Error on Line: (\d+)", text)
         if line is not None:
-            where = f"line {line[1]} of {named or printable(files[0].name)}"
+            where = f"line {line[1]} of {named or shown(files[0])}"
             return f"{where} cannot be read as CSV ({_first_line(text)}); correct that line"
         return f"{named} cannot be read: {_first_line(text)}; copy it again" if named else None
 
@@ -185,7 +185,7 @@ def _open_parquet(opened: _Opened) -> Scan:
 
 
 def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
-    names = {path: printable(file.name) for path, file in opened.paths.items()}
+    names = {path: shown(file) for path, file in opened.paths.items()}
     scan = as_scan(
         relation,
         source=opened.named,
@@ -222,11 +222,11 @@ def _refuse_alike(names: Sequence[str], file: Path) -> None:
         other = seen.setdefault(name.casefold(), name)
         if other != name:
             raise DataError(
-                f"{printable(file.name)} has columns {other!r} and {name!r}, which differ in case alone, and "
+                f"{shown(file)} has columns {other!r} and {name!r}, which differ in case alone, and "
                 "DuckDB does not tell them apart; rename one"
             )
         if not name:
-            raise DataError(f"{printable(file.name)} has a column without a name; name it in its first line")
+            raise DataError(f"{shown(file)} has a column without a name; name it in its first line")
 
 
 def _delimiter(file: Path) -> str:
@@ -244,8 +244,8 @@ def _common_names(files: Sequence[Path], delimiter: str) -> list[str]:
             )
             what = f"column {odd!r}" if odd else "the order of the columns"
             raise DataError(
-                f"the columns of {printable(file.name)} differ from those of {printable(files[0].name)} ({what}); files "
-                "that are scanned together must have the same columns, in one order"
+                f"the columns of {shown(file)} differ from those of {shown(files[0])} ({what}); "
+                "files that are scanned together must have the same columns, in one order"
             )
     return names
 

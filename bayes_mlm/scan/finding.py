@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bayes_mlm.data.reading import DELIMITERS, PARQUET, require_file
 from bayes_mlm.errors import DataError
-from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, printable, why_not_file
+from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, printable, shown, why_not_file
 
 CSV = tuple(DELIMITERS)
 _MARKS = "*?["
@@ -22,33 +22,33 @@ def find_files(source: str) -> list[Path]:
     DataError
         If there are none, one cannot be read, or they are of two kinds.
     """
-    path, shown = at_home(source), printable(source)
+    path, named = at_home(source), printable(source)
     kinds = ", ".join([*CSV, *PARQUET])
     reason = why_not_file(path)
     try:
         if reason == DIRECTORY:
             found = _once(sorted(_inside(path, set())))
             if not found:
-                raise DataError(f"the directory {shown} holds no data files ({kinds})")
+                raise DataError(f"the directory {named} holds no data files ({kinds})")
         elif reason == ABSENT and is_pattern(source):
             found = _once(sorted(_matching(path)))
             if not found:
-                raise DataError(f"no data file matches {shown} ({kinds})")
+                raise DataError(f"no data file matches {named} ({kinds})")
         else:
             require_file(path, source)
             found = [path]
             if not suffix_of(path):
                 raise DataError(
-                    f"{printable(path.name)} is of an unknown kind; files that can be read: {kinds}"
+                    f"{shown(path)} is of an unknown kind; files that can be read: {kinds}"
                 )
     except OSError as error:
-        raise DataError(f"{shown} cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{named} cannot be read: {error.strerror or error}") from error
     parquet = [file for file in found if suffix_of(file) in PARQUET]
     if parquet and len(parquet) < len(found):
         other = next(file for file in found if file not in parquet)
         raise DataError(
-            f"{shown} holds both Parquet ({printable(parquet[0].name)}) and text files "
-            f"({printable(other.name)}); give a glob that picks one kind, such as '*.parquet'"
+            f"{named} holds both Parquet ({shown(parquet[0])}) and text files "
+            f"({shown(other)}); give a glob that picks one kind, such as '*.parquet'"
         )
     return [file.absolute() for file in found]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_mlm.errors import DataError
-from bayes_mlm.paths import printable
+from bayes_mlm.paths import shown
 
 
 def check_schemas(files: Sequence[Path]) -> bool:
@@ -22,8 +22,8 @@ def check_schemas(files: Sequence[Path]) -> bool:
             size = file.stat().st_size
             reason = str(error).strip().splitlines()[0][:200]
             damage = "is empty (0 bytes)" if size == 0 else f"is no intact Parquet file ({reason})"
-            raise DataError(f"{printable(file.name)} {damage}; copy it again") from error
-        here = printable(file.name)
+            raise DataError(f"{shown(file)} {damage}; copy it again") from error
+        here = shown(file)
         own = {name: schema.field(name).type for name in schema.names}
         if not first:
             first, first_name = own, here

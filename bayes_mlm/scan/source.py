@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bayes_mlm.data import Column
 from bayes_mlm.data.columns import from_arrow
 from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
+from bayes_mlm.data.texts import BLANKS
 from bayes_mlm.errors import DataError
 
 type ColumnKind = Literal["number", "truth", "text"]
@@ -54,6 +55,8 @@ class Scan:
         Told of that a few times a second.
     aliases : mapping of str to str
         What the frame calls the columns, once it was narrowed to those that are needed.
+    strip : bool
+        Whether to take the spaces off the ends of labels.
     """
 
     frame: Frame
@@ -67,6 +70,7 @@ class Scan:
     progress: Callable[[], float] | None = None
     tell: Callable[[float], None] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    strip: bool = False
 
     def col(self, name: str) -> nw.Expr:
         """Give a column of the table by its own name, whatever the frame calls it."""
@@ -174,7 +178,7 @@ def _read_as_rows(data: Any) -> Callable[[Scan, Sequence[str]], Scan]:
     def read(scan: Scan, names: Sequence[str]) -> Scan:
         frame = as_table(data, columns=names).columns_frame()
         found = as_scan(frame, source=scan.source)
-        return replace(found, prepare=_as_it_is, tell=scan.tell)
+        return replace(found, prepare=_as_it_is, tell=scan.tell, strip=scan.strip)
 
     return read
 
@@ -187,13 +191,24 @@ def narrowed(scan: Scan, names: Sequence[str]) -> Scan:
     aliases = {name: f"column{k}_" for k, name in enumerate(names)}
     file = [FILE] if scan.files else []
     columns = {}
+    labels = _labels(scan) if scan.strip else frozenset[str]()
     for name, alias in aliases.items():
         column = nw.col(name)
+        if name in labels:
+            column = column.cast(nw.String).str.strip_chars(BLANKS)
         # -0.0 is another key than 0.0 to some engines.
         columns[alias] = column + 0.0 if name in scan.floats else column
     with engine_errors(scan):
         frame = scan.frame.select(*file, **columns)
     return replace(scan, frame=frame, aliases=aliases, prepare=_as_it_is)
+
+
+def _labels(scan: Scan) -> frozenset[str]:
+    """Name the columns of text, which alone may have spaces."""
+    with engine_errors(scan):
+        schema = scan.frame.collect_schema()
+    texts = (nw.String, nw.Categorical, nw.Enum)
+    return frozenset(name for name, dtype in schema.items() if dtype in texts)
 
 
 def _kind(dtype: nw.dtypes.DType) -> ColumnKind:

@@ -6,7 +6,7 @@ from typing import Any
 
 import narwhals as nw
 
-from bayes_mlm.data.reading import MISSING_TEXTS
+from bayes_mlm.data.texts import MISSING_TEXTS
 from bayes_mlm.errors import DataError
 from bayes_mlm.scan.source import FILE, Scan, as_scan, engine_errors
 
