@@ -26,6 +26,7 @@ from bayes_mlm.data import (
     require_finite,
     strip_labels,
 )
+from bayes_mlm.data.footers import check_footer
 from bayes_mlm.data.missing import is_missing, note_on_lost_groups
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
 from bayes_mlm.errors import DesignError
@@ -265,8 +266,11 @@ def build_design(
         dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level, *asked.columns])
     )
     require_columns(table, names)
+    if missing == "error":
+        check_footer(table)
     given, kept = table, handle_missing(table, names, missing=missing)
     table = kept.table
+    check_footer(table)
     require_finite(table, [name for name in names if name != group])
     notes = check_outcome(table, parsed.outcome.columns[0])
     labels: NDArray[Any] = np.zeros(1, dtype=np.int64)

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def strip_labels(table: Table) -> Table:
             levels, codes = levels_of(values)
             stripped = np.array([*(text.strip(BLANKS) for text in levels), None], dtype=object)
             columns[name] = stripped[codes]  # a missing value has code -1: the last
-    return Table(columns=columns, n=table.n, source=table.source)
+    return replace(table, columns=columns)
 
 
 def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:

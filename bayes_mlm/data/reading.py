@@ -17,11 +17,10 @@ import pyarrow.parquet as pq
 
 from bayes_mlm.data.columns import Column, from_arrow
 from bayes_mlm.data.table import Table, checked_names
-from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
+from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
 from bayes_mlm.errors import DataError
 from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, explain_file, printable, shown, why_not_file
 
-_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
 PARQUET = (".parquet", ".pq")
 
@@ -118,7 +117,7 @@ def parse_column(values: Any) -> Column:
     ['1', '2.5', 'many']
     """
     trimmed = pc.utf8_trim(values, characters=BLANKS)
-    gone = pc.is_in(trimmed, value_set=_texts(MISSING_TEXTS))
+    gone = pc.is_in(trimmed, value_set=as_texts(MISSING_TEXTS))
     labels, values = (pc.if_else(gone, pa.nulls(1, pa.string())[0], x) for x in (values, trimmed))
     if values.null_count == len(values):
         return np.full(len(values), np.nan)
@@ -134,14 +133,14 @@ def parse_column(values: Any) -> Column:
         if pa.types.is_floating(kind) and _any_match(values, r"^[+-]?[0-9]{19,}$"):
             return from_arrow(numbers if _any_match(values, r"[^0-9+-]") else labels)
         return from_arrow(numbers)
-    known = pc.is_in(values, value_set=_texts(_TRUE + _FALSE))
+    known = pc.is_in(values, value_set=as_texts(TRUE_TEXTS + FALSE_TEXTS))
     if pc.all(pc.or_(known, pc.is_null(values))).as_py():
-        truth = pc.is_in(values, value_set=_texts(_TRUE))
+        truth = pc.is_in(values, value_set=as_texts(TRUE_TEXTS))
         return from_arrow(pc.if_else(pc.is_null(values), pa.nulls(1, pa.bool_())[0], truth))
     return from_arrow(labels)
 
 
-def _texts(texts: Sequence[str]) -> Any:
+def as_texts(texts: Sequence[str]) -> Any:
     """Make an Arrow array of a few texts (pyarrow.array would import pandas: it costs seconds)."""
     data = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
@@ -196,7 +195,18 @@ def _read_header(path: Path, delimiter: str) -> _Header:
             raise DataError(
                 f"the header of {shown(path)} cannot be read ({error}); look for an unclosed quote"
             ) from error
-    return _Header(names=[name.strip() for name in first], lines=lines, has_rows=has_rows)
+    return _Header(names=_named(first), lines=lines, has_rows=has_rows)
+
+
+def _named(header: Sequence[str]) -> list[str]:
+    """Give every column a name; R and pandas write none for row names, others for empty columns."""
+    names = [name.strip(BLANKS) for name in header]
+    for k, name in enumerate(names):
+        own = name or f"unnamed_{k + 1}"
+        while not name and own in names:
+            own += "_"
+        names[k] = own
+    return names
 
 
 def read_names(path: Path, delimiter: str) -> list[str]:
@@ -236,14 +246,14 @@ def _read_csv(path: Path, delimiter: str, columns: Sequence[str] | None) -> Tabl
     wanted = checked_names(header.names, shown(path), columns)
     if not header.has_rows:
         raise DataError(f"{shown(path)} has a header ({', '.join(header.names)}) but no rows")
-    table = _read_texts(path, delimiter, header, wanted)
+    table = _readas_texts(path, delimiter, header, wanted)
     arrays, n = {name: parse_column(table.column(name)) for name in wanted}, table.num_rows
     del table
     pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
-    return Table(columns=arrays, n=n, source=shown(path))
+    return Table(columns=arrays, n=n, source=shown(path), from_text=True)
 
 
-def _read_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str, ...]) -> Any:
+def _readas_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str, ...]) -> Any:
     def read(handler: Any = None) -> Any:
         # Every column comes as text: Arrow would fix a type from the first block of the file, and
         # fail, or lose leading zeros, on what comes later.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_LEVELS = 200
 # Text that is mostly numbers is a spoiled numeric column sooner than it has 200 levels.
-_MAX_NUMERIC_LEVELS = 20
+MAX_NUMERIC_LEVELS = 20
 _LISTED = 12
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]|$)")
 
@@ -66,7 +66,7 @@ def learn_levels(factor: Factor, table: "Table") -> Levels:
         )
     many = len(levels) > MAX_LEVELS or (
         is_text(values)
-        and len(levels) > _MAX_NUMERIC_LEVELS
+        and len(levels) > MAX_NUMERIC_LEVELS
         and 2 * sum(map(is_number, levels)) > len(levels)
     )
     if many and 2 * len(levels) > table.n:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data import label_text
+from bayes_mlm.data.footers import check_footer_label
 from bayes_mlm.data.groups import is_whole
 from bayes_mlm.data.validation import two_values
 from bayes_mlm.errors import DataError, OneValueError
@@ -259,6 +260,7 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
         If there is one group, every group has one row, or labels look like a measurement.
     """
     many = labels.size
+    check_footer_label(group, labels, counts)
     if many == 1:
         raise OneValueError(
             f"group {group!r} has one level ({label_text(labels[0])}): how groups differ cannot be "

@@ -155,7 +155,7 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
 
 def _prepared(asked: _Asked, scan: Scan) -> Scan:
     """Require the columns, and give them, with their types settled, and nothing else."""
-    scan = replace(scan, strip=asked.strip)
+    scan = replace(scan, strip=asked.strip, complete=asked.missing == "drop")
     absent = [name for name in asked.columns if name not in scan.kinds]
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))

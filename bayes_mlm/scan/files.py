@@ -199,7 +199,7 @@ def _open_csv(opened: _Opened) -> Scan:
     files = opened.files
     delimiter = _delimiter(files[0])
     names = _common_names(files, delimiter)
-    _refuse_alike(names, files[0])
+    places = [f"text{k}_" for k in range(len(names))]  # which DuckDB tells apart whatever the case
     relation = opened.connection.read_csv(
         list(opened.paths),
         header=True,
@@ -208,25 +208,22 @@ def _open_csv(opened: _Opened) -> Scan:
         escapechar='"',
         # Nothing is guessed from the first rows: every column is text until all are looked at.
         auto_detect=False,
-        columns=dict.fromkeys(names, "VARCHAR"),
+        columns=dict.fromkeys(places, "VARCHAR"),
         filename=FILE if len(files) > 1 else False,
         hive_partitioning=False,
     )
-    return replace(_scan(opened, relation), prepare=settle_types)
+    return _as_text(_scan(opened, relation), names)
 
 
-def _refuse_alike(names: Sequence[str], file: Path) -> None:
-    """Refuse names that DuckDB cannot tell apart."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
-            raise DataError(
-                f"{shown(file)} has columns {other!r} and {name!r}, which differ in case alone, and "
-                "DuckDB does not tell them apart; rename one"
-            )
-        if not name:
-            raise DataError(f"{shown(file)} has a column without a name; name it in its first line")
+def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
+    """Call the columns of text files, which the engine knows by their places, by their names."""
+    return replace(
+        scan,
+        kinds=dict.fromkeys(names, "text"),
+        aliases=dict(zip(names, scan.kinds, strict=True)),
+        prepare=settle_types,
+        from_text=True,
+    )
 
 
 def _delimiter(file: Path) -> str:

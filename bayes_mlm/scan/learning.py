@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.encoding.inputs import is_number
-from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, too_many_remedy
+from bayes_mlm.encoding.levels import MAX_LEVELS, MAX_NUMERIC_LEVELS, Levels, too_many_remedy
 from bayes_mlm.encoding.means import Centring, LevelMeans
 from bayes_mlm.encoding.values import group_of
 from bayes_mlm.errors import DataError, FormulaError, OneValueError
@@ -17,8 +17,7 @@ from bayes_mlm.formula import Formula
 from bayes_mlm.formula.expressions import Call, Factor, calls, label
 from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, write
-from bayes_mlm.scan.source import Scan, collect, collect_row
-from bayes_mlm.scan.texts import NUMBER
+from bayes_mlm.scan.source import Scan, collect, collect_row, stray_text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,20 +132,21 @@ def _levels(factor: Factor, scan: Scan) -> Levels:
             f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "
             f"{scan.source}; leave it out"
         )
-    if len(found) > MAX_LEVELS:
-        raise DataError(_too_many(scan, column, own, found))
+    if len(found) > MAX_LEVELS or (len(found) > MAX_NUMERIC_LEVELS and _mostly_numbers(found)):
+        raise DataError(_too_many(scan, column, found))
     return Levels(factor=str(factor), column=column, levels=found)
 
 
-def _too_many(scan: Scan, column: str, own: nw.Expr, found: Sequence[Any]) -> str:
+def _mostly_numbers(found: Sequence[Any]) -> bool:
+    return isinstance(found[0], str) and 2 * sum(map(is_number, found)) > len(found)
+
+
+def _too_many(scan: Scan, column: str, found: Sequence[Any]) -> str:
     """Tell numbers that some stray text makes text from what has many values."""
-    text = isinstance(found[0], str)
-    if text and 2 * sum(map(is_number, found)) > len(found):
-        stray = scan.frame.filter(~own.str.contains(rf"^\s*({NUMBER})\s*$") & ~own.is_null())
-        odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
-        shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
+    if _mostly_numbers(found):
         return (
-            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds{shown} too: "
+            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds "
+            f"{stray_text(scan, column) or 'numbers written as labels'} too: "
             "correct such values so that it reads as numbers"
         )
     return (

@@ -21,6 +21,11 @@ type ColumnKind = Literal["number", "truth", "text"]
 type Frame = nw.LazyFrame[Any]
 # The column of file names that a scan of several files carries, for messages.
 FILE = "bayes_mlm_file"
+# A whole value that is a number.
+NUMBER = (
+    r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+    r"|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
+)
 # Seconds between two looks at the progress of a query.
 _EVERY = 0.2
 
@@ -57,6 +62,10 @@ class Scan:
         What the frame calls the columns, once it was narrowed to those that are needed.
     strip : bool
         Whether to take the spaces off the ends of labels.
+    complete : bool
+        Whether rows that miss a value are to be dropped.
+    from_text : bool
+        Whether the columns come as text, whose types are decided from their values.
     """
 
     frame: Frame
@@ -71,6 +80,8 @@ class Scan:
     tell: Callable[[float], None] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     strip: bool = False
+    complete: bool = False
+    from_text: bool = False
 
     def col(self, name: str) -> nw.Expr:
         """Give a column of the table by its own name, whatever the frame calls it."""
@@ -193,14 +204,19 @@ def narrowed(scan: Scan, names: Sequence[str]) -> Scan:
     columns = {}
     labels = _labels(scan) if scan.strip else frozenset[str]()
     for name, alias in aliases.items():
-        column = nw.col(name)
-        if name in labels:
-            column = column.cast(nw.String).str.strip_chars(BLANKS)
+        column = scan.col(name)
+        if scan.aliases.get(name, name) in labels:
+            column = stripped(column.cast(nw.String))
         # -0.0 is another key than 0.0 to some engines.
         columns[alias] = column + 0.0 if name in scan.floats else column
     with engine_errors(scan):
         frame = scan.frame.select(*file, **columns)
     return replace(scan, frame=frame, aliases=aliases, prepare=_as_it_is)
+
+
+def stripped(text: nw.Expr) -> nw.Expr:
+    """Take the spaces off the ends of text; quicker than trim, where that has many characters."""
+    return text.str.replace_all(rf"^[{BLANKS}]+|[{BLANKS}]+\z", "")
 
 
 def _labels(scan: Scan) -> frozenset[str]:
@@ -282,14 +298,13 @@ def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
     scan = scan.prepare(scan, names)
-    if not scan.aliases:
-        scan = narrowed(scan, names)
+    scan = narrowed(scan, names)
     fetched = collect(scan, scan.frame.select(*(scan.aliases[name] for name in names)))
     columns = {name: fetched[scan.aliases[name]] for name in names}
     n = len(next(iter(columns.values())))
     if n == 0:
         raise DataError(f"{scan.source} has no rows; columns: {', '.join(names)}")
-    return Table(columns=columns, n=n, source=scan.source)
+    return Table(columns=columns, n=n, source=scan.source, from_text=scan.from_text)
 
 
 def count(condition: nw.Expr) -> nw.Expr:
@@ -334,6 +349,18 @@ def _errors_of(engine: str) -> tuple[type[Exception], ...]:
 
         found += [pa.ArrowException, TypeError, ValueError]
     return tuple(found)
+
+
+def stray_text(scan: Scan, name: str) -> str:
+    """Name a value of a column of text that is no number, and its file, for a message."""
+    text = stripped(scan.col(name).cast(nw.String))
+    file = [FILE] if scan.files else []
+    odd = scan.frame.select(*file, text_=text).filter(~nw.col("text_").str.contains(NUMBER))
+    found = collect(scan, odd.head(1))
+    if not found["text_"].size:
+        return ""
+    where = f" in {scan.files[found[FILE][0]]}" if scan.files else ""
+    return f"{str(found['text_'][0])[:40]!r}{where}"
 
 
 def as_labels(values: Column) -> tuple[NDArray[Any], NDArray[np.int64]]:
