@@ -27,8 +27,9 @@ from bayes_mlm.data import (
     strip_labels,
 )
 from bayes_mlm.data.footers import check_footer
-from bayes_mlm.data.missing import is_missing, note_on_lost_groups
+from bayes_mlm.data.missing import note_on_lost_groups
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
+from bayes_mlm.encoding.inputs import is_number
 from bayes_mlm.errors import DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.residual import Residual, ResidualRows, as_residual, lay_out_residual
@@ -281,8 +282,8 @@ def build_design(
         groups = check_group(table, group, predictors, effects=effects)
         labels, codes = groups.labels, groups.codes
         if kept.n_dropped:
-            named = given.columns[group][~is_missing(given.columns[group])]
-            notes = (*notes, *note_on_lost_groups(len(set(named.tolist())), labels.size, group))
+            before = _labels_given(given.columns[group], labels)
+            notes = (*notes, *note_on_lost_groups(before, labels.size, group))
         check_group_level(table, group, group_level)
     check_predictors(table, [name for name in parsed.predictor_columns if name != group])
     encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
@@ -324,6 +325,14 @@ def _group_means(X: Floats, terms: tuple[str, ...], codes: Ints, n_groups: int) 
     ]
     sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
     return GroupMeans(terms=terms, means=means, varies=np.array(inside) > VARIES * sizes)
+
+
+def _labels_given(values: NDArray[Any], labels: NDArray[Any]) -> int:
+    """Count the groups before rows were dropped; text is none where labels proved to be numbers."""
+    levels = levels_of(values)[0].tolist()
+    if values.dtype == object and labels.dtype != object:
+        return len({float(level) for level in levels if is_number(level)})
+    return len(levels)
 
 
 def label_notes(encoding: Encoding, group: str | None, labels: Iterable[Any]) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def design_of(
         return for_kind(design, record.kind)
     design = build_design(
         record.formula,
-        _kept(source, _columns(record)),
+        _kept(source, _columns(record), complete=record.missing == "drop"),
         group=record.group_column,
         missing=record.missing,
         group_level=record.group_level,
@@ -182,12 +182,12 @@ def _rows_in(files: Sequence[Path]) -> int:
     return total
 
 
-def _kept(source: Any, columns: Sequence[str]) -> Any:
+def _kept(source: Any, columns: Sequence[str], *, complete: bool) -> Any:
     """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
     if isinstance(source, (str, Path)) and str(source) not in DATASETS:
         if str(source) == IN_MEMORY or _is_one_file(source):
             return read_data(source)
-        return collect_rows(open_data(source), columns)
+        return collect_rows(replace(open_data(source), complete=complete), columns)
     if isinstance(source, (str, Path)):
         return read_data(source)
     return collect_rows(as_scan(source), columns) if is_scannable(source) else source
