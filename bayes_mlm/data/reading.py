@@ -120,7 +120,9 @@ def parse_column(values: Any) -> Column:
     ['1', '2.5', 'many']
     """
     if _any_match(values, '^ "'):  # a space before a quoted value is no part of it
-        values = pc.replace_substring_regex(values, '^ "((?:[^"]|"")*)"$', r"\1")
+        quoted = '^ "((?:[^"]|"")*)"$'
+        inside = pc.replace_substring(pc.replace_substring_regex(values, quoted, r"\1"), '""', '"')
+        values = pc.if_else(pc.match_substring_regex(values, quoted), inside, values)
     trimmed = pc.utf8_trim(values, characters=BLANKS)
     gone = pc.is_in(trimmed, value_set=as_texts(MISSING_TEXTS))
     labels, values = (pc.if_else(gone, pa.nulls(1, pa.string())[0], x) for x in (values, trimmed))

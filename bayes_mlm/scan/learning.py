@@ -46,6 +46,8 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     FormulaError
         If categorical effects of the group are to be independent (``||``).
     """
+    for name in formula.outcome.columns:
+        number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
     _check_independent(formula, categorical)
     levels = tuple(_levels(factor, scan) for factor in categorical)
