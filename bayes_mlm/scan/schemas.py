@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bayes_mlm.data.table import checked_names
 from bayes_mlm.errors import DataError
 from bayes_mlm.paths import shown
 
 
-def check_schemas(files: Sequence[Path]) -> bool:
-    """Read every file's footer; tell whether types differ in a way that DuckDB may join."""
+def check_schemas(files: Sequence[Path]) -> tuple[bool, list[str]]:
+    """Read every file's footer; return whether types differ as DuckDB may join, and the names."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     first: Mapping[str, Any] = {}
-    differ = False
+    differ, names = False, list[str]()
     for file in files:
         try:
             schema = pq.read_schema(file)
@@ -24,9 +25,10 @@ def check_schemas(files: Sequence[Path]) -> bool:
             damage = "is empty (0 bytes)" if size == 0 else f"is no intact Parquet file ({reason})"
             raise DataError(f"{shown(file)} {damage}; copy it again") from error
         here = shown(file)
-        own = {name: schema.field(name).type for name in schema.names}
+        checked_names(list(schema.names), here, None)
+        own = dict(zip(schema.names, schema.types, strict=True))
         if not first:
-            first, first_name = own, here
+            first, first_name, names = own, here, list(schema.names)
             continue
         for name in dict.fromkeys([*first, *own]):
             if name not in own or name not in first:
@@ -41,7 +43,13 @@ def check_schemas(files: Sequence[Path]) -> bool:
                     f"{first_name}; convert it to one type in all files"
                 )
             differ = differ or own[name] != first[name]
-    return differ
+    alike = len({name.casefold() for name in names}) < len(set(names))
+    if alike and len(files) > 1:
+        raise DataError(
+            f"{first_name} has columns whose names differ in case alone, which DuckDB confuses in "
+            "several files; rename one"
+        )
+    return differ, names
 
 
 def damaged_file(files: Sequence[Path]) -> str:
