@@ -15,6 +15,7 @@ from bayes_mlm.cli.options import (
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     read_at,
@@ -55,6 +56,7 @@ def lines(
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -84,7 +86,7 @@ def lines(
         raise EngineError("--at is of the line of the population; give --population too")
     if population and group is not None:
         raise EngineError("--group and --population ask for different lines; give one of them")
-    record = as_record(model, data, missing=missing)
+    record = as_record(model, data, missing=missing, strip=strip)
     design = design_of(record, data)
     own_weights(design)  # a model without such effects is told before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]

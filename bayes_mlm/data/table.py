@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,6 +30,8 @@ class Table:
         Number of rows.
     source : str
         Where the table came from, for messages: "hsb", "students.csv", "pandas.DataFrame".
+    from_text : bool
+        Whether the types of columns were decided from their values, as those of text files are.
 
     Raises
     ------
@@ -46,6 +48,7 @@ class Table:
     columns: Mapping[str, Column]
     n: int
     source: str
+    from_text: bool = False
 
     def __repr__(self) -> str:
         """Say where it is from, and its size."""
@@ -98,10 +101,8 @@ def take(table: Table, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
     [1, 3]
     """
     n = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else int(rows.size)
-    return Table(
-        columns={name: values[rows] for name, values in table.columns.items()},
-        n=n,
-        source=table.source,
+    return replace(
+        table, columns={name: values[rows] for name, values in table.columns.items()}, n=n
     )
 
 
@@ -254,9 +255,7 @@ def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[
 
 def _select(table: Table, columns: Sequence[str]) -> Table:
     wanted = checked_names(list(table.columns), table.source, columns)
-    return Table(
-        columns={name: table.columns[name] for name in wanted}, n=table.n, source=table.source
-    )
+    return replace(table, columns={name: table.columns[name] for name in wanted})
 
 
 def _source_of(frame: Any) -> str:

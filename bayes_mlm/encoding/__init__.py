@@ -49,6 +49,8 @@ class Encoding:
         Group means of each expression in `within` or `between`.
     crossings : tuple of Crossing
         Interactions with cells that have no rows, and the columns dropped because of them.
+    strip : bool
+        Whether spaces were taken off the ends of labels, as they are of those of new data.
     """
 
     formula: Formula
@@ -57,6 +59,7 @@ class Encoding:
     centrings: tuple[Centring, ...]
     means: tuple[LevelMeans, ...]
     crossings: tuple[Crossing, ...] = ()
+    strip: bool = False
 
     @property
     def outcome(self) -> str:
@@ -124,6 +127,7 @@ class Encoding:
             "centrings": [asdict(item) for item in self.centrings],
             "means": [asdict(item) for item in self.means],
             "crossings": [asdict(item) for item in self.crossings],
+            "strip": self.strip,
         }
 
     @staticmethod
@@ -143,6 +147,7 @@ class Encoding:
                 centrings=msgspec.convert(payload["centrings"], tuple[Centring, ...]),
                 means=msgspec.convert(payload["means"], tuple[LevelMeans, ...]),
                 crossings=msgspec.convert(payload.get("crossings", []), tuple[Crossing, ...]),
+                strip=msgspec.convert(payload.get("strip", False), bool),
             )
             _check_complete(encoding)
         except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:

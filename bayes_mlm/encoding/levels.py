@@ -1,6 +1,7 @@
 """Learn the categories of a column, and find them again in new data."""
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.data.labels import notes_on_labels
 from bayes_mlm.encoding.inputs import count, is_number, is_text, list_rows, raw_column
 from bayes_mlm.encoding.means import Scalar
 from bayes_mlm.errors import DataError
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_LEVELS = 200
 # Text that is mostly numbers is a spoiled numeric column sooner than it has 200 levels.
-_MAX_NUMERIC_LEVELS = 20
+MAX_NUMERIC_LEVELS = 20
 _LISTED = 12
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]|$)")
 
@@ -66,7 +68,7 @@ def learn_levels(factor: Factor, table: "Table") -> Levels:
         )
     many = len(levels) > MAX_LEVELS or (
         is_text(values)
-        and len(levels) > _MAX_NUMERIC_LEVELS
+        and len(levels) > MAX_NUMERIC_LEVELS
         and 2 * sum(map(is_number, levels)) > len(levels)
     )
     if many and 2 * len(levels) > table.n:
@@ -104,6 +106,15 @@ def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
             f"which {were} not there when the model was made; known: {known}{hint}"
         )
     return codes
+
+
+def label_notes(
+    levels: Sequence[Levels], group: str | None, labels: Iterable[Any]
+) -> tuple[str, ...]:
+    """Return remarks on the labels of the group and of every categorical predictor."""
+    named = [] if group is None else [(group, labels)]
+    named += [(one.column, one.levels) for one in levels]
+    return tuple(note for name, values in named for note in notes_on_labels(name, values))
 
 
 def too_many_remedy(example: object) -> str:

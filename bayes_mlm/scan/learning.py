@@ -10,7 +10,7 @@ import numpy as np
 from bayes_mlm.data.table import Table
 from bayes_mlm.encoding import Encoding, check_cells, with_crossings
 from bayes_mlm.encoding.inputs import is_number
-from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, too_many_remedy
+from bayes_mlm.encoding.levels import MAX_LEVELS, MAX_NUMERIC_LEVELS, Levels, too_many_remedy
 from bayes_mlm.encoding.means import Centring, LevelMeans
 from bayes_mlm.encoding.values import group_of
 from bayes_mlm.errors import DataError, FormulaError, OneValueError
@@ -18,8 +18,7 @@ from bayes_mlm.formula import Formula
 from bayes_mlm.formula.expressions import Call, Factor, calls, label, unique
 from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, write
-from bayes_mlm.scan.source import Scan, collect, collect_row, count
-from bayes_mlm.scan.texts import NUMBER
+from bayes_mlm.scan.source import Scan, collect, collect_row, count, stray_text
 
 # Rows looked at to see that a number has more than two values, before all are.
 _FIRST = 500
@@ -51,6 +50,8 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     FormulaError
         If categorical effects of the group are to be independent (``||``).
     """
+    for name in formula.outcome.columns:
+        number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
     _check_independent(formula, categorical)
     levels = tuple(_levels(factor, scan) for factor in categorical)
@@ -146,20 +147,21 @@ def _levels(factor: Factor, scan: Scan) -> Levels:
             f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "
             f"{scan.source}; leave it out"
         )
-    if len(found) > MAX_LEVELS:
-        raise DataError(_too_many(scan, column, own, found))
+    if len(found) > MAX_LEVELS or (len(found) > MAX_NUMERIC_LEVELS and _mostly_numbers(found)):
+        raise DataError(_too_many(scan, column, found))
     return Levels(factor=str(factor), column=column, levels=found)
 
 
-def _too_many(scan: Scan, column: str, own: nw.Expr, found: Sequence[Any]) -> str:
+def _mostly_numbers(found: Sequence[Any]) -> bool:
+    return isinstance(found[0], str) and 2 * sum(map(is_number, found)) > len(found)
+
+
+def _too_many(scan: Scan, column: str, found: Sequence[Any]) -> str:
     """Tell numbers that some stray text makes text from what has many values."""
-    text = isinstance(found[0], str)
-    if text and 2 * sum(map(is_number, found)) > len(found):
-        stray = scan.frame.filter(~own.str.contains(rf"^\s*({NUMBER})\s*$") & ~own.is_null())
-        odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
-        shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
+    if _mostly_numbers(found):
         return (
-            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds{shown} too: "
+            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds "
+            f"{stray_text(scan, column) or 'numbers written as labels'} too: "
             "correct such values so that it reads as numbers"
         )
     return (
