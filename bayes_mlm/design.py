@@ -25,6 +25,7 @@ from bayes_mlm.data import (
 )
 from bayes_mlm.data.missing import is_missing, note_on_lost_groups
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
+from bayes_mlm.encoding.levels import notes_on_levels
 from bayes_mlm.errors import DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.residual import Residual, ResidualRows, as_residual, lay_out_residual
@@ -274,8 +275,14 @@ def build_design(
             named = given.columns[group][~is_missing(given.columns[group])]
             notes = (*notes, *note_on_lost_groups(len(set(named.tolist())), labels.size, group))
         check_group_level(table, group, group_level)
-    check_predictors(table, [name for name in parsed.predictor_columns if name != group])
+    measured = parsed.measured_columns
+    check_predictors(
+        table,
+        [name for name in parsed.predictor_columns if name != group or name in measured],
+        categories=set(parsed.predictor_columns) - set(measured),
+    )
     encoding = learn_encoding(parsed, table, group=group)
+    notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
     arrays = encode(encoding, table)
     design = Design(

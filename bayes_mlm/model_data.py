@@ -134,11 +134,10 @@ def _scan_of(source: Any, rows: Rows) -> Scan | None:
         return as_scan(source)
     if isinstance(source, (str, Path)):
         if str(source) in DATASETS or str(source) == IN_MEMORY:
-            return as_scan(read_data(source).columns_frame()) if rows == "sum" else None
+            return as_scan(read_data(source)) if rows == "sum" else None
         return open_data(source) if rows == "sum" or _is_large(str(source)) else None
     if rows == "sum":
-        table = as_table(source) if isinstance(source, (Table, Mapping)) else None
-        return as_scan(source if table is None else table.columns_frame())
+        return as_scan(as_table(source) if isinstance(source, (Table, Mapping)) else source)
     if not is_scannable(source):
         return None
     scan = as_scan(source)

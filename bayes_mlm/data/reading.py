@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from bayes_mlm.data.columns import Column, from_arrow
-from bayes_mlm.data.table import Table, checked_names
+from bayes_mlm.data.columns import Column, from_arrow, given_by_table
+from bayes_mlm.data.table import Table, checked_names, table_of_columns
 from bayes_mlm.errors import DataError
 
 MISSING_TEXTS = (
@@ -312,5 +312,4 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
         raise DataError(f"{path.name} is not an intact Parquet file ({error})") from error
     if table.num_rows == 0:
         raise DataError(f"{path.name} has columns ({', '.join(wanted)}) but no rows")
-    arrays = {name: from_arrow(table.column(name)) for name in wanted}
-    return Table(columns=arrays, n=table.num_rows, source=path.name)
+    return table_of_columns(given_by_table(table), path.name)

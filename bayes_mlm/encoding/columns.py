@@ -11,7 +11,7 @@ from bayes_mlm.errors import DataError
 from bayes_mlm.formula.expressions import Factor, Term, label, label_term
 
 INTERCEPT = "Intercept"
-MAX_COLUMNS = 5_000
+MAX_COLUMNS = 1_000
 # Each more doubles the parts that a term is taken apart into; no model crosses so many.
 _MAX_CATEGORICAL = 6
 

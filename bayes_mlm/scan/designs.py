@@ -11,6 +11,7 @@ from bayes_mlm.data import explain_absent
 from bayes_mlm.data.missing import note_on_lost_groups
 from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
 from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.encoding.levels import notes_on_levels
 from bayes_mlm.errors import DataError, DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.formula.expressions import Factor, label
@@ -169,6 +170,8 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
         refuse_constant(asked.formula.columns, asked.group, stats.raw)
     outcome = asked.formula.outcome.columns[0]
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
+    if estimable:
+        notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
     terms, effects = encoding.terms, encoding.effects
     columns = Columns(
         values=tuple(written.plain.values()),

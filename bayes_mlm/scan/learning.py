@@ -1,15 +1,16 @@
 """Learn by queries what the columns of a formula depend on: categories, means, group means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 
+from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.encoding.inputs import is_number
-from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, too_many_remedy
+from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, in_order, too_many
 from bayes_mlm.encoding.means import Centring, LevelMeans
 from bayes_mlm.encoding.values import group_of
 from bayes_mlm.errors import DataError, FormulaError, OneValueError
@@ -19,6 +20,9 @@ from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, write
 from bayes_mlm.scan.source import Scan, collect, collect_row
 from bayes_mlm.scan.texts import NUMBER
+
+# Text that is mostly numbers may still be categories, if it has few levels.
+_FEW = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +53,12 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     """
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
     _check_independent(formula, categorical)
+    for role, columns in (
+        ("outcome", formula.outcome.columns),
+        ("predictor", formula.measured_columns),
+    ):
+        for column in columns:
+            _refuse_misread(column, role, scan)
     levels = tuple(_levels(factor, scan) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]
     centrings: dict[str, Centring] = {}
@@ -120,39 +130,55 @@ def _check_independent(formula: Formula, categorical: list[Factor]) -> None:
                 )
 
 
-def _levels(factor: Factor, scan: Scan) -> Levels:
-    column = factor.columns[0]
-    own = scan.col(column)
-    if scan.kinds[column] == "text":
-        own = own.cast(nw.String)
+def _distinct(column: str, scan: Scan) -> list[Any]:
+    """Fetch the different values of a column, or some of them if no model could take all."""
+    own = _as_category(column, scan)
     distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
     values = collect(scan, distinct)["level"].tolist()
-    found = tuple(sorted(value for value in values if not _is_missing(value)))
+    return sorted(value for value in values if not _is_missing(value))
+
+
+def _as_category(column: str, scan: Scan) -> nw.Expr:
+    own = scan.col(column)
+    return own.cast(nw.String) if scan.kinds[column] == "text" else own
+
+
+def _refuse_misread(column: str, role: str, scan: Scan) -> None:
+    """Refuse text that is dates, or numbers that some of the values keep from being read so."""
+    if scan.kinds[column] != "text" or column in scan.categories:
+        return
+    found = _distinct(column, scan)
+    if not found:
+        return
+    refuse_misread(column, role, found, is_time=column in scan.times)
+    if role == "predictor" and len(found) > _FEW and 2 * sum(map(is_number, found)) > len(found):
+        own = _as_category(column, scan)
+        stray = scan.frame.filter(~own.str.contains(rf"^\s*({NUMBER})\s*$") & ~own.is_null())
+        odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
+        shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
+        raise DataError(
+            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds{shown} too: "
+            "correct such values so that it reads as numbers"
+        )
+
+
+def _levels(factor: Factor, scan: Scan) -> Levels:
+    column = factor.columns[0]
+    found = _distinct(column, scan)
     if len(found) == 1:
         raise OneValueError(
             f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "
             f"{scan.source}; leave it out"
         )
     if len(found) > MAX_LEVELS:
-        raise DataError(_too_many(scan, column, own, found))
-    return Levels(factor=str(factor), column=column, levels=found)
-
-
-def _too_many(scan: Scan, column: str, own: nw.Expr, found: Sequence[Any]) -> str:
-    """Tell numbers that some stray text makes text from what has many values."""
-    text = isinstance(found[0], str)
-    if text and 2 * sum(map(is_number, found)) > len(found):
-        stray = scan.frame.filter(~own.str.contains(rf"^\s*({NUMBER})\s*$") & ~own.is_null())
-        odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
-        shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
-        return (
-            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds{shown} too: "
-            "correct such values so that it reads as numbers"
-        )
-    return (
-        f"column {column!r} of {scan.source} has more than {MAX_LEVELS} different values, too many "
-        f"for categories; {too_many_remedy(found[0])}"
-    )
+        own = _as_category(column, scan)
+        rows = scan.frame.filter(~own.is_null()).select(level=own)
+        level = nw.col("level")
+        many = collect(scan, rows.select(n=nw.len(), many=level.n_unique(), first=level.min()))
+        n, levels, first = (many[name].tolist()[0] for name in ("n", "many", "first"))
+        raise DataError(too_many(factor, levels, n, first))
+    levels = in_order(found, scan.categories.get(column))
+    return Levels(factor=str(factor), column=column, levels=levels)
 
 
 def _check_known(levels: Levels, scan: Scan) -> None:

@@ -22,6 +22,7 @@ type Frame = nw.LazyFrame[Any]
 FILE = "bayes_mlm_file"
 # Seconds between two looks at the progress of a query.
 _EVERY = 0.2
+_TIMES = (nw.Date, nw.Datetime, nw.Duration, nw.Time)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +54,10 @@ class Scan:
         Told of that a few times a second.
     aliases : mapping of str to str
         What the frame calls the columns, once it was narrowed to those that are needed.
+    categories : mapping of str to tuple of str
+        Of columns whose categories were declared: the categories in that order.
+    times : frozenset of str
+        Columns of dates, timestamps, times of day or durations.
     """
 
     frame: Frame
@@ -66,6 +71,8 @@ class Scan:
     progress: Callable[[], float] | None = None
     tell: Callable[[float], None] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    times: frozenset[str] = frozenset()
 
     def col(self, name: str) -> nw.Expr:
         """Give a column of the table by its own name, whatever the frame calls it."""
@@ -102,7 +109,7 @@ def as_scan(
 
     Parameters
     ----------
-    data : Scan or frame
+    data : Scan, Table or frame
         A DuckDB relation, a PySpark data frame, a polars frame, lazy or not, a pandas data frame,
         a pyarrow table.
     source : str, optional
@@ -124,6 +131,9 @@ def as_scan(
     """
     if isinstance(data, Scan):
         return data
+    if isinstance(data, Table):
+        found = as_scan(data.columns_frame(), source=source or data.source)
+        return replace(found, prepare=_as_it_is, categories=data.categories, times=data.times)
     kind = type(data)
     named = source or f"{kind.__module__.split('.')[0].lstrip('_')}.{kind.__qualname__}"
     in_memory = False
@@ -160,6 +170,12 @@ def as_scan(
         files=files,
         explain=explain,
         prepare=_read_as_rows(data) if in_memory else _as_it_is,
+        categories={
+            name: tuple(map(str, dtype.categories))
+            for name, dtype in schema.items()
+            if isinstance(dtype, nw.Enum)
+        },
+        times=frozenset(name for name, dtype in schema.items() if isinstance(dtype, _TIMES)),
     )
 
 
@@ -171,9 +187,7 @@ def _read_as_rows(data: Any) -> Callable[[Scan, Sequence[str]], Scan]:
     """Make what takes columns of a frame in memory as `as_table` does: one type, one label."""
 
     def read(scan: Scan, names: Sequence[str]) -> Scan:
-        frame = as_table(data, columns=names).columns_frame()
-        found = as_scan(frame, source=scan.source)
-        return replace(found, prepare=_as_it_is, tell=scan.tell)
+        return replace(as_scan(as_table(data, columns=names), source=scan.source), tell=scan.tell)
 
     return read
 
@@ -273,7 +287,13 @@ def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
     n = len(next(iter(columns.values())))
     if n == 0:
         raise DataError(f"{scan.source} has no rows; columns: {', '.join(names)}")
-    return Table(columns=columns, n=n, source=scan.source)
+    return Table(
+        columns=columns,
+        n=n,
+        source=scan.source,
+        categories={name: scan.categories[name] for name in names if name in scan.categories},
+        times=scan.times & set(names),
+    )
 
 
 def count(condition: nw.Expr) -> nw.Expr:
