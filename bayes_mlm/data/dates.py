@@ -12,8 +12,8 @@ _TIME = (
     r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?(?: ?[AaPp]\.?[Mm]\.?)?"
     r"(?: ?(?:Z|UTC|GMT|[+-]\d\d:?(?:\d\d)?))?(?: ?\[?[A-Z][A-Za-z_]+/[A-Za-z_/]+\]?| [A-Z]{3,4})?"
 )
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec mär mai okt dez".split()
-_MONTH = rf"(?P<name>{'|'.join(_MONTHS)})[a-zé]*\.?"
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|okt|dez"
+_MONTH = rf"(?P<name>{_MONTHS})[a-zé]*\.?"
 _YEAR = r"(?P<y>1[5-9]\d\d|20\d\d|2100)"
 _TAIL = rf"(?:[T ,]+{_TIME})?"
 # Two digits make a year only where the rest leaves little doubt: 1.2.10 is a version, 12-11-10 a

@@ -70,8 +70,8 @@ def _pattern(decimal: str, unit: str) -> str:
     plain, negative = f"{sign}{blank}{number}", rf"\({number}\)"
     if not unit:
         return f"(?:{plain}|{negative})"
-    before = rf"(?:{sign}{unit}{blank}{number}|{unit}{blank}{sign}{number}|\({unit}{blank}{number}\))"
-    return f"(?:{before}|(?:{plain}|{negative}){blank}{unit}|\\({number}{blank}{unit}\\))"
+    before = rf"{sign}{unit}{blank}{number}|{unit}{blank}{sign}{number}|\({unit}{blank}{number}\)"
+    return rf"(?:{before}|(?:{plain}|{negative}){blank}{unit}|\({number}{blank}{unit}\))"
 
 
 def notation_of(example: str, decimal: Decimal) -> Notation | None:

@@ -132,13 +132,14 @@ def _check_independent(formula: Formula, categorical: list[Factor]) -> None:
 
 def _distinct(column: str, scan: Scan) -> list[Any]:
     """Fetch the different values of a column, or some of them if no model could take all."""
-    own = _as_category(column, scan)
+    own = as_category(column, scan)
     distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
     values = collect(scan, distinct)["level"].tolist()
     return sorted(value for value in values if not _is_missing(value))
 
 
-def _as_category(column: str, scan: Scan) -> nw.Expr:
+def as_category(column: str, scan: Scan) -> nw.Expr:
+    """Give a column as its categories are known: as text, or as the numbers they are."""
     own = scan.col(column)
     return own.cast(nw.String) if scan.kinds[column] == "text" else own
 
@@ -152,7 +153,7 @@ def _refuse_misread(column: str, role: str, scan: Scan) -> None:
         return
     refuse_misread(column, role, found, is_time=column in scan.times)
     if role == "predictor" and len(found) > _FEW and 2 * sum(map(is_number, found)) > len(found):
-        own = _as_category(column, scan)
+        own = as_category(column, scan)
         stray = scan.frame.filter(~own.str.contains(rf"^\s*({NUMBER})\s*$") & ~own.is_null())
         odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
         shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
@@ -171,7 +172,7 @@ def _levels(factor: Factor, scan: Scan) -> Levels:
             f"{scan.source}; leave it out"
         )
     if len(found) > MAX_LEVELS:
-        own = _as_category(column, scan)
+        own = as_category(column, scan)
         rows = scan.frame.filter(~own.is_null()).select(level=own)
         level = nw.col("level")
         many = collect(scan, rows.select(n=nw.len(), many=level.n_unique(), first=level.min()))
