@@ -4,8 +4,8 @@ A `Design` is made once (`build_design`) and handed to the factories, to REML an
 what they disagree about is never the data. `bayes_mlm.kinds` lays it out for a kind of model.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -20,9 +20,13 @@ from bayes_mlm.data import (
     check_outcome,
     check_predictors,
     handle_missing,
+    levels_of,
+    notes_on_labels,
     require_columns,
     require_finite,
+    strip_labels,
 )
+from bayes_mlm.data.footers import check_footer
 from bayes_mlm.data.missing import is_missing, note_on_lost_groups
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
 from bayes_mlm.encoding.levels import notes_on_levels
@@ -207,6 +211,7 @@ def build_design(
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
     residual: Residual | Mapping[str, Any] | None = None,
+    strip: bool = False,
 ) -> Design:
     """Evaluate a formula on a table, after checking that the two make an estimable model.
 
@@ -225,6 +230,8 @@ def build_design(
     residual : Residual or mapping, optional
         How residuals depart from independent normals of one sd: ``{"sigma": "sector"}``,
         ``{"ar": "age"}``, ``{"family": "student_t"}``; see `bayes_mlm.residual`.
+    strip : bool
+        Whether to take the spaces off the ends of labels, as of new data that the design replays.
 
     Returns
     -------
@@ -247,7 +254,7 @@ def build_design(
         raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
     if isinstance(group_level, str):
         group_level = (group_level,)
-    table = as_table(table)
+    table = strip_labels(as_table(table)) if strip else as_table(table)
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     if group is not None and parsed.group is not None and group != parsed.group:
         raise DesignError(
@@ -260,8 +267,11 @@ def build_design(
         dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level, *asked.columns])
     )
     require_columns(table, names)
+    if missing == "error":
+        check_footer(table)
     given, kept = table, handle_missing(table, names, missing=missing)
     table = kept.table
+    check_footer(table)
     require_finite(table, [name for name in names if name != group])
     notes = check_outcome(table, parsed.outcome.columns[0])
     labels: NDArray[Any] = np.zeros(1, dtype=np.int64)
@@ -281,8 +291,12 @@ def build_design(
         [name for name in parsed.predictor_columns if name != group or name in measured],
         categories=set(parsed.predictor_columns) - set(measured),
     )
-    encoding = learn_encoding(parsed, table, group=group)
+    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
+    notes = (*notes, *label_notes(encoding, group, labels))
+    strata, told = asked.sigma_column, (group, *(item.column for item in encoding.levels))
+    if strata is not None and strata not in told:
+        notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
     structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
     arrays = encode(encoding, table)
     design = Design(
@@ -317,6 +331,15 @@ def _group_means(X: Floats, terms: tuple[str, ...], codes: Ints, n_groups: int) 
     ]
     sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
     return GroupMeans(terms=terms, means=means, varies=np.array(inside) > VARIES * sizes)
+
+
+def label_notes(encoding: Encoding, group: str | None, labels: Iterable[Any]) -> tuple[str, ...]:
+    """Return remarks on the labels of the group and of every categorical predictor."""
+    notes = () if group is None else notes_on_labels(group, labels)
+    return (
+        *notes,
+        *(note for one in encoding.levels for note in notes_on_labels(one.column, one.levels)),
+    )
 
 
 def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:

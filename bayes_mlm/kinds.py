@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.data import Groups, Table, find_groups
+from bayes_mlm.data import Groups, Table, find_groups, strip_labels
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
@@ -133,6 +133,7 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
     >>> replay(design, as_table({"ses": [0.5], "schoolid": [1224]})).X
     array([[1. , 0.5]])
     """
+    table = strip_labels(table) if design.encoding.strip else table
     arrays = encode(design.encoding, table, outcome=False)
     X, Z = arrays.X, arrays.Z
     codes = np.full(table.n, -1, dtype=np.int64)

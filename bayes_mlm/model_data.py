@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bayes_mlm.data import Table, as_table, read_table
-from bayes_mlm.data.reading import PARQUET, at_home
+from bayes_mlm.data import Table, as_table, read_table, strip_labels
+from bayes_mlm.data.reading import PARQUET
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design, check_estimable
 from bayes_mlm.errors import DataError
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.kinds import for_kind
+from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, why_not_file
 from bayes_mlm.scan import (
     Scan,
     as_scan,
@@ -23,7 +24,7 @@ from bayes_mlm.scan import (
     open_data,
     sum_rows,
 )
-from bayes_mlm.scan.finding import suffix_of
+from bayes_mlm.scan.finding import is_pattern, suffix_of
 from bayes_mlm.spec import IN_MEMORY, Record
 from bayes_mlm.sums_file import is_sums, load_sums
 
@@ -83,6 +84,7 @@ def design_of(
             group=record.group_column,
             missing=record.missing,
             group_level=record.group_level,
+            strip=record.strip,
         )
         return for_kind(design, record.kind)
     design = build_design(
@@ -92,6 +94,7 @@ def design_of(
         missing=record.missing,
         group_level=record.group_level,
         residual=record.residual,
+        strip=record.strip,
     )
     return for_kind(design, record.kind)
 
@@ -108,6 +111,11 @@ def _saved(record: Record, source: str | Path) -> Design:
     if not record.residual.is_plain:
         raise DataError(
             f"residuals that are {record.residual} need the rows, and {source} holds sums of them"
+        )
+    if record.strip and not design.encoding.strip:
+        raise DataError(
+            f"{source} holds sums by labels as they were written, spaces and all; sum the rows "
+            "anew with strip=True (--strip)"
         )
     check_estimable(design)
     return design
@@ -176,12 +184,18 @@ def _rows_in(files: Sequence[Path]) -> int:
 def _kept(source: Any, columns: Sequence[str]) -> Any:
     """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
     if isinstance(source, (str, Path)) and str(source) not in DATASETS:
-        if str(source) == IN_MEMORY or Path(source).is_file():
+        if str(source) == IN_MEMORY or _is_one_file(source):
             return read_data(source)
         return collect_rows(open_data(source), columns)
     if isinstance(source, (str, Path)):
         return read_data(source)
     return collect_rows(as_scan(source), columns) if is_scannable(source) else source
+
+
+def _is_one_file(source: str | Path) -> bool:
+    """Tell whether a source is one file, or is to be one; else it is a directory or a pattern."""
+    reason = why_not_file(at_home(source))
+    return reason != DIRECTORY and (reason != ABSENT or not is_pattern(str(source)))
 
 
 def rows_or_source(source: Any) -> Any:
@@ -193,11 +207,17 @@ def rows_or_source(source: Any) -> Any:
 
 def table_of(record: Record, data: Any = None) -> Table:
     """Give the table a record is fitted to: the one given, else the one it names."""
-    return read_data(record.data_source if data is None else data)
+    return read_data(record.data_source if data is None else data, strip=record.strip)
 
 
-def read_data(source: Any) -> Table:
+def read_data(source: Any, *, strip: bool = False) -> Table:
     """Read a data frame, files, or an embedded data set by name, rows and all.
+
+    Parameters
+    ----------
+    source : data frame, Scan, str or Path
+    strip : bool
+        Whether to take the spaces off the ends of labels.
 
     Raises
     ------
@@ -209,6 +229,11 @@ def read_data(source: Any) -> Table:
     >>> read_data("sleepstudy").n
     180
     """
+    table = _read(source)
+    return strip_labels(table) if strip else table
+
+
+def _read(source: Any) -> Table:
     if isinstance(source, str) and source in DATASETS:
         return load_dataset(source)
     if is_sums(source):
@@ -216,10 +241,10 @@ def read_data(source: Any) -> Table:
     if isinstance(source, (str, Path)):
         if str(source) == IN_MEMORY:
             raise DataError("this model was made with a data frame in memory; give the data again")
-        if at_home(source).is_dir() or any(mark in str(source) for mark in "*?["):
-            scan = open_data(source)
-            return collect_rows(scan, tuple(scan.kinds))
-        return read_table(source)
+        if _is_one_file(source):
+            return read_table(source)
+        scan = open_data(source)
+        return collect_rows(scan, tuple(scan.kinds))
     if isinstance(source, Scan):
         return collect_rows(source, tuple(source.kinds))
     return as_table(source)

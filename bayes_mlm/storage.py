@@ -22,6 +22,7 @@ from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import StorageError
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.formula import parse_formula
+from bayes_mlm.paths import ABSENT, at_home, explain_file, why_not_file
 from bayes_mlm.priors import Prior
 from bayes_mlm.residual import Residual, ResidualRows
 from bayes_mlm.rows_away import rows_away
@@ -165,9 +166,12 @@ def load_fit(path: str | Path) -> Fit:
     """
     import h5netcdf
 
-    path = Path(path)
-    if not path.is_file():
+    path = at_home(path)
+    reason = why_not_file(path)
+    if reason == ABSENT:
         raise StorageError(f"there is no file {str(path)!r}; give the path of a saved fit")
+    if reason:
+        raise StorageError(f"{str(path)!r} {explain_file(path)}")
     try:
         with h5netcdf.File(path, "r") as file:
             if "bayes_mlm" not in file.attrs:

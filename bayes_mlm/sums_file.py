@@ -20,6 +20,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import StorageError
 from bayes_mlm.formula import parse_formula
+from bayes_mlm.paths import ABSENT, at_home, explain_file, why_not_file
 from bayes_mlm.rows_away import rows_away
 from bayes_mlm.scan.designs import group_means
 from bayes_mlm.sufficient import FloatArray, Sufficient
@@ -112,10 +113,12 @@ def load_sums(path: str | Path) -> Design:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = Path(path)
+    path = at_home(path).absolute()
     document = _read_document(path)
     try:
-        table = pq.read_table(path)
+        # Not read_table, which makes columns of the names of folders.
+        with pq.ParquetFile(path) as file:
+            table = file.read()
         arrays = {name: from_arrow(table.column(name)) for name in table.column_names}
         return _assemble(document, arrays)
     except (pa.ArrowException, OSError, KeyError, IndexError, ValueError) as error:
@@ -136,16 +139,16 @@ def is_sums(source: object) -> bool:
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
 
 
-def model_of_sums(path: str | Path) -> tuple[str, str | None]:
-    """Read which formula, and which group beside it, a file of saved sums is of.
+def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
+    """Read of saved sums the formula, the group, and whether spaces were taken off the labels.
 
     Raises
     ------
     StorageError
         As `load_sums`.
     """
-    document = _read_document(Path(path))
-    return str(document["formula"]), document["group"]
+    document = _read_document(at_home(path).absolute())
+    return str(document["formula"]), document["group"], bool(document["encoding"].get("strip"))
 
 
 def _read_document(path: Path) -> dict[str, Any]:
@@ -153,11 +156,14 @@ def _read_document(path: Path) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not path.is_file():
+    reason = why_not_file(path)
+    if reason == ABSENT:
         raise StorageError(
             f"there is no file {str(path)!r}; give the path of saved sums (bayes-mlm sum makes "
             "them)"
         )
+    if reason:
+        raise StorageError(f"{str(path)!r} {explain_file(path)}")
     try:
         metadata = pq.read_schema(path).metadata or {}
         kept = metadata.get(_KEY)

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAliasType, get_args, get_origin
 import msgspec
 
 from bayes_mlm.errors import SpecError
+from bayes_mlm.paths import explain_file, printable
 
 _WORDS = {
     "str": "text",
@@ -33,6 +34,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     SpecError
         If the file is missing, unreadable or not TOML; the message gives the line.
     """
+    reason = explain_file(path)
+    if reason:
+        raise SpecError(f"{printable(path)} {reason}")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -28,6 +28,7 @@ from bayes_mlm.cli.options import (
     Quiet,
     RowsOption,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     design_for,
@@ -97,6 +98,7 @@ def fit(
         list[str] | None, typer.Option(help="A column that must be constant within groups.")
     ] = None,
     missing: Missing = "error",
+    strip: Strip = False,
     prior: Annotated[
         list[str] | None, typer.Option(help='For example "sigma_u=HalfNormal(5)"; repeatable.')
     ] = None,
@@ -153,6 +155,7 @@ def fit(
         group=group,
         group_level=group_level or (),
         missing=missing,
+        strip=strip,
         priors=_read_priors(prior or []),
         residual=_read_residual(sigma, ar, family),
     )

@@ -14,6 +14,7 @@ from bayes_mlm.cli.options import (
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -44,6 +45,7 @@ def contextual(
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -76,7 +78,7 @@ def contextual(
         check_folder(out)
     check_mass(mass)
     means = _read_means(mean or [])
-    record = as_record(model, data, group=group, missing=missing)
+    record = as_record(model, data, group=group, missing=missing, strip=strip)
     record, design, laid_out = _two_levels(record, data, means)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     tables = []

@@ -15,6 +15,7 @@ from bayes_mlm.cli.options import (
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     say_sample,
@@ -65,6 +66,7 @@ def effects(
         Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -93,7 +95,7 @@ def effects(
     if out is not None:
         check_folder(out)
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
-    record = as_record(model, data, missing=missing)
+    record = as_record(model, data, missing=missing, strip=strip)
     design = design_of(record, data)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     source: Table | None

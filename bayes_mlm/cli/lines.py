@@ -14,6 +14,7 @@ from bayes_mlm.cli.options import (
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     say_sample,
@@ -44,6 +45,7 @@ def lines(
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -67,7 +69,7 @@ def lines(
     if out is not None:
         check_folder(out)
     grid = None if x is None else _read_numbers(x)
-    record = as_record(model, data, missing=missing)
+    record = as_record(model, data, missing=missing, strip=strip)
     design = design_of(record, data)
     own_weights(design)  # a model without such effects is told before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]

@@ -24,6 +24,7 @@ Data = Annotated[
     typer.Option(help="CSV or Parquet: file, folder or glob; or an embedded set (hsb)."),
 ]
 Missing = Annotated[Literal["error", "drop"], typer.Option(help="What to do with missing values.")]
+Strip = Annotated[bool, typer.Option("--strip", help="Take spaces off the ends of labels.")]
 Seed = Annotated[
     int | None,
     typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),

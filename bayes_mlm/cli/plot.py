@@ -17,6 +17,7 @@ from bayes_mlm.cli.options import (
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     say_sample,
@@ -58,6 +59,7 @@ def plot(
         Engine, typer.Option(help="auto: direct where it can; some figures are of nuts only.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -84,7 +86,7 @@ def plot(
     entry = _find(name, CATALOGUE)
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file)
-    ladder = _records(entry, model or [], data, missing)
+    ladder = _records(entry, model or [], data, missing, strip=strip)
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, draws, tune, chains, random_seed, target_accept)
@@ -141,13 +143,18 @@ def _check(out: Path) -> None:
 
 
 def _records(
-    entry: "Entry", asked: list[str], data: str | None, missing: Literal["error", "drop"]
+    entry: "Entry",
+    asked: list[str],
+    data: str | None,
+    missing: Literal["error", "drop"],
+    *,
+    strip: bool,
 ) -> "list[Record]":
     """Load the models asked for; for a figure of a ladder their null models too."""
     import msgspec
 
     from bayes_mlm.fitting import as_record
-    from bayes_mlm.spec import WORKED_STUDY, baseline, records
+    from bayes_mlm.spec import WORKED_STUDY, baseline, is_formula, records
 
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
@@ -155,10 +162,10 @@ def _records(
     if entry.of == "ladder":
         if not asked and data is not None:
             raise SpecError(f"--data needs models too: bayes-mlm plot {entry.name} MODEL --data …")
-        ladder = [as_record(one, data, missing=missing) for one in asked]
+        ladder = [as_record(one, data, missing=missing, strip=strip) for one in asked]
         if len(ladder) > 1:  # formulas are named after themselves, to tell them apart
             ladder = [
-                msgspec.structs.replace(record, name=record.formula) if "~" in one else record
+                msgspec.structs.replace(record, name=record.formula) if is_formula(one) else record
                 for one, record in zip(asked, ladder, strict=True)
             ]
         ladder = ladder or list(records(WORKED_STUDY))
@@ -170,7 +177,7 @@ def _records(
             f"the figure {entry.name!r} is of one model, found {len(asked)}: "
             f"bayes-mlm plot {entry.name} MODEL, such as hsb_sector_ses"
         )
-    return [as_record(asked[0], data, missing=missing)]
+    return [as_record(asked[0], data, missing=missing, strip=strip)]
 
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":

@@ -12,6 +12,7 @@ from bayes_mlm.cli.options import (
     Draws,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -50,6 +51,7 @@ def predict(
         Literal["error", "drop"],
         typer.Option(help="What to do with missing values of the rows that are fitted."),
     ] = "error",
+    strip: Strip = False,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -71,7 +73,7 @@ def predict(
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
     rows = read_data(new)
-    record = as_record(model, data, missing=missing)
+    record = as_record(model, data, missing=missing, strip=strip)
     design = design_of(record, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:

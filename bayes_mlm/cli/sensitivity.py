@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bayes_mlm.cli.options import EXIT_VERDICT, Data, Mass, Missing, Quiet, Seed, seed_of
+from bayes_mlm.cli.options import EXIT_VERDICT, Data, Mass, Missing, Quiet, Seed, Strip, seed_of
 
 
 def sensitivity(
@@ -26,6 +26,7 @@ def sensitivity(
         typer.Option(help="A coefficient to look at; repeatable (default: those of groups)."),
     ] = None,
     missing: Missing = "error",
+    strip: Strip = False,
     mass: Mass = 0.94,
     random_seed: Seed = None,
     out: Annotated[
@@ -43,7 +44,7 @@ def sensitivity(
     if out is not None:
         check_folder(out)
     records = []
-    for record in choose_records(model or None, data, missing):
+    for record in choose_records(model or None, data, missing, strip=strip):
         settings = msgspec.structs.replace(
             record.settings, random_seed=seed_of(record, random_seed)
         )

@@ -15,6 +15,7 @@ from bayes_mlm.cli.options import (
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -58,6 +59,7 @@ def table(
         bool, typer.Option("--interval", help="Intervals below the estimates, not sds or errors.")
     ] = False,
     missing: Missing = "error",
+    strip: Strip = False,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -85,7 +87,7 @@ def table(
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
         raise EngineError(f"{twice!r} is given twice; leave one out")
-    ladder = [as_record(one, data, missing=missing) for one in asked]
+    ladder = [as_record(one, data, missing=missing, strip=strip) for one in asked]
     ladder = ladder or list(records(WORKED_STUDY))
 
     def settings_of(record: "Record") -> "Settings":

@@ -14,6 +14,7 @@ from bayes_mlm.cli.options import (
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -49,6 +50,7 @@ def variance(
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -79,7 +81,7 @@ def variance(
     if out is not None:
         check_folder(out)
     check_mass(mass)
-    record = as_record(model, data, missing=missing)
+    record = as_record(model, data, missing=missing, strip=strip)
     points = _read_points(at or [])
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     design = design_of(record, data)
@@ -125,12 +127,13 @@ def _null_of(
 
     from bayes_mlm.fitting import as_record
     from bayes_mlm.model_data import design_of
+    from bayes_mlm.spec import is_formula
     from bayes_mlm.variance.parameters import is_null, null_design
 
     if asked is not None:
         given = None if asked.endswith(".toml") else data
-        source = str(record.data_source) if given is None and "~" in asked else given
-        other = as_record(asked, source, missing=record.missing)
+        source = str(record.data_source) if given is None and is_formula(asked) else given
+        other = as_record(asked, source, missing=record.missing, strip=record.strip)
         return other, design_of(other, given)
     if is_null(design) or design.group is None or design.kind == "between":
         return None

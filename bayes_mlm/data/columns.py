@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
@@ -29,6 +29,7 @@ _TIMES = (
     *(pa.types.is_date, pa.types.is_timestamp, pa.types.is_time, pa.types.is_duration),
     pa.types.is_interval,
 )
+_PERIOD, _EXTENSION = "pandas.period", b"ARROW:extension:name"
 # Objects that are times, by name: importing pandas to compare costs seconds.
 _TIME_TYPES = frozenset(
     {"date", "datetime", "time", "timedelta", "Timestamp", "Timedelta", "Period", "Date"}
@@ -89,19 +90,7 @@ def from_any(name: str, values: Any) -> Given:
             arrow = values.to_arrow()
         except (pa.ArrowException, OverflowError):  # objects that Arrow has no one type for
             return _given_by_objects(values.to_list())
-        # The order of polars' Categorical is that in which the whole process met its texts.
-        declared = not nw.dependencies.is_polars_series(values.to_native()) or isinstance(
-            values.dtype, nw.Enum
-        )
-        kind = arrow.type.value_type if pa.types.is_dictionary(arrow.type) else arrow.type
-        # A type of the frame's own (a pandas Period): Arrow holds but its storage, a number.
-        if not isinstance(kind, pa.BaseExtensionType):
-            return given_by_arrow(arrow, declared=declared)
-        given = _given_by_objects(values.to_list())
-        if kind is arrow.type:
-            return given
-        categories = tuple(map(str, values.cat.get_categories().to_list()))
-        return Given(values=given.values, categories=categories)
+        return _given_by_series(values, arrow)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise DataError(f"column {name!r} is a single value ({values!r}); give one value a row")
     if isinstance(values, np.ndarray):
@@ -117,6 +106,21 @@ def from_any(name: str, values: Any) -> Given:
         return _given_by_objects(list(values))
 
 
+def _given_by_series(values: "nw.Series[Any]", arrow: Any) -> Given:
+    """Take a series by what Arrow makes of it, but for types of the frame's own."""
+    is_polars = nw.dependencies.is_polars_series(values.to_native())
+    kind = arrow.type.value_type if pa.types.is_dictionary(arrow.type) else arrow.type
+    # Of such a type (a pandas Period or Interval) Arrow holds but the storage, a number.
+    if not isinstance(kind, pa.BaseExtensionType):
+        # The order of polars' Categorical is that in which the whole process met its texts.
+        return given_by_arrow(arrow, declared=not is_polars or isinstance(values.dtype, nw.Enum))
+    given = _given_by_objects(values.to_list())
+    if kind is arrow.type:
+        return replace(given, is_time=given.is_time or is_time(kind))
+    categories = tuple(map(str, values.cat.get_categories().to_list()))
+    return Given(values=given.values, categories=categories)
+
+
 def given_by_arrow(values: Any, *, declared: bool = True) -> Given:
     """Convert an Arrow array, and keep what its type says.
 
@@ -128,10 +132,22 @@ def given_by_arrow(values: Any, *, declared: bool = True) -> Given:
     """
     kind = values.type
     if not pa.types.is_dictionary(kind):
-        return Given(values=from_arrow(values), is_time=any(is_it(kind) for is_it in _TIMES))
+        return Given(values=from_arrow(values), is_time=is_time(kind))
     chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
     categories = join_categories([chunk.dictionary for chunk in chunks]) if declared else None
     return Given(values=from_arrow(values), categories=categories)
+
+
+def is_time(kind: Any) -> bool:
+    """Tell whether an Arrow type is one of dates or times; a pandas period is one too."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return str(kind.extension_name) == _PERIOD
+    return any(is_it(kind) for is_it in _TIMES)
+
+
+def holds_time(field: Any) -> bool:
+    """Tell whether an Arrow field is of dates or times, also without pandas to know a period."""
+    return is_time(field.type) or (field.metadata or {}).get(_EXTENSION) == _PERIOD.encode()
 
 
 def join_categories(dictionaries: Iterable[Any]) -> tuple[str, ...]:
@@ -151,7 +167,10 @@ def is_declared(field: Any) -> bool:
 def given_by_table(table: Any) -> Mapping[str, Given]:
     """Convert every column of a pyarrow table."""
     return {
-        field.name: given_by_arrow(table.column(field.name), declared=is_declared(field))
+        field.name: replace(
+            given_by_arrow(table.column(field.name), declared=is_declared(field)),
+            is_time=holds_time(field),
+        )
         for field in table.schema
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 from narwhals.exceptions import DuplicateError
 from numpy.typing import NDArray
 
-from bayes_mlm.data.columns import Column, Given, from_any
+from bayes_mlm.data.columns import Column, Given, from_any, given_by_table
 from bayes_mlm.errors import DataError
 
 _LISTED = 12  # more names than this would drown the message
@@ -36,6 +36,8 @@ class Table:
         also those without rows.
     times : frozenset of str
         Columns that held dates, timestamps, times of day or durations; their values are text.
+    from_text : bool
+        Whether the types of columns were decided from their values, as those of text files are.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class Table:
     source: str
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     times: frozenset[str] = frozenset()
+    from_text: bool = False
 
     def __post_init__(self) -> None:
         """Check the shapes and freeze views of the columns (the caller's arrays stay as is)."""
@@ -263,6 +266,8 @@ def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[
         ) from error
     native = native.select(*checked_names(names, source, columns))
     eager = native.collect() if isinstance(native, nw.LazyFrame) else native
+    if nw.dependencies.is_pyarrow_table(table := eager.to_native()):
+        return dict(given_by_table(table))
     return {name: from_any(name, eager[name]) for name in eager.columns}
 
 

@@ -122,7 +122,7 @@ def population(design: Design, record: Record | None, data: Any = None) -> Popul
         If the rows given lack a column or a value, or those fitted are needed and not to be had.
     """
     if data is not None:
-        table = read_data(data)
+        table = read_data(data, strip=design.encoding.strip)
         needed = _needed(design)
         require_columns(table, needed)
         handle_missing(table, needed)

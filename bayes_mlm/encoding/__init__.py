@@ -45,6 +45,8 @@ class Encoding:
         Mean and sd of each expression in `center` or `scale`.
     means : tuple of LevelMeans
         Group means of each expression in `within` or `between`.
+    strip : bool
+        Whether spaces were taken off the ends of labels, as they are of those of new data.
     """
 
     formula: Formula
@@ -52,6 +54,7 @@ class Encoding:
     levels: tuple[Levels, ...]
     centrings: tuple[Centring, ...]
     means: tuple[LevelMeans, ...]
+    strip: bool = False
 
     @property
     def outcome(self) -> str:
@@ -91,6 +94,7 @@ class Encoding:
             "levels": [asdict(item) for item in self.levels],
             "centrings": [asdict(item) for item in self.centrings],
             "means": [asdict(item) for item in self.means],
+            "strip": self.strip,
         }
 
     @staticmethod
@@ -109,6 +113,7 @@ class Encoding:
                 levels=msgspec.convert(payload["levels"], tuple[Levels, ...]),
                 centrings=msgspec.convert(payload["centrings"], tuple[Centring, ...]),
                 means=msgspec.convert(payload["means"], tuple[LevelMeans, ...]),
+                strip=msgspec.convert(payload.get("strip", False), bool),
             )
             _check_complete(encoding)
         except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:

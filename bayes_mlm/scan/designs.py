@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_mlm.data import explain_absent
 from bayes_mlm.data.missing import note_on_lost_groups
-from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
+from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable, label_notes
 from bayes_mlm.encoding.columns import Column, lay_out
 from bayes_mlm.encoding.levels import notes_on_levels
 from bayes_mlm.errors import DataError, DesignError
@@ -45,6 +45,7 @@ class _Asked:
     group: str | None
     missing: str
     group_level: tuple[str, ...]
+    strip: bool
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -60,6 +61,7 @@ def sum_rows(
     group: str | None = None,
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
+    strip: bool = False,
 ) -> Design:
     """Reduce data to the sums of a model by group, in the engine that holds them.
 
@@ -70,7 +72,7 @@ def sum_rows(
     data : Scan or frame
         A lazy or eager frame of DuckDB, Apache Spark, polars, pandas or pyarrow, or what
         `open_data` gives.
-    group, missing, group_level
+    group, missing, group_level, strip
         As of `build_design`.
 
     Returns
@@ -112,6 +114,7 @@ def sum_rows(
         group=parsed.group or group,
         missing=missing,
         group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
+        strip=strip,
     )
     given = _prepared(asked, scan)
     kept, n_dropped = _complete(asked, given)
@@ -141,13 +144,20 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
         Of the further data alone; `merge_sums` joins the two.
     """
     scan = as_scan(data)
-    asked = _Asked(formula=design.formula, group=design.group, missing=missing, group_level=())
+    asked = _Asked(
+        formula=design.formula,
+        group=design.group,
+        missing=missing,
+        group_level=(),
+        strip=design.encoding.strip,
+    )
     scan, n_dropped = _complete(asked, _prepared(asked, scan))
     return _reduce(asked, replay_on(design.encoding, scan), n_dropped, estimable=False)
 
 
 def _prepared(asked: _Asked, scan: Scan) -> Scan:
     """Require the columns, and give them, with their types settled, and nothing else."""
+    scan = replace(scan, strip=asked.strip, complete=asked.missing == "drop")
     absent = [name for name in asked.columns if name not in scan.kinds]
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
@@ -164,7 +174,7 @@ def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
 
 
 def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool = True) -> Design:
-    encoding, scan = learned.encoding, learned.scan
+    scan, encoding = learned.scan, replace(learned.encoding, strip=asked.strip)
     written = _write_columns(learned)
     stats = check_columns(scan, asked.columns, asked.group, written.plain, written.guards)
     if estimable:  # a part of the rows may well have one value
@@ -191,7 +201,11 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     if asked.group is not None:
         base = group_means(summed, terms)
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
-    notes = (*notes, f"rows of {scan.source}{engine}{SUMMED_NOTE}")
+    notes = (
+        *notes,
+        *label_notes(encoding, asked.group, summed.labels),
+        f"rows of {scan.source}{engine}{SUMMED_NOTE}",
+    )
     found = Design(
         **rows_away(),
         labels=summed.labels,

@@ -3,15 +3,16 @@
 import re
 import tempfile
 import weakref
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bayes_mlm.data.reading import PARQUET, read_names
 from bayes_mlm.errors import DataError
-from bayes_mlm.scan.finding import find_files, suffix_of
-from bayes_mlm.scan.schemas import check_schemas, damaged_file
+from bayes_mlm.paths import printable, shown
+from bayes_mlm.scan.finding import find_files, is_pattern, suffix_of
+from bayes_mlm.scan.schemas import check_schemas, damaged_file, read_declared
 from bayes_mlm.scan.source import FILE, Scan, as_scan
 from bayes_mlm.scan.texts import settle_types
 
@@ -77,20 +78,35 @@ def open_data(
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")
     named = _named(files, str(source))
-    connection, limit = _connect(memory, threads)
-    if suffix_of(files[0]) in PARQUET:
-        return _open_parquet(connection, files, named, limit)
-    return _open_csv(connection, files, named, limit)
+    connection, limit, folder = _connect(memory, threads)
+    opened = _Opened(connection=connection, paths=_linked(files, folder), named=named, limit=limit)
+    return _open_parquet(opened) if suffix_of(files[0]) in PARQUET else _open_csv(opened)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Opened:
+    """A connection, and the files it is to read: what DuckDB calls each, and what it is."""
+
+    connection: "duckdb.DuckDBPyConnection"
+    paths: Mapping[str, Path]
+    named: str
+    limit: str
+
+    @property
+    def files(self) -> list[Path]:
+        return list(self.paths.values())
 
 
 def _named(files: Sequence[Path], source: str) -> str:
     """Name the data without the folders they lie in, which are nobody's business."""
     if len(files) == 1:
-        return files[0].name
-    return f"{Path(source).name or 'files'} ({len(files)} files)"
+        return shown(files[0])
+    return f"{printable(Path(source).name) or 'files'} ({len(files)} files)"
 
 
-def _connect(memory: str | None, threads: int | None) -> tuple["duckdb.DuckDBPyConnection", str]:
+def _connect(
+    memory: str | None, threads: int | None
+) -> tuple["duckdb.DuckDBPyConnection", str, Path]:
     import duckdb
 
     connection = duckdb.connect()
@@ -108,15 +124,32 @@ def _connect(memory: str | None, threads: int | None) -> tuple["duckdb.DuckDBPyC
     connection.execute(f"set temp_directory = '{_quoted(folder.name)}'")
     connection.execute("set enable_progress_bar = true")
     connection.execute("set enable_progress_bar_print = false")
-    return connection, limit
+    return connection, limit, Path(folder.name)
 
 
 def _quoted(text: str) -> str:
     return text.replace("'", "''")
 
 
-def _explainer(limit: str, files: Sequence[Path]) -> Any:
+def _linked(files: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Give every file a path that DuckDB does not expand: its own, or that of a link to it.
+
+    DuckDB has no option against patterns, and to match an escaped one it looks at every name of the
+    directory, and stumbles over some.
+    """
+    paths = {}
+    for k, file in enumerate(files):
+        path = file
+        if is_pattern(str(file)):
+            path = folder / f"{k}{suffix_of(file)}"
+            path.symlink_to(file)
+        paths[str(path)] = file
+    return paths
+
+
+def _explainer(limit: str, paths: Mapping[str, Path]) -> Any:
     """Make what words DuckDB's errors: out of memory, and which file is damaged."""
+    files = list(paths.values())
 
     def explain(error: Exception) -> str | None:
         text = str(error)
@@ -126,11 +159,11 @@ def _explainer(limit: str, files: Sequence[Path]) -> Any:
                 f"{asked} too small for this query ({_first_line(text)}); raise it (--memory), or "
                 "give fewer groups or columns"
             )
-        named = next((file.name for file in files if str(file) in text), "")
-        named = named or damaged_file(files)
+        named = next((file.name for path, file in paths.items() if path in text), "")
+        named = printable(named or damaged_file(files))
         line = re.search(r"CSV Error on Line: (\d+)", text)
         if line is not None:
-            where = f"line {line[1]} of {named or files[0].name}"
+            where = f"line {line[1]} of {named or shown(files[0])}"
             return f"{where} cannot be read as CSV ({_first_line(text)}); correct that line"
         return f"{named} cannot be read: {_first_line(text)}; copy it again" if named else None
 
@@ -141,68 +174,66 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0][:300]
 
 
-def _open_parquet(
-    connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], named: str, limit: str
-) -> Scan:
-    differ = check_schemas(files)
-    own = f"filename = '{FILE}', " if len(files) > 1 else ""
-    listed = ", ".join(f"'{_quoted(str(file))}'" for file in files)
-    relation = connection.sql(
+def _open_parquet(opened: _Opened) -> Scan:
+    differ = check_schemas(opened.files)
+    own = f"filename = '{FILE}', " if len(opened.files) > 1 else ""
+    listed = ", ".join(f"'{_quoted(path)}'" for path in opened.paths)
+    relation = opened.connection.sql(
         f"from read_parquet([{listed}], {own}union_by_name = {differ}, hive_partitioning = false)"
     )
-    return _scan(connection, relation, named, files, limit)
+    return replace(_scan(opened, relation), prepare=_with_declared(opened.files))
 
 
-def _scan(
-    connection: "duckdb.DuckDBPyConnection",
-    relation: "duckdb.DuckDBPyRelation",
-    named: str,
-    files: Sequence[Path],
-    limit: str,
-) -> Scan:
+def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Scan]:
+    """Make what adds to a scan of Parquet files what their schemas say of the columns needed."""
+
+    def read(scan: Scan, names: Sequence[str]) -> Scan:
+        categories, times = read_declared(files, names)
+        return replace(scan, categories=categories, times=scan.times | times)
+
+    return read
+
+
+def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
+    names = {path: shown(file) for path, file in opened.paths.items()}
     scan = as_scan(
         relation,
-        source=named,
-        files=tuple(file.name for file in files) if len(files) > 1 else (),
-        explain=_explainer(limit, files),
+        source=opened.named,
+        files=names if len(names) > 1 else {},
+        explain=_explainer(opened.limit, opened.paths),
     )
-    return replace(scan, progress=connection.query_progress)
+    return replace(scan, progress=opened.connection.query_progress)
 
 
-def _open_csv(
-    connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], named: str, limit: str
-) -> Scan:
+def _open_csv(opened: _Opened) -> Scan:
+    files = opened.files
     delimiter = _delimiter(files[0])
     names = _common_names(files, delimiter)
-    _refuse_alike(names, files[0])
-    relation = connection.read_csv(
-        [str(file) for file in files],
+    places = [f"text{k}_" for k in range(len(names))]  # which DuckDB tells apart whatever the case
+    relation = opened.connection.read_csv(
+        list(opened.paths),
         header=True,
         delimiter=delimiter,
         quotechar='"',
         escapechar='"',
         # Nothing is guessed from the first rows: every column is text until all are looked at.
         auto_detect=False,
-        columns=dict.fromkeys(names, "VARCHAR"),
+        columns=dict.fromkeys(places, "VARCHAR"),
         filename=FILE if len(files) > 1 else False,
         hive_partitioning=False,
     )
-    scan = _scan(connection, relation, named, files, limit)
-    return replace(scan, prepare=settle_types)
+    return _as_text(_scan(opened, relation), names)
 
 
-def _refuse_alike(names: Sequence[str], file: Path) -> None:
-    """Refuse names that DuckDB cannot tell apart."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
-            raise DataError(
-                f"{file.name} has columns {other!r} and {name!r}, which differ in case alone, and "
-                "DuckDB does not tell them apart; rename one"
-            )
-        if not name:
-            raise DataError(f"{file.name} has a column without a name; name it in its first line")
+def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
+    """Call the columns of text files, which the engine knows by their places, by their names."""
+    return replace(
+        scan,
+        kinds=dict.fromkeys(names, "text"),
+        aliases=dict(zip(names, scan.kinds, strict=True)),
+        prepare=settle_types,
+        from_text=True,
+    )
 
 
 def _delimiter(file: Path) -> str:
@@ -220,8 +251,8 @@ def _common_names(files: Sequence[Path], delimiter: str) -> list[str]:
             )
             what = f"column {odd!r}" if odd else "the order of the columns"
             raise DataError(
-                f"the columns of {file.name} differ from those of {files[0].name} ({what}); files "
-                "that are scanned together must have the same columns, in one order"
+                f"the columns of {shown(file)} differ from those of {shown(files[0])} ({what}); "
+                "files that are scanned together must have the same columns, in one order"
             )
     return names
 
@@ -244,7 +275,7 @@ def _open_spark(files: Sequence[Path], source: str) -> Scan:
     session.sparkContext.setLogLevel("ERROR")
     paths = [str(file.resolve()) for file in files]
     if suffix_of(files[0]) in PARQUET:
-        frame = session.read.parquet(*paths)
-    else:
-        frame = session.read.csv(paths, header=True, inferSchema=True, sep=delimiter)
+        scan = as_scan(session.read.parquet(*paths), source=_named(files, source))
+        return replace(scan, prepare=_with_declared(files))
+    frame = session.read.csv(paths, header=True, inferSchema=True, sep=delimiter)
     return as_scan(frame, source=_named(files, source))

@@ -18,8 +18,7 @@ from bayes_mlm.formula import Formula
 from bayes_mlm.formula.expressions import Call, Factor, calls, label
 from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, write
-from bayes_mlm.scan.source import Scan, collect, collect_row
-from bayes_mlm.scan.texts import NUMBER
+from bayes_mlm.scan.source import Scan, collect, collect_row, stray_text
 
 # Text that is mostly numbers may still be categories, if it has few levels.
 _FEW = 20
@@ -146,20 +145,20 @@ def as_category(column: str, scan: Scan) -> nw.Expr:
 
 def _refuse_misread(column: str, role: str, scan: Scan) -> None:
     """Refuse text that is dates, or numbers that some of the values keep from being read so."""
+    if column in scan.times:
+        example = collect(scan, scan.frame.select(value=scan.col(column)).head(1))["value"]
+        refuse_misread(column, role, example.astype(str).tolist() or [""], is_time=True)
     if scan.kinds[column] != "text" or column in scan.categories:
         return
     found = _distinct(column, scan)
     if not found:
         return
-    refuse_misread(column, role, found, is_time=column in scan.times)
+    refuse_misread(column, role, found)
     if role == "predictor" and len(found) > _FEW and 2 * sum(map(is_number, found)) > len(found):
-        own = as_category(column, scan)
-        stray = scan.frame.filter(~own.str.contains(rf"^\s*({NUMBER})\s*$") & ~own.is_null())
-        odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
-        shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
         raise DataError(
-            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds{shown} too: "
-            "correct such values so that it reads as numbers"
+            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds "
+            f"{stray_text(scan, column) or 'numbers written as labels'} too: correct such values "
+            "so that it reads as numbers"
         )
 
 
