@@ -10,6 +10,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
@@ -67,6 +69,8 @@ def effects(
     ] = "auto",
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -95,7 +99,9 @@ def effects(
     if out is not None:
         check_folder(out)
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
-    record = as_record(model, data, missing=missing, strip=strip)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     design = design_of(record, data)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     source: Table | None

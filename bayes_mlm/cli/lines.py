@@ -9,6 +9,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
@@ -46,6 +48,8 @@ def lines(
     ] = "auto",
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -69,7 +73,9 @@ def lines(
     if out is not None:
         check_folder(out)
     grid = None if x is None else _read_numbers(x)
-    record = as_record(model, data, missing=missing, strip=strip)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     design = design_of(record, data)
     own_weights(design)  # a model without such effects is told before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from bayes_mlm.cli.options import EXIT_VERDICT, Data, Mass, Missing, Quiet, Seed, Strip, seed_of
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Data,
+    Decimal,
+    Delimiter,
+    Mass,
+    Missing,
+    Quiet,
+    Seed,
+    Strip,
+    seed_of,
+)
 
 
 def sensitivity(
@@ -27,6 +38,8 @@ def sensitivity(
     ] = None,
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     mass: Mass = 0.94,
     random_seed: Seed = None,
     out: Annotated[
@@ -44,7 +57,9 @@ def sensitivity(
     if out is not None:
         check_folder(out)
     records = []
-    for record in choose_records(model or None, data, missing, strip=strip):
+    for record in choose_records(
+        model or None, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    ):
         settings = msgspec.structs.replace(
             record.settings, random_seed=seed_of(record, random_seed)
         )

@@ -13,6 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bayes_mlm.data.numerals import Decimal as DecimalMark
+from bayes_mlm.data.numerals import plain_numerals
+from bayes_mlm.data.texts import BLANKS
 from bayes_mlm.errors import DataError
 
 type Column = NDArray[Any]
@@ -117,7 +120,7 @@ def _given_by_series(values: "nw.Series[Any]", arrow: Any) -> Given:
     given = _given_by_objects(values.to_list())
     if kind is arrow.type:
         return replace(given, is_time=given.is_time or is_time(kind))
-    categories = tuple(map(str, values.cat.get_categories().to_list()))
+    categories = tuple(map(str, values.to_native().cat.categories))
     return Given(values=given.values, categories=categories)
 
 
@@ -205,6 +208,36 @@ def from_arrow(values: Any) -> Column:
     if pa.types.is_floating(kind):
         return _floats(values)
     return _text(values)
+
+
+def numbers_in(texts: Any) -> Any | None:
+    """Cast an Arrow array of text to whole numbers, or else to numbers; None if it holds labels."""
+    # Arrow would read 00123 as 123, and 0x1F as 31.
+    if _any_match(texts, r"^[+-]?0([0-9]+|[xX].*)$"):
+        return None
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            numbers = texts.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        # Whole numbers only, and too large for 64 bits: identifiers, which a float would blur.
+        huge = pa.types.is_floating(kind) and _any_match(texts, r"^[+-]?[0-9]{19,}$")
+        return None if huge and not _any_match(texts, r"[^0-9+-]") else numbers
+    return None
+
+
+def read_numerals(column: Column, decimal: DecimalMark) -> Column:
+    """Read a column of text as numbers written with a decimal mark, if it holds nothing else."""
+    texts = pa.array(column.tolist(), pa.string())
+    if texts.null_count == len(texts):
+        return column
+    numerals = plain_numerals(pc.utf8_trim(texts, characters=BLANKS), decimal)
+    numbers = None if numerals is None else numbers_in(numerals)
+    return column if numbers is None else from_arrow(numbers)
+
+
+def _any_match(values: Any, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
 
 
 def _whole(values: Any) -> Column:

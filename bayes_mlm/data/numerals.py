@@ -6,12 +6,15 @@ One grammar serves Python's `re`, Arrow's and DuckDB's (RE2): it uses what all t
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
+
+import pyarrow.compute as pc
 
 from bayes_mlm.data.dates import NEARLY_ALL
+from bayes_mlm.errors import DataError
 
 type Decimal = Literal[".", ","]
-DECIMALS: tuple[Decimal, ...] = (".", ",")
+DECIMALS: tuple[Decimal, ...] = get_args(Decimal.__value__)
 # The sign itself, and the dash that word processors make of a hyphen.
 MINUS = "\u2212\u2013"
 # Blanks (also those that do not break or are thin) and apostrophes part thousands too.
@@ -88,6 +91,33 @@ def notation_of(example: str, decimal: Decimal) -> Notation | None:
         if re.fullmatch(found.pattern, text):
             return found
     return None
+
+
+def check_decimal(decimal: str | None) -> None:
+    """Refuse a decimal mark that is none."""
+    if decimal is not None and decimal not in DECIMALS:
+        raise DataError(f'decimal={decimal!r} is no decimal mark; give "," or "."')
+
+
+def plain_numerals(values: Any, decimal: Decimal) -> Any | None:
+    """Rewrite an Arrow array of text as plain numbers; None if a value is no number.
+
+    Parameters
+    ----------
+    values : pyarrow.Array or pyarrow.ChunkedArray of string, length n
+        Without blanks around the values; at least one is not null.
+    decimal : {".", ","}
+        Their decimal mark. All bear the same unit, or none.
+    """
+    notation = notation_of(pc.min_max(values)["min"].as_py(), decimal)
+    if notation is None:
+        return None
+    matched = pc.match_substring_regex(values, rf"^({notation.pattern})$")
+    if not pc.all(matched).as_py():
+        return None
+    for pattern, value in notation.steps:
+        values = pc.replace_substring_regex(values, pattern, value)
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)

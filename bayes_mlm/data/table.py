@@ -11,7 +11,8 @@ import numpy as np
 from narwhals.exceptions import DuplicateError
 from numpy.typing import NDArray
 
-from bayes_mlm.data.columns import Column, Given, from_any, given_by_table
+from bayes_mlm.data.columns import Column, Given, from_any, given_by_table, read_numerals
+from bayes_mlm.data.numerals import Decimal, check_decimal
 from bayes_mlm.errors import DataError
 
 _LISTED = 12  # more names than this would drown the message
@@ -120,7 +121,9 @@ def table_of_columns(given: Mapping[str, Given], source: str) -> Table:
     )
 
 
-def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
+def as_table(
+    frame: Any, *, columns: Sequence[str] | None = None, decimal: Decimal | None = None
+) -> Table:
     """Convert a data frame of any kind to a `Table`.
 
     Parameters
@@ -130,6 +133,8 @@ def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
         is collected), a mapping of names to one-dimensional arrays, or a Table.
     columns : sequence of str, optional
         The columns to take; all by default. A lazy frame then reads only these.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers that are text, which are then read (see `read_table`).
 
     Returns
     -------
@@ -154,6 +159,8 @@ def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
     >>> table.columns["school"].tolist(), table.columns["y"].tolist()
     (['a', 'b', None], [1.0, 2.0, nan])
     """
+    if decimal is not None:
+        return _with_numerals(as_table(frame, columns=columns), decimal)
     if isinstance(columns, str):
         columns = (columns,)
     if isinstance(frame, Table):
@@ -172,6 +179,16 @@ def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
     if n == 0:
         raise DataError(f"{source} has no rows; columns: {', '.join(arrays)}")
     return table_of_columns(arrays, source)
+
+
+def _with_numerals(table: Table, decimal: Decimal) -> Table:
+    """Read the columns of text that hold numbers; declared categories and dates stay."""
+    check_decimal(decimal)
+    columns = dict(table.columns)
+    for name, values in columns.items():
+        if values.dtype == object and name not in table.categories and name not in table.times:
+            columns[name] = read_numerals(values, decimal)
+    return replace(table, columns=columns)
 
 
 def checked_names(names: list[Any], source: str, wanted: Sequence[str] | None) -> tuple[str, ...]:

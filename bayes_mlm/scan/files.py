@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayes_mlm.data.reading import PARQUET, read_names
+from bayes_mlm.data.numerals import Decimal
+from bayes_mlm.data.reading import DELIMITERS, PARQUET, read_names, settled_delimiter
 from bayes_mlm.errors import DataError
 from bayes_mlm.paths import printable, shown
 from bayes_mlm.scan.finding import find_files, is_pattern, suffix_of
 from bayes_mlm.scan.schemas import check_schemas, damaged_file, read_declared
 from bayes_mlm.scan.source import FILE, Scan, as_scan
-from bayes_mlm.scan.texts import settle_types
+from bayes_mlm.scan.texts import settle_types, with_decimal
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +30,8 @@ def open_data(
     engine: FileEngine = "duckdb",
     memory: str | None = None,
     threads: int | None = None,
+    decimal: Decimal | None = None,
+    delimiter: str | None = None,
 ) -> Scan:
     """Open files to be scanned where they lie.
 
@@ -44,6 +47,8 @@ def open_data(
         What DuckDB may take, as in "2GB"; beyond it spills to a temporary directory.
     threads : int, optional
         Of DuckDB; all cores by default.
+    decimal, delimiter
+        As of `bayes_mlm.read_table`.
 
     Returns
     -------
@@ -74,13 +79,16 @@ def open_data(
                 f"memory={memory!r} is for DuckDB; Spark's is set where its session is made "
                 "(spark.driver.memory, spark.executor.memory)"
             )
-        return _open_spark(files, str(source))
+        return _open_spark(files, str(source), decimal, delimiter)
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")
     named = _named(files, str(source))
     connection, limit, folder = _connect(memory, threads)
     opened = _Opened(connection=connection, paths=_linked(files, folder), named=named, limit=limit)
-    return _open_parquet(opened) if suffix_of(files[0]) in PARQUET else _open_csv(opened)
+    is_parquet = suffix_of(files[0]) in PARQUET
+    return with_decimal(
+        _open_parquet(opened) if is_parquet else _open_csv(opened, delimiter), decimal
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -205,9 +213,9 @@ def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
     return replace(scan, progress=opened.connection.query_progress)
 
 
-def _open_csv(opened: _Opened) -> Scan:
+def _open_csv(opened: _Opened, given: str | None) -> Scan:
     files = opened.files
-    delimiter = _delimiter(files[0])
+    delimiter = _delimiter(files[0], given)
     names = _common_names(files, delimiter)
     places = [f"text{k}_" for k in range(len(names))]  # which DuckDB tells apart whatever the case
     relation = opened.connection.read_csv(
@@ -236,8 +244,8 @@ def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
     )
 
 
-def _delimiter(file: Path) -> str:
-    return "\t" if ".tsv" in suffix_of(file) else ","
+def _delimiter(file: Path, given: str | None) -> str:
+    return settled_delimiter(given, DELIMITERS.get(suffix_of(file), ","))
 
 
 def _common_names(files: Sequence[Path], delimiter: str) -> list[str]:
@@ -257,18 +265,21 @@ def _common_names(files: Sequence[Path], delimiter: str) -> list[str]:
     return names
 
 
-def _open_spark(files: Sequence[Path], source: str) -> Scan:
+def _open_spark(
+    files: Sequence[Path], source: str, decimal: Decimal | None, given: str | None
+) -> Scan:
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise DataError(
             "Apache Spark is not installed; pip install 'bayes-mlm[spark]' (it needs Java 17)"
         ) from error
-    delimiter = _delimiter(files[0])
+    delimiter = _delimiter(files[0], given)
+    names: list[str] = []
     if suffix_of(files[0]) in PARQUET:
         check_schemas(files)
     else:
-        _common_names(files, delimiter)
+        names = _common_names(files, delimiter)
     session = SparkSession.getActiveSession() or (
         SparkSession.builder.appName("bayes-mlm").config("spark.ui.enabled", "false").getOrCreate()
     )
@@ -276,6 +287,9 @@ def _open_spark(files: Sequence[Path], source: str) -> Scan:
     paths = [str(file.resolve()) for file in files]
     if suffix_of(files[0]) in PARQUET:
         scan = as_scan(session.read.parquet(*paths), source=_named(files, source))
-        return replace(scan, prepare=_with_declared(files))
-    frame = session.read.csv(paths, header=True, inferSchema=True, sep=delimiter)
-    return as_scan(frame, source=_named(files, source))
+        return with_decimal(replace(scan, prepare=_with_declared(files)), decimal)
+    # Spark would take 1.234 for 1.234, which by decimal="," is 1234.
+    infer = decimal is None
+    frame = session.read.csv(paths, header=True, inferSchema=infer, sep=delimiter)
+    scan = as_scan(frame, source=_named(files, source))
+    return scan if infer else with_decimal(_as_text(scan, names), decimal)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.data import Column
 from bayes_mlm.data.columns import from_arrow
+from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
 from bayes_mlm.data.texts import BLANKS
 from bayes_mlm.errors import DataError
@@ -69,6 +70,8 @@ class Scan:
         Whether to take the spaces off the ends of labels.
     complete : bool
         Whether rows that miss a value are to be dropped.
+    decimal : {".", ","} or None
+        The decimal mark of numbers in text; None for plain numbers alone.
     from_text : bool
         Whether the columns come as text, whose types are decided from their values.
     """
@@ -88,6 +91,7 @@ class Scan:
     times: frozenset[str] = frozenset()
     strip: bool = False
     complete: bool = False
+    decimal: Decimal | None = None
     from_text: bool = False
 
     def col(self, name: str) -> nw.Expr:
