@@ -213,7 +213,8 @@ def _explain_text(table: Table, name: str) -> str:
     if count == 0:
         return (
             f"its values look like numbers but were kept as labels (such as {values[0]!r}: leading "
-            "zeros, very large numbers, or a category); convert the column to numbers first"
+            "zeros, very large numbers, or a category); convert the column to numbers first, or, "
+            'of plain numbers that are text, give decimal="." (--decimal .)'
         )
     first = np.flatnonzero(stray)[:_SHOWN]
     shown = ", ".join(f"{values[row]!r} in row {row + 1}" for row in first)

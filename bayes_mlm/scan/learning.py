@@ -9,6 +9,7 @@ import numpy as np
 
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.encoding import Encoding
+from bayes_mlm.encoding.columns import check_effects
 from bayes_mlm.encoding.inputs import is_number
 from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, in_order, too_many
 from bayes_mlm.encoding.means import Centring, LevelMeans
@@ -84,6 +85,7 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
+    check_effects(encoding.effects, encoding.group)
     return Learned(encoding=encoding, scan=scan, constants=known)
 
 
@@ -155,11 +157,14 @@ def _refuse_misread(column: str, role: str, scan: Scan) -> None:
         return
     refuse_misread(column, role, found)
     if role == "predictor" and len(found) > _FEW and 2 * sum(map(is_number, found)) > len(found):
-        raise DataError(
-            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds "
-            f"{stray_text(scan, column) or 'numbers written as labels'} too: correct such values "
-            "so that it reads as numbers"
+        stray = stray_text(scan, column)
+        reason = (
+            f"it holds {stray} too: correct such values so that it reads as numbers"
+            if stray
+            else f'such as {found[0]!r}, kept as labels; decimal="." (--decimal .) reads plain '
+            "numbers, unless they have leading zeros"
         )
+        raise DataError(f"column {column!r} of {scan.source} is text, but mostly numbers; {reason}")
 
 
 def _levels(factor: Factor, scan: Scan) -> Levels:

@@ -35,7 +35,8 @@ def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
         return replace(scan, decimal=decimal)
 
     def read(given: Scan, names: Sequence[str]) -> Scan:
-        return _read_numerals(scan.prepare(given, names), names)
+        prepared = replace(scan.prepare(given, names), decimal=decimal)
+        return _read_numerals(prepared, names)
 
     return replace(scan, decimal=decimal, prepare=read)
 
