@@ -4,7 +4,7 @@ A `Design` is made once (`build_design`) and handed to the factories, to REML an
 what they disagree about is never the data. `bayes_mlm.kinds` lays it out for a kind of model.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
@@ -27,9 +27,9 @@ from bayes_mlm.data import (
     strip_labels,
 )
 from bayes_mlm.data.footers import check_footer
-from bayes_mlm.data.missing import is_missing, note_on_lost_groups
+from bayes_mlm.data.missing import count_labels, note_on_lost_groups
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
-from bayes_mlm.encoding.levels import notes_on_levels
+from bayes_mlm.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.errors import DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.residual import Residual, ResidualRows, as_residual, lay_out_residual
@@ -282,8 +282,8 @@ def build_design(
         groups = check_group(table, group, predictors, effects=effects)
         labels, codes = groups.labels, groups.codes
         if kept.n_dropped:
-            named = given.columns[group][~is_missing(given.columns[group])]
-            notes = (*notes, *note_on_lost_groups(len(set(named.tolist())), labels.size, group))
+            before = count_labels(given.columns[group], as_numbers=labels.dtype != object)
+            notes = (*notes, *note_on_lost_groups(before, labels.size, group))
         check_group_level(table, group, group_level)
     measured = parsed.measured_columns
     check_predictors(
@@ -293,7 +293,7 @@ def build_design(
     )
     encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
-    notes = (*notes, *label_notes(encoding, group, labels))
+    notes = (*notes, *label_notes(encoding.levels, group, labels))
     strata, told = asked.sigma_column, (group, *(item.column for item in encoding.levels))
     if strata is not None and strata not in told:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
@@ -331,15 +331,6 @@ def _group_means(X: Floats, terms: tuple[str, ...], codes: Ints, n_groups: int) 
     ]
     sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
     return GroupMeans(terms=terms, means=means, varies=np.array(inside) > VARIES * sizes)
-
-
-def label_notes(encoding: Encoding, group: str | None, labels: Iterable[Any]) -> tuple[str, ...]:
-    """Return remarks on the labels of the group and of every categorical predictor."""
-    notes = () if group is None else notes_on_labels(group, labels)
-    return (
-        *notes,
-        *(note for one in encoding.levels for note in notes_on_labels(one.column, one.levels)),
-    )
 
 
 def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:

@@ -90,7 +90,7 @@ def design_of(
         return for_kind(design, record.kind)
     design = build_design(
         record.formula,
-        _kept(source, _columns(record), record.written),
+        _kept(source, record),
         group=record.group_column,
         missing=record.missing,
         group_level=record.group_level,
@@ -191,12 +191,14 @@ def _rows_in(files: Sequence[Path]) -> int:
     return total
 
 
-def _kept(source: Any, columns: Sequence[str], written: Written) -> Any:
+def _kept(source: Any, record: Record) -> Any:
     """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
+    written, columns = record.written, _columns(record)
     if isinstance(source, (str, Path)) and str(source) not in DATASETS:
         if str(source) == IN_MEMORY or _is_one_file(source):
             return read_data(source, written=written)
-        return collect_rows(_open(source, written), columns)
+        scan = replace(_open(source, written), complete=record.missing == "drop")
+        return collect_rows(scan, columns)
     if isinstance(source, (str, Path)):
         return read_data(source, written=written)
     given = collect_rows(as_scan(source), columns) if is_scannable(source) else source

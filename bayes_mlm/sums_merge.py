@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.data.labels import ALIKE
-from bayes_mlm.design import Design, label_notes
+from bayes_mlm.design import Design
+from bayes_mlm.encoding.levels import label_notes
 from bayes_mlm.errors import DesignError
 from bayes_mlm.scan.designs import SUMMED_NOTE, group_means
 from bayes_mlm.sufficient import merge
@@ -80,7 +81,9 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
         summed=summed,
         base=base,
         n_dropped=one.n_dropped + other.n_dropped,
-        notes=_join(one.notes, other.notes, label_notes(one.encoding, one.group, summed.labels)),
+        notes=_join(
+            one.notes, other.notes, label_notes(one.encoding.levels, one.group, summed.labels)
+        ),
         batches=(*batches[0], *batches[1]),
     )
 

@@ -213,7 +213,7 @@ def from_arrow(values: Any) -> Column:
 def numbers_in(texts: Any) -> Any | None:
     """Cast an Arrow array of text to whole numbers, or else to numbers; None if it holds labels."""
     # Arrow would read 00123 as 123, and 0x1F as 31.
-    if _any_match(texts, r"^[+-]?0([0-9]+|[xX].*)$"):
+    if any_match(texts, r"^[+-]?0([0-9]+|[xX].*)$"):
         return None
     for kind in (pa.int64(), pa.float64()):
         try:
@@ -221,8 +221,8 @@ def numbers_in(texts: Any) -> Any | None:
         except pa.ArrowInvalid:
             continue
         # Whole numbers only, and too large for 64 bits: identifiers, which a float would blur.
-        huge = pa.types.is_floating(kind) and _any_match(texts, r"^[+-]?[0-9]{19,}$")
-        return None if huge and not _any_match(texts, r"[^0-9+-]") else numbers
+        huge = pa.types.is_floating(kind) and any_match(texts, r"^[+-]?[0-9]{19,}$")
+        return None if huge and not any_match(texts, r"[^0-9+-]") else numbers
     return None
 
 
@@ -236,7 +236,8 @@ def read_numerals(column: Column, decimal: DecimalMark) -> Column:
     return column if numbers is None else from_arrow(numbers)
 
 
-def _any_match(values: Any, pattern: str) -> bool:
+def any_match(values: Any, pattern: str) -> bool:
+    """Tell whether a value of an Arrow array of text matches a regular expression."""
     return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
 
 

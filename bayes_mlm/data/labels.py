@@ -13,6 +13,7 @@ from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
 
 ALIKE = " differ only by spaces or case, and are different levels: "
 _SETS, _LABELS = 3, 4  # shown in a note
+_NUMBERS = 3  # labels that are numbers, beyond which one that is not is remarkable
 
 
 def strip_labels(table: Table) -> Table:
@@ -66,6 +67,8 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
         alike.setdefault(_likeness(label), []).append(label)
         if label.strip(BLANKS) in MISSING_TEXTS:
             blank.append(label)
+    texts = [label for same in alike.values() for label in same]
+    odd = [text for text in texts if not _is_number(text)]
     sets = [sorted(same) for same in alike.values() if len(same) > 1]
     notes = []
     if sets:
@@ -80,7 +83,16 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
             f"{name}: {_listed(sorted(blank), _LABELS)} is a label here, as in any table that has "
             "missing values of its own; make it missing if it stands for one"
         )
+    if len(odd) == 1 and len(texts) > _NUMBERS:
+        notes.append(f"{name}: every label is a number but {odd[0]!r}; see that it is one too")
     return tuple(notes)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
 
 
 def _likeness(label: str) -> str:

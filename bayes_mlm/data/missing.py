@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data.columns import Column
+from bayes_mlm.data.groups import levels_of
 from bayes_mlm.data.reading import as_texts, parse_column
 from bayes_mlm.data.table import Table, take
 from bayes_mlm.errors import DataError
@@ -32,6 +33,26 @@ class Complete:
     table: Table
     n_dropped: int
     by_column: Mapping[str, int]
+
+
+def count_labels(values: Column, *, as_numbers: bool) -> int:
+    """Count the distinct labels of a column, of text that proved to be numbers those alone.
+
+    Examples
+    --------
+    >>> count_labels(np.array(["1", " 1", "Total", None], dtype=object), as_numbers=True)
+    1
+    """
+    if as_numbers and values.dtype == object:
+        values = np.array([_number(text) for text in values.tolist()])
+    return int(levels_of(values)[0].size)
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")
 
 
 def note_on_lost_groups(n_before: int, n_after: int, group: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from bayes_mlm.data.columns import Column, from_arrow, given_by_table, numbers_in
+from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
 from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
 from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
@@ -38,9 +38,12 @@ USUAL = Written()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Header:
+class Header:
+    """The names of the columns of a CSV file, the lines before them, and those to their end."""
+
     names: list[str]
-    lines: int  # physical lines up to the end of the header
+    blank: int
+    lines: int
     has_rows: bool
 
 
@@ -144,6 +147,10 @@ def parse_column(values: Any, decimal: Decimal | None = None) -> Column:
     >>> parse_column(pa.array(["1", "2.5", "many"])).tolist()
     ['1', '2.5', 'many']
     """
+    if any_match(values, '^ "'):  # a space before a quoted value is no part of it
+        quoted = '^ "((?:[^"]|"")*)"$'
+        inside = pc.replace_substring(pc.replace_substring_regex(values, quoted, r"\1"), '""', '"')
+        values = pc.if_else(pc.match_substring_regex(values, quoted), inside, values)
     trimmed = pc.utf8_trim(values, characters=BLANKS)
     gone = pc.is_in(trimmed, value_set=as_texts(MISSING_TEXTS))
     labels, values = (pc.if_else(gone, pa.nulls(1, pa.string())[0], x) for x in (values, trimmed))
@@ -196,22 +203,29 @@ def _open_text(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _read_header(path: Path, delimiter: str) -> _Header:
+def _read_header(path: Path, delimiter: str) -> Header:
     with _open_text(path) as stream:
         reader = csv.reader(stream, delimiter=delimiter)
         try:
-            first = next((row for row in reader if row), None)
+            blank, first = next(((k, row) for k, row in enumerate(reader) if row), (0, None))
             if first is None:
                 raise DataError(f"{shown(path)} is empty; its first line must name the columns")
             lines = reader.line_num
-            has_rows = any(row for row in reader)
+            row = next((row for row in reader if row), None)
+            if len(first) == 1 and first[0].lstrip(BLANKS).startswith("#") and len(row or ()) > 1:
+                raise DataError(
+                    f"{shown(path)} begins with a comment ({first[0]!r}), and its first line must "
+                    "name the columns; take comment lines out"
+                )
+            if row is not None and len(row) == len(first) + 1 and not row[-1].strip(BLANKS):
+                first.append("")  # every row ends in a delimiter, but for the header
         except UnicodeDecodeError as error:
             raise DataError(_not_utf8(path)) from error
         except csv.Error as error:
             raise DataError(
                 f"the header of {shown(path)} cannot be read ({error}); look for an unclosed quote"
             ) from error
-    return _Header(names=_named(first), lines=lines, has_rows=has_rows)
+    return Header(names=_named(first), blank=blank, lines=lines, has_rows=row is not None)
 
 
 def _named(header: Sequence[str]) -> list[str]:
@@ -225,8 +239,8 @@ def _named(header: Sequence[str]) -> list[str]:
     return names
 
 
-def read_names(path: Path, delimiter: str) -> list[str]:
-    """Read the names of the columns of a CSV file, checked.
+def read_header(path: Path, delimiter: str) -> Header:
+    """Read the header of a CSV file, and check the names in it.
 
     Raises
     ------
@@ -240,14 +254,15 @@ def read_names(path: Path, delimiter: str) -> list[str]:
             f"{shown(path)} is not an intact gzip file ({error}); copy it again"
         ) from error
     _check_delimiter(path, header, delimiter)
-    return list(checked_names(header.names, shown(path), None))
+    checked_names(header.names, shown(path), None)
+    return header
 
 
 def _not_utf8(path: Path) -> str:
     return f"{shown(path)} is not UTF-8 text; save it again as CSV with encoding UTF-8"
 
 
-def _check_delimiter(path: Path, header: _Header, delimiter: str) -> None:
+def _check_delimiter(path: Path, header: Header, delimiter: str) -> None:
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in header.names[0]), None)
     if len(header.names) == 1 and other is not None:
         comma = ', and decimal="," (--decimal ,) if it has decimal commas' if other == ";" else ""
@@ -290,7 +305,7 @@ def _read_csv(
     return Table(columns=arrays, n=n, source=shown(path), from_text=True)
 
 
-def _readas_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str, ...]) -> Any:
+def _readas_texts(path: Path, delimiter: str, header: Header, wanted: tuple[str, ...]) -> Any:
     def read(handler: Any = None) -> Any:
         # Every column comes as text: Arrow would fix a type from the first block of the file, and
         # fail, or lose leading zeros, on what comes later.
@@ -328,7 +343,7 @@ def _readas_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str
         raise DataError(f"{shown(path)} cannot be read as CSV: {error}") from error
 
 
-def _explain_row(path: Path, header: _Header, bad: list[Any], error: Exception) -> str:
+def _explain_row(path: Path, header: Header, bad: list[Any], error: Exception) -> str:
     if not bad:
         return f"{shown(path)} cannot be read as CSV ({error}); look for an unclosed quote"
     row = bad[0]

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.data.labels import notes_on_labels
 from bayes_mlm.encoding.inputs import count, list_rows, raw_column
 from bayes_mlm.encoding.means import Scalar
 from bayes_mlm.errors import DataError
@@ -148,6 +149,15 @@ def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
             f"which {were} not there when the model was made; known: {known}{hint}"
         )
     return codes
+
+
+def label_notes(
+    levels: Sequence[Levels], group: str | None, labels: Iterable[Any]
+) -> tuple[str, ...]:
+    """Return remarks on the labels of the group and of every categorical predictor."""
+    named = [] if group is None else [(group, labels)]
+    named += [(one.column, one.levels) for one in levels]
+    return tuple(note for name, values in named for note in notes_on_labels(name, values))
 
 
 def too_many(factor: Factor, n_levels: int, n: int, example: Scalar) -> str:

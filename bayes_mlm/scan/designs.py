@@ -9,9 +9,9 @@ import numpy as np
 
 from bayes_mlm.data import explain_absent
 from bayes_mlm.data.missing import note_on_lost_groups
-from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable, label_notes
+from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
 from bayes_mlm.encoding.columns import Column, lay_out
-from bayes_mlm.encoding.levels import notes_on_levels
+from bayes_mlm.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.errors import DataError, DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.formula.expressions import Factor, label
@@ -203,7 +203,7 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
         *notes,
-        *label_notes(encoding, asked.group, summed.labels),
+        *label_notes(encoding.levels, asked.group, summed.labels),
         f"rows of {scan.source}{engine}{SUMMED_NOTE}",
     )
     found = Design(

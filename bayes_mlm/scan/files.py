@@ -1,5 +1,6 @@
 """Open files for scanning: one or many, CSV or Parquet, by DuckDB out of core, or by Spark."""
 
+import functools
 import re
 import tempfile
 import weakref
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bayes_mlm.data.numerals import Decimal
-from bayes_mlm.data.reading import DELIMITERS, PARQUET, read_names, settled_delimiter
+from bayes_mlm.data.reading import DELIMITERS, PARQUET, Header, read_header, settled_delimiter
 from bayes_mlm.errors import DataError
 from bayes_mlm.paths import printable, shown
 from bayes_mlm.scan.finding import find_files, is_pattern, suffix_of
@@ -155,7 +156,7 @@ def _linked(files: Sequence[Path], folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _explainer(limit: str, paths: Mapping[str, Path]) -> Any:
+def _explainer(limit: str, paths: Mapping[str, Path]) -> Callable[[Exception], str | None]:
     """Make what words DuckDB's errors: out of memory, and which file is damaged."""
     files = list(paths.values())
 
@@ -172,7 +173,9 @@ def _explainer(limit: str, paths: Mapping[str, Path]) -> Any:
         line = re.search(r"CSV Error on Line: (\d+)", text)
         if line is not None:
             where = f"line {line[1]} of {named or shown(files[0])}"
-            return f"{where} cannot be read as CSV ({_first_line(text)}); correct that line"
+            told = " ".join(text.partition("Original Line:")[2].split("\n")[:2]).strip()
+            reason = told[:200] or _first_line(text)
+            return f"{where} cannot be read as CSV ({printable(reason)}); correct that line"
         return f"{named} cannot be read: {_first_line(text)}; copy it again" if named else None
 
     return explain
@@ -216,20 +219,28 @@ def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
 def _open_csv(opened: _Opened, given: str | None) -> Scan:
     files = opened.files
     delimiter = _delimiter(files[0], given)
-    names = _common_names(files, delimiter)
+    headers = _common_headers(files, delimiter)
+    names = headers[0].names
     places = [f"text{k}_" for k in range(len(names))]  # which DuckDB tells apart whatever the case
-    relation = opened.connection.read_csv(
-        list(opened.paths),
-        header=True,
-        delimiter=delimiter,
-        quotechar='"',
-        escapechar='"',
+    options: dict[str, Any] = {
+        "header": True,
+        "delimiter": delimiter,
+        "quotechar": '"',
+        "escapechar": '"',
         # Nothing is guessed from the first rows: every column is text until all are looked at.
-        auto_detect=False,
-        columns=dict.fromkeys(places, "VARCHAR"),
-        filename=FILE if len(files) > 1 else False,
-        hive_partitioning=False,
-    )
+        "auto_detect": False,
+        "columns": dict.fromkeys(places, "VARCHAR"),
+        "filename": FILE if len(files) > 1 else False,
+        "hive_partitioning": False,
+    }
+    by_blank: dict[int, list[str]] = {}  # lines before the header, which DuckDB must be told
+    for path, header in zip(opened.paths, headers, strict=True):
+        by_blank.setdefault(header.blank, []).append(path)
+    relations = [
+        opened.connection.read_csv(paths, skiprows=blank, **options)
+        for blank, paths in by_blank.items()
+    ]
+    relation = functools.reduce(lambda one, other: one.union(other), relations)
     return _as_text(_scan(opened, relation), names)
 
 
@@ -248,11 +259,12 @@ def _delimiter(file: Path, given: str | None) -> str:
     return settled_delimiter(given, DELIMITERS.get(suffix_of(file), ","))
 
 
-def _common_names(files: Sequence[Path], delimiter: str) -> list[str]:
-    """Read the column names of text files, which must be the same."""
-    names = list(read_names(files[0], delimiter))
-    for file in files[1:]:
-        own = list(read_names(file, delimiter))
+def _common_headers(files: Sequence[Path], delimiter: str) -> list[Header]:
+    """Read the headers of text files, whose names must be the same."""
+    headers = [read_header(file, delimiter) for file in files]
+    names = headers[0].names
+    for file, header in zip(files, headers, strict=True):
+        own = header.names
         if own != names:
             odd = next(
                 (n for n in own if n not in names), next((n for n in names if n not in own), "")
@@ -262,7 +274,7 @@ def _common_names(files: Sequence[Path], delimiter: str) -> list[str]:
                 f"the columns of {shown(file)} differ from those of {shown(files[0])} ({what}); "
                 "files that are scanned together must have the same columns, in one order"
             )
-    return names
+    return headers
 
 
 def _open_spark(
@@ -274,22 +286,50 @@ def _open_spark(
         raise DataError(
             "Apache Spark is not installed; pip install 'bayes-mlm[spark]' (it needs Java 17)"
         ) from error
+    text = suffix_of(files[0]) not in PARQUET
     delimiter = _delimiter(files[0], given)
-    names: list[str] = []
-    if suffix_of(files[0]) in PARQUET:
+    names = _common_headers(files, delimiter)[0].names if text else []
+    if not text:
         check_schemas(files)
-    else:
-        names = _common_names(files, delimiter)
+    for file in files:
+        if file.name.startswith(("_", ".")) or ":" in file.name:
+            raise DataError(
+                f"Spark cannot read {shown(file)}: it passes over names that begin with _ or ., "
+                "and takes what is before a colon for an address; rename the file"
+            )
     session = SparkSession.getActiveSession() or (
         SparkSession.builder.appName("bayes-mlm").config("spark.ui.enabled", "false").getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
-    paths = [str(file.resolve()) for file in files]
-    if suffix_of(files[0]) in PARQUET:
-        scan = as_scan(session.read.parquet(*paths), source=_named(files, source))
+    paths = [str(file) for file in files]
+    reader = session.read.option("__globPaths__", "false")  # names are no patterns
+    if not text:
+        scan = as_scan(reader.parquet(*paths), source=_named(files, source))
         return with_decimal(replace(scan, prepare=_with_declared(files)), decimal)
-    # Spark would take 1.234 for 1.234, which by decimal="," is 1234.
-    infer = decimal is None
-    frame = session.read.csv(paths, header=True, inferSchema=infer, sep=delimiter)
-    scan = as_scan(frame, source=_named(files, source))
-    return scan if infer else with_decimal(_as_text(scan, names), decimal)
+    places = [f"text{k}_" for k in range(len(names))]
+    options: dict[str, Any] = {
+        "sep": delimiter,
+        "escape": '"',
+        "mode": "FAILFAST",
+        "multiLine": True,  # a quoted value may hold a line break
+        "columnPruning": False,  # so that a row of another length is noticed
+        "emptyValue": "",
+    }
+    reader = reader.schema(", ".join(f"{place} string" for place in places))
+    frame = reader.options(**options).csv(paths, header=True)
+    named = _named(files, source)
+    scan = as_scan(frame, source=named, explain=_spark_explainer(named))
+    return with_decimal(_as_text(scan, names), decimal)
+
+
+def _spark_explainer(named: str) -> Callable[[Exception], str | None]:
+    def explain(error: Exception) -> str | None:
+        found = re.search(r"Malformed CSV record: (.*?)(?: SQLSTATE|$)", str(error))
+        if found is None:
+            return None
+        return (
+            f"a row of {named} has another number of values than the header: {found[1][:60]!r}; "
+            "correct that row, or look for an unclosed quote"
+        )
+
+    return explain

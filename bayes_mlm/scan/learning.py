@@ -51,14 +51,13 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     FormulaError
         If categorical effects of the group are to be independent (``||``).
     """
+    for name in formula.outcome.columns:
+        _refuse_misread(name, "outcome", scan)
+        number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
     _check_independent(formula, categorical)
-    for role, columns in (
-        ("outcome", formula.outcome.columns),
-        ("predictor", formula.measured_columns),
-    ):
-        for column in columns:
-            _refuse_misread(column, role, scan)
+    for name in formula.measured_columns:
+        _refuse_misread(name, "predictor", scan)
     levels = tuple(_levels(factor, scan) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]
     centrings: dict[str, Centring] = {}
