@@ -169,6 +169,8 @@ def test_notations_are_read_kept_and_summed(decimal: Any, tmp_path: Path) -> Non
         (["$3.50", "$4"], r'such as .\$3.50.; decimal="\."'),
         (["12 %", "3 %"], r'decimal="\."'),
         (["\u22121.5", "2.5"], r'decimal="\."'),
+        (["1,00,000", "12,34,567.5"], r'decimal="\." .* reads them'),
+        (["1,5", "1.5", "2,25", "2.5"], "some with a decimal comma and some with a point"),
         (["$3", "€4"], "values in .*one unit"),
         (["3 %", "0.5"], "some with and some without %"),
         ([*(f"{k},5" for k in range(19)), "n/k"], "once 'n/k' is corrected"),

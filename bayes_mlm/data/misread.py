@@ -68,6 +68,11 @@ def _explain(found: Numerals) -> str:
             f"numbers, {several} {' and '.join(units)} (such as {found.example!r}); convert them "
             "to one unit"
         )
+    if not found.decimals:
+        return (
+            f"numbers, some with a decimal comma and some with a point (such as "
+            f"{found.example!r}); write them all in one way"
+        )
     option = _option(found.decimals[0])
     if len(found.decimals) == 2:
         other = _option(found.decimals[1])

@@ -65,9 +65,10 @@ def _pattern(decimal: str, unit: str) -> str:
     other = "." if decimal == "," else ","
     marks = (re.escape(other), f"[{_BLANKS}]", f"[{_APOSTROPHES}]")
     thousands = "|".join(f"(?:{mark}[0-9]{{3}})+" for mark in marks)
+    lakhs = f"[1-9][0-9]?(?:{marks[0]}[0-9]{{2}})+{marks[0]}[0-9]{{3}}"
     mark, sign, blank = re.escape(decimal), f"[+\\-{MINUS}]?", f"[{_BLANKS}]*"
     number = (
-        rf"(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{thousands}))(?:{mark}[0-9]*)?|{mark}[0-9]+)"
+        rf"(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{thousands})|{lakhs})(?:{mark}[0-9]*)?|{mark}[0-9]+)"
         rf"(?:[eE][+-]?[0-9]+)?"
     )
     plain, negative = f"{sign}{blank}{number}", rf"\({number}\)"
@@ -129,7 +130,8 @@ class Numerals:
     example : str
         One value that plain reading does not take.
     decimals : tuple of {".", ","}
-        The decimal marks by which (nearly) all values are numbers; two if it might be either.
+        The decimal marks by which (nearly) all values are numbers; two if it might be either,
+        none if some are numbers by one and some by the other.
     units : tuple of str
         The different units that values bear ("" for none).
     stray : tuple of str
@@ -163,22 +165,22 @@ def numerals_among(levels: Sequence[str]) -> Numerals | None:
     (None, None)
     """
     plain = [_PLAIN.fullmatch(level) is not None for level in levels]
-    found: dict[Decimal, list[Notation | None]] = {}
-    for decimal in (",", "."):
-        read = [notation_of(level, decimal) for level in levels]
-        many = len(read) - read.count(None)
-        if many > sum(plain) and many >= NEARLY_ALL * len(levels):
-            found[decimal] = read
-    most = max((sum(x is not None for x in read) for read in found.values()), default=0)
-    best = tuple(d for d, read in found.items() if sum(x is not None for x in read) == most)
-    if not best:
-        return None
+    marks: tuple[Decimal, ...] = (",", ".")
+    found = {mark: [notation_of(level, mark) for level in levels] for mark in marks}
+    many = {decimal: len(read) - read.count(None) for decimal, read in found.items()}
+    most = max(many.values())
+    best = tuple(mark for mark in marks if many[mark] == most)
     read = found[best[0]]
+    if most < NEARLY_ALL * len(levels):
+        best, read = (), [one or other for one, other in zip(*found.values(), strict=True)]
+        most = len(read) - read.count(None)
+    if most <= sum(plain) or most < NEARLY_ALL * len(levels):
+        return None
     odd = [k for k, one in enumerate(read) if one is not None and not plain[k]]
     marked = [k for k in odd if set(levels[k]) & set(DECIMALS)]
     return Numerals(
         example=levels[(marked or odd)[0]],
-        decimals=best if marked else (".",),
+        decimals=best if marked or not best else (".",),
         units=tuple(sorted({one.unit for one in read if one is not None})),
         stray=tuple(level for level, one in zip(levels, read, strict=True) if one is None),
     )

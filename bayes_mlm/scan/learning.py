@@ -160,8 +160,8 @@ def _refuse_misread(column: str, role: str, scan: Scan) -> None:
         reason = (
             f"it holds {stray} too: correct such values so that it reads as numbers"
             if stray
-            else f'such as {found[0]!r}, kept as labels; decimal="." (--decimal .) reads plain '
-            "numbers, unless they have leading zeros"
+            else f"they were kept as labels, such as {found[0]!r} (leading zeros, or a column of "
+            'text, which decimal="." (--decimal .) reads); convert the column to numbers first'
         )
         raise DataError(f"column {column!r} of {scan.source} is text, but mostly numbers; {reason}")
 
