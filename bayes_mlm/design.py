@@ -29,7 +29,7 @@ from bayes_mlm.data import (
 from bayes_mlm.data.footers import check_footer
 from bayes_mlm.data.missing import count_labels, note_on_lost_groups
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
-from bayes_mlm.encoding.levels import label_notes
+from bayes_mlm.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.errors import DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.residual import Residual, ResidualRows, as_residual, lay_out_residual
@@ -289,8 +289,14 @@ def build_design(
             before = count_labels(given.columns[group], as_numbers=labels.dtype != object)
             notes = (*notes, *note_on_lost_groups(before, labels.size, group))
         check_group_level(table, group, group_level)
-    check_predictors(table, [name for name in parsed.predictor_columns if name != group])
+    measured = parsed.measured_columns
+    check_predictors(
+        table,
+        [name for name in parsed.predictor_columns if name != group or name in measured],
+        categories=set(parsed.predictor_columns) - set(measured),
+    )
     encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
+    notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     notes = (*notes, *label_notes(encoding.levels, group, labels))
     strata, told = asked.sigma_column, (group, *(item.column for item in encoding.levels))
     if strata is not None and strata not in told:

@@ -51,6 +51,8 @@ def fit(
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
     strip: bool = False,
+    decimal: Literal[".", ","] | None = None,
+    delimiter: str | None = None,
     draws: int | None = None,
     tune: int | None = None,
     chains: int | None = None,
@@ -80,6 +82,8 @@ def fit(
         With a formula: how residuals depart from independent normals of one sd, as in
         ``{"sigma": "sector"}``, ``{"ar": "age"}``, ``{"family": "student_t"}``
         (`bayes_mlm.residual`). NUTS draws such models.
+    decimal, delimiter : str, optional
+        How the text of the data is written: `bayes_mlm.read_table`.
     strip : bool
         Whether to take the spaces off the ends of labels (tabs, no-break and zero-width ones too).
     draws, tune, chains : int, optional
@@ -123,6 +127,8 @@ def fit(
         priors=priors,
         residual=residual,
         strip=strip,
+        decimal=decimal,
+        delimiter=delimiter,
     )
     settings = make_settings(
         record,
@@ -266,6 +272,8 @@ def as_record(
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
     strip: bool = False,
+    decimal: Literal[".", ","] | None = None,
+    delimiter: str | None = None,
 ) -> Record:
     """Make the record of a formula, or load one, with the user's priors over its own.
 
@@ -320,6 +328,8 @@ def as_record(
             priors=given,
             residual=as_residual(residual),
             strip=strip,
+            decimal=decimal,
+            delimiter=delimiter,
         )
         check_record(record)
         return record
@@ -331,7 +341,11 @@ def as_record(
     changes: dict[str, Any] = {"priors": record.priors | given, "strip": record.strip or strip}
     if missing != "error":
         changes["missing"] = missing
-    return msgspec.structs.replace(record, **changes)
+    asked = {"decimal": decimal, "delimiter": delimiter}
+    changes |= {name: value for name, value in asked.items() if value is not None}
+    changed = msgspec.structs.replace(record, **changes)
+    check_record(changed)
+    return changed
 
 
 def _record_of(design: Design, kind: Kind | None, priors: Mapping[str, Any] | None) -> Record:

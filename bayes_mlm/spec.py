@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from bayes_mlm.arguments import expect_path, expect_text
+from bayes_mlm.data.reading import Written
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.errors import FormulaError, SpecError
 from bayes_mlm.formula import Formula, parse_formula
@@ -86,6 +87,10 @@ class Record(
         What to do with rows that miss a value.
     strip : bool
         Whether to take the spaces off the ends of labels.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers in text (see `bayes_mlm.read_table`).
+    delimiter : str, optional
+        What separates the columns of a text file, if not a comma (.tsv: a tab).
     equation : str, optional
         The model in mathematical notation, for people.
     null : str, optional
@@ -121,6 +126,8 @@ class Record(
     group_level: tuple[str, ...] = ()
     missing: Literal["error", "drop"] = "error"
     strip: bool = False
+    decimal: Literal[".", ","] | None = None
+    delimiter: str | None = None
     null: str | None = None
     study: str | None = None
     order: int = 1000
@@ -142,6 +149,11 @@ class Record(
         if self.data in DATASETS:
             return self.data
         return (Path(self.source).parent if self.source else Path()) / self.data
+
+    @property
+    def written(self) -> Written:
+        """How the text of the data is written."""
+        return Written(decimal=self.decimal, delimiter=self.delimiter)
 
     @property
     def group_column(self) -> str | None:

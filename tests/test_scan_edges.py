@@ -124,8 +124,8 @@ TYPES = {
     "truth values": lambda k: pd.Series(k > 1),
     "categories": lambda k: pd.Series(k).astype(str).astype("category"),
     "small": lambda k: pd.Series(k).astype("int8"),
-    "dates": lambda k: pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(k, unit="D")),
 }
+DATES = pd.Timestamp("2020-01-01") + pd.to_timedelta(range(4), unit="D")
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -135,6 +135,12 @@ def test_types_of_a_frame_are_what_they_are_to_rows(kind):
     same(build_design(formula, table), sum_rows(formula, table))
     grouped = "y ~ x + (1 | k)"
     same(build_design(grouped, table), sum_rows(grouped, table))
+
+
+def test_dates_may_group_and_be_categories_if_asked_for():
+    table = small().assign(k=DATES[np.random.default_rng(2).integers(0, 4, 240)])
+    for formula in ("y ~ C(k) + x + (1 | g)", "y ~ x + (1 | k)"):
+        same(build_design(formula, table), sum_rows(formula, table))
 
 
 @every_engine

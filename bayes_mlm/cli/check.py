@@ -10,6 +10,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Missing,
     Quiet,
@@ -32,6 +34,8 @@ def check(
     ] = "auto",
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -54,7 +58,9 @@ def check(
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
-    record = as_record(model, data, missing=missing, strip=strip)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     design = design_of(record, data)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:

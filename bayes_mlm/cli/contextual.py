@@ -10,6 +10,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
@@ -47,6 +49,8 @@ def contextual(
     ] = "auto",
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -78,7 +82,9 @@ def contextual(
         check_folder(out, ["contextual.csv"], inputs=(model, data))
     check_prob(mass)
     means = _read_means(mean or [])
-    record = as_record(model, data, group=group, missing=missing, strip=strip)
+    record = as_record(
+        model, data, group=group, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     record, design, laid_out = _two_levels(record, data, means)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     tables = []

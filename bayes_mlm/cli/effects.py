@@ -11,6 +11,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
@@ -77,6 +79,8 @@ def effects(
     ] = "auto",
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -105,7 +109,9 @@ def effects(
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
-    record = as_record(model, data, missing=missing, strip=strip)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     design = design_of(record, data)
     if not asked.questions:
         named = ", ".join(

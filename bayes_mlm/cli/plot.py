@@ -12,6 +12,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
@@ -62,6 +64,8 @@ def plot(
     ] = "auto",
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -88,7 +92,9 @@ def plot(
     entry = _find(name, CATALOGUE)
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
-    ladder = _records(entry, model or [], data, missing, strip=strip)
+    ladder = _records(
+        entry, model or [], data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, draws, tune, chains, random_seed, target_accept)
@@ -148,11 +154,9 @@ def _records(
     entry: "Entry",
     asked: list[str],
     data: str | None,
-    missing: Literal["error", "drop"],
-    *,
-    strip: bool,
+    **options: Any,
 ) -> "list[Record]":
-    """Load the models asked for; for a figure of a ladder their null models too."""
+    """Load the models asked for (`as_record`); for a figure of a ladder their null models too."""
     import msgspec
 
     from bayes_mlm.fitting import as_record
@@ -164,7 +168,7 @@ def _records(
     if entry.of == "ladder":
         if not asked and data is not None:
             raise SpecError(f"--data needs models too: bayes-mlm plot {entry.name} MODEL --data …")
-        ladder = [as_record(one, data, missing=missing, strip=strip) for one in asked]
+        ladder = [as_record(one, data, **options) for one in asked]
         if len(ladder) > 1:  # formulas are named after themselves, to tell them apart
             ladder = [
                 msgspec.structs.replace(record, name=record.formula) if is_formula(one) else record
@@ -179,7 +183,7 @@ def _records(
             f"the figure {entry.name!r} is of one model, found {len(asked)}: "
             f"bayes-mlm plot {entry.name} MODEL, such as hsb_sector_ses"
         )
-    return [as_record(asked[0], data, missing=missing, strip=strip)]
+    return [as_record(asked[0], data, **options)]
 
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":

@@ -10,6 +10,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     DataEngine,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Memory,
@@ -55,6 +57,8 @@ def sum_data(
     allow_repeats: AllowRepeats = False,
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
     least_rows: Annotated[
@@ -84,7 +88,7 @@ def sum_data(
             f"{formula} holds sums by labels as they were written, spaces and all; leave --strip "
             "away, or sum the old rows anew with it"
         )
-    scan = open_data(data, engine=engine_data, memory=memory)
+    scan = open_data(data, engine=engine_data, memory=memory, decimal=decimal, delimiter=delimiter)
     with steps(f"summing {scan.source}", quiet=quiet) as shown:
         scan = shown.watching(scan)
         try:
@@ -155,6 +159,8 @@ def groups(
     ] = "auto",
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -177,6 +183,8 @@ def groups(
         data,
         missing=missing,
         strip=strip,
+        decimal=decimal,
+        delimiter=delimiter,
         rows=rows,
         memory=memory,
         engine_data=engine_data,

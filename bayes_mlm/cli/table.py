@@ -10,6 +10,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
@@ -62,6 +64,8 @@ def table(
     ] = False,
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -89,7 +93,10 @@ def table(
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
         raise EngineError(f"{twice!r} is given twice; leave one out")
-    ladder = [as_record(one, data, missing=missing, strip=strip) for one in asked]
+    ladder = [
+        as_record(one, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter)
+        for one in asked
+    ]
     ladder = ladder or list(records(WORKED_STUDY))
 
     def settings_of(record: "Record") -> "Settings":

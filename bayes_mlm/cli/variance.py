@@ -10,6 +10,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
@@ -55,6 +57,8 @@ def variance(
     ] = "auto",
     missing: Missing = "error",
     strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -84,7 +88,9 @@ def variance(
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(mass)
-    record = as_record(model, data, missing=missing, strip=strip)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     points = _read_points(at or [])
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     design = design_of(record, data)
@@ -136,7 +142,14 @@ def _null_of(
     if asked is not None:
         given = None if asked.endswith(".toml") else data
         source = str(record.data_source) if given is None and is_formula(asked) else given
-        other = as_record(asked, source, missing=record.missing, strip=record.strip)
+        other = as_record(
+            asked,
+            source,
+            missing=record.missing,
+            strip=record.strip,
+            decimal=record.decimal,
+            delimiter=record.delimiter,
+        )
         return other, design_of(other, given)
     if is_null(design) or design.group is None or design.kind == "between":
         return None

@@ -31,7 +31,11 @@ def strip_labels(table: Table) -> Table:
             levels, codes = levels_of(values)
             stripped = np.array([*(text.strip(BLANKS) for text in levels), None], dtype=object)
             columns[name] = stripped[codes]  # a missing value has code -1: the last
-    return replace(table, columns=columns)
+    declared = {
+        name: tuple(dict.fromkeys(text.strip(BLANKS) for text in levels))
+        for name, levels in table.categories.items()
+    }
+    return replace(table, columns=columns, categories=declared)
 
 
 def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:

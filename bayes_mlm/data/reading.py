@@ -16,8 +16,9 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from bayes_mlm.arguments import expect_path
-from bayes_mlm.data.columns import Column, from_arrow
-from bayes_mlm.data.table import Table, checked_names
+from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
+from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
+from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
 from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
 from bayes_mlm.errors import DataError
 from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, explain_file, shown, why_not_file
@@ -25,6 +26,17 @@ from bayes_mlm.visible import visible
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
 PARQUET = (".parquet", ".pq")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """How text is written, where a file does not say: as of `read_table`."""
+
+    decimal: Decimal | None = None
+    delimiter: str | None = None
+
+
+USUAL = Written()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +49,13 @@ class Header:
     has_rows: bool
 
 
-def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> Table:
+def read_table(
+    source: str | Path,
+    *,
+    columns: Sequence[str] | None = None,
+    decimal: Decimal | None = None,
+    delimiter: str | None = None,
+) -> Table:
     r"""Read a CSV, TSV (either one gzipped or not) or Parquet file.
 
     Parameters
@@ -47,6 +65,13 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
         without a byte-order mark; its first line names the columns.
     columns : sequence of str, optional
         The columns to read; all by default.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers in text, which may then have separators of thousands (the other
+        mark, a blank, an apostrophe), a typographic minus, brackets for it, and one currency or
+        per cent sign throughout, which is dropped: with "," the texts "3,14", "1.234,5" and
+        "12 %" are 3.14, 1234.5 and 12. Without it, only plain numbers such as 3.14 are read.
+    delimiter : str, optional
+        What separates the columns of a text file; by default a comma, or a tab in .tsv.
 
     Returns
     -------
@@ -83,12 +108,13 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
     require_file(path, str(source))
     path = path.absolute()  # Arrow takes s3:x.parquet for an address
     name = path.name.lower()
+    check_decimal(decimal)
     try:
-        for suffix, delimiter in DELIMITERS.items():
+        for suffix, usual in DELIMITERS.items():
             if name.endswith(suffix):
-                return _read_csv(path, delimiter, columns)
+                return _read_csv(path, settled_delimiter(delimiter, usual), columns, decimal)
         if name.endswith(PARQUET):
-            return _read_parquet(path, columns)
+            return as_table(_read_parquet(path, columns), decimal=decimal)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
             f"{shown(path)} is not an intact gzip file ({error}); copy it again"
@@ -102,13 +128,15 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
     )
 
 
-def parse_column(values: Any) -> Column:
+def parse_column(values: Any, decimal: Decimal | None = None) -> Column:
     """Decide from all its values what a column of text holds, and convert it.
 
     Parameters
     ----------
     values : pyarrow.Array or pyarrow.ChunkedArray of string, length n
         A column of a CSV file, as written.
+    decimal : {".", ","}, optional
+        As of `read_table`.
 
     Returns
     -------
@@ -122,7 +150,7 @@ def parse_column(values: Any) -> Column:
     >>> parse_column(pa.array(["1", "2.5", "many"])).tolist()
     ['1', '2.5', 'many']
     """
-    if _any_match(values, '^ "'):  # a space before a quoted value is no part of it
+    if any_match(values, '^ "'):  # a space before a quoted value is no part of it
         quoted = '^ "((?:[^"]|"")*)"$'
         inside = pc.replace_substring(pc.replace_substring_regex(values, quoted, r"\1"), '""', '"')
         values = pc.if_else(pc.match_substring_regex(values, quoted), inside, values)
@@ -131,17 +159,9 @@ def parse_column(values: Any) -> Column:
     labels, values = (pc.if_else(gone, pa.nulls(1, pa.string())[0], x) for x in (values, trimmed))
     if values.null_count == len(values):
         return np.full(len(values), np.nan)
-    # Arrow would read 00123 as 123, and 0x1F as 31.
-    if _any_match(values, r"^[+-]?0([0-9]+|[xX].*)$"):
-        return from_arrow(labels)
-    for kind in (pa.int64(), pa.float64()):
-        try:
-            numbers = values.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-        # Whole numbers only, and too large for 64 bits: identifiers, which a float would blur.
-        if pa.types.is_floating(kind) and _any_match(values, r"^[+-]?[0-9]{19,}$"):
-            return from_arrow(numbers if _any_match(values, r"[^0-9+-]") else labels)
+    numerals = values if decimal is None else plain_numerals(values, decimal)
+    numbers = None if numerals is None else numbers_in(numerals)
+    if numbers is not None:
         return from_arrow(numbers)
     known = pc.is_in(values, value_set=as_texts(TRUE_TEXTS + FALSE_TEXTS))
     if pc.all(pc.or_(known, pc.is_null(values))).as_py():
@@ -155,10 +175,6 @@ def as_texts(texts: Sequence[str]) -> Any:
     data = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(data), pa.py_buffer(ends), pa.py_buffer(b"".join(data)))
-
-
-def _any_match(values: Any, pattern: str) -> bool:
-    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
 
 
 def require_file(path: Path, given: str) -> None:
@@ -252,20 +268,41 @@ def _not_utf8(path: Path) -> str:
 def _check_delimiter(path: Path, header: Header, delimiter: str) -> None:
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in header.names[0]), None)
     if len(header.names) == 1 and other is not None:
+        comma = ', and decimal="," (--decimal ,) if it has decimal commas' if other == ";" else ""
         raise DataError(
             f"{shown(path)} has one column, named {header.names[0]!r}: it seems to be separated "
-            f"by {other!r} where {delimiter!r} is expected; save it with {delimiter!r}"
+            f"by {other!r} where {delimiter!r} is expected; give delimiter={other!r} (--delimiter "
+            f"{other!r}){comma}, or save it with {delimiter!r}"
         )
 
 
-def _read_csv(path: Path, delimiter: str, columns: Sequence[str] | None) -> Table:
+def settled_delimiter(given: str | None, usual: str) -> str:
+    """Give the separator asked for, or the usual one.
+
+    Raises
+    ------
+    DataError
+        If it is not one character that can separate columns.
+    """
+    found = usual if given is None else {"tab": "\t", "\\t": "\t"}.get(given, given)
+    if len(found) != 1 or not found.isascii() or found in '"\r\n' or found.isalnum():
+        raise DataError(
+            f"delimiter={given!r} cannot separate columns; give one character such as ';' or '|', "
+            "or tab"
+        )
+    return found
+
+
+def _read_csv(
+    path: Path, delimiter: str, columns: Sequence[str] | None, decimal: Decimal | None
+) -> Table:
     header = _read_header(path, delimiter)
     _check_delimiter(path, header, delimiter)
     wanted = checked_names(header.names, shown(path), columns)
     if not header.has_rows:
         raise DataError(f"{shown(path)} has a header ({', '.join(header.names)}) but no rows")
     table = _readas_texts(path, delimiter, header, wanted)
-    arrays, n = {name: parse_column(table.column(name)) for name in wanted}, table.num_rows
+    arrays, n = {name: parse_column(table.column(name), decimal) for name in wanted}, table.num_rows
     del table
     pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
     return Table(columns=arrays, n=n, source=shown(path), from_text=True)
@@ -334,5 +371,4 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
         raise DataError(f"{shown(path)} is not an intact Parquet file ({error})") from error
     if table.num_rows == 0:
         raise DataError(f"{shown(path)} has columns ({', '.join(wanted)}) but no rows")
-    arrays = {name: from_arrow(table.column(name)) for name in wanted}
-    return Table(columns=arrays, n=table.num_rows, source=shown(path))
+    return table_of_columns(given_by_table(table), shown(path))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.encoding.cells import Crossing, Layout, find_crossings, notes_on, refuse_empty
-from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.encoding.columns import Column, check_effects, lay_out
 from bayes_mlm.encoding.inputs import is_text, raw_column
 from bayes_mlm.encoding.levels import Levels, codes_of, learn_levels
 from bayes_mlm.encoding.means import Centring, LevelMeans
@@ -237,6 +237,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
+    check_effects(encoding.effects, encoding.group)
     return with_crossings(
         encoding, lambda name: _two_valued(table, name), lambda names: _distinct(table, names)
     )

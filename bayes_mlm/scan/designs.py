@@ -12,7 +12,7 @@ from bayes_mlm.data import explain_absent
 from bayes_mlm.data.missing import note_on_lost_groups
 from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
 from bayes_mlm.encoding.columns import Column
-from bayes_mlm.encoding.levels import label_notes
+from bayes_mlm.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.errors import DataError, DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.formula.expressions import Factor, label
@@ -26,10 +26,11 @@ from bayes_mlm.scan.checking import (
     notes_on_outcome,
     refuse_constant,
 )
+from bayes_mlm.scan.crossed import Product, is_wide, sum_by_cells
 from bayes_mlm.scan.expressions import Guard, Written, product, write
 from bayes_mlm.scan.learning import Learned, known_levels, learn, level_indicator, replay_on
 from bayes_mlm.scan.source import Scan, as_scan, narrowed
-from bayes_mlm.scan.sums import Columns, sum_by_group
+from bayes_mlm.scan.sums import Columns, lay_out_sums, sum_by_keys
 from bayes_mlm.sufficient import Sufficient
 
 # Engines that hold what is no frame of Python's.
@@ -182,13 +183,19 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
         refuse_constant(asked.formula.columns, asked.group, stats.raw)
     outcome = asked.formula.outcome.columns[0]
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
+    if estimable:
+        notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
     terms, effects = encoding.terms, encoding.effects
     columns = Columns(
         values=tuple(written.plain.values()),
         centre=np.array([stats.mean[name] for name in written.plain]),
         place=written.place,
     )
-    summed = sum_by_group(scan, columns, asked.group, terms=terms, effects=effects)
+    if is_wide(written.products):
+        sums = sum_by_cells(scan, columns, asked.group, written.products, written.numbers)
+    else:
+        sums = sum_by_keys(scan, columns, () if asked.group is None else (scan.col(asked.group),))
+    summed = lay_out_sums(sums, columns, terms, effects, asked.group)
     if asked.group is not None and estimable:
         check_labels(asked.group, summed.labels, summed.counts)
         check_levels(scan, asked.group, asked.group_level)
@@ -247,11 +254,17 @@ class _Columns:
     place : tuple of int or None
         Where each of [X, Z, y] is among them; None for ones.
     guards : tuple of Guard
+    products : tuple of Product
+        What each of `plain` is a product of.
+    numbers : mapping of str to narwhals.Expr
+        The numbers in these products.
     """
 
     plain: Mapping[str, nw.Expr]
     place: tuple[int | None, ...]
     guards: tuple[Guard, ...]
+    products: tuple[Product, ...]
+    numbers: Mapping[str, nw.Expr]
 
 
 def _write_columns(learned: Learned) -> _Columns:
@@ -276,20 +289,35 @@ def _write_columns(learned: Learned) -> _Columns:
             ]
         )
 
+    products: list[Product] = []
+    numbers: dict[str, nw.Expr] = {}
+
+    def take_apart(parts: Sequence[tuple[Factor, int | None]]) -> Product:
+        own = [factor for factor, place in parts if place is None]
+        number = ":".join(map(str, own)) if own else None
+        if number is not None and number not in numbers:
+            numbers[number] = product([factor_value(factor) for factor in own])
+        indicators = [(levels[str(f)], place) for f, place in parts if place is not None]
+        return Product(number=number, indicators=tuple(indicators))
+
     plain: dict[str, nw.Expr] = {}
     names: list[str | None] = []
     for column in (*encoding.x_columns, *encoding.z_columns):
         names.append(column.name if column.parts else None)
         if column.parts and column.name not in plain:
             plain[column.name] = column_value(column)
+            products.append(take_apart(column.parts))
     outcome = _free_name(label(encoding.formula.outcome), plain)
     plain[outcome] = factor_value(encoding.formula.outcome)
+    products.append(take_apart([(encoding.formula.outcome, None)]))
     names.append(outcome)
     places = {name: k for k, name in enumerate(plain)}
     return _Columns(
         plain=plain,
         place=tuple(None if name is None else places[name] for name in names),
         guards=tuple(guards),
+        products=tuple(products),
+        numbers=numbers,
     )
 
 

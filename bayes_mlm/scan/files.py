@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bayes_mlm.arguments import expect_path
-from bayes_mlm.data.reading import PARQUET, Header, read_header
+from bayes_mlm.data.numerals import Decimal
+from bayes_mlm.data.reading import DELIMITERS, PARQUET, Header, read_header, settled_delimiter
 from bayes_mlm.errors import DataError
 from bayes_mlm.paths import shown
 from bayes_mlm.scan.finding import find_files, is_pattern, suffix_of
-from bayes_mlm.scan.schemas import check_schemas, damaged_file
+from bayes_mlm.scan.schemas import check_schemas, damaged_file, read_declared
 from bayes_mlm.scan.source import FILE, Scan, as_scan
-from bayes_mlm.scan.texts import settle_types
+from bayes_mlm.scan.texts import settle_types, with_decimal
 from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def open_data(
     engine: FileEngine = "duckdb",
     memory: str | None = None,
     threads: int | None = None,
+    decimal: Decimal | None = None,
+    delimiter: str | None = None,
 ) -> Scan:
     """Open files to be scanned where they lie.
 
@@ -47,6 +50,8 @@ def open_data(
         What DuckDB may take, as in "2GB"; beyond it spills to a temporary directory.
     threads : int, optional
         Of DuckDB; all cores by default.
+    decimal, delimiter
+        As of `bayes_mlm.read_table`.
 
     Returns
     -------
@@ -78,13 +83,16 @@ def open_data(
                 f"memory={memory!r} is for DuckDB; Spark's is set where its session is made "
                 "(spark.driver.memory, spark.executor.memory)"
             )
-        return _open_spark(files, str(source))
+        return _open_spark(files, str(source), decimal, delimiter)
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")
     named = _named(files, str(source))
     connection, limit, folder = _connect(memory, threads)
     opened = _Opened(connection=connection, paths=_linked(files, folder), named=named, limit=limit)
-    return _open_parquet(opened) if suffix_of(files[0]) in PARQUET else _open_csv(opened)
+    is_parquet = suffix_of(files[0]) in PARQUET
+    return with_decimal(
+        _open_parquet(opened) if is_parquet else _open_csv(opened, delimiter), decimal
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,7 +195,8 @@ def _open_parquet(opened: _Opened) -> Scan:
     relation = opened.connection.sql(
         f"from read_parquet([{listed}], {own}union_by_name = {differ}, hive_partitioning = false)"
     )
-    return _called(_scan(opened, relation), names)
+    scan = _called(_scan(opened, relation), names)
+    return replace(scan, prepare=_with_declared(opened.files))
 
 
 def _called(scan: Scan, names: Sequence[str]) -> Scan:
@@ -197,8 +206,19 @@ def _called(scan: Scan, names: Sequence[str]) -> Scan:
         scan,
         kinds={name: scan.kinds[alias] for name, alias in aliases.items()},
         floats=frozenset(name for name, alias in aliases.items() if alias in scan.floats),
+        times=frozenset(name for name, alias in aliases.items() if alias in scan.times),
         aliases=aliases,
     )
+
+
+def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Scan]:
+    """Make what adds to a scan of Parquet files what their schemas say of the columns needed."""
+
+    def read(scan: Scan, names: Sequence[str]) -> Scan:
+        categories, times = read_declared(files, names)
+        return replace(scan, categories=categories, times=scan.times | times)
+
+    return read
 
 
 def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
@@ -212,9 +232,9 @@ def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
     return replace(scan, progress=opened.connection.query_progress)
 
 
-def _open_csv(opened: _Opened) -> Scan:
+def _open_csv(opened: _Opened, given: str | None) -> Scan:
     files = opened.files
-    delimiter = _delimiter(files[0])
+    delimiter = _delimiter(files[0], given)
     headers = _common_headers(files, delimiter)
     names = headers[0].names
     places = [f"text{k}_" for k in range(len(names))]  # which DuckDB tells apart whatever the case
@@ -245,8 +265,8 @@ def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
     return replace(_called(scan, names), prepare=settle_types, from_text=True)
 
 
-def _delimiter(file: Path) -> str:
-    return "\t" if ".tsv" in suffix_of(file) else ","
+def _delimiter(file: Path, given: str | None) -> str:
+    return settled_delimiter(given, DELIMITERS.get(suffix_of(file), ","))
 
 
 def _common_headers(files: Sequence[Path], delimiter: str) -> list[Header]:
@@ -267,7 +287,9 @@ def _common_headers(files: Sequence[Path], delimiter: str) -> list[Header]:
     return headers
 
 
-def _open_spark(files: Sequence[Path], source: str) -> Scan:
+def _open_spark(
+    files: Sequence[Path], source: str, decimal: Decimal | None, given: str | None
+) -> Scan:
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
@@ -275,7 +297,8 @@ def _open_spark(files: Sequence[Path], source: str) -> Scan:
             "Apache Spark is not installed; pip install 'bayes-mlm[spark]' (it needs Java 17)"
         ) from error
     text = suffix_of(files[0]) not in PARQUET
-    names = _common_headers(files, _delimiter(files[0]))[0].names if text else []
+    delimiter = _delimiter(files[0], given)
+    names = _common_headers(files, delimiter)[0].names if text else []
     if not text:
         check_schemas(files)
     for file in files:
@@ -291,10 +314,11 @@ def _open_spark(files: Sequence[Path], source: str) -> Scan:
     paths = [str(file) for file in files]
     reader = session.read.option("__globPaths__", "false")  # names are no patterns
     if not text:
-        return as_scan(reader.parquet(*paths), source=_named(files, source))
+        scan = as_scan(reader.parquet(*paths), source=_named(files, source))
+        return with_decimal(replace(scan, prepare=_with_declared(files)), decimal)
     places = [f"text{k}_" for k in range(len(names))]
     options: dict[str, Any] = {
-        "sep": _delimiter(files[0]),
+        "sep": delimiter,
         "escape": '"',
         "mode": "FAILFAST",
         "multiLine": True,  # a quoted value may hold a line break
@@ -304,7 +328,8 @@ def _open_spark(files: Sequence[Path], source: str) -> Scan:
     reader = reader.schema(", ".join(f"{place} string" for place in places))
     frame = reader.options(**options).csv(paths, header=True)
     named = _named(files, source)
-    return _as_text(as_scan(frame, source=named, explain=_spark_explainer(named)), names)
+    scan = as_scan(frame, source=named, explain=_spark_explainer(named))
+    return with_decimal(_as_text(scan, names), decimal)
 
 
 def _spark_explainer(named: str) -> Callable[[Exception], str | None]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bayes_mlm.data.columns import holds_time, is_declared, join_categories
 from bayes_mlm.data.table import checked_names
 from bayes_mlm.errors import DataError
 from bayes_mlm.paths import shown
@@ -50,6 +51,30 @@ def check_schemas(files: Sequence[Path]) -> tuple[bool, list[str]]:
             "several files; rename one"
         )
     return differ, names
+
+
+def read_declared(
+    files: Sequence[Path], names: Sequence[str]
+) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+    """Read which columns of Parquet files are categories in a declared order, and which are times.
+
+    Engines read both as plain text or numbers. A dictionary lies whole in each group of rows.
+    """
+    import pyarrow.parquet as pq
+
+    dictionaries: dict[str, list[Any]] = {}
+    times: set[str] = set()
+    for file in files:
+        with pq.ParquetFile(file) as opened:
+            fields = [opened.schema_arrow.field(name) for name in names]
+            times |= {field.name for field in fields if holds_time(field)}
+            declared = [field.name for field in fields if is_declared(field)]
+            for group in range(opened.num_row_groups if declared else 0):
+                for batch in opened.iter_batches(1, row_groups=[group], columns=declared):
+                    for name in declared:
+                        dictionaries.setdefault(name, []).append(batch.column(name).dictionary)
+                    break
+    return {name: join_categories(ones) for name, ones in dictionaries.items()}, frozenset(times)
 
 
 def damaged_file(files: Sequence[Path]) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.data import Column
 from bayes_mlm.data.columns import from_arrow
+from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
 from bayes_mlm.data.texts import BLANKS
 from bayes_mlm.errors import DataError
@@ -28,6 +29,7 @@ NUMBER = (
 )
 # Seconds between two looks at the progress of a query.
 _EVERY = 0.2
+_TIMES = (nw.Date, nw.Datetime, nw.Duration, nw.Time)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,10 +62,16 @@ class Scan:
         Told of that a few times a second.
     aliases : mapping of str to str
         What the frame calls the columns, once it was narrowed to those that are needed.
+    categories : mapping of str to tuple of str
+        Of columns whose categories were declared: the categories in that order.
+    times : frozenset of str
+        Columns of dates, timestamps, times of day or durations.
     strip : bool
         Whether to take the spaces off the ends of labels.
     complete : bool
         Whether rows that miss a value are to be dropped.
+    decimal : {".", ","} or None
+        The decimal mark of numbers in text; None for plain numbers alone.
     from_text : bool
         Whether the columns come as text, whose types are decided from their values.
     """
@@ -79,8 +87,11 @@ class Scan:
     progress: Callable[[], float] | None = None
     tell: Callable[[float], None] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    times: frozenset[str] = frozenset()
     strip: bool = False
     complete: bool = False
+    decimal: Decimal | None = None
     from_text: bool = False
 
     def col(self, name: str) -> nw.Expr:
@@ -118,7 +129,7 @@ def as_scan(
 
     Parameters
     ----------
-    data : Scan or frame
+    data : Scan, Table or frame
         A DuckDB relation, a PySpark data frame, a polars frame, lazy or not, a pandas data frame,
         a pyarrow table.
     source : str, optional
@@ -140,6 +151,9 @@ def as_scan(
     """
     if isinstance(data, Scan):
         return data
+    if isinstance(data, Table):
+        found = as_scan(data.columns_frame(), source=source or data.source)
+        return replace(found, prepare=_as_it_is, categories=data.categories, times=data.times)
     kind = type(data)
     named = source or f"{kind.__module__.split('.')[0].lstrip('_')}.{kind.__qualname__}"
     in_memory = False
@@ -176,6 +190,12 @@ def as_scan(
         files=files or {},
         explain=explain,
         prepare=_read_as_rows(data) if in_memory else _as_it_is,
+        categories={
+            name: tuple(map(str, dtype.categories))
+            for name, dtype in schema.items()
+            if isinstance(dtype, nw.Enum)
+        },
+        times=frozenset(name for name, dtype in schema.items() if isinstance(dtype, _TIMES)),
     )
 
 
@@ -187,9 +207,8 @@ def _read_as_rows(data: Any) -> Callable[[Scan, Sequence[str]], Scan]:
     """Make what takes columns of a frame in memory as `as_table` does: one type, one label."""
 
     def read(scan: Scan, names: Sequence[str]) -> Scan:
-        frame = as_table(data, columns=names).columns_frame()
-        found = as_scan(frame, source=scan.source)
-        return replace(found, prepare=_as_it_is, tell=scan.tell, strip=scan.strip)
+        found = as_scan(as_table(data, columns=names), source=scan.source)
+        return replace(found, tell=scan.tell, strip=scan.strip)
 
     return read
 
@@ -304,7 +323,14 @@ def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
     n = len(next(iter(columns.values())))
     if n == 0:
         raise DataError(f"{scan.source} has no rows; columns: {', '.join(names)}")
-    return Table(columns=columns, n=n, source=scan.source, from_text=scan.from_text)
+    return Table(
+        columns=columns,
+        n=n,
+        source=scan.source,
+        categories={name: scan.categories[name] for name in names if name in scan.categories},
+        times=scan.times & set(names),
+        from_text=scan.from_text,
+    )
 
 
 def count(condition: nw.Expr) -> nw.Expr:

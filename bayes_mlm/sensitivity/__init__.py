@@ -103,7 +103,7 @@ def prior_sensitivity(
         source = record.data_source if data is None else data
         key = str(source) if isinstance(source, (str, Path)) else ""
         if key not in tables:
-            tables[key] = rows_or_source(source)
+            tables[key] = rows_or_source(source, record.written)
         settings = make_settings(record, draws=draws, random_seed=random_seed)
         ready.append(_prepare(record, design_of(record, tables[key]), priors, terms, settings))
     _check_terms(ready, terms)
@@ -165,9 +165,9 @@ def has_sigma_u(record: Record) -> bool:
 
 
 def choose_records(
-    models: Any, data: Any, missing: Literal["error", "drop"], *, strip: bool = False
+    models: Any, data: Any, missing: Literal["error", "drop"], **options: Any
 ) -> list[Record]:
-    """Load the records asked for, or those of the worked study that have a sigma_u.
+    """Load the records asked for (`as_record`), or those of the worked study with a sigma_u.
 
     Of several models, formulas are named after themselves.
 
@@ -183,14 +183,14 @@ def choose_records(
     """
     if models is None:
         ladder = [record for record in records(WORKED_STUDY) if has_sigma_u(record)]
-        return [as_record(record, data, missing=missing, strip=strip) for record in ladder]
+        return [as_record(record, data, missing=missing, **options) for record in ladder]
     several = isinstance(models, Sequence) and not isinstance(models, str)
     given = list(models) if several else [models]
     if not given:
         raise SpecError("no model was given; leave models out for the worked study")
     found: list[Record] = []
     for model in given:
-        record = as_record(model, data, missing=missing, strip=strip)
+        record = as_record(model, data, missing=missing, **options)
         if len(given) > 1 and isinstance(model, str) and is_formula(model):
             record = msgspec.structs.replace(record, name=record.formula)
         if not has_sigma_u(record):
