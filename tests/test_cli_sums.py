@@ -75,7 +75,7 @@ def test_sums_are_made_added_up_and_fitted(run):
     assert code == 0
     assert "7,185 rows, 160 groups" in out
     wanted = numbers(run("fit", FORMULA, "--data", "parts")[1])
-    assert len(wanted) == 8
+    assert len(wanted) == 7
     for sums in ("all.sums", "both.sums"):
         code, out, _ = run("fit", sums)
         assert code == 0
