@@ -1,37 +1,193 @@
-"""Write a file whole or not at all, whenever the process ends."""
+"""Write files whole or not at all, one or a set of them, whenever the process ends."""
 
 import os
+import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bayes_mlm.errors import StorageError
+
+_STAGE = ".bayes-mlm-"
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary file beside `path` that takes its place when all went well.
 
+    A link stays one: what it points to is replaced.
+
     Raises
     ------
     StorageError
-        If the folder is missing or not writable.
+        If no file can be put there, or an `OSError` (a full disk) comes out of the block.
     """
+    why = why_no_file(path)
+    if why is not None:
+        raise StorageError(f"cannot write {str(path)!r}: {why}")
+    target = Path(os.path.realpath(path))
+    partial = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {str(path)!r} ({error.strerror}); make the folder, or choose another"
-        ) from error
-    os.close(handle)
-    partial = Path(name)
-    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_STAGE)
+        partial = Path(name)
+        os.close(handle)
         yield partial
         partial.chmod(0o666 & ~umask())
-        partial.replace(path)
+        partial.replace(target)
+    except OSError as error:
+        raise StorageError(f"cannot write {str(path)!r}: {said(error)}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path, *, without: Sequence[str] = ()) -> Iterator[Path]:
+    """Give a temporary folder whose files move to `folder` when all went well: all, or none.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be. Other files in it are left alone.
+    without : sequence of str
+        Files to take out of it when the new ones come in, if they are not among them.
+
+    Raises
+    ------
+    StorageError
+        As `atomic_file`; `folder` is then as it was.
+    """
+    why = why_no_folder(folder)
+    if why is not None:
+        raise StorageError(f"cannot write to {str(folder)!r}: {why}")
+    target = Path(os.path.realpath(folder))
+    stage = None
+    try:
+        stage = Path(tempfile.mkdtemp(dir=_nearest(target)[0], prefix=_STAGE))
+        new = stage / "new"
+        new.mkdir()
+        yield new
+        if target.exists():
+            names = [path.name for path in new.iterdir()]
+            _swap(new, target, stage / "old", names, [one for one in without if one not in names])
+        else:
+            _place(new, target)
+    except StorageError as error:  # of one of its files: named as it would have been
+        raise StorageError(str(error).replace(f"{stage}{os.sep}new", str(folder))) from error
+    except OSError as error:
+        raise StorageError(f"cannot write to {str(folder)!r}: {said(error)}") from error
+    finally:
+        if stage is not None:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _place(new: Path, target: Path) -> None:
+    """Move a folder to where there is none; the folders above it are made, or left unmade."""
+    missing = [path for path in target.parents if not path.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new.rename(target)
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _swap(new: Path, target: Path, old: Path, names: Sequence[str], without: Sequence[str]) -> None:
+    """Move files into a folder, and those that they replace out; if one cannot, put all back."""
+    why = why_no_folder(target, names)
+    if why is not None:
+        raise StorageError(f"cannot write to {str(target)!r}: {why}")
+    old.mkdir()
+    try:
+        for name in (*names, *without):
+            if os.path.lexists(target / name):
+                (target / name).rename(old / name)
+            if name in names:
+                (new / name).rename(target / name)
+    except BaseException:
+        for name in names:
+            if not os.path.lexists(new / name):
+                (target / name).unlink()
+        for path in old.iterdir():
+            path.rename(target / path.name)
+        raise
+
+
+def why_no_file(path: Path) -> str | None:
+    """Say why no file can be put at a path, and what to do; None if one can.
+
+    Examples
+    --------
+    >>> why_no_file(Path("/dev/null"))
+    'it is a device or a pipe, no file; choose another name'
+    """
+    try:
+        nearest, mode = _nearest(target := Path(os.path.realpath(path)))
+    except (OSError, ValueError) as error:
+        return f"{said(error)}; choose another name"
+    if nearest == target:
+        if stat.S_ISDIR(mode):
+            return "it is a folder; choose another name"
+        if not stat.S_ISREG(mode):
+            return "it is a device or a pipe, no file; choose another name"
+    elif nearest != target.parent:
+        return f"there is no folder {str(path.parent)!r}; make the folder, or choose another"
+    return _why_not_in(target.parent)
+
+
+def why_no_folder(folder: Path, names: Iterable[str] = ()) -> str | None:
+    """Say why a folder cannot be made or take some files, and what to do; None if it can.
+
+    Parameters
+    ----------
+    folder : Path
+    names : iterable of str
+        Files that are to be put there.
+    """
+    try:
+        nearest, mode = _nearest(Path(os.path.realpath(folder)))
+        odd = [name for name in names if not _free(folder / name)]
+    except (OSError, ValueError) as error:
+        return f"{said(error)}; choose another folder"
+    if not stat.S_ISDIR(mode):
+        return f"{str(nearest)!r} is a file; give a folder"
+    if odd:
+        return f"{odd[0]!r} is there, is no file, and would be replaced by one; move it away"
+    return _why_not_in(nearest)
+
+
+def _nearest(path: Path) -> tuple[Path, int]:
+    """Give the longest part of a path that there is, and its mode."""
+    for place in (path, *path.parents):
+        with suppress(FileNotFoundError):
+            return place, place.stat().st_mode
+    raise FileNotFoundError(f"no part of {str(path)!r} is there")
+
+
+def _free(path: Path) -> bool:
+    """Tell whether there is nothing at a path, or a file that can be replaced."""
+    return not os.path.lexists(path) or path.is_file()
+
+
+def _why_not_in(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return f"{str(folder)!r} is a file; choose another folder"
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # the one sure way to tell, as root too
+            return None
+    except OSError as error:
+        return f"{str(folder)!r}: {said(error)}; choose another folder"
+
+
+def said(error: Exception) -> str:
+    """Give what the system says of an error, without the path, which the message has."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
 
 
 def umask() -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bayes_mlm.arguments import expect_each
 from bayes_mlm.estimates import CLASSICAL, Estimate, Summary
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Compared:
     """Hold one quantity of one model as each engine gives it.
 
@@ -27,6 +28,11 @@ class Compared:
     estimates: tuple[Estimate | None, ...]
     difference: float | None
     published: str | None
+
+    def __repr__(self) -> str:
+        """Give each engine's estimate."""
+        known = (one for one in self.estimates if one is not None)
+        return f"<{self.quantity}: {', '.join(f'{e.engine} {e.estimate:.4g}' for e in known)}>"
 
 
 def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tuple[Compared, ...]:
@@ -55,6 +61,7 @@ def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tu
     >>> round(row.difference, 2)
     0.5
     """
+    expect_each("compare", summaries, Summary)
     models = {row.quantity: row.model for summary in summaries for row in summary}
     rows = []
     for quantity, model in models.items():

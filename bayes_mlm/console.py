@@ -1,11 +1,12 @@
 """Show results as rich tables; computes nothing."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rich import table as rich_table
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.estimates import CLASSICAL, Estimate, estimate_texts
@@ -13,6 +14,7 @@ from bayes_mlm.published import PublishedRow, right_text
 from bayes_mlm.ranking import BY, CRITERIA, ComparisonRow, Criterion
 from bayes_mlm.spec import Record
 from bayes_mlm.text_table import Head, TextTable
+from bayes_mlm.visible import visible
 from bayes_mlm.wording import (
     LOGLIK_ERROR,
     count,
@@ -33,9 +35,25 @@ _PIPE_WIDTH = 160
 _LADDER = ("Intercept", "ses", "sector", "ses:sector")
 
 
+class _Console(Console):
+    """Print what users named as text: nothing in it acts on the terminal."""
+
+    def render_str(self, text: str, **asked: Any) -> Text:
+        """Make text of a string."""
+        return super().render_str(visible(text, keep="\n"), **asked)
+
+
+class Table(rich_table.Table):
+    """Lay out cells of one line each, whatever is in a name."""
+
+    def add_row(self, *cells: Any, **asked: Any) -> None:
+        """Add a row."""
+        super().add_row(*(visible(one) if isinstance(one, str) else one for one in cells), **asked)
+
+
 def make_console(*, stderr: bool = False) -> Console:
     """Make a console that neither wraps tables in a pipe nor reads names as markup."""
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, _PIPE_WIDTH)
     return console
@@ -99,7 +117,7 @@ def _legend(analysis: Analysis, drawn: bool, printed: bool) -> list[str]:
     if drawn and any(row.quantity == "r2_between" for row in analysis.compared):
         texts.append("r2 takes model and null model as independent: its HDI is too wide.")
     if printed:
-        texts.append("printed: elsewhere, as the record says; * is wrong.")
+        texts.append("printed: elsewhere, as the record says; * is wrong or imprecise.")
     return texts
 
 
@@ -146,16 +164,18 @@ def ladder_table(analyses: Sequence[Analysis]) -> TextTable:
 
 
 def corrections_table(rows: Sequence[PublishedRow]) -> Table:
-    """Lay out the published figures that are wrong: as printed, right, and why."""
+    """Lay out the published figures that are not right: as printed, right, and why."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("model")
     table.add_column("printed figure")
     table.add_column("printed", justify="right")
     table.add_column("right", justify="right")
+    table.add_column("cause")
     table.add_column("why", overflow="fold")
     for row in rows:
         if row.status == "corrected":
-            table.add_row(row.model, row.quantity, row.printed, right_text(row), row.reason)
+            cells = (row.model, row.quantity, row.printed, right_text(row), row.cause, row.reason)
+            table.add_row(*cells)
     return table
 
 

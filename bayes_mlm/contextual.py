@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.classical import Classical
 from bayes_mlm.description import format_rows
 from bayes_mlm.design import Design
-from bayes_mlm.errors import DesignError, EngineError
+from bayes_mlm.errors import DesignError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.levels import Pair, pairs_of
 from bayes_mlm.ols import OlsFit
 from bayes_mlm.probability import DEFAULT_PROB, check_prob
+from bayes_mlm.reml import RemlFit
 from bayes_mlm.summary import shortest_interval
 from bayes_mlm.verdict import Finding, Verdict
 from bayes_mlm.wording import digits, level, probability, texts
@@ -172,11 +174,8 @@ def contextual_effects(
     >>> [f"{found['ses', quantity].estimate:.1f}" for quantity in QUANTITIES]
     ['2.2', '5.9', '3.7']
     """
-    if not isinstance(fit, Fit):
-        raise EngineError(
-            f"contextual_effects takes what fit gives, found {type(fit).__name__}; for a REML or "
-            "OLS fit use contextual_effects_classical(fit, design)"
-        )
+    hint = "for a REML or OLS fit use contextual_effects_classical(fit, design)"
+    expect("contextual_effects", fit, Fit, hint=hint)
     check_prob(mass)
     design = fit.design.whole
     pairs, left_out = _found(design, means)
@@ -242,6 +241,8 @@ def contextual_effects_classical(
     >>> print(f"{found['ses', 'contextual'].estimate:.4f} {found['ses', 'contextual'].sd:.4f}")
     3.6750 0.3777
     """
+    expect("contextual_effects_classical", fit, RemlFit, OlsFit)
+    expect("contextual_effects_classical", design, Design)
     check_prob(mass)
     pairs, left_out = _found(design, means)
     reach = _reach(fit, mass)

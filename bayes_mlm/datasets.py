@@ -8,6 +8,7 @@ from importlib.resources import as_file, files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from bayes_mlm.arguments import expect_text
 from bayes_mlm.data import Table, read_table
 from bayes_mlm.errors import DataError
 
@@ -86,6 +87,7 @@ def load_dataset(name: str) -> Table:
     >>> table.n, table.names
     (180, ('subject', 'days', 'reaction'))
     """
+    expect_text("load_dataset", name, "the name of a data set")
     if name not in DATASETS:
         raise DataError(f"there is no data set {name!r}; the embedded ones are {_names()}")
     source = DATASETS[name]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.arguments import describe_value, expect_text
 from bayes_mlm.data import (
     Table,
+    as_table,
     find_groups,
     label_text,
     levels_of,
@@ -17,6 +19,7 @@ from bayes_mlm.data import (
     require_numeric,
 )
 from bayes_mlm.errors import DataError
+from bayes_mlm.visible import visible
 from bayes_mlm.wording import align, count, digits, scaled
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ _SIX_DECIMALS = 1.1e-5
 _STATISTICS = ("count", "mean", "std", "min", "25%", "50%", "75%", "max")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Description:
     """Hold the summary of k numeric columns, missing values left out.
 
@@ -51,6 +54,10 @@ class Description:
     values: Floats
     n_missing: Ints
     left_out: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Say what is described."""
+        return f"<Description of {len(self.names)} columns>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """List the table as text, the header first, with six decimals as the 2015 document has.
@@ -75,7 +82,7 @@ class Description:
         return format_rows(self.rows())
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Crosstab:
     """Hold how many rows fall into each combination of labels.
 
@@ -101,6 +108,10 @@ class Crosstab:
     column_labels: tuple[tuple[Any, ...], ...]
     counts: Ints
     n_missing: int
+
+    def __repr__(self) -> str:
+        """Say what is counted."""
+        return f"<Crosstab of {self.row} by {', '.join(self.columns)}: {self.counts.sum():,} rows>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """List the table as text: a header line for each of `columns`, then the rows.
@@ -221,6 +232,7 @@ def describe(table: Table, columns: Sequence[str] | None = None) -> Description:
     75%      18.317000     0.602000
     max      24.993000     2.692000
     """
+    table = as_table(table)
     text = tuple(name for name, values in table.columns.items() if values.dtype == object)
     if columns is None:
         names, left_out = tuple(name for name in table.names if name not in text), text
@@ -270,6 +282,11 @@ def crosstab(table: Table, row: str, columns: Sequence[str]) -> Crosstab:
     0         1315  415  1406  506
     1         1166  494  1324  559
     """
+    table = as_table(table)
+    expect_text("crosstab", row, "the name of a column to put in rows")
+    if isinstance(columns, str) or not isinstance(columns, Sequence):
+        found = describe_value(columns)
+        raise DataError(f"crosstab takes a list of columns to put in columns, found {found}")
     names = (row, *columns)
     if not columns or len(set(names)) < len(names):
         raise DataError(
@@ -366,6 +383,7 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
              y
     mean  12.5
     """
+    rows = [[visible(cell) for cell in row] for row in rows]
     columns = [_aligned(column) for column in zip(*rows, strict=True)]
     first, *rest = (max(map(len, column)) for column in columns)
     lines = []

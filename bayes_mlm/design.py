@@ -181,7 +181,7 @@ class GroupMeans:
     varies: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Rows:
     """Hold the columns of new data, laid out as a `Design` was.
 
@@ -196,6 +196,10 @@ class Rows:
     X: Floats
     Z: Floats
     codes: Ints
+
+    def __repr__(self) -> str:
+        """Say how many there are."""
+        return f"<Rows: {len(self.X):,}, X with {self.X.shape[1]} columns>"
 
 
 def build_design(

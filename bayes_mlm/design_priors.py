@@ -28,13 +28,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.design import INTERCEPT, Design, Floats
 from bayes_mlm.design_moments import column_moments
 from bayes_mlm.errors import PriorError
 from bayes_mlm.priors import Prior, parse_prior, role_of
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ModelPriors:
     """Hold the prior of each parameter of one design.
 
@@ -65,6 +66,17 @@ class ModelPriors:
     sigma_e_by: tuple[Prior, ...] = ()
     rho_e: Prior | None = None
     nu: Prior | None = None
+
+    def __repr__(self) -> str:
+        """List the priors."""
+        named = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        shown = [
+            f"{name} = {', '.join(dict.fromkeys(map(str, one))) if isinstance(one, tuple) else one}"
+            for name, one in named.items()
+            if one not in (None, ())
+        ]
+        text = "; ".join(shown)
+        return f"<ModelPriors: {text if len(text) <= 400 else f'{text[:400]}…'}>"
 
     def by_name(self, design: Design) -> dict[str, Prior]:
         """List the priors under the names the tables use, in the design's order.
@@ -122,6 +134,7 @@ def model_priors(
     PriorError
         If a prior names a parameter this model does not have, or is not allowed for it.
     """
+    expect("model_priors", design, Design)
     if isinstance(priors, ModelPriors):
         correlated = priors.rho_u is not None
         sizes = len(priors.beta), len(priors.sigma_u), correlated

@@ -62,7 +62,7 @@ class Estimate:
 COLUMNS = tuple(field.name for field in fields(Estimate))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Summary:
     """Hold the estimates of one model by one engine, and whether to believe them.
 
@@ -77,6 +77,10 @@ class Summary:
     rows: tuple[Estimate, ...]
     interval: str
     verdict: Verdict
+
+    def __repr__(self) -> str:
+        """Say what it is of."""
+        return f"<Summary of {self.rows[0].model} by {self.engine}: {len(self.rows)} quantities>"
 
     @property
     def engine(self) -> str:

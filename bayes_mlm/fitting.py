@@ -23,6 +23,7 @@ from bayes_mlm.errors import DataError, EngineError, PriorError
 from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitted import Fit, Settings, installed_versions
 from bayes_mlm.formula import parse_formula
+from bayes_mlm.memory import check_memory
 from bayes_mlm.model_data import Rows, design_of
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
@@ -236,6 +237,13 @@ def _sample(
     kind: Kind, design: Design, priors: ModelPriors, settings: Settings, *, progressbar: bool
 ) -> Draws:
     """Sample with NUTS, with the group effects integrated out where there are some."""
+    numbers = settings.chains * (settings.draws + settings.tune) * (design.p + design.q + 6)
+    numbers += settings.chains * settings.draws * design.q * design.J
+    check_memory(
+        8 * numbers,
+        f"{settings.chains} chains of {settings.draws:,} draws",
+        "ask for fewer (draws, --draws), or for summed groups (engine direct)",
+    )
     if kind in ("partial_pooling", "mundlak") and design.q and design.residual is None:
         model = FACTORIES[kind](design, priors, likelihood="marginal")
         draws = sample_nuts(model, settings, progressbar=progressbar)

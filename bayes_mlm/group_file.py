@@ -6,6 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from bayes_mlm.arguments import expect, expect_path
 from bayes_mlm.atomic import atomic_file
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.direct.effects import summarise_effects
@@ -64,6 +65,8 @@ def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PRO
     >>> table.num_rows, table.column_names
     (160, ['group', 'n', 'effect', 'mean', 'sd', 'lower', 'upper'])
     """
+    expect("write_group_effects", fit, Fit)
+    expect_path("write_group_effects", path, StorageError)
     import pyarrow as pa
     import pyarrow.parquet as pq
 

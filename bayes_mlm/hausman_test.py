@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.design import INTERCEPT, Design, Floats, means_by_group
 from bayes_mlm.errors import DesignError
@@ -29,7 +30,7 @@ _POSITIVE = 1e-10
 _SMALL = 0.05
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Hausman:
     """Hold Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
 
@@ -73,6 +74,10 @@ class Hausman:
     df: int
     smallest: float
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Say what was tested, and how it came out."""
+        return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
 
     def __str__(self) -> str:
         """Tell both forms in words."""
@@ -150,6 +155,7 @@ def hausman(design: Design) -> Hausman:
     >>> print(f"{test.statistic:.1f} {test.wald:.1f} {test.df}")
     63.1 94.7 1
     """
+    expect("hausman", design, Design)
     design = design.whole
     if design.group is None or design.base is None or design.kind == "between":
         raise DesignError(

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.data import Groups, Table, find_groups
+from bayes_mlm.arguments import expect, expect_text
+from bayes_mlm.data import Groups, Table, as_table, find_groups
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
@@ -59,10 +60,8 @@ def for_kind(design: Design, kind: str) -> Design:
     >>> between.n, for_kind(design, "mundlak").terms
     (160, ('Intercept', 'ses', 'between(ses)'))
     """
-    if not isinstance(design, Design):
-        raise DesignError(
-            f"expected a Design, found {type(design).__name__}; make one with build_design"
-        )
+    expect("for_kind", design, Design)
+    expect_text("for_kind", kind, f"a kind of model ({', '.join(KINDS)})", DesignError)
     if kind not in KINDS:
         raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
     design = design.whole  # a sample of rows is to look at, not to fit
@@ -87,7 +86,7 @@ def for_kind(design: Design, kind: str) -> Design:
     if design.base is None:
         raise DesignError(
             f"the {kind} model needs to know the groups; name their column "
-            '(group = "schoolid" in a record, --group on the command line)'
+            '(group = "NAME" in a record, --group on the command line)'
         )
     X, terms = _lay_out(kind, design.X, design.base.means[design.codes], design.base)
     laid_out = replace(design, X=X, terms=terms, kind=kind)
@@ -133,6 +132,8 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
     >>> replay(design, as_table({"ses": [0.5], "schoolid": [1224]})).X
     array([[1. , 0.5]])
     """
+    expect("replay", design, Design)
+    table = as_table(table)
     arrays = encode(design.encoding, table, outcome=False)
     X, Z = arrays.X, arrays.Z
     codes = np.full(table.n, -1, dtype=np.int64)

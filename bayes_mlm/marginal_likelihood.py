@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.design_priors import model_priors
 from bayes_mlm.direct import why_not_direct
 from bayes_mlm.errors import EngineError
@@ -54,6 +55,7 @@ def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
     >>> round(found.value, 2), found.error < 1e-4
     (-908.75, True)
     """
+    expect("log_marginal_likelihood", fit, Fit)
     named = fit.priors.by_name(fit.design)
     flat = [name for name, prior in named.items() if not prior.is_proper]
     if flat:

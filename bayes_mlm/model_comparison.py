@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bayes_mlm.arguments import expect_each
 from bayes_mlm.design import Design
 from bayes_mlm.design_moments import same_outcome
 from bayes_mlm.errors import BayesMLMError, DesignError, EngineError
@@ -126,6 +127,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
     >>> compare_models([one, two]).by("row")[0].model
     'reaction ~ days + (days | subject)'
     """
+    expect_each("compare_models", fits, Fit)
     fits = list(fits)
     if len(fits) < 2:
         raise EngineError(f"a comparison needs two models or more, found {len(fits)}")
@@ -253,7 +255,7 @@ def _same_columns(a: Design, b: Design) -> bool:
 def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     design = fit.design
     if grouping is None:
-        raise DesignError('no model names groups; a record can: group = "schoolid"')
+        raise DesignError('no model names groups; a record can: group = "NAME"')
     if design.group is not None:
         same = design.summed is not None or np.array_equal(grouping.codes, design.codes)
         if not same or not np.array_equal(grouping.labels, design.labels):

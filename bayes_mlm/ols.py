@@ -2,21 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bayes_mlm.arguments import expect
+from bayes_mlm.design import Design
 from bayes_mlm.encoding.columns import INTERCEPT
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.marginal import LOG_2PI
 from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reduced import reduce
-from bayes_mlm.reml.inference import Interval
+from bayes_mlm.reml.inference import Interval, format_estimates
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_rows, one_group
-
-if TYPE_CHECKING:
-    from bayes_mlm.design import Design
 
 # A predictor whose spread within groups is below this part of its size is constant within them.
 CONSTANT_WITHIN = 1e-9
@@ -24,7 +23,7 @@ CONSTANT_WITHIN = 1e-9
 _TOLD_BY_SUMS = 1e-10
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class OlsFit:
     """Hold a least-squares fit.
 
@@ -97,6 +96,17 @@ class OlsFit:
     group_intercepts: FloatArray
     group_intercepts_se: FloatArray
 
+    def __repr__(self) -> str:
+        """Say what was fitted."""
+        own = f", {self.labels.size} intercepts ({self.group})" if self.group else ""
+        return f"<OlsFit, n = {self.n}{own}, R² = {self.r2:.3f}, sigma_e = {self.sigma_e:.4g}>"
+
+    def __str__(self) -> str:
+        """Show the coefficients, their standard errors and intervals."""
+        columns = (self.beta.tolist(), self.beta_se.tolist(), self.beta_interval)
+        names = (f"beta[{term}]" for term in self.terms)
+        return f"{self!r}\n{format_estimates(zip(names, *columns, strict=True))}"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Solution:
@@ -151,6 +161,7 @@ def fit_ols(design: "Design", *, level: float = DEFAULT_PROB) -> OlsFit:
     >>> round(fit.r2, 3), round(float(fit.beta_t[1]), 3)
     (0.13, 32.783)
     """
+    expect("fit_ols", design, Design)
     own = design.kind == "no_pooling"
     if design.q and not own:
         raise EngineError(

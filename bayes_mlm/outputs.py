@@ -1,11 +1,8 @@
-"""Write what a run found: a new folder whole or not at all, into an old one file by file."""
+"""Write what a run found to a folder: every file, or none."""
 
 import csv
 import io
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.atomic import umask
-from bayes_mlm.errors import StorageError
+from bayes_mlm.atomic import atomic_folder
 from bayes_mlm.estimates import to_csv
 from bayes_mlm.fitted import installed_versions
 from bayes_mlm.published import PublishedRow
@@ -22,10 +18,21 @@ from bayes_mlm.spec import Settings as RecordSettings
 from bayes_mlm.spec import dump_record
 from bayes_mlm.storage import save_fit
 from bayes_mlm.sums_file import is_sums
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from bayes_mlm.model_comparison import ModelComparison
     from bayes_mlm.sensitivity.rows import Sensitivity
+
+
+SENSITIVITY_FILES = ("sensitivity.csv", "sensitivity.png")
+COMPARISON_FILES = ("comparison.csv", "pointwise.csv")
+
+
+def run_files(models: Sequence[str]) -> tuple[str, ...]:
+    """Name what `write_run` may write of some models, for a check before they are fitted."""
+    own = (f"{name}.{end}" for name in models for end in ("toml", "nc", "nuts.nc"))
+    return ("estimates.csv", "verdicts.csv", "published.csv", "report.html", *own)
 
 
 def write_run(
@@ -59,9 +66,11 @@ def write_run(
     Raises
     ------
     StorageError
-        If the folder cannot be written to; then nothing is.
+        If the folder cannot be written to; it is then as it was.
     """
-    with staged_folder(folder) as stage:
+    # An earlier run's posterior would not belong to the new estimates.
+    stale = [f"{one.record.name}.{end}" for one in analyses for end in ("nc", "nuts.nc")]
+    with atomic_folder(folder, without=stale) as stage:
         rows = [row for analysis in analyses for row in analysis.rows]
         (stage / "estimates.csv").write_text(to_csv(rows), encoding="utf-8")
         for analysis in analyses:
@@ -75,11 +84,6 @@ def write_run(
         if report:
             (stage / "report.html").write_text(report, encoding="utf-8")
         names = sorted(path.name for path in stage.iterdir())
-    for analysis in analyses:  # an earlier run's posterior would not belong to the new estimates
-        for suffix in ("nc", "nuts.nc"):  # the names given above, and no others
-            stale = f"{analysis.record.name}.{suffix}"
-            if stale not in names:
-                (folder / stale).unlink(missing_ok=True)
     return tuple(folder / name for name in names)
 
 
@@ -89,12 +93,12 @@ def write_sensitivity(folder: Path, found: "Sensitivity") -> tuple[Path, ...]:
     Raises
     ------
     StorageError
-        If the folder cannot be written to; then nothing is.
+        If the folder cannot be written to; it is then as it was.
     """
     from bayes_mlm.plots import plot_sensitivity
 
     figure = plot_sensitivity(found)
-    with staged_folder(folder) as stage:
+    with atomic_folder(folder) as stage:
         (stage / "sensitivity.csv").write_text(found.to_csv(), encoding="utf-8")
         figure.savefig(stage / "sensitivity.png", dpi=150)
     return folder / "sensitivity.csv", folder / "sensitivity.png"
@@ -106,58 +110,12 @@ def write_comparison(folder: Path, found: "ModelComparison") -> tuple[Path, ...]
     Raises
     ------
     StorageError
-        If the folder cannot be written to; then nothing is.
+        If the folder cannot be written to; it is then as it was.
     """
-    with staged_folder(folder) as stage:
+    with atomic_folder(folder) as stage:
         (stage / "comparison.csv").write_text(found.to_csv(), encoding="utf-8")
         (stage / "pointwise.csv").write_text(found.pointwise_csv(), encoding="utf-8")
     return folder / "comparison.csv", folder / "pointwise.csv"
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that is a file or cannot be written, before anything is computed for it."""
-    if folder.exists() and not folder.is_dir():
-        raise StorageError(f"--out {str(folder)!r} is a file; give a folder")
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=there):  # the one sure way to tell, as root too
-            pass
-    except OSError as error:
-        raise StorageError(
-            f"cannot write to {str(folder)!r} ({str(there)!r}: {error.strerror}); "
-            "choose another --out"
-        ) from error
-
-
-@contextmanager
-def staged_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder whose files move to `folder` when all went well.
-
-    Raises
-    ------
-    StorageError
-        If `folder` is a file, or cannot be made or written to.
-    """
-    check_folder(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise StorageError(
-            f"cannot write to {str(folder)!r} ({error.strerror}); choose another --out"
-        ) from error
-    try:
-        yield stage
-        if folder.exists():
-            for path in stage.iterdir():
-                path.replace(folder / path.name)
-        else:
-            stage.chmod(0o777 & ~umask())
-            stage.rename(folder)
-    except OSError as error:
-        raise StorageError(f"cannot write to {str(folder)!r} ({error.strerror})") from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _record_text(analysis: Analysis) -> str:
@@ -171,7 +129,7 @@ def _record_text(analysis: Analysis) -> str:
         drawn = analysis.fits[0].settings
         again += ["--random-seed", str(drawn.random_seed)]
         again += ["--target-accept", f"{drawn.target_accept:g}"]
-    lines = [f"# {' '.join(again)}"]
+    lines = [f"# {visible(' '.join(again))}"]
     lines += [f"# {package} {number}" for package, number in versions.items()]
     record = analysis.record
     source = record.data_source

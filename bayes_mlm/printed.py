@@ -1,7 +1,7 @@
 """Hold a figure as somebody printed it, and refuse what is none."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -71,7 +71,10 @@ class Published(
 
 
 def check_published_fields(
-    figures: Iterable[Published], reasons: Mapping[str, str], at: str
+    figures: Iterable[Published],
+    reasons: Mapping[str, str],
+    at: str,
+    imprecise: Collection[str] = (),
 ) -> None:
     """Refuse a published figure that is no number, has no place, or a correction with no reason.
 
@@ -82,7 +85,10 @@ def check_published_fields(
         Reasons by key.
     at : str
         The file, for the message.
+    imprecise : collection of str
+        Keys of the reasons that are of rounding or early stopping.
     """
+    _check_keys("imprecise", imprecise, reasons, at)
     seen: set[tuple[str, str]] = set()
     for k, figure in enumerate(figures):
         here = f"{at}: published[{k}] ({figure.quantity})"
@@ -100,12 +106,15 @@ def check_published_fields(
             raise SpecError(f"{here}: `cannot` leaves nothing to correct; drop the other keys")
         if figure.corrects is not None and not figure.reason:
             raise SpecError(f"{here}: `corrects` needs a one-line `reason`")
-        if figure.reason is not None and " " not in figure.reason and figure.reason not in reasons:
-            raise SpecError(
-                f"{here}: reason {figure.reason!r} is no key of [reasons]"
-                f"{suggest(figure.reason, reasons)}"
-            )
+        if figure.reason is not None and " " not in figure.reason:
+            _check_keys("reason", (figure.reason,), reasons, here)
         for place in figure.places:
             if (figure.quantity, place) in seen:
                 raise SpecError(f"{here}: given twice for {place!r}; keep one")
             seen.add((figure.quantity, place))
+
+
+def _check_keys(what: str, keys: Iterable[str], reasons: Mapping[str, str], at: str) -> None:
+    for key in keys:
+        if key not in reasons:
+            raise SpecError(f"{at}: {what} {key!r} is no key of [reasons]{suggest(key, reasons)}")

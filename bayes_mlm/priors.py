@@ -124,7 +124,7 @@ def role_of(name: str) -> str:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise PriorError(
             f"unknown prior name {name!r}; {hint}allowed: {', '.join(_ROLES)}, "
-            "and one of several as beta[ses], sigma_u[ses] or sigma_e[sex=Male]"
+            "and one of several as beta[TERM], sigma_u[EFFECT] or sigma_e[FACTOR=LEVEL]"
         )
     return role
 

@@ -6,12 +6,13 @@ right quantity (`corrects`) and says why in one line (`reason`).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.design import Design
 from bayes_mlm.document import LEFTOVER_ICC, misplaced_r2
 from bayes_mlm.errors import SpecError
@@ -24,10 +25,11 @@ from bayes_mlm.toml import suggest
 from bayes_mlm.wording import Style, number
 
 type Status = Literal["reproduced", "corrected", "cannot", "differs"]
+type Cause = Literal["", "wrong", "imprecise"]
 _ELSEWHERE = re.compile(r"(?P<record>[\w-]+)/(?P<quantity>.+)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PublishedRow:
     """Hold one printed figure beside ours.
 
@@ -49,6 +51,9 @@ class PublishedRow:
         Printed and right agree within half a printed digit (or the figure's own tolerance); they
         do not, for the reason given; there is nothing to compute it from; they do not agree, and
         nobody has said why.
+    cause : {"", "wrong", "imprecise"}
+        Of a corrected figure: what was computed is wrong (its formula, or the table it stands
+        in); or it is right, and a last digit moved by rounding or an optimiser that stopped early.
     traced : bool
         Whether `reproduced` agrees with what was printed: how the figure came about is understood.
     reason : str
@@ -65,6 +70,12 @@ class PublishedRow:
     status: Status
     traced: bool
     reason: str
+    cause: Cause = ""
+
+    def __repr__(self) -> str:
+        """Say what is printed, and what is right."""
+        right = "nothing" if self.right is None else f"{self.right:.6g}"
+        return f"<{self.quantity}: printed {self.printed}, right {right}, {self.status}>"
 
 
 def right_text(row: PublishedRow, *, style: Style = "terminal") -> str:
@@ -85,6 +96,8 @@ class Tally:
     ----------
     printed, reproduced, corrected, cannot, differs : int
         The first is the sum of the others.
+    wrong, imprecise : int
+        Of those corrected: by cause.
     """
 
     printed: int
@@ -92,12 +105,15 @@ class Tally:
     corrected: int
     cannot: int
     differs: int
+    wrong: int
+    imprecise: int
 
     def __str__(self) -> str:
         """Say it in one line."""
         said = (
             f"{self.printed} printed figures: {self.reproduced} reproduced, "
-            f"{self.corrected} corrected, {self.cannot} cannot be computed"
+            f"{self.corrected} corrected ({self.wrong} wrong, {self.imprecise} off by rounding or "
+            f"early stopping), {self.cannot} cannot be computed"
         )
         return said + (f", {self.differs} differ and nobody has said why" if self.differs else "")
 
@@ -131,10 +147,17 @@ def check_published(
     >>> [(row.printed, round(row.right, 4)) for row in rows if row.quantity == "icc_raw"]
     [('0.1603', 0.1804)]
     """
+    expect("check_published", record, Record)
+    if design is not None:
+        expect("check_published", design, Design)
+    if fit is not None:
+        expect("check_published", fit, RemlFit, OlsFit)
     if not record.published:
         return ()
     own = own_figures(record) if design is None else _figures(record, design, fit)
-    return judge(record.published, record.reasons, own, record.name, record)
+    return judge(
+        record.published, record.reasons, own, record.name, record, imprecise=record.imprecise
+    )
 
 
 def judge(
@@ -143,6 +166,8 @@ def judge(
     own: Mapping[str, float],
     model: str,
     record: Record | None = None,
+    *,
+    imprecise: Collection[str] = (),
 ) -> tuple[PublishedRow, ...]:
     """Judge printed figures against computed ones.
 
@@ -157,6 +182,8 @@ def judge(
         Name for the rows.
     record : Record, optional
         Whose neighbours a quantity such as ``hsb_between/n`` is looked up among.
+    imprecise : collection of str
+        Keys of the reasons that are of rounding or early stopping, not of what was computed.
 
     Returns
     -------
@@ -170,6 +197,7 @@ def judge(
             right = find_figure(figure.corrects, own, record) if figure.corrects else reproduced
         said = figure.cannot or figure.reason or ""
         status = _status(figure, right)
+        kind: Cause = "imprecise" if figure.reason in imprecise else "wrong"
         rows.extend(
             PublishedRow(
                 model=model,
@@ -182,6 +210,7 @@ def judge(
                 status=status,
                 traced=_agrees(figure, reproduced),
                 reason=reasons.get(said, said),
+                cause=kind if status == "corrected" else "",
             )
             for place in figure.places
         )
@@ -193,21 +222,26 @@ def tally(rows: Iterable[PublishedRow]) -> Tally:
 
     Examples
     --------
-    >>> print(tally(check_published(load_record("hsb_mundlak"))))
-    3 printed figures: 3 reproduced, 0 corrected, 0 cannot be computed
+    >>> print(tally(check_published(load_record("hsb_mundlak"))))  # doctest: +NORMALIZE_WHITESPACE
+    3 printed figures: 3 reproduced, 0 corrected (0 wrong, 0 off by rounding or early stopping),
+    0 cannot be computed
     """
+    rows = list(rows)
     found = [row.status for row in rows]
+    causes = [row.cause for row in rows]
     return Tally(
         printed=len(found),
         reproduced=found.count("reproduced"),
         corrected=found.count("corrected"),
         cannot=found.count("cannot"),
         differs=found.count("differs"),
+        wrong=causes.count("wrong"),
+        imprecise=causes.count("imprecise"),
     )
 
 
 def printed_figures(rows: Iterable[PublishedRow]) -> dict[str, str]:
-    """Give the figure printed for each quantity, with an asterisk where it had to be corrected.
+    """Give the figure printed for each quantity, with an asterisk where it is not the right one.
 
     A figure of the quantity itself comes before one that stands in its place, and the first
     printing before later ones.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.data import Table, explain_absent, find_groups
 from bayes_mlm.data.columns import from_arrow
 from bayes_mlm.data.groups import label_text
@@ -75,6 +76,7 @@ def sample_groups(
     >>> some.design.J, some.design.notes[-1]
     (20, 'a random sample: 20 of 160 groups, 814 of 7,185 rows')
     """
+    expect("sample_groups", fit, Fit)
     sampled, _ = sample_rows(fit, data, n_groups=n_groups, groups=groups, random_seed=random_seed)
     return sampled
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from bayes_mlm.arguments import expect_path, expect_text
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.errors import FormulaError, SpecError
 from bayes_mlm.formula import Formula, parse_formula
@@ -95,6 +96,8 @@ class Record(
         Figures printed elsewhere for this model.
     reasons : mapping of str to str
         Reasons shared by several published figures, by key.
+    imprecise : tuple of str
+        Keys of the reasons that are of rounding or early stopping, not of what was computed.
     study : str, optional
         The study that a bundled record belongs to.
     order : int
@@ -120,8 +123,13 @@ class Record(
     residual: Residual = PLAIN
     settings: Settings = Settings()
     reasons: dict[str, str] = {}
+    imprecise: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
     source: str | None = None
+
+    def __repr__(self) -> str:
+        """Say which model it is, and of which data."""
+        return f"<Record {self.name!r}: {self.formula!r} [{self.kind}], data {self.data!r}>"
 
     @property
     def data_source(self) -> str | Path:
@@ -162,6 +170,7 @@ def load_record(record: str | Path) -> Record:
     >>> load_record("hsb_sector_ses").formula
     'mathach ~ ses * sector + (1 | schoolid)'
     """
+    expect_path("load_record", record, SpecError)
     path = _locate(record)
     fields = convert(read_toml(path), Record, path, hidden=_NOT_KEYS)
     loaded = msgspec.structs.replace(fields, name=path.stem, source=str(path))
@@ -189,6 +198,8 @@ def records(study: str | None = None) -> tuple[Record, ...]:
     >>> [record.name for record in records("growth")]
     ['sleepstudy_growth', 'orthodont_growth']
     """
+    if study is not None:
+        expect_text("records", study, "the name of a study", SpecError)
     loaded = (load_record(path) for path in models_directory().glob("*.toml"))
     wanted = (record for record in loaded if study is None or record.study == study)
 
@@ -201,7 +212,7 @@ def records(study: str | None = None) -> tuple[Record, ...]:
 def as_starter(record: Record) -> Record:
     """Leave out of a record what belongs to its own study: published figures and baseline."""
     return msgspec.structs.replace(
-        record, published=(), reasons={}, null=None, study=None, order=1000
+        record, published=(), reasons={}, imprecise=(), null=None, study=None, order=1000
     )
 
 
@@ -281,7 +292,7 @@ def check_record(record: Record) -> None:
         least = 0 if key == "random_seed" else 1
         if value is not None and value < least:
             raise SpecError(f"{at}: settings.{key} = {value}; it must be {least} or more")
-    check_published_fields(record.published, record.reasons, at)
+    check_published_fields(record.published, record.reasons, at, record.imprecise)
 
 
 def _locate(record: str | Path) -> Path:

@@ -2,34 +2,82 @@
 
 The file opens in ArviZ and xarray (`xarray.open_datatree`): groups ``posterior``,
 ``sample_stats``, ``observed_data`` and ``constant_data``. What is not an array (record, encoding,
-settings, versions, verdict) is JSON in the attribute ``bayes_mlm``. Nothing in a file is executed.
+settings, versions, verdict) is JSON in the attribute ``bayes_mlm``. Nothing in a file is executed,
+and a file whose content has changed is refused (`netcdf`); groups may be added to it.
 """
 
 import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 
-from bayes_mlm.atomic import atomic_file
+from bayes_mlm.arguments import expect, expect_path
+from bayes_mlm.damage import check_names, check_sums, naming, require
 from bayes_mlm.design import Design, GroupMeans
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.report import DirectReport
-from bayes_mlm.draws import Draws, Variable, in_arviz_order
+from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable, in_arviz_order
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import StorageError
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.priors import Prior
+from bayes_mlm.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.residual import Residual, ResidualRows
 from bayes_mlm.rows_away import rows_away
-from bayes_mlm.spec import Record
+from bayes_mlm.spec import Kind, Record
 from bayes_mlm.sufficient import Sufficient
 from bayes_mlm.verdict import Finding, Verdict
 
 FORMAT = 1
+_RESIDUAL = ("asked", "levels", "step", "whole")
+
+
+class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Read JSON strictly: every field there, of its type, and no other."""
+
+
+class _Residual(_Kept, frozen=True):
+    """Hold of a residual structure what is not an array."""
+
+    asked: Residual
+    levels: tuple[bool | int | float | str, ...]
+    step: float
+    whole: bool
+
+
+class _Design(_Kept, frozen=True):
+    """Hold of a design what is not an array."""
+
+    outcome: str
+    group: str | None
+    kind: Kind
+    formula: str
+    terms: tuple[str, ...]
+    effects: tuple[str, ...]
+    n_dropped: Annotated[int, msgspec.Meta(ge=0)]
+    notes: tuple[str, ...]
+    encoding: dict[str, Any]
+    residual: _Residual | None
+
+
+class _Document(_Kept, frozen=True):
+    """Hold of a fit what is not an array."""
+
+    format: int
+    engine: Literal["direct", "nuts"]
+    why: str
+    report: DirectReport | None
+    seconds: float
+    record: Record
+    settings: Settings
+    versions: dict[str, str]
+    verdict: tuple[Finding, ...]
+    priors: ModelPriors
+    design: _Design
 
 
 def save_fit(fit: Fit, path: str | Path) -> Path:
@@ -61,8 +109,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     >>> again.record == fitted.record, again.verdict == fitted.verdict
     (True, True)
     """
-    import h5netcdf
-
+    expect("save_fit", fit, Fit)
+    expect_path("save_fit", path, StorageError)
     design = fit.design
     if design.sample_of is not None:
         raise StorageError(
@@ -91,17 +139,15 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         "effect": np.array(design.effects, dtype=object),
     }
     draws = fit.draws
+    groups = {
+        "posterior": Group(in_arviz_order(draws.posterior), dict(draws.coords) | coords),
+        "sample_stats": Group(draws.sample_stats, draws.coords),
+        "constant_data": Group(data, coords),
+    }
+    if design.summed is None:
+        groups["observed_data"] = Group({"y": Variable((rows,), design.y)}, coords)
     path = Path(path)
-    try:
-        with atomic_file(path) as partial, h5netcdf.File(partial, "w") as file:
-            file.attrs["bayes_mlm"] = json.dumps(_document(fit))
-            _write(file, "posterior", in_arviz_order(draws.posterior), dict(draws.coords) | coords)
-            _write(file, "sample_stats", draws.sample_stats, draws.coords)
-            if design.summed is None:
-                _write(file, "observed_data", {"y": Variable((rows,), design.y)}, coords)
-            _write(file, "constant_data", data, coords)
-    except OSError as error:
-        raise StorageError(f"cannot write {str(path)!r}: {error}") from error
+    write_netcdf(path, json.dumps(_document(fit)), groups)
     return path
 
 
@@ -125,7 +171,7 @@ def _sums(s: Sufficient) -> dict[str, Variable]:
     }
 
 
-def _sums_from(design: Mapping[str, Any], constant: "_Group", labels: Any) -> Sufficient | None:
+def _sums_from(kept: "_Design", constant: Group, labels: Any) -> Sufficient | None:
     if "sums_counts" not in constant.variables:
         return None
     counts = constant.variables["sums_counts"].values
@@ -140,9 +186,9 @@ def _sums_from(design: Mapping[str, Any], constant: "_Group", labels: Any) -> Su
         centre=centre,
         means=constant.variables["sums_means"].values,
         scatter=scatter,
-        terms=tuple(design["terms"]),
-        effects=tuple(design["effects"]),
-        group=design["group"],
+        terms=kept.terms,
+        effects=kept.effects,
+        group=kept.group,
     )
 
 
@@ -163,31 +209,72 @@ def load_fit(path: str | Path) -> Fit:
     StorageError
         If there is no such file, it is damaged, or it was not written by `save_fit`.
     """
-    import h5netcdf
-
+    expect_path("load_fit", path, StorageError)
     path = Path(path)
     if not path.is_file():
         raise StorageError(f"there is no file {str(path)!r}; give the path of a saved fit")
-    try:
-        with h5netcdf.File(path, "r") as file:
-            if "bayes_mlm" not in file.attrs:
-                raise StorageError(f"{str(path)!r} was not written by bayes_mlm.save_fit")
-            document = json.loads(str(file.attrs["bayes_mlm"]))
-            if document["format"] != FORMAT:
-                raise StorageError(
-                    f"{str(path)!r} has format {document['format']}, this version reads {FORMAT}; "
-                    f"read it with bayes-mlm {document['versions'].get('bayes-mlm')}"
-                )
-            groups = {name: _read(file[name]) for name in file.groups}
-    except (OSError, KeyError, ValueError) as error:
-        raise StorageError(f"{str(path)!r} cannot be read as a saved fit: {error}") from error
-    return _assemble(document, groups)
+    with naming(path, "a saved fit", "copy it again, or fit the model anew"):
+        text, groups = read_netcdf(path)
+        document = json.loads(text)
+        require(
+            document["format"] == FORMAT,
+            f"it has format {document['format']}, this version reads {FORMAT}",
+        )
+        fit = _assemble(msgspec.convert(document, _Document), groups)
+        check_fit(fit)
+    return fit
+
+
+def check_fit(fit: Fit) -> None:
+    """Refuse a fit whose parts do not agree, or that holds what no data and no draws can be.
+
+    Parameters
+    ----------
+    fit : Fit
+        As read from a file.
+
+    Raises
+    ------
+    StorageError
+    """
+    design, draws = fit.design, fit.draws
+    check_names(design)
+    require(np.unique(design.labels).size == design.J, "a group is in it twice")
+    if design.summed is not None:
+        check_sums(design.summed)
+    else:
+        _check_rows(design)
+    labels = {"term": design.terms, "effect": design.effects}
+    if design.group is not None:
+        labels["group"] = tuple(design.labels.tolist())
+    shape = (fit.settings.chains, fit.settings.draws)
+    for name, variable in draws.posterior.items():
+        found = variable.dims[:2], variable.values.shape[:2]
+        require(found == (SAMPLE_DIMS, shape), f"its draws of {name} are {found}, and not {shape}")
+        require(np.isfinite(variable.values).all(), f"a draw of {name} is no finite number")
+        for dim in variable.dims[2:]:
+            own = tuple(draws.coords[dim].tolist())
+            require(own == labels.get(dim, own), f"the labels of {name} are not the design's")
+    require((draws["sigma_e"] > 0.0).all(), "a draw of sigma_e is not above 0")
+
+
+def _check_rows(design: Design) -> None:
+    n = design.y.size
+    require(
+        (design.y.shape, design.X.shape, design.Z.shape, design.codes.shape)
+        == ((n,), (n, design.p), (n, design.q), (n,)),
+        "its y, X, Z and groups do not have the same rows",
+    )
+    for name in ("y", "X", "Z"):
+        require(np.isfinite(getattr(design, name)).all(), f"its {name} holds no finite number")
+    require(
+        design.codes.dtype.kind in "iu" and set(np.unique(design.codes)) == set(range(design.J)),
+        "its rows are not those of its groups",
+    )
 
 
 def _document(fit: Fit) -> dict[str, Any]:
-    import msgspec
-
-    design = fit.design
+    design, own = fit.design, fit.design.residual
     return {
         "format": FORMAT,
         "engine": fit.engine,
@@ -198,7 +285,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "settings": dataclasses.asdict(fit.settings),
         "versions": dict(fit.versions),
         "verdict": [dataclasses.asdict(finding) for finding in fit.verdict.findings],
-        "priors": _priors_to_json(fit.priors),
+        "priors": dataclasses.asdict(fit.priors),
         "design": {
             "outcome": design.outcome,
             "group": design.group,
@@ -209,15 +296,13 @@ def _document(fit: Fit) -> dict[str, Any]:
             "n_dropped": design.n_dropped,
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
-            "residual": None if design.residual is None else _residual_to_json(design.residual),
+            "residual": None if own is None else {name: getattr(own, name) for name in _RESIDUAL},
         },
     }
 
 
-def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fit:
-    import msgspec
-
-    kept = document["design"]
+def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
+    kept = document.design
     constant, posterior = groups["constant_data"], groups["posterior"]
     base = None
     if "base_means" in constant.variables:
@@ -226,160 +311,68 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
             means=constant.variables["base_means"].values,
             varies=constant.variables["base_varies"].values.astype(bool),
         )
-    formula = parse_formula(kept["formula"])
+    formula = parse_formula(kept.formula)
     labels = constant.coords["group"] if base else np.zeros(1, dtype=np.int64)
     summed = _sums_from(kept, constant, labels)
     design = Design(
         **(rows_away() if summed is not None else _rows_from(kept, groups)),
         summed=summed,
         labels=labels,
-        outcome=kept["outcome"],
-        terms=tuple(kept["terms"]),
-        effects=tuple(kept["effects"]),
-        group=kept["group"],
-        kind=kept["kind"],
+        outcome=kept.outcome,
+        terms=kept.terms,
+        effects=kept.effects,
+        group=kept.group,
+        kind=kept.kind,
         formula=formula,
-        encoding=Encoding.from_dict(kept["encoding"]),
+        encoding=Encoding.from_dict(kept.encoding),
         correlated=formula.correlated,
         base=base,
-        n_dropped=kept["n_dropped"],
-        notes=tuple(kept["notes"]),
-        residual=_residual_from(kept.get("residual"), constant),
+        n_dropped=kept.n_dropped,
+        notes=kept.notes,
+        residual=_residual_from(kept.residual, constant),
     )
     return Fit(
-        record=msgspec.convert(document["record"], Record),
+        record=document.record,
         design=design,
-        priors=_priors_from_json(document["priors"]),
+        priors=document.priors,
         draws=Draws(
             posterior=posterior.variables,
             sample_stats=groups["sample_stats"].variables,
             coords={k: v for k, v in posterior.coords.items() if k not in ("chain", "draw")},
         ),
-        engine=document["engine"],
-        why=document["why"],
-        report=_report_from_json(document["report"]),
-        settings=Settings(**document["settings"]),
-        versions=document["versions"],
-        verdict=Verdict(tuple(Finding(**finding) for finding in document["verdict"])),
-        seconds=document["seconds"],
+        engine=document.engine,
+        why=document.why,
+        report=document.report,
+        settings=document.settings,
+        versions=document.versions,
+        verdict=Verdict(document.verdict),
+        seconds=document.seconds,
     )
 
 
-def _rows_from(kept: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> dict[str, Any]:
+def _rows_from(kept: _Design, groups: Mapping[str, Group]) -> dict[str, Any]:
     constant = groups["constant_data"].variables
     y = groups["observed_data"].variables["y"].values
     n = y.size
     return {
         "y": y,
-        "X": constant["X"].values if kept["terms"] else np.empty((n, 0)),
-        "Z": constant["Z"].values if kept["effects"] else np.empty((n, 0)),
+        "X": constant["X"].values if kept.terms else np.empty((n, 0)),
+        "Z": constant["Z"].values if kept.effects else np.empty((n, 0)),
         "codes": constant["codes"].values if "codes" in constant else np.zeros(n, dtype=np.int64),
     }
 
 
-def _residual_to_json(rows: ResidualRows) -> dict[str, Any]:
-    import msgspec
-
-    return {
-        "asked": msgspec.to_builtins(rows.asked),
-        "levels": rows.levels,
-        "step": rows.step,
-        "whole": rows.whole,
-    }
-
-
-def _residual_from(document: Mapping[str, Any] | None, constant: "_Group") -> ResidualRows | None:
-    import msgspec
-
-    if document is None:
+def _residual_from(kept: "_Residual | None", constant: Group) -> ResidualRows | None:
+    if kept is None:
         return None
-    kept = {name: one.values for name, one in constant.variables.items()}
+    arrays = {name: one.values for name, one in constant.variables.items()}
     return ResidualRows(
-        asked=msgspec.convert(document["asked"], Residual),
-        levels=tuple(document["levels"]),
-        stratum=kept["stratum"],
-        time=kept["residual_time"],
-        previous=kept["previous"],
-        gap=kept["gap"],
-        step=document["step"],
-        whole=document["whole"],
+        asked=kept.asked,
+        levels=kept.levels,
+        stratum=arrays["stratum"],
+        time=arrays["residual_time"],
+        previous=arrays["previous"],
+        gap=arrays["gap"],
+        step=kept.step,
+        whole=kept.whole,
     )
-
-
-def _priors_to_json(priors: ModelPriors) -> dict[str, Any]:
-    return dataclasses.asdict(priors)
-
-
-def _priors_from_json(document: Mapping[str, Any]) -> ModelPriors:
-    def one(prior: Mapping[str, Any]) -> Prior:
-        return Prior(prior["family"], tuple((key, value) for key, value in prior["parameters"]))
-
-    def if_any(prior: Mapping[str, Any] | None) -> Prior | None:
-        return None if prior is None else one(prior)
-
-    return ModelPriors(
-        beta=tuple(one(prior) for prior in document["beta"]),
-        u=if_any(document["u"]),
-        sigma_u=tuple(one(prior) for prior in document["sigma_u"]),
-        rho_u=if_any(document["rho_u"]),
-        sigma_e=one(document["sigma_e"]),
-        sigma_e_by=tuple(one(prior) for prior in document.get("sigma_e_by", ())),
-        rho_e=if_any(document.get("rho_e")),
-        nu=if_any(document.get("nu")),
-    )
-
-
-def _report_from_json(document: Mapping[str, Any] | None) -> DirectReport | None:
-    if document is None:
-        return None
-    return DirectReport(**{**document, "notes": tuple(document["notes"])})
-
-
-@dataclasses.dataclass(frozen=True)
-class _Group:
-    """Hold one group of the file: its variables, and the labels of its dimensions."""
-
-    variables: Mapping[str, Variable]
-    coords: Mapping[str, Any]
-
-
-def _write(
-    file: Any, name: str, variables: Mapping[str, Variable], coords: Mapping[str, Any]
-) -> None:
-    import h5py
-
-    group = file.create_group(name)
-    sizes: dict[str, int] = {}
-    for variable in variables.values():
-        sizes |= dict(zip(variable.dims, variable.values.shape, strict=True))
-    group.dimensions = sizes
-    for dim, size in sizes.items():
-        labels = np.asarray(coords.get(dim, np.arange(size)))
-        text = labels.dtype.kind in "OUS"
-        dtype = h5py.string_dtype() if text else labels.dtype
-        group.create_variable(dim, (dim,), dtype, data=labels.astype(object) if text else labels)
-    for key, variable in variables.items():
-        values = variable.values
-        values = values.astype(np.int8) if values.dtype.kind == "b" else values
-        stored = group.create_variable(key, variable.dims, values.dtype, data=values)
-        if variable.values.dtype.kind == "b":
-            stored.attrs["dtype"] = "bool"  # how xarray marks truth values in netCDF
-
-
-def _as_text(values: Any) -> Any:
-    """HDF5 gives text back as bytes."""
-    return np.array([v.decode() if isinstance(v, bytes) else str(v) for v in values], dtype=object)
-
-
-def _read(group: Any) -> _Group:
-    variables, coords = {}, {}
-    for key, stored in group.variables.items():
-        values = stored[...]
-        if key in group.dimensions:
-            coords[key] = _as_text(values) if values.dtype.kind in "OUS" else values
-            continue
-        truth = "dtype" in stored.attrs and str(stored.attrs["dtype"]) == "bool"
-        variables[key] = Variable(
-            tuple(stored.dimensions), values.astype(bool) if truth else values
-        )
-    return _Group(variables, coords)

@@ -65,6 +65,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Figures of the table, before any model.
     reasons : dict of str to str
         Reasons of those figures, by key.
+    imprecise : tuple of str
+        Keys of the reasons that are of rounding or early stopping.
     notes : tuple of Note
     excluded : tuple of Excluded
     """
@@ -75,6 +77,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     data: str
     published: tuple[Published, ...]
     reasons: dict[str, str]
+    imprecise: tuple[str, ...]
     notes: tuple[Note, ...]
     excluded: tuple[Excluded, ...]
 
@@ -116,7 +119,7 @@ def load_study() -> Study:
     'J. Nathan Matias'
     """
     study = convert(read_toml(_FILE), Study, _FILE)
-    check_published_fields(study.published, study.reasons, str(_FILE))
+    check_published_fields(study.published, study.reasons, str(_FILE), study.imprecise)
     return study
 
 
@@ -125,12 +128,12 @@ def check_table() -> tuple[PublishedRow, ...]:
 
     Examples
     --------
-    >>> [(row.printed, row.right) for row in check_table() if row.status == "corrected"]
+    >>> [(row.printed, row.right) for row in check_table() if row.cause == "imprecise"]
     [('18.316999', 18.317)]
     """
     study = load_study()
     own = table_figures(load_dataset(study.data))
-    return judge(study.published, study.reasons, own, study.data)
+    return judge(study.published, study.reasons, own, study.data, imprecise=study.imprecise)
 
 
 def check_study() -> tuple[PublishedRow, ...]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bayes_mlm import posterior
+from bayes_mlm.arguments import expect
 from bayes_mlm.diagnostics import Convergence, convergence
 from bayes_mlm.draws import Array, quantities
 from bayes_mlm.errors import EngineError
@@ -53,11 +54,10 @@ def summarise(
     EngineError
         If `mass` is not between 0 and 1, or `null` is not a null model of the same data.
     """
-    if not isinstance(fit, Fit):
-        raise EngineError(
-            f"summarise takes what fit gives, found {type(fit).__name__}; a REML or OLS fit holds "
-            "its estimates itself (beta, sigma_u, icc, intervals)"
-        )
+    hint = "a REML or OLS fit holds its estimates itself (beta, sigma_u, icc, intervals)"
+    expect("summarise", fit, Fit, hint=hint)
+    if null is not None:
+        expect("summarise (null)", null, Fit)
     check_prob(mass)
     if interval not in ("hdi", "eti"):
         raise EngineError(f"interval must be 'hdi' or 'eti', found {interval!r}")

@@ -39,7 +39,7 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     if design.base is None:
         raise DesignError(
             f"the {kind} model needs to know the groups; name their column "
-            '(group = "schoolid" in a record, --group on the command line)'
+            '(group = "NAME" in a record, --group on the command line)'
         )
     if kind == "between":
         return _of_means(design, s)

@@ -2,7 +2,8 @@
 
 The file is Parquet: a row a group, with its label, its count, the mean of each column less the
 centre, and the lower triangle of the scatter; what they are of (formula, categories, centre) is
-JSON in its metadata. It holds no rows, and sums of many rows tell little of any one; but those of a
+JSON in its metadata, beside a SHA-256 of all bytes of the file (`seal`): a file with one changed
+bit is refused. It holds no rows, and sums of many rows tell little of any one; but those of a
 group of one row *are* that row, and those of two or three all but tell them. `save_sums` counts
 small groups, and can refuse them.
 """
@@ -10,11 +11,14 @@ small groups, and can refuse them.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 
-from bayes_mlm.atomic import atomic_file
+from bayes_mlm.arguments import expect, expect_path
+from bayes_mlm.atomic import atomic_file, said
+from bayes_mlm.damage import check_names, check_sums, naming, require
 from bayes_mlm.data.columns import from_arrow
 from bayes_mlm.design import Design
 from bayes_mlm.encoding import Encoding
@@ -22,14 +26,36 @@ from bayes_mlm.errors import StorageError
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.rows_away import rows_away
 from bayes_mlm.scan.designs import group_means
+from bayes_mlm.seal import BLANK, check_seal, sealed
 from bayes_mlm.sufficient import FloatArray, Sufficient
 from bayes_mlm.sums_merge import batches_of
 
 FORMAT = 1
 ENDING = ".sums"
-_KEY = b"bayes_mlm_sums"
+_KEY, _SEALED = b"bayes_mlm_sums", b"bayes_mlm_seal"
+_PARQUET = b"PAR1"  # at either end
+_WHAT, _REMEDY = "saved sums", "copy it again, or sum the data anew"
 # Groups written at a time.
 _BATCH = 50_000
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hold what is not an array, in the types that it must have."""
+
+    format: int
+    formula: str
+    outcome: str
+    group: str | None
+    kind: Literal["pooled", "partial_pooling"]
+    encoding: dict[str, Any]
+    n: int
+    n_dropped: Annotated[int, msgspec.Meta(ge=0)]
+    notes: tuple[str, ...]
+    batches: tuple[str, ...]
+    terms: tuple[str, ...]
+    effects: tuple[str, ...]
+    centre: tuple[float, ...]
+    place: tuple[int, ...]
 
 
 def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
@@ -64,6 +90,8 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     >>> fit(again, random_seed=1).design.n
     7185
     """
+    expect("save_sums", design, Design)
+    expect_path("save_sums", path, StorageError)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -91,13 +119,14 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
         [pa.field(name, pa.array(values[:1]).type) for name, values in columns.items()],
         metadata=metadata,
     )
-    try:
-        with atomic_file(path) as partial, pq.ParquetWriter(partial, schema) as writer:
-            for start in range(0, max(s.J, 1), _BATCH):
-                part = {k: pa.array(v[start : start + _BATCH]) for k, v in columns.items()}
-                writer.write_table(pa.table(part, schema=schema))
-    except OSError as error:
-        raise StorageError(f"cannot write {str(path)!r}: {error}") from error
+    made = pa.BufferOutputStream()
+    with pq.ParquetWriter(made, schema) as writer:
+        for start in range(0, max(s.J, 1), _BATCH):
+            part = {k: pa.array(v[start : start + _BATCH]) for k, v in columns.items()}
+            writer.write_table(pa.table(part, schema=schema))
+        writer.add_key_value_metadata({_SEALED: BLANK})
+    with atomic_file(path) as partial:
+        partial.write_bytes(sealed(made.getvalue().to_pybytes()))
     return path
 
 
@@ -109,17 +138,17 @@ def load_sums(path: str | Path) -> Design:
     StorageError
         If there is no such file, it is damaged, or it was not written by `save_sums`.
     """
-    import pyarrow as pa
+    expect_path("load_sums", path, StorageError)
     import pyarrow.parquet as pq
+    from pyarrow import BufferReader
 
     path = Path(path)
-    document = _read_document(path)
-    try:
-        table = pq.read_table(path)
+    content = _content(path)
+    with naming(path, _WHAT, _REMEDY):
+        document = _read_document(content)
+        table = pq.read_table(BufferReader(content))
         arrays = {name: from_arrow(table.column(name)) for name in table.column_names}
         return _assemble(document, arrays)
-    except (pa.ArrowException, OSError, KeyError, IndexError, ValueError) as error:
-        raise StorageError(_damaged(path, error)) from error
 
 
 def check_name(path: Path) -> None:
@@ -144,44 +173,44 @@ def model_of_sums(path: str | Path) -> tuple[str, str | None]:
     StorageError
         As `load_sums`.
     """
-    document = _read_document(Path(path))
-    return str(document["formula"]), document["group"]
+    path = Path(path)
+    content = _content(path)
+    with naming(path, _WHAT, _REMEDY):
+        document = _read_document(content)
+    return document.formula, document.group
 
 
-def _read_document(path: Path) -> dict[str, Any]:
-    """Read what the sums are of, without them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _content(path: Path) -> bytes:
+    """Read the bytes of a file that may hold sums."""
     if not path.is_file():
         raise StorageError(
             f"there is no file {str(path)!r}; give the path of saved sums (bayes-mlm sum makes "
             "them)"
         )
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        kept = metadata.get(_KEY)
-        document: dict[str, Any] | None = None if kept is None else json.loads(kept)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if not is_sums(path):
-            raise StorageError(_not_sums(path)) from error
-        raise StorageError(_damaged(path, error)) from error
-    if document is None:
-        raise StorageError(_not_sums(path))
-    if document["format"] != FORMAT:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"cannot read {str(path)!r}: {said(error)}") from error
+    cut_off = content.startswith(_PARQUET) and not content.endswith(_PARQUET)
+    if _KEY not in content and not cut_off:
         raise StorageError(
-            f"{str(path)!r} has format {document['format']}, this version reads {FORMAT}; sum the "
-            "data anew"
+            f"{str(path)!r} holds no sums; make them of its rows (save_sums, bayes-mlm sum)"
         )
-    return document
+    return content
 
 
-def _not_sums(path: Path) -> str:
-    return f"{str(path)!r} holds no sums; make them of its rows (save_sums, bayes-mlm sum)"
+def _read_document(content: bytes) -> _Document:
+    """Read what the sums are of, without them, once nothing in the file has changed."""
+    import pyarrow.parquet as pq
+    from pyarrow import BufferReader
 
-
-def _damaged(path: Path, error: Exception) -> str:
-    return f"{str(path)!r} cannot be read as saved sums ({error}); copy it again"
+    check_seal(content)
+    document = json.loads((pq.read_schema(BufferReader(content)).metadata or {})[_KEY])
+    require(
+        document["format"] == FORMAT,
+        f"it has format {document['format']}, this version reads {FORMAT}",
+    )
+    return msgspec.convert(document, _Document)
 
 
 def small_groups(design: Design, fewer_than: int = 5) -> int:
@@ -203,6 +232,7 @@ def small_groups(design: Design, fewer_than: int = 5) -> int:
     >>> small_groups(sum_rows("mathach ~ ses + (1 | schoolid)", load_hsb()), 20)
     2
     """
+    expect("small_groups", design, Design)
     return int(np.count_nonzero(design.group_sizes < fewer_than))
 
 
@@ -239,7 +269,6 @@ def _distinct(s: Sufficient) -> tuple[list[int], list[int]]:
 
 def _document(design: Design, s: Sufficient) -> dict[str, Any]:
     _, place = _distinct(s)
-    base = design.base
     return {
         "format": FORMAT,
         "formula": design.formula.text,
@@ -247,6 +276,7 @@ def _document(design: Design, s: Sufficient) -> dict[str, Any]:
         "group": design.group,
         "kind": design.kind,
         "encoding": design.encoding.to_dict(),
+        "n": s.n,
         "n_dropped": design.n_dropped,
         "notes": design.notes,
         "batches": batches_of(design),
@@ -254,13 +284,11 @@ def _document(design: Design, s: Sufficient) -> dict[str, Any]:
         "effects": s.effects,
         "centre": s.centre.tolist(),
         "place": place,
-        "varies": None if base is None else base.varies.tolist(),
     }
 
 
-def _assemble(document: Mapping[str, Any], arrays: Mapping[str, Any]) -> Design:
-    place = document["place"]
-    labels, counts = arrays["label"], arrays["n"].astype(np.int64)
+def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
+    place, labels, counts = document.place, arrays["label"], arrays["n"]
     k, n_groups = len(place), len(counts)
     means, scatter = np.zeros((n_groups, k)), np.zeros((n_groups, k, k))
     for a, i in enumerate(place):
@@ -273,31 +301,38 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, Any]) -> Design:
     summed = Sufficient(
         labels=labels,
         counts=counts,
-        centre=np.array(document["centre"]),
+        centre=np.array(document.centre),
         means=means,
         scatter=scatter,
-        terms=tuple(document["terms"]),
-        effects=tuple(document["effects"]),
-        group=document["group"],
+        terms=document.terms,
+        effects=document.effects,
+        group=document.group,
     )
-    formula = parse_formula(document["formula"])
-    return Design(
+    check_sums(summed)
+    require(
+        summed.n == document.n, f"its groups have {summed.n} rows, and {document.n} were summed"
+    )
+    require(_distinct(summed)[1] == list(place), "columns of one name differ, or are not there")
+    formula = parse_formula(document.formula)
+    design = Design(
         **rows_away(),
         labels=labels,
-        outcome=document["outcome"],
+        outcome=document.outcome,
         terms=summed.terms,
         effects=summed.effects,
-        group=document["group"],
-        kind=document["kind"],
+        group=document.group,
+        kind=document.kind,
         formula=formula,
-        encoding=Encoding.from_dict(document["encoding"]),
+        encoding=Encoding.from_dict(document.encoding),
         correlated=formula.correlated,
-        base=None if document["group"] is None else group_means(summed, summed.terms),
-        n_dropped=document["n_dropped"],
-        notes=tuple(document["notes"]),
-        batches=tuple(document.get("batches", ())),
+        base=None if document.group is None else group_means(summed, summed.terms),
+        n_dropped=document.n_dropped,
+        notes=document.notes,
+        batches=document.batches,
         summed=summed,
     )
+    check_names(design)
+    return design
 
 
 def _pair(arrays: Mapping[str, Any], i: int, j: int) -> FloatArray:

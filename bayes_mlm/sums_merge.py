@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.design import Design
 from bayes_mlm.errors import DesignError
 from bayes_mlm.scan.designs import SUMMED_NOTE, group_means
@@ -58,6 +59,8 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
     sector may be added before that of the other. What `center` and `scale` took is that of the rows
     that were laid out first: a coefficient of ``scale(x)`` is for one of their sds.
     """
+    for one_design in (one, other):
+        expect("merge_sums", one_design, Design)
     if one.summed is None or other.summed is None:
         raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
     _check_alike(one, other)

@@ -8,6 +8,7 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
+from bayes_mlm.visible import visible
 from bayes_mlm.wording import align
 
 # A column of text is folded to no less than this.
@@ -76,13 +77,14 @@ class TextTable:
 
     def _column(self, k: int) -> list[str]:
         """Give the head and the cells of a column; those of numbers have one width."""
-        cells = [row[k] for row in self.rows]
+        cells = [visible(row[k]) for row in self.rows]
         head = self.heads[k]
         if head.prose:
-            return [head.text, *cells]
+            return [visible(head.text), *cells]
         cells = align(cells)
-        width = max(map(len, (head.text, *cells)))
-        return [cell.rjust(width) for cell in (head.text, *cells)]
+        cells.insert(0, visible(head.text))
+        width = max(map(len, cells))
+        return [cell.rjust(width) for cell in cells]
 
     def _blocks(self, widths: Sequence[int], most: int) -> Iterator[list[int]]:
         """Part the columns into blocks that fit, each with the names of the rows in front."""

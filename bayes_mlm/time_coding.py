@@ -34,7 +34,7 @@ UNITS: tuple[str, ...] = get_args(Unit.__value__)
 ORIGINS: tuple[str, ...] = get_args(Origin.__value__)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CodedTime:
     """Hold time as numbers, and what they are.
 
@@ -51,6 +51,10 @@ class CodedTime:
     values: Floats
     unit: str
     origin: str
+
+    def __repr__(self) -> str:
+        """Say how many there are, and what they are."""
+        return f"<CodedTime of {self.values.size:,} rows: {self}>"
 
     def __str__(self) -> str:
         """Say what the numbers are: "years since each person's first visit"."""

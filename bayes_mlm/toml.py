@@ -15,6 +15,8 @@ import msgspec
 
 from bayes_mlm.errors import SpecError
 
+# The longest record of ours has 20,000.
+_MOST_BYTES = 1_000_000
 _WORDS = {
     "str": "text",
     "int": "a whole number",
@@ -34,6 +36,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         If the file is missing, unreadable or not TOML; the message gives the line.
     """
     try:
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
+            raise SpecError(f"{path}: {size:,} bytes are no record; the most is {_MOST_BYTES:,}")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(
@@ -41,12 +46,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise SpecError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a NUL in the path
+        raise SpecError(f"{str(path)!r} is no path of a file ({error})") from error
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         lines = text.count("\n") + 1
         message = str(error).replace("at end of document", f"at the end, line {lines}")
         raise SpecError(f"{path}: not valid TOML: {message}") from error
+    except RecursionError as error:
+        raise SpecError(f"{path}: lists or tables are nested too deeply") from error
+    except ValueError as error:  # whole numbers of thousands of digits, days that do not exist
+        raise SpecError(f"{path}: not valid TOML: {error}") from error
 
 
 def convert[T: msgspec.Struct](

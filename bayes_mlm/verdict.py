@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bayes_mlm.visible import visible
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -48,4 +50,4 @@ class Verdict:
     def __str__(self) -> str:
         """Give what is wrong with its remedy; or, if nothing is, what was found to be fine."""
         shown = self.problems or self.findings
-        return "; ".join(finding.message for finding in shown)
+        return visible("; ".join(finding.message for finding in shown))

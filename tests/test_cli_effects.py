@@ -118,8 +118,7 @@ def test_wrong_engine_for_a_design(run, no_sampling):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give what is asked for"),
-        (["--slope", "ses", "--crossing", "ses"], "--crossing is that of a difference"),
+        ([], "give what is asked for: --contrast NAME or --slope NAME, of the predictors ses, "),
         (["--contrast", "sector", "--at", "ses"], "must be NAME=VALUE"),
         (["--contrast", "sector", "--at", "ses=1,"], "must be NAME=VALUE"),
         (["--contrast", "sector", "--at", "ses=1", "--at", "ses=2"], "given twice"),
@@ -144,6 +143,8 @@ def test_wrong_commands_stop_before_the_sampler(run, no_sampling, arguments, mes
         (["--contrast", "sector", "--at", "ses=big"], "mean±sd"),
         (["--contrast", "sector", "--at", "school=1"], "is the group"),
         (["--contrast", "sector", "--crossing", "wealth"], "no predictor 'wealth'"),
+        (["--slope", "ses", "--crossing", "ses"], "put their product into the formula (I(ses**2))"),
+        (["--crossing", "ses"], "of the predictors ses, sector"),
     ],
 )
 def test_wrong_questions_are_one_line(run, no_sampling, arguments, message):
@@ -223,3 +224,81 @@ def test_setting_only_what_is_compared_is_refused(run):
     code, out, err = run("effects", "hsb_sector_ses", "--contrast", "sector", "--at", "sector=1")
     assert (code, out) == (1, "")
     assert "sets what is itself compared" in err
+
+
+@pytest.fixture
+def bent(tmp_path):
+    """Rows of a parabola in x that tilts with z, and its least-squares coefficients by name."""
+    rng = np.random.default_rng(3)
+    x, z = rng.normal(3.0, 1.5, 60), rng.normal(size=60)
+    y = 1.0 + 2.0 * x - 0.5 * x**2 + 0.3 * z + 0.4 * x * z + rng.normal(size=60)
+    rows = "".join(f"{a!r},{b!r},{c!r}\n" for a, b, c in np.column_stack([x, z, y]).tolist())
+    (tmp_path / "bent.csv").write_text(f"x,z,y\n{rows}")
+    X = np.column_stack([np.ones(60), x, z, x**2, x * z])
+    names = ("1", "x", "z", "xx", "xz")
+    return dict(zip(names, np.linalg.lstsq(X, y)[0].tolist(), strict=True)), x, z
+
+
+def _bent(run, *arguments):
+    code, out, err = run(
+        *("effects", "y ~ x * z + I(x**2)", "--data", "bent.csv", "--engine", "ols", "--quiet"),
+        *(*arguments, "--out", "found"),
+    )
+    assert code == 0, err
+    return out
+
+
+def test_the_slope_of_a_parabola_at_values_of_its_own(run, tmp_path, bent):
+    """The derivative b_x + 2 b_xx x + b_xz z, by calculus."""
+    b, _, _ = bent
+    _bent(run, "--slope", "x", "--at", "x=2,4", "--at", "z=0.5", "--contrast", "z=1")
+    rows = read(tmp_path / "found" / "effects.csv")
+    slopes = {float(r["x"]): float(r["estimate"]) for r in rows if r["contrast"] == "x: slope"}
+    expected = {at: b["x"] + 2 * b["xx"] * at + 0.5 * b["xz"] for at in (2.0, 4.0)}
+    assert slopes == pytest.approx(expected, rel=1e-6)
+    # A step of z from 0.5, at each x.
+    steps = [float(r["estimate"]) for r in rows if r["contrast"] == "z: +1"]
+    assert steps == pytest.approx([b["z"] + at * b["xz"] for at in (2, 4)], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "zero"),
+    [
+        # At x = 2 the slope b_x + 4 b_xx + b_xz z is zero there:
+        (["--crossing", "z", "--at", "x=2"], lambda b, x, z: -(b["x"] + 4 * b["xx"]) / b["xz"]),
+        # averaged over the rows, at their mean x;
+        (["--crossing", "z"], lambda b, x, z: -(b["x"] + 2 * b["xx"] * x.mean()) / b["xz"]),
+        # and the turning point of the parabola at z = 1.
+        (["--crossing", "x", "--at", "z=1"], lambda b, x, z: -(b["x"] + b["xz"]) / (2 * b["xx"])),
+    ],
+)
+def test_where_a_slope_is_zero(run, tmp_path, bent, arguments, zero):
+    _bent(run, "--slope", "x", *arguments)
+    rows = read(tmp_path / "found" / "crossing.csv")
+    (found,) = [float(r["estimate"]) for r in rows if r["what"] == "crossing"]
+    assert found == pytest.approx(zero(*bent), rel=1e-6)
+
+
+def test_effects_are_averaged_over_another_population(run, tmp_path, bent):
+    b, _, _ = bent
+    (tmp_path / "others.csv").write_text("x,z\n1,0\n2,3\n")
+    _bent(run, "--slope", "x", "--over", "others.csv")
+    (row,) = read(tmp_path / "found" / "effects.csv")
+    # Mean x 1.5, mean z 1.5.
+    assert float(row["estimate"]) == pytest.approx(b["x"] + 3 * b["xx"] + 1.5 * b["xz"], rel=1e-6)
+
+
+def test_the_line_of_the_population(run, tmp_path):
+    """At the values of `population_line`, whose numbers are tested in test_growth."""
+    code, out, err = run(
+        *("lines", "distance ~ age * sex + (age | subject)", "--data", "orthodont", "--quiet"),
+        *("--population", "--at", "sex=Male", "--x", "8,14", "--out", "found"),
+    )
+    assert code == 3, err  # age is not centred, and the verdict says so
+    assert "the population at sex = Male" in out
+    first, last = read(tmp_path / "found" / "population.csv")
+    # lme4: fixef() of the same formula, 16.34 + 0.784 age of boys.
+    assert float(first["reml"]) == pytest.approx(22.616, abs=5e-4)
+    assert float(last["reml"]) == pytest.approx(27.322, abs=5e-4)
+    code, _, err = run("lines", "hsb_random_slope", "--at", "ses=1")
+    assert (code, "give --population too" in err) == (1, True)

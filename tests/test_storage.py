@@ -1,11 +1,11 @@
 """A saved fit comes back equal, opens in ArviZ's format, and is complete or not there."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
 
-from bayes_mlm import storage
 from bayes_mlm.errors import StorageError
 from bayes_mlm.storage import load_fit, save_fit
 
@@ -56,10 +56,10 @@ def test_nothing_is_half_written(mock_fit, tmp_path, monkeypatch):
     path.write_text("an earlier result")
 
     def break_off(*_):
-        raise OSError("disk full")
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage, "_write", break_off)
-    with pytest.raises(StorageError, match="disk full"):
+    monkeypatch.setattr(pathlib.Path, "write_bytes", break_off)
+    with pytest.raises(StorageError, match="No space left"):
         save_fit(mock_fit("hsb_pooled", draws=20), path)
     assert path.read_text() == "an earlier result"
     assert [p.name for p in tmp_path.iterdir()] == ["fit.nc"]

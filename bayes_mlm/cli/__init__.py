@@ -1,7 +1,6 @@
 """Run analyses from the command line: the only place that prints."""
 
 import re
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,10 +12,10 @@ from bayes_mlm.cli.check import check
 from bayes_mlm.cli.compare import compare
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.effects import effects
+from bayes_mlm.cli.faults import in_one_line
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.options import (
-    EXIT_INPUT,
-    EXIT_INTERRUPTED,
     EXIT_VERDICT,
     Chains,
     Data,
@@ -43,7 +42,7 @@ from bayes_mlm.cli.showing import print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
-from bayes_mlm.errors import BayesMLMError, EngineError, PriorError
+from bayes_mlm.errors import EngineError, PriorError
 from bayes_mlm.probability import DEFAULT_PROB
 
 if TYPE_CHECKING:
@@ -139,10 +138,10 @@ def fit(
     started = time.monotonic()
     from bayes_mlm import console as show
     from bayes_mlm.analysis import analyse
-    from bayes_mlm.outputs import check_folder, write_run
+    from bayes_mlm.outputs import run_files, write_run
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, run_files(()), inputs=(model, data))
     record, design = design_for(
         model,
         data,
@@ -157,6 +156,9 @@ def fit(
         priors=_read_priors(prior or []),
         residual=_read_residual(sigma, ar, family),
     )
+    if out is not None:
+        source = record.data_source if data is None else data
+        check_folder(out, run_files([record.name]), inputs=(record.source, source))
     if engine in ("reml", "ols") and (prior or draws or tune or chains):
         raise EngineError(
             f"--engine {engine} has no priors and no draws; leave --prior, --draws, --tune and "
@@ -268,15 +270,8 @@ def version(
 
 def main() -> None:
     """Run the command line; a mistake in the input is one line and exit code 1."""
-    try:
+    with in_one_line():
         app()
-    except BayesMLMError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_INPUT)
-    except SystemExit as stop:
-        if stop.code == EXIT_INTERRUPTED:  # typer's own, which says nothing
-            print("interrupted; nothing is half-written", file=sys.stderr)
-        raise
 
 
 def _null_of(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -52,10 +53,10 @@ def compare(
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_comparison import check_comparable, compare_models
     from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import check_folder, write_comparison
+    from bayes_mlm.outputs import COMPARISON_FILES, write_comparison
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, COMPARISON_FILES, inputs=(data, *model))
     if len(model) < 2:
         raise EngineError(f"compare needs two models or more, found {len(model)}")
     twice = next((one for k, one in enumerate(model) if one in model[:k]), None)

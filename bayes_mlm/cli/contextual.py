@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -37,7 +38,7 @@ def contextual(
     data: Data = None,
     mean: Annotated[
         list[str] | None,
-        typer.Option(help="A column that holds group means: ses=meanses; repeatable."),
+        typer.Option(help="A column that holds group means: PREDICTOR=COLUMN; repeatable."),
     ] = None,
     group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
     engine: Annotated[
@@ -59,6 +60,7 @@ def contextual(
     of its predictors are added.
     """
     from bayes_mlm import console as show
+    from bayes_mlm.atomic import atomic_folder
     from bayes_mlm.classical import fit_classical
     from bayes_mlm.contextual import (
         contextual_csv,
@@ -69,10 +71,9 @@ def contextual(
     from bayes_mlm.errors import DesignError
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.hausman_test import hausman
-    from bayes_mlm.outputs import check_folder, staged_folder
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, ["contextual.csv"], inputs=(model, data))
     check_prob(mass)
     means = _read_means(mean or [])
     record = as_record(model, data, group=group, missing=missing)
@@ -105,7 +106,7 @@ def contextual(
         console.print(line, soft_wrap=True)
     if out is not None:
         rows = [row for table in tables for row in table.rows]
-        with staged_folder(out) as stage:
+        with atomic_folder(out) as stage:
             (stage / "contextual.csv").write_text(contextual_csv(rows), encoding="utf-8")
         console.print(f"written to {out}")
     if not all(table.verdict.ok for table in tables):
@@ -147,7 +148,7 @@ def _read_means(texts: "Sequence[str]") -> dict[str, str]:
     for text in texts:
         name, equals, column = (part.strip() for part in text.rpartition("="))
         if not equals or not name or not column:
-            raise EngineError(f"--mean {text!r} must be PREDICTOR=COLUMN, such as ses=meanses")
+            raise EngineError(f"--mean {text!r} must be PREDICTOR=COLUMN")
         if name in means:
             raise EngineError(f"--mean {name} is given twice; keep one")
         means[name] = column

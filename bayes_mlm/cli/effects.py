@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -17,6 +18,7 @@ from bayes_mlm.cli.options import (
     Seed,
     TargetAccept,
     Tune,
+    read_at,
     say_sample,
     settings_for,
     source_of_rows,
@@ -26,10 +28,11 @@ from bayes_mlm.errors import EngineError
 from bayes_mlm.probability import DEFAULT_PROB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bayes_mlm.data import Table
     from bayes_mlm.effects import Crossing, Effects
+    from bayes_mlm.effects.rows import Population
 
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
@@ -40,8 +43,8 @@ def effects(
     contrast: Annotated[
         list[str] | None,
         typer.Option(
-            help="A predictor to compare: sector, sector=0,1 (from, to), ses=sd, ses=2, "
-            "grade=pairwise; repeatable."
+            help="A predictor to compare: NAME, NAME=0,1 (from, to), NAME=sd, NAME=2, "
+            "NAME=pairwise; repeatable."
         ),
     ] = None,
     slope: Annotated[
@@ -50,13 +53,19 @@ def effects(
     at: Annotated[
         list[str] | None,
         typer.Option(
-            help="Values of other predictors: ses=-1,0,1 or ses=mean±sd; repeatable. "
-            "Without: averaged over the rows."
+            help="Values of predictors: NAME=-1,0,1 or NAME=mean±sd; repeatable; of a slope's own "
+            "too. Without: averaged over the rows."
         ),
     ] = None,
     crossing: Annotated[
         str | None,
-        typer.Option(help="A number: at which value of it is the contrast zero (Johnson-Neyman)?"),
+        typer.Option(
+            help="A number: at which value of it is the contrast or slope zero (Johnson-Neyman)?"
+        ),
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(help="Rows to average over in place of those fitted: another population."),
     ] = None,
     rope: Annotated[
         str | None,
@@ -83,22 +92,31 @@ def effects(
     """
     from bayes_mlm import console as show
     from bayes_mlm.analysis import check_engine
+    from bayes_mlm.atomic import atomic_folder
     from bayes_mlm.classical import fit_classical
-    from bayes_mlm.effects.rows import read_again, rebuild
+    from bayes_mlm.effects.rows import population, read_again, rebuild
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.sampling import sample_table
     from bayes_mlm.sums_file import is_sums
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)
+    if not asked.questions:
+        named = ", ".join(
+            name for name in design.encoding.predictor_columns if name != design.group
+        )
+        raise EngineError(
+            f"give what is asked for: --contrast NAME or --slope NAME, of the predictors {named}"
+        )
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
-    source: Table | None
-    if is_sums(record.data_source if data is None else data):
+    source: Table | str | None
+    if over is not None:
+        source = over
+    elif is_sums(record.data_source if data is None else data):
         source = None  # effects at values that are all set need no rows
     elif design.summed is not None:
         rows = source_of_rows(record, data)
@@ -111,17 +129,19 @@ def effects(
     # REML or OLS first: a wrong question is told before anything is drawn.
     if engine == "reml" or engine == "ols":
         check_engine(engine, design)
-    found, zeros = _answer(asked, fit_classical(design, mass=mass), data=source, design=design)
+    people = population(design, record, source)
+    fast = fit_classical(design, mass=mass)
+    found, zeros = _answer(asked, fast, people, data=source, design=design)
     if engine != "reml" and engine != "ols":
         with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
             fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
-        found, zeros = _answer(asked, fit, data=source)
+        found, zeros = _answer(asked, fit, people, data=source)
     console = show.make_console()
     for part in [*found, *zeros]:
         console.print(str(part), soft_wrap=True)
         console.print()
     if out is not None:
-        with staged_folder(out) as stage:
+        with atomic_folder(out) as stage:
             (stage / "effects.csv").write_text(_csv(found), encoding="utf-8")
             if zeros:
                 (stage / "crossing.csv").write_text(_csv(zeros), encoding="utf-8")
@@ -132,18 +152,13 @@ def effects(
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """Hold the questions of one command, as they were read."""
+    """The questions of one command: predictor and contrast of each, slopes among them."""
 
-    contrasts: tuple[tuple[str, Any], ...]
-    slopes: tuple[str, ...]
+    questions: tuple[tuple[str, Any], ...]
     at: dict[str, list[str]]
     crossing: str | None
     rope: tuple[float, float] | None
     mass: float
-
-    def others(self, *names: str | None) -> dict[str, list[str]]:
-        """Give the values of all predictors but some."""
-        return {name: values for name, values in self.at.items() if name not in names}
 
 
 def _read(
@@ -154,43 +169,62 @@ def _read(
     rope: str | None,
     mass: float,
 ) -> _Asked:
-    if not contrast and not slope:
-        raise EngineError("give what is asked for: --contrast sector, or --slope ses")
-    if crossing is not None and not contrast:
-        raise EngineError("--crossing is that of a difference; give it too: --contrast sector")
-    contrasts, settings = tuple(_read_contrast(text) for text in contrast), _read_at(at)
-    questions = {*(name for name, _ in contrasts), *slope}
-    for name in settings:
-        if questions == {name}:
-            raise EngineError(
-                f"--at {name} sets what is itself compared, and nothing else is asked; leave it "
-                "out, or ask for another contrast or slope beside"
-            )
+    contrasts = tuple(_read_contrast(text) for text in contrast)
     return _Asked(
-        contrasts=contrasts,
-        slopes=tuple(slope),
-        at=settings,
+        questions=(*contrasts, *((name, {name: "slope"}) for name in slope)),
+        at=read_at(at),
         crossing=crossing,
         rope=_read_rope(rope),
         mass=mass,
     )
 
 
-def _answer(asked: _Asked, fit: Any, **own: Any) -> "tuple[list[Effects], list[Crossing]]":
-    """Put every question to a fit; a question is not asked of the predictor that it sets."""
+def _answer(
+    asked: _Asked, fit: Any, people: "Population", **own: Any
+) -> "tuple[list[Effects], list[Crossing]]":
+    """Put every question to a fit, at the values that it does not itself compare or run along."""
     from bayes_mlm.effects import comparisons, crossing, slopes
+    from bayes_mlm.effects.asked import changes
 
-    found, zeros = [], []
+    found, zeros, used = [], [], set()
     own |= {"mass": asked.mass}
-    for name, contrast in asked.contrasts:
-        found.append(comparisons(fit, contrast, at=asked.others(name), rope=asked.rope, **own))
-        if asked.crossing is not None:
-            at = asked.others(name, asked.crossing)
-            zeros.append(crossing(fit, contrast, asked.crossing, at=at, **own))
-    found += [
-        slopes(fit, one, at=asked.others(one), rope=asked.rope, **own) for one in asked.slopes
-    ]
+    names = {name for name, _ in asked.questions}
+    for name, contrast in asked.questions:
+        is_slope = contrast == {name: "slope"}
+        compared = () if is_slope else {n for one in changes(people, contrast) for n in one.sets}
+        at = {n: values for n, values in asked.at.items() if n not in compared}
+        used |= set(at)
+        ask, what = (slopes, name) if is_slope else (comparisons, contrast)
+        answer = ask(fit, what, at=at, rope=asked.rope, **own)
+        if name in at and names != {name}:  # values that another question may have been meant for
+            plain = ask(fit, what, at=_without(at, name), rope=asked.rope, **own)
+            answer = plain if _same_everywhere(answer, plain) else answer
+        found.append(answer)
+        if asked.crossing is not None and (name != asked.crossing or names == {name}):
+            zeros.append(
+                crossing(fit, contrast, asked.crossing, at=_without(at, asked.crossing), **own)
+            )
+    for name in asked.at:
+        if name not in used:
+            raise EngineError(
+                f"--at {name} sets what is itself compared, and nothing else is asked; leave it "
+                "out, or ask for another contrast or slope beside"
+            )
     return found, zeros
+
+
+def _without(at: "Mapping[str, list[str]]", name: str) -> dict[str, list[str]]:
+    return {one: values for one, values in at.items() if one != name}
+
+
+def _same_everywhere(at_values: "Effects", plain: "Effects") -> bool:
+    """Tell whether an effect is the same at all values of its own predictor: a straight line's."""
+    import numpy as np
+
+    return all(
+        any(np.allclose(one, other, rtol=1e-6, atol=1e-9) for other in plain.weights)
+        for one in at_values.weights
+    )
 
 
 def _read_contrast(text: str) -> tuple[str, Any]:
@@ -200,22 +234,8 @@ def _read_contrast(text: str) -> tuple[str, Any]:
         return name, name
     values = [value.strip() for value in how.split(",")]
     if not all(values):
-        raise EngineError(f"--contrast {text!r} has an empty value; write it as sector=0,1")
+        raise EngineError(f"--contrast {text!r} has an empty value; write it as NAME=0,1")
     return name, {name: values if len(values) > 1 else values[0]}
-
-
-def _read_at(texts: "Sequence[str]") -> dict[str, list[str]]:
-    """Read "ses=-1,0,1"."""
-    settings: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, values = (part.strip() for part in text.partition("="))
-        listed = [value.strip() for value in values.split(",")]
-        if not equals or not name or not all(listed):
-            raise EngineError(f"--at {text!r} must be NAME=VALUE,VALUE, such as ses=-1,0,1")
-        if name in settings:
-            raise EngineError(f"--at {name} is given twice; write its values as {name}=0,1")
-        settings[name] = listed
-    return settings
 
 
 def _read_rope(text: str | None) -> tuple[float, float] | None:

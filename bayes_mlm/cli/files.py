@@ -1,27 +1,43 @@
-"""Check and write the one file that a command makes."""
+"""Check and write what a command makes: one file, or a folder of several."""
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
 from bayes_mlm.errors import StorageError
 
+type Inputs = Iterable[str | Path | None]
 
-def check_file(out: Path, example: str, *, inputs: Iterable[str | Path | None] = ()) -> None:
+
+def check_file(out: Path, example: str, *, inputs: Inputs = ()) -> None:
     """Refuse a file that cannot be written, or is one that is read, before computing anything."""
+    from bayes_mlm.atomic import why_no_file
+
+    _refuse_inputs(out, inputs, f"give another file, such as {example}")
+    why = why_no_file(out)
+    if why is not None:
+        raise StorageError(f"cannot write --out {str(out)!r}: {why}, such as {example}")
+
+
+def check_folder(out: Path, names: Sequence[str], *, inputs: Inputs = ()) -> None:
+    """Refuse a folder that cannot take some files, or where one is read, before computing."""
+    from bayes_mlm.atomic import why_no_folder
+
+    why = why_no_folder(out, names)
+    if why is not None:
+        raise StorageError(f"cannot write to --out {str(out)!r}: {why}")
+    given = tuple(inputs)
+    for name in names:
+        _refuse_inputs(out / name, given, "give another folder")
+
+
+def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:
     for source in inputs:
-        if source is not None and _is_read(out, source):
+        if source is not None and _is_read(target, source):
             raise StorageError(
-                f"--out {str(out)!r} is read as {str(source)!r}, and would be replaced or read as "
-                f"data the next time; give another file, such as {example}"
+                f"--out: {str(target)!r} is read as {str(source)!r}, and would be replaced or read "
+                f"as data the next time; {remedy}"
             )
-    if out.is_dir():
-        raise StorageError(f"--out {str(out)!r} is a folder; give a file, such as {out / example}")
-    if not out.parent.is_dir():
-        raise StorageError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}; make it")
-    if not os.access(out.parent, os.W_OK):
-        raise StorageError(f"--out {str(out)!r}: {str(out.parent)!r} cannot be written to")
 
 
 def _is_read(out: Path, given: str | Path) -> bool:
@@ -41,8 +57,5 @@ def write_file(out: Path, write: Callable[[Path], object]) -> None:
     """Write a file whole, or leave what was there."""
     from bayes_mlm.atomic import atomic_file
 
-    try:
-        with atomic_file(out) as partial:
-            write(partial)
-    except OSError as error:
-        raise StorageError(f"cannot write {str(out)!r}: {error.strerror}") from error
+    with atomic_file(out) as partial:
+        write(partial)

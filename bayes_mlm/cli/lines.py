@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -16,6 +17,7 @@ from bayes_mlm.cli.options import (
     Seed,
     TargetAccept,
     Tune,
+    read_at,
     say_sample,
     settings_for,
     source_of_rows,
@@ -27,6 +29,7 @@ from bayes_mlm.probability import DEFAULT_PROB
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
     from bayes_mlm.own_lines import GroupLines
+    from bayes_mlm.own_lines.result import PopulationLine
 
 
 def lines(
@@ -41,6 +44,13 @@ def lines(
     x: Annotated[
         str | None, typer.Option(help="Where, as in 0,5,9 (default: over the range of the data).")
     ] = None,
+    population: Annotated[
+        bool, typer.Option("--population", help="The line of the population instead of groups'.")
+    ] = False,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="With --population: what another predictor is set to, NAME=VALUE."),
+    ] = None,
     engine: Annotated[
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
@@ -52,7 +62,8 @@ def lines(
     target_accept: TargetAccept = 0.9,
     mass: Mass = DEFAULT_PROB,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for coefficients.csv and lines.csv.")
+        Path | None,
+        typer.Option(help="Folder for coefficients.csv and lines.csv, or population.csv."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -61,13 +72,18 @@ def lines(
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.level_two import own_weights
     from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import check_folder, staged_folder
-    from bayes_mlm.own_lines import group_lines
+    from bayes_mlm.own_lines import group_lines, population_line
+    from bayes_mlm.own_lines.along import along_of
     from bayes_mlm.sampling import sample_rows
 
     if out is not None:
-        check_folder(out)
+        names = ["population.csv"] if population else ["coefficients.csv", "lines.csv"]
+        check_folder(out, names, inputs=(model, data))
     grid = None if x is None else _read_numbers(x)
+    if at and not population:
+        raise EngineError("--at is of the line of the population; give --population too")
+    if population and group is not None:
+        raise EngineError("--group and --population ask for different lines; give one of them")
     record = as_record(model, data, missing=missing)
     design = design_of(record, data)
     own_weights(design)  # a model without such effects is told before anything is drawn
@@ -80,18 +96,29 @@ def lines(
         rows = source_of_rows(record, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         say_sample(fit.design.notes[-1])
-    found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=source)
     console = show.make_console()
+    if population:
+        found: GroupLines | PopulationLine = population_line(
+            fit, along or along_of(design), grid, at=read_at(at or []), mass=mass, data=source
+        )
+    else:
+        found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=source)
     console.print(str(found), soft_wrap=True)
     if out is not None:
-        _write(found, out, staged_folder)
+        _write(found, out)
         console.print(f"written to {out}")
     if not found.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _write(found: "GroupLines", out: Path, staged_folder: Any) -> None:
-    with staged_folder(out) as stage:
+def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
+    from bayes_mlm.atomic import atomic_folder
+    from bayes_mlm.own_lines.result import PopulationLine
+
+    with atomic_folder(out) as stage:
+        if isinstance(found, PopulationLine):
+            (stage / "population.csv").write_text(found.to_csv(), encoding="utf-8")
+            return
         (stage / "coefficients.csv").write_text(found.to_csv(), encoding="utf-8")
         (stage / "lines.csv").write_text(found.lines_to_csv(), encoding="utf-8")
 

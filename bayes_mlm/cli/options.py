@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bayes_mlm.design import Design
     from bayes_mlm.fitted import Settings
     from bayes_mlm.spec import Record
 
-EXIT_INPUT, EXIT_USAGE, EXIT_VERDICT, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_VERDICT = 3
 # Fixed, so that two people who type the same command read the same numbers.
 DEFAULT_SEED = 1982
 
@@ -165,3 +166,17 @@ def status(message: str, *, quiet: bool, own_bar: bool = False) -> "Iterator[boo
         return
     with steps(message, quiet=quiet):
         yield False
+
+
+def read_at(texts: "Sequence[str]") -> dict[str, list[str]]:
+    """Read the values of predictors, as in "ses=-1,0,1"."""
+    settings: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, values = (part.strip() for part in text.partition("="))
+        listed = [value.strip() for value in values.split(",")]
+        if not equals or not name or not all(listed):
+            raise EngineError(f"--at {text!r} must be NAME=VALUE,VALUE, such as NAME=-1,0,1")
+        if name in settings:
+            raise EngineError(f"--at {name} is given twice; write its values as {name}=0,1")
+        settings[name] = listed
+    return settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.files import Inputs, check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -26,6 +26,7 @@ from bayes_mlm.cli.options import (
 )
 from bayes_mlm.errors import EngineError, RowsNeededError, SpecError, StorageError
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from bayes_mlm.analysis import Analysis
@@ -84,7 +85,7 @@ def plot(
         return
     entry = _find(name, CATALOGUE)
     file = Path(f"{entry.name}.png") if out is None else out
-    _check(file)
+    _check(file, inputs=(data, *(model or [])))
     ladder = _records(entry, model or [], data, missing)
 
     def settings_of(record: "Record") -> "Settings":
@@ -120,7 +121,7 @@ def plot(
     console.print(f"written to {file}", soft_wrap=True)
     bad = [one.record.name for one in found if not one.ok]
     if bad:
-        typer.echo(f"verdict NOT clean for: {', '.join(bad)}; see bayes-mlm fit", err=True)
+        typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
         raise typer.Exit(EXIT_VERDICT)
 
 
@@ -134,11 +135,11 @@ def _find(name: str, entries: "tuple[Entry, ...]") -> "Entry":
     return entry
 
 
-def _check(out: Path) -> None:
+def _check(out: Path, inputs: Inputs) -> None:
     if out.suffix.lower() not in _SUFFIXES:
         found = f"ends in {out.suffix!r}" if out.suffix else "has no ending"
         raise StorageError(f"--out {str(out)!r} {found}; allowed: {', '.join(_SUFFIXES)}")
-    check_file(out, "figure.png")
+    check_file(out, "figure.png", inputs=inputs)
 
 
 def _records(

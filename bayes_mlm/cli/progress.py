@@ -6,6 +6,8 @@ from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from bayes_mlm.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,7 +37,7 @@ class Steps:
     def say(self, text: str, *, done: int | None = None, of: int | None = None) -> None:
         """Tell what is being done, and how many of how many steps are behind it."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=text, completed=done, total=of)
+            self._bar.update(self._task, description=visible(text), completed=done, total=of)
 
     def telling(self, text: str) -> "Callable[[float], None] | None":
         """Give what shows how far a query is, in per cent; None where nobody waits for it."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -44,14 +45,14 @@ def reproduce(
     from bayes_mlm import console as show
     from bayes_mlm.fitted import Settings
     from bayes_mlm.ladder import analyse_ladder
-    from bayes_mlm.outputs import check_folder, write_run
+    from bayes_mlm.outputs import run_files, write_run
     from bayes_mlm.published import tally
     from bayes_mlm.report import drawing_pool
     from bayes_mlm.spec import WORKED_STUDY, Record, records
     from bayes_mlm.study import check_notes, check_table, load_study
 
-    check_folder(out)
     ladder = records(WORKED_STUDY)
+    check_folder(out, run_files([record.name for record in ladder]))
     engines: list[Literal["direct", "nuts"]] = ["direct"] if quick else ["direct", "nuts"]
 
     def settings_of(record: "Record") -> "Settings":

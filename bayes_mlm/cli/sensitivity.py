@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import EXIT_VERDICT, Data, Mass, Missing, Quiet, Seed, seed_of
 from bayes_mlm.probability import DEFAULT_PROB
 
@@ -28,6 +29,9 @@ def sensitivity(
     ] = None,
     missing: Missing = "error",
     mass: Mass = DEFAULT_PROB,
+    draws: Annotated[
+        int | None, typer.Option(help="Draws of each posterior (default: the record's).")
+    ] = None,
     random_seed: Seed = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for sensitivity.csv and sensitivity.png.")
@@ -38,11 +42,11 @@ def sensitivity(
     import msgspec
 
     from bayes_mlm import console as show
-    from bayes_mlm.outputs import check_folder, write_sensitivity
+    from bayes_mlm.outputs import SENSITIVITY_FILES, write_sensitivity
     from bayes_mlm.sensitivity import choose_records, prior_sensitivity
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, SENSITIVITY_FILES, inputs=(data, *(model or [])))
     records = []
     for record in choose_records(model or None, data, missing):
         settings = msgspec.structs.replace(
@@ -55,6 +59,7 @@ def sensitivity(
         priors=None if prior is None else [_read(text) for text in prior],
         terms=term,
         mass=mass,
+        draws=draws,
     )
     console = show.make_console()
     for table in show.sensitivity_tables(found):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayes_mlm.cli.progress import Steps
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -27,7 +28,7 @@ def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
         console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].why})")
     console.print(show.estimates_table(analysis))
     for line in [*show.verdict_lines(analysis), *analysis.design.notes]:
-        console.print(line)
+        console.print(visible(line))
     console.print()
 
 

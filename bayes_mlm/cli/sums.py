@@ -108,7 +108,7 @@ def merge(
     from bayes_mlm.sums_file import check_name, load_sums, save_sums
     from bayes_mlm.sums_merge import merge_sums
 
-    check_file(out, "all.sums")
+    check_file(out, "all.sums", inputs=sums)
     check_name(out)
     if len(sums) < 2:
         raise DesignError(f"merge needs two files of sums or more, found {len(sums)}")
@@ -119,17 +119,21 @@ def merge(
 
 
 def _tell(design: "Design", out: Path) -> None:
+    from bayes_mlm import console as show
     from bayes_mlm.sums_file import small_groups
 
+    console = show.make_console()
     groups = f", {design.J:,} groups ({design.group})" if design.group else ""
-    print(f"{design.formula}: {design.n:,} rows{groups}, {out.stat().st_size / 1e6:.1f} MB")
+    size = f"{out.stat().st_size / 1e6:.1f} MB"
+    console.print(f"{design.formula}: {design.n:,} rows{groups}, {size}", soft_wrap=True)
     few = small_groups(design, _SMALL) if design.group else 0
     if few:
-        print(
+        console.print(
             f"{few:,} groups have fewer than {_SMALL} rows: their sums tell much of these rows "
-            "(of one row, all of it)"
+            "(of one row, all of it)",
+            soft_wrap=True,
         )
-    print(f"written to {out}; fit it with: bayes-mlm fit {out}")
+    console.print(f"written to {out}; fit it with: bayes-mlm fit {out}", soft_wrap=True)
 
 
 def groups(

@@ -22,6 +22,7 @@ from bayes_mlm.cli.options import (
 )
 from bayes_mlm.errors import EngineError, StorageError
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 Format = Literal["markdown", "latex", "html"]
@@ -114,7 +115,7 @@ def table(
     # Beside the table, not in it: its notes say so too.
     bad = [one.record.name for one in analyses if not one.ok]
     if bad:
-        typer.echo(f"verdict NOT clean for: {', '.join(bad)}; see bayes-mlm fit", err=True)
+        typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
         raise typer.Exit(EXIT_VERDICT)
 
 

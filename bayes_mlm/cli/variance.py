@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
@@ -44,7 +45,9 @@ def variance(
     ] = None,
     at: Annotated[
         list[str] | None,
-        typer.Option(help='Where a slope varies: points to evaluate at, "ses=-1,0,1"; repeatable.'),
+        typer.Option(
+            help='Where a slope varies: points to evaluate at, "NAME=-1,0,1"; repeatable.'
+        ),
     ] = None,
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
@@ -64,10 +67,10 @@ def variance(
     Posterior with intervals, and REML (or OLS) beside it. What a model has none of says why.
     """
     from bayes_mlm import console as show
+    from bayes_mlm.atomic import atomic_folder
     from bayes_mlm.classical import fit_classical
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import check_folder, staged_folder
     from bayes_mlm.variance import (
         variance_by_level,
         variance_by_level_classical,
@@ -77,7 +80,7 @@ def variance(
     from bayes_mlm.variance.table import check_null
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(mass)
     record = as_record(model, data, missing=missing)
     points = _read_points(at or [])
@@ -110,7 +113,7 @@ def variance(
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
         rows = [row for table in tables for row in table.rows]
-        with staged_folder(out) as stage:
+        with atomic_folder(out) as stage:
             (stage / "variance.csv").write_text(variance_csv(rows), encoding="utf-8")
         console.print(f"written to {out}")
     if not all(table.verdict.ok for table in tables):
@@ -160,9 +163,11 @@ def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:
         except ValueError:
             numbers = []
         if not equals or not name.strip() or not numbers:
-            raise EngineError(f"--at {text!r} must be NAME=NUMBER,NUMBER, such as ses=-1,0,1")
+            raise EngineError(f"--at {text!r} must be NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
         if name.strip() in points:
-            raise EngineError(f"--at {name.strip()} is given twice; write its values as ses=-1,0,1")
+            raise EngineError(
+                f"--at {name.strip()} is given twice; write its values as NAME=-1,0,1"
+            )
         points[name.strip()] = numbers
     return points or None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.classical import has_random_effects
 from bayes_mlm.criticism.groups import group_rows, outlying
 from bayes_mlm.criticism.judging import (
@@ -29,7 +30,7 @@ from bayes_mlm.criticism.standardised import (
     standardised_residuals,
 )
 from bayes_mlm.design import Floats
-from bayes_mlm.errors import BayesMLMError, EngineError
+from bayes_mlm.errors import BayesMLMError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import shifts_without_groups
 
@@ -76,8 +77,9 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     >>> max(found.groups, key=lambda row: row.spread).group
     332
     """
-    if not isinstance(fit, Fit):
-        raise EngineError(f"check takes what fit gives, found {type(fit).__name__}")
+    expect("check", fit, Fit)
+    if sample is not None:
+        expect("check (sample)", sample, Fit)
     design = fit.design
     whose = sample or fit
     residual = None

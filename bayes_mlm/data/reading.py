@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
+from bayes_mlm.arguments import expect_path
 from bayes_mlm.data.columns import Column, from_arrow
 from bayes_mlm.data.table import Table, checked_names
 from bayes_mlm.errors import DataError
@@ -74,6 +75,7 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
     >>> table.columns["school"].tolist(), table.columns["y"].tolist()
     (['007', '008'], [1.5, nan])
     """
+    expect_path("read_table", source)
     path = at_home(source)
     if isinstance(columns, str):
         columns = (columns,)

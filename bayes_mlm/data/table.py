@@ -47,6 +47,11 @@ class Table:
     n: int
     source: str
 
+    def __repr__(self) -> str:
+        """Say where it is from, and its size."""
+        names = ", ".join(self.names[:8]) + (", …" if len(self.names) > 8 else "")
+        return f"<Table {self.source!r}: {self.n:,} rows, {len(self.names)} columns ({names})>"
+
     def __post_init__(self) -> None:
         """Check the shapes and freeze views of the columns (the caller's arrays stay as is)."""
         frozen = {}

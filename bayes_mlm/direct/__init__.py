@@ -23,6 +23,7 @@ from bayes_mlm.direct.start import choose_start
 from bayes_mlm.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.errors import EngineError
+from bayes_mlm.memory import check_memory
 from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_design
 
@@ -32,6 +33,9 @@ LEAST_SUMMARISED = 1000
 # Effects beyond this are too many dimensions for importance sampling.
 MAX_Q = 4
 MAX_DIMENSION = 15
+# Numbers of a draw beside its coefficients and effects' sds; and the bytes that one takes at the
+# peak, as measured with two million draws.
+_FURTHER, _BYTES = 6, 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +185,8 @@ def sample_direct(
         raise EngineError(f"the direct engine cannot fit this model: {refusal}; use --engine nuts")
     if draws < 1 or chains < 1:
         raise EngineError(f"draws and chains must be 1 or more, found {draws} and {chains}")
+    numbers = draws * chains * (design.p + design.q + _FURTHER)
+    check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "ask for fewer (draws, --draws)")
     own = statistics if statistics is not None else from_design(design)
     problem, own_mean = _problem(own, priors)
     start = choose_start(problem)

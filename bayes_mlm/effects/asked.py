@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.arguments import describe_value, expect_text
 from bayes_mlm.data import label_text
 from bayes_mlm.effects.rows import Population
 from bayes_mlm.encoding.levels import Levels
@@ -58,7 +59,8 @@ class Change:
     low, high : Value or None
         From and to which value; None for a change of every row's own value by `step`.
     step : float
-        In the column's units; 0 between two values.
+        In the column's units; 0 between two values, and for a slope, the change by 1 at the rate
+        of the value itself.
     text : str
         What it is, for a reader: "sector: 1 - 0", "ses: +1".
     """
@@ -68,6 +70,16 @@ class Change:
     high: Value | None
     step: float
     text: str
+
+    @property
+    def is_slope(self) -> bool:
+        """Whether it is a rate of change rather than a difference."""
+        return self.low is None and self.step == 0.0
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Predictors that it sets itself, which `at` therefore cannot."""
+        return () if self.low is None else (self.name,)
 
     def ends(
         self, population: Population, base: Mapping[str, NDArray[Any]]
@@ -96,9 +108,10 @@ def changes(population: Population, contrast: str | Mapping[str, Any]) -> tuple[
     population : Population
     contrast : str or mapping
         A predictor, or ``{predictor: how}``: two values or categories ``(from, to)``, a number (a
-        change by so much), "sd" (by the sd of the rows), "reference" (each category against the
-        first) or "pairwise" (every two). Without how: the second against the first of two values,
-        each category against the first, and a change by 1 for any other number.
+        change by so much), "sd" (by the sd of the rows), "slope" (its slope), "reference" (each
+        category against the first) or "pairwise" (every two). Without how: the second against the
+        first of two values, each category against the first, and a change by 1 for any other
+        number.
 
     Raises
     ------
@@ -117,6 +130,8 @@ def changes(population: Population, contrast: str | Mapping[str, Any]) -> tuple[
         return (_between(name, *pair),)
     if levels is not None:
         return _of_categories(name, levels, how)
+    if how == "slope":
+        return (Change(name=name, low=None, high=None, step=0.0, text=f"{name}: slope"),)
     values = population.own(name)
     if how is None:
         known = np.unique(values[: min(values.size, 10_000)])
@@ -131,8 +146,8 @@ def changes(population: Population, contrast: str | Mapping[str, Any]) -> tuple[
     step = _number(how)
     if step is None or step == 0.0:
         raise DesignError(
-            f"a contrast of the number {name!r} is a change by a number or by 'sd', or (from, to); "
-            f"found {how!r}"
+            f"a contrast of the number {name!r} is a change by a number or by 'sd', (from, to), or "
+            f"its 'slope'; found {how!r}"
         )
     return (
         Change(
@@ -198,6 +213,7 @@ def beyond(population: Population, settings: Iterable[tuple[At, ...]]) -> tuple[
 def check_predictor(population: Population, name: str) -> None:
     """Refuse what is no predictor of the model, or no column of the table."""
     known = population.predictors
+    expect_text("a question about effects", name, "the name of a predictor", DesignError)
     if name in known:
         return
     if name == population.design.group:
@@ -219,7 +235,7 @@ def _one(contrast: object) -> tuple[str, Any]:
         return str(name), how
     raise DesignError(
         f"a contrast is a predictor or {{predictor: (from, to)}}, of one predictor, found "
-        f"{contrast!r}"
+        f"{describe_value(contrast)}"
     )
 
 

@@ -56,8 +56,9 @@ def comparisons(
         A posterior, which gets REML or OLS beside it; or one of those, with its `design`.
     contrast : str or mapping
         ``"sector"``, ``{"sector": (0, 1)}`` (from 0 to 1), ``{"ses": "sd"}`` (a change by one sd),
-        ``{"ses": 2}``, ``{"grade": "pairwise"}``. A name alone means: the second value against the
-        first if there are two, each category against the first, and a change by 1 of a number.
+        ``{"ses": 2}``, ``{"ses": "slope"}``, ``{"grade": "pairwise"}``. A name alone means: the
+        second value against the first if there are two, each category against the first, and a
+        change by 1 of a number.
     at : mapping, optional
         Values of other predictors: a number, a category, "mean", "mean±sd", "median", or several
         (a row for each combination). Those not named keep the values they have in the rows.
@@ -157,9 +158,8 @@ def slopes(
     if people.levels(predictor) is not None:
         raise DesignError(f"{predictor!r} is made of categories and has no slope; compare them")
     asked = [
-        Asked(
-            contrast=f"{predictor}: slope", at=setting, weights=_slope(people, predictor, setting)
-        )
+        Asked(contrast=change.text, at=setting, weights=weights_of(people, change, setting))
+        for change in changes(people, {predictor: "slope"})
         for setting in grid(people, at)
     ]
     return measure(source, "slope", asked, rope=rope, mass=mass)
@@ -170,8 +170,7 @@ def compared(
 ) -> list[Asked]:
     """Make the weights of every contrast at every setting."""
     asked = changes(people, contrast)
-    stepping = any(change.low is None for change in asked)
-    settings = grid(people, at, without=() if stepping else [change.name for change in asked])
+    settings = grid(people, at, without=[name for change in asked for name in change.sets])
     return [
         Asked(
             contrast=change.text,
@@ -189,7 +188,9 @@ def compared(
 
 
 def weights_of(people: Population, change: Change, setting: Sequence[At]) -> Floats:
-    """Give the weights (p,) of the coefficients in a change at one setting."""
+    """Give the weights (p,) of the coefficients in a change, or a slope, at one setting."""
+    if change.is_slope:
+        return _slope(people, change.name, setting)
     base = as_settings(people, setting)
     low, high = change.ends(people, base)
     return people.difference({**base, change.name: high}, {**base, change.name: low})

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.classical import Classical, fit_classical
 from bayes_mlm.design import Design, Floats
 from bayes_mlm.effects.rows import Population, population
@@ -78,10 +79,7 @@ def sources(
             population=population(fit.design, fit.record, data),
             verdict=fit.verdict,
         )
-    if not isinstance(fit, RemlFit | OlsFit):
-        raise EngineError(
-            f"expected what fit, fit_reml or fit_ols gives, found {type(fit).__name__}"
-        )
+    expect("a question about effects", fit, Fit, RemlFit, OlsFit)
     if design is None or tuple(fit.terms) != design.terms:
         raise EngineError(
             "a REML or OLS fit does not hold the columns of its data; give the design that was "

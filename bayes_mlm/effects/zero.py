@@ -225,9 +225,10 @@ def crossing(
     fit, at, data, mass, classical, design
         As in `comparisons`; `at` takes one value a predictor.
     contrast : str or mapping
-        One difference, as in `comparisons`; a numeric predictor gives the crossing of its slope.
+        One difference, as in `comparisons`; ``{"ses": "slope"}`` gives where its slope is zero.
     by : str
-        The moderator: a numeric predictor in which the difference is straight.
+        The moderator: a numeric predictor in which the difference is straight. A slope may cross
+        zero along its own predictor: the turning point of a parabola.
 
     Returns
     -------
@@ -261,9 +262,14 @@ def crossing(
     check_predictor(people, by)
     if people.levels(by) is not None:
         raise DesignError(f"{by!r} is made of categories; a crossing is along a number")
-    if by == change.name:
-        raise DesignError(f"{by!r} is what is compared; a crossing is along another predictor")
-    settings = grid(people, at, without=[change.name, by])
+    if by == change.name and not change.is_slope:
+        raise DesignError(
+            f"{by!r} is what is compared; a crossing is along another predictor, or of its slope "
+            f"({{{by!r}: 'slope'}}, --slope {by})"
+        )
+    if by in (at or {}):
+        raise DesignError(f"a crossing runs along {by!r}; it cannot be set (at) as well")
+    settings = grid(people, at, without=change.sets)
     if len(settings) != 1:
         raise DesignError("a crossing is found at one value of each other predictor; give one (at)")
     values = people.own(by).astype(np.float64)
@@ -319,9 +325,13 @@ def _line(
     if float(np.abs(b).max()) * (high - low) <= _STRAIGHT * size:
         raise DesignError(
             f"{change.text} does not move with {by!r} in this model; put their product into the "
-            f"formula ({change.name} * {by})"
+            f"formula ({_product(change.name, by)})"
         )
     return np.array([a, b])
+
+
+def _product(name: str, by: str) -> str:
+    return f"{name} * {by}" if name != by else f"I({name}**2)"
 
 
 def _posterior(

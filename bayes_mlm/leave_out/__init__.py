@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.design import Design
 from bayes_mlm.design_moments import column_moments
 from bayes_mlm.direct.pareto import reliable_k_hat
@@ -96,11 +97,14 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     >>> leave_one_group_out(fitted)
     <Elpd by leaving out 18 groups: -904, se 20>
     """
+    expect("leave_one_group_out", fit, Fit)
+    if grouping is not None:
+        expect("leave_one_group_out (grouping)", grouping, Design)
     _whole(fit)
     if fit.design.group is None and grouping is None:
         raise DesignError(
             f"leave-one-group-out needs groups, and the model '{fit.design.formula}' names none; "
-            'name their column (group = "schoolid" in a record, group="schoolid" in fit)'
+            'name their column (group = "NAME" in a record, group="NAME" in fit)'
         )
     if fit.priors.u is not None and fit.priors.u.family == "Flat":
         moments = column_moments(fit.design)
@@ -162,6 +166,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     >>> leave_one_row_out(fitted)
     <Elpd by leaving out 180 rows: -885, se 14>
     """
+    expect("leave_one_row_out", fit, Fit)
     _whole(fit)
     if fit.design.residual is not None:
         return _structured(fit, None, "row")

@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_mlm.arguments import expect, expect_text
 from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.effects.asked import grid
+from bayes_mlm.effects.average import as_settings
 from bayes_mlm.effects.rows import Population, population, read_again, set_columns
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.level_two import own_weights
 from bayes_mlm.own_lines.along import RowsAlong, along_of, columns_at, rows_along
-from bayes_mlm.own_lines.result import GroupLines, LinePoint, OwnCoefficient
+from bayes_mlm.own_lines.result import GroupLines, LinePoint, OwnCoefficient, PopulationLine
 from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.recovery import effects_of_groups
 from bayes_mlm.reml import RemlFit, fit_reml
@@ -89,8 +92,7 @@ def group_lines(
     >>> [f"{point.estimate:.0f}" for point in lines.of(308)]
     ['253', '432']
     """
-    if not isinstance(fit, Fit):
-        raise EngineError(f"group_lines takes what fit gives, found {type(fit).__name__}")
+    expect("group_lines", fit, Fit)
     check_prob(mass)
     design = fit.design
     weights = own_weights(design)
@@ -131,13 +133,13 @@ def group_lines(
 def population_line(
     fit: Fit,
     along: str,
-    x: ArrayLike,
+    x: ArrayLike | None = None,
     *,
     at: Mapping[str, Any] | None = None,
     mass: float = DEFAULT_PROB,
     classical: RemlFit | None = None,
     data: Any = None,
-) -> tuple[LinePoint, ...]:
+) -> PopulationLine:
     """Give the line of the population: group effects at zero, averaged over the rows.
 
     Parameters
@@ -145,8 +147,8 @@ def population_line(
     fit : Fit
     along : str
         The column of the table that the line runs along.
-    x : array_like, shape (m,)
-        Where.
+    x : array_like, shape (m,), optional
+        Where; by default over the range of the data.
     at : mapping of str to value, optional
         Columns set to one value, such as ``{"sex": "Male"}``; others keep those of the rows.
     mass, classical : optional
@@ -156,12 +158,12 @@ def population_line(
 
     Returns
     -------
-    tuple of LinePoint
-        With None for their group.
+    PopulationLine
+        A sequence of `LinePoint`, with None for their group.
 
     Raises
     ------
-    EngineError, DataError
+    EngineError, DataError, DesignError
         As `group_lines`; also if `at` names what is no predictor, or `along` itself.
 
     Examples
@@ -173,27 +175,33 @@ def population_line(
     >>> [f"{one.reml:.2f}" for one in population_line(fitted, "age", [8], at={"sex": "Male"})]
     ['22.62']
     """
+    expect("population_line", fit, Fit)
+    check_prob(mass)
     design = fit.design
     own_weights(design)  # refuses a model without group effects
     rows = population(design, fit.record, data)
     table = rows.table
     _check_along(rows, along)
-    for name, value in (at or {}).items():
-        if name not in rows.predictors or name == along:
-            wrong = f"the predictors are {', '.join(rows.predictors)}"
-            wrong = "the line runs along it" if name == along else wrong
-            raise EngineError(f"{name!r} cannot be set: {wrong}")
-        dtype = table.columns[name].dtype
-        table = set_columns(table, {name: np.full(table.n, value, dtype=dtype)})
-    grid = _grid(table.columns[along], x)
-    X = np.stack([columns_at(design, table, along, value)[0].mean(axis=0) for value in grid])
+    settings = grid(rows, at, without=[along])
+    if len(settings) != 1:
+        raise EngineError("a line is drawn at one value of each other predictor; give one (at)")
+    table = set_columns(table, as_settings(rows, settings[0]))
+    places = _grid(table.columns[along], x)
+    X = np.stack([columns_at(design, table, along, value)[0].mean(axis=0) for value in places])
     beta = np.asarray(fit.draws["beta"]).reshape(-1, design.p)
     reml = _reml(design) if classical is None else classical
     told = None if reml is None else X @ reml.beta
-    return tuple(_line(fit, None, grid, beta @ X.T, told, mass))
+    return PopulationLine(
+        along=along,
+        at=", ".join(map(str, settings[0])),
+        points=tuple(_line(fit, None, places, beta @ X.T, told, mass)),
+        mass=mass,
+        verdict=fit.verdict,
+    )
 
 
 def _check_along(rows: Population, along: str) -> None:
+    expect_text("a line", along, "the name of the column that it runs along", EngineError)
     numeric = [name for name in rows.predictors if rows.own(name).dtype.kind in "biuf"]
     if along not in numeric:
         raise EngineError(

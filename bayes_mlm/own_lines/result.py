@@ -1,6 +1,6 @@
 """Hold the own coefficients and lines of groups as tidy rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +148,71 @@ class GroupLines:
             cells.append((str(row.group), row.effect, *numbers, ends, shown.number(row.reml)))
         sign = "ok" if self.verdict.ok else "NOT OK"
         return f"{format_rows(cells)}\n{sign}: {self.verdict}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PopulationLine:
+    """The line of the population: a sequence of points.
+
+    Parameters
+    ----------
+    along : str
+        The column of the table that it runs along.
+    at : str
+        What other predictors are set to, in words; empty if they keep the values of the rows.
+    points : tuple of LinePoint
+        With None for their group.
+    mass : float
+        Of the intervals, with equal tails.
+    verdict : Verdict
+    """
+
+    along: str
+    at: str
+    points: tuple[LinePoint, ...]
+    mass: float
+    verdict: Verdict
+
+    def __iter__(self) -> Iterator[LinePoint]:
+        """Go through the points."""
+        return iter(self.points)
+
+    def __len__(self) -> int:
+        """Count the points."""
+        return len(self.points)
+
+    def __getitem__(self, place: int) -> LinePoint:
+        """Give a point by its place."""
+        return self.points[place]
+
+    def __repr__(self) -> str:
+        """Say what it is."""
+        at = f" at {self.at}" if self.at else ""
+        return f"<PopulationLine along {self.along!r}{at}, {len(self.points)} points>"
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Give the points as a tidy data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(_records(self.points), columns=_columns(LinePoint))
+
+    def to_csv(self) -> str:
+        """Write the points as CSV text in full precision."""
+        return records_csv(tuple(_columns(LinePoint)), _records(self.points))
+
+    def __str__(self) -> str:
+        """Show the points as an aligned table."""
+        cells: list[tuple[str, ...]] = [(self.along, "expected", f"{self.mass:.0%}", "reml")]
+        for one in self.points:
+            span = f"[{one.lower:.3f}, {one.upper:.3f}]"
+            reml = "" if one.reml is None else f"{one.reml:.3f}"
+            cells.append((f"{one.x:.4g}", f"{one.estimate:.3f}", span, reml))
+        at = f" at {self.at}" if self.at else ""
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        return (
+            f"{format_rows(cells)}\nthe population{at}: group effects at zero, their mean\n"
+            f"{sign}: {self.verdict}"
+        )
 
 
 def _columns(row: type[OwnCoefficient] | type[LinePoint]) -> list[str]:

@@ -270,5 +270,5 @@ def _population(
             classical=analysis.classical,
             data=table,
         )
-        curves.append(_curve(told, line))
+        curves.append(_curve(told, line.points))
     return sides, tuple(curves)

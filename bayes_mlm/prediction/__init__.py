@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.classical import Classical, fit_classical
 from bayes_mlm.design import Design, Floats
 from bayes_mlm.draws import samples
@@ -99,8 +100,7 @@ def predict(
     >>> predict(fitted, {"days": [10]}, question="new_group", kind="observation").sd.round(-1)
     array([50.])
     """
-    if not isinstance(fit, Fit):
-        raise EngineError(f"predict takes what fit gives, found {type(fit).__name__}")
+    expect("predict", fit, Fit)
     check_prob(mass)
     design = fit.design
     asked = settle_question(design, question)

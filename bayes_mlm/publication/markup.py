@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from bayes_mlm.publication.table import Column
+from bayes_mlm.visible import visible
 
 _SYMBOLS = re.compile("[σρ]_[ue]|[σρ−×]|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 
@@ -14,7 +15,7 @@ def set_text(text: str, symbol: Callable[[str], str], escape: Callable[[str], st
     Parameters
     ----------
     text : str
-        Of any characters; line feeds and tabs become blanks.
+        Of any characters; line feeds and tabs become blanks, other controls escapes.
     symbol : callable
         Sets one of "σ_u", "σ_e", "ρ_u", "σ", "ρ", "−", "×", or a run of superscript digits.
     escape : callable
@@ -29,7 +30,7 @@ def set_text(text: str, symbol: Callable[[str], str], escape: Callable[[str], st
     >>> set_text("σ_u (a_b)", lambda found: "<sigma>", lambda text: text.replace("_", "-"))
     '<sigma> (a-b)'
     """
-    text = " ".join(text.split())
+    text = visible(" ".join(text.split()))
     parts, last = [], 0
     for found in _SYMBOLS.finditer(text):
         parts += [escape(text[last : found.start()]), symbol(found[0])]

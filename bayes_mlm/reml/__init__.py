@@ -2,11 +2,12 @@
 
 import math
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from bayes_mlm.arguments import expect
+from bayes_mlm.design import Design
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.group_effects import group_effects
 from bayes_mlm.marginal import Method
@@ -28,9 +29,6 @@ from bayes_mlm.reml.structure import maximise_structure
 from bayes_mlm.reml.structured import add_structure
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_design, from_rows, one_group
 from bayes_mlm.whitened import whitened
-
-if TYPE_CHECKING:
-    from bayes_mlm.design import Design
 
 __all__ = ["RemlFit", "fit_reml"]
 
@@ -102,6 +100,8 @@ def fit_reml(
     >>> round(fit.sigma_e**2, 10), round(fit.icc, 4), fit.singular
     (1.75, 0.7583, False)
     """
+    if not isinstance(data, Sufficient) and not hasattr(data, "effects"):
+        expect("fit_reml", data, Design)  # what has the arrays of a design will do
     if method not in ("REML", "ML"):
         raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")
     check_prob(level)

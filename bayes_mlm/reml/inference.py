@@ -5,10 +5,12 @@ least-squares estimate; standard errors of the variance parameters follow by the
 and those of beta in two forms that the field both uses (`beta_covariances`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.description import format_rows
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.reml.search import Optimum, eliminate
 from bayes_mlm.sufficient import FloatArray
@@ -32,6 +34,25 @@ class Interval:
     upper: float
     level: float
     method: str
+
+
+def format_estimates(rows: Iterable[tuple[str, float, float | None, Interval | None]]) -> str:
+    """Align names, estimates, standard errors and intervals, for print.
+
+    Examples
+    --------
+    >>> wald = Interval(lower=1.0, upper=2.0, level=0.95, method="Wald")
+    >>> print(format_estimates([("x", 1.5, 0.25, wald)]))
+       estimate    se     95%
+    x       1.5  0.25  [1, 2]
+    """
+    listed = list(rows)
+    level = next((one.level for *_, one in listed if one is not None), None)
+    cells = [("", "estimate", "se", "" if level is None else f"{100 * level:.4g}%")]
+    for name, estimate, se, interval in listed:
+        span = "" if interval is None else f"[{interval.lower:.4g}, {interval.upper:.4g}]"
+        cells.append((name, f"{estimate:.5g}", "" if se is None else f"{se:.3g}", span))
+    return format_rows(cells)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

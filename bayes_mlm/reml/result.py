@@ -1,18 +1,20 @@
 """Carry the result of a REML or maximum-likelihood fit."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.marginal import Method
 from bayes_mlm.reml.certificate import Certificate
-from bayes_mlm.reml.inference import Interval, ResidualEstimates, VarianceErrors
+from bayes_mlm.reml.inference import Interval, ResidualEstimates, VarianceErrors, format_estimates
 from bayes_mlm.reml.profile import ProfileIntervals
 from bayes_mlm.sufficient import FloatArray
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RemlFit:
     """Hold a REML (or ML) fit.
 
@@ -104,6 +106,40 @@ class RemlFit:
     u_class: npt.NDArray[np.int64]
     certificate: Certificate
     residual: ResidualEstimates | None = None
+
+    def __repr__(self) -> str:
+        """Say what was fitted."""
+        groups = f", {self.n_groups} groups ({self.group})" if self.group else ""
+        return f"<RemlFit ({self.method}), n = {self.n}{groups}, loglik = {self.loglik:.2f}>"
+
+    def __str__(self) -> str:
+        """Show the estimates, their standard errors and intervals, and the certificate."""
+        return f"{self!r}\n{format_estimates(self._rows())}\n{self.certificate.message}"
+
+    def _rows(self) -> Iterator[tuple[str, float, float | None, Interval | None]]:
+        sds = None if self.intervals is None else self.intervals
+        for k, term in enumerate(self.terms):
+            yield f"beta[{term}]", self.beta[k], self.beta_se[k], self.beta_interval[k]
+        for k, effect in enumerate(self.effects):
+            interval = None if sds is None else sds.sigma_u[k]
+            yield f"sigma_u[{effect}]", self.sigma_u[k], self.errors.sigma_u[k], interval
+        for (j, one), (k, other) in combinations(enumerate(self.effects), 2):
+            yield f"rho_u[{one},{other}]", self.rho_u[j, k], self.errors.rho_u[j, k], None
+        own = None if sds is None else sds.sigma_e
+        yield "sigma_e", self.sigma_e, self.errors.sigma_e, own
+        if self.icc is not None:
+            yield "icc", self.icc, self.errors.icc, None if sds is None else sds.icc
+        if self.residual is not None:
+            found = self.residual
+            for k, stratum in enumerate(found.strata):
+                yield (
+                    f"sigma_e[{stratum}]",
+                    found.sigma_e[k],
+                    found.sigma_e_se[k],
+                    found.sigma_e_interval[k],
+                )
+            if found.rho_e is not None:
+                yield "rho_e", found.rho_e, found.rho_e_se, found.rho_e_interval
 
     @property
     def beta_se(self) -> FloatArray:

@@ -12,6 +12,7 @@ from bayes_mlm.report.choosing import Chosen, choose_figures
 from bayes_mlm.report.images import Drawing, draw_all
 from bayes_mlm.report.page import Origin, Page, make_page
 from bayes_mlm.report.tables import finite
+from bayes_mlm.visible import visible
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -73,12 +74,13 @@ def render_page(page: Page) -> str:
     )
     environment.filters["finite"] = finite
     style, script = (_read(name) for name in ("style.css", "script.js"))
-    return environment.get_template("report.html.j2").render(
+    made = environment.get_template("report.html.j2").render(
         page=page,
         style=style,
         script=script,
         policy=content_policy(style, script),
     )
+    return visible(made, keep="\n\t")
 
 
 def content_policy(style: str, script: str) -> str:

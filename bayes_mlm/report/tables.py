@@ -114,7 +114,7 @@ def estimates_table(analysis: Analysis, name: str) -> Table:
     if drawn:
         caption += f" Difference: posterior mean less {spans[-1].text}, in posterior sds."
     if printed:
-        caption += " Printed: elsewhere; * is wrong."
+        caption += " Printed: elsewhere; * is wrong or imprecise."
     if extra:
         spans.append(Span(text="", columns=len(extra)))
     return Table(
@@ -210,6 +210,7 @@ def verdict_table(analyses: Sequence[Analysis]) -> Table:
 def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
     """Lay out the printed figures that are wrong, beside the right ones; None if there are none."""
     wrong = [row for row in published if row.status in ("corrected", "differs")]
+    wrong.sort(key=lambda row: row.cause == "imprecise")
     if not wrong:
         return None
     rows = tuple(
@@ -220,15 +221,16 @@ def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
                 Cell(text=row.printed.replace("-", "−"), value=_as_number(row.printed)),
                 Cell(text=right_text(row, style="table"), value=row.right),
                 Cell(text=row.where),
+                Cell(text=row.cause or "unknown"),
                 Cell(text=row.reason or "nobody has said why"),
             ),
         )
         for row in wrong
     )
-    heads = ("model", "quantity", "printed", "right", "printed at", "why")
+    heads = ("model", "quantity", "printed", "right", "printed at", "cause", "why")
     return Table(
         name="corrections-table",
-        caption="Every printed figure that is wrong.",
+        caption="Every printed figure that is wrong; then those off by rounding or early stopping.",
         heads=tuple(Head(text=text, numeric=text in ("printed", "right")) for text in heads),
         rows=rows,
         tools=True,
@@ -252,17 +254,27 @@ def reasons_table(published: Sequence[PublishedRow]) -> Table | None:
     for row in wrong:
         by_reason.setdefault(row.reason, []).append(row)
     rows = []
-    for reason, spoiled in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+    by_size = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    for reason, spoiled in sorted(by_size, key=lambda item: item[1][0].cause == "imprecise"):
         one = spoiled[0]
         example = f"{one.model}, {one.corrects or one.quantity}: {one.printed}"
         if one.right is not None:
             example += f", right {right_text(one, style='table')}"
-        cells = (Cell(text=f"{len(spoiled)}", value=float(len(spoiled))), Cell(text=example))
+        cells = (
+            Cell(text=one.cause),
+            Cell(text=f"{len(spoiled)}", value=float(len(spoiled))),
+            Cell(text=example),
+        )
         rows.append(Row(header=Cell(text=reason), cells=cells))
     return Table(
         name="reasons-table",
-        caption="Why printed figures are wrong, the most common reason first.",
-        heads=(Head(text="reason"), Head(text="figures", numeric=True), Head(text="example")),
+        caption="Why printed figures are wrong or imprecise, the most common reason first.",
+        heads=(
+            Head(text="reason"),
+            Head(text="cause"),
+            Head(text="figures", numeric=True),
+            Head(text="example"),
+        ),
         rows=tuple(rows),
     )
 

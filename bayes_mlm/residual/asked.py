@@ -105,7 +105,7 @@ gaussian, student_t
         found = Residual(**{str(key): one for key, one in value.items()})
     else:
         raise SpecError(
-            f"residual must be a mapping such as {{'sigma': 'sector'}}, found {value!r}"
+            f"residual must be a mapping such as {{'sigma': 'FACTOR'}}, found {value!r}"
         )
     check_residual(found)
     return PLAIN if found.is_plain else found
@@ -130,8 +130,8 @@ def check_residual(asked: Residual) -> None:
         column = asked.sigma_column or ""
         if left not in ("", "sigma") or not column or any(mark in column for mark in "+*:|("):
             raise SpecError(
-                f"residual sigma = {asked.sigma!r}: give one factor, such as 'sector' or "
-                "'sigma ~ sector'; cross two factors in a column of your own"
+                f"residual sigma = {asked.sigma!r}: give one factor, such as 'FACTOR' or "
+                "'sigma ~ FACTOR'; cross two factors in a column of your own"
             )
     if asked.ar is not None and asked.family != "gaussian":
         raise SpecError(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import narwhals as nw
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.data import explain_absent
 from bayes_mlm.data.missing import note_on_lost_groups
 from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
@@ -138,6 +139,7 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
     Design
         Of the further data alone; `merge_sums` joins the two.
     """
+    expect("sum_more_rows", design, Design)
     scan = as_scan(data)
     asked = _Asked(formula=design.formula, group=design.group, missing=missing, group_level=())
     scan, n_dropped = _complete(asked, _prepared(asked, scan))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bayes_mlm.arguments import expect_path
 from bayes_mlm.data.reading import PARQUET, read_names
 from bayes_mlm.errors import DataError
 from bayes_mlm.scan.finding import find_files, suffix_of
@@ -66,6 +67,7 @@ def open_data(
     ...     sum_rows("mathach ~ ses * sector + (1 | schoolid)", scan).n
     7185
     """
+    expect_path("open_data", source)
     files = find_files(str(source))
     if engine == "spark":
         if memory is not None:

@@ -152,7 +152,7 @@ def _read_named(design: Design, own: ModelPriors, given: Mapping[str, Any]) -> t
         if not name.startswith("sigma_u"):
             raise PriorError(
                 f"{name!r} cannot be varied here; priors are for sigma_u, or one of several as "
-                "sigma_u[ses]"
+                "sigma_u[EFFECT]"
             )
     read = model_priors(design, given).sigma_u
     named = ["sigma_u" in given or f"sigma_u[{effect}]" in given for effect in design.effects]

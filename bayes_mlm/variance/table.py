@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.classical import Classical
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.design_moments import same_outcome
@@ -85,11 +86,10 @@ def variance_by_level(
     >>> found["vpc[days=9]"].estimate > found["vpc[days=0]"].estimate
     True
     """
-    if not isinstance(fit, Fit):
-        raise EngineError(
-            f"variance_by_level takes what fit gives, found {type(fit).__name__}; for a REML or "
-            "OLS fit use variance_by_level_classical(fit, design)"
-        )
+    hint = "for a REML or OLS fit use variance_by_level_classical(fit, design)"
+    expect("variance_by_level", fit, Fit, hint=hint)
+    if null is not None:
+        expect("variance_by_level (null)", null, Fit)
     check_prob(mass)
     design, own = fit.design.whole, parameters_of_fit(fit)
     other = None
@@ -149,6 +149,9 @@ def variance_by_level_classical(
     >>> print(f"{found['icc_adjusted'].estimate:.4f} {found['icc_unadjusted'].estimate:.4f}")
     0.1141 0.1053
     """
+    for one in (fit,) if null is None else (fit, null):
+        expect("variance_by_level_classical", one, RemlFit, OlsFit)
+    expect("variance_by_level_classical", design, Design)
     own = parameters_of_classical(fit)
     engine = "ols" if isinstance(fit, OlsFit) else "reml"
     other = None

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+from bayes_mlm.visible import visible
+
 
 def shorten(label: object, most: int = 24) -> str:
     """Cut a long label in its middle, so that its two ends still tell it from others.
@@ -11,7 +13,7 @@ def shorten(label: object, most: int = 24) -> str:
     >>> shorten("Our Lady of Perpetual Help Secondary School", 20)
     'Our Lady …ary School'
     """
-    text = " ".join(str(label).split())
+    text = visible(" ".join(str(label).split()))
     if len(text) <= most:
         return text
     tail = most // 2
@@ -28,7 +30,7 @@ def shorten_all(labels: Iterable[object], most: int = 24) -> tuple[str, ...]:
     >>> shorten_all(["the same beginning 1", "the same beginning 2"], 10)
     ('the …ing 1', 'the …ing 2')
     """
-    texts = [" ".join(str(label).split()) for label in labels]
+    texts = [visible(" ".join(str(label).split())) for label in labels]
     cuts: tuple[Callable[[str], str], ...] = (
         lambda text: f"{text[: most - 1]}…",
         lambda text: shorten(text, most),
