@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
+from rich.text import Text
 
 from bayes_mlm.visible import visible
 from bayes_mlm.wording import align
@@ -52,14 +53,13 @@ class TextTable:
     caption: str = ""
     names: int = 1
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
         columns = [self._column(k) for k in range(len(self.heads))]
         blocks = list(self._blocks([_width(column) for column in columns], options.max_width))
+        if self.title:
+            yield Text(self.title)
         for block in blocks:
             table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-            table.title_justify = table.caption_justify = "left"
-            table.title = self.title if block is blocks[0] and self.title else None
-            table.caption = self.caption if block is blocks[-1] and self.caption else None
             for k in block:
                 long = k == 0 and _width(columns[0]) > options.max_width // 2
                 folds = (self.heads[k].prose and k) or long
@@ -72,6 +72,8 @@ class TextTable:
             for r in range(1, len(self.rows) + 1):
                 table.add_row(*(columns[k][r] for k in block))
             yield table
+        if self.caption:
+            yield Text(self.caption)
 
     def _column(self, k: int) -> list[str]:
         """Give the head and the cells of a column; those of numbers have one width."""
