@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, get_args
 
 import msgspec
 
+from bayes_mlm.bounded import check_bounded_rows
 from bayes_mlm.cautions import cautions, unidentified
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.design import Design
@@ -216,6 +217,7 @@ def _draw(
                 )
             reason = str(found.report.verdict)
         why = f"not direct: {reason}"
+    check_bounded_rows(design)
     draws = _sample(kind, design, priors, settings, progressbar=progressbar)
     return _Drawn(draws=draws, engine="nuts", why=why, verdict=diagnose(draws))
 

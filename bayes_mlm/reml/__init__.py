@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from bayes_mlm.bounded import check_bounded, check_bounded_rows
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.group_effects import group_effects
 from bayes_mlm.marginal import Method
@@ -115,6 +116,7 @@ def fit_reml(
     reduced = reduce(statistics)
     labels = data.labels
     _check_identified(reduced)
+    check_bounded(reduced)
     optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
     if not np.isfinite(optimum.loglik) or not np.isfinite(optimum.hessian).all():
         raise EngineError(
@@ -140,6 +142,7 @@ def fit_reml(
 
 def _fit_structured(design: "Design", *, method: Method, level: float) -> RemlFit:
     """Fit a design whose residuals differ in variance or are AR(1)."""
+    check_bounded_rows(design)
     data = whitened(design)
     found = maximise_structure(data, method)
     reduced, optimum = found.reduced, found.optimum
