@@ -10,6 +10,7 @@ import numpy.typing as npt
 from bayes_mlm.bounded import check_bounded, check_bounded_rows
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.group_effects import group_effects
+from bayes_mlm.identification import unidentified
 from bayes_mlm.marginal import Method
 from bayes_mlm.reduced import Reduced, reduce
 from bayes_mlm.reml.certificate import certify
@@ -291,5 +292,5 @@ def _assemble(
         u_sd=u_sd if q else np.zeros((n_groups, 0)),
         u_cov=u_cov,
         u_class=moments.of_group,
-        certificate=certify(optimum, check),
+        certificate=certify(optimum, check, unidentified(reduced, correlated=correlated)),
     )

@@ -1,9 +1,4 @@
-"""Profile the sds of a model with several group effects.
-
-With a parameter held the rest may have several maxima, as where either sign of a correlation will
-do. What is found from the last point on is only one of them, so that an end counts once no other
-start does better there.
-"""
+"""Profile the sds of a model with several group effects."""
 
 import math
 from collections.abc import Callable
@@ -14,75 +9,18 @@ import numpy as np
 from bayes_mlm.marginal import Method, profiled_loglik, residual_df
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.reml.factor import turn_to
+from bayes_mlm.reml.profile_ends import Ends, Held, Profile, solve
 from bayes_mlm.reml.scan import FEW_GROUPS
 from bayes_mlm.reml.search import Optimum, climb, differentiate
 from bayes_mlm.sufficient import FloatArray, IntArray
 
-MAX_STEPS = 80
-# A profile that has not come down where a parameter is this many times its first step away never
-# does, as far as the numbers can tell.
-_FAR = 1e8
 # Longest step of the log of the residual variance.
 _REACH = 3.0
-# How much higher another start must lead to count as another maximum.
-_BETTER = 1e-6
 # Points among which other starts are looked for at each end, those beside each that a start must
 # stand above, and how many starts are tried.
 _SCATTERED, _BESIDE, _STARTS = 120, 8, 4
 # Logs of the residual variance they are looked for at, about the estimate.
 _LEVELS = np.array([-0.6, 0.0, 0.6])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ends:
-    """Hold the ends of a profile interval, and why one is infinite or missing (nan)."""
-
-    lower: float
-    upper: float
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Held:
-    """Hold the maximum with one parameter held: the rest, the value, and its slope there."""
-
-    x: FloatArray
-    loglik: float
-    slope: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Profile:
-    """Hold what a search of one profile needs.
-
-    Attributes
-    ----------
-    at : callable
-        The maximum with the parameter at a value, climbing from a start (m,).
-    others : callable
-        Further starts (N, m) at a value, from the maximum known there.
-    estimate : float
-    x : (m,) array
-        The rest at the estimate.
-    peak, cut : float
-        Log-likelihood at the estimate, and at the ends.
-    """
-
-    at: Callable[[float, FloatArray], _Held]
-    others: Callable[[float, FloatArray], FloatArray]
-    estimate: float
-    x: FloatArray
-    peak: float
-    cut: float
-
-    def best(self, value: float, x: FloatArray) -> _Held:
-        """Give the highest of the maxima that are found from a start and from the others."""
-        known = self.at(value, x)
-        for start in self.others(value, known.x):
-            found = self.at(value, start)
-            if found.loglik > known.loglik + _BETTER:
-                known = found
-        return known
 
 
 def profile_sd(
@@ -111,7 +49,7 @@ def profile_sd(
         s = factor.covariance(expand(points, sd))
         return profiled_loglik(reduced, s, method, log_sigma_e2=points[:, -1])
 
-    def at(sd: float, x: FloatArray) -> _Held:
+    def at(sd: float, x: FloatArray) -> Held:
         def slopes(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             theta = expand(x[None], sd)[0]
             _, gradient, hessian = differentiate(
@@ -129,7 +67,7 @@ def profile_sd(
         gradient = differentiate(
             reduced, factor, expand(x[None], sd)[0], method, math.exp(float(x[-1]))
         )[1]
-        return _Held(x=x, loglik=best, slope=float(gradient[k] * unit * math.exp(-0.5 * x[-1])))
+        return Held(x=x, loglik=best, slope=float(gradient[k] * unit * math.exp(-0.5 * x[-1])))
 
     few = correlated and len(reduced.c) <= FEW_GROUPS
     scattered = _scatter(reduced.q, rest) if few else None
@@ -142,7 +80,7 @@ def profile_sd(
         return np.array(found).reshape(-1, m)
 
     sd_hat = float(theta_hat[k]) / unit * math.sqrt(optimum.point.sigma_e2)
-    profile = _Profile(
+    profile = Profile(
         at=at,
         others=others,
         estimate=sd_hat,
@@ -153,9 +91,9 @@ def profile_sd(
     # Without an estimate to go by, start where the effect is a tenth of the residual.
     step = max(0.3 * sd_hat, 0.1 * math.sqrt(optimum.point.sigma_e2) / unit)
     lower, note = 0.0, ""
-    if sd_hat > 0.0 and profile.best(0.0, profile.x).loglik < profile.cut:
-        lower, note = _solve(profile, -min(step, 0.5 * sd_hat), 0.0)
-    upper, other = _solve(profile, step, math.inf)
+    if sd_hat > 0.0 and profile.best(0.0, at(0.0, profile.x)).loglik < profile.cut:
+        lower, note = solve(profile, -min(step, 0.5 * sd_hat), 0.0)
+    upper, other = solve(profile, step, math.inf)
     return Ends(lower=lower, upper=upper, note=note or other)
 
 
@@ -163,7 +101,7 @@ def profile_sigma_e(reduced: Reduced, optimum: Optimum, method: Method, z: float
     """Profile sigma_e with several group effects; the variable is log sigma_e^2."""
     factor = optimum.factor
 
-    def at(log_s2: float, x: FloatArray) -> _Held:
+    def at(log_s2: float, x: FloatArray) -> Held:
         def value(points: FloatArray) -> FloatArray:
             held = np.full(len(points), log_s2)
             return profiled_loglik(reduced, factor.covariance(points), method, log_sigma_e2=held)
@@ -174,7 +112,7 @@ def profile_sigma_e(reduced: Reduced, optimum: Optimum, method: Method, z: float
 
         x, best = climb(value, slopes, _off_boundary(x))
         gradient = differentiate(reduced, factor, x, method, math.exp(log_s2))[1]
-        return _Held(x=x, loglik=best, slope=float(gradient[-1]))
+        return Held(x=x, loglik=best, slope=float(gradient[-1]))
 
     at_estimate = math.log(optimum.point.sigma_e2)
     step = z * math.sqrt(2.0 / residual_df(reduced, method))
@@ -192,7 +130,7 @@ def profile_sigma_e(reduced: Reduced, optimum: Optimum, method: Method, z: float
             found += [one[:-1] for one in _peaks(scattered, np.array([log_s2]), values)]
         return np.array(found).reshape(-1, len(x))
 
-    profile = _Profile(
+    profile = Profile(
         at=at,
         others=others,
         estimate=at_estimate,
@@ -201,7 +139,7 @@ def profile_sigma_e(reduced: Reduced, optimum: Optimum, method: Method, z: float
         cut=optimum.loglik - 0.5 * z * z,
     )
     (lower, note), (upper, other) = (
-        _solve(profile, sign * step, sign * math.inf) for sign in (-1.0, 1.0)
+        solve(profile, sign * step, sign * math.inf) for sign in (-1.0, 1.0)
     )
     return Ends(lower=math.exp(0.5 * lower), upper=math.exp(0.5 * upper), note=note or other)
 
@@ -245,45 +183,3 @@ def _peaks(
     peaks = np.flatnonzero(best >= best[scattered.beside].max(axis=1))
     highest = peaks[np.argsort(-best[peaks])][:_STARTS]
     return [np.append(scattered.theta[k], log_s2[loglik[:, k].argmax()]) for k in highest]
-
-
-def _solve(profile: _Profile, step: float, bound: float) -> tuple[float, str]:
-    """Find where the profile falls to the cut on one side of the estimate; else say why not.
-
-    The signed root of twice the fall is nearly linear in the parameter, so that Newton's steps on
-    it take few evaluations; they are kept between the last point inside and the last one outside.
-    """
-    at, z = profile.estimate, math.sqrt(2.0 * (profile.peak - profile.cut))
-    inside, outside, t, x = at, bound, at + step, profile.x
-    for _ in range(MAX_STEPS):
-        held = profile.at(t, x)
-        root = math.sqrt(max(2.0 * (profile.peak - held.loglik), 0.0))
-        if root < z:
-            inside, x = t, held.x
-            if abs(t - at) > _FAR * abs(step):
-                return math.copysign(math.inf, step), _UNBOUNDED
-        else:  # or not a number
-            outside = t
-        slope = -held.slope / root if root > 0.0 else 0.0
-        rising = slope * math.copysign(1.0, step) > 0.0
-        target = t + (z - root) / slope if rising else math.inf
-        low, high = min(inside, outside), max(inside, outside)
-        if not low < target < high or not math.isfinite(target):
-            wide = not math.isfinite(outside)
-            target = at + 2.0 * (t - at) if wide else 0.5 * (inside + outside)
-        elif not math.isfinite(outside):
-            # Far from the answer the root bends: no step longer than fourfold.
-            target = at + math.copysign(min(abs(target - at), 4.0 * abs(t - at)), step)
-        if abs(target - t) <= 1e-10 * max(abs(target - at), abs(target)):
-            other = profile.best(target, held.x)
-            if not other.loglik > held.loglik + _BETTER:
-                return target, ""
-            # A better point lies outside what was thought the end: go on from there.
-            x, inside, outside = other.x, target, bound
-            target = target + 0.1 * (target - at) if not math.isfinite(bound) else 0.9 * target
-        t = target
-    return math.nan, _UNSETTLED
-
-
-_UNBOUNDED = "no bound: the profile likelihood stays above the cut however far out"
-_UNSETTLED = f"not found: the profile did not come down to the cut in {MAX_STEPS} steps"
