@@ -20,6 +20,7 @@ from bayes_mlm.data import (
     check_outcome,
     check_predictors,
     handle_missing,
+    refuse_magnitudes,
     require_columns,
     require_finite,
 )
@@ -262,6 +263,9 @@ def build_design(
     given, kept = table, handle_missing(table, names, missing=missing)
     table = kept.table
     require_finite(table, [name for name in names if name != group])
+    for name in names:
+        if name != group:
+            refuse_magnitudes([name], table.columns[name])
     notes = check_outcome(table, parsed.outcome.columns[0])
     labels: NDArray[Any] = np.zeros(1, dtype=np.int64)
     codes = np.zeros(table.n, dtype=np.int64)
@@ -278,6 +282,9 @@ def build_design(
     encoding = learn_encoding(parsed, table, group=group)
     structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
     arrays = encode(encoding, table)
+    refuse_magnitudes([encoding.outcome], arrays.y)
+    refuse_magnitudes(arrays.terms, arrays.X)
+    refuse_magnitudes(arrays.effects, arrays.Z)
     design = Design(
         y=arrays.y,
         X=arrays.X,

@@ -92,7 +92,9 @@ def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
     whole = reduced.rest + np.einsum(
         "jap,jab,jbr->pr", reduced.c, inverse[reduced.of_group], reduced.c
     )
-    b = np.linalg.pinv(whole[:p, :p], hermitian=True, rcond=1e-14)
+    norm = np.sqrt(np.maximum(np.diagonal(whole)[:p], np.finfo(float).tiny))
+    b = np.linalg.pinv(whole[:p, :p] / np.outer(norm, norm), hermitian=True, rcond=1e-14)
+    x = x / norm
     k = np.einsum("jap,mab,jbr->mpr", x, e, x, optimize=True) @ b
     h = np.einsum("jap,pr,jbr->jab", x, b, x, optimize=True)
     of_class = np.zeros_like(g)

@@ -175,10 +175,13 @@ def _solve(design: "Design") -> _Solution:
     if place is not None:
         centre = design.X.mean(axis=0)
         centre[place] = 0.0
-    result = OLS(design.y, design.X - centre).fit()
+    columns = design.X - centre
+    size = np.sqrt(np.square(columns).sum(axis=0))
+    result = OLS(design.y, columns / size).fit()
     turn = np.eye(design.p)
     if place is not None:
         turn[place] -= centre
+    turn /= size
     constant, residual = int(result.k_constant), np.asarray(result.resid)
     total = design.y - design.y.mean() if constant else design.y
     return _Solution(
@@ -229,8 +232,10 @@ def _solve_within(design: "Design") -> _Solution:
             )
     if design.p:
         _check(design, X, y)
-        result = OLS(y, X, hasconst=False).fit()
-        beta, cov = np.asarray(result.params), np.asarray(result.normalized_cov_params)
+        length = np.sqrt(np.square(X).sum(axis=0))
+        result = OLS(y, X / length, hasconst=False).fit()
+        beta = np.asarray(result.params) / length
+        cov = np.asarray(result.normalized_cov_params) / np.outer(length, length)
         residual = np.asarray(result.resid)
     else:
         beta, cov, residual = np.empty(0), np.empty((0, 0)), y

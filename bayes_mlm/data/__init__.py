@@ -7,6 +7,7 @@ A table comes from a file (`read_table`), a data frame (`as_table`) or the embed
 from bayes_mlm.data.columns import Column
 from bayes_mlm.data.group_checks import check_group, check_group_level
 from bayes_mlm.data.groups import Groups, find_groups, label_text, levels_of, varies_within
+from bayes_mlm.data.magnitude import refuse_magnitude, refuse_magnitudes
 from bayes_mlm.data.missing import Complete, handle_missing
 from bayes_mlm.data.reading import MISSING_TEXTS, read_table
 from bayes_mlm.data.table import Table, as_table, explain_absent, take
@@ -35,6 +36,8 @@ __all__ = [
     "label_text",
     "levels_of",
     "read_table",
+    "refuse_magnitude",
+    "refuse_magnitudes",
     "require_columns",
     "require_finite",
     "require_numeric",

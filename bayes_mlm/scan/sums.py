@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.data import Column
+from bayes_mlm.data import Column, refuse_magnitude
 from bayes_mlm.scan.source import Frame, Scan, as_labels, collect, count
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
 
@@ -86,7 +86,11 @@ def sum_by_group(
         As `from_rows` makes them, to rounding.
     """
     watched = () if group is None else _seem_constant(scan, columns, group)
-    found = _sum(scan, columns, group, watched)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _sum(scan, columns, group, watched)
+        mean, sd = _laid_out(found, columns, terms, effects, group).moments
+    for name, middle, away in zip((*terms, *effects, "of the outcome"), mean, sd, strict=True):
+        refuse_magnitude(name, middle - away, middle + away)
     suspects = _suspects(found)
     if suspects.size and group is not None:
         found = _settle(scan, columns, group, found, suspects)
