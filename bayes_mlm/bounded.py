@@ -16,6 +16,8 @@ from bayes_mlm.sufficient import FloatArray, IntArray, from_design, from_rows
 _PRINTED = 5e-15
 # Sums of squares that cancel to less than this part of them have not four digits left.
 _TOLD = 1e-11
+# And below this part of them there is nothing but rounding.
+_NOISE = 1e-14
 # Rounds of reweighting by which the rows on an exact line, if most are, are found.
 _ROUNDS = 40
 
@@ -58,7 +60,10 @@ def check_bounded(reduced: Reduced, which: str = "") -> None:
         return
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
-    raise EngineError(exact_outcome(*names, left, whole, repeats=repeats, which=which))
+    told = left > max(_NOISE * cancelled, printed)
+    raise EngineError(
+        exact_outcome(*names, left, whole, repeats=repeats, which=which, nearly=told)
+    )
 
 
 def nothing_left(n: int, mean: float, squares: float) -> float:
@@ -125,6 +130,7 @@ def exact_outcome(
     *,
     repeats: bool = False,
     which: str = "",
+    nearly: bool = False,
 ) -> str:
     """Say which sum of squares is zero, and what that means.
 
@@ -138,6 +144,8 @@ def exact_outcome(
         Whether the outcome is one value a group.
     which : str
         As of `check_bounded`.
+    nearly : bool
+        Whether something is left, of which sums of squares have too few digits.
     """
     slopes = [name for name in effects if name != INTERCEPT]
     columns = [name for name in terms if name != INTERCEPT]
@@ -153,12 +161,18 @@ def exact_outcome(
             "check that it is not computed from the predictors; if residuals are truly so small, "
             "take what is known off the outcome first"
         )
-    rows = f" (rows of {which})" if which else ""
+    rows = f" in the rows of {which}" if which else ""
     sd = f"the residual sd of {which}" if which else "sigma_e"
+    what = f"its sum of squares{rows}{where}{less} is"
+    if nearly:
+        return (
+            f"the outcome has next to no residual variation: {what} {left:.2g} of {whole:.4g} in "
+            f"all, too small a part to be told ({sd} has not four digits); {remedy}"
+        )
     return (
-        f"the outcome has no residual variation: its sum of squares{where}{less}{rows} is 0 to "
-        f"rounding ({max(left, 0.0):.2g} of {whole:.4g} in all), so the likelihood has no maximum, "
-        f"and no posterior is proper: it rises without bound as {sd} goes to 0; {remedy}"
+        f"the outcome has no residual variation: {what} 0 to rounding ({max(left, 0.0):.2g} of "
+        f"{whole:.4g} in all), so the likelihood has no maximum, and no posterior is proper: it "
+        f"rises without bound as {sd} goes to 0; {remedy}"
     )
 
 
@@ -201,12 +215,14 @@ def _residual(design: Design, columns: FloatArray, weight: FloatArray) -> FloatA
     p, q = design.p, design.q
     root = np.sqrt(weight / weight.max())[:, None]
     left = root * columns
+    whole = np.linalg.norm(left[:, :p], axis=0)
     order = np.argsort(design.codes, kind="stable")
     ends = np.cumsum(np.bincount(design.codes, minlength=design.J))[:-1]
     for some in np.split(order, ends) if q else ():
         base = np.linalg.qr(left[some, p : p + q])[0]
         left[some] -= base @ (base.T @ left[some])
     x = left[:, :p]
+    x = x[:, np.linalg.norm(x, axis=0) > 1e-10 * whole]  # what the groups leave of X
     beta = np.linalg.lstsq(x, left[:, -1], rcond=1e-10)[0]
     residual: FloatArray = (left[:, -1] - x @ beta) / root[:, 0]
     return residual
