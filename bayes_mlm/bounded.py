@@ -61,9 +61,7 @@ def check_bounded(reduced: Reduced, which: str = "") -> None:
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
     told = left > max(_NOISE * cancelled, printed)
-    raise EngineError(
-        exact_outcome(*names, left, whole, repeats=repeats, which=which, nearly=told)
-    )
+    raise EngineError(exact_outcome(*names, left, whole, repeats=repeats, which=which, nearly=told))
 
 
 def nothing_left(n: int, mean: float, squares: float) -> float:
@@ -156,7 +154,8 @@ def exact_outcome(
     else:
         less = f", less each group's own line in {_listed(slopes)}," if slopes else ""
         if columns:
-            less += f"{"" if slopes else ","} less what {_listed(columns)} explain{'s' * (len(columns) == 1)},"
+            verb = "explains" if len(columns) == 1 else "explain"
+            less = f"{less or ','} less what {_listed(columns)} {verb},"
         remedy = (
             "check that it is not computed from the predictors; if residuals are truly so small, "
             "take what is known off the outcome first"
@@ -203,10 +202,11 @@ def _check_majority(design: Design) -> None:
     off = n - on_line.size
     if free > 2 * off + 1:
         raise EngineError(
-            f"the outcome has too little residual variation for Student-t residuals: {on_line.size} "
-            f"of {n} rows lie exactly on one line or their groups' values, and the sum of squares "
-            f"of those is 0; the likelihood rises without bound as their scale goes to 0 and the "
-            f"other {off} count as outliers; take normal residuals, or look at what repeats"
+            "the outcome has too little residual variation for Student-t residuals: "
+            f"{on_line.size} of {n} rows lie exactly on one line or their groups' values, and the "
+            "sum of squares of those is 0; the likelihood rises without bound as their scale goes "
+            f"to 0 and the other {off} count as outliers; take normal residuals, or look at what "
+            "repeats"
         )
 
 

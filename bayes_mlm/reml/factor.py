@@ -138,9 +138,7 @@ def turn_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned
     from_centred = np.vstack([row, np.eye(reduced.q)[others]])
     units = np.append(plain.scaling[out] / abs(row[out]), plain.scaling[others])
     return Turned(
-        factor=Factor(
-            basis=np.linalg.inv(from_centred) @ _triangle(units), scaling=plain.scaling
-        ),
+        factor=Factor(basis=np.linalg.inv(from_centred) @ _triangle(units), scaling=plain.scaling),
         place=0,
         unit=float(units[0]),
         from_centred=from_centred,

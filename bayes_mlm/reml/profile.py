@@ -62,7 +62,8 @@ def profile_intervals(
     if reduced.q == 1:
         line = profile_line(reduced, optimum, method, z)
         has_icc = reduced.effects == ("Intercept",)
-        icc = interval(*(s / (1.0 + s) for s in line.ratio)) if has_icc else None
+        low, high = line.ratio
+        icc = interval(low / (1.0 + low), high / (1.0 + high)) if has_icc else None
         return ProfileIntervals(
             sigma_u=(interval(*line.sigma_u),), sigma_e=interval(*line.sigma_e), icc=icc
         )

@@ -21,6 +21,8 @@ from bayes_mlm.reml.scan import FEW_GROUPS, peaks, scan
 from bayes_mlm.sufficient import FloatArray
 
 MAX_STEPS = 200
+# Longest step, as a multiple of where it starts.
+_FARTHEST = 1e3
 # Log-likelihood a group that a variance at zero might still gain per unit of relative variance.
 KKT_TOLERANCE = 1e-6
 
@@ -152,9 +154,9 @@ def ascent(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
     """Take a Newton step made uphill by turning the curvatures that have the wrong sign."""
     # At unit curvature in each coordinate, so that none is lost beside another of other units.
     size = np.sqrt(np.abs(np.diagonal(hessian)))
-    size = np.maximum(size, 1e-15 * max(size.max(initial=0.0), 1e-140))
+    size = np.maximum(size, max(1e-15 * size.max(initial=0.0), 1e-20))
     value, vector = np.linalg.eigh(-hessian / size / size[:, None])
-    value = np.maximum(np.abs(value), 1e-10 * max(np.abs(value).max(), 1e-300))
+    value = np.maximum(np.abs(value), 1e-10 * max(np.abs(value).max(initial=0.0), 1.0))
     step: FloatArray = vector @ ((vector.T @ (gradient / size)) / value) / size
     return step
 
@@ -319,10 +321,14 @@ def climb(
         gradient, hessian = slopes(x)
         step = ascent(gradient, hessian)
         if 0.5 * float(gradient @ step) < 1e-9:
-            # Convergence is quadratic: one full step more is exact to rounding.
+            # Convergence is quadratic: one full step more is exact to rounding. Along a ridge it
+            # would lead anywhere.
+            if (np.abs(step) > 0.1 * (1.0 + np.abs(x))).any():
+                return x, best
             last = float(value((x + step)[None])[0])
             return (x + step, last) if last >= best - 1e-10 * (1.0 + abs(best)) else (x, best)
-        step = step / max(1.0, float((np.abs(step) / reach).max()))
+        longest = np.minimum(reach, _FARTHEST * (1.0 + np.abs(x)))
+        step = step / max(1.0, float((np.abs(step) / longest).max()))
         full = float(value((x + step)[None])[0])
         if full > best:
             x, best = x + step, full

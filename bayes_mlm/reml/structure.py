@@ -109,7 +109,9 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
 
     first = _first_ratios(data)
     # Whitened columns are constant in no group, so that tiny residuals are lost beside the groups.
-    check_bounded(data.reduced(np.exp(np.append(0.0, first)), 0.0 if rows.asked.ar is None else 0.4))
+    check_bounded(
+        data.reduced(np.exp(np.append(0.0, first)), 0.0 if rows.asked.ar is None else 0.4)
+    )
     if rows.asked.ar is None:
         starts = first[None]
     else:

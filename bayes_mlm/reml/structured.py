@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _STATIONARY = 1e-6
 # Least eigenvalue of the information, at unit diagonal, that differences tell from 0.
 _FLAT = 1e-6
-_AT_BOUNDARY = "no Wald interval at the edge of what it may be, where the likelihood is not quadratic"
+_AT_BOUNDARY = (
+    "no Wald interval at the edge of what it may be, where the likelihood is not quadratic"
+)
 _NO_INFORMATION = "no Wald interval: the data do not tell the variance parameters apart"
 
 
@@ -197,8 +199,7 @@ def _inference(
         icc=icc_error,
     )
     spans_u = tuple(
-        sd_interval(float(sd), float(error))
-        for sd, error in zip(plain.sigma_u, log_u, strict=True)
+        sd_interval(float(sd), float(error)) for sd, error in zip(plain.sigma_u, log_u, strict=True)
     )
     if q == 1 and plain.singular:
         one, whole_icc = _from_zero(plain, place, likelihood, level)
@@ -313,7 +314,9 @@ def _from_zero(
     return sigma_u, None if plain.icc is None else span(of_icc, 0.05, 1.0)
 
 
-def _covariance(plain: RemlFit, place: _Place, data: Whitened, likelihood: _Likelihood) -> FloatArray:
+def _covariance(
+    plain: RemlFit, place: _Place, data: Whitened, likelihood: _Likelihood
+) -> FloatArray:
     """Invert the observed information in the coordinates; all nan where it is singular."""
     q = plain.sigma_u.size
 

@@ -232,7 +232,7 @@ def _where(scan: Scan, condition: nw.Expr) -> str:
 def refuse_constant(
     names: Sequence[str], group: str | None, raw: Mapping[str, tuple[float, float]]
 ) -> None:
-    """Refuse an outcome (the first) or a predictor of one value, or too large or small to square."""
+    """Refuse an outcome (the first) or a predictor of one value, or of a size past squaring."""
     for k, name in enumerate(names):
         if name == group or name not in raw:
             continue
