@@ -95,7 +95,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     try:
         with atomic_file(path) as partial, h5netcdf.File(partial, "w") as file:
             file.attrs["bayes_mlm"] = json.dumps(_document(fit))
-            _write(file, "posterior", in_arviz_order(draws.posterior), dict(draws.coords) | coords)
+            posterior = in_arviz_order({**draws.posterior, **draws.free(design, fit.priors)})
+            _write(file, "posterior", posterior, dict(draws.coords) | coords)
             _write(file, "sample_stats", draws.sample_stats, draws.coords)
             if design.summed is None:
                 _write(file, "observed_data", {"y": Variable((rows,), design.y)}, coords)
@@ -246,14 +247,17 @@ def _assemble(document: Mapping[str, Any], groups: Mapping[str, "_Group"]) -> Fi
         notes=tuple(kept["notes"]),
         residual=_residual_from(kept.get("residual"), constant),
     )
+    # The factories' own coordinates are there for PyMC, and follow from the rest.
+    reported = {k: v for k, v in posterior.variables.items() if not k.endswith("_")}
+    named = {dim for v in reported.values() for dim in v.dims} - {"chain", "draw"}
     return Fit(
         record=msgspec.convert(document["record"], Record),
         design=design,
         priors=_priors_from_json(document["priors"]),
         draws=Draws(
-            posterior=posterior.variables,
+            posterior=reported,
             sample_stats=groups["sample_stats"].variables,
-            coords={k: v for k, v in posterior.coords.items() if k not in ("chain", "draw")},
+            coords={k: v for k, v in posterior.coords.items() if k in named},
         ),
         engine=document["engine"],
         why=document["why"],
