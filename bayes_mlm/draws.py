@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.design import Design
+from bayes_mlm.design_priors import ModelPriors
+from bayes_mlm.free_values import free_values
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,6 +25,8 @@ SCALARS = (
     *("beta", "sigma_u", "rho_u", "sigma_e", "sigma_e_by", "rho_e", "nu"),
     *("icc", "icc_by"),
 )
+# Dimensions of the factories' own coordinates, where these have labels.
+_FREE_DIMS = {"beta_free_": ("term",), "z_": ("group", "effect"), "own_": ("group", "effect")}
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,18 @@ class Draws:
             f"{name}[{','.join(str(self.coords[d][i]) for d, i in zip(dims, index, strict=True))}]"
         )
 
-    def to_datatree(self, design: Design | None = None) -> "xr.DataTree":
-        """Make the `xarray.DataTree` that ArviZ reads.
+    def to_datatree(
+        self, design: Design | None = None, priors: ModelPriors | None = None
+    ) -> "xr.DataTree":
+        """Make the `xarray.DataTree` that ArviZ and PyMC read.
 
         Parameters
         ----------
         design : Design, optional
             Adds the groups ``observed_data`` (y) and ``constant_data`` (X, group), if it has rows.
+        priors : ModelPriors, optional
+            With the design, adds to ``posterior`` the factories' own coordinates (``beta_free_``,
+            ``z_``; see `bayes_mlm.free_values`), so that PyMC draws none of them anew.
 
         Returns
         -------
@@ -100,8 +109,11 @@ class Draws:
         """
         import xarray as xr
 
+        posterior = dict(self.posterior)
+        if design is not None and priors is not None:
+            posterior |= self.free(design, priors)
         groups = {
-            "posterior": self._dataset(in_arviz_order(self.posterior)),
+            "posterior": self._dataset(in_arviz_order(posterior)),
             "sample_stats": self._dataset(self.sample_stats),
         }
         if design is not None and design.summed is None:
@@ -114,11 +126,27 @@ class Draws:
             groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})
         return xr.DataTree.from_dict(groups)
 
+    def free(self, design: Design, priors: ModelPriors) -> dict[str, Variable]:
+        """Compute the draws of the factories' own coordinates, named as PyMC names them."""
+        reported = {name: variable.values for name, variable in self.posterior.items()}
+        found = {}
+        for name, values in free_values(design, priors, reported).items():
+            numbered = range(values.ndim - len(SAMPLE_DIMS))
+            dims = _FREE_DIMS.get(name, tuple(f"{name}_dim_{place}" for place in numbered))
+            found[name] = Variable(SAMPLE_DIMS + dims, values)
+        return found
+
     def _dataset(self, variables: Mapping[str, Variable]) -> "xr.Dataset":
         import xarray as xr
 
         used = {dim for variable in variables.values() for dim in variable.dims}
         coords = {dim: self.coords[dim] for dim in self.coords if dim in used}
+        coords |= {
+            dim: np.arange(size)
+            for variable in variables.values()
+            for dim, size in zip(variable.dims, variable.values.shape, strict=True)
+            if dim not in coords
+        }
         coords |= {"chain": np.arange(self.n_chains), "draw": np.arange(self.n_draws)}
         return xr.Dataset({name: (v.dims, v.values) for name, v in variables.items()}, coords)
 

@@ -20,7 +20,7 @@ A design with a residual structure (`bayes_mlm.residual`) adds ``sigma_e_by`` an
 (``stratum``), ``rho_e`` or ``nu``; its likelihood is always conditional.
 
 Names ending in an underscore (``beta_free_``, ``z_``) are the sampler's own coordinates, not
-quantities to report.
+quantities to report; `bayes_mlm.free_values` computes them for what PyMC makes of a fit's draws.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors, model_priors
 from bayes_mlm.errors import EngineError
 from bayes_mlm.kinds import for_kind
-from bayes_mlm.marginal_model import cross_products, marginal_loglik
+from bayes_mlm.marginal_model import cross_products, observe_marginally
 from bayes_mlm.model_parts import (
     coefficients,
     coords,
@@ -287,7 +287,7 @@ def partial_pooling(
     pymc.Model
         With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are correlated group
         effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``
-        and, instead of ``y``, the potential ``loglik``.
+        and as ``y`` the outcome's cross-products, from which PyMC predicts nothing.
 
     Raises
     ------
@@ -377,7 +377,7 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
         sigma_e = variable("sigma_e", (priors.sigma_e,))
         root = effect_root(design, priors)
         _icc(design, model)
-        pm.Potential("loglik", marginal_loglik(data, free, root, sigma_e))
+        observe_marginally(data, free, root, sigma_e)
     return model
 
 

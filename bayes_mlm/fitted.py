@@ -99,13 +99,18 @@ class Fit:
 
     @cached_property
     def data(self) -> "xr.DataTree":
-        """The draws and the data as the `xarray.DataTree` that ArviZ reads."""
-        return self.draws.to_datatree(self.design)
+        """The draws and the data as the `xarray.DataTree` that ArviZ and PyMC read.
+
+        It has every free variable of the factories' models, those whose names end in an underscore
+        included, so that ``pymc.sample_posterior_predictive(fitted.data, model=...)`` is of this
+        fit. Of a fit whose draws of ``u`` were too many to keep, PyMC refuses.
+        """
+        return self.draws.to_datatree(self.design, self.priors)
 
     @property
     def posterior(self) -> "xr.Dataset":
-        """The posterior draws as a dataset with dims ``chain``, ``draw`` and the model's own."""
-        return self.data["posterior"].to_dataset()
+        """The posterior draws of what is reported, with dims ``chain``, ``draw`` and its own."""
+        return self.draws.to_datatree()["posterior"].to_dataset()
 
 
 def installed_versions() -> dict[str, str]:

@@ -15,12 +15,13 @@ number of groups. N is positive definite at sigma_u = 0 too.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayes_mlm.design import Design
-from bayes_mlm.model_parts import free_turn
+from bayes_mlm.errors import EngineError
+from bayes_mlm.free_values import free_turn
 from bayes_mlm.reduced import Reduced, reduce
 from bayes_mlm.sufficient import FloatArray, IntArray, from_design
 
@@ -116,9 +117,8 @@ def marginal_loglik(
     data : CrossProducts
     free : (p,) variable
         Coefficients as they are sampled (`model_parts.coefficients`).
-    root : variable
-        Root of the effects' covariance: the sds of independent effects, a scalar or (q,), or a
-        factor (q, q).
+    root : (q, q) variable
+        Root of the effects' covariance.
     sigma_e : scalar variable
 
     Returns
@@ -130,17 +130,57 @@ def marginal_loglik(
     Pinheiro & Bates (2000), Mixed-Effects Models in S and S-PLUS, sec. 2.2; Bates et al. (2015),
     J. Stat. Softw. 67(1), sec. 3.
     """
-    import pytensor.tensor as pt
-
     from bayes_mlm.marginal_op import MarginalLogLik
 
-    q = data.spread.shape[1]
     constants = (data.outside, data.inside, data.spread, data.size, data.degrees, data.z_centring)
+    return MarginalLogLik()(free, root, sigma_e, *constants)[0]
+
+
+def observe_marginally(
+    data: CrossProducts,
+    free: "TensorVariable",
+    root: "TensorVariable",
+    sigma_e: "TensorVariable",
+) -> None:
+    """Tie the model to the outcome by its cross-products, whose density is that of the rows.
+
+    Their last columns stand for the outcome, and the observed value is its sum of squares.
+
+    Parameters
+    ----------
+    data, free, sigma_e
+        As in `marginal_loglik`.
+    root : variable
+        Root of the effects' covariance: the sds of independent effects, a scalar or (q,), or a
+        factor (q, q).
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    def logp(_: "TensorVariable", *parameters: "TensorVariable") -> "TensorVariable":
+        return marginal_loglik(data, *parameters)
+
+    def random(*_: Any, **__: Any) -> FloatArray:
+        raise EngineError(
+            "a model with the marginal likelihood has no group effects and no rows to predict; "
+            'build it with likelihood="conditional", for the same draws'
+        )
+
+    q = data.spread.shape[1]
     if q == 1:
         root = pt.reshape(root, (1, 1))
     elif root.ndim == 1:
         root = root[:, None] * np.eye(q)
-    return MarginalLogLik()(free, root, sigma_e, *constants)[0]
+    pm.CustomDist(
+        "y",
+        free,
+        root,
+        sigma_e,
+        logp=logp,
+        random=random,
+        signature="(p),(q,q),()->()",
+        observed=float(np.square(data.outside[:, -1]).sum() + np.square(data.inside[:, -1]).sum()),
+    )
 
 
 def _root(cross: FloatArray) -> FloatArray:

@@ -6,14 +6,13 @@ Every function here that makes variables is called inside ``with pymc.Model(...)
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.design_moments import column_moments
 from bayes_mlm.design_priors import ModelPriors
+from bayes_mlm.free_values import family_places, free_turn, group_regressions
 from bayes_mlm.priors import Prior
-from bayes_mlm.residual import ResidualRows
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.residual import ResidualRows, colour
+from bayes_mlm.sufficient import FloatArray
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -99,7 +98,7 @@ def own_coefficients(
 
     dims = ("group", "effect")
     root = effect_root(design, priors)
-    on_z = _by_group(design)
+    on_z = group_regressions(design)
     rest = design.X - np.einsum("nq,nqp->np", design.Z, on_z[design.codes])
     flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
     expected = flat.reshape((design.J, design.q))
@@ -111,14 +110,6 @@ def own_coefficients(
     return pm.math.dot(rest, beta) + (design.Z * own[design.codes]).sum(axis=1)
 
 
-def _by_group(design: Design) -> NDArray[np.float64]:
-    """Regress the columns of X on those of Z in each group, (J, q, p); 0 where Z does not vary."""
-    p, products = design.p, from_design(design).products()
-    zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
-    found: NDArray[np.float64] = np.linalg.pinv(zz, hermitian=True) @ zx
-    return found
-
-
 def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     """Make sigma_u and, if the effects may correlate, rho_u; give the root of their covariance.
 
@@ -126,6 +117,7 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     else the lower Cholesky factor (q, q).
     """
     import pymc as pm
+    from pymc.distributions.transforms import CholeskyCorrTransform
 
     if design.has_icc:
         return variable("sigma_u", priors.sigma_u)
@@ -133,7 +125,13 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
         return _mixture("sigma_u", priors.sigma_u, dims="effect")
     assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
     sds = _mixture("sigma_u", priors.sigma_u, dims="effect")
-    factor = pm.LKJCorr("rho_cholesky_", n=design.q, eta=priors.rho_u["eta"])
+    transform = CholeskyCorrTransform(n=design.q, upper=False)
+    # PyMC takes a transformation's name off the variable's up to its last underscore only, and
+    # finds no value of one named cholesky_corr (compute_log_likelihood, compute_log_prior).
+    transform.name = "corr"
+    factor = pm.LKJCorr(
+        "rho_cholesky_", n=design.q, eta=priors.rho_u["eta"], default_transform=transform
+    )
     lower, upper = np.triu_indices(design.q, k=1)
     # Sums of products, not pt.dot: numba takes 20 s to compile its first matrix product.
     pm.Deterministic("rho_u", (factor[lower] * factor[upper]).sum(axis=1), dims="effect_pair")
@@ -156,16 +154,6 @@ def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
     return pm.Deterministic("beta", pt.set_subtensor(free[place], shifted), dims="term")
 
 
-def free_turn(design: Design) -> NDArray[np.float64]:
-    """Give the matrix (p, p) that takes the coefficients as sampled to `beta`."""
-    turn = np.eye(design.p)
-    if design.has_intercept:
-        place = design.terms.index(INTERCEPT)
-        turn[place] = -column_moments(design).x_mean
-        turn[place, place] = 1.0
-    return turn
-
-
 def _mixture(name: str, priors: tuple[Prior, ...], *, dims: str) -> "TensorVariable":
     """Make a vector whose elements may have priors of different families.
 
@@ -174,15 +162,13 @@ def _mixture(name: str, priors: tuple[Prior, ...], *, dims: str) -> "TensorVaria
     import pymc as pm
     import pytensor.tensor as pt
 
-    families = sorted({prior.family for prior in priors})
-    if len(families) == 1:
+    places = family_places(name, priors)
+    if len(places) == 1:
         return variable(name, priors, dims=dims)
-    parts, order = [], []
-    for family in families:
-        places = [k for k, prior in enumerate(priors) if prior.family == family]
-        own = tuple(priors[k] for k in places)
-        parts.append(variable(f"{name}{family}_", own, shape=len(places)))
-        order += places
+    parts = [
+        variable(part, tuple(priors[k] for k in at), shape=len(at)) for part, at in places.items()
+    ]
+    order = np.concatenate(list(places.values()))
     return pm.Deterministic(name, pt.concatenate(parts)[np.argsort(order)], dims=dims)
 
 
@@ -227,8 +213,9 @@ def observe(
         return
     own = pm.modelcontext(None)["sigma_e_by"] if rows.levels else sigma_e[None]
     sd = own[rows.stratum]
-    if priors.rho_e is not None:
-        mu, sd = _given_previous(design, rows, mu, sd, _autocorrelation(rows, priors.rho_e))
+    if priors.rho_e is not None:  # never of Student-t residuals
+        _observe_series(design, rows, mu, sd, _autocorrelation(rows, priors.rho_e))
+        return
     if priors.nu is None:
         pm.Normal("y", mu=mu, sigma=sd, observed=design.y, dims=dims)
         return
@@ -236,6 +223,36 @@ def observe(
     nu = pm.Truncated("nu", _dist(priors.nu), lower=LEAST_NU)
     scale = sd * (1.0 - 2.0 / nu) ** 0.5
     pm.StudentT("y", nu=nu, mu=mu, sigma=scale, observed=design.y, dims=dims)
+
+
+def _observe_series(
+    design: Design,
+    rows: ResidualRows,
+    mu: "TensorVariable",
+    sd: "TensorVariable",
+    rho: "TensorVariable",
+) -> None:
+    """Tie the model to the outcome, residuals AR(1).
+
+    The log-density of a row is given the row before in its group; replicates are whole series,
+    not steps from the outcomes observed.
+    """
+    import pymc as pm
+
+    def logp(
+        value: "TensorVariable", mu: "TensorVariable", sd: "TensorVariable", rho: "TensorVariable"
+    ) -> "TensorVariable":
+        mean, spread = _given_previous(rows, value, mu, sd, rho[0])  # PyMC gives it a dimension
+        return pm.logp(pm.Normal.dist(mu=mean, sigma=spread), value)
+
+    def random(
+        mu: FloatArray, sd: FloatArray, rho: FloatArray, *, rng: np.random.Generator, **_: Any
+    ) -> FloatArray:
+        noise = rng.standard_normal(rows.previous.size)
+        made: FloatArray = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
+        return made
+
+    pm.CustomDist("y", mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
 
 
 def _autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
@@ -250,8 +267,8 @@ def _autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
 
 
 def _given_previous(
-    design: Design,
     rows: ResidualRows,
+    y: "TensorVariable",
     mu: "TensorVariable",
     sd: "TensorVariable",
     rho: "TensorVariable",
@@ -266,10 +283,10 @@ def _given_previous(
     # A power for each different gap, not for each row: there are a few of them.
     gaps, which = np.unique(rows.gap[known], return_inverse=True)
     kept = pt.set_subtensor(
-        pt.zeros(design.n)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
+        pt.zeros(known.size)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
     )
     before = np.maximum(rows.previous, 0)
-    away = (design.y - mu) / sd
+    away = (y - mu) / sd
     return mu + sd * kept * away[before], sd * (1.0 - kept**2) ** 0.5
 
 

@@ -53,7 +53,8 @@ def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = Fa
     import pymc as pm
     import pytensor
 
-    sample = _sample_model if model.observed_RVs else _sample_density
+    # Only the marginal likelihood is not that of labelled rows.
+    sample = _sample_model if "y" in model.named_vars_to_dims else _sample_density
     try:
         # Numba's fast mathematics rounds as the compiler happens to inline, which differs between
         # what was just compiled and what is read back from the cache: other draws, same seed.

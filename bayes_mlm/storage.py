@@ -141,7 +141,10 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     }
     draws = fit.draws
     groups = {
-        "posterior": Group(in_arviz_order(draws.posterior), dict(draws.coords) | coords),
+        "posterior": Group(
+            in_arviz_order({**draws.posterior, **draws.free(design, fit.priors)}),
+            dict(draws.coords) | coords,
+        ),
         "sample_stats": Group(draws.sample_stats, draws.coords),
         "constant_data": Group(data, coords),
     }
@@ -335,14 +338,17 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
         notes=kept.notes,
         residual=_residual_from(kept.residual, constant),
     )
+    # The factories' own coordinates are there for PyMC, and follow from the rest.
+    reported = {k: v for k, v in posterior.variables.items() if not k.endswith("_")}
+    named = {dim for v in reported.values() for dim in v.dims} - {"chain", "draw"}
     return Fit(
         record=document.record,
         design=design,
         priors=document.priors,
         draws=Draws(
-            posterior=posterior.variables,
+            posterior=reported,
             sample_stats=groups["sample_stats"].variables,
-            coords={k: v for k, v in posterior.coords.items() if k not in ("chain", "draw")},
+            coords={k: v for k, v in posterior.coords.items() if k in named},
         ),
         engine=document.engine,
         why=document.why,
