@@ -81,6 +81,8 @@ def test_a_pattern_is_one_where_no_file_has_its_name(tmp_path):
     assert sorted(found("**/y*.csv")) == ["y1.csv", "y1.csv", "y2.csv", "y[1].csv"]
     with pytest.raises(DataError, match="no data file matches"):
         found("y[3].csv")
+    with pytest.raises(DataError, match=r"y\[1\]/z.csv does not exist; did you mean"):
+        found("y[1]/z.csv")
 
 
 def test_a_file_under_two_names_is_read_once_and_a_link_back_does_no_harm(tmp_path):

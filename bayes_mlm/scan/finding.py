@@ -77,13 +77,12 @@ def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
 
 def _matching(path: Path) -> Iterator[Path]:
     """Go through the files that match a pattern, and through the directories that do."""
-    base, parts = Path(path.anchor), path.relative_to(path.anchor).parts
-    literal = 0
+    base, pattern = Path(path.anchor), path.relative_to(path.anchor)
     # What is there under its literal name is no pattern.
-    while not is_pattern(parts[literal]) or (base / parts[literal]).exists():
-        base /= parts[literal]
-        literal += 1
-    pattern = Path(*parts[literal:])
+    while not is_pattern(pattern.parts[0]) or (base / pattern.parts[0]).exists():
+        base, pattern = base / pattern.parts[0], Path(*pattern.parts[1:])
+        if not pattern.parts:
+            require_file(path, str(path))
     seen: set[tuple[int, int]] = set()
     try:
         entries = sorted(base.glob(str(pattern)))

@@ -80,15 +80,8 @@ def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
     DataError
         If a row looks like the footer of a spreadsheet.
     """
-    first = next(iter(scan.kinds))
-    columns: dict[str, nw.Expr] = {}
-    for k, name in enumerate([*names, first]):
-        label = scan.col(name)
-        text = stripped(label)
-        there = ~(text.is_null() | text.is_in(MISSING_TEXTS))
-        columns[f"text{k}_"] = nw.when(there).then(text)
-        columns[f"label{k}_"] = nw.when(there).then(label)
-    texts = scan.frame.select(*([FILE] if scan.files else []), **columns)
+    columns = [*names, next(iter(scan.kinds))]
+    texts = _texts(scan, columns, [True] * len(columns))
     held = [nw.col(f"text{k}_") for k in range(len(names))]
     whole_rows = functools.reduce(operator.and_, (~text.is_null() for text in held))
     if scan.decimal is not None:
@@ -99,12 +92,21 @@ def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
     for k, text in enumerate(held):
         number = text if scan.decimal is None else nw.col(f"number{k}_")
         counts |= {f"{what}{k}": value for what, value in _counts(text, number).items()}
+        counts[f"spaced{k}"] = count(nw.col(f"spaced{k}_"))
     found = collect_row(replace(scan, frame=seen), counts)
     if found["footer"] and found["footer"] <= max(len(scan.files), 1):
         words = collect(scan, seen.filter(footer).select(word=nw.col(f"text{len(names)}_")))
         refuse_footer(words["word"][0], scan.source)
+    # To look for spaces costs as much as all else: no later pass does where there are none.
+    spaced = [scan.complete or found[f"spaced{k}"] > 0 for k in range(len(names))]
+    texts = _texts(scan, names, spaced)
+    if scan.decimal is not None:
+        texts = _with_numerals(replace(scan, frame=texts), len(names))
     numbers = "text" if scan.decimal is None else "number"
-    types = {f"column{k}_": _typed(k, found, nw.col(f"{numbers}{k}_")) for k in range(len(names))}
+    types = {
+        f"column{k}_": _typed(k, found, nw.col(f"{numbers}{k}_"), sure=not scan.complete)
+        for k in range(len(names))
+    }
     frame = texts.select(*([FILE] if scan.files else []), **types)
     settled = as_scan(nw.to_native(frame), source=scan.source, files=scan.files)
     aliases = dict(zip(names, types, strict=True))
@@ -116,6 +118,19 @@ def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
         aliases=aliases,
         prepare=settled.prepare,
     )
+
+
+def _texts(scan: Scan, names: Sequence[str], spaced: Sequence[bool]) -> Frame:
+    """Take of each column the labels, these without spaces around, and where the two differ."""
+    columns: dict[str, nw.Expr] = {}
+    for k, (name, trim) in enumerate(zip(names, spaced, strict=True)):
+        label = scan.col(name)
+        text = stripped(label) if trim else label
+        there = ~(text.is_null() | text.is_in(MISSING_TEXTS))
+        columns[f"text{k}_"] = nw.when(there).then(text)
+        columns[f"label{k}_"] = nw.when(there).then(label)
+        columns[f"spaced{k}_"] = label != text
+    return scan.frame.select(*([FILE] if scan.files else []), **columns)
 
 
 def _with_numerals(scan: Scan, many: int) -> Frame:
@@ -147,15 +162,15 @@ def _counts(text: nw.Expr, number: nw.Expr) -> dict[str, nw.Expr]:
     }
 
 
-def _typed(k: int, found: Mapping[str, float], number: nw.Expr) -> nw.Expr:
-    """Convert the column of a place to what the counts say it holds."""
+def _typed(k: int, found: Mapping[str, float], number: nw.Expr, *, sure: bool) -> nw.Expr:
+    """Convert the column of a place to what the counts say it holds; `sure` if in every row."""
     label, text = nw.col(f"label{k}_"), nw.col(f"text{k}_")
     there, whole = found[f"there{k}"], found[f"whole{k}"]
     if found[f"label{k}"] or (whole == there and found[f"huge{k}"]):
         return label
     if found[f"number{k}"] == there:
         pattern, dtype = (_WHOLE, nw.Int64) if whole == there > 0 else (NUMBER, nw.Float64)
-        return nw.when(number.str.contains(pattern)).then(number).cast(dtype)
+        return (number if sure else nw.when(number.str.contains(pattern)).then(number)).cast(dtype)
     if found[f"truth{k}"] == there:
         return nw.when(~text.is_null()).then(text.is_in(TRUE_TEXTS))
     return label
