@@ -495,7 +495,7 @@ def test_what_cannot_be_written_whole_is_not_there(tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(BayesMLMError, match="No space left"):
         save_sums(design, path)
     assert path.read_bytes() == before
