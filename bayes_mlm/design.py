@@ -5,7 +5,7 @@ what they disagree about is never the data. `bayes_mlm.kinds` lays it out for a 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -20,11 +20,16 @@ from bayes_mlm.data import (
     check_outcome,
     check_predictors,
     handle_missing,
+    levels_of,
+    notes_on_labels,
     require_columns,
     require_finite,
+    strip_labels,
 )
-from bayes_mlm.data.missing import is_missing, note_on_lost_groups
+from bayes_mlm.data.footers import check_footer
+from bayes_mlm.data.missing import count_labels, note_on_lost_groups
 from bayes_mlm.encoding import Encoding, encode, learn_encoding
+from bayes_mlm.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.errors import DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.residual import Residual, ResidualRows, as_residual, lay_out_residual
@@ -210,6 +215,7 @@ def build_design(
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
     residual: Residual | Mapping[str, Any] | None = None,
+    strip: bool = False,
 ) -> Design:
     """Evaluate a formula on a table, after checking that the two make an estimable model.
 
@@ -228,6 +234,8 @@ def build_design(
     residual : Residual or mapping, optional
         How residuals depart from independent normals of one sd: ``{"sigma": "sector"}``,
         ``{"ar": "age"}``, ``{"family": "student_t"}``; see `bayes_mlm.residual`.
+    strip : bool
+        Whether to take the spaces off the ends of labels, as of new data that the design replays.
 
     Returns
     -------
@@ -250,7 +258,7 @@ def build_design(
         raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
     if isinstance(group_level, str):
         group_level = (group_level,)
-    table = as_table(table)
+    table = strip_labels(as_table(table)) if strip else as_table(table)
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     if group is not None and parsed.group is not None and group != parsed.group:
         raise DesignError(
@@ -263,8 +271,11 @@ def build_design(
         dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level, *asked.columns])
     )
     require_columns(table, names)
+    if missing == "error":
+        check_footer(table)
     given, kept = table, handle_missing(table, names, missing=missing)
     table = kept.table
+    check_footer(table)
     require_finite(table, [name for name in names if name != group])
     notes = check_outcome(table, parsed.outcome.columns[0])
     labels: NDArray[Any] = np.zeros(1, dtype=np.int64)
@@ -275,11 +286,21 @@ def build_design(
         groups = check_group(table, group, predictors, effects=effects)
         labels, codes = groups.labels, groups.codes
         if kept.n_dropped:
-            named = given.columns[group][~is_missing(given.columns[group])]
-            notes = (*notes, *note_on_lost_groups(len(set(named.tolist())), labels.size, group))
+            before = count_labels(given.columns[group], as_numbers=labels.dtype != object)
+            notes = (*notes, *note_on_lost_groups(before, labels.size, group))
         check_group_level(table, group, group_level)
-    check_predictors(table, [name for name in parsed.predictor_columns if name != group])
-    encoding = learn_encoding(parsed, table, group=group)
+    measured = parsed.measured_columns
+    check_predictors(
+        table,
+        [name for name in parsed.predictor_columns if name != group or name in measured],
+        categories=set(parsed.predictor_columns) - set(measured),
+    )
+    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
+    notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
+    notes = (*notes, *label_notes(encoding.levels, group, labels))
+    strata, told = asked.sigma_column, (group, *(item.column for item in encoding.levels))
+    if strata is not None and strata not in told:
+        notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
     structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
     arrays = encode(encoding, table)
     design = Design(

@@ -30,7 +30,7 @@ from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reduced import reduce
 from bayes_mlm.residual import Residual, as_residual
 from bayes_mlm.residual.asked import PLAIN
-from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, load_record
+from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, is_formula, load_record
 from bayes_mlm.sufficient import Sufficient, from_design
 from bayes_mlm.sums_file import is_sums, model_of_sums
 from bayes_mlm.verdict import Finding, Verdict
@@ -50,6 +50,9 @@ def fit(
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
+    strip: bool = False,
+    decimal: Literal[".", ","] | None = None,
+    delimiter: str | None = None,
     draws: int | None = None,
     tune: int | None = None,
     chains: int | None = None,
@@ -79,6 +82,10 @@ def fit(
         With a formula: how residuals depart from independent normals of one sd, as in
         ``{"sigma": "sector"}``, ``{"ar": "age"}``, ``{"family": "student_t"}``
         (`bayes_mlm.residual`). NUTS draws such models.
+    decimal, delimiter : str, optional
+        How the text of the data is written: `bayes_mlm.read_table`.
+    strip : bool
+        Whether to take the spaces off the ends of labels (tabs, no-break and zero-width ones too).
     draws, tune, chains : int, optional
         Kept and discarded draws a chain, and chains; by default the record's, else 1000, 1000, 4.
     random_seed : int, optional
@@ -119,6 +126,9 @@ def fit(
         missing=missing,
         priors=priors,
         residual=residual,
+        strip=strip,
+        decimal=decimal,
+        delimiter=delimiter,
     )
     settings = make_settings(
         record,
@@ -261,6 +271,9 @@ def as_record(
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
+    strip: bool = False,
+    decimal: Literal[".", ","] | None = None,
+    delimiter: str | None = None,
 ) -> Record:
     """Make the record of a formula, or load one, with the user's priors over its own.
 
@@ -293,9 +306,10 @@ def as_record(
                 f"{model} holds sums, which are fitted without data; to add rows to them use "
                 "sum_more_rows and merge_sums (bayes-mlm sum)"
             )
-        data, (model, own) = model, model_of_sums(str(model))
+        data, (model, own, stripped) = model, model_of_sums(str(model))
+        strip = strip or stripped
         group = own if parse_formula(model).group is None else None
-    if isinstance(model, str) and "~" in model:
+    if isinstance(model, str) and is_formula(model):
         if data is None:
             raise DataError(
                 "a formula needs data: give a data frame, a file (--data my.csv) or an embedded "
@@ -313,6 +327,9 @@ def as_record(
             missing=missing,
             priors=given,
             residual=as_residual(residual),
+            strip=strip,
+            decimal=decimal,
+            delimiter=delimiter,
         )
         check_record(record)
         return record
@@ -321,10 +338,14 @@ def as_record(
             "a record gives its own kind, group, group_level and residual; change them there"
         )
     record = model if isinstance(model, Record) else load_record(model)
-    changes: dict[str, Any] = {"priors": record.priors | given}
+    changes: dict[str, Any] = {"priors": record.priors | given, "strip": record.strip or strip}
     if missing != "error":
         changes["missing"] = missing
-    return msgspec.structs.replace(record, **changes)
+    asked = {"decimal": decimal, "delimiter": delimiter}
+    changes |= {name: value for name, value in asked.items() if value is not None}
+    changed = msgspec.structs.replace(record, **changes)
+    check_record(changed)
+    return changed
 
 
 def _record_of(design: Design, kind: Kind | None, priors: Mapping[str, Any] | None) -> Record:
@@ -339,6 +360,7 @@ def _record_of(design: Design, kind: Kind | None, priors: Mapping[str, Any] | No
         group=None if bar is not None else design.group,
         priors={name: _plain(prior) for name, prior in (priors or {}).items()},
         residual=PLAIN if design.residual is None else design.residual.asked,
+        strip=design.encoding.strip,
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.arguments import expect, expect_text
-from bayes_mlm.data import Groups, Table, as_table, find_groups
+from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
@@ -134,6 +134,7 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
     """
     expect("replay", design, Design)
     table = as_table(table)
+    table = strip_labels(table) if design.encoding.strip else table
     arrays = encode(design.encoding, table, outcome=False)
     X, Z = arrays.X, arrays.Z
     codes = np.full(table.n, -1, dtype=np.int64)

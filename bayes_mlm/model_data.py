@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bayes_mlm.data import Table, as_table, read_table
-from bayes_mlm.data.reading import PARQUET, at_home
+from bayes_mlm.data import Table, as_table, read_table, strip_labels
+from bayes_mlm.data.reading import PARQUET, USUAL, Written
 from bayes_mlm.datasets import DATASETS, load_dataset
 from bayes_mlm.design import Design, build_design, check_estimable
 from bayes_mlm.errors import DataError
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.kinds import for_kind
+from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, why_not_file
 from bayes_mlm.scan import (
     Scan,
     as_scan,
@@ -23,7 +24,8 @@ from bayes_mlm.scan import (
     open_data,
     sum_rows,
 )
-from bayes_mlm.scan.finding import suffix_of
+from bayes_mlm.scan.finding import is_pattern, suffix_of
+from bayes_mlm.scan.texts import with_decimal
 from bayes_mlm.spec import IN_MEMORY, Record
 from bayes_mlm.sums_file import is_sums, load_sums
 
@@ -70,7 +72,7 @@ def design_of(
     source = record.data_source if data is None else data
     if is_sums(source):
         return for_kind(_saved(record, source), record.kind)
-    scan = _scan_of(source, rows)
+    scan = _scan_of(source, rows, record.written)
     if scan is not None:
         if not record.residual.is_plain:
             raise DataError(
@@ -83,15 +85,17 @@ def design_of(
             group=record.group_column,
             missing=record.missing,
             group_level=record.group_level,
+            strip=record.strip,
         )
         return for_kind(design, record.kind)
     design = build_design(
         record.formula,
-        _kept(source, _columns(record)),
+        _kept(source, record),
         group=record.group_column,
         missing=record.missing,
         group_level=record.group_level,
         residual=record.residual,
+        strip=record.strip,
     )
     return for_kind(design, record.kind)
 
@@ -109,6 +113,11 @@ def _saved(record: Record, source: str | Path) -> Design:
         raise DataError(
             f"residuals that are {record.residual} need the rows, and {source} holds sums of them"
         )
+    if record.strip and not design.encoding.strip:
+        raise DataError(
+            f"{source} holds sums by labels as they were written, spaces and all; sum the rows "
+            "anew with strip=True (--strip)"
+        )
     check_estimable(design)
     return design
 
@@ -119,7 +128,7 @@ def _columns(record: Record) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *group, *record.group_level, *record.residual.columns]))
 
 
-def _scan_of(source: Any, rows: Rows) -> Scan | None:
+def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:
     """Give what is to be summed where it lies; None if rows are to be kept."""
     if rows not in get_args(Rows.__value__):
         raise DataError(f"rows={rows!r} is not known; give auto, keep or sum")
@@ -131,18 +140,26 @@ def _scan_of(source: Any, rows: Rows) -> Scan | None:
             )
         return None
     if isinstance(source, Scan) or is_distributed(source):
-        return as_scan(source)
+        return _with_decimal(as_scan(source), written)
     if isinstance(source, (str, Path)):
         if str(source) in DATASETS or str(source) == IN_MEMORY:
-            return as_scan(read_data(source).columns_frame()) if rows == "sum" else None
-        return open_data(source) if rows == "sum" or _is_large(str(source)) else None
+            return as_scan(read_data(source)) if rows == "sum" else None
+        return _open(source, written) if rows == "sum" or _is_large(str(source)) else None
     if rows == "sum":
-        table = as_table(source) if isinstance(source, (Table, Mapping)) else None
-        return as_scan(source if table is None else table.columns_frame())
+        table = as_table(source) if isinstance(source, (Table, Mapping)) else source
+        return _with_decimal(as_scan(table), written)
     if not is_scannable(source):
         return None
     scan = as_scan(source)
-    return scan if count_rows(scan) > KEPT_ROWS else None
+    return _with_decimal(scan, written) if count_rows(scan) > KEPT_ROWS else None
+
+
+def _open(source: str | Path, written: Written) -> Scan:
+    return open_data(source, decimal=written.decimal, delimiter=written.delimiter)
+
+
+def _with_decimal(scan: Scan, written: Written) -> Scan:
+    return scan if written.decimal is None else with_decimal(scan, written.decimal)
 
 
 def _is_large(source: str) -> bool:
@@ -174,31 +191,49 @@ def _rows_in(files: Sequence[Path]) -> int:
     return total
 
 
-def _kept(source: Any, columns: Sequence[str]) -> Any:
+def _kept(source: Any, record: Record) -> Any:
     """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
+    written, columns = record.written, _columns(record)
     if isinstance(source, (str, Path)) and str(source) not in DATASETS:
-        if str(source) == IN_MEMORY or Path(source).is_file():
-            return read_data(source)
-        return collect_rows(open_data(source), columns)
+        if str(source) == IN_MEMORY or _is_one_file(source):
+            return read_data(source, written=written)
+        scan = replace(_open(source, written), complete=record.missing == "drop")
+        return collect_rows(scan, columns)
     if isinstance(source, (str, Path)):
-        return read_data(source)
-    return collect_rows(as_scan(source), columns) if is_scannable(source) else source
+        return read_data(source, written=written)
+    given = collect_rows(as_scan(source), columns) if is_scannable(source) else source
+    return given if written.decimal is None else as_table(given, decimal=written.decimal)
 
 
-def rows_or_source(source: Any) -> Any:
+def _is_one_file(source: str | Path) -> bool:
+    """Tell whether a source is one file, or is to be one; else it is a directory or a pattern."""
+    reason = why_not_file(at_home(source))
+    return reason != DIRECTORY and (reason != ABSENT or not is_pattern(str(source)))
+
+
+def rows_or_source(source: Any, written: Written = USUAL) -> Any:
     """Read data that fit in memory, so that several models share them; give others back."""
-    if is_sums(source) or _scan_of(source, "auto") is not None:
+    if is_sums(source) or _scan_of(source, "auto", written) is not None:
         return source
-    return read_data(source)
+    return read_data(source, written=written)
 
 
 def table_of(record: Record, data: Any = None) -> Table:
     """Give the table a record is fitted to: the one given, else the one it names."""
-    return read_data(record.data_source if data is None else data)
+    source = record.data_source if data is None else data
+    return read_data(source, strip=record.strip, written=record.written)
 
 
-def read_data(source: Any) -> Table:
+def read_data(source: Any, *, strip: bool = False, written: Written = USUAL) -> Table:
     """Read a data frame, files, or an embedded data set by name, rows and all.
+
+    Parameters
+    ----------
+    source : data frame, Scan, str or Path
+    strip : bool
+        Whether to take the spaces off the ends of labels.
+    written : Written
+        How text is written.
 
     Raises
     ------
@@ -210,6 +245,11 @@ def read_data(source: Any) -> Table:
     >>> read_data("sleepstudy").n
     180
     """
+    table = _read(source, written)
+    return strip_labels(table) if strip else table
+
+
+def _read(source: Any, written: Written) -> Table:
     if isinstance(source, str) and source in DATASETS:
         return load_dataset(source)
     if is_sums(source):
@@ -217,10 +257,10 @@ def read_data(source: Any) -> Table:
     if isinstance(source, (str, Path)):
         if str(source) == IN_MEMORY:
             raise DataError("this model was made with a data frame in memory; give the data again")
-        if at_home(source).is_dir() or any(mark in str(source) for mark in "*?["):
-            scan = open_data(source)
-            return collect_rows(scan, tuple(scan.kinds))
-        return read_table(source)
+        if _is_one_file(source):
+            return read_table(source, decimal=written.decimal, delimiter=written.delimiter)
+        scan = _open(source, written)
+        return collect_rows(scan, tuple(scan.kinds))
     if isinstance(source, Scan):
-        return collect_rows(source, tuple(source.kinds))
-    return as_table(source)
+        return collect_rows(_with_decimal(source, written), tuple(source.kinds))
+    return as_table(source, decimal=written.decimal)

@@ -13,6 +13,7 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.atomic import atomic_folder
 from bayes_mlm.estimates import to_csv
 from bayes_mlm.fitted import installed_versions
+from bayes_mlm.paths import at_home
 from bayes_mlm.published import PublishedRow
 from bayes_mlm.spec import Settings as RecordSettings
 from bayes_mlm.spec import dump_record
@@ -133,7 +134,7 @@ def _record_text(analysis: Analysis) -> str:
     lines += [f"# {package} {number}" for package, number in versions.items()]
     record = analysis.record
     source = record.data_source
-    changes = {"data": str(source if isinstance(source, str) else source.resolve())}
+    changes = {"data": str(source if isinstance(source, str) else at_home(source).resolve())}
     if analysis.fits:
         asked = analysis.fits[0].settings
         settings = RecordSettings(

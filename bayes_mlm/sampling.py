@@ -149,6 +149,7 @@ def sample_table(
     else:
         places = _named(design, groups)
     scan = open_data(data) if isinstance(data, (str, Path)) else as_scan(data)
+    scan = replace(scan, strip=design.encoding.strip, complete=design.n_dropped > 0)
     table = collect_rows(_only(scan, design, places), design.encoding.columns_with(design.group))
     found = find_groups(table, design.group)
     same = np.array_equal(found.labels, design.labels[places])

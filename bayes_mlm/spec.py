@@ -11,9 +11,11 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from bayes_mlm.arguments import expect_path, expect_text
+from bayes_mlm.data.reading import Written
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.errors import FormulaError, SpecError
 from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.paths import ABSENT, at_home, why_not_file
 from bayes_mlm.printed import Published, check_published_fields
 from bayes_mlm.residual.asked import PLAIN, Residual, check_residual
 from bayes_mlm.toml import convert, read_toml, suggest
@@ -30,6 +32,7 @@ __all__ = [
     "baseline",
     "check_record",
     "dump_record",
+    "is_formula",
     "load_record",
     "models_directory",
     "records",
@@ -82,6 +85,12 @@ class Record(
         Columns declared to be constant within groups; checked against the data.
     missing : {"error", "drop"}
         What to do with rows that miss a value.
+    strip : bool
+        Whether to take the spaces off the ends of labels.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers in text (see `bayes_mlm.read_table`).
+    delimiter : str, optional
+        What separates the columns of a text file, if not a comma (.tsv: a tab).
     equation : str, optional
         The model in mathematical notation, for people.
     null : str, optional
@@ -116,6 +125,9 @@ class Record(
     group: str | None = None
     group_level: tuple[str, ...] = ()
     missing: Literal["error", "drop"] = "error"
+    strip: bool = False
+    decimal: Literal[".", ","] | None = None
+    delimiter: str | None = None
     null: str | None = None
     study: str | None = None
     order: int = 1000
@@ -139,9 +151,27 @@ class Record(
         return (Path(self.source).parent if self.source else Path()) / self.data
 
     @property
+    def written(self) -> Written:
+        """How the text of the data is written."""
+        return Written(decimal=self.decimal, delimiter=self.delimiter)
+
+    @property
     def group_column(self) -> str | None:
         """The grouping column, from the formula's bar or from `group`."""
         return parse_formula(self.formula).group or self.group
+
+
+def is_formula(model: str) -> bool:
+    """Tell whether the name of a model is a formula, and not a record whose own name holds ~.
+
+    Examples
+    --------
+    >>> is_formula("y ~ x + (1 | g)"), is_formula("hsb_ses")
+    (True, False)
+    """
+    return "~" in model and (
+        not model.lower().endswith(".toml") or why_not_file(at_home(model)) == ABSENT
+    )
 
 
 _NOT_KEYS = frozenset({"name", "source"})
@@ -279,7 +309,7 @@ def check_record(record: Record) -> None:
         With the field, what was found, and what to write instead.
     """
     at = record.source or "record"
-    _check_data(record.data, at)
+    _check_data(record, at)
     try:
         formula = parse_formula(record.formula)
     except FormulaError as error:
@@ -296,7 +326,7 @@ def check_record(record: Record) -> None:
 
 
 def _locate(record: str | Path) -> Path:
-    if Path(record).is_file():
+    if not why_not_file(at_home(record)):
         from bayes_mlm.data.reading import DELIMITERS, PARQUET
 
         if str(record).lower().endswith((*DELIMITERS, *PARQUET)):
@@ -305,7 +335,8 @@ def _locate(record: str | Path) -> Path:
                 f"and the file as the data (bayes-mlm fit FORMULA --data {record})"
             )
     if isinstance(record, Path) or record.endswith(".toml") or "/" in record or "\\" in record:
-        return Path(record).resolve()
+        path = at_home(record)
+        return path if why_not_file(path) else path.resolve()
     directory = models_directory()
     path = directory / f"{record}.toml"
     if path.is_file():
@@ -325,13 +356,15 @@ def _locate_related(record: Record | None, name: str) -> Path:
     return _locate(name)
 
 
-def _check_data(data: str, at: str) -> None:
+def _check_data(record: Record, at: str) -> None:
+    data = record.data
     if not data.strip():
         raise SpecError(f"{at}: data is empty; name an embedded data set or a file")
+    if data in (*DATASETS, IN_MEMORY) or why_not_file(at_home(record.data_source)) != ABSENT:
+        return
     if "://" in data or data.lower().startswith(("http:", "https:", "ftp:", "file:")):
         raise SpecError(f"{at}: data = {data!r} is an address; download the file and give its path")
-    named = data in (*DATASETS, IN_MEMORY) or Path(data).suffix or "/" in data
-    if not named and not Path(data).is_dir():
+    if not (Path(data).suffix or "/" in data):
         raise SpecError(
             f"{at}: data = {data!r} is no embedded data set{suggest(data, DATASETS)}; "
             "for a file of your own give its path, ending in .csv or .parquet"

@@ -26,6 +26,7 @@ from bayes_mlm.errors import StorageError
 from bayes_mlm.fitted import Fit, Settings
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.netcdf import Group, read_netcdf, write_netcdf
+from bayes_mlm.paths import ABSENT, at_home, explain_file, why_not_file
 from bayes_mlm.residual import Residual, ResidualRows
 from bayes_mlm.rows_away import rows_away
 from bayes_mlm.spec import Kind, Record
@@ -210,9 +211,12 @@ def load_fit(path: str | Path) -> Fit:
         If there is no such file, it is damaged, or it was not written by `save_fit`.
     """
     expect_path("load_fit", path, StorageError)
-    path = Path(path)
-    if not path.is_file():
+    path = at_home(path)
+    reason = why_not_file(path)
+    if reason == ABSENT:
         raise StorageError(f"there is no file {str(path)!r}; give the path of a saved fit")
+    if reason:
+        raise StorageError(f"{str(path)!r} {explain_file(path)}")
     with naming(path, "a saved fit", "copy it again, or fit the model anew"):
         text, groups = read_netcdf(path)
         document = json.loads(text)

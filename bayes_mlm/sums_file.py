@@ -24,6 +24,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import StorageError
 from bayes_mlm.formula import parse_formula
+from bayes_mlm.paths import ABSENT, at_home, explain_file, why_not_file
 from bayes_mlm.rows_away import rows_away
 from bayes_mlm.scan.designs import group_means
 from bayes_mlm.seal import BLANK, check_seal, sealed
@@ -142,7 +143,7 @@ def load_sums(path: str | Path) -> Design:
     import pyarrow.parquet as pq
     from pyarrow import BufferReader
 
-    path = Path(path)
+    path = at_home(path).absolute()
     content = _content(path)
     with naming(path, _WHAT, _REMEDY):
         document = _read_document(content)
@@ -165,28 +166,31 @@ def is_sums(source: object) -> bool:
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
 
 
-def model_of_sums(path: str | Path) -> tuple[str, str | None]:
-    """Read which formula, and which group beside it, a file of saved sums is of.
+def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
+    """Read of saved sums the formula, the group, and whether spaces were taken off the labels.
 
     Raises
     ------
     StorageError
         As `load_sums`.
     """
-    path = Path(path)
+    path = at_home(path).absolute()
     content = _content(path)
     with naming(path, _WHAT, _REMEDY):
         document = _read_document(content)
-    return document.formula, document.group
+    return document.formula, document.group, bool(document.encoding.get("strip"))
 
 
 def _content(path: Path) -> bytes:
     """Read the bytes of a file that may hold sums."""
-    if not path.is_file():
+    reason = why_not_file(path)
+    if reason == ABSENT:
         raise StorageError(
             f"there is no file {str(path)!r}; give the path of saved sums (bayes-mlm sum makes "
             "them)"
         )
+    if reason:
+        raise StorageError(f"{str(path)!r} {explain_file(path)}")
     try:
         content = path.read_bytes()
     except OSError as error:

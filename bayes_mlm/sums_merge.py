@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.arguments import expect
+from bayes_mlm.data.labels import ALIKE
 from bayes_mlm.design import Design
+from bayes_mlm.encoding.levels import label_notes
 from bayes_mlm.errors import DesignError
 from bayes_mlm.scan.designs import SUMMED_NOTE, group_means
 from bayes_mlm.sufficient import merge
@@ -82,14 +84,17 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
         summed=summed,
         base=base,
         n_dropped=one.n_dropped + other.n_dropped,
-        notes=_join(one.notes, other.notes),
+        notes=_join(
+            one.notes, other.notes, label_notes(one.encoding.levels, one.group, summed.labels)
+        ),
         batches=(*batches[0], *batches[1]),
     )
 
 
-def _join(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-    """Join notes; those that differ only in what was summed become one."""
-    notes = list(dict.fromkeys((*one, *other)))
+def _join(one: Sequence[str], other: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    """Join notes; those that differ only in what was summed become one, those on labels are new."""
+    kept = [note for note in (*one, *other) if ALIKE not in note]
+    notes = list(dict.fromkeys((*labels, *kept)))
     summed = [note for note in notes if note.endswith(SUMMED_NOTE)]
     if len(summed) < 2:
         return tuple(notes)
@@ -148,6 +153,11 @@ def _check_alike(one: Design, other: Design) -> None:
             f"{other.group!r} [{other.kind}]"
         )
     a, b = one.encoding, other.encoding
+    if a.strip != b.strip:
+        raise DesignError(
+            "cannot merge sums of which only one had the spaces taken off its labels; sum the rows "
+            "of both with strip=True (--strip), or neither"
+        )
     if [item.factor for item in a.levels] != [item.factor for item in b.levels]:
         odd = {item.column for item in a.levels} ^ {item.column for item in b.levels}
         raise DesignError(

@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAliasType, get_args, get_origin
 import msgspec
 
 from bayes_mlm.errors import SpecError
+from bayes_mlm.paths import explain_file
+from bayes_mlm.visible import visible
 
 # The longest record of ours has 20,000.
 _MOST_BYTES = 1_000_000
@@ -35,6 +37,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     SpecError
         If the file is missing, unreadable or not TOML; the message gives the line.
     """
+    reason = explain_file(path)
+    if reason:
+        raise SpecError(f"{visible(path)} {reason}")
     try:
         size = path.stat().st_size
         if size > _MOST_BYTES:

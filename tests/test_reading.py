@@ -26,7 +26,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
         ("t.CSV", "a,b\r\n1,x\r\n2,y\r\n"),
         ("t.csv", "\ufeffa,b\n1,x\n2,y"),
         ("t.csv", "\n\na,b\n\n1,x\n\n2,y\n\n"),
-        ("t.csv", ' a , "b"\n 1, x\n2 ,y\n'.replace(' "b"', "b")),
+        ("t.csv", " a , b\n 1,x\n2 ,y\n"),
         ("t.tsv", "a\tb\n1\tx\n2\ty\n"),
         ("t.csv.gz", "a,b\n1,x\n2,y\n"),
         ("t.tsv.gz", "\ufeffa\tb\n1\tx\n2\ty\n"),

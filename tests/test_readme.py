@@ -2,11 +2,13 @@
 
 import re
 import runpy
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from bayes_mlm import fitting
+from bayes_mlm import cli, fitting
 from bayes_mlm.published import tally
 from bayes_mlm.spec import WORKED_STUDY, load_record, records
 from bayes_mlm.study import check_study
@@ -82,3 +84,53 @@ def test_the_benchmarks_shown_are_those_that_were_run(mark, file):
 def test_links_lead_somewhere(name):
     assert name in README.read_text("utf-8")
     assert (README.parent / name).is_file()
+
+
+def _commands() -> list[str]:
+    """List the lines of the shell blocks, in order, but for those that set up or redo it all."""
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    lines = [line.partition("    #")[0].strip() for one in blocks for line in one.splitlines()]
+    lines = [part.strip() for line in lines for part in line.split("&&")]
+    # `reproduce` is held by test_study, and what is drawn by NUTS takes a minute.
+    return [
+        line
+        for line in lines
+        if line.startswith(("bayes-mlm ", "python -c", "mkdir"))
+        and "reproduce" not in line
+        and "--ar" not in line
+    ]
+
+
+def test_what_its_commands_read_is_written_before(monkeypatch, tmp_path, capsys):
+    """A newcomer types them from the top: each finds what an earlier one wrote."""
+    files = ("my_model", "years", ".sums")
+    _run_in_order(
+        [c for c in _commands() if any(f in c for f in files)], monkeypatch, tmp_path, capsys
+    )
+
+
+@pytest.mark.slow
+def test_all_its_commands_run_in_order(monkeypatch, tmp_path, capsys):
+    commands = _commands()
+    assert len(commands) >= 20
+    _run_in_order(commands, monkeypatch, tmp_path, capsys)
+    assert (tmp_path / "results" / "report.html").is_file()
+
+
+def _run_in_order(commands, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    for line in commands:
+        command, _, target = line.partition(" > ")
+        program, *arguments = shlex.split(command.partition(" #")[0])
+        if program == "mkdir":
+            (tmp_path / arguments[0]).mkdir()
+        elif program == "python":
+            exec(arguments[1], {})  # noqa: S102  (a line of ours)
+        else:
+            monkeypatch.setattr(sys, "argv", [program, *arguments])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+            shown = capsys.readouterr()
+            assert ended.value.code in (0, None), (line, shown.err)
+            if target:
+                (tmp_path / target).write_text(shown.out)

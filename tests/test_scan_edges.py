@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bayes_mlm import (
@@ -95,10 +96,22 @@ def test_files_may_have_columns_that_duckdb_would_add(kind, tmp_path):
     same(build_design(formula, table), sum_rows(formula, open_data(tmp_path)))
 
 
-def test_names_that_differ_in_case_alone_are_refused_of_a_csv_file(tmp_path):
-    (tmp_path / "a.csv").write_text("g,x,X,y\n1,2,3,4\n")
-    with pytest.raises(DataError, match="'x' and 'X'"):
-        open_data(tmp_path / "a.csv")
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_names_that_differ_in_case_alone_are_told_apart(ending, tmp_path):
+    table = pd.DataFrame({"": 1, "g": [1, 1, 2, 2] * 3, "x": range(12), "X": [1.5, 0, 3] * 4})
+    table["y"] = np.sin(table.x)
+    path = tmp_path / f"a.{ending}"
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    for formula in ("y ~ x + X + (1 | g)", "y ~ X + (1 | g)"):
+        same(build_design(formula, table), sum_rows(formula, open_data(path)))
+    if ending == "parquet":
+        pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "twice.parquet")
+        with pytest.raises(DataError, match="twice.parquet has duplicate column names: 'a'"):
+            open_data(tmp_path / "twice.parquet")
+        (tmp_path / "twice.parquet").unlink()
+        table.to_parquet(tmp_path / "b.parquet")
+        with pytest.raises(DataError, match="a.parquet has columns whose names differ in case"):
+            open_data(tmp_path)
 
 
 # --- types ------------------------------------------------------------------------------------
@@ -111,8 +124,8 @@ TYPES = {
     "truth values": lambda k: pd.Series(k > 1),
     "categories": lambda k: pd.Series(k).astype(str).astype("category"),
     "small": lambda k: pd.Series(k).astype("int8"),
-    "dates": lambda k: pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(k, unit="D")),
 }
+DATES = pd.Timestamp("2020-01-01") + pd.to_timedelta(range(4), unit="D")
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -122,6 +135,12 @@ def test_types_of_a_frame_are_what_they_are_to_rows(kind):
     same(build_design(formula, table), sum_rows(formula, table))
     grouped = "y ~ x + (1 | k)"
     same(build_design(grouped, table), sum_rows(grouped, table))
+
+
+def test_dates_may_group_and_be_categories_if_asked_for():
+    table = small().assign(k=DATES[np.random.default_rng(2).integers(0, 4, 240)])
+    for formula in ("y ~ C(k) + x + (1 | g)", "y ~ x + (1 | k)"):
+        same(build_design(formula, table), sum_rows(formula, table))
 
 
 @every_engine

@@ -189,3 +189,27 @@ def test_rows_of_a_cluster_are_not_fetched_whole(spark):
     assert some.design.J == 10
     wanted = HSB[HSB.schoolid.isin(some.design.labels.tolist())]
     assert sorted(some.design.y) == pytest.approx(sorted(wanted.mathach))
+
+
+def test_text_files_are_read_as_by_the_other_engines_and_names_are_no_patterns(spark, tmp_path):
+    rows = [f'{k},"s,{k % 3}"," 0{k % 2}",{k % 7} ,{(k * k) % 11}' for k in range(40)]
+    rows += ['40,"s,1","01",NA,3', "Source: census,,,,"]
+    text = "\n".join([",g,f,x,y", *rows]) + "\n"
+    (tmp_path / "br[1].csv").write_text(text)
+    (tmp_path / "br1.csv").write_text(text.replace("s,0", "zz"))
+    formula, path = "y ~ x + f + (1 | g)", tmp_path / "br[1].csv"
+    wanted = sum_rows(formula, open_data(path), missing="drop")
+    found = sum_rows(formula, open_data(path, engine="spark"), missing="drop")
+    same(wanted, found)
+    assert found.labels.tolist() == ["s,0", "s,1", "s,2"]
+    assert found.terms == wanted.terms == ("Intercept", "x", "f[ 01]")
+    assert found.n_dropped == wanted.n_dropped == 2
+    (tmp_path / "br[1].csv").write_text(text + "1,2\n")
+    with pytest.raises(
+        DataError, match=r"a row of br\[1\].csv has another number of values .*'1,2'"
+    ):
+        sum_rows(formula, open_data(path, engine="spark"), missing="drop")
+    for name in ("s3:x.csv", "_x.csv"):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(DataError, match="rename the file"):
+            open_data(tmp_path / name, engine="spark")

@@ -208,10 +208,17 @@ def test_an_unknown_name_offers_the_nearest():
         load_record("hsb_sector_se")
 
 
-@pytest.mark.parametrize("name", ["missing.toml", "folder.toml"])
-def test_a_path_that_cannot_be_read_says_so(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing.toml", "does not exist; check the name"),
+        ("folder.toml", "is a directory; give the path of one file"),
+        ("null\0.toml", "has a null character in its name"),
+    ],
+)
+def test_a_path_that_cannot_be_read_says_so(name, reason, tmp_path):
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(SpecError, match="cannot be read"):
+    with pytest.raises(SpecError, match=reason):
         load_record(tmp_path / name)
 
 

@@ -20,6 +20,8 @@ from bayes_mlm.cli.options import (
     Chains,
     Data,
     DataEngine,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Memory,
@@ -27,6 +29,7 @@ from bayes_mlm.cli.options import (
     Quiet,
     RowsOption,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     design_for,
@@ -97,6 +100,9 @@ def fit(
         list[str] | None, typer.Option(help="A column that must be constant within groups.")
     ] = None,
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     prior: Annotated[
         list[str] | None, typer.Option(help='For example "sigma_u=HalfNormal(5)"; repeatable.')
     ] = None,
@@ -153,6 +159,9 @@ def fit(
         group=group,
         group_level=group_level or (),
         missing=missing,
+        strip=strip,
+        decimal=decimal,
+        delimiter=delimiter,
         priors=_read_priors(prior or []),
         residual=_read_residual(sigma, ar, family),
     )
@@ -222,9 +231,12 @@ def describe(
     cross: Annotated[
         str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
     ] = None,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
 ) -> None:
     """Describe a table: counts, means, sds, quartiles, group sizes, a crosstab."""
     from bayes_mlm import console as show
+    from bayes_mlm.data.reading import Written
     from bayes_mlm.description import crosstab, group_sizes
     from bayes_mlm.description import describe as describe_columns
     from bayes_mlm.model_data import read_data
@@ -233,7 +245,7 @@ def describe(
         column = column or ["mathach", "ses"]
         group = group or "schoolid"
         cross = cross or "sector,female,minority"
-    table = read_data(data)
+    table = read_data(data, written=Written(decimal=decimal, delimiter=delimiter))
     console = show.make_console()
     console.print(str(describe_columns(table, column)), soft_wrap=True)
     if group is not None:

@@ -10,10 +10,13 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     say_sample,
@@ -30,6 +33,9 @@ def check(
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -52,7 +58,9 @@ def check(
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
-    record = as_record(model, data, missing=missing)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     design = design_of(record, data)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:

@@ -10,10 +10,13 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -34,6 +37,9 @@ def compare(
         typer.Option(help="auto: direct where it can; it alone gives the marginal likelihood."),
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -62,7 +68,10 @@ def compare(
     twice = next((one for k, one in enumerate(model) if one in model[:k]), None)
     if twice is not None:
         raise EngineError(f"{twice!r} is given twice; leave one out")
-    records = [as_record(one, data, missing=missing) for one in model]
+    records = [
+        as_record(one, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter)
+        for one in model
+    ]
     settings = [
         settings_for(record, draws, tune, chains, random_seed, target_accept) for record in records
     ]

@@ -10,11 +10,14 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -45,6 +48,9 @@ def contextual(
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -76,7 +82,9 @@ def contextual(
         check_folder(out, ["contextual.csv"], inputs=(model, data))
     check_prob(mass)
     means = _read_means(mean or [])
-    record = as_record(model, data, group=group, missing=missing)
+    record = as_record(
+        model, data, group=group, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     record, design, laid_out = _two_levels(record, data, means)
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     tables = []

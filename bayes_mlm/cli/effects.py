@@ -11,11 +11,14 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     read_at,
@@ -75,6 +78,9 @@ def effects(
         Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -103,7 +109,9 @@ def effects(
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
-    record = as_record(model, data, missing=missing)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     design = design_of(record, data)
     if not asked.questions:
         named = ", ".join(

@@ -42,15 +42,16 @@ def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:
 
 def _is_read(out: Path, given: str | Path) -> bool:
     """Tell whether a file is, or would be, among those that a source of data stands for."""
-    from bayes_mlm.data.reading import at_home
+    from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, why_not_file
     from bayes_mlm.scan.finding import suffix_of
 
-    if "~" in str(given).removeprefix("~"):  # a formula
-        return False
     target, source = out.resolve(), at_home(given)
-    if source.is_dir():
+    reason = why_not_file(source)
+    if reason == ABSENT:  # a formula, a name, or a pattern
+        return "~" not in str(given) and fnmatch(str(target), str(source.absolute()))
+    if reason == DIRECTORY:
         return target.is_relative_to(source.resolve()) and suffix_of(target) != ""
-    return target == source.resolve() or fnmatch(str(target), str(source.absolute()))
+    return target == source.resolve()
 
 
 def write_file(out: Path, write: Callable[[Path], object]) -> None:

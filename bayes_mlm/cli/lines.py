@@ -10,11 +10,14 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     read_at,
@@ -55,6 +58,9 @@ def lines(
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -84,7 +90,9 @@ def lines(
         raise EngineError("--at is of the line of the population; give --population too")
     if population and group is not None:
         raise EngineError("--group and --population ask for different lines; give one of them")
-    record = as_record(model, data, missing=missing)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     design = design_of(record, data)
     own_weights(design)  # a model without such effects is told before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]

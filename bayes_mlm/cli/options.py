@@ -1,7 +1,6 @@
 """Name what the commands of the command line share: exit codes, options, seed, progress."""
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -25,6 +24,15 @@ Data = Annotated[
     typer.Option(help="CSV or Parquet: file, folder or glob; or an embedded set (hsb)."),
 ]
 Missing = Annotated[Literal["error", "drop"], typer.Option(help="What to do with missing values.")]
+Decimal = Annotated[
+    Literal[".", ","] | None,
+    typer.Option(help="Decimal mark of numbers in text: , reads 3,14 and 1.234,50 €; . 1,234.50."),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(help="What separates the columns of a text file: ; or | or tab (default: ,)."),
+]
+Strip = Annotated[bool, typer.Option("--strip", help="Take spaces off the ends of labels.")]
 Seed = Annotated[
     int | None,
     typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
@@ -68,6 +76,8 @@ def design_for(
     **asked
         For `as_record`.
     """
+    from bayes_mlm import console as show
+    from bayes_mlm.encoding.levels import notes_on_levels
     from bayes_mlm.errors import DataError
     from bayes_mlm.fitting import as_record
     from bayes_mlm.model_data import design_of
@@ -84,13 +94,24 @@ def design_for(
                 "leave them away"
             )
         place = record.data_source if data is None else data
-        source = open_data(place, engine=engine_data, memory=memory)
+        source = open_data(
+            place,
+            engine=engine_data,
+            memory=memory,
+            decimal=record.decimal,
+            delimiter=record.delimiter,
+        )
     with steps(f"reading {data or record.data}", quiet=quiet) as shown:
         tell = shown.telling("summing")
-        return record, design_of(record, source, rows=rows, tell=tell)
+        design = design_of(record, source, rows=rows, tell=tell)
+    if not quiet:
+        console = show.make_console(stderr=True)
+        for note in notes_on_levels(design.encoding.levels, design.n, {}):
+            console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    return record, design
 
 
-def source_of_rows(record: "Record", data: str | None) -> str | Path:
+def source_of_rows(record: "Record", data: str | None) -> Any:
     """Say where the rows of summed data are, for a question that needs some of them.
 
     Raises
@@ -99,6 +120,7 @@ def source_of_rows(record: "Record", data: str | None) -> str | Path:
         If only their sums are there.
     """
     from bayes_mlm.errors import DataError
+    from bayes_mlm.scan import open_data
     from bayes_mlm.sums_file import is_sums
 
     source = record.data_source if data is None else data
@@ -106,7 +128,9 @@ def source_of_rows(record: "Record", data: str | None) -> str | Path:
         raise DataError(
             f"{source} holds sums, and this needs rows; give the formula and the data instead"
         )
-    return source
+    if record.decimal is None and record.delimiter is None:
+        return source
+    return open_data(source, decimal=record.decimal, delimiter=record.delimiter)
 
 
 def say_sample(what: str) -> None:

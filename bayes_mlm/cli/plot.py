@@ -12,11 +12,14 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     say_sample,
@@ -60,6 +63,9 @@ def plot(
         Engine, typer.Option(help="auto: direct where it can; some figures are of nuts only.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -86,7 +92,9 @@ def plot(
     entry = _find(name, CATALOGUE)
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
-    ladder = _records(entry, model or [], data, missing)
+    ladder = _records(
+        entry, model or [], data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, draws, tune, chains, random_seed, target_accept)
@@ -143,13 +151,16 @@ def _check(out: Path, inputs: Inputs) -> None:
 
 
 def _records(
-    entry: "Entry", asked: list[str], data: str | None, missing: Literal["error", "drop"]
+    entry: "Entry",
+    asked: list[str],
+    data: str | None,
+    **options: Any,
 ) -> "list[Record]":
-    """Load the models asked for; for a figure of a ladder their null models too."""
+    """Load the models asked for (`as_record`); for a figure of a ladder their null models too."""
     import msgspec
 
     from bayes_mlm.fitting import as_record
-    from bayes_mlm.spec import WORKED_STUDY, baseline, records
+    from bayes_mlm.spec import WORKED_STUDY, baseline, is_formula, records
 
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
@@ -157,10 +168,10 @@ def _records(
     if entry.of == "ladder":
         if not asked and data is not None:
             raise SpecError(f"--data needs models too: bayes-mlm plot {entry.name} MODEL --data …")
-        ladder = [as_record(one, data, missing=missing) for one in asked]
+        ladder = [as_record(one, data, **options) for one in asked]
         if len(ladder) > 1:  # formulas are named after themselves, to tell them apart
             ladder = [
-                msgspec.structs.replace(record, name=record.formula) if "~" in one else record
+                msgspec.structs.replace(record, name=record.formula) if is_formula(one) else record
                 for one, record in zip(asked, ladder, strict=True)
             ]
         ladder = ladder or list(records(WORKED_STUDY))
@@ -172,7 +183,7 @@ def _records(
             f"the figure {entry.name!r} is of one model, found {len(asked)}: "
             f"bayes-mlm plot {entry.name} MODEL, such as hsb_sector_ses"
         )
-    return [as_record(asked[0], data, missing=missing)]
+    return [as_record(asked[0], data, **options)]
 
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":

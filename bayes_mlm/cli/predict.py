@@ -9,9 +9,12 @@ from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
+    Decimal,
+    Delimiter,
     Draws,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -51,6 +54,9 @@ def predict(
         Literal["error", "drop"],
         typer.Option(help="What to do with missing values of the rows that are fitted."),
     ] = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -73,8 +79,10 @@ def predict(
 
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
-    rows = read_data(new)
-    record = as_record(model, data, missing=missing)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
+    rows = read_data(new, written=record.written)
     design = design_of(record, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:

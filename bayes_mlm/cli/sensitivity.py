@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from bayes_mlm.cli.files import check_folder
-from bayes_mlm.cli.options import EXIT_VERDICT, Data, Mass, Missing, Quiet, Seed, seed_of
+from bayes_mlm.cli.options import (
+    EXIT_VERDICT,
+    Data,
+    Decimal,
+    Delimiter,
+    Mass,
+    Missing,
+    Quiet,
+    Seed,
+    Strip,
+    seed_of,
+)
 from bayes_mlm.probability import DEFAULT_PROB
 
 
@@ -28,6 +39,9 @@ def sensitivity(
         typer.Option(help="A coefficient to look at; repeatable (default: those of groups)."),
     ] = None,
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     mass: Mass = DEFAULT_PROB,
     draws: Annotated[
         int | None, typer.Option(help="Draws of each posterior (default: the record's).")
@@ -48,7 +62,9 @@ def sensitivity(
     if out is not None:
         check_folder(out, SENSITIVITY_FILES, inputs=(data, *(model or [])))
     records = []
-    for record in choose_records(model or None, data, missing):
+    for record in choose_records(
+        model or None, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    ):
         settings = msgspec.structs.replace(
             record.settings, random_seed=seed_of(record, random_seed)
         )

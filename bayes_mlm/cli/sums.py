@@ -10,6 +10,8 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     DataEngine,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Memory,
@@ -17,6 +19,7 @@ from bayes_mlm.cli.options import (
     Quiet,
     RowsOption,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     design_for,
@@ -53,6 +56,9 @@ def sum_data(
     ] = False,
     allow_repeats: AllowRepeats = False,
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
     least_rows: Annotated[
@@ -77,12 +83,17 @@ def sum_data(
     before = load_sums(formula) if is_sums(formula) else None
     if alone and before is None:
         raise DataError("--alone is for rows laid out as saved sums are; give their file first")
-    scan = open_data(data, engine=engine_data, memory=memory)
+    if strip and before is not None and not before.encoding.strip:
+        raise DataError(
+            f"{formula} holds sums by labels as they were written, spaces and all; leave --strip "
+            "away, or sum the old rows anew with it"
+        )
+    scan = open_data(data, engine=engine_data, memory=memory, decimal=decimal, delimiter=delimiter)
     with steps(f"summing {scan.source}", quiet=quiet) as shown:
         scan = shown.watching(scan)
         try:
             if before is None:
-                found = sum_rows(formula, scan, group=group, missing=missing)
+                found = sum_rows(formula, scan, group=group, missing=missing, strip=strip)
             else:
                 found = sum_more_rows(before, scan, missing=missing)
         except OneValueError as error:
@@ -147,6 +158,9 @@ def groups(
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -165,7 +179,16 @@ def groups(
     if out.suffix.lower() not in PARQUET:
         raise StorageError(f"--out {str(out)!r} is written as Parquet; end it in {PARQUET[0]}")
     record, design = design_for(
-        model, data, missing=missing, rows=rows, memory=memory, engine_data=engine_data, quiet=quiet
+        model,
+        data,
+        missing=missing,
+        strip=strip,
+        decimal=decimal,
+        delimiter=delimiter,
+        rows=rows,
+        memory=memory,
+        engine_data=engine_data,
+        quiet=quiet,
     )
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
         settings = settings_for(record, draws, tune, chains, random_seed, target_accept)

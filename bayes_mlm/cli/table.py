@@ -10,11 +10,14 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -60,6 +63,9 @@ def table(
         bool, typer.Option("--interval", help="Intervals below the estimates, not sds or errors.")
     ] = False,
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -87,7 +93,10 @@ def table(
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
         raise EngineError(f"{twice!r} is given twice; leave one out")
-    ladder = [as_record(one, data, missing=missing) for one in asked]
+    ladder = [
+        as_record(one, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter)
+        for one in asked
+    ]
     ladder = ladder or list(records(WORKED_STUDY))
 
     def settings_of(record: "Record") -> "Settings":

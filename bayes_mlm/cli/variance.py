@@ -10,11 +10,14 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Data,
+    Decimal,
+    Delimiter,
     Draws,
     Mass,
     Missing,
     Quiet,
     Seed,
+    Strip,
     TargetAccept,
     Tune,
     settings_for,
@@ -53,6 +56,9 @@ def variance(
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
     ] = "auto",
     missing: Missing = "error",
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -82,7 +88,9 @@ def variance(
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(mass)
-    record = as_record(model, data, missing=missing)
+    record = as_record(
+        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+    )
     points = _read_points(at or [])
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     design = design_of(record, data)
@@ -128,12 +136,20 @@ def _null_of(
 
     from bayes_mlm.fitting import as_record
     from bayes_mlm.model_data import design_of
+    from bayes_mlm.spec import is_formula
     from bayes_mlm.variance.parameters import is_null, null_design
 
     if asked is not None:
         given = None if asked.endswith(".toml") else data
-        source = str(record.data_source) if given is None and "~" in asked else given
-        other = as_record(asked, source, missing=record.missing)
+        source = str(record.data_source) if given is None and is_formula(asked) else given
+        other = as_record(
+            asked,
+            source,
+            missing=record.missing,
+            strip=record.strip,
+            decimal=record.decimal,
+            delimiter=record.delimiter,
+        )
         return other, design_of(other, given)
     if is_null(design) or design.group is None or design.kind == "between":
         return None

@@ -7,9 +7,11 @@ A table comes from a file (`read_table`), a data frame (`as_table`) or the embed
 from bayes_mlm.data.columns import Column
 from bayes_mlm.data.group_checks import check_group, check_group_level
 from bayes_mlm.data.groups import Groups, find_groups, label_text, levels_of, varies_within
+from bayes_mlm.data.labels import notes_on_labels, strip_labels
 from bayes_mlm.data.missing import Complete, handle_missing
-from bayes_mlm.data.reading import MISSING_TEXTS, read_table
+from bayes_mlm.data.reading import read_table
 from bayes_mlm.data.table import Table, as_table, explain_absent, take
+from bayes_mlm.data.texts import MISSING_TEXTS
 from bayes_mlm.data.validation import (
     check_outcome,
     check_predictors,
@@ -34,10 +36,12 @@ __all__ = [
     "handle_missing",
     "label_text",
     "levels_of",
+    "notes_on_labels",
     "read_table",
     "require_columns",
     "require_finite",
     "require_numeric",
+    "strip_labels",
     "take",
     "varies_within",
 ]

@@ -1,7 +1,8 @@
 """Convert one column, in whatever form it was given, to the arrays a `Table` holds."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
@@ -12,6 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bayes_mlm.data.numerals import Decimal as DecimalMark
+from bayes_mlm.data.numerals import plain_numerals
+from bayes_mlm.data.texts import BLANKS
 from bayes_mlm.errors import DataError
 
 type Column = NDArray[Any]
@@ -24,9 +28,38 @@ _CAST_TO_TEXT = (
     *(pa.types.is_date, pa.types.is_time),
 )
 _NUMERIC = {"b": np.bool_, "i": np.int64, "f": np.float64}
+_TIMES = (
+    *(pa.types.is_date, pa.types.is_timestamp, pa.types.is_time, pa.types.is_duration),
+    pa.types.is_interval,
+)
+_PERIOD, _EXTENSION = "pandas.period", b"ARROW:extension:name"
+# Objects that are times, by name: importing pandas to compare costs seconds.
+_TIME_TYPES = frozenset(
+    {"date", "datetime", "time", "timedelta", "Timestamp", "Timedelta", "Period", "Date"}
+    | {"datetime64", "timedelta64"}
+)
 
 
-def from_any(name: str, values: Any) -> Column:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """One column as a `Table` holds it, with what its own type said of it.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        As `bayes_mlm.data.table.as_table` says.
+    categories : tuple of str or None
+        Categories in their declared order, also those without rows; None if none were declared.
+    is_time : bool
+        Whether it held dates, timestamps, times of day, periods or durations.
+    """
+
+    values: Column
+    categories: tuple[str, ...] | None = None
+    is_time: bool = False
+
+
+def from_any(name: str, values: Any) -> Given:
     """Convert one column given in any form: a list, an array, a series of any library.
 
     Parameters
@@ -38,8 +71,7 @@ def from_any(name: str, values: Any) -> Column:
 
     Returns
     -------
-    ndarray, shape (n,)
-        As `bayes_mlm.data.table.as_table` says.
+    Given
 
     Raises
     ------
@@ -48,33 +80,102 @@ def from_any(name: str, values: Any) -> Column:
 
     Examples
     --------
-    >>> from_any("y", [1, 2.5, None]).tolist()
+    >>> from_any("y", [1, 2.5, None]).values.tolist()
     [1.0, 2.5, nan]
     """
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        return from_arrow(values)
+        return given_by_arrow(values)
+    if type(values).__name__ == "Categorical" and (pandas := nw.dependencies.get_pandas()):
+        values = pandas.Series(values)
     values = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(values, nw.Series):
         try:
             arrow = values.to_arrow()
         except (pa.ArrowException, OverflowError):  # objects that Arrow has no one type for
-            return _from_objects(values.to_list())
-        # A type of the frame's own (a pandas Period): Arrow holds but its storage, a number.
-        own = isinstance(arrow.type, pa.BaseExtensionType)
-        return _from_objects(values.to_list()) if own else from_arrow(arrow)
+            return _given_by_objects(values.to_list())
+        return _given_by_series(values, arrow)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise DataError(f"column {name!r} is a single value ({values!r}); give one value a row")
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
             raise DataError(f"column {name!r} has shape {values.shape}; give one dimension")
         if values.dtype.kind in _NUMERIC and not isinstance(values, np.ma.MaskedArray):
-            return values.astype(_NUMERIC[values.dtype.kind])
+            return Given(values=values.astype(_NUMERIC[values.dtype.kind]))
     elif not hasattr(values, "dtype"):  # what has one (pandas.Categorical) keeps it
         values = list(values)
     try:
-        return from_arrow(pa.array(values, from_pandas=True))
+        return given_by_arrow(pa.array(values, from_pandas=True))
     except (pa.ArrowException, OverflowError):
-        return _from_objects(list(values))
+        return _given_by_objects(list(values))
+
+
+def _given_by_series(values: "nw.Series[Any]", arrow: Any) -> Given:
+    """Take a series by what Arrow makes of it, but for types of the frame's own."""
+    is_polars = nw.dependencies.is_polars_series(values.to_native())
+    kind = arrow.type.value_type if pa.types.is_dictionary(arrow.type) else arrow.type
+    # Of such a type (a pandas Period or Interval) Arrow holds but the storage, a number.
+    if not isinstance(kind, pa.BaseExtensionType):
+        # The order of polars' Categorical is that in which the whole process met its texts.
+        return given_by_arrow(arrow, declared=not is_polars or isinstance(values.dtype, nw.Enum))
+    given = _given_by_objects(values.to_list())
+    if kind is arrow.type:
+        return replace(given, is_time=given.is_time or is_time(kind))
+    categories = tuple(map(str, values.to_native().cat.categories))
+    return Given(values=given.values, categories=categories)
+
+
+def given_by_arrow(values: Any, *, declared: bool = True) -> Given:
+    """Convert an Arrow array, and keep what its type says.
+
+    Parameters
+    ----------
+    values : pyarrow.Array or pyarrow.ChunkedArray, length n
+    declared : bool
+        Whether the order of a dictionary was declared by somebody.
+    """
+    kind = values.type
+    if not pa.types.is_dictionary(kind):
+        return Given(values=from_arrow(values), is_time=is_time(kind))
+    chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+    categories = join_categories([chunk.dictionary for chunk in chunks]) if declared else None
+    return Given(values=from_arrow(values), categories=categories)
+
+
+def is_time(kind: Any) -> bool:
+    """Tell whether an Arrow type is one of dates or times; a pandas period is one too."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return str(kind.extension_name) == _PERIOD
+    return any(is_it(kind) for is_it in _TIMES)
+
+
+def holds_time(field: Any) -> bool:
+    """Tell whether an Arrow field is of dates or times, also without pandas to know a period."""
+    return is_time(field.type) or (field.metadata or {}).get(_EXTENSION) == _PERIOD.encode()
+
+
+def join_categories(dictionaries: Iterable[Any]) -> tuple[str, ...]:
+    """Join the categories of several Arrow arrays of one column: in the order first met."""
+    return tuple(
+        dict.fromkeys(text for one in dictionaries for text in _text(one).tolist() if text)
+    )
+
+
+def is_declared(field: Any) -> bool:
+    """Tell whether an Arrow field is of categories whose order somebody declared."""
+    return pa.types.is_dictionary(field.type) and not any(
+        key.startswith(b"_PL_CATEGORICAL") for key in field.metadata or ()
+    )
+
+
+def given_by_table(table: Any) -> Mapping[str, Given]:
+    """Convert every column of a pyarrow table."""
+    return {
+        field.name: replace(
+            given_by_arrow(table.column(field.name), declared=is_declared(field)),
+            is_time=holds_time(field),
+        )
+        for field in table.schema
+    }
 
 
 def from_arrow(values: Any) -> Column:
@@ -107,6 +208,37 @@ def from_arrow(values: Any) -> Column:
     if pa.types.is_floating(kind):
         return _floats(values)
     return _text(values)
+
+
+def numbers_in(texts: Any) -> Any | None:
+    """Cast an Arrow array of text to whole numbers, or else to numbers; None if it holds labels."""
+    # Arrow would read 00123 as 123, and 0x1F as 31.
+    if any_match(texts, r"^[+-]?0([0-9]+|[xX].*)$"):
+        return None
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            numbers = texts.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        # Whole numbers only, and too large for 64 bits: identifiers, which a float would blur.
+        huge = pa.types.is_floating(kind) and any_match(texts, r"^[+-]?[0-9]{19,}$")
+        return None if huge and not any_match(texts, r"[^0-9+-]") else numbers
+    return None
+
+
+def read_numerals(column: Column, decimal: DecimalMark) -> Column:
+    """Read a column of text as numbers written with a decimal mark, if it holds nothing else."""
+    texts = pa.array(column.tolist(), pa.string())
+    if texts.null_count == len(texts):
+        return column
+    numerals = plain_numerals(pc.utf8_trim(texts, characters=BLANKS), decimal)
+    numbers = None if numerals is None else numbers_in(numerals)
+    return column if numbers is None else from_arrow(numbers)
+
+
+def any_match(values: Any, pattern: str) -> bool:
+    """Tell whether a value of an Arrow array of text matches a regular expression."""
+    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
 
 
 def _whole(values: Any) -> Column:
@@ -149,7 +281,8 @@ def _text(values: Any) -> Column:
         texts = [None if value is None else str(value) for value in values.to_pylist()]
         values = pa.chunked_array([pa.array(texts, type=pa.large_string())])
     # Through a dictionary, so that a label is one Python string however many rows share it.
-    encoded = values.combine_chunks().dictionary_encode()
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    encoded = whole.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):  # a column without chunks stays chunked
         return np.empty(0, dtype=object)
     levels = np.empty(len(encoded.dictionary) + 1, dtype=object)
@@ -159,10 +292,17 @@ def _text(values: Any) -> Column:
     return labels
 
 
-def _from_objects(values: list[Any]) -> Column:
+def _given_by_objects(values: list[Any]) -> Given:
+    present = [value for value in values if not _is_missing(value)]
+    times = bool(present) and all(type(value).__name__ in _TIME_TYPES for value in present)
+    return Given(values=_from_objects(values, times=times), is_time=times)
+
+
+def _from_objects(values: list[Any], *, times: bool) -> Column:
     missing = [_is_missing(value) for value in values]
     present = [value for value, gone in zip(values, missing, strict=True) if not gone]
-    numbers = all(isinstance(value, (Real, Decimal)) for value in present)
+    # NumPy's durations count as whole numbers.
+    numbers = not times and all(isinstance(value, (Real, Decimal)) for value in present)
     whole = all(isinstance(value, Integral) for value in present)
     if numbers and not (whole and any(abs(value) > EXACT for value in present)):
         return np.array(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bayes_mlm.data.footers import check_footer_label
 from bayes_mlm.data.groups import Groups, find_groups, group_spread, is_whole, label_text, levels_of
 from bayes_mlm.data.table import Table
 from bayes_mlm.errors import DataError
@@ -53,6 +54,7 @@ not (schoolid | ses)
     """
     groups = find_groups(table, group)
     count = groups.sizes.size
+    check_footer_label(group, groups.labels, groups.sizes)
     if groups.labels.dtype.kind == "f" and count > _DECIMAL_LEVELS:
         raise DataError(
             f"group {group!r} holds {count} different decimal numbers: it looks like a "

@@ -1,13 +1,15 @@
 """Find the missing values of a table, and drop their rows only when told to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data.columns import Column
+from bayes_mlm.data.groups import levels_of
+from bayes_mlm.data.reading import as_texts, parse_column
 from bayes_mlm.data.table import Table, take
 from bayes_mlm.errors import DataError
 
@@ -31,6 +33,26 @@ class Complete:
     table: Table
     n_dropped: int
     by_column: Mapping[str, int]
+
+
+def count_labels(values: Column, *, as_numbers: bool) -> int:
+    """Count the distinct labels of a column, of text that proved to be numbers those alone.
+
+    Examples
+    --------
+    >>> count_labels(np.array(["1", " 1", "Total", None], dtype=object), as_numbers=True)
+    1
+    """
+    if as_numbers and values.dtype == object:
+        values = np.array([_number(text) for text in values.tolist()])
+    return int(levels_of(values)[0].size)
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")
 
 
 def note_on_lost_groups(n_before: int, n_after: int, group: str) -> tuple[str, ...]:
@@ -94,7 +116,19 @@ def handle_missing(
             f'{"; ".join(parts)}{total}; drop them with missing="drop" (--missing drop)'
         )
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
-    return Complete(table=take(table, ~gone), n_dropped=n_dropped, by_column=counts)
+    kept = _typed_anew(take(table, ~gone), names)
+    return Complete(table=kept, n_dropped=n_dropped, by_column=counts)
+
+
+def _typed_anew(table: Table, names: Sequence[str]) -> Table:
+    """Decide the types of columns of text without the rows that were dropped, such as a footer."""
+    if not table.from_text:
+        return table
+    columns = dict(table.columns)
+    for name in dict.fromkeys(names):
+        if columns[name].dtype == object:
+            columns[name] = parse_column(as_texts(columns[name].tolist()))
+    return replace(table, columns=columns)
 
 
 def is_missing(values: Column) -> NDArray[np.bool_]:

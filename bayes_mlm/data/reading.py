@@ -16,28 +16,46 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from bayes_mlm.arguments import expect_path
-from bayes_mlm.data.columns import Column, from_arrow
-from bayes_mlm.data.table import Table, checked_names
+from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
+from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
+from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
+from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
 from bayes_mlm.errors import DataError
+from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, explain_file, shown, why_not_file
+from bayes_mlm.visible import visible
 
-MISSING_TEXTS = (
-    *("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "NAN", "-nan", "null", "NULL", "Null"),
-    *("None", "NONE", "."),
-)
-"""What a CSV file may hold for a value that is missing ("." is Stata's and SAS's)."""
-_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
 PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Header:
+class Written:
+    """How text is written, where a file does not say: as of `read_table`."""
+
+    decimal: Decimal | None = None
+    delimiter: str | None = None
+
+
+USUAL = Written()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """The names of the columns of a CSV file, the lines before them, and those to their end."""
+
     names: list[str]
-    lines: int  # physical lines up to the end of the header
+    blank: int
+    lines: int
     has_rows: bool
 
 
-def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> Table:
+def read_table(
+    source: str | Path,
+    *,
+    columns: Sequence[str] | None = None,
+    decimal: Decimal | None = None,
+    delimiter: str | None = None,
+) -> Table:
     r"""Read a CSV, TSV (either one gzipped or not) or Parquet file.
 
     Parameters
@@ -47,16 +65,24 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
         without a byte-order mark; its first line names the columns.
     columns : sequence of str, optional
         The columns to read; all by default.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers in text, which may then have separators of thousands (the other
+        mark, a blank, an apostrophe), a typographic minus, brackets for it, and one currency or
+        per cent sign throughout, which is dropped: with "," the texts "3,14", "1.234,5" and
+        "12 %" are 3.14, 1234.5 and 12. Without it, only plain numbers such as 3.14 are read.
+    delimiter : str, optional
+        What separates the columns of a text file; by default a comma, or a tab in .tsv.
 
     Returns
     -------
     Table
         Its source is the file's name. Parquet columns are converted as `as_table` says. The type
-        of a CSV column is decided from all its values, after blanks around them are stripped and
-        `MISSING_TEXTS` are set aside: whole numbers, else numbers, else truth values (true, false),
+        of a CSV column is decided from all its values, less the spaces around them, and with
+        `MISSING_TEXTS` set aside: whole numbers, else numbers, else truth values (true, false),
         else text. A column stays text, so that an identifier keeps its identity, if a value has
         leading zeros (00123), or if it holds whole numbers too large for 64 bits (or, with values
-        missing, for a float64). Dates are text, as written. Blank lines are skipped.
+        missing, for a float64). Text is as written, with the spaces around it; so are dates. Blank
+        lines are skipped.
 
     Raises
     ------
@@ -80,33 +106,37 @@ def read_table(source: str | Path, *, columns: Sequence[str] | None = None) -> T
     if isinstance(columns, str):
         columns = (columns,)
     require_file(path, str(source))
+    path = path.absolute()  # Arrow takes s3:x.parquet for an address
     name = path.name.lower()
+    check_decimal(decimal)
     try:
-        for suffix, delimiter in DELIMITERS.items():
+        for suffix, usual in DELIMITERS.items():
             if name.endswith(suffix):
-                return _read_csv(path, delimiter, columns)
+                return _read_csv(path, settled_delimiter(delimiter, usual), columns, decimal)
         if name.endswith(PARQUET):
-            return _read_parquet(path, columns)
+            return as_table(_read_parquet(path, columns), decimal=decimal)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path.name} is not an intact gzip file ({error}); copy it again"
+            f"{shown(path)} is not an intact gzip file ({error}); copy it again"
         ) from error
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}") from error
     raise DataError(
-        f"{path.name} is of an unknown kind; files that can be read end in "
+        f"{shown(path)} is of an unknown kind; files that can be read end in "
         f"{', '.join([*DELIMITERS, *PARQUET])}. Save it as one of these, or read it with pandas "
         "or polars and give the frame to bayes_mlm.as_table"
     )
 
 
-def parse_column(values: Any) -> Column:
+def parse_column(values: Any, decimal: Decimal | None = None) -> Column:
     """Decide from all its values what a column of text holds, and convert it.
 
     Parameters
     ----------
     values : pyarrow.Array or pyarrow.ChunkedArray of string, length n
         A column of a CSV file, as written.
+    decimal : {".", ","}, optional
+        As of `read_table`.
 
     Returns
     -------
@@ -120,66 +150,53 @@ def parse_column(values: Any) -> Column:
     >>> parse_column(pa.array(["1", "2.5", "many"])).tolist()
     ['1', '2.5', 'many']
     """
-    values = pc.utf8_trim_whitespace(values)
-    gone = pc.is_in(values, value_set=_texts(MISSING_TEXTS))
-    values = pc.if_else(gone, pa.nulls(1, pa.string())[0], values)
+    if any_match(values, '^ "'):  # a space before a quoted value is no part of it
+        quoted = '^ "((?:[^"]|"")*)"$'
+        inside = pc.replace_substring(pc.replace_substring_regex(values, quoted, r"\1"), '""', '"')
+        values = pc.if_else(pc.match_substring_regex(values, quoted), inside, values)
+    trimmed = pc.utf8_trim(values, characters=BLANKS)
+    gone = pc.is_in(trimmed, value_set=as_texts(MISSING_TEXTS))
+    labels, values = (pc.if_else(gone, pa.nulls(1, pa.string())[0], x) for x in (values, trimmed))
     if values.null_count == len(values):
         return np.full(len(values), np.nan)
-    # Arrow would read 00123 as 123, and 0x1F as 31.
-    if _any_match(values, r"^[+-]?0([0-9]+|[xX].*)$"):
-        return from_arrow(values)
-    for kind in (pa.int64(), pa.float64()):
-        try:
-            numbers = values.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-        # Whole numbers only, and too large for 64 bits: identifiers, which a float would blur.
-        if pa.types.is_floating(kind) and _any_match(values, r"^[+-]?[0-9]{19,}$"):
-            return from_arrow(values if not _any_match(values, r"[^0-9+-]") else numbers)
+    numerals = values if decimal is None else plain_numerals(values, decimal)
+    numbers = None if numerals is None else numbers_in(numerals)
+    if numbers is not None:
         return from_arrow(numbers)
-    known = pc.is_in(values, value_set=_texts(_TRUE + _FALSE))
+    known = pc.is_in(values, value_set=as_texts(TRUE_TEXTS + FALSE_TEXTS))
     if pc.all(pc.or_(known, pc.is_null(values))).as_py():
-        truth = pc.is_in(values, value_set=_texts(_TRUE))
+        truth = pc.is_in(values, value_set=as_texts(TRUE_TEXTS))
         return from_arrow(pc.if_else(pc.is_null(values), pa.nulls(1, pa.bool_())[0], truth))
-    return from_arrow(values)
+    return from_arrow(labels)
 
 
-def _texts(texts: Sequence[str]) -> Any:
+def as_texts(texts: Sequence[str]) -> Any:
     """Make an Arrow array of a few texts (pyarrow.array would import pandas: it costs seconds)."""
     data = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(data), pa.py_buffer(ends), pa.py_buffer(b"".join(data)))
 
 
-def _any_match(values: Any, pattern: str) -> bool:
-    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
-
-
-def at_home(source: str | Path) -> Path:
-    """Give a path with ~ for the home folder, or as it is where there is no such user."""
-    try:
-        return Path(source).expanduser()
-    except RuntimeError:
-        return Path(source)
-
-
 def require_file(path: Path, given: str) -> None:
     """Refuse a path that is no file, and offer the nearest names."""
-    if path.is_dir():
-        raise DataError(
-            f"{given} is a directory; give one file ({', '.join(DELIMITERS)}, .parquet)"
-        )
-    if path.exists():
+    reason, named = explain_file(path), visible(given)
+    if not reason:
         return
+    if why_not_file(path) == DIRECTORY:
+        raise DataError(
+            f"{named} is a directory; give one file ({', '.join(DELIMITERS)}, .parquet)"
+        )
+    if why_not_file(path) != ABSENT:
+        raise DataError(f"{named} {reason}")
     if "://" in given:
-        raise DataError(f"{given} is an address, not a file; download it and give the file's path")
+        raise DataError(f"{named} is an address, not a file; download it and give the file's path")
     folder = path.parent
     if not folder.is_dir():
-        raise DataError(f"{given} does not exist: there is no directory {folder}")
+        raise DataError(f"{named} does not exist: there is no directory {visible(folder)}")
     files = [entry.name for entry in folder.iterdir() if entry.is_file()]
     near = get_close_matches(path.name, files, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the name"
-    raise DataError(f"{given} does not exist; {hint}")
+    raise DataError(f"{named} does not exist; {hint}")
 
 
 def _open_text(path: Path) -> TextIO:
@@ -189,26 +206,44 @@ def _open_text(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _read_header(path: Path, delimiter: str) -> _Header:
+def _read_header(path: Path, delimiter: str) -> Header:
     with _open_text(path) as stream:
         reader = csv.reader(stream, delimiter=delimiter)
         try:
-            first = next((row for row in reader if row), None)
+            blank, first = next(((k, row) for k, row in enumerate(reader) if row), (0, None))
             if first is None:
-                raise DataError(f"{path.name} is empty; its first line must name the columns")
+                raise DataError(f"{shown(path)} is empty; its first line must name the columns")
             lines = reader.line_num
-            has_rows = any(row for row in reader)
+            row = next((row for row in reader if row), None)
+            if len(first) == 1 and first[0].lstrip(BLANKS).startswith("#") and len(row or ()) > 1:
+                raise DataError(
+                    f"{shown(path)} begins with a comment ({first[0]!r}), and its first line must "
+                    "name the columns; take comment lines out"
+                )
+            if row is not None and len(row) == len(first) + 1 and not row[-1].strip(BLANKS):
+                first.append("")  # every row ends in a delimiter, but for the header
         except UnicodeDecodeError as error:
             raise DataError(_not_utf8(path)) from error
         except csv.Error as error:
             raise DataError(
-                f"the header of {path.name} cannot be read ({error}); look for an unclosed quote"
+                f"the header of {shown(path)} cannot be read ({error}); look for an unclosed quote"
             ) from error
-    return _Header(names=[name.strip() for name in first], lines=lines, has_rows=has_rows)
+    return Header(names=_named(first), blank=blank, lines=lines, has_rows=row is not None)
 
 
-def read_names(path: Path, delimiter: str) -> list[str]:
-    """Read the names of the columns of a CSV file, checked.
+def _named(header: Sequence[str]) -> list[str]:
+    """Give every column a name; R and pandas write none for row names, others for empty columns."""
+    names = [name.strip(BLANKS) for name in header]
+    for k, name in enumerate(names):
+        own = name or f"unnamed_{k + 1}"
+        while not name and own in names:
+            own += "_"
+        names[k] = own
+    return names
+
+
+def read_header(path: Path, delimiter: str) -> Header:
+    """Read the header of a CSV file, and check the names in it.
 
     Raises
     ------
@@ -219,39 +254,61 @@ def read_names(path: Path, delimiter: str) -> list[str]:
         header = _read_header(path, delimiter)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path.name} is not an intact gzip file ({error}); copy it again"
+            f"{shown(path)} is not an intact gzip file ({error}); copy it again"
         ) from error
     _check_delimiter(path, header, delimiter)
-    return list(checked_names(header.names, path.name, None))
+    checked_names(header.names, shown(path), None)
+    return header
 
 
 def _not_utf8(path: Path) -> str:
-    return f"{path.name} is not UTF-8 text; save it again as CSV with encoding UTF-8"
+    return f"{shown(path)} is not UTF-8 text; save it again as CSV with encoding UTF-8"
 
 
-def _check_delimiter(path: Path, header: _Header, delimiter: str) -> None:
+def _check_delimiter(path: Path, header: Header, delimiter: str) -> None:
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in header.names[0]), None)
     if len(header.names) == 1 and other is not None:
+        comma = ', and decimal="," (--decimal ,) if it has decimal commas' if other == ";" else ""
         raise DataError(
-            f"{path.name} has one column, named {header.names[0]!r}: it seems to be separated by "
-            f"{other!r} where {delimiter!r} is expected; save it with {delimiter!r}"
+            f"{shown(path)} has one column, named {header.names[0]!r}: it seems to be separated "
+            f"by {other!r} where {delimiter!r} is expected; give delimiter={other!r} (--delimiter "
+            f"{other!r}){comma}, or save it with {delimiter!r}"
         )
 
 
-def _read_csv(path: Path, delimiter: str, columns: Sequence[str] | None) -> Table:
+def settled_delimiter(given: str | None, usual: str) -> str:
+    """Give the separator asked for, or the usual one.
+
+    Raises
+    ------
+    DataError
+        If it is not one character that can separate columns.
+    """
+    found = usual if given is None else {"tab": "\t", "\\t": "\t"}.get(given, given)
+    if len(found) != 1 or not found.isascii() or found in '"\r\n' or found.isalnum():
+        raise DataError(
+            f"delimiter={given!r} cannot separate columns; give one character such as ';' or '|', "
+            "or tab"
+        )
+    return found
+
+
+def _read_csv(
+    path: Path, delimiter: str, columns: Sequence[str] | None, decimal: Decimal | None
+) -> Table:
     header = _read_header(path, delimiter)
     _check_delimiter(path, header, delimiter)
-    wanted = checked_names(header.names, path.name, columns)
+    wanted = checked_names(header.names, shown(path), columns)
     if not header.has_rows:
-        raise DataError(f"{path.name} has a header ({', '.join(header.names)}) but no rows")
-    table = _read_texts(path, delimiter, header, wanted)
-    arrays, n = {name: parse_column(table.column(name)) for name in wanted}, table.num_rows
+        raise DataError(f"{shown(path)} has a header ({', '.join(header.names)}) but no rows")
+    table = _readas_texts(path, delimiter, header, wanted)
+    arrays, n = {name: parse_column(table.column(name), decimal) for name in wanted}, table.num_rows
     del table
     pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
-    return Table(columns=arrays, n=n, source=path.name)
+    return Table(columns=arrays, n=n, source=shown(path), from_text=True)
 
 
-def _read_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str, ...]) -> Any:
+def _readas_texts(path: Path, delimiter: str, header: Header, wanted: tuple[str, ...]) -> Any:
     def read(handler: Any = None) -> Any:
         # Every column comes as text: Arrow would fix a type from the first block of the file, and
         # fail, or lose leading zeros, on what comes later.
@@ -286,33 +343,32 @@ def _read_texts(path: Path, delimiter: str, header: _Header, wanted: tuple[str, 
             read(keep_first)
         except pa.ArrowInvalid as second:
             raise DataError(_explain_row(path, header, bad, second)) from second
-        raise DataError(f"{path.name} cannot be read as CSV: {error}") from error
+        raise DataError(f"{shown(path)} cannot be read as CSV: {error}") from error
 
 
-def _explain_row(path: Path, header: _Header, bad: list[Any], error: Exception) -> str:
+def _explain_row(path: Path, header: Header, bad: list[Any], error: Exception) -> str:
     if not bad:
-        return f"{path.name} cannot be read as CSV ({error}); look for an unclosed quote"
+        return f"{shown(path)} cannot be read as CSV ({error}); look for an unclosed quote"
     row = bad[0]
     text = row.text if len(row.text) <= 60 else row.text[:60] + "…"
     found = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
     return (
-        f"row {row.number - header.lines} of {path.name} (not counting the header) has {found} "
-        f"where the header has {row.expected_columns} columns: {text!r}; correct that row, or "
-        "look for an unclosed quote"
+        f"row {row.number - header.lines} of {shown(path)} (not counting the header) has "
+        f"{found} where the header has {row.expected_columns} columns: {text!r}; correct that row, "
+        "or look for an unclosed quote"
     )
 
 
 def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
     if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty (0 bytes)")
+        raise DataError(f"{shown(path)} is empty (0 bytes)")
     try:
         # ParquetFile rather than read_table, which makes columns of folder names such as year=1982.
         with pq.ParquetFile(path) as file:
-            wanted = checked_names(file.schema_arrow.names, path.name, columns)
+            wanted = checked_names(file.schema_arrow.names, shown(path), columns)
             table = file.read(columns=list(wanted))
     except pa.ArrowException as error:
-        raise DataError(f"{path.name} is not an intact Parquet file ({error})") from error
+        raise DataError(f"{shown(path)} is not an intact Parquet file ({error})") from error
     if table.num_rows == 0:
-        raise DataError(f"{path.name} has columns ({', '.join(wanted)}) but no rows")
-    arrays = {name: from_arrow(table.column(name)) for name in wanted}
-    return Table(columns=arrays, n=table.num_rows, source=path.name)
+        raise DataError(f"{shown(path)} has columns ({', '.join(wanted)}) but no rows")
+    return table_of_columns(given_by_table(table), shown(path))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from narwhals.exceptions import DuplicateError
 from numpy.typing import NDArray
 
-from bayes_mlm.data.columns import Column, from_any
+from bayes_mlm.data.columns import Column, Given, from_any, given_by_table, read_numerals
+from bayes_mlm.data.numerals import Decimal, check_decimal
 from bayes_mlm.errors import DataError
 
 _LISTED = 12  # more names than this would drown the message
@@ -30,6 +31,14 @@ class Table:
         Number of rows.
     source : str
         Where the table came from, for messages: "hsb", "students.csv", "pandas.DataFrame".
+    categories : mapping of str to tuple of str
+        Of columns whose categories were declared (pandas' ``Categorical``, polars' ``Enum``, an
+        Arrow dictionary, DuckDB's ``ENUM``, R's factors in Parquet): the categories in that order,
+        also those without rows.
+    times : frozenset of str
+        Columns that held dates, timestamps, times of day or durations; their values are text.
+    from_text : bool
+        Whether the types of columns were decided from their values, as those of text files are.
 
     Raises
     ------
@@ -46,6 +55,9 @@ class Table:
     columns: Mapping[str, Column]
     n: int
     source: str
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    times: frozenset[str] = frozenset()
+    from_text: bool = False
 
     def __repr__(self) -> str:
         """Say where it is from, and its size."""
@@ -98,14 +110,25 @@ def take(table: Table, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
     [1, 3]
     """
     n = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else int(rows.size)
-    return Table(
-        columns={name: values[rows] for name, values in table.columns.items()},
-        n=n,
-        source=table.source,
+    return replace(
+        table, columns={name: values[rows] for name, values in table.columns.items()}, n=n
     )
 
 
-def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
+def table_of_columns(given: Mapping[str, Given], source: str) -> Table:
+    """Make a table of columns as they were given; all have one length."""
+    return Table(
+        columns={name: one.values for name, one in given.items()},
+        n=len(next(iter(given.values())).values),
+        source=source,
+        categories={n: one.categories for n, one in given.items() if one.categories is not None},
+        times=frozenset(name for name, one in given.items() if one.is_time),
+    )
+
+
+def as_table(
+    frame: Any, *, columns: Sequence[str] | None = None, decimal: Decimal | None = None
+) -> Table:
     """Convert a data frame of any kind to a `Table`.
 
     Parameters
@@ -115,6 +138,8 @@ def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
         is collected), a mapping of names to one-dimensional arrays, or a Table.
     columns : sequence of str, optional
         The columns to take; all by default. A lazy frame then reads only these.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers that are text, which are then read (see `read_table`).
 
     Returns
     -------
@@ -122,8 +147,10 @@ def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
         Whole numbers become int64 (float64 with NaN if some are missing; text if they are too
         large for that to be exact), floats and decimals float64, truth values bool (0, 1 and NaN
         if some are missing). Everything else becomes text: categories (numeric ones too: they are
-        labels), dates (as ISO text), a column that mixes text and numbers. The index of a pandas
-        frame is not read; ``frame.reset_index()`` makes it a column.
+        labels), dates (as ISO text), a column that mixes text and numbers. Declared categories keep
+        their order, of which a predictor's reference is the first that has rows; those of polars'
+        ``Categorical``, whose order nobody declares (its ``Enum`` has one), are sorted like plain
+        text. The index of a pandas frame is not read; ``frame.reset_index()`` makes it a column.
 
     Raises
     ------
@@ -137,6 +164,8 @@ def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
     >>> table.columns["school"].tolist(), table.columns["y"].tolist()
     (['a', 'b', None], [1.0, 2.0, nan])
     """
+    if decimal is not None:
+        return _with_numerals(as_table(frame, columns=columns), decimal)
     if isinstance(columns, str):
         columns = (columns,)
     if isinstance(frame, Table):
@@ -148,13 +177,23 @@ def as_table(frame: Any, *, columns: Sequence[str] | None = None) -> Table:
     else:
         source = _source_of(frame)
         arrays = _from_frame(frame, source, columns)
-    lengths = {name: len(values) for name, values in arrays.items()}
+    lengths = {name: len(one.values) for name, one in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"the columns of {source} differ in length: {_pairs(lengths)}")
     n = next(iter(lengths.values()), 0)
     if n == 0:
         raise DataError(f"{source} has no rows; columns: {', '.join(arrays)}")
-    return Table(columns=arrays, n=n, source=source)
+    return table_of_columns(arrays, source)
+
+
+def _with_numerals(table: Table, decimal: Decimal) -> Table:
+    """Read the columns of text that hold numbers; declared categories and dates stay."""
+    check_decimal(decimal)
+    columns = dict(table.columns)
+    for name, values in columns.items():
+        if values.dtype == object and name not in table.categories and name not in table.times:
+            columns[name] = read_numerals(values, decimal)
+    return replace(table, columns=columns)
 
 
 def checked_names(names: list[Any], source: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -231,7 +270,7 @@ def explain_absent(absent: Sequence[str], names: Sequence[str], source: str) -> 
     return f"{source} has no column {', no column '.join(parts)}; columns: {listed}"
 
 
-def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[str, Column]:
+def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[str, Given]:
     # pandas names are looked at first: narwhals does not say what is wrong with them.
     if nw.dependencies.is_pandas_dataframe(frame):
         checked_names(list(frame.columns), source, columns)
@@ -249,14 +288,14 @@ def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[
         ) from error
     native = native.select(*checked_names(names, source, columns))
     eager = native.collect() if isinstance(native, nw.LazyFrame) else native
+    if nw.dependencies.is_pyarrow_table(table := eager.to_native()):
+        return dict(given_by_table(table))
     return {name: from_any(name, eager[name]) for name in eager.columns}
 
 
 def _select(table: Table, columns: Sequence[str]) -> Table:
     wanted = checked_names(list(table.columns), table.source, columns)
-    return Table(
-        columns={name: table.columns[name] for name in wanted}, n=table.n, source=table.source
-    )
+    return replace(table, columns={name: table.columns[name] for name in wanted})
 
 
 def _source_of(frame: Any) -> str:

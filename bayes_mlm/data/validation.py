@@ -5,13 +5,14 @@ reader of the file would, not counting the header. The cost is a few passes over
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data.groups import label_text, levels_of, spread_tolerance
+from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.missing import count_text, is_missing
 from bayes_mlm.data.table import Table, explain_absent
 from bayes_mlm.errors import DataError
@@ -89,6 +90,8 @@ def require_numeric(table: Table, names: Sequence[str], *, role: str = "column")
     """
     for name in names:
         if table.columns[name].dtype == object:
+            levels = levels_of(table.columns[name])[0].tolist()
+            refuse_misread(name, role, levels, is_time=name in table.times)
             raise DataError(f"{role} {name!r} is text, not numbers: {_explain_text(table, name)}")
 
 
@@ -145,14 +148,25 @@ def two_values(name: str, low: Any, high: Any) -> str:
     return f"{remark} assumes normal residuals, which two values cannot have"
 
 
-def check_predictors(table: Table, names: Sequence[str]) -> None:
+def check_predictors(
+    table: Table, names: Sequence[str], *, categories: Collection[str] = ()
+) -> None:
     """Check that columns can be predictors: they vary, and text among them is categories.
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    names : sequence of str
+        The predictors.
+    categories : collection of str
+        Those of them that were asked for as categories, and are, whatever they look like.
 
     Raises
     ------
     DataError
-        If one is constant, or is text that holds mostly numbers (a category may have up to 20
-        levels that look like numbers).
+        If one is constant, or is text that holds dates, numbers in another notation, or mostly
+        numbers (a category may have up to 20 levels that look like numbers).
 
     Examples
     --------
@@ -167,7 +181,15 @@ cannot be told from the intercept; take it out of the formula
         values = table.columns[name]
         if values.dtype == object:
             levels = levels_of(values)[0]
-            numeric = int(np.count_nonzero(_is_number(levels)))
+            declared = name in categories or name in table.categories
+            refuse_misread(
+                name,
+                "predictor",
+                levels.tolist(),
+                is_time=name in table.times,
+                declared=declared,
+            )
+            numeric = 0 if declared else int(np.count_nonzero(_is_number(levels)))
             if levels.size > _CATEGORY_LEVELS and 2 * numeric > levels.size:
                 raise DataError(
                     f"predictor {name!r} is text with {levels.size} levels, most of them numbers: "
@@ -191,7 +213,8 @@ def _explain_text(table: Table, name: str) -> str:
     if count == 0:
         return (
             f"its values look like numbers but were kept as labels (such as {values[0]!r}: leading "
-            "zeros, very large numbers, or a category); convert the column to numbers first"
+            "zeros, very large numbers, or a category); convert the column to numbers first, or, "
+            'of plain numbers that are text, give decimal="." (--decimal .)'
         )
     first = np.flatnonzero(stray)[:_SHOWN]
     shown = ", ".join(f"{values[row]!r} in row {row + 1}" for row in first)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data import Table, find_groups, handle_missing, require_columns, varies_within
+from bayes_mlm.data.reading import USUAL
 from bayes_mlm.design import INTERCEPT, Design, Floats, means_by_group
 from bayes_mlm.encoding import encode
 from bayes_mlm.encoding.columns import lay_out
@@ -122,7 +123,8 @@ def population(design: Design, record: Record | None, data: Any = None) -> Popul
         If the rows given lack a column or a value, or those fitted are needed and not to be had.
     """
     if data is not None:
-        table = read_data(data)
+        written = USUAL if record is None else record.written
+        table = read_data(data, strip=design.encoding.strip, written=written)
         needed = _needed(design)
         require_columns(table, needed)
         handle_missing(table, needed)

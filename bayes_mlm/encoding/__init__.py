@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.encoding.cells import Crossing, Layout, find_crossings, notes_on, refuse_empty
-from bayes_mlm.encoding.columns import Column, lay_out
+from bayes_mlm.encoding.columns import Column, check_effects, lay_out
 from bayes_mlm.encoding.inputs import is_text, raw_column
 from bayes_mlm.encoding.levels import Levels, codes_of, learn_levels
 from bayes_mlm.encoding.means import Centring, LevelMeans
@@ -49,6 +49,8 @@ class Encoding:
         Group means of each expression in `within` or `between`.
     crossings : tuple of Crossing
         Interactions with cells that have no rows, and the columns dropped because of them.
+    strip : bool
+        Whether spaces were taken off the ends of labels, as they are of those of new data.
     """
 
     formula: Formula
@@ -57,6 +59,7 @@ class Encoding:
     centrings: tuple[Centring, ...]
     means: tuple[LevelMeans, ...]
     crossings: tuple[Crossing, ...] = ()
+    strip: bool = False
 
     @property
     def outcome(self) -> str:
@@ -124,6 +127,7 @@ class Encoding:
             "centrings": [asdict(item) for item in self.centrings],
             "means": [asdict(item) for item in self.means],
             "crossings": [asdict(item) for item in self.crossings],
+            "strip": self.strip,
         }
 
     @staticmethod
@@ -143,6 +147,7 @@ class Encoding:
                 centrings=msgspec.convert(payload["centrings"], tuple[Centring, ...]),
                 means=msgspec.convert(payload["means"], tuple[LevelMeans, ...]),
                 crossings=msgspec.convert(payload.get("crossings", []), tuple[Crossing, ...]),
+                strip=msgspec.convert(payload.get("strip", False), bool),
             )
             _check_complete(encoding)
         except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:
@@ -232,6 +237,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
+    check_effects(encoding.effects, encoding.group)
     return with_crossings(
         encoding, lambda name: _two_valued(table, name), lambda names: _distinct(table, names)
     )

@@ -11,7 +11,9 @@ from bayes_mlm.errors import DataError
 from bayes_mlm.formula.expressions import Factor, Term, label, label_term
 
 INTERCEPT = "Intercept"
-MAX_COLUMNS = 5_000
+MAX_COLUMNS = 1_000
+# Effects of a group: 55 variances and covariances, and no engine here searches more.
+MAX_EFFECTS = 10
 # Each more doubles the parts that a term is taken apart into; no model crosses so many.
 _MAX_CATEGORICAL = 6
 
@@ -47,6 +49,16 @@ def lay_out(terms: Sequence[Term], levels: Sequence[Levels]) -> tuple[Column, ..
             )
         columns += [column for coding in codings for column in _block(term, coding, known)]
     return tuple(columns)
+
+
+def check_effects(effects: Sequence[str], group: str | None) -> None:
+    """Refuse more effects of a group than there can be covariances of, before they are made."""
+    if len(effects) > MAX_EFFECTS:
+        raise DataError(
+            f"a group of {group!r} would have {len(effects)} effects ({', '.join(effects[:3])}, "
+            f"…); at most {MAX_EFFECTS} can vary by group: use categories of fewer levels there, "
+            f"or (1 | {group})"
+        )
 
 
 def _size(coding: Coding, known: Mapping[Factor, Levels]) -> int:

@@ -1,6 +1,6 @@
 """Learn the categories of a column, and find them again in new data."""
 
-import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.encoding.inputs import count, is_number, is_text, list_rows, raw_column
+from bayes_mlm.data.labels import notes_on_labels
+from bayes_mlm.encoding.inputs import count, list_rows, raw_column
 from bayes_mlm.encoding.means import Scalar
 from bayes_mlm.errors import DataError
 from bayes_mlm.formula.expressions import Factor, label
@@ -16,11 +17,11 @@ from bayes_mlm.formula.expressions import Factor, label
 if TYPE_CHECKING:
     from bayes_mlm.data.table import Table
 
-MAX_LEVELS = 200
-# Text that is mostly numbers is a spoiled numeric column sooner than it has 200 levels.
-_MAX_NUMERIC_LEVELS = 20
+# Columns beyond which a model is no longer fitted in a reasonable time, kept or summed.
+MAX_LEVELS = 300
+# More levels than this are mentioned: such a factor may have been meant to group.
+_MENTIONED = 12
 _LISTED = 12
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,8 @@ class Levels:
     column : str
         The column of the table.
     levels : tuple
-        Its values, sorted; the first is the reference.
+        Its values, in the order declared for the column, or else sorted; the first is the
+        reference.
     """
 
     factor: str
@@ -53,25 +55,68 @@ def learn_levels(factor: Factor, table: "Table") -> Levels:
     Raises
     ------
     DataError
-        If the column has one category, or so many that it is an identifier or a numeric column
-        that was read as text.
+        If the column has one category, or more than a model can have.
     """
     column = factor.columns[0]
-    values = raw_column(table, column)
-    levels = tuple(sorted(set(values.tolist())))
-    if len(levels) == 1:
+    found = set(raw_column(table, column).tolist())
+    if len(found) == 1:
         raise DataError(
-            f"the predictor {label(factor)!r} has a single category, {levels[0]!r}, in all "
+            f"the predictor {label(factor)!r} has a single category, {found.pop()!r}, in all "
             f"{count(table.n, 'row')}; leave it out"
         )
-    many = len(levels) > MAX_LEVELS or (
-        is_text(values)
-        and len(levels) > _MAX_NUMERIC_LEVELS
-        and 2 * sum(map(is_number, levels)) > len(levels)
+    if len(found) > MAX_LEVELS:
+        raise DataError(too_many(factor, len(found), table.n, min(found)))
+    return Levels(
+        factor=str(factor),
+        column=column,
+        levels=in_order(found, table.categories.get(column)),
     )
-    if many and 2 * len(levels) > table.n:
-        raise DataError(_too_many(factor, values, len(levels)))
-    return Levels(factor=str(factor), column=column, levels=levels)
+
+
+def in_order(found: Collection[Scalar], declared: Sequence[str] | None) -> tuple[Scalar, ...]:
+    """Order the categories that have rows: as declared, or else sorted.
+
+    Examples
+    --------
+    >>> in_order({"high", "low"}, ("low", "middle", "high")), in_order({"high", "low"}, None)
+    (('low', 'high'), ('high', 'low'))
+    """
+    places = {level: place for place, level in enumerate(declared or ())}
+    last = len(places)
+    return tuple(sorted(found, key=lambda level: (places.get(str(level), last), level)))
+
+
+def notes_on_levels(
+    levels: Iterable[Levels], n: int, declared: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    """Return remarks on the categories of predictors: many of them, or some without rows.
+
+    Parameters
+    ----------
+    levels : iterable of Levels
+        The categories that have rows.
+    n : int
+        Number of rows.
+    declared : mapping of str to sequence of str
+        The categories declared for a column.
+    """
+    notes = []
+    for one in levels:
+        many = len(one.levels)
+        unused = [level for level in declared.get(one.column, ()) if level not in one.levels]
+        if unused:
+            shown = ", ".join(unused[:_LISTED]) + (", …" if len(unused) > _LISTED else "")
+            notes.append(
+                f"{len(unused)} of {many + len(unused)} categories of {one.column} have no rows, "
+                f"and no coefficient ({shown})"
+            )
+        if many > _MENTIONED:
+            notes.append(
+                f"the predictor {one.factor} has {many} levels, of {n / many:,.0f} rows on "
+                f"average, and {many - 1} coefficients; if they are a sample of more, group by "
+                f"them instead: (1 | {one.column})"
+            )
+    return tuple(dict.fromkeys(notes))
 
 
 def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
@@ -106,31 +151,21 @@ def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
     return codes
 
 
-def too_many_remedy(example: object) -> str:
-    """Say where text of so many values belongs, by one of them."""
-    if _DATE.match(str(example)):
-        return "these are dates: code_time makes numbers of them, such as years since the first"
-    return "an identifier belongs in a group term, as in (1 | group)"
+def label_notes(
+    levels: Sequence[Levels], group: str | None, labels: Iterable[Any]
+) -> tuple[str, ...]:
+    """Return remarks on the labels of the group and of every categorical predictor."""
+    named = [] if group is None else [(group, labels)]
+    named += [(one.column, one.levels) for one in levels]
+    return tuple(note for name, values in named for note in notes_on_labels(name, values))
 
 
-def _too_many(factor: Factor, values: NDArray[Any], n_levels: int) -> str:
-    many = f"{n_levels:,} different values in {count(values.size, 'row')}"
+def too_many(factor: Factor, n_levels: int, n: int, example: Scalar) -> str:
+    """Explain that a factor has too many categories, and where such a column belongs."""
     column = factor.columns[0]
-    if is_text(values):
-        odd = [
-            f"row {row} is {value[:40]!r}"
-            for row, value in enumerate(values.tolist(), 1)
-            if not is_number(value)
-        ]
-        if 2 * len(odd) < values.size:
-            shown = ", ".join(odd[:3]) + (", …" if len(odd) > 3 else "")
-            spoiled = f": {shown}" if odd else ""
-            return (
-                f"column {column!r} is text{spoiled}, but mostly numbers ({many}); correct those "
-                "values so that it reads as numbers"
-            )
-        return (
-            f"column {column!r} is text with {many}, too many for categories ({', '.join(odd[:3])})"
-            f"; {too_many_remedy(values[0])}"
-        )
-    return f"{label(factor)} has {many}, too many for categories; write {column} for its values"
+    values = "" if isinstance(example, str) else f", or write {column} for its values"
+    return (
+        f"the predictor {label(factor)!r} has {n_levels:,} different values in {n:,} rows (such "
+        f"as {str(example)[:40]!r}); at most {MAX_LEVELS} can be categories: group by it, as in "
+        f"(1 | {column}){values}"
+    )

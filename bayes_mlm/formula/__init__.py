@@ -28,7 +28,7 @@ from functools import lru_cache
 
 from bayes_mlm.errors import FormulaError
 from bayes_mlm.formula.arithmetic import start_of
-from bayes_mlm.formula.expressions import Factor, Name, Term, unique
+from bayes_mlm.formula.expressions import Factor, Name, Term, measured, unique
 from bayes_mlm.formula.grammar import Source, parse_tree
 from bayes_mlm.formula.reader import read_outcome, read_predictors
 
@@ -94,6 +94,14 @@ class Formula:
         """The different factors of the fixed and group effects, in order of appearance."""
         terms = self.terms + self.effects
         return tuple(dict.fromkeys(factor for term in terms for factor in term))
+
+    @property
+    def measured_columns(self) -> tuple[str, ...]:
+        """Columns of the predictors that are read as they are: not as ``C(column)``, nor to group.
+
+        A text among them becomes categories without having been asked to.
+        """
+        return unique(tuple(name for factor in self.factors for name in measured(factor)))
 
 
 def parse_formula(text: str) -> Formula:

@@ -101,6 +101,21 @@ def unique(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def measured(expression: Expression) -> tuple[str, ...]:
+    """Name the columns of an expression whose own values it takes: of ``C(column)`` none."""
+    match expression:
+        case Name(name):
+            return (name,)
+        case Call(function, argument, _):
+            return () if function == "C" else measured(argument)
+        case Negative(operand):
+            return measured(operand)
+        case Operation(_, left, right):
+            return measured(left) + measured(right)
+        case _:
+            return ()
+
+
 def calls(expression: Expression) -> tuple[Call, ...]:
     """List the calls inside an expression, the innermost first."""
     match expression:

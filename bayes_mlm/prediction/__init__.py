@@ -109,7 +109,7 @@ def predict(
     seed = fit.settings.random_seed if random_seed is None else random_seed
     if not _is_seed(seed):
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {seed!r}")
-    table = read_data(new_rows)
+    table = read_data(new_rows, written=fit.record.written)
     laid_out = lay_out(design, table, asked, kind)
     beside = fit_classical(design, mass=mass) if classical else None
     beta = samples(fit.draws, "beta")

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bayes_mlm.data import Table, find_groups, label_text, require_columns
+from bayes_mlm.data import Table, find_groups, label_text, require_columns, strip_labels
 from bayes_mlm.data.missing import count_text, is_missing
 from bayes_mlm.design import Design, Floats, Ints
 from bayes_mlm.errors import DataError, DesignError, EngineError
@@ -76,6 +76,7 @@ def settle_question(design: Design, question: str | None) -> Question:
 
 def lay_out(design: Design, table: Table, question: Question, kind: PredictionKind) -> LaidOut:
     """Lay new rows out as the design was, after checking what they must hold."""
+    table = strip_labels(table) if design.encoding.strip else table
     group = design.group
     needed = list(design.encoding.predictor_columns)
     by_means = design.kind in ("within", "mundlak", "no_pooling")

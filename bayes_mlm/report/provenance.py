@@ -8,6 +8,7 @@ from pathlib import Path
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.fitted import installed_versions
+from bayes_mlm.paths import at_home, why_not_file
 from bayes_mlm.publication.sources import ENGINES
 from bayes_mlm.report.tables import Cell, Head, Row, Table
 from bayes_mlm.spec import IN_MEMORY, Record
@@ -28,10 +29,10 @@ def checksum(record: Record) -> str:
     """
     if record.data in DATASETS:
         return DATASETS[record.data].sha256
-    path = Path(record.data_source)
+    path = at_home(record.data_source)
     if record.data == IN_MEMORY:
         return "none: a data frame in memory"
-    if not path.is_file():
+    if why_not_file(path):
         return "none: several files"
     if path.stat().st_size > _MOST_BYTES:
         return "none: a file of more than a gigabyte, which would take long to read again"

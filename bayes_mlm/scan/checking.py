@@ -4,7 +4,6 @@ import functools
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data import label_text
+from bayes_mlm.data.footers import check_footer_label
 from bayes_mlm.data.groups import is_whole
 from bayes_mlm.data.validation import two_values
 from bayes_mlm.errors import DataError, OneValueError
@@ -226,7 +226,7 @@ def _where(scan: Scan, condition: nw.Expr) -> str:
     if not counts:
         return ""
     more = f" and {len(counts) - 1} files more" if len(counts) > 1 else ""
-    return f" ({Path(counts[0][1]).name}{more})"
+    return f" ({scan.files[counts[0][1]]}{more})"
 
 
 def refuse_constant(
@@ -260,6 +260,7 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
         If there is one group, every group has one row, or labels look like a measurement.
     """
     many = labels.size
+    check_footer_label(group, labels, counts)
     if many == 1:
         raise OneValueError(
             f"group {group!r} has one level ({label_text(labels[0])}): how groups differ cannot be "

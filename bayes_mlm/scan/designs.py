@@ -12,6 +12,7 @@ from bayes_mlm.data import explain_absent
 from bayes_mlm.data.missing import note_on_lost_groups
 from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
 from bayes_mlm.encoding.columns import Column
+from bayes_mlm.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.errors import DataError, DesignError
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.formula.expressions import Factor, label
@@ -25,10 +26,11 @@ from bayes_mlm.scan.checking import (
     notes_on_outcome,
     refuse_constant,
 )
+from bayes_mlm.scan.crossed import Product, is_wide, sum_by_cells
 from bayes_mlm.scan.expressions import Guard, Written, product, write
 from bayes_mlm.scan.learning import Learned, known_levels, learn, level_indicator, replay_on
 from bayes_mlm.scan.source import Scan, as_scan, narrowed
-from bayes_mlm.scan.sums import Columns, sum_by_group
+from bayes_mlm.scan.sums import Columns, lay_out_sums, sum_by_keys
 from bayes_mlm.sufficient import Sufficient
 
 # Engines that hold what is no frame of Python's.
@@ -44,6 +46,7 @@ class _Asked:
     group: str | None
     missing: str
     group_level: tuple[str, ...]
+    strip: bool
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -59,6 +62,7 @@ def sum_rows(
     group: str | None = None,
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
+    strip: bool = False,
 ) -> Design:
     """Reduce data to the sums of a model by group, in the engine that holds them.
 
@@ -69,7 +73,7 @@ def sum_rows(
     data : Scan or frame
         A lazy or eager frame of DuckDB, Apache Spark, polars, pandas or pyarrow, or what
         `open_data` gives.
-    group, missing, group_level
+    group, missing, group_level, strip
         As of `build_design`.
 
     Returns
@@ -111,6 +115,7 @@ def sum_rows(
         group=parsed.group or group,
         missing=missing,
         group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
+        strip=strip,
     )
     given = _prepared(asked, scan)
     kept, n_dropped = _complete(asked, given)
@@ -141,13 +146,20 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
     """
     expect("sum_more_rows", design, Design)
     scan = as_scan(data)
-    asked = _Asked(formula=design.formula, group=design.group, missing=missing, group_level=())
+    asked = _Asked(
+        formula=design.formula,
+        group=design.group,
+        missing=missing,
+        group_level=(),
+        strip=design.encoding.strip,
+    )
     scan, n_dropped = _complete(asked, _prepared(asked, scan))
     return _reduce(asked, replay_on(design.encoding, scan), n_dropped, estimable=False)
 
 
 def _prepared(asked: _Asked, scan: Scan) -> Scan:
     """Require the columns, and give them, with their types settled, and nothing else."""
+    scan = replace(scan, strip=asked.strip, complete=asked.missing == "drop")
     absent = [name for name in asked.columns if name not in scan.kinds]
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
@@ -164,20 +176,26 @@ def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
 
 
 def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool = True) -> Design:
-    encoding, scan = learned.encoding, learned.scan
+    scan, encoding = learned.scan, replace(learned.encoding, strip=asked.strip)
     written = _write_columns(learned)
     stats = check_columns(scan, asked.columns, asked.group, written.plain, written.guards)
     if estimable:  # a part of the rows may well have one value
         refuse_constant(asked.formula.columns, asked.group, stats.raw)
     outcome = asked.formula.outcome.columns[0]
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
+    if estimable:
+        notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
     terms, effects = encoding.terms, encoding.effects
     columns = Columns(
         values=tuple(written.plain.values()),
         centre=np.array([stats.mean[name] for name in written.plain]),
         place=written.place,
     )
-    summed = sum_by_group(scan, columns, asked.group, terms=terms, effects=effects)
+    if is_wide(written.products):
+        sums = sum_by_cells(scan, columns, asked.group, written.products, written.numbers)
+    else:
+        sums = sum_by_keys(scan, columns, () if asked.group is None else (scan.col(asked.group),))
+    summed = lay_out_sums(sums, columns, terms, effects, asked.group)
     if asked.group is not None and estimable:
         check_labels(asked.group, summed.labels, summed.counts)
         check_levels(scan, asked.group, asked.group_level)
@@ -185,7 +203,12 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     if asked.group is not None:
         base = group_means(summed, terms)
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
-    notes = (*notes, *encoding.notes, f"rows of {scan.source}{engine}{SUMMED_NOTE}")
+    notes = (
+        *notes,
+        *label_notes(encoding.levels, asked.group, summed.labels),
+        *encoding.notes,
+        f"rows of {scan.source}{engine}{SUMMED_NOTE}",
+    )
     found = Design(
         **rows_away(),
         labels=summed.labels,
@@ -231,11 +254,17 @@ class _Columns:
     place : tuple of int or None
         Where each of [X, Z, y] is among them; None for ones.
     guards : tuple of Guard
+    products : tuple of Product
+        What each of `plain` is a product of.
+    numbers : mapping of str to narwhals.Expr
+        The numbers in these products.
     """
 
     plain: Mapping[str, nw.Expr]
     place: tuple[int | None, ...]
     guards: tuple[Guard, ...]
+    products: tuple[Product, ...]
+    numbers: Mapping[str, nw.Expr]
 
 
 def _write_columns(learned: Learned) -> _Columns:
@@ -260,20 +289,35 @@ def _write_columns(learned: Learned) -> _Columns:
             ]
         )
 
+    products: list[Product] = []
+    numbers: dict[str, nw.Expr] = {}
+
+    def take_apart(parts: Sequence[tuple[Factor, int | None]]) -> Product:
+        own = [factor for factor, place in parts if place is None]
+        number = ":".join(map(str, own)) if own else None
+        if number is not None and number not in numbers:
+            numbers[number] = product([factor_value(factor) for factor in own])
+        indicators = [(levels[str(f)], place) for f, place in parts if place is not None]
+        return Product(number=number, indicators=tuple(indicators))
+
     plain: dict[str, nw.Expr] = {}
     names: list[str | None] = []
     for column in (*encoding.x_columns, *encoding.z_columns):
         names.append(column.name if column.parts else None)
         if column.parts and column.name not in plain:
             plain[column.name] = column_value(column)
+            products.append(take_apart(column.parts))
     outcome = _free_name(label(encoding.formula.outcome), plain)
     plain[outcome] = factor_value(encoding.formula.outcome)
+    products.append(take_apart([(encoding.formula.outcome, None)]))
     names.append(outcome)
     places = {name: k for k, name in enumerate(plain)}
     return _Columns(
         plain=plain,
         place=tuple(None if name is None else places[name] for name in names),
         guards=tuple(guards),
+        products=tuple(products),
+        numbers=numbers,
     )
 
 

@@ -26,7 +26,7 @@ from bayes_mlm.formula.expressions import (
     label,
 )
 from bayes_mlm.formula.functions import FUNCTIONS
-from bayes_mlm.scan.source import Scan
+from bayes_mlm.scan.source import Scan, stray_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +116,10 @@ def number_of(scan: Scan, name: str) -> nw.Expr:
         If it is text.
     """
     if scan.kinds[name] == "text":
+        stray = stray_text(scan, name)
         raise DataError(
-            f"column {name!r} of {scan.source} is text where a number is needed; correct its "
-            "values, or use it by itself, as categories"
+            f"column {name!r} of {scan.source} is text where a number is needed"
+            f"{stray and f' ({stray})'}; correct its values, or use it by itself, as categories"
         )
     return scan.col(name).cast(nw.Float64)
 

@@ -1,20 +1,24 @@
 """Open files for scanning: one or many, CSV or Parquet, by DuckDB out of core, or by Spark."""
 
+import functools
 import re
 import tempfile
 import weakref
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bayes_mlm.arguments import expect_path
-from bayes_mlm.data.reading import PARQUET, read_names
+from bayes_mlm.data.numerals import Decimal
+from bayes_mlm.data.reading import DELIMITERS, PARQUET, Header, read_header, settled_delimiter
 from bayes_mlm.errors import DataError
-from bayes_mlm.scan.finding import find_files, suffix_of
-from bayes_mlm.scan.schemas import check_schemas, damaged_file
+from bayes_mlm.paths import shown
+from bayes_mlm.scan.finding import find_files, is_pattern, suffix_of
+from bayes_mlm.scan.schemas import check_schemas, damaged_file, read_declared
 from bayes_mlm.scan.source import FILE, Scan, as_scan
-from bayes_mlm.scan.texts import settle_types
+from bayes_mlm.scan.texts import settle_types, with_decimal
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +33,8 @@ def open_data(
     engine: FileEngine = "duckdb",
     memory: str | None = None,
     threads: int | None = None,
+    decimal: Decimal | None = None,
+    delimiter: str | None = None,
 ) -> Scan:
     """Open files to be scanned where they lie.
 
@@ -44,6 +50,8 @@ def open_data(
         What DuckDB may take, as in "2GB"; beyond it spills to a temporary directory.
     threads : int, optional
         Of DuckDB; all cores by default.
+    decimal, delimiter
+        As of `bayes_mlm.read_table`.
 
     Returns
     -------
@@ -75,24 +83,42 @@ def open_data(
                 f"memory={memory!r} is for DuckDB; Spark's is set where its session is made "
                 "(spark.driver.memory, spark.executor.memory)"
             )
-        return _open_spark(files, str(source))
+        return _open_spark(files, str(source), decimal, delimiter)
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")
     named = _named(files, str(source))
-    connection, limit = _connect(memory, threads)
-    if suffix_of(files[0]) in PARQUET:
-        return _open_parquet(connection, files, named, limit)
-    return _open_csv(connection, files, named, limit)
+    connection, limit, folder = _connect(memory, threads)
+    opened = _Opened(connection=connection, paths=_linked(files, folder), named=named, limit=limit)
+    is_parquet = suffix_of(files[0]) in PARQUET
+    return with_decimal(
+        _open_parquet(opened) if is_parquet else _open_csv(opened, delimiter), decimal
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Opened:
+    """A connection, and the files it is to read: what DuckDB calls each, and what it is."""
+
+    connection: "duckdb.DuckDBPyConnection"
+    paths: Mapping[str, Path]
+    named: str
+    limit: str
+
+    @property
+    def files(self) -> list[Path]:
+        return list(self.paths.values())
 
 
 def _named(files: Sequence[Path], source: str) -> str:
     """Name the data without the folders they lie in, which are nobody's business."""
     if len(files) == 1:
-        return files[0].name
-    return f"{Path(source).name or 'files'} ({len(files)} files)"
+        return shown(files[0])
+    return f"{visible(Path(source).name) or 'files'} ({len(files)} files)"
 
 
-def _connect(memory: str | None, threads: int | None) -> tuple["duckdb.DuckDBPyConnection", str]:
+def _connect(
+    memory: str | None, threads: int | None
+) -> tuple["duckdb.DuckDBPyConnection", str, Path]:
     import duckdb
 
     connection = duckdb.connect()
@@ -110,15 +136,32 @@ def _connect(memory: str | None, threads: int | None) -> tuple["duckdb.DuckDBPyC
     connection.execute(f"set temp_directory = '{_quoted(folder.name)}'")
     connection.execute("set enable_progress_bar = true")
     connection.execute("set enable_progress_bar_print = false")
-    return connection, limit
+    return connection, limit, Path(folder.name)
 
 
 def _quoted(text: str) -> str:
     return text.replace("'", "''")
 
 
-def _explainer(limit: str, files: Sequence[Path]) -> Any:
+def _linked(files: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Give every file a path that DuckDB does not expand: its own, or that of a link to it.
+
+    DuckDB has no option against patterns, and to match an escaped one it looks at every name of the
+    directory, and stumbles over some.
+    """
+    paths = {}
+    for k, file in enumerate(files):
+        path = file
+        if is_pattern(str(file)):
+            path = folder / f"{k}{suffix_of(file)}"
+            path.symlink_to(file)
+        paths[str(path)] = file
+    return paths
+
+
+def _explainer(limit: str, paths: Mapping[str, Path]) -> Callable[[Exception], str | None]:
     """Make what words DuckDB's errors: out of memory, and which file is damaged."""
+    files = list(paths.values())
 
     def explain(error: Exception) -> str | None:
         text = str(error)
@@ -128,12 +171,14 @@ def _explainer(limit: str, files: Sequence[Path]) -> Any:
                 f"{asked} too small for this query ({_first_line(text)}); raise it (--memory), or "
                 "give fewer groups or columns"
             )
-        named = next((file.name for file in files if str(file) in text), "")
-        named = named or damaged_file(files)
+        named = next((file.name for path, file in paths.items() if path in text), "")
+        named = visible(named or damaged_file(files))
         line = re.search(r"CSV Error on Line: (\d+)", text)
         if line is not None:
-            where = f"line {line[1]} of {named or files[0].name}"
-            return f"{where} cannot be read as CSV ({_first_line(text)}); correct that line"
+            where = f"line {line[1]} of {named or shown(files[0])}"
+            told = " ".join(text.partition("Original Line:")[2].split("\n")[:2]).strip()
+            reason = told[:200] or _first_line(text)
+            return f"{where} cannot be read as CSV ({visible(reason)}); correct that line"
         return f"{named} cannot be read: {_first_line(text)}; copy it again" if named else None
 
     return explain
@@ -143,110 +188,158 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0][:300]
 
 
-def _open_parquet(
-    connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], named: str, limit: str
-) -> Scan:
-    differ = check_schemas(files)
-    own = f"filename = '{FILE}', " if len(files) > 1 else ""
-    listed = ", ".join(f"'{_quoted(str(file))}'" for file in files)
-    relation = connection.sql(
+def _open_parquet(opened: _Opened) -> Scan:
+    differ, names = check_schemas(opened.files)
+    own = f"filename = '{FILE}', " if len(opened.files) > 1 else ""
+    listed = ", ".join(f"'{_quoted(path)}'" for path in opened.paths)
+    relation = opened.connection.sql(
         f"from read_parquet([{listed}], {own}union_by_name = {differ}, hive_partitioning = false)"
     )
-    return _scan(connection, relation, named, files, limit)
+    scan = _called(_scan(opened, relation), names)
+    return replace(scan, prepare=_with_declared(opened.files))
 
 
-def _scan(
-    connection: "duckdb.DuckDBPyConnection",
-    relation: "duckdb.DuckDBPyRelation",
-    named: str,
-    files: Sequence[Path],
-    limit: str,
-) -> Scan:
+def _called(scan: Scan, names: Sequence[str]) -> Scan:
+    """Call the columns by their names, and not as DuckDB does, which tells no case apart."""
+    aliases = dict(zip(names, scan.kinds, strict=True))
+    return replace(
+        scan,
+        kinds={name: scan.kinds[alias] for name, alias in aliases.items()},
+        floats=frozenset(name for name, alias in aliases.items() if alias in scan.floats),
+        times=frozenset(name for name, alias in aliases.items() if alias in scan.times),
+        aliases=aliases,
+    )
+
+
+def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Scan]:
+    """Make what adds to a scan of Parquet files what their schemas say of the columns needed."""
+
+    def read(scan: Scan, names: Sequence[str]) -> Scan:
+        categories, times = read_declared(files, names)
+        return replace(scan, categories=categories, times=scan.times | times)
+
+    return read
+
+
+def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
+    names = {path: shown(file) for path, file in opened.paths.items()}
     scan = as_scan(
         relation,
-        source=named,
-        files=tuple(file.name for file in files) if len(files) > 1 else (),
-        explain=_explainer(limit, files),
+        source=opened.named,
+        files=names if len(names) > 1 else {},
+        explain=_explainer(opened.limit, opened.paths),
     )
-    return replace(scan, progress=connection.query_progress)
+    return replace(scan, progress=opened.connection.query_progress)
 
 
-def _open_csv(
-    connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], named: str, limit: str
-) -> Scan:
-    delimiter = _delimiter(files[0])
-    names = _common_names(files, delimiter)
-    _refuse_alike(names, files[0])
-    relation = connection.read_csv(
-        [str(file) for file in files],
-        header=True,
-        delimiter=delimiter,
-        quotechar='"',
-        escapechar='"',
+def _open_csv(opened: _Opened, given: str | None) -> Scan:
+    files = opened.files
+    delimiter = _delimiter(files[0], given)
+    headers = _common_headers(files, delimiter)
+    names = headers[0].names
+    places = [f"text{k}_" for k in range(len(names))]  # which DuckDB tells apart whatever the case
+    options: dict[str, Any] = {
+        "header": True,
+        "delimiter": delimiter,
+        "quotechar": '"',
+        "escapechar": '"',
         # Nothing is guessed from the first rows: every column is text until all are looked at.
-        auto_detect=False,
-        columns=dict.fromkeys(names, "VARCHAR"),
-        filename=FILE if len(files) > 1 else False,
-        hive_partitioning=False,
-    )
-    scan = _scan(connection, relation, named, files, limit)
-    return replace(scan, prepare=settle_types)
+        "auto_detect": False,
+        "columns": dict.fromkeys(places, "VARCHAR"),
+        "filename": FILE if len(files) > 1 else False,
+        "hive_partitioning": False,
+    }
+    by_blank: dict[int, list[str]] = {}  # lines before the header, which DuckDB must be told
+    for path, header in zip(opened.paths, headers, strict=True):
+        by_blank.setdefault(header.blank, []).append(path)
+    relations = [
+        opened.connection.read_csv(paths, skiprows=blank, **options)
+        for blank, paths in by_blank.items()
+    ]
+    relation = functools.reduce(lambda one, other: one.union(other), relations)
+    return _as_text(_scan(opened, relation), names)
 
 
-def _refuse_alike(names: Sequence[str], file: Path) -> None:
-    """Refuse names that DuckDB cannot tell apart."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
-            raise DataError(
-                f"{file.name} has columns {other!r} and {name!r}, which differ in case alone, and "
-                "DuckDB does not tell them apart; rename one"
-            )
-        if not name:
-            raise DataError(f"{file.name} has a column without a name; name it in its first line")
+def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
+    """Have the types of the columns of text files settled when they are needed."""
+    return replace(_called(scan, names), prepare=settle_types, from_text=True)
 
 
-def _delimiter(file: Path) -> str:
-    return "\t" if ".tsv" in suffix_of(file) else ","
+def _delimiter(file: Path, given: str | None) -> str:
+    return settled_delimiter(given, DELIMITERS.get(suffix_of(file), ","))
 
 
-def _common_names(files: Sequence[Path], delimiter: str) -> list[str]:
-    """Read the column names of text files, which must be the same."""
-    names = list(read_names(files[0], delimiter))
-    for file in files[1:]:
-        own = list(read_names(file, delimiter))
+def _common_headers(files: Sequence[Path], delimiter: str) -> list[Header]:
+    """Read the headers of text files, whose names must be the same."""
+    headers = [read_header(file, delimiter) for file in files]
+    names = headers[0].names
+    for file, header in zip(files, headers, strict=True):
+        own = header.names
         if own != names:
             odd = next(
                 (n for n in own if n not in names), next((n for n in names if n not in own), "")
             )
             what = f"column {odd!r}" if odd else "the order of the columns"
             raise DataError(
-                f"the columns of {file.name} differ from those of {files[0].name} ({what}); files "
-                "that are scanned together must have the same columns, in one order"
+                f"the columns of {shown(file)} differ from those of {shown(files[0])} ({what}); "
+                "files that are scanned together must have the same columns, in one order"
             )
-    return names
+    return headers
 
 
-def _open_spark(files: Sequence[Path], source: str) -> Scan:
+def _open_spark(
+    files: Sequence[Path], source: str, decimal: Decimal | None, given: str | None
+) -> Scan:
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise DataError(
             "Apache Spark is not installed; pip install 'bayes-mlm[spark]' (it needs Java 17)"
         ) from error
-    delimiter = _delimiter(files[0])
-    if suffix_of(files[0]) in PARQUET:
+    text = suffix_of(files[0]) not in PARQUET
+    delimiter = _delimiter(files[0], given)
+    names = _common_headers(files, delimiter)[0].names if text else []
+    if not text:
         check_schemas(files)
-    else:
-        _common_names(files, delimiter)
+    for file in files:
+        if file.name.startswith(("_", ".")) or ":" in file.name:
+            raise DataError(
+                f"Spark cannot read {shown(file)}: it passes over names that begin with _ or ., "
+                "and takes what is before a colon for an address; rename the file"
+            )
     session = SparkSession.getActiveSession() or (
         SparkSession.builder.appName("bayes-mlm").config("spark.ui.enabled", "false").getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
-    paths = [str(file.resolve()) for file in files]
-    if suffix_of(files[0]) in PARQUET:
-        frame = session.read.parquet(*paths)
-    else:
-        frame = session.read.csv(paths, header=True, inferSchema=True, sep=delimiter)
-    return as_scan(frame, source=_named(files, source))
+    paths = [str(file) for file in files]
+    reader = session.read.option("__globPaths__", "false")  # names are no patterns
+    if not text:
+        scan = as_scan(reader.parquet(*paths), source=_named(files, source))
+        return with_decimal(replace(scan, prepare=_with_declared(files)), decimal)
+    places = [f"text{k}_" for k in range(len(names))]
+    options: dict[str, Any] = {
+        "sep": delimiter,
+        "escape": '"',
+        "mode": "FAILFAST",
+        "multiLine": True,  # a quoted value may hold a line break
+        "columnPruning": False,  # so that a row of another length is noticed
+        "emptyValue": "",
+    }
+    reader = reader.schema(", ".join(f"{place} string" for place in places))
+    frame = reader.options(**options).csv(paths, header=True)
+    named = _named(files, source)
+    scan = as_scan(frame, source=named, explain=_spark_explainer(named))
+    return with_decimal(_as_text(scan, names), decimal)
+
+
+def _spark_explainer(named: str) -> Callable[[Exception], str | None]:
+    def explain(error: Exception) -> str | None:
+        found = re.search(r"Malformed CSV record: (.*?)(?: SQLSTATE|$)", str(error))
+        if found is None:
+            return None
+        return (
+            f"a row of {named} has another number of values than the header: {found[1][:60]!r}; "
+            "correct that row, or look for an unclosed quote"
+        )
+
+    return explain

@@ -1,73 +1,118 @@
 """Find the files that a path, a directory or a glob stands for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bayes_mlm.data.reading import DELIMITERS, PARQUET, at_home, require_file
+from bayes_mlm.data.reading import DELIMITERS, PARQUET, require_file
 from bayes_mlm.errors import DataError
+from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, shown, why_not_file
+from bayes_mlm.visible import visible
 
 CSV = tuple(DELIMITERS)
+_MARKS = "*?["
 
 
 def find_files(source: str) -> list[Path]:
     """List the files that a path, a directory or a glob stands for, all of one kind.
 
+    A name is taken literally if there is such a file or directory, whatever marks of a pattern are
+    in it. A file that is there under two names (links) is listed once.
+
     Raises
     ------
     DataError
-        If there are none, or they are of two kinds.
+        If there are none, one cannot be read, or they are of two kinds.
     """
-    path = at_home(source)
+    path, named = at_home(source), visible(source)
     kinds = ", ".join([*CSV, *PARQUET])
-    if path.is_dir():
-        found = sorted(_inside(path))
-        if not found:
-            raise DataError(f"the directory {source} holds no data files ({kinds})")
-    elif path.is_file():
-        found = [path]
-        if not suffix_of(path):
-            raise DataError(f"{path.name} is of an unknown kind; files that can be read: {kinds}")
-    elif any(mark in source for mark in "*?["):
-        found = sorted(one for one in _glob(path) if _is_data(one))
-        if not found:
-            raise DataError(f"no data file matches {source} ({kinds})")
-    else:
-        require_file(path, source)
-        found = [path]
+    reason = why_not_file(path)
+    try:
+        if reason == DIRECTORY:
+            found = _once(sorted(_inside(path, set())))
+            if not found:
+                raise DataError(f"the directory {named} holds no data files ({kinds})")
+        elif reason == ABSENT and is_pattern(source):
+            found = _once(sorted(_matching(path)))
+            if not found:
+                raise DataError(f"no data file matches {named} ({kinds})")
+        else:
+            require_file(path, source)
+            found = [path]
+            if not suffix_of(path):
+                raise DataError(
+                    f"{shown(path)} is of an unknown kind; files that can be read: {kinds}"
+                )
+    except OSError as error:
+        raise DataError(f"{named} cannot be read: {error.strerror or error}") from error
     parquet = [file for file in found if suffix_of(file) in PARQUET]
     if parquet and len(parquet) < len(found):
         other = next(file for file in found if file not in parquet)
         raise DataError(
-            f"{source} holds both Parquet ({parquet[0].name}) and text files ({other.name}); give "
-            "a glob that picks one kind, such as '*.parquet'"
+            f"{named} holds both Parquet ({shown(parquet[0])}) and text files "
+            f"({shown(other)}); give a glob that picks one kind, such as '*.parquet'"
         )
-    return found
+    return [file.absolute() for file in found]
 
 
-def _inside(directory: Path) -> Iterator[Path]:
+def is_pattern(name: str) -> bool:
+    """Tell whether a name is a pattern, if there is no file of that literal name."""
+    return any(mark in name for mark in _MARKS)
+
+
+def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     """Go through the data files of a directory and of those in it, but for hidden ones."""
+    mark = _identity(directory)
+    if mark in seen:  # a link back
+        return
+    seen.add(mark)
     for entry in directory.iterdir():
-        if entry.is_dir() and not _is_hidden(entry):
-            yield from _inside(entry)
-        elif _is_data(entry):
+        if _is_hidden(entry):
+            continue
+        if entry.is_dir():
+            yield from _inside(entry, seen)
+        elif suffix_of(entry):
+            require_file(entry, str(entry))
             yield entry
 
 
-def _glob(path: Path) -> list[Path]:
-    """Match a pattern from its first part that holds a mark on."""
-    parts = path.parts
-    first = next(k for k, part in enumerate(parts) if any(mark in part for mark in "*?["))
-    return list(Path(*parts[:first]).glob(str(Path(*parts[first:]))))
+def _matching(path: Path) -> Iterator[Path]:
+    """Go through the files that match a pattern, and through the directories that do."""
+    base, parts = Path(path.anchor), path.relative_to(path.anchor).parts
+    literal = 0
+    # What is there under its literal name is no pattern.
+    while not is_pattern(parts[literal]) or (base / parts[literal]).exists():
+        base /= parts[literal]
+        literal += 1
+    pattern = Path(*parts[literal:])
+    seen: set[tuple[int, int]] = set()
+    try:
+        entries = sorted(base.glob(str(pattern)))
+    except ValueError as error:
+        raise DataError(f"{visible(path)} is no pattern: {error}") from error
+    for entry in entries:
+        if _is_hidden(entry) and not _is_hidden(pattern):
+            continue
+        if entry.is_dir():
+            yield from _inside(entry, seen)
+        elif suffix_of(entry):
+            require_file(entry, str(entry))
+            yield entry
+
+
+def _once(files: Sequence[Path]) -> list[Path]:
+    """Keep one name of each file: a link to another would count its rows twice."""
+    return list({_identity(file): file for file in reversed(files)}.values())[::-1]
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    info = path.stat()
+    return info.st_dev, info.st_ino
 
 
 def suffix_of(path: Path) -> str:
     """Give the ending of a data file, ".csv.gz" whole; empty for other files."""
     name = path.name.lower()
     return next((suffix for suffix in (*CSV, *PARQUET) if name.endswith(suffix)), "")
-
-
-def _is_data(path: Path) -> bool:
-    return path.is_file() and not _is_hidden(path) and bool(suffix_of(path))
 
 
 def _is_hidden(path: Path) -> bool:

@@ -7,10 +7,12 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.table import Table
 from bayes_mlm.encoding import Encoding, check_cells, with_crossings
+from bayes_mlm.encoding.columns import check_effects
 from bayes_mlm.encoding.inputs import is_number
-from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, too_many_remedy
+from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, in_order, too_many
 from bayes_mlm.encoding.means import Centring, LevelMeans
 from bayes_mlm.encoding.values import group_of
 from bayes_mlm.errors import DataError, FormulaError, OneValueError
@@ -18,11 +20,13 @@ from bayes_mlm.formula import Formula
 from bayes_mlm.formula.expressions import Call, Factor, calls, label, unique
 from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, write
-from bayes_mlm.scan.source import Scan, collect, collect_row, count
-from bayes_mlm.scan.texts import NUMBER
+from bayes_mlm.scan.source import Scan, collect, collect_row, count, stray_text
 
 # Rows looked at to see that a number has more than two values, before all are.
 _FIRST = 500
+
+# Text that is mostly numbers may still be categories, if it has few levels.
+_FEW = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,8 +55,13 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     FormulaError
         If categorical effects of the group are to be independent (``||``).
     """
+    for name in formula.outcome.columns:
+        _refuse_misread(name, "outcome", scan)
+        number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
     _check_independent(formula, categorical)
+    for name in formula.measured_columns:
+        _refuse_misread(name, "predictor", scan)
     levels = tuple(_levels(factor, scan) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]
     centrings: dict[str, Centring] = {}
@@ -79,10 +88,11 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
+    check_effects(encoding.effects, encoding.group)
     encoding = with_crossings(
         encoding,
         lambda name: _two_valued(scan, name),
-        lambda names: _distinct(scan, names, encoding),
+        lambda names: _distinct_rows(scan, names, encoding),
     )
     return Learned(encoding=encoding, scan=scan, constants=known)
 
@@ -107,7 +117,7 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
     for crossing in encoding.crossings:
         by_text = {str(factor): factor for factor in encoding.formula.factors}
         names = [name for text in crossing.factors for name in by_text[text].columns]
-        check_cells(encoding, _distinct(scan, unique(tuple(names)), encoding), crossing)
+        check_cells(encoding, _distinct_rows(scan, unique(tuple(names)), encoding), crossing)
     known = Constants(
         centrings={item.expression: item for item in encoding.centrings},
         means={},
@@ -133,39 +143,59 @@ def _check_independent(formula: Formula, categorical: list[Factor]) -> None:
                 )
 
 
-def _levels(factor: Factor, scan: Scan) -> Levels:
-    column = factor.columns[0]
-    own = scan.col(column)
-    if scan.kinds[column] == "text":
-        own = own.cast(nw.String)
+def _distinct(column: str, scan: Scan) -> list[Any]:
+    """Fetch the different values of a column, or some of them if no model could take all."""
+    own = as_category(column, scan)
     distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
     values = collect(scan, distinct)["level"].tolist()
-    found = tuple(sorted(value for value in values if not _is_missing(value)))
+    return sorted(value for value in values if not _is_missing(value))
+
+
+def as_category(column: str, scan: Scan) -> nw.Expr:
+    """Give a column as its categories are known: as text, or as the numbers they are."""
+    own = scan.col(column)
+    return own.cast(nw.String) if scan.kinds[column] == "text" else own
+
+
+def _refuse_misread(column: str, role: str, scan: Scan) -> None:
+    """Refuse text that is dates, or numbers that some of the values keep from being read so."""
+    if column in scan.times:
+        example = collect(scan, scan.frame.select(value=scan.col(column)).head(1))["value"]
+        refuse_misread(column, role, example.astype(str).tolist() or [""], is_time=True)
+    if scan.kinds[column] != "text" or column in scan.categories:
+        return
+    found = _distinct(column, scan)
+    if not found:
+        return
+    refuse_misread(column, role, found)
+    if role == "predictor" and len(found) > _FEW and 2 * sum(map(is_number, found)) > len(found):
+        stray = stray_text(scan, column)
+        reason = (
+            f"it holds {stray} too: correct such values so that it reads as numbers"
+            if stray
+            else f"they were kept as labels, such as {found[0]!r} (leading zeros, or a column of "
+            'text, which decimal="." (--decimal .) reads); convert the column to numbers first'
+        )
+        raise DataError(f"column {column!r} of {scan.source} is text, but mostly numbers; {reason}")
+
+
+def _levels(factor: Factor, scan: Scan) -> Levels:
+    column = factor.columns[0]
+    found = _distinct(column, scan)
     if len(found) == 1:
         raise OneValueError(
             f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "
             f"{scan.source}; leave it out"
         )
     if len(found) > MAX_LEVELS:
-        raise DataError(_too_many(scan, column, own, found))
-    return Levels(factor=str(factor), column=column, levels=found)
-
-
-def _too_many(scan: Scan, column: str, own: nw.Expr, found: Sequence[Any]) -> str:
-    """Tell numbers that some stray text makes text from what has many values."""
-    text = isinstance(found[0], str)
-    if text and 2 * sum(map(is_number, found)) > len(found):
-        stray = scan.frame.filter(~own.str.contains(rf"^\s*({NUMBER})\s*$") & ~own.is_null())
-        odd = collect(scan, stray.select(level=own).unique().head(3))["level"].tolist()
-        shown = "".join(f" {value[:40]!r}" for value in sorted(odd)[:1])
-        return (
-            f"column {column!r} of {scan.source} is text, but mostly numbers; it holds{shown} too: "
-            "correct such values so that it reads as numbers"
-        )
-    return (
-        f"column {column!r} of {scan.source} has more than {MAX_LEVELS} different values, too many "
-        f"for categories; {too_many_remedy(found[0])}"
-    )
+        own = as_category(column, scan)
+        rows = scan.frame.filter(~own.is_null()).select(level=own)
+        level = nw.col("level")
+        many = collect(scan, rows.select(n=nw.len(), many=level.n_unique(), first=level.min()))
+        n, levels, first = (many[name].tolist()[0] for name in ("n", "many", "first"))
+        raise DataError(too_many(factor, levels, n, first))
+    levels = in_order(found, scan.categories.get(column))
+    return Levels(factor=str(factor), column=column, levels=levels)
 
 
 def _check_known(levels: Levels, scan: Scan) -> None:
@@ -202,7 +232,7 @@ def _two_valued(scan: Scan, name: str) -> bool:
     return not collect_row(scan, {"others": others})["others"]
 
 
-def _distinct(scan: Scan, names: Sequence[str], encoding: Encoding) -> Table:
+def _distinct_rows(scan: Scan, names: Sequence[str], encoding: Encoding) -> Table:
     """Fetch the distinct rows of some columns, but for missing values."""
     text = {i.column for i in encoding.levels if isinstance(i.levels[0], str)}
     own = {

@@ -13,15 +13,23 @@ from numpy.typing import NDArray
 
 from bayes_mlm.data import Column
 from bayes_mlm.data.columns import from_arrow
+from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
+from bayes_mlm.data.texts import BLANKS
 from bayes_mlm.errors import DataError
 
 type ColumnKind = Literal["number", "truth", "text"]
 type Frame = nw.LazyFrame[Any]
 # The column of file names that a scan of several files carries, for messages.
 FILE = "bayes_mlm_file"
+# A whole value that is a number.
+NUMBER = (
+    r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+    r"|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
+)
 # Seconds between two looks at the progress of a query.
 _EVERY = 0.2
+_TIMES = (nw.Date, nw.Datetime, nw.Duration, nw.Time)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,8 +48,9 @@ class Scan:
         Of each column; what is neither number nor truth value counts as text.
     floats : frozenset of str
         Columns that may hold NaN, which counts as missing.
-    files : tuple of str
-        Names of the files that are scanned together; empty for a frame.
+    files : mapping of str to str
+        Of files that are scanned together: what the engine calls each, and its name for messages;
+        empty for a frame.
     explain : callable
         Says more of an engine's error, if it can.
     prepare : callable
@@ -53,6 +62,18 @@ class Scan:
         Told of that a few times a second.
     aliases : mapping of str to str
         What the frame calls the columns, once it was narrowed to those that are needed.
+    categories : mapping of str to tuple of str
+        Of columns whose categories were declared: the categories in that order.
+    times : frozenset of str
+        Columns of dates, timestamps, times of day or durations.
+    strip : bool
+        Whether to take the spaces off the ends of labels.
+    complete : bool
+        Whether rows that miss a value are to be dropped.
+    decimal : {".", ","} or None
+        The decimal mark of numbers in text; None for plain numbers alone.
+    from_text : bool
+        Whether the columns come as text, whose types are decided from their values.
     """
 
     frame: Frame
@@ -61,11 +82,17 @@ class Scan:
     kinds: Mapping[str, ColumnKind]
     floats: frozenset[str]
     prepare: Callable[["Scan", Sequence[str]], "Scan"]
-    files: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     explain: Callable[[Exception], str | None] = field(default=lambda _: None)
     progress: Callable[[], float] | None = None
     tell: Callable[[float], None] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    times: frozenset[str] = frozenset()
+    strip: bool = False
+    complete: bool = False
+    decimal: Decimal | None = None
+    from_text: bool = False
 
     def col(self, name: str) -> nw.Expr:
         """Give a column of the table by its own name, whatever the frame calls it."""
@@ -95,14 +122,14 @@ def as_scan(
     data: Any,
     *,
     source: str | None = None,
-    files: tuple[str, ...] = (),
+    files: Mapping[str, str] | None = None,
     explain: Callable[[Exception], str | None] = lambda _: None,
 ) -> Scan:
     """Make a scan of a frame of any kind that narwhals supports.
 
     Parameters
     ----------
-    data : Scan or frame
+    data : Scan, Table or frame
         A DuckDB relation, a PySpark data frame, a polars frame, lazy or not, a pandas data frame,
         a pyarrow table.
     source : str, optional
@@ -124,6 +151,9 @@ def as_scan(
     """
     if isinstance(data, Scan):
         return data
+    if isinstance(data, Table):
+        found = as_scan(data.columns_frame(), source=source or data.source)
+        return replace(found, prepare=_as_it_is, categories=data.categories, times=data.times)
     kind = type(data)
     named = source or f"{kind.__module__.split('.')[0].lstrip('_')}.{kind.__qualname__}"
     in_memory = False
@@ -157,9 +187,15 @@ def as_scan(
         engine=scan.engine,
         kinds={name: _kind(dtype) for name, dtype in schema.items() if name != FILE or not files},
         floats=frozenset(name for name, dtype in schema.items() if dtype.is_float()),
-        files=files,
+        files=files or {},
         explain=explain,
         prepare=_read_as_rows(data) if in_memory else _as_it_is,
+        categories={
+            name: tuple(map(str, dtype.categories))
+            for name, dtype in schema.items()
+            if isinstance(dtype, nw.Enum)
+        },
+        times=frozenset(name for name, dtype in schema.items() if isinstance(dtype, _TIMES)),
     )
 
 
@@ -171,9 +207,8 @@ def _read_as_rows(data: Any) -> Callable[[Scan, Sequence[str]], Scan]:
     """Make what takes columns of a frame in memory as `as_table` does: one type, one label."""
 
     def read(scan: Scan, names: Sequence[str]) -> Scan:
-        frame = as_table(data, columns=names).columns_frame()
-        found = as_scan(frame, source=scan.source)
-        return replace(found, prepare=_as_it_is, tell=scan.tell)
+        found = as_scan(as_table(data, columns=names), source=scan.source)
+        return replace(found, tell=scan.tell, strip=scan.strip)
 
     return read
 
@@ -186,13 +221,29 @@ def narrowed(scan: Scan, names: Sequence[str]) -> Scan:
     aliases = {name: f"column{k}_" for k, name in enumerate(names)}
     file = [FILE] if scan.files else []
     columns = {}
+    labels = _labels(scan) if scan.strip else frozenset[str]()
     for name, alias in aliases.items():
-        column = nw.col(name)
+        column = scan.col(name)
+        if scan.aliases.get(name, name) in labels:
+            column = stripped(column.cast(nw.String))
         # -0.0 is another key than 0.0 to some engines.
         columns[alias] = column + 0.0 if name in scan.floats else column
     with engine_errors(scan):
         frame = scan.frame.select(*file, **columns)
     return replace(scan, frame=frame, aliases=aliases, prepare=_as_it_is)
+
+
+def stripped(text: nw.Expr) -> nw.Expr:
+    """Take the spaces off the ends of text; quicker than trim, where that has many characters."""
+    return text.str.replace_all(rf"^[{BLANKS}]+|[{BLANKS}]+\z", "")
+
+
+def _labels(scan: Scan) -> frozenset[str]:
+    """Name the columns of text, which alone may have spaces."""
+    with engine_errors(scan):
+        schema = scan.frame.collect_schema()
+    texts = (nw.String, nw.Categorical, nw.Enum)
+    return frozenset(name for name, dtype in schema.items() if dtype in texts)
 
 
 def _kind(dtype: nw.dtypes.DType) -> ColumnKind:
@@ -266,14 +317,20 @@ def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
     scan = scan.prepare(scan, names)
-    if not scan.aliases:
-        scan = narrowed(scan, names)
+    scan = narrowed(scan, names)
     fetched = collect(scan, scan.frame.select(*(scan.aliases[name] for name in names)))
     columns = {name: fetched[scan.aliases[name]] for name in names}
     n = len(next(iter(columns.values())))
     if n == 0:
         raise DataError(f"{scan.source} has no rows; columns: {', '.join(names)}")
-    return Table(columns=columns, n=n, source=scan.source)
+    return Table(
+        columns=columns,
+        n=n,
+        source=scan.source,
+        categories={name: scan.categories[name] for name in names if name in scan.categories},
+        times=scan.times & set(names),
+        from_text=scan.from_text,
+    )
 
 
 def count(condition: nw.Expr) -> nw.Expr:
@@ -318,6 +375,18 @@ def _errors_of(engine: str) -> tuple[type[Exception], ...]:
 
         found += [pa.ArrowException, TypeError, ValueError]
     return tuple(found)
+
+
+def stray_text(scan: Scan, name: str) -> str:
+    """Name a value of a column of text that is no number, and its file, for a message."""
+    text = stripped(scan.col(name).cast(nw.String))
+    file = [FILE] if scan.files else []
+    odd = scan.frame.select(*file, text_=text).filter(~nw.col("text_").str.contains(NUMBER))
+    found = collect(scan, odd.head(1))
+    if not found["text_"].size:
+        return ""
+    where = f" in {scan.files[found[FILE][0]]}" if scan.files else ""
+    return f"{str(found['text_'][0])[:40]!r}{where}"
 
 
 def as_labels(values: Column) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -7,18 +7,20 @@ lies far from the others; such columns are summed once more about each group's o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.data import Column
+from bayes_mlm.data import Column, levels_of
 from bayes_mlm.scan.source import Frame, Scan, as_labels, collect, count
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
 
 type Flags = NDArray[np.bool_]
 
-_GROUP = "group_"
+type Keys = tuple[nw.Expr, ...]
+
 # Rows looked at for a guess.
 _FEW = 20_000
 # Share of a group's sum of squares that must be left as scatter: below it six digits are lost.
@@ -45,13 +47,15 @@ class Columns:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Sums:
-    """Hold counts (J,), means (J, m) and scatter (J, m, m) of centred columns.
+class GroupSums:
+    """Counts (J,), means (J, m) and scatter (J, m, m) of columns less their centre (m,).
 
-    `constant` (J, k) tells in which groups each of the k columns `watched` takes one value.
+    `constant` (J, k) tells in which groups each of the k columns `watched` takes one value. A group
+    is what has one label of each key.
     """
 
-    labels: NDArray[np.generic]
+    labels: tuple[NDArray[Any], ...]
+    centre: FloatArray
     counts: IntArray
     means: FloatArray
     scatter: FloatArray
@@ -60,37 +64,40 @@ class _Sums:
     constant: Flags
 
 
-def sum_by_group(
-    scan: Scan,
-    columns: Columns,
-    group: str | None,
-    *,
-    terms: tuple[str, ...],
-    effects: tuple[str, ...],
-) -> Sufficient:
-    """Sum cross-products by group.
+def sum_by_keys(scan: Scan, columns: Columns, keys: Keys) -> GroupSums:
+    """Sum cross-products of the distinct columns by several keys at once.
 
     Parameters
     ----------
     scan : Scan
         Without missing values in what the columns are made of.
     columns : Columns
-    group : str or None
-        The grouping column; None for one group of all rows.
-    terms, effects : tuple of str
-        Names of the columns of X and Z.
-
-    Returns
-    -------
-    Sufficient
-        As `from_rows` makes them, to rounding.
+    keys : tuple of narwhals.Expr
+        The grouping column, and others; () for one group of all rows.
     """
-    watched = () if group is None else _seem_constant(scan, columns, group)
-    found = _sum(scan, columns, group, watched)
+    watched = _seem_constant(scan, columns, keys) if keys else ()
+    found = _sum(scan, columns, keys, watched)
     suspects = _suspects(found)
-    if suspects.size and group is not None:
-        found = _settle(scan, columns, group, found, suspects)
-    return _laid_out(found, columns, terms, effects, group)
+    if suspects.size and keys:
+        found = _settle(scan, columns, keys, found, suspects)
+    return found
+
+
+def _keyed(keys: Keys) -> dict[str, nw.Expr]:
+    return {f"group{k}_": key for k, key in enumerate(keys)}
+
+
+def _ordered(
+    found: Mapping[str, Column], keys: Keys
+) -> tuple[tuple[NDArray[Any], ...], NDArray[np.int64]]:
+    """Sort the groups found by their labels, and give the order too."""
+    if not keys:
+        return (np.zeros(1, dtype=np.int64),), np.arange(1)
+    if len(keys) == 1:
+        labels, order = as_labels(found["group0_"])
+        return (labels,), order
+    order = np.lexsort([levels_of(found[name])[1] for name in reversed(_keyed(keys))])
+    return tuple(found[name][order] for name in _keyed(keys)), order
 
 
 def _centred(columns: Columns, values: tuple[nw.Expr, ...]) -> dict[str, nw.Expr]:
@@ -100,10 +107,9 @@ def _centred(columns: Columns, values: tuple[nw.Expr, ...]) -> dict[str, nw.Expr
     }
 
 
-def _query(scan: Scan, columns: Columns, group: str | None, watched: tuple[int, ...]) -> Frame:
+def _query(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> Frame:
     m = len(columns.values)
-    keys = {} if group is None else {_GROUP: scan.col(group)}
-    rows = scan.frame.select(**keys, **_centred(columns, columns.values))
+    rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values))
     products = {
         f"p{i}_{j}_": nw.col(f"x{i}_") * nw.col(f"x{j}_") for i in range(m) for j in range(i + 1)
     }
@@ -112,7 +118,7 @@ def _query(scan: Scan, columns: Columns, group: str | None, watched: tuple[int, 
     sums += [nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)]
     sums += [nw.col(name).sum() for name in products]
     sums += _ends(watched)
-    return rows.select(*sums) if group is None else rows.group_by(_GROUP).agg(*sums)
+    return rows.group_by(*_keyed(keys)).agg(*sums) if keys else rows.select(*sums)
 
 
 def _ends(places: Sequence[int]) -> list[nw.Expr]:
@@ -130,13 +136,11 @@ def _same_ends(found: Mapping[str, Column], places: Sequence[int], order: IntArr
     return np.array(same, dtype=bool).reshape(len(places), len(order)).T
 
 
-def _seem_constant(scan: Scan, columns: Columns, group: str) -> tuple[int, ...]:
+def _seem_constant(scan: Scan, columns: Columns, keys: Keys) -> tuple[int, ...]:
     """Guess from a few rows which columns take one value in some groups, for sums to look at."""
-    few = scan.frame.head(_FEW).select(
-        scan.col(group).alias(_GROUP), **_centred(columns, columns.values)
-    )
+    few = scan.frame.head(_FEW).select(**_keyed(keys), **_centred(columns, columns.values))
     places = range(len(columns.values))
-    ends = few.group_by(_GROUP).agg(nw.len().alias("n_"), *_ends(places))
+    ends = few.group_by(*_keyed(keys)).agg(nw.len().alias("n_"), *_ends(places))
     constant = {
         f"c{i}": count((nw.col(f"x{i}_low") == nw.col(f"x{i}_high")) & (nw.col("n_") > 1))
         for i in places
@@ -145,14 +149,11 @@ def _seem_constant(scan: Scan, columns: Columns, group: str) -> tuple[int, ...]:
     return tuple(i for i in places if found[f"c{i}"][0])
 
 
-def _sum(scan: Scan, columns: Columns, group: str | None, watched: tuple[int, ...]) -> _Sums:
-    found = collect(scan, _query(scan, columns, group, watched))
+def _sum(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> GroupSums:
+    found = collect(scan, _query(scan, columns, keys, watched))
     m = len(columns.values)
     counts = found["n_"].astype(np.int64)
-    labels: NDArray[np.generic] = np.zeros(1, dtype=np.int64)
-    order = np.arange(1)
-    if group is not None:
-        labels, order = as_labels(found[_GROUP])
+    labels, order = _ordered(found, keys)
     counts = counts[order]
     means = np.empty((len(order), m))
     scatter, squares = np.empty((len(order), m, m)), np.empty((len(order), m))
@@ -164,8 +165,9 @@ def _sum(scan: Scan, columns: Columns, group: str | None, watched: tuple[int, ..
             scatter[:, i, j] = scatter[:, j, i] = raw - counts * means[:, i] * means[:, j]
             if i == j:
                 squares[:, i] = raw
-    return _Sums(
+    return GroupSums(
         labels=labels,
+        centre=columns.centre,
         counts=counts,
         means=means,
         scatter=scatter,
@@ -175,7 +177,7 @@ def _sum(scan: Scan, columns: Columns, group: str | None, watched: tuple[int, ..
     )
 
 
-def _suspects(found: _Sums) -> IntArray:
+def _suspects(found: GroupSums) -> IntArray:
     """List the columns whose scatter lost digits, or which do not vary within groups."""
     own = np.einsum("jmm->jm", found.scatter)
     many = found.counts > 1
@@ -183,38 +185,41 @@ def _suspects(found: _Sums) -> IntArray:
     return np.flatnonzero(lost.any(axis=0))
 
 
-def _settle(scan: Scan, columns: Columns, group: str, found: _Sums, suspects: IntArray) -> _Sums:
+def _settle(
+    scan: Scan, columns: Columns, keys: Keys, found: GroupSums, suspects: IntArray
+) -> GroupSums:
     """Tell columns that are constant within groups from those that lost digits; sum these anew."""
     if set(suspects.tolist()) <= set(found.watched):
         constant = found.constant[:, [found.watched.index(i) for i in suspects.tolist()]]
     else:
-        constant = _constant(scan, columns, group, suspects)
+        constant = _constant(scan, columns, keys, suspects)
     scatter = found.scatter.copy()
     for place, fixed in zip(suspects.tolist(), constant.T, strict=True):
         scatter[fixed, place] = scatter[fixed, :, place] = 0.0
     own = np.einsum("jmm->jm", scatter)[:, suspects]
     lost = ~constant & (own < _CANCELLED * found.squares[:, suspects])
     if (lost & (found.counts > 1)[:, None]).any():
-        return _about_group_means(scan, columns, group, found)
+        return _about_group_means(scan, columns, keys, found)
     return replace(found, scatter=scatter)
 
 
-def _constant(scan: Scan, columns: Columns, group: str, suspects: IntArray) -> Flags:
+def _constant(scan: Scan, columns: Columns, keys: Keys, suspects: IntArray) -> Flags:
     """Tell in which groups (J,) each suspect (k,) takes one value."""
     chosen = {f"x{i}_": columns.values[i] for i in suspects.tolist()}
-    rows = scan.frame.select(scan.col(group).alias(_GROUP), **chosen)
-    extent = collect(scan, rows.group_by(_GROUP).agg(*_ends(suspects.tolist())))
-    _, order = as_labels(extent[_GROUP])
+    rows = scan.frame.select(**_keyed(keys), **chosen)
+    extent = collect(scan, rows.group_by(*_keyed(keys)).agg(*_ends(suspects.tolist())))
+    _, order = _ordered(extent, keys)
     return _same_ends(extent, suspects.tolist(), order)
 
 
-def _about_group_means(scan: Scan, columns: Columns, group: str, found: _Sums) -> _Sums:
+def _about_group_means(scan: Scan, columns: Columns, keys: Keys, found: GroupSums) -> GroupSums:
     """Sum the scatter about each group's own means, which are joined on: no digits are lost."""
-    rows = scan.frame.select(scan.col(group).alias(_GROUP), **_centred(columns, columns.values))
+    by = list(_keyed(keys))
+    rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values))
     m = len(columns.values)
-    means = rows.group_by(_GROUP).agg(*(nw.col(f"x{i}_").mean().alias(f"m{i}_") for i in range(m)))
-    away = rows.join(means, on=_GROUP, how="left").select(
-        _GROUP, **{f"x{i}_": nw.col(f"x{i}_") - nw.col(f"m{i}_") for i in range(m)}
+    means = rows.group_by(*by).agg(*(nw.col(f"x{i}_").mean().alias(f"m{i}_") for i in range(m)))
+    away = rows.join(means, on=by, how="left").select(
+        *by, **{f"x{i}_": nw.col(f"x{i}_") - nw.col(f"m{i}_") for i in range(m)}
     )
     pairs = [(i, j) for i in range(m) for j in range(i + 1)]
     away = away.with_columns(
@@ -222,12 +227,12 @@ def _about_group_means(scan: Scan, columns: Columns, group: str, found: _Sums) -
     )
     again = collect(
         scan,
-        away.group_by(_GROUP).agg(
+        away.group_by(*by).agg(
             *(nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)),
             *(nw.col(f"p{i}_{j}_").sum() for i, j in pairs),
         ),
     )
-    _, order = as_labels(again[_GROUP])
+    _, order = _ordered(again, keys)
     scatter = np.empty_like(found.scatter)
     # What rounding of the means left is small, and its square is taken out.
     rest = np.column_stack([again[f"s{i}_"][order] for i in range(m)])
@@ -237,8 +242,8 @@ def _about_group_means(scan: Scan, columns: Columns, group: str, found: _Sums) -
     return replace(found, scatter=scatter)
 
 
-def _laid_out(
-    found: _Sums,
+def lay_out_sums(
+    found: GroupSums,
     columns: Columns,
     terms: tuple[str, ...],
     effects: tuple[str, ...],
@@ -254,7 +259,7 @@ def _laid_out(
     means[:, live] = found.means[:, source]
     scatter[np.ix_(np.arange(n_groups), live, live)] = found.scatter[:, source][:, :, source]
     return Sufficient(
-        labels=found.labels,
+        labels=found.labels[0],
         counts=found.counts,
         centre=centre,
         means=means,

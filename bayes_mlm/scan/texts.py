@@ -1,99 +1,172 @@
 """Decide what the columns of text files hold, from all their values, as `read_table` does."""
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import narwhals as nw
 
-from bayes_mlm.data.reading import MISSING_TEXTS
-from bayes_mlm.errors import DataError
-from bayes_mlm.scan.source import FILE, Scan, as_scan, engine_errors
-
-# Text that is mostly numbers may still be categories, if it has few levels.
-_FEW_LEVELS = 20
-_WHOLE = r"[+-]?[0-9]+"
-NUMBER = (
-    r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?"
+from bayes_mlm.data.footers import FOOTER, refuse_footer
+from bayes_mlm.data.numerals import Decimal, check_decimal, notation_of
+from bayes_mlm.data.texts import FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
+from bayes_mlm.scan.source import (
+    FILE,
+    NUMBER,
+    Frame,
+    Scan,
+    as_scan,
+    collect,
+    collect_row,
+    count,
+    stripped,
 )
+
+_WHOLE = r"^[+-]?[0-9]+\z"
 # 00123 and 0x1F are labels; so are whole numbers, and nothing else, that no 64 bits hold.
-_LABEL = r"[+-]?0([0-9]+|[xX].*)"
-# What trim() leaves at the ends, and Arrow's reader takes away (Unicode's White_Space).
-_SPACES = [9, 10, 11, 12, 13, 32, 133, 160, 5760, *range(8192, 8203), 8232, 8233, 8239, 8287, 12288]
-_TRUTH = ("true", "True", "TRUE", "false", "False", "FALSE")
+_LABEL = r"^[+-]?0([0-9]+|[xX].*)\z"
+_LARGEST = str(2**63 - 1)
+
+
+def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
+    """Give a scan whose columns of text are read as numbers of a decimal mark, if they are such."""
+    check_decimal(decimal)
+    if decimal is None or scan.from_text:
+        return replace(scan, decimal=decimal)
+
+    def read(given: Scan, names: Sequence[str]) -> Scan:
+        prepared = replace(scan.prepare(given, names), decimal=decimal)
+        return _read_numerals(prepared, names)
+
+    return replace(scan, decimal=decimal, prepare=read)
+
+
+def _read_numerals(scan: Scan, names: Sequence[str]) -> Scan:
+    """Convert columns of text that hold numbers, but not declared categories nor dates."""
+    asked = [
+        name
+        for name in names
+        if scan.kinds[name] == "text" and name not in scan.categories and name not in scan.times
+    ]
+    texts = {f"text{k}_": stripped(scan.col(n).cast(nw.String)) for k, n in enumerate(asked)}
+    frame = _with_numerals(replace(scan, frame=scan.frame.with_columns(**texts)), len(asked))
+    counts: dict[str, nw.Expr] = {}
+    for k in range(len(asked)):
+        own = _counts(nw.col(f"text{k}_"), nw.col(f"number{k}_"))
+        counts |= {f"{what}{k}": own[what] for what in ("there", "number", "label")}
+    found = collect_row(replace(scan, frame=frame), counts) if asked else {}
+    read = {
+        name: nw.col(f"number{k}_").cast(nw.Float64)
+        for k, name in enumerate(asked)
+        if found[f"there{k}"] == found[f"number{k}"] > 0 and not found[f"label{k}"]
+    }
+    file = [FILE] if scan.files else []
+    columns = {f"column{k}_": read.get(n, scan.col(n)) for k, n in enumerate(names)}
+    return replace(
+        scan,
+        frame=frame.select(*file, **columns),
+        kinds={n: "number" if n in read else scan.kinds[n] for n in names},
+        aliases=dict(zip(names, columns, strict=True)),
+    )
 
 
 def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
-    """Convert the columns named from text to what they hold; they are the only ones kept."""
-    return _settle(scan, names, odd_spaces=False)
+    """Convert the columns named from text to what they hold; they are the only ones kept.
 
+    Where rows that miss a value will be dropped (`Scan.complete`), they have no say in it.
 
-def _settle(scan: Scan, names: Sequence[str], *, odd_spaces: bool) -> Scan:
-    """Convert columns; the slow way about blanks only where there are some other than spaces."""
-    relation: Any = nw.to_native(scan.frame)
-    spaces = " || ".join(f"chr({code})" for code in _SPACES) if odd_spaces else "' '"
-    missing = ", ".join(f"'{text}'" for text in MISSING_TEXTS)
-    cleaned = {name: f"nullif_{k}" for k, name in enumerate(names)}
-
-    def clean(name: str) -> str:
-        quoted = '"' + name.replace('"', '""') + '"'
-        trimmed = f"trim({quoted}, {spaces})" if odd_spaces else f"trim({quoted})"
-        return f"(case when {trimmed} in ({missing}) then null else {trimmed} end)"
-
-    file = f", {FILE}" if scan.files else ""
-    texts = relation.project(", ".join(f"{clean(n)} as {cleaned[n]}" for n in names) + file)
-    flags, codes = [], f"({', '.join(map(str, _SPACES))})"
-    for alias in cleaned.values():
-        flags += [
-            f"count({alias})",
-            f"count_if(regexp_full_match({alias}, '{_WHOLE}'))",
-            f"count_if(regexp_full_match({alias}, '{NUMBER}'))",
-            f"count_if(regexp_full_match({alias}, '{_LABEL}'))",
-            f"count_if(regexp_full_match({alias}, '{_WHOLE}') "
-            f"and try_cast({alias} as bigint) is null)",
-            f"count_if(unicode({alias}) in {codes} or unicode(right({alias}, 1)) in {codes})",
-            f"count_if({alias} in ({', '.join(map(repr, _TRUTH))}))",
-        ]
-    with engine_errors(scan):
-        found = texts.aggregate(", ".join(flags)).fetchall()[0]
-    types = {}
-    for k, name in enumerate(names):
-        present, whole, number, label, huge, spaced, truth = found[7 * k : 7 * k + 7]
-        if spaced and not odd_spaces:
-            return _settle(scan, names, odd_spaces=True)
-        label = label or (huge if whole == present else 0)
-        if present == 0 or (number == present and not label):
-            types[name] = "bigint" if present and whole == present else "double"
-        elif truth == present:
-            types[name] = "boolean"
-        else:
-            types[name] = "varchar"
-            if 2 * number > present and not label:
-                _refuse_mixed(scan, texts, name, cleaned[name])
-    columns = ", ".join(
-        f'cast({cleaned[n]} as {types[n]}) as "' + n.replace('"', '""') + '"' for n in names
+    Raises
+    ------
+    DataError
+        If a row looks like the footer of a spreadsheet.
+    """
+    first = next(iter(scan.kinds))
+    columns: dict[str, nw.Expr] = {}
+    for k, name in enumerate([*names, first]):
+        label = scan.col(name)
+        text = stripped(label)
+        there = ~(text.is_null() | text.is_in(MISSING_TEXTS))
+        columns[f"text{k}_"] = nw.when(there).then(text)
+        columns[f"label{k}_"] = nw.when(there).then(label)
+    texts = scan.frame.select(*([FILE] if scan.files else []), **columns)
+    held = [nw.col(f"text{k}_") for k in range(len(names))]
+    whole_rows = functools.reduce(operator.and_, (~text.is_null() for text in held))
+    if scan.decimal is not None:
+        texts = _with_numerals(replace(scan, frame=texts), len(names))
+    seen = texts.filter(whole_rows) if scan.complete else texts
+    footer = _is_footer(nw.col(f"text{len(names)}_"))
+    counts = {"footer": count(footer)}
+    for k, text in enumerate(held):
+        number = text if scan.decimal is None else nw.col(f"number{k}_")
+        counts |= {f"{what}{k}": value for what, value in _counts(text, number).items()}
+    found = collect_row(replace(scan, frame=seen), counts)
+    if found["footer"] and found["footer"] <= max(len(scan.files), 1):
+        words = collect(scan, seen.filter(footer).select(word=nw.col(f"text{len(names)}_")))
+        refuse_footer(words["word"][0], scan.source)
+    numbers = "text" if scan.decimal is None else "number"
+    types = {f"column{k}_": _typed(k, found, nw.col(f"{numbers}{k}_")) for k in range(len(names))}
+    frame = texts.select(*([FILE] if scan.files else []), **types)
+    settled = as_scan(nw.to_native(frame), source=scan.source, files=scan.files)
+    aliases = dict(zip(names, types, strict=True))
+    return replace(
+        scan,
+        frame=settled.frame,
+        kinds={name: settled.kinds[alias] for name, alias in aliases.items()},
+        floats=frozenset(name for name, alias in aliases.items() if alias in settled.floats),
+        aliases=aliases,
+        prepare=settled.prepare,
     )
-    prepared = as_scan(
-        texts.project(columns + file), source=scan.source, files=scan.files, explain=scan.explain
-    )
-    return replace(prepared, progress=scan.progress, tell=scan.tell)
 
 
-def _refuse_mixed(scan: Scan, texts: Any, name: str, alias: str) -> None:
-    """Name the value, and of several files the file, that keeps a column from being numbers."""
-    with engine_errors(scan):
-        levels = texts.aggregate(f"approx_count_distinct({alias})").fetchall()[0][0]
-        if levels <= _FEW_LEVELS:
-            return
-        file = f", {FILE}" if scan.files else ""
-        odd = texts.filter(f"not regexp_full_match({alias}, '{NUMBER}')")
-        example = odd.project(alias + file).limit(1).fetchall()[0]
-        many = odd.aggregate("count(*)").fetchall()[0][0]
-    where = f" in {Path(example[1]).name}" if scan.files else ""
-    plural = "value is" if many == 1 else "values are"
-    raise DataError(
-        f"column {name!r} of {scan.source} is mostly numbers, but {many:,} {plural} not, such as "
-        f"{str(example[0])[:40]!r}{where}; correct them, or leave them empty and drop those rows "
-        'with missing="drop" (--missing drop)'
+def _with_numerals(scan: Scan, many: int) -> Frame:
+    """Add what the columns of text say as plain numbers: null where that is nothing."""
+    assert scan.decimal is not None  # for mypy: the caller looked
+    low = {f"low{k}": nw.col(f"text{k}_").min() for k in range(many)}
+    found = collect(scan, scan.frame.select(**low))
+    numbers = {}
+    for k in range(many):
+        example = found[f"low{k}"][0]
+        notation = notation_of(example, scan.decimal) if isinstance(example, str) else None
+        text = plain = nw.col(f"text{k}_")
+        for pattern, value in () if notation is None else notation.steps:
+            plain = plain.str.replace_all(pattern, value)
+        known = rf"^({notation.pattern})\z" if notation is not None else r"^\z"
+        numbers[f"number{k}_"] = nw.when(text.str.contains(known)).then(plain)
+    return scan.frame.with_columns(**numbers)
+
+
+def _counts(text: nw.Expr, number: nw.Expr) -> dict[str, nw.Expr]:
+    """Count the values of a column, and those of each kind."""
+    return {
+        "there": text.count(),
+        "whole": count(number.str.contains(_WHOLE)),
+        "number": count(number.str.contains(NUMBER)),
+        "label": count(number.str.contains(_LABEL)),
+        "huge": count(_beyond_64_bits(number)),
+        "truth": count(text.is_in(TRUE_TEXTS + FALSE_TEXTS)),
+    }
+
+
+def _typed(k: int, found: Mapping[str, float], number: nw.Expr) -> nw.Expr:
+    """Convert the column of a place to what the counts say it holds."""
+    label, text = nw.col(f"label{k}_"), nw.col(f"text{k}_")
+    there, whole = found[f"there{k}"], found[f"whole{k}"]
+    if found[f"label{k}"] or (whole == there and found[f"huge{k}"]):
+        return label
+    if found[f"number{k}"] == there:
+        pattern, dtype = (_WHOLE, nw.Int64) if whole == there > 0 else (NUMBER, nw.Float64)
+        return nw.when(number.str.contains(pattern)).then(number).cast(dtype)
+    if found[f"truth{k}"] == there:
+        return nw.when(~text.is_null()).then(text.is_in(TRUE_TEXTS))
+    return label
+
+
+def _is_footer(text: nw.Expr) -> nw.Expr:
+    return text.str.to_lowercase().str.contains(rf"^({FOOTER})\z")
+
+
+def _beyond_64_bits(text: nw.Expr) -> nw.Expr:
+    digits = text.str.replace_all("[+-]", "")
+    return text.str.contains(r"^[+-]?[0-9]{20,}\z") | (
+        text.str.contains(r"^[+-]?[0-9]{19}\z") & (digits > _LARGEST)
     )

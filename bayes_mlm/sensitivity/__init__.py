@@ -25,7 +25,7 @@ from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.sensitivity.grid import choose_priors
 from bayes_mlm.sensitivity.rows import Sensitivity, conclude
-from bayes_mlm.spec import WORKED_STUDY, Record, records
+from bayes_mlm.spec import WORKED_STUDY, Record, is_formula, records
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.wording import level
 
@@ -37,6 +37,7 @@ def prior_sensitivity(
     priors: Sequence[Any] | None = None,
     terms: Sequence[str] | None = None,
     missing: Literal["error", "drop"] = "error",
+    strip: bool = False,
     mass: float = DEFAULT_PROB,
     draws: int | None = None,
     random_seed: int | None = None,
@@ -57,7 +58,7 @@ def prior_sensitivity(
     terms : sequence of str, optional
         Coefficients to look at, such as ``["ses", "sector"]``; by default those of predictors
         constant within groups, and of their products with others.
-    missing : {"error", "drop"}
+    missing, strip
         What to do with rows that miss a value.
     mass : float
         Probability of the intervals.
@@ -95,14 +96,14 @@ def prior_sensitivity(
     """
     started = time.perf_counter()
     check_prob(mass)
-    chosen = choose_records(models, data, missing)
+    chosen = choose_records(models, data, missing, strip=strip)
     tables = {}
     ready = []
     for record in chosen:
         source = record.data_source if data is None else data
         key = str(source) if isinstance(source, (str, Path)) else ""
         if key not in tables:
-            tables[key] = rows_or_source(source)
+            tables[key] = rows_or_source(source, record.written)
         settings = make_settings(record, draws=draws, random_seed=random_seed)
         ready.append(_prepare(record, design_of(record, tables[key]), priors, terms, settings))
     _check_terms(ready, terms)
@@ -163,8 +164,10 @@ def has_sigma_u(record: Record) -> bool:
     return bool(parse_formula(record.formula).effects)
 
 
-def choose_records(models: Any, data: Any, missing: Literal["error", "drop"]) -> list[Record]:
-    """Load the records asked for, or those of the worked study that have a sigma_u.
+def choose_records(
+    models: Any, data: Any, missing: Literal["error", "drop"], **options: Any
+) -> list[Record]:
+    """Load the records asked for (`as_record`), or those of the worked study with a sigma_u.
 
     Of several models, formulas are named after themselves.
 
@@ -180,15 +183,15 @@ def choose_records(models: Any, data: Any, missing: Literal["error", "drop"]) ->
     """
     if models is None:
         ladder = [record for record in records(WORKED_STUDY) if has_sigma_u(record)]
-        return [as_record(record, data, missing=missing) for record in ladder]
+        return [as_record(record, data, missing=missing, **options) for record in ladder]
     several = isinstance(models, Sequence) and not isinstance(models, str)
     given = list(models) if several else [models]
     if not given:
         raise SpecError("no model was given; leave models out for the worked study")
     found: list[Record] = []
     for model in given:
-        record = as_record(model, data, missing=missing)
-        if len(given) > 1 and isinstance(model, str) and "~" in model:
+        record = as_record(model, data, missing=missing, **options)
+        if len(given) > 1 and isinstance(model, str) and is_formula(model):
             record = msgspec.structs.replace(record, name=record.formula)
         if not has_sigma_u(record):
             names = ", ".join(one.name for one in records() if has_sigma_u(one))

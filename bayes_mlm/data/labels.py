@@ -1,0 +1,108 @@
+"""Compare the labels of a factor: which look alike, and what they are without spaces around."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bayes_mlm.data.groups import levels_of
+from bayes_mlm.data.table import Table
+from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
+
+ALIKE = " differ only by spaces or case, and are different levels: "
+_SETS, _LABELS = 3, 4  # shown in a note
+_NUMBERS = 3  # labels that are numbers, beyond which one that is not is remarkable
+
+
+def strip_labels(table: Table) -> Table:
+    """Return a table whose text has no spaces at its ends (tabs, no-break and zero-width ones too).
+
+    Examples
+    --------
+    >>> from bayes_mlm.data import as_table
+    >>> strip_labels(as_table({"school": ["a", " a", None]})).columns["school"].tolist()
+    ['a', 'a', None]
+    """
+    columns = dict(table.columns)
+    for name, values in columns.items():
+        if values.dtype == object:
+            levels, codes = levels_of(values)
+            stripped = np.array([*(text.strip(BLANKS) for text in levels), None], dtype=object)
+            columns[name] = stripped[codes]  # a missing value has code -1: the last
+    declared = {
+        name: tuple(dict.fromkeys(text.strip(BLANKS) for text in levels))
+        for name, levels in table.categories.items()
+    }
+    return replace(table, columns=columns, categories=declared)
+
+
+def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
+    """Return remarks on labels that a reader may take for one another, or for missing values.
+
+    Parameters
+    ----------
+    name : str
+        The factor.
+    labels : iterable
+        Its distinct labels; those that are no text are passed over.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> for note in notes_on_labels("school", ["x0", " x0", "X1", "x1", "x2"]):
+    ...     print(note)
+    school: 2 sets of labels differ only by spaces or case, and are different levels: \
+' x0', 'x0'; 'X1', 'x1'; strip=True (--strip) takes the spaces off their ends
+    """
+    alike: dict[str, list[str]] = {}
+    blank = []
+    for label in labels:
+        if not isinstance(label, str):
+            return ()
+        alike.setdefault(_likeness(label), []).append(label)
+        if label.strip(BLANKS) in MISSING_TEXTS:
+            blank.append(label)
+    texts = [label for same in alike.values() for label in same]
+    odd = [text for text in texts if not _is_number(text)]
+    sets = [sorted(same) for same in alike.values() if len(same) > 1]
+    notes = []
+    if sets:
+        what = "labels" if len(sets) == 1 else f"{len(sets):,} sets of labels"
+        shown = "; ".join(_listed(same, _LABELS) for same in sorted(sets)[:_SETS])
+        more = "; …" if len(sets) > _SETS else ""
+        gain = any(len({label.strip(BLANKS) for label in same}) < len(same) for same in sets)
+        advice = "; strip=True (--strip) takes the spaces off their ends" if gain else ""
+        notes.append(f"{name}: {what}{ALIKE}{shown}{more}{advice}")
+    if blank:
+        notes.append(
+            f"{name}: {_listed(sorted(blank), _LABELS)} is a label here, as in any table that has "
+            "missing values of its own; make it missing if it stands for one"
+        )
+    if len(odd) == 1 and len(texts) > _NUMBERS:
+        notes.append(f"{name}: every label is a number but {odd[0]!r}; see that it is one too")
+    return tuple(notes)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _likeness(label: str) -> str:
+    """Return what is left of a label without case, spaces and characters that do not show."""
+    if label.isascii():
+        return "".join(label.casefold().split())
+    text = unicodedata.normalize("NFKC", label).casefold()
+    hidden = ("Cc", "Cf", "Zs", "Zl", "Zp")
+    return "".join(c for c in text if unicodedata.category(c) not in hidden)
+
+
+def _listed(labels: list[str], most: int) -> str:
+    return ", ".join(map(repr, labels[:most])) + (", …" if len(labels) > most else "")

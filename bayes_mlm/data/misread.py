@@ -1,0 +1,91 @@
+"""Refuse what would become categories without being such: dates, and numbers in another notation.
+
+The rule is one, whether rows are kept or summed: it looks at the different values of a column.
+"""
+
+from collections.abc import Sequence
+
+from bayes_mlm.data.dates import are_dates
+from bayes_mlm.data.numerals import Decimal, Numerals, numerals_among
+from bayes_mlm.errors import DataError
+
+
+def refuse_misread(
+    name: str,
+    role: str,
+    levels: Sequence[str],
+    *,
+    is_time: bool = False,
+    declared: bool = False,
+) -> None:
+    """Refuse an outcome or a predictor of dates, or of numbers that were read as text.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    role : str
+        What the message calls it: "outcome", "predictor".
+    levels : sequence of str
+        Its different values, as text; at least one.
+    is_time : bool
+        Whether its own type is one of dates or times.
+    declared : bool
+        Whether it was declared to be categories, which it then is.
+
+    Raises
+    ------
+    DataError
+        With what to do instead.
+
+    Examples
+    --------
+    >>> refuse_misread("x", "predictor", ["3,14", "2,72"])
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.errors.DataError: predictor 'x' is text: numbers with a decimal comma, such as \
+'3,14'; decimal="," (--decimal ,) reads them, and C(x) takes them as categories
+    """
+    if declared:
+        return
+    as_categories = f", and C({name}) takes them as categories" if role == "predictor" else ""
+    if is_time or are_dates(levels):
+        raise DataError(
+            f"{role} {name!r} holds dates or times, such as {levels[0]!r}: make numbers of them "
+            "first, such as the days since the first date (bayes_mlm.code_time(…).values)"
+            f"{as_categories}"
+        )
+    found = numerals_among(levels)
+    if found is not None:
+        raise DataError(f"{role} {name!r} is text: {_explain(found)}{as_categories}")
+
+
+def _explain(found: Numerals) -> str:
+    units = [unit for unit in found.units if unit]
+    if len(found.units) > 1:
+        several = "some with and some without" if len(units) == 1 else "values in"
+        return (
+            f"numbers, {several} {' and '.join(units)} (such as {found.example!r}); convert them "
+            "to one unit"
+        )
+    if not found.decimals:
+        return (
+            f"numbers, some with a decimal comma and some with a point (such as "
+            f"{found.example!r}); write them all in one way"
+        )
+    option = _option(found.decimals[0])
+    if len(found.decimals) == 2:
+        other = _option(found.decimals[1])
+        reads = f"{option} reads a decimal comma in them, {other} separators of thousands"
+    else:
+        reads = f"{option} reads them"
+    but = ""
+    if found.stray:
+        more = f" and {len(found.stray) - 1} more" if len(found.stray) > 1 else ""
+        but = f", once {found.stray[0][:40]!r}{more} is corrected"
+    kind = "a decimal comma" if found.decimals == (",",) else "separators or signs in them"
+    return f"numbers with {kind}, such as {found.example!r}; {reads}{but}"
+
+
+def _option(decimal: Decimal) -> str:
+    return f'decimal="{decimal}" (--decimal {decimal})'

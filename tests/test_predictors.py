@@ -1,0 +1,368 @@
+"""Predictors are what they are meant to be: dates, numbers, ordered categories, or too many."""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from bayes_mlm import as_table, build_design, fit, open_data, predict, read_table, sum_rows
+from bayes_mlm.data.dates import are_dates
+from bayes_mlm.data.misread import refuse_misread
+from bayes_mlm.data.numerals import numerals_among
+from bayes_mlm.errors import DataError
+from bayes_mlm.fitting import as_record
+from bayes_mlm.model_data import design_of
+from bayes_mlm.scan import crossed
+from bayes_mlm.spec import dump_record, load_record
+from bayes_mlm.storage import load_fit, save_fit
+from bayes_mlm.sufficient import from_design
+
+N = 240
+RNG = np.random.default_rng(5)
+G, Y, X = RNG.integers(0, 12, N), RNG.normal(size=N), RNG.normal(size=N)
+BOTH = pytest.mark.parametrize("rows", ["keep", "sum"])
+
+
+def frame(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"y": Y, "x": X, "g": G, **columns})
+
+
+def design(formula: str, data: Any, rows: Any, **options: Any) -> Any:
+    return design_of(as_record(formula, data, **options), data, rows=rows)
+
+
+# --- dates --------------------------------------------------------------------------------------
+
+DAYS = pd.Timestamp("2020-01-01") + pd.to_timedelta(RNG.integers(0, 40, N), unit="D")
+HELD: dict[str, Any] = {
+    "timestamp": DAYS,
+    "zone": DAYS.tz_localize("Europe/Berlin"),
+    "date": [day.date() for day in DAYS],
+    "period": DAYS.to_period("D"),
+    "duration": DAYS - DAYS.min(),
+    "time": [dt.time(day.day % 24, 30) for day in DAYS],
+}
+FORMATS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
+    "pandas": lambda table, _: table,
+    "polars": lambda table, _: pl.from_pandas(table).lazy(),
+    "arrow": lambda table, _: pa.Table.from_pandas(table),
+    "duckdb": lambda table, _: duckdb.from_arrow(pa.Table.from_pandas(table)),
+    "parquet": lambda table, folder: _written(table.to_parquet, folder / "a.parquet"),
+    "csv": lambda table, folder: _written(table.to_csv, folder / "a.csv"),
+}
+
+
+def _written(write: Callable[..., Any], path: Path) -> str:
+    write(path, index=False)
+    return str(path)
+
+
+@BOTH
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", HELD)
+def test_a_date_is_no_predictor_in_any_format(
+    kind: str, form: str, rows: str, tmp_path: Path
+) -> None:
+    if kind == "period" and form in ("polars", "duckdb"):
+        pytest.skip("these hold a period as a number, and no longer know what it was")
+    data = FORMATS[form](frame(w=HELD[kind]), tmp_path)
+    with pytest.raises(DataError, match=r"predictor 'w' holds dates or times.*code_time.*C\(w\)"):
+        design("y ~ x + w + (1 | g)", data, rows)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%Y"),
+        *("%B %d, %Y", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S+02:00", "%Y-%m", "%Y-W%V"),
+        *("%m/%d/%Y %I:%M %p", "%a, %d %b %Y %H:%M:%S GMT", "%H:%M", "%Y-%m-%d %H:%M:%S.%f"),
+    ],
+)
+def test_written_dates_are_recognised(form: str) -> None:
+    assert are_dates(sorted(set(DAYS.strftime(form))))
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        ["12-34", "10-11", "9-8"],  # product codes
+        ["1.2.10", "1.3.1", "2.0.0"],  # versions
+        ["2019", "2020", "2021"],
+        ["18-25", "26-40", "41-65"],
+        ["2020-02-30", "2020-13-01"],  # of no calendar
+        ["12-11-10", "10-09-08"],
+        ["5:1", "3:2"],
+        ["2020-01-31", "a", "b", "c"],
+        ["A-2020-01", "B-2020-02"],
+        ["192.168.1.10", "10.0.0.1"],
+    ],
+)
+def test_what_looks_a_little_like_a_date_is_left_alone(levels: list[str]) -> None:
+    refuse_misread("w", "predictor", levels)
+
+
+@BOTH
+def test_dates_may_group_be_asked_for_as_categories_and_years_are_numbers(rows: str) -> None:
+    table = frame(w=DAYS, year=DAYS.day + 1980)
+    assert table.w.nunique() == design("y ~ x + (1 | w)", table, rows).J
+    assert design("y ~ C(w) + (1 | g)", table, rows).p == table.w.nunique()
+    assert design("y ~ year + (1 | g)", table, rows).terms == ("Intercept", "year")
+    with pytest.raises(DataError, match="outcome 'w' holds dates"):
+        design("w ~ x + (1 | g)", table, rows)
+    with pytest.raises(DataError, match="predictor 'w' holds dates"):
+        design("y ~ center(w) + (1 | g)", table, rows)
+
+
+# --- numbers in another notation ----------------------------------------------------------------
+
+# What is written, and the number that it is.
+NOTATIONS = {
+    ",": {
+        "3,14": 3.14,
+        "-0,5": -0.5,
+        "\u22122,25": -2.25,
+        "1.234,5": 1234.5,
+        "1 234,5": 1234.5,
+        "1\u202f234": 1234.0,
+        "1'234'567,8": 1234567.8,
+        "2,5e-3": 0.0025,
+        "(12,5)": -12.5,
+    },
+    ".": {"1,234.5": 1234.5, "1'234.50": 1234.5, "\u22121.5": -1.5, "3.25": 3.25, "+7": 7.0},
+}
+
+
+@pytest.mark.parametrize("decimal", NOTATIONS)
+def test_notations_are_read_kept_and_summed(decimal: Any, tmp_path: Path) -> None:
+    texts = list(NOTATIONS[decimal])
+    rows = [texts[k % len(texts)] for k in range(N)]
+    table = pd.DataFrame({"g": G, "w": rows, "u": [f"{text} €" for text in rows]})
+    path = _written(table.to_csv, tmp_path / "a.csv")
+    wanted = [NOTATIONS[decimal][text] for text in rows]
+    kept = read_table(path, decimal=decimal).columns
+    assert kept["w"].tolist() == wanted
+    assert kept["u"].tolist() == wanted
+    held = as_table({"w": rows}, decimal=decimal).columns["w"].tolist()
+    assert held == wanted
+    with pytest.raises(DataError, match=rf'outcome .w. is text.*decimal="{decimal}" \(--decimal'):
+        sum_rows("w ~ u + (1 | g)", open_data(path))
+    formula = "w ~ I(u / 2) + (1 | g)"
+    summed = sum_rows(formula, open_data(path, decimal=decimal)).summed
+    exact = from_design(build_design(formula, frame(w=wanted, u=wanted)))
+    np.testing.assert_allclose(summed.means + summed.centre, exact.means + exact.centre, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        (["3,14", "2,7"], r'a decimal comma, such as .3,14.; decimal="," \(--decimal ,\) reads'),
+        (["1,234", "5,678"], r'decimal="," .*reads a decimal comma.*decimal="\." .*thousands'),
+        (["1,234.5", "2"], r'decimal="\." \(--decimal \.\) reads them'),
+        (["$3.50", "$4"], r'such as .\$3.50.; decimal="\."'),
+        (["12 %", "3 %"], r'decimal="\."'),
+        (["\u22121.5", "2.5"], r'decimal="\."'),
+        (["1,00,000", "12,34,567.5"], r'decimal="\." .* reads them'),
+        (["1,5", "1.5", "2,25", "2.5"], "some with a decimal comma and some with a point"),
+        (["$3", "€4"], "values in .*one unit"),
+        (["3 %", "0.5"], "some with and some without %"),
+        ([*(f"{k},5" for k in range(19)), "n/k"], "once 'n/k' is corrected"),
+    ],
+)
+def test_numbers_read_as_text_are_recognised(levels: list[str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        refuse_misread("w", "predictor", levels)
+
+
+@pytest.mark.parametrize(
+    "levels", [["a,b", "c,d"], ["1-2", "3,4-5"], ["3.14", "2.7"], ["<5%", ">5%"], ["1,2,3", "1,3"]]
+)
+def test_labels_are_no_numbers(levels: list[str]) -> None:
+    assert numerals_among(levels) is None
+
+
+@BOTH
+def test_numbers_as_text_are_refused_in_frames_and_read_on_request(rows: str) -> None:
+    text = [f"{value:.2f}".replace(".", ",") for value in X]
+    for data in (frame(w=text), pl.DataFrame({"y": Y, "g": G, "w": text}).lazy()):
+        with pytest.raises(DataError, match="predictor 'w' is text: numbers with a decimal comma"):
+            design("y ~ w + (1 | g)", data, rows)
+        found = design("y ~ w + (1 | g)", data, rows, decimal=",")
+        assert found.terms == ("Intercept", "w")
+    assert design("y ~ C(w) + (1 | g)", frame(w=text), rows).p > 100
+    assert design("y ~ x + (1 | w)", frame(w=[t[:3] for t in text]), rows).J > 10
+
+
+@BOTH
+def test_a_european_file_is_read_and_its_record_reads_it_again(rows: Any, tmp_path: Path) -> None:
+    # The ten numbers are exact in binary, so that both readings must give the same sums.
+    value = np.round(X * 4) / 4 + 1000
+    text = [f"{v:_.2f}".replace(".", ",").replace("_", ".") for v in value]
+    path = tmp_path / "daten.csv"
+    pd.DataFrame({"y": text, "g": G, "x": text[::-1]}).to_csv(path, sep=";", index=False)
+    with pytest.raises(DataError, match=r"separated by ';' .* give delimiter=';' .*decimal=\",\""):
+        design("y ~ x + (1 | g)", str(path), rows)
+    record = as_record("y ~ x + (1 | g)", str(path), decimal=",", delimiter=";")
+    (tmp_path / "again.toml").write_text(dump_record(record), encoding="utf-8")
+    again = load_record(tmp_path / "again.toml")
+    exact = from_design(build_design("y ~ x + (1 | g)", {"y": value, "g": G, "x": value[::-1]}))
+    for one in (record, again):
+        found = from_design(design_of(one, rows=rows))
+        np.testing.assert_allclose(found.means + found.centre, exact.means + exact.centre)
+
+
+@pytest.mark.parametrize("option", [{"decimal": "x"}, {"delimiter": ";;"}, {"delimiter": "a"}])
+def test_odd_options_are_refused(option: Any, tmp_path: Path) -> None:
+    path = _written(frame().to_csv, tmp_path / "a.csv")
+    for read in (read_table, open_data):
+        with pytest.raises(DataError, match="is no decimal mark|cannot separate columns"):
+            read(path, **option)
+
+
+# --- categories in order ------------------------------------------------------------------------
+
+SIZES = RNG.choice(["small", "middle", "large"], N)
+ORDER = ["middle", "small", "none", "large"]
+CATEGORIES: dict[str, Callable[[Path], Any]] = {
+    "ordered": lambda _: frame(w=pd.Categorical(SIZES, ORDER, ordered=True)),
+    "unordered": lambda _: frame(w=pd.Categorical(SIZES, ORDER)),
+    "bare": lambda _: {"y": Y, "x": X, "g": G, "w": pd.Categorical(SIZES, ORDER)},
+    "enum": lambda _: pl.DataFrame({"y": Y, "x": X, "g": G, "w": SIZES}).with_columns(
+        w=pl.col("w").cast(pl.Enum(ORDER))
+    ),
+    "lazy": lambda folder: CATEGORIES["enum"](folder).lazy(),
+    "arrow": lambda folder: pa.Table.from_pandas(CATEGORIES["unordered"](folder)),
+    "parquet": lambda folder: _written(CATEGORIES["unordered"](folder).to_parquet, folder / "a.pq"),
+    "duckdb": lambda folder: _enum(CATEGORIES["enum"](folder).to_pandas().astype({"w": str})),
+}
+
+
+def _enum(table: pd.DataFrame) -> Any:
+    connection = duckdb.connect()
+    names = ", ".join(map(repr, ORDER))
+    return connection.from_df(table).project(f"y, x, g, cast(w as enum({names})) as w")
+
+
+@BOTH
+@pytest.mark.parametrize("kind", CATEGORIES)
+def test_the_declared_order_of_categories_gives_reference_and_columns(
+    kind: str, rows: str, tmp_path: Path
+) -> None:
+    # As R's factor(sizes, levels = c("middle", "small", "none", "large")) does.
+    data = CATEGORIES[kind](tmp_path)
+    found = design("y ~ w + (1 | g)", data, rows)
+    assert found.terms == ("Intercept", "w[small]", "w[large]")
+    assert any(
+        "1 of 4 categories of w have no rows" in note and "none" in note for note in found.notes
+    )
+    assert design("y ~ C(w):x + (1 | g)", data, rows).terms[1:] == (
+        "C(w)[middle]:x", "C(w)[small]:x", "C(w)[large]:x",
+    )  # fmt: skip
+
+
+@BOTH
+def test_orders_that_nobody_declared_are_alphabetical(rows: str, tmp_path: Path) -> None:
+    table = pl.DataFrame({"y": Y, "g": G, "w": SIZES}).with_columns(
+        w=pl.col("w").cast(pl.Categorical)
+    )
+    table.write_parquet(tmp_path / "a.parquet")
+    for data in (table, table.lazy(), table.to_arrow(), str(tmp_path / "a.parquet")):
+        assert design("y ~ w + (1 | g)", data, rows).terms[1:] == ("w[middle]", "w[small]")
+
+
+@BOTH
+def test_intervals_and_numbers_as_categories_keep_their_order(rows: str) -> None:
+    table = frame(cut=pd.cut(X * 5, [-99, -2, 5, 99]), k=pd.Categorical(G, range(11, -1, -1)))
+    assert design("y ~ cut + (1 | g)", table, rows).terms[1:] == ("cut[(-2, 5]]", "cut[(5, 99]]")
+    assert design("y ~ C(k)", table, rows).terms[1:3] == ("C(k)[10]", "C(k)[9]")
+
+
+def test_a_saved_fit_replays_the_order_on_plain_text(tmp_path: Path) -> None:
+    fitted = fit("y ~ w + (1 | g)", CATEGORIES["ordered"](tmp_path), random_seed=1, draws=50)
+    again = load_fit(save_fit(fitted, tmp_path / "a.nc"))
+    assert again.design.encoding == fitted.design.encoding
+    new = {"w": ["small", "large"], "g": [1, 2]}
+    np.testing.assert_array_equal(predict(again, new).mean, predict(fitted, new).mean)
+
+
+# --- many levels --------------------------------------------------------------------------------
+
+
+@BOTH
+def test_many_levels_are_mentioned_with_what_to_do(rows: str) -> None:
+    few, many = np.arange(N) % 12, np.arange(N) % 13
+    table = frame(few=[f"f{k:02d}" for k in few], many=[f"m{k:02d}" for k in many], k=many)
+    notes = design("y ~ few + many + (1 | g)", table, rows).notes
+    told = [note for note in notes if "levels" in note]
+    assert len(told) == 1
+    assert "many has 13 levels, of 18 rows on average, and 12 coeff" in told[0]
+    assert "(1 | many)" in told[0]
+    assert any("C(k) has 13 levels" in n for n in design("y ~ C(k) + (1 | g)", table, rows).notes)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        (
+            "y ~ x + id + (1 | g)",
+            r"'id' has 2,\d\d\d different values in 20,000 rows .*\(1 \| id\)",
+        ),
+        ("y ~ x * C(k) + (1 | g)", r"'C\(k\)' has 2,\d\d\d different .* or write k for its values"),
+        ("y ~ C(a) * C(b) + (1 | g)", "at most 1,000 are possible"),
+        ("y ~ x + (m | g)", "'g' would have 30 effects"),
+    ],
+)
+def test_too_many_levels_are_refused_at_once_by_one_rule(
+    formula: str, said: str, rows: str
+) -> None:
+    n, rng = 20_000, np.random.default_rng(1)
+    k, a, b, m, g = (rng.integers(0, many, n) for many in (3000, 100, 100, 30, 50))
+    columns = {"y": rng.normal(size=n), "x": rng.normal(size=n), "k": k, "a": a, "b": b, "g": g}
+    data = pl.DataFrame(columns | {"id": [f"id{one}" for one in k], "m": [f"m{one}" for one in m]})
+    started = time.process_time()
+    with pytest.raises(DataError, match=said):
+        design(formula, data, rows)
+    assert time.process_time() - started < 2.0
+
+
+def test_two_hundred_levels_are_fitted_summed_as_kept() -> None:
+    n, rng = 2_000, np.random.default_rng(2)
+    data = pd.DataFrame({"y": rng.normal(size=n), "x": rng.normal(size=n) + 1e3})
+    data["k"] = [f"k{one:03d}" for one in np.arange(n) % 200]
+    data["g"] = rng.integers(0, 10, n)
+    formula = "y ~ x + k + (1 | g)"
+    kept, summed = from_design(build_design(formula, data)), sum_rows(formula, data).summed
+    assert summed.terms == kept.terms
+    np.testing.assert_array_equal(summed.counts, kept.counts)
+    np.testing.assert_allclose(summed.means, kept.means, atol=1e-9)
+    np.testing.assert_allclose(summed.scatter, kept.scatter, atol=1e-9 * kept.scatter.max())
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ x * w + v + (x | g)",
+        "y ~ 0 + C(k) + within(x) + (1 + w | g)",
+        "log(y) ~ w * C(k) + x:v",
+    ],
+)
+def test_cells_give_the_sums_that_products_do(
+    formula: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = frame(w=SIZES, k=G % 4, v=np.where(G > 5, "p", "q")).assign(y=np.exp(Y) + 1e3 * G + 1)
+    plain = sum_rows(formula, data).summed
+    monkeypatch.setattr(crossed, "_MANY", 1)
+    for given in (data, pl.from_pandas(data).lazy(), duckdb.from_df(data)):
+        cells = sum_rows(formula, given).summed
+        np.testing.assert_array_equal(cells.labels, plain.labels)
+        np.testing.assert_allclose(cells.means, plain.means, rtol=1e-9, atol=1e-10)
+        size = np.abs(plain.scatter).max()
+        np.testing.assert_allclose(cells.scatter, plain.scatter, rtol=1e-9, atol=1e-12 * size)
