@@ -5,7 +5,6 @@ import numpy as np
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.design_moments import column_moments
 from bayes_mlm.design_priors import ModelPriors
-from bayes_mlm.reduced import Reduced
 from bayes_mlm.verdict import Finding
 from bayes_mlm.wording import count
 
@@ -17,36 +16,6 @@ MAX_OFFSET = 3.0
 LEAST_GROUPS_FOR_FLAT = 4
 # As many independent draws as are asked of Markov chains.
 LEAST_DRAWS = 400
-
-
-def unidentified(reduced: Reduced) -> tuple[str, ...]:
-    """Say what the data cannot tell, so that the priors decide.
-
-    Parameters
-    ----------
-    reduced : Reduced
-        Of the design.
-
-    Returns
-    -------
-    tuple of str
-        Empty where the data tell every parameter.
-    """
-    if reduced.q == 0:
-        return ()
-    notes = []
-    if reduced.between_df < 1:
-        notes.append(
-            f"the fixed effects explain every difference between the {len(reduced.c)} groups, so "
-            "the posterior of sigma_u is its prior; drop a predictor of the group level, or look "
-            "at how the results move with that prior"
-        )
-    if reduced.within_df < 1:
-        notes.append(
-            "the groups have too few rows to tell group effects from residuals: only the priors "
-            "divide the variance between sigma_u and sigma_e; drop the group effects"
-        )
-    return tuple(notes)
 
 
 def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> list[Finding]:

@@ -118,6 +118,7 @@ def summarise_classical(
             verdict = Verdict((*verdict.findings, Finding("family", True, _GAUSSIAN)))
         if fit.singular:  # an ordinary outcome with few or similar groups, and no fault of the fit
             verdict = Verdict((*verdict.findings, Finding("singular", True, _SINGULAR)))
+        verdict = Verdict((*verdict.findings, *_about_intervals(rows)))
         interval = f"{level(_level(fit))} CI"
     else:
         rows.append(("sigma_e", fit.sigma_e, None, None))
@@ -132,10 +133,11 @@ def summarise_classical(
                 quantity=quantity,
                 estimate=estimate,
                 sd=None if error is None or math.isnan(error) else error,
-                lower=None if span is None else span.lower,
-                upper=None if span is None else span.upper,
+                lower=lower,
+                upper=upper,
             )
             for quantity, estimate, error, span in rows
+            for lower, upper in [_ends(span)]
         ),
         interval=interval,
         verdict=verdict,
@@ -148,6 +150,29 @@ _SINGULAR = (
     "the intervals and the posterior say what else is likely"
 )
 type _Row = tuple[str, float, float | None, Interval | None]
+
+
+def _ends(span: Interval | None) -> tuple[float | None, float | None]:
+    """Give the ends that are shown: none of an interval of which one was not found."""
+    if span is None or math.isnan(span.lower) or math.isnan(span.upper):
+        return None, None
+    return span.lower, span.upper
+
+
+def _about_intervals(rows: list[_Row]) -> Iterator[Finding]:
+    """Say why an end of an interval is infinite or missing, and which end is known if one is."""
+    said: dict[str, list[str]] = {}
+    for quantity, _, _, span in rows:
+        if span is None or not span.note:
+            continue
+        known = [
+            f"{name} end {end:.4g}"
+            for name, end in (("lower", span.lower), ("upper", span.upper))
+            if math.isfinite(end) and None in _ends(span)
+        ]
+        said.setdefault(span.note, []).append(" ".join([quantity, *known]))
+    for note, names in said.items():
+        yield Finding("interval", True, f"interval of {', '.join(names)}: {note}")
 
 
 def _level(fit: Classical) -> float:

@@ -22,6 +22,7 @@ from bayes_mlm.data import (
     handle_missing,
     levels_of,
     notes_on_labels,
+    refuse_magnitudes,
     require_columns,
     require_finite,
     strip_labels,
@@ -277,6 +278,9 @@ def build_design(
     table = kept.table
     check_footer(table)
     require_finite(table, [name for name in names if name != group])
+    for name in names:
+        if name != group:
+            refuse_magnitudes([name], table.columns[name])
     notes = check_outcome(table, parsed.outcome.columns[0])
     labels: NDArray[Any] = np.zeros(1, dtype=np.int64)
     codes = np.zeros(table.n, dtype=np.int64)
@@ -303,6 +307,9 @@ def build_design(
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
     structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
     arrays = encode(encoding, table)
+    refuse_magnitudes([encoding.outcome], arrays.y)
+    refuse_magnitudes(arrays.terms, arrays.X)
+    refuse_magnitudes(arrays.effects, arrays.Z)
     design = Design(
         y=arrays.y,
         X=arrays.X,

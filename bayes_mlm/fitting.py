@@ -11,7 +11,8 @@ from typing import Any, Literal, cast, get_args
 
 import msgspec
 
-from bayes_mlm.cautions import cautions, unidentified
+from bayes_mlm.bounded import check_bounded_rows
+from bayes_mlm.cautions import cautions
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors, model_priors
@@ -23,6 +24,7 @@ from bayes_mlm.errors import DataError, EngineError, PriorError
 from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitted import Fit, Settings, installed_versions
 from bayes_mlm.formula import parse_formula
+from bayes_mlm.identification import unidentified
 from bayes_mlm.memory import check_memory
 from bayes_mlm.model_data import Rows, design_of
 from bayes_mlm.nuts import sample_nuts
@@ -227,6 +229,7 @@ def _draw(
                 )
             reason = str(found.report.verdict)
         why = f"not direct: {reason}"
+    check_bounded_rows(design)
     draws = _sample(kind, design, priors, settings, progressbar=progressbar)
     return _Drawn(draws=draws, engine="nuts", why=why, verdict=diagnose(draws))
 
@@ -238,7 +241,7 @@ def _cautions(
     independent = drawn.draws.n_chains * drawn.draws.n_draws if drawn.engine == "direct" else None
     found = cautions(design, priors, independent)
     if drawn.engine == "nuts" and priors.sigma_u:  # the direct engine's report says this itself
-        notes = unidentified(reduce(statistics))
+        notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]
     return found
 

@@ -88,7 +88,7 @@ def evaluate(reduced: Reduced, lam: FloatArray) -> Marginal:
     chol = cholesky(a)
     p = reduced.p
     chol_x = chol[:, :p, :p]
-    inverse = np.linalg.inv(chol_x)
+    inverse = invert_lower(chol_x)
     centred = (chol[:, p, None, :p] @ inverse)[:, 0]
     return Marginal(
         lam=lam,
@@ -221,6 +221,13 @@ def cholesky(a: FloatArray) -> FloatArray:
             "predictors, or a variance ratio overflowed; check the outcome column"
         )
     return chol
+
+
+def invert_lower(chol: FloatArray) -> FloatArray:
+    """Invert Cholesky factors (..., p, p), to the same digits whatever the units of the columns."""
+    size = np.diagonal(chol, axis1=-2, axis2=-1)
+    inverse: FloatArray = np.linalg.inv(chol / size[..., :, None]) / size[..., None, :]
+    return inverse
 
 
 def _outcome(a: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.arguments import expect
+from bayes_mlm.bounded import check_bounded, exact_outcome, nothing_left
 from bayes_mlm.design import Design
 from bayes_mlm.encoding.columns import INTERCEPT
 from bayes_mlm.errors import DesignError, EngineError
@@ -20,8 +21,6 @@ from bayes_mlm.wording import rounded, scaled
 
 # A predictor whose spread within groups is below this part of its size is constant within them.
 CONSTANT_WITHIN = 1e-9
-# Share of the outcome's squares that residuals must have, for sums to tell it to six digits.
-_TOLD_BY_SUMS = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -189,10 +188,13 @@ def _solve(design: "Design") -> _Solution:
     if place is not None:
         centre = design.X.mean(axis=0)
         centre[place] = 0.0
-    result = OLS(design.y, design.X - centre).fit()
+    columns = design.X - centre
+    size = np.sqrt(np.square(columns).sum(axis=0))
+    result = OLS(design.y, columns / size).fit()
     turn = np.eye(design.p)
     if place is not None:
         turn[place] -= centre
+    turn /= size
     constant, residual = int(result.k_constant), np.asarray(result.resid)
     total = design.y - design.y.mean() if constant else design.y
     return _Solution(
@@ -243,8 +245,10 @@ def _solve_within(design: "Design") -> _Solution:
             )
     if design.p:
         _check(design, X, y)
-        result = OLS(y, X, hasconst=False).fit()
-        beta, cov = np.asarray(result.params), np.asarray(result.normalized_cov_params)
+        length = np.sqrt(np.square(X).sum(axis=0))
+        result = OLS(y, X / length, hasconst=False).fit()
+        beta = np.asarray(result.params) / length
+        cov = np.asarray(result.normalized_cov_params) / np.outer(length, length)
         residual = np.asarray(result.resid)
     else:
         beta, cov, residual = np.empty(0), np.empty((0, 0)), y
@@ -271,6 +275,7 @@ def _solve_sums(design: "Design", s: Sufficient) -> _Solution:
             "variance; drop terms or pool the groups"
         )
     reduced = reduce(s if own else one_group(s))
+    check_bounded(reduced)
     cross, xy, yy = reduced.rest[:p, :p], reduced.rest[:p, p], float(reduced.rest[p, p])
     # To unit columns first, so that a predictor in dollars costs no digits.
     size = np.sqrt(np.diag(cross))
@@ -282,12 +287,6 @@ def _solve_sums(design: "Design", s: Sufficient) -> _Solution:
     _, sd = s.moments
     cov = turn @ inverse @ turn.T
     rss, tss = yy - float(xy @ centred), s.n * float(sd[-1]) ** 2 if constant else yy
-    if rss <= _TOLD_BY_SUMS * tss:
-        raise EngineError(
-            "the predictors reproduce the outcome (all but) exactly, and sums hold too few digits "
-            "to tell what is left; check that the outcome is not among them, or keep the rows: "
-            'rows="keep" (--rows keep)'
-        )
     return _Solution(
         beta=centred if own else reduced.original_beta(centred),
         unscaled_cov=cov,
@@ -322,11 +321,9 @@ def _table(design: "Design", solution: _Solution, level: float) -> OlsFit:
     n_beta = design.p + solution.n_own
     df_resid, df_model = n - n_beta, n_beta - solution.n_constant
     rss, tss = solution.rss, solution.tss
-    if not rss > 1e-28 * tss:
-        raise EngineError(
-            "the predictors reproduce the outcome exactly, so there is no residual variance; "
-            "check that the outcome is not among them"
-        )
+    mean = 0.0 if residual is None else float(design.y.mean())
+    if not rss > nothing_left(n, mean, tss):
+        raise EngineError(exact_outcome(design.terms, design.effects, design.group, rss, tss))
     sigma2 = rss / df_resid
     cov = sigma2 * solution.unscaled_cov
     se = np.sqrt(np.diagonal(cov))

@@ -22,6 +22,8 @@ from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient
 # A pivot below this share of its column's sum of squares counts as zero. Two columns that differ
 # by 1e-4 of their spread leave a share of 1e-8; rounding leaves about 1e-15.
 RANK_TOLERANCE = 1e-12
+# A column's squares outside of the span of Z, below this share of them all, are rounding.
+_INSIDE = 1e-11
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +54,8 @@ class Reduced:
         What was taken from y.
     z_centring : (q, q) array
         Takes group effects to those of the centred Z: ``u_centred = z_centring @ u``.
+    z_constant : int or None
+        Place of a constant column of Z, the first row of R and C; None where there is none.
     between_df, within_df : int
         Dimensions left to tell the group effects from X, and the residuals from both.
     labels, terms, effects, group
@@ -71,6 +75,7 @@ class Reduced:
     x_mean: FloatArray
     y_mean: float
     z_centring: FloatArray
+    z_constant: int | None
     between_df: int
     within_df: int
     labels: npt.NDArray[np.generic]
@@ -149,6 +154,7 @@ def reduce(s: Sufficient, *, aliased: bool = False) -> Reduced:
         x_mean=centre[:p],
         y_mean=float(centre[-1]),
         z_centring=turn,
+        z_constant=z_constant,
         between_df=z_rank + inside - p,
         within_df=s.n - z_rank - inside,
         labels=s.labels,
@@ -156,6 +162,17 @@ def reduce(s: Sufficient, *, aliased: bool = False) -> Reduced:
         effects=s.effects,
         group=s.group,
     )
+
+
+def residual_squares(reduced: Reduced) -> float:
+    """Give the squares of y that lie outside of the span of Z and of X."""
+    p, rest = reduced.p, reduced.rest
+    size = np.diagonal(rest)[:p] + np.square(reduced.c[:, :, :p]).sum(axis=(0, 1))
+    norm = np.sqrt(np.maximum(size, np.finfo(float).tiny))
+    value, vector = np.linalg.eigh(rest[:p, :p] / np.outer(norm, norm))
+    kept = value > _INSIDE
+    along = vector[:, kept].T @ (rest[:p, p] / norm)
+    return float(rest[p, p] - (along**2 / value[kept]).sum())
 
 
 def rest_by_group(s: Sufficient) -> FloatArray:
@@ -309,7 +326,7 @@ def _products(c: FloatArray, of_group: IntArray, n_classes: int) -> FloatArray:
 def _rank(cross: FloatArray, scale: FloatArray) -> int:
     """Count the independent columns behind cross-products, relative to `scale` (p,)."""
     norm = np.sqrt(np.maximum(scale, np.finfo(float).tiny))
-    return int(np.count_nonzero(np.linalg.eigvalsh(cross / np.outer(norm, norm)) > 1e-11))
+    return int(np.count_nonzero(np.linalg.eigvalsh(cross / np.outer(norm, norm)) > _INSIDE))
 
 
 def _check_rank(cross: FloatArray, terms: tuple[str, ...], ones: FloatArray) -> None:

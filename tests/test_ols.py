@@ -215,7 +215,7 @@ def test_without_a_constant_r2_is_about_zero():
 
 def test_an_exact_fit_is_refused(hsb):
     d = design(hsb, "pooled")
-    with pytest.raises(EngineError, match="no residual variance"):
+    with pytest.raises(EngineError, match="no residual variation"):
         fit_ols(replace(d, y=d.X @ [1.0, 2.0]))
 
 

@@ -470,8 +470,8 @@ def test_singletons_count_but_cannot_stand_alone():
             DesignError,
             "explain every difference between the 12 groups",
         ),
-        (lambda d: with_rows(d, y=d.X @ [1.0, 2.0]), EngineError, "not finite"),
-        (lambda d: with_rows(d, y=0.0 * d.y), EngineError, "not finite"),
+        (lambda d: with_rows(d, y=d.X @ [1.0, 2.0]), EngineError, "no residual variation"),
+        (lambda d: with_rows(d, y=0.0 * d.y), EngineError, "no residual variation"),
     ],
     ids=["one group", "dummies", "exact fit", "constant outcome"],
 )

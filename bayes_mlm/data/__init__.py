@@ -8,6 +8,7 @@ from bayes_mlm.data.columns import Column
 from bayes_mlm.data.group_checks import check_group, check_group_level
 from bayes_mlm.data.groups import Groups, find_groups, label_text, levels_of, varies_within
 from bayes_mlm.data.labels import notes_on_labels, strip_labels
+from bayes_mlm.data.magnitude import refuse_magnitude, refuse_magnitudes
 from bayes_mlm.data.missing import Complete, handle_missing
 from bayes_mlm.data.reading import read_table
 from bayes_mlm.data.table import Table, as_table, explain_absent, take
@@ -38,6 +39,8 @@ __all__ = [
     "levels_of",
     "notes_on_labels",
     "read_table",
+    "refuse_magnitude",
+    "refuse_magnitudes",
     "require_columns",
     "require_finite",
     "require_numeric",

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.cautions import unidentified
 from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.density import Problem, Variances, draw_beta
@@ -23,6 +22,7 @@ from bayes_mlm.direct.start import choose_start
 from bayes_mlm.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.errors import EngineError
+from bayes_mlm.identification import unidentified
 from bayes_mlm.memory import check_memory
 from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_design
@@ -217,7 +217,7 @@ def sample_direct(
         report=replace(
             report,
             log_marginal_likelihood=report.log_marginal_likelihood if proper else None,
-            notes=unidentified(problem.reduced),
+            notes=unidentified(problem.reduced, correlated=priors.rho_u is not None),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Refuse models whose posterior is not a distribution, or whose likelihood has no bound."""
+"""Refuse models whose posterior is not a distribution."""
 
 import math
 from itertools import combinations
@@ -15,7 +15,6 @@ from bayes_mlm.sufficient import FloatArray
 _FAR, _FARTHEST = 8.0, 14.0
 # The density falls off by whole powers of an sd: by one power at least, or not at all.
 _LEAST_SLOPE = -0.5
-_EXACT = 1e-13
 
 
 def check_proper(problem: Problem, start: FloatArray) -> None:
@@ -30,12 +29,11 @@ def check_proper(problem: Problem, start: FloatArray) -> None:
     Raises
     ------
     EngineError
-        If residuals can vanish, or a flat prior leaves an sd without an upper bound: of the
+        If a flat prior leaves an sd without an upper bound: of the
         log-density in the logs of the sds, the slope far out along every set of flat sds must be
         negative (Gelman 2006, Bayesian Analysis 1(3), sec. 2.2: a flat sigma_u needs three
         groups).
     """
-    _check_residual(problem)
     q = problem.q
     place_e = problem.place_e
     flat = [k for k in range(q) if problem.priors.sigma_u[k].family == "Flat"]
@@ -67,21 +65,3 @@ def _improper(problem: Problem, chosen: tuple[int, ...], place_e: int) -> str:
         f"no upper bound ({problem.reduced.n} rows, {len(problem.reduced.labels)} groups); give "
         f'a proper prior, for example "HalfNormal(10)" in the units of the outcome'
     )
-
-
-def _check_residual(problem: Problem) -> None:
-    """Refuse an outcome that the columns explain exactly: the likelihood then has no bound."""
-    reduced = problem.reduced
-    if reduced.within_df < 1:
-        return
-    rest, p = problem.kernel.rest, reduced.p
-    norm = np.sqrt(np.maximum(np.diagonal(rest), np.finfo(float).tiny))[:p]
-    scaled = rest[:p, :p] / np.outer(norm, norm)
-    beta = np.linalg.lstsq(scaled, rest[:p, p] / norm, rcond=1e-12)[0] / norm
-    left = float(rest[p, p] - rest[p, :p] @ beta)
-    whole = float(rest[p, p]) + float((reduced.c[:, :, p] ** 2).sum())
-    if not left > _EXACT * whole:
-        raise EngineError(
-            "the outcome has no residual variation: the predictors and the groups explain every "
-            "row exactly, so sigma_e has no posterior; check the outcome column"
-        )

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 
+from bayes_mlm.bounded import check_bounded
 from bayes_mlm.direct.density import Problem, sums_of
 from bayes_mlm.direct.quadratic import cholesky
 from bayes_mlm.direct.space import coordinate, dimension, log_density
@@ -42,8 +43,9 @@ def choose_start(problem: Problem) -> FloatArray:
     Raises
     ------
     EngineError
-        If the density is zero at all of them.
+        If the density is zero at all of them, or has no bound as residuals vanish.
     """
+    check_bounded(problem.reduced)
     q, priors = problem.q, problem.priors
     if q == 0:
         levels = [residual_level(problem)]

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.arguments import expect
+from bayes_mlm.bounded import check_bounded, check_bounded_rows
 from bayes_mlm.design import Design
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.group_effects import group_effects
+from bayes_mlm.identification import unidentified
 from bayes_mlm.marginal import Method
 from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reduced import Reduced, reduce
@@ -115,6 +117,7 @@ def fit_reml(
     reduced = reduce(statistics)
     labels = data.labels
     _check_identified(reduced)
+    check_bounded(reduced)
     optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
     if not np.isfinite(optimum.loglik) or not np.isfinite(optimum.hessian).all():
         raise EngineError(
@@ -140,6 +143,7 @@ def fit_reml(
 
 def _fit_structured(design: "Design", *, method: Method, level: float) -> RemlFit:
     """Fit a design whose residuals differ in variance or are AR(1)."""
+    check_bounded_rows(design)
     data = whitened(design)
     found = maximise_structure(data, method)
     reduced, optimum = found.reduced, found.optimum
@@ -288,5 +292,5 @@ def _assemble(
         u_sd=u_sd if q else np.zeros((n_groups, 0)),
         u_cov=u_cov,
         u_class=moments.of_group,
-        certificate=certify(optimum, check),
+        certificate=certify(optimum, check, unidentified(reduced, correlated=correlated)),
     )

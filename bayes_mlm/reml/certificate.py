@@ -52,13 +52,17 @@ class Certificate:
     message: str
 
 
-def certify(optimum: Optimum, check: StatsmodelsCheck) -> Certificate:
+def certify(
+    optimum: Optimum, check: StatsmodelsCheck, unidentified: tuple[str, ...] = ()
+) -> Certificate:
     """Judge an optimum by its derivatives, by the other starts, and by statsmodels.
 
     Parameters
     ----------
     optimum : Optimum
     check : StatsmodelsCheck
+    unidentified : tuple of str
+        What the data cannot tell, of `bayes_mlm.identification`: an optimum there means little.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def certify(optimum: Optimum, check: StatsmodelsCheck) -> Certificate:
     difference = None if check.loglik is None else check.loglik - loglik
     allowed = max(AGREEMENT, ROUNDING * abs(loglik), check.rounding)
     slack = 1e-9 * (1.0 + abs(loglik))
-    faults = []
+    faults = list(unidentified)
     if not finite:
         faults.append("the log-likelihood is not finite: check the outcome and rescale predictors")
     if not abs(optimum.decrement) <= STATIONARY:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.marginal import LOG_2PI, Method, cholesky, invert_classes, residual_df
+from bayes_mlm.marginal import LOG_2PI, Method, cholesky, invert_classes, invert_lower, residual_df
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
 
@@ -82,7 +82,7 @@ def derivatives(
     inverse = inverse[0]
     a = reduced.rest + (inverse.reshape(-1) @ reduced.products).reshape(k, k)
     chol = cholesky(a[None])[0]
-    root = np.linalg.inv(chol[:p, :p])
+    root = invert_lower(chol[:p, :p])
     beta_cov = root.T @ root
     beta = chol[p, :p] @ root
     rss = float(chol[p, p] ** 2)

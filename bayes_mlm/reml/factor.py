@@ -51,18 +51,15 @@ class Factor:
         return float(np.linalg.svd(self.scaling[:, None] * self.lam(theta), compute_uv=False)[-1])
 
 
-def make_factor(reduced: Reduced, *, correlated: bool = True, first: int | None = None) -> Factor:
+def make_factor(reduced: Reduced, *, correlated: bool = True) -> Factor:
     """Choose the coordinates of the relative factor.
 
     Parameters
     ----------
     reduced : Reduced
     correlated : bool
-        False holds the effects independent (lme4's double bar), in the units of Z as given.
-    first : int, optional
-        With `correlated`, the effect whose sd is to be ``theta[0] / scaling`` alone: the factor
-        is then lower triangular for Z as given with that effect moved to the front. Without, it
-        is lower triangular for the centred Z, where the search is best conditioned.
+        False holds the effects independent (lme4's double bar), in the units of Z as given. Else
+        the factor is lower triangular for the centred Z, where the search is best conditioned.
 
     Returns
     -------
@@ -76,19 +73,87 @@ def make_factor(reduced: Reduced, *, correlated: bool = True, first: int | None 
         )
     )
     if correlated:
-        pairs = [(a, b) for b in range(q) for a in range(b, q)]
-        basis = np.zeros((len(pairs), q, q))
-        order = [first or 0, *(a for a in range(q) if a != (first or 0))]
-        for k, (a, b) in enumerate(pairs):
-            basis[k, order[a], b] = 1.0 / scaling[order[a]]
-        if first is not None:
-            basis = reduced.z_centring @ basis
-    else:
-        basis = np.zeros((q, q, q))
-        for a in range(q):
-            basis[a, a, a] = 1.0 / scaling[a]
-        basis = reduced.z_centring @ basis
-    return Factor(basis=basis, scaling=scaling)
+        return Factor(basis=_triangle(scaling), scaling=scaling)
+    basis = np.zeros((q, q, q))
+    basis[range(q), range(q), range(q)] = 1.0 / scaling
+    return Factor(basis=reduced.z_centring @ basis, scaling=scaling)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Turned:
+    """Hold coordinates in which one effect's sd is ``sigma_e * theta[place] / unit`` alone.
+
+    Attributes
+    ----------
+    factor : Factor
+    place : int
+    unit : float
+    from_centred : (q, q) array
+        Takes effects of the centred Z to those whose factor is the triangle of theta.
+    units : (q,) array
+        Theta a unit of each of those.
+    """
+
+    factor: Factor
+    place: int
+    unit: float
+    from_centred: FloatArray
+    units: FloatArray
+
+    def theta(self, lam: FloatArray) -> FloatArray:
+        """Give theta (m,) of a factor (q, q) of the effects of the centred Z."""
+        q = len(lam)
+        scaled = lower_factor(self.from_centred @ lam) * self.units[:, None]
+        if len(self.factor.basis) == q:
+            return np.abs(np.diagonal(scaled))
+        return np.array([scaled[a, b] for b in range(q) for a in range(b, q)])
+
+
+def turn_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned:
+    """Choose coordinates that hold the sd of one effect of Z as given.
+
+    Beside that effect stand all but one of those of the centred Z. The one left out weighs most
+    in the effect held, so that no digits are lost however far from zero a column of Z lies.
+
+    Parameters
+    ----------
+    reduced : Reduced
+    effect : int
+    correlated : bool
+        As of `make_factor`.
+    """
+    plain = make_factor(reduced, correlated=correlated)
+    back = np.linalg.inv(reduced.z_centring)
+    if not correlated:
+        return Turned(
+            factor=plain,
+            place=effect,
+            unit=float(plain.scaling[effect]),
+            from_centred=back,
+            units=plain.scaling,
+        )
+    row = back[effect]
+    out = int(np.argmax(np.abs(row) / plain.scaling))
+    others = [a for a in range(reduced.q) if a != out]
+    from_centred = np.vstack([row, np.eye(reduced.q)[others]])
+    units = np.append(plain.scaling[out] / abs(row[out]), plain.scaling[others])
+    return Turned(
+        factor=Factor(basis=np.linalg.inv(from_centred) @ _triangle(units), scaling=plain.scaling),
+        place=0,
+        unit=float(units[0]),
+        from_centred=from_centred,
+        units=units,
+    )
+
+
+def _triangle(units: FloatArray) -> FloatArray:
+    """Give the basis (m, q, q) of lower-triangular factors, by columns."""
+    q = len(units)
+    pairs = [(a, b) for b in range(q) for a in range(b, q)]
+    basis = np.zeros((len(pairs), q, q))
+    for k, (a, b) in enumerate(pairs):
+        basis[k, a, b] = 1.0 / units[a]
+    return basis
 
 
 def lower_factor(lam: FloatArray) -> FloatArray:

@@ -24,17 +24,21 @@ class Interval:
     Attributes
     ----------
     lower, upper : float
-        Ends, in the units of the quantity.
+        Ends, in the units of the quantity; infinite where the data set no bound, and nan where
+        none was found, or defined, which `note` explains.
     level : float
         Nominal coverage.
     method : str
         "profile (REML)", "profile (ML)", or "Wald".
+    note : str
+        Why an end is infinite or missing; empty if both are there.
     """
 
     lower: float
     upper: float
     level: float
     method: str
+    note: str = ""
 
 
 def format_estimates(rows: Iterable[tuple[str, float, float | None, Interval | None]]) -> str:

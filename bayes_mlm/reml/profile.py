@@ -13,7 +13,6 @@ import numpy as np
 
 from bayes_mlm.marginal import Method, residual_df
 from bayes_mlm.reduced import Reduced
-from bayes_mlm.reml.factor import make_factor
 from bayes_mlm.reml.inference import Interval
 from bayes_mlm.reml.profile_line import log_variance, profile_line
 from bayes_mlm.reml.profile_sd import profile_sd, profile_sigma_e
@@ -52,8 +51,8 @@ def profile_intervals(
     z = NormalDist().inv_cdf(0.5 + 0.5 * level)
     label = f"profile ({method})"
 
-    def interval(lower: float, upper: float) -> Interval:
-        return Interval(lower=lower, upper=upper, level=level, method=label)
+    def interval(lower: float, upper: float, note: str = "") -> Interval:
+        return Interval(lower=lower, upper=upper, level=level, method=label, note=note)
 
     if reduced.q == 0:
         down, up = log_variance(np.array([z * z / residual_df(reduced, method)]))
@@ -63,16 +62,17 @@ def profile_intervals(
     if reduced.q == 1:
         line = profile_line(reduced, optimum, method, z)
         has_icc = reduced.effects == ("Intercept",)
-        icc = interval(*(s / (1.0 + s) for s in line.ratio)) if has_icc else None
+        low, high = line.ratio
+        icc = interval(low / (1.0 + low), high / (1.0 + high)) if has_icc else None
         return ProfileIntervals(
             sigma_u=(interval(*line.sigma_u),), sigma_e=interval(*line.sigma_e), icc=icc
         )
-    sds = []
-    for a in range(reduced.q):
-        factor = make_factor(reduced, correlated=correlated, first=a)
-        sds.append(interval(*profile_sd(reduced, optimum, factor, a, method, z, correlated)))
+    sds = [
+        profile_sd(reduced, optimum, a, method, z, correlated=correlated) for a in range(reduced.q)
+    ]
+    residual = profile_sigma_e(reduced, optimum, method, z)
     return ProfileIntervals(
-        sigma_u=tuple(sds),
-        sigma_e=interval(*profile_sigma_e(reduced, optimum, method, z)),
+        sigma_u=tuple(interval(ends.lower, ends.upper, ends.note) for ends in sds),
+        sigma_e=interval(residual.lower, residual.upper, residual.note),
         icc=None,
     )

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.reduced import Reduced
+from bayes_mlm.reduced import Reduced, residual_squares
 from bayes_mlm.reml.factor import Factor
 from bayes_mlm.sufficient import FloatArray, IntArray
 
 # Evaluations of one group's part of the likelihood that a scan may cost, some ms.
 _SCAN_EFFORT = 6_000
 FEW_GROUPS = 50
+# Group effects this many times the residual are looked for where they may be.
+_LARGE = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,7 +44,9 @@ def scan(reduced: Reduced, factor: Factor) -> Scan:
     q, m = reduced.q, len(factor.basis)
     diagonal = np.flatnonzero(~factor.off_diagonal)
     levels = np.array([0.03, 0.1, 0.3, 1.0, 3.0]) if q <= 2 else np.array([0.05, 0.3, 2.0])
-    mesh = np.stack(np.meshgrid(*[levels] * q, indexing="ij"), axis=-1).reshape(-1, q)
+    typical = _typical(reduced)
+    axes = [np.append(levels, [0.3 * size, size]) if size > _LARGE else levels for size in typical]
+    mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, q)
     theta = np.zeros((len(mesh), m))
     theta[:, diagonal] = mesh
     direction = np.zeros((len(mesh), q))
@@ -73,6 +77,18 @@ def scan(reduced: Reduced, factor: Factor) -> Scan:
     ratio = np.log(sds[:, 0] / sds[:, 1])
     part = 3 * np.digitize(correlation, [-0.3, 0.3]) + np.digitize(ratio, [-1.0, 1.0])
     return Scan(theta=theta, part=part, direction=direction)
+
+
+def _typical(reduced: Reduced) -> FloatArray:
+    """Give the size (q,) that theta has where all of y within the span of Z is of the groups."""
+    p = reduced.p
+    left = residual_squares(reduced) / max(reduced.within_df, 1)
+    of_y = np.sqrt(np.square(reduced.c[:, :, p]).sum(axis=0) / (left * reduced.n))
+    first = reduced.z_constant
+    places = [*([] if first is None else [first]), *(a for a in range(reduced.q) if a != first)]
+    typical = np.empty(reduced.q)
+    typical[places] = of_y
+    return typical
 
 
 def peaks(direction: FloatArray, loglik: FloatArray) -> list[int]:

@@ -21,6 +21,8 @@ from bayes_mlm.reml.scan import FEW_GROUPS, peaks, scan
 from bayes_mlm.sufficient import FloatArray
 
 MAX_STEPS = 200
+# Longest step, as a multiple of where it starts.
+_FARTHEST = 1e3
 # Log-likelihood a group that a variance at zero might still gain per unit of relative variance.
 KKT_TOLERANCE = 1e-6
 
@@ -150,9 +152,12 @@ def eliminate(gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, Fl
 
 def ascent(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
     """Take a Newton step made uphill by turning the curvatures that have the wrong sign."""
-    value, vector = np.linalg.eigh(-hessian)
-    value = np.maximum(np.abs(value), 1e-10 * max(np.abs(value).max(), 1e-300))
-    step: FloatArray = vector @ ((vector.T @ gradient) / value)
+    # At unit curvature in each coordinate, so that none is lost beside another of other units.
+    size = np.sqrt(np.abs(np.diagonal(hessian)))
+    size = np.maximum(size, max(1e-15 * size.max(initial=0.0), 1e-20))
+    value, vector = np.linalg.eigh(-hessian / size / size[:, None])
+    value = np.maximum(np.abs(value), 1e-10 * max(np.abs(value).max(initial=0.0), 1.0))
+    step: FloatArray = vector @ ((vector.T @ (gradient / size)) / value) / size
     return step
 
 
@@ -181,6 +186,11 @@ def _search_line(
     # theta = 1 has the group effect as large as the residual for a typical row.
     grid = np.concatenate([[0.0], 10.0 ** np.linspace(-7.0, 6.0, 53)])
     loglik = profiled_loglik(reduced, factor.covariance(grid[:, None]), method)
+    if loglik.argmax() == grid.size - 1:  # residuals of a millionth of the group effects, or less
+        beyond = 10.0 ** np.linspace(6.25, 18.0, 48)
+        grid = np.concatenate([grid, beyond])
+        more = profiled_loglik(reduced, factor.covariance(beyond[:, None]), method)
+        loglik = np.concatenate([loglik, more])
     loglik = np.where(np.isfinite(loglik), loglik, -np.inf)
     if not np.isfinite(loglik).any():
         raise EngineError(_NOT_FINITE)
@@ -285,6 +295,7 @@ def climb(
     value: Callable[[FloatArray], FloatArray],
     slopes: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
     x: FloatArray,
+    reach: FloatArray | float = np.inf,
 ) -> tuple[FloatArray, float]:
     """Climb to a local maximum by Newton steps, made uphill and shortened where need be.
 
@@ -296,6 +307,8 @@ def climb(
         Gradient (m,) and Hessian (m, m) at a point (m,).
     x : (m,) array
         Start.
+    reach : float or (m,) array
+        The longest step in each coordinate.
 
     Returns
     -------
@@ -308,9 +321,14 @@ def climb(
         gradient, hessian = slopes(x)
         step = ascent(gradient, hessian)
         if 0.5 * float(gradient @ step) < 1e-9:
-            # Convergence is quadratic: one full step more is exact to rounding.
+            # Convergence is quadratic: one full step more is exact to rounding. Along a ridge it
+            # would lead anywhere.
+            if (np.abs(step) > 0.1 * (1.0 + np.abs(x))).any():
+                return x, best
             last = float(value((x + step)[None])[0])
             return (x + step, last) if last >= best - 1e-10 * (1.0 + abs(best)) else (x, best)
+        longest = np.minimum(reach, _FARTHEST * (1.0 + np.abs(x)))
+        step = step / max(1.0, float((np.abs(step) / longest).max()))
         full = float(value((x + step)[None])[0])
         if full > best:
             x, best = x + step, full

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
+from bayes_mlm.bounded import check_bounded
+from bayes_mlm.errors import EngineError
 from bayes_mlm.marginal import Method
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.reml.factor import make_factor
@@ -21,6 +24,12 @@ from bayes_mlm.whitened import Whitened
 
 # Of the coordinates; the error of a central difference is its square times the third derivative.
 STEP = 1e-3
+# Longest step of a coordinate, and how far the logs of the sds may be from equality.
+LONGEST_STEP, _WIDEST = 1.5, 20.0
+# Next to 1 as far as differences of rows can tell; by log odds, a rho_e of 0 to all intents.
+_NEXT_TO_ONE, _NOTHING = 1e-9, -700.0
+# A log-likelihood within this of that at an edge is not told from it.
+_TOLD = 1e-6
 # Correlations that the search starts from, as many as may have a maximum each.
 _STARTS = (-0.8, -0.5, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97)
 
@@ -45,6 +54,8 @@ class Structured:
         Log-likelihood that a Newton step in the structure would gain.
     starts : tuple of Start
         Of the search over structures.
+    free_rho : bool
+        Whether `rho` is inside of what it may be: False where it is 0 because it may not be less.
     """
 
     sds: FloatArray
@@ -54,6 +65,7 @@ class Structured:
     loglik: float
     decrement: float
     starts: tuple[Start, ...]
+    free_rho: bool = True
 
 
 def maximise_structure(data: Whitened, method: Method) -> Structured:
@@ -67,6 +79,11 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
     Returns
     -------
     Structured
+
+    Raises
+    ------
+    EngineError
+        If the likelihood rises all the way to a correlation of 1 or -1, or to an sd of 0.
     """
     rows, correlated = data.rows, data.design.correlated
     n_ratios = rows.n_sds - 1
@@ -78,10 +95,23 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
         optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
         return optimum.loglik - log_spread(rows, sds, rho), reduced, optimum
 
-    def value(points: FloatArray) -> FloatArray:
+    def anywhere(points: FloatArray) -> FloatArray:
         return np.array([fit_at(tuple(point.tolist()))[0] for point in points])
 
+    def value(points: FloatArray) -> FloatArray:
+        found = np.full(len(points), -np.inf)
+        inside = _inside(rows, points)
+        found[inside] = anywhere(points[inside])
+        return found
+
+    def slopes(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return differences(anywhere, x)
+
     first = _first_ratios(data)
+    # Whitened columns are constant in no group, so that tiny residuals are lost beside the groups.
+    check_bounded(
+        data.reduced(np.exp(np.append(0.0, first)), 0.0 if rows.asked.ar is None else 0.4)
+    )
     if rows.asked.ar is None:
         starts = first[None]
     else:
@@ -91,12 +121,15 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
         peaks = (height[1:-1] >= height[:-2]) & (height[1:-1] > height[2:])
         starts = starts[peaks]
     if starts.shape[1] == 0:  # nothing to search: residuals that are plain but for their family
-        found, best, decrement = [], starts[0], 0.0
+        found, best, decrement, free_rho = [], starts[0], 0.0, True
     else:
-        found = [climb(value, lambda x: differences(value, x), start) for start in starts]
+        found = [climb(value, slopes, start, LONGEST_STEP) for start in starts]
         best, _ = max(found, key=lambda one: one[1])
-        gradient, hessian = differences(value, best)
-        decrement = 0.5 * float(gradient @ ascent(gradient, hessian))
+        best, free_rho = _off_edges(rows, best, value)
+        gradient, hessian = slopes(best)
+        free = slice(None if free_rho else best.size - 1)
+        gradient, hessian = gradient[free], hessian[free, free]
+        decrement = 0.5 * float(gradient @ ascent(gradient, hessian)) if gradient.size else 0.0
     loglik, reduced, optimum = fit_at(tuple(best.tolist()))
     sds, rho = structure_at(rows, best)
     return Structured(
@@ -110,7 +143,53 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
             Start(theta=tuple(start.tolist()), loglik=reached)
             for start, (_, reached) in zip(starts, found, strict=False)
         ),
+        free_rho=free_rho,
     )
+
+
+def correlation_edges(rows: ResidualRows) -> tuple[float, float]:
+    """Give the lowest and the highest coordinate of a correlation that is searched."""
+    high = correlation_place(rows, 1.0 - _NEXT_TO_ONE)
+    return (-high if rows.whole else _NOTHING), high
+
+
+def _inside(rows: ResidualRows, points: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tell which points (B, m) are searched."""
+    low, high = correlation_edges(rows) if rows.asked.ar is not None else (-np.inf, np.inf)
+    last = points[:, -1] if rows.asked.ar is not None else np.zeros(len(points))
+    sds = np.abs(points[:, : rows.n_sds - 1]).max(axis=1, initial=0.0)
+    inside: npt.NDArray[np.bool_] = (sds < _WIDEST) & (last >= low) & (last <= high)
+    return inside
+
+
+def _off_edges(
+    rows: ResidualRows, best: FloatArray, value: Callable[[FloatArray], FloatArray]
+) -> tuple[FloatArray, bool]:
+    """Refuse an optimum that lies at an edge; a correlation may be 0 where it cannot be less."""
+    ratios = best[: rows.n_sds - 1]
+    if ratios.size and np.ptp(np.append(ratios, 0.0)) > 0.75 * _WIDEST:
+        name = rows.strata[int(np.argmin(np.append(0.0, ratios)))]
+        raise EngineError(
+            f"the likelihood has no maximum: it rises as the residual sd of {name} goes to 0, "
+            "whose rows the rest of the model explains; join it to another level, or leave sigma "
+            "out"
+        )
+    if rows.asked.ar is None:
+        return best, True
+    reached = float(value(best[None])[0])
+    for edge, limit in zip(correlation_edges(rows), (rows.least_rho, 1.0), strict=True):
+        at_edge = np.append(best[:-1], edge)
+        if float(value(at_edge[None])[0]) < reached - _TOLD:
+            continue
+        if limit == 0.0:
+            return at_edge, False
+        raise EngineError(
+            f"the likelihood has no maximum: it does not fall on the way to rho_e = {limit:.0f} "
+            f"(log-likelihood {reached:.2f} at {correlation_at(rows, float(best[-1])):.6f}), where "
+            f"the residuals of a group {'alternate' if limit < 0 else 'become one constant'} and "
+            "are not told from group effects; leave out ar, or the group effects"
+        )
+    return best, True
 
 
 def structure_at(rows: ResidualRows, x: FloatArray) -> tuple[FloatArray, float]:
@@ -124,7 +203,7 @@ def structure_at(rows: ResidualRows, x: FloatArray) -> tuple[FloatArray, float]:
 
 def correlation_at(rows: ResidualRows, place: float) -> float:
     """Give the correlation at an unbounded coordinate: Fisher's z, or the log odds above 0."""
-    return math.tanh(place) if rows.whole else 1.0 / (1.0 + math.exp(-place))
+    return math.tanh(place) if rows.whole else 1.0 / (1.0 + math.exp(min(-place, 700.0)))
 
 
 def correlation_place(rows: ResidualRows, rho: float) -> float:

@@ -1,6 +1,7 @@
 """Fit by REML where residuals differ in variance or are AR(1): beside the posterior by NUTS."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from bayes_mlm.marginal import Method, profiled_loglik
 from bayes_mlm.reml.certificate import Certificate
 from bayes_mlm.reml.inference import Interval, ResidualEstimates, VarianceErrors, effect_name
 from bayes_mlm.reml.profile import ProfileIntervals
+from bayes_mlm.reml.profile_structured import profile_from_zero
 from bayes_mlm.reml.result import RemlFit
 from bayes_mlm.reml.structure import (
     Structured,
     correlation_at,
+    correlation_edges,
     correlation_place,
     differences,
 )
@@ -28,6 +31,12 @@ if TYPE_CHECKING:
 
 # Log-likelihood that a further step in the residual structure may gain.
 _STATIONARY = 1e-6
+# Least eigenvalue of the information, at unit diagonal, that differences tell from 0.
+_FLAT = 1e-6
+_AT_BOUNDARY = (
+    "no Wald interval at the edge of what it may be, where the likelihood is not quadratic"
+)
+_NO_INFORMATION = "no Wald interval: the data do not tell the variance parameters apart"
 
 
 def add_structure(
@@ -70,7 +79,7 @@ def add_structure(
         icc=None if plain.icc is None else _icc(float(plain.sigma_u[0]), overall),
         errors=errors,
         intervals=intervals,
-        certificate=_certify(plain.certificate, found),
+        certificate=_certify(plain.certificate, found, told=not math.isnan(errors.sigma_e)),
         residual=residual,
     )
 
@@ -79,7 +88,7 @@ def _icc(sigma_u: float, sigma_e: float) -> float:
     return sigma_u**2 / (sigma_u**2 + sigma_e**2)
 
 
-def _certify(inner: Certificate, found: Structured) -> Certificate:
+def _certify(inner: Certificate, found: Structured, *, told: bool) -> Certificate:
     """Add the search over residual structures to what is known of the rest."""
     if not found.starts:
         return inner
@@ -95,11 +104,17 @@ def _certify(inner: Certificate, found: Structured) -> Certificate:
             f"not certified: a Newton step in the residual structure would still gain "
             f"{tiny(found.decrement)} log-likelihood; ask for less of the residuals"
         )
+    if settled and not told:
+        text = (
+            "not certified: the data do not tell the variance parameters apart (their information "
+            "matrix is singular); leave out ar, sigma, or the group effects"
+        )
+    fine = settled and told
     return replace(
         inner,
-        ok=inner.ok and settled,
+        ok=inner.ok and fine,
         decrement=max(inner.decrement, found.decrement),
-        message=f"{inner.message}; {text}" if settled else f"{text}; {inner.message}",
+        message=f"{inner.message}; {text}" if fine else f"{text}; {inner.message}",
     )
 
 
@@ -126,12 +141,15 @@ def _inference(
     rows, q = data.rows, plain.sigma_u.size
     pairs = data.design.effect_pairs
     place = _coordinates(plain, found, data, own)
-    covariance = _covariance(plain, place, data, method)
+    likelihood = _Likelihood(data=data, method=method, rho=found.rho, known={})
+    covariance = _covariance(plain, place, data, likelihood)
+    why = _AT_BOUNDARY if not np.isnan(covariance).any() else _NO_INFORMATION
     spread = np.sqrt(np.diagonal(covariance))
     z = NormalDist().inv_cdf(0.5 + 0.5 * level)
 
     def interval(lower: float, upper: float) -> Interval:
-        return Interval(lower=lower, upper=upper, level=level, method="Wald")
+        note = why if math.isnan(lower + upper) else ""
+        return Interval(lower=lower, upper=upper, level=level, method="Wald", note=note)
 
     def sd_interval(estimate: float, error: float) -> Interval:
         return interval(*(estimate * math.exp(sign * z * error) for sign in (-1, 1)))
@@ -181,22 +199,28 @@ def _inference(
         sigma_e2=2.0 * overall**2 * log_overall,
         icc=icc_error,
     )
+    spans_u = tuple(
+        sd_interval(float(sd), float(error)) for sd, error in zip(plain.sigma_u, log_u, strict=True)
+    )
+    if q == 1 and plain.singular:
+        one, whole_icc = _from_zero(plain, place, likelihood, level)
+        spans_u = (one,)
     intervals = ProfileIntervals(
-        sigma_u=tuple(
-            sd_interval(float(sd), float(error))
-            for sd, error in zip(plain.sigma_u, log_u, strict=True)
-        ),
+        sigma_u=spans_u,
         sigma_e=sd_interval(overall, log_overall),
         icc=whole_icc,
     )
     rho, rho_error, rho_interval = None, None, None
     if rows.asked.ar is not None:
-        rho, middle, error = found.rho, float(place.at[-1]), float(spread[-1])
-        rho_interval = interval(
-            *(correlation_at(rows, middle + sign * z * error) for sign in (-1, 1))
-        )
-        slope = 1.0 - rho**2 if rows.whole else rho * (1.0 - rho)
-        rho_error = slope * error
+        rho = found.rho if found.free_rho else 0.0
+        rho_error, rho_interval = math.nan, interval(math.nan, math.nan)
+        if found.free_rho:
+            middle, error = float(place.at[-1]), float(spread[-1])
+            rho_interval = interval(
+                *(correlation_at(rows, middle + sign * z * error) for sign in (-1, 1))
+            )
+            slope = 1.0 - rho**2 if rows.whole else rho * (1.0 - rho)
+            rho_error = slope * error
     return (
         errors,
         intervals,
@@ -224,25 +248,80 @@ def _coordinates(plain: RemlFit, found: Structured, data: Whitened, own: FloatAr
         at += [math.atanh(plain.rho_u[a, b]) for a, b in data.design.effect_pairs]
     n_effects = len(at)
     at += [math.log(sd) for sd in own]
-    if data.rows.asked.ar is not None:
+    if data.rows.asked.ar is not None and found.free_rho:
         at.append(correlation_place(data.rows, found.rho))
     return _Place(at=np.array(at), n_effects=n_effects)
 
 
-def _covariance(plain: RemlFit, place: _Place, data: Whitened, method: Method) -> FloatArray:
-    """Invert the observed information in the coordinates, beta at its optimum given the rest."""
-    rows, q = data.rows, plain.sigma_u.size
-    known: dict[tuple[float, ...], Reduced] = {}
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Likelihood:
+    """Evaluate the log-likelihood with beta at its optimum.
 
-    def one(x: FloatArray) -> float:
-        rest = x[place.n_effects :]
-        log_sds = rest[: rows.n_sds]
-        rho = correlation_at(rows, float(rest[-1])) if rows.asked.ar is not None else 0.0
+    Attributes
+    ----------
+    data : Whitened
+    method : {"REML", "ML"}
+    rho : float
+        Where it is not among the coordinates.
+    known : dict
+        What rows were reduced to.
+    """
+
+    data: Whitened
+    method: Method
+    rho: float
+    known: dict[tuple[float, ...], "Reduced"]
+
+    def __call__(self, cov_u: FloatArray, residual: FloatArray) -> float:
+        """Evaluate at a covariance (q, q), the logs of the residual sds, and a place of rho."""
+        rows = self.data.rows
+        log_sds, rho = residual[: rows.n_sds], self.rho
+        if residual.size > rows.n_sds:
+            rho = correlation_at(rows, float(np.clip(residual[-1], *correlation_edges(rows))))
         relative = np.exp(log_sds - log_sds[0])
         key = (*relative.tolist(), rho)
-        if key not in known:
-            known[key] = data.reduced(relative, rho)
-        reduced = known[key]
+        if key not in self.known:
+            self.known[key] = self.data.reduced(relative, rho)
+        reduced = self.known[key]
+        turn = reduced.z_centring
+        s = turn @ cov_u @ turn.T * math.exp(-2.0 * log_sds[0])
+        level = np.array([2.0 * log_sds[0]])
+        value = profiled_loglik(reduced, s[None], self.method, log_sigma_e2=level)
+        return float(value[0]) - log_spread(rows, relative, rho)
+
+
+def _from_zero(
+    plain: RemlFit, place: _Place, likelihood: _Likelihood, level: float
+) -> tuple[Interval, Interval | None]:
+    """Profile a sigma_u whose estimate is 0, and the icc that goes with it."""
+    z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+    share = likelihood.data.rows.share
+    at = place.at[place.n_effects :]
+    n_sds = share.size
+
+    def of_icc(icc: float, x: FloatArray) -> float:
+        variance = icc / (1.0 - icc) * float(share @ np.exp(2.0 * x[:n_sds]))
+        return likelihood(np.array([[variance]]), x)
+
+    def span(loglik: Callable[[float, FloatArray], float], first: float, bound: float) -> Interval:
+        ends = profile_from_zero(loglik, at, first=first, bound=bound, z=z)
+        label = f"profile ({likelihood.method})"
+        return Interval(
+            lower=ends.lower, upper=ends.upper, level=level, method=label, note=ends.note
+        )
+
+    first = 0.2 * math.sqrt(float(share @ np.exp(2.0 * at[:n_sds])))
+    sigma_u = span(lambda sd, x: likelihood(np.array([[sd * sd]]), x), first, math.inf)
+    return sigma_u, None if plain.icc is None else span(of_icc, 0.05, 1.0)
+
+
+def _covariance(
+    plain: RemlFit, place: _Place, data: Whitened, likelihood: _Likelihood
+) -> FloatArray:
+    """Invert the observed information in the coordinates; all nan where it is singular."""
+    q = plain.sigma_u.size
+
+    def one(x: FloatArray) -> float:
         cov_u = plain.cov_u
         if place.n_effects:
             correlation = np.eye(q)
@@ -250,16 +329,10 @@ def _covariance(plain: RemlFit, place: _Place, data: Whitened, method: Method) -
                 correlation[a, b] = correlation[b, a] = math.tanh(x[k])
             sds = np.exp(x[:q])
             cov_u = sds[:, None] * correlation * sds
-        turn = reduced.z_centring
-        s = turn @ cov_u @ turn.T * math.exp(-2.0 * log_sds[0])
-        level = np.array([2.0 * log_sds[0]])
-        value = profiled_loglik(reduced, s[None], method, log_sigma_e2=level)
-        return float(value[0]) - log_spread(rows, relative, rho)
+        return likelihood(cov_u, x[place.n_effects :])
 
     _, hessian = differences(lambda points: np.array([one(x) for x in points]), place.at)
-    try:
-        covariance: FloatArray = np.linalg.inv(-hessian)
-    except np.linalg.LinAlgError:
-        covariance = np.full_like(hessian, np.nan)
-    diagonal = np.diagonal(covariance)
-    return covariance if (diagonal > 0).all() else np.full_like(covariance, np.nan)
+    size = np.sqrt(np.abs(np.diagonal(hessian)))
+    if not (size > 0.0).all() or np.linalg.eigvalsh(-hessian / size / size[:, None])[0] < _FLAT:
+        return np.full_like(hessian, np.nan)
+    return np.asarray(np.linalg.inv(-hessian))

@@ -30,6 +30,19 @@ def carried(rows: ResidualRows, rho: float) -> Floats:
     return kept
 
 
+def left_over(rows: ResidualRows, rho: float) -> Floats:
+    """Give the log (n,) of the share of each residual's variance that is its own.
+
+    ``log(1 - carried^2)``, with all its digits however near rho is to 1.
+    """
+    with np.errstate(divide="ignore"):
+        log_rho = np.log(np.abs(rho))
+    own = np.zeros(rows.previous.size)
+    known = rows.previous >= 0
+    own[known] = np.log(-np.expm1(2.0 * rows.gap[known] * log_rho))
+    return own
+
+
 def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -> Floats:
     """Turn columns (n, k), or a residual (n,), as their residuals are made independent.
 
@@ -62,15 +75,14 @@ def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -
     if rows.asked.ar is not None:
         kept = carried(rows, rho)
         before = scaled[np.maximum(rows.previous, 0)]  # times kept, which is 0 where there is none
-        scaled = (scaled - kept[:, None] * before) / np.sqrt(1.0 - np.square(kept))[:, None]
+        scaled = (scaled - kept[:, None] * before) * np.exp(-0.5 * left_over(rows, rho))[:, None]
     return scaled.reshape(columns.shape)
 
 
 def log_spread(rows: ResidualRows, sds: Floats, rho: float = 0.0) -> float:
     """Give the log of what whitening divides by in all: minus its log-determinant."""
-    kept = carried(rows, rho)
-    spread = np.log(sds)[rows.stratum].sum() + 0.5 * np.log1p(-np.square(kept)).sum()
-    return float(spread)
+    spread = float(np.log(sds)[rows.stratum].sum())
+    return spread + 0.5 * float(left_over(rows, rho).sum()) if rows.asked.ar is not None else spread
 
 
 def colour(rows: ResidualRows, white: Floats, sds: Floats, rho: float = 0.0) -> Floats:

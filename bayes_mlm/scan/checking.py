@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.data import label_text
+from bayes_mlm.data import label_text, refuse_magnitude
 from bayes_mlm.data.footers import check_footer_label
 from bayes_mlm.data.groups import is_whole
 from bayes_mlm.data.validation import two_values
@@ -232,11 +232,12 @@ def _where(scan: Scan, condition: nw.Expr) -> str:
 def refuse_constant(
     names: Sequence[str], group: str | None, raw: Mapping[str, tuple[float, float]]
 ) -> None:
-    """Refuse an outcome (the first) or a predictor with one value in all rows."""
+    """Refuse an outcome (the first) or a predictor of one value, or of a size past squaring."""
     for k, name in enumerate(names):
         if name == group or name not in raw:
             continue
         low, high = raw[name]
+        refuse_magnitude(name, low, high)
         if high - low > _OF_SIZE * max(abs(low), abs(high)):
             continue
         value = label_text(low)

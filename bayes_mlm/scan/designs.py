@@ -8,7 +8,7 @@ import narwhals as nw
 import numpy as np
 
 from bayes_mlm.arguments import expect
-from bayes_mlm.data import explain_absent
+from bayes_mlm.data import explain_absent, refuse_magnitude
 from bayes_mlm.data.missing import note_on_lost_groups
 from bayes_mlm.design import VARIES, Design, GroupMeans, check_estimable
 from bayes_mlm.encoding.columns import Column
@@ -191,11 +191,16 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
         centre=np.array([stats.mean[name] for name in written.plain]),
         place=written.place,
     )
-    if is_wide(written.products):
-        sums = sum_by_cells(scan, columns, asked.group, written.products, written.numbers)
-    else:
-        sums = sum_by_keys(scan, columns, () if asked.group is None else (scan.col(asked.group),))
-    summed = lay_out_sums(sums, columns, terms, effects, asked.group)
+    key = () if asked.group is None else (scan.col(asked.group),)
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused below
+        if is_wide(written.products):
+            sums = sum_by_cells(scan, columns, asked.group, written.products, written.numbers)
+        else:
+            sums = sum_by_keys(scan, columns, key)
+        summed = lay_out_sums(sums, columns, terms, effects, asked.group)
+        mean, sd = summed.moments
+    for name, middle, away in zip((*terms, *effects, "of the outcome"), mean, sd, strict=True):
+        refuse_magnitude(name, middle - away, middle + away)
     if asked.group is not None and estimable:
         check_labels(asked.group, summed.labels, summed.counts)
         check_levels(scan, asked.group, asked.group_level)
