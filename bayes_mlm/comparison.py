@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bayes_mlm.arguments import expect_each
 from bayes_mlm.estimates import CLASSICAL, Estimate, Summary
+from bayes_mlm.wording import rounded
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -32,7 +33,7 @@ class Compared:
     def __repr__(self) -> str:
         """Give each engine's estimate."""
         known = (one for one in self.estimates if one is not None)
-        return f"<{self.quantity}: {', '.join(f'{e.engine} {e.estimate:.4g}' for e in known)}>"
+        return f"<{self.quantity}: {', '.join(f'{e.engine} {rounded(e.estimate)}' for e in known)}>"
 
 
 def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tuple[Compared, ...]:

@@ -384,7 +384,8 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
     mean  12.5
     """
     rows = [[visible(cell) for cell in row] for row in rows]
-    columns = [_aligned(column) for column in zip(*rows, strict=True)]
+    labels, *others = zip(*rows, strict=True)
+    columns = [labels, *map(_aligned, others)]
     first, *rest = (max(map(len, column)) for column in columns)
     lines = []
     for label, *cells in zip(*columns, strict=True):

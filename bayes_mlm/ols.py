@@ -17,6 +17,7 @@ from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reduced import reduce
 from bayes_mlm.reml.inference import Interval, format_estimates
 from bayes_mlm.sufficient import FloatArray, Sufficient, from_rows, one_group
+from bayes_mlm.wording import rounded, scaled
 
 # A predictor whose spread within groups is below this part of its size is constant within them.
 CONSTANT_WITHIN = 1e-9
@@ -98,7 +99,8 @@ class OlsFit:
     def __repr__(self) -> str:
         """Say what was fitted."""
         own = f", {self.labels.size} intercepts ({self.group})" if self.group else ""
-        return f"<OlsFit, n = {self.n}{own}, R² = {self.r2:.3f}, sigma_e = {self.sigma_e:.4g}>"
+        found = f"R² = {scaled(self.r2, 3)}, sigma_e = {rounded(self.sigma_e)}"
+        return f"<OlsFit, n = {self.n}{own}, {found}>"
 
     def __str__(self) -> str:
         """Show the coefficients, their standard errors and intervals."""

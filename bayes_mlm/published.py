@@ -22,7 +22,7 @@ from bayes_mlm.ols import OlsFit, fit_ols
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.spec import Published, Record, load_record, models_directory, related_record
 from bayes_mlm.toml import suggest
-from bayes_mlm.wording import Style, number
+from bayes_mlm.wording import Style, number, rounded
 
 type Status = Literal["reproduced", "corrected", "cannot", "differs"]
 type Cause = Literal["", "wrong", "imprecise"]
@@ -74,7 +74,7 @@ class PublishedRow:
 
     def __repr__(self) -> str:
         """Say what is printed, and what is right."""
-        right = "nothing" if self.right is None else f"{self.right:.6g}"
+        right = "nothing" if self.right is None else rounded(self.right, 6)
         return f"<{self.quantity}: printed {self.printed}, right {right}, {self.status}>"
 
 

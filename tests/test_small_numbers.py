@@ -13,6 +13,7 @@ from bayes_mlm import cli
 from bayes_mlm.analysis import analyse
 from bayes_mlm.console import estimates_table
 from bayes_mlm.fitting import as_record, make_settings
+from bayes_mlm.reml import fit_reml
 from bayes_mlm.report.page import Origin, make_page
 from bayes_mlm.report.rendering import render_page
 
@@ -162,6 +163,12 @@ def test_other_units_change_powers_and_no_digits(run, tmp_path, x, y):
         check(line(out, start), value * unit, error and error * unit)
     assert not NOTHING.search(out)
     assert not NOTHING.search(run("describe", "--data", data))
+
+
+def test_a_fit_says_itself(analysed):
+    shown = str(fit_reml(analysed.design))
+    check(line(shown, "beta[income]"), *LME4["income"])
+    check(line(shown, "sigma_e"), LME4["sigma_e"][0])
 
 
 @pytest.mark.parametrize(("width", "blocks"), [(80, 2), (120, 2), (160, 1)])

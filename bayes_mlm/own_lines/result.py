@@ -8,7 +8,7 @@ from bayes_mlm.description import format_rows
 from bayes_mlm.effects.result import records_csv
 from bayes_mlm.errors import EngineError
 from bayes_mlm.verdict import Verdict
-from bayes_mlm.wording import digits, level
+from bayes_mlm.wording import digits, level, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,11 +202,11 @@ class PopulationLine:
 
     def __str__(self) -> str:
         """Show the points as an aligned table."""
-        cells: list[tuple[str, ...]] = [(self.along, "expected", f"{self.mass:.0%}", "reml")]
+        cells: list[tuple[str, ...]] = [(self.along, "expected", level(self.mass), "reml")]
         for one in self.points:
-            span = f"[{one.lower:.3f}, {one.upper:.3f}]"
-            reml = "" if one.reml is None else f"{one.reml:.3f}"
-            cells.append((f"{one.x:.4g}", f"{one.estimate:.3f}", span, reml))
+            shown = digits((one.estimate, one.reml), None, one.lower, one.upper)
+            numbers = (shown.number(one.estimate), shown.interval(one.lower, one.upper))
+            cells.append((rounded(one.x), *numbers, shown.number(one.reml)))
         at = f" at {self.at}" if self.at else ""
         sign = "ok" if self.verdict.ok else "NOT OK"
         return (

@@ -14,6 +14,7 @@ from bayes_mlm.description import format_rows
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.reml.search import Optimum, eliminate
 from bayes_mlm.sufficient import FloatArray
+from bayes_mlm.wording import level, texts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,15 +48,15 @@ def format_estimates(rows: Iterable[tuple[str, float, float | None, Interval | N
     --------
     >>> wald = Interval(lower=1.0, upper=2.0, level=0.95, method="Wald")
     >>> print(format_estimates([("x", 1.5, 0.25, wald)]))
-       estimate    se     95%
-    x       1.5  0.25  [1, 2]
+       estimate    se           95%
+    x      1.50  0.25  [1.00, 2.00]
     """
     listed = list(rows)
-    level = next((one.level for *_, one in listed if one is not None), None)
-    cells = [("", "estimate", "se", "" if level is None else f"{100 * level:.4g}%")]
+    prob = next((one.level for *_, one in listed if one is not None), None)
+    cells = [("", "estimate", "se", "" if prob is None else level(prob))]
     for name, estimate, se, interval in listed:
-        span = "" if interval is None else f"[{interval.lower:.4g}, {interval.upper:.4g}]"
-        cells.append((name, f"{estimate:.5g}", "" if se is None else f"{se:.3g}", span))
+        ends = (None, None) if interval is None else (interval.lower, interval.upper)
+        cells.append((name, *texts(estimate, se, *ends)))
     return format_rows(cells)
 
 

@@ -12,6 +12,7 @@ from bayes_mlm.reml.certificate import Certificate
 from bayes_mlm.reml.inference import Interval, ResidualEstimates, VarianceErrors, format_estimates
 from bayes_mlm.reml.profile import ProfileIntervals
 from bayes_mlm.sufficient import FloatArray
+from bayes_mlm.wording import scaled
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -110,7 +111,7 @@ class RemlFit:
     def __repr__(self) -> str:
         """Say what was fitted."""
         groups = f", {self.n_groups} groups ({self.group})" if self.group else ""
-        return f"<RemlFit ({self.method}), n = {self.n}{groups}, loglik = {self.loglik:.2f}>"
+        return f"<RemlFit ({self.method}), n = {self.n}{groups}, loglik = {scaled(self.loglik, 2)}>"
 
     def __str__(self) -> str:
         """Show the estimates, their standard errors and intervals, and the certificate."""

@@ -124,7 +124,7 @@ def tiny(value: float) -> str:
 
     Examples
     --------
-    >>> tiny(5.7123e-07)
-    '5.7e-07'
+    >>> tiny(5.7123e-07), tiny(0.0)
+    ('5.7e-07', '0')
     """
-    return f"{value:.1e}"
+    return f"{value:.1e}" if value else "0"
