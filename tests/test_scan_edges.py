@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bayes_mlm import (
@@ -95,12 +96,22 @@ def test_files_may_have_columns_that_duckdb_would_add(kind, tmp_path):
     same(build_design(formula, table), sum_rows(formula, open_data(tmp_path)))
 
 
-def test_names_that_differ_in_case_alone_are_told_apart(tmp_path):
-    table = pd.DataFrame({"g": [1, 1, 2, 2] * 3, "x": range(12), "X": [1.5, 0, 3] * 4})
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_names_that_differ_in_case_alone_are_told_apart(ending, tmp_path):
+    table = pd.DataFrame({"": 1, "g": [1, 1, 2, 2] * 3, "x": range(12), "X": [1.5, 0, 3] * 4})
     table["y"] = np.sin(table.x)
-    table.to_csv(tmp_path / "a.csv", index=False)
-    formula = "y ~ x + X + (1 | g)"
-    same(build_design(formula, table), sum_rows(formula, open_data(tmp_path / "a.csv")))
+    path = tmp_path / f"a.{ending}"
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    for formula in ("y ~ x + X + (1 | g)", "y ~ X + (1 | g)"):
+        same(build_design(formula, table), sum_rows(formula, open_data(path)))
+    if ending == "parquet":
+        pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "twice.parquet")
+        with pytest.raises(DataError, match="twice.parquet has duplicate column names: 'a'"):
+            open_data(tmp_path / "twice.parquet")
+        (tmp_path / "twice.parquet").unlink()
+        table.to_parquet(tmp_path / "b.parquet")
+        with pytest.raises(DataError, match="a.parquet has columns whose names differ in case"):
+            open_data(tmp_path)
 
 
 # --- types ------------------------------------------------------------------------------------

@@ -186,13 +186,14 @@ def _first_line(text: str) -> str:
 
 
 def _open_parquet(opened: _Opened) -> Scan:
-    differ = check_schemas(opened.files)
+    differ, names = check_schemas(opened.files)
     own = f"filename = '{FILE}', " if len(opened.files) > 1 else ""
     listed = ", ".join(f"'{_quoted(path)}'" for path in opened.paths)
     relation = opened.connection.sql(
         f"from read_parquet([{listed}], {own}union_by_name = {differ}, hive_partitioning = false)"
     )
-    return replace(_scan(opened, relation), prepare=_with_declared(opened.files))
+    scan = _called(_scan(opened, relation), names)
+    return replace(scan, prepare=_with_declared(opened.files))
 
 
 def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Scan]:
@@ -203,6 +204,18 @@ def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Sca
         return replace(scan, categories=categories, times=scan.times | times)
 
     return read
+
+
+def _called(scan: Scan, names: Sequence[str]) -> Scan:
+    """Call the columns by their names, and not as DuckDB does, which tells no case apart."""
+    aliases = dict(zip(names, scan.kinds, strict=True))
+    return replace(
+        scan,
+        kinds={name: scan.kinds[alias] for name, alias in aliases.items()},
+        floats=frozenset(name for name, alias in aliases.items() if alias in scan.floats),
+        times=frozenset(name for name, alias in aliases.items() if alias in scan.times),
+        aliases=aliases,
+    )
 
 
 def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
@@ -245,14 +258,8 @@ def _open_csv(opened: _Opened, given: str | None) -> Scan:
 
 
 def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
-    """Call the columns of text files, which the engine knows by their places, by their names."""
-    return replace(
-        scan,
-        kinds=dict.fromkeys(names, "text"),
-        aliases=dict(zip(names, scan.kinds, strict=True)),
-        prepare=settle_types,
-        from_text=True,
-    )
+    """Have the types of the columns of text files settled when they are needed."""
+    return replace(_called(scan, names), prepare=settle_types, from_text=True)
 
 
 def _delimiter(file: Path, given: str | None) -> str:

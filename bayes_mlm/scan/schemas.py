@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from bayes_mlm.data.columns import holds_time, is_declared, join_categories
+from bayes_mlm.data.table import checked_names
 from bayes_mlm.errors import DataError
 from bayes_mlm.paths import shown
 
 
-def check_schemas(files: Sequence[Path]) -> bool:
-    """Read every file's footer; tell whether types differ in a way that DuckDB may join."""
+def check_schemas(files: Sequence[Path]) -> tuple[bool, list[str]]:
+    """Read every file's footer; return whether types differ as DuckDB may join, and the names."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     first: Mapping[str, Any] = {}
-    differ = False
+    differ, names = False, list[str]()
     for file in files:
         try:
             schema = pq.read_schema(file)
@@ -25,9 +26,10 @@ def check_schemas(files: Sequence[Path]) -> bool:
             damage = "is empty (0 bytes)" if size == 0 else f"is no intact Parquet file ({reason})"
             raise DataError(f"{shown(file)} {damage}; copy it again") from error
         here = shown(file)
-        own = {name: schema.field(name).type for name in schema.names}
+        checked_names(list(schema.names), here, None)
+        own = dict(zip(schema.names, schema.types, strict=True))
         if not first:
-            first, first_name = own, here
+            first, first_name, names = own, here, list(schema.names)
             continue
         for name in dict.fromkeys([*first, *own]):
             if name not in own or name not in first:
@@ -42,7 +44,13 @@ def check_schemas(files: Sequence[Path]) -> bool:
                     f"{first_name}; convert it to one type in all files"
                 )
             differ = differ or own[name] != first[name]
-    return differ
+    alike = len({name.casefold() for name in names}) < len(set(names))
+    if alike and len(files) > 1:
+        raise DataError(
+            f"{first_name} has columns whose names differ in case alone, which DuckDB confuses in "
+            "several files; rename one"
+        )
+    return differ, names
 
 
 def read_declared(
@@ -52,20 +60,24 @@ def read_declared(
 
     Engines read both as plain text or numbers. A dictionary lies whole in each group of rows.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     dictionaries: dict[str, list[Any]] = {}
     times: set[str] = set()
     for file in files:
-        with pq.ParquetFile(file) as opened:
-            fields = [opened.schema_arrow.field(name) for name in names]
-            times |= {field.name for field in fields if holds_time(field)}
-            declared = [field.name for field in fields if is_declared(field)]
-            for group in range(opened.num_row_groups if declared else 0):
-                for batch in opened.iter_batches(1, row_groups=[group], columns=declared):
-                    for name in declared:
+        try:
+            with pq.ParquetFile(file) as opened:
+                fields = [opened.schema_arrow.field(name) for name in names]
+                times |= {field.name for field in fields if holds_time(field)}
+                declared = [field.name for field in fields if is_declared(field)]
+                for group in range(opened.num_row_groups if declared else 0):
+                    batch = next(opened.iter_batches(1, row_groups=[group], columns=declared), None)
+                    for name in declared if batch is not None else ():
                         dictionaries.setdefault(name, []).append(batch.column(name).dictionary)
-                    break
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise DataError(f"{shown(file)} cannot be read: {reason}; copy it again") from error
     return {name: join_categories(ones) for name, ones in dictionaries.items()}, frozenset(times)
 
 
