@@ -72,9 +72,10 @@ def read_declared(
                 times |= {field.name for field in fields if holds_time(field)}
                 declared = [field.name for field in fields if is_declared(field)]
                 for group in range(opened.num_row_groups if declared else 0):
-                    batch = next(opened.iter_batches(1, row_groups=[group], columns=declared), None)
-                    for name in declared if batch is not None else ():
-                        dictionaries.setdefault(name, []).append(batch.column(name).dictionary)
+                    batches = opened.iter_batches(1, row_groups=[group], columns=declared)
+                    if (batch := next(batches, None)) is not None:
+                        for name in declared:
+                            dictionaries.setdefault(name, []).append(batch[name].dictionary)
         except (pa.ArrowException, OSError) as error:
             reason = str(error).strip().splitlines()[0][:200]
             raise DataError(f"{shown(file)} cannot be read: {reason}; copy it again") from error
