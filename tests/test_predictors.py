@@ -366,3 +366,22 @@ def test_cells_give_the_sums_that_products_do(
         np.testing.assert_allclose(cells.means, plain.means, rtol=1e-9, atol=1e-10)
         size = np.abs(plain.scatter).max()
         np.testing.assert_allclose(cells.scatter, plain.scatter, rtol=1e-9, atol=1e-12 * size)
+
+
+@BOTH
+def test_the_command_line_takes_both_options_and_mentions_many_levels(
+    rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bayes_mlm import cli
+
+    text = [f"{value:.3f}".replace(".", ",") for value in Y]
+    table = pd.DataFrame({"y": text, "g": G, "k": [f"k{one % 13:02d}" for one in range(N)]})
+    table.to_csv(tmp_path / "daten.csv", sep=";", index=False)
+    monkeypatch.chdir(tmp_path)
+    words = ["fit", "y ~ k + (1 | g)", "--data", "daten.csv", "--engine", "reml", "--rows", rows]
+    monkeypatch.setattr("sys.argv", ["bayes-mlm", *words, "--delimiter", ";", "--decimal", ","])
+    with pytest.raises(SystemExit):
+        cli.main()
+    printed = capsys.readouterr()
+    assert f"n = {N}, 12 groups (g)" in printed.out
+    assert "note: the predictor k has 13 levels" in printed.err

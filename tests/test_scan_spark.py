@@ -213,3 +213,16 @@ def test_text_files_are_read_as_by_the_other_engines_and_names_are_no_patterns(s
         (tmp_path / name).write_text(text)
         with pytest.raises(DataError, match="rename the file"):
             open_data(tmp_path / name, engine="spark")
+
+
+def test_dates_are_refused_and_decimal_commas_read_by_spark_too(spark, tmp_path):
+    table = HSB.head(600).assign(when=pd.Timestamp("2020-01-01"))
+    with pytest.raises(DataError, match="predictor 'when' holds dates or times"):
+        sum_rows("mathach ~ when + (1 | schoolid)", spark_frame(spark, table))
+    text = table.assign(ses=[f"{ses:.3f}".replace(".", ",") for ses in table.ses])
+    text.to_csv(tmp_path / "a.csv", sep=";", index=False)
+    formula = "sector ~ ses + (1 | schoolid)"
+    with pytest.raises(DataError, match="predictor 'ses' is text: numbers with a decimal comma"):
+        sum_rows(formula, open_data(tmp_path / "a.csv", engine="spark", delimiter=";"))
+    scan = open_data(tmp_path / "a.csv", engine="spark", delimiter=";", decimal=",")
+    same(build_design(formula, table), sum_rows(formula, scan))

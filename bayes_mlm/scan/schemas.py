@@ -60,20 +60,25 @@ def read_declared(
 
     Engines read both as plain text or numbers. A dictionary lies whole in each group of rows.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     dictionaries: dict[str, list[Any]] = {}
     times: set[str] = set()
     for file in files:
-        with pq.ParquetFile(file) as opened:
-            fields = [opened.schema_arrow.field(name) for name in names]
-            times |= {field.name for field in fields if holds_time(field)}
-            declared = [field.name for field in fields if is_declared(field)]
-            for group in range(opened.num_row_groups if declared else 0):
-                for batch in opened.iter_batches(1, row_groups=[group], columns=declared):
-                    for name in declared:
-                        dictionaries.setdefault(name, []).append(batch.column(name).dictionary)
-                    break
+        try:
+            with pq.ParquetFile(file) as opened:
+                fields = [opened.schema_arrow.field(name) for name in names]
+                times |= {field.name for field in fields if holds_time(field)}
+                declared = [field.name for field in fields if is_declared(field)]
+                for group in range(opened.num_row_groups if declared else 0):
+                    batches = opened.iter_batches(1, row_groups=[group], columns=declared)
+                    if (batch := next(batches, None)) is not None:
+                        for name in declared:
+                            dictionaries.setdefault(name, []).append(batch[name].dictionary)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise DataError(f"{shown(file)} cannot be read: {reason}; copy it again") from error
     return {name: join_categories(ones) for name, ones in dictionaries.items()}, frozenset(times)
 
 
