@@ -2,7 +2,8 @@
 
 The checksum (SHA-256, the attribute ``bayes_mlm_sha256``) is of what is read: the text, and the
 names, dimensions, labels and values of the groups below; not of the file's bytes. So xarray or
-ArviZ may add a group to the tree and save it again, and one changed draw is refused.
+ArviZ may add a group to the tree and save it again, and one changed draw is refused. While no other
+program has saved it, a seal of all bytes behind HDF5's own is asked first: HDF5 may hang on damage.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import numpy as np
 from bayes_mlm.atomic import atomic_file
 from bayes_mlm.draws import Variable
 from bayes_mlm.errors import StorageError
+from bayes_mlm.seal import BLANK, SEAL, check_seal, sealed
 
 GROUPS = ("posterior", "sample_stats", "observed_data", "constant_data")
 _TEXT, _SUM = "bayes_mlm", "bayes_mlm_sha256"
@@ -59,7 +61,7 @@ def write_netcdf(path: Path, text: str, groups: Mapping[str, Group]) -> None:
         for name, group in groups.items():
             _write(file, name, group)
     with atomic_file(path) as partial:
-        partial.write_bytes(made.getvalue())
+        partial.write_bytes(sealed(made.getvalue() + BLANK))
 
 
 def read_netcdf(path: Path) -> tuple[str, dict[str, Group]]:
@@ -73,6 +75,9 @@ def read_netcdf(path: Path) -> tuple[str, dict[str, Group]]:
     """
     import h5py  # h5netcdf itself fails, and once more when it closes, on some damage
 
+    content = path.read_bytes()
+    if SEAL in content:  # not saved again by another program: HDF5 is spared the damage
+        check_seal(content)
     with h5py.File(path, "r") as file:
         if _TEXT not in file.attrs:
             raise StorageError("it was not written by bayes_mlm.save_fit")

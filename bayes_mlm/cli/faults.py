@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from bayes_mlm.errors import BayesMLMError, FormulaError
@@ -40,6 +41,8 @@ def in_one_line() -> Iterator[None]:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _stop)
+    if sys.stdout is None:  # closed by who started the command
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (until Python ends)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):  # not a stream of the system's
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
