@@ -275,4 +275,4 @@ def test_a_nested_design_of_many_cells_is_quick() -> None:
     }
     design = build_design("y ~ f + f:h", table)
     assert design.p == 100
-    assert "and 894 more" in design.notes[0]
+    assert any("and 894 more" in note for note in design.notes)

@@ -300,6 +300,7 @@ def test_printed_figures_are_corrected_with_reasons(ladder, undrawn):
     assert len(rows) == len(wrong)
     for shown, row in zip(rows, wrong, strict=True):
         assert shown[5]["text"] == row.reason
+        assert shown[6]["text"] == row.cause
         assert shown[2]["text"].replace("−", "-") == row.printed
         if row.right is not None:
             assert float(shown[3]["attributes"]["data-value"]) == row.right

@@ -210,7 +210,6 @@ def verdict_table(analyses: Sequence[Analysis]) -> Table:
 def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
     """Lay out the printed figures that are wrong, beside the right ones; None if there are none."""
     wrong = [row for row in published if row.status in ("corrected", "differs")]
-    wrong.sort(key=lambda row: row.cause == "imprecise")
     if not wrong:
         return None
     rows = tuple(
@@ -221,16 +220,16 @@ def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
                 Cell(text=row.printed.replace("-", "−"), value=_as_number(row.printed)),
                 Cell(text=right_text(row, style="table"), value=row.right),
                 Cell(text=row.where),
-                Cell(text=row.cause or "unknown"),
                 Cell(text=row.reason or "nobody has said why"),
+                Cell(text=row.cause or "unknown"),
             ),
         )
         for row in wrong
     )
-    heads = ("model", "quantity", "printed", "right", "printed at", "cause", "why")
+    heads = ("model", "quantity", "printed", "right", "printed at", "why", "cause")
     return Table(
         name="corrections-table",
-        caption="Every printed figure that is wrong; then those off by rounding or early stopping.",
+        caption="Every printed figure that is wrong, or off by rounding or early stopping.",
         heads=tuple(Head(text=text, numeric=text in ("printed", "right")) for text in heads),
         rows=rows,
         tools=True,
@@ -261,9 +260,9 @@ def reasons_table(published: Sequence[PublishedRow]) -> Table | None:
         if one.right is not None:
             example += f", right {right_text(one, style='table')}"
         cells = (
-            Cell(text=one.cause),
             Cell(text=f"{len(spoiled)}", value=float(len(spoiled))),
             Cell(text=example),
+            Cell(text=one.cause),
         )
         rows.append(Row(header=Cell(text=reason), cells=cells))
     return Table(
@@ -271,9 +270,9 @@ def reasons_table(published: Sequence[PublishedRow]) -> Table | None:
         caption="Why printed figures are wrong or imprecise, the most common reason first.",
         heads=(
             Head(text="reason"),
-            Head(text="cause"),
             Head(text="figures", numeric=True),
             Head(text="example"),
+            Head(text="cause"),
         ),
         rows=tuple(rows),
     )
