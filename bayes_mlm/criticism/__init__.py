@@ -1,47 +1,73 @@
-"""Criticise a fitted model: what about it is fine, what is not, and which groups are behind it."""
+"""Check a fitted model: what about it holds, what does not, and what to do about that."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from bayes_mlm.classical import has_random_effects
-from bayes_mlm.criticism.groups import group_rows, outlying
-from bayes_mlm.criticism.judging import (
-    Observed,
-    enough_replicates,
-    has_extreme_tail,
-    on_computation,
-    on_effects,
-    on_influence,
-    on_outlying,
-    on_replicates,
-    on_residuals,
+from bayes_mlm.criticism.dispersion import (
+    ALONG,
+    BY_GROUP,
+    SERIAL,
+    on_correlation,
     on_spread,
-    without_rows,
+    on_variance,
+    spread_judgement,
 )
-from bayes_mlm.criticism.normality import normal_qq
-from bayes_mlm.criticism.replicates import bulk_skewness, replicate, skewness_of
-from bayes_mlm.criticism.result import Check, GroupRow, Judgement
+from bayes_mlm.criticism.groups import group_rows, outlying
+from bayes_mlm.criticism.influence import on_influence
+from bayes_mlm.criticism.mean_part import CURVED, on_curvature, on_slopes, on_varying
+from bayes_mlm.criticism.nested import (
+    curvature,
+    group_statistics,
+    omitted_effects,
+    slopes_by_level,
+)
+from bayes_mlm.criticism.reference import holm
+from bayes_mlm.criticism.result import LEVEL, Check, GroupRow, Judgement
+from bayes_mlm.criticism.shape import (
+    FEW_VALUES,
+    SKEW,
+    TAILS,
+    effect_moments,
+    on_effects,
+    on_outcome,
+    on_skewness,
+    on_tails,
+    values_of_outcome,
+)
 from bayes_mlm.criticism.spread import Spread, spread_within
-from bayes_mlm.criticism.standardised import (
-    fitted_values,
-    standardised_effects,
-    standardised_residuals,
-)
-from bayes_mlm.design import Floats
+from bayes_mlm.criticism.standardised import standardised_effects
+from bayes_mlm.criticism.statistics import Sampled, sample_statistics, variance_predictors
+from bayes_mlm.criticism.working import working_rows
 from bayes_mlm.errors import BayesMLMError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import shifts_without_groups
+from bayes_mlm.residual.rows import MAX_STRATA
+from bayes_mlm.residual_draws import residual_draws
 
-__all__ = ["Check", "GroupRow", "Judgement", "check"]
+__all__ = ["Check", "GroupRow", "Judgement", "assess", "check"]
 
 # Streams of random numbers apart from those of the fit.
 _STREAM = 11
-_LEAST_GROUPS = 3
+# Groups below which the distribution of their effects is not judged.
+_LEAST_GROUPS = 5
+_NO_ROWS = (
+    "The data were reduced to sums by group, which hold no rows; a sample of groups with theirs "
+    "would tell (sample_groups)."
+)
+_FOLLOWS = "Not judged: it follows from an outcome of few values."
+# What rows alone tell, and what an outcome of few values brings with it.
+_OF_ROWS = (CURVED, ALONG, SERIAL, SKEW, TAILS)
+_OF_VALUES = {topic for topic, _ in (ALONG, BY_GROUP, SKEW, TAILS)}
 
 
 def check(fit: Fit, *, sample: Fit | None = None) -> Check:
-    """Criticise a model: normality, outliers, influence, spread, replicated data.
+    """Check a model: its slopes, group effects, residuals, and the groups behind the results.
+
+    Each check asks one question and makes one test of it. The tests together raise any false alarm
+    on at most 5 % of data sets that are as the model says (Holm); what fails names its remedy.
 
     Parameters
     ----------
@@ -53,49 +79,88 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     Returns
     -------
     Check
-        Prints as a page of judgements, each fine or to be looked at, with what to do; `groups`
-        and `to_frame` have a row a group.
+        Prints as a page; ``to_frame("checks")`` has a row a check, `groups` and `to_frame` one a
+        group.
 
     Raises
     ------
     EngineError
         If `fit` is none.
 
+    Notes
+    -----
+    Slopes, curvature and effects that are missing are tested by REML against the larger model. The
+    statistics of residuals and group effects are compared with those of data redrawn under the
+    model at its posterior means. Which groups a result hangs on is a note, and no test.
+
     References
     ----------
     Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., ch. 10; Raudenbush & Bryk (2002),
-    Hierarchical Linear Models, 2nd ed., ch. 9; Gelman et al. (2013), Bayesian Data Analysis, 3rd
-    ed., ch. 6.
+    Hierarchical Linear Models, 2nd ed., ch. 9; Holm (1979), Scandinavian Journal of Statistics
+    6(2).
 
     Examples
     --------
     >>> from bayes_mlm import check, fit
     >>> found = check(fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1))
     >>> [one.topic for one in found.judgements if one.fine is False]
-    ['Influential groups', 'Distribution of residuals']
+    ['Tails of residuals']
     >>> max(found.groups, key=lambda row: row.spread).group
     332
     """
     if not isinstance(fit, Fit):
         raise EngineError(f"check takes what fit gives, found {type(fit).__name__}")
-    design = fit.design
-    whose = sample or fit
-    residual = None
-    if whose.design.summed is None:
-        residual = standardised_residuals(whose, fitted_values(whose))
-    rows: tuple[GroupRow, ...] = ()
-    spread = None
+    design, whose = fit.design, sample or fit
+    spread = spread_within(fit) if design.group is not None and design.q else None
+    rows = () if design.group is None else _group_rows(fit, spread)
+    found = [_on_computation(fit), *assess(fit, whose, rows)]
     if design.group is not None:
-        if design.q:
-            normal = residual if fit.priors.nu is None else None  # with others it is not judged
-            spread = spread_within(fit, fit.settings.random_seed, residual=normal)
-        rows = _group_rows(fit, spread)
+        found.append(on_influence(rows, design.group))
     return Check(
         model=fit.record.formula if fit.record.name == "model" else fit.record.name,
         group=design.group,
-        judgements=tuple(_judgements(fit, rows, spread, whose, residual)),
+        judgements=tuple(found),
         groups=rows,
         verdict=fit.verdict,
+    )
+
+
+def assess(
+    fit: Fit, whose: Fit | None = None, rows: tuple[GroupRow, ...] = ()
+) -> tuple[Judgement, ...]:
+    """Make the tests of a page, and judge them together.
+
+    Parameters
+    ----------
+    fit : Fit
+    whose : Fit, optional
+        With the rows, where they are those of a sample.
+    rows : tuple of GroupRow
+        Of the groups, which the words name.
+    """
+    return tuple(_together(list(_judgements(fit, whose or fit, rows))))
+
+
+def _together(found: list[Judgement]) -> Iterator[Judgement]:
+    """Adjust the tests for their number, and let those fail that then are below the level."""
+    tested = [one for one in found if one.p is not None]
+    adjusted = iter(holm(np.array([one.p for one in tested])).tolist())
+    for one in found:
+        if one.p is None:
+            yield one
+            continue
+        p = next(adjusted)
+        fine = p >= LEVEL or one.negligible
+        yield replace(one, fine=fine, p_adjusted=p, remedy="" if fine else one.remedy)
+
+
+def _on_computation(fit: Fit) -> Judgement:
+    return Judgement(
+        topic="Computation",
+        question="Can the draws be relied on?",
+        fine=fit.verdict.ok,
+        found=f"By {fit.engine}: {fit.verdict}.",
+        remedy="" if fit.verdict.ok else "See to this first: nothing below holds without it.",
     )
 
 
@@ -105,45 +170,83 @@ def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
         out = outlying(standardised_effects(fit))
     try:
         shifts = shifts_without_groups(fit)
-    except BayesMLMError:  # no other group tells a coefficient: the judgement says that it is open
+    except BayesMLMError:  # no other group tells a coefficient: the note says that it is open
         shifts = None
     return group_rows(fit, out, spread, shifts)
 
 
-def _judgements(
-    fit: Fit,
-    rows: tuple[GroupRow, ...],
-    spread: Spread | None,
-    whose: Fit,
-    residual: Floats | None,
-) -> Iterator[Judgement]:
-    design, seed = fit.design, fit.settings.random_seed + _STREAM
-    student = fit.priors.nu is not None
-    yield on_computation(fit)
-    if has_random_effects(design) and design.J >= _LEAST_GROUPS:
-        standardised = standardised_effects(fit)
-        for k, name in enumerate(design.effects):
-            values = standardised[:, k]
-            known = values[np.isfinite(values)]
-            enough = known.size >= max(_LEAST_GROUPS, design.J // 2)
-            yield on_effects(name, normal_qq(known, seed + k) if enough else None)
-        yield on_outlying(rows, str(design.group))
-    if design.group is not None:
-        yield on_influence(rows, str(design.group))
-    if spread is not None:
-        structured = design.residual is not None
-        yield on_spread(spread, rows, structured=structured, student=student)
-    if residual is None:
-        yield from without_rows()
-        return
+def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Judgement]:
+    seed = fit.settings.random_seed + _STREAM
+    values = values_of_outcome(fit, whose)
+    few = values is not None and values <= FEW_VALUES
+    yield on_outcome(fit, values)
+    design = fit.design.whole
+    if design.group is not None and design.kind != "between":
+        yield on_slopes(slopes_by_level(fit), design)
+        yield on_varying(omitted_effects(fit, group_statistics(fit)), design)
+    found = _of_sums(fit, rows, seed) if whose.design.summed is not None else None
+    for one in found or _of_rows(fit, whose, rows, seed):
+        follows = few and one.topic in _OF_VALUES
+        yield Judgement(topic=one.topic, question=one.question, found=_FOLLOWS) if follows else one
+
+
+def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
+    """Check what rows tell."""
+    work = working_rows(whose, seed)
+    predictors, names = variance_predictors(work)
+    sampled = sample_statistics(work, predictors, seed)
     among = "" if whose is fit else f" (of {whose.design.notes[-1]})"
-    bulk = bulk_skewness(residual)
-    yield on_residuals(normal_qq(residual, seed), bulk, student=student, among=among)
-    y = whose.design.y
-    observed = Observed(
-        low=float(y.min()), high=float(y.max()), skewness=skewness_of(y), bulk=bulk_skewness(y)
-    )
-    made = replicate(whose)
-    if made.n < enough_replicates() and has_extreme_tail(made, observed):
-        made = replicate(whose, n=enough_replicates())
-    yield on_replicates(made, observed, design.outcome, among)
+    if work.n < whose.design.n:
+        among = f" (of {work.n:,} of {whose.design.n:,} rows)"
+    yield on_curvature(curvature(whose, work))
+    variance = on_variance(work, sampled, names, among)
+    spread = None
+    yield variance
+    if work.grouped:
+        small = fit.design.J <= MAX_STRATA
+        spread = on_spread(work, sampled, rows, among, small=small)
+        if whose is not fit:  # the sums of all groups tell more, with the sample's kurtosis
+            spread = _spread_of_sums(fit, rows, seed, float(sampled.kurtosis[0])) or spread
+        yield spread
+        yield on_correlation(work, sampled, among)
+    unequal = any(one is not None and (one.p or 1.0) < 0.1 * LEVEL for one in (variance, spread))
+    yield on_skewness(work, sampled, among)
+    sd = float(residual_draws(fit.draws).mean.sds[0, 0]) if fit.design.residual is None else None
+    yield on_tails(work, sampled, among, unequal=unequal, sd=sd)
+    if has_random_effects(fit.design):
+        whole = sampled if whose is fit and work.n == whose.design.n else None
+        yield from _on_effects(fit, whole, rows, seed)
+
+
+def _of_sums(fit: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
+    """Check what sums tell, and leave open what only rows do."""
+    spread = _spread_of_sums(fit, rows, seed, 3.0)
+    if spread is not None:
+        yield spread
+    for topic, question in _OF_ROWS:
+        yield Judgement(topic=topic, question=question, found=_NO_ROWS)
+    if has_random_effects(fit.design):
+        yield from _on_effects(fit, None, rows, seed)
+
+
+def _spread_of_sums(
+    fit: Fit, rows: tuple[GroupRow, ...], seed: int, kurtosis: float
+) -> Judgement | None:
+    if not fit.design.q:
+        return None
+    spread = spread_within(fit, seed, kurtosis=kurtosis)
+    if spread.h is None or spread.h_p is None:
+        return None
+    small = fit.design.J <= MAX_STRATA
+    return spread_judgement(spread.h, spread.h_p, rows, "", str(fit.design.group), small=small)
+
+
+def _on_effects(
+    fit: Fit, sampled: Sampled | None, rows: tuple[GroupRow, ...], seed: int
+) -> Iterator[Judgement]:
+    """Check the distribution of group effects, redrawn with the rows or as normal samples."""
+    if sampled is not None:
+        skewness, kurtosis = sampled.effect_skewness, sampled.effect_kurtosis
+    else:
+        skewness, kurtosis = effect_moments(standardised_effects(fit), seed)
+    yield from on_effects(fit.design.effects, skewness, kurtosis, rows, str(fit.design.group))
