@@ -9,6 +9,7 @@ from bayes_mlm.classical import has_random_effects
 from bayes_mlm.criticism.dispersion import (
     ALONG,
     BY_GROUP,
+    LEAST_ROWS,
     SERIAL,
     on_correlation,
     on_spread,
@@ -41,6 +42,7 @@ from bayes_mlm.criticism.spread import Spread, spread_within
 from bayes_mlm.criticism.standardised import standardised_effects
 from bayes_mlm.criticism.statistics import Sampled, sample_statistics, variance_predictors
 from bayes_mlm.criticism.working import working_rows
+from bayes_mlm.design import Design
 from bayes_mlm.errors import BayesMLMError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import shifts_without_groups
@@ -57,6 +59,10 @@ _NO_ROWS = (
     "The data were reduced to sums by group, which hold no rows; a sample of groups with theirs "
     "would tell (sample_groups)."
 )
+# Kinds whose residuals are independent normals of one sd.
+_PLAIN_ONLY = ("between", "no_pooling")
+# Share of the level that a single test has among ten of a page.
+_CLEAR = 0.1
 _FOLLOWS = "Not judged: it follows from an outcome of few values."
 # What rows alone tell, and what an outcome of few values brings with it.
 _OF_ROWS = (CURVED, ALONG, SERIAL, SKEW, TAILS)
@@ -104,7 +110,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     >>> from bayes_mlm import check, fit
     >>> found = check(fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1))
     >>> [one.topic for one in found.judgements if one.fine is False]
-    ['Tails of residuals']
+    ['Residual autocorrelation', 'Tails of residuals']
     >>> max(found.groups, key=lambda row: row.spread).group
     332
     """
@@ -180,17 +186,40 @@ def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Ju
     values = values_of_outcome(fit, whose)
     few = values is not None and values <= FEW_VALUES
     yield on_outcome(fit, values)
-    design = fit.design.whole
+    design, omitted = fit.design.whole, False
     if design.group is not None and design.kind != "between":
         yield on_slopes(slopes_by_level(fit), design)
-        yield on_varying(omitted_effects(fit, group_statistics(fit)), design)
-    found = _of_sums(fit, rows, seed) if whose.design.summed is not None else None
-    for one in found or _of_rows(fit, whose, rows, seed):
-        follows = few and one.topic in _OF_VALUES
-        yield Judgement(topic=one.topic, question=one.question, found=_FOLLOWS) if follows else one
+        varying = on_varying(omitted_effects(fit, group_statistics(fit)), design)
+        omitted = is_clear(varying) and not design.q
+        yield varying
+    if whose.design.summed is not None:
+        found = _of_sums(fit, rows, seed)
+    else:
+        found = _of_rows(fit, whose, rows, seed, omitted=omitted)
+    for one in found:
+        if few and one.topic in _OF_VALUES:
+            yield Judgement(topic=one.topic, question=one.question, found=_FOLLOWS)
+        elif design.kind in _PLAIN_ONLY and "--" in one.remedy:
+            yield replace(one, remedy=f"{one.remedy} {_needs_partial(design)}")
+        else:
+            yield one
 
 
-def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
+def is_clear(one: Judgement | None) -> bool:
+    """Tell whether a check will fail whatever the others find."""
+    return one is not None and one.p is not None and one.p < _CLEAR * LEVEL
+
+
+def _needs_partial(design: Design) -> str:
+    return (
+        f"That is for partial pooling, (1 | {design.group}): the {design.kind} kind has "
+        "independent normal residuals of one sd."
+    )
+
+
+def _of_rows(
+    fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int, *, omitted: bool
+) -> Iterator[Judgement]:
     """Check what rows tell."""
     work = working_rows(whose, seed)
     predictors, names = variance_predictors(work)
@@ -203,13 +232,13 @@ def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Ite
     spread = None
     yield variance
     if work.grouped:
-        small = fit.design.J <= MAX_STRATA
+        small = _few_large(fit)
         spread = on_spread(work, sampled, rows, among, small=small)
         if whose is not fit:  # the sums of all groups tell more, with the sample's kurtosis
             spread = _spread_of_sums(fit, rows, seed, float(sampled.kurtosis[0])) or spread
         yield spread
-        yield on_correlation(work, sampled, among)
-    unequal = any(one is not None and (one.p or 1.0) < 0.1 * LEVEL for one in (variance, spread))
+        yield on_correlation(work, sampled, among, omitted=omitted)
+    unequal = is_clear(variance) or is_clear(spread)
     yield on_skewness(work, sampled, among)
     sd = float(residual_draws(fit.draws).mean.sds[0, 0]) if fit.design.residual is None else None
     yield on_tails(work, sampled, among, unequal=unequal, sd=sd)
@@ -229,6 +258,12 @@ def _of_sums(fit: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgem
         yield from _on_effects(fit, None, rows, seed)
 
 
+def _few_large(fit: Fit) -> bool:
+    """Tell whether each group may have a residual sd of its own."""
+    sizes = fit.design.group_sizes
+    return sizes.size <= MAX_STRATA and bool(sizes.min() >= LEAST_ROWS)
+
+
 def _spread_of_sums(
     fit: Fit, rows: tuple[GroupRow, ...], seed: int, kurtosis: float
 ) -> Judgement | None:
@@ -237,8 +272,9 @@ def _spread_of_sums(
     spread = spread_within(fit, seed, kurtosis=kurtosis)
     if spread.h is None or spread.h_p is None:
         return None
-    small = fit.design.J <= MAX_STRATA
-    return spread_judgement(spread.h, spread.h_p, rows, "", str(fit.design.group), small=small)
+    return spread_judgement(
+        spread.h, spread.h_p, rows, "", str(fit.design.group), small=_few_large(fit)
+    )
 
 
 def _on_effects(

@@ -14,7 +14,7 @@ from bayes_mlm.wording import count, number, shorten
 
 _NAMED = 3
 # Rows that a level of a factor needs for a residual sd of its own.
-_LEAST_ROWS = 3
+LEAST_ROWS = 3
 
 ALONG = (
     "Residual variance along predictors",
@@ -34,8 +34,13 @@ def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: st
     z = (sampled.variance[:, 0] - replicates.mean(axis=1)) / replicates.std(axis=1)
     most = int(np.argmax(np.abs(z)))
     term = names[most]
-    factor = _factor_of(work, term)
-    if factor:
+    factor, known = _factor_of(work, term), _sigma_of(work)
+    if known and factor != known:
+        remedy = (
+            f"--sigma {known} does not take it up: cross {known} with {factor or term} (in a few "
+            "classes) in a column of their own, for --sigma."
+        )
+    elif factor:
         remedy = f"Give each level of {factor} a residual sd of its own: --sigma {factor}."
     else:
         remedy = (
@@ -54,6 +59,11 @@ def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: st
     )
 
 
+def _sigma_of(work: Working) -> str | None:
+    """Name the factor that the model gives residual sds to."""
+    return None if work.design.residual is None else work.design.residual.asked.sigma_column
+
+
 def _factor_of(work: Working, term: str) -> str:
     """Name the column of the table that a term is of, if it is a factor of few levels."""
     if "[" in term:
@@ -61,7 +71,7 @@ def _factor_of(work: Working, term: str) -> str:
         return name.removeprefix("C(").removesuffix(")")
     column = work.design.X[:, work.design.terms.index(term)]
     _, sizes = np.unique(column, return_counts=True)
-    few = sizes.size <= MAX_STRATA and sizes.min() >= _LEAST_ROWS
+    few = sizes.size <= MAX_STRATA and sizes.min() >= LEAST_ROWS
     return term if few and "(" not in term else ""
 
 
@@ -118,8 +128,17 @@ def spread_judgement(
     )
 
 
-def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
-    """Judge whether residuals follow on those before them in their group."""
+def on_correlation(work: Working, sampled: Sampled, among: str, *, omitted: bool) -> Judgement:
+    """Judge whether residuals follow on those before them in their group.
+
+    Parameters
+    ----------
+    work, sampled
+    among : str
+        Of which rows.
+    omitted : bool
+        Whether group effects were found to be omitted, which make neighbours alike too.
+    """
     topic, question = SERIAL
     order = work.ordering
     if not work.grouped or work.starts.size == work.n:
@@ -135,7 +154,9 @@ def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
     expected, sd = float(replicates.mean()), float(replicates.std())
     z = (value - expected) / sd if sd > 0.0 else 0.0
     along = f"along {order.by}" if order.by else "in the order of the rows"
-    if order.modelled:
+    if omitted:
+        remedy = "Omitted group effects make neighbours alike too: see to those first."
+    elif order.modelled:
         remedy = (
             f"Correlation is left that AR(1) along {order.by} does not take up: let the slope of "
             f"{order.by} vary between groups, or add a predictor that changes with it."

@@ -62,7 +62,7 @@ def on_varying(test: Nested | str, design: Design) -> Judgement:
         statistic=test.statistic,
         p=test.p,
         found=f"{what} varies most, with an sd between groups of {number(sd, sd)}.",
-        remedy=remedy + " Until then its standard error is too small.",
+        remedy=remedy + " Until then standard errors are too small.",
     )
 
 

@@ -32,8 +32,8 @@ def upper_tail(value: float, replicates: Floats) -> float:
     --------
     >>> import numpy as np
     >>> drawn = np.random.default_rng(1).chisquare(3, 2000)
-    >>> round(upper_tail(7.815, drawn), 2), round(1e5 * upper_tail(21.108, drawn))  # 0.05, 1e-4
-    (0.05, 12)
+    >>> round(upper_tail(7.815, drawn), 2), round(1e4 * upper_tail(21.108, drawn))  # 0.05, 1e-4
+    (0.05, 2)
     """
     above = int(np.count_nonzero(replicates >= value))
     share = (1 + above) / (1 + replicates.size)

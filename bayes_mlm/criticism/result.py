@@ -175,7 +175,8 @@ class Check:
         level = f"{tests} tests; of right models 5 % at most fail any of them (p adjusted by Holm)."
         lines = [self.model, level if tests else "No test could be made.", ""]
         for one in self.judgements:
-            lines.append(f"{one.verdict:<10}  {one.topic}: {one.question}")
+            head = textwrap.wrap(f"{one.topic}: {one.question}", _WIDTH - len(_MARGIN))
+            lines += [f"{one.verdict:<10}  {head[0]}", *(_MARGIN + rest for rest in head[1:])]
             if one.p is not None and one.p_adjusted is not None:
                 tail = f"{one.statistic}, p {p_text(one.p)}, adjusted {p_text(one.p_adjusted)}"
                 small = (

@@ -17,7 +17,7 @@ from bayes_mlm.residual_draws import residual_draws
 # Rows looked at; of more, those of groups chosen at random.
 MOST_ROWS = 100_000
 # Numbers drawn for a reference distribution, and the fewest and most replicates made of them.
-_NUMBERS, _FEWEST, _MOST, _AT_ONCE = 3_000_000, 200, 2_000, 100_000
+_NUMBERS, _FEWEST, _MOST, _AT_ONCE = 3_000_000, 200, 1_500, 100_000
 # Share of a residual's variance that the fit must leave for it to be scaled up.
 _LEAST_LEFT = 0.05
 # Share of the variance of a group effect that its estimate must have to be looked at.
@@ -155,14 +155,15 @@ class Working:
         ----------
         seed : int
         normal : bool
-            Whether errors are normal; else they are the scaled residuals of the data in random
-            order, which have the tails that the data have.
+            Whether errors are normal; else they are drawn from the scaled residuals of the data,
+            and have the tails that those have.
         """
         rng = np.random.default_rng(seed)
         n, left = self.n, int(np.clip(_NUMBERS // self.n, _FEWEST, _MOST))
         at_once = max(1, _AT_ONCE // n)
         pool = self.scaled(self.found)[:, 0]
         pool = pool[self.left > _LEAST_LEFT]
+        pool = pool - pool.mean()
         pool = pool / (np.sqrt(np.mean(np.square(pool))) or 1.0)
         while left > 0:
             r = min(left, at_once)
@@ -170,8 +171,7 @@ class Working:
             if normal:
                 noise = rng.standard_normal((n, r))
             else:
-                noise = np.resize(pool, (r, n))
-                noise = rng.permuted(noise, axis=1).T
+                noise = pool[rng.integers(pool.size, size=(n, r), dtype=np.uint32)]
             if self.root.any():
                 z = rng.standard_normal((self.starts.size, self.root.shape[0], r))
                 u = np.matmul(self.root, z)
