@@ -42,7 +42,7 @@ from bayes_mlm.criticism.spread import Spread, spread_within
 from bayes_mlm.criticism.standardised import standardised_effects
 from bayes_mlm.criticism.statistics import Sampled, sample_statistics, variance_predictors
 from bayes_mlm.criticism.working import working_rows
-from bayes_mlm.design import Design
+from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.errors import BayesMLMError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import shifts_without_groups
@@ -63,6 +63,7 @@ _NO_ROWS = (
 _PLAIN_ONLY = ("between", "no_pooling")
 # Share of the level that a single test has among ten of a page.
 _CLEAR = 0.1
+_OMITTED = "Omitted group effects can make this too: see to those first."
 _FOLLOWS = "Not judged: it follows from an outcome of few values."
 # What rows alone tell, and what an outcome of few values brings with it.
 _OF_ROWS = (CURVED, ALONG, SERIAL, SKEW, TAILS)
@@ -190,15 +191,17 @@ def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Ju
     if design.group is not None and design.kind != "between":
         yield on_slopes(slopes_by_level(fit), design)
         varying = on_varying(omitted_effects(fit, group_statistics(fit)), design)
-        omitted = is_clear(varying) and not design.q
+        omitted = is_clear(varying) and INTERCEPT not in design.effects
         yield varying
     if whose.design.summed is not None:
         found = _of_sums(fit, rows, seed)
     else:
-        found = _of_rows(fit, whose, rows, seed, omitted=omitted)
+        found = _of_rows(fit, whose, rows, seed)
     for one in found:
         if few and one.topic in _OF_VALUES:
             yield Judgement(topic=one.topic, question=one.question, found=_FOLLOWS)
+        elif omitted and one.remedy:
+            yield replace(one, remedy=f"{_OMITTED} {one.remedy}")
         elif design.kind in _PLAIN_ONLY and "--" in one.remedy:
             yield replace(one, remedy=f"{one.remedy} {_needs_partial(design)}")
         else:
@@ -217,9 +220,7 @@ def _needs_partial(design: Design) -> str:
     )
 
 
-def _of_rows(
-    fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int, *, omitted: bool
-) -> Iterator[Judgement]:
+def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
     """Check what rows tell."""
     work = working_rows(whose, seed)
     predictors, names = variance_predictors(work)
@@ -237,7 +238,7 @@ def _of_rows(
         if whose is not fit:  # the sums of all groups tell more, with the sample's kurtosis
             spread = _spread_of_sums(fit, rows, seed, float(sampled.kurtosis[0])) or spread
         yield spread
-        yield on_correlation(work, sampled, among, omitted=omitted)
+        yield on_correlation(work, sampled, among)
     unequal = is_clear(variance) or is_clear(spread)
     yield on_skewness(work, sampled, among)
     sd = float(residual_draws(fit.draws).mean.sds[0, 0]) if fit.design.residual is None else None

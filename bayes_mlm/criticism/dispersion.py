@@ -128,17 +128,8 @@ def spread_judgement(
     )
 
 
-def on_correlation(work: Working, sampled: Sampled, among: str, *, omitted: bool) -> Judgement:
-    """Judge whether residuals follow on those before them in their group.
-
-    Parameters
-    ----------
-    work, sampled
-    among : str
-        Of which rows.
-    omitted : bool
-        Whether group effects were found to be omitted, which make neighbours alike too.
-    """
+def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
+    """Judge whether residuals follow on those before them in their group."""
     topic, question = SERIAL
     order = work.ordering
     if not work.grouped or work.starts.size == work.n:
@@ -154,9 +145,7 @@ def on_correlation(work: Working, sampled: Sampled, among: str, *, omitted: bool
     expected, sd = float(replicates.mean()), float(replicates.std())
     z = (value - expected) / sd if sd > 0.0 else 0.0
     along = f"along {order.by}" if order.by else "in the order of the rows"
-    if omitted:
-        remedy = "Omitted group effects make neighbours alike too: see to those first."
-    elif order.modelled:
+    if order.modelled:
         remedy = (
             f"Correlation is left that AR(1) along {order.by} does not take up: let the slope of "
             f"{order.by} vary between groups, or add a predictor that changes with it."

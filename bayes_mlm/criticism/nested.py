@@ -122,7 +122,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     design = fit.design.whole
     if design.kind in ("within", "no_pooling"):
         return "The model has slopes within groups alone."
-    plain = from_design(design)
+    plain = _about_means(from_design(design))
     try:
         known = {_core(pair.predictor) for pair in pairs_of(design)[0]}
     except BayesMLMError:
@@ -156,6 +156,15 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     )
 
 
+def _about_means(s: Sufficient) -> Sufficient:
+    """Take the overall means from the columns of X, where an intercept takes them up."""
+    if INTERCEPT not in s.terms:
+        return s
+    moved = np.zeros(len(s.centre))
+    moved[: s.p] = np.where(np.array(s.terms) == INTERCEPT, 0.0, s.moments[0][: s.p])
+    return replace(s, centre=s.centre - moved)
+
+
 def _refit(design: Design, s: Sufficient) -> RemlFit:
     return fit_reml(s, correlated=design.correlated, profile=False)
 
@@ -184,13 +193,11 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     design = fit.design.whole
     if s.q + 3 > s.J:
         return f"Too few groups ({s.J}) to tell how effects vary between them."
-    if not s.q and INTERCEPT in s.terms:
-        candidates = [s.terms.index(INTERCEPT)]
-    else:
-        have = {_core(term) for term in s.effects}
-        candidates = [
-            k for k in _varying(s) if ":" not in s.terms[k] and _core(s.terms[k]) not in have
-        ]
+    have = {_core(term) for term in s.effects}
+    candidates = [k for k in _varying(s) if ":" not in s.terms[k] and _core(s.terms[k]) not in have]
+    if INTERCEPT in s.terms and INTERCEPT not in s.effects:
+        first = s.terms.index(INTERCEPT)
+        candidates = [first, *candidates] if s.q else [first]  # slopes come after intercepts
     if not candidates:
         return "No predictor varies within groups without a slope of each group."
     try:

@@ -77,7 +77,7 @@ def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
         shapes = [moments(effects[work.reliable[:, a], a]) for a in range(q) if random]
         return [
             predictors.T @ square / np.maximum(total, 1e-300) * work.n,
-            spread(square=np.square(residuals), inner=inner),
+            spread(residuals, inner),
             products,
             np.array(linear),
             np.array([one[0] for one in shapes]).reshape(len(shapes), square.shape[1]),
@@ -151,21 +151,31 @@ def _pairs(work: Working) -> Ints:
 
 
 class _Spread:
-    """Computes H of residuals: how the logarithms of variances within groups differ."""
+    """Computes H of residuals: how the logarithms of variances within groups differ.
+
+    Within a group it is about what the group's own effects, or mean, leave.
+    """
 
     def __init__(self, work: Working) -> None:
-        self.starts = work.starts
-        zz = work.by_group(work.Z)
-        self.inverse = np.linalg.pinv(zz, rcond=1e-12, hermitian=True)
-        rank = np.rint(np.trace(self.inverse @ zz, axis1=1, axis2=2)).astype(np.int64)
+        self.starts, self.sizes = work.starts, work.sizes
+        self.inverse: Floats | None = None
+        rank = np.ones(work.starts.size, dtype=np.int64)
+        if work.Z.shape[1]:
+            zz = work.by_group(work.Z)
+            self.inverse = np.linalg.pinv(zz, rcond=1e-12, hermitian=True)
+            rank = np.rint(np.trace(self.inverse @ zz, axis1=1, axis2=2)).astype(np.int64)
         self.df = work.sizes - rank
         self.tested = self.df >= LEAST_DF if work.grouped else np.zeros(1, dtype=bool)
 
-    def __call__(self, *, square: Floats, inner: Floats) -> Floats:
+    def __call__(self, residuals: Floats, inner: Floats) -> Floats:
         if np.count_nonzero(self.tested) < 2:
-            return np.full(square.shape[1], np.nan)
-        taken = (inner * np.matmul(self.inverse, inner)).sum(axis=1)
-        sums = np.add.reduceat(square, self.starts, axis=0) - taken
+            return np.full(residuals.shape[1], np.nan)
+        if self.inverse is None:
+            total = np.add.reduceat(residuals, self.starts, axis=0)
+            taken = np.square(total) / self.sizes[:, None]
+        else:
+            taken = (inner * np.matmul(self.inverse, inner)).sum(axis=1)
+        sums = np.add.reduceat(np.square(residuals), self.starts, axis=0) - taken
         df = self.df[self.tested][:, None]
         log = np.log(np.maximum(sums[self.tested], 1e-300) / df)
         centre = (df * log).sum(axis=0) / df.sum()
