@@ -12,11 +12,17 @@ from bayes_mlm import check, cli, fit, load_dataset, summarise
 from bayes_mlm.criticism import _together, assess
 from bayes_mlm.criticism.groups import outlying
 from bayes_mlm.criticism.nested import slopes_by_level
-from bayes_mlm.criticism.reference import holm, two_sided, upper_tail
+from bayes_mlm.criticism.reference import (
+    holm,
+    kurtosis_tail,
+    skewness_tail,
+    two_sided,
+    upper_tail,
+)
 from bayes_mlm.criticism.shape import on_skewness, on_tails
 from bayes_mlm.criticism.spread import _h, _h_probability, spread_within
 from bayes_mlm.criticism.standardised import standardised_effects
-from bayes_mlm.criticism.statistics import Sampled
+from bayes_mlm.criticism.statistics import Sampled, moments
 from bayes_mlm.criticism.working import working_rows
 from bayes_mlm.data import as_table, take
 from bayes_mlm.errors import EngineError
@@ -283,6 +289,7 @@ def test_tails_that_differ_by_next_to_nothing_do_not_fail():
             kurtosis=np.append(kurtosis, 3 + replicates),
             effect_skewness=other,
             effect_kurtosis=other,
+            effect_sizes=(18,),
         )
 
     tails = on_tails(work, sampled(3.05, 0.0), "", unequal=False, sd=None)
@@ -323,6 +330,8 @@ def test_order_is_that_of_time_where_the_model_has_it_and_else_of_rows():
     found = judged(as_table(mixed), "y ~ time + (1 | g)")["Residual autocorrelation"]
     assert found.fine is False
     assert "--ar time" in found.remedy
+    centred = judged(as_table(mixed), "y ~ center(time) + (1 | g)")["Residual autocorrelation"]
+    assert "--ar time." in centred.remedy
     assert judged(as_table(mixed), "y ~ 1 + (1 | g)")["Residual autocorrelation"].fine
     assert judged(as_table(table), "y ~ 1 + (1 | g)")["Residual autocorrelation"].fine is False
 
@@ -405,6 +414,20 @@ def test_a_tail_goes_on_where_replicates_end():
         truth = stats.chi2(4).sf(value)
         assert upper_tail(value, drawn) == pytest.approx(truth, rel=0.4)
         assert two_sided(value, drawn) == pytest.approx(2 * truth, rel=0.4)
+
+
+@pytest.mark.parametrize("n", [8, 40, 300])
+def test_skewness_and_kurtosis_have_the_tails_of_normal_samples(n):
+    rng = np.random.default_rng(2)
+    skewness, kurtosis = moments(rng.standard_normal((n, 6000)))
+    replicates = moments(rng.standard_normal((n, 1000)))
+    for tail, values, other in zip(
+        (skewness_tail, kurtosis_tail), (skewness, kurtosis), replicates, strict=True
+    ):
+        p = np.array([tail(value, other, n) for value in values])
+        # A gamma distribution in their place gives 0.02 for a kurtosis of 40 values.
+        assert (p < 0.005).mean() < 0.011
+        assert 0.03 < (p < 0.05).mean() < 0.065
 
 
 def test_every_kind_has_a_page():

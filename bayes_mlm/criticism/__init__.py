@@ -63,6 +63,8 @@ _NO_ROWS = (
 _PLAIN_ONLY = ("between", "no_pooling")
 # Share of the level that a single test has among ten of a page.
 _CLEAR = 0.1
+# Times its value that a p counts, for what it is uncertain by.
+_UNSURE = 1.25
 _OMITTED = "Omitted group effects can make this too: see to those first."
 _FOLLOWS = "Not judged: it follows from an outcome of few values."
 # What rows alone tell, and what an outcome of few values brings with it.
@@ -149,16 +151,20 @@ def assess(
 
 
 def _together(found: list[Judgement]) -> Iterator[Judgement]:
-    """Adjust the tests for their number, and let those fail that then are below the level."""
+    """Adjust the tests for their number, and let those fail that then are below the level.
+
+    And for that each p is itself estimated, by replicates or a formula for many groups.
+    """
     tested = [one for one in found if one.p is not None]
-    adjusted = iter(holm(np.array([one.p for one in tested])).tolist())
+    p = holm(np.minimum(_UNSURE * np.array([one.p for one in tested]), 1.0))
+    adjusted = iter(p.tolist())
     for one in found:
         if one.p is None:
             yield one
             continue
-        p = next(adjusted)
-        fine = p >= LEVEL or one.negligible
-        yield replace(one, fine=fine, p_adjusted=p, remedy="" if fine else one.remedy)
+        value = next(adjusted)
+        fine = value >= LEVEL or one.negligible
+        yield replace(one, fine=fine, p_adjusted=value, remedy="" if fine else one.remedy)
 
 
 def _on_computation(fit: Fit) -> Judgement:
@@ -283,7 +289,7 @@ def _on_effects(
 ) -> Iterator[Judgement]:
     """Check the distribution of group effects, redrawn with the rows or as normal samples."""
     if sampled is not None:
-        skewness, kurtosis = sampled.effect_skewness, sampled.effect_kurtosis
+        found = (sampled.effect_sizes, sampled.effect_skewness, sampled.effect_kurtosis)
     else:
-        skewness, kurtosis = effect_moments(standardised_effects(fit), seed)
-    yield from on_effects(fit.design.effects, skewness, kurtosis, rows, str(fit.design.group))
+        found = effect_moments(standardised_effects(fit), seed)
+    yield from on_effects(fit.design.effects, *found, rows, str(fit.design.group))

@@ -1,5 +1,6 @@
 """Find the order of the rows within groups: by time where the model has one, else as given."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,7 @@ def order_of_rows(design: Design) -> Ordering:
         most = _MOST_VALUES * int(design.group_sizes.max())
         for term, column in zip(design.terms, design.X.T, strict=True):
             if ":" not in term and _is_time(column, design.codes, most):
-                time, by = column, term
+                time, by = column, _column_of(term)
                 break
     order = np.lexsort((time, design.codes))
     return Ordering(
@@ -54,6 +55,11 @@ def order_of_rows(design: Design) -> Ordering:
         modelled=modelled,
         by_outcome=by is None and _sorted_by(design.y, design.codes),
     )
+
+
+def _column_of(term: str) -> str:
+    """Name the column in a term: age in center(age), which --ar takes."""
+    return re.sub(r"^\w+\(([\w.]+)\)$", r"\1", term)
 
 
 def _is_time(column: Floats, codes: Ints, most: int) -> bool:

@@ -8,6 +8,8 @@ from bayes_mlm.design import Floats
 
 # Of replicates at least as extreme, from which their share is taken as it is.
 _PLENTY = 20
+# Values below which no formula is good for the shape of their distribution.
+_LEAST_VALUES = 8
 # Below this skewness of the replicates they are taken as normal.
 _SYMMETRIC = 0.02
 
@@ -88,3 +90,46 @@ def holm(p: Floats) -> Floats:
     out = np.empty_like(p)
     out[order] = np.minimum(raised, 1.0)
     return out
+
+
+def skewness_tail(value: float, replicates: Floats, n: int) -> float:
+    """Estimate the two-sided probability of a skewness of n values.
+
+    By the distribution that skewness has for normal values (Johnson's S_U), with the mean and sd
+    of the replicates: a gamma distribution has too short a tail for it.
+
+    References
+    ----------
+    D'Agostino (1970), Biometrika 57(3).
+    """
+    if n < _LEAST_VALUES:
+        return two_sided(value, replicates)
+    fourth = 3.0 * (n**2 + 27 * n - 70) * (n + 1) * (n + 3)
+    fourth /= (n - 2.0) * (n + 5) * (n + 7) * (n + 9)
+    w2 = math.sqrt(2.0 * (fourth - 1.0)) - 1.0
+    x = _standardised(value, replicates)
+    z = math.asinh(x / math.sqrt(2.0 / (w2 - 1.0))) / math.sqrt(0.5 * math.log(w2))
+    return math.erfc(abs(z) / math.sqrt(2.0))
+
+
+def kurtosis_tail(value: float, replicates: Floats, n: int) -> float:
+    """Estimate the two-sided probability of a kurtosis of n values, as `skewness_tail` does.
+
+    References
+    ----------
+    Anscombe & Glynn (1983), Biometrika 70(1).
+    """
+    if n < _LEAST_VALUES:
+        return two_sided(value, replicates)
+    skew = 6.0 * (n**2 - 5 * n + 2) / ((n + 7.0) * (n + 9.0))
+    skew *= math.sqrt(6.0 * (n + 3) * (n + 5) / (n * (n - 2.0) * (n - 3.0)))
+    a = 6.0 + 8.0 / skew * (2.0 / skew + math.sqrt(1.0 + 4.0 / skew**2))
+    x = _standardised(value, replicates)
+    scale = max(1.0 + x * math.sqrt(2.0 / (a - 4.0)), 1e-9)
+    root = math.cbrt((1.0 - 2.0 / a) / scale)
+    z = (1.0 - 2.0 / (9.0 * a) - root) / math.sqrt(2.0 / (9.0 * a))
+    return math.erfc(abs(z) / math.sqrt(2.0))
+
+
+def _standardised(value: float, replicates: Floats) -> float:
+    return (value - float(replicates.mean())) / max(float(replicates.std()), 1e-300)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bayes_mlm.criticism.reference import smallest_of, two_sided
+from bayes_mlm.criticism.reference import kurtosis_tail, skewness_tail, smallest_of
 from bayes_mlm.criticism.replicates import bulk_skewness
 from bayes_mlm.criticism.result import GroupRow, Judgement
 from bayes_mlm.criticism.statistics import Sampled, moments
@@ -68,7 +68,7 @@ def on_outcome(fit: Fit, values: int | None) -> Judgement:
 def on_skewness(work: Working, sampled: Sampled, among: str) -> Judgement:
     """Judge whether residuals are symmetric."""
     skew = float(sampled.skewness[0])
-    p = two_sided(skew, sampled.skewness[1:])
+    p = skewness_tail(skew, sampled.skewness[1:], work.n)
     way = "right" if skew > 0.0 else "left"
     could = f"log({work.design.outcome}), say" if skew > 0.0 and work.design.y.min() > 0.0 else ""
     could = could or "for counts or times a root or logarithm, for scores of a test normal scores"
@@ -152,7 +152,7 @@ def on_tails(
         topic=TAILS[0],
         question=TAILS[1],
         statistic=f"kurtosis {number(kurtosis, 0.1)} (normal: 3)",
-        p=two_sided(kurtosis, sampled.kurtosis[1:]),
+        p=kurtosis_tail(kurtosis, sampled.kurtosis[1:], work.n),
         negligible=negligible,
         found=found,
         remedy=remedy,
@@ -171,7 +171,12 @@ def _beyond(work: Working, sd: float) -> float:
 
 
 def on_effects(
-    names: Sequence[str], skewness: Floats, kurtosis: Floats, rows: Sequence[GroupRow], group: str
+    names: Sequence[str],
+    sizes: Sequence[int],
+    skewness: Floats,
+    kurtosis: Floats,
+    rows: Sequence[GroupRow],
+    group: str,
 ) -> tuple[Judgement, Judgement]:
     """Judge whether group effects are symmetric, and have the tails of a normal distribution.
 
@@ -179,6 +184,8 @@ def on_effects(
     ----------
     names : sequence of str
         Of the q effects.
+    sizes : sequence of int
+        Groups whose effects were looked at.
     skewness, kurtosis : ndarray, shape (q, 1 + R)
         Of the data, then of replicates.
     rows : sequence of GroupRow
@@ -194,8 +201,11 @@ def on_effects(
         one, other = (Judgement(topic=a, question=b, found=found) for a, b in topics)
         return one, other
     skewness, kurtosis = skewness[known], kurtosis[known]
-    by_skew = np.array([two_sided(one[0], one[1:]) for one in skewness])
-    by_tail = np.array([two_sided(one[0], one[1:]) for one in kurtosis])
+    many = [sizes[k] for k in known]
+    by_skew, by_tail = (
+        np.array([tail(float(one[0]), one[1:], n) for one, n in zip(values, many, strict=True)])
+        for tail, values in ((skewness_tail, skewness), (kurtosis_tail, kurtosis))
+    )
     a, b = int(by_skew.argmin()), int(by_tail.argmin())
 
     def of(k: int) -> str:
@@ -214,7 +224,7 @@ def on_effects(
             question=topics[0][1],
             statistic=f"skewness{of(a)} {number(float(skewness[a][0]), 0.1)}",
             p=smallest_of(by_skew),
-            found=f"The estimated effects{of(a)} of {len(rows)} groups lean to the "
+            found=f"The estimated effects{of(a)} of {many[a]} groups lean to the "
             f"{'right' if skewness[a][0] > 0.0 else 'left'}.",
             remedy="Coefficients are little affected, the intervals of extreme groups and "
             "predictions of new groups are off; transform the outcome, or add a predictor of "
@@ -235,8 +245,8 @@ def on_effects(
     )
 
 
-def effect_moments(standardised: Floats, seed: int) -> tuple[Floats, Floats]:
-    """Compute skewness and kurtosis (q, 1 + R) of effects (J, q), beside those of normal samples.
+def effect_moments(standardised: Floats, seed: int) -> tuple[tuple[int, ...], Floats, Floats]:
+    """Compute number, skewness and kurtosis (q, 1 + R) of effects (J, q), then of normal samples.
 
     For summed data, of which nothing else can be redrawn.
     """
@@ -249,4 +259,5 @@ def effect_moments(standardised: Floats, seed: int) -> tuple[Floats, Floats]:
         one, other = moments(both)
         skewness.append(one)
         kurtosis.append(other)
-    return np.array(skewness), np.array(kurtosis)
+    sizes = tuple(np.isfinite(standardised).sum(axis=0).tolist())
+    return sizes, np.array(skewness), np.array(kurtosis)

@@ -29,6 +29,8 @@ class Sampled:
         Of the residuals; the replicates have normal errors.
     effect_skewness, effect_kurtosis : ndarray, shape (q, 1 + R)
         Of the standardised group effects.
+    effect_sizes : tuple of int
+        Groups that those are of.
     """
 
     variance: Floats
@@ -38,6 +40,7 @@ class Sampled:
     kurtosis: Floats
     effect_skewness: Floats
     effect_kurtosis: Floats
+    effect_sizes: tuple[int, ...]
 
 
 def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
@@ -98,6 +101,7 @@ def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
         kurtosis=np.concatenate([one[1] for one in shape]),
         effect_skewness=skew,
         effect_kurtosis=kurtosis,
+        effect_sizes=tuple(work.reliable.sum(axis=0).tolist()),
     )
 
 

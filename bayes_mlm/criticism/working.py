@@ -17,7 +17,7 @@ from bayes_mlm.residual_draws import residual_draws
 # Rows looked at; of more, those of groups chosen at random.
 MOST_ROWS = 100_000
 # Numbers drawn for a reference distribution, and the fewest and most replicates made of them.
-_NUMBERS, _FEWEST, _MOST, _AT_ONCE = 3_000_000, 200, 1_500, 100_000
+_NUMBERS, _FEWEST, _MOST, _AT_ONCE = 2_000_000, 200, 1_000, 100_000
 # Share of a residual's variance that the fit must leave for it to be scaled up.
 _LEAST_LEFT = 0.05
 # Share of the variance of a group effect that its estimate must have to be looked at.
