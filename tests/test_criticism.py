@@ -20,7 +20,7 @@ from bayes_mlm.criticism.reference import (
     upper_tail,
 )
 from bayes_mlm.criticism.shape import on_skewness, on_tails
-from bayes_mlm.criticism.spread import _h, _h_probability, spread_within
+from bayes_mlm.criticism.spread import _h_probability, h_statistic, spread_within
 from bayes_mlm.criticism.standardised import standardised_effects
 from bayes_mlm.criticism.statistics import Sampled, moments
 from bayes_mlm.criticism.working import working_rows
@@ -112,13 +112,18 @@ def test_the_reference_of_h_is_right_for_few_rows():
     df = np.array([2, 3, 4, 6, 9] * 8)
     drawn = [
         _h_probability(
-            float(_h(np.log(stats.chi2(df).rvs(random_state=rng) / df)[None], df)[0]), df, 3
+            float(h_statistic(np.log(stats.chi2(df).rvs(random_state=rng) / df)[None], df)[0]),
+            df,
+            3,
         )
         for _ in range(200)
     ]
     assert stats.kstest(drawn, "uniform").pvalue > 1e-3
     # With so few rows the textbook's chi-squared would cry wolf.
-    h = [_h(np.log(stats.chi2(df).rvs(random_state=rng) / df)[None], df)[0] for _ in range(400)]
+    h = [
+        h_statistic(np.log(stats.chi2(df).rvs(random_state=rng) / df)[None], df)[0]
+        for _ in range(400)
+    ]
     assert (stats.chi2(df.size - 1).sf(h) < 0.05).mean() > 0.2
 
 

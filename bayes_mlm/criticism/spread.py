@@ -96,7 +96,7 @@ def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -
     h = h_p = None
     if seed is not None and np.count_nonzero(tested) >= 2 and (squares[tested] > 0).all():
         own = df[tested]
-        h = float(_h(np.log(squares[tested] / own)[None], own)[0])
+        h = float(h_statistic(np.log(squares[tested] / own)[None], own)[0])
         h *= 2.0 / (max(kurtosis, _LEAST_KURTOSIS) - 1.0)
         h_p = _h_probability(h, own, seed)
     return Spread(
@@ -116,7 +116,7 @@ def _two_sided(chi2: Floats, df: Ints) -> Floats:
     return np.asarray(np.minimum(1.0, 2.0 * np.minimum(lower, upper)))
 
 
-def _h(log_variance: Floats, df: Ints) -> Floats:
+def h_statistic(log_variance: Floats, df: Ints) -> Floats:
     """Give H of samples of logs of variances (R, J)."""
     centre = log_variance @ df / df.sum()
     away = (log_variance - centre[:, None]) * np.sqrt(df / 2.0)
@@ -130,6 +130,6 @@ def _h_probability(h: float, df: Ints, seed: int) -> float:
     while done < n:  # in parts, so that a hundred thousand groups need no gigabytes
         part = max(1, min(n - done, 500_000 // len(df)))
         chi2 = 2.0 * rng.standard_gamma(0.5 * df, size=(part, len(df)))
-        above += int(np.count_nonzero(_h(np.log(chi2 / df), df) >= h))
+        above += int(np.count_nonzero(h_statistic(np.log(chi2 / df), df) >= h))
         done += part
     return (1 + above) / (1 + n)

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.criticism.spread import LEAST_DF, h_statistic
 from bayes_mlm.criticism.working import Working
 from bayes_mlm.design import INTERCEPT, Floats, Ints
 
 # Of a column, of its own length: what must be left of it beside the others.
 _NEW = 1e-6
-# A pair of rows and a spread within a group need so many degrees of freedom.
-LEAST_DF = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -180,10 +179,8 @@ class _Spread:
         else:
             taken = (inner * np.matmul(self.inverse, inner)).sum(axis=1)
         sums = np.add.reduceat(np.square(residuals), self.starts, axis=0) - taken
-        df = self.df[self.tested][:, None]
-        log = np.log(np.maximum(sums[self.tested], 1e-300) / df)
-        centre = (df * log).sum(axis=0) / df.sum()
-        return np.asarray((0.5 * df * np.square(log - centre)).sum(axis=0))
+        df = self.df[self.tested]
+        return h_statistic(np.log(np.maximum(sums[self.tested], 1e-300).T / df), df)
 
 
 def variance_predictors(work: Working) -> tuple[Floats, tuple[str, ...]]:
