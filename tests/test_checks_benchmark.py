@@ -1,4 +1,4 @@
-"""The committed simulation of the model checks: what its table says, and that it is of this code."""
+"""The committed simulation of the model checks: what its table says, of this code."""
 
 import importlib.util
 import json

@@ -383,6 +383,16 @@ def test_the_test_of_slopes_is_exact_for_equal_groups():
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
 
+def test_a_predictor_within_groups_takes_no_group_from_the_test_of_another():
+    columns = dict(simulated(np.random.default_rng(3), groups=12).columns)
+    columns["z"] = columns["x"] + np.random.default_rng(4).normal(size=180)
+    found = judged(as_table(columns), "y ~ within(x) + z + (1 | g)")
+    # 12 groups less the intercept and the mean of z.
+    assert found["Slopes within and between groups"].statistic.startswith("F(1, 10)")
+    alone = judged(as_table(columns), "y ~ within(x) + (within(x) | g)")
+    assert alone["Slopes within and between groups"].p is None
+
+
 def test_few_groups_are_influential_at_times_and_that_is_no_failure():
     found = [
         judged(simulated(np.random.default_rng(seed), groups=10))["Influential groups"]

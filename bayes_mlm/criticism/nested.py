@@ -1,5 +1,6 @@
 """Test a model against larger ones by REML: slopes by level, curved predictors, group effects."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -127,7 +128,9 @@ def slopes_by_level(fit: Fit) -> Nested | str:
         known = {_core(pair.predictor) for pair in pairs_of(design)[0]}
     except BayesMLMError:
         known = set()
-    places = [k for k in _varying(plain) if plain.terms[k] not in known]
+    apart = np.sqrt(plain.counts @ np.square(plain.means + plain.centre - plain.moments[0]))
+    differ = apart > _NEW * math.sqrt(plain.n) * plain.moments[1]  # those of within(x) do not
+    places = [k for k in _varying(plain) if plain.terms[k] not in known and differ[k]]
     new = [places[k] for k in new_group_means(plain, places, _NEW)] if places else []
     if not new:
         return "No predictor varies within and between groups with one slope for both."
@@ -139,7 +142,8 @@ def slopes_by_level(fit: Fit) -> Nested | str:
         s = _sums(design, fit, means, names)
     around = with_group_means(plain, new)
     level = around.means[:, : around.p] + around.centre[: around.p]
-    df = design.J - int(np.linalg.matrix_rank(level / np.abs(level).max(axis=0)))
+    size = np.maximum(np.abs(level).max(axis=0), around.moments[1][: around.p])
+    df = design.J - int(np.linalg.matrix_rank(level / size))  # of within(x) all means are zero
     if df < _LEAST_DF:
         return f"Too few groups ({design.J}) to tell slopes between them."
     try:
