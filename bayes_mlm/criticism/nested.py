@@ -198,7 +198,11 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     if s.q + 3 > s.J:
         return f"Too few groups ({s.J}) to tell how effects vary between them."
     have = {_core(term) for term in s.effects}
-    candidates = [k for k in _varying(s) if ":" not in s.terms[k] and _core(s.terms[k]) not in have]
+    rows = from_design(design)  # whitened, a predictor of groups varies within them
+    varying = {rows.terms[k] for k in _varying(rows) if ":" not in rows.terms[k]}
+    candidates = [
+        k for k, term in enumerate(s.terms) if term in varying and _core(term) not in have
+    ]
     if INTERCEPT in s.terms and INTERCEPT not in s.effects:
         first = s.terms.index(INTERCEPT)
         candidates = [first, *candidates] if s.q else [first]  # slopes come after intercepts

@@ -136,13 +136,13 @@ def on_tails(
         remedy = "Look at the rows furthest out for errors."
     elif is_skewed(work, sampled):
         remedy = "The skew makes them: transform the outcome first."
+    elif unequal:
+        remedy = "Unequal residual variances make them too: see to those first (--sigma)."
     elif work.ordering.modelled:
         remedy = (
             "Look at the rows furthest out for errors; Student-t residuals (--family student_t) "
             "are offered in place of AR(1) ones, not with them."
         )
-    elif unequal:
-        remedy = "Unequal residual variances make them too: see to those first (--sigma)."
     else:
         remedy = (
             "Student-t residuals (--family student_t) keep single rows from deciding; compare "
