@@ -49,6 +49,8 @@ format: setup-dev
 	$(PYTHON_RUN) -m ruff check --fix
 	$(PYTHON_RUN) -m ruff format
 
+# False alarms and power of the model checks are apart: OMP_NUM_THREADS=1 .venv/bin/python
+# benchmarks/checks.py (ten to twenty minutes on one core).
 bench:
 	@sh scripts/setup bench
 	.venv-bench/bin/python benchmarks/run.py $(ARGS)

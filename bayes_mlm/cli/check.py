@@ -44,13 +44,14 @@ def check(
     out: Annotated[Path | None, typer.Option(help="CSV file: a row a group.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Say in words what is fine about a model and what is not, and which groups are behind it.
+    """Test what a model assumes; what fails is named with its remedy, and ends in exit code 3.
 
-    Normal group effects, outlying and influential groups (each left out, without refits), spread
-    within groups, residuals, replicated data. What is not fine has a remedy beside it.
+    Slopes within and between groups, omitted group effects, curvature, residual variance along
+    predictors and by group, autocorrelation, skewness and tails of residuals and of group effects,
+    influential groups. At most 5 % of right models fail any check.
     """
     from bayes_mlm import console as show
-    from bayes_mlm.criticism import check as criticise
+    from bayes_mlm.criticism import check as check_fit
     from bayes_mlm.fitting import as_record, fit_design
     from bayes_mlm.model_data import design_of
     from bayes_mlm.sampling import sample_groups
@@ -65,11 +66,11 @@ def check(
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
         fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
-    with status("leaving out groups, replicating the data", quiet=quiet):
+    with status("redrawing the data, leaving out groups", quiet=quiet):
         sample = None
         if design.summed is not None and design.group is not None and not is_sums(record.data):
             sample = sample_groups(fit, source_of_rows(record, data))
-        found = criticise(fit, sample=sample)
+        found = check_fit(fit, sample=sample)
     if sample is not None:
         say_sample(sample.design.notes[-1])
     console = show.make_console()
@@ -77,5 +78,5 @@ def check(
     if out is not None:
         write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
         console.print(f"written to {out}")
-    if not found.verdict.ok:
+    if not found.fine:
         raise typer.Exit(EXIT_VERDICT)

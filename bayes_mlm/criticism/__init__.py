@@ -1,48 +1,83 @@
-"""Criticise a fitted model: what about it is fine, what is not, and which groups are behind it."""
+"""Check a fitted model: what about it holds, what does not, and what to do about that."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from bayes_mlm.arguments import expect
 from bayes_mlm.classical import has_random_effects
-from bayes_mlm.criticism.groups import group_rows, outlying
-from bayes_mlm.criticism.judging import (
-    Observed,
-    enough_replicates,
-    has_extreme_tail,
-    on_computation,
-    on_effects,
-    on_influence,
-    on_outlying,
-    on_replicates,
-    on_residuals,
+from bayes_mlm.criticism.dispersion import (
+    ALONG,
+    BY_GROUP,
+    LEAST_ROWS,
+    SERIAL,
+    on_correlation,
     on_spread,
-    without_rows,
+    on_variance,
+    spread_judgement,
 )
-from bayes_mlm.criticism.normality import normal_qq
-from bayes_mlm.criticism.replicates import bulk_skewness, replicate, skewness_of
-from bayes_mlm.criticism.result import Check, GroupRow, Judgement
+from bayes_mlm.criticism.groups import group_rows, outlying
+from bayes_mlm.criticism.influence import on_influence
+from bayes_mlm.criticism.mean_part import CURVED, on_curvature, on_slopes, on_varying
+from bayes_mlm.criticism.nested import (
+    curvature,
+    group_statistics,
+    omitted_effects,
+    slopes_by_level,
+)
+from bayes_mlm.criticism.reference import holm
+from bayes_mlm.criticism.result import LEVEL, Check, GroupRow, Judgement
+from bayes_mlm.criticism.shape import (
+    FEW_VALUES,
+    SKEW,
+    TAILS,
+    effect_moments,
+    on_effects,
+    on_outcome,
+    on_skewness,
+    on_tails,
+    values_of_outcome,
+)
 from bayes_mlm.criticism.spread import Spread, spread_within
-from bayes_mlm.criticism.standardised import (
-    fitted_values,
-    standardised_effects,
-    standardised_residuals,
-)
-from bayes_mlm.design import Floats
+from bayes_mlm.criticism.standardised import standardised_effects
+from bayes_mlm.criticism.statistics import Sampled, sample_statistics, variance_predictors
+from bayes_mlm.criticism.working import working_rows
+from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.errors import BayesMLMError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import shifts_without_groups
+from bayes_mlm.residual.rows import MAX_STRATA
+from bayes_mlm.residual_draws import residual_draws
 
-__all__ = ["Check", "GroupRow", "Judgement", "check"]
+__all__ = ["Check", "GroupRow", "Judgement", "assess", "check"]
 
 # Streams of random numbers apart from those of the fit.
 _STREAM = 11
-_LEAST_GROUPS = 3
+# Groups below which the distribution of their effects is not judged.
+_LEAST_GROUPS = 5
+_NO_ROWS = (
+    "The data were reduced to sums by group, which hold no rows; a sample of groups with theirs "
+    "would tell (sample_groups)."
+)
+# Kinds whose residuals are independent normals of one sd.
+_PLAIN_ONLY = ("between", "no_pooling")
+# Share of the level that a single test has among ten of a page.
+_CLEAR = 0.1
+# Times its value that a p counts, for what it is uncertain by.
+_UNSURE = 1.25
+_OMITTED = "Omitted group effects can make this too: see to those first."
+_FOLLOWS = "Not judged: it follows from an outcome of few values."
+# What rows alone tell, and what an outcome of few values brings with it.
+_OF_ROWS = (CURVED, ALONG, SERIAL, SKEW, TAILS)
+_OF_VALUES = {topic for topic, _ in (ALONG, BY_GROUP, SKEW, TAILS)}
 
 
 def check(fit: Fit, *, sample: Fit | None = None) -> Check:
-    """Criticise a model: normality, outliers, influence, spread, replicated data.
+    """Check a model: its slopes, group effects, residuals, and the groups behind the results.
+
+    Each check asks one question and makes one test of it. The tests together raise any false alarm
+    on at most 5 % of data sets that are as the model says (Holm); what fails names its remedy.
 
     Parameters
     ----------
@@ -54,50 +89,93 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     Returns
     -------
     Check
-        Prints as a page of judgements, each fine or to be looked at, with what to do; `groups`
-        and `to_frame` have a row a group.
+        Prints as a page; ``to_frame("checks")`` has a row a check, `groups` and `to_frame` one a
+        group.
 
     Raises
     ------
     EngineError
         If `fit` is none.
 
+    Notes
+    -----
+    Slopes, curvature and effects that are missing are tested by REML against the larger model. The
+    statistics of residuals and group effects are compared with those of data redrawn under the
+    model at its posterior means. Which groups a result hangs on is a note, and no test.
+
     References
     ----------
     Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., ch. 10; Raudenbush & Bryk (2002),
-    Hierarchical Linear Models, 2nd ed., ch. 9; Gelman et al. (2013), Bayesian Data Analysis, 3rd
-    ed., ch. 6.
+    Hierarchical Linear Models, 2nd ed., ch. 9; Holm (1979), Scandinavian Journal of Statistics
+    6(2).
 
     Examples
     --------
     >>> from bayes_mlm import check, fit
     >>> found = check(fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1))
     >>> [one.topic for one in found.judgements if one.fine is False]
-    ['Influential groups', 'Distribution of residuals']
+    ['Residual autocorrelation', 'Tails of residuals']
     >>> max(found.groups, key=lambda row: row.spread).group
     332
     """
     expect("check", fit, Fit)
     if sample is not None:
         expect("check (sample)", sample, Fit)
-    design = fit.design
-    whose = sample or fit
-    residual = None
-    if whose.design.summed is None:
-        residual = standardised_residuals(whose, fitted_values(whose))
-    rows: tuple[GroupRow, ...] = ()
-    spread = None
+    design, whose = fit.design, sample or fit
+    spread = spread_within(fit) if design.group is not None and design.q else None
+    rows = () if design.group is None else _group_rows(fit, spread)
+    found = [_on_computation(fit), *assess(fit, whose, rows)]
     if design.group is not None:
-        if design.q:
-            normal = residual if fit.priors.nu is None else None  # with others it is not judged
-            spread = spread_within(fit, fit.settings.random_seed, residual=normal)
-        rows = _group_rows(fit, spread)
+        found.append(on_influence(rows, design.group))
     return Check(
         model=fit.record.formula if fit.record.name == "model" else fit.record.name,
         group=design.group,
-        judgements=tuple(_judgements(fit, rows, spread, whose, residual)),
+        judgements=tuple(found),
         groups=rows,
         verdict=fit.verdict,
+    )
+
+
+def assess(
+    fit: Fit, whose: Fit | None = None, rows: tuple[GroupRow, ...] = ()
+) -> tuple[Judgement, ...]:
+    """Make the tests of a page, and judge them together.
+
+    Parameters
+    ----------
+    fit : Fit
+    whose : Fit, optional
+        With the rows, where they are those of a sample.
+    rows : tuple of GroupRow
+        Of the groups, which the words name.
+    """
+    return tuple(_together(list(_judgements(fit, whose or fit, rows))))
+
+
+def _together(found: list[Judgement]) -> Iterator[Judgement]:
+    """Adjust the tests for their number, and let those fail that then are below the level.
+
+    And for that each p is itself estimated, by replicates or a formula for many groups.
+    """
+    tested = [one for one in found if one.p is not None]
+    p = holm(np.minimum(_UNSURE * np.array([one.p for one in tested]), 1.0))
+    adjusted = iter(p.tolist())
+    for one in found:
+        if one.p is None:
+            yield one
+            continue
+        value = next(adjusted)
+        fine = value >= LEVEL or one.negligible
+        yield replace(one, fine=fine, p_adjusted=value, remedy="" if fine else one.remedy)
+
+
+def _on_computation(fit: Fit) -> Judgement:
+    return Judgement(
+        topic="Computation",
+        question="Can the draws be relied on?",
+        fine=fit.verdict.ok,
+        found=f"By {fit.engine}: {fit.verdict}.",
+        remedy="" if fit.verdict.ok else "See to this first: nothing below holds without it.",
     )
 
 
@@ -107,45 +185,113 @@ def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
         out = outlying(standardised_effects(fit))
     try:
         shifts = shifts_without_groups(fit)
-    except BayesMLMError:  # no other group tells a coefficient: the judgement says that it is open
+    except BayesMLMError:  # no other group tells a coefficient: the note says that it is open
         shifts = None
     return group_rows(fit, out, spread, shifts)
 
 
-def _judgements(
-    fit: Fit,
-    rows: tuple[GroupRow, ...],
-    spread: Spread | None,
-    whose: Fit,
-    residual: Floats | None,
-) -> Iterator[Judgement]:
-    design, seed = fit.design, fit.settings.random_seed + _STREAM
-    student = fit.priors.nu is not None
-    yield on_computation(fit)
-    if has_random_effects(design) and design.J >= _LEAST_GROUPS:
-        standardised = standardised_effects(fit)
-        for k, name in enumerate(design.effects):
-            values = standardised[:, k]
-            known = values[np.isfinite(values)]
-            enough = known.size >= max(_LEAST_GROUPS, design.J // 2)
-            yield on_effects(name, normal_qq(known, seed + k) if enough else None)
-        yield on_outlying(rows, str(design.group))
-    if design.group is not None:
-        yield on_influence(rows, str(design.group))
-    if spread is not None:
-        structured = design.residual is not None
-        yield on_spread(spread, rows, structured=structured, student=student)
-    if residual is None:
-        yield from without_rows()
-        return
-    among = "" if whose is fit else f" (of {whose.design.notes[-1]})"
-    bulk = bulk_skewness(residual)
-    yield on_residuals(normal_qq(residual, seed), bulk, student=student, among=among)
-    y = whose.design.y
-    observed = Observed(
-        low=float(y.min()), high=float(y.max()), skewness=skewness_of(y), bulk=bulk_skewness(y)
+def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Judgement]:
+    seed = fit.settings.random_seed + _STREAM
+    values = values_of_outcome(fit, whose)
+    few = values is not None and values <= FEW_VALUES
+    yield on_outcome(fit, values)
+    design, omitted = fit.design.whole, False
+    if design.group is not None and design.kind != "between":
+        yield on_slopes(slopes_by_level(fit), design)
+        varying = on_varying(omitted_effects(fit, group_statistics(fit)), design)
+        omitted = is_clear(varying) and INTERCEPT not in design.effects
+        yield varying
+    if whose.design.summed is not None:
+        found = _of_sums(fit, rows, seed)
+    else:
+        found = _of_rows(fit, whose, rows, seed)
+    for one in found:
+        if few and one.topic in _OF_VALUES:
+            yield Judgement(topic=one.topic, question=one.question, found=_FOLLOWS)
+        elif omitted and one.remedy:
+            yield replace(one, remedy=f"{_OMITTED} {one.remedy}")
+        elif design.kind in _PLAIN_ONLY and "--" in one.remedy:
+            yield replace(one, remedy=f"{one.remedy} {_needs_partial(design)}")
+        else:
+            yield one
+
+
+def is_clear(one: Judgement | None) -> bool:
+    """Tell whether a check will fail whatever the others find."""
+    return one is not None and one.p is not None and one.p < _CLEAR * LEVEL
+
+
+def _needs_partial(design: Design) -> str:
+    return (
+        f"That is for partial pooling, (1 | {design.group}): the {design.kind} kind has "
+        "independent normal residuals of one sd."
     )
-    made = replicate(whose)
-    if made.n < enough_replicates() and has_extreme_tail(made, observed):
-        made = replicate(whose, n=enough_replicates())
-    yield on_replicates(made, observed, design.outcome, among)
+
+
+def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
+    """Check what rows tell."""
+    work = working_rows(whose, seed)
+    predictors, names = variance_predictors(work)
+    sampled = sample_statistics(work, predictors, seed)
+    among = "" if whose is fit else f" (of {whose.design.notes[-1]})"
+    if work.n < whose.design.n:
+        among = f" (of {work.n:,} of {whose.design.n:,} rows)"
+    yield on_curvature(curvature(whose, work))
+    variance = on_variance(work, sampled, names, among)
+    spread = None
+    yield variance
+    if work.grouped:
+        small = _few_large(fit)
+        spread = on_spread(work, sampled, rows, among, small=small)
+        if whose is not fit:  # the sums of all groups tell more, with the sample's kurtosis
+            spread = _spread_of_sums(fit, rows, seed, float(sampled.kurtosis[0])) or spread
+        yield spread
+        yield on_correlation(work, sampled, among)
+    unequal = is_clear(variance) or is_clear(spread)
+    yield on_skewness(work, sampled, among)
+    sd = float(residual_draws(fit.draws).mean.sds[0, 0]) if fit.design.residual is None else None
+    yield on_tails(work, sampled, among, unequal=unequal, sd=sd)
+    if has_random_effects(fit.design):
+        whole = sampled if whose is fit and work.n == whose.design.n else None
+        yield from _on_effects(fit, whole, rows, seed)
+
+
+def _of_sums(fit: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
+    """Check what sums tell, and leave open what only rows do."""
+    spread = _spread_of_sums(fit, rows, seed, 3.0)
+    if spread is not None:
+        yield spread
+    for topic, question in _OF_ROWS:
+        yield Judgement(topic=topic, question=question, found=_NO_ROWS)
+    if has_random_effects(fit.design):
+        yield from _on_effects(fit, None, rows, seed)
+
+
+def _few_large(fit: Fit) -> bool:
+    """Tell whether each group may have a residual sd of its own."""
+    sizes = fit.design.group_sizes
+    return sizes.size <= MAX_STRATA and bool(sizes.min() >= LEAST_ROWS)
+
+
+def _spread_of_sums(
+    fit: Fit, rows: tuple[GroupRow, ...], seed: int, kurtosis: float
+) -> Judgement | None:
+    if not fit.design.q:
+        return None
+    spread = spread_within(fit, seed, kurtosis=kurtosis)
+    if spread.h is None or spread.h_p is None:
+        return None
+    return spread_judgement(
+        spread.h, spread.h_p, rows, "", str(fit.design.group), small=_few_large(fit)
+    )
+
+
+def _on_effects(
+    fit: Fit, sampled: Sampled | None, rows: tuple[GroupRow, ...], seed: int
+) -> Iterator[Judgement]:
+    """Check the distribution of group effects, redrawn with the rows or as normal samples."""
+    if sampled is not None:
+        found = (sampled.effect_sizes, sampled.effect_skewness, sampled.effect_kurtosis)
+    else:
+        found = effect_moments(standardised_effects(fit), seed)
+    yield from on_effects(fit.design.effects, *found, rows, str(fit.design.group))

@@ -11,6 +11,9 @@ from bayes_mlm.design import Floats
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import Shifts
 
+# Chance that any group of a right model is called outlying, over their number (Bonferroni).
+OUTLYING = 0.01
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outlying:

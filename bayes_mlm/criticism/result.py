@@ -1,39 +1,65 @@
-"""Hold what was found out about a model by criticising it."""
+"""What checking a model found: a page of checks, and a row a group."""
 
 import csv
 import io
 import textwrap
 from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from bayes_mlm.errors import EngineError
 from bayes_mlm.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_WIDTH = 88
+_WIDTH = 92
+_MARGIN = " " * 12
+# Of the tests of a page together: the chance that any fails on a model that is right.
+LEVEL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """Hold one question asked of a model, and what was found.
+    """One check of a model: its question, its statistic and what follows.
 
     Parameters
     ----------
     topic : str
-        "Normal group effects", "Influential groups", ...
+        "Residual autocorrelation", "Curvature", ...
+    question : str
+        As a person would ask it.
     fine : bool or None
-        None where the question does not apply to the model.
+        Whether the check passes; None where it was not made, or is a note and no test.
     found : str
-        In words, with numbers.
+        In words, with numbers; why, where it was not made.
     remedy : str
-        What to do; empty if it is fine.
+        What to do; empty unless the check fails, or notes something to look at.
+    statistic : str
+        As printed; empty without a test.
+    p : float or None
+        Of this test alone; None without one.
+    p_adjusted : float or None
+        For the number of tests (Holm); the check fails below 0.05.
+    negligible : bool
+        Whether the departure is too small to change a result, however certain it is.
     """
 
     topic: str
-    fine: bool | None
+    question: str = ""
+    fine: bool | None = None
     found: str
     remedy: str = ""
+    statistic: str = ""
+    p: float | None = None
+    p_adjusted: float | None = None
+    negligible: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """One word: passes, FAILS, note or not tested."""
+        if self.fine is None:
+            return "note" if self.remedy else "not tested"
+        return "passes" if self.fine else "FAILS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +103,32 @@ class GroupRow:
 
 def _indented(text: str, start: str) -> list[str]:
     after = " " * len(start)
-    for pair in (" %", "p = ", "p < "):  # a number and its sign stay on one line
+    for pair in (
+        " %",
+        "p = ",
+        "p < ",
+        " df",
+        "adjusted = ",
+        "adjusted < ",
+    ):  # a number and its sign stay on one line
         text = text.replace(pair, pair.replace(" ", "\u00a0"))
     return textwrap.wrap(text, _WIDTH, initial_indent=start, subsequent_indent=after)
 
 
+def p_text(p: float) -> str:
+    """Write a probability with its sign: ``= 0.03``, ``< 0.001``."""
+    if p < 0.001:
+        return "< 0.001"
+    return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+
+
+CHECK_COLUMNS = ("topic", "question", "verdict", "statistic", "p", "p_adjusted", "found", "remedy")
 COLUMNS = tuple(field.name for field in fields(GroupRow))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Check:
-    """Hold a criticism of a model: a page of judgements, and a row a group.
+    """The checks of a model, and a row a group.
 
     Parameters
     ----------
@@ -96,10 +137,11 @@ class Check:
     group : str or None
         The grouping column.
     judgements : tuple of Judgement
+        One a check.
     groups : tuple of GroupRow
         In the order of the design's labels; empty for a model without groups.
     verdict : Verdict
-        Of the computation: whether the rest can be believed at all.
+        Of the computation: whether the rest can be relied on.
     """
 
     model: str
@@ -110,16 +152,16 @@ class Check:
 
     @property
     def fine(self) -> bool:
-        """Tell whether nothing was found that is not fine."""
+        """Tell whether no check fails."""
         return all(one.fine is not False for one in self.judgements)
 
     def __repr__(self) -> str:
-        """Say of what, and how many judgements are not fine."""
+        """Say of what, and how many checks fail."""
         bad = sum(one.fine is False for one in self.judgements)
-        return f"<Check of {self.model!r}: {bad} of {len(self.judgements)} to look at>"
+        return f"<Check of {self.model!r}: {bad} of {len(self.judgements)} fail>"
 
     def __getitem__(self, topic: str) -> Judgement:
-        """Give the judgement on a topic."""
+        """Give the check on a topic."""
         for one in self.judgements:
             if one.topic == topic:
                 return one
@@ -129,18 +171,42 @@ class Check:
 
     def __str__(self) -> str:
         """Write the page."""
-        lines = [f"{self.model}", ""]
+        tests = sum(one.p is not None for one in self.judgements)
+        level = f"{tests} tests; of right models 5 % at most fail any of them (p adjusted by Holm)."
+        lines = [self.model, level if tests else "No test could be made.", ""]
         for one in self.judgements:
-            sign = {True: "fine", False: "LOOK", None: "open"}[one.fine]
-            lines += [f"{sign}  {one.topic}", *_indented(one.found, "      ")]
+            head = textwrap.wrap(f"{one.topic}: {one.question}", _WIDTH - len(_MARGIN))
+            lines += [f"{one.verdict:<10}  {head[0]}", *(_MARGIN + rest for rest in head[1:])]
+            if one.p is not None and one.p_adjusted is not None:
+                tail = f"{one.statistic}, p {p_text(one.p)}, adjusted {p_text(one.p_adjusted)}"
+                small = (
+                    "; too small a departure to matter"
+                    if one.fine and one.p_adjusted < LEVEL
+                    else ""
+                )
+                lines += _indented(f"{tail}{small}", _MARGIN)
+            if one.p is None or not one.fine:
+                lines += _indented(one.found, _MARGIN)
             if one.remedy:
-                lines += _indented(one.remedy, "      → ")
+                lines += _indented(one.remedy, f"{_MARGIN}→ ")
         return "\n".join(lines)
 
-    def to_frame(self) -> "pd.DataFrame":
-        """Give a row a group as a data frame, one column a field of `GroupRow`."""
+    def to_frame(self, of: Literal["groups", "checks"] = "groups") -> "pd.DataFrame":
+        """Give a data frame with a row a group (fields of `GroupRow`) or a row a check.
+
+        Parameters
+        ----------
+        of : {"groups", "checks"}
+            Checks have the columns topic, question, verdict, statistic, p, p_adjusted, found and
+            remedy.
+        """
         import pandas as pd
 
+        if of == "checks":
+            rows = [[getattr(one, name) for name in CHECK_COLUMNS] for one in self.judgements]
+            return pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
+        if of != "groups":
+            raise EngineError(f"of must be 'groups' or 'checks', found {of!r}")
         return pd.DataFrame([astuple(row) for row in self.groups], columns=list(COLUMNS))
 
     def to_csv(self) -> str:

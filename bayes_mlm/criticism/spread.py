@@ -12,7 +12,6 @@ from bayes_mlm.design import Floats, Ints
 from bayes_mlm.draws import samples
 from bayes_mlm.fitted import Fit
 from bayes_mlm.reduced import reduce, rest_by_group
-from bayes_mlm.residual import whiten
 from bayes_mlm.residual_draws import residual_draws
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.whitened import whitened
@@ -20,8 +19,7 @@ from bayes_mlm.whitened import whitened
 # Groups with fewer degrees of freedom say too little of their own spread for the test.
 LEAST_DF = 2
 # Numbers drawn for the reference distribution, and the fewest and most samples.
-_NUMBERS, _FEWEST, _MOST, _MOST_DEALT = 4_000_000, 200, 4_000, 1_000
-_ENOUGH = 20
+_NUMBERS, _FEWEST, _MOST = 4_000_000, 200, 4_000
 # Two equally likely values have a kurtosis of 1, and then the sds within groups hardly vary.
 _LEAST_KURTOSIS = 1.2
 
@@ -44,8 +42,6 @@ class Spread:
         Part of samples under the model with an H as large.
     n_tested : int
         Groups in H.
-    kurtosis : float
-        Of the residuals.
     """
 
     df: Ints
@@ -54,24 +50,21 @@ class Spread:
     h: float | None
     h_p: float | None
     n_tested: int
-    kurtosis: float = 3.0
 
 
-def spread_within(fit: Fit, seed: int, *, residual: Floats | None = None) -> Spread:
+def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -> Spread:
     """Compare the spread within groups.
 
     Parameters
     ----------
     fit : Fit
         Of a model with group effects; parameters are taken at their posterior means.
-    seed : int
+    seed : int, optional
         Of the reference distribution of H, which is simulated: with few rows a group the usual
-        chi-squared with J - 1 degrees of freedom is far off.
-    residual : ndarray, shape (n,), optional
-        Standardised residuals, whose tails make sds vary by themselves. Those of all rows are dealt
-        out to the groups anew, at random, for the reference distribution. Of summed data they are
-        those of a sample: H is then divided by (kurtosis - 1) / 2, by which the variance of the
-        logarithm of an sd exceeds that of normal residuals in groups of many rows.
+        chi-squared with J - 1 degrees of freedom is far off. None leaves H out.
+    kurtosis : float
+        Of the residuals, where a sample tells it. H is divided by (kurtosis - 1) / 2, by which the
+        variance of the logarithm of an sd exceeds that of normal residuals in large groups.
 
     References
     ----------
@@ -81,7 +74,6 @@ def spread_within(fit: Fit, seed: int, *, residual: Floats | None = None) -> Spr
     Kendall (1946) on the logarithm of a variance.
     """
     design = fit.design
-    kurtosis = 3.0 if residual is None else _kurtosis(residual)
     given = residual_draws(fit.draws).mean
     beta = samples(fit.draws, "beta").mean(axis=0) if design.p else np.zeros(0)
     sigma_e = float(given.sds[0, 0])
@@ -102,17 +94,11 @@ def spread_within(fit: Fit, seed: int, *, residual: Floats | None = None) -> Spr
     p[known] = _two_sided(squares[known] / sigma_e**2, df[known])
     tested = df >= LEAST_DF
     h = h_p = None
-    if np.count_nonzero(tested) >= 2 and (squares[tested] > 0).all():
+    if seed is not None and np.count_nonzero(tested) >= 2 and (squares[tested] > 0).all():
         own = df[tested]
-        h = float(_h(np.log(squares[tested] / own)[None], own)[0])
-        if residual is not None and design.summed is None:
-            Z = design.Z
-            if design.residual is not None:
-                Z = whiten(design.residual, Z, given.sds[0] / sigma_e, float(given.rho[0]))
-            h_p = _h_of_dealt(h, residual, Z, design.codes, df, seed)
-        else:
-            h *= 2.0 / (kurtosis - 1.0)
-            h_p = _h_probability(h, own, seed)
+        h = float(h_statistic(np.log(squares[tested] / own)[None], own)[0])
+        h *= 2.0 / (max(kurtosis, _LEAST_KURTOSIS) - 1.0)
+        h_p = _h_probability(h, own, seed)
     return Spread(
         df=df,
         ratio=ratio,
@@ -120,7 +106,6 @@ def spread_within(fit: Fit, seed: int, *, residual: Floats | None = None) -> Spr
         h=h,
         h_p=h_p,
         n_tested=int(np.count_nonzero(tested)),
-        kurtosis=kurtosis,
     )
 
 
@@ -131,7 +116,7 @@ def _two_sided(chi2: Floats, df: Ints) -> Floats:
     return np.asarray(np.minimum(1.0, 2.0 * np.minimum(lower, upper)))
 
 
-def _h(log_variance: Floats, df: Ints) -> Floats:
+def h_statistic(log_variance: Floats, df: Ints) -> Floats:
     """Give H of samples of logs of variances (R, J)."""
     centre = log_variance @ df / df.sum()
     away = (log_variance - centre[:, None]) * np.sqrt(df / 2.0)
@@ -145,38 +130,6 @@ def _h_probability(h: float, df: Ints, seed: int) -> float:
     while done < n:  # in parts, so that a hundred thousand groups need no gigabytes
         part = max(1, min(n - done, 500_000 // len(df)))
         chi2 = 2.0 * rng.standard_gamma(0.5 * df, size=(part, len(df)))
-        above += int(np.count_nonzero(_h(np.log(chi2 / df), df) >= h))
+        above += int(np.count_nonzero(h_statistic(np.log(chi2 / df), df) >= h))
         done += part
-    return (1 + above) / (1 + n)
-
-
-def _kurtosis(residual: Floats) -> float:
-    square = np.square(residual)
-    return max(float(np.square(square).mean() / square.mean() ** 2), _LEAST_KURTOSIS)
-
-
-def _h_of_dealt(h: float, residual: Floats, Z: Floats, codes: Ints, df: Ints, seed: int) -> float:
-    """Give the share of H at least as large when the residuals are dealt out to the groups anew.
-
-    Dealing ends where that many were as large that the share is plain (Besag & Clifford 1991,
-    Biometrika 78(2)).
-    """
-    order = np.argsort(codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))[:-1]])
-    basis = np.zeros(Z.shape)
-    for rows in np.split(order, starts[1:]):  # of what each group's own effects take up
-        left, size, _ = np.linalg.svd(Z[rows], full_matrices=False)
-        rank = int(np.count_nonzero(size > 1e-9 * size.max(initial=0.0)))
-        basis[rows, :rank] = left[:, :rank]
-    basis, tested = basis[order], df >= LEAST_DF
-    rng, values = np.random.default_rng(seed), residual - residual.mean()
-    n = int(np.clip(_NUMBERS // len(values), _FEWEST, _MOST_DEALT))
-    above = 0
-    for done in range(1, n + 1):
-        dealt = rng.permutation(values)
-        taken = np.square(np.add.reduceat(basis * dealt[:, None], starts, axis=0)).sum(axis=1)
-        squares = np.maximum(np.add.reduceat(np.square(dealt), starts) - taken, 1e-300)[tested]
-        above += bool(_h(np.log(squares / df[tested])[None], df[tested])[0] >= h)
-        if above == _ENOUGH:
-            return above / done
     return (1 + above) / (1 + n)

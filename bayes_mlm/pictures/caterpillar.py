@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.analysis import Analysis
-from bayes_mlm.criticism.judging import LEVEL
+from bayes_mlm.criticism.groups import OUTLYING
 from bayes_mlm.criticism.normality import normal_quantile
 from bayes_mlm.design import Ints
 from bayes_mlm.pictures.effects import GroupEffect, effects_of
@@ -142,7 +142,7 @@ def caterpillar(analysis: Analysis) -> Caterpillar | None:
         return None
     roles, many = roles_of(fit.design), fit.design.J
     side = np.zeros(many, dtype=np.int64) if roles.side is None else roles.side
-    limit = float(normal_quantile(np.array([1.0 - 0.5 * LEVEL / many]))[0])
+    limit = float(normal_quantile(np.array([1.0 - 0.5 * OUTLYING / many]))[0])
     panels = []
     for effect in effects:
         order = np.argsort(effect.mean, kind="stable")

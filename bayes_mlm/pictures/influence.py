@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.analysis import Analysis
 from bayes_mlm.criticism import Check, check
-from bayes_mlm.criticism.judging import most_shift
+from bayes_mlm.criticism.influence import most_shift
 from bayes_mlm.design import Floats, Ints
 from bayes_mlm.wording import count, number, percent, scaled, shorten
 

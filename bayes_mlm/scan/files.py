@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bayes_mlm.arguments import expect_path
 from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.reading import DELIMITERS, PARQUET, Header, read_header, settled_delimiter
 from bayes_mlm.errors import DataError
-from bayes_mlm.paths import printable, shown
+from bayes_mlm.paths import shown
 from bayes_mlm.scan.finding import find_files, is_pattern, suffix_of
 from bayes_mlm.scan.schemas import check_schemas, damaged_file, read_declared
 from bayes_mlm.scan.source import FILE, Scan, as_scan
 from bayes_mlm.scan.texts import settle_types, with_decimal
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,6 +75,7 @@ def open_data(
     ...     sum_rows("mathach ~ ses * sector + (1 | schoolid)", scan).n
     7185
     """
+    expect_path("open_data", source)
     files = find_files(str(source))
     if engine == "spark":
         if memory is not None:
@@ -110,7 +113,7 @@ def _named(files: Sequence[Path], source: str) -> str:
     """Name the data without the folders they lie in, which are nobody's business."""
     if len(files) == 1:
         return shown(files[0])
-    return f"{printable(Path(source).name) or 'files'} ({len(files)} files)"
+    return f"{visible(Path(source).name) or 'files'} ({len(files)} files)"
 
 
 def _connect(
@@ -169,13 +172,13 @@ def _explainer(limit: str, paths: Mapping[str, Path]) -> Callable[[Exception], s
                 "give fewer groups or columns"
             )
         named = next((file.name for path, file in paths.items() if path in text), "")
-        named = printable(named or damaged_file(files))
+        named = visible(named or damaged_file(files))
         line = re.search(r"CSV Error on Line: (\d+)", text)
         if line is not None:
             where = f"line {line[1]} of {named or shown(files[0])}"
             told = " ".join(text.partition("Original Line:")[2].split("\n")[:2]).strip()
             reason = told[:200] or _first_line(text)
-            return f"{where} cannot be read as CSV ({printable(reason)}); correct that line"
+            return f"{where} cannot be read as CSV ({visible(reason)}); correct that line"
         return f"{named} cannot be read: {_first_line(text)}; copy it again" if named else None
 
     return explain
@@ -196,16 +199,6 @@ def _open_parquet(opened: _Opened) -> Scan:
     return replace(scan, prepare=_with_declared(opened.files))
 
 
-def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Scan]:
-    """Make what adds to a scan of Parquet files what their schemas say of the columns needed."""
-
-    def read(scan: Scan, names: Sequence[str]) -> Scan:
-        categories, times = read_declared(files, names)
-        return replace(scan, categories=categories, times=scan.times | times)
-
-    return read
-
-
 def _called(scan: Scan, names: Sequence[str]) -> Scan:
     """Call the columns by their names, and not as DuckDB does, which tells no case apart."""
     aliases = dict(zip(names, scan.kinds, strict=True))
@@ -216,6 +209,16 @@ def _called(scan: Scan, names: Sequence[str]) -> Scan:
         times=frozenset(name for name, alias in aliases.items() if alias in scan.times),
         aliases=aliases,
     )
+
+
+def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Scan]:
+    """Make what adds to a scan of Parquet files what their schemas say of the columns needed."""
+
+    def read(scan: Scan, names: Sequence[str]) -> Scan:
+        categories, times = read_declared(files, names)
+        return replace(scan, categories=categories, times=scan.times | times)
+
+    return read
 
 
 def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
