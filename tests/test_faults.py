@@ -20,22 +20,26 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def put(folder, **files):
+    with atomic_folder(folder) as stage:
+        for name, text in files.items():
+            (stage / name).write_text(text)
+
+
 def test_a_full_disk_leaves_what_was_there(small_files, tmp_path):
     (tmp_path / "a").write_text("old")
     with pytest.raises(StorageError, match="a': File too large"), atomic_file(tmp_path / "a") as p:
         p.write_bytes(bytes(9999))
-    with pytest.raises(StorageError, match="too large"), atomic_folder(tmp_path) as stage:
-        (stage / "a").write_text("new")
-        (stage / "b").write_bytes(bytes(9999))
+    with pytest.raises(StorageError, match="too large"):
+        put(tmp_path, a="new", b="x" * 9999)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "old")]
 
 
 def test_a_folder_in_the_place_of_a_file_stops_all_of_them(tmp_path):
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").mkdir()
-    with pytest.raises(StorageError, match="'b' is there"), atomic_folder(tmp_path) as stage:
-        (stage / "a").write_text("new")
-        (stage / "b").write_text("new")
+    with pytest.raises(StorageError, match="'b' is there"):
+        put(tmp_path, a="new", b="new")
     assert (tmp_path / "a").read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
     assert "'b'" in why_no_folder(tmp_path, ["a", "b"])
