@@ -179,7 +179,7 @@ WRONG = [
     (["fit", F, "--data", "students.csv", "--engine", "reml", "--out", "students.csv"], 1, "file"),
     (["fit", F, "--data", "students.csv", "--engine", "reml", "--out", "/proc/no/x"], 1, "write"),
     (["reproduce", "--out", "students.csv"], 1, "is a file"),
-    (["fit", F, "--data", "students.csv", "--out", "students.csv/x"], 1, "choose another --out"),
+    (["fit", F, "--data", "students.csv", "--out", "students.csv/x"], 1, "choose another folder"),
     (["reproduce", "--draws", "1"], 1, "draws"),
     # describe
     (["fit", F, "--data", "students.csv", "--engine", "reml", "--draws", "9"], 1, "no draws"),
