@@ -316,7 +316,6 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
     require(
         summed.n == document.n, f"its groups have {summed.n} rows, and {document.n} were summed"
     )
-    require(_distinct(summed)[1] == list(place), "columns of one name differ, or are not there")
     formula = parse_formula(document.formula)
     design = Design(
         **rows_away(),
@@ -336,6 +335,7 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
         summed=summed,
     )
     check_names(design)
+    require(_distinct(summed)[1] == list(place), "columns of one name differ, or are not there")
     return design
 
 

@@ -1,0 +1,71 @@
+"""What the machine refuses is said once, and leaves what was there as it was."""
+
+import resource
+
+import pytest
+
+from bayes_mlm.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
+from bayes_mlm.errors import EngineError, SpecError, StorageError
+from bayes_mlm.fitting import fit
+from bayes_mlm.spec import load_record
+from bayes_mlm.visible import visible
+
+
+@pytest.fixture
+def small_files():
+    """Let no file grow beyond 4 kB, as a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def put(folder, **files):
+    with atomic_folder(folder) as stage:
+        for name, text in files.items():
+            (stage / name).write_text(text)
+
+
+def test_a_full_disk_leaves_what_was_there(small_files, tmp_path):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(StorageError, match="a': File too large"), atomic_file(tmp_path / "a") as p:
+        p.write_bytes(bytes(9999))
+    with pytest.raises(StorageError, match="too large"):
+        put(tmp_path, a="new", b="x" * 9999)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_a_folder_in_the_place_of_a_file_stops_all_of_them(tmp_path):
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(StorageError, match="'b' is there"):
+        put(tmp_path, a="new", b="new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+    assert "'b'" in why_no_folder(tmp_path, ["a", "b"])
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "n" * 300, "a\0b", "file/x", "no/x", "."])
+def test_places_for_no_file(name, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert why_no_file(tmp_path / name) is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [("x=" + "[" * 2000 + "]" * 2000, "nested"), ("order=" + "9" * 5000, "digits")],
+)
+def test_records_that_break_a_reader(more, says, tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(more)
+    with pytest.raises(SpecError, match=says):
+        load_record(path)
+
+
+def test_more_draws_than_memory_are_refused():
+    with pytest.raises(EngineError, match="4,000,000,000,000 draws need about .* GB"):
+        fit("reaction ~ days", "sleepstudy", draws=10**12, random_seed=1)
+
+
+def test_control_characters_are_shown():
+    assert visible("a\x1b[2J\u202e\x9b\nb") == r"a\x1b[2J\u202e\x9b\nb"
