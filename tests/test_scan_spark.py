@@ -100,9 +100,9 @@ def test_one_shuffle_of_sums_and_no_rows_leave_the_cluster(spark, monkeypatch):
     for plan in plans:
         # The rows were cached after a shuffle of the test's own; what is above is the query's.
         query = plan.split("InMemoryRelation")[0]
-        assert query.count("Exchange") == query.count("Exchange hashpartitioning(group_") == 1
+        assert query.count("Exchange") == query.count("Exchange hashpartitioning(group0_") == 1
         # Sums are made of the rows of a task before they travel, and joined after.
-        above, below = query.split("Exchange hashpartitioning(group_")
+        above, below = query.split("Exchange hashpartitioning(group0_")
         assert "HashAggregate" in above
         assert "partial_" in below
         assert "partial_" not in above
