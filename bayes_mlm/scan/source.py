@@ -62,10 +62,8 @@ class Scan:
         Told of that a few times a second.
     aliases : mapping of str to str
         What the frame calls the columns, once it was narrowed to those that are needed.
-    categories : mapping of str to tuple of str
-        Of columns whose categories were declared: the categories in that order.
-    times : frozenset of str
-        Columns of dates, timestamps, times of day or durations.
+    categories, times
+        As of `bayes_mlm.data.Table`.
     strip : bool
         Whether to take the spaces off the ends of labels.
     complete : bool
