@@ -66,15 +66,14 @@ class Replicates:
         return int(self.skewness.size)
 
 
-def replicate(fit: Fit, *, n: int | None = None) -> Replicates:
+def replicate(fit: Fit) -> Replicates:
     """Draw replicates of the rows of a fit.
 
     Parameters
     ----------
     fit : Fit
-        The seed of its settings is used, with a stream of its own.
-    n : int, optional
-        How many, at most one a draw; by default fewer, the more rows there are.
+        The seed of its settings is used, with a stream of its own. The more rows, the fewer
+        replicates; at most one a draw.
 
     References
     ----------
@@ -84,7 +83,7 @@ def replicate(fit: Fit, *, n: int | None = None) -> Replicates:
     rng = np.random.default_rng([fit.settings.random_seed, _STREAM])
     design = _by_group(fit.design)
     n_drawn = fit.draws.n_chains * fit.draws.n_draws
-    n_wanted = int(np.clip(_NUMBERS // design.n, _FEWEST, _MOST)) if n is None else n
+    n_wanted = int(np.clip(_NUMBERS // design.n, _FEWEST, _MOST))
     n_made = min(n_wanted, n_drawn)
     chosen = np.linspace(0, n_drawn - 1, n_made).astype(np.int64)
     draws = _thinned(fit.draws, chosen)

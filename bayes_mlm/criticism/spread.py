@@ -40,8 +40,6 @@ class Spread:
         Raudenbush & Bryk's H over groups with two df or more; None with fewer than two of them.
     h_p : float or None
         Part of samples under the model with an H as large.
-    n_tested : int
-        Groups in H.
     """
 
     df: Ints
@@ -49,7 +47,6 @@ class Spread:
     p: Floats
     h: float | None
     h_p: float | None
-    n_tested: int
 
 
 def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -> Spread:
@@ -99,14 +96,7 @@ def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -
         h = float(h_statistic(np.log(squares[tested] / own)[None], own)[0])
         h *= 2.0 / (max(kurtosis, _LEAST_KURTOSIS) - 1.0)
         h_p = _h_probability(h, own, seed)
-    return Spread(
-        df=df,
-        ratio=ratio,
-        p=p,
-        h=h,
-        h_p=h_p,
-        n_tested=int(np.count_nonzero(tested)),
-    )
+    return Spread(df=df, ratio=ratio, p=p, h=h, h_p=h_p)
 
 
 def _two_sided(chi2: Floats, df: Ints) -> Floats:
