@@ -330,6 +330,7 @@ def _priors_from_json(document: Mapping[str, Any]) -> ModelPriors:
         sigma_e_by=tuple(one(prior) for prior in document.get("sigma_e_by", ())),
         rho_e=if_any(document.get("rho_e")),
         nu=if_any(document.get("nu")),
+        effects_at=document.get("effects_at", "zero"),
     )
 
 
