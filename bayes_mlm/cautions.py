@@ -8,9 +8,8 @@ from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.verdict import Finding
 from bayes_mlm.wording import count
 
-# How many sds zero may lie from the mean of a column whose slope varies between groups. The priors
-# of sigma_u[Intercept] and rho_u hold at zero; far outside of the data they press on the slope.
-# That intercept and slope are independent (||) holds at zero too, and nowhere else.
+# How many sds zero may lie from the mean of a column whose slope varies between groups, where
+# intercept and slope are independent (||): they are so at zero, and nowhere else.
 MAX_OFFSET = 3.0
 # With fewer groups left over than this, a flat prior on sigma_u leaves it without a posterior sd.
 LEAST_GROUPS_FOR_FLAT = 4
@@ -58,22 +57,17 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
 
 
 def _far_from_zero(design: Design) -> list[str]:
-    if INTERCEPT not in design.effects or design.kind == "no_pooling":
+    if INTERCEPT not in design.effects or design.kind == "no_pooling" or design.correlated:
         return []
     texts = []
     moments = column_moments(design)
     for effect, mean, sd in zip(design.effects, moments.z_mean, moments.z_sd, strict=True):
         if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
-            away = f"{effect} is {count(abs(mean) / sd)} sds from zero on average, where "
-            what = (
-                "the priors of sigma_u[Intercept] and rho_u hold, and they press on "
-                f"sigma_u[{effect}]"
-                if design.correlated
-                else "|| holds intercepts and slopes independent, so that they correlate wherever "
-                "there are data"
+            texts.append(
+                f"{effect} is {count(abs(mean) / sd)} sds from zero on average, where || holds "
+                "intercepts and slopes independent, so that they correlate wherever there are "
+                f"data; centre it: center({effect}) in the formula and in the bar"
             )
-            remedy = f"; centre it: center({effect}) in the formula and in the bar"
-            texts.append(away + what + remedy)
     return texts
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bayes_mlm.analysis import Analysis
+from bayes_mlm.design import INTERCEPT
+from bayes_mlm.effect_centring import hold_at_means
 from bayes_mlm.estimates import CLASSICAL, Estimate, estimate_texts
 from bayes_mlm.published import PublishedRow, right_text
 from bayes_mlm.ranking import BY, CRITERIA, ComparisonRow, Criterion
@@ -141,8 +143,11 @@ def priors_table(analysis: Analysis) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("prior for")
     table.add_column("in outcome units")
-    for name, prior in analysis.fits[0].priors.by_name(analysis.design).items():
-        at = " (where predictors are at their means)" if name == "Intercept" else ""
+    priors = analysis.fits[0].priors
+    effects = hold_at_means(analysis.design.effects, priors)
+    at_means = {INTERCEPT, *([f"sigma_u[{INTERCEPT}]", "rho_u"] if effects else [])}
+    for name, prior in priors.by_name(analysis.design).items():
+        at = " (where predictors are at their means)" if name in at_means else ""
         table.add_row(name + at, str(prior))
     return table
 

@@ -20,13 +20,15 @@ parameter           default                            in words
 =================== ================================== =========================================
 
 The intercept's prior is stated where the predictors are at their means, because at zero (the year
-0, an income of 0) nobody knows what to expect; ``beta[Intercept]`` itself is reported at zero.
+0, an income of 0) nobody knows what to expect; ``beta[Intercept]`` itself is reported at zero. So
+are the priors of ``sigma_u[Intercept]`` and ``rho_u``, of group effects that may correlate
+(`bayes_mlm.effect_centring`); with ``||`` that of ``sigma_u[Intercept]`` holds at zero.
 """
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from bayes_mlm.arguments import expect
 from bayes_mlm.design import INTERCEPT, Design, Floats
@@ -56,6 +58,10 @@ class ModelPriors:
         all rows, follows from them.
     rho_e, nu : Prior or None
         Of AR(1) residuals, and of Student-t ones.
+    effects_at : {"means", "zero"}
+        Where the predictors are at which the priors of correlated group effects hold, if an
+        intercept is among them (`bayes_mlm.effect_centring`); "zero" is for comparison with
+        programs that state them there.
     """
 
     beta: tuple[Prior, ...]
@@ -66,6 +72,7 @@ class ModelPriors:
     sigma_e_by: tuple[Prior, ...] = ()
     rho_e: Prior | None = None
     nu: Prior | None = None
+    effects_at: Literal["means", "zero"] = "means"
 
     def __repr__(self) -> str:
         """List the priors."""

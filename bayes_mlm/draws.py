@@ -26,7 +26,9 @@ SCALARS = (
     *("icc", "icc_by"),
 )
 # Dimensions of the factories' own coordinates, where these have labels.
-_FREE_DIMS = {"beta_free_": ("term",), "z_": ("group", "effect"), "own_": ("group", "effect")}
+_FREE_DIMS = {"beta_free_": ("term",), "sigma_u_free_": ("effect",)} | dict.fromkeys(
+    ("u_free_", "z_", "own_"), ("group", "effect")
+)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors, model_priors
+from bayes_mlm.effect_centring import at_means
 from bayes_mlm.errors import EngineError
 from bayes_mlm.kinds import for_kind
 from bayes_mlm.marginal_model import cross_products, observe_marginally
@@ -264,7 +265,9 @@ def partial_pooling(
        \mathbf{u}_j \sim N(0, \Sigma_u), \quad e_{ij} \sim N(0, \sigma_e^2)
 
     With several group effects, :math:`\Sigma_u` has the sds ``sigma_u`` and the correlations
-    ``rho_u``, whose matrix has an LKJ prior; with ``||`` it is diagonal, and there is no ``rho_u``.
+    ``rho_u``. These are reported where the predictors are zero, and have their priors (LKJ for the
+    correlation matrix) where the predictors are at their means (`bayes_mlm.effect_centring`). With
+    ``||`` the matrix is diagonal, and there is no ``rho_u``.
 
     Parameters
     ----------
@@ -346,7 +349,7 @@ def _multilevel(
     with pm.Model(coords=coords(design)) as model:
         beta = coefficients(design, chosen)
         sigma_e = residual_sd(design, chosen)
-        if centred is None and prefers_centred(design):
+        if centred is None and prefers_centred(at_means(design, chosen)):
             mu = own_coefficients(design, chosen, beta)
         else:
             u = group_effects(design, chosen, centred=bool(centred))
@@ -370,7 +373,7 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
             'use likelihood="conditional"'
         )
     named = {dim: labels for dim, labels in coords(design).items() if dim not in ("group", "obs")}
-    data = cross_products(design)
+    data = cross_products(design, priors)
     with pm.Model(coords=named) as model:
         beta = coefficients(design, priors)
         free = model["beta_free_"] if design.has_intercept else beta

@@ -13,6 +13,7 @@ import numpy as np
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.design_moments import column_moments
 from bayes_mlm.design_priors import ModelPriors
+from bayes_mlm.effect_centring import at_means, design_turn, hold_at_means, turn_spread
 from bayes_mlm.priors import Prior
 from bayes_mlm.sufficient import FloatArray, from_design
 
@@ -35,7 +36,8 @@ def free_values(
     Returns
     -------
     dict of str to ndarray
-        ``beta_free_`` (..., p), ``rho_cholesky_`` (..., q, q), ``z_`` and ``own_`` (..., J, q)
+        ``beta_free_`` (..., p), ``sigma_u_free_`` (..., q), ``rho_cholesky_`` (..., q, q),
+        ``u_free_``, ``z_`` and ``own_`` (..., J, q)
         as far as some parametrisation of the model has them and what they follow from is
         reported, and the parts by family of prior of a vector (``sigma_uGamma_``).
 
@@ -66,14 +68,21 @@ def _effect_values(
 ) -> dict[str, FloatArray]:
     sds = reported["sigma_u"]
     sds = sds[..., None] if design.has_icc else sds
-    found = _parts("sigma_u", priors.sigma_u, sds)
     factor = np.broadcast_to(np.eye(design.q), (*sds.shape, design.q))
+    found: dict[str, FloatArray] = {}
+    name, back = "sigma_u", np.linalg.inv(design_turn(design, priors))
     if "rho_u" in reported:
-        factor = found["rho_cholesky_"] = correlation_cholesky(design, reported["rho_u"])
+        sds, rho_u = turn_spread(back, sds, reported["rho_u"])
+        factor = found["rho_cholesky_"] = correlation_cholesky(design, rho_u)
+    if hold_at_means(design.effects, priors):
+        name, found["sigma_u_free_"] = "sigma_u_free_", sds
+    found |= _parts(name, priors.sigma_u, sds)
     if "u" not in reported or design.summed is not None:  # sums have no model with u
         return found
-    u = reported["u"]
-    expected = reported["beta"] @ group_regressions(design).reshape(-1, design.p).T
+    u = reported["u"] @ back.T
+    if hold_at_means(design.effects, priors):
+        found["u_free_"] = u
+    expected = reported["beta"] @ group_regressions(design, priors).reshape(-1, design.p).T
     found["z_"] = _solve(factor, _divide(u, sds[..., None, :]))
     found["own_"] = u + expected.reshape(u.shape)
     return found
@@ -92,9 +101,12 @@ def free_turn(design: Design) -> FloatArray:
     return turn
 
 
-def group_regressions(design: Design) -> FloatArray:
-    """Regress the columns of X on those of Z in each group, (J, q, p); 0 where Z does not vary."""
-    p, products = design.p, from_design(design).products()
+def group_regressions(design: Design, priors: ModelPriors) -> FloatArray:
+    """Regress the columns of X on those of Z in each group, (J, q, p); 0 where Z does not vary.
+
+    Of Z where the priors of the group effects hold.
+    """
+    p, products = design.p, from_design(at_means(design, priors)).products()
     zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
     found: FloatArray = np.linalg.pinv(zz, hermitian=True) @ zx
     return found

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm.design import Design
+from bayes_mlm.design_priors import ModelPriors
+from bayes_mlm.effect_centring import design_turn
 from bayes_mlm.errors import EngineError
 from bayes_mlm.free_values import free_turn
 from bayes_mlm.reduced import Reduced, reduce
@@ -50,7 +52,7 @@ class CrossProducts:
     degrees : (2,) array
         Rows, and those dimensions of them that lie outside the span of Z: n and n - J q.
     z_centring : (q, q) array
-        Takes group effects to those of the centred columns of Z.
+        Takes group effects, where their priors hold, to those of the centred columns of Z.
     """
 
     outside: FloatArray
@@ -61,13 +63,15 @@ class CrossProducts:
     z_centring: FloatArray
 
 
-def cross_products(design: Design) -> CrossProducts:
+def cross_products(design: Design, priors: ModelPriors | None = None) -> CrossProducts:
     """Reduce a design to what its marginal likelihood needs.
 
     Parameters
     ----------
     design : Design
         With group effects.
+    priors : ModelPriors, optional
+        Say where the predictors are at which the effects' covariance is given; by default 0.
 
     Returns
     -------
@@ -94,13 +98,14 @@ def cross_products(design: Design) -> CrossProducts:
     turn[:p, :p] = -centre @ free_turn(design)
     turn[:, p] = [*(reduced.y_mean * reduced.ones), 1.0]
     rotated, classes, size = _pseudo_groups(reduced)
+    at = np.eye(q) if priors is None else design_turn(design, priors)
     return CrossProducts(
         outside=_root(reduced.rest) @ turn,
         inside=(rotated @ turn).reshape(-1, p + 1),
         spread=np.ascontiguousarray(reduced.r[classes]),
         size=size,
         degrees=np.array([reduced.n, reduced.n - len(reduced.c) * q], dtype=float),
-        z_centring=reduced.z_centring,
+        z_centring=reduced.z_centring @ at,
     )
 
 

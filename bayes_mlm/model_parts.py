@@ -9,6 +9,7 @@ import numpy as np
 
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.design_priors import ModelPriors
+from bayes_mlm.effect_centring import at_means, design_turn, hold_at_means
 from bayes_mlm.free_values import family_places, free_turn, group_regressions
 from bayes_mlm.priors import Prior
 from bayes_mlm.residual import ResidualRows, colour
@@ -80,9 +81,27 @@ def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "Tensor
         if centred:
             return pm.Normal("u", 0.0, root, dims=dims)
         return pm.Deterministic("u", root * pm.Normal("z_", dims=dims), dims=dims)
-    if centred:
-        return pm.MvNormal("u", mu=np.zeros(design.q), chol=root, dims=dims)
-    return pm.Deterministic("u", pt.dot(pm.Normal("z_", dims=dims), root.T), dims=dims)
+    if not centred:
+        free = pt.dot(pm.Normal("z_", dims=dims), root.T)
+        return _report_effects(design, priors, free)
+    turned = hold_at_means(design.effects, priors)
+    free = pm.MvNormal("u_free_" if turned else "u", mu=np.zeros(design.q), chol=root, dims=dims)
+    return _report_effects(design, priors, free) if turned else free
+
+
+def _report_effects(
+    design: Design, priors: ModelPriors, free: "TensorVariable"
+) -> "TensorVariable":
+    """Make u of the effects where their priors hold."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    u = free
+    if hold_at_means(design.effects, priors):
+        place = design.effects.index(INTERCEPT)
+        at_zero = (design_turn(design, priors)[place] * free).sum(axis=1)
+        u = pt.set_subtensor(free[:, place], at_zero)
+    return pm.Deterministic("u", u, dims=("group", "effect"))
 
 
 def own_coefficients(
@@ -98,25 +117,26 @@ def own_coefficients(
 
     dims = ("group", "effect")
     root = effect_root(design, priors)
-    on_z = group_regressions(design)
-    rest = design.X - np.einsum("nq,nqp->np", design.Z, on_z[design.codes])
+    on_z, Z = group_regressions(design, priors), at_means(design, priors).Z
+    rest = design.X - np.einsum("nq,nqp->np", Z, on_z[design.codes])
     flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
     expected = flat.reshape((design.J, design.q))
     if design.effect_pairs:
         own = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
     else:
         own = pm.Normal("own_", expected, root, dims=dims)
-    pm.Deterministic("u", own - expected, dims=dims)
-    return pm.math.dot(rest, beta) + (design.Z * own[design.codes]).sum(axis=1)
+    _report_effects(design, priors, own - expected)
+    return pm.math.dot(rest, beta) + (Z * own[design.codes]).sum(axis=1)
 
 
 def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     """Make sigma_u and, if the effects may correlate, rho_u; give the root of their covariance.
 
     That is the sds themselves, a scalar or of shape (q,), for one effect or independent ones,
-    else the lower Cholesky factor (q, q).
+    else the lower Cholesky factor (q, q), of the effects where their priors hold.
     """
     import pymc as pm
+    import pytensor.tensor as pt
     from pymc.distributions.transforms import CholeskyCorrTransform
 
     if design.has_icc:
@@ -124,7 +144,8 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     if not design.effect_pairs:
         return _mixture("sigma_u", priors.sigma_u, dims="effect")
     assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
-    sds = _mixture("sigma_u", priors.sigma_u, dims="effect")
+    turned = hold_at_means(design.effects, priors)
+    sds = _mixture("sigma_u_free_" if turned else "sigma_u", priors.sigma_u, dims="effect")
     transform = CholeskyCorrTransform(n=design.q, upper=False)
     # PyMC takes a transformation's name off the variable's up to its last underscore only, and
     # finds no value of one named cholesky_corr (compute_log_likelihood, compute_log_prior).
@@ -133,8 +154,16 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
         "rho_cholesky_", n=design.q, eta=priors.rho_u["eta"], default_transform=transform
     )
     lower, upper = np.triu_indices(design.q, k=1)
+    unit = factor
     # Sums of products, not pt.dot: numba takes 20 s to compile its first matrix product.
-    pm.Deterministic("rho_u", (factor[lower] * factor[upper]).sum(axis=1), dims="effect_pair")
+    if turned:
+        place = design.effects.index(INTERCEPT)
+        turn = design_turn(design, priors)[place]
+        row = (turn[:, None] * sds[:, None] * factor).sum(axis=0)
+        norm = (row**2).sum() ** 0.5
+        pm.Deterministic("sigma_u", pt.set_subtensor(sds[place], norm), dims="effect")
+        unit = pt.set_subtensor(factor[place], row / norm)
+    pm.Deterministic("rho_u", (unit[lower] * unit[upper]).sum(axis=1), dims="effect_pair")
     return sds[:, None] * factor
 
 

@@ -13,6 +13,7 @@ from bayes_mlm.design import Design, build_design
 from bayes_mlm.design_priors import model_priors
 from bayes_mlm.direct import sample_direct
 from bayes_mlm.direct.density import Variances, log_posterior, make_problem, sums_at
+from bayes_mlm.effect_centring import at_means
 from bayes_mlm.kinds import for_kind
 from bayes_mlm.priors import Prior
 from bayes_mlm.reduced import reduce
@@ -171,8 +172,11 @@ def test_density_is_that_of_all_rows(effects: str, name: str) -> None:
     if design.q == 1:
         given.pop("rho_u", None)
     priors = model_priors(design, given)
-    problem = make_problem(reduce(from_design(design)), priors, design.X.mean(axis=0))
-    dense, rng = Dense(design, priors), np.random.default_rng(2)
+    problem = make_problem(
+        reduce(from_design(design)), priors, np.append(design.X.mean(axis=0), design.Z.mean(axis=0))
+    )
+    # The priors of effects that may correlate are of those where predictors are at their means.
+    dense, rng = Dense(at_means(design, priors), priors), np.random.default_rng(2)
     for _ in range(4):
         sigma_u, sigma_e = np.exp(rng.normal(0, 1, design.q)), float(np.exp(rng.normal(0, 0.3)))
         root = np.linalg.cholesky(np.corrcoef(rng.normal(size=(design.q, 8))).reshape(design.q, -1))

@@ -7,6 +7,8 @@ import scipy.stats
 from bayes_mlm.data import Table, as_table
 from bayes_mlm.datasets import load_dataset
 from bayes_mlm.design import build_design
+from bayes_mlm.design_priors import model_priors
+from bayes_mlm.effect_centring import design_turn
 from bayes_mlm.errors import DesignError
 from bayes_mlm.factories import FACTORIES, partial_pooling
 from bayes_mlm.kinds import for_kind
@@ -154,13 +156,13 @@ def test_both_parametrisations_describe_one_model():
     """The densities differ by the Jacobian of u = L z alone: J log|L|, exactly."""
     design = build_design("y ~ x + (x | child)", panel())
     centred, free = (partial_pooling(design, centred=flag) for flag in (True, False))
-    assert "u" in {variable.name for variable in centred.free_RVs}
+    assert "u_free_" in {variable.name for variable in centred.free_RVs}
     z = np.random.default_rng(2).normal(size=(6, 2))
     sds = np.array([0.7, 0.3])
-    shared = {"sigma_u_log__": np.log(sds), "sigma_e_log__": np.log(1.3)}
+    shared = {"sigma_u_free__log__": np.log(sds), "sigma_e_log__": np.log(1.3)}
     point = free.initial_point() | shared | {"z_": z}
     # At its initial point LKJ's factor is the identity, so L is the diagonal of the sds.
-    other = {key: value for key, value in point.items() if key != "z_"} | {"u": z * sds}
+    other = {key: value for key, value in point.items() if key != "z_"} | {"u_free_": z * sds}
     found = float(free.compile_logp()(point)) - float(centred.compile_logp()(other))
     assert found == pytest.approx(6 * np.log(sds).sum(), rel=1e-9)
 
@@ -187,7 +189,10 @@ def test_groups_own_coefficients_describe_the_same_model(formula, monkeypatch):
     effects = own.replace_rvs_by_values([own["u"]])
     compiled = own.compile_fn(effects, inputs=own.value_vars, on_unused_input="ignore")
     u = compiled(point)[0]
-    other = {key: value for key, value in point.items() if key != "own_"} | {"u": u}
+    turn = design_turn(design, model_priors(design))
+    at_means = {"u": u, "u_free_": u @ np.linalg.inv(turn).T}
+    other = {key: value for key, value in point.items() if key != "own_"}
+    other |= {v.name: at_means[v.name] for v in centred.free_RVs if v.name in at_means}
     found, expected = float(own.compile_logp()(point)), float(centred.compile_logp()(other))
     assert found == pytest.approx(expected, rel=1e-9)
 

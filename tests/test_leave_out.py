@@ -75,6 +75,11 @@ def dense_log_density(rows: Rows, model: Model, at: Variances, s: int) -> float:
             mean += priors.u["mu"]
     elif design.q:
         root = np.diag(np.exp(at.log_sigma_u[s])) @ at.factor[s]
+        if priors.rho_u is not None and INTERCEPT in design.effects:
+            # They are of the effects where the columns of Z are at their means.
+            turn = np.eye(design.q)
+            turn[0, 1:] = -design.Z.mean(axis=0)[1:]
+            root = turn @ root
         K += same * (rows.Z @ root @ root.T @ rows.Z.T)
     # The intercept's prior holds at the predictors' means: gamma = free @ beta has the priors.
     free = np.eye(design.p)
@@ -197,11 +202,6 @@ def test_an_offset_and_small_units_cost_no_digits():
         log_sigma_u=one.at.log_sigma_u + math.log(units),
         log_sigma_e=one.at.log_sigma_e + math.log(units),
     )
-    # The same group effects, at the origin that x has now.
-    shift = np.array([[1.0, -2000.0], [0.0, 1.0]])
-    root = shift @ (np.exp(at.log_sigma_u)[:, :, None] * at.factor)
-    sd = np.sqrt((root**2).sum(axis=2))
-    at = dataclasses.replace(at, log_sigma_u=np.log(sd), factor=root / sd[:, :, None])
     fitted = dataclasses.replace(small_fit("slope"), design=design)
     two = make_model(with_priors(fitted, one, units), None, 20)
     levels = math.log(units) * np.array(SIZES)[:, None]
@@ -231,7 +231,7 @@ def with_priors(fitted: Fit, model: Model, units: float) -> Fit:
 def log_z(model: Model, group: int | None) -> float:
     """Give log Z of all groups, or of all but one, by the direct engine's own integral."""
     statistics = model.statistics if group is None else without_group(model, group)
-    problem = join(statistics, model.priors, x_mean=model.joined.x_mean, aliased=True).problem
+    problem = join(statistics, model.priors, means=model.joined.means, aliased=True).problem
     rng = np.random.default_rng(5)
     return draw_variances(problem, choose_start(problem), 4000, rng).report.log_marginal_likelihood
 

@@ -288,21 +288,29 @@ def test_the_log_prior_is_that_of_the_fit(fits):
     np.testing.assert_allclose(
         found["beta_free_Normal_"].to_numpy()[..., 0], intercept.logpdf(middle), rtol=1e-10
     )
-    sds = draws["sigma_u"].to_numpy()
+    # The priors of the effects hold where x is at its mean: u0 + m u1 and u1.
+    m = design.Z[:, 1].mean()
+    at_zero, r0 = draws["sigma_u"].to_numpy(), draws["rho_u"].to_numpy()[..., 0]
+    cross = at_zero[..., 0] * at_zero[..., 1] * r0 + m * at_zero[..., 1] ** 2
+    first = at_zero[..., 0] ** 2 + 2 * m * cross - m**2 * at_zero[..., 1] ** 2
+    sds = np.stack([np.sqrt(first), at_zero[..., 1]], axis=-1)
+    rho = cross / (sds[..., 0] * sds[..., 1])
+    u = draws["u"].to_numpy() @ [[1, 0], [m, 1]]
     np.testing.assert_allclose(
-        found["sigma_uGamma_"].to_numpy()[..., 0], stats.gamma(2).logpdf(sds[..., 0]), rtol=1e-9
+        found["sigma_u_free_Gamma_"].to_numpy()[..., 0],
+        stats.gamma(2).logpdf(sds[..., 0]),
+        rtol=1e-9,
     )
     np.testing.assert_allclose(
-        found["sigma_uHalfNormal_"].to_numpy()[..., 0],
+        found["sigma_u_free_HalfNormal_"].to_numpy()[..., 0],
         stats.halfnorm(scale=1).logpdf(sds[..., 1]),
         rtol=1e-9,
     )
-    rho, u = draws["rho_u"].to_numpy()[..., 0], draws["u"].to_numpy()
     for chain, draw in ((0, 0), (3, 2)):
         r, (a, b) = rho[chain, draw], sds[chain, draw]
         cov = [[a * a, r * a * b], [r * a * b, b * b]]
         expected = stats.multivariate_normal(np.zeros(2), cov).logpdf(u[chain, draw])
-        np.testing.assert_allclose(found["u"].to_numpy()[chain, draw], expected, rtol=1e-8)
+        np.testing.assert_allclose(found["u_free_"].to_numpy()[chain, draw], expected, rtol=1e-8)
 
 
 def test_the_marginal_model_predicts_nothing_and_knows_its_likelihood(fits):

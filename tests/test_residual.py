@@ -13,6 +13,7 @@ from bayes_mlm import build_design, fit, fit_reml, load_dataset, load_fit, save_
 from bayes_mlm.analysis import analyse
 from bayes_mlm.data import as_table, take
 from bayes_mlm.design_priors import model_priors
+from bayes_mlm.effect_centring import design_turn
 from bayes_mlm.errors import BayesMLMError, DataError, PriorError, SpecError
 from bayes_mlm.factories import partial_pooling, pooled
 from bayes_mlm.fitting import as_record, make_settings
@@ -341,7 +342,8 @@ def test_the_likelihood_is_that_of_the_covariance_written_out():
     mean = design.X @ beta + (design.Z * u[design.codes]).sum(axis=1)
     V = covariance(design.residual, sds, rho, design.codes)
     expected = stats.multivariate_normal(mean, V).logpdf(design.y)
-    values = {"beta_free_": free, "u": u, "sigma_e_by": sds, "rho_e": rho}
+    centred = u @ np.linalg.inv(design_turn(design, model_priors(design))).T
+    values = {"beta_free_": free, "u_free_": centred, "sigma_e_by": sds, "rho_e": rho}
     assert logp_at(model, values) == pytest.approx(expected, rel=1e-10)
 
 

@@ -128,7 +128,9 @@ def test_correlations_are_never_lost_or_invented(n_slopes, correlated):
     assert (priors.rho_u is not None) is correlated
     assert ("rho_u" in priors.by_name(design)) is correlated
     statistics = from_design(design)
-    problem = make_problem(reduce(statistics), priors, design.X.mean(axis=0))
+    problem = make_problem(
+        reduce(statistics), priors, np.append(design.X.mean(axis=0), design.Z.mean(axis=0))
+    )
     assert dimension(problem) == design.q + n_pairs + 1
 
 
@@ -282,7 +284,9 @@ def test_direct_agrees_with_nuts(run):
 def test_the_density_has_no_coordinates_of_correlations():
     design = design_of(SLEEP)
     priors = model_priors(design)
-    problem = make_problem(reduce(from_design(design)), priors, design.X.mean(axis=0))
+    problem = make_problem(
+        reduce(from_design(design)), priors, np.append(design.X.mean(axis=0), design.Z.mean(axis=0))
+    )
     x = np.log([[20.0, 6.0, 25.0], [1.0, 9.0, 30.0]])
     at = Variances(
         log_sigma_u=x[:, :2],
@@ -300,8 +304,14 @@ def test_evidence_is_that_of_the_correlated_model_at_zero():
 
     LKJ(2) of one correlation has the density 3/4 (1 - rho^2) on (-1, 1).
     """
+    # Where days are zero, || holds: the priors of | must hold there too.
     both, alone = (
-        sample_direct(design_of(f), model_priors(design_of(f)), draws=20_000, random_seed=3)
+        sample_direct(
+            design_of(f),
+            replace(model_priors(design_of(f)), effects_at="zero"),
+            draws=20_000,
+            random_seed=3,
+        )
         for f in BOTH
     )
     rho = both.draws["rho_u"].ravel()

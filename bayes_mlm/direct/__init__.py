@@ -194,7 +194,7 @@ def sample_direct(
     rng = np.random.default_rng(random_seed)
     variances = draw_variances(problem, start, draws * chains, rng)
     beta = draw_beta(problem, variances.at, variances.sums, rng)
-    posterior = _parameters(design, variances.at, beta)
+    posterior = _parameters(design, problem, variances.at, beta)
     u = _effects(problem, variances, beta, rng, max_effects) if effects else None
     report = variances.report
     if u is not None:
@@ -228,19 +228,21 @@ def _problem(statistics: Sufficient, priors: ModelPriors) -> tuple[Problem, floa
     return joined.problem, joined.own_mean
 
 
-def _parameters(design: Design, at: Variances, beta: FloatArray) -> dict[str, FloatArray]:
+def _parameters(
+    design: Design, problem: Problem, at: Variances, beta: FloatArray
+) -> dict[str, FloatArray]:
     """Give the draws (S, ...) of everything but the group effects, by name."""
     found: dict[str, FloatArray] = {}
     if design.p:
         found["beta"] = beta
     q = at.log_sigma_u.shape[1]
-    if q:
+    if design.effect_pairs:
+        found["sigma_u"], correlation = at.reported(problem.effects_turn)
+        rows, columns = np.array(design.effect_pairs).T
+        found["rho_u"] = correlation[:, rows, columns]
+    elif q:
         sigma_u = np.exp(at.log_sigma_u)
         found["sigma_u"] = sigma_u[:, 0] if design.has_icc else sigma_u
-    if design.effect_pairs:
-        correlation = at.factor @ at.factor.swapaxes(1, 2)
-        rows, columns = np.array(design.effect_pairs).T
-        found["rho_u"] = np.clip(correlation[:, rows, columns], -1.0, 1.0)
     found["sigma_e"] = np.exp(at.log_sigma_e)
     if q and design.has_icc:
         with np.errstate(over="ignore"):  # an icc below 1e-308 is 0
@@ -262,7 +264,7 @@ def _effects(
     sigma_e = np.exp(at.log_sigma_e)
     if problem.own_sd is None:
         relative = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])
-        root = relative[:, :, None] * at.factor
+        root = problem.effects_turn @ (relative[:, :, None] * at.factor)
     else:
         root = (problem.own_sd / sigma_e)[:, None, None]
     given = Conditions(beta=beta, root=root, sigma_e=sigma_e)

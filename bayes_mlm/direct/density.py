@@ -26,6 +26,7 @@ from bayes_mlm.direct.quadratic import (
     make_kernel,
     solve_transposed,
 )
+from bayes_mlm.effect_centring import effects_turn
 from bayes_mlm.marginal import LOG_2PI
 from bayes_mlm.reduced import Reduced
 from bayes_mlm.sufficient import FloatArray
@@ -42,6 +43,8 @@ class Problem:
     kernel : Kernel
     priors : ModelPriors
     beta : BetaPrior
+    effects_turn : (q, q) array
+        Takes the group effects that the priors are of to those of Z as given.
     own_sd : float or None
         Prior sd of the groups' own intercepts in a no-pooling model; infinite if it is flat.
     """
@@ -50,7 +53,13 @@ class Problem:
     kernel: Kernel
     priors: ModelPriors
     beta: BetaPrior
+    effects_turn: FloatArray
     own_sd: float | None
+
+    @property
+    def z_turn(self) -> FloatArray:
+        """Give what takes the effects that the priors are of to those of the centred Z, (q, q)."""
+        return self.reduced.z_centring @ self.effects_turn
 
     @property
     def q(self) -> int:
@@ -75,7 +84,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Variances:
-    """Hold B values of the variance parameters.
+    """Hold B values of the variance parameters, of the group effects that the priors are of.
 
     Attributes
     ----------
@@ -99,6 +108,16 @@ class Variances:
         relative: FloatArray = root @ root.swapaxes(1, 2)
         return relative
 
+    def reported(self, turn: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Give sds (B, q) and correlations (B, q, q) of ``turn @ effects``."""
+        root = turn @ (np.exp(self.log_sigma_u)[:, :, None] * self.factor)
+        top = np.abs(root).max(axis=2, keepdims=True)  # squares of very small sds are 0
+        unit = np.where(top > 0, root / np.where(top > 0, top, 1.0), self.factor)
+        norm = np.sqrt(np.square(unit).sum(axis=2, keepdims=True))
+        unit = unit / norm
+        correlation: FloatArray = np.clip(unit @ unit.swapaxes(1, 2), -1.0, 1.0)
+        return (top * norm)[:, :, 0], correlation
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sums:
@@ -117,14 +136,15 @@ class Sums:
 
 
 def make_problem(
-    reduced: Reduced, priors: ModelPriors, x_mean: FloatArray, *, own_sd: float | None = None
+    reduced: Reduced, priors: ModelPriors, means: FloatArray, *, own_sd: float | None = None
 ) -> Problem:
-    """Join data and priors; `x_mean` (p,) are the means of X over the rows of the design."""
+    """Join data and priors; `means` are those of X and Z over the rows of the design."""
     return Problem(
         reduced=reduced,
         kernel=make_kernel(reduced),
         priors=priors,
-        beta=beta_prior(reduced, priors, x_mean),
+        beta=beta_prior(reduced, priors, means[: reduced.p]),
+        effects_turn=effects_turn(reduced.effects, means[reduced.p :], priors),
         own_sd=own_sd,
     )
 
@@ -144,8 +164,8 @@ def sums_at(problem: Problem, at: Variances) -> Sums:
 
 
 def sums_of(problem: Problem, covariance: FloatArray) -> Sums:
-    """Evaluate the sums over groups at relative covariances (B, q, q), of Z as given."""
-    turn = problem.reduced.z_centring
+    """Evaluate the sums over groups at relative covariances (B, q, q) that the priors are of."""
+    turn = problem.z_turn
     logdet, a = evaluate_quadratic(problem.kernel, turn @ covariance @ turn.T)
     return Sums(logdet=logdet, a=a)
 

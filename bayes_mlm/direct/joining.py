@@ -19,20 +19,20 @@ class Joined:
         Of the outcome less `own_mean`.
     own_mean : float
         Prior mean of the groups' own intercepts in a no-pooling model, else 0.
-    x_mean : (p,) array
-        Where the prior of the intercept holds.
+    means : (p + q,) array
+        Of the columns of X and Z: where the priors of the intercept and of group effects hold.
     """
 
     problem: Problem
     own_mean: float
-    x_mean: FloatArray
+    means: FloatArray
 
 
 def join(
     statistics: Sufficient,
     priors: ModelPriors,
     *,
-    x_mean: FloatArray | None = None,
+    means: FloatArray | None = None,
     aliased: bool = False,
 ) -> Joined:
     """Join data and priors.
@@ -41,15 +41,16 @@ def join(
     ----------
     statistics : Sufficient
     priors : ModelPriors
-    x_mean : (p,) array, optional
-        Where the prior of the intercept holds; by default the means of X over these rows. For
-        part of the rows of a design it must be given: the prior is the whole design's.
+    means : (p + q,) array, optional
+        Of the columns of X and Z, where the priors of the intercept and of group effects hold; by
+        default those of these rows. For part of the rows of a design they must be given: the
+        priors are the whole design's.
     aliased : bool
         As in `reduce`.
     """
     total = statistics.centre + statistics.counts @ statistics.means / statistics.n
-    if x_mean is None:
-        x_mean = total[: statistics.p]
+    if means is None:
+        means = total[:-1]
     own_mean, own_sd = 0.0, None
     if priors.u is not None:
         flat = priors.u.family == "Flat"
@@ -60,7 +61,7 @@ def join(
         statistics = replace(statistics, centre=centre)
     reduced = reduce(statistics, aliased=aliased)
     return Joined(
-        problem=make_problem(reduced, priors, x_mean, own_sd=own_sd),
+        problem=make_problem(reduced, priors, means, own_sd=own_sd),
         own_mean=own_mean,
-        x_mean=x_mean,
+        means=means,
     )

@@ -10,6 +10,7 @@ from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.density import Problem, Variances
 from bayes_mlm.direct.joining import Joined, join
 from bayes_mlm.draws import Draws
+from bayes_mlm.effect_centring import turn_spread
 from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.sufficient import FloatArray, IntArray, Sufficient, from_design, from_rows
@@ -132,7 +133,9 @@ def _variances(
     correlation = np.repeat(np.eye(q)[None], len(chosen), axis=0)
     if problem.n_pairs:
         rows, columns = np.triu_indices(q, k=1)
-        correlation[:, rows, columns] = correlation[:, columns, rows] = take("rho_u")
+        back = np.linalg.inv(problem.effects_turn)
+        sigma_u, pairs = turn_spread(back, sigma_u, take("rho_u"))
+        correlation[:, rows, columns] = correlation[:, columns, rows] = pairs
     # A root by eigenvalues exists also where rounding leaves a correlation matrix singular.
     value, vector = np.linalg.eigh(correlation)
     log_scale = np.empty((len(chosen), 0))
@@ -159,5 +162,5 @@ def relative_root(problem: Problem, at: Variances) -> FloatArray:
     if problem.own_sd is not None:
         return np.exp(math.log(problem.own_sd) - at.log_sigma_e)[:, None, None]
     root = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])[:, :, None] * at.factor
-    centred: FloatArray = problem.reduced.z_centring @ root
+    centred: FloatArray = problem.z_turn @ root
     return centred

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.direct.density import Variances
 from bayes_mlm.direct.pareto import reliable_k_hat, smooth_rows
 from bayes_mlm.draws import quantities
 from bayes_mlm.fitted import Fit
@@ -93,16 +92,17 @@ def shifts_of(
 
 def _means(fit: Fit, names: tuple[str, ...], again: Refit) -> FloatArray:
     """Give the posterior mean of every quantity from a fit without a group."""
-    found = [*again.beta.mean(axis=0), *_variance_means(fit, again.at)]
+    found = [*again.beta.mean(axis=0), *_variance_means(fit, again)]
     assert len(found) == len(names)  # the tables' order is the same everywhere
     return np.array(found)
 
 
-def _variance_means(fit: Fit, at: Variances) -> list[float]:
-    sigma_u, sigma_e = np.exp(at.log_sigma_u), np.exp(at.log_sigma_e)
+def _variance_means(fit: Fit, again: Refit) -> list[float]:
+    at = again.at
+    sigma_u, correlation = at.reported(again.effects_turn)
+    sigma_e = np.exp(at.log_sigma_e)
     found = sigma_u.mean(axis=0).tolist() if fit.priors.sigma_u else []
     if fit.design.effect_pairs and fit.priors.rho_u is not None:
-        correlation = at.factor @ at.factor.swapaxes(1, 2)
         found += [float(correlation[:, a, b].mean()) for a, b in fit.design.effect_pairs]
     found.append(float(sigma_e.mean()))
     if "icc" in fit.draws.posterior:

@@ -101,7 +101,7 @@ def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) ->
     if why_not_direct(model.priors):
         return None
     try:
-        part = join(statistics, model.priors, x_mean=model.joined.x_mean, aliased=True)
+        part = join(statistics, model.priors, means=model.joined.means, aliased=True)
     except DesignError:  # too few rows are left
         return None
     start = choose_start(part.problem)
@@ -118,11 +118,13 @@ def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) ->
 class Refit:
     """Hold the posterior without a part of the data: S draws of the variance parameters.
 
-    `beta` is ``E(beta | y_-j, theta)`` of the columns as given, (S, p).
+    `beta` is ``E(beta | y_-j, theta)`` of the columns as given, (S, p); `effects_turn` is the
+    problem's.
     """
 
     at: Variances
     beta: FloatArray
+    effects_turn: FloatArray
 
 
 def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> Refit | None:
@@ -130,7 +132,7 @@ def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...
     if why_not_direct(model.priors):
         return None
     try:
-        part = join(statistics, model.priors, x_mean=model.joined.x_mean, aliased=True)
+        part = join(statistics, model.priors, means=model.joined.means, aliased=True)
     except DesignError:  # too few rows are left
         return None
     problem, rng = part.problem, np.random.default_rng(seed)
@@ -140,7 +142,11 @@ def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...
     p = problem.reduced.p
     lower = cholesky(with_prior(problem, found.at, sums_at(problem, found.at)))
     centred = solve_transposed(lower[:p, :p], lower[p, :p]).T
-    return Refit(at=found.at, beta=problem.reduced.original_beta(centred))
+    return Refit(
+        at=found.at,
+        beta=problem.reduced.original_beta(centred),
+        effects_turn=problem.effects_turn,
+    )
 
 
 def check_proper_without(model: Model) -> None:
@@ -158,7 +164,7 @@ def check_proper_without(model: Model) -> None:
     for group, label in enumerate(statistics.labels):
         part = without_group(model, group)
         try:
-            problem = join(part, model.priors, x_mean=model.joined.x_mean, aliased=True).problem
+            problem = join(part, model.priors, means=model.joined.means, aliased=True).problem
             check_proper(problem, choose_start(problem))
         except EngineError as error:
             raise EngineError(f"without {statistics.group} {label} {error}") from error

@@ -10,7 +10,9 @@ from bayes_mlm.design import INTERCEPT, Floats
 from bayes_mlm.design_moments import column_moments
 from bayes_mlm.direct.priors import sd_log_density
 from bayes_mlm.draws import quantities, samples
+from bayes_mlm.effect_centring import design_turn, hold_at_means, turn_spread
 from bayes_mlm.fitted import Fit
+from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.pictures.density import Density, density_of
 from bayes_mlm.pictures.marks import bounds_of
 from bayes_mlm.priors import Prior
@@ -18,6 +20,8 @@ from bayes_mlm.summary import shortest_interval
 from bayes_mlm.wording import number, percent, rounded
 
 _MOST, _POINTS = 12, 161
+# Where the prior of a parameter is stated, which is reported where predictors are zero.
+_AT_MEANS = ", at the means"
 _UNITS = {"rh": "correlation", "nu": "degrees of freedom"}
 # Degrees of freedom beyond which no prior of theirs has mass to speak of.
 _REACH = 2_000.0
@@ -155,18 +159,41 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
 
 def _parameters(fit: Fit) -> dict[str, tuple[Prior, Floats]]:
     """Give every parameter that has a prior of its own, with its draws (S,)."""
-    design, named = fit.design, dict(quantities(fit.draws))
+    design, spread = fit.design, _spread(fit)
     found: dict[str, tuple[Prior, Floats]] = {}
     for name, prior in fit.priors.by_name(design).items():
         if name == INTERCEPT:
             # Its prior is stated where the predictors are at their means.
             beta = samples(fit.draws, "beta")
-            found[f"{INTERCEPT}, at the means"] = (prior, beta @ column_moments(design).x_mean)
+            found[f"{INTERCEPT}{_AT_MEANS}"] = (prior, beta @ column_moments(design).x_mean)
         elif name == "rho_u":
-            found |= {key: (prior, np.ravel(named[key])) for key in named if key[:5] == "rho_u"}
-        elif name in named:
-            found[name] = (prior, np.ravel(named[name]))
+            found |= {key: (prior, values) for key, values in spread.items() if key[:5] == "rho_u"}
+        elif name in spread:
+            found[name] = prior, spread[name]
+        elif name == f"sigma_u[{INTERCEPT}]":
+            found[f"{name}{_AT_MEANS}"] = prior, spread[f"{name}{_AT_MEANS}"]
     return found
+
+
+def _spread(fit: Fit) -> dict[str, Floats]:
+    """Give the draws (S,) of what is in tables, of group effects where their priors hold."""
+    design = fit.design
+    found = {name: np.ravel(values) for name, values in quantities(fit.draws)}
+    if not hold_at_means(design.effects, fit.priors) or "rho_u" not in fit.draws.posterior:
+        return found
+    back = np.linalg.inv(design_turn(design, fit.priors))
+    sds, rho_u = turn_spread(back, samples(fit.draws, "sigma_u"), samples(fit.draws, "rho_u"))
+    renamed = {}
+    for effect, values in zip(design.effects, sds.T, strict=True):
+        renamed[f"sigma_u[{effect}]"] = values
+    for pair, values in zip(effect_pairs(design), rho_u.T, strict=True):
+        renamed[f"rho_u[{pair}]"] = values
+    return {
+        f"{name}{_AT_MEANS}" if INTERCEPT in name and name in renamed else name: renamed.get(
+            name, values
+        )
+        for name, values in found.items()
+    }
 
 
 def _panel(fit: Fit, name: str, prior: Prior, values: Floats, mass: float) -> PriorPanel:

@@ -106,7 +106,8 @@ def priors_table(analyses: Sequence[Analysis]) -> Table:
         name="priors-table",
         caption=(
             "Priors, in units of the outcome; that of the intercept is of the expected outcome "
-            "where the predictors are at their means."
+            "where the predictors are at their means, and there hold those of the sds and "
+            "correlations of group effects that may correlate."
         ),
         heads=(Head(text="parameter"), Head(text="prior"), Head(text="models")),
         rows=rows,

@@ -12,6 +12,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct import Direct, sample_direct, why_improper
 from bayes_mlm.draws import Array, quantities
+from bayes_mlm.effect_centring import design_turn, turn_spread
 from bayes_mlm.errors import EngineError
 from bayes_mlm.fitted import Settings
 from bayes_mlm.sensitivity.grid import PriorChoice
@@ -88,7 +89,7 @@ def vary_prior(model: VariedModel, mass: float) -> list[SensitivityRow]:
         If the model cannot be fitted under its own prior.
     """
     base = _sample(model, model.choices[0])
-    log_sigma_u = _log_sigma_u(base, model.design)
+    log_sigma_u = _log_sigma_u(base, model)
     own = _refitted(model, model.choices[0], base)
     centre = summarise_weighted(own.values, own.weights, mass)
     rows = []
@@ -112,9 +113,14 @@ def _sample(model: VariedModel, choice: PriorChoice) -> Direct:
     )
 
 
-def _log_sigma_u(fitted: Direct, design: Design) -> FloatArray:
+def _log_sigma_u(fitted: Direct, model: VariedModel) -> FloatArray:
+    """Give the log sds that the priors are of."""
+    design, sds = model.design, fitted.draws["sigma_u"]
+    if design.effect_pairs:
+        back = np.linalg.inv(design_turn(design, model.priors))
+        sds, _ = turn_spread(back, sds, fitted.draws["rho_u"])
     with np.errstate(divide="ignore"):  # an sd below 1e-308 is 0
-        log_sd: Array = np.log(fitted.draws["sigma_u"]).reshape(-1, design.q)
+        log_sd: Array = np.log(sds).reshape(-1, design.q)
     return log_sd
 
 
