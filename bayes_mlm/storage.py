@@ -303,7 +303,9 @@ def _document(fit: Fit) -> dict[str, Any]:
             "n_dropped": design.n_dropped,
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
-            "residual": None if own is None else {name: getattr(own, name) for name in _RESIDUAL},
+            "residual": msgspec.to_builtins(
+                None if own is None else {name: getattr(own, name) for name in _RESIDUAL}
+            ),
         },
     }
 
