@@ -114,7 +114,7 @@ def test_a_folder_in_the_place_of_the_file_is_refused(run, tmp_path):
     (tmp_path / "a.png").mkdir()
     code, _, err = run("predictive", "hsb_ses", "--out", "a.png")
     assert code == 1
-    assert "'a.png' is a folder; give a file" in err
+    assert "'a.png': it is a folder; choose another name" in err
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Compare the labels of a factor: which look alike, and what they are without spaces around."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,11 +31,21 @@ def strip_labels(table: Table) -> Table:
             levels, codes = levels_of(values)
             stripped = np.array([*(text.strip(BLANKS) for text in levels), None], dtype=object)
             columns[name] = stripped[codes]  # a missing value has code -1: the last
-    declared = {
+    return replace(table, columns=columns, categories=strip_categories(table.categories))
+
+
+def strip_categories(declared: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return declared categories without the spaces at their ends, in their order.
+
+    Examples
+    --------
+    >>> strip_categories({"size": ("small", "small ", "large")})
+    {'size': ('small', 'large')}
+    """
+    return {
         name: tuple(dict.fromkeys(text.strip(BLANKS) for text in levels))
-        for name, levels in table.categories.items()
+        for name, levels in declared.items()
     }
-    return replace(table, columns=columns, categories=declared)
 
 
 def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:

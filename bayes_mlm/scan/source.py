@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bayes_mlm.data import Column
 from bayes_mlm.data.columns import from_arrow
 from bayes_mlm.data.numerals import Decimal
+from bayes_mlm.data.labels import strip_categories
 from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
 from bayes_mlm.data.texts import BLANKS
 from bayes_mlm.errors import DataError
@@ -228,7 +229,8 @@ def narrowed(scan: Scan, names: Sequence[str]) -> Scan:
         columns[alias] = column + 0.0 if name in scan.floats else column
     with engine_errors(scan):
         frame = scan.frame.select(*file, **columns)
-    return replace(scan, frame=frame, aliases=aliases, prepare=_as_it_is)
+    declared = strip_categories(scan.categories) if scan.strip else scan.categories
+    return replace(scan, frame=frame, aliases=aliases, categories=declared, prepare=_as_it_is)
 
 
 def stripped(text: nw.Expr) -> nw.Expr:
