@@ -31,7 +31,7 @@ report: setup
 
 test: lint
 	@sh scripts/browser
-	$(PYTHON_RUN) -m pytest -q $(ARGS)
+	$(PYTHON_RUN) -m pytest -q -n auto --dist loadfile $(ARGS)
 
 test-slow: setup-dev
 	$(PYTHON_RUN) -m pytest -q -m slow $(ARGS)

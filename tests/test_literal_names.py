@@ -155,7 +155,10 @@ KINDS = {
     "broken": (lambda path: path.symlink_to("nowhere"), "is a link to a file that is not there"),
     "loop": (lambda path: path.symlink_to(path.name), "cannot be read"),
     "folder": (lambda path: path.mkdir(), "director"),
-    "empty": (lambda path: path.touch(), r"empty|0 bytes|holds no sums|required key|cannot be read"),
+    "empty": (
+        lambda path: path.touch(),
+        r"empty|0 bytes|holds no sums|required key|cannot be read",
+    ),
 }
 ENDINGS = {
     ".csv": (read_table, read_data, open_data),
