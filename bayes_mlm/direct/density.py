@@ -24,6 +24,7 @@ from bayes_mlm.direct.quadratic import (
     cholesky,
     evaluate_quadratic,
     make_kernel,
+    parts,
     solve_transposed,
 )
 from bayes_mlm.effect_centring import effects_turn
@@ -101,6 +102,15 @@ class Variances:
     factor: FloatArray
     log_sigma_e: FloatArray
     log_scale: FloatArray
+
+    def part(self, which: slice) -> "Variances":
+        """Give some of the values."""
+        return Variances(
+            log_sigma_u=self.log_sigma_u[which],
+            factor=self.factor[which],
+            log_sigma_e=self.log_sigma_e[which],
+            log_scale=self.log_scale[which],
+        )
 
     def covariance(self) -> FloatArray:
         """Give the relative covariances (B, q, q) of the group effects, over sigma_e^2."""
@@ -214,10 +224,12 @@ def with_prior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
     return sums.a * np.exp(-2.0 * at.log_sigma_e) + prior_form(problem.beta, at.log_scale)
 
 
-def draw_beta(problem: Problem, at: Variances, sums: Sums, rng: np.random.Generator) -> FloatArray:
+def draw_beta(problem: Problem, at: Variances, rng: np.random.Generator) -> FloatArray:
     """Draw the coefficients (B, p) of X as given from their exact conditional distribution."""
-    p = problem.reduced.p
-    lower = cholesky(with_prior(problem, at, sums))
-    noise = rng.standard_normal((p, lower.shape[2]))
-    centred = solve_transposed(lower[:p, :p], lower[p, :p] + noise)
-    return problem.reduced.original_beta(centred.T)
+    p, n = problem.reduced.p, len(at.log_sigma_e)
+    noise = rng.standard_normal((p, n))
+    for part in parts(problem.kernel, n):
+        own = at.part(part)
+        lower = cholesky(with_prior(problem, own, sums_at(problem, own)))
+        noise[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
+    return problem.reduced.original_beta(noise.T)

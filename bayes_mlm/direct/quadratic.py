@@ -5,6 +5,7 @@ entries of the small symmetric matrices first, so that every step is one operati
 a Cholesky factor of 16,000 matrices of 5 x 5 costs some milliseconds.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,10 @@ from bayes_mlm.sufficient import FloatArray
 
 # Numbers in a working array: it stays in the processor's cache.
 CHUNK = 30_000
+# Numbers in the matrices that are worked on at a time, of models with many columns.
+_MOST = 1_000_000
+# From this many columns on LAPACK, a matrix at a time, is faster.
+_LARGE = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,11 +107,17 @@ def evaluate_quadratic(kernel: Kernel, s: FloatArray) -> tuple[FloatArray, Float
         # one another takes twenty times as long as the work where the machine is busy.
         for by_class, entry in zip(kernel.products, inner, strict=True):
             lower[:, part] += by_class @ entry.T
-    for value, (i, j) in zip(lower, triangle(k), strict=True):
-        a[i, j] += value
-        if i != j:
-            a[j, i] += value
+    i, j = np.tril_indices(k)  # in the order of `triangle`
+    a[i, j] += lower
+    a[j, i] = a[i, j]
     return logdet, a
+
+
+def parts(kernel: Kernel, n: int, each: int = 1) -> Iterator[slice]:
+    """Cut n rows of `each` parameter values into parts whose matrices (k, k) are no large array."""
+    step = max(1, _MOST // (each * kernel.k**2))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
 
 
 def invert_classes(kernel: Kernel, s: FloatArray, classes: slice) -> FloatArray:
@@ -152,6 +163,11 @@ def _invert(inner: FloatArray, q: int) -> FloatArray:
 
 def cholesky(a: FloatArray) -> FloatArray:
     """Factor symmetric matrices (k, k, B) into lower triangles; nan where not positive definite."""
+    if len(a) > _LARGE:
+        try:
+            return np.moveaxis(np.linalg.cholesky(np.moveaxis(a, 2, 0)), 0, 2)
+        except np.linalg.LinAlgError:  # one of them is not positive definite
+            pass
     work, lower = a.copy(), np.zeros_like(a)
     with np.errstate(invalid="ignore", divide="ignore"):
         for j in range(len(a)):

@@ -22,7 +22,7 @@ from bayes_mlm.direct.density import (
     sums_of,
 )
 from bayes_mlm.direct.mode import Mode, find_mode
-from bayes_mlm.direct.quadratic import cholesky
+from bayes_mlm.direct.quadratic import cholesky, parts
 from bayes_mlm.direct.start import residual_df, residual_level
 from bayes_mlm.errors import EngineError
 from bayes_mlm.sufficient import FloatArray
@@ -42,8 +42,6 @@ class QuadratureDraws:
     ----------
     at : Variances
         S independent draws.
-    sums : Sums
-        The sums over groups at the draws.
     log_density : (S,) array
         Log posterior density of the draws, exact, in the coordinates of the quadrature.
     log_ratio : (S,) array
@@ -56,7 +54,6 @@ class QuadratureDraws:
     """
 
     at: Variances
-    sums: Sums
     log_density: FloatArray
     log_ratio: FloatArray
     log_marginal: float
@@ -88,15 +85,14 @@ def sample_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) 
     points = drawn.points
     if problem.q == 0:
         at = _line_point(points[:, 0] + residual_level(problem))
-        sums = sums_at(problem, at)
-        exact = log_posterior(problem, at, sums) + at.log_sigma_e
+        exact = _line_density(problem, at)
     else:
-        sums = sums_of(problem, np.exp(2.0 * points[:, 0])[:, None, None])
-        at = _plane_point(points[:, 0], points[:, 1] + _levels(problem, sums))
-        exact = _plane_density(problem, at, sums)
+        log_sigma_e, exact = np.empty((2, n_draws))
+        for part in parts(problem.kernel, n_draws):
+            log_sigma_e[part], exact[part] = _on_plane(problem, points[part])
+        at = _plane_point(points[:, 0], log_sigma_e)
     return QuadratureDraws(
         at=at,
-        sums=sums,
         log_density=exact,
         log_ratio=exact - drawn.log_density,
         log_marginal=cells.log_total,
@@ -124,6 +120,22 @@ def _plane_point(log_theta: FloatArray, log_sigma_e: FloatArray) -> Variances:
     )
 
 
+def _line_density(problem: Problem, at: Variances) -> FloatArray:
+    """Give the density in log sigma_e."""
+    found = np.empty(len(at.log_sigma_e))
+    for part in parts(problem.kernel, len(found)):
+        own = at.part(part)
+        found[part] = log_posterior(problem, own, sums_at(problem, own)) + own.log_sigma_e
+    return found
+
+
+def _on_plane(problem: Problem, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give log sigma_e and the density at points (B, 2) of the plane."""
+    sums = sums_of(problem, np.exp(2.0 * points[:, 0])[:, None, None])
+    at = _plane_point(points[:, 0], points[:, 1] + _levels(problem, sums))
+    return at.log_sigma_e, _plane_density(problem, at, sums)
+
+
 def _plane_density(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
     """Give the density in the logs: their Jacobian is sigma_u sigma_e."""
     value = log_posterior(problem, at, sums)
@@ -143,8 +155,7 @@ def _cells_line(problem: Problem) -> Cells:
     level, width = residual_level(problem), 1.0 / math.sqrt(2.0 * residual_df(problem))
 
     def density(x: FloatArray) -> FloatArray:
-        at = _line_point(x.ravel() + level)
-        return log_posterior(problem, at, sums_at(problem, at)) + at.log_sigma_e
+        return _line_density(problem, _line_point(x.ravel() + level))
 
     def on_cells(x: FloatArray, _: FloatArray) -> FloatArray:
         return density(x).reshape(*x.shape, 1)
@@ -169,11 +180,15 @@ def _cells_plane(problem: Problem) -> Cells:
     width = 1.0 / math.sqrt(2.0 * residual_df(problem))
 
     def density(points: FloatArray) -> FloatArray:
-        sums = sums_of(problem, np.exp(2.0 * points[:, 0])[:, None, None])
-        at = _plane_point(points[:, 0], points[:, 1] + _levels(problem, sums))
-        return _plane_density(problem, at, sums)
+        return np.concatenate(
+            [_on_plane(problem, points[part])[1] for part in parts(problem.kernel, len(points))]
+        )
 
     def on_cells(x: FloatArray, y: FloatArray) -> FloatArray:
+        cut = parts(problem.kernel, len(x), x.shape[1] * y.shape[1])
+        return np.concatenate([on_some(x[part], y[part]) for part in cut])
+
+    def on_some(x: FloatArray, y: FloatArray) -> FloatArray:
         sums = sums_of(problem, np.exp(2.0 * x.ravel())[:, None, None])
         m = y.shape[1]
         level = _levels(problem, sums).reshape(x.shape)

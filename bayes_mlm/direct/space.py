@@ -16,11 +16,9 @@ import numpy as np
 
 from bayes_mlm.direct.density import Problem, Variances, log_posterior, sums_at
 from bayes_mlm.direct.priors import correlation_factor, partial_correlation_log_density
+from bayes_mlm.direct.quadratic import parts
 from bayes_mlm.priors import Prior
 from bayes_mlm.sufficient import FloatArray
-
-# Points whose sums over groups are held at a time.
-CHUNK = 20_000
 
 
 def dimension(problem: Problem) -> int:
@@ -36,12 +34,11 @@ def variances_at(problem: Problem, x: FloatArray) -> Variances:
 def log_density(problem: Problem, x: FloatArray) -> FloatArray:
     """Evaluate the log posterior density (B,) with respect to the coordinates, at x (B, d)."""
     out = np.empty(len(x))
-    for start in range(0, len(x), CHUNK):
-        part = x[start : start + CHUNK]
+    for part in parts(problem.kernel, len(x)):
         with np.errstate(all="ignore"):
-            at, jacobian = _place(problem, part)
+            at, jacobian = _place(problem, x[part])
             value = log_posterior(problem, at, sums_at(problem, at)) + jacobian
-        out[start : start + CHUNK] = np.where(np.isfinite(value), value, -np.inf)
+        out[part] = np.where(np.isfinite(value), value, -np.inf)
     return out
 
 

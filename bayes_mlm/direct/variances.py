@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.direct.density import Problem, Sums, Variances, sums_at
+from bayes_mlm.direct.density import Problem, Variances
 from bayes_mlm.direct.importance import sample_importance
 from bayes_mlm.direct.mode import find_mode
 from bayes_mlm.direct.quadrature import sample_quadrature
@@ -21,8 +21,6 @@ class VarianceDraws:
     Attributes
     ----------
     at : Variances
-    sums : Sums
-        The sums over groups at the draws.
     log_density : (S,) array
         Log posterior density in the coordinates of the method.
     log_weight : (S,) array
@@ -32,7 +30,6 @@ class VarianceDraws:
     """
 
     at: Variances
-    sums: Sums
     log_density: FloatArray
     log_weight: FloatArray
     report: DirectReport
@@ -70,7 +67,6 @@ def _by_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) -> 
     seen = 0.5 * float(np.abs(np.expm1(np.minimum(found.log_ratio, MAX_ERROR + 1.0))).mean())
     return VarianceDraws(
         at=found.at,
-        sums=found.sums,
         log_density=found.log_density,
         log_weight=found.log_ratio,
         report=DirectReport(
@@ -99,7 +95,6 @@ def _by_importance(
     at = variances_at(problem, found.x)
     return VarianceDraws(
         at=at,
-        sums=sums_at(problem, at),
         log_density=found.log_density,
         log_weight=found.log_weight,
         report=DirectReport(

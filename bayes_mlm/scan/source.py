@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bayes_mlm.data import Column
 from bayes_mlm.data.columns import from_arrow
-from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.labels import strip_categories
+from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
 from bayes_mlm.data.texts import BLANKS
 from bayes_mlm.errors import DataError
