@@ -21,7 +21,7 @@ from bayes_mlm.wording import number, percent, rounded
 
 _MOST, _POINTS = 12, 161
 # Where the prior of a parameter is stated, which is reported where predictors are zero.
-_AT_MEANS = ", at the means"
+AT_MEANS = ", at the means"
 _UNITS = {"rh": "correlation", "nu": "degrees of freedom"}
 # Degrees of freedom beyond which no prior of theirs has mass to speak of.
 _REACH = 2_000.0
@@ -165,13 +165,13 @@ def _parameters(fit: Fit) -> dict[str, tuple[Prior, Floats]]:
         if name == INTERCEPT:
             # Its prior is stated where the predictors are at their means.
             beta = samples(fit.draws, "beta")
-            found[f"{INTERCEPT}{_AT_MEANS}"] = (prior, beta @ column_moments(design).x_mean)
+            found[f"{INTERCEPT}{AT_MEANS}"] = (prior, beta @ column_moments(design).x_mean)
         elif name == "rho_u":
             found |= {key: (prior, values) for key, values in spread.items() if key[:5] == "rho_u"}
         elif name in spread:
             found[name] = prior, spread[name]
         elif name == f"sigma_u[{INTERCEPT}]":
-            found[f"{name}{_AT_MEANS}"] = prior, spread[f"{name}{_AT_MEANS}"]
+            found[f"{name}{AT_MEANS}"] = prior, spread[f"{name}{AT_MEANS}"]
     return found
 
 
@@ -189,7 +189,7 @@ def _spread(fit: Fit) -> dict[str, Floats]:
     for pair, values in zip(effect_pairs(design), rho_u.T, strict=True):
         renamed[f"rho_u[{pair}]"] = values
     return {
-        f"{name}{_AT_MEANS}" if INTERCEPT in name and name in renamed else name: renamed.get(
+        f"{name}{AT_MEANS}" if INTERCEPT in name and name in renamed else name: renamed.get(
             name, values
         )
         for name, values in found.items()

@@ -9,7 +9,7 @@ from bayes_mlm.pictures.contextual import Contextual
 from bayes_mlm.pictures.densities import Densities
 from bayes_mlm.pictures.explained import Explained
 from bayes_mlm.pictures.marks import Marked, Posterior
-from bayes_mlm.pictures.prior_posterior import PriorPosterior
+from bayes_mlm.pictures.prior_posterior import AT_MEANS, PriorPosterior
 from bayes_mlm.plots.style import (
     BLACK,
     BLUE,
@@ -156,8 +156,10 @@ def plot_prior_posterior(picture: PriorPosterior) -> "Figure":
         ax.set_ylim(-0.1 * item.posterior.y.max(), 1.08 * max(float(item.posterior.y.max()), top))
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
-        ax.set_title(shorten(item.name, 27), fontsize=9)
-        ax.set_xlabel(f"{shorten(item.unit, 30)}\n{shorten(item.prior, 30)}", fontsize=8)
+        ax.set_title(shorten(item.name.removesuffix(AT_MEANS), 27), fontsize=9)
+        where = AT_MEANS if item.name.endswith(AT_MEANS) else ""
+        unit = f"{shorten(item.unit, 30 - len(where))}{where}"
+        ax.set_xlabel(f"{unit}\n{shorten(item.prior, 30)}", fontsize=8)
         ax.locator_params(axis="x", nbins=4)
     for ax in panels[many:]:
         ax.remove()
