@@ -34,7 +34,7 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
     list of Finding
         Empty if there is nothing to say.
     """
-    found = [Finding("offset", False, text) for text in _far_from_zero(design)]
+    found = cautions_on_model(design)
     flat = [prior for prior in priors.sigma_u if not prior.is_proper]
     if flat and design.J - _group_columns(design) < LEAST_GROUPS_FOR_FLAT:
         found.append(
@@ -56,19 +56,21 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
     return found
 
 
-def _far_from_zero(design: Design) -> list[str]:
+def cautions_on_model(design: Design) -> list[Finding]:
+    """List what is wrong with the model itself, whichever engine fits it."""
     if INTERCEPT not in design.effects or design.kind == "no_pooling" or design.correlated:
         return []
-    texts = []
+    found = []
     moments = column_moments(design)
     for effect, mean, sd in zip(design.effects, moments.z_mean, moments.z_sd, strict=True):
         if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
-            texts.append(
+            text = (
                 f"{effect} is {count(abs(mean) / sd)} sds from zero on average, where || holds "
                 "intercepts and slopes independent, so that they correlate wherever there are "
                 f"data; centre it: center({effect}) in the formula and in the bar"
             )
-    return texts
+            found.append(Finding("offset", False, text))
+    return found
 
 
 def _group_columns(design: Design) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm import posterior
+from bayes_mlm.cautions import cautions_on_model
 from bayes_mlm.design import Design
 from bayes_mlm.estimates import Estimate, Summary
 from bayes_mlm.model_parts import effect_pairs
@@ -118,7 +119,8 @@ def summarise_classical(
             verdict = Verdict((*verdict.findings, Finding("family", True, _GAUSSIAN)))
         if fit.singular:  # an ordinary outcome with few or similar groups, and no fault of the fit
             verdict = Verdict((*verdict.findings, Finding("singular", True, _SINGULAR)))
-        verdict = Verdict((*verdict.findings, *_about_intervals(rows)))
+        of_model = cautions_on_model(design)
+        verdict = Verdict((*verdict.findings, *of_model, *_about_intervals(rows)))
         interval = f"{level(_level(fit))} CI"
     else:
         rows.append(("sigma_e", fit.sigma_e, None, None))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bayes_mlm import (
+    as_table,
     build_design,
     fit,
     fit_reml,
@@ -397,3 +398,18 @@ def test_the_sds_have_the_priors_that_they_were_given():
         # Four residuals of 50 say nothing of sds near 1. Kolmogorov's distance of 10,000 draws
         # is below 0.02 in all but one case of a thousand.
         assert stats.kstest(values, stats.halfnorm(scale=scale).cdf).statistic < 0.03
+
+
+def test_independent_effects_far_from_zero_are_no_worse_than_without_one_of_them():
+    """Julian days: the model nests (1 | g) and (0 + t | g), so its maximum is no lower."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(25), 6)
+    t = 2460310.5 + rng.uniform(0, 180, g.size).round(1)
+    y = rng.normal(0, 2, 25)[g] + 0.01 * (t - t.mean()) + rng.normal(0, 0.8, g.size)
+    table = as_table({"y": y, "t": t, "g": g})
+    fits = {
+        bar: fit_reml(build_design(f"y ~ t + ({bar} g)", table))
+        for bar in ("t ||", "1 |", "0 + t |")
+    }
+    assert fits["t ||"].certificate.ok, fits["t ||"].certificate.message
+    assert fits["t ||"].loglik >= max(one.loglik for one in fits.values()) - 1e-6

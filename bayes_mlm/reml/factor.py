@@ -66,17 +66,20 @@ def make_factor(reduced: Reduced, *, correlated: bool = True) -> Factor:
     Factor
     """
     q = reduced.q
-    scaling = np.sqrt(
-        np.maximum(
-            np.einsum("c,cab,cab->b", reduced.size, reduced.r, reduced.r) / reduced.n,
-            np.finfo(float).tiny,
-        )
-    )
+    scaling = _root_mean_square(reduced, np.eye(q))
     if correlated:
         return Factor(basis=_triangle(scaling), scaling=scaling)
     basis = np.zeros((q, q, q))
-    basis[range(q), range(q), range(q)] = 1.0 / scaling
+    basis[range(q), range(q), range(q)] = 1.0 / _root_mean_square(reduced, reduced.z_centring)
     return Factor(basis=reduced.z_centring @ basis, scaling=scaling)
+
+
+def _root_mean_square(reduced: Reduced, turn: FloatArray) -> FloatArray:
+    """Give the root mean square (q,) of the columns of ``Z turn``, Z centred."""
+    r = reduced.r @ turn
+    mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / reduced.n
+    found: FloatArray = np.sqrt(np.maximum(mean, np.finfo(float).tiny))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,12 +128,13 @@ def turn_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned
     plain = make_factor(reduced, correlated=correlated)
     back = np.linalg.inv(reduced.z_centring)
     if not correlated:
+        units = _root_mean_square(reduced, reduced.z_centring)
         return Turned(
             factor=plain,
             place=effect,
-            unit=float(plain.scaling[effect]),
+            unit=float(units[effect]),
             from_centred=back,
-            units=plain.scaling,
+            units=units,
         )
     row = back[effect]
     out = int(np.argmax(np.abs(row) / plain.scaling))
