@@ -22,7 +22,7 @@ _NOISE = 1e-14
 _ROUNDS = 40
 
 
-def check_bounded(reduced: Reduced, which: str = "") -> None:
+def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None) -> None:
     """Refuse an outcome that the columns explain exactly, or more nearly than digits can tell.
 
     Parameters
@@ -30,6 +30,8 @@ def check_bounded(reduced: Reduced, which: str = "") -> None:
     reduced : Reduced
     which : str
         Names the rows, where they are not all of them: ``"s=a"``.
+    rows : Design, optional
+        Whose rows tell what is left where sums of squares, which cancel, do not.
 
     Raises
     ------
@@ -61,6 +63,11 @@ def check_bounded(reduced: Reduced, which: str = "") -> None:
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
     told = left > max(_NOISE * cancelled, printed)
+    if not told and not repeats and rows is not None and rows.summed is None:
+        columns = np.column_stack([rows.X, rows.Z, rows.y])
+        exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
+        told = exact > printed
+        left = exact if told else left
     raise EngineError(exact_outcome(*names, left, whole, repeats=repeats, which=which, nearly=told))
 
 
@@ -88,7 +95,7 @@ def check_bounded_rows(design: Design) -> None:
     EngineError
         As of `check_bounded`; or if Student-t residuals leave most rows on an exact line.
     """
-    check_bounded(reduce(from_design(design), aliased=True))
+    check_bounded(reduce(from_design(design), aliased=True), rows=design)
     rows = design.residual
     if rows is None:
         return
@@ -166,7 +173,8 @@ def exact_outcome(
     if nearly:
         return (
             f"the outcome has next to no residual variation: {what} {left:.2g} of {whole:.4g} in "
-            f"all, too small a part to be told ({sd} has not four digits); {remedy}"
+            f"all, too small a part for sums of squares to tell ({sd} would not have four digits); "
+            f"{remedy}"
         )
     return (
         f"the outcome has no residual variation: {what} 0 to rounding ({max(left, 0.0):.2g} of "

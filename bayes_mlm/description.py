@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 _MOST_LEVELS = 50
+_WIDEST = 60  # characters of a label
 # An error that leaves six decimals.
 _SIX_DECIMALS = 1.1e-5
 _STATISTICS = ("count", "mean", "std", "min", "25%", "50%", "75%", "max")
@@ -383,7 +384,7 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
              y
     mean  12.5
     """
-    rows = [[visible(cell) for cell in row] for row in rows]
+    rows = [[_cut(visible(cell)) for cell in row] for row in rows]
     labels, *others = zip(*rows, strict=True)
     columns = [labels, *map(_aligned, others)]
     first, *rest = (max(map(len, column)) for column in columns)
@@ -392,6 +393,11 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
         aligned = (cell.rjust(width) for cell, width in zip(cells, rest, strict=True))
         lines.append("  ".join((label.ljust(first), *aligned)).rstrip())
     return "\n".join(lines)
+
+
+def _cut(cell: str) -> str:
+    """Cut a label that would push a table off any screen."""
+    return cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 1]}…"
 
 
 def _shown(column: Floats) -> list[str]:

@@ -116,3 +116,23 @@ def test_heavy_tails_that_leave_most_rows_on_a_line_are_refused():
     # Half of the rows are too few: nu is above 2, and each row off the line takes that many.
     data.loc[data.t < 3, "y"] += rng.normal(size=36)
     check_bounded_rows(build_design("y ~ x + (1 | g)", data, residual={"family": "student_t"}))
+
+
+@pytest.mark.parametrize("engine", ["reml", "direct", "nuts"])
+def test_what_is_left_beside_a_slope_is_said_as_the_rows_have_it(engine):
+    """Sums of squares cancel to 0 there; the rows do not: 96 (1e-8)^2 within a factor of two."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(12), 8)
+    x = rng.normal(size=g.size)
+    y = rng.normal(size=12)[g] + 2 * x + 1e-8 * rng.normal(size=g.size)
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+
+    def attempt():
+        if engine == "reml":
+            return fit_reml(build_design("y ~ x + (1 | g)", data))
+        return fit("y ~ x + (1 | g)", data, engine=engine, random_seed=1)
+
+    with pytest.raises(EngineError, match="next to no residual variation") as told:
+        attempt()
+    left = float(str(told.value).split("explains, is ")[1].split()[0])
+    assert 0.5 < left / (96 * 1e-16) < 2

@@ -1,11 +1,13 @@
 """What the machine refuses is said once, and leaves what was there as it was."""
 
 import resource
+import sys
 
 import pytest
 
+from bayes_mlm import open_data, read_table
 from bayes_mlm.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
-from bayes_mlm.errors import EngineError, SpecError, StorageError
+from bayes_mlm.errors import DataError, EngineError, SpecError, StorageError
 from bayes_mlm.fitting import fit
 from bayes_mlm.spec import load_record
 from bayes_mlm.visible import visible
@@ -69,3 +71,30 @@ def test_more_draws_than_memory_are_refused():
 
 def test_control_characters_are_shown():
     assert visible("a\x1b[2J\u202e\x9b\nb") == r"a\x1b[2J\u202e\x9b\nb"
+
+
+def test_an_interrupt_while_the_command_line_is_imported_is_a_line(monkeypatch, capsys):
+    from bayes_mlm import __main__ as entry
+
+    class Interrupted:
+        def find_spec(self, name, *_):
+            if name == "bayes_mlm.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    for name in [name for name in sys.modules if name.startswith("bayes_mlm.cli")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("bayes_mlm.cli", raising=False)
+    with pytest.raises(SystemExit) as stopped:
+        entry.main()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "interrupted; nothing is half-written\n"
+
+
+@pytest.mark.parametrize(("begin", "says"), [(b"\x1f\x8b\x08", "gz"), (b"PK\x03\x04", "workbook")])
+def test_a_csv_that_is_something_else_is_said_to_be(begin, says, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(begin + bytes(range(256)))
+    for read in (read_table, open_data):
+        with pytest.raises(DataError, match=says):
+            read(path)

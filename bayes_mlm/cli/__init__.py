@@ -47,6 +47,7 @@ from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
 from bayes_mlm.errors import EngineError, PriorError
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,7 +201,8 @@ def fit(
                 shown=shown,
             )
         write_run(out, [analysis], analysis.published, report=report)
-        show.make_console().print(f"written to {out}; read {out / 'report.html'}", soft_wrap=True)
+        read = visible(out / "report.html")
+        show.make_console().print(f"written to {visible(out)}; read {read}", soft_wrap=True)
     if not analysis.ok:
         raise typer.Exit(EXIT_VERDICT)
 

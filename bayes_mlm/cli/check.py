@@ -24,6 +24,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.visible import visible
 
 
 def check(
@@ -77,6 +78,6 @@ def check(
     console.print(str(found), soft_wrap=True)
     if out is not None:
         write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
-        console.print(f"written to {out}")
+        console.print(f"written to {visible(out)}")
     if not found.fine:
         raise typer.Exit(EXIT_VERDICT)

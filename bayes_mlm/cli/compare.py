@@ -22,6 +22,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.visible import visible
 
 Engine = Literal["auto", "direct", "nuts"]
 
@@ -90,6 +91,6 @@ def compare(
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
         write_comparison(out, found)
-        console.print(f"written to {out}")
+        console.print(f"written to {visible(out)}")
     if not found.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)

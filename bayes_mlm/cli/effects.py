@@ -29,6 +29,7 @@ from bayes_mlm.cli.options import (
 )
 from bayes_mlm.errors import EngineError
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,7 +154,7 @@ def effects(
             (stage / "effects.csv").write_text(_csv(found), encoding="utf-8")
             if zeros:
                 (stage / "crossing.csv").write_text(_csv(zeros), encoding="utf-8")
-        console.print(f"written to {out}")
+        console.print(f"written to {visible(out)}")
     if not found[0].verdict.ok:
         raise typer.Exit(EXIT_VERDICT)
 

@@ -28,6 +28,7 @@ from bayes_mlm.cli.options import (
 )
 from bayes_mlm.errors import EngineError
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -114,7 +115,7 @@ def lines(
     console.print(str(found), soft_wrap=True)
     if out is not None:
         _write(found, out)
-        console.print(f"written to {out}")
+        console.print(f"written to {visible(out)}")
     if not found.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)
 

@@ -126,7 +126,7 @@ def plot(
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     if not quiet:
         console.print(f"{picture.title}\n{picture.caption}", soft_wrap=True)
-    console.print(f"written to {file}", soft_wrap=True)
+    console.print(f"written to {visible(file)}", soft_wrap=True)
     bad = [one.record.name for one in found if not one.ok]
     if bad:
         typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)

@@ -21,6 +21,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 Engine = Literal["auto", "direct", "nuts"]
 Question = Literal["existing_group", "new_group", "population"]
@@ -96,6 +97,6 @@ def predict(
         console.print(line, soft_wrap=True)
     if out is not None:
         write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
-        console.print(f"written to {out}")
+        console.print(f"written to {visible(out)}")
     if not found.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)

@@ -21,6 +21,7 @@ from bayes_mlm.cli.options import (
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.showing import print_analysis, report_of
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 
 def reproduce(
@@ -108,6 +109,6 @@ def reproduce(
         f"{len(analyses)} models; "
         + (f"verdict NOT clean for: {', '.join(unclean)}" if unclean else "all verdicts clean")
     )
-    console.print(f"written to {out}; read {out / 'report.html'}", soft_wrap=True)
+    console.print(f"written to {visible(out)}; read {visible(out / 'report.html')}", soft_wrap=True)
     if unclean:
         raise typer.Exit(EXIT_VERDICT)

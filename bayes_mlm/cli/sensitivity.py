@@ -19,6 +19,7 @@ from bayes_mlm.cli.options import (
     seed_of,
 )
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 
 def sensitivity(
@@ -86,7 +87,7 @@ def sensitivity(
         console.print(show.sensitivity_time(found))
     if out is not None:
         write_sensitivity(out, found)
-        console.print(f"written to {out}")
+        console.print(f"written to {visible(out)}")
     if not found.ok:
         raise typer.Exit(EXIT_VERDICT)
 

@@ -1,5 +1,6 @@
 """Run `bayes-mlm sum`, `bayes-mlm merge` and `bayes-mlm groups`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,6 +30,7 @@ from bayes_mlm.cli.options import (
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.errors import StorageError
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -144,7 +146,9 @@ def _tell(design: "Design", out: Path) -> None:
             "(of one row, all of it)",
             soft_wrap=True,
         )
-    console.print(f"written to {out}; fit it with: bayes-mlm fit {out}", soft_wrap=True)
+    name = visible(out)
+    told = f"written to {name}; fit it with: bayes-mlm fit {shlex.quote(name)}"
+    console.print(told, soft_wrap=True)
 
 
 def groups(
@@ -196,6 +200,6 @@ def groups(
         write_group_effects(fit, out, mass=mass)
     console = show.make_console()
     console.print(f"{fit.engine} ({fit.why}): {fit.verdict}", soft_wrap=True)
-    console.print(f"{design.J:,} groups ({design.group}) written to {out}", soft_wrap=True)
+    console.print(f"{design.J:,} groups ({design.group}) written to {visible(out)}", soft_wrap=True)
     if not fit.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)

@@ -24,6 +24,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.probability import DEFAULT_PROB, check_prob
+from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +124,7 @@ def variance(
         rows = [row for table in tables for row in table.rows]
         with atomic_folder(out) as stage:
             (stage / "variance.csv").write_text(variance_csv(rows), encoding="utf-8")
-        console.print(f"written to {out}")
+        console.print(f"written to {visible(out)}")
     if not all(table.verdict.ok for table in tables):
         raise typer.Exit(EXIT_VERDICT)
 

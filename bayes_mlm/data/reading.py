@@ -262,6 +262,12 @@ def read_header(path: Path, delimiter: str) -> Header:
 
 
 def _not_utf8(path: Path) -> str:
+    with path.open("rb") as file:
+        begin = file.read(4)
+    if begin[:2] == b"\x1f\x8b" and not path.name.lower().endswith(".gz"):
+        return f"{shown(path)} is gzipped; give it a name that ends in .gz ({shown(path)}.gz)"
+    if begin == b"PK\x03\x04":
+        return f"{shown(path)} is a zip archive or an Excel workbook, not text; save it as CSV"
     return f"{shown(path)} is not UTF-8 text; save it again as CSV with encoding UTF-8"
 
 

@@ -117,7 +117,7 @@ def fit_reml(
     reduced = reduce(statistics)
     labels = data.labels
     _check_identified(reduced)
-    check_bounded(reduced)
+    check_bounded(reduced, rows=data if isinstance(data, Design) else None)
     optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
     if not np.isfinite(optimum.loglik) or not np.isfinite(optimum.hessian).all():
         raise EngineError(
