@@ -385,3 +385,25 @@ def test_the_command_line_takes_both_options_and_mentions_many_levels(
     printed = capsys.readouterr()
     assert f"n = {N}, 12 groups (g)" in printed.out
     assert "note: the predictor k has 13 levels" in printed.err
+
+
+def test_a_record_reads_its_data_as_it_says_and_new_rows_as_the_options_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bayes_mlm import cli
+
+    table = pd.DataFrame({"y": Y.round(3), "x": (Y**2).round(3), "g": G})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_csv(tmp_path / "neu.csv", sep=";", decimal=",", index=False)
+    (tmp_path / "r.toml").write_text(
+        'title = "t"\ndata = "t.csv"\nformula = "y ~ x + (1 | g)"\nkind = "partial_pooling"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    shown = []
+    for words in (["t.csv"], ["neu.csv", "--delimiter", ";", "--decimal", ","]):
+        monkeypatch.setattr("sys.argv", ["bayes-mlm", "predict", "r.toml", "--new", *words])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert not stopped.value.code
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]

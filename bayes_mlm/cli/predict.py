@@ -1,5 +1,6 @@
 """Run `bayes-mlm predict`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,13 +78,26 @@ def predict(
     from bayes_mlm.model_data import design_of, read_data
     from bayes_mlm.prediction import check_rows
     from bayes_mlm.prediction import predict as predict_rows
+    from bayes_mlm.spec import is_formula
 
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
+    # A record says how its own data are written; then the options are of the new rows.
+    own = data is None and not is_formula(model)
     record = as_record(
-        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
+        model,
+        data,
+        missing=missing,
+        strip=strip,
+        decimal=None if own else decimal,
+        delimiter=None if own else delimiter,
     )
-    rows = read_data(new, written=record.written)
+    written = replace(
+        record.written,
+        decimal=decimal or record.written.decimal,
+        delimiter=delimiter or record.written.delimiter,
+    )
+    rows = read_data(new, written=written)
     design = design_of(record, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
