@@ -57,19 +57,23 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
 
 
 def cautions_on_model(design: Design) -> list[Finding]:
-    """List what is wrong with the model itself, whichever engine fits it."""
-    if INTERCEPT not in design.effects or design.kind == "no_pooling" or design.correlated:
+    """List what is wrong, or odd, with the model itself, whichever engine fits it."""
+    if INTERCEPT not in design.effects or design.kind == "no_pooling":
         return []
     found = []
     moments = column_moments(design)
     for effect, mean, sd in zip(design.effects, moments.z_mean, moments.z_sd, strict=True):
         if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
-            text = (
-                f"{effect} is {count(abs(mean) / sd)} sds from zero on average, where || holds "
-                "intercepts and slopes independent, so that they correlate wherever there are "
-                f"data; centre it: center({effect}) in the formula and in the bar"
-            )
-            found.append(Finding("offset", False, text))
+            where = f"{effect} is {count(abs(mean) / sd)} sds from zero on average, where "
+            remedy = f"; centre it: center({effect}) in the formula and in the bar"
+            if design.correlated:
+                what = "sigma_u[Intercept] and rho_u are reported, far from the data"
+            else:
+                what = (
+                    "|| holds intercepts and slopes independent, so that they correlate wherever "
+                    "there are data"
+                )
+            found.append(Finding("offset", design.correlated, f"{where}{what}{remedy}"))
     return found
 
 
