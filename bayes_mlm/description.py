@@ -1,6 +1,6 @@
 """Summarise a table before any model: columns, cross-counts and group sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -238,6 +238,11 @@ def describe(table: Table, columns: Sequence[str] | None = None) -> Description:
     if columns is None:
         names, left_out = tuple(name for name in table.names if name not in text), text
     else:
+        asked: object = columns
+        if isinstance(asked, str) or not isinstance(asked, Iterable):
+            raise DataError(
+                f"describe takes a list of names of columns, found {describe_value(columns)}"
+            )
         names, left_out = tuple(dict.fromkeys(columns)), ()
         require_columns(table, names)
         require_numeric(table, names)

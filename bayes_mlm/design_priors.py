@@ -30,7 +30,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bayes_mlm.arguments import expect
+from bayes_mlm.arguments import describe_value, expect
 from bayes_mlm.design import INTERCEPT, Design, Floats
 from bayes_mlm.design_moments import column_moments
 from bayes_mlm.errors import PriorError
@@ -122,6 +122,15 @@ class ModelPriors:
         return named
 
 
+def expect_priors(priors: object) -> None:
+    """Refuse priors that are not given by parameter."""
+    if priors is not None and not isinstance(priors, Mapping):
+        raise PriorError(
+            "priors are a dict by parameter, for example {'beta': 'Normal(0, 10)'}, found "
+            f"{describe_value(priors)}"
+        )
+
+
 def model_priors(
     design: Design, priors: Mapping[str, Any] | ModelPriors | None = None
 ) -> ModelPriors:
@@ -158,6 +167,7 @@ def model_priors(
         ):
             raise PriorError("these priors were made for another design; make them for this one")
         return priors
+    expect_priors(priors)
     given = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
     _check_names(design, given)
     moments = column_moments(design)

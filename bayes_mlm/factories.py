@@ -26,6 +26,7 @@ quantities to report; `bayes_mlm.free_values` computes them for what PyMC makes 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from bayes_mlm.arguments import expect
 from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors, model_priors
 from bayes_mlm.effect_centring import at_means
@@ -49,6 +50,11 @@ if TYPE_CHECKING:
 
 type Priors = Mapping[str, Any] | ModelPriors | None
 Likelihood = Literal["conditional", "marginal"]
+
+
+def _laid_out(design: Design, kind: str) -> Design:
+    expect(kind, design, Design)
+    return for_kind(design, kind)
 
 
 def pooled(design: Design, priors: Priors = None) -> "pm.Model":
@@ -79,7 +85,7 @@ def pooled(design: Design, priors: Priors = None) -> "pm.Model":
     >>> sorted(model.named_vars)
     ['beta', 'beta_free_', 'sigma_e', 'y']
     """
-    return _regression(for_kind(design, "pooled"), priors)
+    return _regression(_laid_out(design, "pooled"), priors)
 
 
 def between(design: Design, priors: Priors = None) -> "pm.Model":
@@ -112,7 +118,7 @@ def between(design: Design, priors: Priors = None) -> "pm.Model":
     >>> between(design)["y"].eval().shape
     (160,)
     """
-    return _regression(for_kind(design, "between"), priors)
+    return _regression(_laid_out(design, "between"), priors)
 
 
 def within(design: Design, priors: Priors = None) -> "pm.Model":
@@ -146,7 +152,7 @@ def within(design: Design, priors: Priors = None) -> "pm.Model":
     >>> within(design).coords["term"]
     ('Intercept', 'within(ses)')
     """
-    return _regression(for_kind(design, "within"), priors)
+    return _regression(_laid_out(design, "within"), priors)
 
 
 def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
@@ -183,7 +189,7 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
     """
     import pymc as pm
 
-    design = for_kind(design, "no_pooling")
+    design = _laid_out(design, "no_pooling")
     chosen = model_priors(design, priors)
     assert chosen.u is not None  # for mypy: model_priors gives one for this kind
     with pm.Model(coords=coords(design)) as model:
@@ -240,7 +246,7 @@ def mundlak(
     >>> model.coords["term"]
     ('Intercept', 'ses', 'between(ses)')
     """
-    design = for_kind(design, "mundlak")
+    design = _laid_out(design, "mundlak")
     if design.q:
         return _multilevel(design, priors, centred, likelihood)
     if centred is not None or likelihood != "conditional":
@@ -311,7 +317,7 @@ def partial_pooling(
     >>> [int(label) for label in model.coords["group"][:3]]
     [1224, 1288, 1296]
     """
-    return _multilevel(for_kind(design, "partial_pooling"), priors, centred, likelihood)
+    return _multilevel(_laid_out(design, "partial_pooling"), priors, centred, likelihood)
 
 
 FACTORIES: Mapping[str, Callable[..., "pm.Model"]] = {

@@ -15,12 +15,12 @@ from bayes_mlm.bounded import check_bounded_rows
 from bayes_mlm.cautions import cautions
 from bayes_mlm.datasets import DATASETS
 from bayes_mlm.design import Design
-from bayes_mlm.design_priors import ModelPriors, model_priors
+from bayes_mlm.design_priors import ModelPriors, expect_priors, model_priors
 from bayes_mlm.diagnostics import diagnose
 from bayes_mlm.direct import sample_direct, why_not_direct
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws
-from bayes_mlm.errors import DataError, EngineError, PriorError
+from bayes_mlm.errors import DataError, EngineError
 from bayes_mlm.factories import FACTORIES
 from bayes_mlm.fitted import Fit, Settings, installed_versions
 from bayes_mlm.formula import parse_formula
@@ -285,16 +285,13 @@ def as_record(
     >>> as_record("reaction ~ days + (1 | subject)", "sleepstudy").kind
     'partial_pooling'
     """
+    expect_priors(priors)
     if isinstance(model, Design):
         return _record_of(model, kind, priors)
     if not isinstance(model, (str, Path, Record)):
         raise EngineError(
             f"the model must be a formula, a record or its path, found {type(model).__name__}; "
             "the model comes first, the data second"
-        )
-    if priors is not None and not isinstance(priors, Mapping):
-        raise PriorError(
-            f"priors must be a mapping such as {{'sigma_u': 'HalfNormal(5)'}}, found {priors!r}"
         )
     if kind is not None and kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.4)

@@ -200,3 +200,23 @@ def test_fits_are_printed_with_their_estimates() -> None:
     pooled = str(bayes_mlm.fit_ols(bayes_mlm.for_kind(design, "pooled")))
     assert "beta[days]" in pooled  # R's lm: 10.467 (1.238)
     assert " 10.5  1.2 " in pooled
+
+
+def test_optional_arguments_of_wrong_types_are_refused_in_one_line() -> None:
+    sleep = bayes_mlm.load_sleepstudy()
+    design = bayes_mlm.build_design(GROWTH, sleep)
+    wrong: list[Any] = [3, "Normal(0, 10)", ["beta"]]
+    for priors in wrong:
+        with pytest.raises(errors.PriorError, match="^priors are a dict .*found [^\n]*$"):
+            bayes_mlm.partial_pooling(design, priors)
+        with pytest.raises(errors.PriorError, match="^priors are a dict by parameter"):
+            bayes_mlm.fit(design, priors=priors)
+    columns: Any = 3
+    with pytest.raises(errors.DataError, match=r"^describe takes a list of names .*int \(3\)$"):
+        bayes_mlm.describe(sleep, columns)
+
+
+@pytest.mark.parametrize("name", _OTHERS)
+def test_factories_name_themselves_in_refusals(name: str) -> None:
+    with pytest.raises(errors.BayesMLMError, match=f"^{name} takes what build_design gives"):
+        getattr(bayes_mlm, name)(3)

@@ -160,9 +160,9 @@ def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
     return Judgement(
         topic=topic,
         question=question,
-        statistic=f"lag-1 correlation {number(value, 0.1)} (z = {number(z, 0.1)})",
+        statistic=f"lag-1 correlation {number(value, 0.1)}, expected {number(expected, 0.1)} "
+        f"(z = {number(z, 0.1)})",
         p=two_sided(value, replicates),
-        found=f"Neighbouring residuals{among} {along}; {number(expected, 0.1)} is expected of "
-        "independent ones.",
+        found=f"Neighbouring residuals{among} {along}; expected is what independent ones give.",
         remedy=remedy,
     )

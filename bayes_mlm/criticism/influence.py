@@ -32,7 +32,7 @@ def on_influence(rows: Sequence[GroupRow], group: str) -> Judgement:
     )
     limit = most_shift(len(known))
     strong = [row for row in known if abs(row.shift or 0.0) > limit]
-    beyond = f"posterior mean by more than {limit:.1f} posterior sds"
+    beyond = f"posterior mean by more than the limit of {limit:.1f} posterior sds"
     found = f"Leaving out one {group} moves no {beyond}"
     if strong:
         listed = " or ".join(shorten(row.group) for row in strong[:_NAMED])
@@ -49,6 +49,6 @@ def on_influence(rows: Sequence[GroupRow], group: str) -> Judgement:
         topic=topic,
         question=question,
         fine=None if bad else True,
-        found=f"{found}; most: {named}, in posterior sds.{blurred}",
+        found=f"{found}; the largest moves: {named}, in posterior sds.{blurred}",
         remedy="Fit without them too, and say in the paper what changes." if bad else "",
     )

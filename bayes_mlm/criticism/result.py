@@ -172,7 +172,10 @@ class Check:
     def __str__(self) -> str:
         """Write the page."""
         tests = sum(one.p is not None for one in self.judgements)
-        level = f"{tests} tests; of right models 5 % at most fail any of them (p adjusted by Holm)."
+        level = (
+            f"{tests} tests; of right models 5 % at most fail any of them.\n"
+            "p adjusted by Holm, after raising each by a quarter for what it is uncertain by."
+        )
         lines = [self.model, level if tests else "No test could be made.", ""]
         for one in self.judgements:
             head = textwrap.wrap(f"{one.topic}: {one.question}", _WIDTH - len(_MARGIN))

@@ -8,7 +8,7 @@ from bayes_mlm.analysis import Analysis
 from bayes_mlm.criticism import Check, check
 from bayes_mlm.criticism.influence import most_shift
 from bayes_mlm.design import Floats, Ints
-from bayes_mlm.wording import count, number, percent, scaled, shorten
+from bayes_mlm.wording import number, percent, scaled, shorten
 
 _NAMED = 4
 # Beyond so many groups leaving each out takes seconds: `bayes-mlm check` does any number.
@@ -79,14 +79,18 @@ class GroupInfluence:
         )
         known = np.isfinite(self.ratio)
         out = int(np.count_nonzero(known & ((self.ratio < inside[0]) | (self.ratio > inside[1]))))
+        within = {0: "no group's sd lies", 1: "the sd of 1 group lies"}.get(
+            out, f"the sds of {out} groups lie"
+        )
         expected = number((1.0 - _LEVEL) * np.count_nonzero(known), 10.0)
         return (
             f"Left: without {shorten(self.labels[most])} the posterior mean of "
             f"{self.moved[most]} moves by {number(float(self.shift[most]), 0.1)} posterior sds, "
             f"the furthest of all; {strong or 'none'} of the {self.labels.size} "
-            f"{'moves' if strong < 2 else 'move'} one by more than {scaled(self.limit, 1)}. Right: "
-            f"the sds within {count(out, 'group')} {'lies' if out == 1 else 'lie'} outside of "
-            f"where {percent(_LEVEL)} lie if all spread alike; by chance about {expected} would."
+            f"{'moves' if strong < 2 else 'move'} one by more than the limit of "
+            f"{scaled(self.limit, 1)}. Right: "
+            f"{within} outside of where {percent(_LEVEL)} lie if all spread alike; "
+            f"by chance about {expected} would."
         )
 
     @property
