@@ -67,7 +67,8 @@ def analysis_title(analysis: Analysis) -> str:
     rows = f"n = {design.n}"
     if design.group is not None:
         rows += f", {design.J} groups ({design.group})"
-    dropped = f", {design.n_dropped} rows dropped (missing values)" if design.n_dropped else ""
+    gone = count(design.n_dropped, "row")
+    dropped = f", {gone} dropped (missing values)" if design.n_dropped else ""
     residual = "" if design.residual is None else f"; residuals: {design.residual.asked}"
     return f"{record.name}: {record.formula} [{record.kind}]\n{rows}{dropped}{residual}"
 

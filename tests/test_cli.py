@@ -297,7 +297,7 @@ def test_dropped_rows_are_told(run, tmp_path):
     (tmp_path / "missing.csv").write_text(FILES["missing.csv"])
     code, out, _ = run("fit", F, "--data", "missing.csv", "--missing", "drop", "--engine", "reml")
     assert code == 0
-    assert "1 rows dropped" in out
+    assert "1 row dropped" in out
 
 
 def test_ols_and_a_kind_without_a_bar(run):

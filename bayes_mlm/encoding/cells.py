@@ -153,8 +153,9 @@ def refuse_empty(
         where = f"{list_rows(mask)} of {source}" if mask.size > 1 else source
         raise EmptyCellError(
             f"{where}: no rows had {_name(factors, first, layout.known)} when the model was made, "
-            "so the outcome expected in that cell cannot be estimated; omit it, or set "
-            f"{' and '.join(label(f) for f in factors)} to a cell that has rows (at, --at)"
+            "so the outcome expected in that cell cannot be estimated; give "
+            f"{' and '.join(label(f) for f in factors)} values that rows had together (at, --at), "
+            "or, to add rows of that cell to saved sums, sum all the data together"
         )
 
 

@@ -108,7 +108,8 @@ class Trajectories:
         flat, steep = self.individuals[0].curve, self.individuals[-1].curve
         spread = abs(steep.change - flat.change) / 10
         return (
-            f"Between {self.along} = {x[0]:g} and {x[-1]:g} the expected {self.outcome} of the "
+            f"Between {self.along} = {_at(x[0], x)} and {_at(x[-1], x)} "
+            f"the expected {self.outcome} of the "
             f"population goes {' and '.join(told)}. Over the same range the lines of single "
             f"groups of {self.group} change by {number(flat.change, spread)} "
             f"({shorten(flat.name)}) to {number(steep.change, spread)} ({shorten(steep.name)}). "
@@ -272,3 +273,12 @@ def _population(
         )
         curves.append(_curve(told, line.points))
     return sides, tuple(curves)
+
+
+def _at(value: float, x: Floats) -> str:
+    """Write a value of x with the digits that its range needs."""
+    width = float(np.ptp(x))
+    if width <= 0.0:
+        return f"{value:g}"
+    whole = np.log10(max(float(np.max(np.abs(x))) / width, 1.0))
+    return f"{value:.{min(int(np.ceil(whole)) + 4, 15)}g}"

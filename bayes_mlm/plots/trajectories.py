@@ -42,7 +42,12 @@ def plot_trajectories(picture: Trajectories) -> "Figure":
         own.tick_params(labelleft=k % _COLUMNS == 0, labelbottom=k >= len(panels) - _COLUMNS)
     figure.legend(handles=handles, loc="outside upper left", ncols=2)
     figure.supxlabel(shorten(picture.along, 60), fontsize=9.0)
-    ax.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
+    far = max(abs(end) for end in ax.get_xlim()) >= 1e4  # long labels: only a few fit
+    ax.locator_params(axis="x", nbins=1 if far else 5, steps=[1, 2, 5, 10])
+    if far:
+        ax.ticklabel_format(axis="x", style="plain", useOffset=False)
+        for panel in figure.axes:
+            panel.tick_params(axis="x", labelrotation=30)
     ax.set_ylabel(shorten(picture.outcome, 40))
     return figure
 
