@@ -41,7 +41,11 @@ def simulate(rng: np.random.Generator, effects: str) -> tuple[Design, ModelPrior
     # LKJ(2) of two effects is Beta(2, 2) on (-1, 1) (Lewandowski et al. 2009).
     rho = 2.0 * rng.beta(2.0, 2.0) - 1.0
     factor = np.array([[1.0, 0.0], [rho, math.sqrt(1.0 - rho**2)]])[:q, :q]
-    u = rng.normal(size=(len(SIZES), q)) @ (sigma_u[:, None] * factor).T
+    # Priors hold where x is at its mean; what is reported, where it is zero.
+    root = np.array([[1.0, -x.mean()], [0.0, 1.0]])[:q, :q] @ (sigma_u[:, None] * factor)
+    u = rng.normal(size=(len(SIZES), q)) @ root.T
+    sigma_u = np.linalg.norm(root, axis=1)
+    rho = float(root[0] @ root[-1]) / (sigma_u[0] * sigma_u[-1])
     Z = np.column_stack([np.ones_like(x), x])[:, :q]
     y = beta[0] + beta[1] * x + (Z * u[codes]).sum(axis=1) + rng.normal(0.0, sigma_e, len(x))
     design = build_design(f"y ~ x + ({effects} | g)", as_table({"y": y, "x": x, "g": codes}))
