@@ -50,7 +50,9 @@ def check_footer(table: Table) -> None:
     first = next(iter(table.columns.values()))
     if not table.from_text or first.dtype != object:
         return
-    rows = [row for row, value in enumerate(first.tolist()) if is_footer(value)]
+    values = first.tolist()
+    words = {value for value in set(values) if is_footer(value)}  # of a factor there are few
+    rows = [row for row, value in enumerate(values) if value in words] if words else []
     if len(rows) == 1:
         refuse_footer(first[rows[0]], table.source, row=rows[0] + 1)
 
