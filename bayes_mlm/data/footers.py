@@ -51,7 +51,9 @@ def check_footer(table: Table) -> None:
     if not table.from_text or first.dtype != object:
         return
     values = first.tolist()
-    words = {value for value in set(values) if is_footer(value)}  # of a factor there are few
+    # A factor has few different values, and identifiers end with digits, which a footer does not.
+    named = (value for value in set(values) if value and not value[-1].isdigit())
+    words = {value for value in named if is_footer(value)}
     rows = [row for row, value in enumerate(values) if value in words] if words else []
     if len(rows) == 1:
         refuse_footer(first[rows[0]], table.source, row=rows[0] + 1)
