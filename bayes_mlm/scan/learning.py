@@ -161,7 +161,7 @@ def _refuse_misread(column: str, role: str, scan: Scan) -> None:
     """Refuse text that is dates, or numbers that some of the values keep from being read so."""
     if column in scan.times:
         example = collect(scan, scan.frame.select(value=scan.col(column)).head(1))["value"]
-        refuse_misread(column, role, example.astype(str).tolist() or [""], is_time=True)
+        refuse_misread(column, role, example.astype(str).tolist(), is_time=True)
     if scan.kinds[column] != "text" or column in scan.categories:
         return
     found = _distinct(column, scan)
