@@ -272,11 +272,12 @@ def build_design(
         dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level, *asked.columns])
     )
     require_columns(table, names)
-    if missing == "error":
+    if missing == "error":  # before the empty values of such a row are
         check_footer(table)
     given, kept = table, handle_missing(table, names, missing=missing)
     table = kept.table
-    check_footer(table)
+    if missing == "drop":
+        check_footer(table)
     require_finite(table, [name for name in names if name != group])
     for name in names:
         if name != group:
