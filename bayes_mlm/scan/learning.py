@@ -19,8 +19,8 @@ from bayes_mlm.errors import DataError, FormulaError, OneValueError
 from bayes_mlm.formula import Formula
 from bayes_mlm.formula.expressions import Call, Factor, calls, label, unique
 from bayes_mlm.formula.functions import FUNCTIONS
-from bayes_mlm.scan.expressions import Constants, number_of, write
-from bayes_mlm.scan.source import Scan, collect, collect_row, count, stray_text
+from bayes_mlm.scan.expressions import Constants, number_of, stray_text, write
+from bayes_mlm.scan.source import Scan, collect, collect_row, count
 
 # Rows looked at to see that a number has more than two values, before all are.
 _FIRST = 500
