@@ -194,13 +194,11 @@ def _rows_in(files: Sequence[Path]) -> int:
 def _kept(source: Any, record: Record) -> Any:
     """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
     written, columns = record.written, _columns(record)
-    if isinstance(source, (str, Path)) and str(source) not in DATASETS:
-        if str(source) == IN_MEMORY or _is_one_file(source):
+    if isinstance(source, (str, Path)):
+        if str(source) in (*DATASETS, IN_MEMORY) or _is_one_file(source):
             return read_data(source, written=written)
         scan = replace(_open(source, written), complete=record.missing == "drop")
         return collect_rows(scan, columns)
-    if isinstance(source, (str, Path)):
-        return read_data(source, written=written)
     given = collect_rows(as_scan(source), columns) if is_scannable(source) else source
     return given if written.decimal is None else as_table(given, decimal=written.decimal)
 

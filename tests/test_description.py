@@ -149,6 +149,23 @@ def test_columns_that_cannot_be_described(columns: list[str], message: str) -> N
         describe(table, columns)
 
 
+def test_columns_of_missing_values_alone_are_refused() -> None:
+    frame = pd.DataFrame(
+        {
+            "visit": pd.to_datetime([None, None]),
+            "arm": pd.Categorical([None, None], categories=["a", "b"]),
+            "code": pd.Categorical([None, "1"]),
+        }
+    )
+    for name, message in (
+        ("visit", "holds dates or times: make numbers"),
+        ("arm", "is text, not numbers: every value is missing"),
+        ("code", r"kept as labels \(such as '1'"),
+    ):
+        with pytest.raises(DataError, match=message):
+            describe(as_table(frame), [name])
+
+
 def test_tables_that_cannot_be_described() -> None:
     with pytest.raises(DataError, match="no numeric column to describe: g"):
         describe(as_table({"g": ["a"]}))

@@ -38,6 +38,12 @@ def test_what_a_formula_makes_is_refused_too(rows, size):
         designed("y ~ x + I(x ** 3) + (1 | g)", table(size), rows)
 
 
+@pytest.mark.parametrize("rows", ["keep", "sum"])
+def test_an_outcome_that_a_formula_makes_is_named(rows):
+    with pytest.raises(DataError, match=r"column 'I\(y \*\* 2\)' .*larger unit"):
+        designed("I(y ** 2) ~ x + (1 | g)", table(y=1e30), rows)
+
+
 @pytest.mark.parametrize(("x", "y"), [(1e49, 1.0), (1e-49, 1e49), (1e30, 1e-30), (1.0, 1e-49)])
 def test_units_do_not_matter(x, y):
     for formula, fit in (

@@ -201,6 +201,14 @@ def test_numbers_as_text_are_refused_in_frames_and_read_on_request(rows: str) ->
 
 
 @BOTH
+def test_a_decimal_mark_is_no_matter_where_no_column_is_text(rows: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    frame().to_parquet(path)
+    for data in (frame(), str(path)):
+        assert design("y ~ x + (1 | g)", data, rows, decimal=",").n == N
+
+
+@BOTH
 def test_a_european_file_is_read_and_its_record_reads_it_again(rows: Any, tmp_path: Path) -> None:
     # The ten numbers are exact in binary, so that both readings must give the same sums.
     value = np.round(X * 4) / 4 + 1000

@@ -82,7 +82,7 @@ def test_a_record_loads_by_name_and_by_path(name, monkeypatch):
 
 def test_the_records_are_found_inside_an_installed_package_first(tmp_path, monkeypatch):
     (tmp_path / "bayes_mlm" / "_models").mkdir(parents=True)
-    monkeypatch.setattr(spec, "_HERE", tmp_path / "bayes_mlm")
+    monkeypatch.setattr(spec, "_PACKAGE", tmp_path / "bayes_mlm")
     assert spec.models_directory() == tmp_path / "bayes_mlm" / "_models"
     assert records() == ()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_mlm.data.groups import levels_of
 from bayes_mlm.data.table import Table
-from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
+from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS, is_number
 
 ALIKE = " differ only by spaces or case, and are different levels: "
 _SETS, _LABELS = 3, 4  # shown in a note
@@ -78,7 +78,7 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
         if label.strip(BLANKS) in MISSING_TEXTS:
             blank.append(label)
     texts = [label for same in alike.values() for label in same]
-    odd = [text for text in texts if not _is_number(text)]
+    odd = [text for text in texts if not is_number(text)]
     sets = [sorted(same) for same in alike.values() if len(same) > 1]
     notes = []
     if sets:
@@ -96,13 +96,6 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
     if len(odd) == 1 and len(texts) > _NUMBERS:
         notes.append(f"{name}: every label is a number but {odd[0]!r}; see that it is one too")
     return tuple(notes)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False
 
 
 def _likeness(label: str) -> str:

@@ -27,7 +27,7 @@ def refuse_misread(
     role : str
         What the message calls it: "outcome", "predictor".
     levels : sequence of str
-        Its different values, as text; at least one.
+        Its different values, as text.
     is_time : bool
         Whether its own type is one of dates or times.
     declared : bool
@@ -50,9 +50,10 @@ def refuse_misread(
         return
     as_categories = f", and C({name}) takes them as categories" if role == "predictor" else ""
     if is_time or are_dates(levels):
+        example = f", such as {levels[0]!r}" if levels else ""
         raise DataError(
-            f"{role} {name!r} holds dates or times, such as {levels[0]!r}: make numbers of them "
-            "first, such as the days since the first date (bayes_mlm.code_time(…).values)"
+            f"{role} {name!r} holds dates or times{example}: make numbers of them first, such as "
+            "the days since the first date (bayes_mlm.code_time(…).values)"
             f"{as_categories}"
         )
     found = numerals_among(levels)

@@ -179,15 +179,15 @@ def as_texts(texts: Sequence[str]) -> Any:
 
 def require_file(path: Path, given: str) -> None:
     """Refuse a path that is no file, and offer the nearest names."""
-    reason, named = explain_file(path), visible(given)
+    reason, named = why_not_file(path), visible(given)
     if not reason:
         return
-    if why_not_file(path) == DIRECTORY:
+    if reason == DIRECTORY:
         raise DataError(
             f"{named} is a directory; give one file ({', '.join(DELIMITERS)}, .parquet)"
         )
-    if why_not_file(path) != ABSENT:
-        raise DataError(f"{named} {reason}")
+    if reason != ABSENT:
+        raise DataError(f"{named} {explain_file(path)}")
     if "://" in given:
         raise DataError(f"{named} is an address, not a file; download it and give the file's path")
     folder = path.parent
@@ -307,14 +307,14 @@ def _read_csv(
     wanted = checked_names(header.names, shown(path), columns)
     if not header.has_rows:
         raise DataError(f"{shown(path)} has a header ({', '.join(header.names)}) but no rows")
-    table = _readas_texts(path, delimiter, header, wanted)
+    table = _read_texts(path, delimiter, header, wanted)
     arrays, n = {name: parse_column(table.column(name), decimal) for name in wanted}, table.num_rows
     del table
     pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
     return Table(columns=arrays, n=n, source=shown(path), from_text=True)
 
 
-def _readas_texts(path: Path, delimiter: str, header: Header, wanted: tuple[str, ...]) -> Any:
+def _read_texts(path: Path, delimiter: str, header: Header, wanted: tuple[str, ...]) -> Any:
     def read(handler: Any = None) -> Any:
         # Every column comes as text: Arrow would fix a type from the first block of the file, and
         # fail, or lose leading zeros, on what comes later.

@@ -207,12 +207,15 @@ cannot be told from the intercept; take it out of the formula
 
 def _explain_text(table: Table, name: str) -> str:
     values = table.columns[name]
-    stray = ~_is_number(values) & ~is_missing(values)
-    present = int(np.count_nonzero(~is_missing(values)))
-    count = int(np.count_nonzero(stray))
+    there = ~is_missing(values)
+    stray = ~_is_number(values) & there
+    present, count = int(np.count_nonzero(there)), int(np.count_nonzero(stray))
+    if present == 0:
+        return "every value is missing"
     if count == 0:
+        example = values[there][0]
         return (
-            f"its values look like numbers but were kept as labels (such as {values[0]!r}: leading "
+            f"its values look like numbers but were kept as labels (such as {example!r}: leading "
             "zeros, very large numbers, or a category); convert the column to numbers first, or, "
             'of plain numbers that are text, give decimal="." (--decimal .)'
         )

@@ -73,6 +73,11 @@ class Layout:
         """Categories by factor."""
         return {item.factor: item for item in self.levels}
 
+    def factors_of(self, crossing: Crossing) -> list[Factor]:
+        """Return the crossed factors."""
+        by_text = {str(factor): factor for factor in self.formula.factors}
+        return [by_text[text] for text in crossing.factors]
+
 
 def find_crossings(
     layout: Layout,
@@ -136,9 +141,8 @@ def refuse_empty(
     EmptyCellError
         With the rows, and the first such cell.
     """
-    by_text = {str(factor): factor for factor in layout.formula.factors}
     for crossing in crossings:
-        factors = [by_text[text] for text in crossing.factors]
+        factors = layout.factors_of(crossing)
         rows = np.column_stack([np.asarray(values[f], dtype=np.float64) for f in factors])
         asked, place = np.unique(rows, axis=0, return_inverse=True)
         seen = _from_seen(crossing, factors, layout.known)
@@ -161,11 +165,11 @@ def refuse_empty(
 
 def notes_on(layout: Layout, crossings: Sequence[Crossing]) -> tuple[str, ...]:
     """Name the empty cells, and the columns dropped because of them."""
-    by_text = {str(factor): factor for factor in layout.formula.factors}
-    return tuple(_note(layout, [by_text[text] for text in one.factors], one) for one in crossings)
+    return tuple(_note(layout, one) for one in crossings)
 
 
-def _note(layout: Layout, factors: Sequence[Factor], crossing: Crossing) -> str:
+def _note(layout: Layout, crossing: Crossing) -> str:
+    factors = layout.factors_of(crossing)
     seen = _from_seen(crossing, factors, layout.known)
     axes = [_axis(f, seen[:, k], layout.known) for k, f in enumerate(factors)]
     held = set(map(tuple, seen.tolist()))

@@ -7,7 +7,8 @@ import numpy as np
 
 from bayes_mlm.encoding.contrasts import Coding, choose_codings
 from bayes_mlm.encoding.levels import Levels
-from bayes_mlm.errors import DataError
+from bayes_mlm.errors import DataError, FormulaError
+from bayes_mlm.formula import Formula
 from bayes_mlm.formula.expressions import Factor, Term, label, label_term
 
 INTERCEPT = "Intercept"
@@ -51,14 +52,34 @@ def lay_out(terms: Sequence[Term], levels: Sequence[Levels]) -> tuple[Column, ..
     return tuple(columns)
 
 
-def check_effects(effects: Sequence[str], group: str | None) -> None:
-    """Refuse more effects of a group than there can be covariances of, before they are made."""
+def check_columns(terms: Sequence[str], effects: Sequence[str], group: str | None) -> None:
+    """Refuse two columns of one name, and more effects of a group than can have covariances."""
+    for names in (terms, effects):
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
     if len(effects) > MAX_EFFECTS:
         raise DataError(
             f"a group of {group!r} would have {len(effects)} effects ({', '.join(effects[:3])}, "
             f"…); at most {MAX_EFFECTS} can vary by group: use categories of fewer levels there, "
             f"or (1 | {group})"
         )
+
+
+def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
+    """Refuse independent effects of categories, which would depend on the reference category.
+
+    lme4's double bar leaves the columns of a category correlated among themselves, and says so
+    nowhere in its results.
+    """
+    for term in () if formula.correlated else formula.effects:
+        for factor in term:
+            if factor in categorical:
+                raise FormulaError(
+                    f"the group effects of the categorical {label(factor)!r} cannot be independent "
+                    "of one another (||): what that says depends on the reference category; write "
+                    "| , or a column of numbers (0 and 1) for a contrast of your own"
+                )
 
 
 def _size(coding: Coding, known: Mapping[Factor, Levels]) -> int:

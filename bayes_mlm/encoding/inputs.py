@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.data.table import explain_absent
+from bayes_mlm.data.texts import is_number
 from bayes_mlm.errors import DataError
 
 if TYPE_CHECKING:
@@ -67,14 +68,6 @@ def numeric_column(table: "Table", name: str) -> Floats:
             f"({list_rows(infinite)}); correct or drop them"
         )
     return floats
-
-
-def is_number(value: object) -> bool:
-    """Tell whether a text reads as a finite number."""
-    try:
-        return bool(np.isfinite(float(str(value))))
-    except ValueError:
-        return False
 
 
 def list_rows(mask: NDArray[np.bool_]) -> str:

@@ -71,10 +71,10 @@ def sum_by_cells(
     )
     size = cells.counts.size
     by, own = (cells.labels[0], cells.labels[1:]) if keys else (np.zeros(size), cells.labels)
-    places = [
-        np.array([one.levels.index(label) for label in labels.tolist()])
-        for one, labels in zip(factors.values(), own, strict=True)
-    ]
+    places = []
+    for one, labels in zip(factors.values(), own, strict=True):
+        known = {level: place for place, level in enumerate(one.levels)}
+        places.append(np.array([known[label] for label in labels.tolist()]))
     wanted = np.full((len(places), len(products)), -1)
     for k, product in enumerate(products):
         for one, place in product.indicators:

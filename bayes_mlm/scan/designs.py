@@ -199,7 +199,7 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
             sums = sum_by_keys(scan, columns, key)
         summed = lay_out_sums(sums, columns, terms, effects, asked.group)
         mean, sd = summed.moments
-    for name, middle, away in zip((*terms, *effects, "of the outcome"), mean, sd, strict=True):
+    for name, middle, away in zip((*terms, *effects, encoding.outcome), mean, sd, strict=True):
         refuse_magnitude(name, middle - away, middle + away)
     if asked.group is not None and estimable:
         check_labels(asked.group, summed.labels, summed.counts)

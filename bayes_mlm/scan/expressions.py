@@ -26,7 +26,13 @@ from bayes_mlm.formula.expressions import (
     label,
 )
 from bayes_mlm.formula.functions import FUNCTIONS
-from bayes_mlm.scan.source import Scan, stray_text
+from bayes_mlm.scan.source import FILE, Scan, collect, stripped
+
+# A whole value that is a number.
+NUMBER = (
+    r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+    r"|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,18 @@ def number_of(scan: Scan, name: str) -> nw.Expr:
             f"{stray and f' ({stray})'}; correct its values, or use it by itself, as categories"
         )
     return scan.col(name).cast(nw.Float64)
+
+
+def stray_text(scan: Scan, name: str) -> str:
+    """Return a value of a column of text that is no number, and its file, for a message."""
+    text = stripped(scan.col(name).cast(nw.String))
+    file = [FILE] if scan.files else []
+    odd = scan.frame.select(*file, text_=text).filter(~nw.col("text_").str.contains(NUMBER))
+    found = collect(scan, odd.head(1))
+    if not found["text_"].size:
+        return ""
+    where = f" in {scan.files[found[FILE][0]]}" if scan.files else ""
+    return f"{str(found['text_'][0])[:40]!r}{where}"
 
 
 def write(expression: Expression, scan: Scan, known: Constants) -> Written:

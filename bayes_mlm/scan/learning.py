@@ -9,9 +9,9 @@ import numpy as np
 
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.table import Table
+from bayes_mlm.data.texts import is_number
 from bayes_mlm.encoding import Encoding, check_cells, with_crossings
-from bayes_mlm.encoding.columns import check_effects
-from bayes_mlm.encoding.inputs import is_number
+from bayes_mlm.encoding.columns import check_columns, check_independent
 from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, in_order, too_many
 from bayes_mlm.encoding.means import Centring, LevelMeans
 from bayes_mlm.encoding.values import group_of
@@ -19,8 +19,8 @@ from bayes_mlm.errors import DataError, FormulaError, OneValueError
 from bayes_mlm.formula import Formula
 from bayes_mlm.formula.expressions import Call, Factor, calls, label, unique
 from bayes_mlm.formula.functions import FUNCTIONS
-from bayes_mlm.scan.expressions import Constants, number_of, write
-from bayes_mlm.scan.source import Scan, collect, collect_row, count, stray_text
+from bayes_mlm.scan.expressions import Constants, number_of, stray_text, write
+from bayes_mlm.scan.source import Scan, collect, collect_row, count
 
 # Rows looked at to see that a number has more than two values, before all are.
 _FIRST = 500
@@ -56,13 +56,17 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         If categorical effects of the group are to be independent (``||``).
     """
     for name in formula.outcome.columns:
-        _refuse_misread(name, "outcome", scan)
+        _refuse_misread(name, "outcome", scan, _levels_of_text(name, scan))
         number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
-    _check_independent(formula, categorical)
-    for name in formula.measured_columns:
-        _refuse_misread(name, "predictor", scan)
-    levels = tuple(_levels(factor, scan) for factor in categorical)
+    check_independent(formula, categorical)
+    distinct = {name: _levels_of_text(name, scan) for name in formula.measured_columns}
+    for name, values in distinct.items():
+        _refuse_misread(name, "predictor", scan, values)
+    levels = tuple(
+        _levels(factor, scan, distinct.get(factor.columns[0]) or _distinct(factor.columns[0], scan))
+        for factor in categorical
+    )
     numeric = [factor for factor in formula.factors if factor not in categorical]
     centrings: dict[str, Centring] = {}
     means: dict[tuple[str, str], str] = {}
@@ -84,11 +88,7 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         centrings=tuple(centrings.values()),
         means=tuple(learned),
     )
-    for names in (encoding.terms, encoding.effects):
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
-    check_effects(encoding.effects, encoding.group)
+    check_columns(encoding.terms, encoding.effects, encoding.group)
     encoding = with_crossings(
         encoding,
         lambda name: _two_valued(scan, name),
@@ -115,8 +115,8 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
     for levels in encoding.levels:
         _check_known(levels, scan)
     for crossing in encoding.crossings:
-        by_text = {str(factor): factor for factor in encoding.formula.factors}
-        names = [name for text in crossing.factors for name in by_text[text].columns]
+        factors = encoding.layout.factors_of(crossing)
+        names = [name for factor in factors for name in factor.columns]
         check_cells(encoding, _distinct_rows(scan, unique(tuple(names)), encoding), crossing)
     known = Constants(
         centrings={item.expression: item for item in encoding.centrings},
@@ -130,17 +130,6 @@ def _is_categorical(factor: Factor, scan: Scan) -> bool:
     if isinstance(factor, Call):
         return factor.function == "C"
     return scan.kinds[factor.name] == "text"
-
-
-def _check_independent(formula: Formula, categorical: list[Factor]) -> None:
-    for term in () if formula.correlated else formula.effects:
-        for factor in term:
-            if factor in categorical:
-                raise FormulaError(
-                    f"the group effects of the categorical {label(factor)!r} cannot be independent "
-                    "of one another (||): what that says depends on the reference category; write "
-                    "| , or a column of numbers (0 and 1) for a contrast of your own"
-                )
 
 
 def _distinct(column: str, scan: Scan) -> list[Any]:
@@ -157,15 +146,18 @@ def as_category(column: str, scan: Scan) -> nw.Expr:
     return own.cast(nw.String) if scan.kinds[column] == "text" else own
 
 
-def _refuse_misread(column: str, role: str, scan: Scan) -> None:
+def _levels_of_text(column: str, scan: Scan) -> list[Any]:
+    """Return the different values of a column of text; none for numbers and for times."""
+    is_text = scan.kinds[column] == "text" and column not in scan.times
+    return _distinct(column, scan) if is_text else []
+
+
+def _refuse_misread(column: str, role: str, scan: Scan, found: Sequence[str]) -> None:
     """Refuse text that is dates, or numbers that some of the values keep from being read so."""
     if column in scan.times:
         example = collect(scan, scan.frame.select(value=scan.col(column)).head(1))["value"]
-        refuse_misread(column, role, example.astype(str).tolist() or [""], is_time=True)
-    if scan.kinds[column] != "text" or column in scan.categories:
-        return
-    found = _distinct(column, scan)
-    if not found:
+        refuse_misread(column, role, example.astype(str).tolist(), is_time=True)
+    if column in scan.categories or not found:
         return
     refuse_misread(column, role, found)
     if role == "predictor" and len(found) > _FEW and 2 * sum(map(is_number, found)) > len(found):
@@ -179,9 +171,8 @@ def _refuse_misread(column: str, role: str, scan: Scan) -> None:
         raise DataError(f"column {column!r} of {scan.source} is text, but mostly numbers; {reason}")
 
 
-def _levels(factor: Factor, scan: Scan) -> Levels:
+def _levels(factor: Factor, scan: Scan, found: Sequence[Any]) -> Levels:
     column = factor.columns[0]
-    found = _distinct(column, scan)
     if len(found) == 1:
         raise OneValueError(
             f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "

@@ -23,11 +23,6 @@ type ColumnKind = Literal["number", "truth", "text"]
 type Frame = nw.LazyFrame[Any]
 # The column of file names that a scan of several files carries, for messages.
 FILE = "bayes_mlm_file"
-# A whole value that is a number.
-NUMBER = (
-    r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-    r"|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
-)
 # Seconds between two looks at the progress of a query.
 _EVERY = 0.2
 _TIMES = (nw.Date, nw.Datetime, nw.Duration, nw.Time)
@@ -375,18 +370,6 @@ def _errors_of(engine: str) -> tuple[type[Exception], ...]:
 
         found += [pa.ArrowException, TypeError, ValueError]
     return tuple(found)
-
-
-def stray_text(scan: Scan, name: str) -> str:
-    """Name a value of a column of text that is no number, and its file, for a message."""
-    text = stripped(scan.col(name).cast(nw.String))
-    file = [FILE] if scan.files else []
-    odd = scan.frame.select(*file, text_=text).filter(~nw.col("text_").str.contains(NUMBER))
-    found = collect(scan, odd.head(1))
-    if not found["text_"].size:
-        return ""
-    where = f" in {scan.files[found[FILE][0]]}" if scan.files else ""
-    return f"{str(found['text_'][0])[:40]!r}{where}"
 
 
 def as_labels(values: Column) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import narwhals as nw
 
 from bayes_mlm.data.footers import FOOTER, refuse_footer
-from bayes_mlm.data.numerals import Decimal, check_decimal, notation_of
+from bayes_mlm.data.numerals import Decimal, Notation, check_decimal, notation_of
 from bayes_mlm.data.texts import FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
+from bayes_mlm.scan.expressions import NUMBER
 from bayes_mlm.scan.source import (
     FILE,
-    NUMBER,
     Frame,
     Scan,
     as_scan,
@@ -35,26 +35,28 @@ def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
         return replace(scan, decimal=decimal)
 
     def read(given: Scan, names: Sequence[str]) -> Scan:
-        prepared = replace(scan.prepare(given, names), decimal=decimal)
-        return _read_numerals(prepared, names)
+        return _read_numerals(scan.prepare(given, names), names, decimal)
 
     return replace(scan, decimal=decimal, prepare=read)
 
 
-def _read_numerals(scan: Scan, names: Sequence[str]) -> Scan:
+def _read_numerals(scan: Scan, names: Sequence[str], decimal: Decimal) -> Scan:
     """Convert columns of text that hold numbers, but not declared categories nor dates."""
     asked = [
         name
         for name in names
         if scan.kinds[name] == "text" and name not in scan.categories and name not in scan.times
     ]
+    if not asked:
+        return replace(scan, decimal=decimal)
     texts = {f"text{k}_": stripped(scan.col(n).cast(nw.String)) for k, n in enumerate(asked)}
-    frame = _with_numerals(replace(scan, frame=scan.frame.with_columns(**texts)), len(asked))
+    frame = scan.frame.with_columns(**texts)
+    frame = _with_numerals(frame, _notations(scan, frame, len(asked), decimal))
     counts: dict[str, nw.Expr] = {}
     for k in range(len(asked)):
         own = _counts(nw.col(f"text{k}_"), nw.col(f"number{k}_"))
         counts |= {f"{what}{k}": own[what] for what in ("there", "number", "label")}
-    found = collect_row(replace(scan, frame=frame), counts) if asked else {}
+    found = collect_row(replace(scan, frame=frame), counts)
     read = {
         name: nw.col(f"number{k}_").cast(nw.Float64)
         for k, name in enumerate(asked)
@@ -65,6 +67,7 @@ def _read_numerals(scan: Scan, names: Sequence[str]) -> Scan:
     return replace(
         scan,
         frame=frame.select(*file, **columns),
+        decimal=decimal,
         kinds={n: "number" if n in read else scan.kinds[n] for n in names},
         aliases=dict(zip(names, columns, strict=True)),
     )
@@ -84,8 +87,10 @@ def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
     texts = _texts(scan, columns, [True] * len(columns))
     held = [nw.col(f"text{k}_") for k in range(len(names))]
     whole_rows = functools.reduce(operator.and_, (~text.is_null() for text in held))
+    notations: tuple[Notation | None, ...] = ()
     if scan.decimal is not None:
-        texts = _with_numerals(replace(scan, frame=texts), len(names))
+        notations = _notations(scan, texts, len(names), scan.decimal)
+        texts = _with_numerals(texts, notations)
     seen = texts.filter(whole_rows) if scan.complete else texts
     footer = _is_footer(nw.col(f"text{len(names)}_"))
     counts = {"footer": count(footer)}
@@ -100,8 +105,8 @@ def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
     # To look for spaces costs as much as all else: no later pass does where there are none.
     spaced = [scan.complete or found[f"spaced{k}"] > 0 for k in range(len(names))]
     texts = _texts(scan, names, spaced)
-    if scan.decimal is not None:
-        texts = _with_numerals(replace(scan, frame=texts), len(names))
+    if notations:
+        texts = _with_numerals(texts, notations)
     numbers = "text" if scan.decimal is None else "number"
     types = {
         f"column{k}_": _typed(k, found, nw.col(f"{numbers}{k}_"), sure=not scan.complete)
@@ -133,21 +138,26 @@ def _texts(scan: Scan, names: Sequence[str], spaced: Sequence[bool]) -> Frame:
     return scan.frame.select(*([FILE] if scan.files else []), **columns)
 
 
-def _with_numerals(scan: Scan, many: int) -> Frame:
-    """Add what the columns of text say as plain numbers: null where that is nothing."""
-    assert scan.decimal is not None  # for mypy: the caller looked
+def _notations(
+    scan: Scan, texts: Frame, many: int, decimal: Decimal
+) -> tuple[Notation | None, ...]:
+    """Return how the numbers of each column of text are written, by its least value."""
     low = {f"low{k}": nw.col(f"text{k}_").min() for k in range(many)}
-    found = collect(scan, scan.frame.select(**low))
+    found = collect(scan, texts.select(**low))
+    examples = (found[name][0] for name in low)
+    return tuple(notation_of(e, decimal) if isinstance(e, str) else None for e in examples)
+
+
+def _with_numerals(texts: Frame, notations: Sequence[Notation | None]) -> Frame:
+    """Add the values of columns of text as plain numbers: null where a value is none."""
     numbers = {}
-    for k in range(many):
-        example = found[f"low{k}"][0]
-        notation = notation_of(example, scan.decimal) if isinstance(example, str) else None
+    for k, notation in enumerate(notations):
         text = plain = nw.col(f"text{k}_")
         for pattern, value in () if notation is None else notation.steps:
             plain = plain.str.replace_all(pattern, value)
         known = rf"^({notation.pattern})\z" if notation is not None else r"^\z"
         numbers[f"number{k}_"] = nw.when(text.str.contains(known)).then(plain)
-    return scan.frame.with_columns(**numbers)
+    return texts.with_columns(**numbers)
 
 
 def _counts(text: nw.Expr, number: nw.Expr) -> dict[str, nw.Expr]:
