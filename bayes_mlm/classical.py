@@ -14,7 +14,7 @@ from bayes_mlm.model_parts import effect_pairs
 from bayes_mlm.ols import OlsFit, fit_ols
 from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.reml import RemlFit, fit_reml
-from bayes_mlm.reml.inference import Interval, ResidualEstimates
+from bayes_mlm.reml.inference import EstimateRow, Interval
 from bayes_mlm.sufficient import Sufficient
 from bayes_mlm.verdict import Finding, Verdict
 from bayes_mlm.wording import level
@@ -151,7 +151,6 @@ _SINGULAR = (
     "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
     "the intervals and the posterior say what else is likely"
 )
-type _Row = tuple[str, float, float | None, Interval | None]
 
 
 def _ends(span: Interval | None) -> tuple[float | None, float | None]:
@@ -161,7 +160,7 @@ def _ends(span: Interval | None) -> tuple[float | None, float | None]:
     return span.lower, span.upper
 
 
-def _about_intervals(rows: list[_Row]) -> Iterator[Finding]:
+def _about_intervals(rows: list[EstimateRow]) -> Iterator[Finding]:
     """Say why an end of an interval is infinite or missing, and which end is known if one is."""
     said: dict[str, list[str]] = {}
     for quantity, _, _, span in rows:
@@ -181,13 +180,13 @@ def _level(fit: Classical) -> float:
     return fit.beta_interval[0].level
 
 
-def _coefficients(fit: Classical) -> Iterator[_Row]:
+def _coefficients(fit: Classical) -> Iterator[EstimateRow]:
     errors = np.sqrt(np.diagonal(fit.beta_cov))
     for term, beta, error, span in zip(fit.terms, fit.beta, errors, fit.beta_interval, strict=True):
         yield f"beta[{term}]", float(beta), float(error), span
 
 
-def _variances(fit: RemlFit, design: Design) -> Iterator[_Row]:
+def _variances(fit: RemlFit, design: Design) -> Iterator[EstimateRow]:
     spans = fit.intervals
     for k, effect in enumerate(fit.effects):
         name = "sigma_u" if design.has_icc else f"sigma_u[{effect}]"
@@ -198,19 +197,10 @@ def _variances(fit: RemlFit, design: Design) -> Iterator[_Row]:
     span = None if spans is None else spans.sigma_e
     yield "sigma_e", fit.sigma_e, fit.errors.sigma_e, span
     if fit.residual is not None:
-        yield from _residual(fit.residual)
+        yield from fit.residual.rows()
 
 
-def _residual(found: ResidualEstimates) -> Iterator[_Row]:
-    columns = (found.strata, found.sigma_e, found.sigma_e_se, found.sigma_e_interval)
-    if found.strata:
-        for name, sd, error, span in zip(*columns, strict=True):
-            yield f"sigma_e[{name}]", float(sd), float(error), span
-    if found.rho_e is not None:
-        yield "rho_e", found.rho_e, found.rho_e_se, found.rho_e_interval
-
-
-def _from_icc(fit: RemlFit, design: Design) -> Iterator[_Row]:
+def _from_icc(fit: RemlFit, design: Design) -> Iterator[EstimateRow]:
     assert fit.icc is not None  # for mypy: the caller looked
     span = None if fit.intervals is None else fit.intervals.icc
     yield "icc", fit.icc, fit.errors.icc, span

@@ -38,6 +38,7 @@ from bayes_mlm.model_parts import (
     coords,
     effect_root,
     group_effects,
+    intraclass_correlation,
     observe,
     own_coefficients,
     prefers_centred,
@@ -360,7 +361,7 @@ def _multilevel(
         else:
             u = group_effects(design, chosen, centred=bool(centred))
             mu = pm.math.dot(design.X, beta) + (design.Z * u[design.codes]).sum(axis=1)
-        _icc(design, model)
+        intraclass_correlation(design)
         observe(design, chosen, mu, sigma_e)
     return model
 
@@ -385,17 +386,6 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
         free = model["beta_free_"] if design.has_intercept else beta
         sigma_e = variable("sigma_e", (priors.sigma_e,))
         root = effect_root(design, priors)
-        _icc(design, model)
+        intraclass_correlation(design)
         observe_marginally(data, free, root, sigma_e)
     return model
-
-
-def _icc(design: Design, model: "pm.Model") -> None:
-    import pymc as pm
-
-    if design.has_icc:
-        variance = model["sigma_u"] ** 2
-        pm.Deterministic("icc", variance / (variance + model["sigma_e"] ** 2))
-        if "sigma_e_by" in model.named_vars:
-            own = model["sigma_e_by"] ** 2
-            pm.Deterministic("icc_by", variance / (variance + own), dims="stratum")

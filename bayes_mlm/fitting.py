@@ -18,6 +18,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors, expect_priors, model_priors
 from bayes_mlm.diagnostics import diagnose
 from bayes_mlm.direct import sample_direct, why_not_direct
+from bayes_mlm.direct.effects import MAX_EFFECTS
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws
 from bayes_mlm.errors import DataError, EngineError
@@ -250,14 +251,16 @@ def _sample(
     kind: Kind, design: Design, priors: ModelPriors, settings: Settings, *, progressbar: bool
 ) -> Draws:
     """Sample with NUTS, with the group effects integrated out where there are some."""
+    integrated = kind in ("partial_pooling", "mundlak") and design.q and design.residual is None
     numbers = settings.chains * (settings.draws + settings.tune) * (design.p + design.q + 6)
-    numbers += settings.chains * settings.draws * design.q * design.J
+    effects = settings.chains * settings.draws * design.q * design.J
+    numbers += min(effects, MAX_EFFECTS) if integrated else effects
     check_memory(
         8 * numbers,
         f"{settings.chains} chains of {settings.draws:,} draws",
-        "ask for fewer (draws, --draws), or for summed groups (engine direct)",
+        "ask for fewer (draws, --draws)",
     )
-    if kind in ("partial_pooling", "mundlak") and design.q and design.residual is None:
+    if integrated:
         model = FACTORIES[kind](design, priors, likelihood="marginal")
         draws = sample_nuts(model, settings, progressbar=progressbar)
         return recover_effects(design, draws, settings.random_seed)

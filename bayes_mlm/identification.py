@@ -3,7 +3,7 @@
 import numpy as np
 
 from bayes_mlm.marginal import invert_classes
-from bayes_mlm.reduced import Reduced
+from bayes_mlm.reduced import Reduced, root_mean_square
 from bayes_mlm.sufficient import FloatArray
 
 # Least eigenvalue of the information, at unit diagonal, that rounding does not make.
@@ -63,8 +63,7 @@ def unidentified(reduced: Reduced, *, correlated: bool = True) -> tuple[str, ...
 def _directions(reduced: Reduced, correlated: bool) -> FloatArray:
     """Give directions (m, q, q) of the centred Z's covariance; the first q add up to one."""
     q = reduced.q
-    square = np.einsum("c,cab,cab->b", reduced.size, reduced.r, reduced.r) / reduced.n
-    unit = 1.0 / np.sqrt(np.maximum(square, np.finfo(float).tiny))
+    unit = 1.0 / root_mean_square(reduced, np.eye(q))
     if not correlated:
         along = reduced.z_centring / np.linalg.norm(reduced.z_centring / unit[:, None], axis=0)
         return np.asarray(np.einsum("ak,bk->kab", along, along))
@@ -116,8 +115,7 @@ def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
         return []
     # The direction, for Z as given and at unit mean square.
     back = np.linalg.inv(reduced.z_centring)
-    given = reduced.r @ reduced.z_centring
-    root = np.sqrt(np.einsum("c,cab,cab->b", reduced.size, given, given) / reduced.n)
+    root = root_mean_square(reduced, reduced.z_centring)
     along = np.einsum("m,mab->ab", vector[:-1, 0] / size[:-1], e)
     share = np.abs(back @ along @ back.T) * np.outer(root, root)
     named = np.argwhere(np.triu(share) > _NAMED * max(share.max(), abs(vector[-1, 0] / size[-1])))

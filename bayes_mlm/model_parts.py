@@ -229,6 +229,20 @@ def residual_sd(design: Design, priors: ModelPriors) -> "TensorVariable":
     return pm.Deterministic("sigma_e", (design.residual.share * own**2).sum() ** 0.5)
 
 
+def intraclass_correlation(design: Design) -> None:
+    """Make icc, and icc_by of each stratum, if a random intercept is the only group effect."""
+    import pymc as pm
+
+    if not design.has_icc:
+        return
+    model = pm.modelcontext(None)
+    variance = model["sigma_u"] ** 2
+    pm.Deterministic("icc", variance / (variance + model["sigma_e"] ** 2))
+    if "sigma_e_by" in model.named_vars:
+        own = model["sigma_e_by"] ** 2
+        pm.Deterministic("icc_by", variance / (variance + own), dims="stratum")
+
+
 def observe(
     design: Design, priors: ModelPriors, mu: "TensorVariable", sigma_e: "TensorVariable"
 ) -> None:

@@ -125,7 +125,7 @@ class _Solution:
     condition_number: float | None
 
 
-def fit_ols(design: "Design", *, level: float = DEFAULT_PROB) -> OlsFit:
+def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
     """Fit a design without group effects by ordinary least squares.
 
     Parameters
@@ -177,7 +177,7 @@ def fit_ols(design: "Design", *, level: float = DEFAULT_PROB) -> OlsFit:
     return _table(design, solution, level)
 
 
-def _solve(design: "Design") -> _Solution:
+def _solve(design: Design) -> _Solution:
     """Solve for a design whose coefficients are all columns of X."""
     from statsmodels.regression.linear_model import OLS
 
@@ -211,7 +211,7 @@ def _solve(design: "Design") -> _Solution:
     )
 
 
-def _solve_within(design: "Design") -> _Solution:
+def _solve_within(design: Design) -> _Solution:
     """Solve for slopes and an own intercept a group, by de-meaning within groups."""
     from statsmodels.regression.linear_model import OLS
 
@@ -266,7 +266,7 @@ def _solve_within(design: "Design") -> _Solution:
     )
 
 
-def _solve_sums(design: "Design", s: Sufficient) -> _Solution:
+def _solve_sums(design: Design, s: Sufficient) -> _Solution:
     """Solve from sums by group; for own intercepts what varies within groups is enough."""
     own, p = design.kind == "no_pooling", design.p
     if own and design.n <= p + s.J:
@@ -303,7 +303,7 @@ def _solve_sums(design: "Design", s: Sufficient) -> _Solution:
     )
 
 
-def _check(design: "Design", X: FloatArray, y: FloatArray) -> None:
+def _check(design: Design, X: FloatArray, y: FloatArray) -> None:
     """Raise a DesignError that names an aliased column."""
     reduce(
         from_rows(
@@ -312,7 +312,7 @@ def _check(design: "Design", X: FloatArray, y: FloatArray) -> None:
     )
 
 
-def _table(design: "Design", solution: _Solution, level: float) -> OlsFit:
+def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
     """Compute the regression table from the solved equations."""
     from scipy import stats
     from statsmodels.stats.stattools import durbin_watson, jarque_bera, omni_normtest

@@ -175,6 +175,14 @@ def residual_squares(reduced: Reduced) -> float:
     return float(rest[p, p] - (along**2 / value[kept]).sum())
 
 
+def root_mean_square(reduced: Reduced, turn: FloatArray) -> FloatArray:
+    """Return the root mean square (q,) of the columns of ``Z turn``, Z centred."""
+    r = reduced.r @ turn
+    mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / reduced.n
+    found: FloatArray = np.sqrt(np.maximum(mean, np.finfo(float).tiny))
+    return found
+
+
 def rest_by_group(s: Sufficient) -> FloatArray:
     """Give each group's cross-products of W outside the span of Z, (J, p+1, p+1).
 

@@ -69,6 +69,17 @@ def test_more_draws_than_memory_are_refused():
         fit("reaction ~ days", "sleepstudy", draws=10**12, random_seed=1)
 
 
+def test_effects_that_are_summarised_count_for_no_memory(monkeypatch):
+    def begin(*_, **__):
+        raise EngineError("begun")
+
+    monkeypatch.setattr("bayes_mlm.memory.free_memory", lambda: 5e8)  # 72 million effects: 0.58 GB
+    monkeypatch.setattr("bayes_mlm.fitting.sample_nuts", begin)
+    formula, settings = "reaction ~ days + (1 | subject)", {"draws": 10**6, "random_seed": 1}
+    with pytest.raises(EngineError, match="begun"):
+        fit(formula, "sleepstudy", engine="nuts", **settings)
+
+
 def test_control_characters_are_shown():
     assert visible("a\x1b[2J\u202e\x9b\nb") == r"a\x1b[2J\u202e\x9b\nb"
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.bounded import check_bounded
 from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.density import Problem, Variances, draw_beta
@@ -190,8 +189,7 @@ def sample_direct(
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "ask for fewer (draws, --draws)")
     own = statistics if statistics is not None else from_design(design)
     problem, own_mean = _problem(own, priors)
-    check_bounded(problem.reduced, rows=design)
-    start = choose_start(problem)
+    start = choose_start(problem, design)
     check_proper(problem, start)
     rng = np.random.default_rng(random_seed)
     variances = draw_variances(problem, start, draws * chains, rng)

@@ -226,10 +226,20 @@ def with_prior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
 
 def draw_beta(problem: Problem, at: Variances, rng: np.random.Generator) -> FloatArray:
     """Draw the coefficients (B, p) of X as given from their exact conditional distribution."""
-    p, n = problem.reduced.p, len(at.log_sigma_e)
-    noise = rng.standard_normal((p, n))
-    for part in parts(problem.kernel, n):
+    shape = problem.reduced.p, len(at.log_sigma_e)
+    return _beta_at(problem, at, rng.standard_normal(shape))
+
+
+def mean_beta(problem: Problem, at: Variances) -> FloatArray:
+    """Compute the mean (B, p) of the conditional distribution that `draw_beta` draws from."""
+    return _beta_at(problem, at, np.zeros((problem.reduced.p, len(at.log_sigma_e))))
+
+
+def _beta_at(problem: Problem, at: Variances, noise: FloatArray) -> FloatArray:
+    """Compute coefficients (B, p) at standard normal deviates (p, B)."""
+    p, centred = problem.reduced.p, np.empty_like(noise)
+    for part in parts(problem.kernel, noise.shape[1]):
         own = at.part(part)
         lower = cholesky(with_prior(problem, own, sums_at(problem, own)))
-        noise[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
-    return problem.reduced.original_beta(noise.T)
+        centred[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
+    return problem.reduced.original_beta(centred.T)

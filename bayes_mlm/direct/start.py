@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 
 from bayes_mlm.bounded import check_bounded
+from bayes_mlm.design import Design
 from bayes_mlm.direct.density import Problem, sums_of
 from bayes_mlm.direct.quadratic import cholesky
 from bayes_mlm.direct.space import coordinate, dimension, log_density
@@ -33,8 +34,14 @@ def residual_level(problem: Problem) -> float:
     return 0.5 * math.log(left / residual_df(problem))
 
 
-def choose_start(problem: Problem) -> FloatArray:
-    """Choose the best of a few ordinary points, in the coordinates of `direct_space`.
+def choose_start(problem: Problem, rows: Design | None = None) -> FloatArray:
+    """Choose the best of a few ordinary points, in the coordinates of `bayes_mlm.direct.space`.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : Design, optional
+        As in `bayes_mlm.bounded.check_bounded`.
 
     Returns
     -------
@@ -45,7 +52,7 @@ def choose_start(problem: Problem) -> FloatArray:
     EngineError
         If the density is zero at all of them, or has no bound as residuals vanish.
     """
-    check_bounded(problem.reduced)
+    check_bounded(problem.reduced, rows=rows)
     q, priors = problem.q, problem.priors
     if q == 0:
         levels = [residual_level(problem)]

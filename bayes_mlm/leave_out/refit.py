@@ -6,10 +6,9 @@ import numpy as np
 
 from bayes_mlm.design import Design
 from bayes_mlm.direct import why_not_direct
-from bayes_mlm.direct.density import Variances, sums_at, with_prior
+from bayes_mlm.direct.density import Variances, mean_beta
 from bayes_mlm.direct.joining import join
 from bayes_mlm.direct.propriety import check_proper
-from bayes_mlm.direct.quadratic import cholesky, solve_transposed
 from bayes_mlm.direct.start import choose_start
 from bayes_mlm.direct.variances import draw_variances
 from bayes_mlm.errors import DesignError, EngineError
@@ -139,14 +138,7 @@ def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...
     found = draw_variances(problem, choose_start(problem), _DRAWS, rng)
     if not found.report.trusted:
         return None
-    p = problem.reduced.p
-    lower = cholesky(with_prior(problem, found.at, sums_at(problem, found.at)))
-    centred = solve_transposed(lower[:p, :p], lower[p, :p]).T
-    return Refit(
-        at=found.at,
-        beta=problem.reduced.original_beta(centred),
-        effects_turn=problem.effects_turn,
-    )
+    return Refit(at=found.at, beta=mean_beta(problem, found.at), effects_turn=problem.effects_turn)
 
 
 def check_proper_without(model: Model) -> None:

@@ -36,7 +36,7 @@ __all__ = ["RemlFit", "fit_reml"]
 
 
 def fit_reml(
-    data: "Design | Sufficient",
+    data: Design | Sufficient,
     *,
     method: Method = "REML",
     correlated: bool | None = None,
@@ -141,7 +141,7 @@ def fit_reml(
     )
 
 
-def _fit_structured(design: "Design", *, method: Method, level: float) -> RemlFit:
+def _fit_structured(design: Design, *, method: Method, level: float) -> RemlFit:
     """Fit a design whose residuals differ in variance or are AR(1)."""
     check_bounded_rows(design)
     data = whitened(design)
@@ -163,7 +163,7 @@ def _fit_structured(design: "Design", *, method: Method, level: float) -> RemlFi
     return add_structure(plain, found, data, method, level)
 
 
-def _correlated(data: "Design | Sufficient", given: bool | None) -> bool:
+def _correlated(data: Design | Sufficient, given: bool | None) -> bool:
     if isinstance(data, Sufficient):
         return given is not False
     if given is not None and given != data.correlated:
@@ -176,7 +176,7 @@ def _correlated(data: "Design | Sufficient", given: bool | None) -> bool:
 
 
 def _check(
-    data: "Design | Sufficient", lam: FloatArray, method: Method, wanted: bool
+    data: Design | Sufficient, lam: FloatArray, method: Method, wanted: bool
 ) -> StatsmodelsCheck:
     if not wanted:
         return StatsmodelsCheck(loglik=None, reason="check=True or fit --cross-check asks it")
@@ -185,7 +185,7 @@ def _check(
     return statsmodels_check(data, lam, method)
 
 
-def _reduce_rows(design: "Design") -> Sufficient:
+def _reduce_rows(design: Design) -> Sufficient:
     """Reduce a design; without group effects all rows make one group."""
     if len(design.effects):
         return from_design(design)

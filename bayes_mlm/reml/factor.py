@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.reduced import Reduced
+from bayes_mlm.reduced import Reduced, root_mean_square
 from bayes_mlm.sufficient import FloatArray
 
 # A relative factor with a singular value below this is singular; the columns of Z are brought to
@@ -66,20 +66,12 @@ def make_factor(reduced: Reduced, *, correlated: bool = True) -> Factor:
     Factor
     """
     q = reduced.q
-    scaling = _root_mean_square(reduced, np.eye(q))
+    scaling = root_mean_square(reduced, np.eye(q))
     if correlated:
         return Factor(basis=_triangle(scaling), scaling=scaling)
     basis = np.zeros((q, q, q))
-    basis[range(q), range(q), range(q)] = 1.0 / _root_mean_square(reduced, reduced.z_centring)
+    basis[range(q), range(q), range(q)] = 1.0 / root_mean_square(reduced, reduced.z_centring)
     return Factor(basis=reduced.z_centring @ basis, scaling=scaling)
-
-
-def _root_mean_square(reduced: Reduced, turn: FloatArray) -> FloatArray:
-    """Give the root mean square (q,) of the columns of ``Z turn``, Z centred."""
-    r = reduced.r @ turn
-    mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / reduced.n
-    found: FloatArray = np.sqrt(np.maximum(mean, np.finfo(float).tiny))
-    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,7 +120,7 @@ def turn_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned
     plain = make_factor(reduced, correlated=correlated)
     back = np.linalg.inv(reduced.z_centring)
     if not correlated:
-        units = _root_mean_square(reduced, reduced.z_centring)
+        units = root_mean_square(reduced, reduced.z_centring)
         return Turned(
             factor=plain,
             place=effect,

@@ -5,7 +5,7 @@ least-squares estimate; standard errors of the variance parameters follow by the
 and those of beta in two forms that the field both uses (`beta_covariances`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,11 @@ class Interval:
     note: str = ""
 
 
-def format_estimates(rows: Iterable[tuple[str, float, float | None, Interval | None]]) -> str:
+# A quantity's name, estimate, standard error and interval.
+type EstimateRow = tuple[str, float, float | None, Interval | None]
+
+
+def format_estimates(rows: Iterable[EstimateRow]) -> str:
     """Align names, estimates, standard errors and intervals, for print.
 
     Examples
@@ -120,6 +124,15 @@ class ResidualEstimates:
     rho_e: float | None
     rho_e_se: float | None
     rho_e_interval: Interval | None
+
+    def rows(self) -> Iterator[EstimateRow]:
+        """Iterate over the sds, where there are strata, and the correlation, where there is one."""
+        if self.strata:
+            columns = (self.strata, self.sigma_e, self.sigma_e_se, self.sigma_e_interval)
+            for name, sd, error, interval in zip(*columns, strict=True):
+                yield f"sigma_e[{name}]", float(sd), float(error), interval
+        if self.rho_e is not None:
+            yield "rho_e", self.rho_e, self.rho_e_se, self.rho_e_interval
 
 
 def original_covariance(reduced: Reduced, optimum: Optimum) -> tuple[FloatArray, FloatArray]:

@@ -9,7 +9,13 @@ import numpy.typing as npt
 
 from bayes_mlm.marginal import Method
 from bayes_mlm.reml.certificate import Certificate
-from bayes_mlm.reml.inference import Interval, ResidualEstimates, VarianceErrors, format_estimates
+from bayes_mlm.reml.inference import (
+    EstimateRow,
+    Interval,
+    ResidualEstimates,
+    VarianceErrors,
+    format_estimates,
+)
 from bayes_mlm.reml.profile import ProfileIntervals
 from bayes_mlm.sufficient import FloatArray
 from bayes_mlm.wording import scaled
@@ -117,30 +123,21 @@ class RemlFit:
         """Show the estimates, their standard errors and intervals, and the certificate."""
         return f"{self!r}\n{format_estimates(self._rows())}\n{self.certificate.message}"
 
-    def _rows(self) -> Iterator[tuple[str, float, float | None, Interval | None]]:
-        sds = None if self.intervals is None else self.intervals
+    def _rows(self) -> Iterator[EstimateRow]:
+        intervals = self.intervals
         for k, term in enumerate(self.terms):
             yield f"beta[{term}]", self.beta[k], self.beta_se[k], self.beta_interval[k]
         for k, effect in enumerate(self.effects):
-            interval = None if sds is None else sds.sigma_u[k]
+            interval = None if intervals is None else intervals.sigma_u[k]
             yield f"sigma_u[{effect}]", self.sigma_u[k], self.errors.sigma_u[k], interval
         for (j, one), (k, other) in combinations(enumerate(self.effects), 2):
             yield f"rho_u[{one},{other}]", self.rho_u[j, k], self.errors.rho_u[j, k], None
-        own = None if sds is None else sds.sigma_e
-        yield "sigma_e", self.sigma_e, self.errors.sigma_e, own
+        interval = None if intervals is None else intervals.sigma_e
+        yield "sigma_e", self.sigma_e, self.errors.sigma_e, interval
         if self.icc is not None:
-            yield "icc", self.icc, self.errors.icc, None if sds is None else sds.icc
+            yield "icc", self.icc, self.errors.icc, None if intervals is None else intervals.icc
         if self.residual is not None:
-            found = self.residual
-            for k, stratum in enumerate(found.strata):
-                yield (
-                    f"sigma_e[{stratum}]",
-                    found.sigma_e[k],
-                    found.sigma_e_se[k],
-                    found.sigma_e_interval[k],
-                )
-            if found.rho_e is not None:
-                yield "rho_e", found.rho_e, found.rho_e_se, found.rho_e_interval
+            yield from self.residual.rows()
 
     @property
     def beta_se(self) -> FloatArray:
