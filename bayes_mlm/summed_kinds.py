@@ -35,7 +35,7 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     p = s.p
     x, z, y = list(range(p)), list(range(p, p + s.q)), [p + s.q]
     if kind == "pooled":
-        return _with(design, _columns(s, [*x, *y], s.terms, ()), kind)
+        return _with(design, select_columns(s, [*x, *y], s.terms, ()), kind)
     if design.base is None:
         raise DesignError(
             f"the {kind} model needs to know the groups; name their column "
@@ -47,16 +47,16 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     slopes = np.array([term != INTERCEPT for term in terms])
     if kind == "within":
         names = tuple(t if t == INTERCEPT else f"within({t})" for t in terms)
-        laid_out = _centred(_columns(s, [*x, *y], names, ()), slopes)
+        laid_out = _centred(select_columns(s, [*x, *y], names, ()), slopes)
     elif kind == "no_pooling":
-        own = _columns(s, [*np.flatnonzero(slopes).tolist(), *y], (), ())
+        own = select_columns(s, [*np.flatnonzero(slopes).tolist(), *y], (), ())
         kept = tuple(t for t in terms if t != INTERCEPT)
         laid_out = _with_ones(own, kept)
     else:
         moving = slopes & design.base.varies
         places = np.flatnonzero(moving).tolist()
         added = tuple(f"between({terms[k]})" for k in places)
-        laid_out = _columns(s, [*x, *places, *z, *y], (*s.terms, *added), s.effects)
+        laid_out = select_columns(s, [*x, *places, *z, *y], (*s.terms, *added), s.effects)
         fixed = np.zeros(len(laid_out.centre), dtype=bool)
         fixed[p : p + len(places)] = True
         scatter = laid_out.scatter.copy()
@@ -69,7 +69,7 @@ def lay_out_sums(design: Design, kind: str) -> Design:
 
 def sums_of_null(s: Sufficient) -> Sufficient:
     """Keep the outcome beside an intercept in X and in Z: the null model of the same rows."""
-    return _with_intercept(_with_ones(_columns(s, [s.p + s.q], (), ()), ()))
+    return _with_intercept(_with_ones(select_columns(s, [s.p + s.q], (), ()), ()))
 
 
 def sums_of_one_slope(design: Design) -> Sufficient:
@@ -85,9 +85,9 @@ def sums_of_one_slope(design: Design) -> Sufficient:
     assert base is not None
     known = len(base.terms)
     if design.kind == "no_pooling":  # its intercepts are group effects
-        slopes = _with_ones(_columns(s, [*range(s.p), s.p + s.q], (), ()), s.terms)
+        slopes = _with_ones(select_columns(s, [*range(s.p), s.p + s.q], (), ()), s.terms)
         return _with_intercept(slopes)
-    found = _with_ones(_columns(s, [*range(known), s.p + s.q], (), ()), base.terms)
+    found = _with_ones(select_columns(s, [*range(known), s.p + s.q], (), ()), base.terms)
     if design.kind != "within":
         return found
     centre, means = found.centre.copy(), found.means.copy()
@@ -100,14 +100,14 @@ def without(s: Sufficient, names: Sequence[str]) -> Sufficient:
     """Leave columns of X out, by name."""
     places = [k for k, term in enumerate(s.terms) if term not in names]
     rest = [*range(s.p, s.p + s.q + 1)]
-    return _columns(s, [*places, *rest], tuple(s.terms[k] for k in places), s.effects)
+    return select_columns(s, [*places, *rest], tuple(s.terms[k] for k in places), s.effects)
 
 
 def with_group_means(s: Sufficient, places: list[int]) -> Sufficient:
     """Put the group means of some columns of X behind those of X."""
     columns = [*range(s.p), *places, *range(s.p, s.p + s.q + 1)]
     terms = (*s.terms, *(f"between({s.terms[k]})" for k in places))
-    found = _columns(s, columns, terms, s.effects)
+    found = select_columns(s, columns, terms, s.effects)
     scatter = found.scatter.copy()
     added = slice(s.p, s.p + len(places))
     scatter[:, added] = scatter[:, :, added] = 0.0
@@ -158,7 +158,7 @@ def _with_intercept(s: Sufficient) -> Sufficient:
     )
 
 
-def _columns(
+def select_columns(
     s: Sufficient, places: list[int], terms: tuple[str, ...], effects: tuple[str, ...]
 ) -> Sufficient:
     """Keep some columns, in the order given."""

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayes_mlm import build_design, fit, fit_reml, for_kind, load_hsb, open_data, sum_rows
-from bayes_mlm.errors import BayesMLMError, DataError, DesignError, RowsNeededError
+from bayes_mlm.errors import BayesMLMError, DataError, DesignError, EngineError, RowsNeededError
 from bayes_mlm.fitting import as_record
 from bayes_mlm.hausman_test import hausman
 from bayes_mlm.model_data import design_of
@@ -384,6 +384,8 @@ def test_what_needs_rows_says_so_and_works_on_a_sample():
     assert f"30 of 160 groups, {some.design.n:,} of 7,185 rows" in some.design.notes[-1]
     text = str(check(whole, sample=some))
     assert "30 of 160 groups" in text
+    with pytest.raises(EngineError, match="sample_groups gives for the same fit"):
+        check(whole, sample=whole)
     with pytest.raises(DesignError, match="30 of 160 groups"):
         leave_one_group_out(some)
     with pytest.raises(DataError, match="other values .* mean of mathach in schoolid"):

@@ -44,7 +44,7 @@ from bayes_mlm.criticism.standardised import standardised_effects
 from bayes_mlm.criticism.statistics import Sampled, sample_statistics, variance_predictors
 from bayes_mlm.criticism.working import working_rows
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.errors import BayesMLMError
+from bayes_mlm.errors import BayesMLMError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import shifts_without_groups
 from bayes_mlm.residual.rows import MAX_STRATA
@@ -95,7 +95,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     Raises
     ------
     EngineError
-        If `fit` is none.
+        If `fit` is not what `fit` returns, or `sample` not what `sample_groups` does of it.
 
     Notes
     -----
@@ -121,6 +121,8 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     expect("check", fit, Fit)
     if sample is not None:
         expect("check (sample)", sample, Fit)
+        if sample.design.sample_of is not fit.design:
+            raise EngineError("check (sample) takes what sample_groups gives for the same fit")
     design, whose = fit.design, sample or fit
     spread = spread_within(fit) if design.group is not None and design.q else None
     rows = () if design.group is None else _group_rows(fit, spread)

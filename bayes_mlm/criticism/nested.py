@@ -1,7 +1,6 @@
 """Test a model against larger ones by REML: slopes by level, curved predictors, group effects."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.residual import whiten
 from bayes_mlm.residual_draws import residual_draws
 from bayes_mlm.sufficient import Sufficient, from_design, from_rows
-from bayes_mlm.summed_kinds import new_group_means, with_group_means
+from bayes_mlm.summed_kinds import new_group_means, select_columns, with_group_means
 
 # Of a column, of its own length: what the columns before it must leave of it to be tested.
 _NEW = 1e-6
@@ -83,21 +82,7 @@ def _with_intercept(design: Design, s: Sufficient) -> Sufficient:
     """Make group intercepts of no distribution random ones, about an intercept."""
     if design.kind != "no_pooling":
         return s
-    return _chosen(s, [s.p, *range(s.p + 2)], (INTERCEPT, *s.terms), s.effects)
-
-
-def _chosen(
-    s: Sufficient, places: Sequence[int], terms: tuple[str, ...], effects: tuple[str, ...]
-) -> Sufficient:
-    places = list(places)
-    return replace(
-        s,
-        centre=s.centre[places],
-        means=s.means[:, places],
-        scatter=s.scatter[:, places][:, :, places],
-        terms=terms,
-        effects=effects,
-    )
+    return select_columns(s, [s.p, *range(s.p + 2)], (INTERCEPT, *s.terms), s.effects)
 
 
 def _core(term: str) -> str:
@@ -215,7 +200,7 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     tried = []
     for k in _by_score(s, null, candidates)[:_REFITTED]:
         places = [*range(s.p + s.q), k, s.p + s.q]
-        wider = _chosen(s, places, s.terms, (*s.effects, s.terms[k]))
+        wider = select_columns(s, places, s.terms, (*s.effects, s.terms[k]))
         try:
             found = _refit(design, wider)
         except BayesMLMError:

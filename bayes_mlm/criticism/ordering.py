@@ -1,7 +1,7 @@
 """Find the order of the rows within groups: by time where the model has one, else as given."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,13 +57,25 @@ def order_of_rows(design: Design) -> Ordering:
     )
 
 
+def in_order(design: Design, order: Ints) -> Design:
+    """Return a design with its rows in another order."""
+    return replace(
+        design,
+        y=design.y[order],
+        X=design.X[order],
+        Z=design.Z[order],
+        codes=design.codes[order],
+        residual=None if design.residual is None else design.residual.take(order),
+    )
+
+
 def _column_of(term: str) -> str:
     """Name the column in a term: age in center(age), which --ar takes."""
     return re.sub(r"^\w+\(([\w.]+)\)$", r"\1", term)
 
 
 def _is_time(column: Floats, codes: Ints, most: int) -> bool:
-    """Tell whether no two rows of a group share a value, and groups have values in common."""
+    """Return whether no two rows of a group share a value, and groups have values in common."""
     if np.unique(column).size > most:
         return False
     order = np.lexsort((column, codes))

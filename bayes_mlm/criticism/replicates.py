@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayes_mlm.classical import has_random_effects
+from bayes_mlm.criticism.ordering import in_order
 from bayes_mlm.design import Design, Floats, Ints
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable, samples
 from bayes_mlm.fitted import Fit
@@ -81,7 +82,8 @@ def replicate(fit: Fit) -> Replicates:
     groups, and of new ones.
     """
     rng = np.random.default_rng([fit.settings.random_seed, _STREAM])
-    design = _by_group(fit.design)
+    # Sorted by group, so that a group is a stretch of rows.
+    design = in_order(fit.design, np.argsort(fit.design.codes, kind="stable"))
     n_drawn = fit.draws.n_chains * fit.draws.n_draws
     n_wanted = int(np.clip(_NUMBERS // design.n, _FEWEST, _MOST))
     n_made = min(n_wanted, n_drawn)
@@ -127,19 +129,6 @@ def replicate(fit: Fit) -> Replicates:
         observed_means=None if groups is None else np.sort(groups.means(design.y)),
         observed_sds=None if groups is None else np.sort(groups.sds(design.y)),
         has_new_effects=z_means is not None,
-    )
-
-
-def _by_group(design: Design) -> Design:
-    """Put the rows in order of their groups, so that a group is a stretch of rows."""
-    order = np.argsort(design.codes, kind="stable")
-    return replace(
-        design,
-        y=design.y[order],
-        X=design.X[order],
-        Z=design.Z[order],
-        codes=design.codes[order],
-        residual=None if design.residual is None else design.residual.take(order),
     )
 
 
@@ -223,17 +212,3 @@ def skewness_of(y: Floats) -> float:
     square = deviation * deviation
     spread = float(square.mean())
     return float((square * deviation).mean() / spread**1.5) if spread > 0 else 0.0
-
-
-def bulk_skewness(y: Floats) -> float:
-    """Give Bowley's skewness of the 10 %, 50 % and 90 % points, which a few values far out leave.
-
-    Examples
-    --------
-    >>> round(bulk_skewness(np.array([1.0, 2.0, 3.0, 4.0, 900.0])), 2)
-    0.99
-    >>> round(bulk_skewness(np.array([*range(99), 900.0])), 2)
-    0.0
-    """
-    low, middle, high = np.quantile(y, [0.1, 0.5, 0.9])
-    return float((high + low - 2.0 * middle) / (high - low)) if high > low else 0.0

@@ -13,8 +13,8 @@ from bayes_mlm.residual_draws import residual_draws
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.whitened import whitened
 
-# Of the variance of the effects: below it the data say next to nothing of a group.
-_LEAST_RELIABLE = 0.05
+# Share of the variance of a group effect that its estimate must have to be looked at.
+LEAST_RELIABLE = 0.05
 
 
 def standardised_effects(fit: Fit) -> Floats:
@@ -46,7 +46,7 @@ def standardised_effects(fit: Fit) -> Floats:
     own = np.square(root).sum(axis=2)[found.of_group]
     variance = np.diagonal(covariance)
     spread = variance - own
-    told = spread > _LEAST_RELIABLE * variance
+    told = spread > LEAST_RELIABLE * variance
     return np.where(told, found.mean[0] / np.sqrt(np.where(told, spread, 1.0)), np.nan)
 
 
@@ -61,13 +61,25 @@ def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
     if fit.design.residual is None:
         return np.asarray(left / given.sds[0, 0])
     white = whiten(fit.design.residual, left, given.sds[0], float(given.rho[0]))
-    if given.nu is None:
-        return white
+    return normal_scores(white, None if given.nu is None else float(given.nu[0]))
+
+
+def normal_scores(residuals: Floats, nu: float | None) -> Floats:
+    """Return Student-t residuals as the normal quantiles of their probability.
+
+    Parameters
+    ----------
+    residuals : ndarray
+        With an sd of one.
+    nu : float or None
+        Their degrees of freedom; None for normal residuals, which are returned as they are.
+    """
+    if nu is None:
+        return residuals
     from scipy.special import ndtri, stdtr
 
-    nu = float(given.nu[0])
-    tail = stdtr(nu, -np.abs(white) * np.sqrt(nu / (nu - 2.0)))
-    return np.asarray(np.sign(white) * -ndtri(np.maximum(tail, 1e-300)))
+    tail = stdtr(nu, -np.abs(residuals) * np.sqrt(nu / (nu - 2.0)))
+    return np.asarray(np.sign(residuals) * -ndtri(np.maximum(tail, 1e-300)))
 
 
 def fitted_values(fit: Fit) -> Floats:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.criticism.spread import LEAST_DF, h_statistic
+from bayes_mlm.criticism.standardised import normal_scores
 from bayes_mlm.criticism.working import Working
 from bayes_mlm.design import INTERCEPT, Floats, Ints
 
@@ -90,7 +91,7 @@ def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
     variance, h, correlation, nuisance, skew, kurtosis = (
         np.concatenate([part[k] for part in parts], axis=-1) for k in range(6)
     )
-    shape = [moments(work.scaled(normal_scores(work)))]
+    shape = [moments(work.scaled(normal_scores(work.found, work.nu)))]
     shape += [moments(work.scaled(part)) for part in work.redraw(seed + 1, normal=True)]
     return Sampled(
         variance=_adjusted(variance, nuisance),
@@ -102,17 +103,6 @@ def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
         effect_kurtosis=kurtosis,
         effect_sizes=tuple(work.reliable.sum(axis=0).tolist()),
     )
-
-
-def normal_scores(work: Working) -> Floats:
-    """Give the residuals (n, 1), Student-t ones taken to the normal quantile of their rank in t."""
-    if work.nu is None:
-        return work.found
-    from scipy.special import ndtri, stdtr
-
-    nu = work.nu
-    tail = stdtr(nu, -np.abs(work.found) * np.sqrt(nu / (nu - 2.0)))
-    return np.asarray(np.sign(work.found) * -ndtri(np.maximum(tail, 1e-300)))
 
 
 def moments(values: Floats) -> tuple[Floats, Floats]:

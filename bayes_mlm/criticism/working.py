@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from bayes_mlm.classical import has_random_effects
-from bayes_mlm.criticism.ordering import Ordering, order_of_rows
+from bayes_mlm.criticism.ordering import Ordering, in_order, order_of_rows
+from bayes_mlm.criticism.standardised import LEAST_RELIABLE
 from bayes_mlm.design import INTERCEPT, Design, Floats, Ints
 from bayes_mlm.fitted import Fit
 from bayes_mlm.recovery import effects_root
@@ -20,8 +21,6 @@ MOST_ROWS = 100_000
 _NUMBERS, _FEWEST, _MOST, _AT_ONCE = 2_000_000, 200, 1_000, 100_000
 # Share of a residual's variance that the fit must leave for it to be scaled up.
 _LEAST_LEFT = 0.05
-# Share of the variance of a group effect that its estimate must have to be looked at.
-_LEAST_RELIABLE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,7 +145,7 @@ class Working:
     def reliable(self) -> np.ndarray:
         """Tell which group effects (J, q) the rows say enough of to be judged."""
         variance = np.diagonal(self.root @ self.root.T)
-        return np.asarray(np.square(self._effect_sds) > _LEAST_RELIABLE * variance)
+        return np.asarray(np.square(self._effect_sds) > LEAST_RELIABLE * variance)
 
     def redraw(self, seed: int, *, normal: bool) -> Iterator[Floats]:
         """Redraw the data under the model, and give the residuals (n, r) in parts.
@@ -193,19 +192,10 @@ def working_rows(fit: Fit, seed: int) -> Working:
     design = _some(fit.design, seed)
     given = residual_draws(fit.draws).mean
     ordering = order_of_rows(design)
-    order = ordering.order
-    residual = None if design.residual is None else design.residual.take(order)
-    ordered = replace(
-        design,
-        y=design.y[order],
-        X=design.X[order],
-        Z=design.Z[order],
-        codes=design.codes[order],
-        residual=residual,
-    )
+    ordered = in_order(design, ordering.order)
     grouped = design.group is not None and design.kind != "between"
     if not grouped:
-        ordered = replace(ordered, codes=np.zeros_like(order), labels=design.labels[:1])
+        ordered = replace(ordered, codes=np.zeros_like(ordered.codes), labels=design.labels[:1])
     q = design.q
     # About their means, so that an offset of a million sds costs no digits.
     x_mean, z_mean, turn = np.zeros(design.p), np.zeros(q), np.eye(q)
@@ -217,10 +207,10 @@ def working_rows(fit: Fit, seed: int) -> Working:
         z_mean = np.where(np.arange(q) == constant, 0.0, ordered.Z.mean(axis=0))
         turn[constant] += z_mean
     columns = np.column_stack([ordered.X - x_mean, ordered.Z - z_mean, ordered.y - y_mean])
-    if residual is None:
+    if ordered.residual is None:
         columns = columns / given.sds[0, 0]
     else:
-        columns = whiten(residual, columns, given.sds[0], float(given.rho[0]))
+        columns = whiten(ordered.residual, columns, given.sds[0], float(given.rho[0]))
     X, Z, y = columns[:, : design.p], columns[:, design.p : -1], columns[:, -1]
     starts = np.flatnonzero(np.diff(ordered.codes, prepend=-1))
     root, shrink = np.zeros((q, q)), np.zeros((starts.size, q, q))

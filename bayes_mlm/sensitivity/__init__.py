@@ -58,8 +58,10 @@ def prior_sensitivity(
     terms : sequence of str, optional
         Coefficients to look at, such as ``["ses", "sector"]``; by default those of predictors
         constant within groups, and of their products with others.
-    missing, strip
+    missing : {"error", "drop"}
         What to do with rows that miss a value.
+    strip : bool
+        Remove spaces at the ends of labels.
     mass : float
         Probability of the intervals.
     draws : int, optional
@@ -101,7 +103,7 @@ def prior_sensitivity(
     ready = []
     for record in chosen:
         source = record.data_source if data is None else data
-        key = str(source) if isinstance(source, (str, Path)) else ""
+        key = (str(source) if isinstance(source, (str, Path)) else "", record.written)
         if key not in tables:
             tables[key] = rows_or_source(source, record.written)
         settings = make_settings(record, draws=draws, random_seed=random_seed)

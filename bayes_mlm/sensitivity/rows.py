@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Shifts of the posterior mean, in posterior sds, up to which a prior makes no difference, or only
-# a little. A 95 % interval moved by 0.1 sd still holds 93.9 % of the other posterior (were both
-# normal), which nobody could see; moved by 0.5 sd it holds 91 %, and by 1 sd 81 %.
+# a little. A 95 % interval moved by 0.1 sd still contains 94.9 % of the other posterior (were both
+# normal), which nobody could see; moved by 0.5 sd it contains 92 %, and by 1 sd 83 %.
 NO_SHIFT, LITTLE_SHIFT = 0.1, 0.5
 
 
