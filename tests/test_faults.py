@@ -7,6 +7,8 @@ import pytest
 
 from bayes_mlm import open_data, read_table
 from bayes_mlm.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
+from bayes_mlm.cli.faults import in_one_line
+from bayes_mlm.damage import naming
 from bayes_mlm.errors import DataError, EngineError, SpecError, StorageError
 from bayes_mlm.fitting import fit
 from bayes_mlm.spec import load_record
@@ -67,6 +69,20 @@ def test_records_that_break_a_reader(more, says, tmp_path):
 def test_more_draws_than_memory_are_refused():
     with pytest.raises(EngineError, match="4,000,000,000,000 draws need about .* GB"):
         fit("reaction ~ days", "sleepstudy", draws=10**12, random_seed=1)
+
+
+def test_memory_that_runs_out_is_not_said_to_be_a_damaged_file(tmp_path):
+    with pytest.raises(MemoryError), naming(tmp_path, "a saved fit", "copy it again"):
+        raise MemoryError
+
+
+def test_a_closed_standard_error_sends_no_error_to_the_output(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SystemExit) as ended, in_one_line():
+        raise DataError("no column 'x'")
+    sys.stderr.close()
+    assert ended.value.code == 1
+    assert capsys.readouterr().out == ""
 
 
 def test_control_characters_are_shown():
