@@ -154,13 +154,15 @@ def swapped(names):
         (None, {"centre": lambda old: old[1:]}, "do not agree"),
         (None, {"place": lambda old: [*old[:-1], 1]}, "columns of one name"),
         (None, {"encoding": lambda _: {}}, "encoding"),
+        (None, {"format": lambda _: 99}, "format 99"),
     ],
 )
 def test_sums_that_no_rows_have_are_refused(table, said, says, sums, tmp_path):
     assert load_sums(forge_sums(sums, tmp_path / "same.sums")).n == load_sums(sums).n
     path = forge_sums(sums, tmp_path / "d.sums", table, **said)
-    with pytest.raises(StorageError, match=rf"d\.sums' cannot be read as saved sums: .*{says}"):
-        load_sums(path)
+    for read in (load_sums, fit):
+        with pytest.raises(StorageError, match=rf"d\.sums' cannot be read as saved sums: .*{says}"):
+            read(path)
 
 
 @pytest.mark.parametrize(
