@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bayes_mlm import open_data, read_table
+from bayes_mlm import memory, open_data, read_table
 from bayes_mlm.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.damage import naming
@@ -69,6 +69,19 @@ def test_records_that_break_a_reader(more, says, tmp_path):
 def test_more_draws_than_memory_are_refused():
     with pytest.raises(EngineError, match="4,000,000,000,000 draws need about .* GB"):
         fit("reaction ~ days", "sleepstudy", draws=10**12, random_seed=1)
+
+
+def test_cached_files_of_a_container_are_free_memory(tmp_path, monkeypatch):
+    for name, text in (
+        ("memory.max", "1000\n"),
+        ("memory.current", "900\n"),
+        ("memory.stat", "anon 200\nactive_file 300\ninactive_file 400\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(memory, "_CGROUPS", [(tmp_path, "memory.max", "memory.current")])
+    assert memory.free_memory() == 800.0
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_memory() > 1e6
 
 
 def test_memory_that_runs_out_is_not_said_to_be_a_damaged_file(tmp_path):
