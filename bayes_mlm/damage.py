@@ -92,7 +92,7 @@ def check_sums(s: Sufficient) -> None:
     require(bool((s.counts > 0).all()), f"it counts {s.counts.min()} rows in a group")
     require(np.unique(s.labels).size == n_groups, "a group is in it twice")
     for name in ("centre", "means", "scatter"):
-        require(np.isfinite(getattr(s, name)).all(), f"its {name} holds what is no finite number")
+        require(np.isfinite(getattr(s, name)).all(), f"a value of its {name} is not finite")
     _check_scatter(s)
 
 
