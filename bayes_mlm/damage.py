@@ -1,4 +1,4 @@
-"""Refuse a file of ours that is damaged, or says what cannot be, with one error that names it."""
+"""Refuse a damaged file of sums or a fit, or one with impossible content, in an error naming it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +10,18 @@ from bayes_mlm.design import Design
 from bayes_mlm.errors import BayesMLMError, StorageError
 from bayes_mlm.sufficient import Sufficient
 
+# Raised by pyarrow, HDF5, json and msgspec when they read damage. A MemoryError is not among them:
+# the file may be sound.
+_READING = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 # Of the sd of a column over all rows: far above what rounding leaves of a sum of squares.
 _ROUNDING = 1e-6
 _LONGEST = 300
@@ -17,7 +29,7 @@ _LONGEST = 300
 
 @contextmanager
 def naming(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Turn whatever reading a file raises into a `StorageError` that names it.
+    """Turn what reading a damaged file raises into a `StorageError` that names it.
 
     Parameters
     ----------
@@ -32,7 +44,7 @@ def naming(path: Path, what: str, remedy: str) -> Iterator[None]:
         yield
     except BayesMLMError as error:
         reason, cause = str(error), error
-    except Exception as error:  # noqa: BLE001  (whatever a library makes of damage)
+    except _READING as error:
         reason, cause = f"{type(error).__name__}: {error}", error
     else:
         return
@@ -42,7 +54,7 @@ def naming(path: Path, what: str, remedy: str) -> Iterator[None]:
 
 
 def require(holds: bool | np.bool_, why: str) -> None:
-    """Refuse what a file says, unless it holds."""
+    """Raise a `StorageError` with the reason unless a condition holds."""
     if not holds:
         raise StorageError(why)
 
@@ -80,7 +92,7 @@ def check_sums(s: Sufficient) -> None:
     require(bool((s.counts > 0).all()), f"it counts {s.counts.min()} rows in a group")
     require(np.unique(s.labels).size == n_groups, "a group is in it twice")
     for name in ("centre", "means", "scatter"):
-        require(np.isfinite(getattr(s, name)).all(), f"its {name} holds what is no finite number")
+        require(np.isfinite(getattr(s, name)).all(), f"a value of its {name} is not finite")
     _check_scatter(s)
 
 
@@ -90,7 +102,7 @@ def check_names(design: Design) -> None:
     Parameters
     ----------
     design : Design
-        As read from a file. Of a kind that lays columns out by itself, only the rest is asked.
+        As read from a file. Column names are checked only for kinds that keep the formula's.
     """
     formula, encoding = design.formula, design.encoding
     require(
@@ -109,7 +121,7 @@ def check_names(design: Design) -> None:
 
 
 def _check_scatter(s: Sufficient) -> None:
-    """Ask of each group whether its scatter may be that of its rows, on the scale of all rows."""
+    """Refuse a scatter that the rows of its group cannot have, on the scale of all rows."""
     _, sd = s.moments
     live = np.flatnonzero(sd > 0.0)
     size = np.sqrt(s.counts)[:, None] * sd[live]

@@ -1,4 +1,4 @@
-"""Refuse what cannot fit into memory before it is begun."""
+"""Refuse a computation that cannot fit into memory, before it begins."""
 
 import os
 from collections.abc import Iterator
@@ -9,25 +9,24 @@ from bayes_mlm.errors import EngineError
 
 _MEMINFO = Path("/proc/meminfo")
 _OWN = Path("/proc/self/statm")
-_CGROUP = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ),
+# The limit and the usage of a container, by cgroup version 2 and 1, with the folder of each.
+_CGROUPS = (
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"),
 )
 
 
 def check_memory(needed: float, what: str, remedy: str) -> None:
-    """Refuse to begin what needs more memory than there is.
+    """Raise an `EngineError` if a computation needs more memory than there is.
 
     Parameters
     ----------
     needed : float
         Bytes.
     what : str
-        Needs them: "4,000 draws".
+        Subject of the message: "4,000 draws".
     remedy : str
+        End of the message: what to do.
 
     Raises
     ------
@@ -45,24 +44,31 @@ def check_memory(needed: float, what: str, remedy: str) -> None:
 
 
 def free_memory() -> float | None:
-    """Give the bytes that this process may still take; None where the system does not say."""
+    """Return the bytes that this process may still take; None where the system does not say."""
     return min(_limits(), default=None)
 
 
 def _limits() -> Iterator[float]:
-    """Give what is left of each limit: of the machine, of the container, of the process."""
+    """Yield what is left of each limit: of the machine, of the container, of the process."""
     with suppress(OSError, ValueError):
         words = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
         yield 1024.0 * int(words["MemAvailable"].split()[0])
-    for most, used in _CGROUP:
-        with suppress(OSError, ValueError):  # "max": no limit
-            yield float(most.read_text()) - float(used.read_text())
+    for folder, most, used in _CGROUPS:
+        with suppress(OSError, ValueError, KeyError):  # "max": no limit
+            left = float((folder / most).read_text()) - float((folder / used).read_text())
+            yield left + _page_cache(folder / "memory.stat")
     with suppress(ImportError, OSError, ValueError):
         import resource
 
         most_own = resource.getrlimit(resource.RLIMIT_AS)[0]
         if most_own != resource.RLIM_INFINITY:
             yield most_own - int(_OWN.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _page_cache(path: Path) -> float:
+    """Read the bytes of cached files, which count as used and are freed when they are needed."""
+    sizes = dict(line.split() for line in path.read_text().splitlines())
+    return float(sizes["active_file"]) + float(sizes["inactive_file"])
 
 
 def _size(size: float) -> str:

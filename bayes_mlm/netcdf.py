@@ -2,8 +2,9 @@
 
 The checksum (SHA-256, the attribute ``bayes_mlm_sha256``) is of what is read: the text, and the
 names, dimensions, labels and values of the groups below; not of the file's bytes. So xarray or
-ArviZ may add a group to the tree and save it again, and one changed draw is refused. While no other
-program has saved it, a seal of all bytes behind HDF5's own is asked first: HDF5 may hang on damage.
+ArviZ may add a group to the tree and save it again, and one changed draw is refused. Until another
+program saves the file, a checksum of all bytes (`seal`), behind those of HDF5, is checked first:
+HDF5 may hang on damage.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ _TEXT, _SUM = "bayes_mlm", "bayes_mlm_sha256"
 
 @dataclass(frozen=True)
 class Group:
-    """Hold one group of the file: its variables, and the labels of its dimensions."""
+    """One group of the file: its variables, and the labels of its dimensions."""
 
     variables: Mapping[str, Variable]
     coords: Mapping[str, Any]
@@ -35,8 +36,8 @@ class Group:
 def write_netcdf(path: Path, text: str, groups: Mapping[str, Group]) -> None:
     """Write a file whole or not at all.
 
-    HDF5 writes to memory, and its bytes are then written at once: after a write of its own that
-    fails (a full disk) it ends the process when it closes.
+    HDF5 writes to memory, and its bytes are then written at once: after a failed write to a file (a
+    full disk) HDF5 ends the process when it closes.
 
     Parameters
     ----------
@@ -60,8 +61,10 @@ def write_netcdf(path: Path, text: str, groups: Mapping[str, Group]) -> None:
         file.attrs[_SUM] = _checksum(text, groups)
         for name, group in groups.items():
             _write(file, name, group)
+    made.seek(0, io.SEEK_END)
+    made.write(BLANK)
     with atomic_file(path) as partial:
-        partial.write_bytes(sealed(made.getvalue() + BLANK))
+        partial.write_bytes(sealed(made.getvalue()))
 
 
 def read_netcdf(path: Path) -> tuple[str, dict[str, Group]]:
@@ -76,8 +79,9 @@ def read_netcdf(path: Path) -> tuple[str, dict[str, Group]]:
     import h5py  # h5netcdf itself fails, and once more when it closes, on some damage
 
     content = path.read_bytes()
-    if SEAL in content:  # not saved again by another program: HDF5 is spared the damage
+    if SEAL in content:  # not saved again by another program
         check_seal(content)
+    del content  # as large as what is read next
     with h5py.File(path, "r") as file:
         if _TEXT not in file.attrs:
             raise StorageError("it was not written by bayes_mlm.save_fit")
@@ -87,14 +91,14 @@ def read_netcdf(path: Path) -> tuple[str, dict[str, Group]]:
         groups = {name: _read(file[name]) for name in GROUPS if name in file}
     if _checksum(text, groups) != kept:
         raise StorageError(
-            "its content is not what was saved (the checksum differs); what is added to the tree "
-            "goes into a group of its own"
+            "its content is not what was saved (the checksum differs); additions to the tree go "
+            "into a new group"
         )
     return text, groups
 
 
 def _labelled(group: Group) -> Group:
-    """Give every dimension its labels: those there are, else numbers; text as text."""
+    """Return a group with labels for every dimension: those given, else numbers; text as text."""
     sizes: dict[str, int] = {}
     for variable in group.variables.values():
         sizes |= dict(zip(variable.dims, variable.values.shape, strict=True))
@@ -146,7 +150,7 @@ def _write(file: Any, name: str, content: Group) -> None:
 
 
 def _as_text(values: Any) -> Any:
-    """HDF5 gives text back as bytes."""
+    """Return labels as text, which HDF5 returns as bytes."""
     return np.array([v.decode() if isinstance(v, bytes) else str(v) for v in values], dtype=object)
 
 

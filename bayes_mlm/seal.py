@@ -1,4 +1,4 @@
-"""Seal a file that only we write: a SHA-256 of all its bytes, in a place that is left for it."""
+"""Write and check the SHA-256 of all bytes of a file, in a field of the file reserved for it."""
 
 import hashlib
 import re
@@ -6,24 +6,25 @@ import re
 from bayes_mlm.errors import StorageError
 
 SEAL = b"bayes_mlm_sha256:"
-"""What stands before the 64 digits; they are noughts while the file is made."""
+"""What precedes the 64 digits, which are zeros while the file is made and hashed."""
 BLANK = SEAL + b"0" * 64
 _DIGITS = re.compile(rb"[0-9a-f]{64}")
 
 
 def sealed(content: bytes) -> bytes:
-    """Write the checksum of a file into the place that it has for it.
+    """Return the content of a file with its checksum in the field reserved for it.
 
     Examples
     --------
     >>> check_seal(sealed(b"some sums" + BLANK + b"."))
     """
     start = _place(content)
-    return content[:start] + _checksum(content, start) + content[start + 64 :]
+    view = memoryview(content)  # large files are copied once
+    return b"".join((view[:start], _checksum(content, start), view[start + 64 :]))
 
 
 def check_seal(content: bytes) -> None:
-    """Refuse a file that has no seal, or another than its bytes have.
+    """Raise a `StorageError` if a file has no checksum, or not that of its bytes.
 
     Raises
     ------

@@ -38,11 +38,11 @@ _RESIDUAL = ("asked", "levels", "step", "whole")
 
 
 class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Read JSON strictly: every field there, of its type, and no other."""
+    """JSON that is read strictly: every field there, of its type, and no other."""
 
 
 class _Residual(_Kept, frozen=True):
-    """Hold of a residual structure what is not an array."""
+    """Parts of a residual structure that are not arrays."""
 
     asked: Residual
     levels: tuple[bool | int | float | str, ...]
@@ -51,7 +51,7 @@ class _Residual(_Kept, frozen=True):
 
 
 class _Design(_Kept, frozen=True):
-    """Hold of a design what is not an array."""
+    """Parts of a design that are not arrays."""
 
     outcome: str
     group: str | None
@@ -66,7 +66,7 @@ class _Design(_Kept, frozen=True):
 
 
 class _Document(_Kept, frozen=True):
-    """Hold of a fit what is not an array."""
+    """Parts of a fit that are not arrays."""
 
     format: int
     engine: Literal["direct", "nuts"]
@@ -233,7 +233,7 @@ def load_fit(path: str | Path) -> Fit:
 
 
 def check_fit(fit: Fit) -> None:
-    """Refuse a fit whose parts do not agree, or that holds what no data and no draws can be.
+    """Refuse a fit whose parts do not agree, or whose values are impossible.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def check_fit(fit: Fit) -> None:
     for name, variable in draws.posterior.items():
         found = variable.dims[:2], variable.values.shape[:2]
         require(found == (SAMPLE_DIMS, shape), f"its draws of {name} are {found}, and not {shape}")
-        require(np.isfinite(variable.values).all(), f"a draw of {name} is no finite number")
+        require(np.isfinite(variable.values).all(), f"a draw of {name} is not finite")
         for dim in variable.dims[2:]:
             own = tuple(draws.coords[dim].tolist())
             require(own == labels.get(dim, own), f"the labels of {name} are not the design's")
@@ -273,7 +273,7 @@ def _check_rows(design: Design) -> None:
         "its y, X, Z and groups do not have the same rows",
     )
     for name in ("y", "X", "Z"):
-        require(np.isfinite(getattr(design, name)).all(), f"its {name} holds no finite number")
+        require(np.isfinite(getattr(design, name)).all(), f"a value of its {name} is not finite")
     require(
         design.codes.dtype.kind in "iu" and set(np.unique(design.codes)) == set(range(design.J)),
         "its rows are not those of its groups",

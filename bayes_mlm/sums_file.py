@@ -2,8 +2,8 @@
 
 The file is Parquet: a row a group, with its label, its count, the mean of each column less the
 centre, and the lower triangle of the scatter; what they are of (formula, categories, centre) is
-JSON in its metadata, beside a SHA-256 of all bytes of the file (`seal`): a file with one changed
-bit is refused. It holds no rows, and sums of many rows tell little of any one; but those of a
+JSON in its metadata, with a SHA-256 of all bytes of the file (`seal`): a file with one changed bit
+is refused. It holds no rows, and sums of many rows tell little of any one; but those of a
 group of one row *are* that row, and those of two or three all but tell them. `save_sums` counts
 small groups, and can refuse them.
 """
@@ -41,7 +41,7 @@ _BATCH = 50_000
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hold what is not an array, in the types that it must have."""
+    """Parts of the sums that are not arrays, in the types that they must have."""
 
     format: int
     formula: str
@@ -167,7 +167,7 @@ def is_sums(source: object) -> bool:
 
 
 def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
-    """Read of saved sums the formula, the group, and whether spaces were taken off the labels.
+    """Read the formula and the group of saved sums, and whether their labels were stripped.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def _content(path: Path) -> bytes:
 
 
 def _read_document(content: bytes) -> _Document:
-    """Read what the sums are of, without them, once nothing in the file has changed."""
+    """Read the parts that are not arrays, after the checksum."""
     import pyarrow.parquet as pq
     from pyarrow import BufferReader
 

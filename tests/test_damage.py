@@ -82,7 +82,7 @@ def test_a_group_may_be_added_by_xarray_and_no_draw_changed(saved, tmp_path):
     assert load_fit(tmp_path / "more.nc").verdict == load_fit(saved).verdict
     tree["posterior"]["sigma_e"][0, 0] += 1e-9
     tree.to_netcdf(tmp_path / "changed.nc", engine="h5netcdf")
-    with pytest.raises(StorageError, match=r"changed\.nc.*not what was saved.*group of its own"):
+    with pytest.raises(StorageError, match=r"changed\.nc.*not what was saved.*into a new group"):
         load_fit(tmp_path / "changed.nc")
 
 
@@ -136,8 +136,8 @@ def swapped(names):
         (put("scatter_1_1", 4.0, row=0), {}, "1 rows, and scatter in"),
         (put("scatter_1_1", -5.0), {}, "not positive"),
         (put("scatter_3_1", 1e4), {}, "not positive"),
-        (put("scatter_1_1", np.nan), {}, "no finite"),
-        (put("mean_1", np.inf), {}, "no finite"),
+        (put("scatter_1_1", np.nan), {}, "scatter is not finite"),
+        (put("mean_1", np.inf), {}, "means is not finite"),
         (lambda frame: frame[1:], {}, "rows, and .* were summed"),
         (lambda frame: frame[:0], {}, "no groups"),
         (lambda frame: frame.drop(columns="mean_1"), {}, "mean_1"),
@@ -154,20 +154,22 @@ def swapped(names):
         (None, {"centre": lambda old: old[1:]}, "do not agree"),
         (None, {"place": lambda old: [*old[:-1], 1]}, "columns of one name"),
         (None, {"encoding": lambda _: {}}, "encoding"),
+        (None, {"format": lambda _: 99}, "format 99"),
     ],
 )
 def test_sums_that_no_rows_have_are_refused(table, said, says, sums, tmp_path):
     assert load_sums(forge_sums(sums, tmp_path / "same.sums")).n == load_sums(sums).n
     path = forge_sums(sums, tmp_path / "d.sums", table, **said)
-    with pytest.raises(StorageError, match=rf"d\.sums' cannot be read as saved sums: .*{says}"):
-        load_sums(path)
+    for read in (load_sums, fit):
+        with pytest.raises(StorageError, match=rf"d\.sums' cannot be read as saved sums: .*{says}"):
+            read(path)
 
 
 @pytest.mark.parametrize(
     ("group", "name", "change", "says"),
     [
         ("posterior", "sigma_e", lambda v: -v, "sigma_e is not above 0"),
-        ("posterior", "beta", lambda v: v * np.nan, "beta is no finite"),
+        ("posterior", "beta", lambda v: v * np.nan, "beta is not finite"),
         ("posterior", "beta", lambda v: v[:, :2], "its draws of beta"),
         ("posterior", "term", lambda v: v[::-1], "labels of beta"),
         ("posterior", "group", lambda v: v + 1, "labels of u"),
@@ -175,7 +177,7 @@ def test_sums_that_no_rows_have_are_refused(table, said, says, sums, tmp_path):
         ("constant_data", "codes", lambda v: v + 1, "rows are not those"),
         ("constant_data", "codes", lambda v: v * 0.5, "rows are not those of its"),
         ("constant_data", "X", lambda v: v[1:], "same rows"),
-        ("observed_data", "y", lambda v: v / 0.0, "no finite"),
+        ("observed_data", "y", lambda v: v / 0.0, "its y is not finite"),
     ],
 )
 def test_a_fit_that_cannot_be_is_refused(group, name, change, says, saved, tmp_path):

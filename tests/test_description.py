@@ -1,5 +1,6 @@
 """The first tables of the 2015 document, cell by cell."""
 
+import sys
 from random import Random
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bayes_mlm import cli
 from bayes_mlm.data import as_table, take
 from bayes_mlm.datasets import load_dataset, load_hsb
 from bayes_mlm.description import crosstab, describe, format_rows, group_sizes
@@ -184,3 +186,23 @@ def test_tables_that_cannot_be_described() -> None:
 
 def test_rows_are_aligned() -> None:
     assert format_rows([("", "y"), ("mean", "12.5")]) == "         y\nmean  12.5"
+
+
+def test_the_command_notes_labels_that_look_alike_until_they_are_stripped(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("g,y\na,1\na ,2\nb,3\nb,4\n")
+    command = ["bayes-mlm", "describe", "--data", str(path), "--group", "g"]
+    shown = []
+    for options in ([], ["--strip"]):
+        monkeypatch.setattr(sys, "argv", [*command, *options])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code
+        shown.append(" ".join(capsys.readouterr().out.split()))
+    assert "No. Groups 3" in shown[0]
+    assert "note: g: labels differ only by spaces or case" in shown[0]
+    assert "'a', 'a '; strip=True (--strip) takes the spaces off" in shown[0]
+    assert "No. Groups 2" in shown[1]
+    assert "note:" not in shown[1]

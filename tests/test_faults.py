@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from bayes_mlm import open_data, read_table
+from bayes_mlm import memory, open_data, read_table
 from bayes_mlm.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
+from bayes_mlm.cli.faults import in_one_line
+from bayes_mlm.damage import naming
 from bayes_mlm.errors import DataError, EngineError, SpecError, StorageError
 from bayes_mlm.fitting import fit
 from bayes_mlm.spec import load_record
@@ -78,6 +80,33 @@ def test_effects_that_are_summarised_count_for_no_memory(monkeypatch):
     formula, settings = "reaction ~ days + (1 | subject)", {"draws": 10**6, "random_seed": 1}
     with pytest.raises(EngineError, match="begun"):
         fit(formula, "sleepstudy", engine="nuts", **settings)
+
+
+def test_cached_files_of_a_container_are_free_memory(tmp_path, monkeypatch):
+    for name, text in (
+        ("memory.max", "1000\n"),
+        ("memory.current", "900\n"),
+        ("memory.stat", "anon 200\nactive_file 300\ninactive_file 400\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(memory, "_CGROUPS", [(tmp_path, "memory.max", "memory.current")])
+    assert memory.free_memory() == 800.0
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_memory() > 1e6
+
+
+def test_memory_that_runs_out_is_not_said_to_be_a_damaged_file(tmp_path):
+    with pytest.raises(MemoryError), naming(tmp_path, "a saved fit", "copy it again"):
+        raise MemoryError
+
+
+def test_a_closed_standard_error_sends_no_error_to_the_output(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SystemExit) as ended, in_one_line():
+        raise DataError("no column 'x'")
+    sys.stderr.close()
+    assert ended.value.code == 1
+    assert capsys.readouterr().out == ""
 
 
 def test_control_characters_are_shown():

@@ -125,7 +125,7 @@ def _run_in_order(commands, monkeypatch, tmp_path, capsys):
         if program == "mkdir":
             (tmp_path / arguments[0]).mkdir()
         elif program == "python":
-            exec(arguments[1], {})  # noqa: S102  (a line of ours)
+            run_as_file(arguments[1], tmp_path)
         else:
             monkeypatch.setattr(sys, "argv", [program, *arguments])
             with pytest.raises(SystemExit) as ended:

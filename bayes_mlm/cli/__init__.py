@@ -11,6 +11,7 @@ from bayes_mlm._version import __version__
 from bayes_mlm.cli.check import check
 from bayes_mlm.cli.compare import compare
 from bayes_mlm.cli.contextual import contextual
+from bayes_mlm.cli.describe import describe
 from bayes_mlm.cli.effects import effects
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.cli.files import check_folder
@@ -223,40 +224,7 @@ def models(
     console.print(dump_record(as_starter(load_record(name))), soft_wrap=True, end="")
 
 
-@app.command()
-def describe(
-    data: Annotated[str, typer.Option(help="CSV or Parquet file, or an embedded set.")] = "hsb",
-    column: Annotated[
-        list[str] | None, typer.Option(help="A column to describe; repeatable (default: numbers).")
-    ] = None,
-    group: Annotated[str | None, typer.Option(help="Grouping column: how many, how large.")] = None,
-    cross: Annotated[
-        str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
-    ] = None,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-) -> None:
-    """Describe a table: counts, means, sds, quartiles, group sizes, a crosstab."""
-    from bayes_mlm import console as show
-    from bayes_mlm.data.reading import Written
-    from bayes_mlm.description import crosstab, group_sizes
-    from bayes_mlm.description import describe as describe_columns
-    from bayes_mlm.model_data import read_data
-
-    if data == "hsb":  # the study's own first page, as it was printed in 2015
-        column = column or ["mathach", "ses"]
-        group = group or "schoolid"
-        cross = cross or "sector,female,minority"
-    table = read_data(data, written=Written(decimal=decimal, delimiter=delimiter))
-    console = show.make_console()
-    console.print(str(describe_columns(table, column)), soft_wrap=True)
-    if group is not None:
-        console.print("\n" + str(group_sizes(table, group)), soft_wrap=True)
-    if cross is not None:
-        row, *columns = [name.strip() for name in cross.split(",")]
-        console.print("\n" + str(crosstab(table, row, columns)), soft_wrap=True)
-
-
+app.command()(describe)
 app.command()(sensitivity)
 app.command()(compare)
 app.command()(check)

@@ -1,6 +1,6 @@
-"""Say in a line what the machine refused a command: memory, a disk, an output that is closed."""
+"""Report in one line what a command failed at: input, memory, a full disk, a closed output."""
 
-import errno
+import io
 import os
 import signal
 import sys
@@ -17,56 +17,58 @@ _MEMORY = (
     "out of memory; ask for fewer --draws, sum the rows where they lie (--rows sum, --memory 2GB), "
     "or give the process more"
 )
-# What libraries say, each with an exception of its own, when the system gives no memory.
+# Messages of libraries, each in another type of exception, when an allocation fails.
 _OUT_OF_MEMORY = (
-    *("out of memory", "cannot allocate", "unable to allocate", "failed to allocate"),
-    *(
-        "can't start new thread",
-        "launch worker thread",
-        "failed to map segment",
-        "memory allocation",
-        "bad_alloc",
-    ),
+    "out of memory",
+    "cannot allocate",
+    "unable to allocate",
+    "failed to allocate",
+    "can't start new thread",
+    "launch worker thread",
+    "failed to map segment",
+    "memory allocation",
+    "bad_alloc",
 )
 
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """End a command whose input is wrong, or that the machine fails, with one line and its code.
+    """End a command whose input is wrong, or that runs out of resources, with one line and a code.
 
-    What is left (a bug) keeps its traceback. Signals that end a process are turned into exits, so
+    Any other exception (a bug) keeps its traceback. Signals that end a process become exits, so
     that nothing is left half-written.
     """
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _stop)
-    if sys.stdout is None:  # closed by who started the command
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (until Python ends)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError):  # not a stream of the system's
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller; its descriptor is taken too
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (until Python ends)
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             yield
         finally:
-            sys.stdout.flush()  # what cannot be written is said here, and not when Python ends
+            sys.stdout.flush()  # a failed write is reported here, and not when Python ends
     except SystemExit as stop:
-        if isinstance(stop.code, int) and stop.code >= EXIT_SIGNAL:  # typer's own say nothing
-            _say("interrupted; nothing is half-written")
+        if isinstance(stop.code, int) and stop.code >= EXIT_SIGNAL:  # typer is silent
+            _print("interrupted; nothing is half-written")
         raise
-    except Exception as error:
-        said = what_failed(error)
-        if said is None:
+    except Exception as error:  # every type: memory runs out in a type of each library's
+        message = what_failed(error)
+        if message is None:
             raise
-        _leave_stdout()
-        if said:
-            _say(f"error: {said}")
+        _discard_stdout()
+        if message:
+            _print(f"error: {message}")
         sys.exit(EXIT_INPUT)
 
 
 def what_failed(error: BaseException) -> str | None:
-    """Say what is wrong; "" where nobody reads any more, None of what only a traceback tells.
+    """Return the message of an error; "" if the reader has closed the output, None for a bug.
 
     Examples
     --------
@@ -75,13 +77,13 @@ def what_failed(error: BaseException) -> str | None:
     >>> what_failed(KeyError("x"))
     """
     if isinstance(error, BayesMLMError):
-        # The formula is shown with a mark below the place that is meant.
+        # A formula is shown with a mark below the place of the error.
         of_formula = isinstance(error, FormulaError) or isinstance(error.__cause__, FormulaError)
         return visible(error, keep="\n" if of_formula else "")
     text = str(error)
     if isinstance(error, MemoryError) or any(one in text.lower() for one in _OUT_OF_MEMORY):
         return _MEMORY
-    if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) == errno.EPIPE:
+    if isinstance(error, BrokenPipeError):
         return ""
     if isinstance(error, OSError):
         where = f": {visible(error.filename)!r}" if error.filename is not None else ""
@@ -91,13 +93,13 @@ def what_failed(error: BaseException) -> str | None:
     return None
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     with suppress(OSError, ValueError):  # standard error may be full or closed too
         print(text, file=sys.stderr, flush=True)
 
 
-def _leave_stdout() -> None:
-    """Have nothing more written to an output that takes nothing, when Python ends."""
+def _discard_stdout() -> None:
+    """Discard what is left for an output that accepts nothing, before Python ends."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

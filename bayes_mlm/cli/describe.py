@@ -1,0 +1,50 @@
+"""Run `bayes-mlm describe`."""
+
+from typing import Annotated
+
+import typer
+
+from bayes_mlm.cli.options import Decimal, Delimiter, Strip
+
+
+def describe(
+    data: Annotated[str, typer.Option(help="CSV or Parquet file, or an embedded set.")] = "hsb",
+    column: Annotated[
+        list[str] | None, typer.Option(help="A column to describe; repeatable (default: numbers).")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Grouping column: how many, how large.")] = None,
+    cross: Annotated[
+        str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
+    ] = None,
+    strip: Strip = False,
+    decimal: Decimal = None,
+    delimiter: Delimiter = None,
+) -> None:
+    """Describe a table: counts, means, sds, quartiles, group sizes, a crosstab.
+
+    Labels that differ only by spaces or case, and texts that may stand for missing values, are
+    named.
+    """
+    from bayes_mlm import console as show
+    from bayes_mlm.data import levels_of, notes_on_labels
+    from bayes_mlm.data.reading import Written
+    from bayes_mlm.description import crosstab, group_sizes
+    from bayes_mlm.description import describe as describe_columns
+    from bayes_mlm.model_data import read_data
+
+    if data == "hsb":  # the study's own first page, as it was printed in 2015
+        column = column or ["mathach", "ses"]
+        group = group or "schoolid"
+        cross = cross or "sector,female,minority"
+    table = read_data(data, strip=strip, written=Written(decimal=decimal, delimiter=delimiter))
+    console = show.make_console()
+    console.print(str(describe_columns(table, column)), soft_wrap=True)
+    if group is not None:
+        console.print("\n" + str(group_sizes(table, group)), soft_wrap=True)
+    if cross is not None:
+        row, *columns = [name.strip() for name in cross.split(",")]
+        console.print("\n" + str(crosstab(table, row, columns)), soft_wrap=True)
+    for name, values in table.columns.items():
+        if values.dtype == object:
+            for note in notes_on_labels(name, levels_of(values)[0]):
+                console.print(f"note: {note}", soft_wrap=True)
