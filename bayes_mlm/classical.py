@@ -154,14 +154,14 @@ _SINGULAR = (
 
 
 def _ends(span: Interval | None) -> tuple[float | None, float | None]:
-    """Give the ends that are shown: none of an interval of which one was not found."""
+    """Return the ends that are shown: none of an interval of which one was not found."""
     if span is None or math.isnan(span.lower) or math.isnan(span.upper):
         return None, None
     return span.lower, span.upper
 
 
 def _about_intervals(rows: list[EstimateRow]) -> Iterator[Finding]:
-    """Say why an end of an interval is infinite or missing, and which end is known if one is."""
+    """Report why an end of an interval is infinite or missing, with the end that is known."""
     said: dict[str, list[str]] = {}
     for quantity, _, _, span in rows:
         if span is None or not span.note:
