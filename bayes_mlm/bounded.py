@@ -62,13 +62,15 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
         return
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
-    told = left > max(_NOISE * cancelled, printed)
-    if not told and not repeats and rows is not None and rows.summed is None:
+    nearly = left > max(_NOISE * cancelled, printed)
+    if not nearly and not repeats and rows is not None and rows.summed is None:
         columns = np.column_stack([rows.X, rows.Z, rows.y])
         exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
-        told = exact > printed
-        left = exact if told else left
-    raise EngineError(exact_outcome(*names, left, whole, repeats=repeats, which=which, nearly=told))
+        nearly = exact > printed
+        left = exact if nearly else left
+    raise EngineError(
+        exact_outcome(*names, left, whole, repeats=repeats, which=which, nearly=nearly)
+    )
 
 
 def nothing_left(n: int, mean: float, squares: float) -> float:

@@ -162,7 +162,7 @@ def _ends(span: Interval | None) -> tuple[float | None, float | None]:
 
 def _about_intervals(rows: list[EstimateRow]) -> Iterator[Finding]:
     """Report why an end of an interval is infinite or missing, with the end that is known."""
-    said: dict[str, list[str]] = {}
+    by_note: dict[str, list[str]] = {}
     for quantity, _, _, span in rows:
         if span is None or not span.note:
             continue
@@ -171,8 +171,8 @@ def _about_intervals(rows: list[EstimateRow]) -> Iterator[Finding]:
             for name, end in (("lower", span.lower), ("upper", span.upper))
             if math.isfinite(end) and None in _ends(span)
         ]
-        said.setdefault(span.note, []).append(" ".join([quantity, *known]))
-    for note, names in said.items():
+        by_note.setdefault(span.note, []).append(" ".join([quantity, *known]))
+    for note, names in by_note.items():
         yield Finding("interval", True, f"interval of {', '.join(names)}: {note}")
 
 
