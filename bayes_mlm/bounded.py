@@ -15,7 +15,7 @@ from bayes_mlm.sufficient import FloatArray, IntArray, from_design, from_rows
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
 # Sums of squares that cancel to less than this part of them have not four digits left.
-_TOLD = 1e-11
+_FOUR_DIGITS = 1e-11
 # And below this part of them there is nothing but rounding.
 _NOISE = 1e-14
 # Rounds of reweighting by which the rows on an exact line, if most are, are found.
@@ -23,20 +23,20 @@ _ROUNDS = 40
 
 
 def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None) -> None:
-    """Refuse an outcome that the columns explain exactly, or more nearly than digits can tell.
+    """Raise an error for an outcome that the columns explain exactly, or as far as digits show.
 
     Parameters
     ----------
     reduced : Reduced
     which : str
-        Names the rows, where they are not all of them: ``"s=a"``.
+        Name of the rows, where they are not all of them: ``"s=a"``.
     rows : Design, optional
-        Whose rows tell what is left where sums of squares, which cancel, do not.
+        Rows from which the residuals are computed where sums of squares cancel.
 
     Raises
     ------
     EngineError
-        That names the sum of squares that is zero, and what was found.
+        With the name of the sum of squares that is zero, and its value.
 
     Examples
     --------
@@ -58,21 +58,25 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
     lines = float(of_y[:, 0 if reduced.z_constant is None else 1 :].sum())
     cancelled = max(inside - left, 0.0) + lines
     printed = nothing_left(reduced.n, reduced.y_mean, whole)
-    if left > max(_TOLD * cancelled, printed):
+    if left > max(_FOUR_DIGITS * cancelled, printed):
         return
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
-    told = left > max(_NOISE * cancelled, printed)
-    if not told and not repeats and rows is not None and rows.summed is None:
+    nearly = left > max(_NOISE * cancelled, printed)
+    if not nearly and not repeats and rows is not None and rows.summed is None:
         columns = np.column_stack([rows.X, rows.Z, rows.y])
         exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
-        told = exact > printed
-        left = exact if told else left
-    raise EngineError(exact_outcome(*names, left, whole, repeats=repeats, which=which, nearly=told))
+        nearly = exact > printed
+        left = exact if nearly else left
+    raise EngineError(
+        exact_outcome(*names, left, whole, repeats=repeats, which=which, nearly=nearly)
+    )
 
 
 def nothing_left(n: int, mean: float, squares: float) -> float:
-    """Give the residual squares that n numbers of a mean, and squares about it, have by printing.
+    """Return the sum of squares that printing n numbers to 15 digits leaves.
+
+    `mean` is theirs, and `squares` their sum of squares about it.
 
     Examples
     --------
@@ -83,7 +87,7 @@ def nothing_left(n: int, mean: float, squares: float) -> float:
 
 
 def check_bounded_rows(design: Design) -> None:
-    """Refuse rows whose residual sd can vanish, of all of them or of one level of a factor.
+    """Raise an error where the residual sd of all rows, or of a level of a factor, can vanish.
 
     Parameters
     ----------
@@ -111,7 +115,7 @@ def check_bounded_rows(design: Design) -> None:
 
 
 def _of_rows(design: Design, Z: FloatArray, some: IntArray) -> Reduced:
-    """Reduce some rows of a design, with their own groups and the columns that vary there."""
+    """Reduce some rows of a design, with the groups and columns that are left in them."""
     _, codes = np.unique(design.codes[some], return_inverse=True)
     rows = from_rows(
         design.y[some],
@@ -137,12 +141,12 @@ def exact_outcome(
     which: str = "",
     nearly: bool = False,
 ) -> str:
-    """Say which sum of squares is zero, and what that means.
+    """Return the message that names the sum of squares that is zero, and what follows.
 
     Parameters
     ----------
     terms, effects, group
-        Of the design; the group where values are taken about those of the groups, else None.
+        Of the design.
     left, whole : float
         The residual squares and all of them.
     repeats : bool
@@ -150,7 +154,7 @@ def exact_outcome(
     which : str
         As of `check_bounded`.
     nearly : bool
-        Whether something is left, of which sums of squares have too few digits.
+        Whether something is left, too little for sums of squares to have four digits of it.
     """
     slopes = [name for name in effects if name != INTERCEPT]
     columns = [name for name in terms if name != INTERCEPT]
@@ -159,13 +163,13 @@ def exact_outcome(
     if repeats:
         remedy = "it is one value a group: keep one row a group, and fit that without groups"
     else:
-        less = f", less each group's own line in {_listed(slopes)}," if slopes else ""
+        less = f", less each group's line in {_listed(slopes)}," if slopes else ""
         if columns:
             verb = "explains" if len(columns) == 1 else "explain"
             less = f"{less or ','} less what {_listed(columns)} {verb},"
         remedy = (
             "check that it is not computed from the predictors; if residuals are truly so small, "
-            "take what is known off the outcome first"
+            "subtract the known part from the outcome first"
         )
     rows = f" in the rows of {which}" if which else ""
     sd = f"the residual sd of {which}" if which else "sigma_e"
@@ -173,8 +177,8 @@ def exact_outcome(
     if nearly:
         return (
             f"the outcome has next to no residual variation: {what} {left:.2g} of {whole:.4g} in "
-            f"all, too small a part for sums of squares to tell ({sd} would not have four digits); "
-            f"{remedy}"
+            f"all, too small a part to be computed from sums of squares ({sd} would not have four "
+            f"digits); {remedy}"
         )
     return (
         f"the outcome has no residual variation: {what} 0 to rounding ({max(left, 0.0):.2g} of "
@@ -188,7 +192,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _check_majority(design: Design) -> None:
-    """Refuse Student-t residuals where the rows off an exact line are too few to hold the scale.
+    """Raise an error for Student-t residuals if too few rows off an exact line bound the scale.
 
     Each row on the line adds a power of 1/scale to the likelihood, each other one takes `nu` of
     them, and `nu` may be as small as 2. Least absolute deviations find such a line.
@@ -213,13 +217,13 @@ def _check_majority(design: Design) -> None:
             "the outcome has too little residual variation for Student-t residuals: "
             f"{on_line.size} of {n} rows lie exactly on one line or their groups' values, and the "
             "sum of squares of those is 0; the likelihood rises without bound as their scale goes "
-            f"to 0 and the other {off} count as outliers; take normal residuals, or look at what "
-            "repeats"
+            f"to 0 and the other {off} count as outliers; take normal residuals, or look for "
+            "repeated values"
         )
 
 
 def _residual(design: Design, columns: FloatArray, weight: FloatArray) -> FloatArray:
-    """Give the residuals (n,) of weighted least squares on X and on each group's own Z."""
+    """Return the residuals (n,) of weighted least squares on X and on Z by group."""
     p, q = design.p, design.q
     root = np.sqrt(weight / weight.max())[:, None]
     left = root * columns

@@ -57,7 +57,7 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
 
 
 def cautions_on_model(design: Design) -> list[Finding]:
-    """List what is wrong, or odd, with the model itself, whichever engine fits it."""
+    """List what is wrong, or unusual, in the model itself, whichever engine fits it."""
     if INTERCEPT not in design.effects or design.kind == "no_pooling":
         return []
     found = []

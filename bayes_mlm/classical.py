@@ -154,15 +154,15 @@ _SINGULAR = (
 
 
 def _ends(span: Interval | None) -> tuple[float | None, float | None]:
-    """Give the ends that are shown: none of an interval of which one was not found."""
+    """Return the ends that are shown: none of an interval of which one was not found."""
     if span is None or math.isnan(span.lower) or math.isnan(span.upper):
         return None, None
     return span.lower, span.upper
 
 
 def _about_intervals(rows: list[EstimateRow]) -> Iterator[Finding]:
-    """Say why an end of an interval is infinite or missing, and which end is known if one is."""
-    said: dict[str, list[str]] = {}
+    """Report why an end of an interval is infinite or missing, with the end that is known."""
+    by_note: dict[str, list[str]] = {}
     for quantity, _, _, span in rows:
         if span is None or not span.note:
             continue
@@ -171,8 +171,8 @@ def _about_intervals(rows: list[EstimateRow]) -> Iterator[Finding]:
             for name, end in (("lower", span.lower), ("upper", span.upper))
             if math.isfinite(end) and None in _ends(span)
         ]
-        said.setdefault(span.note, []).append(" ".join([quantity, *known]))
-    for note, names in said.items():
+        by_note.setdefault(span.note, []).append(" ".join([quantity, *known]))
+    for note, names in by_note.items():
         yield Finding("interval", True, f"interval of {', '.join(names)}: {note}")
 
 

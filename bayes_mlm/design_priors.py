@@ -123,7 +123,7 @@ class ModelPriors:
 
 
 def expect_priors(priors: object) -> None:
-    """Refuse priors that are not given by parameter."""
+    """Raise an error for priors that are not a mapping by parameter."""
     if priors is not None and not isinstance(priors, Mapping):
         raise PriorError(
             "priors are a dict by parameter, for example {'beta': 'Normal(0, 10)'}, found "

@@ -25,7 +25,7 @@ SCALARS = (
     *("beta", "sigma_u", "rho_u", "sigma_e", "sigma_e_by", "rho_e", "nu"),
     *("icc", "icc_by"),
 )
-# Dimensions of the factories' own coordinates, where these have labels.
+# Dimensions of the variables that the factories' models sample, where these have labels.
 _FREE_DIMS = {"beta_free_": ("term",), "sigma_u_free_": ("effect",)} | dict.fromkeys(
     ("u_free_", "z_", "own_"), ("group", "effect")
 )
@@ -101,8 +101,8 @@ class Draws:
         design : Design, optional
             Adds the groups ``observed_data`` (y) and ``constant_data`` (X, group), if it has rows.
         priors : ModelPriors, optional
-            With the design, adds to ``posterior`` the factories' own coordinates (``beta_free_``,
-            ``z_``; see `bayes_mlm.free_values`), so that PyMC draws none of them anew.
+            With the design, adds to ``posterior`` the free variables of the factories' models
+            (``beta_free_``, ``z_``; see `bayes_mlm.free_values`), so that PyMC draws none anew.
 
         Returns
         -------
@@ -129,7 +129,7 @@ class Draws:
         return xr.DataTree.from_dict(groups)
 
     def free(self, design: Design, priors: ModelPriors) -> dict[str, Variable]:
-        """Compute the draws of the factories' own coordinates, named as PyMC names them."""
+        """Compute the draws of the free variables of the factories' models, as PyMC names them."""
         reported = {name: variable.values for name, variable in self.posterior.items()}
         found = {}
         for name, values in free_values(design, priors, reported).items():

@@ -1,4 +1,4 @@
-r"""State the priors of correlated group effects where their predictors are at their means.
+r"""Priors of correlated group effects, stated where the predictors are at their means.
 
 Where the predictors of group-specific slopes are zero (the year 0) nobody knows what to expect of
 the groups' intercepts, and a prior of their sd that holds there would press on the slopes. With m
@@ -24,12 +24,12 @@ from bayes_mlm.sufficient import FloatArray
 
 
 def hold_at_means(effects: Sequence[str], priors: ModelPriors) -> bool:
-    """Tell whether the priors of the group effects are stated at the predictors' means."""
+    """Return whether the priors of the group effects are stated at the predictors' means."""
     return priors.rho_u is not None and INTERCEPT in effects and priors.effects_at == "means"
 
 
 def effects_turn(effects: Sequence[str], z_mean: FloatArray, priors: ModelPriors) -> FloatArray:
-    """Give T (q, q), which takes the effects that the priors are of to the effects as reported.
+    """Return T (q, q), from the effects that have the priors to the effects as reported.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def effects_turn(effects: Sequence[str], z_mean: FloatArray, priors: ModelPriors
     Returns
     -------
     (q, q) array
-        The identity where the priors are of the effects as reported.
+        The identity where the effects as reported have the priors.
     """
     turn: FloatArray = np.eye(len(effects))
     if hold_at_means(effects, priors):
@@ -52,19 +52,19 @@ def effects_turn(effects: Sequence[str], z_mean: FloatArray, priors: ModelPriors
 
 
 def design_turn(design: Design, priors: ModelPriors) -> FloatArray:
-    """Give T (q, q) of a design."""
+    """Return T (q, q) of a design."""
     return effects_turn(design.effects, column_moments(design.whole).z_mean, priors)
 
 
 def at_means(design: Design, priors: ModelPriors) -> Design:
-    """Give a design's rows with the columns Z of the effects that the priors are of."""
+    """Return the design with the columns Z of the effects that have the priors."""
     return replace(design, Z=design.Z @ design_turn(design, priors))
 
 
 def turn_spread(
     turn: FloatArray, sds: FloatArray, correlations: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Take sds (..., q) and correlations (..., pairs) of effects to those of ``turn @ effects``.
+    """Transform sds (..., q) and correlations (..., pairs) to those of ``turn @ effects``.
 
     Examples
     --------

@@ -20,7 +20,7 @@ A design with a residual structure (`bayes_mlm.residual`) adds ``sigma_e_by`` an
 (``stratum``), ``rho_e`` or ``nu``; its likelihood is always conditional.
 
 Names ending in an underscore (``beta_free_``, ``z_``) are the sampler's own coordinates, not
-quantities to report; `bayes_mlm.free_values` computes them for what PyMC makes of a fit's draws.
+quantities to report; `bayes_mlm.free_values` computes them from a fit's draws, for PyMC.
 """
 
 from collections.abc import Callable, Mapping
@@ -297,7 +297,7 @@ def partial_pooling(
     pymc.Model
         With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are correlated group
         effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``
-        and as ``y`` the outcome's cross-products, from which PyMC predicts nothing.
+        and as ``y`` the sum of squares of the outcome, from which PyMC cannot predict.
 
     Raises
     ------

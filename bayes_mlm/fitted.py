@@ -109,7 +109,7 @@ class Fit:
 
     @property
     def posterior(self) -> "xr.Dataset":
-        """The posterior draws of what is reported, with dims ``chain``, ``draw`` and its own."""
+        """The posterior draws of the reported quantities, by ``chain`` and ``draw``."""
         return self.draws.to_datatree()["posterior"].to_dataset()
 
 

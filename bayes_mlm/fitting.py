@@ -88,7 +88,7 @@ def fit(
     decimal, delimiter : str, optional
         How the text of the data is written: `bayes_mlm.read_table`.
     strip : bool
-        Whether to take the spaces off the ends of labels (tabs, no-break and zero-width ones too).
+        Whether to strip labels of spaces at their ends (tabs, no-break and zero-width ones too).
     draws, tune, chains : int, optional
         Kept and discarded draws a chain, and chains; by default the record's, else 1000, 1000, 4.
     random_seed : int, optional

@@ -21,7 +21,7 @@ from bayes_mlm.sufficient import FloatArray, from_design
 def free_values(
     design: Design, priors: ModelPriors, reported: Mapping[str, FloatArray]
 ) -> dict[str, FloatArray]:
-    """Compute what a factory's free variables are at draws of the reported parameters.
+    """Compute a factory's free variables from draws of the reported parameters.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def _effect_values(
 
 
 def free_turn(design: Design) -> FloatArray:
-    """Give the matrix (p, p) that takes the coefficients as sampled to `beta`.
+    """Return the matrix (p, p) that transforms the coefficients as sampled to `beta`.
 
     The intercept is sampled where the predictors have their means over all rows.
     """
@@ -104,7 +104,7 @@ def free_turn(design: Design) -> FloatArray:
 def group_regressions(design: Design, priors: ModelPriors) -> FloatArray:
     """Regress the columns of X on those of Z in each group, (J, q, p); 0 where Z does not vary.
 
-    Of Z where the priors of the group effects hold.
+    Z is that of the effects that have the priors.
     """
     p, products = design.p, from_design(at_means(design, priors)).products()
     zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
@@ -113,7 +113,7 @@ def group_regressions(design: Design, priors: ModelPriors) -> FloatArray:
 
 
 def family_places(name: str, priors: tuple[Prior, ...]) -> dict[str, list[int]]:
-    """Name the variables that a vector is made of, with the places of their elements in it.
+    """Return the names of the variables that make up a vector, with their places in it.
 
     One family of priors is one variable under the vector's name; several are one variable each.
 

@@ -1,4 +1,4 @@
-"""Say which variance parameters the data do not tell, whatever the estimates."""
+"""Variance parameters that the data do not identify, whatever the estimates."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ _NAMED = 0.05
 
 
 def unidentified(reduced: Reduced, *, correlated: bool = True) -> tuple[str, ...]:
-    """Say what the data cannot tell, so that rounding or the priors decide.
+    """Report what the data do not identify, so that rounding or the priors decide.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def unidentified(reduced: Reduced, *, correlated: bool = True) -> tuple[str, ...
     Returns
     -------
     tuple of str
-        Empty where the data tell every parameter.
+        Empty where every parameter is identified.
     """
     if reduced.q == 0:
         return ()
@@ -38,8 +38,8 @@ def unidentified(reduced: Reduced, *, correlated: bool = True) -> tuple[str, ...
         )
     if reduced.within_df < 1:
         notes.append(
-            "the groups have too few rows to tell group effects from residuals: only the priors "
-            "divide the variance between sigma_u and sigma_e; drop the group effects"
+            "the groups have too few rows to separate group effects from residuals: only the "
+            "priors divide the variance between sigma_u and sigma_e; drop the group effects"
         )
     if notes or reduced.q == 1:
         return tuple(notes)
@@ -49,19 +49,19 @@ def unidentified(reduced: Reduced, *, correlated: bool = True) -> tuple[str, ...
     if groups <= count:
         notes.append(
             f"{groups} groups are too few for the {count} variance parameters of {q} group "
-            f"effects: more than {count} are wanted; {remedy}"
+            f"effects: more than {count} are needed; {remedy}"
         )
     blurred = _blurred(reduced, correlated)
     if blurred:
         notes.append(
-            f"the data do not tell {', '.join(blurred)} apart: the information matrix of the "
-            f"variance parameters is singular; {remedy}"
+            f"the data do not identify {', '.join(blurred)} separately: the information matrix of "
+            f"the variance parameters is singular; {remedy}"
         )
     return tuple(notes)
 
 
 def _directions(reduced: Reduced, correlated: bool) -> FloatArray:
-    """Give directions (m, q, q) of the centred Z's covariance; the first q add up to one."""
+    """Return directions (m, q, q) of the centred Z's covariance; the first q sum to one of them."""
     q = reduced.q
     unit = 1.0 / root_mean_square(reduced, np.eye(q))
     if not correlated:
@@ -76,7 +76,7 @@ def _directions(reduced: Reduced, correlated: bool) -> FloatArray:
 
 
 def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
-    """Name the variance parameters along which the restricted likelihood does not change.
+    """Return the names of the variance parameters along which the likelihood does not change.
 
     Their expected information is ``tr(P V_a P V_b) / 2`` with ``P = V^-1 - V^-1 X (X'V^-1X)^-1
     X'V^-1`` (Searle, Casella & McCulloch 1992, Variance Components, sec. 6.6). Which directions

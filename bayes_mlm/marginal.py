@@ -172,7 +172,7 @@ def quadratic(reduced: Reduced, s: FloatArray) -> tuple[FloatArray, FloatArray]:
     if q == 0:
         return np.zeros(n_batch), np.broadcast_to(reduced.rest, (n_batch, k, k)).copy()
     inverse, logdet = invert_classes(reduced.r, s)
-    with np.errstate(invalid="ignore", over="ignore"):  # as there
+    with np.errstate(invalid="ignore", over="ignore"):  # covariances too large, as below
         a = inverse.reshape(n_batch, -1) @ reduced.products
     return logdet @ reduced.size, reduced.rest + a.reshape(n_batch, k, k)
 

@@ -52,7 +52,7 @@ class CrossProducts:
     degrees : (2,) array
         Rows, and those dimensions of them that lie outside the span of Z: n and n - J q.
     z_centring : (q, q) array
-        Takes group effects, where their priors hold, to those of the centred columns of Z.
+        From the group effects that have the priors to those of the centred columns of Z.
     """
 
     outside: FloatArray
@@ -71,7 +71,8 @@ def cross_products(design: Design, priors: ModelPriors | None = None) -> CrossPr
     design : Design
         With group effects.
     priors : ModelPriors, optional
-        Say where the predictors are at which the effects' covariance is given; by default 0.
+        They determine the predictors' values at which the effects' covariance is given; by
+        default 0.
 
     Returns
     -------
@@ -147,7 +148,7 @@ def observe_marginally(
     root: "TensorVariable",
     sigma_e: "TensorVariable",
 ) -> None:
-    """Tie the model to the outcome by its cross-products, whose density is that of the rows.
+    """Add the likelihood of the outcome to the model, computed from cross-products.
 
     Their last columns stand for the outcome, and the observed value is its sum of squares.
 

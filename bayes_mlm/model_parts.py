@@ -92,7 +92,7 @@ def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "Tensor
 def _report_effects(
     design: Design, priors: ModelPriors, free: "TensorVariable"
 ) -> "TensorVariable":
-    """Make u of the effects where their priors hold."""
+    """Make u, the effects as reported, from the effects that have the priors."""
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -133,7 +133,7 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     """Make sigma_u and, if the effects may correlate, rho_u; give the root of their covariance.
 
     That is the sds themselves, a scalar or of shape (q,), for one effect or independent ones,
-    else the lower Cholesky factor (q, q), of the effects where their priors hold.
+    else the lower Cholesky factor (q, q), of the effects that have the priors.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -275,10 +275,10 @@ def _observe_series(
     sd: "TensorVariable",
     rho: "TensorVariable",
 ) -> None:
-    """Tie the model to the outcome, residuals AR(1).
+    """Add the likelihood of the outcome to the model, with AR(1) residuals.
 
-    The log-density of a row is given the row before in its group; replicates are whole series,
-    not steps from the outcomes observed.
+    The density of a row is conditional on the row before in its group; replicates are whole
+    series, not steps from the outcomes observed.
     """
     import pymc as pm
 

@@ -53,7 +53,7 @@ def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = Fa
     import pymc as pm
     import pytensor
 
-    # Only the marginal likelihood is not that of labelled rows.
+    # Of the marginal likelihood, y is a single number without dimensions (`observe_marginally`).
     sample = _sample_model if "y" in model.named_vars_to_dims else _sample_density
     try:
         # Numba's fast mathematics rounds as the compiler happens to inline, which differs between

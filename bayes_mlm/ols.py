@@ -97,13 +97,13 @@ class OlsFit:
     group_intercepts_se: FloatArray
 
     def __repr__(self) -> str:
-        """Say what was fitted."""
+        """Return the kind of fit, its size and its R²."""
         own = f", {self.labels.size} intercepts ({self.group})" if self.group else ""
         found = f"R² = {scaled(self.r2, 3)}, sigma_e = {rounded(self.sigma_e)}"
         return f"<OlsFit, n = {self.n}{own}, {found}>"
 
     def __str__(self) -> str:
-        """Show the coefficients, their standard errors and intervals."""
+        """Return the table of coefficients, with standard errors and intervals."""
         columns = (self.beta.tolist(), self.beta_se.tolist(), self.beta_interval)
         names = (f"beta[{term}]" for term in self.terms)
         return f"{self!r}\n{format_estimates(zip(names, *columns, strict=True))}"

@@ -10,8 +10,8 @@ name            meaning
 ``beta``        every other coefficient; ``beta[ses]`` one of them
 ``u``           the groups' own intercepts, only in the no-pooling model
 ``sigma_u``     sds of the group effects; ``sigma_u[ses]`` one of them
-``rho_u``       their correlation matrix (LKJ); it, and the sds of effects that may correlate, are
-                where every predictor is at its mean, if an intercept is among them
+``rho_u``       their correlation matrix (LKJ); with an intercept among the effects, it and their
+                sds are those at the means of the predictors
 ``sigma_e``     residual sd; ``sigma_e[sex=Male]`` one of several
 ``rho_e``       correlation of residuals one step apart, cut to where it may lie
 ``nu``          degrees of freedom of Student-t residuals, cut to above 2

@@ -1,4 +1,4 @@
-"""The probability of every interval, Bayesian or not, unless the caller asks for another."""
+"""The default probability of intervals, Bayesian or not."""
 
 from numbers import Real
 from typing import Any
@@ -9,7 +9,7 @@ DEFAULT_PROB = 0.95
 
 
 def check_prob(prob: Any) -> None:
-    """Refuse an interval's probability that is not a number between 0 and 1.
+    """Raise an error if the probability of an interval is not a number between 0 and 1.
 
     Raises
     ------

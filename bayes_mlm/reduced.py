@@ -165,7 +165,7 @@ def reduce(s: Sufficient, *, aliased: bool = False) -> Reduced:
 
 
 def residual_squares(reduced: Reduced) -> float:
-    """Give the squares of y that lie outside of the span of Z and of X."""
+    """Return the sum of squares of y outside of the span of Z and of X."""
     p, rest = reduced.p, reduced.rest
     size = np.diagonal(rest)[:p] + np.square(reduced.c[:, :, :p]).sum(axis=(0, 1))
     norm = np.sqrt(np.maximum(size, np.finfo(float).tiny))

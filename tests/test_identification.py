@@ -1,4 +1,4 @@
-"""The verdict says which variance parameters the data do not tell, and cries no wolf."""
+"""The verdict says which variance parameters the data do not identify, and cries no wolf."""
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,8 @@ def grouped(groups: int, size: int = 6) -> pd.DataFrame:
         ("y ~ x0 + (x0 | g)", 3, "3 groups are too few for the 3 variance"),
         ("y ~ x0 + (x0 + x1 || g)", 3, "3 groups are too few for the 3 variance"),
         # Each group has one of two values of w: two sums of variances, of three parameters.
-        ("y ~ w + (w | g)", 30, "do not tell rho_u[Intercept,w], sigma_u[w] apart"),
-        ("y ~ x0 + w + (x0 + w | g)", 30, "rho_u[Intercept,w], sigma_u[w] apart"),
+        ("y ~ w + (w | g)", 30, "do not identify rho_u[Intercept,w], sigma_u[w] separately"),
+        ("y ~ x0 + w + (x0 + w | g)", 30, "rho_u[Intercept,w], sigma_u[w] separately"),
     ],
 )
 def test_what_the_data_do_not_tell_is_said(formula, groups, said):

@@ -96,7 +96,7 @@ def test_a_singular_covariance_of_several_effects_is_blank_with_its_reason():
 @pytest.mark.parametrize("seed", range(3))
 def test_a_likelihood_that_rises_to_the_edge_is_named(seed):
     data = simulated("alternating", seed)
-    with pytest.raises(EngineError, match="does not fall on the way to rho_e = -1.*leave out ar"):
+    with pytest.raises(EngineError, match="does not fall on the way to rho_e = -1.*omit ar"):
         fit_reml(build_design("y ~ x + (1 | g)", data, residual={"ar": "t"}))
 
 
@@ -123,5 +123,5 @@ def test_a_correlation_that_can_be_no_less_than_zero_may_be_zero():
     assert fit.residual.rho_e == pytest.approx(0.0, abs=1e-6)
     assert fit.loglik == pytest.approx(plain.loglik, abs=1e-6)
     assert fit.sigma_u == pytest.approx(plain.sigma_u, rel=1e-4)
-    assert "edge of what it may be" in fit.residual.rho_e_interval.note
+    assert "boundary of the parameter's range" in fit.residual.rho_e_interval.note
     assert "nan" not in str(summarise_classical(fit, "m", design))

@@ -45,7 +45,7 @@ class Problem:
     priors : ModelPriors
     beta : BetaPrior
     effects_turn : (q, q) array
-        Takes the group effects that the priors are of to those of Z as given.
+        From the group effects that have the priors to those of Z as given.
     own_sd : float or None
         Prior sd of the groups' own intercepts in a no-pooling model; infinite if it is flat.
     """
@@ -59,7 +59,7 @@ class Problem:
 
     @property
     def z_turn(self) -> FloatArray:
-        """Give what takes the effects that the priors are of to those of the centred Z, (q, q)."""
+        """Return the matrix (q, q) from the effects with the priors to those of the centred Z."""
         return self.reduced.z_centring @ self.effects_turn
 
     @property
@@ -85,7 +85,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Variances:
-    """Hold B values of the variance parameters, of the group effects that the priors are of.
+    """B values of the variance parameters, of the group effects that have the priors.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Variances:
     log_scale: FloatArray
 
     def part(self, which: slice) -> "Variances":
-        """Give some of the values."""
+        """Return some of the values."""
         return Variances(
             log_sigma_u=self.log_sigma_u[which],
             factor=self.factor[which],
@@ -119,7 +119,7 @@ class Variances:
         return relative
 
     def reported(self, turn: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Give sds (B, q) and correlations (B, q, q) of ``turn @ effects``."""
+        """Return the sds (B, q) and correlations (B, q, q) of ``turn @ effects``."""
         root = turn @ (np.exp(self.log_sigma_u)[:, :, None] * self.factor)
         top = np.abs(root).max(axis=2, keepdims=True)  # squares of very small sds are 0
         unit = np.where(top > 0, root / np.where(top > 0, top, 1.0), self.factor)
@@ -174,7 +174,7 @@ def sums_at(problem: Problem, at: Variances) -> Sums:
 
 
 def sums_of(problem: Problem, covariance: FloatArray) -> Sums:
-    """Evaluate the sums over groups at relative covariances (B, q, q) that the priors are of."""
+    """Evaluate the sums at relative covariances (B, q, q) of the effects that have the priors."""
     turn = problem.z_turn
     logdet, a = evaluate_quadratic(problem.kernel, turn @ covariance @ turn.T)
     return Sums(logdet=logdet, a=a)

@@ -29,10 +29,9 @@ def check_proper(problem: Problem, start: FloatArray) -> None:
     Raises
     ------
     EngineError
-        If a flat prior leaves an sd without an upper bound: of the
-        log-density in the logs of the sds, the slope far out along every set of flat sds must be
-        negative (Gelman 2006, Bayesian Analysis 1(3), sec. 2.2: a flat sigma_u needs three
-        groups).
+        If a flat prior leaves an sd without an upper bound: of the log-density in the logs of the
+        sds, the slope far out along every set of flat sds must be negative (Gelman 2006, Bayesian
+        Analysis 1(3), sec. 2.2: a flat sigma_u needs three groups).
     """
     q = problem.q
     place_e = problem.place_e

@@ -114,7 +114,7 @@ def evaluate_quadratic(kernel: Kernel, s: FloatArray) -> tuple[FloatArray, Float
 
 
 def parts(kernel: Kernel, n: int, each: int = 1) -> Iterator[slice]:
-    """Cut n rows of `each` parameter values into parts whose matrices (k, k) are no large array."""
+    """Split n rows of `each` parameter values, so that the matrices (k, k) of a part fit memory."""
     step = max(1, _MOST // (each * kernel.k**2))
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))

@@ -121,7 +121,7 @@ def _plane_point(log_theta: FloatArray, log_sigma_e: FloatArray) -> Variances:
 
 
 def _line_density(problem: Problem, at: Variances) -> FloatArray:
-    """Give the density in log sigma_e."""
+    """Compute the density in log sigma_e."""
     found = np.empty(len(at.log_sigma_e))
     for part in parts(problem.kernel, len(found)):
         own = at.part(part)
@@ -130,7 +130,7 @@ def _line_density(problem: Problem, at: Variances) -> FloatArray:
 
 
 def _on_plane(problem: Problem, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Give log sigma_e and the density at points (B, 2) of the plane."""
+    """Compute log sigma_e and the density at points (B, 2) of the plane."""
     sums = sums_of(problem, np.exp(2.0 * points[:, 0])[:, None, None])
     at = _plane_point(points[:, 0], points[:, 1] + _levels(problem, sums))
     return at.log_sigma_e, _plane_density(problem, at, sums)

@@ -102,8 +102,8 @@ def fit_reml(
     >>> round(fit.sigma_e**2, 10), round(fit.icc, 4), fit.singular
     (1.75, 0.7583, False)
     """
-    if not isinstance(data, Sufficient) and not hasattr(data, "effects"):
-        expect("fit_reml", data, Design)  # what has the arrays of a design will do
+    if not isinstance(data, Sufficient):
+        expect("fit_reml", data, Design)
     if method not in ("REML", "ML"):
         raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")
     check_prob(level)
@@ -117,7 +117,7 @@ def fit_reml(
     reduced = reduce(statistics)
     labels = data.labels
     _check_identified(reduced)
-    check_bounded(reduced, rows=data if isinstance(data, Design) else None)
+    check_bounded(reduced, rows=None if isinstance(data, Sufficient) else data)
     optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
     if not np.isfinite(optimum.loglik) or not np.isfinite(optimum.hessian).all():
         raise EngineError(

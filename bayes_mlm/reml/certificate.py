@@ -62,7 +62,7 @@ def certify(
     optimum : Optimum
     check : StatsmodelsCheck
     unidentified : tuple of str
-        What the data cannot tell, of `bayes_mlm.identification`: an optimum there means little.
+        What the data do not identify (`bayes_mlm.identification`): the optimum is arbitrary.
 
     Returns
     -------

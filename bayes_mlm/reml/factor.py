@@ -58,7 +58,7 @@ def make_factor(reduced: Reduced, *, correlated: bool = True) -> Factor:
     ----------
     reduced : Reduced
     correlated : bool
-        False holds the effects independent (lme4's double bar), in the units of Z as given. Else
+        False makes the effects independent (lme4's double bar), in the units of Z as given. Else
         the factor is lower triangular for the centred Z, where the search is best conditioned.
 
     Returns
@@ -76,7 +76,7 @@ def make_factor(reduced: Reduced, *, correlated: bool = True) -> Factor:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Turned:
-    """Hold coordinates in which one effect's sd is ``sigma_e * theta[place] / unit`` alone.
+    """Coordinates in which one effect's sd is ``sigma_e * theta[place] / unit`` alone.
 
     Attributes
     ----------
@@ -84,9 +84,9 @@ class Turned:
     place : int
     unit : float
     from_centred : (q, q) array
-        Takes effects of the centred Z to those whose factor is the triangle of theta.
+        From the effects of the centred Z to those whose factor is the triangle of theta.
     units : (q,) array
-        Theta a unit of each of those.
+        Change of theta per unit of each of those.
     """
 
     factor: Factor
@@ -96,7 +96,7 @@ class Turned:
     units: FloatArray
 
     def theta(self, lam: FloatArray) -> FloatArray:
-        """Give theta (m,) of a factor (q, q) of the effects of the centred Z."""
+        """Return theta (m,) of a factor (q, q) of the effects of the centred Z."""
         q = len(lam)
         scaled = lower_factor(self.from_centred @ lam) * self.units[:, None]
         if len(self.factor.basis) == q:
@@ -105,10 +105,10 @@ class Turned:
 
 
 def turn_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned:
-    """Choose coordinates that hold the sd of one effect of Z as given.
+    """Choose coordinates, one of which is the sd of an effect of Z as given.
 
-    Beside that effect stand all but one of those of the centred Z. The one left out weighs most
-    in the effect held, so that no digits are lost however far from zero a column of Z lies.
+    The others are of all but one of the effects of the centred Z. The one omitted weighs most in
+    the effect chosen, so that no digits are lost however far from zero a column of Z lies.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def turn_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned
 
 
 def _triangle(units: FloatArray) -> FloatArray:
-    """Give the basis (m, q, q) of lower-triangular factors, by columns."""
+    """Return the basis (m, q, q) of lower-triangular factors, by columns."""
     q = len(units)
     pairs = [(a, b) for b in range(q) for a in range(b, q)]
     basis = np.zeros((len(pairs), q, q))

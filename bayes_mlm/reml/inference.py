@@ -46,7 +46,7 @@ type EstimateRow = tuple[str, float, float | None, Interval | None]
 
 
 def format_estimates(rows: Iterable[EstimateRow]) -> str:
-    """Align names, estimates, standard errors and intervals, for print.
+    """Return a table of names, estimates, standard errors and intervals, for print.
 
     Examples
     --------

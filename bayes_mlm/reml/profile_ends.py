@@ -1,8 +1,8 @@
-"""Find where a profile likelihood falls to the cut, and say why where it does not.
+"""Ends of profile likelihood intervals, or the reason why there is none.
 
-With a parameter held the rest may have several maxima, as where either sign of a correlation will
-do. What is found from the last point on is only one of them, so that an end counts once no other
-start does better there.
+With a parameter fixed the rest may have several maxima, as where either sign of a correlation
+fits. A search from the last point finds only one of them, so that an end is accepted once no
+other start leads higher there.
 """
 
 import math
@@ -13,7 +13,7 @@ from bayes_mlm.sufficient import FloatArray
 
 MAX_STEPS = 80
 # A profile that has not come down where a parameter is this many times its first step away never
-# does, as far as the numbers can tell.
+# does, as far as rounding allows to decide.
 _FAR = 1e8
 # How much higher another start must lead to count as another maximum.
 _BETTER = 1e-6
@@ -21,7 +21,7 @@ _BETTER = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Ends:
-    """Hold the ends of a profile interval, and why one is infinite or missing (nan)."""
+    """Ends of a profile interval, and why one is infinite or missing (nan)."""
 
     lower: float
     upper: float
@@ -30,7 +30,7 @@ class Ends:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Held:
-    """Hold the maximum with one parameter held: the rest, the value, and its slope there."""
+    """Maximum with one parameter fixed: the rest, the value, and its slope there."""
 
     x: FloatArray
     loglik: float
@@ -39,7 +39,7 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
-    """Hold what a search of one profile needs.
+    """Functions and values that the search of one profile uses.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Profile:
     cut: float
 
     def best(self, value: float, known: Held) -> Held:
-        """Give the highest of a maximum that is known and those that other starts lead to."""
+        """Return the highest of a known maximum and those that other starts lead to."""
         for start in self.others(value, known.x):
             found = self.at(value, start)
             if found.loglik > known.loglik + _BETTER:
@@ -71,7 +71,7 @@ class Profile:
 
 
 def solve(profile: Profile, step: float, bound: float) -> tuple[float, str]:
-    """Find where the profile falls to the cut on one side of the estimate; else say why not.
+    """Find where the profile falls to the cut on one side of the estimate, or why nowhere.
 
     The signed root of twice the fall is nearly linear in the parameter, so that Newton's steps on
     it take few evaluations; they are kept between the last point inside and the last one outside.

@@ -16,10 +16,10 @@ from bayes_mlm.sufficient import FloatArray, IntArray
 
 # Longest step of the log of the residual variance.
 _REACH = 3.0
-# Points among which other starts are looked for at each end, those beside each that a start must
-# stand above, and how many starts are tried.
-_SCATTERED, _BESIDE, _STARTS = 120, 8, 4
-# Logs of the residual variance they are looked for at, about the estimate.
+# Points among which other starts are sought at each end, how many of its nearest a start must be
+# higher than, and how many starts are tried.
+_SCATTERED, _NEAREST, _STARTS = 120, 8, 4
+# Logs of the residual variance at which they are sought, about the estimate.
 _LEVELS = np.array([-0.6, 0.0, 0.6])
 
 
@@ -151,10 +151,10 @@ def _off_boundary(theta: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Scattered:
-    """Hold points (N, m) of the rest of theta, and the places (N, K) of those beside each."""
+    """Points (N, m) of the rest of theta, and the places (N, K) of the nearest to each."""
 
     theta: FloatArray
-    beside: IntArray
+    nearest: IntArray
 
 
 def _scatter(q: int, rest: list[int]) -> _Scattered:
@@ -167,19 +167,19 @@ def _scatter(q: int, rest: list[int]) -> _Scattered:
     theta = np.stack([rows[:, a, b] for b in range(q) for a in range(b, q)], axis=1)[:, rest]
     place = np.arcsinh(30.0 * theta)  # as logs, but for those near zero
     apart = np.square(place[:, None] - place).sum(axis=2)
-    return _Scattered(theta=theta, beside=np.argpartition(apart, _BESIDE, axis=1)[:, :_BESIDE])
+    return _Scattered(theta=theta, nearest=np.argpartition(apart, _NEAREST, axis=1)[:, :_NEAREST])
 
 
 def _peaks(
     scattered: _Scattered, log_s2: FloatArray, values: Callable[[FloatArray], FloatArray]
 ) -> list[FloatArray]:
-    """Choose starts (m+1,): the highest points that stand above those beside them."""
+    """Choose starts (m+1,): the highest of the points that are above their neighbours."""
     points = np.column_stack(
         [np.tile(scattered.theta, (log_s2.size, 1)), np.repeat(log_s2, _SCATTERED)]
     )
     loglik = values(points).reshape(log_s2.size, _SCATTERED)
     loglik = np.where(np.isfinite(loglik), loglik, -np.inf)
     best = loglik.max(axis=0)
-    peaks = np.flatnonzero(best >= best[scattered.beside].max(axis=1))
+    peaks = np.flatnonzero(best >= best[scattered.nearest].max(axis=1))
     highest = peaks[np.argsort(-best[peaks])][:_STARTS]
     return [np.append(scattered.theta[k], log_s2[loglik[:, k].argmax()]) for k in highest]

@@ -14,7 +14,7 @@ from bayes_mlm.reml.search import climb
 from bayes_mlm.reml.structure import LONGEST_STEP, differences
 from bayes_mlm.sufficient import FloatArray
 
-# Part of the first step by which the slope is taken.
+# Step of the slope's difference, as a part of the first step.
 _NEAR = 1e-4
 
 
@@ -37,7 +37,7 @@ def profile_from_zero(
     first : float
         A first value to try.
     bound : float
-        What the parameter is below.
+        Upper limit of the parameter.
     z : float
         Normal quantile of the interval.
     """

@@ -115,12 +115,12 @@ class RemlFit:
     residual: ResidualEstimates | None = None
 
     def __repr__(self) -> str:
-        """Say what was fitted."""
+        """Return the method, the size of the data and the log-likelihood."""
         groups = f", {self.n_groups} groups ({self.group})" if self.group else ""
         return f"<RemlFit ({self.method}), n = {self.n}{groups}, loglik = {scaled(self.loglik, 2)}>"
 
     def __str__(self) -> str:
-        """Show the estimates, their standard errors and intervals, and the certificate."""
+        """Return the table of estimates, standard errors and intervals, and the certificate."""
         return f"{self!r}\n{format_estimates(self._rows())}\n{self.certificate.message}"
 
     def _rows(self) -> Iterator[EstimateRow]:

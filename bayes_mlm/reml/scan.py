@@ -12,7 +12,7 @@ from bayes_mlm.sufficient import FloatArray, IntArray
 # Evaluations of one group's part of the likelihood that a scan may cost, some ms.
 _SCAN_EFFORT = 6_000
 FEW_GROUPS = 50
-# Group effects this many times the residual are looked for where they may be.
+# Group effects that may be this many times the residual have points of their size too.
 _LARGE = 30.0
 
 
@@ -80,7 +80,7 @@ def scan(reduced: Reduced, factor: Factor) -> Scan:
 
 
 def _typical(reduced: Reduced) -> FloatArray:
-    """Give the size (q,) that theta has where all of y within the span of Z is of the groups."""
+    """Return the size (q,) of theta if group effects are all of y that is in the span of Z."""
     p = reduced.p
     left = residual_squares(reduced) / max(reduced.within_df, 1)
     of_y = np.sqrt(np.square(reduced.c[:, :, p]).sum(axis=0) / (left * reduced.n))

@@ -152,7 +152,7 @@ def eliminate(gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, Fl
 
 def ascent(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
     """Take a Newton step made uphill by turning the curvatures that have the wrong sign."""
-    # At unit curvature in each coordinate, so that none is lost beside another of other units.
+    # Scaled to unit curvature in each coordinate, so that units do not matter.
     size = np.sqrt(np.abs(np.diagonal(hessian)))
     size = np.maximum(size, max(1e-15 * size.max(initial=0.0), 1e-20))
     value, vector = np.linalg.eigh(-hessian / size / size[:, None])

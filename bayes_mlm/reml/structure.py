@@ -28,8 +28,8 @@ STEP = 1e-3
 LONGEST_STEP, _WIDEST = 1.5, 20.0
 # Next to 1 as far as differences of rows can tell; by log odds, a rho_e of 0 to all intents.
 _NEXT_TO_ONE, _NOTHING = 1e-9, -700.0
-# A log-likelihood within this of that at an edge is not told from it.
-_TOLD = 1e-6
+# A log-likelihood within this of that at an edge counts as the same.
+_SAME = 1e-6
 # Correlations that the search starts from, as many as may have a maximum each.
 _STARTS = (-0.8, -0.5, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97)
 
@@ -55,7 +55,7 @@ class Structured:
     starts : tuple of Start
         Of the search over structures.
     free_rho : bool
-        Whether `rho` is inside of what it may be: False where it is 0 because it may not be less.
+        Whether `rho` is inside of its range: False where it is 0 because it may not be less.
     """
 
     sds: FloatArray
@@ -65,7 +65,7 @@ class Structured:
     loglik: float
     decrement: float
     starts: tuple[Start, ...]
-    free_rho: bool = True
+    free_rho: bool
 
 
 def maximise_structure(data: Whitened, method: Method) -> Structured:
@@ -108,7 +108,7 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
         return differences(anywhere, x)
 
     first = _first_ratios(data)
-    # Whitened columns are constant in no group, so that tiny residuals are lost beside the groups.
+    # No whitened column is constant in a group, so that tiny residuals are lost to rounding.
     check_bounded(
         data.reduced(np.exp(np.append(0.0, first)), 0.0 if rows.asked.ar is None else 0.4)
     )
@@ -148,13 +148,13 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
 
 
 def correlation_edges(rows: ResidualRows) -> tuple[float, float]:
-    """Give the lowest and the highest coordinate of a correlation that is searched."""
+    """Return the lowest and the highest coordinate of a correlation that is searched."""
     high = correlation_place(rows, 1.0 - _NEXT_TO_ONE)
     return (-high if rows.whole else _NOTHING), high
 
 
 def _inside(rows: ResidualRows, points: FloatArray) -> npt.NDArray[np.bool_]:
-    """Tell which points (B, m) are searched."""
+    """Return which of the points (B, m) are searched."""
     low, high = correlation_edges(rows) if rows.asked.ar is not None else (-np.inf, np.inf)
     last = points[:, -1] if rows.asked.ar is not None else np.zeros(len(points))
     sds = np.abs(points[:, : rows.n_sds - 1]).max(axis=1, initial=0.0)
@@ -165,21 +165,20 @@ def _inside(rows: ResidualRows, points: FloatArray) -> npt.NDArray[np.bool_]:
 def _off_edges(
     rows: ResidualRows, best: FloatArray, value: Callable[[FloatArray], FloatArray]
 ) -> tuple[FloatArray, bool]:
-    """Refuse an optimum that lies at an edge; a correlation may be 0 where it cannot be less."""
+    """Raise an error for an optimum at an edge, other than a correlation of 0 as its least."""
     ratios = best[: rows.n_sds - 1]
     if ratios.size and np.ptp(np.append(ratios, 0.0)) > 0.75 * _WIDEST:
         name = rows.strata[int(np.argmin(np.append(0.0, ratios)))]
         raise EngineError(
             f"the likelihood has no maximum: it rises as the residual sd of {name} goes to 0, "
-            "whose rows the rest of the model explains; join it to another level, or leave sigma "
-            "out"
+            "whose rows the rest of the model explains; join it to another level, or omit sigma"
         )
     if rows.asked.ar is None:
         return best, True
     reached = float(value(best[None])[0])
     for edge, limit in zip(correlation_edges(rows), (rows.least_rho, 1.0), strict=True):
         at_edge = np.append(best[:-1], edge)
-        if float(value(at_edge[None])[0]) < reached - _TOLD:
+        if float(value(at_edge[None])[0]) < reached - _SAME:
             continue
         if limit == 0.0:
             return at_edge, False
@@ -187,7 +186,7 @@ def _off_edges(
             f"the likelihood has no maximum: it does not fall on the way to rho_e = {limit:.0f} "
             f"(log-likelihood {reached:.2f} at {correlation_at(rows, float(best[-1])):.6f}), where "
             f"the residuals of a group {'alternate' if limit < 0 else 'become one constant'} and "
-            "are not told from group effects; leave out ar, or the group effects"
+            "cannot be distinguished from group effects; omit ar, or the group effects"
         )
     return best, True
 

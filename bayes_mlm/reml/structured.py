@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 # Log-likelihood that a further step in the residual structure may gain.
 _STATIONARY = 1e-6
-# Least eigenvalue of the information, at unit diagonal, that differences tell from 0.
+# Least eigenvalue of the information, at unit diagonal, that is not rounding of differences.
 _FLAT = 1e-6
 _AT_BOUNDARY = (
-    "no Wald interval at the edge of what it may be, where the likelihood is not quadratic"
+    "no Wald interval at the boundary of the parameter's range, where the likelihood is not "
+    "quadratic"
 )
-_NO_INFORMATION = "no Wald interval: the data do not tell the variance parameters apart"
+_NO_INFORMATION = "no Wald interval: the data do not identify the variance parameters separately"
 
 
 def add_structure(
@@ -79,7 +80,7 @@ def add_structure(
         icc=None if plain.icc is None else _icc(float(plain.sigma_u[0]), overall),
         errors=errors,
         intervals=intervals,
-        certificate=_certify(plain.certificate, found, told=not math.isnan(errors.sigma_e)),
+        certificate=_certify(plain.certificate, found, identified=not math.isnan(errors.sigma_e)),
         residual=residual,
     )
 
@@ -88,7 +89,7 @@ def _icc(sigma_u: float, sigma_e: float) -> float:
     return sigma_u**2 / (sigma_u**2 + sigma_e**2)
 
 
-def _certify(inner: Certificate, found: Structured, *, told: bool) -> Certificate:
+def _certify(inner: Certificate, found: Structured, *, identified: bool) -> Certificate:
     """Add the search over residual structures to what is known of the rest."""
     if not found.starts:
         return inner
@@ -104,12 +105,12 @@ def _certify(inner: Certificate, found: Structured, *, told: bool) -> Certificat
             f"not certified: a Newton step in the residual structure would still gain "
             f"{tiny(found.decrement)} log-likelihood; ask for less of the residuals"
         )
-    if settled and not told:
+    if settled and not identified:
         text = (
-            "not certified: the data do not tell the variance parameters apart (their information "
-            "matrix is singular); leave out ar, sigma, or the group effects"
+            "not certified: the data do not identify the variance parameters separately (their "
+            "information matrix is singular); omit ar, sigma, or the group effects"
         )
-    fine = settled and told
+    fine = settled and identified
     return replace(
         inner,
         ok=inner.ok and fine,
@@ -255,16 +256,16 @@ def _coordinates(plain: RemlFit, found: Structured, data: Whitened, own: FloatAr
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Likelihood:
-    """Evaluate the log-likelihood with beta at its optimum.
+    """Log-likelihood with beta at its optimum.
 
     Attributes
     ----------
     data : Whitened
     method : {"REML", "ML"}
     rho : float
-        Where it is not among the coordinates.
+        Value used where it is not among the coordinates.
     known : dict
-        What rows were reduced to.
+        Reduced rows, by residual structure.
     """
 
     data: Whitened

@@ -31,7 +31,7 @@ def carried(rows: ResidualRows, rho: float) -> Floats:
 
 
 def left_over(rows: ResidualRows, rho: float) -> Floats:
-    """Give the log (n,) of the share of each residual's variance that is its own.
+    """Return the log (n,) of the share of each residual's variance not carried from the one before.
 
     ``log(1 - carried^2)``, with all its digits however near rho is to 1.
     """
