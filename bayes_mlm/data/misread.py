@@ -1,6 +1,6 @@
-"""Refuse what would become categories without being such: dates, and numbers in another notation.
+"""Refuse text that would wrongly become categories: dates, and numbers in another notation.
 
-The rule is one, whether rows are kept or summed: it looks at the different values of a column.
+The same rule applies whether rows are kept or summed: to the distinct values of a column.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def refuse_misread(
     levels : sequence of str
         Its different values, as text.
     is_time : bool
-        Whether its own type is one of dates or times.
+        Whether its declared type is one of dates or times.
     declared : bool
         Whether it was declared to be categories, which it then is.
 

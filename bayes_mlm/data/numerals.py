@@ -79,7 +79,7 @@ def _pattern(decimal: str, unit: str) -> str:
 
 
 def notation_of(example: str, decimal: Decimal) -> Notation | None:
-    """Tell how one value is written, given its decimal mark; None if it is no such number.
+    """Return the notation of one value, given its decimal mark; None if it is no such number.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def plain_numerals(values: Any, decimal: Decimal) -> Any | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Numerals:
-    """What a column of text says as numbers.
+    """The notation of a column of text that is read as numbers.
 
     Parameters
     ----------

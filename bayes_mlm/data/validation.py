@@ -160,7 +160,7 @@ def check_predictors(
     names : sequence of str
         The predictors.
     categories : collection of str
-        Those of them that were asked for as categories, and are, whatever they look like.
+        Those requested as categories, which they are whatever their values look like.
 
     Raises
     ------

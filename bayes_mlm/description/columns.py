@@ -46,7 +46,7 @@ class Description:
     left_out: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """Say what is described."""
+        """Return how many columns are described, on one line."""
         return f"<Description of {len(self.names)} columns>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:

@@ -22,7 +22,7 @@ from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, stray_text, write
 from bayes_mlm.scan.source import Scan, collect, collect_row, count
 
-# Rows looked at to see that a number has more than two values, before all are.
+# Rows in which a number of more than two values is recognised, before all rows are queried.
 _FIRST = 500
 
 # Text that is mostly numbers may still be categories, if it has few levels.
@@ -141,7 +141,7 @@ def _distinct(column: str, scan: Scan) -> list[Any]:
 
 
 def as_category(column: str, scan: Scan) -> nw.Expr:
-    """Give a column as its categories are known: as text, or as the numbers they are."""
+    """Return a column as its categories are stored: as text, or as numbers."""
     own = scan.col(column)
     return own.cast(nw.String) if scan.kinds[column] == "text" else own
 
@@ -207,7 +207,7 @@ def _check_known(levels: Levels, scan: Scan) -> None:
 
 
 def _two_valued(scan: Scan, name: str) -> bool:
-    """Tell whether a numeric column has two values; the first rows mostly settle it."""
+    """Return whether a numeric column has two values; the first rows mostly settle it."""
     if scan.kinds[name] == "text":
         return False
     own = number_of(scan, name)
