@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.data.groups import levels_of
+from bayes_mlm.data.numerals import is_number
 from bayes_mlm.data.table import Table
-from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS, is_number
+from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
 
 ALIKE = " differ only by spaces or case, and are different levels: "
 _SETS, _LABELS = 3, 4  # shown in a note

@@ -10,15 +10,10 @@ from bayes_mlm.data.numerals import Decimal, Numerals, numerals_among
 from bayes_mlm.errors import DataError
 
 
-def refuse_misread(
-    name: str,
-    role: str,
-    levels: Sequence[str],
-    *,
-    is_time: bool = False,
-    declared: bool = False,
-) -> None:
+def refuse_misread(name: str, role: str, levels: Sequence[str], *, is_time: bool = False) -> None:
     """Refuse an outcome or a predictor of dates, or of numbers that were read as text.
+
+    Not for columns that were declared to be categories.
 
     Parameters
     ----------
@@ -30,8 +25,6 @@ def refuse_misread(
         Its different values, as text.
     is_time : bool
         Whether its declared type is one of dates or times.
-    declared : bool
-        Whether it was declared to be categories, which it then is.
 
     Raises
     ------
@@ -46,8 +39,6 @@ def refuse_misread(
     bayes_mlm.errors.DataError: predictor 'x' is text: numbers with a decimal comma, such as \
 '3,14'; decimal="," (--decimal ,) reads them, and C(x) takes them as categories
     """
-    if declared:
-        return
     as_categories = f", and C({name}) takes them as categories" if role == "predictor" else ""
     if is_time or are_dates(levels):
         example = f", such as {levels[0]!r}" if levels else ""
