@@ -204,7 +204,7 @@ class Rows:
     codes: Ints
 
     def __repr__(self) -> str:
-        """Say how many there are."""
+        """Return how many there are, on one line."""
         return f"<Rows: {len(self.X):,}, X with {self.X.shape[1]} columns>"
 
 
@@ -236,7 +236,7 @@ def build_design(
         How residuals depart from independent normals of one sd: ``{"sigma": "sector"}``,
         ``{"ar": "age"}``, ``{"family": "student_t"}``; see `bayes_mlm.residual`.
     strip : bool
-        Whether to take the spaces off the ends of labels, as of new data that the design replays.
+        Whether to strip spaces from the ends of labels, as of new data that the design replays.
 
     Returns
     -------
@@ -303,8 +303,8 @@ def build_design(
     encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     notes = (*notes, *label_notes(encoding.levels, group, labels))
-    strata, told = asked.sigma_column, (group, *(item.column for item in encoding.levels))
-    if strata is not None and strata not in told:
+    strata, noted = asked.sigma_column, (group, *(item.column for item in encoding.levels))
+    if strata is not None and strata not in noted:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
     structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
     arrays = encode(encoding, table)

@@ -379,6 +379,6 @@ def _version(design: Design, name: str, mean: str, *, from_rows: bool) -> str:
     rows, given = (base.means[:, base.terms.index(one)] for one in (name, mean))
     away = float(np.abs(given - rows).max())
     return (
-        f"{text}; not between({name}), the mean of the rows at hand, from which it is up to "
-        f"{rounded(away)} away (correlation {scaled(np.corrcoef(rows, given)[0, 1], 4)})"
+        f"{text}; not between({name}), the mean of the rows at hand, from which it differs "
+        f"by up to {rounded(away)} (correlation {scaled(np.corrcoef(rows, given)[0, 1], 4)})"
     )

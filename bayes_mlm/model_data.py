@@ -204,7 +204,7 @@ def _kept(source: Any, record: Record) -> Any:
 
 
 def _is_one_file(source: str | Path) -> bool:
-    """Tell whether a source is one file, or is to be one; else it is a directory or a pattern."""
+    """Return whether a source is one file, or is to be one; else it is a directory or a pattern."""
     reason = why_not_file(at_home(source))
     return reason != DIRECTORY and (reason != ABSENT or not is_pattern(str(source)))
 
@@ -229,7 +229,7 @@ def read_data(source: Any, *, strip: bool = False, written: Written = USUAL) -> 
     ----------
     source : data frame, Scan, str or Path
     strip : bool
-        Whether to take the spaces off the ends of labels.
+        Whether to strip spaces from the ends of labels.
     written : Written
         How text is written.
 

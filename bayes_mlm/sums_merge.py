@@ -155,7 +155,7 @@ def _check_alike(one: Design, other: Design) -> None:
     a, b = one.encoding, other.encoding
     if a.strip != b.strip:
         raise DesignError(
-            "cannot merge sums of which only one had the spaces taken off its labels; sum the rows "
+            "cannot merge sums of which only one had spaces stripped from its labels; sum the rows "
             "of both with strip=True (--strip), or neither"
         )
     if [item.factor for item in a.levels] != [item.factor for item in b.levels]:

@@ -53,7 +53,7 @@ class CodedTime:
     origin: str
 
     def __repr__(self) -> str:
-        """Say how many there are, and what they are."""
+        """Return how many there are, and their unit and origin, on one line."""
         return f"<CodedTime of {self.values.size:,} rows: {self}>"
 
     def __str__(self) -> str:

@@ -131,7 +131,7 @@ def test_what_was_stripped_is_stripped_again(table, tmp_path):
     assert merge_sums(summed.design, more, allow_repeats=True).labels.tolist() == ["A", "a", "b"]
     assert sample_groups(summed, tmp_path / "t.csv", groups=["a"]).design.n == 140  # 7 of 9 labels
     as_written = sum_rows(FORMULA, table)
-    with pytest.raises(DesignError, match="only one had the spaces taken off"):
+    with pytest.raises(DesignError, match="only one had spaces stripped"):
         merge_sums(as_written, more)
     save_sums(as_written, tmp_path / "w.sums")
     with pytest.raises(DataError, match="by labels as they were written"):
@@ -143,7 +143,7 @@ def test_sums_that_are_merged_say_which_labels_are_alike_among_all(table):
     merged = merge_sums(sum_rows("y ~ x + (1 | g)", one), sum_rows("y ~ x + (1 | g)", other))
     assert [note for note in merged.notes if note.startswith("g:")] == [
         "g: labels differ only by spaces or case, and are different levels: ' a', 'A', 'a'; "
-        "strip=True (--strip) takes the spaces off their ends"
+        "strip=True (--strip) strips the spaces at their ends"
     ]
 
 
@@ -161,7 +161,7 @@ def test_the_command_line_says_so_strips_and_keeps_it_in_the_record(
         return " ".join(capsys.readouterr().out.split())
 
     asked = ("--data", "t.csv", "--engine", "reml", "--quiet")
-    assert "strip=True (--strip) takes the spaces off their ends" in run("fit", FORMULA, *asked)
+    assert "strip=True (--strip) strips the spaces at their ends" in run("fit", FORMULA, *asked)
     assert "3 groups (g)" in run("fit", FORMULA, *asked, "--strip", "--rows", "sum")
     assert "3 groups (g)" in run(
         "sum", FORMULA, "--data", "t.csv", "--strip", "--out", "t.sums", "--quiet"

@@ -42,7 +42,7 @@ _TIME_TYPES = frozenset(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
-    """One column as a `Table` holds it, with what its own type said of it.
+    """A column of a `Table`, with what its declared type implies.
 
     Parameters
     ----------
@@ -110,10 +110,10 @@ def from_any(name: str, values: Any) -> Given:
 
 
 def _given_by_series(values: "nw.Series[Any]", arrow: Any) -> Given:
-    """Take a series by what Arrow makes of it, but for types of the frame's own."""
+    """Convert a series by way of Arrow, except where its type is one that only its library has."""
     is_polars = nw.dependencies.is_polars_series(values.to_native())
     kind = arrow.type.value_type if pa.types.is_dictionary(arrow.type) else arrow.type
-    # Of such a type (a pandas Period or Interval) Arrow holds but the storage, a number.
+    # Of such a type (a pandas Period or Interval) Arrow has only the storage, a number.
     if not isinstance(kind, pa.BaseExtensionType):
         # The order of polars' Categorical is that in which the whole process met its texts.
         return given_by_arrow(arrow, declared=not is_polars or isinstance(values.dtype, nw.Enum))
@@ -125,7 +125,7 @@ def _given_by_series(values: "nw.Series[Any]", arrow: Any) -> Given:
 
 
 def given_by_arrow(values: Any, *, declared: bool = True) -> Given:
-    """Convert an Arrow array, and keep what its type says.
+    """Convert an Arrow array, with its categories and whether it is a time.
 
     Parameters
     ----------
@@ -142,14 +142,14 @@ def given_by_arrow(values: Any, *, declared: bool = True) -> Given:
 
 
 def is_time(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of dates or times; a pandas period is one too."""
+    """Return whether an Arrow type is one of dates or times; a pandas period is one too."""
     if isinstance(kind, pa.BaseExtensionType):
         return str(kind.extension_name) == _PERIOD
     return any(is_it(kind) for is_it in _TIMES)
 
 
 def holds_time(field: Any) -> bool:
-    """Tell whether an Arrow field is of dates or times, also without pandas to know a period."""
+    """Return whether an Arrow field is of dates or times, also without pandas to know a period."""
     return is_time(field.type) or (field.metadata or {}).get(_EXTENSION) == _PERIOD.encode()
 
 
@@ -161,7 +161,7 @@ def join_categories(dictionaries: Iterable[Any]) -> tuple[str, ...]:
 
 
 def is_declared(field: Any) -> bool:
-    """Tell whether an Arrow field is of categories whose order somebody declared."""
+    """Return whether an Arrow field is of categories whose order somebody declared."""
     return pa.types.is_dictionary(field.type) and not any(
         key.startswith(b"_PL_CATEGORICAL") for key in field.metadata or ()
     )
@@ -237,7 +237,7 @@ def read_numerals(column: Column, decimal: DecimalMark) -> Column:
 
 
 def any_match(values: Any, pattern: str) -> bool:
-    """Tell whether a value of an Arrow array of text matches a regular expression."""
+    """Return whether a value of an Arrow array of text matches a regular expression."""
     return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
 
 

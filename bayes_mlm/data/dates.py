@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-# Of so many different values nearly all must be dates.
-_LOOKED_AT = 300
+# At most so many distinct values are checked, of which nearly all must be dates.
+_CHECKED = 300
 NEARLY_ALL = 0.9
 
 _TIME = (
@@ -42,12 +42,12 @@ _FORMS = tuple(
 
 
 def are_dates(levels: Sequence[str]) -> bool:
-    """Tell whether the different values of a column of text are dates or times, nearly all.
+    """Return whether nearly all distinct values of a column of text are dates or times.
 
     Parameters
     ----------
     levels : sequence of str
-        The different values; of many, three hundred are looked at.
+        The distinct values; at most 300 of them are checked, evenly spaced.
 
     Examples
     --------
@@ -56,8 +56,8 @@ def are_dates(levels: Sequence[str]) -> bool:
     >>> are_dates(["12-34", "56-78"]), are_dates(["2020", "2021"]), are_dates(["2020-02-30"])
     (False, False, False)
     """
-    looked = levels[:: 1 + len(levels) // _LOOKED_AT]
-    return bool(looked) and sum(map(_is_date, looked)) >= NEARLY_ALL * len(looked)
+    checked = levels[:: 1 + len(levels) // _CHECKED]
+    return bool(checked) and sum(map(_is_date, checked)) >= NEARLY_ALL * len(checked)
 
 
 def _is_date(text: str) -> bool:
@@ -66,7 +66,7 @@ def _is_date(text: str) -> bool:
 
 
 def _is_in_calendar(found: dict[str, str | None]) -> bool:
-    """Tell whether day and month are such, in one order or the other."""
+    """Return whether day and month exist, in one order or the other."""
     year = int(found.get("y") or 2000)
     a, b = (int(found.get(part) or 1) for part in ("a", "b"))
     if found.get("name"):  # `a` is the day of a month that is named

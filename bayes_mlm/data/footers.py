@@ -20,7 +20,7 @@ FOOTER = (
 
 
 def is_footer(value: Any) -> bool:
-    """Tell whether a value names a row of totals.
+    """Return whether a value names a row of totals.
 
     Examples
     --------

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.data.groups import levels_of
+from bayes_mlm.data.numerals import is_number
 from bayes_mlm.data.table import Table
-from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS, is_number
+from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
 
 ALIKE = " differ only by spaces or case, and are different levels: "
 _SETS, _LABELS = 3, 4  # shown in a note
@@ -67,7 +68,7 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
     >>> for note in notes_on_labels("school", ["x0", " x0", "X1", "x1", "x2"]):
     ...     print(note)
     school: 2 sets of labels differ only by spaces or case, and are different levels: \
-' x0', 'x0'; 'X1', 'x1'; strip=True (--strip) takes the spaces off their ends
+' x0', 'x0'; 'X1', 'x1'; strip=True (--strip) strips the spaces at their ends
     """
     alike: dict[str, list[str]] = {}
     blank = []
@@ -86,7 +87,7 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
         shown = "; ".join(_listed(same, _LABELS) for same in sorted(sets)[:_SETS])
         more = "; …" if len(sets) > _SETS else ""
         gain = any(len({label.strip(BLANKS) for label in same}) < len(same) for same in sets)
-        advice = "; strip=True (--strip) takes the spaces off their ends" if gain else ""
+        advice = "; strip=True (--strip) strips the spaces at their ends" if gain else ""
         notes.append(f"{name}: {what}{ALIKE}{shown}{more}{advice}")
     if blank:
         notes.append(

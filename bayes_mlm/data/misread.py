@@ -1,6 +1,6 @@
-"""Refuse what would become categories without being such: dates, and numbers in another notation.
+"""Refuse text that would wrongly become categories: dates, and numbers in another notation.
 
-The rule is one, whether rows are kept or summed: it looks at the different values of a column.
+The same rule applies whether rows are kept or summed: to the distinct values of a column.
 """
 
 from collections.abc import Sequence
@@ -10,15 +10,10 @@ from bayes_mlm.data.numerals import Decimal, Numerals, numerals_among
 from bayes_mlm.errors import DataError
 
 
-def refuse_misread(
-    name: str,
-    role: str,
-    levels: Sequence[str],
-    *,
-    is_time: bool = False,
-    declared: bool = False,
-) -> None:
+def refuse_misread(name: str, role: str, levels: Sequence[str], *, is_time: bool = False) -> None:
     """Refuse an outcome or a predictor of dates, or of numbers that were read as text.
+
+    Not for columns that were declared to be categories.
 
     Parameters
     ----------
@@ -29,9 +24,7 @@ def refuse_misread(
     levels : sequence of str
         Its different values, as text.
     is_time : bool
-        Whether its own type is one of dates or times.
-    declared : bool
-        Whether it was declared to be categories, which it then is.
+        Whether its declared type is one of dates or times.
 
     Raises
     ------
@@ -46,8 +39,6 @@ def refuse_misread(
     bayes_mlm.errors.DataError: predictor 'x' is text: numbers with a decimal comma, such as \
 '3,14'; decimal="," (--decimal ,) reads them, and C(x) takes them as categories
     """
-    if declared:
-        return
     as_categories = f", and C({name}) takes them as categories" if role == "predictor" else ""
     if is_time or are_dates(levels):
         example = f", such as {levels[0]!r}" if levels else ""

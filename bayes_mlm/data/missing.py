@@ -36,7 +36,7 @@ class Complete:
 
 
 def count_labels(values: Column, *, as_numbers: bool) -> int:
-    """Count the distinct labels of a column, of text that proved to be numbers those alone.
+    """Return the number of distinct labels; with `as_numbers`, of those that are numbers.
 
     Examples
     --------

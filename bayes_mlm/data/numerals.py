@@ -25,6 +25,8 @@ UNITS = (
     *("EUR", "USD", "GBP", "CHF", "JPY", "CNY", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF"),
     *("AUD", "CAD", "NZD", "INR", "BRL", "MXN", "ZAR", "kr", "zł", "Kč", "Ft"),
 )
+# Text that is mostly numbers may still be categories, if it has no more levels.
+_CATEGORY_LEVELS = 20
 _PLAIN = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
 
@@ -78,8 +80,24 @@ def _pattern(decimal: str, unit: str) -> str:
     return rf"(?:{before}|(?:{plain}|{negative}){blank}{unit}|\({number}{blank}{unit}\))"
 
 
+def is_number(value: object) -> bool:
+    """Return whether a value, written as text, is a number in plain notation."""
+    return _PLAIN.fullmatch(str(value)) is not None
+
+
+def mostly_numbers(levels: Sequence[str]) -> bool:
+    """Return whether the distinct values of text are a spoiled numeric column, not categories.
+
+    Examples
+    --------
+    >>> mostly_numbers([*map(str, range(30)), "n/k"]), mostly_numbers(["1", "2", "3", "n/k"])
+    (True, False)
+    """
+    return len(levels) > _CATEGORY_LEVELS and 2 * sum(map(is_number, levels)) > len(levels)
+
+
 def notation_of(example: str, decimal: Decimal) -> Notation | None:
-    """Tell how one value is written, given its decimal mark; None if it is no such number.
+    """Return the notation of one value, given its decimal mark; None if it is no such number.
 
     Examples
     --------
@@ -123,7 +141,7 @@ def plain_numerals(values: Any, decimal: Decimal) -> Any | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Numerals:
-    """What a column of text says as numbers.
+    """The notation of a column of text that is read as numbers.
 
     Parameters
     ----------
@@ -164,7 +182,7 @@ def numerals_among(levels: Sequence[str]) -> Numerals | None:
     >>> numerals_among(["a", "b"]), numerals_among(["3.14", "2.72"])
     (None, None)
     """
-    plain = [_PLAIN.fullmatch(level) is not None for level in levels]
+    plain = [is_number(level) for level in levels]
     marks: tuple[Decimal, ...] = (",", ".")
     found = {mark: [notation_of(level, mark) for level in levels] for mark in marks}
     many = {decimal: len(read) - read.count(None) for decimal, read in found.items()}

@@ -232,13 +232,13 @@ def _read_header(path: Path, delimiter: str) -> Header:
 
 
 def _named(header: Sequence[str]) -> list[str]:
-    """Give every column a name; R and pandas write none for row names, others for empty columns."""
+    """Return a name for every column: R and pandas write none for row names."""
     names = [name.strip(BLANKS) for name in header]
     for k, name in enumerate(names):
-        own = name or f"unnamed_{k + 1}"
-        while not name and own in names:
-            own += "_"
-        names[k] = own
+        unique = name or f"unnamed_{k + 1}"
+        while not name and unique in names:
+            unique += "_"
+        names[k] = unique
     return names
 
 
@@ -283,7 +283,7 @@ def _check_delimiter(path: Path, header: Header, delimiter: str) -> None:
 
 
 def settled_delimiter(given: str | None, usual: str) -> str:
-    """Give the separator asked for, or the usual one.
+    """Return the separator that is given, or else the usual one.
 
     Raises
     ------

@@ -60,7 +60,7 @@ class Table:
     from_text: bool = False
 
     def __repr__(self) -> str:
-        """Say where it is from, and its size."""
+        """Return its source and size, on one line."""
         names = ", ".join(self.names[:8]) + (", …" if len(self.names) > 8 else "")
         return f"<Table {self.source!r}: {self.n:,} rows, {len(self.names)} columns ({names})>"
 
@@ -116,7 +116,7 @@ def take(table: Table, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
 
 
 def table_of_columns(given: Mapping[str, Given], source: str) -> Table:
-    """Make a table of columns as they were given; all have one length."""
+    """Return a table of columns of one length."""
     return Table(
         columns={name: one.values for name, one in given.items()},
         n=len(next(iter(given.values())).values),

@@ -1,6 +1,4 @@
-"""Texts that stand for a missing value, blanks around a value, and whether a text is a number."""
-
-import math
+"""Texts that stand for a missing value, and characters that are blanks around a value."""
 
 MISSING_TEXTS = (
     *("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "NAN", "-nan", "null", "NULL", "Null"),
@@ -14,11 +12,3 @@ _CODES = (
     *(8287, 8288, 12288, 65279),
 )
 BLANKS = "".join(map(chr, _CODES))
-
-
-def is_number(value: object) -> bool:
-    """Return whether a value, written as text, reads as a finite number."""
-    try:
-        return math.isfinite(float(str(value)))
-    except ValueError:
-        return False

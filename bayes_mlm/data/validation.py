@@ -4,7 +4,6 @@ Every function is pure, takes a `Table`, and raises `DataError`. Rows are number
 reader of the file would, not counting the header. The cost is a few passes over the columns named.
 """
 
-import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -14,13 +13,11 @@ from numpy.typing import NDArray
 from bayes_mlm.data.groups import label_text, levels_of, spread_tolerance
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.missing import count_text, is_missing
+from bayes_mlm.data.numerals import is_number, mostly_numbers
 from bayes_mlm.data.table import Table, explain_absent
 from bayes_mlm.errors import DataError
 
-# Text with more levels than this, most of them numbers, is a column of numbers with stray texts.
-_CATEGORY_LEVELS = 20
 _SHOWN = 3
-_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
 
 def require_columns(table: Table, names: Sequence[str]) -> None:
@@ -160,7 +157,7 @@ def check_predictors(
     names : sequence of str
         The predictors.
     categories : collection of str
-        Those of them that were asked for as categories, and are, whatever they look like.
+        Those requested as categories, which they are whatever their values look like.
 
     Raises
     ------
@@ -180,22 +177,15 @@ cannot be told from the intercept; take it out of the formula
     for name in names:
         values = table.columns[name]
         if values.dtype == object:
-            levels = levels_of(values)[0]
-            declared = name in categories or name in table.categories
-            refuse_misread(
-                name,
-                "predictor",
-                levels.tolist(),
-                is_time=name in table.times,
-                declared=declared,
-            )
-            numeric = 0 if declared else int(np.count_nonzero(_is_number(levels)))
-            if levels.size > _CATEGORY_LEVELS and 2 * numeric > levels.size:
-                raise DataError(
-                    f"predictor {name!r} is text with {levels.size} levels, most of them numbers: "
-                    f"{_explain_text(table, name)}"
-                )
-            constant = levels.size == 1
+            levels = levels_of(values)[0].tolist()
+            if name not in categories and name not in table.categories:
+                refuse_misread(name, "predictor", levels, is_time=name in table.times)
+                if mostly_numbers(levels):
+                    raise DataError(
+                        f"predictor {name!r} is text with {len(levels)} levels, most of them "
+                        f"numbers: {_explain_text(table, name)}"
+                    )
+            constant = len(levels) == 1
         else:
             constant = _constant(values)
         if constant:
@@ -236,7 +226,7 @@ def _explain_text(table: Table, name: str) -> str:
 
 def _is_number(values: NDArray[Any]) -> NDArray[np.bool_]:
     levels, codes = levels_of(values)
-    found = [_NUMBER.fullmatch(level) is not None for level in levels]
+    found = [is_number(level) for level in levels]
     return np.array([*found, False])[codes]  # a missing value has code -1: the last
 
 

@@ -46,7 +46,7 @@ class Description:
     left_out: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """Say what is described."""
+        """Return how many columns are described, on one line."""
         return f"<Description of {len(self.names)} columns>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
@@ -111,11 +111,9 @@ def describe(table: Table, columns: Sequence[str] | None = None) -> Description:
     if columns is None:
         names, left_out = tuple(name for name in table.names if name not in text), text
     else:
-        asked: object = columns
-        if isinstance(asked, str) or not isinstance(asked, Iterable):
-            raise DataError(
-                f"describe takes a list of names of columns, found {describe_value(columns)}"
-            )
+        if isinstance(columns, str) or not isinstance(columns, Iterable):
+            found = describe_value(columns)
+            raise DataError(f"describe takes a list of names of columns, found {found}")
         names, left_out = tuple(dict.fromkeys(columns)), ()
         require_columns(table, names)
         require_numeric(table, names)

@@ -48,7 +48,7 @@ class Crosstab:
     n_missing: int
 
     def __repr__(self) -> str:
-        """Say what is counted."""
+        """Return what is counted, on one line."""
         return f"<Crosstab of {self.row} by {', '.join(self.columns)}: {self.counts.sum():,} rows>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:

@@ -32,9 +32,9 @@ type Flags = NDArray[np.bool_]
 # By factor, the place of the category, or the number, of each row or cell.
 type Values = Mapping[Factor, NDArray[Any]]
 
-# What the columns before leave of a column, of its own length, below which it is aliased.
+# Residual of a column on those before it, relative to its length, below which it is aliased.
 _ALIASED = 1e-9
-# Part of a row outside of the row space of the cells with rows, above which it is not estimable.
+# The same of a row on the row space of the cells with rows, above which it is not estimable.
 _OUTSIDE = 1e-7
 _SHOWN = 6
 
@@ -164,7 +164,7 @@ def refuse_empty(
 
 
 def notes_on(layout: Layout, crossings: Sequence[Crossing]) -> tuple[str, ...]:
-    """Name the empty cells, and the columns dropped because of them."""
+    """Return remarks that name the empty cells, and the columns dropped because of them."""
     return tuple(_note(layout, one) for one in crossings)
 
 
@@ -209,7 +209,7 @@ def _name(factors: Sequence[Factor], cell: Floats, known: Mapping[str, Levels]) 
 def _crossed(
     terms: Sequence[Term], discrete: set[Factor]
 ) -> tuple[tuple[frozenset[Factor], frozenset[Factor]], ...]:
-    """List the largest sets of crossed factors, each with the numeric factors of its term."""
+    """Return the largest sets of crossed factors, each with the numeric factors of its term."""
     pairs = [(frozenset(term) - discrete, frozenset(term) & discrete) for term in terms]
     return tuple(
         (numeric, crossed)
@@ -219,14 +219,14 @@ def _crossed(
 
 
 def _is_full(cells: Values, layout: Layout) -> bool:
-    """Tell whether every cell has rows."""
+    """Return whether every cell has rows."""
     n = next(iter(cells.values())).size
     axes = [_axis(factor, values, layout.known) for factor, values in cells.items()]
     return n == int(np.prod([len(axis) for axis in axes]))
 
 
 def _axis(factor: Factor, values: NDArray[Any], known: Mapping[str, Levels]) -> list[float]:
-    """Give what a factor can be: places of all its categories, or its two values."""
+    """Return the values of a factor: places of all its categories, or its two numbers."""
     levels = known.get(str(factor))
     if levels is None:
         return sorted(set(values.astype(np.float64).tolist()))
@@ -236,18 +236,18 @@ def _axis(factor: Factor, values: NDArray[Any], known: Mapping[str, Levels]) -> 
 def _family(
     columns: Sequence[Column], numeric: frozenset[Factor], crossed: frozenset[Factor]
 ) -> list[Column]:
-    """Give the columns with just these numeric factors, and none but these crossed ones."""
+    """Return the columns with just these numeric factors, and none but these crossed ones."""
     return [column for column in columns if {f for f, _ in column.parts} - crossed == numeric]
 
 
 def _matrix(columns: Sequence[Column], cells: Values) -> Floats:
-    """Lay cells out (m, k) as the crossed factors of some columns."""
+    """Return the part that crossed factors have in some columns, by cell (m, k)."""
     rows = np.ones((next(iter(cells.values())).size, len(columns)))
     for k, column in enumerate(columns):
         for factor, place in column.parts:
             if factor in cells:
-                own = cells[factor]
-                rows[:, k] *= own if place is None else own == place
+                values = cells[factor]
+                rows[:, k] *= values if place is None else values == place
     return rows
 
 
@@ -259,7 +259,7 @@ def _dropped(
     *,
     zero_only: bool = False,
 ) -> tuple[str, ...]:
-    """Name the columns that the cells with rows leave aliased, as R's pivoting finds them."""
+    """Return the names of columns aliased over the cells with rows, as R's pivoting finds them."""
     names: list[str] = []
     for numeric, one in largest:
         if one != crossed:
@@ -329,7 +329,7 @@ def _as_seen(cells: Values, known: Mapping[str, Levels]) -> tuple[tuple[Scalar, 
 def _from_seen(
     crossing: Crossing, factors: Sequence[Factor], known: Mapping[str, Levels]
 ) -> Floats:
-    """Give the cells with rows (m, k) as places and numbers."""
+    """Return the cells with rows (m, k) as places and numbers."""
     columns = []
     for factor, values in zip(factors, zip(*crossing.seen, strict=True), strict=True):
         levels = known.get(str(factor))

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.data.numerals import is_number
 from bayes_mlm.data.table import explain_absent
-from bayes_mlm.data.texts import is_number
 from bayes_mlm.errors import DataError
 
 if TYPE_CHECKING:

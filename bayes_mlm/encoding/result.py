@@ -41,7 +41,7 @@ class Encoding:
     crossings : tuple of Crossing
         Interactions with cells that have no rows, and the columns dropped because of them.
     strip : bool
-        Whether spaces were taken off the ends of labels, as they are of those of new data.
+        Whether spaces were stripped from the ends of labels, as they are in new data.
     """
 
     formula: Formula

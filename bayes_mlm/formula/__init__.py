@@ -99,7 +99,7 @@ class Formula:
     def measured_columns(self) -> tuple[str, ...]:
         """Columns of the predictors that are read as they are: not as ``C(column)``, nor to group.
 
-        A text among them becomes categories without having been asked to.
+        Text among them becomes categories without a request.
         """
         return unique(tuple(name for factor in self.factors for name in measured(factor)))
 

@@ -102,7 +102,7 @@ def unique(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def measured(expression: Expression) -> tuple[str, ...]:
-    """Name the columns of an expression whose own values it takes: of ``C(column)`` none."""
+    """Return the columns that an expression uses by their values: none for ``C(column)``."""
     match expression:
         case Name(name):
             return (name,)

@@ -39,7 +39,7 @@ class Product:
 
 
 def is_wide(products: Sequence[Product]) -> bool:
-    """Tell whether so many columns have indicators that cells are summed first."""
+    """Return whether so many columns have indicators that cells are summed first."""
     return sum(bool(one.indicators) for one in products) >= _MANY
 
 

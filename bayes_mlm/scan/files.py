@@ -144,10 +144,10 @@ def _quoted(text: str) -> str:
 
 
 def _linked(files: Sequence[Path], folder: Path) -> dict[str, Path]:
-    """Give every file a path that DuckDB does not expand: its own, or that of a link to it.
+    """Return paths that DuckDB does not expand, with their files: the same, or links to them.
 
-    DuckDB has no option against patterns, and to match an escaped one it looks at every name of the
-    directory, and stumbles over some.
+    DuckDB has no option against patterns, and to match an escaped one it reads every name of the
+    directory, and fails on some.
     """
     paths = {}
     for k, file in enumerate(files):
@@ -212,7 +212,7 @@ def _called(scan: Scan, names: Sequence[str]) -> Scan:
 
 
 def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Scan]:
-    """Make what adds to a scan of Parquet files what their schemas say of the columns needed."""
+    """Return a function that adds categories and times from Parquet schemas to a scan."""
 
     def read(scan: Scan, names: Sequence[str]) -> Scan:
         categories, times = read_declared(files, names)
@@ -243,7 +243,7 @@ def _open_csv(opened: _Opened, given: str | None) -> Scan:
         "delimiter": delimiter,
         "quotechar": '"',
         "escapechar": '"',
-        # Nothing is guessed from the first rows: every column is text until all are looked at.
+        # Nothing is guessed from the first rows: every column is text until all rows are read.
         "auto_detect": False,
         "columns": dict.fromkeys(places, "VARCHAR"),
         "filename": FILE if len(files) > 1 else False,

@@ -55,7 +55,7 @@ def find_files(source: str) -> list[Path]:
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether a name is a pattern, if there is no file of that literal name."""
+    """Return whether a name is a pattern, if there is no file of that literal name."""
     return any(mark in name for mark in _MARKS)
 
 
@@ -76,7 +76,7 @@ def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
 
 
 def _matching(path: Path) -> Iterator[Path]:
-    """Go through the files that match a pattern, and through the directories that do."""
+    """Yield the files that match a pattern, and those in the directories that do."""
     base, pattern = Path(path.anchor), path.relative_to(path.anchor)
     # What is there under its literal name is no pattern.
     while not is_pattern(pattern.parts[0]) or (base / pattern.parts[0]).exists():

@@ -8,8 +8,8 @@ import narwhals as nw
 import numpy as np
 
 from bayes_mlm.data.misread import refuse_misread
+from bayes_mlm.data.numerals import mostly_numbers
 from bayes_mlm.data.table import Table
-from bayes_mlm.data.texts import is_number
 from bayes_mlm.encoding import Encoding, check_cells, with_crossings
 from bayes_mlm.encoding.columns import check_columns, check_independent
 from bayes_mlm.encoding.levels import MAX_LEVELS, Levels, in_order, too_many
@@ -22,11 +22,8 @@ from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.scan.expressions import Constants, number_of, stray_text, write
 from bayes_mlm.scan.source import Scan, collect, collect_row, count
 
-# Rows looked at to see that a number has more than two values, before all are.
+# Rows in which a number of more than two values is recognised, before all rows are queried.
 _FIRST = 500
-
-# Text that is mostly numbers may still be categories, if it has few levels.
-_FEW = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,7 +138,7 @@ def _distinct(column: str, scan: Scan) -> list[Any]:
 
 
 def as_category(column: str, scan: Scan) -> nw.Expr:
-    """Give a column as its categories are known: as text, or as the numbers they are."""
+    """Return a column as its categories are stored: as text, or as numbers."""
     own = scan.col(column)
     return own.cast(nw.String) if scan.kinds[column] == "text" else own
 
@@ -160,7 +157,7 @@ def _refuse_misread(column: str, role: str, scan: Scan, found: Sequence[str]) ->
     if column in scan.categories or not found:
         return
     refuse_misread(column, role, found)
-    if role == "predictor" and len(found) > _FEW and 2 * sum(map(is_number, found)) > len(found):
+    if role == "predictor" and mostly_numbers(found):
         stray = stray_text(scan, column)
         reason = (
             f"it holds {stray} too: correct such values so that it reads as numbers"
@@ -207,7 +204,7 @@ def _check_known(levels: Levels, scan: Scan) -> None:
 
 
 def _two_valued(scan: Scan, name: str) -> bool:
-    """Tell whether a numeric column has two values; the first rows mostly settle it."""
+    """Return whether a numeric column has two values; the first rows mostly settle it."""
     if scan.kinds[name] == "text":
         return False
     own = number_of(scan, name)

@@ -29,7 +29,7 @@ _LARGEST = str(2**63 - 1)
 
 
 def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
-    """Give a scan whose columns of text are read as numbers of a decimal mark, if they are such."""
+    """Return a scan that reads columns of text that hold numbers with a decimal mark as numbers."""
     check_decimal(decimal)
     if decimal is None or scan.from_text:
         return replace(scan, decimal=decimal)
@@ -126,7 +126,7 @@ def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
 
 
 def _texts(scan: Scan, names: Sequence[str], spaced: Sequence[bool]) -> Frame:
-    """Take of each column the labels, these without spaces around, and where the two differ."""
+    """Select of each column the labels, the labels stripped of spaces, and where the two differ."""
     columns: dict[str, nw.Expr] = {}
     for k, (name, trim) in enumerate(zip(names, spaced, strict=True)):
         label = scan.col(name)

@@ -167,7 +167,7 @@ def baseline(record: Record) -> Record | None:
 
 
 def is_formula(model: str) -> bool:
-    """Tell whether the name of a model is a formula, and not a record whose own name holds ~.
+    """Return whether the name of a model is a formula, and not a record whose own name holds ~.
 
     Examples
     --------

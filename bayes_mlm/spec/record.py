@@ -54,7 +54,7 @@ class Record(
     missing : {"error", "drop"}
         What to do with rows that miss a value.
     strip : bool
-        Whether to take the spaces off the ends of labels.
+        Whether to strip spaces from the ends of labels.
     decimal : {".", ","}, optional
         The decimal mark of numbers in text (see `bayes_mlm.read_table`).
     delimiter : str, optional
@@ -108,7 +108,7 @@ class Record(
     source: str | None = None
 
     def __repr__(self) -> str:
-        """Say which model it is, and of which data."""
+        """Return its name, model and data, on one line."""
         return f"<Record {self.name!r}: {self.formula!r} [{self.kind}], data {self.data!r}>"
 
     @property
