@@ -76,7 +76,7 @@ class Hausman:
     notes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """Say what was tested, and how it came out."""
+        """Return what was tested, and its p value."""
         return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
 
     def __str__(self) -> str:

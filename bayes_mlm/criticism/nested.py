@@ -9,7 +9,7 @@ from bayes_mlm.classical import has_random_effects
 from bayes_mlm.criticism.reference import smallest_of
 from bayes_mlm.criticism.working import Working
 from bayes_mlm.design import INTERCEPT, Design, Floats, Ints, means_by_group
-from bayes_mlm.errors import BayesMLMError
+from bayes_mlm.errors import BayesMLMError, DesignError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.levels import pairs_of
 from bayes_mlm.reml import RemlFit, fit_reml
@@ -18,7 +18,7 @@ from bayes_mlm.residual_draws import residual_draws
 from bayes_mlm.sufficient import Sufficient, from_design, from_rows
 from bayes_mlm.summed_kinds import new_group_means, select_columns, with_group_means
 
-# Of a column, of its own length: what the columns before it must leave of it to be tested.
+# Share of the length of a column that must be left after projection on the others to be tested.
 _NEW = 1e-6
 # Of a column's variance, within groups, to be called varying there.
 _VARIES = 1e-9
@@ -79,7 +79,7 @@ def _sums(design: Design, fit: Fit, added: Floats, names: tuple[str, ...]) -> Su
 
 
 def _with_intercept(design: Design, s: Sufficient) -> Sufficient:
-    """Make group intercepts of no distribution random ones, about an intercept."""
+    """Return sums with random group intercepts in place of those of no pooling."""
     if design.kind != "no_pooling":
         return s
     return select_columns(s, [s.p, *range(s.p + 2)], (INTERCEPT, *s.terms), s.effects)
@@ -103,7 +103,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
 
     A Wald test of the group means that the model lacks, by REML, on an F distribution whose
     denominator is the groups less the group-level columns: exact for equal groups (Mundlak 1978).
-    A text says why there is none.
+    The reason is returned where there is none.
     """
     design = fit.design.whole
     if design.kind in ("within", "no_pooling"):
@@ -111,7 +111,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     plain = _about_means(from_design(design))
     try:
         known = {_core(pair.predictor) for pair in pairs_of(design)[0]}
-    except BayesMLMError:
+    except DesignError:
         known = set()
     apart = np.sqrt(plain.counts @ np.square(plain.means + plain.centre - plain.moments[0]))
     differ = apart > _NEW * math.sqrt(plain.n) * plain.moments[1]  # those of within(x) do not
@@ -130,7 +130,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     size = np.maximum(np.abs(level).max(axis=0), around.moments[1][: around.p])
     df = design.J - int(np.linalg.matrix_rank(level / size))  # of within(x) all means are zero
     if df < _LEAST_DF:
-        return f"Too few groups ({design.J}) to tell slopes between them."
+        return f"Too few groups ({design.J}) to estimate slopes between them."
     try:
         found = _refit(design, s)
     except BayesMLMError as error:
@@ -146,7 +146,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
 
 
 def _about_means(s: Sufficient) -> Sufficient:
-    """Take the overall means from the columns of X, where an intercept takes them up."""
+    """Subtract the overall means from the columns of X, where there is an intercept."""
     if INTERCEPT not in s.terms:
         return s
     moved = np.zeros(len(s.centre))
@@ -181,7 +181,7 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     """
     design = fit.design.whole
     if s.q + 3 > s.J:
-        return f"Too few groups ({s.J}) to tell how effects vary between them."
+        return f"Too few groups ({s.J}) to estimate how effects vary between them."
     have = {_core(term) for term in s.effects}
     rows = from_design(design)  # whitened, a predictor of groups varies within them
     varying = {rows.terms[k] for k in _varying(rows) if ":" not in rows.terms[k]}
@@ -240,8 +240,8 @@ def _chi2_tail(value: float, df: int) -> float:
 def curvature(fit: Fit, work: Working) -> Nested | str:
     """Test whether the outcome is curved along a predictor: the coefficients of their squares.
 
-    Wald tests by REML (or least squares), of squares that vary within groups and of squares of
-    group-level predictors apart, each with its own denominator.
+    Wald tests by REML (or least squares): one of the squares that vary within groups and one of
+    those of group-level predictors, which have different denominators.
     """
     design, groups = work.design, work.starts.size
     names, squares, inside = _squares(work)
@@ -270,7 +270,7 @@ def curvature(fit: Fit, work: Working) -> Nested | str:
                 )
             )
     if not tests:
-        return "Too few rows to tell."
+        return "Too few rows for a test."
     best = min(tests, key=lambda one: one.p)
     return replace(best, p=smallest_of(np.array([best.p, *(1.0 for _ in tests[1:])])))
 
@@ -280,26 +280,26 @@ def _unit(columns: Floats) -> Floats:
 
 
 def _squares(work: Working) -> tuple[tuple[str, ...], Floats, np.ndarray]:
-    """Give the squares (n, k) of standardised predictors that no column says, with their names.
+    """Return the squares of standardised predictors that are no combination of columns of X.
 
-    And which of them vary within groups.
+    Their names, the squares (n, k), and which of them vary within groups (k,).
     """
     design, groups = work.design, work.starts.size
     varying = not work.grouped or design.q == 0
 
-    def own(columns: Floats) -> Floats:  # what a group's own intercept leaves
+    def centred(columns: Floats) -> Floats:  # about group means, where the model has those
         if design.kind != "no_pooling":
             return columns
         return np.asarray(columns - means_by_group(columns, design.codes, groups)[design.codes])
 
-    basis = np.linalg.qr(own(_unit(design.X)))[0]
+    basis = np.linalg.qr(centred(_unit(design.X)))[0]
     names, kept, inside = [], [], []
     for term, column in zip(design.terms, design.X.T, strict=True):
         sd = float(column.std())
         if term == INTERCEPT or ":" in term or "[" in term or not sd > 0.0:
             continue
         square = np.square((column - column.mean()) / sd)
-        rest = own(square[:, None])[:, 0]
+        rest = centred(square[:, None])[:, 0]
         for _ in range(2):  # twice is enough
             rest = rest - basis @ (basis.T @ rest)
         left = float(np.linalg.norm(rest))
