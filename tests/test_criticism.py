@@ -248,6 +248,13 @@ def test_an_ignored_slope_and_ignored_groups_are_found():
     assert "(1 | g)" in pooled["Omitted group effects"].remedy
 
 
+@pytest.mark.parametrize("within", ["within(x)", "within(x, g)"])
+def test_a_slope_that_varies_is_not_tested_again_under_another_name(within):
+    table = simulated(np.random.default_rng(5))
+    found = judged(table, f"y ~ {within} + between(x) + (x | g)")
+    assert found["Omitted group effects"].verdict == "not tested"
+
+
 def test_the_variance_of_a_factor_is_given_to_sigma():
     rng = np.random.default_rng(6)
     table = simulated(rng)

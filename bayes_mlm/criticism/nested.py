@@ -9,9 +9,9 @@ from bayes_mlm.classical import has_random_effects
 from bayes_mlm.criticism.reference import smallest_of
 from bayes_mlm.criticism.working import Working
 from bayes_mlm.design import INTERCEPT, Design, Floats, Ints, means_by_group
-from bayes_mlm.errors import BayesMLMError, DesignError
+from bayes_mlm.errors import BayesMLMError
 from bayes_mlm.fitted import Fit
-from bayes_mlm.levels import pairs_of
+from bayes_mlm.levels import argument_of, pairs_of
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.residual import whiten
 from bayes_mlm.residual_draws import residual_draws
@@ -85,8 +85,9 @@ def _with_intercept(design: Design, s: Sufficient) -> Sufficient:
     return select_columns(s, [s.p, *range(s.p + 2)], (INTERCEPT, *s.terms), s.effects)
 
 
-def _core(term: str) -> str:
-    return term.removeprefix("within(").removesuffix(")") if term.startswith("within(") else term
+def _core(term: str, design: Design) -> str:
+    """Return the predictor of a term: ``x`` of ``x``, ``within(x)`` and ``within(x, group)``."""
+    return argument_of(term, "within", design) or term
 
 
 def _varying(s: Sufficient) -> list[int]:
@@ -109,10 +110,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     if design.kind in ("within", "no_pooling"):
         return "The model has slopes within groups alone."
     plain = _about_means(from_design(design))
-    try:
-        known = {_core(pair.predictor) for pair in pairs_of(design)[0]}
-    except DesignError:
-        known = set()
+    known = {_core(pair.predictor, design) for pair in pairs_of(design)[0]}
     apart = np.sqrt(plain.counts @ np.square(plain.means + plain.centre - plain.moments[0]))
     differ = apart > _NEW * math.sqrt(plain.n) * plain.moments[1]  # those of within(x) do not
     places = [k for k in _varying(plain) if plain.terms[k] not in known and differ[k]]
@@ -182,11 +180,11 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     design = fit.design.whole
     if s.q + 3 > s.J:
         return f"Too few groups ({s.J}) to estimate how effects vary between them."
-    have = {_core(term) for term in s.effects}
+    have = {_core(term, design) for term in s.effects}
     rows = from_design(design)  # whitened, a predictor of groups varies within them
     varying = {rows.terms[k] for k in _varying(rows) if ":" not in rows.terms[k]}
     candidates = [
-        k for k, term in enumerate(s.terms) if term in varying and _core(term) not in have
+        k for k, term in enumerate(s.terms) if term in varying and _core(term, design) not in have
     ]
     if INTERCEPT in s.terms and INTERCEPT not in s.effects:
         first = s.terms.index(INTERCEPT)
