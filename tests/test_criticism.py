@@ -136,7 +136,7 @@ def test_with_many_rows_h_is_chi_squared():
 
 
 def simulated(rng, *, groups=40, n=15, u=None, scale=None, noise=None, bend=0.0, between=0.0):
-    """Data that are as the model ``y ~ x + (1 | g)`` says, but for what is asked."""
+    """Data from the model ``y ~ x + (1 | g)``, with the departures given."""
     code = np.repeat(np.arange(groups), n)
     x = rng.normal(0, 0.5, groups)[code] + rng.normal(size=code.size)
     effects = rng.normal(0, 1.0, groups) if u is None else u
