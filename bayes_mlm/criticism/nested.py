@@ -11,6 +11,7 @@ from bayes_mlm.criticism.working import Working
 from bayes_mlm.design import INTERCEPT, Design, Floats, Ints, means_by_group
 from bayes_mlm.errors import BayesMLMError
 from bayes_mlm.fitted import Fit
+from bayes_mlm.hausman_test import chi2_tail
 from bayes_mlm.levels import argument_of, pairs_of
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.residual import whiten
@@ -210,7 +211,7 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     ratio, term, sd = max(tried)
     many = s.q if design.correlated else 0
     p = np.full(len(candidates), 1.0)
-    p[0] = 0.5 * (_chi2_tail(ratio, many) + _chi2_tail(ratio, many + 1))
+    p[0] = 0.5 * (chi2_tail(ratio, many) + chi2_tail(ratio, many + 1))
     return Nested(statistic=f"LR = {ratio:.2f}", p=smallest_of(p), terms=(term,), values=(sd,))
 
 
@@ -225,14 +226,6 @@ def _by_score(s: Sufficient, null: RemlFit, candidates: list[int]) -> list[int]:
         for k in candidates
     ]
     return [candidates[k] for k in np.argsort(score)[::-1]]
-
-
-def _chi2_tail(value: float, df: int) -> float:
-    from scipy.special import gammaincc
-
-    if df == 0:
-        return float(value <= 0.0)
-    return float(gammaincc(0.5 * df, 0.5 * value))
 
 
 def curvature(fit: Fit, work: Working) -> Nested | str:
