@@ -1,6 +1,7 @@
 """Test a model against larger ones by REML: slopes by level, curved predictors, group effects."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,12 +120,10 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     if not new:
         return "No predictor varies within and between groups with one slope for both."
     names = tuple(f"between({plain.terms[k]})" for k in new)
-    if design.residual is None:
-        s = with_group_means(plain, new)
-    else:
+    s = around = with_group_means(plain, new)
+    if design.residual is not None:
         means = means_by_group(design.X[:, new], design.codes, design.J)[design.codes]
         s = _sums(design, fit, means, names)
-    around = with_group_means(plain, new)
     level = around.means[:, : around.p] + around.centre[: around.p]
     size = np.maximum(np.abs(level).max(axis=0), around.moments[1][: around.p])
     df = design.J - int(np.linalg.matrix_rank(level / size))  # of within(x) all means are zero
@@ -134,14 +133,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
         found = _refit(design, s)
     except BayesMLMError as error:
         return f"Not to be estimated: {error}."
-    wald, beta, cov = _wald(found, np.arange(-len(names), 0))
-    order = np.argsort(-np.abs(beta) / np.sqrt(np.diag(cov)))
-    return Nested(
-        statistic=f"F({len(names)}, {df}) = {wald / len(names):.2f}",
-        p=_f_tail(wald / len(names), len(names), df),
-        terms=tuple(plain.terms[new[k]] for k in order),
-        values=tuple(beta[order].tolist()),
-    )
+    return _wald_f(found, np.arange(-len(new), 0), df, [plain.terms[k] for k in new])
 
 
 def _about_means(s: Sufficient) -> Sufficient:
@@ -157,18 +149,22 @@ def _refit(design: Design, s: Sufficient) -> RemlFit:
     return fit_reml(s, correlated=design.correlated, profile=False)
 
 
-def _wald(found: RemlFit, places: Ints) -> tuple[float, Floats, Floats]:
-    """Compute the Wald statistic, coefficients and covariance of some columns of X."""
+def _wald_f(found: RemlFit, places: Ints, df: int, terms: Sequence[str]) -> Nested:
+    """Test that the coefficients of k columns of X are zero: Wald's statistic over k, as an F."""
+    from scipy.special import fdtrc
+
+    k = places.size
     beta, cov = found.beta[places], found.beta_cov[np.ix_(places, places)]
     scale = np.sqrt(np.diag(cov))
     z = beta / scale
-    return float(z @ np.linalg.solve(cov / np.outer(scale, scale), z)), beta, cov
-
-
-def _f_tail(f: float, k: int, df: float) -> float:
-    from scipy.special import fdtrc
-
-    return float(fdtrc(k, df, f))
+    f = float(z @ np.linalg.solve(cov / np.outer(scale, scale), z)) / k
+    order = np.argsort(-np.abs(z))
+    return Nested(
+        statistic=f"F({k}, {df}) = {f:.2f}",
+        p=float(fdtrc(k, df, f)),
+        terms=tuple(terms[j] for j in order),
+        values=tuple(beta[order].tolist()),
+    )
 
 
 def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
@@ -250,16 +246,7 @@ def curvature(fit: Fit, work: Working) -> Nested | str:
     for part, df in ((inside, rows), (~inside, between)):
         if part.any() and df >= _LEAST_DF:
             at = np.flatnonzero(part)
-            wald, beta, cov = _wald(found, at - k)
-            order = np.argsort(-np.abs(beta) / np.sqrt(np.diag(cov)))
-            tests.append(
-                Nested(
-                    statistic=f"F({at.size}, {df}) = {wald / at.size:.2f}",
-                    p=_f_tail(wald / at.size, at.size, df),
-                    terms=tuple(names[at[j]] for j in order),
-                    values=tuple(beta[order].tolist()),
-                )
-            )
+            tests.append(_wald_f(found, at - k, df, [names[j] for j in at]))
     if not tests:
         return "Too few rows for a test."
     best = min(tests, key=lambda one: one.p)
