@@ -31,7 +31,7 @@ class Compared:
     published: str | None
 
     def __repr__(self) -> str:
-        """Give each engine's estimate."""
+        """Return the estimates of each engine on one line."""
         known = (one for one in self.estimates if one is not None)
         return f"<{self.quantity}: {', '.join(f'{e.engine} {rounded(e.estimate)}' for e in known)}>"
 

@@ -79,7 +79,7 @@ class Summary:
     verdict: Verdict
 
     def __repr__(self) -> str:
-        """Say what it is of."""
+        """Return model, engine and number of quantities."""
         return f"<Summary of {self.rows[0].model} by {self.engine}: {len(self.rows)} quantities>"
 
     @property
@@ -146,7 +146,7 @@ def to_csv(rows: Iterable[Estimate]) -> str:
 def estimate_texts(
     row: Estimate | None, *, like: Estimate | None = None, style: Style = "terminal"
 ) -> Texts:
-    """Write a row's estimate, error and interval to the digits of its error.
+    """Return a row's estimate, error and interval as text, to the digits of its error.
 
     Parameters
     ----------

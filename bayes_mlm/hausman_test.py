@@ -76,7 +76,7 @@ class Hausman:
     notes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """Say what was tested, and how it came out."""
+        """Return what was tested, and its p value."""
         return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
 
     def __str__(self) -> str:
@@ -208,11 +208,11 @@ def hausman(design: Design) -> Hausman:
         fixed_se=np.sqrt(np.diag(fixed_cov)),
         random_se=np.sqrt(np.diag(random_cov)),
         statistic=statistic,
-        p=None if statistic is None else _tail(statistic, len(names)),
+        p=None if statistic is None else chi2_tail(statistic, len(names)),
         contextual=contextual,
         contextual_se=np.sqrt(np.diag(contextual_cov)),
         wald=wald,
-        wald_p=_tail(wald, len(names)),
+        wald_p=chi2_tail(wald, len(names)),
         df=len(names),
         smallest=smallest,
         notes=tuple(notes),
@@ -355,7 +355,16 @@ def _quadratic(
     return float(np.sum(turned**2 / values)), smallest
 
 
-def _tail(statistic: float, df: int) -> float:
-    from scipy import stats
+def chi2_tail(statistic: float, df: int) -> float:
+    """Compute the upper tail probability of a chi-squared variable; of zero for no df.
 
-    return float(stats.chi2.sf(statistic, df))
+    Examples
+    --------
+    >>> round(chi2_tail(3.841459, 1), 4), chi2_tail(0.5, 0), chi2_tail(0.0, 0)
+    (0.05, 0.0, 1.0)
+    """
+    if df == 0:
+        return float(statistic <= 0.0)
+    from scipy.special import gammaincc  # scipy.stats takes a second to import
+
+    return float(gammaincc(0.5 * df, 0.5 * statistic))

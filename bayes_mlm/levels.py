@@ -167,7 +167,7 @@ def _candidates(design: Design, means: Mapping[str, str] | None) -> dict[str, st
     """Give the column of group means of each predictor that has one."""
     found: dict[str, str] = {}
     for term in design.terms:
-        inner = _inside(term, "between", design)
+        inner = argument_of(term, "between", design)
         if inner is not None and ":" not in inner and _own(design, inner) is not None:
             found[inner] = term
     for name, mean in (means or {}).items():
@@ -194,7 +194,7 @@ def _own(design: Design, name: str) -> str | None:
     """Give the term that holds a predictor within groups: itself or its deviations."""
     if name in design.terms and _varies(design, name):
         return name
-    return next((t for t in design.terms if _inside(t, "within", design) == name), None)
+    return next((t for t in design.terms if argument_of(t, "within", design) == name), None)
 
 
 def _follower(design: Design, name: str) -> str | None:
@@ -221,8 +221,8 @@ def _varies(design: Design, name: str) -> bool:
     return base is not None and name in base.terms and bool(base.varies[base.terms.index(name)])
 
 
-def _inside(term: str, function: str, design: Design) -> str | None:
-    """Give what a grouped function is of: ``ses`` of ``between(ses)``; None of another term."""
+def argument_of(term: str, function: str, design: Design) -> str | None:
+    """Return the argument of a grouped function: ``ses`` of ``between(ses)``, or None."""
     if not term.startswith(f"{function}(") or not term.endswith(")") or len(_factors(term)) > 1:
         return None
     return term.removeprefix(f"{function}(").removesuffix(")").removesuffix(f", {design.group}")
@@ -277,15 +277,15 @@ def _moves(design: Design, factor: str, name: str, mean: str) -> tuple[float, fl
     if factor == name:
         # Beside the data's own column of means a unit more of it is a unit more of x too.
         return 1.0, 1.0
-    if _inside(factor, "within", design) == name:
+    if argument_of(factor, "within", design) == name:
         return 1.0, 0.0
-    if _inside(factor, "between", design) == name:
+    if argument_of(factor, "between", design) == name:
         return 0.0, 1.0
     return 0.0, 0.0
 
 
 def _inner(design: Design, factor: str) -> list[str]:
-    inner = _inside(factor, "between", design)
+    inner = argument_of(factor, "between", design)
     return [] if inner is None else _factors(inner)
 
 

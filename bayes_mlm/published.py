@@ -73,13 +73,13 @@ class PublishedRow:
     cause: Cause = ""
 
     def __repr__(self) -> str:
-        """Say what is printed, and what is right."""
+        """Return what is printed, what is right and the status."""
         right = "nothing" if self.right is None else rounded(self.right, 6)
         return f"<{self.quantity}: printed {self.printed}, right {right}, {self.status}>"
 
 
 def right_text(row: PublishedRow, *, style: Style = "terminal") -> str:
-    """Write the right figure with the decimals that were printed, or more if it is small."""
+    """Return the right figure with the decimals that were printed, or more if it is small."""
     if row.right is None:
         return ""
     places = len(row.printed.lower().partition("e")[0].partition(".")[2])
@@ -183,7 +183,7 @@ def judge(
     record : Record, optional
         Whose neighbours a quantity such as ``hsb_between/n`` is looked up among.
     imprecise : collection of str
-        Keys of the reasons that are of rounding or early stopping, not of what was computed.
+        Keys of the reasons that are rounding or early stopping, not what was computed.
 
     Returns
     -------
@@ -241,7 +241,7 @@ def tally(rows: Iterable[PublishedRow]) -> Tally:
 
 
 def printed_figures(rows: Iterable[PublishedRow]) -> dict[str, str]:
-    """Give the figure printed for each quantity, with an asterisk where it is not the right one.
+    """Return the figure printed for each quantity, with an asterisk where it is not the right one.
 
     A figure of the quantity itself comes before one that stands in its place, and the first
     printing before later ones.

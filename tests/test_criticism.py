@@ -136,7 +136,7 @@ def test_with_many_rows_h_is_chi_squared():
 
 
 def simulated(rng, *, groups=40, n=15, u=None, scale=None, noise=None, bend=0.0, between=0.0):
-    """Data that are as the model ``y ~ x + (1 | g)`` says, but for what is asked."""
+    """Data from the model ``y ~ x + (1 | g)``, with the departures given."""
     code = np.repeat(np.arange(groups), n)
     x = rng.normal(0, 0.5, groups)[code] + rng.normal(size=code.size)
     effects = rng.normal(0, 1.0, groups) if u is None else u
@@ -246,6 +246,13 @@ def test_an_ignored_slope_and_ignored_groups_are_found():
     assert judged(table, "y ~ x + (x | g)").fine
     pooled = judged(table, "y ~ x", kind="pooled", group="g")
     assert "(1 | g)" in pooled["Omitted group effects"].remedy
+
+
+@pytest.mark.parametrize("within", ["within(x)", "within(x, g)"])
+def test_a_slope_that_varies_is_not_tested_again_under_another_name(within):
+    table = simulated(np.random.default_rng(5))
+    found = judged(table, f"y ~ {within} + between(x) + (x | g)")
+    assert found["Omitted group effects"].verdict == "not tested"
 
 
 def test_the_variance_of_a_factor_is_given_to_sigma():

@@ -1,4 +1,4 @@
-"""Every public name: what it refuses, and how what it gives is printed."""
+"""Every public name: what it refuses, and how its results are printed."""
 
 import inspect
 from typing import Any
@@ -21,7 +21,7 @@ WRONG = {
     "array": np.zeros(3),
     "function": len,
 }
-# What is right after all.
+# Valid after all.
 _FINE = {
     ("as_table", 0, "frame"),
     ("code_time", 0, "array"),
@@ -35,7 +35,7 @@ GROWTH = "reaction ~ days + (days | subject)"
 
 @pytest.fixture(scope="module")
 def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """Give good values of the arguments that each public function needs."""
+    """Return valid values of the arguments that each public function needs."""
     hsb = bayes_mlm.load_hsb()
     sleep = bayes_mlm.load_sleepstudy()
     design = bayes_mlm.build_design(GROWTH, sleep)
@@ -161,12 +161,12 @@ def test_wrong_arguments_are_refused_in_one_line(
 def _refusal(function: Any, arguments: list[Any]) -> Exception | None:
     try:
         function(*arguments)
-    except Exception as error:  # noqa: BLE001  (of which class it is, is what is asked)
+    except Exception as error:  # noqa: BLE001  (its class is what is tested)
         return error
     return None
 
 
-# What each call below gives is another library's: frames, models, paths.
+# These return models of another library.
 _OTHERS = ("between", "mundlak", "no_pooling", "partial_pooling", "pooled", "within")
 
 

@@ -44,7 +44,7 @@ from bayes_mlm.criticism.standardised import standardised_effects
 from bayes_mlm.criticism.statistics import Sampled, sample_statistics, variance_predictors
 from bayes_mlm.criticism.working import working_rows
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.errors import BayesMLMError, EngineError
+from bayes_mlm.errors import DesignError, EngineError
 from bayes_mlm.fitted import Fit
 from bayes_mlm.leave_out import shifts_without_groups
 from bayes_mlm.residual.rows import MAX_STRATA
@@ -57,8 +57,8 @@ _STREAM = 11
 # Groups below which the distribution of their effects is not judged.
 _LEAST_GROUPS = 5
 _NO_ROWS = (
-    "The data were reduced to sums by group, which hold no rows; a sample of groups with theirs "
-    "would tell (sample_groups)."
+    "The data were reduced to sums by group, and this check needs rows: give a sample of groups "
+    "with their rows (sample_groups)."
 )
 # Kinds whose residuals are independent normals of one sd.
 _PLAIN_ONLY = ("between", "no_pooling")
@@ -66,9 +66,9 @@ _PLAIN_ONLY = ("between", "no_pooling")
 _CLEAR = 0.1
 # Times its value that a p counts, for what it is uncertain by.
 _UNSURE = 1.25
-_OMITTED = "Omitted group effects can make this too: see to those first."
+_OMITTED = "Omitted group effects can cause this too: correct those first."
 _FOLLOWS = "Not judged: it follows from an outcome of few values."
-# What rows alone tell, and what an outcome of few values brings with it.
+# Checks that need rows, and those that an outcome of few values fails by itself.
 _OF_ROWS = (CURVED, ALONG, SERIAL, SKEW, TAILS)
 _OF_VALUES = {topic for topic, _ in (ALONG, BY_GROUP, SKEW, TAILS)}
 
@@ -84,7 +84,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     fit : Fit
         By any engine.
     sample : Fit, optional
-        Of summed data: some groups with their rows (`sample_groups`), for what only rows tell.
+        Of summed data: some groups with rows (`sample_groups`), for the checks that need them.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
 def assess(
     fit: Fit, whose: Fit | None = None, rows: tuple[GroupRow, ...] = ()
 ) -> tuple[Judgement, ...]:
-    """Make the tests of a page, and judge them together.
+    """Run the tests of a page, adjusted for their number.
 
     Parameters
     ----------
@@ -155,9 +155,9 @@ def assess(
 
 
 def _together(found: list[Judgement]) -> Iterator[Judgement]:
-    """Adjust the tests for their number, and let those fail that then are below the level.
+    """Adjust p values for the number of tests and for their own error; those below the level fail.
 
-    And for that each p is itself estimated, by replicates or a formula for many groups.
+    Each p is itself estimated, by replicates or by a formula for many groups.
     """
     tested = [one for one in found if one.p is not None]
     p = holm(np.minimum(_UNSURE * np.array([one.p for one in tested]), 1.0))
@@ -177,7 +177,7 @@ def _on_computation(fit: Fit) -> Judgement:
         question="Can the draws be relied on?",
         fine=fit.verdict.ok,
         found=f"By {fit.engine}: {fit.verdict}.",
-        remedy="" if fit.verdict.ok else "See to this first: nothing below holds without it.",
+        remedy="" if fit.verdict.ok else "Fix this first: no check below is reliable without it.",
     )
 
 
@@ -187,7 +187,7 @@ def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
         out = outlying(standardised_effects(fit))
     try:
         shifts = shifts_without_groups(fit)
-    except BayesMLMError:  # no other group tells a coefficient: the note says that it is open
+    except (DesignError, EngineError):  # a coefficient not identified without one of the groups
         shifts = None
     return group_rows(fit, out, spread, shifts)
 
@@ -219,7 +219,7 @@ def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Ju
 
 
 def is_clear(one: Judgement | None) -> bool:
-    """Tell whether a check will fail whatever the others find."""
+    """Return whether a check fails whatever the p values of the others."""
     return one is not None and one.p is not None and one.p < _CLEAR * LEVEL
 
 
@@ -231,7 +231,7 @@ def _needs_partial(design: Design) -> str:
 
 
 def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
-    """Check what rows tell."""
+    """Run the checks that need rows."""
     work = working_rows(whose, seed)
     predictors, names = variance_predictors(work)
     sampled = sample_statistics(work, predictors, seed)
@@ -245,7 +245,7 @@ def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Ite
     if work.grouped:
         small = _few_large(fit)
         spread = on_spread(work, sampled, rows, among, small=small)
-        if whose is not fit:  # the sums of all groups tell more, with the sample's kurtosis
+        if whose is not fit:  # of all groups, with the kurtosis of the sample
             spread = _spread_of_sums(fit, rows, seed, float(sampled.kurtosis[0])) or spread
         yield spread
         yield on_correlation(work, sampled, among)
@@ -259,7 +259,7 @@ def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Ite
 
 
 def _of_sums(fit: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
-    """Check what sums tell, and leave open what only rows do."""
+    """Run the checks that sums by group allow; those that need rows are not tested."""
     spread = _spread_of_sums(fit, rows, seed, 3.0)
     if spread is not None:
         yield spread
@@ -270,7 +270,7 @@ def _of_sums(fit: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgem
 
 
 def _few_large(fit: Fit) -> bool:
-    """Tell whether each group may have a residual sd of its own."""
+    """Return whether groups are few and large enough for a residual sd each."""
     sizes = fit.design.group_sizes
     return sizes.size <= MAX_STRATA and bool(sizes.min() >= LEAST_ROWS)
 

@@ -13,7 +13,7 @@ from bayes_mlm.residual.rows import MAX_STRATA
 from bayes_mlm.wording import count, number, shorten
 
 _NAMED = 3
-# Rows that a level of a factor needs for a residual sd of its own.
+# Rows that a level of a factor needs for a level-specific residual sd.
 LEAST_ROWS = 3
 
 ALONG = (
@@ -37,15 +37,15 @@ def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: st
     factor, known = _factor_of(work, term), _sigma_of(work)
     if known and factor != known:
         remedy = (
-            f"--sigma {known} does not take it up: cross {known} with {factor or term} (in a few "
-            "classes) in a column of their own, for --sigma."
+            f"--sigma {known} does not account for it: cross {known} with {factor or term} (in a "
+            "few classes) in a new column, for --sigma."
         )
     elif factor:
-        remedy = f"Give each level of {factor} a residual sd of its own: --sigma {factor}."
+        remedy = f"Let the residual sd differ between levels of {factor}: --sigma {factor}."
     else:
         remedy = (
-            f"Cut {term} into a few classes in a column of their own, and give each a residual sd "
-            "of its own: --sigma with that column; or transform the outcome."
+            f"Cut {term} into a few classes in a new column, and let the residual sd differ "
+            "between them: --sigma with that column; or transform the outcome."
         )
     more = "rises" if z[most] > 0 else "falls"
     return Judgement(
@@ -83,13 +83,13 @@ def on_spread(
     Parameters
     ----------
     small : bool
-        Whether there are few enough groups for each to have an sd of its own.
+        Whether there are few enough groups for group-specific sds.
     """
     topic, question = BY_GROUP
     h = float(sampled.spread[0])
     if math.isnan(h):
         return Judgement(
-            topic=topic, question=question, found="Too few groups have rows enough to compare."
+            topic=topic, question=question, found="Too few groups have enough rows to be compared."
         )
     return spread_judgement(
         h,
@@ -104,18 +104,18 @@ def on_spread(
 def spread_judgement(
     h: float, p: float, rows: Sequence[GroupRow], among: str, group: str, *, small: bool
 ) -> Judgement:
-    """Put H and its probability into words."""
+    """Describe H and its probability."""
     topic, question = BY_GROUP
     known = [row for row in rows if row.spread is not None]
     far = sorted(known, key=lambda row: row.spread_p or 0.0)[:_NAMED]
     named = ", ".join(f"{shorten(row.group)} ({number(row.spread or 0.0, 0.1)})" for row in far)
     remedy = (
-        "Give each level of a factor that the groups share, a sector or a year, a residual sd of "
-        "its own: --sigma factor. Until then intervals are too wide in some groups and too narrow "
-        "in others."
+        "Let the residual sd differ between levels of a factor that the groups share, such as a "
+        "sector or a year: --sigma factor. Until then intervals are too wide in some groups and "
+        "too narrow in others."
     )
     if small:
-        remedy = f"Give each {group} a residual sd of its own: --sigma {group}."
+        remedy = f"Let the residual sd differ between groups: --sigma {group}."
     return Judgement(
         topic=topic,
         question=question,
@@ -138,7 +138,7 @@ def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
     if order.by_outcome:
         found = (
             f"The rows are sorted by {work.design.outcome} within groups, so that their order "
-            "says nothing."
+            "is not informative."
         )
         return Judgement(topic=topic, question=question, found=found)
     value, replicates = float(sampled.correlation[0]), sampled.correlation[1:]
@@ -147,15 +147,15 @@ def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
     along = f"along {order.by}" if order.by else "in the order of the rows"
     if order.modelled:
         remedy = (
-            f"Correlation is left that AR(1) along {order.by} does not take up: let the slope of "
-            f"{order.by} vary between groups, or add a predictor that changes with it."
+            f"Correlation is left that AR(1) along {order.by} does not account for: let the "
+            f"slope of {order.by} vary between groups, or add a predictor that changes with it."
         )
     elif order.by:
         remedy = f"Let residuals be AR(1): --ar {order.by}."
     else:
         remedy = (
             "If the order is one of time, let residuals be AR(1): --ar time, with the column of "
-            "times. If it is another (rows sorted by something), that belongs into the model."
+            "times. If it is another (rows sorted by something), include that in the model."
         )
     return Judgement(
         topic=topic,
@@ -163,6 +163,6 @@ def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
         statistic=f"lag-1 correlation {number(value, 0.1)}, expected {number(expected, 0.1)} "
         f"(z = {number(z, 0.1)})",
         p=two_sided(value, replicates),
-        found=f"Neighbouring residuals{among} {along}; expected is what independent ones give.",
+        found=f"Neighbouring residuals{among} {along}; expected is the mean for independent ones.",
         remedy=remedy,
     )

@@ -1,4 +1,4 @@
-"""Note which groups a result hangs on."""
+"""Influential groups: those that a result depends on."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _NAMED = 3
 
 
 def most_shift(n_groups: int) -> float:
-    """Give how far, in posterior sds, a group may move a posterior mean when it is left out.
+    """Return how far, in posterior sds, leaving a group out may move a posterior mean.
 
     By simulation of right models of 8 to 40 groups it is passed in one or two of a hundred, where
     one sd is passed in 5 to 25.
@@ -19,7 +19,7 @@ def most_shift(n_groups: int) -> float:
 
 
 def on_influence(rows: Sequence[GroupRow], group: str) -> Judgement:
-    """Note whether a result hangs on a single group: no test, since right models have such too."""
+    """Assess whether a result depends on one group: no test, as it may in right models too."""
     topic, question = "Influential groups", f"Does a result hang on a single {group}?"
     known = [row for row in rows if row.shift is not None]
     if not known:

@@ -49,7 +49,7 @@ def on_varying(test: Nested | str, design: Design) -> Judgement:
     bar = "|" if design.correlated else "||"
     group = design.group
     if x == INTERCEPT:
-        what, remedy = "The intercept", f"Give groups intercepts of their own: (1 | {group})."
+        what, remedy = "The intercept", f"Let the intercept vary between groups: (1 | {group})."
     elif "[" in x:
         what, name = f"The difference {x}", x.partition("[")[0]
         remedy = f"Let it vary: ({' + '.join([*have, name])} {bar} {group})."
@@ -72,7 +72,7 @@ def on_curvature(test: Nested | str) -> Judgement:
     if isinstance(test, str):
         return Judgement(topic=topic, question=question, found=test)
     x, bend = test.terms[0], test.values[0]
-    form = f"I({x} ** 2)" if "(" not in x else "its square, as a column of its own"
+    form = f"I({x} ** 2)" if "(" not in x else "its square, as a new column"
     return Judgement(
         topic=topic,
         question=question,

@@ -1,6 +1,7 @@
 """Test a model against larger ones by REML: slopes by level, curved predictors, group effects."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,14 +12,15 @@ from bayes_mlm.criticism.working import Working
 from bayes_mlm.design import INTERCEPT, Design, Floats, Ints, means_by_group
 from bayes_mlm.errors import BayesMLMError
 from bayes_mlm.fitted import Fit
-from bayes_mlm.levels import pairs_of
+from bayes_mlm.hausman_test import chi2_tail
+from bayes_mlm.levels import argument_of, pairs_of
 from bayes_mlm.reml import RemlFit, fit_reml
 from bayes_mlm.residual import whiten
 from bayes_mlm.residual_draws import residual_draws
 from bayes_mlm.sufficient import Sufficient, from_design, from_rows
 from bayes_mlm.summed_kinds import new_group_means, select_columns, with_group_means
 
-# Of a column, of its own length: what the columns before it must leave of it to be tested.
+# Share of the length of a column that must be left after projection on the others to be tested.
 _NEW = 1e-6
 # Of a column's variance, within groups, to be called varying there.
 _VARIES = 1e-9
@@ -79,14 +81,15 @@ def _sums(design: Design, fit: Fit, added: Floats, names: tuple[str, ...]) -> Su
 
 
 def _with_intercept(design: Design, s: Sufficient) -> Sufficient:
-    """Make group intercepts of no distribution random ones, about an intercept."""
+    """Return sums with random group intercepts in place of those of no pooling."""
     if design.kind != "no_pooling":
         return s
     return select_columns(s, [s.p, *range(s.p + 2)], (INTERCEPT, *s.terms), s.effects)
 
 
-def _core(term: str) -> str:
-    return term.removeprefix("within(").removesuffix(")") if term.startswith("within(") else term
+def _core(term: str, design: Design) -> str:
+    """Return the predictor of a term: ``x`` of ``x``, ``within(x)`` and ``within(x, group)``."""
+    return argument_of(term, "within", design) or term
 
 
 def _varying(s: Sufficient) -> list[int]:
@@ -103,16 +106,13 @@ def slopes_by_level(fit: Fit) -> Nested | str:
 
     A Wald test of the group means that the model lacks, by REML, on an F distribution whose
     denominator is the groups less the group-level columns: exact for equal groups (Mundlak 1978).
-    A text says why there is none.
+    The reason is returned where there is none.
     """
     design = fit.design.whole
     if design.kind in ("within", "no_pooling"):
         return "The model has slopes within groups alone."
     plain = _about_means(from_design(design))
-    try:
-        known = {_core(pair.predictor) for pair in pairs_of(design)[0]}
-    except BayesMLMError:
-        known = set()
+    known = {_core(pair.predictor, design) for pair in pairs_of(design)[0]}
     apart = np.sqrt(plain.counts @ np.square(plain.means + plain.centre - plain.moments[0]))
     differ = apart > _NEW * math.sqrt(plain.n) * plain.moments[1]  # those of within(x) do not
     places = [k for k in _varying(plain) if plain.terms[k] not in known and differ[k]]
@@ -120,33 +120,24 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     if not new:
         return "No predictor varies within and between groups with one slope for both."
     names = tuple(f"between({plain.terms[k]})" for k in new)
-    if design.residual is None:
-        s = with_group_means(plain, new)
-    else:
+    s = around = with_group_means(plain, new)
+    if design.residual is not None:
         means = means_by_group(design.X[:, new], design.codes, design.J)[design.codes]
         s = _sums(design, fit, means, names)
-    around = with_group_means(plain, new)
     level = around.means[:, : around.p] + around.centre[: around.p]
     size = np.maximum(np.abs(level).max(axis=0), around.moments[1][: around.p])
     df = design.J - int(np.linalg.matrix_rank(level / size))  # of within(x) all means are zero
     if df < _LEAST_DF:
-        return f"Too few groups ({design.J}) to tell slopes between them."
+        return f"Too few groups ({design.J}) to estimate slopes between them."
     try:
         found = _refit(design, s)
     except BayesMLMError as error:
         return f"Not to be estimated: {error}."
-    wald, beta, cov = _wald(found, np.arange(-len(names), 0))
-    order = np.argsort(-np.abs(beta) / np.sqrt(np.diag(cov)))
-    return Nested(
-        statistic=f"F({len(names)}, {df}) = {wald / len(names):.2f}",
-        p=_f_tail(wald / len(names), len(names), df),
-        terms=tuple(plain.terms[new[k]] for k in order),
-        values=tuple(beta[order].tolist()),
-    )
+    return _wald_f(found, np.arange(-len(new), 0), df, [plain.terms[k] for k in new])
 
 
 def _about_means(s: Sufficient) -> Sufficient:
-    """Take the overall means from the columns of X, where an intercept takes them up."""
+    """Subtract the overall means from the columns of X, where there is an intercept."""
     if INTERCEPT not in s.terms:
         return s
     moved = np.zeros(len(s.centre))
@@ -158,18 +149,22 @@ def _refit(design: Design, s: Sufficient) -> RemlFit:
     return fit_reml(s, correlated=design.correlated, profile=False)
 
 
-def _wald(found: RemlFit, places: Ints) -> tuple[float, Floats, Floats]:
-    """Compute the Wald statistic, coefficients and covariance of some columns of X."""
+def _wald_f(found: RemlFit, places: Ints, df: int, terms: Sequence[str]) -> Nested:
+    """Test that the coefficients of k columns of X are zero: Wald's statistic over k, as an F."""
+    from scipy.special import fdtrc
+
+    k = places.size
     beta, cov = found.beta[places], found.beta_cov[np.ix_(places, places)]
     scale = np.sqrt(np.diag(cov))
     z = beta / scale
-    return float(z @ np.linalg.solve(cov / np.outer(scale, scale), z)), beta, cov
-
-
-def _f_tail(f: float, k: int, df: float) -> float:
-    from scipy.special import fdtrc
-
-    return float(fdtrc(k, df, f))
+    f = float(z @ np.linalg.solve(cov / np.outer(scale, scale), z)) / k
+    order = np.argsort(-np.abs(z))
+    return Nested(
+        statistic=f"F({k}, {df}) = {f:.2f}",
+        p=float(fdtrc(k, df, f)),
+        terms=tuple(terms[j] for j in order),
+        values=tuple(beta[order].tolist()),
+    )
 
 
 def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
@@ -181,12 +176,12 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     """
     design = fit.design.whole
     if s.q + 3 > s.J:
-        return f"Too few groups ({s.J}) to tell how effects vary between them."
-    have = {_core(term) for term in s.effects}
+        return f"Too few groups ({s.J}) to estimate how effects vary between them."
+    have = {_core(term, design) for term in s.effects}
     rows = from_design(design)  # whitened, a predictor of groups varies within them
     varying = {rows.terms[k] for k in _varying(rows) if ":" not in rows.terms[k]}
     candidates = [
-        k for k, term in enumerate(s.terms) if term in varying and _core(term) not in have
+        k for k, term in enumerate(s.terms) if term in varying and _core(term, design) not in have
     ]
     if INTERCEPT in s.terms and INTERCEPT not in s.effects:
         first = s.terms.index(INTERCEPT)
@@ -212,7 +207,7 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     ratio, term, sd = max(tried)
     many = s.q if design.correlated else 0
     p = np.full(len(candidates), 1.0)
-    p[0] = 0.5 * (_chi2_tail(ratio, many) + _chi2_tail(ratio, many + 1))
+    p[0] = 0.5 * (chi2_tail(ratio, many) + chi2_tail(ratio, many + 1))
     return Nested(statistic=f"LR = {ratio:.2f}", p=smallest_of(p), terms=(term,), values=(sd,))
 
 
@@ -229,19 +224,11 @@ def _by_score(s: Sufficient, null: RemlFit, candidates: list[int]) -> list[int]:
     return [candidates[k] for k in np.argsort(score)[::-1]]
 
 
-def _chi2_tail(value: float, df: int) -> float:
-    from scipy.special import gammaincc
-
-    if df == 0:
-        return float(value <= 0.0)
-    return float(gammaincc(0.5 * df, 0.5 * value))
-
-
 def curvature(fit: Fit, work: Working) -> Nested | str:
     """Test whether the outcome is curved along a predictor: the coefficients of their squares.
 
-    Wald tests by REML (or least squares), of squares that vary within groups and of squares of
-    group-level predictors apart, each with its own denominator.
+    Wald tests by REML (or least squares): one of the squares that vary within groups and one of
+    those of group-level predictors, which have different denominators.
     """
     design, groups = work.design, work.starts.size
     names, squares, inside = _squares(work)
@@ -259,18 +246,9 @@ def curvature(fit: Fit, work: Working) -> Nested | str:
     for part, df in ((inside, rows), (~inside, between)):
         if part.any() and df >= _LEAST_DF:
             at = np.flatnonzero(part)
-            wald, beta, cov = _wald(found, at - k)
-            order = np.argsort(-np.abs(beta) / np.sqrt(np.diag(cov)))
-            tests.append(
-                Nested(
-                    statistic=f"F({at.size}, {df}) = {wald / at.size:.2f}",
-                    p=_f_tail(wald / at.size, at.size, df),
-                    terms=tuple(names[at[j]] for j in order),
-                    values=tuple(beta[order].tolist()),
-                )
-            )
+            tests.append(_wald_f(found, at - k, df, [names[j] for j in at]))
     if not tests:
-        return "Too few rows to tell."
+        return "Too few rows for a test."
     best = min(tests, key=lambda one: one.p)
     return replace(best, p=smallest_of(np.array([best.p, *(1.0 for _ in tests[1:])])))
 
@@ -280,26 +258,26 @@ def _unit(columns: Floats) -> Floats:
 
 
 def _squares(work: Working) -> tuple[tuple[str, ...], Floats, np.ndarray]:
-    """Give the squares (n, k) of standardised predictors that no column says, with their names.
+    """Return the squares of standardised predictors that are no combination of columns of X.
 
-    And which of them vary within groups.
+    Their names, the squares (n, k), and which of them vary within groups (k,).
     """
     design, groups = work.design, work.starts.size
     varying = not work.grouped or design.q == 0
 
-    def own(columns: Floats) -> Floats:  # what a group's own intercept leaves
+    def centred(columns: Floats) -> Floats:  # about group means, where the model has those
         if design.kind != "no_pooling":
             return columns
         return np.asarray(columns - means_by_group(columns, design.codes, groups)[design.codes])
 
-    basis = np.linalg.qr(own(_unit(design.X)))[0]
+    basis = np.linalg.qr(centred(_unit(design.X)))[0]
     names, kept, inside = [], [], []
     for term, column in zip(design.terms, design.X.T, strict=True):
         sd = float(column.std())
         if term == INTERCEPT or ":" in term or "[" in term or not sd > 0.0:
             continue
         square = np.square((column - column.mean()) / sd)
-        rest = own(square[:, None])[:, 0]
+        rest = centred(square[:, None])[:, 0]
         for _ in range(2):  # twice is enough
             rest = rest - basis @ (basis.T @ rest)
         left = float(np.linalg.norm(rest))

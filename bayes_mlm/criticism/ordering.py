@@ -9,7 +9,7 @@ from bayes_mlm.design import Design, Floats, Ints
 
 # A predictor with so many times the values that a group has rows is a measurement, not a time.
 _MOST_VALUES = 3
-# Share of the groups within which the outcome itself is sorted, from which the order says nothing.
+# Share of the groups sorted by the outcome from which the order of rows is not informative.
 _SORTED = 0.9
 _LEAST_ROWS = 4
 

@@ -73,7 +73,7 @@ def replicate(fit: Fit) -> Replicates:
     Parameters
     ----------
     fit : Fit
-        The seed of its settings is used, with a stream of its own. The more rows, the fewer
+        The seed of its settings is used, with a separate stream. The more rows, the fewer
         replicates; at most one a draw.
 
     References

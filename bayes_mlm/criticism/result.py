@@ -116,7 +116,7 @@ def _indented(text: str, start: str) -> list[str]:
 
 
 def p_text(p: float) -> str:
-    """Write a probability with its sign: ``= 0.03``, ``< 0.001``."""
+    """Return a p value with its sign: ``= 0.030``, ``< 0.001``."""
     if p < 0.001:
         return "< 0.001"
     return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
@@ -152,16 +152,16 @@ class Check:
 
     @property
     def fine(self) -> bool:
-        """Tell whether no check fails."""
+        """Whether no check fails."""
         return all(one.fine is not False for one in self.judgements)
 
     def __repr__(self) -> str:
-        """Say of what, and how many checks fail."""
+        """Return the model and the number of failed checks."""
         bad = sum(one.fine is False for one in self.judgements)
         return f"<Check of {self.model!r}: {bad} of {len(self.judgements)} fail>"
 
     def __getitem__(self, topic: str) -> Judgement:
-        """Give the check on a topic."""
+        """Return the check on a topic."""
         for one in self.judgements:
             if one.topic == topic:
                 return one
@@ -195,7 +195,7 @@ class Check:
         return "\n".join(lines)
 
     def to_frame(self, of: Literal["groups", "checks"] = "groups") -> "pd.DataFrame":
-        """Give a data frame with a row a group (fields of `GroupRow`) or a row a check.
+        """Return a data frame with a row a group (fields of `GroupRow`) or a row a check.
 
         Parameters
         ----------

@@ -13,13 +13,13 @@ from bayes_mlm.fitted import Fit
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.wording import count, number, percent, shorten
 
-# A departure below these changes no result, however many rows make it certain.
+# A departure below these changes no result, however small its p value.
 LEAST_SKEWNESS, LEAST_EXCESS = 0.1, 0.2
 # By skewness, and by that of the bulk, residuals are skewed and do not only have outliers.
 _SKEWED, _BULK_SKEWED = 0.3, 0.1
 # Values of an outcome up to which a normal distribution cannot describe it.
 FEW_VALUES = 5
-# Share of the outcomes a model expects beyond those observed, that tells a bounded scale.
+# Share of outcomes expected beyond those observed that suggests a bounded scale.
 _BEYOND = 0.01
 # Of the reference for groups of summed data.
 _REPLICATES = 4_000
@@ -29,7 +29,7 @@ TAILS = ("Tails of residuals", "Do residuals have the tails that the model gives
 
 
 def values_of_outcome(fit: Fit, sample: Fit) -> int | None:
-    """Count the values of an outcome, up to one more than a few; None if sums leave it open."""
+    """Count the values of an outcome, up to one more than a few; None if unknown from sums."""
     if sample.design.summed is None:
         return min(int(np.unique(sample.design.y).size), FEW_VALUES + 1)
     s = from_design(fit.design)
@@ -50,7 +50,7 @@ def on_outcome(fit: Fit, values: int | None) -> Judgement:
     if values is None or values > FEW_VALUES:
         found = f"{name} takes more than {FEW_VALUES} values."
         if values is None:
-            found = f"{name} does not take only two values, as far as sums tell."
+            found = f"{name} does not take only two values, as far as sums show."
         return Judgement(topic=topic, question=question, fine=True, found=found)
     model = "logistic" if values == 2 else "ordinal or multinomial"
     return Judgement(
@@ -72,8 +72,8 @@ def on_skewness(work: Working, sampled: Sampled, among: str) -> Judgement:
     could = f"log({work.design.outcome}), say" if skew > 0.0 and work.design.y.min() > 0.0 else ""
     could = could or "for counts or times a root or logarithm, for scores of a test normal scores"
     remedy = (
-        f"Transform the outcome ({could}). Coefficients hold meanwhile, intervals of single "
-        "outcomes do not; Student-t residuals, with two equal tails, would not help."
+        f"Transform the outcome ({could}). Coefficients are reliable meanwhile, intervals of "
+        "single outcomes are not; Student-t residuals, with two equal tails, would not help."
     )
     if not is_skewed(work, sampled):
         remedy = "A few rows far out make it: look at them for errors."
@@ -96,7 +96,7 @@ def on_skewness(work: Working, sampled: Sampled, among: str) -> Judgement:
 
 
 def is_skewed(work: Working, sampled: Sampled) -> bool:
-    """Tell whether the bulk of the residuals is skewed, not only a few rows far out."""
+    """Return whether the bulk of the residuals is skewed, not only a few rows far out."""
     bulk = bulk_skewness(work.scaled(work.found)[:, 0])
     return abs(float(sampled.skewness[0])) > _SKEWED and abs(bulk) > _BULK_SKEWED
 
@@ -150,7 +150,7 @@ def on_tails(
     elif is_skewed(work, sampled):
         remedy = "The skew makes them: transform the outcome first."
     elif unequal:
-        remedy = "Unequal residual variances make them too: see to those first (--sigma)."
+        remedy = "Unequal residual variances cause them too: correct those first (--sigma)."
     elif work.ordering.modelled:
         remedy = (
             "Look at the rows furthest out for errors; Student-t residuals (--family student_t) "
@@ -210,7 +210,7 @@ def on_effects(
         ("Tails of group effects", f"Is no {group} further out than the others allow for?"),
     ]
     if not known:
-        found = "The rows say too little of single groups."
+        found = "The rows contain too little information on single groups."
         one, other = (Judgement(topic=a, question=b, found=found) for a, b in topics)
         return one, other
     skewness, kurtosis = skewness[known], kurtosis[known]
@@ -253,7 +253,7 @@ def on_effects(
             remedy="Look at these groups' rows for errors, and for what they have in common: a "
             "predictor of groups may be missing."
             if long
-            else "The groups may be of two or more sorts: add the predictor that tells them apart.",
+            else "The groups may be of two or more sorts: add the predictor that separates them.",
         ),
     )
 

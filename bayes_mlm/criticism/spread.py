@@ -60,7 +60,7 @@ def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -
         Of the reference distribution of H, which is simulated: with few rows a group the usual
         chi-squared with J - 1 degrees of freedom is far off. None leaves H out.
     kurtosis : float
-        Of the residuals, where a sample tells it. H is divided by (kurtosis - 1) / 2, by which the
+        Of the residuals, where a sample gives it. H is divided by (kurtosis - 1) / 2, by which the
         variance of the logarithm of an sd exceeds that of normal residuals in large groups.
 
     References

@@ -9,7 +9,7 @@ from bayes_mlm.criticism.standardised import normal_scores
 from bayes_mlm.criticism.working import Working
 from bayes_mlm.design import INTERCEPT, Floats, Ints
 
-# Of a column, of its own length: what must be left of it beside the others.
+# Share of the length of a column that must be left after projection on the others.
 _NEW = 1e-6
 
 
@@ -74,7 +74,7 @@ def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
         inner = work.by_group(residuals) if q else np.zeros((work.starts.size, 0, square.shape[1]))
         effects_of = range(q if random else 0)  # of intercepts of no distribution nothing is left
         nuisance = [inner[:, a] * inner[:, b] for a in effects_of for b in range(a + 1)]
-        linear = [np.square(residuals).sum(axis=0), *(one.sum(axis=0) for one in nuisance)]
+        squares = [np.square(residuals).sum(axis=0), *(one.sum(axis=0) for one in nuisance)]
         products = (scaled[pairs] * scaled[pairs - 1]).sum(axis=0) / np.maximum(total, 1e-300)
         effects = work.effects(residuals) if random else np.zeros((1, q, square.shape[1]))
         shapes = [moments(effects[work.reliable[:, a], a]) for a in range(q) if random]
@@ -82,7 +82,7 @@ def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
             predictors.T @ square / np.maximum(total, 1e-300) * work.n,
             spread(residuals, inner),
             products,
-            np.array(linear),
+            np.array(squares),
             np.array([one[0] for one in shapes]).reshape(len(shapes), square.shape[1]),
             np.array([one[1] for one in shapes]).reshape(len(shapes), square.shape[1]),
         ]
@@ -125,7 +125,7 @@ def quadratic_form(values: Floats) -> Floats:
 
 
 def _adjusted(values: Floats, nuisance: Floats) -> Floats:
-    """Take from statistics (k, 1 + R) their regression on others (m, 1 + R) over the replicates."""
+    """Subtract from statistics (k, 1 + R) their regression on others (m, 1 + R) over replicates."""
     other = nuisance - nuisance[:, 1:].mean(axis=1, keepdims=True)
     spread = other[:, 1:].std(axis=1, keepdims=True)
     other = other / np.where(spread > 0.0, spread, 1.0)
@@ -146,7 +146,7 @@ def _pairs(work: Working) -> Ints:
 class _Spread:
     """Computes H of residuals: how the logarithms of variances within groups differ.
 
-    Within a group it is about what the group's own effects, or mean, leave.
+    Variances within a group are about the group-specific coefficients, or the mean.
     """
 
     def __init__(self, work: Working) -> None:
@@ -174,9 +174,9 @@ class _Spread:
 
 
 def variance_predictors(work: Working) -> tuple[Floats, tuple[str, ...]]:
-    """Give the predictors along which the residual variance may change, orthonormal, with names.
+    """Return the predictors along which the residual variance may change, orthonormal, with names.
 
-    Columns of products are left out: what they say of the variance their parts mostly say.
+    Columns of products are omitted: their factors mostly capture the same change.
     """
     kept: list[Floats] = []
     names = []

@@ -70,7 +70,7 @@ class Working:
 
     @property
     def grouped(self) -> bool:
-        """Tell whether the rows are of groups."""
+        """Whether the rows are of groups."""
         return self.design.group is not None and self.design.kind != "between"
 
     def by_group(self, columns: Floats) -> Floats:
@@ -126,7 +126,7 @@ class Working:
         return self.residuals(self.y[:, None])
 
     def effects(self, residuals: Floats) -> Floats:
-        """Estimate group effects, standardised (J', q, R), of the groups that say enough."""
+        """Estimate standardised group effects (J', q, R) of the groups with enough information."""
         covariance = self.root @ self.root.T
         scale = np.where(self.reliable[..., None], self._effect_sds[..., None], np.inf)
         return np.asarray(np.matmul(covariance, self.by_group(residuals)) / scale)
@@ -143,7 +143,7 @@ class Working:
 
     @cached_property
     def reliable(self) -> np.ndarray:
-        """Tell which group effects (J, q) the rows say enough of to be judged."""
+        """Which group effects (J, q) the rows contain enough information on to be assessed."""
         variance = np.diagonal(self.root @ self.root.T)
         return np.asarray(np.square(self._effect_sds) > LEAST_RELIABLE * variance)
 

@@ -40,7 +40,7 @@ class At:
     word: str = ""
 
     def __str__(self) -> str:
-        # One that was asked for by its value is shown as it was given.
+        # A value given as a number is shown as it was given.
         if self.word and isinstance(self.value, float):
             shown = rounded(self.value)
         else:

@@ -188,7 +188,7 @@ def compared(
 
 
 def weights_of(people: Population, change: Change, setting: Sequence[At]) -> Floats:
-    """Give the weights (p,) of the coefficients in a change, or a slope, at one setting."""
+    """Return the weights (p,) of the coefficients in a change, or a slope, at one setting."""
     if change.is_slope:
         return _slope(people, change.name, setting)
     base = as_settings(people, setting)

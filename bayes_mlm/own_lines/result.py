@@ -174,34 +174,34 @@ class PopulationLine:
     verdict: Verdict
 
     def __iter__(self) -> Iterator[LinePoint]:
-        """Go through the points."""
+        """Iterate over the points."""
         return iter(self.points)
 
     def __len__(self) -> int:
-        """Count the points."""
+        """Return the number of points."""
         return len(self.points)
 
     def __getitem__(self, place: int) -> LinePoint:
-        """Give a point by its place."""
+        """Return the point at a place."""
         return self.points[place]
 
     def __repr__(self) -> str:
-        """Say what it is."""
+        """Return the column, the settings and the number of points."""
         at = f" at {self.at}" if self.at else ""
         return f"<PopulationLine along {self.along!r}{at}, {len(self.points)} points>"
 
     def to_frame(self) -> "pd.DataFrame":
-        """Give the points as a tidy data frame."""
+        """Return the points as a tidy data frame."""
         import pandas as pd
 
         return pd.DataFrame(_records(self.points), columns=_columns(LinePoint))
 
     def to_csv(self) -> str:
-        """Write the points as CSV text in full precision."""
+        """Return the points as CSV text in full precision."""
         return records_csv(tuple(_columns(LinePoint)), _records(self.points))
 
     def __str__(self) -> str:
-        """Show the points as an aligned table."""
+        """Return the points as an aligned table."""
         cells: list[tuple[str, ...]] = [(self.along, "expected", level(self.mass), "reml")]
         for one in self.points:
             shown = digits((one.estimate, one.reml), None, one.lower, one.upper)

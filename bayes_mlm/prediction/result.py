@@ -167,18 +167,18 @@ def _or_none(value: Any) -> Any:
 
 
 def _given(value: object) -> str:
-    """Write a value of the rows as it was given; one that is missing is left empty."""
+    """Return a value of the rows as it was given; empty if it is missing."""
     return "" if _or_none(value) is None else label_text(value)
 
 
-def _texts(most: int, mean: Floats, sd: Floats, *ends: Floats) -> list[list[str]]:
-    """Write predictions of one outcome, to the same decimals where their sds are alike."""
-    columns = [values[:most].tolist() for values in (mean, sd, *ends)]
+def _texts(most: int, mean: Floats, sd: Floats, lower: Floats, upper: Floats) -> list[list[str]]:
+    """Return the columns as text, to the same decimals where the sds of rows are alike."""
+    columns = [values[:most].tolist() for values in (mean, sd, lower, upper)]
     rows = list(zip(*columns, strict=True))
     shared = share_digits([digits(*row) for row in rows])
-    chosen = [one for one in shared if one is not None]
     written = [
-        (one.number(row[0]), one.error(row[1]), one.number(row[2]), one.number(row[3]))
-        for one, row in zip(chosen, rows, strict=True)
+        (one.number(value), one.error(error), one.number(low), one.number(high))
+        for one, (value, error, low, high) in zip(shared, rows, strict=True)
+        if one is not None
     ]
     return [list(column) for column in zip(*written, strict=True)]

@@ -114,7 +114,7 @@ def _sample(model: VariedModel, choice: PriorChoice) -> Direct:
 
 
 def _log_sigma_u(fitted: Direct, model: VariedModel) -> FloatArray:
-    """Give the log sds that the priors are of."""
+    """Return the logarithms of the sds that the priors are for."""
     design, sds = model.design, fitted.draws["sigma_u"]
     if design.effect_pairs:
         back = np.linalg.inv(design_turn(design, model.priors))
