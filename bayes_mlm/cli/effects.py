@@ -108,7 +108,7 @@ def effects(
     from bayes_mlm.sums_file import is_sums
 
     if out is not None:
-        check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data))
+        check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
     record = as_record(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
