@@ -1,4 +1,4 @@
-"""Draw a table of numbers on a terminal: never cut a number, whatever the width."""
+"""Render a table of numbers on a terminal without cutting a number, whatever the width."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Head:
     ----------
     text : str
     prose : bool
-        Whether text stands below it, which may be folded, and not numbers.
+        Whether the column is text, which may be folded, and not numbers.
     opens : bool
         Whether a table that is too wide may be continued below from this column on.
     """
@@ -76,7 +76,7 @@ class TextTable:
             yield Text(self.caption)
 
     def _column(self, k: int) -> list[str]:
-        """Give the head and the cells of a column; those of numbers have one width."""
+        """Return the head and the cells of a column; those of numbers have one width."""
         cells = [visible(row[k]) for row in self.rows]
         head = self.heads[k]
         if head.prose:
@@ -87,7 +87,7 @@ class TextTable:
         return [cell.rjust(width) for cell in cells]
 
     def _blocks(self, widths: Sequence[int], most: int) -> Iterator[list[int]]:
-        """Part the columns into blocks that fit, each with the names of the rows in front."""
+        """Split the columns into blocks that fit, each with the names of the rows in front."""
         needed = [
             min(width, _LEAST_TEXT) if head.prose and k >= self.names else width
             for k, (head, width) in enumerate(zip(self.heads, widths, strict=True))

@@ -20,7 +20,7 @@ def check_file(out: Path, example: str, *, inputs: Inputs = ()) -> None:
 
 
 def check_folder(out: Path, names: Sequence[str], *, inputs: Inputs = ()) -> None:
-    """Refuse a folder that cannot take some files, or where one is read, before computing."""
+    """Refuse a folder where files cannot be written or one is read, before computing."""
     from bayes_mlm.atomic import why_no_folder
 
     why = why_no_folder(out, names)
