@@ -65,7 +65,7 @@ class TextTable:
         ]
         needed[0] = min(widths[0], most // 2)
         if self.title:
-            yield Text(self.title)
+            yield Text(visible(self.title))
         for block in self._blocks(needed, most):
             table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
             wide = sum(needed[k] + _GAP for k in block) > most
@@ -83,7 +83,7 @@ class TextTable:
                 table.add_row(*(columns[k][r] for k in block))
             yield table
         if self.caption:
-            yield Text(self.caption)
+            yield Text(visible(self.caption))
 
     def _column(self, k: int) -> list[str]:
         """Return the head and the cells of a column; those of numbers have one width."""
