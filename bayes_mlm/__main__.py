@@ -1,11 +1,11 @@
-"""Start the command line: what must be settled before anything heavy is imported."""
+"""Start the command line: settings that must precede any heavy import."""
 
 import os
 import sys
 
 _INTERRUPTED = 130
-# With less memory than this, in bytes, BLAS has no room for a working space a thread, and ends
-# the process itself where it finds none.
+# With less memory than this, in bytes, OpenBLAS may not find room for a buffer per thread, and then
+# ends the process.
 _ROOMY = 4 * 1024**3
 
 
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def _is_cramped() -> bool:
-    """Tell whether the process may have little memory (``ulimit -v``)."""
+    """Return whether the memory of the process is limited to little (``ulimit -v``)."""
     try:
         import resource
     except ImportError:  # not a POSIX system

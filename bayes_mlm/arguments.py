@@ -1,4 +1,4 @@
-"""Check what public functions are given: one message for an argument of the wrong type."""
+"""Check the arguments of public functions: one message for an argument of the wrong type."""
 
 import os
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import Any
 
 from bayes_mlm.errors import BayesMLMError, DataError, DesignError, EngineError, SpecError
 
-# Which function gives a value of a type, and the error where another is found.
+# The function that returns a value of a type, and the error where another is found.
 _GIVEN_BY: dict[str, tuple[str, type[BayesMLMError]]] = {
     "Design": ("build_design", DesignError),
     "Fit": ("fit", EngineError),
@@ -26,7 +26,7 @@ def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
         The public function, for the message.
     value : object
     *kinds : type
-        Public types that some function of the package gives.
+        Public types that some function of the package returns.
     hint : str
         What to use instead, if another function takes it.
 
@@ -47,7 +47,7 @@ def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
 
 
 def expect_each(caller: str, values: Any, kind: type) -> None:
-    """Refuse what is no sequence of values of a type."""
+    """Refuse an argument that is not a sequence of values of a type."""
     if not isinstance(values, Iterable) or isinstance(values, str | dict):
         giver, error = _GIVEN_BY[kind.__name__]
         found = describe_value(values)
@@ -69,7 +69,7 @@ def expect_path(caller: str, value: Any, error: type[BayesMLMError] = DataError)
 
 
 def describe_value(value: Any) -> str:
-    """Say what a value is, in a few words: ``int (3)``, ``empty str``, ``DataFrame``.
+    """Return a short description of a value: ``int (3)``, ``empty str``, ``DataFrame``.
 
     Examples
     --------

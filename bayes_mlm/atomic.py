@@ -15,18 +15,16 @@ _STAGE = ".bayes-mlm-"
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` that takes its place when all went well.
+    """Yield a temporary file next to `path` that replaces it if the block ends without an error.
 
-    A link stays one: what it points to is replaced.
+    A link is kept: the file that it points to is replaced.
 
     Raises
     ------
     StorageError
         If no file can be put there, or an `OSError` (a full disk) comes out of the block.
     """
-    why = why_no_file(path)
-    if why is not None:
-        raise StorageError(f"cannot write {str(path)!r}: {why}")
+    _refuse(f"cannot write {str(path)!r}", why_no_file(path))
     target = Path(os.path.realpath(path))
     partial = None
     try:
@@ -45,23 +43,23 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path, *, without: Sequence[str] = ()) -> Iterator[Path]:
-    """Give a temporary folder whose files move to `folder` when all went well: all, or none.
+    """Yield a temporary folder whose files move to `folder` if the block ends without an error.
+
+    Either all of them are moved or none.
 
     Parameters
     ----------
     folder : Path
         Made if need be. Other files in it are left alone.
     without : sequence of str
-        Files to take out of it when the new ones come in, if they are not among them.
+        Files to remove from it when the new ones are moved, if they are not among them.
 
     Raises
     ------
     StorageError
         As `atomic_file`; `folder` is then as it was.
     """
-    why = why_no_folder(folder)
-    if why is not None:
-        raise StorageError(f"cannot write to {str(folder)!r}: {why}")
+    _refuse(f"cannot write to {str(folder)!r}", why_no_folder(folder))
     target = Path(os.path.realpath(folder))
     stage = None
     try:
@@ -84,7 +82,7 @@ def atomic_folder(folder: Path, *, without: Sequence[str] = ()) -> Iterator[Path
 
 
 def _place(new: Path, target: Path) -> None:
-    """Move a folder to where there is none; the folders above it are made, or left unmade."""
+    """Move a folder to a new place; the folders above it are made, and removed if it fails."""
     missing = [path for path in target.parents if not path.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -97,10 +95,8 @@ def _place(new: Path, target: Path) -> None:
 
 
 def _swap(new: Path, target: Path, old: Path, names: Sequence[str], without: Sequence[str]) -> None:
-    """Move files into a folder, and those that they replace out; if one cannot, put all back."""
-    why = why_no_folder(target, names)
-    if why is not None:
-        raise StorageError(f"cannot write to {str(target)!r}: {why}")
+    """Move files into a folder, and those that they replace out; if one fails, undo all."""
+    _refuse(f"cannot write to {str(target)!r}", why_no_folder(target, names))
     old.mkdir()
     try:
         for name in (*names, *without):
@@ -117,8 +113,13 @@ def _swap(new: Path, target: Path, old: Path, names: Sequence[str], without: Seq
         raise
 
 
+def _refuse(what: str, why: str | None) -> None:
+    if why is not None:
+        raise StorageError(f"{what}: {why}")
+
+
 def why_no_file(path: Path) -> str | None:
-    """Say why no file can be put at a path, and what to do; None if one can.
+    """Return why no file can be written at a path, and what to do; None if one can.
 
     Examples
     --------
@@ -140,7 +141,7 @@ def why_no_file(path: Path) -> str | None:
 
 
 def why_no_folder(folder: Path, names: Iterable[str] = ()) -> str | None:
-    """Say why a folder cannot be made or take some files, and what to do; None if it can.
+    """Return why a folder or some files in it cannot be made, and what to do; None if they can.
 
     Parameters
     ----------
@@ -161,7 +162,7 @@ def why_no_folder(folder: Path, names: Iterable[str] = ()) -> str | None:
 
 
 def _nearest(path: Path) -> tuple[Path, int]:
-    """Give the longest part of a path that there is, and its mode."""
+    """Return the longest part of a path that exists, and its mode."""
     for place in (path, *path.parents):
         with suppress(FileNotFoundError):
             return place, place.stat().st_mode
@@ -169,7 +170,7 @@ def _nearest(path: Path) -> tuple[Path, int]:
 
 
 def _free(path: Path) -> bool:
-    """Tell whether there is nothing at a path, or a file that can be replaced."""
+    """Return whether there is nothing at a path, or a file that can be replaced."""
     return not os.path.lexists(path) or path.is_file()
 
 
@@ -177,21 +178,21 @@ def _why_not_in(folder: Path) -> str | None:
     if not folder.is_dir():
         return f"{str(folder)!r} is a file; choose another folder"
     try:
-        with tempfile.TemporaryFile(dir=folder):  # the one sure way to tell, as root too
+        with tempfile.TemporaryFile(dir=folder):  # the only sure test, as root too
             return None
     except OSError as error:
         return f"{str(folder)!r}: {said(error)}; choose another folder"
 
 
 def said(error: Exception) -> str:
-    """Give what the system says of an error, without the path, which the message has."""
+    """Return the system's message of an error, without the path."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
 
 
 def umask() -> int:
-    """Give the permissions that new files are to lack (temporary ones lack more)."""
+    """Return the permissions that new files lack (temporary ones lack more)."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -38,19 +38,21 @@ _LADDER = ("Intercept", "ses", "sector", "ses:sector")
 
 
 class _Console(Console):
-    """Print what users named as text: nothing in it acts on the terminal."""
+    """Console on which names that users chose cannot act as control sequences."""
 
-    def render_str(self, text: str, **asked: Any) -> Text:
-        """Make text of a string."""
-        return super().render_str(visible(text, keep="\n"), **asked)
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Render a string as text."""
+        return super().render_str(visible(text, keep="\n"), **options)
 
 
 class Table(rich_table.Table):
-    """Lay out cells of one line each, whatever is in a name."""
+    """Table whose cells are one line each, whatever is in a name."""
 
-    def add_row(self, *cells: Any, **asked: Any) -> None:
+    def add_row(self, *cells: Any, **options: Any) -> None:
         """Add a row."""
-        super().add_row(*(visible(one) if isinstance(one, str) else one for one in cells), **asked)
+        super().add_row(
+            *(visible(one) if isinstance(one, str) else one for one in cells), **options
+        )
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -170,7 +172,7 @@ def ladder_table(analyses: Sequence[Analysis]) -> TextTable:
 
 
 def corrections_table(rows: Sequence[PublishedRow]) -> Table:
-    """Lay out the published figures that are not right: as printed, right, and why."""
+    """Return the published figures that are not right: as printed, corrected, and why."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("model")
     table.add_column("printed figure")

@@ -31,7 +31,7 @@ COMPARISON_FILES = ("comparison.csv", "pointwise.csv")
 
 
 def run_files(models: Sequence[str]) -> tuple[str, ...]:
-    """Name what `write_run` may write of some models, for a check before they are fitted."""
+    """Return the files that `write_run` may write for some models, to check before fitting."""
     own = (f"{name}.{end}" for name in models for end in ("toml", "nc", "nuts.nc"))
     return ("estimates.csv", "verdicts.csv", "published.csv", "report.html", *own)
 

@@ -1,4 +1,4 @@
-"""Draw a table of numbers on a terminal: never cut a number, whatever the width."""
+"""Render a table of numbers on a terminal without losing a digit, from 20 columns on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from rich.text import Text
 from bayes_mlm.visible import visible
 from bayes_mlm.wording import align
 
-# A column of text is folded to no less than this.
-_LEAST_TEXT = 24
+# Columns of text, and of the names of rows, are folded to no less than this.
+_LEAST_TEXT, _LEAST_NAME = 24, 8
 _GAP = 3
 
 
@@ -24,7 +24,7 @@ class Head:
     ----------
     text : str
     prose : bool
-        Whether text stands below it, which may be folded, and not numbers.
+        Whether the column is text, which may be folded, and not numbers.
     opens : bool
         Whether a table that is too wide may be continued below from this column on.
     """
@@ -37,6 +37,8 @@ class Head:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TextTable:
     """Table whose numbers are aligned, continued below itself where the terminal is narrow.
+
+    Numbers are folded only where those of one estimate and the names of the rows do not fit.
 
     Parameters
     ----------
@@ -54,29 +56,37 @@ class TextTable:
     names: int = 1
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | Text]:
+        most = options.max_width
         columns = [self._column(k) for k in range(len(self.heads))]
-        blocks = list(self._blocks([_width(column) for column in columns], options.max_width))
+        widths = [max(map(len, column)) for column in columns]
+        needed = [
+            min(width, _LEAST_TEXT) if head.prose and k >= self.names else width
+            for k, (head, width) in enumerate(zip(self.heads, widths, strict=True))
+        ]
+        needed[0] = min(widths[0], most // 2)
         if self.title:
-            yield Text(self.title)
-        for block in blocks:
+            yield Text(visible(self.title))
+        for block in self._blocks(needed, most):
             table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+            wide = sum(needed[k] + _GAP for k in block) > most
+            numbers = sum(widths[k] + _GAP for k in block if not self.heads[k].prose)
             for k in block:
-                long = k == 0 and _width(columns[0]) > options.max_width // 2
-                folds = (self.heads[k].prose and k) or long
+                long = k == 0 and (wide or widths[0] > most // 2)
+                folds = (self.heads[k].prose and k) or long or numbers + _LEAST_NAME > most
                 table.add_column(
                     columns[k][0],
                     no_wrap=not folds,
                     overflow="fold",
-                    max_width=options.max_width // 2 if long else None,
+                    max_width=most // 2 if long else None,
                 )
             for r in range(1, len(self.rows) + 1):
                 table.add_row(*(columns[k][r] for k in block))
             yield table
         if self.caption:
-            yield Text(self.caption)
+            yield Text(visible(self.caption))
 
     def _column(self, k: int) -> list[str]:
-        """Give the head and the cells of a column; those of numbers have one width."""
+        """Return the head and the cells of a column; those of numbers have one width."""
         cells = [visible(row[k]) for row in self.rows]
         head = self.heads[k]
         if head.prose:
@@ -86,26 +96,18 @@ class TextTable:
         width = max(map(len, cells))
         return [cell.rjust(width) for cell in cells]
 
-    def _blocks(self, widths: Sequence[int], most: int) -> Iterator[list[int]]:
-        """Part the columns into blocks that fit, each with the names of the rows in front."""
-        needed = [
-            min(width, _LEAST_TEXT) if head.prose and k >= self.names else width
-            for k, (head, width) in enumerate(zip(self.heads, widths, strict=True))
-        ]
+    def _blocks(self, needed: Sequence[int], most: int) -> Iterator[list[int]]:
+        """Split the columns into blocks that fit, each with the names of the rows in front."""
         names = list(range(self.names))
-        taken = min(widths[0], most // 2) + sum(widths[1 : self.names]) + _GAP * self.names
-        opening = [k for k in range(self.names, len(widths)) if self.heads[k].opens]
+        opening = [k for k in range(self.names, len(needed)) if self.heads[k].opens]
         starts = sorted({self.names, *opening})
-        block, room = list(names), most - taken
-        for start, stop in zip(starts, [*starts[1:], len(widths)], strict=True):
+        empty = most - sum(needed[k] + _GAP for k in names)
+        block, room = list(names), empty
+        for start, stop in zip(starts, [*starts[1:], len(needed)], strict=True):
             size = sum(needed[k] + _GAP for k in range(start, stop))
             if size > room and len(block) > len(names):
                 yield block
-                block, room = list(names), most - taken
+                block, room = list(names), empty
             block += range(start, stop)
             room -= size
         yield block
-
-
-def _width(column: Sequence[str]) -> int:
-    return max(map(len, column))

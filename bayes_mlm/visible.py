@@ -1,4 +1,4 @@
-"""Show text of a user's as it is, and what would act on the screen or hide there as an escape."""
+"""Escape characters of a user's text that act on the screen or do not show there."""
 
 import re
 
@@ -11,14 +11,14 @@ _ACTING = re.compile(
 
 
 def visible(text: object, *, keep: str = "") -> str:
-    r"""Write what does not print in a text as the escape that Python knows it by.
+    r"""Return a text with Python's escapes for characters that do not print.
 
     Parameters
     ----------
     text : object
-        A label, a name, a message: whatever a user may have chosen a part of.
+        A label, a name, a message: any text of which a user may have chosen a part.
     keep : str
-        Characters to let through: a line feed, where the text has lines of our own.
+        Characters that are kept: a line feed, where the text has several lines.
 
     Returns
     -------

@@ -118,7 +118,7 @@ def test_wrong_engine_for_a_design(run, no_sampling):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give what is asked for: --contrast NAME or --slope NAME, of the predictors ses, "),
+        ([], "give --contrast NAME or --slope NAME, of the predictors ses, "),
         (["--contrast", "sector", "--at", "ses"], "must be NAME=VALUE"),
         (["--contrast", "sector", "--at", "ses=1,"], "must be NAME=VALUE"),
         (["--contrast", "sector", "--at", "ses=1", "--at", "ses=2"], "given twice"),
@@ -223,7 +223,7 @@ def test_setting_only_what_is_compared_is_refused(run):
     """It would be left out in silence: a question is not asked of the predictor that it sets."""
     code, out, err = run("effects", "hsb_sector_ses", "--contrast", "sector", "--at", "sector=1")
     assert (code, out) == (1, "")
-    assert "sets what is itself compared" in err
+    assert "sets the predictor that is compared" in err
 
 
 @pytest.fixture
@@ -301,4 +301,4 @@ def test_the_line_of_the_population(run, tmp_path):
     assert float(first["reml"]) == pytest.approx(22.616, abs=5e-4)
     assert float(last["reml"]) == pytest.approx(27.322, abs=5e-4)
     code, _, err = run("lines", "hsb_random_slope", "--at", "ses=1")
-    assert (code, "give --population too" in err) == (1, True)
+    assert (code, "add --population" in err) == (1, True)

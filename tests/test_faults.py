@@ -1,9 +1,11 @@
 """What the machine refuses is said once, and leaves what was there as it was."""
 
+import io
 import resource
 import sys
 
 import pytest
+from rich.console import Console
 
 from bayes_mlm import memory, open_data, read_table
 from bayes_mlm.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
@@ -12,6 +14,7 @@ from bayes_mlm.damage import naming
 from bayes_mlm.errors import DataError, EngineError, SpecError, StorageError
 from bayes_mlm.fitting import fit
 from bayes_mlm.spec import load_record
+from bayes_mlm.text_table import Head, TextTable
 from bayes_mlm.visible import visible
 
 
@@ -111,6 +114,11 @@ def test_a_closed_standard_error_sends_no_error_to_the_output(monkeypatch, capsy
 
 def test_control_characters_are_shown():
     assert visible("a\x1b[2J\u202e\x9b\nb") == r"a\x1b[2J\u202e\x9b\nb"
+    acting, text = "a\x1b[2Jb", io.StringIO()
+    table = TextTable(heads=[Head(text=acting)], rows=[[acting]], title=acting, caption=acting)
+    Console(file=text, markup=False).print(table)
+    assert "\x1b" not in text.getvalue()
+    assert text.getvalue().count(visible(acting)) == 4
 
 
 def test_an_interrupt_while_the_command_line_is_imported_is_a_line(monkeypatch, capsys):

@@ -144,6 +144,9 @@ def test_what_is_read_is_not_written_to(tmp_path, monkeypatch):
     check_file(Path("br1.csv"), "o.csv", inputs=("br[1].csv", "y ~ x"))
     with pytest.raises(StorageError, match="is read as"):
         check_file(Path("br1.csv"), "o.csv", inputs=("br?.csv",))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(StorageError, match="is read as"):
+        check_file(Path("new.csv"), "o.csv", inputs=("~/*.csv",))
 
 
 # --- no files ---------------------------------------------------------------------------------

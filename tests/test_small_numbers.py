@@ -16,6 +16,7 @@ from bayes_mlm.fitting import as_record, make_settings
 from bayes_mlm.reml import fit_reml
 from bayes_mlm.report.page import Origin, make_page
 from bayes_mlm.report.rendering import render_page
+from bayes_mlm.text_table import Head, TextTable
 
 CASE = Path(__file__).parent / "cases" / "18-small-numbers"
 DATA = ("--data", CASE / "data.csv")
@@ -183,3 +184,17 @@ def test_no_number_is_cut_on_a_terminal(analysed, width, blocks):
     assert sum(one.strip().startswith("beta[income]") for one in out.splitlines()) == blocks
     # Three coefficients, two sds and the icc, by two engines.
     assert len(ROW.findall(out)) >= 12
+
+
+@pytest.mark.parametrize("width", range(20, 100))
+def test_no_digit_is_lost_at_any_width(width):
+    """Names are folded first: rich crops columns that may not be folded, without a word."""
+    heads = [Head(text="quantity", prose=True), Head(text="direct")]
+    heads += [Head(text="sd", opens=False), Head(text="HDI", opens=False)]
+    rows = [["beta[a very long name of a term]", "123.456", "0.045", "[123.367, 123.545]"]]
+    text = io.StringIO()
+    Console(file=text, width=width, markup=False).print(TextTable(heads=heads, rows=rows))
+    out = text.getvalue()
+    wanted = "".join([*(head.text for head in heads), *rows[0]]).replace(" ", "")
+    assert sorted(re.sub(r"[\s─]", "", out)) == sorted(wanted)
+    assert max(map(len, out.splitlines())) <= width

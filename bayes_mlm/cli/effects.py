@@ -57,8 +57,8 @@ def effects(
     at: Annotated[
         list[str] | None,
         typer.Option(
-            help="Values of predictors: NAME=-1,0,1 or NAME=mean±sd; repeatable; of a slope's own "
-            "too. Without: averaged over the rows."
+            help="Values of predictors: NAME=-1,0,1 or NAME=mean±sd; repeatable; also of the "
+            "predictor of a slope. Without: averaged over the rows."
         ),
     ] = None,
     crossing: Annotated[
@@ -108,7 +108,7 @@ def effects(
     from bayes_mlm.sums_file import is_sums
 
     if out is not None:
-        check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data))
+        check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
     record = as_record(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
@@ -118,9 +118,7 @@ def effects(
         named = ", ".join(
             name for name in design.encoding.predictor_columns if name != design.group
         )
-        raise EngineError(
-            f"give what is asked for: --contrast NAME or --slope NAME, of the predictors {named}"
-        )
+        raise EngineError(f"give --contrast NAME or --slope NAME, of the predictors {named}")
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     source: Table | str | None
     if over is not None:
@@ -135,7 +133,7 @@ def effects(
     else:
         # What the design does not hold as it was read (log(x)) is read again.
         source = None if rebuild(design) is not None else read_again(design, record, data)
-    # REML or OLS first: a wrong question is told before anything is drawn.
+    # REML or OLS first: a wrong option is refused before anything is drawn.
     if engine == "reml" or engine == "ols":
         check_engine(engine, design)
     people = population(design, record, source)
@@ -161,7 +159,7 @@ def effects(
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """The questions of one command: predictor and contrast of each, slopes among them."""
+    """Options of one command as read: predictor and contrast of each effect, slopes included."""
 
     questions: tuple[tuple[str, Any], ...]
     at: dict[str, list[str]]
@@ -191,7 +189,7 @@ def _read(
 def _answer(
     asked: _Asked, fit: Any, people: "Population", **own: Any
 ) -> "tuple[list[Effects], list[Crossing]]":
-    """Put every question to a fit, at the values that it does not itself compare or run along."""
+    """Compute effects and zeros of a fit, each at the values of predictors not compared in it."""
     from bayes_mlm.effects import comparisons, crossing, slopes
     from bayes_mlm.effects.asked import changes
 
@@ -205,7 +203,7 @@ def _answer(
         used |= set(at)
         ask, what = (slopes, name) if is_slope else (comparisons, contrast)
         answer = ask(fit, what, at=at, rope=asked.rope, **own)
-        if name in at and names != {name}:  # values that another question may have been meant for
+        if name in at and names != {name}:  # values that may be meant for another effect
             plain = ask(fit, what, at=_without(at, name), rope=asked.rope, **own)
             answer = plain if _same_everywhere(answer, plain) else answer
         found.append(answer)
@@ -216,8 +214,8 @@ def _answer(
     for name in asked.at:
         if name not in used:
             raise EngineError(
-                f"--at {name} sets what is itself compared, and nothing else is asked; leave it "
-                "out, or ask for another contrast or slope beside"
+                f"--at {name} sets the predictor that is compared, and there is no other contrast "
+                "or slope; omit it, or add a --contrast or --slope"
             )
     return found, zeros
 
@@ -227,7 +225,7 @@ def _without(at: "Mapping[str, list[str]]", name: str) -> dict[str, list[str]]:
 
 
 def _same_everywhere(at_values: "Effects", plain: "Effects") -> bool:
-    """Tell whether an effect is the same at all values of its own predictor: a straight line's."""
+    """Return whether an effect is the same at all values of its predictor (a straight line)."""
     import numpy as np
 
     return all(

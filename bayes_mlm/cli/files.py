@@ -20,7 +20,7 @@ def check_file(out: Path, example: str, *, inputs: Inputs = ()) -> None:
 
 
 def check_folder(out: Path, names: Sequence[str], *, inputs: Inputs = ()) -> None:
-    """Refuse a folder that cannot take some files, or where one is read, before computing."""
+    """Refuse a folder where files cannot be written or one is read, before computing."""
     from bayes_mlm.atomic import why_no_folder
 
     why = why_no_folder(out, names)
@@ -41,14 +41,14 @@ def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:
 
 
 def _is_read(out: Path, given: str | Path) -> bool:
-    """Tell whether a file is, or would be, among those that a source of data stands for."""
+    """Return whether a file is, or would be, one of those that a source of data names."""
     from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, why_not_file
     from bayes_mlm.scan.finding import suffix_of
 
     target, source = out.resolve(), at_home(given)
     reason = why_not_file(source)
-    if reason == ABSENT:  # a formula, a name, or a pattern
-        return "~" not in str(given) and fnmatch(str(target), str(source.absolute()))
+    if reason == ABSENT:  # a pattern, or the name of a set or a model, which no file has
+        return fnmatch(str(target), str(source.absolute()))
     if reason == DIRECTORY:
         return target.is_relative_to(source.resolve()) and suffix_of(target) != ""
     return target == source.resolve()

@@ -53,7 +53,7 @@ def lines(
     ] = False,
     at: Annotated[
         list[str] | None,
-        typer.Option(help="With --population: what another predictor is set to, NAME=VALUE."),
+        typer.Option(help="With --population: the value of another predictor, NAME=VALUE."),
     ] = None,
     engine: Annotated[
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
@@ -88,9 +88,9 @@ def lines(
         check_folder(out, names, inputs=(model, data))
     grid = None if x is None else _read_numbers(x)
     if at and not population:
-        raise EngineError("--at is of the line of the population; give --population too")
+        raise EngineError("--at sets predictors of the population's line; add --population")
     if population and group is not None:
-        raise EngineError("--group and --population ask for different lines; give one of them")
+        raise EngineError("--group and --population exclude each other; give one of them")
     record = as_record(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
     )

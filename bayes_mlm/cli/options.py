@@ -32,7 +32,7 @@ Delimiter = Annotated[
     str | None,
     typer.Option(help="What separates the columns of a text file: ; or | or tab (default: ,)."),
 ]
-Strip = Annotated[bool, typer.Option("--strip", help="Take spaces off the ends of labels.")]
+Strip = Annotated[bool, typer.Option("--strip", help="Strip spaces from the ends of labels.")]
 Seed = Annotated[
     int | None,
     typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),

@@ -82,7 +82,7 @@ def predict(
 
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
-    # A record says how its own data are written; then the options are of the new rows.
+    # A record declares how its data are written; the options then apply to the new rows.
     own = data is None and not is_formula(model)
     record = as_record(
         model,

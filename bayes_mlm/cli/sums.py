@@ -87,8 +87,8 @@ def sum_data(
         raise DataError("--alone is for rows laid out as saved sums are; give their file first")
     if strip and before is not None and not before.encoding.strip:
         raise DataError(
-            f"{formula} holds sums by labels as they were written, spaces and all; leave --strip "
-            "away, or sum the old rows anew with it"
+            f"{formula} holds sums whose labels were not stripped; omit --strip, or sum the old "
+            "rows again with it"
         )
     scan = open_data(data, engine=engine_data, memory=memory, decimal=decimal, delimiter=delimiter)
     with steps(f"summing {scan.source}", quiet=quiet) as shown:

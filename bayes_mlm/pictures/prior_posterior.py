@@ -176,7 +176,7 @@ def _parameters(fit: Fit) -> dict[str, tuple[Prior, Floats]]:
 
 
 def _spread(fit: Fit) -> dict[str, Floats]:
-    """Give the draws (S,) of what is in tables, of group effects where their priors hold."""
+    """Return the draws (S,) of reported quantities, of group effects where their priors hold."""
     design = fit.design
     found = {name: np.ravel(values) for name, values in quantities(fit.draws)}
     if not hold_at_means(design.effects, fit.priors) or "rho_u" not in fit.draws.posterior:

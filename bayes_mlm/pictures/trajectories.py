@@ -15,7 +15,7 @@ from bayes_mlm.errors import DataError
 from bayes_mlm.own_lines import LinePoint, along_of, group_lines, population_line
 from bayes_mlm.pictures.roles import roles_of
 from bayes_mlm.reml import RemlFit
-from bayes_mlm.wording import count, estimate, number, percent, shorten
+from bayes_mlm.wording import count, estimate, number, percent, rounded, shorten
 
 # As many lines as can still be told apart in half a page, and as many small panels.
 MOST_LINES = 60
@@ -278,7 +278,5 @@ def _population(
 def _at(value: float, x: Floats) -> str:
     """Write a value of x with the digits that its range needs."""
     width = float(np.ptp(x))
-    if width <= 0.0:
-        return f"{value:g}"
-    whole = np.log10(max(float(np.max(np.abs(x))) / width, 1.0))
-    return f"{value:.{min(int(np.ceil(whole)) + 4, 15)}g}"
+    apart = np.log10(max(float(np.max(np.abs(x))) / width, 1.0)) if width > 0.0 else 0.0
+    return rounded(float(value), min(int(np.ceil(apart)) + 4, 15), style="table")

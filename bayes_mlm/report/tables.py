@@ -28,8 +28,8 @@ class Cell:
     value : float or None
         In full precision, where the cell is one number.
     tail : str
-        The end of the text, that stands right of the place where its column is aligned; empty
-        where the column needs no such place.
+        The end of the text, right of the place where its column is aligned; empty where the column
+        is not aligned.
     width : int
         Characters of the longest tail of the column.
     """
@@ -156,7 +156,7 @@ def _three(row: Estimate | None, first: Estimate | None) -> list[Cell]:
 
 
 def aligned(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Note in each cell of a column of unlike numbers where its tail begins."""
+    """Return the rows with the tail of each cell set, in columns whose tails differ in length."""
     columns = [_tails(column) for column in zip(*(row.cells for row in rows), strict=True)]
     return tuple(
         replace(row, cells=cells)
@@ -367,7 +367,7 @@ def _summed_variables(analysis: Analysis) -> Table:
 
 
 def _variable(name: str, sd: float, *figures: float) -> Row:
-    """Write what is known of a column to three digits of its sd."""
+    """Return a variable's row, its figures to three digits of the sd."""
     shown = digits(figures, sd / 10, style="table")
     cells = tuple(Cell(text=shown.number(one), value=one) for one in figures)
     return Row(header=Cell(text=name), cells=cells)

@@ -1,4 +1,4 @@
-"""Write numbers and labels: the one place that decides how many digits are shown."""
+"""Format numbers and labels: how many digits are shown, and what of a long label."""
 
 from bayes_mlm.wording.columns import align, split
 from bayes_mlm.wording.labels import shorten, shorten_all

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 _POWER = r"e[-+]\d+|×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+"
 _NUMBER = re.compile(rf"([<>]?[-+−]?\d[\d,]*)((?:\.\d+)?(?:{_POWER})?(?:[ %*].*)?)")
 _INTERVALS = (re.compile(r"(\[[^\[\],]+,)( [^\[\],]+\].*)"), re.compile(r"(\S+ to)( \S+)"))
-# What may stand in a column of numbers without being one: it ends where the numbers end.
+# Text allowed in a column of numbers: it is aligned to the right.
 _WORDS = frozenset(("", "-", "inf", "-inf", "∞", "−∞", "not defined", "not found"))
 
 
@@ -21,8 +21,8 @@ def align(cells: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        Numbers with their decimal points below one another, intervals with their commas; what is
-        neither to the right. A column with any other text in it is returned as it is.
+        Numbers aligned on their decimal points, intervals on their commas, empty cells and words
+        such as "not defined" to the right. A column with any other text is returned as it is.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def align(cells: Sequence[str]) -> list[str]:
 
 
 def split(cells: Sequence[str]) -> list[tuple[str, str | None]] | None:
-    """Part each cell where its column is aligned: at the decimal point, or between the ends.
+    """Split each cell where its column is aligned: at the decimal point, or between the ends.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def split(cells: Sequence[str]) -> list[tuple[str, str | None]] | None:
     Returns
     -------
     list of (str, str or None), or None
-        What is left and right of that place, the latter None of a cell that is no number; None
-        where the column holds other text than numbers.
+        The text left and right of that place, the latter None for a cell that is not a number;
+        None if the column has other text than numbers.
 
     Examples
     --------

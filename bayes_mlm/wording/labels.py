@@ -6,7 +6,7 @@ from bayes_mlm.visible import visible
 
 
 def shorten(label: object, most: int = 24) -> str:
-    """Cut a long label in its middle, so that its two ends still tell it from others.
+    """Return a long label without its middle, so that both ends still distinguish it.
 
     Examples
     --------
@@ -21,7 +21,7 @@ def shorten(label: object, most: int = 24) -> str:
 
 
 def shorten_all(labels: Iterable[object], most: int = 24) -> tuple[str, ...]:
-    """Cut long labels where it leaves them different: at the end, in the middle or at the start.
+    """Return labels cut where they stay different: at the end, in the middle or at the start.
 
     Examples
     --------

@@ -26,7 +26,7 @@ _MOST_DECIMALS = 6
 _LEAST_PLAIN = 1e-3
 # Values of at least this size are powers of ten, unless their error is in the units or below.
 _MOST_PLAIN = 1e7
-# Seventeen digits tell any double from its neighbours.
+# Seventeen digits distinguish any double from its neighbours.
 _MOST_DIGITS = 17
 # Places by which estimates that share their decimals may differ.
 _MOST_APART = 2
@@ -165,9 +165,9 @@ def digits(
 
 
 def share_digits(several: Sequence[Digits | None]) -> list[Digits | None]:
-    """Give estimates of one quantity the same decimals, so that they compare digit by digit.
+    """Return digits with common decimals, so that estimates of one quantity compare digit by digit.
 
-    Those whose error is smaller than a hundredth of the others' keep digits of their own.
+    An estimate whose error is smaller than a hundredth of the others' keeps its digits.
 
     Examples
     --------
@@ -274,7 +274,7 @@ def _power(value: float, place: int) -> str:
 
 
 def in_print(text: str) -> str:
-    """Give a number as on a terminal a true minus sign, and its power of ten."""
+    """Return a terminal's number with a true minus sign and a power of ten, as in print."""
     text = text.replace("inf", "∞").replace("-", MINUS, text.startswith("-"))
     mantissa, _, power = text.partition("e")
     return f"{mantissa}{TIMES}10{str(int(power)).translate(SUPERSCRIPTS)}" if power else mantissa

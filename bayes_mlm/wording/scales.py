@@ -4,7 +4,7 @@ import math
 
 from bayes_mlm.wording.numbers import MINUS, Style, digits, in_print
 
-# Below this a share is named as less than it: more digits of it would tell nothing.
+# A smaller share is written as less than this: more digits carry no information.
 _LEAST_SHARE = 1e-5
 
 
@@ -21,7 +21,7 @@ def count(many: float, noun: str = "") -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in per cent: two digits of it, or of what it lacks of the whole.
+    """Write a share in per cent: two digits of it, or above 99 % of its complement.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def level(mass: float) -> str:
 
 
 def probability(value: float | None) -> str:
-    """Write a probability made of draws, never as a certainty that they cannot give.
+    """Write a probability estimated from draws, never as 0 or 1.
 
     Examples
     --------
@@ -98,15 +98,17 @@ def rounded(value: float, most: int = 4, *, style: Style = "terminal") -> str:
 
     Examples
     --------
-    >>> rounded(3.0), rounded(0.0213004), rounded(65823.4), rounded(7e-7)
-    ('3', '0.0213', '65823', '7e-07')
+    >>> rounded(3.0), rounded(0.0213004), rounded(65823.4), rounded(7e-7), rounded(9999.6)
+    ('3', '0.0213', '65823', '7e-07', '10000')
     """
-    text = f"{value:.0f}" if 10.0**most <= abs(value) < 1e10 else f"{value:.{most}g}"
+    text = f"{value:.{most}g}"
+    if 10.0**most <= abs(float(text)) < 1e10:
+        text = f"{value:.0f}"
     return in_print(text) if style != "terminal" else text
 
 
 def signed(value: float, decimals: int = 2, *, style: Style = "terminal") -> str:
-    """Write a difference in sds with its sign, which zero has not.
+    """Write a difference in sds with its sign; zero has none.
 
     Examples
     --------
@@ -120,7 +122,7 @@ def signed(value: float, decimals: int = 2, *, style: Style = "terminal") -> str
 
 
 def tiny(value: float) -> str:
-    """Write an error that only its size matters of: ``6e-07``.
+    """Write an error of which only the order of magnitude matters: ``5.7e-07``.
 
     Examples
     --------
