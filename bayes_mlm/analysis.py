@@ -14,11 +14,12 @@ from bayes_mlm.comparison import Compared, compare
 from bayes_mlm.design import Design
 from bayes_mlm.errors import EngineError
 from bayes_mlm.estimates import Estimate, Summary
-from bayes_mlm.fitted import Fit, Settings
+from bayes_mlm.fitted import Fit
 from bayes_mlm.fitting import fit_design
 from bayes_mlm.model_data import design_of
 from bayes_mlm.probability import DEFAULT_PROB
 from bayes_mlm.published import PublishedRow, check_published, printed_figures
+from bayes_mlm.settings import Settings
 from bayes_mlm.spec import Record
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.summary import summarise

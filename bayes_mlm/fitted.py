@@ -11,6 +11,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.design_priors import ModelPriors
 from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws
+from bayes_mlm.settings import Settings
 from bayes_mlm.spec import Record
 from bayes_mlm.verdict import Verdict
 
@@ -18,28 +19,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PACKAGES = ("pymc", "nutpie", "arviz", "statsmodels", "numpy", "pandas", "xarray")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Hold how the draws were made; with the versions, enough to make them again.
-
-    Parameters
-    ----------
-    draws, tune, chains : int
-        Kept and discarded draws of each chain, and the number of chains. The direct engine's draws
-        are independent: it discards none, and its "chains" are only ArviZ's shape.
-    random_seed : int
-        The seed in force, also when none was given.
-    target_accept : float
-        The acceptance rate that NUTS adapts its step size to.
-    """
-
-    draws: int
-    tune: int
-    chains: int
-    random_seed: int
-    target_accept: float
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -23,7 +23,7 @@ from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import Draws
 from bayes_mlm.errors import DataError, EngineError
 from bayes_mlm.factories import FACTORIES
-from bayes_mlm.fitted import Fit, Settings, installed_versions
+from bayes_mlm.fitted import Fit, installed_versions
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.identification import unidentified
 from bayes_mlm.memory import check_memory
@@ -33,6 +33,7 @@ from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reduced import reduce
 from bayes_mlm.residual import Residual, as_residual
 from bayes_mlm.residual.asked import PLAIN
+from bayes_mlm.settings import Settings
 from bayes_mlm.spec import IN_MEMORY, KINDS, Kind, Record, check_record, is_formula, load_record
 from bayes_mlm.sufficient import Sufficient, from_design
 from bayes_mlm.sums_file import is_sums, model_of_sums

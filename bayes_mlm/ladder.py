@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bayes_mlm.analysis import Analysis, Engine, analyse
-from bayes_mlm.fitted import Settings
 from bayes_mlm.probability import DEFAULT_PROB
+from bayes_mlm.settings import Settings
 from bayes_mlm.spec import Record, baseline
 
 

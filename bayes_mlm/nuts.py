@@ -9,8 +9,8 @@ import numpy as np
 
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable, draws_from_datatree, sampler_stats
 from bayes_mlm.errors import EngineError
-from bayes_mlm.fitted import Settings
 from bayes_mlm.log_density import LogDensity, compile_log_density
+from bayes_mlm.settings import Settings
 from bayes_mlm.sufficient import FloatArray
 
 if TYPE_CHECKING:

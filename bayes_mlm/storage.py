@@ -23,12 +23,13 @@ from bayes_mlm.direct.report import DirectReport
 from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable, in_arviz_order
 from bayes_mlm.encoding import Encoding
 from bayes_mlm.errors import StorageError
-from bayes_mlm.fitted import Fit, Settings
+from bayes_mlm.fitted import Fit
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.paths import ABSENT, at_home, explain_file, why_not_file
 from bayes_mlm.residual import Residual, ResidualRows
 from bayes_mlm.rows_away import rows_away
+from bayes_mlm.settings import Settings
 from bayes_mlm.spec import Kind, Record
 from bayes_mlm.sufficient import Sufficient
 from bayes_mlm.verdict import Finding, Verdict

@@ -12,12 +12,12 @@ from bayes_mlm.diagnostics import convergence
 from bayes_mlm.draws import quantities
 from bayes_mlm.errors import EngineError
 from bayes_mlm.factories import mundlak, partial_pooling
-from bayes_mlm.fitted import Settings
 from bayes_mlm.log_density import compile_log_density
 from bayes_mlm.marginal_model import cross_products
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
 from bayes_mlm.reml import fit_reml
+from bayes_mlm.settings import Settings
 
 # A formula for each number of group effects, with and without an intercept on either side.
 FORMULAS = {

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bayes_mlm.analysis import Analysis
-    from bayes_mlm.fitted import Settings
+    from bayes_mlm.settings import Settings
     from bayes_mlm.spec import Record
 
 app = typer.Typer(

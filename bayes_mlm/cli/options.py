@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bayes_mlm.design import Design
-    from bayes_mlm.fitted import Settings
+    from bayes_mlm.settings import Settings
     from bayes_mlm.spec import Record
 
 EXIT_VERDICT = 3

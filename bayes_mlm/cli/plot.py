@@ -80,9 +80,9 @@ def plot(
 ) -> None:
     """Draw one figure of a model, or of a ladder of models, into a file."""
     from bayes_mlm import console as show
-    from bayes_mlm.fitted import Settings
     from bayes_mlm.ladder import analyse_ladder
     from bayes_mlm.plots.catalogue import CATALOGUE
+    from bayes_mlm.settings import Settings
 
     console = show.make_console()
     if list_all or name is None:

@@ -44,11 +44,11 @@ def reproduce(
     """
     started = time.monotonic()
     from bayes_mlm import console as show
-    from bayes_mlm.fitted import Settings
     from bayes_mlm.ladder import analyse_ladder
     from bayes_mlm.outputs import run_files, write_run
     from bayes_mlm.published import tally
     from bayes_mlm.report import drawing_pool
+    from bayes_mlm.settings import Settings
     from bayes_mlm.spec import WORKED_STUDY, Record, records
     from bayes_mlm.study import check_notes, check_table, load_study
 

@@ -79,10 +79,10 @@ def table(
 
     A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
     """
-    from bayes_mlm.fitted import Settings
     from bayes_mlm.fitting import as_record
     from bayes_mlm.ladder import analyse_ladder
     from bayes_mlm.publication import publication_table, render
+    from bayes_mlm.settings import Settings
     from bayes_mlm.spec import WORKED_STUDY, Record, records
 
     if out is not None:

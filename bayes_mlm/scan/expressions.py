@@ -26,13 +26,7 @@ from bayes_mlm.formula.expressions import (
     label,
 )
 from bayes_mlm.formula.functions import FUNCTIONS
-from bayes_mlm.scan.source import FILE, Scan, collect, stripped
-
-# A whole value that is a number.
-NUMBER = (
-    r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-    r"|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
-)
+from bayes_mlm.scan.source import FILE, NUMBER, Scan, collect, stripped
 
 
 @dataclass(frozen=True, kw_only=True)

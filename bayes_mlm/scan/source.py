@@ -22,6 +22,11 @@ from bayes_mlm.errors import DataError
 type ColumnKind = Literal["number", "truth", "text"]
 type Frame = nw.LazyFrame[Any]
 # The column of file names that a scan of several files carries, for messages.
+# A whole value that is a number.
+NUMBER = (
+    r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+    r"|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
+)
 FILE = "bayes_mlm_file"
 # Seconds between two looks at the progress of a query.
 _EVERY = 0.2

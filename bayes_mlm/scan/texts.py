@@ -10,9 +10,9 @@ import narwhals as nw
 from bayes_mlm.data.footers import FOOTER, refuse_footer
 from bayes_mlm.data.numerals import Decimal, Notation, check_decimal, notation_of
 from bayes_mlm.data.texts import FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
-from bayes_mlm.scan.expressions import NUMBER
 from bayes_mlm.scan.source import (
     FILE,
+    NUMBER,
     Frame,
     Scan,
     as_scan,

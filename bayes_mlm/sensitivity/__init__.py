@@ -17,7 +17,7 @@ import msgspec
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.design_priors import model_priors
 from bayes_mlm.errors import SpecError
-from bayes_mlm.fitted import Fit, Settings
+from bayes_mlm.fitted import Fit
 from bayes_mlm.fitting import as_record, make_settings
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.model_data import design_of, rows_or_source
@@ -25,6 +25,7 @@ from bayes_mlm.probability import DEFAULT_PROB, check_prob
 from bayes_mlm.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.sensitivity.grid import choose_priors
 from bayes_mlm.sensitivity.rows import Sensitivity, conclude
+from bayes_mlm.settings import Settings
 from bayes_mlm.spec import WORKED_STUDY, Record, is_formula, records
 from bayes_mlm.sufficient import from_design
 from bayes_mlm.wording import level

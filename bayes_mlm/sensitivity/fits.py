@@ -14,7 +14,6 @@ from bayes_mlm.direct import Direct, sample_direct, why_improper
 from bayes_mlm.draws import Array, quantities
 from bayes_mlm.effect_centring import design_turn, turn_spread
 from bayes_mlm.errors import EngineError
-from bayes_mlm.fitted import Settings
 from bayes_mlm.sensitivity.grid import PriorChoice
 from bayes_mlm.sensitivity.reweighting import (
     Moments,
@@ -25,6 +24,7 @@ from bayes_mlm.sensitivity.reweighting import (
     summarise_weighted,
 )
 from bayes_mlm.sensitivity.rows import SensitivityRow
+from bayes_mlm.settings import Settings
 from bayes_mlm.spec import Record
 from bayes_mlm.sufficient import FloatArray, Sufficient
 from bayes_mlm.verdict import Finding, Verdict

@@ -16,9 +16,10 @@ from bayes_mlm.design import build_design
 from bayes_mlm.diagnostics import convergence
 from bayes_mlm.draws import quantities
 from bayes_mlm.factories import partial_pooling
-from bayes_mlm.fitted import Settings, installed_versions
+from bayes_mlm.fitted import installed_versions
 from bayes_mlm.model_data import read_data
 from bayes_mlm.nuts import sample_nuts
+from bayes_mlm.settings import Settings
 
 MODELS = {
     "dyestuff2": ("yield ~ 1 + (1 | batch)", "dyestuff2", {}),

@@ -20,10 +20,11 @@ from bayes_mlm.design_priors import model_priors
 from bayes_mlm.diagnostics import convergence, diagnose
 from bayes_mlm.draws import quantities
 from bayes_mlm.factories import FACTORIES
-from bayes_mlm.fitted import Settings, installed_versions
+from bayes_mlm.fitted import installed_versions
 from bayes_mlm.model_data import design_of
 from bayes_mlm.nuts import sample_nuts
 from bayes_mlm.recovery import recover_effects
+from bayes_mlm.settings import Settings
 from bayes_mlm.spec import WORKED_STUDY, load_record, records
 
 PATH = Path(__file__).with_name("nuts_ladder.json")
