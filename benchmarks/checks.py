@@ -26,13 +26,13 @@ from right_models import PLAIN, RIGHT, Columns, Model, Rng
 from standard_tests import STANDARD
 
 from bayes_mlm import fit, fit_reml
-from bayes_mlm.criticism import Judgement, assess
-from bayes_mlm.design import Design
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.draws import Draws, Variable
-from bayes_mlm.fitted import Fit
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.assess.checks import Judgement, assess
+from bayes_mlm.base.verdict import Finding, Verdict
+from bayes_mlm.design.design import Design
+from bayes_mlm.engines.draws import Draws, Variable
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.result import Fit
+from bayes_mlm.likelihood.default_priors import model_priors
 
 HERE = Path(__file__).parent
 SEED, LEVEL, PAGE = 20_260_000, 0.05, 0.04

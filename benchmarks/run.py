@@ -33,7 +33,7 @@ from measuring import (
     versions,
 )
 
-HSB = ROOT / "bayes_mlm" / "_data" / "hsb.csv"
+HSB = ROOT / "bayes_mlm" / "data" / "embedded" / "hsb.csv"
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
 
 

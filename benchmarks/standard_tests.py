@@ -8,9 +8,9 @@ from right_models import PLAIN, Columns
 from scipy import stats
 
 from bayes_mlm import build_design, fit_reml, hausman
-from bayes_mlm.data import as_table
-from bayes_mlm.design import Design
-from bayes_mlm.reml import RemlFit
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import Design
+from bayes_mlm.engines.reml import RemlFit
 
 
 def conditional(columns: Columns) -> tuple[Design, RemlFit, np.ndarray]:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bayes_mlm import build_design, fit_reml, for_kind, load_dataset
-from bayes_mlm.ols import fit_ols
-from bayes_mlm.plots import plot_shrinkage
+from bayes_mlm.engines.ols import fit_ols
+from bayes_mlm.figures.drawing import plot_shrinkage
 
 HERE = Path(__file__).parent
 

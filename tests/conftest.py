@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from bayes_mlm.classical import fit_classical, has_random_effects
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.draws import Draws, Variable
-from bayes_mlm.fitted import Fit
-from bayes_mlm.fitting import make_settings
-from bayes_mlm.model_data import design_of
-from bayes_mlm.posterior import icc
-from bayes_mlm.spec import Record, load_record
-from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.base.verdict import Finding, Verdict
+from bayes_mlm.design.build import design_of
+from bayes_mlm.engines.draws import Draws, Variable
+from bayes_mlm.fitting.classical import fit_classical, has_random_effects
+from bayes_mlm.fitting.derived import icc
+from bayes_mlm.fitting.entry import make_settings
+from bayes_mlm.fitting.result import Fit
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.model.spec import Record, load_record
 
 # Before anything imports them: no window, no colour codes, one width of terminal.
 os.environ["MPLBACKEND"] = "Agg"

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from bayes_mlm import build_design, fit, fit_ols, fit_reml
-from bayes_mlm.bounded import check_bounded_rows
-from bayes_mlm.errors import EngineError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.model_data import design_of
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.likelihood.bounded import check_bounded_rows
 
 REFUSED = "no residual variation.*sum of squares.*is 0 to rounding"
 

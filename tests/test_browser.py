@@ -21,10 +21,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bayes_mlm.analysis import analyse
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.report import Origin, drawing_pool, render_report
-from bayes_mlm.spec import load_record
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.model.spec import load_record
+from bayes_mlm.report.images import drawing_pool
+from bayes_mlm.report.page import Origin
+from bayes_mlm.report.rendering import render_report
 
 PROGRAM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from bayes_mlm.analysis import MAX_DIFFERENCE, analyse
-from bayes_mlm.data import as_table
-from bayes_mlm.design import build_design
-from bayes_mlm.errors import BayesMLMError
-from bayes_mlm.factories import partial_pooling
-from bayes_mlm.fitting import as_record, fit, make_settings
-from bayes_mlm.published import check_published, printed_figures
-from bayes_mlm.reml import fit_reml
-from bayes_mlm.spec import load_record
-from bayes_mlm.summary import summarise
+from bayes_mlm.base.errors import BayesMLMError
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.reml import fit_reml
+from bayes_mlm.fitting.entry import as_record, fit, make_settings
+from bayes_mlm.fitting.side_by_side import MAX_DIFFERENCE, analyse
+from bayes_mlm.fitting.summary import summarise
+from bayes_mlm.likelihood.pymc.models import partial_pooling
+from bayes_mlm.model.spec import load_record
+from bayes_mlm.studies.published import check_published, printed_figures
 
 
 def panel(offset=0.0, n_groups=12, size=9):

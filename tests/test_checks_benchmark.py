@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayes_mlm.criticism import assess
+from bayes_mlm.assess.checks import assess
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from bayes_mlm import cli, fitting
-from bayes_mlm.spec import load_record
+from bayes_mlm import cli
+from bayes_mlm.fitting import entry as fitting
+from bayes_mlm.model.spec import load_record
 
 STUDENTS = """school,ses,math,sector,note
 1,0.5,12.1,0,a
@@ -200,7 +201,7 @@ def test_an_interrupted_command_says_so(run, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayes_mlm.model_data.build_design", interrupted)
+    monkeypatch.setattr("bayes_mlm.design.build.build_design", interrupted)
     code, out, err = run("fit", "hsb_null")
     assert (code, out, err) == (130, "", "interrupted; nothing is half-written\n")
 
@@ -342,8 +343,8 @@ def test_models_lists_and_prints_records(run, tmp_path):
 
 
 def test_an_unclean_verdict_is_exit_code_3(run, monkeypatch, mock_fit):
-    from bayes_mlm import analysis
-    from bayes_mlm.verdict import Finding, Verdict
+    from bayes_mlm.base.verdict import Finding, Verdict
+    from bayes_mlm.fitting import side_by_side as analysis
 
     bad = Verdict((Finding("R-hat", False, "largest R-hat 1.20 (sigma_u): raise --draws"),))
     monkeypatch.setattr(analysis, "fit_design", lambda *_, **__: mock_fit("hsb_ses", verdict=bad))
@@ -354,7 +355,7 @@ def test_an_unclean_verdict_is_exit_code_3(run, monkeypatch, mock_fit):
 
 
 def test_a_result_of_a_mocked_posterior_is_complete(run, monkeypatch, mock_fit, tmp_path):
-    from bayes_mlm import analysis
+    from bayes_mlm.fitting import side_by_side as analysis
 
     monkeypatch.setattr(analysis, "fit_design", lambda record, *_, **__: mock_fit(record.name))
     code, out, _ = run("fit", "hsb_ses", "--out", "o")

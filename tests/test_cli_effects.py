@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from bayes_mlm import cli, fitting
+from bayes_mlm import cli
+from bayes_mlm.fitting import entry as fitting
 
 STUDENTS = """school,ses,math,sector,wealth
 1,0.5,12.1,0,1.5

@@ -6,8 +6,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from bayes_mlm import cli, fitting
-from bayes_mlm.plots.catalogue import CATALOGUE
+from bayes_mlm import cli
+from bayes_mlm.figures.drawing.catalogue import CATALOGUE
+from bayes_mlm.fitting import entry as fitting
 
 
 @pytest.fixture

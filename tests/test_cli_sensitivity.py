@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bayes_mlm import cli
-from bayes_mlm.sensitivity import fits
+from bayes_mlm.assess.sensitivity import fits
 
 F = "math ~ ses + (1 | school)"
 ROWS = "school,ses,math,sector\n" + "".join(

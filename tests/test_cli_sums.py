@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bayes_mlm import cli, load_hsb, model_data
+from bayes_mlm import cli, load_hsb
+from bayes_mlm.design import build as model_data
 
 HSB = load_hsb()
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"

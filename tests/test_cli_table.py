@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from bayes_mlm import cli, fitting
+from bayes_mlm import cli
+from bayes_mlm.fitting import entry as fitting
 
 STUDENTS = """school,ses,math
 1,0.5,12.1
@@ -102,8 +103,8 @@ def test_the_same_command_gives_the_same_table(run):
 
 
 def test_a_verdict_that_is_not_clean_is_exit_code_3_beside_the_table(run, monkeypatch, mock_fit):
-    from bayes_mlm import analysis
-    from bayes_mlm.verdict import Finding, Verdict
+    from bayes_mlm.base.verdict import Finding, Verdict
+    from bayes_mlm.fitting import side_by_side as analysis
 
     bad = Verdict((Finding("R-hat", False, "largest R-hat 1.20: raise --draws"),))
 

@@ -25,11 +25,11 @@ from bayes_mlm import (
     load_dataset,
     load_record,
 )
-from bayes_mlm.analysis import analyse
-from bayes_mlm.contextual import QUANTITIES, said
-from bayes_mlm.errors import DesignError, EngineError
-from bayes_mlm.levels import LEAST_SHARE, pairs_of, share_between
-from bayes_mlm.pictures.contextual import contextual_effect
+from bayes_mlm.base.errors import DesignError, EngineError
+from bayes_mlm.design.predictor_levels import LEAST_SHARE, pairs_of, share_between
+from bayes_mlm.figures.contextual import contextual_effect
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.questions.contextual.table import QUANTITIES, said
 
 R = json.loads((Path(__file__).parent / "reference" / "variance_r.json").read_text())
 TESTS = {test["id"]: test for test in R["hausman"]}

@@ -9,24 +9,24 @@ import pytest
 from scipy import stats
 
 from bayes_mlm import check, cli, fit, load_dataset, summarise
-from bayes_mlm.criticism import _together, assess
-from bayes_mlm.criticism.groups import outlying
-from bayes_mlm.criticism.nested import slopes_by_level
-from bayes_mlm.criticism.reference import (
+from bayes_mlm.assess.checks import _together, assess
+from bayes_mlm.assess.checks.groups import outlying
+from bayes_mlm.assess.checks.nested import slopes_by_level
+from bayes_mlm.assess.checks.reference import (
     holm,
     kurtosis_tail,
     skewness_tail,
     two_sided,
     upper_tail,
 )
-from bayes_mlm.criticism.shape import on_skewness, on_tails
-from bayes_mlm.criticism.spread import _h_probability, h_statistic, spread_within
-from bayes_mlm.criticism.standardised import standardised_effects
-from bayes_mlm.criticism.statistics import Sampled, moments
-from bayes_mlm.criticism.working import working_rows
-from bayes_mlm.data import as_table, take
-from bayes_mlm.errors import EngineError
-from bayes_mlm.leave_out import shifts_without_groups
+from bayes_mlm.assess.checks.shape import on_skewness, on_tails
+from bayes_mlm.assess.checks.spread import _h_probability, h_statistic, spread_within
+from bayes_mlm.assess.checks.standardised import standardised_effects
+from bayes_mlm.assess.checks.statistics import Sampled, moments
+from bayes_mlm.assess.checks.working import working_rows
+from bayes_mlm.assess.loo import shifts_without_groups
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.data.table import as_table, take
 
 SLEEP, GROWTH = "reaction ~ days + (days | subject)", "distance ~ age + (1 | subject)"
 

@@ -13,10 +13,10 @@ import pytest
 import xarray as xr
 
 from bayes_mlm import fit, load_fit, load_hsb, load_sums, save_fit, save_sums, sum_rows
-from bayes_mlm.draws import Variable
-from bayes_mlm.errors import StorageError
-from bayes_mlm.netcdf import GROUPS, Group, read_netcdf, write_netcdf
-from bayes_mlm.seal import BLANK, sealed
+from bayes_mlm.base.checksum import BLANK, sealed
+from bayes_mlm.base.errors import StorageError
+from bayes_mlm.engines.draws import Variable
+from bayes_mlm.fitting.netcdf import GROUPS, Group, read_netcdf, write_netcdf
 
 FORMULA = "mathach ~ ses * sector + (ses | schoolid)"
 

@@ -13,11 +13,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.data import Table, as_table, read_table, take
-from bayes_mlm.errors import DataError
+from bayes_mlm.base.errors import DataError
+from bayes_mlm.data.reading import read_table
+from bayes_mlm.data.table import Table, as_table, take
 
 COLUMNS: dict[str, list[Any]] = {
     "school": ["b", "a", None, "b"],

@@ -10,9 +10,9 @@ from subprocess import run
 import numpy as np
 import pytest
 
-from bayes_mlm import datasets
-from bayes_mlm.data import find_groups, varies_within
-from bayes_mlm.datasets import (
+from bayes_mlm.base.errors import DataError
+from bayes_mlm.data import datasets
+from bayes_mlm.data.datasets import (
     DATASETS,
     load_dataset,
     load_dyestuff2,
@@ -20,7 +20,7 @@ from bayes_mlm.datasets import (
     load_orthodont,
     load_sleepstudy,
 )
-from bayes_mlm.errors import DataError
+from bayes_mlm.data.groups import find_groups, varies_within
 
 LOADERS = {
     "hsb": load_hsb,
@@ -46,7 +46,7 @@ def test_the_data_sets_are_the_four() -> None:
 @pytest.mark.parametrize("name", list(LOADERS))
 def test_file_is_the_original_and_its_source_is_told(name: str) -> None:
     source = DATASETS[name]
-    content = (files("bayes_mlm") / "_data" / source.file).read_bytes()
+    content = (files("bayes_mlm.data") / "embedded" / source.file).read_bytes()
     assert hashlib.sha256(content).hexdigest() == SHA256[name] == source.sha256
     table = load_dataset(name)
     assert table.source == source.name == name
@@ -101,7 +101,7 @@ def test_unknown_name() -> None:
 
 
 def test_an_altered_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = (files("bayes_mlm") / "_data" / "dyestuff2.csv").read_text()
+    original = (files("bayes_mlm.data") / "embedded" / "dyestuff2.csv").read_text()
     (tmp_path / "dyestuff2.csv").write_text(original.replace("7.298", "7.299"))
     monkeypatch.setattr(datasets, "_FOLDER", tmp_path)
     with pytest.raises(DataError, match=r"dyestuff2.csv was altered .* install bayes_mlm again"):
@@ -110,7 +110,7 @@ def test_an_altered_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_table_is_loaded_without_pandas() -> None:
     code = (
-        "import json, sys; from bayes_mlm.datasets import load_dataset; load_dataset('hsb'); "
+        "import json, sys; from bayes_mlm.data.datasets import load_dataset; load_dataset('hsb'); "
         "print(json.dumps(sorted(sys.modules)))"
     )
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,14 +6,13 @@ from random import Random
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bayes_mlm import cli
-from bayes_mlm.data import as_table, take
-from bayes_mlm.datasets import load_dataset, load_hsb
-from bayes_mlm.description import crosstab, describe, format_rows, group_sizes
-from bayes_mlm.errors import DataError
+from bayes_mlm.base.errors import DataError
+from bayes_mlm.data.datasets import load_dataset, load_hsb
+from bayes_mlm.data.description import crosstab, describe, format_rows, group_sizes
+from bayes_mlm.data.table import as_table, take
 
 # The 2015 document, section "Dataset", output of In [2]; two spaces at the ends of lines removed.
 PRINTED_SUMMARY = """\

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from bayes_mlm.data import as_table
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design, means_by_group
-from bayes_mlm.errors import BayesMLMError, DataError, DesignError
-from bayes_mlm.kinds import for_kind, replay
-from bayes_mlm.spec import KINDS
+from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import build_design, means_by_group
+from bayes_mlm.design.layouts import for_kind, replay
+from bayes_mlm.model.spec import KINDS
 
 
 @pytest.fixture(scope="module")

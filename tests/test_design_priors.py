@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from bayes_mlm.data import as_table
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.errors import PriorError
-from bayes_mlm.kinds import for_kind
+from bayes_mlm.base.errors import PriorError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import build_design
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.likelihood.default_priors import model_priors
 
 
 def sleep(formula="reaction ~ days + (days | subject)", times=1.0, **options):

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bayes_mlm.diagnostics import convergence, diagnose
-from bayes_mlm.draws import Variable
+from bayes_mlm.engines.diagnostics import convergence, diagnose
+from bayes_mlm.engines.draws import Variable
 
 
 def changed(draws, name, values, group="posterior"):

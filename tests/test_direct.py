@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm.data import as_table
-from bayes_mlm.design import Design, build_design
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.direct import sample_direct, why_not_direct
-from bayes_mlm.errors import EngineError
-from bayes_mlm.kinds import for_kind
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import Design, build_design
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.engines.direct import sample_direct, why_not_direct
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.moments.group_moments import from_design
 
 
 def design_of(formula: str, **columns: object) -> Design:

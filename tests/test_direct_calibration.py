@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm.data import as_table
-from bayes_mlm.design import Design, build_design
-from bayes_mlm.design_priors import ModelPriors, model_priors
-from bayes_mlm.direct import sample_direct
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import Design, build_design
+from bayes_mlm.engines.direct import sample_direct
+from bayes_mlm.likelihood.default_priors import ModelPriors, model_priors
 
 N_DATA_SETS = 1000
 N_DRAWS = 99  # ranks 0..99

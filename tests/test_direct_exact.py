@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm.data import as_table
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import Design, build_design
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.direct import sample_direct
-from bayes_mlm.direct.density import Variances, log_posterior, make_problem, sums_at
-from bayes_mlm.effect_centring import at_means
-from bayes_mlm.kinds import for_kind
-from bayes_mlm.priors import Prior
-from bayes_mlm.reduced import reduce
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import Design, build_design
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.engines.direct import sample_direct
+from bayes_mlm.engines.direct.density import Variances, log_posterior, make_problem, sums_at
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.likelihood.effect_centring import at_means
+from bayes_mlm.model.priors import Prior
+from bayes_mlm.moments.group_moments import from_design
+from bayes_mlm.moments.rotated import reduce
 
 
 def design_of(formula: str, **columns: object) -> Design:

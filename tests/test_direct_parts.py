@@ -4,30 +4,34 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.direct.cells import Box, draw_from, integrate
-from bayes_mlm.direct.importance import sample_importance
-from bayes_mlm.direct.legendre import invert_cdf, make_rule
-from bayes_mlm.direct.mixture import draw_mixture, fit_mixture, make_mixture, mixture_log_density
-from bayes_mlm.direct.mode import Mode, find_mode
-from bayes_mlm.direct.pareto import smooth_weights
-from bayes_mlm.direct.priors import (
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.direct.importance import sample_importance
+from bayes_mlm.engines.direct.legendre import invert_cdf, make_rule
+from bayes_mlm.engines.direct.mixture import (
+    draw_mixture,
+    fit_mixture,
+    make_mixture,
+    mixture_log_density,
+)
+from bayes_mlm.engines.direct.mode import Mode, find_mode
+from bayes_mlm.engines.direct.pareto import smooth_weights
+from bayes_mlm.engines.direct.partition import Box, draw_from, integrate
+from bayes_mlm.engines.direct.priors import (
     correlation_factor,
     lower_pairs,
     partial_correlation_log_density,
     scale_log_density,
     sd_log_density,
 )
-from bayes_mlm.direct.quadratic import evaluate_quadratic, make_kernel
-from bayes_mlm.marginal import quadratic
-from bayes_mlm.priors import Prior, parse_prior
-from bayes_mlm.reduced import reduce
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.engines.direct.quadratic import evaluate_quadratic, make_kernel
+from bayes_mlm.likelihood.gaussian import quadratic
+from bayes_mlm.model.priors import Prior, parse_prior
+from bayes_mlm.moments.group_moments import from_design
+from bayes_mlm.moments.rotated import reduce
 
 SD_PRIORS = {
     "HalfNormal(2.5)": stats.halfnorm(scale=2.5),

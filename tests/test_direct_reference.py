@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import Design, build_design
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.direct import sample_direct
-from bayes_mlm.draws import quantities
-from bayes_mlm.kinds import for_kind
-from bayes_mlm.spec import Record, load_record
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.design.design import Design, build_design
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.engines.direct import sample_direct
+from bayes_mlm.engines.draws import quantities
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.model.spec import Record, load_record
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "reference" / "direct_nuts.json").read_text(encoding="utf-8")

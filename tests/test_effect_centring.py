@@ -12,15 +12,15 @@ import pytest
 from scipy import stats
 
 from bayes_mlm import fit, load_fit, save_fit
-from bayes_mlm.data import as_table
-from bayes_mlm.design import build_design
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.draws import quantities
-from bayes_mlm.effect_centring import design_turn, turn_spread
-from bayes_mlm.factories import partial_pooling
-from bayes_mlm.leave_out import leave_one_group_out, leave_one_row_out, shifts_without_groups
-from bayes_mlm.recovery import effects_root
-from bayes_mlm.sensitivity import prior_sensitivity
+from bayes_mlm.assess.loo import leave_one_group_out, leave_one_row_out, shifts_without_groups
+from bayes_mlm.assess.sensitivity import prior_sensitivity
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.draws import quantities
+from bayes_mlm.engines.recovery import effects_root
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.likelihood.effect_centring import design_turn, turn_spread
+from bayes_mlm.likelihood.pymc.models import partial_pooling
 
 SHIFTS = (-100.0, 1e4)
 MODEL = "y ~ x + w + (x + w | g)"
@@ -106,7 +106,7 @@ def test_weights_to_another_prior_are_of_the_sds_that_it_is_of(shift):
 )
 def test_the_densities_of_the_models_do_not_know_the_origin(centred, likelihood, monkeypatch):
     """At any point of the free variables: NUTS then has the same thing to do."""
-    monkeypatch.setattr("bayes_mlm.factories.prefers_centred", lambda design: True)
+    monkeypatch.setattr("bayes_mlm.likelihood.pymc.models.prefers_centred", lambda design: True)
     models = [
         partial_pooling(
             build_design(MODEL, table(by)), PRIORS, centred=centred, likelihood=likelihood
@@ -182,7 +182,7 @@ def test_sds_and_correlations_turn_there_and_back():
 @pytest.mark.parametrize("shift", [-100.0, 1e4])
 def test_nuts_finds_the_same_posterior_wherever_zero_is(shift):
     """Oracle: the direct engine at the given zero; within four standard errors of NUTS."""
-    from bayes_mlm.diagnostics import convergence
+    from bayes_mlm.engines.diagnostics import convergence
 
     exact = dict(quantities(fitted(shift).draws))
     drawn = fit("y ~ x + (x | g)", table(shift), random_seed=2, engine="nuts")

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bayes_mlm import build_design, fit, fit_reml, load_hsb, load_record
-from bayes_mlm.data import as_table
-from bayes_mlm.effects import comparisons, crossing, slopes
-from bayes_mlm.effects.regions import fieller, outside, posterior_spans
-from bayes_mlm.effects.rows import rebuild
-from bayes_mlm.errors import DataError, DesignError, EngineError
-from bayes_mlm.model_data import design_of
-from bayes_mlm.summary import shortest_interval
+from bayes_mlm.base.errors import DataError, DesignError, EngineError
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting.summary import shortest_interval
+from bayes_mlm.questions.effects import comparisons, crossing, slopes
+from bayes_mlm.questions.effects.regions import fieller, outside, posterior_spans
+from bayes_mlm.questions.effects.rows import rebuild
 
 # lme4 1.1-31: m <- lmer(mathach ~ ses*sector + (1|schoolid), hsb), V <- vcov(m), b <- fixef(m)
 # L <- rbind(c(0,0,1,-1), c(0,0,1,0), c(0,0,1,1)); L %*% b; sqrt(diag(L %*% V %*% t(L)))

@@ -18,12 +18,13 @@ from bayes_mlm import (
     save_fit,
     slopes,
 )
-from bayes_mlm.data import Table, read_table
-from bayes_mlm.errors import DesignError, EmptyCellError
-from bayes_mlm.kinds import replay
-from bayes_mlm.scan import sum_more_rows, sum_rows
-from bayes_mlm.sums_file import load_sums, save_sums
-from bayes_mlm.sums_merge import merge_sums
+from bayes_mlm.base.errors import DesignError, EmptyCellError
+from bayes_mlm.data.reading import read_table
+from bayes_mlm.data.table import Table
+from bayes_mlm.design.aggregated import sum_more_rows, sum_rows
+from bayes_mlm.design.aggregated.file import load_sums, save_sums
+from bayes_mlm.design.aggregated.merge import merge_sums
+from bayes_mlm.design.layouts import replay
 
 DATA = Path(__file__).parent / "cases" / "20-empty-cell" / "data.csv"
 

@@ -6,14 +6,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given, reject, settings
-from hypothesis import strategies as st
+from hypothesis import given, reject, settings, strategies as st
 
+from bayes_mlm.base.errors import DataError, FormulaError, StorageError
 from bayes_mlm.data.table import Table, as_table, take
-from bayes_mlm.encoding import Encoded, Encoding, encode, learn_encoding
-from bayes_mlm.encoding.values import _ARITHMETIC, _ELEMENTWISE
-from bayes_mlm.errors import DataError, FormulaError, StorageError
-from bayes_mlm.formula import parse_formula
+from bayes_mlm.design.encoding import Encoded, Encoding, encode, learn_encoding
+from bayes_mlm.design.encoding.values import _ARITHMETIC, _ELEMENTWISE
+from bayes_mlm.formula.formula import parse_formula
 from bayes_mlm.formula.functions import FUNCTIONS
 
 N, J = 60, 6

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from bayes_mlm.data import Table, as_table
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.effect_centring import design_turn
-from bayes_mlm.errors import DesignError
-from bayes_mlm.factories import FACTORIES, partial_pooling
-from bayes_mlm.kinds import for_kind
-from bayes_mlm.model_parts import prefers_centred
-from bayes_mlm.spec import KINDS
+from bayes_mlm.base.errors import DesignError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.table import Table, as_table
+from bayes_mlm.design.design import build_design
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.likelihood.effect_centring import design_turn
+from bayes_mlm.likelihood.pymc.models import FACTORIES, partial_pooling
+from bayes_mlm.likelihood.pymc.parts import prefers_centred
+from bayes_mlm.model.spec import KINDS
 
 # What the design document promises of each kind: variable -> dims.
 CONTRACT = {
@@ -172,7 +172,7 @@ def test_both_parametrisations_describe_one_model():
 )
 def test_groups_own_coefficients_describe_the_same_model(formula, monkeypatch):
     """They are u moved by what only beta decides: the density is the same, point by point."""
-    monkeypatch.setattr("bayes_mlm.factories.prefers_centred", lambda design: True)
+    monkeypatch.setattr("bayes_mlm.likelihood.pymc.models.prefers_centred", lambda design: True)
     table = panel()
     sizes = np.random.default_rng(5).normal(size=6)[
         np.unique(table.columns["child"], return_inverse=True)[1]

@@ -7,15 +7,16 @@ import sys
 import pytest
 from rich.console import Console
 
-from bayes_mlm import memory, open_data, read_table
-from bayes_mlm.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
+from bayes_mlm import open_data, read_table
+from bayes_mlm.base import memory
+from bayes_mlm.base.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
+from bayes_mlm.base.errors import DataError, EngineError, SpecError, StorageError
+from bayes_mlm.base.text.table import Head, TextTable
+from bayes_mlm.base.text.visible import visible
 from bayes_mlm.cli.faults import in_one_line
-from bayes_mlm.damage import naming
-from bayes_mlm.errors import DataError, EngineError, SpecError, StorageError
-from bayes_mlm.fitting import fit
-from bayes_mlm.spec import load_record
-from bayes_mlm.text_table import Head, TextTable
-from bayes_mlm.visible import visible
+from bayes_mlm.design.damage import naming
+from bayes_mlm.fitting.entry import fit
+from bayes_mlm.model.spec import load_record
 
 
 @pytest.fixture
@@ -78,8 +79,10 @@ def test_effects_that_are_summarised_count_for_no_memory(monkeypatch):
     def begin(*_, **__):
         raise EngineError("begun")
 
-    monkeypatch.setattr("bayes_mlm.memory.free_memory", lambda: 5e8)  # 72 million effects: 0.58 GB
-    monkeypatch.setattr("bayes_mlm.fitting.sample_nuts", begin)
+    monkeypatch.setattr(
+        "bayes_mlm.base.memory.free_memory", lambda: 5e8
+    )  # 72 million effects: 0.58 GB
+    monkeypatch.setattr("bayes_mlm.fitting.entry.sample_nuts", begin)
     formula, settings = "reaction ~ days + (1 | subject)", {"draws": 10**6, "random_seed": 1}
     with pytest.raises(EngineError, match="begun"):
         fit(formula, "sleepstudy", engine="nuts", **settings)

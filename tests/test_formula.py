@@ -5,11 +5,10 @@ import sys
 from dataclasses import FrozenInstanceError
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.errors import FormulaError
-from bayes_mlm.formula import Formula, grammar, parse_formula
+from bayes_mlm.base.errors import FormulaError
+from bayes_mlm.formula import grammar
 from bayes_mlm.formula.expressions import (
     Call,
     Expression,
@@ -20,6 +19,7 @@ from bayes_mlm.formula.expressions import (
     is_bare_name,
     label,
 )
+from bayes_mlm.formula.formula import Formula, parse_formula
 from bayes_mlm.formula.functions import FUNCTIONS
 
 

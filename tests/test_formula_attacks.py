@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 import bayes_mlm
+from bayes_mlm.base.errors import BayesMLMError, DataError, FormulaError
 from bayes_mlm.data.table import as_table
-from bayes_mlm.encoding import encode, learn_encoding
-from bayes_mlm.errors import BayesMLMError, DataError, FormulaError
-from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.design.encoding import encode, learn_encoding
 from bayes_mlm.formula.expressions import Call, Name
+from bayes_mlm.formula.formula import Formula, parse_formula
 from bayes_mlm.formula.grammar import MAX_LENGTH, MAX_NESTING
 
 # What runs or opens a text. A call of any of them while a formula is read is the failure.

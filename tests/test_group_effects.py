@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from bayes_mlm.data import as_table
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable
-from bayes_mlm.recovery import effects_root, recover_effects
-from bayes_mlm.reml import fit_reml
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
+from bayes_mlm.engines.recovery import effects_root, recover_effects
+from bayes_mlm.engines.reml import fit_reml
 
 FORMULAS = {
     "intercept": ("mathach ~ ses * sector + (1 | schoolid)", "hsb"),

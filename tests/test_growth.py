@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bayes_mlm import (
     build_design,
@@ -25,15 +24,15 @@ from bayes_mlm import (
     records,
     summarise,
 )
-from bayes_mlm.analysis import analyse
-from bayes_mlm.errors import DataError, DesignError, EngineError
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.level_two import own_weights
-from bayes_mlm.pictures.trajectories import MOST_LINES, N_PANELS, seen, trajectories
-from bayes_mlm.plots.catalogue import CATALOGUE
-from bayes_mlm.plots.trajectories import plot_trajectories
-from bayes_mlm.spec import WORKED_STUDY, dump_record
-from bayes_mlm.time_coding import UNITS
+from bayes_mlm.base.errors import DataError, DesignError, EngineError
+from bayes_mlm.design.time_coding import UNITS
+from bayes_mlm.figures.drawing.catalogue import CATALOGUE
+from bayes_mlm.figures.drawing.trajectories import plot_trajectories
+from bayes_mlm.figures.trajectories import MOST_LINES, N_PANELS, seen, trajectories
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.model.spec import WORKED_STUDY, dump_record
+from bayes_mlm.questions.lines.level_two import own_weights
 
 REFERENCE = Path(__file__).parent / "reference"
 # lmer() of lme4 1.1-31; the calls are in growth.R.

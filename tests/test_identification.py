@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from bayes_mlm import build_design, fit, fit_reml, load_hsb, load_sleepstudy
-from bayes_mlm.errors import EngineError
-from bayes_mlm.identification import unidentified
-from bayes_mlm.marginal import profiled_loglik
-from bayes_mlm.reduced import reduce
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.likelihood.gaussian import profiled_loglik
+from bayes_mlm.likelihood.identification import unidentified
+from bayes_mlm.moments.group_moments import from_design
+from bayes_mlm.moments.rotated import reduce
 
 
 def grouped(groups: int, size: int = 6) -> pd.DataFrame:

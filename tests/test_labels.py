@@ -28,10 +28,10 @@ from bayes_mlm import (
     sum_more_rows,
     sum_rows,
 )
-from bayes_mlm.data import notes_on_labels, strip_labels
-from bayes_mlm.errors import DataError, DesignError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.model_data import design_of
+from bayes_mlm.base.errors import DataError, DesignError
+from bayes_mlm.data.labels import notes_on_labels, strip_labels
+from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting.entry import as_record
 
 FORMULA = "y ~ x + f + (1 | g)"
 # A space before, after, no-break, tab, zero-width, of a byte-order mark; and a case.
@@ -201,7 +201,7 @@ def test_numbers_missing_values_and_text_with_spaces_are_the_same_to_both_reader
 
 
 def _summed_rows(path):
-    from bayes_mlm.scan import collect_rows
+    from bayes_mlm.design.aggregated import collect_rows
 
     return collect_rows(open_data(path), ["x"])
 

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm import leave_out
-from bayes_mlm.data import as_table
-from bayes_mlm.design import INTERCEPT, Design, build_design
-from bayes_mlm.direct.density import Variances
-from bayes_mlm.direct.joining import join
-from bayes_mlm.direct.pareto import smooth_rows, smooth_weights
-from bayes_mlm.direct.start import choose_start
-from bayes_mlm.direct.variances import draw_variances
-from bayes_mlm.errors import DesignError, EngineError
-from bayes_mlm.fitted import Fit
-from bayes_mlm.fitting import fit
-from bayes_mlm.leave_out import leave_one_group_out, leave_one_row_out
-from bayes_mlm.leave_out.given import Model, make_model
-from bayes_mlm.leave_out.groups import group_densities
-from bayes_mlm.leave_out.refit import without_group
-from bayes_mlm.leave_out.rows import row_densities
-from bayes_mlm.spec import KINDS
+from bayes_mlm.assess import loo as leave_out
+from bayes_mlm.assess.loo import leave_one_group_out, leave_one_row_out
+from bayes_mlm.assess.loo.conditional import Model, make_model
+from bayes_mlm.assess.loo.groups import group_densities
+from bayes_mlm.assess.loo.refit import without_group
+from bayes_mlm.assess.loo.rows import row_densities
+from bayes_mlm.base.errors import DesignError, EngineError
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import INTERCEPT, Design, build_design
+from bayes_mlm.engines.direct.density import Variances
+from bayes_mlm.engines.direct.initialisation import choose_start
+from bayes_mlm.engines.direct.joining import join
+from bayes_mlm.engines.direct.pareto import smooth_rows, smooth_weights
+from bayes_mlm.engines.direct.variances import draw_variances
+from bayes_mlm.fitting.entry import fit
+from bayes_mlm.fitting.result import Fit
+from bayes_mlm.model.spec import KINDS
 
 SIZES = (5, 3, 8, 1, 6, 4)
 
@@ -427,7 +427,7 @@ def test_thinning_stays_within_its_error(monkeypatch):
 
 
 def test_blocks_do_not_matter(monkeypatch):
-    from bayes_mlm.leave_out import groups, rows
+    from bayes_mlm.assess.loo import groups, rows
 
     fitted = small_fit("slope")
     before = [leave_one_group_out(fitted), leave_one_row_out(fitted)]

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayes_mlm import cli, load_fit, load_record, load_sums, open_data, read_table, save_sums
+from bayes_mlm.base.errors import BayesMLMError, DataError, SpecError, StorageError
 from bayes_mlm.cli.files import check_file
-from bayes_mlm.errors import BayesMLMError, DataError, SpecError, StorageError
-from bayes_mlm.model_data import read_data
-from bayes_mlm.scan import collect_rows, find_files, sum_rows
-from bayes_mlm.spec import is_formula
+from bayes_mlm.design.aggregated import collect_rows, find_files, sum_rows
+from bayes_mlm.design.build import read_data
+from bayes_mlm.model.spec import is_formula
 
 # Marks of patterns, of shells, of addresses, of partitions; spaces, quotes, breaks, no ASCII.
 NAMES = [

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from bayes_mlm import fit_ols, fit_reml
-from bayes_mlm.errors import DataError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.model_data import design_of
+from bayes_mlm.base.errors import DataError
+from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting.entry import as_record
 
 
 def table(x: float = 1.0, y: float = 1.0) -> pd.DataFrame:

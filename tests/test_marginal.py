@@ -3,16 +3,15 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.errors import EngineError
-from bayes_mlm.group_effects import group_effects
-from bayes_mlm.marginal import evaluate, loglik_given, profiled_loglik
-from bayes_mlm.reduced import reduce
-from bayes_mlm.reml.derivatives import derivatives
-from bayes_mlm.sufficient import from_rows
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.engines.reml.derivatives import derivatives
+from bayes_mlm.likelihood.conditional import group_effects
+from bayes_mlm.likelihood.gaussian import evaluate, loglik_given, profiled_loglik
+from bayes_mlm.moments.group_moments import from_rows
+from bayes_mlm.moments.rotated import reduce
 
 METHODS = ("REML", "ML")
 

@@ -5,19 +5,19 @@ import pytensor
 import pytest
 import scipy.stats
 
-from bayes_mlm.data import as_table
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.diagnostics import convergence
-from bayes_mlm.draws import quantities
-from bayes_mlm.errors import EngineError
-from bayes_mlm.factories import mundlak, partial_pooling
-from bayes_mlm.log_density import compile_log_density
-from bayes_mlm.marginal_model import cross_products
-from bayes_mlm.nuts import sample_nuts
-from bayes_mlm.recovery import recover_effects
-from bayes_mlm.reml import fit_reml
-from bayes_mlm.settings import Settings
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.diagnostics import convergence
+from bayes_mlm.engines.draws import quantities
+from bayes_mlm.engines.nuts import sample_nuts
+from bayes_mlm.engines.recovery import recover_effects
+from bayes_mlm.engines.reml import fit_reml
+from bayes_mlm.engines.settings import Settings
+from bayes_mlm.likelihood.pymc.compiled import compile_log_density
+from bayes_mlm.likelihood.pymc.marginal import cross_products
+from bayes_mlm.likelihood.pymc.models import mundlak, partial_pooling
 
 # A formula for each number of group effects, with and without an intercept on either side.
 FORMULAS = {
@@ -151,7 +151,7 @@ def test_priors_are_those_of_the_conditional_model(priors):
 
 def test_sigma_u_of_zero_is_an_ordinary_point():
     """At sigma_u = 0 the marginal likelihood is that of the pooled regression."""
-    from bayes_mlm.marginal_op import loglik_and_gradient
+    from bayes_mlm.likelihood.pymc.op import loglik_and_gradient
 
     design = design_of("intercept")
     data = cross_products(design)
@@ -188,7 +188,7 @@ def test_units_and_offsets_cost_no_digits(offset, size):
     y = 3.0 + x + rng.normal(size=12)[codes] + rng.normal(size=60)
 
     def loglik(y, x):
-        from bayes_mlm.marginal_op import loglik_and_gradient
+        from bayes_mlm.likelihood.pymc.op import loglik_and_gradient
 
         table = as_table({"y": y, "x": x, "g": codes})
         data = cross_products(build_design("y ~ x + (1 | g)", table))

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from bayes_mlm import cli, fitting, model_comparison
-from bayes_mlm.errors import DesignError, EngineError
-from bayes_mlm.fitting import fit
-from bayes_mlm.leave_out import leave_one_row_out
-from bayes_mlm.marginal_likelihood import log_marginal_likelihood
-from bayes_mlm.model_comparison import compare_models
-from bayes_mlm.ranking import CRITERIA, NamedElpd, cautions_on, rank_elpds
+from bayes_mlm import cli
+from bayes_mlm.assess import comparison as model_comparison
+from bayes_mlm.assess.comparison import compare_models
+from bayes_mlm.assess.loo import leave_one_row_out
+from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
+from bayes_mlm.assess.ranking import CRITERIA, NamedElpd, cautions_on, rank_elpds
+from bayes_mlm.base.errors import DesignError, EngineError
+from bayes_mlm.fitting import entry as fitting
+from bayes_mlm.fitting.entry import fit
 
 HSB = ("hsb_sector_ses", "hsb_ses", "hsb_pooled", "hsb_no_pooling")
 SLEEP = "sleepstudy"

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from bayes_mlm import notebook
-from bayes_mlm.analysis import analyse
-from bayes_mlm.errors import EngineError
-from bayes_mlm.fitting import make_settings
-from bayes_mlm.spec import load_record
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.fitting.entry import make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.model.spec import load_record
+from bayes_mlm.report import notebook
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from bayes_mlm.published import find_figure, tally
-from bayes_mlm.study import check_study
+from bayes_mlm.studies.hsb.study import check_study
+from bayes_mlm.studies.published import find_figure, tally
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = (

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bayes_mlm.data import as_table
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.errors import DesignError, EngineError
-from bayes_mlm.kinds import for_kind
-from bayes_mlm.ols import fit_ols
+from bayes_mlm.base.errors import DesignError, EngineError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import build_design
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.engines.ols import fit_ols
 
 
 @pytest.fixture(scope="module")

@@ -5,23 +5,22 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.analysis import analyse
-from bayes_mlm.design import build_design
-from bayes_mlm.draws import Draws, Variable
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.pictures.by_group import spread_by_group
-from bayes_mlm.pictures.extremes import extreme_groups
-from bayes_mlm.pictures.pooled_between import pooled_and_between
-from bayes_mlm.pictures.prototypes import prototypes
-from bayes_mlm.pictures.roles import roles_of
-from bayes_mlm.pictures.slopes import four_slopes
-from bayes_mlm.pictures.split_means import split_means
-from bayes_mlm.pictures.within_line import within_line
-from bayes_mlm.spec import WORKED_STUDY, records
-from bayes_mlm.wording import estimate, number, percent, shorten, shorten_all
+from bayes_mlm.base.text import estimate, number, percent, shorten, shorten_all
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.draws import Draws, Variable
+from bayes_mlm.figures.by_group import spread_by_group
+from bayes_mlm.figures.extremes import extreme_groups
+from bayes_mlm.figures.pooled_between import pooled_and_between
+from bayes_mlm.figures.prototypes import prototypes
+from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.figures.slopes import four_slopes
+from bayes_mlm.figures.split_means import split_means
+from bayes_mlm.figures.within_line import within_line
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.model.spec import WORKED_STUDY, records
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9
@@ -115,7 +114,7 @@ def test_text_splits_and_its_sides_are_named():
 
 
 def orthodont():
-    from bayes_mlm.datasets import load_dataset
+    from bayes_mlm.data.datasets import load_dataset
 
     return load_dataset("orthodont")
 
@@ -458,7 +457,7 @@ def test_names_that_are_no_words():
 
 
 def test_singular_fit_and_few_groups():
-    from bayes_mlm.reml import RemlFit
+    from bayes_mlm.engines.reml import RemlFit
 
     dyestuff = run("yield ~ 1 + (1 | batch)", "dyestuff2")
     assert isinstance(dyestuff.classical, RemlFit)

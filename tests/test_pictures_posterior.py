@@ -8,40 +8,39 @@ import msgspec
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.analysis import analyse
-from bayes_mlm.criticism.normality import normal_qq, normal_quantile
-from bayes_mlm.criticism.replicates import replicate
-from bayes_mlm.draws import Variable
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.leave_out import leave_one_group_out
-from bayes_mlm.pictures.accuracy import direct_accuracy
-from bayes_mlm.pictures.caterpillar import caterpillar
-from bayes_mlm.pictures.coefficients import ladder_coefficients
-from bayes_mlm.pictures.contextual import contextual_effect
-from bayes_mlm.pictures.convergence import converged
-from bayes_mlm.pictures.densities import variance_densities
-from bayes_mlm.pictures.density import density_of
-from bayes_mlm.pictures.divergences import divergences
-from bayes_mlm.pictures.effects import effects_of
-from bayes_mlm.pictures.energy import energy
-from bayes_mlm.pictures.explained import explained_by_level
-from bayes_mlm.pictures.left_out import left_out_groups
-from bayes_mlm.pictures.lines import line_along
-from bayes_mlm.pictures.marks import printed_of
-from bayes_mlm.pictures.predictive import Statistic, p_text, predictive_checks
-from bayes_mlm.pictures.prior_posterior import prior_and_posterior, prior_density
-from bayes_mlm.pictures.prior_sensitivity import prior_sensitivity_of
-from bayes_mlm.pictures.residuals import fitted_values, group_residuals, row_residuals
-from bayes_mlm.pictures.roles import roles_of
-from bayes_mlm.pictures.shrinkage import own_effects, shrinkage
-from bayes_mlm.pictures.sides import side_difference
-from bayes_mlm.pictures.traces import rank_counts, traces
-from bayes_mlm.priors import parse_prior
-from bayes_mlm.spec import load_record
-from bayes_mlm.summary import summarise
+from bayes_mlm.assess.checks.normality import normal_qq, normal_quantile
+from bayes_mlm.assess.checks.replicates import replicate
+from bayes_mlm.assess.loo import leave_one_group_out
+from bayes_mlm.engines.draws import Variable
+from bayes_mlm.figures.accuracy import direct_accuracy
+from bayes_mlm.figures.caterpillar import caterpillar
+from bayes_mlm.figures.coefficients import ladder_coefficients
+from bayes_mlm.figures.contextual import contextual_effect
+from bayes_mlm.figures.convergence import converged
+from bayes_mlm.figures.densities import variance_densities
+from bayes_mlm.figures.density import density_of
+from bayes_mlm.figures.divergences import divergences
+from bayes_mlm.figures.effects import effects_of
+from bayes_mlm.figures.energy import energy
+from bayes_mlm.figures.explained import explained_by_level
+from bayes_mlm.figures.left_out import left_out_groups
+from bayes_mlm.figures.lines import line_along
+from bayes_mlm.figures.marks import printed_of
+from bayes_mlm.figures.predictive import Statistic, p_text, predictive_checks
+from bayes_mlm.figures.prior_posterior import prior_and_posterior, prior_density
+from bayes_mlm.figures.prior_sensitivity import prior_sensitivity_of
+from bayes_mlm.figures.residuals import fitted_values, group_residuals, row_residuals
+from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.figures.shrinkage import own_effects, shrinkage
+from bayes_mlm.figures.sides import side_difference
+from bayes_mlm.figures.traces import rank_counts, traces
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.fitting.summary import summarise
+from bayes_mlm.model.priors import parse_prior
+from bayes_mlm.model.spec import load_record
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9

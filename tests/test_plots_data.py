@@ -16,17 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-import bayes_mlm.plots
-from bayes_mlm.analysis import analyse
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.pictures.by_group import spread_by_group
-from bayes_mlm.pictures.extremes import extreme_groups
-from bayes_mlm.pictures.pooled_between import pooled_and_between
-from bayes_mlm.pictures.prototypes import prototypes
-from bayes_mlm.pictures.slopes import four_slopes
-from bayes_mlm.pictures.split_means import split_means
-from bayes_mlm.pictures.within_line import within_line
-from bayes_mlm.plots import (
+import bayes_mlm.figures.drawing
+from bayes_mlm.base.text import estimate
+from bayes_mlm.figures.by_group import spread_by_group
+from bayes_mlm.figures.drawing import (
     engine_style,
     model_styles,
     plot_extremes,
@@ -37,10 +30,17 @@ from bayes_mlm.plots import (
     plot_split_means,
     plot_within_line,
 )
-from bayes_mlm.plots.catalogue import CATALOGUE, ladder_pictures, pictures_of
-from bayes_mlm.plots.style import WIDTH
-from bayes_mlm.spec import WORKED_STUDY, load_record, records
-from bayes_mlm.wording import estimate
+from bayes_mlm.figures.drawing.catalogue import CATALOGUE, ladder_pictures, pictures_of
+from bayes_mlm.figures.drawing.style import WIDTH
+from bayes_mlm.figures.extremes import extreme_groups
+from bayes_mlm.figures.pooled_between import pooled_and_between
+from bayes_mlm.figures.prototypes import prototypes
+from bayes_mlm.figures.slopes import four_slopes
+from bayes_mlm.figures.split_means import split_means
+from bayes_mlm.figures.within_line import within_line
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.model.spec import WORKED_STUDY, load_record, records
 
 MINE = {
     "group-spread",
@@ -220,8 +220,8 @@ def test_what_does_not_apply_is_left_out(ladders):
 
 
 def test_public_names_are_there():
-    for name in bayes_mlm.plots.__all__:
-        assert callable(getattr(bayes_mlm.plots, name))
+    for name in bayes_mlm.figures.drawing.__all__:
+        assert callable(getattr(bayes_mlm.figures.drawing, name))
 
 
 def test_figures_go_into_axes_that_are_given(study):

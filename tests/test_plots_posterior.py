@@ -17,32 +17,32 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from bayes_mlm.analysis import analyse
-from bayes_mlm.draws import Variable
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.pictures.accuracy import Accuracy, Check
-from bayes_mlm.pictures.caterpillar import caterpillar
-from bayes_mlm.pictures.coefficients import ladder_coefficients
-from bayes_mlm.pictures.densities import variance_densities
-from bayes_mlm.pictures.divergences import divergences
-from bayes_mlm.pictures.energy import energy
-from bayes_mlm.pictures.explained import explained_by_level
-from bayes_mlm.pictures.predictive import predictive_checks
-from bayes_mlm.pictures.residuals import group_residuals
-from bayes_mlm.pictures.shrinkage import shrinkage
-from bayes_mlm.pictures.sides import side_difference
-from bayes_mlm.pictures.traces import traces
-from bayes_mlm.plots.accuracy import plot_accuracy
-from bayes_mlm.plots.catalogue import CATALOGUE, pictures_of
-from bayes_mlm.plots.coefficients import plot_coefficients
-from bayes_mlm.plots.densities import plot_densities, plot_explained
-from bayes_mlm.plots.effects import plot_caterpillar, plot_group_shrinkage
-from bayes_mlm.plots.predictive import plot_predictive
-from bayes_mlm.plots.residuals import plot_group_residuals
-from bayes_mlm.plots.sampling import plot_divergences, plot_energy, plot_traces
-from bayes_mlm.plots.sides import plot_side_difference
-from bayes_mlm.plots.style import WIDTH
-from bayes_mlm.spec import load_record
+from bayes_mlm.engines.draws import Variable
+from bayes_mlm.figures.accuracy import Accuracy, Check
+from bayes_mlm.figures.caterpillar import caterpillar
+from bayes_mlm.figures.coefficients import ladder_coefficients
+from bayes_mlm.figures.densities import variance_densities
+from bayes_mlm.figures.divergences import divergences
+from bayes_mlm.figures.drawing.accuracy import plot_accuracy
+from bayes_mlm.figures.drawing.catalogue import CATALOGUE, pictures_of
+from bayes_mlm.figures.drawing.coefficients import plot_coefficients
+from bayes_mlm.figures.drawing.densities import plot_densities, plot_explained
+from bayes_mlm.figures.drawing.effects import plot_caterpillar, plot_group_shrinkage
+from bayes_mlm.figures.drawing.predictive import plot_predictive
+from bayes_mlm.figures.drawing.residuals import plot_group_residuals
+from bayes_mlm.figures.drawing.sampling import plot_divergences, plot_energy, plot_traces
+from bayes_mlm.figures.drawing.sides import plot_side_difference
+from bayes_mlm.figures.drawing.style import WIDTH
+from bayes_mlm.figures.energy import energy
+from bayes_mlm.figures.explained import explained_by_level
+from bayes_mlm.figures.predictive import predictive_checks
+from bayes_mlm.figures.residuals import group_residuals
+from bayes_mlm.figures.shrinkage import shrinkage
+from bayes_mlm.figures.sides import side_difference
+from bayes_mlm.figures.traces import traces
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.model.spec import load_record
 
 # Of a direct fit; the others need NUTS.
 MINE = {

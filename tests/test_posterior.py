@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.posterior import design_effect, explained, icc, r_squared, reliability
+from bayes_mlm.fitting.derived import design_effect, explained, icc, r_squared, reliability
 
 SD = st.floats(1e-6, 1e6)
 

@@ -4,19 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.special import ndtr
 
 from bayes_mlm import fit, fit_ols, load_hsb, predict
-from bayes_mlm.design import build_design
-from bayes_mlm.draws import Variable
-from bayes_mlm.errors import DataError, DesignError, EngineError
-from bayes_mlm.fitting import fit_design, make_settings
-from bayes_mlm.model_data import design_of
-from bayes_mlm.prediction.mixtures import mixture_quantile
-from bayes_mlm.recovery import effects_root
-from bayes_mlm.spec import Record, load_record
+from bayes_mlm.base.errors import DataError, DesignError, EngineError
+from bayes_mlm.design.build import design_of
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.draws import Variable
+from bayes_mlm.engines.recovery import effects_root
+from bayes_mlm.fitting.entry import fit_design, make_settings
+from bayes_mlm.model.spec import Record, load_record
+from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 
 # lme4 1.1-31: s <- lmer(Reaction ~ Days + (Days|Subject), sleepstudy);
 # predict(s, new); predict(s, new, re.form=NA)

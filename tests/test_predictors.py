@@ -14,16 +14,16 @@ import pyarrow as pa
 import pytest
 
 from bayes_mlm import as_table, build_design, fit, open_data, predict, read_table, sum_rows
+from bayes_mlm.base.errors import DataError
 from bayes_mlm.data.dates import are_dates
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.numerals import numerals_among
-from bayes_mlm.errors import DataError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.model_data import design_of
-from bayes_mlm.scan import crossed
-from bayes_mlm.spec import dump_record, load_record
-from bayes_mlm.storage import load_fit, save_fit
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.design.aggregated import crossed
+from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.storage import load_fit, save_fit
+from bayes_mlm.model.spec import dump_record, load_record
+from bayes_mlm.moments.group_moments import from_design
 
 N = 240
 RNG = np.random.default_rng(5)

@@ -1,11 +1,10 @@
 """Priors are read from text, checked before sampling, and written back exactly."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.errors import PriorError
-from bayes_mlm.priors import Prior, parse_prior, role_of
+from bayes_mlm.base.errors import PriorError
+from bayes_mlm.model.priors import Prior, parse_prior, role_of
 
 # Every family of the issue, under every spelling that is documented.
 GOOD = [

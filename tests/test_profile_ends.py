@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from bayes_mlm import build_design, fit_reml, load_sleepstudy
-from bayes_mlm.classical import summarise_classical
-from bayes_mlm.reml.profile_ends import Held, Profile, solve
+from bayes_mlm.engines.reml.profile_ends import Held, Profile, solve
+from bayes_mlm.fitting.classical import summarise_classical
 
 # Two groups, whose difference w explains.
 UNBOUNDED = """\

@@ -7,9 +7,9 @@ import time
 import pytest
 from rich.console import Console
 
-from bayes_mlm import console as show
 from bayes_mlm.cli import progress
 from bayes_mlm.cli.options import status
+from bayes_mlm.report import console as show
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import bayes_mlm
-from bayes_mlm import errors
+from bayes_mlm.base import errors
 
 # What nobody means: of a wrong type, empty, or of the type that another argument takes.
 WRONG = {

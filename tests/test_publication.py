@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bayes_mlm.analysis import analyse
-from bayes_mlm.errors import EngineError
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.ladder import analyse_ladder
-from bayes_mlm.publication import publication_table, render
-from bayes_mlm.spec import load_record
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.model.spec import load_record
+from bayes_mlm.report.publication import publication_table, render
+from bayes_mlm.studies.ladder import analyse_ladder
 
 LME4 = json.loads((Path(__file__).parent / "reference" / "lme4.json").read_text(encoding="utf-8"))[
     "cases"
@@ -167,8 +167,8 @@ def test_notes_say_nothing_of_what_is_not_there(classical):
 
 
 def test_a_verdict_that_is_not_clean_is_in_the_notes(monkeypatch, mock_fit):
-    from bayes_mlm import analysis
-    from bayes_mlm.verdict import Finding, Verdict
+    from bayes_mlm.base.verdict import Finding, Verdict
+    from bayes_mlm.fitting import side_by_side as analysis
 
     bad = Verdict((Finding("R-hat", False, "largest R-hat 1.20: raise --draws"),))
     monkeypatch.setattr(analysis, "fit_design", lambda *_, **__: mock_fit("hsb_ses", verdict=bad))

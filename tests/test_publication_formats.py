@@ -4,14 +4,13 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from markdown_it import MarkdownIt
 
-from bayes_mlm.errors import EngineError
-from bayes_mlm.fitting import make_settings
-from bayes_mlm.ladder import analyse_ladder
-from bayes_mlm.publication import (
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.fitting.entry import make_settings
+from bayes_mlm.model.spec import load_record
+from bayes_mlm.report.publication import (
     FORMATS,
     Cell,
     Column,
@@ -21,10 +20,10 @@ from bayes_mlm.publication import (
     publication_table,
     render,
 )
-from bayes_mlm.publication.html import set_html
-from bayes_mlm.publication.latex import set_latex
-from bayes_mlm.publication.markdown import set_markdown
-from bayes_mlm.spec import load_record
+from bayes_mlm.report.publication.html import set_html
+from bayes_mlm.report.publication.latex import set_latex
+from bayes_mlm.report.publication.markdown import set_markdown
+from bayes_mlm.studies.ladder import analyse_ladder
 
 # Every character that means something in one of the formats, and none that two of them share.
 ODD = r"a_b & 50% <b>|$x$|</b> #1 {c}^2 ~d \e *f* [g](h) `i` -- \"j\" @k"

@@ -12,16 +12,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.document import misplaced_r2, raw_residuals, short_error, table_figures
-from bayes_mlm.errors import SpecError
-from bayes_mlm.figures import model_figures
-from bayes_mlm.ols import fit_ols
-from bayes_mlm.published import (
+from bayes_mlm.base.errors import SpecError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.ols import fit_ols
+from bayes_mlm.engines.reml import fit_reml
+from bayes_mlm.model.spec import Published, load_record
+from bayes_mlm.studies.document import misplaced_r2, raw_residuals, short_error, table_figures
+from bayes_mlm.studies.hsb.study import check_notes, check_study, check_table, load_study
+from bayes_mlm.studies.printed_quantities import model_figures
+from bayes_mlm.studies.published import (
     PublishedRow,
     check_published,
     find_figure,
@@ -29,9 +31,6 @@ from bayes_mlm.published import (
     own_figures,
     tally,
 )
-from bayes_mlm.reml import fit_reml
-from bayes_mlm.spec import Published, load_record
-from bayes_mlm.study import check_notes, check_study, check_table, load_study
 
 REFERENCE = Path(__file__).parent / "reference"
 

@@ -13,13 +13,13 @@ import xarray as xr
 from scipy import stats
 
 from bayes_mlm import fit, load_fit, predict, save_fit
-from bayes_mlm.data import as_table
-from bayes_mlm.direct import sample_direct
-from bayes_mlm.errors import EngineError, RowsNeededError
-from bayes_mlm.factories import FACTORIES
-from bayes_mlm.free_values import correlation_cholesky, free_values
-from bayes_mlm.residual.whitening import carried, whiten
-from bayes_mlm.residual_draws import make_residuals, residual_draws
+from bayes_mlm.base.errors import EngineError, RowsNeededError
+from bayes_mlm.data.table import as_table
+from bayes_mlm.engines.direct import sample_direct
+from bayes_mlm.fitting.residuals import make_residuals, residual_draws
+from bayes_mlm.likelihood.free_variables import correlation_cholesky, free_values
+from bayes_mlm.likelihood.pymc.models import FACTORIES
+from bayes_mlm.model.residual.whitening import carried, whiten
 
 # Python instead of compiled code: seconds of compiling are saved, and the numbers are the same.
 PYTHON = {"compile_kwargs": {"mode": "FAST_COMPILE"}, "progressbar": False}
@@ -95,10 +95,10 @@ def _fit(kind, formula, priors, residual):
 
 def _structured(plain, formula, residual, asked):
     """Draws of a plain fit, with residual parameters that are right in form."""
-    from bayes_mlm.design_priors import model_priors
-    from bayes_mlm.draws import Variable
-    from bayes_mlm.fitting import as_record
-    from bayes_mlm.model_data import design_of
+    from bayes_mlm.design.build import design_of
+    from bayes_mlm.engines.draws import Variable
+    from bayes_mlm.fitting.entry import as_record
+    from bayes_mlm.likelihood.default_priors import model_priors
 
     keep = {key: asked[key] for key in ("kind", "group") if key in asked}
     record = as_record(formula, table(), priors=asked["priors"], residual=residual, **keep)
@@ -360,7 +360,7 @@ def test_a_correlation_of_one_has_a_factor():
 
 def test_what_is_shown_has_no_coordinates_of_the_sampler(fits):
     from bayes_mlm import summarise
-    from bayes_mlm.draws import quantities
+    from bayes_mlm.engines.draws import quantities
 
     fitted = fits["two"]
     assert not [name for name in fitted.posterior if name.endswith("_")]

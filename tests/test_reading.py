@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bayes_mlm.data import MISSING_TEXTS, read_table
-from bayes_mlm.errors import DataError
+from bayes_mlm.base.errors import DataError
+from bayes_mlm.data.reading import read_table
+from bayes_mlm.data.texts import MISSING_TEXTS
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:

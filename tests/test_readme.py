@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bayes_mlm import cli, fitting
-from bayes_mlm.published import tally
-from bayes_mlm.spec import WORKED_STUDY, load_record, records
-from bayes_mlm.study import check_study
+from bayes_mlm import cli
+from bayes_mlm.fitting import entry as fitting
+from bayes_mlm.model.spec import WORKED_STUDY, load_record, records
+from bayes_mlm.studies.hsb.study import check_study
+from bayes_mlm.studies.published import tally
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -60,9 +61,9 @@ def test_the_counts_are_ours():
 
 def test_the_printed_output_is_real():
     """The REML column of the output shown is what REML gives (it has no randomness)."""
-    from bayes_mlm.classical import fit_classical, summarise_classical
-    from bayes_mlm.estimates import estimate_texts
-    from bayes_mlm.model_data import design_of
+    from bayes_mlm.design.build import design_of
+    from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+    from bayes_mlm.fitting.estimates import estimate_texts
 
     shown = block("output: reproduce", "text")
     design = design_of(load_record("hsb_sector_ses"))

@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.kinds import for_kind
-from bayes_mlm.spec import WORKED_STUDY, Record, dump_record, load_record, records
-from bayes_mlm.study import load_study
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.design.design import build_design
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.model.spec import WORKED_STUDY, Record, dump_record, load_record, records
+from bayes_mlm.studies.hsb.study import load_study
 
 LADDER = [
     "hsb_pooled",

@@ -9,21 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.optimize import minimize
 
-from bayes_mlm.data import as_table
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.design import build_design
-from bayes_mlm.errors import DesignError, EngineError
-from bayes_mlm.marginal import profiled_loglik
-from bayes_mlm.reduced import reduce
-from bayes_mlm.reml import fit_reml
-from bayes_mlm.reml.factor import make_factor
-from bayes_mlm.reml.search import KKT_TOLERANCE
-from bayes_mlm.reml.statsmodels_check import statsmodels_check
-from bayes_mlm.sufficient import from_design, from_rows
+from bayes_mlm.base.errors import DesignError, EngineError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.reml import fit_reml
+from bayes_mlm.engines.reml.factor import make_factor
+from bayes_mlm.engines.reml.search import KKT_TOLERANCE
+from bayes_mlm.engines.reml.statsmodels_check import statsmodels_check
+from bayes_mlm.likelihood.gaussian import profiled_loglik
+from bayes_mlm.moments.group_moments import from_design, from_rows
+from bayes_mlm.moments.rotated import reduce
 
 REFERENCE = Path(__file__).parent / "reference"
 # lmer(formula, data, REML = TRUE or FALSE) of lme4 1.1-31 with tight tolerances, 15 models.
@@ -526,9 +525,9 @@ def test_three_and_four_group_effects():
 
 
 def test_the_certificate_refuses_what_is_not_an_optimum():
-    from bayes_mlm.reml.certificate import certify
-    from bayes_mlm.reml.search import Start, maximise
-    from bayes_mlm.reml.statsmodels_check import StatsmodelsCheck
+    from bayes_mlm.engines.reml.certificate import certify
+    from bayes_mlm.engines.reml.search import Start, maximise
+    from bayes_mlm.engines.reml.statsmodels_check import StatsmodelsCheck
 
     reduced = reduce(from_design(design("sleep_rs")))
     good = maximise(reduced, make_factor(reduced), "REML")

@@ -15,26 +15,27 @@ import numpy as np
 import pytest
 
 from bayes_mlm import cli
-from bayes_mlm.analysis import Analysis, analyse
-from bayes_mlm.classical import fit_classical, summarise_classical
-from bayes_mlm.comparison import compare
-from bayes_mlm.conclusions import answer, main_model
-from bayes_mlm.errors import EngineError
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.group_table import MOST_GROUPS, group_table
-from bayes_mlm.ladder import analyse_ladder
-from bayes_mlm.model_data import design_of
-from bayes_mlm.outputs import write_run
-from bayes_mlm.plots.catalogue import CATALOGUE
-from bayes_mlm.plots.style import new_figure
-from bayes_mlm.report import Origin, drawing_pool, render_report, rendering
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.base.verdict import Finding, Verdict
+from bayes_mlm.design.build import design_of
+from bayes_mlm.figures.drawing.catalogue import CATALOGUE
+from bayes_mlm.figures.drawing.style import new_figure
+from bayes_mlm.fitting.agreement import compare
+from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import Analysis, analyse
+from bayes_mlm.fitting.summary import summarise
+from bayes_mlm.model.spec import load_record, records
+from bayes_mlm.report import rendering
 from bayes_mlm.report.choosing import choose_figures
 from bayes_mlm.report.equations import coefficient, equations
-from bayes_mlm.report.images import Drawing, Image, draw_all, draw_image
-from bayes_mlm.report.page import SECTIONS
-from bayes_mlm.spec import load_record, records
-from bayes_mlm.summary import summarise
-from bayes_mlm.verdict import Finding, Verdict
+from bayes_mlm.report.group_table import MOST_GROUPS, group_table
+from bayes_mlm.report.images import Drawing, Image, draw_all, draw_image, drawing_pool
+from bayes_mlm.report.narrative import answer, main_model
+from bayes_mlm.report.outputs import write_run
+from bayes_mlm.report.page import SECTIONS, Origin
+from bayes_mlm.report.rendering import render_report
+from bayes_mlm.studies.ladder import analyse_ladder
 
 ODD = [
     "<script>alert(1)</script>",

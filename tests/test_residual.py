@@ -5,24 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from bayes_mlm import build_design, fit, fit_reml, load_dataset, load_fit, save_fit, summarise
-from bayes_mlm.analysis import analyse
-from bayes_mlm.data import as_table, take
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.effect_centring import design_turn
-from bayes_mlm.errors import BayesMLMError, DataError, PriorError, SpecError
-from bayes_mlm.factories import partial_pooling, pooled
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.kinds import for_kind
-from bayes_mlm.posterior import correlation_at
-from bayes_mlm.priors import parse_prior
-from bayes_mlm.residual import Residual, as_residual, lay_out_residual, log_spread, whiten
-from bayes_mlm.residual.whitening import colour
-from bayes_mlm.spec import dump_record, load_record
+from bayes_mlm.base.errors import BayesMLMError, DataError, PriorError, SpecError
+from bayes_mlm.data.table import as_table, take
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.fitting.derived import correlation_at
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.likelihood.effect_centring import design_turn
+from bayes_mlm.likelihood.pymc.models import partial_pooling, pooled
+from bayes_mlm.model.priors import parse_prior
+from bayes_mlm.model.residual import Residual, as_residual, lay_out_residual, log_spread, whiten
+from bayes_mlm.model.residual.whitening import colour
+from bayes_mlm.model.spec import dump_record, load_record
 
 REFERENCE = Path(__file__).parent / "reference"
 # lme() of nlme 3.1; the calls are in residual.R.

@@ -23,18 +23,18 @@ from bayes_mlm import (
     summarise,
     variance_by_level,
 )
-from bayes_mlm.analysis import analyse
-from bayes_mlm.classical import fit_classical, summarise_classical
-from bayes_mlm.comparison import compare
-from bayes_mlm.errors import BayesMLMError, DataError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.leave_out.structured import given, group_log_densities, row_log_densities
-from bayes_mlm.pictures.residuals import standardised_residuals
-from bayes_mlm.plots.catalogue import ladder_pictures, pictures_of
-from bayes_mlm.report import render_report
+from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_densities
+from bayes_mlm.base.errors import BayesMLMError, DataError
+from bayes_mlm.figures.drawing.catalogue import ladder_pictures, pictures_of
+from bayes_mlm.figures.residuals import standardised_residuals
+from bayes_mlm.fitting.agreement import compare
+from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.residuals import make_residuals, residual_draws
+from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report.equations import equations
 from bayes_mlm.report.page import Origin
-from bayes_mlm.residual_draws import make_residuals, residual_draws
+from bayes_mlm.report.rendering import render_report
 from tests.test_residual import covariance
 
 GROWTH = "distance ~ I(age - 11) * sex + (1 | subject)"

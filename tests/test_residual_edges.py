@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from bayes_mlm import build_design, fit_reml
-from bayes_mlm.classical import summarise_classical
-from bayes_mlm.errors import EngineError
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.fitting.classical import summarise_classical
 
 SMALL = """\
 y,x,s,t,g

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayes_mlm.classical import fit_classical, summarise_classical
-from bayes_mlm.data import as_table
-from bayes_mlm.diagnostics import diagnose
-from bayes_mlm.draws import quantities
-from bayes_mlm.errors import EngineError
-from bayes_mlm.factories import FACTORIES
-from bayes_mlm.fitting import fit, fit_design, make_settings
-from bayes_mlm.model_data import design_of
-from bayes_mlm.spec import KINDS, load_record
-from bayes_mlm.storage import load_fit, save_fit
-from bayes_mlm.summary import summarise
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design.build import design_of
+from bayes_mlm.engines.diagnostics import diagnose
+from bayes_mlm.engines.draws import quantities
+from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+from bayes_mlm.fitting.entry import fit, fit_design, make_settings
+from bayes_mlm.fitting.storage import load_fit, save_fit
+from bayes_mlm.fitting.summary import summarise
+from bayes_mlm.likelihood.pymc.models import FACTORIES
+from bayes_mlm.model.spec import KINDS, load_record
 
 LADDER = ("hsb_null", "hsb_ses", "hsb_sector", "hsb_sector_ses")
 REFERENCE = Path(__file__).parent / "reference" / "nuts_ladder.json"
@@ -130,7 +130,7 @@ def test_a_first_run_and_one_with_a_cache_give_the_same_draws(tmp_path):
 def test_nothing_is_compiled_with_fast_mathematics(likelihood, monkeypatch):
     import pytensor
 
-    from bayes_mlm import nuts
+    from bayes_mlm.engines import nuts
 
     seen = []
 

@@ -14,16 +14,21 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from bayes_mlm import build_design, fit, fit_reml, for_kind, load_hsb, open_data, sum_rows
-from bayes_mlm.errors import BayesMLMError, DataError, DesignError, EngineError, RowsNeededError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.hausman_test import hausman
-from bayes_mlm.model_data import design_of
-from bayes_mlm.ols import fit_ols
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.base.errors import (
+    BayesMLMError,
+    DataError,
+    DesignError,
+    EngineError,
+    RowsNeededError,
+)
+from bayes_mlm.design.build import design_of
+from bayes_mlm.engines.ols import fit_ols
+from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.moments.group_moments import from_design
+from bayes_mlm.questions.contextual.hausman import hausman
 
 HSB = load_hsb()
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
@@ -125,7 +130,7 @@ def test_any_formula_gives_the_sums_that_its_rows_have(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_row_comes_to_python(engine, monkeypatch):
     fetched = []
-    from bayes_mlm.scan import source
+    from bayes_mlm.data.lazy import source
 
     before = source.from_arrow
 
@@ -196,7 +201,7 @@ def test_the_posterior_is_the_same_wherever_the_rows_lie(source, files, from_row
 
 
 def test_rows_are_kept_or_summed_by_their_number(files, monkeypatch):
-    from bayes_mlm import model_data
+    from bayes_mlm.design import build as model_data
 
     record = as_record(FORMULA, files / "parts")
     assert design_of(record).summed is None
@@ -209,7 +214,7 @@ def test_rows_are_kept_or_summed_by_their_number(files, monkeypatch):
 
 
 def test_rows_of_parquet_files_are_counted_and_gzipped_text_weighs_more(tmp_path, monkeypatch):
-    from bayes_mlm import model_data
+    from bayes_mlm.design import build as model_data
 
     HSB.to_parquet(tmp_path / "a.parquet")
     HSB.to_csv(tmp_path / "a.csv.gz", index=False)
@@ -397,7 +402,7 @@ def test_what_needs_rows_says_so_and_works_on_a_sample():
 @pytest.mark.parametrize("kind", ["partial_pooling", "no_pooling", "mundlak", "within"])
 def test_estimates_beside_a_sample_are_those_of_all_data(kind, tmp_path):
     from bayes_mlm import comparisons, hausman, predict, sample_groups, save_fit, variance_by_level
-    from bayes_mlm.errors import StorageError
+    from bayes_mlm.base.errors import StorageError
 
     bar = " + (1 | schoolid)" if kind == "partial_pooling" else ""
     own = {"kind": kind, "random_seed": 1} | ({} if bar else {"group": "schoolid"})
@@ -452,8 +457,8 @@ def test_rows_left_out_are_those_that_are_given():
 
 SUMMING = """
 import sys
-from bayes_mlm import save_sums, sum_rows, open_data
-from bayes_mlm.atomic import atomic_file
+from bayes_mlm import open_data, save_sums, sum_rows
+from bayes_mlm.base.atomic import atomic_file
 print("ready", flush=True)
 save_sums(sum_rows("y ~ x + (1 | g)", open_data(sys.argv[1])), sys.argv[2])
 """
@@ -545,9 +550,9 @@ def test_least_squares_is_the_same_from_sums(kind):
     ],
 )
 def test_a_report_says_of_sums_what_it_says_of_rows(formula):
-    from bayes_mlm.analysis import analyse
-    from bayes_mlm.conclusions import answer
-    from bayes_mlm.fitting import make_settings
+    from bayes_mlm.fitting.entry import make_settings
+    from bayes_mlm.fitting.side_by_side import analyse
+    from bayes_mlm.report.narrative import answer
 
     record = as_record(formula, HSB)
     settings_ = make_settings(record, random_seed=1)
@@ -579,7 +584,7 @@ def test_a_value_that_is_none_is_found_by_every_engine(engine, fault, formula):
 
 @pytest.mark.parametrize("few", [1, 50, 10**6])
 def test_a_guess_from_few_rows_changes_nothing(few, monkeypatch):
-    from bayes_mlm.scan import sums
+    from bayes_mlm.moments import sums
 
     monkeypatch.setattr(sums, "_FEW", few)
     rows, found = build_design(FORMULA, HSB), sum_rows(FORMULA, pl.from_pandas(HSB))

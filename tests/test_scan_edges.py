@@ -25,13 +25,13 @@ from bayes_mlm import (
     sum_more_rows,
     sum_rows,
 )
-from bayes_mlm.errors import BayesMLMError, DataError, DesignError, EngineError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.level_two import own_weights
-from bayes_mlm.model_data import design_of
-from bayes_mlm.pictures.lines import rows_of_x
-from bayes_mlm.pictures.roles import roles_of
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineError
+from bayes_mlm.design.build import design_of
+from bayes_mlm.figures.lines import rows_of_x
+from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.moments.group_moments import from_design
+from bayes_mlm.questions.lines.level_two import own_weights
 
 HSB = load_hsb()
 ENGINES = {

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from bayes_mlm import build_design, fit, load_hsb, open_data, sum_rows
-from bayes_mlm.errors import BayesMLMError, DataError
-from bayes_mlm.scan import sums as summing
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.base.errors import BayesMLMError, DataError
+from bayes_mlm.moments import sums as summing
+from bayes_mlm.moments.group_moments import from_design
 
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Apache Spark needs Java 17", allow_module_level=True)

@@ -7,29 +7,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from bayes_mlm import build_design, fit, load_dataset, prior_sensitivity, summarise
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.direct import sample_direct
-from bayes_mlm.errors import BayesMLMError, EngineError, PriorError, SpecError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.plots import model_styles, plot_sensitivity
-from bayes_mlm.priors import Prior, parse_prior
-from bayes_mlm.sensitivity import fits, has_sigma_u
-from bayes_mlm.sensitivity.grid import choose_priors
-from bayes_mlm.sensitivity.reweighting import (
+from bayes_mlm.assess.sensitivity import fits, has_sigma_u
+from bayes_mlm.assess.sensitivity.grid import choose_priors
+from bayes_mlm.assess.sensitivity.reweighting import (
     covers,
     equal_weights,
     reweight,
     shortest_weighted_interval,
     summarise_weighted,
 )
-from bayes_mlm.sensitivity.rows import COLUMNS, SensitivityRow, conclude
-from bayes_mlm.spec import WORKED_STUDY, load_record, records
-from bayes_mlm.summary import shortest_interval
+from bayes_mlm.assess.sensitivity.rows import COLUMNS, SensitivityRow, conclude
+from bayes_mlm.base.errors import BayesMLMError, EngineError, PriorError, SpecError
+from bayes_mlm.engines.direct import sample_direct
+from bayes_mlm.figures.drawing import model_styles, plot_sensitivity
+from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.summary import shortest_interval
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.model.priors import Prior, parse_prior
+from bayes_mlm.model.spec import WORKED_STUDY, load_record, records
 
 LADDER = [record.name for record in records(WORKED_STUDY) if has_sigma_u(record)]
 

@@ -283,7 +283,10 @@ def test_wheel_and_sdist_carry_what_they_should(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
     records = {f"bayes_mlm/_models/{path.name}" for path in (ROOT / "models").glob("*.toml")}
-    data = {f"bayes_mlm/_data/{path.name}" for path in (ROOT / "bayes_mlm/_data").iterdir()}
+    data = {
+        f"bayes_mlm/data/embedded/{path.name}"
+        for path in (ROOT / "bayes_mlm/data/embedded").iterdir()
+    }
     assert records
     assert data
     templates = ROOT / "bayes_mlm" / "report" / "templates"

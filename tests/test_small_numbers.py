@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 
 from bayes_mlm import cli
-from bayes_mlm.analysis import analyse
-from bayes_mlm.console import estimates_table
-from bayes_mlm.fitting import as_record, make_settings
-from bayes_mlm.reml import fit_reml
+from bayes_mlm.base.text.table import Head, TextTable
+from bayes_mlm.engines.reml import fit_reml
+from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.report.console import estimates_table
 from bayes_mlm.report.page import Origin, make_page
 from bayes_mlm.report.rendering import render_page
-from bayes_mlm.text_table import Head, TextTable
 
 CASE = Path(__file__).parent / "cases" / "18-small-numbers"
 DATA = ("--data", CASE / "data.csv")

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm import spec
-from bayes_mlm.errors import SpecError
-from bayes_mlm.spec import (
+from bayes_mlm.base.errors import SpecError
+from bayes_mlm.model import spec
+from bayes_mlm.model.spec import (
     KINDS,
     Published,
     Record,

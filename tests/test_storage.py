@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from bayes_mlm.errors import StorageError
-from bayes_mlm.storage import load_fit, save_fit
+from bayes_mlm.base.errors import StorageError
+from bayes_mlm.fitting.storage import load_fit, save_fit
 
 
 def assert_equal(one, two):

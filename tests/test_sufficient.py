@@ -4,13 +4,12 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.errors import DesignError
-from bayes_mlm.marginal import profiled_loglik
-from bayes_mlm.reduced import reduce
-from bayes_mlm.sufficient import Sufficient, from_rows, merge
+from bayes_mlm.base.errors import DesignError
+from bayes_mlm.likelihood.gaussian import profiled_loglik
+from bayes_mlm.moments.group_moments import Sufficient, from_rows, merge
+from bayes_mlm.moments.rotated import reduce
 
 
 def random_rows(seed, *, n=60, n_groups=7, q=2):

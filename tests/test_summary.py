@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from bayes_mlm.classical import fit_classical, summarise_classical
-from bayes_mlm.comparison import compare
-from bayes_mlm.errors import EngineError
-from bayes_mlm.estimates import COLUMNS, to_csv
-from bayes_mlm.model_data import design_of
-from bayes_mlm.spec import load_record
-from bayes_mlm.summary import shortest_interval, summarise
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting.agreement import compare
+from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+from bayes_mlm.fitting.estimates import COLUMNS, to_csv
+from bayes_mlm.fitting.summary import shortest_interval, summarise
+from bayes_mlm.model.spec import load_record
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from bayes_mlm import (
     sum_rows,
     write_group_effects,
 )
-from bayes_mlm.errors import BayesMLMError, DesignError, EngineError, StorageError
-from bayes_mlm.recovery import recover_effects
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.base.errors import BayesMLMError, DesignError, EngineError, StorageError
+from bayes_mlm.engines.recovery import recover_effects
+from bayes_mlm.moments.group_moments import from_design
 
 HSB = load_hsb()
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
@@ -258,7 +258,7 @@ def test_the_table_of_effects_agrees_with_draws_of_them(formula, tmp_path):
 
 
 def test_a_hundred_thousand_groups_are_written_a_part_at_a_time(tmp_path, monkeypatch):
-    from bayes_mlm import group_file
+    from bayes_mlm.questions import group_effects_file as group_file
 
     rng = np.random.default_rng(1)
     n_groups = 100_000

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from bayes_mlm import build_design, fit_reml, open_data, read_table, sum_rows
-from bayes_mlm.errors import BayesMLMError, DataError
-from bayes_mlm.fitting import as_record
-from bayes_mlm.model_data import design_of
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.base.errors import BayesMLMError, DataError
+from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.moments.group_moments import from_design
 
 FORMULA = "y ~ x + (1 | g)"
 RNG = np.random.default_rng(25)

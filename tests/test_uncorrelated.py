@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from bayes_mlm import (
@@ -26,21 +25,21 @@ from bayes_mlm import (
     save_fit,
     summarise,
 )
-from bayes_mlm.cautions import cautions
-from bayes_mlm.classical import fit_classical, summarise_classical
-from bayes_mlm.direct import sample_direct
-from bayes_mlm.direct.density import Variances, log_posterior, make_problem, sums_at
-from bayes_mlm.direct.space import dimension, log_density
-from bayes_mlm.draws import SAMPLE_DIMS, Draws, Variable, quantities
-from bayes_mlm.encoding import Encoding
-from bayes_mlm.errors import EngineError, FormulaError, PriorError
-from bayes_mlm.figures import model_figures
-from bayes_mlm.formula import parse_formula
-from bayes_mlm.group_effects import group_effects
-from bayes_mlm.recovery import effects_of_groups, effects_root
-from bayes_mlm.reduced import reduce
+from bayes_mlm.base.errors import EngineError, FormulaError, PriorError
+from bayes_mlm.design.encoding import Encoding
+from bayes_mlm.engines.caution import cautions
+from bayes_mlm.engines.direct import sample_direct
+from bayes_mlm.engines.direct.density import Variances, log_posterior, make_problem, sums_at
+from bayes_mlm.engines.direct.parametrisation import dimension, log_density
+from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable, quantities
+from bayes_mlm.engines.recovery import effects_of_groups, effects_root
+from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+from bayes_mlm.formula.formula import parse_formula
+from bayes_mlm.likelihood.conditional import group_effects
+from bayes_mlm.moments.group_moments import from_design
+from bayes_mlm.moments.rotated import reduce
 from bayes_mlm.report.equations import equations
-from bayes_mlm.sufficient import from_design
+from bayes_mlm.studies.printed_quantities import model_figures
 
 REFERENCE = Path(__file__).parent / "reference"
 # lmer() of lme4 1.1-31, polished by Newton steps, and lme() of nlme 3.1-162; calls in growth.R.

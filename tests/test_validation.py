@@ -6,26 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from bayes_mlm.data import (
-    Table,
-    as_table,
-    check_group,
-    check_group_level,
+from bayes_mlm.base.errors import DataError
+from bayes_mlm.data.datasets import load_dataset
+from bayes_mlm.data.group_checks import check_group, check_group_level
+from bayes_mlm.data.groups import find_groups, varies_within
+from bayes_mlm.data.missing import handle_missing
+from bayes_mlm.data.table import Table, as_table, take
+from bayes_mlm.data.validation import (
     check_outcome,
     check_predictors,
-    find_groups,
-    handle_missing,
     require_columns,
     require_finite,
     require_numeric,
-    take,
-    varies_within,
 )
-from bayes_mlm.datasets import load_dataset
-from bayes_mlm.errors import DataError
 
 
 def refused(message: str) -> Any:

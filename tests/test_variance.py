@@ -11,28 +11,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bayes_mlm import build_design, fit, fit_reml, for_kind, load_dataset, load_record, records
-from bayes_mlm.analysis import analyse
-from bayes_mlm.classical import fit_classical
-from bayes_mlm.draws import Variable
-from bayes_mlm.errors import EngineError
-from bayes_mlm.model_data import design_of
-from bayes_mlm.pictures.variance_parts import variance_parts
-from bayes_mlm.plots.catalogue import CATALOGUE
-from bayes_mlm.plots.variance_parts import plot_variance_parts
-from bayes_mlm.variance import (
-    QUESTIONS,
-    variance_by_level,
-    variance_by_level_classical,
+from bayes_mlm.base.errors import EngineError
+from bayes_mlm.design.build import design_of
+from bayes_mlm.engines.draws import Variable
+from bayes_mlm.figures.drawing.catalogue import CATALOGUE
+from bayes_mlm.figures.drawing.variance_parts import plot_variance_parts
+from bayes_mlm.figures.variance_parts import variance_parts
+from bayes_mlm.fitting.classical import fit_classical
+from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.questions.variance import QUESTIONS, variance_by_level, variance_by_level_classical
+from bayes_mlm.questions.variance.moments import design_moments, moments
+from bayes_mlm.questions.variance.parameters import (
+    null_design,
+    parameters_of_classical,
+    parameters_of_fit,
 )
-from bayes_mlm.variance.moments import design_moments, moments
-from bayes_mlm.variance.parameters import null_design, parameters_of_classical, parameters_of_fit
-from bayes_mlm.variance.partition import along
-from bayes_mlm.variance.rights_sterba import decompose, shares
-from bayes_mlm.variance.rsquared import bayes_empirical, fitted_variance
+from bayes_mlm.questions.variance.partition import along
+from bayes_mlm.questions.variance.rights_sterba import decompose, shares
+from bayes_mlm.questions.variance.rsquared import bayes_empirical, fitted_variance
 
 R = json.loads((Path(__file__).parent / "reference" / "variance_r.json").read_text())
 CASES = {case["id"]: case for case in R["cases"]}

@@ -5,12 +5,10 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
-from bayes_mlm import wording
-from bayes_mlm.description import format_rows
-from bayes_mlm.wording import (
+from bayes_mlm.base import text as wording
+from bayes_mlm.base.text import (
     align,
     count,
     digits,
@@ -27,6 +25,7 @@ from bayes_mlm.wording import (
     signed,
     texts,
 )
+from bayes_mlm.data.description import format_rows
 
 STYLES = ("terminal", "table", "sentence")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bayes_mlm._version import __version__
+from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, visible
 from bayes_mlm.cli.check import check
 from bayes_mlm.cli.compare import compare
 from bayes_mlm.cli.contextual import contextual
@@ -46,16 +47,13 @@ from bayes_mlm.cli.showing import print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
-from bayes_mlm.errors import EngineError, PriorError
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bayes_mlm.analysis import Analysis
-    from bayes_mlm.settings import Settings
-    from bayes_mlm.spec import Record
+    from bayes_mlm.engines import Settings
+    from bayes_mlm.fitting import Analysis
+    from bayes_mlm.model import Record
 
 app = typer.Typer(
     add_completion=False,
@@ -74,7 +72,8 @@ app = typer.Typer(
 )
 
 _PRIOR = re.compile(r"(?P<name>[^=\[]+(?:\[.*?\](?=\s*=))?)=(?P<prior>.*)")
-# As in `bayes_mlm.analysis` and `bayes_mlm.spec`, whose import would cost `--help` a second.
+# As in `bayes_mlm.fitting.side_by_side` and `bayes_mlm.model.spec`, whose import would cost
+# `--help` a second.
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 Family = Literal["gaussian", "student_t"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
@@ -144,9 +143,8 @@ def fit(
     model's posterior (.nc) and record (.toml).
     """
     started = time.monotonic()
-    from bayes_mlm import console as show
-    from bayes_mlm.analysis import analyse
-    from bayes_mlm.outputs import run_files, write_run
+    from bayes_mlm.fitting import analyse
+    from bayes_mlm.report import console as show, run_files, write_run
 
     if out is not None:
         check_folder(out, run_files(()), inputs=(model, data))
@@ -213,8 +211,8 @@ def models(
     name: Annotated[str | None, typer.Argument(help="Show this one's record.")] = None,
 ) -> None:
     """List the bundled models, or print one's record, to start your own from."""
-    from bayes_mlm import console as show
-    from bayes_mlm.spec import as_starter, dump_record, load_record, records
+    from bayes_mlm.model import as_starter, dump_record, load_record, records
+    from bayes_mlm.report import console as show
 
     console = show.make_console()
     if name is None:
@@ -265,9 +263,9 @@ def _null_of(
     mass: float,
 ) -> "Analysis | None":
     """Fit the record's null model too, for R² by level, where that takes no time: not by NUTS."""
-    from bayes_mlm.analysis import analyse
-    from bayes_mlm.model_data import design_of
-    from bayes_mlm.spec import baseline
+    from bayes_mlm.design import design_of
+    from bayes_mlm.fitting import analyse
+    from bayes_mlm.model import baseline
 
     null = baseline(record)
     if null is None:

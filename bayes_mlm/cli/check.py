@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bayes_mlm.base import visible
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -24,7 +25,6 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
-from bayes_mlm.visible import visible
 
 
 def check(
@@ -51,12 +51,10 @@ def check(
     predictors and by group, autocorrelation, skewness and tails of residuals and of group effects,
     influential groups. At most 5 % of right models fail any check.
     """
-    from bayes_mlm import console as show
-    from bayes_mlm.criticism import check as check_fit
-    from bayes_mlm.fitting import as_record, fit_design
-    from bayes_mlm.model_data import design_of
-    from bayes_mlm.sampling import sample_groups
-    from bayes_mlm.sums_file import is_sums
+    from bayes_mlm.assess import check as check_fit
+    from bayes_mlm.design import design_of, is_sums
+    from bayes_mlm.fitting import as_record, fit_design, sample_groups
+    from bayes_mlm.report import console as show
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))

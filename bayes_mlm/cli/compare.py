@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bayes_mlm.base import visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -22,7 +23,6 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
-from bayes_mlm.visible import visible
 
 Engine = Literal["auto", "direct", "nuts"]
 
@@ -55,12 +55,11 @@ def compare(
 
     Exact leave-one-group-out and leave-one-row-out, and the marginal likelihood, without refits.
     """
-    from bayes_mlm import console as show
-    from bayes_mlm.errors import EngineError
+    from bayes_mlm.assess import check_comparable, compare_models
+    from bayes_mlm.base import EngineError
+    from bayes_mlm.design import design_of
     from bayes_mlm.fitting import as_record, fit_design
-    from bayes_mlm.model_comparison import check_comparable, compare_models
-    from bayes_mlm.model_data import design_of
-    from bayes_mlm.outputs import COMPARISON_FILES, write_comparison
+    from bayes_mlm.report import COMPARISON_FILES, console as show, write_comparison
 
     if out is not None:
         check_folder(out, COMPARISON_FILES, inputs=(data, *model))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -23,16 +24,14 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
-from bayes_mlm.probability import DEFAULT_PROB, check_prob
-from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bayes_mlm.contextual import ContextualTable
+    from bayes_mlm.base import TextTable
     from bayes_mlm.design import Design
-    from bayes_mlm.spec import Record
-    from bayes_mlm.text_table import TextTable
+    from bayes_mlm.model import Record
+    from bayes_mlm.questions import ContextualTable
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 
@@ -66,18 +65,16 @@ def contextual(
     A model with one slope for both levels is laid out as a Mundlak model first: the group means
     of its predictors are added.
     """
-    from bayes_mlm import console as show
-    from bayes_mlm.atomic import atomic_folder
-    from bayes_mlm.classical import fit_classical
-    from bayes_mlm.contextual import (
+    from bayes_mlm.base import DesignError, atomic_folder
+    from bayes_mlm.fitting import as_record, fit_classical, fit_design
+    from bayes_mlm.questions import (
         contextual_csv,
         contextual_effects,
         contextual_effects_classical,
+        hausman,
         said,
     )
-    from bayes_mlm.errors import DesignError
-    from bayes_mlm.fitting import as_record, fit_design
-    from bayes_mlm.hausman_test import hausman
+    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["contextual.csv"], inputs=(model, data))
@@ -128,10 +125,8 @@ def _two_levels(
     """Lay a model out with predictors at two levels, if it does not have them so already."""
     import msgspec
 
-    from bayes_mlm.errors import DesignError
-    from bayes_mlm.kinds import for_kind
-    from bayes_mlm.levels import pairs_of
-    from bayes_mlm.model_data import design_of
+    from bayes_mlm.base import DesignError
+    from bayes_mlm.design import design_of, for_kind, pairs_of
 
     design = design_of(record, data)
     found, left_out = pairs_of(design, means or None)
@@ -151,7 +146,7 @@ def _two_levels(
 
 def _read_means(texts: "Sequence[str]") -> dict[str, str]:
     """Read "ses=meanses"."""
-    from bayes_mlm.errors import EngineError
+    from bayes_mlm.base import EngineError
 
     means: dict[str, str] = {}
     for text in texts:
@@ -165,8 +160,7 @@ def _read_means(texts: "Sequence[str]") -> dict[str, str]:
 
 
 def _table(tables: "Sequence[ContextualTable]") -> "TextTable":
-    from bayes_mlm.text_table import Head, TextTable
-    from bayes_mlm.wording import probability, texts
+    from bayes_mlm.base import Head, TextTable, probability, texts
 
     heads = [Head(text=text, prose=True) for text in ("predictor", "slope", "group mean")]
     for one in tables:

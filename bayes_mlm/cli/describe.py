@@ -25,12 +25,16 @@ def describe(
     Labels that differ only by spaces or case, and texts that may stand for missing values, are
     named.
     """
-    from bayes_mlm import console as show
-    from bayes_mlm.data import levels_of, notes_on_labels
-    from bayes_mlm.data.reading import Written
-    from bayes_mlm.description import crosstab, group_sizes
-    from bayes_mlm.description import describe as describe_columns
-    from bayes_mlm.model_data import read_data
+    from bayes_mlm.data import (
+        Written,
+        crosstab,
+        describe as describe_columns,
+        group_sizes,
+        levels_of,
+        notes_on_labels,
+    )
+    from bayes_mlm.design import read_data
+    from bayes_mlm.report import console as show
 
     if data == "hsb":  # the study's own first page, as it was printed in 2015
         column = column or ["mathach", "ses"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -27,16 +28,12 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
-from bayes_mlm.errors import EngineError
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bayes_mlm.data import Table
-    from bayes_mlm.effects import Crossing, Effects
-    from bayes_mlm.effects.rows import Population
+    from bayes_mlm.questions import Crossing, Effects, Population
 
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
@@ -97,15 +94,11 @@ def effects(
 
     Each with its interval, probability of direction, and practical equivalence.
     """
-    from bayes_mlm import console as show
-    from bayes_mlm.analysis import check_engine
-    from bayes_mlm.atomic import atomic_folder
-    from bayes_mlm.classical import fit_classical
-    from bayes_mlm.effects.rows import population, read_again, rebuild
-    from bayes_mlm.fitting import as_record, fit_design
-    from bayes_mlm.model_data import design_of
-    from bayes_mlm.sampling import sample_table
-    from bayes_mlm.sums_file import is_sums
+    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.design import design_of, is_sums
+    from bayes_mlm.fitting import as_record, check_engine, fit_classical, fit_design, sample_table
+    from bayes_mlm.questions import population, read_again, rebuild
+    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
@@ -190,8 +183,7 @@ def _answer(
     asked: _Asked, fit: Any, people: "Population", **own: Any
 ) -> "tuple[list[Effects], list[Crossing]]":
     """Compute effects and zeros of a fit, each at the values of predictors not compared in it."""
-    from bayes_mlm.effects import comparisons, crossing, slopes
-    from bayes_mlm.effects.asked import changes
+    from bayes_mlm.questions import changes, comparisons, crossing, slopes
 
     found, zeros, used = [], [], set()
     own |= {"mass": asked.mass}
@@ -257,7 +249,7 @@ def _read_rope(text: str | None) -> tuple[float, float] | None:
 
 def _csv(parts: "Sequence[Effects] | Sequence[Crossing]") -> str:
     """Join the rows of several questions under all their columns."""
-    from bayes_mlm.effects.result import records_csv
+    from bayes_mlm.questions import records_csv
 
     columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
     return records_csv(columns, [record for part in parts for record in part.records()])

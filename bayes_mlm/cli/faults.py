@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from bayes_mlm.errors import BayesMLMError, FormulaError
-from bayes_mlm.visible import visible
+from bayes_mlm.base import BayesMLMError, FormulaError, visible
 
 EXIT_INPUT, EXIT_SIGNAL = 1, 128
 _MEMORY = (

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bayes_mlm.errors import StorageError
+from bayes_mlm.base import StorageError
 
 type Inputs = Iterable[str | Path | None]
 
 
 def check_file(out: Path, example: str, *, inputs: Inputs = ()) -> None:
     """Refuse a file that cannot be written, or is one that is read, before computing anything."""
-    from bayes_mlm.atomic import why_no_file
+    from bayes_mlm.base import why_no_file
 
     _refuse_inputs(out, inputs, f"give another file, such as {example}")
     why = why_no_file(out)
@@ -21,7 +21,7 @@ def check_file(out: Path, example: str, *, inputs: Inputs = ()) -> None:
 
 def check_folder(out: Path, names: Sequence[str], *, inputs: Inputs = ()) -> None:
     """Refuse a folder where files cannot be written or one is read, before computing."""
-    from bayes_mlm.atomic import why_no_folder
+    from bayes_mlm.base import why_no_folder
 
     why = why_no_folder(out, names)
     if why is not None:
@@ -42,8 +42,8 @@ def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:
 
 def _is_read(out: Path, given: str | Path) -> bool:
     """Return whether a file is, or would be, one of those that a source of data names."""
-    from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, why_not_file
-    from bayes_mlm.scan.finding import suffix_of
+    from bayes_mlm.base import ABSENT, DIRECTORY, at_home, why_not_file
+    from bayes_mlm.data import suffix_of
 
     target, source = out.resolve(), at_home(given)
     reason = why_not_file(source)
@@ -56,7 +56,7 @@ def _is_read(out: Path, given: str | Path) -> bool:
 
 def write_file(out: Path, write: Callable[[Path], object]) -> None:
     """Write a file whole, or leave what was there."""
-    from bayes_mlm.atomic import atomic_file
+    from bayes_mlm.base import atomic_file
 
     with atomic_file(out) as partial:
         write(partial)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -26,14 +27,10 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
-from bayes_mlm.errors import EngineError
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
-    from bayes_mlm.own_lines import GroupLines
-    from bayes_mlm.own_lines.result import PopulationLine
+    from bayes_mlm.questions import GroupLines, PopulationLine
 
 
 def lines(
@@ -75,13 +72,10 @@ def lines(
     quiet: Quiet = False,
 ) -> None:
     """Give each group its own intercept, slope and line, with REML's beside them."""
-    from bayes_mlm import console as show
-    from bayes_mlm.fitting import as_record, fit_design
-    from bayes_mlm.level_two import own_weights
-    from bayes_mlm.model_data import design_of
-    from bayes_mlm.own_lines import group_lines, population_line
-    from bayes_mlm.own_lines.along import along_of
-    from bayes_mlm.sampling import sample_rows
+    from bayes_mlm.design import design_of
+    from bayes_mlm.fitting import as_record, fit_design, sample_rows
+    from bayes_mlm.questions import along_of, group_lines, own_weights, population_line
+    from bayes_mlm.report import console as show
 
     if out is not None:
         names = ["population.csv"] if population else ["coefficients.csv", "lines.csv"]
@@ -121,8 +115,8 @@ def lines(
 
 
 def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
-    from bayes_mlm.atomic import atomic_folder
-    from bayes_mlm.own_lines.result import PopulationLine
+    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.questions import PopulationLine
 
     with atomic_folder(out) as stage:
         if isinstance(found, PopulationLine):

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.base import EngineError
 from bayes_mlm.cli.progress import steps
-from bayes_mlm.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bayes_mlm.design import Design
-    from bayes_mlm.settings import Settings
-    from bayes_mlm.spec import Record
+    from bayes_mlm.engines import Settings
+    from bayes_mlm.model import Record
 
 EXIT_VERDICT = 3
 # Fixed, so that two people who type the same command read the same numbers.
@@ -76,13 +76,10 @@ def design_for(
     **asked
         For `as_record`.
     """
-    from bayes_mlm import console as show
-    from bayes_mlm.encoding.levels import notes_on_levels
-    from bayes_mlm.errors import DataError
+    from bayes_mlm.base import DataError
+    from bayes_mlm.design import design_of, is_sums, notes_on_levels, open_data
     from bayes_mlm.fitting import as_record
-    from bayes_mlm.model_data import design_of
-    from bayes_mlm.scan import open_data
-    from bayes_mlm.sums_file import is_sums
+    from bayes_mlm.report import console as show
 
     record = as_record(model, data, **asked)
     source: Any = data
@@ -119,9 +116,8 @@ def source_of_rows(record: "Record", data: str | None) -> Any:
     DataError
         If only their sums are there.
     """
-    from bayes_mlm.errors import DataError
-    from bayes_mlm.scan import open_data
-    from bayes_mlm.sums_file import is_sums
+    from bayes_mlm.base import DataError
+    from bayes_mlm.design import is_sums, open_data
 
     source = record.data_source if data is None else data
     if is_sums(source):
@@ -135,7 +131,7 @@ def source_of_rows(record: "Record", data: str | None) -> Any:
 
 def say_sample(what: str) -> None:
     """Say of which rows an answer is, beside the answer."""
-    from bayes_mlm import console as show
+    from bayes_mlm.report import console as show
 
     console = show.make_console(stderr=True)
     console.print(f"rows are those of {what}", soft_wrap=True, highlight=False)
@@ -179,7 +175,7 @@ def status(message: str, *, quiet: bool, own_bar: bool = False) -> "Iterator[boo
     own_bar : bool
         Whether what is done draws a bar of its own (NUTS does), which two would spoil.
     """
-    from bayes_mlm import console as show
+    from bayes_mlm.report import console as show
 
     if own_bar:
         console = show.make_console(stderr=True)

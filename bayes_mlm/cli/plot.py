@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    EngineError,
+    RowsNeededError,
+    SpecError,
+    StorageError,
+    visible,
+)
 from bayes_mlm.cli.files import Inputs, check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -27,14 +35,11 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
-from bayes_mlm.errors import EngineError, RowsNeededError, SpecError, StorageError
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
-    from bayes_mlm.analysis import Analysis
-    from bayes_mlm.plots.catalogue import Entry
-    from bayes_mlm.spec import Record
+    from bayes_mlm.figures import Entry
+    from bayes_mlm.fitting import Analysis
+    from bayes_mlm.model import Record
 
 Engine = Literal["auto", "direct", "nuts"]
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -79,10 +84,10 @@ def plot(
     quiet: Quiet = False,
 ) -> None:
     """Draw one figure of a model, or of a ladder of models, into a file."""
-    from bayes_mlm import console as show
-    from bayes_mlm.ladder import analyse_ladder
-    from bayes_mlm.plots.catalogue import CATALOGUE
-    from bayes_mlm.settings import Settings
+    from bayes_mlm.engines import Settings
+    from bayes_mlm.figures import CATALOGUE
+    from bayes_mlm.report import console as show
+    from bayes_mlm.studies import analyse_ladder
 
     console = show.make_console()
     if list_all or name is None:
@@ -134,7 +139,7 @@ def plot(
 
 
 def _find(name: str, entries: "tuple[Entry, ...]") -> "Entry":
-    from bayes_mlm.toml import suggest
+    from bayes_mlm.base import suggest
 
     entry = next((entry for entry in entries if entry.name == name), None)
     if entry is None:
@@ -160,7 +165,7 @@ def _records(
     import msgspec
 
     from bayes_mlm.fitting import as_record
-    from bayes_mlm.spec import WORKED_STUDY, baseline, is_formula, records
+    from bayes_mlm.model import WORKED_STUDY, baseline, is_formula, records
 
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
@@ -188,8 +193,7 @@ def _records(
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     """Join the rows of some groups to an analysis of summed data, and say of which."""
-    from bayes_mlm.classical import classical_of_sample
-    from bayes_mlm.sampling import sample_groups
+    from bayes_mlm.fitting import classical_of_sample, sample_groups
 
     if analysis.design.summed is None or not analysis.fits:
         return analysis

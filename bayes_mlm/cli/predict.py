@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -21,8 +22,6 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 Engine = Literal["auto", "direct", "nuts"]
 Question = Literal["existing_group", "new_group", "population"]
@@ -73,12 +72,11 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
-    from bayes_mlm import console as show
+    from bayes_mlm.design import design_of, read_data
     from bayes_mlm.fitting import as_record, fit_design
-    from bayes_mlm.model_data import design_of, read_data
-    from bayes_mlm.prediction import check_rows
-    from bayes_mlm.prediction import predict as predict_rows
-    from bayes_mlm.spec import is_formula
+    from bayes_mlm.model import is_formula
+    from bayes_mlm.questions import check_rows, predict as predict_rows
+    from bayes_mlm.report import console as show
 
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))

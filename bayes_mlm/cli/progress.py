@@ -6,14 +6,14 @@ from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from bayes_mlm.visible import visible
+from bayes_mlm.base import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.progress import Progress
 
-    from bayes_mlm.scan import Scan
+    from bayes_mlm.design import Scan
 
 # What is over sooner needs no progress, and a bar that flashes up is only in the way.
 PATIENCE = 1.0
@@ -97,7 +97,7 @@ def steps(text: str = "", *, quiet: bool) -> Iterator[Steps]:
     ------
     Steps
     """
-    from bayes_mlm import console as show
+    from bayes_mlm.report import console as show
 
     console = show.make_console(stderr=True)
     bar = None

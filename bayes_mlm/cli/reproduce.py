@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -20,8 +21,6 @@ from bayes_mlm.cli.options import (
 )
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.showing import print_analysis, report_of
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 
 def reproduce(
@@ -43,14 +42,10 @@ def reproduce(
     and for each model its posterior (.nc) and its record (.toml) with the seed and versions.
     """
     started = time.monotonic()
-    from bayes_mlm import console as show
-    from bayes_mlm.ladder import analyse_ladder
-    from bayes_mlm.outputs import run_files, write_run
-    from bayes_mlm.published import tally
-    from bayes_mlm.report import drawing_pool
-    from bayes_mlm.settings import Settings
-    from bayes_mlm.spec import WORKED_STUDY, Record, records
-    from bayes_mlm.study import check_notes, check_table, load_study
+    from bayes_mlm.engines import Settings
+    from bayes_mlm.model import WORKED_STUDY, Record, records
+    from bayes_mlm.report import console as show, drawing_pool, run_files, write_run
+    from bayes_mlm.studies import analyse_ladder, check_notes, check_table, load_study, tally
 
     ladder = records(WORKED_STUDY)
     check_folder(out, run_files([record.name for record in ladder]))

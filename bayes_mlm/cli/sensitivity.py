@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -18,8 +19,6 @@ from bayes_mlm.cli.options import (
     Strip,
     seed_of,
 )
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 
 def sensitivity(
@@ -56,9 +55,8 @@ def sensitivity(
     """See how results move with the prior on sigma_u: every model, every prior, in a second."""
     import msgspec
 
-    from bayes_mlm import console as show
-    from bayes_mlm.outputs import SENSITIVITY_FILES, write_sensitivity
-    from bayes_mlm.sensitivity import choose_records, prior_sensitivity
+    from bayes_mlm.assess import choose_records, prior_sensitivity
+    from bayes_mlm.report import SENSITIVITY_FILES, console as show, write_sensitivity
 
     if out is not None:
         check_folder(out, SENSITIVITY_FILES, inputs=(data, *(model or [])))

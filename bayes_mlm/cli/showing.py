@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bayes_mlm.base import visible
 from bayes_mlm.cli.progress import Steps
-from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-    from bayes_mlm.analysis import Analysis
-    from bayes_mlm.published import PublishedRow
+    from bayes_mlm.fitting import Analysis
+    from bayes_mlm.studies import PublishedRow
 
 
 def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
     """Print one model: what was fitted, the estimates, the verdicts."""
-    from bayes_mlm import console as show
+    from bayes_mlm.report import console as show
 
     console = show.make_console()
     console.print(show.analysis_title(analysis))
@@ -48,7 +48,7 @@ def report_of(
     Parameters
     ----------
     analyses, title, subtitle, published, notes
-        As in `bayes_mlm.report.Origin` and `render_report`.
+        As in `bayes_mlm.report.page.Origin` and `render_report`.
     started : float
         When the run began, by `time.monotonic`.
     pool : ProcessPoolExecutor or None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, StorageError, visible
 from bayes_mlm.cli.files import check_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -28,9 +29,6 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.cli.progress import steps
-from bayes_mlm.errors import StorageError
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -75,10 +73,17 @@ def sum_data(
     a category, or has one group, makes its own with `bayes-mlm sum plan.sums --alone`, where
     plan.sums has all categories (of made-up rows, say).
     """
-    from bayes_mlm.errors import DataError, OneValueError
-    from bayes_mlm.scan import open_data, sum_more_rows, sum_rows
-    from bayes_mlm.sums_file import check_name, is_sums, load_sums, save_sums
-    from bayes_mlm.sums_merge import merge_sums
+    from bayes_mlm.base import DataError, OneValueError
+    from bayes_mlm.design import (
+        check_name,
+        is_sums,
+        load_sums,
+        merge_sums,
+        open_data,
+        save_sums,
+        sum_more_rows,
+        sum_rows,
+    )
 
     check_file(out, "data.sums", inputs=(data,))
     check_name(out)
@@ -117,9 +122,8 @@ def merge(
     """Add up the sums of several places or years, none of which need show its rows to another."""
     from functools import partial, reduce
 
-    from bayes_mlm.errors import DesignError
-    from bayes_mlm.sums_file import check_name, load_sums, save_sums
-    from bayes_mlm.sums_merge import merge_sums
+    from bayes_mlm.base import DesignError
+    from bayes_mlm.design import check_name, load_sums, merge_sums, save_sums
 
     check_file(out, "all.sums", inputs=sums)
     check_name(out)
@@ -132,8 +136,8 @@ def merge(
 
 
 def _tell(design: "Design", out: Path) -> None:
-    from bayes_mlm import console as show
-    from bayes_mlm.sums_file import small_groups
+    from bayes_mlm.design import small_groups
+    from bayes_mlm.report import console as show
 
     console = show.make_console()
     groups = f", {design.J:,} groups ({design.group})" if design.group else ""
@@ -174,10 +178,10 @@ def groups(
     quiet: Quiet = False,
 ) -> None:
     """Write every group's effects (mean, sd, interval) to a file, for any number of groups."""
-    from bayes_mlm import console as show
-    from bayes_mlm.data.reading import PARQUET
+    from bayes_mlm.data import PARQUET
     from bayes_mlm.fitting import fit_design
-    from bayes_mlm.group_file import write_group_effects
+    from bayes_mlm.questions import write_group_effects
+    from bayes_mlm.report import console as show
 
     check_file(out, "groups.parquet", inputs=(model, data))
     if out.suffix.lower() not in PARQUET:

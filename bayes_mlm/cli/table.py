@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, EngineError, StorageError, visible
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -23,9 +24,6 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
-from bayes_mlm.errors import EngineError, StorageError
-from bayes_mlm.probability import DEFAULT_PROB
-from bayes_mlm.visible import visible
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 Format = Literal["markdown", "latex", "html"]
@@ -79,11 +77,11 @@ def table(
 
     A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
     """
+    from bayes_mlm.engines import Settings
     from bayes_mlm.fitting import as_record
-    from bayes_mlm.ladder import analyse_ladder
-    from bayes_mlm.publication import publication_table, render
-    from bayes_mlm.settings import Settings
-    from bayes_mlm.spec import WORKED_STUDY, Record, records
+    from bayes_mlm.model import WORKED_STUDY, Record, records
+    from bayes_mlm.report import publication_table, render
+    from bayes_mlm.studies import analyse_ladder
 
     if out is not None:
         check_file(out, "table.tex", inputs=(data, *(model or [])))

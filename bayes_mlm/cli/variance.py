@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -23,17 +24,14 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
-from bayes_mlm.probability import DEFAULT_PROB, check_prob
-from bayes_mlm.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bayes_mlm.base import TextTable
     from bayes_mlm.design import Design
-    from bayes_mlm.spec import Record
-    from bayes_mlm.text_table import TextTable
-    from bayes_mlm.variance import VarianceTable
-    from bayes_mlm.variance.rows import VarianceRow
+    from bayes_mlm.model import Record
+    from bayes_mlm.questions import VarianceRow, VarianceTable
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
 
@@ -73,18 +71,17 @@ def variance(
 
     Posterior with intervals, and REML (or OLS) beside it. What a model has none of says why.
     """
-    from bayes_mlm import console as show
-    from bayes_mlm.atomic import atomic_folder
-    from bayes_mlm.classical import fit_classical
-    from bayes_mlm.fitting import as_record, fit_design
-    from bayes_mlm.model_data import design_of
-    from bayes_mlm.variance import (
+    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.design import design_of
+    from bayes_mlm.fitting import as_record, fit_classical, fit_design
+    from bayes_mlm.questions import (
+        along,
+        check_null,
         variance_by_level,
         variance_by_level_classical,
         variance_csv,
     )
-    from bayes_mlm.variance.partition import along
-    from bayes_mlm.variance.table import check_null
+    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
@@ -135,10 +132,10 @@ def _null_of(
     """Give the null model: the one asked for, or that of the same rows; None if there is none."""
     import msgspec
 
+    from bayes_mlm.design import design_of
     from bayes_mlm.fitting import as_record
-    from bayes_mlm.model_data import design_of
-    from bayes_mlm.spec import is_formula
-    from bayes_mlm.variance.parameters import is_null, null_design
+    from bayes_mlm.model import is_formula
+    from bayes_mlm.questions import is_null, null_design
 
     if asked is not None:
         given = None if asked.endswith(".toml") else data
@@ -170,7 +167,7 @@ def _null_of(
 
 def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:
     """Read "ses=-1,0,1"."""
-    from bayes_mlm.errors import EngineError
+    from bayes_mlm.base import EngineError
 
     points: dict[str, list[float]] = {}
     for text in texts:
@@ -191,8 +188,8 @@ def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:
 
 def _parts(tables: "Sequence[VarianceTable]") -> "list[TextTable | str]":
     """Lay out each question: a row a measure, the engines side by side, and what it means."""
-    from bayes_mlm.text_table import Head, TextTable
-    from bayes_mlm.variance import QUESTIONS
+    from bayes_mlm.base import Head, TextTable
+    from bayes_mlm.questions import QUESTIONS
 
     first = tables[0]
     parts: list[TextTable | str] = []

@@ -13,10 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from bayes_mlm.data.numerals import Decimal as DecimalMark
-from bayes_mlm.data.numerals import plain_numerals
+from bayes_mlm.base import DataError
+from bayes_mlm.data.numerals import Decimal as DecimalMark, plain_numerals
 from bayes_mlm.data.texts import BLANKS
-from bayes_mlm.errors import DataError
 
 type Column = NDArray[Any]
 EXACT = 2**53

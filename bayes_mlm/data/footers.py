@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.base import DataError
 from bayes_mlm.data.table import Table
 from bayes_mlm.data.texts import BLANKS
-from bayes_mlm.errors import DataError
 
 # Of the whole value, in lower case, without spaces around it; read by every engine.
 FOOTER = (

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bayes_mlm.base import DataError
 from bayes_mlm.data.footers import check_footer_label
 from bayes_mlm.data.groups import Groups, find_groups, group_spread, is_whole, label_text, levels_of
 from bayes_mlm.data.table import Table
-from bayes_mlm.errors import DataError
 
 # Doses or waves may group rows as decimals; a measurement has more values than this.
 _DECIMAL_LEVELS = 20
@@ -44,11 +44,12 @@ def check_group(
 
     Examples
     --------
-    >>> from bayes_mlm.datasets import load_dataset
+    >>> from bayes_mlm.data.datasets import load_dataset
     >>> check_group(load_dataset("hsb"), "ses", ["mathach", "schoolid"], effects=["schoolid"])
     Traceback (most recent call last):
         ...
-    bayes_mlm.errors.DataError: group 'ses' holds 373 different decimal numbers: it looks like a \
+    bayes_mlm.base.errors.DataError: group 'ses' holds 373 different decimal numbers: it looks like
+    a \
 measurement, and the group goes right of the bar. Write (1 | schoolid) or (ses | schoolid), \
 not (schoolid | ses)
     """
@@ -92,7 +93,7 @@ def check_group_level(table: Table, group: str, names: Sequence[str]) -> None:
 
     Examples
     --------
-    >>> from bayes_mlm.datasets import load_dataset
+    >>> from bayes_mlm.data.datasets import load_dataset
     >>> check_group_level(load_dataset("hsb"), "schoolid", ["sector", "meanses"])
     """
     if not names:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.base import DataError
 from bayes_mlm.data.columns import Column
 from bayes_mlm.data.table import Table
-from bayes_mlm.errors import DataError
 
 type Ints = NDArray[np.int64]
 # Two values differ when they are further apart than this part of the column's range, or than
@@ -194,7 +194,7 @@ def varies_within(table: Table, group: str, names: Sequence[str]) -> tuple[str, 
 
     Examples
     --------
-    >>> from bayes_mlm.datasets import load_dataset
+    >>> from bayes_mlm.data.datasets import load_dataset
     >>> varies_within(load_dataset("hsb"), "schoolid", ["ses", "sector", "meanses"])
     ('ses',)
     """

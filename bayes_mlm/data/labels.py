@@ -22,7 +22,7 @@ def strip_labels(table: Table) -> Table:
 
     Examples
     --------
-    >>> from bayes_mlm.data import as_table
+    >>> from bayes_mlm.data.table import as_table
     >>> strip_labels(as_table({"school": ["a", " a", None]})).columns["school"].tolist()
     ['a', 'a', None]
     """

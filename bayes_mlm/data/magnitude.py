@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.errors import DataError
+from bayes_mlm.base import DataError
 
 # Likelihoods take products of four numbers, which must neither overflow (1e308) nor vanish.
 _LARGEST, _LEAST = 1e50, 1e-50
@@ -30,7 +30,7 @@ def refuse_magnitude(name: str, low: float, high: float) -> None:
     >>> refuse_magnitude("y", 0.0, 2e200)
     Traceback (most recent call last):
         ...
-    bayes_mlm.errors.DataError: column 'y' reaches 2e+200, and numbers beyond 1e+50 cannot be \
+    bayes_mlm.base.errors.DataError: column 'y' reaches 2e+200, and numbers beyond 1e+50 cannot be \
 squared and summed; give it in a larger unit (divide it by a power of ten)
     """
     size = max(abs(low), abs(high))

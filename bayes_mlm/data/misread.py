@@ -5,9 +5,9 @@ The same rule applies whether rows are kept or summed: to the distinct values of
 
 from collections.abc import Sequence
 
+from bayes_mlm.base import DataError
 from bayes_mlm.data.dates import are_dates
 from bayes_mlm.data.numerals import Decimal, Numerals, numerals_among
-from bayes_mlm.errors import DataError
 
 
 def refuse_misread(name: str, role: str, levels: Sequence[str], *, is_time: bool = False) -> None:
@@ -36,7 +36,7 @@ def refuse_misread(name: str, role: str, levels: Sequence[str], *, is_time: bool
     >>> refuse_misread("x", "predictor", ["3,14", "2,72"])
     Traceback (most recent call last):
         ...
-    bayes_mlm.errors.DataError: predictor 'x' is text: numbers with a decimal comma, such as \
+    bayes_mlm.base.errors.DataError: predictor 'x' is text: numbers with a decimal comma, such as \
 '3,14'; decimal="," (--decimal ,) reads them, and C(x) takes them as categories
     """
     as_categories = f", and C({name}) takes them as categories" if role == "predictor" else ""

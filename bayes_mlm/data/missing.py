@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.base import DataError
 from bayes_mlm.data.columns import Column
 from bayes_mlm.data.groups import levels_of
 from bayes_mlm.data.reading import as_texts, parse_column
 from bayes_mlm.data.table import Table, take
-from bayes_mlm.errors import DataError
 
 _SHOWN = 3
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 import pyarrow.compute as pc
 
+from bayes_mlm.base import DataError
 from bayes_mlm.data.dates import NEARLY_ALL
-from bayes_mlm.errors import DataError
 
 type Decimal = Literal[".", ","]
 DECIMALS: tuple[Decimal, ...] = get_args(Decimal.__value__)

@@ -15,14 +15,21 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from bayes_mlm.arguments import expect_path
+from bayes_mlm.base import (
+    ABSENT,
+    DIRECTORY,
+    DataError,
+    at_home,
+    expect_path,
+    explain_file,
+    shown,
+    visible,
+    why_not_file,
+)
 from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
 from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
 from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
-from bayes_mlm.errors import DataError
-from bayes_mlm.paths import ABSENT, DIRECTORY, at_home, explain_file, shown, why_not_file
-from bayes_mlm.visible import visible
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
 PARQUET = (".parquet", ".pq")

@@ -11,9 +11,9 @@ import numpy as np
 from narwhals.exceptions import DuplicateError
 from numpy.typing import NDArray
 
+from bayes_mlm.base import DataError
 from bayes_mlm.data.columns import Column, Given, from_any, given_by_table, read_numerals
 from bayes_mlm.data.numerals import Decimal, check_decimal
-from bayes_mlm.errors import DataError
 
 _LISTED = 12  # more names than this would drown the message
 

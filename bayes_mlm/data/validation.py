@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.base import DataError
 from bayes_mlm.data.groups import label_text, levels_of, spread_tolerance
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.missing import count_text, is_missing
 from bayes_mlm.data.numerals import is_number, mostly_numbers
 from bayes_mlm.data.table import Table, explain_absent
-from bayes_mlm.errors import DataError
 
 _SHOWN = 3
 
@@ -34,7 +34,7 @@ def require_columns(table: Table, names: Sequence[str]) -> None:
     >>> require_columns(as_table({"ses": [0.1]}), ["SES"])
     Traceback (most recent call last):
         ...
-    bayes_mlm.errors.DataError: dict has no column 'SES' (did you mean 'ses'?); columns: ses
+    bayes_mlm.base.errors.DataError: dict has no column 'SES' (did you mean 'ses'?); columns: ses
     """
     absent = [name for name in dict.fromkeys(names) if name not in table.columns]
     if absent:
@@ -81,7 +81,8 @@ def require_numeric(table: Table, names: Sequence[str], *, role: str = "column")
     >>> require_numeric(as_table({"y": ["1", "many", "3"]}), ["y"], role="outcome")
     Traceback (most recent call last):
         ...
-    bayes_mlm.errors.DataError: outcome 'y' is text, not numbers: 1 of 3 values is not a number \
+    bayes_mlm.base.errors.DataError: outcome 'y' is text, not numbers: 1 of 3 values is not a
+    number \
 ('many' in row 2); correct it, or leave it empty and drop the row with missing="drop" \
 (--missing drop)
     """
@@ -171,7 +172,8 @@ def check_predictors(
     >>> check_predictors(as_table({"year": [1982, 1982]}), ["year"])
     Traceback (most recent call last):
         ...
-    bayes_mlm.errors.DataError: predictor 'year' is constant (every value is 1982): its effect \
+    bayes_mlm.base.errors.DataError: predictor 'year' is constant (every value is 1982): its effect
+    \
 cannot be told from the intercept; take it out of the formula
     """
     for name in names:

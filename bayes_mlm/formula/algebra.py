@@ -12,7 +12,7 @@ of variance. Applied Statistics 22(3), 392-399.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bayes_mlm.errors import FormulaError
+from bayes_mlm.base import FormulaError
 from bayes_mlm.formula.expressions import Factor, Term
 
 MAX_TERMS = 1000

@@ -1,7 +1,7 @@
 """Hold a formula's expressions as data: columns, numbers, arithmetic and calls of listed functions.
 
-These are values, not code. Nothing here computes: `bayes_mlm.encoding` reads an expression and
-decides, node by node, which NumPy function stands for it.
+These are values, not code. Nothing here computes: `bayes_mlm.design.encoding` reads an expression
+and decides, node by node, which NumPy function stands for it.
 """
 
 import re

@@ -1,6 +1,6 @@
 """List the functions a formula may call; no other name is ever looked up, let alone run.
 
-The list is data. What each function computes is in `bayes_mlm.encoding.values`.
+The list is data. What each function computes is in `bayes_mlm.design.encoding.values`.
 """
 
 from collections.abc import Mapping

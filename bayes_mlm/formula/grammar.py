@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from bayes_mlm.errors import FormulaError
+from bayes_mlm.base import FormulaError
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree

@@ -1,12 +1,5 @@
-"""Write a report: one HTML page with everything in it, which asks nothing of anybody.
+"""What is shown: the HTML report, tables for papers, the console and the notebook."""
 
-The page has no links out, no fonts, scripts or images of elsewhere, and a content security policy
-that allows none; its own style and script are allowed by their checksums. Every name in it is
-escaped.
-"""
+import lazy_loader
 
-from bayes_mlm.report.images import drawing_pool
-from bayes_mlm.report.page import Origin
-from bayes_mlm.report.rendering import render_report
-
-__all__ = ["Origin", "drawing_pool", "render_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayes_mlm.analysis import Analysis
-from bayes_mlm.conclusions import main_model
-from bayes_mlm.pictures import Picture
-from bayes_mlm.plots.catalogue import CATALOGUE, Entry, Section, prepared
+from bayes_mlm.figures import CATALOGUE, Entry, Picture, Section, prepared
+from bayes_mlm.fitting import Analysis
+from bayes_mlm.report.narrative import main_model
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,9 @@ predictor of members with one of groups stand where they belong, in the equation
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayes_mlm.classical import has_random_effects
-from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.encoding.columns import Column
-from bayes_mlm.formula.expressions import Call, Factor, label
+from bayes_mlm.design import INTERCEPT, Column, Design
+from bayes_mlm.fitting import has_random_effects
+from bayes_mlm.formula import Call, Factor, label
 from bayes_mlm.report import mathml as m
 
 # A longer sum is a list, and is better read in the table.

@@ -130,7 +130,7 @@ def draw_image(drawing: Drawing) -> Image:
 
     Examples
     --------
-    >>> from bayes_mlm.plots.style import new_figure
+    >>> from bayes_mlm.figures import new_figure
     >>> image = draw_image(Drawing(draw=new_figure, picture=2.0))
     >>> image.width, image.height, image.source[:19]
     (605, 192, 'data:image/svg+xml;')
@@ -207,4 +207,4 @@ def _warm() -> None:
     """Load what drawing needs, before there is something to draw."""
     for module in ("backend_agg", "backend_svg"):
         import_module(f"matplotlib.backends.{module}")
-    import_module("bayes_mlm.plots.catalogue")
+    import_module("bayes_mlm.figures.drawing.catalogue")

@@ -4,17 +4,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bayes_mlm.analysis import Analysis
-from bayes_mlm.conclusions import Answer, answer, main_model
-from bayes_mlm.datasets import DATASETS
-from bayes_mlm.group_table import group_table
-from bayes_mlm.publication import publication_table
-from bayes_mlm.publication.html import to_html_fragment
-from bayes_mlm.published import PublishedRow, tally
+from bayes_mlm.base import count, scaled
+from bayes_mlm.data import DATASETS
+from bayes_mlm.fitting import Analysis
 from bayes_mlm.report import provenance
 from bayes_mlm.report.choosing import Chosen
 from bayes_mlm.report.equations import Equation, equations
+from bayes_mlm.report.group_table import group_table
 from bayes_mlm.report.images import Image
+from bayes_mlm.report.narrative import Answer, answer, main_model
+from bayes_mlm.report.publication import publication_table
+from bayes_mlm.report.publication.html import to_html_fragment
 from bayes_mlm.report.tables import (
     Table,
     corrections_table,
@@ -24,7 +24,7 @@ from bayes_mlm.report.tables import (
     variables_table,
     verdict_table,
 )
-from bayes_mlm.wording import count, scaled
+from bayes_mlm.studies import PublishedRow, tally
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,12 @@ import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bayes_mlm.analysis import Analysis
-from bayes_mlm.datasets import DATASETS
-from bayes_mlm.fitted import installed_versions
-from bayes_mlm.paths import at_home, why_not_file
-from bayes_mlm.publication.sources import ENGINES
+from bayes_mlm.base import at_home, count, scaled, why_not_file
+from bayes_mlm.data import DATASETS
+from bayes_mlm.fitting import Analysis, installed_versions
+from bayes_mlm.model import IN_MEMORY, Record
+from bayes_mlm.report.publication.sources import ENGINES
 from bayes_mlm.report.tables import Cell, Head, Row, Table
-from bayes_mlm.spec import IN_MEMORY, Record
-from bayes_mlm.wording import count, scaled
 
 # A larger file would take longer to read again than to fit.
 _MOST_BYTES = 1_000_000_000

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bayes_mlm.analysis import Analysis
-from bayes_mlm.errors import EngineError
+from bayes_mlm.base import EngineError, visible
+from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.choosing import Chosen, choose_figures
 from bayes_mlm.report.images import Drawing, draw_all
 from bayes_mlm.report.page import Origin, Page, make_page
 from bayes_mlm.report.tables import finite
-from bayes_mlm.visible import visible
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 

@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.analysis import Analysis
-from bayes_mlm.comparison import Compared
-from bayes_mlm.design_moments import column_moments
-from bayes_mlm.estimates import CLASSICAL, Estimate, estimate_texts
-from bayes_mlm.group_table import GroupTable
-from bayes_mlm.publication.sources import ENGINES
-from bayes_mlm.published import PublishedRow, right_text
+from bayes_mlm.base import Digits, count, digits, signed, split
+from bayes_mlm.design import column_moments
+from bayes_mlm.fitting import CLASSICAL, Analysis, Compared, Estimate, estimate_texts
 from bayes_mlm.report.equations import coefficient
-from bayes_mlm.wording import Digits, count, digits, signed, split
+from bayes_mlm.report.group_table import GroupTable
+from bayes_mlm.report.publication.sources import ENGINES
+from bayes_mlm.studies import PublishedRow, right_text
 
 
 @dataclass(frozen=True, kw_only=True)

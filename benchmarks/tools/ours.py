@@ -42,8 +42,8 @@ def inner(formula: str, path: str, repeats: int) -> dict[str, float]:
 
 def one_pass(formula: str, path: str) -> dict[str, float]:
     from bayes_mlm import build_design, fit_reml, model_priors, read_table
-    from bayes_mlm.direct import sample_direct
-    from bayes_mlm.sufficient import from_design
+    from bayes_mlm.engines.direct import sample_direct
+    from bayes_mlm.moments.group_moments import from_design
 
     design = build_design(formula, read_table(path))
     statistics = from_design(design)

@@ -3,7 +3,7 @@
     python tests/reference/make_direct_nuts.py
 
 Takes about ten minutes on two cores. Nothing of the direct engine is used: the models are those of
-`bayes_mlm.factories`, with every group effect sampled.
+`bayes_mlm.likelihood.pymc.models`, with every group effect sampled.
 """
 
 import json
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bayes_mlm.design import build_design
-from bayes_mlm.diagnostics import convergence
-from bayes_mlm.draws import quantities
-from bayes_mlm.factories import partial_pooling
-from bayes_mlm.fitted import installed_versions
-from bayes_mlm.model_data import read_data
-from bayes_mlm.nuts import sample_nuts
-from bayes_mlm.settings import Settings
+from bayes_mlm.design.build import read_data
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.diagnostics import convergence
+from bayes_mlm.engines.draws import quantities
+from bayes_mlm.engines.nuts import sample_nuts
+from bayes_mlm.engines.settings import Settings
+from bayes_mlm.fitting.result import installed_versions
+from bayes_mlm.likelihood.pymc.models import partial_pooling
 
 MODELS = {
     "dyestuff2": ("yield ~ 1 + (1 | batch)", "dyestuff2", {}),

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bayes_mlm.design_priors import model_priors
-from bayes_mlm.diagnostics import convergence, diagnose
-from bayes_mlm.draws import quantities
-from bayes_mlm.factories import FACTORIES
-from bayes_mlm.fitted import installed_versions
-from bayes_mlm.model_data import design_of
-from bayes_mlm.nuts import sample_nuts
-from bayes_mlm.recovery import recover_effects
-from bayes_mlm.settings import Settings
-from bayes_mlm.spec import WORKED_STUDY, load_record, records
+from bayes_mlm.design.build import design_of
+from bayes_mlm.engines.diagnostics import convergence, diagnose
+from bayes_mlm.engines.draws import quantities
+from bayes_mlm.engines.nuts import sample_nuts
+from bayes_mlm.engines.recovery import recover_effects
+from bayes_mlm.engines.settings import Settings
+from bayes_mlm.fitting.result import installed_versions
+from bayes_mlm.likelihood.default_priors import model_priors
+from bayes_mlm.likelihood.pymc.models import FACTORIES
+from bayes_mlm.model.spec import WORKED_STUDY, load_record, records
 
 PATH = Path(__file__).with_name("nuts_ladder.json")
 SETTINGS = Settings(draws=8000, tune=2000, chains=4, random_seed=20261123, target_accept=0.95)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bayes_mlm.design import build_design
-from bayes_mlm.diagnostics import convergence
-from bayes_mlm.draws import quantities
-from bayes_mlm.factories import partial_pooling
-from bayes_mlm.fitted import installed_versions
-from bayes_mlm.model_data import read_data
-from bayes_mlm.nuts import sample_nuts
-from bayes_mlm.settings import Settings
+from bayes_mlm.design.build import read_data
+from bayes_mlm.design.design import build_design
+from bayes_mlm.engines.diagnostics import convergence
+from bayes_mlm.engines.draws import quantities
+from bayes_mlm.engines.nuts import sample_nuts
+from bayes_mlm.engines.settings import Settings
+from bayes_mlm.fitting.result import installed_versions
+from bayes_mlm.likelihood.pymc.models import partial_pooling
 
 MODELS = (
     ("reaction ~ days + (days || subject)", "marginal"),

@@ -6,9 +6,9 @@ suppressMessages({library(lme4); library(performance); library(jsonlite)})
 control <- lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10, maxfun = 1e6))
 fit <- function(formula, data) lmer(formula, data, REML = TRUE, control = control)
 
-hsb <- read.csv("bayes_mlm/_data/hsb.csv")
-sleep <- read.csv("bayes_mlm/_data/sleepstudy.csv")
-orthodont <- read.csv("bayes_mlm/_data/orthodont.csv")
+hsb <- read.csv("bayes_mlm/data/embedded/hsb.csv")
+sleep <- read.csv("bayes_mlm/data/embedded/sleepstudy.csv")
+orthodont <- read.csv("bayes_mlm/data/embedded/orthodont.csv")
 hsb$mses <- ave(hsb$ses, hsb$schoolid)
 hsb$wses <- hsb$ses - hsb$mses
 

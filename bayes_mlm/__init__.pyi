@@ -1,0 +1,70 @@
+from ._version import __version__ as __version__
+from .assess import (
+    check as check,
+    compare_models as compare_models,
+    leave_one_group_out as leave_one_group_out,
+    leave_one_row_out as leave_one_row_out,
+    log_marginal_likelihood as log_marginal_likelihood,
+    prior_sensitivity as prior_sensitivity,
+)
+from .base import BayesMLMError as BayesMLMError
+from .data import (
+    as_table as as_table,
+    crosstab as crosstab,
+    describe as describe,
+    load_dataset as load_dataset,
+    load_dyestuff2 as load_dyestuff2,
+    load_hsb as load_hsb,
+    load_orthodont as load_orthodont,
+    load_sleepstudy as load_sleepstudy,
+    read_table as read_table,
+)
+from .design import (
+    Design as Design,
+    build_design as build_design,
+    code_time as code_time,
+    for_kind as for_kind,
+    load_sums as load_sums,
+    merge_sums as merge_sums,
+    open_data as open_data,
+    replay as replay,
+    save_sums as save_sums,
+    small_groups as small_groups,
+    sum_more_rows as sum_more_rows,
+    sum_rows as sum_rows,
+)
+from .engines import fit_ols as fit_ols, fit_reml as fit_reml
+from .fitting import (
+    Fit as Fit,
+    compare as compare,
+    fit as fit,
+    load_fit as load_fit,
+    sample_groups as sample_groups,
+    save_fit as save_fit,
+    summarise as summarise,
+)
+from .likelihood import (
+    between as between,
+    model_priors as model_priors,
+    mundlak as mundlak,
+    no_pooling as no_pooling,
+    partial_pooling as partial_pooling,
+    pooled as pooled,
+    within as within,
+)
+from .model import load_record as load_record, records as records
+from .questions import (
+    comparisons as comparisons,
+    contextual_effects as contextual_effects,
+    contextual_effects_classical as contextual_effects_classical,
+    crossing as crossing,
+    group_lines as group_lines,
+    hausman as hausman,
+    population_line as population_line,
+    predict as predict,
+    slopes as slopes,
+    variance_by_level as variance_by_level,
+    variance_by_level_classical as variance_by_level_classical,
+    write_group_effects as write_group_effects,
+)
+from .studies import check_published as check_published

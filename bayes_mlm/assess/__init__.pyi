@@ -1,0 +1,43 @@
+from .checks import Check as Check, check as check
+from .checks.groups import OUTLYING as OUTLYING
+from .checks.influence import most_shift as most_shift
+from .checks.normality import (
+    NormalQQ as NormalQQ,
+    normal_qq as normal_qq,
+    normal_quantile as normal_quantile,
+)
+from .checks.replicates import (
+    Replicates as Replicates,
+    replicate as replicate,
+    skewness_of as skewness_of,
+)
+from .checks.standardised import (
+    fitted_values as fitted_values,
+    standardised_effects as standardised_effects,
+    standardised_residuals as standardised_residuals,
+)
+from .comparison import (
+    ModelComparison as ModelComparison,
+    check_comparable as check_comparable,
+    compare_models as compare_models,
+)
+from .loo import leave_one_group_out as leave_one_group_out, leave_one_row_out as leave_one_row_out
+from .marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
+from .ranking import (
+    BY as BY,
+    CRITERIA as CRITERIA,
+    ComparisonRow as ComparisonRow,
+    Criterion as Criterion,
+)
+from .sensitivity import (
+    choose_records as choose_records,
+    prior_sensitivity as prior_sensitivity,
+    sensitivity_of_fits as sensitivity_of_fits,
+)
+from .sensitivity.rows import (
+    LITTLE_SHIFT as LITTLE_SHIFT,
+    NO_SHIFT as NO_SHIFT,
+    Sensitivity as Sensitivity,
+    SensitivityRow as SensitivityRow,
+    comparable as comparable,
+)

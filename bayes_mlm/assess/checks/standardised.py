@@ -1,0 +1,91 @@
+"""Bring group effects and residuals to a scale on which they are alike if the model is right."""
+
+import numpy as np
+
+from bayes_mlm.design import Floats
+from bayes_mlm.engines import effects_root, samples
+from bayes_mlm.fitting import Fit, residual_draws
+from bayes_mlm.likelihood import group_effects, whitened
+from bayes_mlm.model import whiten
+from bayes_mlm.moments import from_design, reduce
+
+# Share of the variance of a group effect that its estimate must have to be looked at.
+LEAST_RELIABLE = 0.05
+
+
+def standardised_effects(fit: Fit) -> Floats:
+    """Divide the expected effects (J, q) by the sd that they have among groups.
+
+    Given the variance parameters that sd is ``sqrt(sigma_u^2 - var(u_j | y))``: what the variance
+    of the effects leaves when a group's own uncertainty is taken away. The parameters are taken
+    at their posterior means, because their uncertainty is shared by all groups.
+
+    References
+    ----------
+    Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., sec. 10.4.3 (the diagnostic variance).
+    """
+    roots = effects_root(fit.draws)
+    covariance = (roots @ roots.swapaxes(1, 2)).mean(axis=0)
+    values, vectors = np.linalg.eigh(covariance)
+    given = residual_draws(fit.draws).mean
+    sigma_e = float(given.sds[0, 0])
+    lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / sigma_e)[None]
+    beta = samples(fit.draws, "beta").mean(axis=0)[None]
+    if fit.design.residual is None:
+        reduced = reduce(from_design(fit.design))
+    else:  # rows made independent, of the first stratum's sd; Student-t residuals taken as normal
+        data = whitened(fit.design)
+        reduced = data.reduced(given.sds[0] / sigma_e, float(given.rho[0]))
+        beta = np.linalg.solve(data.turn, (beta - data.offset).T).T
+    found = group_effects(reduced, lam, beta)
+    root = sigma_e * found.root[0]
+    own = np.square(root).sum(axis=2)[found.of_group]
+    variance = np.diagonal(covariance)
+    spread = variance - own
+    told = spread > LEAST_RELIABLE * variance
+    return np.where(told, found.mean[0] / np.sqrt(np.where(told, spread, 1.0)), np.nan)
+
+
+def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
+    """Divide residuals by their sd, and take out what a residual structure says of them.
+
+    AR(1) residuals are whitened, Student-t ones taken to the normal quantile of their probability,
+    all at the posterior means.
+    """
+    given = residual_draws(fit.draws).mean
+    left = fit.design.y - fitted
+    if fit.design.residual is None:
+        return np.asarray(left / given.sds[0, 0])
+    white = whiten(fit.design.residual, left, given.sds[0], float(given.rho[0]))
+    return normal_scores(white, None if given.nu is None else float(given.nu[0]))
+
+
+def normal_scores(residuals: Floats, nu: float | None) -> Floats:
+    """Return Student-t residuals as the normal quantiles of their probability.
+
+    Parameters
+    ----------
+    residuals : ndarray
+        With an sd of one.
+    nu : float or None
+        Their degrees of freedom; None for normal residuals, which are returned as they are.
+    """
+    if nu is None:
+        return residuals
+    from scipy.special import ndtri, stdtr
+
+    tail = stdtr(nu, -np.abs(residuals) * np.sqrt(nu / (nu - 2.0)))
+    return np.asarray(np.sign(residuals) * -ndtri(np.maximum(tail, 1e-300)))
+
+
+def fitted_values(fit: Fit) -> Floats:
+    """Give the expected outcome of each row at the posterior means, group effects included."""
+    design, draws = fit.design, fit.draws
+    fitted = np.zeros(design.n)
+    if design.p:
+        fitted = design.X @ samples(draws, "beta").mean(axis=0)
+    if design.q:
+        known = "u" in draws.posterior
+        u = samples(draws, "u").mean(axis=0) if known else draws["u_mean"]
+        fitted = fitted + np.einsum("nq,nq->n", design.Z, u[design.codes])
+    return np.asarray(fitted)

@@ -1,0 +1,281 @@
+"""Compare models of the same outcome by three measures, each of which answers its own question."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from bayes_mlm.assess.loo import Elpd, leave_one_group_out, leave_one_row_out
+from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
+from bayes_mlm.assess.ranking import (
+    ComparisonRow,
+    Criterion,
+    NamedElpd,
+    cautions_on,
+    rank_elpds,
+    rank_marginal,
+)
+from bayes_mlm.base import BayesMLMError, DesignError, EngineError, Finding, Verdict, expect_each
+from bayes_mlm.design import Design, same_outcome
+from bayes_mlm.fitting import Fit
+
+QUESTIONS: dict[Criterion, str] = {
+    "group": "Leaving one group{named} out: how well does each model predict all members of a "
+    "group that it has never seen?",
+    "row": "Leaving one row out: how well does each model predict another member of the groups at "
+    "hand?",
+    "marginal_likelihood": "Marginal likelihood: how well did model and priors together foresee "
+    "the data?",
+}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ModelComparison:
+    """Hold models side by side.
+
+    Parameters
+    ----------
+    rows : tuple of ComparisonRow
+        By measure, then by rank.
+    elpds : tuple of NamedElpd
+        Pointwise, by groups and by rows.
+    cautions : tuple of str
+        What a reader of the ranks must know.
+    verdict : Verdict
+        Of the fits and of the measures.
+    group : str or None
+        Name of the grouping factor that is left out.
+    """
+
+    rows: tuple[ComparisonRow, ...]
+    elpds: tuple[NamedElpd, ...]
+    cautions: tuple[str, ...]
+    verdict: Verdict
+    group: str | None
+
+    def __repr__(self) -> str:
+        """Name the best model by each measure."""
+        best = [f"{row.criterion}: {row.model}" for row in self.rows if row.rank == 1]
+        return f"<ModelComparison, best by {'; by '.join(best)}>"
+
+    def by(self, criterion: Criterion) -> tuple[ComparisonRow, ...]:
+        """Give the rows of one measure, the best model first."""
+        return tuple(row for row in self.rows if row.criterion == criterion)
+
+    def question(self, criterion: Criterion) -> str:
+        """Say in plain words what a measure answers."""
+        return QUESTIONS[criterion].format(named=f" ({self.group})" if self.group else "")
+
+    def to_csv(self) -> str:
+        """Write the rows as CSV text in full precision; what is not defined is left empty."""
+        names = [field.name for field in fields(ComparisonRow)]
+        return _csv(names, [astuple(row) for row in self.rows])
+
+    def pointwise_csv(self) -> str:
+        """Write the log predictive density of every part left out, by every model, as CSV text."""
+        rows: list[tuple[object, ...]] = []
+        for one in self.elpds:
+            found = one.elpd
+            columns = (found.labels, found.pointwise, found.k_hat, found.refitted)
+            parts = zip(*(column.tolist() for column in columns), strict=True)
+            rows += [(one.model, found.left_out, *part) for part in parts]
+        names = ["model", "left_out", "label", "log_density", "k_hat", "refitted"]
+        return _csv(names, rows)
+
+
+def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelComparison:
+    """Rank models by leaving groups out, by leaving rows out, and by marginal likelihood.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        Two or more models of the same outcome in the same rows, by any engine. A fit without
+        groups has those of the others left out.
+    rows_left_out : data frame or mapping, optional
+        Of summed data: the rows to leave out in turn (`leave_one_row_out`).
+
+    Returns
+    -------
+    ModelComparison
+        A measure that a model does not have (a marginal likelihood with a flat prior) is left
+        empty in its row, with the reason.
+
+    Raises
+    ------
+    DesignError
+        If the models are of different outcomes or rows.
+    EngineError
+        If there are fewer than two, or two are the same.
+
+    References
+    ----------
+    Vehtari, Gelman & Gabry (2017), Statistics and Computing 27(5); Merkle, Furr & Rabe-Hesketh
+    (2019), Psychometrika 84(3); Sivula, Magnusson, Matamoros & Vehtari, arXiv:2008.10296.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> one = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+    >>> two = fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1)
+    >>> compare_models([one, two]).by("row")[0].model
+    'reaction ~ days + (days | subject)'
+    """
+    expect_each("compare_models", fits, Fit)
+    fits = list(fits)
+    if len(fits) < 2:
+        raise EngineError(f"a comparison needs two models or more, found {len(fits)}")
+    names = _names(fits)
+    for place, fit in enumerate(fits):
+        check_comparable(fits[0].design, fit.design, names[0], names[place])
+        for before in range(place):
+            if _same(fits[before], fit):
+                raise EngineError(
+                    f"{names[before]!r} and {names[place]!r} are the same model; leave one out"
+                )
+    grouping = next((f.design for f in fits if f.design.group is not None and f.design.q), None)
+    grouping = grouping or next((f.design for f in fits if f.design.group is not None), None)
+    rows: list[ComparisonRow] = []
+    elpds: list[NamedElpd] = []
+    findings = [
+        Finding(f"{name}: {finding.check}", finding.ok, f"{name}: {finding.message}")
+        for name, fit in zip(names, fits, strict=True)
+        for finding in fit.verdict.findings
+    ]
+    ways: dict[Criterion, Callable[[Fit], Elpd]] = {
+        "group": lambda fit: _by_group(fit, grouping),
+        "row": lambda fit: leave_one_row_out(fit, rows=rows_left_out),
+    }
+    for criterion, measure in ways.items():
+        found: list[NamedElpd | ComparisonRow] = []
+        for name, fit in zip(names, fits, strict=True):
+            try:
+                found.append(NamedElpd(model=name, elpd=measure(fit)))
+            except BayesMLMError as error:
+                found.append(ComparisonRow(criterion=criterion, model=name, note=str(error)))
+        have = [one for one in found if isinstance(one, NamedElpd)]
+        elpds += have
+        for one in have:
+            findings += [
+                Finding(
+                    f"{one.model}: {criterion} {finding.check}",
+                    finding.ok,
+                    f"{one.model}, leaving one {criterion} out: {finding.message}",
+                )
+                for finding in one.elpd.verdict.findings
+            ]
+        rows += rank_elpds(criterion, have)
+        rows += [one for one in found if isinstance(one, ComparisonRow)]
+    rows += _by_marginal_likelihood(names, fits)
+    return ModelComparison(
+        rows=tuple(rows),
+        elpds=tuple(elpds),
+        cautions=tuple(cautions_on(rows)),
+        verdict=Verdict(tuple(findings)),
+        group=None if grouping is None else grouping.group,
+    )
+
+
+def check_comparable(one: Design, other: Design, name: str, other_name: str) -> None:
+    """Refuse to compare models of different outcomes or rows.
+
+    Raises
+    ------
+    DesignError
+        That says what differs.
+    """
+    if same_outcome(one, other):
+        return
+    if one.outcome != other.outcome:
+        what = f"the outcome is {one.outcome!r} in one and {other.outcome!r} in the other"
+    elif one.n != other.n:
+        what = f"{_size(one)} against {_size(other)}"
+    else:
+        what = f"the values of {one.outcome!r} or the order of the rows differ"
+    raise DesignError(
+        f"cannot compare {name!r} with {other_name!r}: {what}; models are compared on the same "
+        "outcome in the same rows"
+    )
+
+
+def _size(design: Design) -> str:
+    rows = f"{design.n} rows"
+    if design.kind == "between":
+        rows += " (group means)"
+    if design.n_dropped:
+        rows += f" ({design.n_dropped} dropped for missing values)"
+    return rows
+
+
+def _names(fits: Sequence[Fit]) -> list[str]:
+    """Name each model by its record, or by its formula; add the kind, or a number, if need be."""
+    plain = [f.record.formula if f.record.name == "model" else f.record.name for f in fits]
+    plain = [
+        name
+        if fit.record.residual.is_plain or fit.record.name != "model"
+        else f"{name}, residuals {fit.record.residual}"
+        for name, fit in zip(plain, fits, strict=True)
+    ]
+    count = Counter(plain)
+    names = [
+        name if count[name] == 1 else f"{name} [{fit.record.kind}]"
+        for name, fit in zip(plain, fits, strict=True)
+    ]
+    count, seen = Counter(names), Counter[str]()
+    for place, name in enumerate(names):
+        if count[name] > 1:
+            seen[name] += 1
+            names[place] = f"{name} ({seen[name]})"
+    return names
+
+
+def _same(one: Fit, other: Fit) -> bool:
+    a, b = one.design, other.design
+    return (
+        one.priors == other.priors
+        and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
+        and one.record.residual == other.record.residual
+        and _same_columns(a, b)
+    )
+
+
+def _same_columns(a: Design, b: Design) -> bool:
+    if a.summed is not None or b.summed is not None:
+        return True  # of the same names, kinds and outcome
+    codes = not a.q or np.array_equal(a.codes, b.codes)
+    return codes and np.array_equal(a.X, b.X) and np.array_equal(a.Z, b.Z)
+
+
+def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
+    design = fit.design
+    if grouping is None:
+        raise DesignError('no model names groups; a record can: group = "NAME"')
+    if design.group is not None:
+        same = design.summed is not None or np.array_equal(grouping.codes, design.codes)
+        if not same or not np.array_equal(grouping.labels, design.labels):
+            raise DesignError(f"it groups by {design.group!r}, not by {grouping.group!r}")
+    return leave_one_group_out(fit, grouping=grouping)
+
+
+def _by_marginal_likelihood(names: Sequence[str], fits: Sequence[Fit]) -> list[ComparisonRow]:
+    have, without = [], []
+    for name, fit in zip(names, fits, strict=True):
+        row = ComparisonRow(criterion="marginal_likelihood", model=name)
+        try:
+            found = log_marginal_likelihood(fit)
+        except EngineError as error:
+            without.append(replace(row, note=str(error)))
+        else:
+            have.append(replace(row, value=found.value, mcse=found.error))
+    return rank_marginal(have) + without
+
+
+def _csv(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue()

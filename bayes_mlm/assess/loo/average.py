@@ -1,0 +1,58 @@
+"""Average predictive densities given the variance parameters over their posterior draws."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.assess.loo.log_sums import log_sum
+from bayes_mlm.engines import smooth_rows
+from bayes_mlm.moments import FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Averages:
+    """Hold what m parts of the data come to over S draws.
+
+    Attributes
+    ----------
+    left_out : (m,) array
+        ``log p(y_k | y_-k)``.
+    again : (m,) array
+        ``log p(y_k' | y)``.
+    k_hat : (m,) array
+    influence : (m, S) array
+        Of each draw on `left_out`: their sum is its Monte Carlo error.
+    """
+
+    left_out: FloatArray
+    again: FloatArray
+    k_hat: FloatArray
+    influence: FloatArray
+
+
+def average(left_out: FloatArray, again: FloatArray) -> Averages:
+    """Average over the draws, those of `left_out` weighted to the posterior without each part.
+
+    Parameters
+    ----------
+    left_out : (m, S) array
+        ``log p(y_k | y_-k, theta)`` at draws from the posterior given all data. That without
+        part k is proportional to it over ``p(y_k | y_-k, theta)``, so that
+        ``p(y_k | y_-k) = 1 / E[1 / p(y_k | y_-k, theta)]``; the weights are smoothed.
+    again : (m, S) array
+        ``log p(y_k' | y, theta)``, whose average needs no weights.
+
+    References
+    ----------
+    Vehtari, Mononen, Tolvanen, Sivula & Winther (2016), JMLR 17(103), sec. 3.6: integrated
+    importance sampling. The error is that of a ratio of means, by the delta method.
+    """
+    smoothed = smooth_rows(-left_out)
+    weighted = smoothed.log_weight + left_out
+    value = log_sum(weighted)
+    return Averages(
+        left_out=value,
+        again=log_sum(again) - np.log(again.shape[1]),
+        k_hat=smoothed.k_hat,
+        influence=np.exp(weighted - value[:, None]) - np.exp(smoothed.log_weight),
+    )

@@ -1,0 +1,163 @@
+"""Take from a fit what is needed to integrate everything but the variance parameters out."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import DesignError, EngineError
+from bayes_mlm.design import Design
+from bayes_mlm.engines import Draws, Joined, Problem, Variances, join
+from bayes_mlm.fitting import Fit
+from bayes_mlm.likelihood import ModelPriors, turn_spread
+from bayes_mlm.moments import FloatArray, IntArray, Sufficient, from_design, from_rows
+
+# Fewer draws say too little of the tail of the weights.
+LEAST_DRAWS = 100
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """Hold a fitted model in the form in which parts of its data can be left out.
+
+    Parameters
+    ----------
+    design : Design
+        The fit's, with the grouping to leave out.
+    priors : ModelPriors
+        In force in the fit; they stay as they are whatever is left out.
+    statistics : Sufficient
+    joined : Joined
+        Both as the direct engine's problem.
+    at : Variances
+        S draws of the variance parameters from the posterior given all data.
+    n_batches : int
+        Batches of successive draws that count as independent of each other: S for independent
+        draws, fewer for Markov chains.
+    chosen : (S,) int array
+        Which of the fit's draws they are, chains joined.
+    """
+
+    design: Design
+    priors: ModelPriors
+    statistics: Sufficient
+    joined: Joined
+    at: Variances
+    n_batches: int
+    chosen: IntArray
+
+    @property
+    def problem(self) -> Problem:
+        """What the direct engine would solve."""
+        return self.joined.problem
+
+
+def check_draws(fit: Fit) -> int:
+    """Count the draws of a fit, and refuse too few."""
+    n_draws = fit.draws.n_chains * fit.draws.n_draws
+    if n_draws < LEAST_DRAWS:
+        raise EngineError(
+            f"leave-one-out needs {LEAST_DRAWS} draws, found {n_draws}; raise draws (--draws)"
+        )
+    return n_draws
+
+
+def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
+    """Prepare a fit, with at most `most_draws` of its draws.
+
+    Parameters
+    ----------
+    fit : Fit
+        By any engine.
+    grouping : Design or None
+        Of the same rows, whose groups a fit without groups is given.
+    most_draws : int
+
+    Raises
+    ------
+    EngineError
+        If the groups' own intercepts have a prior that is not normal or flat, or the fit has too
+        few draws.
+    """
+    priors, design = fit.priors, fit.design
+    if priors.u is not None and priors.u.family not in ("Normal", "Flat"):
+        raise EngineError(
+            f"leave-one-out is exact for normal and flat priors of u, and this model has "
+            f"{priors.u}; give u a Normal prior"
+        )
+    n_draws = check_draws(fit)
+    statistics = from_design(design)
+    if design.group is None and grouping is not None:
+        if not np.array_equal(grouping.y, design.y):
+            raise DesignError("the grouping is of other rows; give a design of the same rows")
+        statistics = from_rows(
+            design.y,
+            design.X,
+            design.Z,
+            grouping.codes,
+            len(grouping.labels),
+            labels=grouping.labels,
+            terms=design.terms,
+            effects=design.effects,
+            group=grouping.group,
+        )
+    joined = join(statistics, priors)
+    chosen = np.unique(np.linspace(0, n_draws - 1, min(most_draws, n_draws)).astype(int))
+    rng = np.random.default_rng([fit.settings.random_seed, 1])
+    return Model(
+        design=design,
+        priors=priors,
+        statistics=statistics,
+        joined=joined,
+        at=_variances(fit.draws, joined.problem, chosen, rng),
+        chosen=chosen,
+        n_batches=len(chosen) if fit.engine == "direct" else math.isqrt(len(chosen)),
+    )
+
+
+def _variances(
+    draws: Draws, problem: Problem, chosen: np.ndarray, rng: np.random.Generator
+) -> Variances:
+    """Give the chosen draws of the variance parameters, whatever engine made them."""
+
+    def take(name: str) -> FloatArray:
+        values = draws[name]
+        flat: FloatArray = values.reshape(-1, *values.shape[2:])[chosen]
+        return flat
+
+    q, reduced, beta = problem.q, problem.reduced, problem.beta
+    sigma_u = take("sigma_u").reshape(len(chosen), q) if q else np.empty((len(chosen), 0))
+    correlation = np.repeat(np.eye(q)[None], len(chosen), axis=0)
+    if problem.n_pairs:
+        rows, columns = np.triu_indices(q, k=1)
+        back = np.linalg.inv(problem.effects_turn)
+        sigma_u, pairs = turn_spread(back, sigma_u, take("rho_u"))
+        correlation[:, rows, columns] = correlation[:, columns, rows] = pairs
+    # A root by eigenvalues exists also where rounding leaves a correlation matrix singular.
+    value, vector = np.linalg.eigh(correlation)
+    log_scale = np.empty((len(chosen), 0))
+    if beta.mixed:
+        form, nu = beta.form[beta.mixed], beta.nu[beta.mixed]
+        off = reduced.centred_beta(take("beta")) @ form[:, :-1].T - form[:, -1]
+        rate = 0.5 * (nu + off**2 * beta.precision[beta.mixed])
+        # lambda | beta ~ InverseGamma((nu + 1) / 2, rate).
+        log_scale = np.log(rate / rng.standard_gamma(0.5 * (nu + 1.0), size=rate.shape))
+    with np.errstate(divide="ignore"):  # an sd that underflowed is zero
+        return Variances(
+            log_sigma_u=np.log(sigma_u),
+            factor=vector * np.sqrt(np.maximum(value, 0.0))[:, None, :],
+            log_sigma_e=np.log(take("sigma_e")),
+            log_scale=log_scale,
+        )
+
+
+def relative_root(problem: Problem, at: Variances) -> FloatArray:
+    """Give roots (S, q, q) of the group effects' covariance over sigma_e^2, of the centred Z.
+
+    Of a no-pooling model: the prior sd of the groups' own intercepts, which must not be flat.
+    """
+    if problem.own_sd is not None:
+        return np.exp(math.log(problem.own_sd) - at.log_sigma_e)[:, None, None]
+    root = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])[:, :, None] * at.factor
+    centred: FloatArray = problem.z_turn @ root
+    return centred

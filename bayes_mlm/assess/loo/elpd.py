@@ -1,0 +1,112 @@
+"""Hold an expected log predictive density: how well a model foretells what it has not seen."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import Finding, Verdict, scaled, texts
+from bayes_mlm.engines import reliable_k_hat
+from bayes_mlm.moments import FloatArray
+
+# Monte Carlo error that is small beside 4, below which a difference says nothing.
+MAX_MCSE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Elpd:
+    """Hold the expected log predictive density of a model by leaving parts of the data out.
+
+    Parameters
+    ----------
+    left_out : {"group", "row"}
+        What was left out, one at a time.
+    pointwise : (N,) array
+        ``log p(y_k | y_-k)`` of each part, everything else integrated out.
+    labels : (N,) array
+        Group labels; or the numbers of the rows used, from 1.
+    k_hat : (N,) array
+        Pareto shape of the importance weights of each part; minus infinity where they are equal.
+    refitted : (N,) bool array
+        Parts whose weights were not reliable, and which were computed by a fit without them.
+    p : float
+        Effective number of parameters: what the model knows of the data too well.
+    mcse : float
+        Monte Carlo standard error of `elpd`.
+    n_draws : int
+        Draws of the variance parameters that were used.
+    group : str or None
+        Name of the grouping factor.
+    """
+
+    left_out: Literal["group", "row"]
+    pointwise: FloatArray
+    labels: NDArray[Any]
+    k_hat: FloatArray
+    refitted: NDArray[np.bool_]
+    p: float
+    mcse: float
+    n_draws: int
+    group: str | None
+
+    def __repr__(self) -> str:
+        """Give the estimate with its standard error."""
+        what = f"{len(self.pointwise)} {self.left_out}s"
+        shown = texts(self.elpd, self.se)
+        return f"<Elpd by leaving out {what}: {shown.estimate}, se {shown.error}>"
+
+    @property
+    def elpd(self) -> float:
+        """The sum over all parts."""
+        return float(self.pointwise.sum())
+
+    @property
+    def se(self) -> float:
+        """Standard error from the parts' differences (Vehtari, Gelman & Gabry 2017, eq. 23)."""
+        return float(np.sqrt(len(self.pointwise) * self.pointwise.var(ddof=1)))
+
+    @property
+    def n_refitted(self) -> int:
+        """Count the parts that were computed by a fit without them."""
+        return int(np.count_nonzero(self.refitted))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Judge the estimate, with remedies."""
+        limit = reliable_k_hat(self.n_draws)
+        kept = ~self.refitted
+        worst = int(np.argmax(np.where(kept, self.k_hat, -np.inf)))
+        name = f"{self.group or 'group'}" if self.left_out == "group" else "row"
+        n_bad = int(np.count_nonzero(self.k_hat[kept] > limit))
+        if n_bad:
+            text = (
+                f"{n_bad} of {len(kept)} {self.left_out}s have Pareto k-hat above "
+                f"{scaled(limit, 2)} (largest {scaled(self.k_hat[worst], 2)}, {name} "
+                f"{self.labels[worst]}): leaving them out moves the posterior too far for "
+                "weights, so elpd is not reliable; look at them, and at the model"
+            )
+        else:
+            text = f"Pareto k-hat at most {scaled(max(self.k_hat[worst], 0.0), 2)}"
+        if self.n_refitted:
+            plural = "" if self.n_refitted == 1 else "s"
+            text += f"; {self.n_refitted} {self.left_out}{plural} by a fit without"
+        accurate = self.mcse <= MAX_MCSE
+        error = f"Monte Carlo error {scaled(self.mcse, 2)}"
+        return Verdict(
+            (
+                Finding("k-hat", n_bad == 0, text),
+                Finding("mcse", accurate, error + ("" if accurate else ": raise draws (--draws)")),
+            )
+        )
+
+
+def difference_se(one: Elpd, other: Elpd) -> float:
+    """Give the standard error of the difference of two models' elpd, paired by part.
+
+    References
+    ----------
+    Vehtari, Gelman & Gabry (2017), Statistics and Computing 27(5), eq. 24.
+    """
+    gap = one.pointwise - other.pointwise
+    return float(np.sqrt(len(gap) * gap.var(ddof=1)))

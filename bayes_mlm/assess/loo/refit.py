@@ -1,0 +1,165 @@
+"""Fit the model without a part of the data, where weights cannot tell what leaving it out does."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayes_mlm.assess.loo.conditional import Model
+from bayes_mlm.base import DesignError, EngineError
+from bayes_mlm.design import Design
+from bayes_mlm.engines import (
+    Variances,
+    check_proper,
+    choose_start,
+    draw_variances,
+    join,
+    mean_beta,
+    why_not_direct,
+)
+from bayes_mlm.moments import FloatArray, Sufficient, from_rows
+
+# Parts that are done again at most: beyond it the model is in trouble, and says so.
+MAX_REFITTED = 50
+# With more groups than this, a flat prior on an sd has enough of them left without any one.
+_FEW_GROUPS = 20
+_DRAWS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMarginal:
+    """Hold the log of the integral of likelihood times priors, with its numerical error.
+
+    Flat priors count as a density of 1, so that the value has no meaning with them; but the
+    difference between all data and a part of them does: it is ``log p(y_k | y_-k)``.
+    """
+
+    value: float
+    error: float
+
+
+def without_group(model: Model, group: int) -> Sufficient:
+    """Give the statistics of all groups but one."""
+    s = model.statistics
+    return replace(
+        s,
+        labels=np.delete(s.labels, group),
+        counts=np.delete(s.counts, group),
+        means=np.delete(s.means, group, axis=0),
+        scatter=np.delete(s.scatter, group, axis=0),
+    )
+
+
+def without_row(model: Model, row: int) -> Sufficient:
+    """Give the statistics of all rows but one."""
+    design = model.design
+    if design.summed is not None:
+        return _less_row(design.summed, design, row)
+    codes = design.codes if design.q else np.zeros(design.n, dtype=np.int64)
+    return from_rows(
+        np.delete(design.y, row),
+        np.delete(design.X, row, axis=0),
+        np.delete(design.Z, row, axis=0),
+        np.delete(codes, row),
+        design.J if design.q else 1,
+        terms=design.terms,
+        effects=design.effects,
+    )
+
+
+def _less_row(s: Sufficient, design: Design, row: int) -> Sufficient:
+    """Take one row out of the sums of all: the inverse of merging it in."""
+    j = int(design.codes[row])
+    x = np.concatenate([design.X[row], design.Z[row], design.y[[row]]]) - s.centre
+    n = int(s.counts[j])
+    counts, means, scatter = s.counts.copy(), s.means.copy(), s.scatter.copy()
+    counts[j] = n - 1
+    away = x - means[j]
+    means[j] = 0.0 if n == 1 else means[j] - away / (n - 1)
+    scatter[j] = 0.0 if n <= 2 else scatter[j] - n / (n - 1) * np.outer(away, away)
+    return replace(s, counts=counts, means=means, scatter=scatter)
+
+
+def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> LogMarginal | None:
+    """Integrate likelihood times priors over all parameters, for all or a part of the data.
+
+    Parameters
+    ----------
+    model : Model
+        Its priors hold, the intercept's where the predictors of *all* data are at their means.
+    statistics : Sufficient
+        Of the data.
+    seed : tuple of int
+
+    Returns
+    -------
+    LogMarginal or None
+        None where the direct engine does not do the model, or not well enough.
+
+    Raises
+    ------
+    EngineError
+        If the posterior is improper.
+    """
+    if why_not_direct(model.priors):
+        return None
+    try:
+        part = join(statistics, model.priors, means=model.joined.means, aliased=True)
+    except DesignError:  # too few rows are left
+        return None
+    start = choose_start(part.problem)
+    check_proper(part.problem, start)
+    report = draw_variances(part.problem, start, _DRAWS, np.random.default_rng(seed)).report
+    if not report.trusted or report.log_marginal_likelihood is None:
+        return None
+    return LogMarginal(
+        value=report.log_marginal_likelihood, error=report.log_marginal_likelihood_error
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Refit:
+    """Hold the posterior without a part of the data: S draws of the variance parameters.
+
+    `beta` is ``E(beta | y_-j, theta)`` of the columns as given, (S, p); `effects_turn` is the
+    problem's.
+    """
+
+    at: Variances
+    beta: FloatArray
+    effects_turn: FloatArray
+
+
+def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> Refit | None:
+    """Draw from the posterior without a part of the data; None where direct does not do it."""
+    if why_not_direct(model.priors):
+        return None
+    try:
+        part = join(statistics, model.priors, means=model.joined.means, aliased=True)
+    except DesignError:  # too few rows are left
+        return None
+    problem, rng = part.problem, np.random.default_rng(seed)
+    found = draw_variances(problem, choose_start(problem), _DRAWS, rng)
+    if not found.report.trusted:
+        return None
+    return Refit(at=found.at, beta=mean_beta(problem, found.at), effects_turn=problem.effects_turn)
+
+
+def check_proper_without(model: Model) -> None:
+    """Refuse where the posterior without some group is improper, whatever the weights say.
+
+    Raises
+    ------
+    EngineError
+        That names the group.
+    """
+    sds = [*model.priors.sigma_u, model.priors.sigma_e]
+    statistics = model.statistics
+    if all(prior.is_proper for prior in sds) or statistics.J > _FEW_GROUPS:
+        return
+    for group, label in enumerate(statistics.labels):
+        part = without_group(model, group)
+        try:
+            problem = join(part, model.priors, means=model.joined.means, aliased=True).problem
+            check_proper(problem, choose_start(problem))
+        except EngineError as error:
+            raise EngineError(f"without {statistics.group} {label} {error}") from error

@@ -1,0 +1,77 @@
+"""Give the marginal likelihood: how well model and priors together foresaw the data."""
+
+from dataclasses import dataclass
+
+from bayes_mlm.base import EngineError, expect
+from bayes_mlm.engines import why_not_direct
+from bayes_mlm.fitting import Fit
+from bayes_mlm.likelihood import model_priors
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMarginalLikelihood:
+    """Hold the logarithm of the marginal likelihood of a model.
+
+    Parameters
+    ----------
+    value : float
+        Logarithm of the density of the outcome, with every parameter integrated out over its
+        prior. In units of the outcome's density: only differences between models of the same
+        outcome mean something.
+    error : float
+        Its numerical error: a bound (quadrature) or a Monte Carlo standard error (importance).
+    """
+
+    value: float
+    error: float
+
+
+def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
+    """Give the log marginal likelihood of a fit by the direct engine.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    LogMarginalLikelihood
+
+    Raises
+    ------
+    EngineError
+        If a prior is flat, which leaves it undefined, or the fit is not by the direct engine.
+
+    References
+    ----------
+    Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., sec. 7.4, on why it must be read with
+    care: it depends on how wide the priors are even where the posterior does not.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> found = log_marginal_likelihood(fit("reaction ~ days + (1 | subject)", "sleepstudy"))
+    >>> round(found.value, 2), found.error < 1e-4
+    (-908.75, True)
+    """
+    expect("log_marginal_likelihood", fit, Fit)
+    named = fit.priors.by_name(fit.design)
+    flat = [name for name, prior in named.items() if not prior.is_proper]
+    if flat:
+        proper = model_priors(fit.design).by_name(fit.design)
+        advice = ", ".join(f"{name} = {proper[name]}" for name in flat)
+        raise EngineError(
+            f"the marginal likelihood is not defined with a flat prior on {' and '.join(flat)}; "
+            f"give a proper one, such as {advice}"
+        )
+    if fit.report is None or fit.report.log_marginal_likelihood is None:
+        why = why_not_direct(fit.priors)
+        raise EngineError(
+            "the direct engine gives the marginal likelihood, and this fit is by "
+            f"{fit.engine}; "
+            + (f"it cannot fit this model: {why}" if why else "fit with engine direct")
+        )
+    return LogMarginalLikelihood(
+        value=fit.report.log_marginal_likelihood,
+        error=fit.report.log_marginal_likelihood_error,
+    )

@@ -1,0 +1,5 @@
+"""Errors, verdicts, text, files and memory: for every package, and nothing of statistics."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,70 @@
+from .arguments import (
+    describe_value as describe_value,
+    expect as expect,
+    expect_each as expect_each,
+    expect_path as expect_path,
+    expect_text as expect_text,
+)
+from .atomic import (
+    atomic_file as atomic_file,
+    atomic_folder as atomic_folder,
+    said as said,
+    why_no_file as why_no_file,
+    why_no_folder as why_no_folder,
+)
+from .checksum import BLANK as BLANK, SEAL as SEAL, check_seal as check_seal, sealed as sealed
+from .errors import (
+    BayesMLMError as BayesMLMError,
+    DataError as DataError,
+    DesignError as DesignError,
+    EmptyCellError as EmptyCellError,
+    EngineError as EngineError,
+    FormulaError as FormulaError,
+    OneValueError as OneValueError,
+    PriorError as PriorError,
+    RowsNeededError as RowsNeededError,
+    SpecError as SpecError,
+    StorageError as StorageError,
+)
+from .memory import check_memory as check_memory
+from .paths import (
+    ABSENT as ABSENT,
+    DIRECTORY as DIRECTORY,
+    at_home as at_home,
+    explain_file as explain_file,
+    shown as shown,
+    why_not_file as why_not_file,
+)
+from .prob import DEFAULT_PROB as DEFAULT_PROB, check_prob as check_prob
+from .text import (
+    LOGLIK_ERROR as LOGLIK_ERROR,
+    MINUS as MINUS,
+    SUPERSCRIPTS as SUPERSCRIPTS,
+    TIMES as TIMES,
+    Digits as Digits,
+    Style as Style,
+    Texts as Texts,
+    align as align,
+    count as count,
+    digits as digits,
+    estimate as estimate,
+    interval as interval,
+    level as level,
+    number as number,
+    p_value as p_value,
+    percent as percent,
+    probability as probability,
+    rounded as rounded,
+    scaled as scaled,
+    share_digits as share_digits,
+    shorten as shorten,
+    shorten_all as shorten_all,
+    signed as signed,
+    split as split,
+    texts as texts,
+    tiny as tiny,
+)
+from .text.table import Head as Head, TextTable as TextTable
+from .text.visible import visible as visible
+from .toml import convert as convert, read_toml as read_toml, suggest as suggest
+from .verdict import Finding as Finding, Verdict as Verdict

@@ -1,0 +1,89 @@
+"""Check the arguments of public functions: one message for an argument of the wrong type."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineError, SpecError
+
+# The function that returns a value of a type, and the error where another is found.
+_GIVEN_BY: dict[str, tuple[str, type[BayesMLMError]]] = {
+    "Design": ("build_design", DesignError),
+    "Fit": ("fit", EngineError),
+    "OlsFit": ("fit_ols", EngineError),
+    "Record": ("load_record", SpecError),
+    "RemlFit": ("fit_reml", EngineError),
+    "Summary": ("summarise", EngineError),
+}
+
+
+def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
+    """Refuse an argument that is not of a type that a function takes.
+
+    Parameters
+    ----------
+    caller : str
+        The public function, for the message.
+    value : object
+    *kinds : type
+        Public types that some function of the package returns.
+    hint : str
+        What to use instead, if another function takes it.
+
+    Examples
+    --------
+    >>> from bayes_mlm import Fit
+    >>> expect("predict", 3, Fit)
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.base.errors.EngineError: predict takes what fit gives, found int (3)
+    """
+    if not isinstance(value, kinds):
+        givers = [_GIVEN_BY[kind.__name__][0] for kind in kinds]
+        listed = " or ".join([", ".join(givers[:-1]), givers[-1]] if givers[1:] else givers)
+        more = f"; {hint}" if hint else ""
+        error = _GIVEN_BY[kinds[0].__name__][1]
+        raise error(f"{caller} takes what {listed} gives, found {describe_value(value)}{more}")
+
+
+def expect_each(caller: str, values: Any, kind: type) -> None:
+    """Refuse an argument that is not a sequence of values of a type."""
+    if not isinstance(values, Iterable) or isinstance(values, str | dict):
+        giver, error = _GIVEN_BY[kind.__name__]
+        found = describe_value(values)
+        raise error(f"{caller} takes a list of what {giver} gives, found {found}")
+    for value in values:
+        expect(caller, value, kind)
+
+
+def expect_text(caller: str, value: Any, what: str, error: type[BayesMLMError] = DataError) -> None:
+    """Refuse an argument that is not text, or is empty."""
+    if not isinstance(value, str) or not value:
+        raise error(f"{caller} takes {what}, found {describe_value(value)}")
+
+
+def expect_path(caller: str, value: Any, error: type[BayesMLMError] = DataError) -> None:
+    """Refuse an argument that is no path: text that is not empty, or a `Path`."""
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        raise error(f"{caller} takes the path of a file, found {describe_value(value)}")
+
+
+def describe_value(value: Any) -> str:
+    """Return a short description of a value: ``int (3)``, ``empty str``, ``DataFrame``.
+
+    Examples
+    --------
+    >>> describe_value(None), describe_value([]), describe_value("a" * 50)
+    ('None', 'empty list', "str ('aaaaaaaaaaaaaaaaaaaaaaaaa…')")
+    """
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    if isinstance(value, str | list | tuple | dict | set) and not value:
+        return f"empty {name}"
+    if isinstance(value, bool | int | float):
+        return f"{name} ({value!r})"
+    if isinstance(value, str):
+        shown = value if len(value) <= 25 else f"{value[:25]}…"
+        return f"str ({shown!r})"
+    return name

@@ -1,0 +1,96 @@
+from .columns import Column as Column, from_arrow as from_arrow
+from .datasets import (
+    DATASETS as DATASETS,
+    load_dataset as load_dataset,
+    load_dyestuff2 as load_dyestuff2,
+    load_hsb as load_hsb,
+    load_orthodont as load_orthodont,
+    load_sleepstudy as load_sleepstudy,
+)
+from .description import (
+    crosstab as crosstab,
+    describe as describe,
+    format_rows as format_rows,
+    group_sizes as group_sizes,
+)
+from .footers import (
+    FOOTER as FOOTER,
+    check_footer as check_footer,
+    check_footer_label as check_footer_label,
+    refuse_footer as refuse_footer,
+)
+from .group_checks import check_group as check_group, check_group_level as check_group_level
+from .groups import (
+    Groups as Groups,
+    find_groups as find_groups,
+    is_whole as is_whole,
+    label_text as label_text,
+    levels_of as levels_of,
+    varies_within as varies_within,
+)
+from .labels import ALIKE as ALIKE, notes_on_labels as notes_on_labels, strip_labels as strip_labels
+from .lazy.files import open_data as open_data
+from .lazy.finding import find_files as find_files, is_pattern as is_pattern, suffix_of as suffix_of
+from .lazy.source import (
+    FILE as FILE,
+    NUMBER as NUMBER,
+    Frame as Frame,
+    Scan as Scan,
+    as_labels as as_labels,
+    as_scan as as_scan,
+    collect as collect,
+    collect_row as collect_row,
+    collect_rows as collect_rows,
+    count as count,
+    count_rows as count_rows,
+    engine_errors as engine_errors,
+    is_distributed as is_distributed,
+    is_scannable as is_scannable,
+    narrowed as narrowed,
+    stripped as stripped,
+)
+from .lazy.texts import with_decimal as with_decimal
+from .magnitude import refuse_magnitude as refuse_magnitude, refuse_magnitudes as refuse_magnitudes
+from .misread import refuse_misread as refuse_misread
+from .missing import (
+    Complete as Complete,
+    count_labels as count_labels,
+    count_text as count_text,
+    handle_missing as handle_missing,
+    is_missing as is_missing,
+    note_on_lost_groups as note_on_lost_groups,
+)
+from .numerals import (
+    Decimal as Decimal,
+    Notation as Notation,
+    check_decimal as check_decimal,
+    is_number as is_number,
+    mostly_numbers as mostly_numbers,
+    notation_of as notation_of,
+)
+from .reading import (
+    DELIMITERS as DELIMITERS,
+    PARQUET as PARQUET,
+    USUAL as USUAL,
+    Written as Written,
+    read_table as read_table,
+)
+from .table import (
+    Table as Table,
+    as_table as as_table,
+    explain_absent as explain_absent,
+    take as take,
+)
+from .texts import (
+    FALSE_TEXTS as FALSE_TEXTS,
+    MISSING_TEXTS as MISSING_TEXTS,
+    TRUE_TEXTS as TRUE_TEXTS,
+)
+from .validation import (
+    check_outcome as check_outcome,
+    check_predictors as check_predictors,
+    require_columns as require_columns,
+    require_finite as require_finite,
+    require_numeric as require_numeric,
+    two_values as two_values,
+)

@@ -1,0 +1,1 @@
+"""Tables that are not read into memory: files, DuckDB and Apache Spark."""

@@ -1,0 +1,117 @@
+"""Find the files that a path, a directory or a glob stands for."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bayes_mlm.base import ABSENT, DIRECTORY, DataError, at_home, shown, visible, why_not_file
+from bayes_mlm.data.reading import DELIMITERS, PARQUET, require_file
+
+CSV = tuple(DELIMITERS)
+_MARKS = "*?["
+
+
+def find_files(source: str) -> list[Path]:
+    """List the files that a path, a directory or a glob stands for, all of one kind.
+
+    A name is taken literally if there is such a file or directory, whatever marks of a pattern are
+    in it. A file that is there under two names (links) is listed once.
+
+    Raises
+    ------
+    DataError
+        If there are none, one cannot be read, or they are of two kinds.
+    """
+    path, named = at_home(source), visible(source)
+    kinds = ", ".join([*CSV, *PARQUET])
+    reason = why_not_file(path)
+    try:
+        if reason == DIRECTORY:
+            found = _once(sorted(_inside(path, set())))
+            if not found:
+                raise DataError(f"the directory {named} holds no data files ({kinds})")
+        elif reason == ABSENT and is_pattern(source):
+            found = _once(sorted(_matching(path)))
+            if not found:
+                raise DataError(f"no data file matches {named} ({kinds})")
+        else:
+            require_file(path, source)
+            found = [path]
+            if not suffix_of(path):
+                raise DataError(
+                    f"{shown(path)} is of an unknown kind; files that can be read: {kinds}"
+                )
+    except OSError as error:
+        raise DataError(f"{named} cannot be read: {error.strerror or error}") from error
+    parquet = [file for file in found if suffix_of(file) in PARQUET]
+    if parquet and len(parquet) < len(found):
+        other = next(file for file in found if file not in parquet)
+        raise DataError(
+            f"{named} holds both Parquet ({shown(parquet[0])}) and text files "
+            f"({shown(other)}); give a glob that picks one kind, such as '*.parquet'"
+        )
+    return [file.absolute() for file in found]
+
+
+def is_pattern(name: str) -> bool:
+    """Return whether a name is a pattern, if there is no file of that literal name."""
+    return any(mark in name for mark in _MARKS)
+
+
+def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    """Go through the data files of a directory and of those in it, but for hidden ones."""
+    mark = _identity(directory)
+    if mark in seen:  # a link back
+        return
+    seen.add(mark)
+    for entry in directory.iterdir():
+        if _is_hidden(entry):
+            continue
+        if entry.is_dir():
+            yield from _inside(entry, seen)
+        elif suffix_of(entry):
+            require_file(entry, str(entry))
+            yield entry
+
+
+def _matching(path: Path) -> Iterator[Path]:
+    """Yield the files that match a pattern, and those in the directories that do."""
+    base, pattern = Path(path.anchor), path.relative_to(path.anchor)
+    # What is there under its literal name is no pattern.
+    while not is_pattern(pattern.parts[0]) or (base / pattern.parts[0]).exists():
+        base, pattern = base / pattern.parts[0], Path(*pattern.parts[1:])
+        if not pattern.parts:
+            require_file(path, str(path))
+    seen: set[tuple[int, int]] = set()
+    try:
+        entries = sorted(base.glob(str(pattern)))
+    except ValueError as error:
+        raise DataError(f"{visible(path)} is no pattern: {error}") from error
+    for entry in entries:
+        if _is_hidden(entry) and not _is_hidden(pattern):
+            continue
+        if entry.is_dir():
+            yield from _inside(entry, seen)
+        elif suffix_of(entry):
+            require_file(entry, str(entry))
+            yield entry
+
+
+def _once(files: Sequence[Path]) -> list[Path]:
+    """Keep one name of each file: a link to another would count its rows twice."""
+    return list({_identity(file): file for file in reversed(files)}.values())[::-1]
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    info = path.stat()
+    return info.st_dev, info.st_ino
+
+
+def suffix_of(path: Path) -> str:
+    """Give the ending of a data file, ".csv.gz" whole; empty for other files."""
+    name = path.name.lower()
+    return next((suffix for suffix in (*CSV, *PARQUET) if name.endswith(suffix)), "")
+
+
+def _is_hidden(path: Path) -> bool:
+    """Tell names that tools keep for themselves: .venv, _SUCCESS, _temporary."""
+    return path.name.startswith((".", "_"))

@@ -1,0 +1,59 @@
+from .aggregated import (
+    Scan as Scan,
+    as_scan as as_scan,
+    collect_rows as collect_rows,
+    open_data as open_data,
+    sum_more_rows as sum_more_rows,
+    sum_rows as sum_rows,
+)
+from .aggregated.checking import is_missing as is_missing
+from .aggregated.file import (
+    check_name as check_name,
+    is_sums as is_sums,
+    load_sums as load_sums,
+    model_of_sums as model_of_sums,
+    save_sums as save_sums,
+    small_groups as small_groups,
+)
+from .aggregated.layouts import (
+    new_group_means as new_group_means,
+    select_columns as select_columns,
+    sums_of_null as sums_of_null,
+    sums_of_one_slope as sums_of_one_slope,
+    with_group_means as with_group_means,
+    without as without,
+)
+from .aggregated.merge import merge_sums as merge_sums
+from .build import (
+    Rows as Rows,
+    design_of as design_of,
+    read_data as read_data,
+    rows_or_source as rows_or_source,
+    table_of as table_of,
+)
+from .damage import (
+    check_names as check_names,
+    check_sums as check_sums,
+    naming as naming,
+    require as require,
+)
+from .design import (
+    INTERCEPT as INTERCEPT,
+    Design as Design,
+    Floats as Floats,
+    GroupMeans as GroupMeans,
+    Ints as Ints,
+    build_design as build_design,
+    means_by_group as means_by_group,
+)
+from .encoding import Encoding as Encoding, encode as encode
+from .encoding.columns import Column as Column, lay_out as lay_out
+from .encoding.levels import Levels as Levels, notes_on_levels as notes_on_levels
+from .layouts import for_kind as for_kind, replay as replay
+from .moments_of_columns import (
+    column_moments as column_moments,
+    outcome_means as outcome_means,
+    same_outcome as same_outcome,
+)
+from .predictor_levels import Pair as Pair, argument_of as argument_of, pairs_of as pairs_of
+from .time_coding import code_time as code_time

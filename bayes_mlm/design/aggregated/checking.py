@@ -1,0 +1,331 @@
+"""Check by one query what `bayes_mlm.data` checks row by row, and find the columns' means."""
+
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import DataError, OneValueError
+from bayes_mlm.data import (
+    FILE,
+    Scan,
+    check_footer_label,
+    collect,
+    collect_row,
+    count,
+    is_whole,
+    label_text,
+    refuse_magnitude,
+    two_values,
+)
+from bayes_mlm.design.aggregated.expressions import Guard
+
+# As of `bayes_mlm.data`: values are equal to this part of their range, or of their size.
+_OF_RANGE, _OF_SIZE = 1e-9, 1e-12
+_DECIMAL_LEVELS = 20
+_LARGEST = 1.7e308
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ColumnStats:
+    """Hold what one pass tells of the columns of a model.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    mean : mapping of str to float
+        Of each column of the model.
+    raw : mapping of str to (float, float)
+        Lowest and highest value of each numeric column of the table.
+    """
+
+    n: int
+    mean: Mapping[str, float]
+    raw: Mapping[str, tuple[float, float]]
+
+
+def notes_on_outcome(scan: Scan, name: str, stats: ColumnStats) -> tuple[str, ...]:
+    """Give the remarks on an outcome that a reader should see: that it has two values."""
+    low, high = stats.raw[name]
+    if high - low != 1.0:  # others are not coded as 0 and 1, or 1 and 2; asking costs a pass
+        return ()
+    value = scan.col(name).cast(nw.Float64)
+    other = collect_row(scan, {"other": count((value != low) & (value != high))})["other"]
+    return () if other else (two_values(name, low, high),)
+
+
+def is_missing(scan: Scan, name: str) -> nw.Expr:
+    """Tell in which rows a column misses a value: null, or not a number."""
+    column = scan.col(name)
+    return column.is_null() | column.is_nan() if name in scan.floats else column.is_null()
+
+
+def complete(scan: Scan, names: Sequence[str]) -> tuple[Scan, int]:
+    """Leave out the rows that miss a value in some column; give how many there are."""
+    gone = functools.reduce(operator.or_, (is_missing(scan, name) for name in names))
+    found = collect_row(scan, {"n": nw.len(), "gone": count(gone)})
+    if found["gone"] == found["n"]:
+        raise DataError(f"every row of {scan.source} misses a value in {', '.join(names)}")
+    return replace(scan, frame=scan.frame.filter(~gone)), int(found["gone"])
+
+
+def count_groups(scan: Scan, group: str) -> int:
+    """Count the labels of a column, but for missing ones."""
+    labels = scan.frame.filter(~is_missing(scan, group)).select(label_=scan.col(group)).unique()
+    return int(collect_row(replace(scan, frame=labels), {"n": nw.len()})["n"])
+
+
+def check_columns(
+    scan: Scan,
+    names: Sequence[str],
+    group: str | None,
+    columns: Mapping[str, nw.Expr],
+    guards: Sequence[Guard],
+) -> ColumnStats:
+    """Check what a model is made of, and find the means of its columns, in one pass.
+
+    Raises
+    ------
+    DataError
+        If values are missing or infinite, or an expression is undefined somewhere; the message
+        names the column and, of several files, the file.
+    """
+    numeric = [name for name in names if scan.kinds[name] != "text" and name != group]
+    asked = _Asked(scan=scan, names=names, numeric=numeric, columns=columns, guards=guards)
+    found = _look(asked)
+    n = int(found["n"])
+    if n == 0:
+        raise DataError(f"{scan.source} has no rows; columns: {', '.join(scan.kinds)}")
+    if not _seems_whole(found, len(names), n):
+        found |= _count_faults(asked)
+        _refuse_faults(asked, found)
+    raw = {name: (found[f"low{k}"], found[f"high{k}"]) for k, name in enumerate(numeric)}
+    places = dict(enumerate(columns))
+    return ColumnStats(
+        n=n,
+        mean={name: found[f"mean{k}"] for k, name in places.items()},
+        raw=raw,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """Hold what is looked at: columns of the table, those that are numbers, and what they make."""
+
+    scan: Scan
+    names: Sequence[str]
+    numeric: Sequence[str]
+    columns: Mapping[str, nw.Expr]
+    guards: Sequence[Guard]
+
+
+def _look(of: _Asked) -> dict[str, float]:
+    """Find ends and means in one pass that is quick where all is well.
+
+    A value that is missing, infinite or not a number shows in a count, an end or a mean; which,
+    and where, is asked only then.
+    """
+    asked: dict[str, nw.Expr] = {"n": nw.len()}
+    for k, name in enumerate(of.names):
+        asked[f"there{k}"] = of.scan.col(name).count()
+    for k, name in enumerate(of.numeric):
+        value = of.scan.col(name).cast(nw.Float64)
+        asked[f"low{k}"], asked[f"high{k}"] = value.min(), value.max()
+    for k, name in enumerate(of.names):
+        if name in of.scan.floats and name not in of.columns:  # NaN is no end to every engine
+            asked[f"raw{k}"] = of.scan.col(name).mean()
+    for k, guard in enumerate(of.guards):
+        asked[f"broken{k}"] = count(guard.broken)
+    for k, value in enumerate(of.columns.values()):
+        asked[f"mean{k}"] = value.mean()
+    return collect_row(of.scan, asked)
+
+
+def _seems_whole(found: Mapping[str, float], n_names: int, n: int) -> bool:
+    """Tell whether nothing that was looked at shows a fault."""
+    broken = any(value for key, value in found.items() if key.startswith("broken"))
+    finite = all(
+        abs(value) <= _LARGEST
+        for key, value in found.items()
+        if key.startswith(("low", "high", "raw", "mean"))
+    )
+    return finite and not broken and all(found[f"there{k}"] == n for k in range(n_names))
+
+
+def _count_faults(of: _Asked) -> dict[str, float]:
+    asked: dict[str, nw.Expr] = {"n": nw.len()}
+    for k, name in enumerate(of.names):
+        asked[f"missing{k}"] = count(is_missing(of.scan, name))
+    for k, name in enumerate(of.numeric):
+        asked[f"infinite{k}"] = count(_infinite(of.scan.col(name).cast(nw.Float64)))
+    for k, guard in enumerate(of.guards):
+        asked[f"broken{k}"] = count(guard.broken)
+    for k, value in enumerate(of.columns.values()):
+        asked[f"wild{k}"] = count(_infinite(value) | value.is_nan())
+    return collect_row(of.scan, asked)
+
+
+def _refuse_faults(of: _Asked, found: Mapping[str, float]) -> None:
+    scan, n = of.scan, int(found["n"])
+    _refuse_missing(scan, of.names, found, n)
+    for k, name in enumerate(of.numeric):
+        if found[f"infinite{k}"]:
+            where = _where(scan, _infinite(scan.col(name).cast(nw.Float64)))
+            raise DataError(
+                f"column {name!r} of {scan.source} has {_counted(found[f'infinite{k}'])} infinite "
+                f"value(s){where}; correct them, or make them missing and drop them with "
+                'missing="drop" (--missing drop)'
+            )
+    for k, guard in enumerate(of.guards):
+        if found[f"broken{k}"]:
+            raise DataError(
+                f"{guard.what} is undefined in {_counted(found[f'broken{k}'])} of {n:,} rows of "
+                f"{scan.source}{_where(scan, guard.broken)}: {guard.reason}; correct or drop these "
+                "rows, or transform otherwise"
+            )
+    for k, (name, value) in enumerate(of.columns.items()):
+        if found[f"wild{k}"]:
+            raise DataError(
+                f"{name} is not a finite number in {_counted(found[f'wild{k}'])} of {n:,} rows of "
+                f"{scan.source}{_where(scan, _infinite(value) | value.is_nan())}; rescale its "
+                "columns"
+            )
+
+
+def _infinite(value: nw.Expr) -> nw.Expr:
+    return (value > _LARGEST) | (value < -_LARGEST)
+
+
+def _counted(value: float) -> str:
+    return f"{int(value):,}"
+
+
+def _refuse_missing(scan: Scan, names: Sequence[str], found: Mapping[str, float], n: int) -> None:
+    gone = [(name, int(found[f"missing{k}"])) for k, name in enumerate(names)]
+    parts = [
+        f"column {name!r} has {many:,} missing value{'s' if many > 1 else ''}"
+        f"{_where(scan, is_missing(scan, name))}"
+        for name, many in gone
+        if many
+    ]
+    if any(many == n for _, many in gone):
+        raise DataError(f"{'; '.join(parts)}: every row of {scan.source} misses one of them")
+    if parts:
+        raise DataError(
+            f'{scan.source}: {"; ".join(parts)}; drop those rows with missing="drop" '
+            "(--missing drop)"
+        )
+
+
+def _where(scan: Scan, condition: nw.Expr) -> str:
+    """Name the file in which most of the rows are that a condition picks, of several files."""
+    if len(scan.files) < 2:
+        return ""
+    rows = scan.frame.filter(condition).group_by(FILE).agg(nw.len().alias("n"))
+    found = collect(scan, rows)
+    counts = sorted(zip(found["n"].tolist(), found[FILE].tolist(), strict=True), reverse=True)
+    if not counts:
+        return ""
+    more = f" and {len(counts) - 1} files more" if len(counts) > 1 else ""
+    return f" ({scan.files[counts[0][1]]}{more})"
+
+
+def refuse_constant(
+    names: Sequence[str], group: str | None, raw: Mapping[str, tuple[float, float]]
+) -> None:
+    """Refuse an outcome (the first) or a predictor of one value, or of a size past squaring."""
+    for k, name in enumerate(names):
+        if name == group or name not in raw:
+            continue
+        low, high = raw[name]
+        refuse_magnitude(name, low, high)
+        if high - low > _OF_SIZE * max(abs(low), abs(high)):
+            continue
+        value = label_text(low)
+        if k == 0:
+            raise DataError(
+                f"outcome {name!r} is constant (every value is {value}): nothing varies to be "
+                "explained; check the column"
+            )
+        raise OneValueError(
+            f"predictor {name!r} is constant (every value is {value}): its effect cannot be told "
+            "from the intercept; take it out of the formula"
+        )
+
+
+def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
+    """Check that a column can group the rows.
+
+    Raises
+    ------
+    DataError
+        If there is one group, every group has one row, or labels look like a measurement.
+    """
+    many = labels.size
+    check_footer_label(group, labels, counts)
+    if many == 1:
+        raise OneValueError(
+            f"group {group!r} has one level ({label_text(labels[0])}): how groups differ cannot be "
+            "learned from one; give another group, or leave out the bar"
+        )
+    if labels.dtype.kind == "f" and many > _DECIMAL_LEVELS and not is_whole(labels):
+        raise DataError(
+            f"group {group!r} holds {many} different decimal numbers: it looks like a measurement, "
+            "and the group goes right of the bar; give a column of labels shared by several rows, "
+            "such as a school id"
+        )
+    if int(counts.max()) == 1:
+        raise OneValueError(
+            f"every group of {group!r} has one row ({many} labels): group and residual cannot be "
+            "told apart; give a column of labels shared by several rows, such as a school id"
+        )
+
+
+def check_levels(scan: Scan, group: str, names: Sequence[str]) -> None:
+    """Check that columns declared to be properties of the group are constant within it."""
+    for name in names:
+        look = _varying_text if scan.kinds[name] == "text" else _varying_numbers
+        many, varying, example = look(scan, group, name)
+        if varying:
+            raise DataError(
+                f"{name!r} was declared constant within {group!r} but varies in {varying} of "
+                f"{many} groups ({example}); correct the values, or do not declare it"
+            )
+
+
+def _varying_text(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
+    """Count the groups, and those that have two texts or more; give one of them."""
+    pairs = scan.frame.select(group_=scan.col(group), value_=scan.col(name)).unique()
+    found = collect(scan, pairs.group_by("group_").agg(nw.len().alias("n")))
+    varying = np.flatnonzero(found["n"] > 1)
+    example = ""
+    if varying.size:
+        first = varying[0]
+        example = f"{label_text(found['group_'][first])}: {found['n'][first]} different"
+    return int(found["n"].size), int(varying.size), example
+
+
+def _varying_numbers(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
+    """Count the groups, and those in which numbers differ by more than rounding; give one."""
+    column = scan.col(name).cast(nw.Float64)
+    rows = scan.frame.select(group_=scan.col(group), value_=column)
+    ends = (nw.col("value_").min().alias("low"), nw.col("value_").max().alias("high"))
+    found = collect(scan, rows.group_by("group_").agg(*ends))
+    low, high = found["low"], found["high"]
+    tolerance = max(
+        _OF_RANGE * float(high.max() - low.min()),
+        _OF_SIZE * float(max(abs(low.min()), abs(high.max()))),
+    )
+    varying = np.flatnonzero(high - low > tolerance)
+    example = ""
+    if varying.size:
+        first = varying[0]
+        ends_text = f"{label_text(low[first])}, {label_text(high[first])}"
+        example = f"{label_text(found['group_'][first])}: {ends_text}"
+    return int(low.size), int(varying.size), example

@@ -1,0 +1,141 @@
+"""Sum a model with many indicators of categories, without an expression for each product of two.
+
+Within a cell (the rows of one group that have the same categories) an indicator is 0 or 1
+throughout, so that the sums of the numeric columns by cell say all. A cell is to a group what a
+group is to all rows: the scatter within a group is that within its cells and that between them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.data import Scan, as_labels, collect_row
+from bayes_mlm.design.aggregated.learning import as_category
+from bayes_mlm.design.encoding.levels import Levels
+from bayes_mlm.moments import Columns, FloatArray, GroupSums, sum_by_keys
+
+# From so many columns with indicators on, cells cost less than an expression for each product.
+_MANY = 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Product:
+    """A column of the model as a number times indicators.
+
+    Parameters
+    ----------
+    number : str or None
+        Name of the number; None for 1.
+    indicators : tuple of (Levels, int)
+        The categories, by place, that a row must have for the column not to be 0.
+    """
+
+    number: str | None
+    indicators: tuple[tuple[Levels, int], ...]
+
+
+def is_wide(products: Sequence[Product]) -> bool:
+    """Return whether so many columns have indicators that cells are summed first."""
+    return sum(bool(one.indicators) for one in products) >= _MANY
+
+
+def sum_by_cells(
+    scan: Scan,
+    columns: Columns,
+    group: str | None,
+    products: Sequence[Product],
+    numbers: Mapping[str, nw.Expr],
+) -> GroupSums:
+    """Sum cross-products by group, by way of the cells of groups and categories.
+
+    Parameters
+    ----------
+    scan : Scan
+    columns : Columns
+        Whose distinct columns are `products`, one each.
+    group : str or None
+    products : sequence of Product
+    numbers : mapping of str to narwhals.Expr
+        The numbers that products are made of, by name; the outcome is one of them.
+    """
+    factors = {one.column: one for product in products for one, _ in product.indicators}
+    keys = () if group is None else (scan.col(group),)
+    cells = sum_by_keys(
+        scan,
+        Columns(values=tuple(numbers.values()), centre=_means(scan, numbers), place=()),
+        (*keys, *(as_category(column, scan) for column in factors)),
+    )
+    size = cells.counts.size
+    by, own = (cells.labels[0], cells.labels[1:]) if keys else (np.zeros(size), cells.labels)
+    places = []
+    for one, labels in zip(factors.values(), own, strict=True):
+        known = {level: place for place, level in enumerate(one.levels)}
+        places.append(np.array([known[label] for label in labels.tolist()]))
+    wanted = np.full((len(places), len(products)), -1)
+    for k, product in enumerate(products):
+        for one, place in product.indicators:
+            wanted[list(factors).index(one.column), k] = place
+    number = np.array([-1 if p.number is None else list(numbers).index(p.number) for p in products])
+    # The cells come sorted by group, so that those of one lie together.
+    starts = np.flatnonzero(np.concatenate([[True], by[1:] != by[:-1]]))
+    parts = [
+        _join(cells, slice(start, end), np.array(places), wanted, number, columns.centre)
+        for start, end in zip(starts, [*starts[1:], size], strict=True)
+    ]
+    counts, means, scatter = (np.array(part) for part in zip(*parts, strict=True))
+    return replace(
+        cells,
+        labels=(as_labels(by[starts])[0],),
+        counts=counts,
+        means=means,
+        scatter=scatter,
+        squares=np.einsum("jkk->jk", scatter) + counts[:, None] * means**2,
+        watched=(),
+    )
+
+
+def _means(scan: Scan, numbers: Mapping[str, nw.Expr]) -> FloatArray:
+    found = collect_row(scan, {f"mean{k}": one.mean() for k, one in enumerate(numbers.values())})
+    return np.array(list(found.values()))
+
+
+def _join(
+    cells: GroupSums,
+    rows: slice,
+    places: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    number: NDArray[np.int64],
+    centre: FloatArray,
+) -> tuple[int, FloatArray, FloatArray]:
+    """Join the cells of one group: its count, means less the centre, and scatter of all columns.
+
+    Parameters
+    ----------
+    cells : GroupSums
+    rows : slice
+        The cells of the group.
+    places : ndarray of int, shape (f, C)
+        The category of each factor in each cell.
+    wanted : ndarray of int, shape (f, k)
+        The category of each factor that a column is not 0 for; -1 for any.
+    number : ndarray of int, shape (k,)
+        The number that a column is made of; -1 for 1.
+    centre : ndarray, shape (k,)
+    """
+    weights = cells.counts[rows]
+    on = ((wanted[:, None] < 0) | (places[:, rows, None] == wanted[:, None])).all(axis=0)
+    plain = number < 0
+    means = np.where(plain, 1.0, (cells.means[rows] + cells.centre)[:, number])
+    values = np.where(on, means, 0.0) - centre
+    level = weights @ values / weights.sum()
+    away = values - level
+    scatter = (away * weights[:, None]).T @ away
+    for a in set(number[~plain].tolist()):
+        for b in set(number[~plain].tolist()):
+            left, right = np.flatnonzero(number == a), np.flatnonzero(number == b)
+            inside = cells.scatter[rows, a, b]
+            scatter[np.ix_(left, right)] += (on[:, left] * inside[:, None]).T @ on[:, right]
+    return int(weights.sum()), level, scatter

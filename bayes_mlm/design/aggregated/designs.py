@@ -1,0 +1,339 @@
+"""Make a design of data that stay where they are: columns are summed, rows never fetched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import narwhals as nw
+import numpy as np
+
+from bayes_mlm.base import DataError, DesignError, expect
+from bayes_mlm.data import (
+    Scan,
+    as_scan,
+    explain_absent,
+    narrowed,
+    note_on_lost_groups,
+    refuse_magnitude,
+)
+from bayes_mlm.design.aggregated.checking import (
+    check_columns,
+    check_labels,
+    check_levels,
+    complete,
+    count_groups,
+    notes_on_outcome,
+    refuse_constant,
+)
+from bayes_mlm.design.aggregated.crossed import Product, is_wide, sum_by_cells
+from bayes_mlm.design.aggregated.expressions import Guard, Written, product, write
+from bayes_mlm.design.aggregated.learning import (
+    Learned,
+    known_levels,
+    learn,
+    level_indicator,
+    replay_on,
+)
+from bayes_mlm.design.design import VARIES, Design, GroupMeans, check_estimable
+from bayes_mlm.design.encoding.columns import Column
+from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
+from bayes_mlm.formula import Factor, Formula, label, parse_formula
+from bayes_mlm.moments import Columns, Sufficient, lay_out_sums, rows_away, sum_by_keys
+
+# Engines that hold what is no frame of Python's.
+_OUTSIDE = ("duckdb", "pyspark")
+SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sample of groups"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """Hold what is to be summed: formula, group, and what to do with missing values."""
+
+    formula: Formula
+    group: str | None
+    missing: str
+    group_level: tuple[str, ...]
+    strip: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table that are needed."""
+        own = [self.group] if self.group is not None else []
+        return tuple(dict.fromkeys([*self.formula.columns, *own, *self.group_level]))
+
+
+def sum_rows(
+    formula: str | Formula,
+    data: Any,
+    *,
+    group: str | None = None,
+    missing: Literal["error", "drop"] = "error",
+    group_level: Sequence[str] = (),
+    strip: bool = False,
+) -> Design:
+    """Reduce data to the sums of a model by group, in the engine that holds them.
+
+    Parameters
+    ----------
+    formula : str or Formula
+        As of `build_design`.
+    data : Scan or frame
+        A lazy or eager frame of DuckDB, Apache Spark, polars, pandas or pyarrow, or what
+        `open_data` gives.
+    group, missing, group_level, strip
+        As of `build_design`.
+
+    Returns
+    -------
+    Design
+        With `summed`, and without rows: fits, REML, group effects, leave-one-group-out and
+        predictions need none; what needs rows raises `RowsNeededError`.
+
+    Raises
+    ------
+    DataError, FormulaError, DesignError
+        As `build_design`.
+
+    Notes
+    -----
+    Three passes over the columns at most: one checks them and finds their means, one sums, and one
+    looks at columns that seem constant within groups. Categories, `center`, `within` and
+    `between` need a small query each before.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> from bayes_mlm import fit_reml, load_hsb
+    >>> students = load_hsb()
+    >>> design = sum_rows("mathach ~ ses + (1 | schoolid)", duckdb.sql("from students"))
+    >>> design.n, design.J, round(fit_reml(design).icc, 4)
+    (7185, 160, 0.1141)
+    """
+    scan = as_scan(data)
+    if not isinstance(formula, (str, Formula)):
+        raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
+    parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    if group is not None and parsed.group is not None and group != parsed.group:
+        raise DesignError(
+            f"the formula groups by {parsed.group!r} but group={group!r} was given; give one"
+        )
+    asked = _Asked(
+        formula=parsed,
+        group=parsed.group or group,
+        missing=missing,
+        group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
+        strip=strip,
+    )
+    given = _prepared(asked, scan)
+    kept, n_dropped = _complete(asked, given)
+    design = _reduce(asked, learn(parsed, kept, asked.group), n_dropped)
+    if not n_dropped or design.group is None:
+        return design
+    before = count_groups(given, design.group)
+    return replace(
+        design, notes=(*design.notes, *note_on_lost_groups(before, design.J, design.group))
+    )
+
+
+def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Design:
+    """Reduce further data by the design of others, so that their sums may be added up.
+
+    Parameters
+    ----------
+    design : Design
+        Of summed data.
+    data : Scan or frame
+        With the same columns; categories and constants are those of `design`.
+    missing : {"error", "drop"}
+
+    Returns
+    -------
+    Design
+        Of the further data alone; `merge_sums` joins the two.
+    """
+    expect("sum_more_rows", design, Design)
+    scan = as_scan(data)
+    asked = _Asked(
+        formula=design.formula,
+        group=design.group,
+        missing=missing,
+        group_level=(),
+        strip=design.encoding.strip,
+    )
+    scan, n_dropped = _complete(asked, _prepared(asked, scan))
+    return _reduce(asked, replay_on(design.encoding, scan), n_dropped, estimable=False)
+
+
+def _prepared(asked: _Asked, scan: Scan) -> Scan:
+    """Require the columns, and give them, with their types settled, and nothing else."""
+    scan = replace(scan, strip=asked.strip, complete=asked.missing == "drop")
+    absent = [name for name in asked.columns if name not in scan.kinds]
+    if absent:
+        raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
+    return narrowed(scan.prepare(scan, asked.columns), asked.columns)
+
+
+def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
+    """Leave out rows that miss values if that was asked for, and say how many."""
+    if asked.missing not in ("error", "drop"):
+        raise DataError(f'missing={asked.missing!r} is not known; give "error" or "drop"')
+    if asked.missing == "error":
+        return scan, 0
+    return complete(scan, asked.columns)
+
+
+def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool = True) -> Design:
+    scan, encoding = learned.scan, replace(learned.encoding, strip=asked.strip)
+    written = _write_columns(learned)
+    stats = check_columns(scan, asked.columns, asked.group, written.plain, written.guards)
+    if estimable:  # a part of the rows may well have one value
+        refuse_constant(asked.formula.columns, asked.group, stats.raw)
+    outcome = asked.formula.outcome.columns[0]
+    notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
+    if estimable:
+        notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
+    terms, effects = encoding.terms, encoding.effects
+    columns = Columns(
+        values=tuple(written.plain.values()),
+        centre=np.array([stats.mean[name] for name in written.plain]),
+        place=written.place,
+    )
+    key = () if asked.group is None else (scan.col(asked.group),)
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused below
+        if is_wide(written.products):
+            sums = sum_by_cells(scan, columns, asked.group, written.products, written.numbers)
+        else:
+            sums = sum_by_keys(scan, columns, key)
+        summed = lay_out_sums(sums, columns, terms, effects, asked.group)
+        mean, sd = summed.moments
+    for name, middle, away in zip((*terms, *effects, encoding.outcome), mean, sd, strict=True):
+        refuse_magnitude(name, middle - away, middle + away)
+    if asked.group is not None and estimable:
+        check_labels(asked.group, summed.labels, summed.counts)
+        check_levels(scan, asked.group, asked.group_level)
+    base = None
+    if asked.group is not None:
+        base = group_means(summed, terms)
+    engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
+    notes = (
+        *notes,
+        *label_notes(encoding.levels, asked.group, summed.labels),
+        *encoding.notes,
+        f"rows of {scan.source}{engine}{SUMMED_NOTE}",
+    )
+    found = Design(
+        **rows_away(),
+        labels=summed.labels,
+        outcome=encoding.outcome,
+        terms=terms,
+        effects=effects,
+        group=asked.group,
+        kind="partial_pooling" if effects else "pooled",
+        formula=asked.formula,
+        encoding=encoding,
+        correlated=asked.formula.correlated,
+        base=base,
+        n_dropped=n_dropped,
+        notes=notes,
+        summed=summed,
+    )
+    if estimable:
+        check_estimable(found)
+    return found
+
+
+def group_means(summed: Sufficient, terms: tuple[str, ...]) -> GroupMeans:
+    """Give the groups' means of the columns of X, and whether they vary within groups."""
+    p = len(terms)
+    inside = np.sqrt(np.einsum("jkk->k", summed.scatter[:, :p, :p]) / summed.n)
+    mean, sd = summed.moments
+    sizes = np.sqrt(np.square(mean[:p]) + np.square(sd[:p]))
+    return GroupMeans(
+        terms=terms,
+        means=summed.means[:, :p] + summed.centre[:p],
+        varies=inside > VARIES * sizes,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Columns:
+    """Hold the columns as the engine reads them.
+
+    Parameters
+    ----------
+    plain : mapping of str to narwhals.Expr
+        The distinct columns other than ones, by name.
+    place : tuple of int or None
+        Where each of [X, Z, y] is among them; None for ones.
+    guards : tuple of Guard
+    products : tuple of Product
+        What each of `plain` is a product of.
+    numbers : mapping of str to narwhals.Expr
+        The numbers in these products.
+    """
+
+    plain: Mapping[str, nw.Expr]
+    place: tuple[int | None, ...]
+    guards: tuple[Guard, ...]
+    products: tuple[Product, ...]
+    numbers: Mapping[str, nw.Expr]
+
+
+def _write_columns(learned: Learned) -> _Columns:
+    encoding, scan = learned.encoding, learned.scan
+    levels = known_levels(encoding)
+    written: dict[Factor, Written] = {}
+    guards: list[Guard] = []
+
+    def factor_value(factor: Factor) -> nw.Expr:
+        if factor not in written:
+            written[factor] = write(factor, scan, learned.constants)
+            guards.extend(written[factor].guards)
+        return written[factor].value
+
+    def column_value(column: Column) -> nw.Expr:
+        return product(
+            [
+                factor_value(factor)
+                if place is None
+                else level_indicator(levels[str(factor)], place, scan)
+                for factor, place in column.parts
+            ]
+        )
+
+    products: list[Product] = []
+    numbers: dict[str, nw.Expr] = {}
+
+    def take_apart(parts: Sequence[tuple[Factor, int | None]]) -> Product:
+        own = [factor for factor, place in parts if place is None]
+        number = ":".join(map(str, own)) if own else None
+        if number is not None and number not in numbers:
+            numbers[number] = product([factor_value(factor) for factor in own])
+        indicators = [(levels[str(f)], place) for f, place in parts if place is not None]
+        return Product(number=number, indicators=tuple(indicators))
+
+    plain: dict[str, nw.Expr] = {}
+    names: list[str | None] = []
+    for column in (*encoding.x_columns, *encoding.z_columns):
+        names.append(column.name if column.parts else None)
+        if column.parts and column.name not in plain:
+            plain[column.name] = column_value(column)
+            products.append(take_apart(column.parts))
+    outcome = _free_name(label(encoding.formula.outcome), plain)
+    plain[outcome] = factor_value(encoding.formula.outcome)
+    products.append(take_apart([(encoding.formula.outcome, None)]))
+    names.append(outcome)
+    places = {name: k for k, name in enumerate(plain)}
+    return _Columns(
+        plain=plain,
+        place=tuple(None if name is None else places[name] for name in names),
+        guards=tuple(guards),
+        products=tuple(products),
+        numbers=numbers,
+    )
+
+
+def _free_name(name: str, taken: Mapping[str, Any]) -> str:
+    while name in taken:
+        name = f"{name} "
+    return name

@@ -1,0 +1,252 @@
+"""Expressions of a formula as queries, equal to `bayes_mlm.design.encoding.values` in memory.
+
+Each kind of node has one place below. Where a function is not defined (the logarithm of 0) a
+harmless value stands in, so that no engine stumbles, and a guard counts such rows.
+"""
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import narwhals as nw
+
+from bayes_mlm.base import DataError
+from bayes_mlm.data import FILE, NUMBER, Scan, collect, stripped
+from bayes_mlm.design.encoding.means import Centring
+from bayes_mlm.design.encoding.values import group_of
+from bayes_mlm.formula import FUNCTIONS, Call, Expression, Name, Negative, Number, Operation, label
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """Hold what must not be: a condition on rows, and what it means."""
+
+    what: str
+    reason: str
+    broken: nw.Expr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Hold an expression as an engine reads it, with its guards, innermost first."""
+
+    value: nw.Expr
+    guards: tuple[Guard, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Elementwise:
+    apply: Callable[[nw.Expr], nw.Expr]
+    allowed: Callable[[nw.Expr], nw.Expr] | None
+    needs: str
+
+
+def _log1p(x: nw.Expr) -> nw.Expr:
+    """Give log(1 + x) to full precision also near 0, which engines have no function for.
+
+    What rounding takes from 1 + x it takes from both logarithm and difference (Kahan's method;
+    Higham 2002, Accuracy and Stability of Numerical Algorithms, 2nd ed., sec. 1.14.1).
+    """
+    rounded = x + 1.0
+    near = rounded == 1.0
+    gap = nw.when(near).then(nw.lit(1.0)).otherwise(rounded - 1.0)
+    return nw.when(near).then(x).otherwise(rounded.log() * x / gap)
+
+
+_ELEMENTWISE: Mapping[str, _Elementwise] = MappingProxyType(
+    {
+        "log": _Elementwise(lambda x: x.log(), lambda x: x > 0, "values above 0"),
+        "log2": _Elementwise(lambda x: x.log() / math.log(2.0), lambda x: x > 0, "values above 0"),
+        "log10": _Elementwise(
+            lambda x: x.log() / math.log(10.0), lambda x: x > 0, "values above 0"
+        ),
+        "log1p": _Elementwise(_log1p, lambda x: x > -1, "values above -1"),
+        "exp": _Elementwise(lambda x: x.exp(), lambda x: x < 709.78, "values below 709"),
+        "sqrt": _Elementwise(lambda x: x.sqrt(), lambda x: x >= 0, "values of 0 or more"),
+        "abs": _Elementwise(lambda x: x.abs(), None, ""),
+    }
+)
+_ARITHMETIC: Mapping[str, Callable[[nw.Expr, nw.Expr], nw.Expr]] = MappingProxyType(
+    {
+        "+": lambda a, b: a + b,
+        "-": lambda a, b: a - b,
+        "*": lambda a, b: a * b,
+        "/": lambda a, b: a / b,
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constants:
+    """Hold what was learned, and where the group means that were joined on stand.
+
+    Parameters
+    ----------
+    centrings : mapping of str to Centring
+        By the text of the expression.
+    means : mapping of (str, str) to str
+        Name of the column that holds the means of an expression by a group.
+    group : str or None
+        The column that `within` and `between` group by when they name none.
+    """
+
+    centrings: Mapping[str, Centring]
+    means: Mapping[tuple[str, str], str]
+    group: str | None
+
+
+def number_of(scan: Scan, name: str) -> nw.Expr:
+    """Give a column as floating-point numbers, so that no product of whole numbers overflows.
+
+    Raises
+    ------
+    DataError
+        If it is text.
+    """
+    if scan.kinds[name] == "text":
+        stray = stray_text(scan, name)
+        raise DataError(
+            f"column {name!r} of {scan.source} is text where a number is needed"
+            f"{stray and f' ({stray})'}; correct its values, or use it by itself, as categories"
+        )
+    return scan.col(name).cast(nw.Float64)
+
+
+def stray_text(scan: Scan, name: str) -> str:
+    """Return a value of a column of text that is no number, and its file, for a message."""
+    text = stripped(scan.col(name).cast(nw.String))
+    file = [FILE] if scan.files else []
+    odd = scan.frame.select(*file, text_=text).filter(~nw.col("text_").str.contains(NUMBER))
+    found = collect(scan, odd.head(1))
+    if not found["text_"].size:
+        return ""
+    where = f" in {scan.files[found[FILE][0]]}" if scan.files else ""
+    return f"{str(found['text_'][0])[:40]!r}{where}"
+
+
+def write(expression: Expression, scan: Scan, known: Constants) -> Written:
+    """Write a numeric expression for the scan's engine.
+
+    Parameters
+    ----------
+    expression : Expression
+        Anything but ``C(x)``.
+    scan : Scan
+    known : Constants
+        With all that calls inside it need.
+    """
+    match expression:
+        case Name(name):
+            return Written(value=number_of(scan, name))
+        case Number(value):
+            return Written(value=nw.lit(float(value), dtype=nw.Float64))
+        case Negative(operand):
+            inner = write(operand, scan, known)
+            return Written(value=inner.value * -1.0, guards=inner.guards)
+        case Operation():
+            return _operation(expression, scan, known)
+        case Call():
+            return _call(expression, scan, known)
+
+
+def _operation(expression: Operation, scan: Scan, known: Constants) -> Written:
+    first, second = (write(side, scan, known) for side in (expression.left, expression.right))
+    guards = first.guards + second.guards
+    if expression.operator == "**":
+        return Written(value=_power(expression, first.value, second.value), guards=guards)
+    right = second.value
+    if expression.operator == "/" and not expression.right.columns:
+        if _constant(expression.right) == 0.0:
+            raise DataError(
+                f"{label(expression)} is undefined: {label(expression.right)} is 0; correct the "
+                "formula"
+            )
+    elif expression.operator == "/":
+        zero = right == 0.0
+        guards += (
+            Guard(
+                what=label(expression),
+                reason=f"{label(expression.right)} is 0 there",
+                broken=zero,
+            ),
+        )
+        right = nw.when(zero).then(nw.lit(1.0)).otherwise(right)
+    return Written(value=_ARITHMETIC[expression.operator](first.value, right), guards=guards)
+
+
+def _constant(expression: Expression) -> float:
+    """Work out an expression of numbers alone; no call is among them (the grammar sees to that)."""
+    match expression:
+        case Number(value):
+            return float(value)
+        case Negative(operand):
+            return -_constant(operand)
+        case Operation(sign, left, right):
+            first, second = _constant(left), _constant(right)
+            if sign == "**":
+                return float(first**second)
+            return {"+": first + second, "-": first - second, "*": first * second}.get(
+                sign, first / second if second else math.nan
+            )
+    raise AssertionError(f"{expression} holds columns")
+
+
+def _power(expression: Operation, base: nw.Expr, exponent: nw.Expr) -> nw.Expr:
+    power = expression.right
+    sign = 1.0
+    if isinstance(power, Negative):
+        power, sign = power.operand, -1.0
+    if isinstance(power, Number) and float(power.value).is_integer() and 1 <= power.value <= 8:
+        # Multiplied out, as exact in every engine.
+        found = base
+        for _ in range(int(power.value) - 1):
+            found = found * base
+        return found if sign > 0 else nw.lit(1.0) / found
+    if isinstance(power, Number):
+        return base ** (sign * float(power.value))
+    return base**exponent
+
+
+def _call(call: Call, scan: Scan, known: Constants) -> Written:
+    inner = write(call.argument, scan, known)
+    kind = FUNCTIONS[call.function].kind
+    if kind == "identity":
+        return inner
+    if kind == "elementwise":
+        return _elementwise(call, inner)
+    if kind == "centring":
+        learned = known.centrings[str(call.argument)]
+        centred = inner.value - learned.mean
+        if call.function == "center":
+            return Written(value=centred, guards=inner.guards)
+        if learned.sd == 0.0:
+            raise DataError(
+                f"{label(call)} is undefined: {label(call.argument)} is {learned.mean:g} in every "
+                "row, so its sd is 0; leave it out"
+            )
+        return Written(value=centred / learned.sd, guards=inner.guards)
+    mean = nw.col(known.means[str(call.argument), group_of(call, known.group)])
+    value = mean if call.function == "between" else inner.value - mean
+    return Written(value=value, guards=inner.guards)
+
+
+def _elementwise(call: Call, inner: Written) -> Written:
+    function = _ELEMENTWISE[call.function]
+    if function.allowed is None:
+        return Written(value=function.apply(inner.value), guards=inner.guards)
+    allowed = function.allowed(inner.value)
+    safe = nw.when(allowed).then(inner.value).otherwise(nw.lit(1.0))
+    guard = Guard(
+        what=label(call),
+        reason=f"{call.function} needs {function.needs}",
+        broken=~allowed,
+    )
+    return Written(value=function.apply(safe), guards=(*inner.guards, guard))
+
+
+def product(parts: list[nw.Expr]) -> nw.Expr:
+    """Multiply expressions."""
+    return functools.reduce(operator.mul, parts)

@@ -1,0 +1,352 @@
+"""Keep the sums of a model in a file, so that further data can be added without the old rows.
+
+The file is Parquet: a row a group, with its label, its count, the mean of each column less the
+centre, and the lower triangle of the scatter; what they are of (formula, categories, centre) is
+JSON in its metadata, with a SHA-256 of all bytes of the file (`seal`): a file with one changed bit
+is refused. It holds no rows, and sums of many rows tell little of any one; but those of a
+group of one row *are* that row, and those of two or three all but tell them. `save_sums` counts
+small groups, and can refuse them.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+
+from bayes_mlm.base import (
+    ABSENT,
+    BLANK,
+    StorageError,
+    at_home,
+    atomic_file,
+    check_seal,
+    expect,
+    expect_path,
+    explain_file,
+    said,
+    sealed,
+    why_not_file,
+)
+from bayes_mlm.data import from_arrow
+from bayes_mlm.design.aggregated.designs import group_means
+from bayes_mlm.design.aggregated.merge import batches_of
+from bayes_mlm.design.damage import check_names, check_sums, naming, require
+from bayes_mlm.design.design import Design
+from bayes_mlm.design.encoding import Encoding
+from bayes_mlm.formula import parse_formula
+from bayes_mlm.moments import FloatArray, Sufficient, rows_away
+
+FORMAT = 1
+ENDING = ".sums"
+_KEY, _SEALED = b"bayes_mlm_sums", b"bayes_mlm_seal"
+_PARQUET = b"PAR1"  # at either end
+_WHAT, _REMEDY = "saved sums", "copy it again, or sum the data anew"
+# Groups written at a time.
+_BATCH = 50_000
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parts of the sums that are not arrays, in the types that they must have."""
+
+    format: int
+    formula: str
+    outcome: str
+    group: str | None
+    kind: Literal["pooled", "partial_pooling"]
+    encoding: dict[str, Any]
+    n: int
+    n_dropped: Annotated[int, msgspec.Meta(ge=0)]
+    notes: tuple[str, ...]
+    batches: tuple[str, ...]
+    terms: tuple[str, ...]
+    effects: tuple[str, ...]
+    centre: tuple[float, ...]
+    place: tuple[int, ...]
+
+
+def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
+    """Write the sums of a design to one file, which is complete or not there at all.
+
+    Parameters
+    ----------
+    design : Design
+        Of summed data (`sum_rows`), as the formula has it: of kind pooled or partial_pooling.
+    path : str or Path
+        Ending in ``.sums``, by which `fit` tells sums from rows; an existing file is replaced.
+    least_rows : int
+        Refuse to write if a group has fewer rows: its sums would tell them.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    StorageError
+        If the design holds rows or is laid out for another kind, a group is too small, the name
+        ends otherwise, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from bayes_mlm import fit, load_hsb, load_sums, save_sums, sum_rows
+    >>> design = sum_rows("mathach ~ ses + (1 | schoolid)", load_hsb())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = load_sums(save_sums(design, f"{folder}/hsb.sums"))
+    >>> fit(again, random_seed=1).design.n
+    7185
+    """
+    expect("save_sums", design, Design)
+    expect_path("save_sums", path, StorageError)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    s = design.summed
+    if s is None:
+        raise StorageError(
+            "this design holds rows; reduce them to sums with sum_rows, or keep the fit (save_fit)"
+        )
+    if design.kind not in ("pooled", "partial_pooling"):
+        raise StorageError(
+            f"this design is laid out for the kind {design.kind!r}; save the sums as the formula "
+            "has them, and choose the kind when fitting"
+        )
+    path = Path(path)
+    check_name(path)
+    small = int(np.count_nonzero(s.counts < least_rows))
+    if small:
+        raise StorageError(
+            f"{small} of {s.J} groups have fewer than {least_rows} rows, whose sums would tell "
+            "them; join small groups, leave them out, or lower least_rows"
+        )
+    metadata = {_KEY: json.dumps(_document(design, s)).encode()}
+    columns = _columns(s)
+    schema = pa.schema(
+        [pa.field(name, pa.array(values[:1]).type) for name, values in columns.items()],
+        metadata=metadata,
+    )
+    made = pa.BufferOutputStream()
+    with pq.ParquetWriter(made, schema) as writer:
+        for start in range(0, max(s.J, 1), _BATCH):
+            part = {k: pa.array(v[start : start + _BATCH]) for k, v in columns.items()}
+            writer.write_table(pa.table(part, schema=schema))
+        writer.add_key_value_metadata({_SEALED: BLANK})
+    with atomic_file(path) as partial:
+        partial.write_bytes(sealed(made.getvalue().to_pybytes()))
+    return path
+
+
+def load_sums(path: str | Path) -> Design:
+    """Read back what `save_sums` wrote.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file, it is damaged, or it was not written by `save_sums`.
+    """
+    expect_path("load_sums", path, StorageError)
+    import pyarrow.parquet as pq
+    from pyarrow import BufferReader
+
+    path = at_home(path).absolute()
+    content = _content(path)
+    with naming(path, _WHAT, _REMEDY):
+        document = _read_document(content)
+        table = pq.read_table(BufferReader(content))
+        arrays = {name: from_arrow(table.column(name)) for name in table.column_names}
+        return _assemble(document, arrays)
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name by which a file of sums would not be told from one of rows."""
+    if path.suffix != ENDING:
+        raise StorageError(
+            f"{str(path)!r} must end in {ENDING}, by which sums are told from rows; name it "
+            f"{path.with_suffix(ENDING).name}"
+        )
+
+
+def is_sums(source: object) -> bool:
+    """Tell whether a source of data is a file of saved sums, by its ending."""
+    return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
+
+
+def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
+    """Read the formula and the group of saved sums, and whether their labels were stripped.
+
+    Raises
+    ------
+    StorageError
+        As `load_sums`.
+    """
+    path = at_home(path).absolute()
+    content = _content(path)
+    with naming(path, _WHAT, _REMEDY):
+        document = _read_document(content)
+    return document.formula, document.group, bool(document.encoding.get("strip"))
+
+
+def _content(path: Path) -> bytes:
+    """Read the bytes of a file that may hold sums."""
+    reason = why_not_file(path)
+    if reason == ABSENT:
+        raise StorageError(
+            f"there is no file {str(path)!r}; give the path of saved sums (bayes-mlm sum makes "
+            "them)"
+        )
+    if reason:
+        raise StorageError(f"{str(path)!r} {explain_file(path)}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"cannot read {str(path)!r}: {said(error)}") from error
+    cut_off = content.startswith(_PARQUET) and not content.endswith(_PARQUET)
+    if _KEY not in content and not cut_off:
+        raise StorageError(
+            f"{str(path)!r} holds no sums; make them of its rows (save_sums, bayes-mlm sum)"
+        )
+    return content
+
+
+def _read_document(content: bytes) -> _Document:
+    """Read the parts that are not arrays, after the checksum."""
+    import pyarrow.parquet as pq
+    from pyarrow import BufferReader
+
+    check_seal(content)
+    document = json.loads((pq.read_schema(BufferReader(content)).metadata or {})[_KEY])
+    require(
+        document["format"] == FORMAT,
+        f"it has format {document['format']}, this version reads {FORMAT}",
+    )
+    return msgspec.convert(document, _Document)
+
+
+def small_groups(design: Design, fewer_than: int = 5) -> int:
+    """Count the groups of fewer rows than some number, whose sums all but tell their rows.
+
+    Parameters
+    ----------
+    design : Design
+        With groups, of rows or of sums.
+    fewer_than : int
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_hsb, small_groups, sum_rows
+    >>> small_groups(sum_rows("mathach ~ ses + (1 | schoolid)", load_hsb()), 20)
+    2
+    """
+    expect("small_groups", design, Design)
+    return int(np.count_nonzero(design.group_sizes < fewer_than))
+
+
+def _columns(s: Sufficient) -> dict[str, Any]:
+    """Give the columns of the file; of columns that are equal (ses in X and Z) one is kept."""
+    kept, _ = _distinct(s)
+    found: dict[str, Any] = {"label": s.labels, "n": s.counts}
+    for i in kept:
+        found[f"mean_{i}"] = s.means[:, i]
+    for a, i in enumerate(kept):
+        for j in kept[: a + 1]:
+            found[f"scatter_{i}_{j}"] = s.scatter[:, i, j]
+    return found
+
+
+def _distinct(s: Sufficient) -> tuple[list[int], list[int]]:
+    """Find columns of X and Z with one name, and columns of ones, which hold nothing."""
+    names = [*s.terms, *s.effects, None]  # no column is called as the outcome is
+    kept: list[int] = []
+    place: list[int] = []
+    seen: dict[str | None, int] = {}
+    for i, name in enumerate(names):
+        constant = not s.means[:, i].any() and not s.scatter[:, i, i].any()
+        if constant:
+            place.append(-1)
+        elif name in seen:
+            place.append(seen[name])
+        else:
+            seen[name] = i
+            kept.append(i)
+            place.append(i)
+    return kept, place
+
+
+def _document(design: Design, s: Sufficient) -> dict[str, Any]:
+    _, place = _distinct(s)
+    return {
+        "format": FORMAT,
+        "formula": design.formula.text,
+        "outcome": design.outcome,
+        "group": design.group,
+        "kind": design.kind,
+        "encoding": design.encoding.to_dict(),
+        "n": s.n,
+        "n_dropped": design.n_dropped,
+        "notes": design.notes,
+        "batches": batches_of(design),
+        "terms": s.terms,
+        "effects": s.effects,
+        "centre": s.centre.tolist(),
+        "place": place,
+    }
+
+
+def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
+    place, labels, counts = document.place, arrays["label"], arrays["n"]
+    k, n_groups = len(place), len(counts)
+    means, scatter = np.zeros((n_groups, k)), np.zeros((n_groups, k, k))
+    for a, i in enumerate(place):
+        if i < 0:
+            continue
+        means[:, a] = arrays[f"mean_{i}"]
+        for b, j in enumerate(place):
+            if j >= 0:
+                scatter[:, a, b] = _pair(arrays, i, j)
+    summed = Sufficient(
+        labels=labels,
+        counts=counts,
+        centre=np.array(document.centre),
+        means=means,
+        scatter=scatter,
+        terms=document.terms,
+        effects=document.effects,
+        group=document.group,
+    )
+    check_sums(summed)
+    require(
+        summed.n == document.n, f"its groups have {summed.n} rows, and {document.n} were summed"
+    )
+    formula = parse_formula(document.formula)
+    design = Design(
+        **rows_away(),
+        labels=labels,
+        outcome=document.outcome,
+        terms=summed.terms,
+        effects=summed.effects,
+        group=document.group,
+        kind=document.kind,
+        formula=formula,
+        encoding=Encoding.from_dict(document.encoding),
+        correlated=formula.correlated,
+        base=None if document.group is None else group_means(summed, summed.terms),
+        n_dropped=document.n_dropped,
+        notes=document.notes,
+        batches=document.batches,
+        summed=summed,
+    )
+    check_names(design)
+    require(_distinct(summed)[1] == list(place), "columns of one name differ, or are not there")
+    return design
+
+
+def _pair(arrays: Mapping[str, Any], i: int, j: int) -> FloatArray:
+    found: FloatArray = arrays[f"scatter_{max(i, j)}_{min(i, j)}"]
+    return found

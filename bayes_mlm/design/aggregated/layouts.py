@@ -1,0 +1,212 @@
+"""Lay the sums of a design out for each kind of model: what `kinds` does to rows, done to sums.
+
+Every kind is a linear change of columns within groups, so counts, means and scatter follow:
+a column less its group mean has mean 0 and the scatter it had, a group mean has no scatter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bayes_mlm.base import DesignError
+from bayes_mlm.design.design import INTERCEPT, Design, check_estimable
+from bayes_mlm.moments import FloatArray, Sufficient, one_group, rows_away
+
+
+def lay_out_sums(design: Design, kind: str) -> Design:
+    """Lay out the sums of a design that holds no rows.
+
+    Parameters
+    ----------
+    design : Design
+        Of kind "pooled" or "partial_pooling", with `summed`.
+    kind : str
+        Not "partial_pooling".
+
+    Returns
+    -------
+    Design
+        Of summed data; for "between" one with rows, which are the groups.
+    """
+    s = design.summed
+    assert s is not None  # for mypy: the caller looked
+    p = s.p
+    x, z, y = list(range(p)), list(range(p, p + s.q)), [p + s.q]
+    if kind == "pooled":
+        return _with(design, select_columns(s, [*x, *y], s.terms, ()), kind)
+    if design.base is None:
+        raise DesignError(
+            f"the {kind} model needs to know the groups; name their column "
+            '(group = "NAME" in a record, --group on the command line)'
+        )
+    if kind == "between":
+        return _of_means(design, s)
+    terms = design.base.terms
+    slopes = np.array([term != INTERCEPT for term in terms])
+    if kind == "within":
+        names = tuple(t if t == INTERCEPT else f"within({t})" for t in terms)
+        laid_out = _centred(select_columns(s, [*x, *y], names, ()), slopes)
+    elif kind == "no_pooling":
+        own = select_columns(s, [*np.flatnonzero(slopes).tolist(), *y], (), ())
+        kept = tuple(t for t in terms if t != INTERCEPT)
+        laid_out = _with_ones(own, kept)
+    else:
+        moving = slopes & design.base.varies
+        places = np.flatnonzero(moving).tolist()
+        added = tuple(f"between({terms[k]})" for k in places)
+        laid_out = select_columns(s, [*x, *places, *z, *y], (*s.terms, *added), s.effects)
+        fixed = np.zeros(len(laid_out.centre), dtype=bool)
+        fixed[p : p + len(places)] = True
+        scatter = laid_out.scatter.copy()
+        scatter[:, fixed] = scatter[:, :, fixed] = 0.0
+        laid_out = replace(laid_out, scatter=scatter)
+    found = _with(design, laid_out, kind)
+    check_estimable(found)
+    return found
+
+
+def sums_of_null(s: Sufficient) -> Sufficient:
+    """Keep the outcome beside an intercept in X and in Z: the null model of the same rows."""
+    return _with_intercept(_with_ones(select_columns(s, [s.p + s.q], (), ()), ()))
+
+
+def sums_of_one_slope(design: Design) -> Sufficient:
+    """Give the formula's own columns beside a random intercept, whatever the kind made of them.
+
+    Raises
+    ------
+    DesignError
+        If the kind is of rows that are groups.
+    """
+    s, base = design.summed, design.base
+    assert s is not None  # for mypy: the caller looked
+    assert base is not None
+    known = len(base.terms)
+    if design.kind == "no_pooling":  # its intercepts are group effects
+        slopes = _with_ones(select_columns(s, [*range(s.p), s.p + s.q], (), ()), s.terms)
+        return _with_intercept(slopes)
+    found = _with_ones(select_columns(s, [*range(known), s.p + s.q], (), ()), base.terms)
+    if design.kind != "within":
+        return found
+    centre, means = found.centre.copy(), found.means.copy()
+    centre[:known] = 0.0
+    means[:, :known] = base.means
+    return replace(found, centre=centre, means=means)
+
+
+def without(s: Sufficient, names: Sequence[str]) -> Sufficient:
+    """Leave columns of X out, by name."""
+    places = [k for k, term in enumerate(s.terms) if term not in names]
+    rest = [*range(s.p, s.p + s.q + 1)]
+    return select_columns(s, [*places, *rest], tuple(s.terms[k] for k in places), s.effects)
+
+
+def with_group_means(s: Sufficient, places: list[int]) -> Sufficient:
+    """Put the group means of some columns of X behind those of X."""
+    columns = [*range(s.p), *places, *range(s.p, s.p + s.q + 1)]
+    terms = (*s.terms, *(f"between({s.terms[k]})" for k in places))
+    found = select_columns(s, columns, terms, s.effects)
+    scatter = found.scatter.copy()
+    added = slice(s.p, s.p + len(places))
+    scatter[:, added] = scatter[:, :, added] = 0.0
+    return replace(found, scatter=scatter)
+
+
+def new_group_means(s: Sufficient, places: list[int], least: float) -> list[int]:
+    """List the group means (by their order) that no column before them, and no column, says.
+
+    Parameters
+    ----------
+    s : Sufficient
+        With an intercept in X.
+    places : list of int
+        Columns of X.
+    least : float
+        What must be left of a mean, of its own length.
+    """
+    both = one_group(with_group_means(s, places))
+    p = s.p
+    # About the overall means, which the intercept takes out; at unit length.
+    cross = both.scatter[0, : p + len(places), : p + len(places)]
+    size = np.sqrt(np.diag(cross))
+    whole = np.sqrt(np.diag(cross) + both.n * np.square((both.means + both.centre)[0, : len(size)]))
+    live = [k for k in range(p) if size[k] > 0.0]
+    unit = cross / np.where(size > 0, size, 1.0)[:, None] / np.where(size > 0, size, 1.0)
+    kept: list[int] = []
+    for order in range(len(places)):
+        k = p + order
+        if size[k] <= least * whole[k]:
+            continue
+        known = [*live, *(p + one for one in kept)]
+        said = unit[k, known]
+        rest = 1.0 - float(said @ np.linalg.lstsq(unit[np.ix_(known, known)], said)[0])
+        if rest > least**2:
+            kept.append(order)
+    return kept
+
+
+def _with_intercept(s: Sufficient) -> Sufficient:
+    """Put a column of ones before those of X."""
+    return replace(
+        s,
+        centre=np.insert(s.centre, 0, 1.0),
+        means=np.insert(s.means, 0, 0.0, axis=1),
+        scatter=np.insert(np.insert(s.scatter, 0, 0.0, axis=1), 0, 0.0, axis=2),
+        terms=(INTERCEPT, *s.terms),
+    )
+
+
+def select_columns(
+    s: Sufficient, places: list[int], terms: tuple[str, ...], effects: tuple[str, ...]
+) -> Sufficient:
+    """Keep some columns, in the order given."""
+    return replace(
+        s,
+        centre=s.centre[places],
+        means=s.means[:, places],
+        scatter=s.scatter[:, places][:, :, places],
+        terms=terms,
+        effects=effects,
+    )
+
+
+def _centred(s: Sufficient, slopes: FloatArray) -> Sufficient:
+    """Take from the columns of slopes their group means."""
+    places = np.flatnonzero(slopes)
+    centre, means = s.centre.copy(), s.means.copy()
+    centre[places] = 0.0
+    means[:, places] = 0.0
+    return replace(s, centre=centre, means=means)
+
+
+def _with_ones(s: Sufficient, terms: tuple[str, ...]) -> Sufficient:
+    """Put a column of ones before the outcome, as the one group effect."""
+    at = len(s.centre) - 1
+    centre = np.insert(s.centre, at, 1.0)
+    means = np.insert(s.means, at, 0.0, axis=1)
+    scatter = np.insert(np.insert(s.scatter, at, 0.0, axis=1), at, 0.0, axis=2)
+    return replace(
+        s, centre=centre, means=means, scatter=scatter, terms=terms, effects=(INTERCEPT,)
+    )
+
+
+def _with(design: Design, s: Sufficient, kind: str) -> Design:
+    return replace(design, summed=s, terms=s.terms, effects=s.effects, kind=kind, **rows_away())
+
+
+def _of_means(design: Design, s: Sufficient) -> Design:
+    """Make rows of the groups' means."""
+    assert design.base is not None  # for mypy: the caller looked
+    found = replace(
+        design,
+        y=s.means[:, -1] + s.centre[-1],
+        X=design.base.means,
+        Z=np.empty((s.J, 0)),
+        codes=np.arange(s.J),
+        effects=(),
+        kind="between",
+        summed=None,
+    )
+    check_estimable(found)
+    return found

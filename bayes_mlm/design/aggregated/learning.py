@@ -1,0 +1,298 @@
+"""Learn by queries what the columns of a formula depend on: categories, means, group means."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from bayes_mlm.base import DataError, FormulaError, OneValueError
+from bayes_mlm.data import Scan, Table, collect, collect_row, count, mostly_numbers, refuse_misread
+from bayes_mlm.design.aggregated.expressions import Constants, number_of, stray_text, write
+from bayes_mlm.design.encoding import Encoding, check_cells, with_crossings
+from bayes_mlm.design.encoding.columns import check_columns, check_independent
+from bayes_mlm.design.encoding.levels import MAX_LEVELS, Levels, in_order, too_many
+from bayes_mlm.design.encoding.means import Centring, LevelMeans
+from bayes_mlm.design.encoding.values import group_of
+from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, label, unique
+
+# Rows in which a number of more than two values is recognised, before all rows are queried.
+_FIRST = 500
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Learned:
+    """Hold an encoding, and the scan with the group means that it needs joined on.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    scan : Scan
+    constants : Constants
+    """
+
+    encoding: Encoding
+    scan: Scan
+    constants: Constants
+
+
+def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
+    """Learn an encoding from a scan, innermost calls first; one query for each depth.
+
+    Raises
+    ------
+    DataError
+        If a column does not suit its use.
+    FormulaError
+        If categorical effects of the group are to be independent (``||``).
+    """
+    for name in formula.outcome.columns:
+        _refuse_misread(name, "outcome", scan, _levels_of_text(name, scan))
+        number_of(scan, name)  # refuses text, before a predictor is found to be so
+    categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
+    check_independent(formula, categorical)
+    distinct = {name: _levels_of_text(name, scan) for name in formula.measured_columns}
+    for name, values in distinct.items():
+        _refuse_misread(name, "predictor", scan, values)
+    levels = tuple(
+        _levels(factor, scan, distinct.get(factor.columns[0]) or _distinct(factor.columns[0], scan))
+        for factor in categorical
+    )
+    numeric = [factor for factor in formula.factors if factor not in categorical]
+    centrings: dict[str, Centring] = {}
+    means: dict[tuple[str, str], str] = {}
+    learned: list[LevelMeans] = []
+    known = Constants(centrings=centrings, means=means, group=group)
+    for call in (call for one in (formula.outcome, *numeric) for call in calls(one)):
+        text, kind = str(call.argument), FUNCTIONS[call.function].kind
+        if kind == "centring" and text not in centrings:
+            centrings[text] = _centring(text, call, scan, known)
+        if kind == "grouped" and (text, group_of(call, group)) not in means:
+            by = group_of(call, group)
+            scan, found = _join_means(text, call, by, scan, known, len(means))
+            means[text, by] = _mean_name(len(means))
+            learned.append(found)
+    encoding = Encoding(
+        formula=formula,
+        group=group,
+        levels=levels,
+        centrings=tuple(centrings.values()),
+        means=tuple(learned),
+    )
+    check_columns(encoding.terms, encoding.effects, encoding.group)
+    encoding = with_crossings(
+        encoding,
+        lambda name: _two_valued(scan, name),
+        lambda names: _distinct_rows(scan, names, encoding),
+    )
+    return Learned(encoding=encoding, scan=scan, constants=known)
+
+
+def replay_on(encoding: Encoding, scan: Scan) -> Learned:
+    """Take an encoding as it is, for new rows of the same model.
+
+    Raises
+    ------
+    DataError
+        If it holds group means, which new rows of old groups would change, or a category is new.
+    """
+    if encoding.means:
+        one = encoding.means[0]
+        raise DataError(
+            f"the formula has the group means of {one.expression!r}, and further rows of a group "
+            "would change them; use the kind 'mundlak' or 'within', whose group means are made "
+            "from the sums themselves"
+        )
+    for levels in encoding.levels:
+        _check_known(levels, scan)
+    for crossing in encoding.crossings:
+        factors = encoding.layout.factors_of(crossing)
+        names = [name for factor in factors for name in factor.columns]
+        check_cells(encoding, _distinct_rows(scan, unique(tuple(names)), encoding), crossing)
+    known = Constants(
+        centrings={item.expression: item for item in encoding.centrings},
+        means={},
+        group=encoding.group,
+    )
+    return Learned(encoding=encoding, scan=scan, constants=known)
+
+
+def _is_categorical(factor: Factor, scan: Scan) -> bool:
+    if isinstance(factor, Call):
+        return factor.function == "C"
+    return scan.kinds[factor.name] == "text"
+
+
+def _distinct(column: str, scan: Scan) -> list[Any]:
+    """Fetch the different values of a column, or some of them if no model could take all."""
+    own = as_category(column, scan)
+    distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
+    values = collect(scan, distinct)["level"].tolist()
+    return sorted(value for value in values if not _is_missing(value))
+
+
+def as_category(column: str, scan: Scan) -> nw.Expr:
+    """Return a column as its categories are stored: as text, or as numbers."""
+    own = scan.col(column)
+    return own.cast(nw.String) if scan.kinds[column] == "text" else own
+
+
+def _levels_of_text(column: str, scan: Scan) -> list[Any]:
+    """Return the different values of a column of text; none for numbers and for times."""
+    is_text = scan.kinds[column] == "text" and column not in scan.times
+    return _distinct(column, scan) if is_text else []
+
+
+def _refuse_misread(column: str, role: str, scan: Scan, found: Sequence[str]) -> None:
+    """Refuse text that is dates, or numbers that some of the values keep from being read so."""
+    if column in scan.times:
+        example = collect(scan, scan.frame.select(value=scan.col(column)).head(1))["value"]
+        refuse_misread(column, role, example.astype(str).tolist(), is_time=True)
+    if column in scan.categories or not found:
+        return
+    refuse_misread(column, role, found)
+    if role == "predictor" and mostly_numbers(found):
+        stray = stray_text(scan, column)
+        reason = (
+            f"it holds {stray} too: correct such values so that it reads as numbers"
+            if stray
+            else f"they were kept as labels, such as {found[0]!r} (leading zeros, or a column of "
+            'text, which decimal="." (--decimal .) reads); convert the column to numbers first'
+        )
+        raise DataError(f"column {column!r} of {scan.source} is text, but mostly numbers; {reason}")
+
+
+def _levels(factor: Factor, scan: Scan, found: Sequence[Any]) -> Levels:
+    column = factor.columns[0]
+    if len(found) == 1:
+        raise OneValueError(
+            f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "
+            f"{scan.source}; leave it out"
+        )
+    if len(found) > MAX_LEVELS:
+        own = as_category(column, scan)
+        rows = scan.frame.filter(~own.is_null()).select(level=own)
+        level = nw.col("level")
+        many = collect(scan, rows.select(n=nw.len(), many=level.n_unique(), first=level.min()))
+        n, levels, first = (many[name].tolist()[0] for name in ("n", "many", "first"))
+        raise DataError(too_many(factor, levels, n, first))
+    levels = in_order(found, scan.categories.get(column))
+    return Levels(factor=str(factor), column=column, levels=levels)
+
+
+def _check_known(levels: Levels, scan: Scan) -> None:
+    """Refuse a category that is not among those known: its rows would count as the first."""
+    column, text = levels.column, isinstance(levels.levels[0], str)
+    own = scan.col(column).cast(nw.String) if text else number_of(scan, column)
+    distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
+    values = [v for v in collect(scan, distinct)["level"].tolist() if not _is_missing(v)]
+    known = set(levels.levels)
+    new = sorted(value for value in values if value not in known)
+    if new:
+        named = repr(new[0]) if text else f"{new[0]:g}"
+        raise DataError(
+            f"column {column!r} of {scan.source} has the category {named}, which the data that "
+            f"the model was made with did not have ({', '.join(map(str, levels.levels[:9]))}); sum "
+            "all data together to add it"
+        )
+
+
+def _two_valued(scan: Scan, name: str) -> bool:
+    """Return whether a numeric column has two values; the first rows mostly settle it."""
+    if scan.kinds[name] == "text":
+        return False
+    own = number_of(scan, name)
+    value = nw.col("value_")
+    first = replace(scan, frame=scan.frame.select(value_=own).head(_FIRST))
+    if collect_row(first, {"n": value.n_unique()})["n"] > 2:
+        return False
+    ends = collect_row(scan, {"low": own.min(), "high": own.max()})
+    low, high = ends["low"], ends["high"]
+    if not low < high:
+        return False
+    others = count((own != low) & (own != high))
+    return not collect_row(scan, {"others": others})["others"]
+
+
+def _distinct_rows(scan: Scan, names: Sequence[str], encoding: Encoding) -> Table:
+    """Fetch the distinct rows of some columns, but for missing values."""
+    text = {i.column for i in encoding.levels if isinstance(i.levels[0], str)}
+    own = {
+        f"cell{k}": scan.col(name).cast(nw.String) if name in text else number_of(scan, name)
+        for k, name in enumerate(names)
+    }
+    found = collect(scan, scan.frame.select(**own).unique())
+    rows = sorted(
+        row
+        for row in zip(*(found[key].tolist() for key in own), strict=True)
+        if not any(map(_is_missing, row))
+    )
+    columns = {
+        name: np.array(values, dtype=object if name in text else np.float64)
+        for name, values in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    return Table(columns=columns, n=len(rows), source=scan.source)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value))
+
+
+def _centring(text: str, call: Call, scan: Scan, known: Constants) -> Centring:
+    value = write(call.argument, scan, known).value
+    found = collect_row(scan, {"mean": value.mean(), "low": value.min(), "high": value.max()})
+    # What is left about the mean found: a large offset costs neither mean nor sd its digits.
+    left = value - found["mean"]
+    more = collect_row(scan, {"mean": left.mean(), "square": (left * left).mean(), "n": nw.len()})
+    n = more["n"]
+    varies = n > 1 and found["high"] > found["low"]
+    square = max(more["square"] - more["mean"] ** 2, 0.0)
+    sd = float(np.sqrt(square * n / (n - 1))) if varies else 0.0
+    return Centring(expression=text, mean=found["mean"] + more["mean"], sd=sd)
+
+
+def _mean_name(place: int) -> str:
+    return f"group_mean_{place}_"
+
+
+def _join_means(
+    text: str, call: Call, by: str, scan: Scan, known: Constants, place: int
+) -> tuple[Scan, LevelMeans]:
+    """Average by group in a pass of its own, and join the means on."""
+    if by not in scan.kinds:
+        raise FormulaError(f"{label(call)} groups by {by!r}, which is no column of {scan.source}")
+    name = _mean_name(place)
+    value = write(call.argument, scan, known).value
+    key = f"{name}key_"
+    means = (
+        scan.frame.select(scan.col(by).alias(key), value_=value)
+        .group_by(key)
+        .agg(nw.col("value_").mean().alias(name))
+    )
+    found = collect(scan, means)
+    labels = found[key].tolist()
+    order = sorted(range(len(labels)), key=lambda k: (labels[k] is None, labels[k]))
+    order = [k for k in order if not _is_missing(labels[k])]
+    frame = scan.frame.join(means, left_on=scan.aliases[by], right_on=key, how="left")
+    joined = replace(scan, frame=frame)
+    return joined, LevelMeans(
+        expression=text,
+        group=by,
+        labels=tuple(labels[k] for k in order),
+        means=tuple(float(found[name][k]) for k in order),
+    )
+
+
+def level_indicator(levels: Levels, place: int, scan: Scan) -> nw.Expr:
+    """Give 1 in the rows of one category, else 0."""
+    column = scan.col(levels.column)
+    if scan.kinds[levels.column] == "text":
+        return (column.cast(nw.String) == str(levels.levels[place])).cast(nw.Float64)
+    wanted = float(levels.levels[place])
+    return (number_of(scan, levels.column) == wanted).cast(nw.Float64)
+
+
+def known_levels(encoding: Encoding) -> Mapping[str, Levels]:
+    """Give the categories of each categorical factor, by its text."""
+    return {item.factor: item for item in encoding.levels}

@@ -1,0 +1,196 @@
+"""Add up the sums of several sets of rows of one model: of years, or of sites."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bayes_mlm.base import DesignError, expect
+from bayes_mlm.data import ALIKE
+from bayes_mlm.design.aggregated.designs import SUMMED_NOTE, group_means
+from bayes_mlm.design.design import Design
+from bayes_mlm.design.encoding.levels import label_notes
+from bayes_mlm.moments import merge
+
+_LABELS = {
+    "O": "text",
+    "b": "truth values",
+    "i": "whole numbers",
+    "u": "whole numbers",
+    "f": "decimal numbers",
+}
+# Sources named in a note.
+_MOST_SOURCES = 6
+# A column whose sd is below this share of its size is constant, but for rounding.
+_CONSTANT = 1e-12
+# Multiples of it less their whole parts are spread evenly, and the same whatever makes them.
+_GOLDEN = (5.0**0.5 - 1.0) / 2.0
+_BY_ONE = (
+    "lay the rows of both out by one design that has all (sum_more_rows, or bayes-mlm sum "
+    "FIRST.sums --data SECOND --alone)"
+)
+
+
+def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> Design:
+    """Add up the sums of two sets of rows of one model, such as last year's and this year's.
+
+    Parameters
+    ----------
+    one, other : Design
+        Of summed data, the second made by the design of the first (`sum_more_rows`), or both with
+        the same categories and without constants learned from the data.
+    allow_repeats : bool
+        Whether to add a set of rows that looks the same as one that was added before, as different
+        sets of few whole numbers may.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    DesignError
+        If the two are of different models; the message says in what they differ. Or if a set of
+        rows is in both that was summed as a whole; sets that overlap otherwise are not noticed.
+
+    Notes
+    -----
+    Whether the sums suffice to fit the model is looked at when it is fitted: two sites of one
+    sector may be added before that of the other. What `center` and `scale` took is that of the rows
+    that were laid out first: a coefficient of ``scale(x)`` is for one of their sds.
+    """
+    for one_design in (one, other):
+        expect("merge_sums", one_design, Design)
+    if one.summed is None or other.summed is None:
+        raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
+    _check_alike(one, other)
+    batches = batches_of(one), batches_of(other)
+    twice = set(batches[0]) & set(batches[1])
+    if twice and not allow_repeats:
+        raise DesignError(
+            f"of {len(batches[1])} sets of rows in the second sums, {len(twice)} look the same as "
+            "sets that are in the first already, and would count twice; add each set once, or, if "
+            "they are different rows, say so (allow_repeats, --allow-repeats)"
+        )
+    summed = merge(one.summed, other.summed)
+    base = None
+    if one.group is not None:
+        base = group_means(summed, one.terms)
+    return replace(
+        one,
+        labels=summed.labels,
+        summed=summed,
+        base=base,
+        n_dropped=one.n_dropped + other.n_dropped,
+        notes=_join(
+            one.notes, other.notes, label_notes(one.encoding.levels, one.group, summed.labels)
+        ),
+        batches=(*batches[0], *batches[1]),
+    )
+
+
+def _join(one: Sequence[str], other: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    """Join notes; those that differ only in what was summed become one, those on labels are new."""
+    kept = [note for note in (*one, *other) if ALIKE not in note]
+    notes = list(dict.fromkeys((*labels, *kept)))
+    summed = [note for note in notes if note.endswith(SUMMED_NOTE)]
+    if len(summed) < 2:
+        return tuple(notes)
+    what = [note.removeprefix("rows of ").removesuffix(SUMMED_NOTE) for note in summed]
+    sources = list(dict.fromkeys(name for names in what for name in names.split(" + ")))
+    if len(sources) > _MOST_SOURCES:
+        sources = [*sources[: _MOST_SOURCES - 1], f"{len(sources) - _MOST_SOURCES + 1:,} more"]
+    rest = [note for note in notes if note not in summed]
+    return (*rest, f"rows of {' + '.join(sources)}{SUMMED_NOTE}")
+
+
+def batches_of(design: Design) -> tuple[str, ...]:
+    """Give the marks of the sets of rows whose sums were added up, one a set.
+
+    A mark is a hash of the labels, of the numbers of rows by group, and of the columns' means, sds,
+    correlations, and group means and scatter, these two added up with weights of their own; all to
+    seven digits, which the order of summing does not move. It tells when rows are added a second
+    time that look the same in all of this; and someone who guesses a whole set, that it is right.
+    """
+    if design.batches:
+        return design.batches
+    assert design.summed is not None  # for mypy: the callers looked
+    s = design.summed
+    mean, sd = s.moments
+    size = np.hypot(mean, sd)
+    live = sd > _CONSTANT * size
+    scale = np.where(live, sd, 1.0)
+    pairs = np.outer(scale, scale) * s.n
+    apart = np.where(live, (s.means + s.centre - mean) / scale, 0.0)
+    weight = np.modf(np.arange(1, s.J + 1) * _GOLDEN)[0]
+    among = (apart * s.counts[:, None]).T @ apart / s.n
+    numbers = np.concatenate(
+        [
+            mean / np.where(size > 0, size, 1.0),
+            np.ravel(s.scatter.sum(axis=0) / pairs + among),
+            (weight * s.counts) @ apart / s.n,
+            np.ravel(np.tensordot(weight, s.scatter, axes=1) / pairs),
+        ]
+    )
+    shown = [f"{one:.6e}" for one in np.where(live, sd, 0.0).tolist()]
+    shown += [f"{one + 0.0:.7f}" for one in np.round(numbers, 7).tolist()]
+    content = "\n".join([*shown, *map(str, s.counts.tolist()), *map(str, s.labels.tolist())])
+    return (hashlib.sha256(content.encode()).hexdigest()[:16],)
+
+
+def _check_alike(one: Design, other: Design) -> None:
+    """Refuse to add up what is not of one model."""
+    if one.formula != other.formula:
+        raise DesignError(
+            f"cannot merge sums of different formulas: {str(one.formula)!r} and "
+            f"{str(other.formula)!r}"
+        )
+    if (one.group, one.kind) != (other.group, other.kind):
+        raise DesignError(
+            f"cannot merge sums by different groups or kinds: {one.group!r} [{one.kind}] and "
+            f"{other.group!r} [{other.kind}]"
+        )
+    a, b = one.encoding, other.encoding
+    if a.strip != b.strip:
+        raise DesignError(
+            "cannot merge sums of which only one had spaces stripped from its labels; sum the rows "
+            "of both with strip=True (--strip), or neither"
+        )
+    if [item.factor for item in a.levels] != [item.factor for item in b.levels]:
+        odd = {item.column for item in a.levels} ^ {item.column for item in b.levels}
+        raise DesignError(
+            f"cannot merge sums: {', '.join(map(repr, sorted(odd)))} holds categories in one and "
+            "numbers in the other; give the column one type everywhere"
+        )
+    if a.levels != b.levels:
+        pairs = zip(a.levels, b.levels, strict=True)
+        first = next((x, y) for x, y in pairs if x != y)
+        raise DesignError(
+            f"cannot merge sums with different categories of {first[0].column!r}: "
+            f"{', '.join(map(str, first[0].levels))} and {', '.join(map(str, first[1].levels))}; "
+            f"{_BY_ONE}"
+        )
+    if a.crossings != b.crossings:
+        raise DesignError(
+            f"cannot merge sums whose interactions have rows in different cells: "
+            f"{'; '.join(a.notes) or 'all cells have rows'} in one, and "
+            f"{'; '.join(b.notes) or 'all cells have rows'} in the other; {_BY_ONE}"
+        )
+    if a.centrings != b.centrings:
+        raise DesignError(
+            "cannot merge sums whose center() or scale() took different means "
+            f"({a.centrings[0].mean:.6g} and {b.centrings[0].mean:.6g}); "
+            f"{_BY_ONE}"
+        )
+    if a.means or b.means:
+        raise DesignError(
+            "cannot merge sums of a formula with within() or between(): further rows change the "
+            "group means that the old rows were taken from; use the kind 'mundlak' or 'within'"
+        )
+    kinds = [_LABELS[design.labels.dtype.kind] for design in (one, other)]
+    if one.group is not None and kinds[0] != kinds[1]:
+        raise DesignError(
+            f"the labels of {one.group!r} are {kinds[0]} in one and {kinds[1]} in the other; give "
+            "them one type everywhere"
+        )

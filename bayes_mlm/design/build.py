@@ -1,0 +1,272 @@
+"""Get what a model is fitted to: rows that are read, or sums made where the rows lie."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from bayes_mlm.base import ABSENT, DIRECTORY, DataError, at_home, why_not_file
+from bayes_mlm.data import (
+    DATASETS,
+    PARQUET,
+    USUAL,
+    Table,
+    Written,
+    as_table,
+    is_pattern,
+    load_dataset,
+    read_table,
+    strip_labels,
+    suffix_of,
+    with_decimal,
+)
+from bayes_mlm.design.aggregated import (
+    Scan,
+    as_scan,
+    collect_rows,
+    count_rows,
+    find_files,
+    is_distributed,
+    is_scannable,
+    open_data,
+    sum_rows,
+)
+from bayes_mlm.design.aggregated.file import is_sums, load_sums
+from bayes_mlm.design.design import Design, build_design, check_estimable
+from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.formula import parse_formula
+from bayes_mlm.model import IN_MEMORY, Record
+
+type Rows = Literal["auto", "keep", "sum"]
+
+# Up to here rows are read, so that every question can be asked of them; beyond they are summed.
+# How many rows text has shows in its size only, and gzip makes it about a fifth.
+KEPT_ROWS = 1_000_000
+KEPT_BYTES = 100_000_000
+_GZIPPED = 5
+
+
+def design_of(
+    record: Record,
+    data: Any = None,
+    *,
+    rows: Rows = "auto",
+    tell: Callable[[float], None] | None = None,
+) -> Design:
+    """Read a record's data, or take the data given, and lay out the design of its kind.
+
+    Parameters
+    ----------
+    record : Record
+    data : data frame, Scan, Design, str or Path, optional
+        Instead of the record's own; a `Design` of summed data is laid out as it is.
+    rows : {"auto", "keep", "sum"}
+        Whether rows come into memory. "auto" keeps frames that are there, lazy frames and Parquet
+        files of up to a million rows, and text files of up to 100 MB (gzipped: 20 MB); a Spark
+        table, and what `open_data` opened, is always summed.
+    tell : callable, optional
+        Told how far a long query is, in per cent.
+
+    Examples
+    --------
+    >>> from bayes_mlm.model import load_record
+    >>> design_of(load_record("hsb_between")).n
+    160
+    """
+    if isinstance(data, Design):
+        if data.summed is not None:  # sums that were added up, or are a part of more
+            check_estimable(data)
+        return for_kind(data, record.kind)
+    source = record.data_source if data is None else data
+    if is_sums(source):
+        return for_kind(_saved(record, source), record.kind)
+    scan = _scan_of(source, rows, record.written)
+    if scan is not None:
+        if not record.residual.is_plain:
+            raise DataError(
+                f"residuals that are {record.residual} need the rows, and those of {scan.source} "
+                'are summed where they lie; take a sample of groups, or rows="keep" (--rows keep)'
+            )
+        design = sum_rows(
+            record.formula,
+            replace(scan, tell=tell),
+            group=record.group_column,
+            missing=record.missing,
+            group_level=record.group_level,
+            strip=record.strip,
+        )
+        return for_kind(design, record.kind)
+    design = build_design(
+        record.formula,
+        _kept(source, record),
+        group=record.group_column,
+        missing=record.missing,
+        group_level=record.group_level,
+        residual=record.residual,
+        strip=record.strip,
+    )
+    return for_kind(design, record.kind)
+
+
+def _saved(record: Record, source: str | Path) -> Design:
+    """Load saved sums, of the model that is asked for."""
+    design = load_sums(source)
+    formula, group = parse_formula(record.formula), record.group_column
+    if (str(formula), group) != (str(design.formula), design.group):
+        raise DataError(
+            f"{source} holds the sums of '{design.formula}' by {design.group}, not of '{formula}' "
+            f"by {group}; sum the rows anew for another model"
+        )
+    if not record.residual.is_plain:
+        raise DataError(
+            f"residuals that are {record.residual} need the rows, and {source} holds sums of them"
+        )
+    if record.strip and not design.encoding.strip:
+        raise DataError(
+            f"{source} holds sums by labels as they were written, spaces and all; sum the rows "
+            "anew with strip=True (--strip)"
+        )
+    check_estimable(design)
+    return design
+
+
+def _columns(record: Record) -> tuple[str, ...]:
+    own = parse_formula(record.formula).columns
+    group = (record.group_column,) if record.group_column is not None else ()
+    return tuple(dict.fromkeys([*own, *group, *record.group_level, *record.residual.columns]))
+
+
+def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:
+    """Give what is to be summed where it lies; None if rows are to be kept."""
+    if rows not in get_args(Rows.__value__):
+        raise DataError(f"rows={rows!r} is not known; give auto, keep or sum")
+    if rows == "keep":
+        if is_distributed(source) or (isinstance(source, Scan) and source.engine == "pyspark"):
+            raise DataError(
+                "the rows of a Spark table are not fetched; sum them (rows='sum'), or give a "
+                "sample: frame.sample(0.01).toPandas()"
+            )
+        return None
+    if isinstance(source, Scan) or is_distributed(source):
+        return _with_decimal(as_scan(source), written)
+    if isinstance(source, (str, Path)):
+        if str(source) in DATASETS or str(source) == IN_MEMORY:
+            return as_scan(read_data(source)) if rows == "sum" else None
+        return _open(source, written) if rows == "sum" or _is_large(str(source)) else None
+    if rows == "sum":
+        table = as_table(source) if isinstance(source, (Table, Mapping)) else source
+        return _with_decimal(as_scan(table), written)
+    if not is_scannable(source):
+        return None
+    scan = as_scan(source)
+    return _with_decimal(scan, written) if count_rows(scan) > KEPT_ROWS else None
+
+
+def _open(source: str | Path, written: Written) -> Scan:
+    return open_data(source, decimal=written.decimal, delimiter=written.delimiter)
+
+
+def _with_decimal(scan: Scan, written: Written) -> Scan:
+    return scan if written.decimal is None else with_decimal(scan, written.decimal)
+
+
+def _is_large(source: str) -> bool:
+    try:
+        files = find_files(source)
+    except DataError:  # whoever reads it says what is wrong
+        return False
+    if suffix_of(files[0]) in PARQUET:
+        return _rows_in(files) > KEPT_ROWS
+    size = sum(
+        file.stat().st_size * (_GZIPPED if file.suffix.lower() == ".gz" else 1) for file in files
+    )
+    return size > KEPT_BYTES
+
+
+def _rows_in(files: Sequence[Path]) -> int:
+    """Count the rows of Parquet files by their footers, as far as it matters."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    total = 0
+    for file in files:
+        try:
+            total += pq.read_metadata(file).num_rows
+        except (pa.ArrowException, OSError):  # whoever reads it says what is wrong
+            continue
+        if total > KEPT_ROWS:
+            break
+    return total
+
+
+def _kept(source: Any, record: Record) -> Any:
+    """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
+    written, columns = record.written, _columns(record)
+    if isinstance(source, (str, Path)):
+        if str(source) in (*DATASETS, IN_MEMORY) or _is_one_file(source):
+            return read_data(source, written=written)
+        scan = replace(_open(source, written), complete=record.missing == "drop")
+        return collect_rows(scan, columns)
+    given = collect_rows(as_scan(source), columns) if is_scannable(source) else source
+    return given if written.decimal is None else as_table(given, decimal=written.decimal)
+
+
+def _is_one_file(source: str | Path) -> bool:
+    """Return whether a source is one file, or is to be one; else it is a directory or a pattern."""
+    reason = why_not_file(at_home(source))
+    return reason != DIRECTORY and (reason != ABSENT or not is_pattern(str(source)))
+
+
+def rows_or_source(source: Any, written: Written = USUAL) -> Any:
+    """Read data that fit in memory, so that several models share them; give others back."""
+    if is_sums(source) or _scan_of(source, "auto", written) is not None:
+        return source
+    return read_data(source, written=written)
+
+
+def table_of(record: Record, data: Any = None) -> Table:
+    """Give the table a record is fitted to: the one given, else the one it names."""
+    source = record.data_source if data is None else data
+    return read_data(source, strip=record.strip, written=record.written)
+
+
+def read_data(source: Any, *, strip: bool = False, written: Written = USUAL) -> Table:
+    """Read a data frame, files, or an embedded data set by name, rows and all.
+
+    Parameters
+    ----------
+    source : data frame, Scan, str or Path
+    strip : bool
+        Whether to strip spaces from the ends of labels.
+    written : Written
+        How text is written.
+
+    Raises
+    ------
+    DataError
+        If there is no such file or set, or the frame cannot be read.
+
+    Examples
+    --------
+    >>> read_data("sleepstudy").n
+    180
+    """
+    table = _read(source, written)
+    return strip_labels(table) if strip else table
+
+
+def _read(source: Any, written: Written) -> Table:
+    if isinstance(source, str) and source in DATASETS:
+        return load_dataset(source)
+    if is_sums(source):
+        raise DataError(f"{source} holds sums of rows, not rows; this needs the rows")
+    if isinstance(source, (str, Path)):
+        if str(source) == IN_MEMORY:
+            raise DataError("this model was made with a data frame in memory; give the data again")
+        if _is_one_file(source):
+            return read_table(source, decimal=written.decimal, delimiter=written.delimiter)
+        scan = _open(source, written)
+        return collect_rows(scan, tuple(scan.kinds))
+    if isinstance(source, Scan):
+        return collect_rows(_with_decimal(source, written), tuple(source.kinds))
+    return as_table(source, decimal=written.decimal)

@@ -1,0 +1,231 @@
+"""Turn the terms of a formula into named columns, so that new data can replay them.
+
+`learn_encoding` looks at a table once and keeps what the columns depend on: the categories of
+text columns, means and sds for `center` and `scale`, group means for `within` and `between`.
+`encode` then makes the columns for that table or for any other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import DataError, FormulaError
+from bayes_mlm.design.encoding.cells import Crossing, find_crossings, refuse_empty
+from bayes_mlm.design.encoding.columns import Column, check_columns, check_independent
+from bayes_mlm.design.encoding.inputs import is_text, raw_column
+from bayes_mlm.design.encoding.levels import learn_levels
+from bayes_mlm.design.encoding.result import Encoding, factor_values
+from bayes_mlm.design.encoding.values import evaluate, learn_values
+from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, unique
+
+if TYPE_CHECKING:
+    from bayes_mlm.data import Table
+
+__all__ = ["Encoded", "Encoding", "check_cells", "encode", "learn_encoding", "with_crossings"]
+
+type Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoded:
+    """Hold the columns that an encoding makes of a table.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Outcome; shape (0,) if it was not asked for.
+    X : ndarray, shape (n, p)
+        Fixed-effect columns.
+    Z : ndarray, shape (n, q)
+        Group-effect columns; q = 0 without a bar.
+    terms, effects : tuple of str
+        Names of the columns of X and Z.
+    """
+
+    y: Floats
+    X: Floats
+    Z: Floats
+    terms: tuple[str, ...]
+    effects: tuple[str, ...]
+
+
+def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None) -> Encoding:
+    """Learn from a table what the columns of a formula depend on.
+
+    Parameters
+    ----------
+    formula : Formula
+        As parsed.
+    table : Table
+        Rows without missing values in the columns used.
+    group : str, optional
+        For a formula without a bar: the column that `within` and `between` group by.
+
+    Returns
+    -------
+    Encoding
+
+    Raises
+    ------
+    DataError
+        If a column that something is learned from is absent, misses values, or does not suit its
+        use: a single category, an identifier as categories, text that is to be centred.
+    FormulaError
+        If `within` or `between` has no group, `group` contradicts the formula, or categorical
+        effects of the group are to be independent (``||``).
+
+    Examples
+    --------
+    >>> from bayes_mlm.formula import parse_formula
+    >>> from bayes_mlm.data import as_table
+    >>> table = as_table({"y": [1.0, 2.0, 4.0], "x": [1.0, 2.0, 6.0], "sex": ["f", "m", "f"]})
+    >>> encoding = learn_encoding(parse_formula("y ~ center(x) * sex"), table)
+    >>> encode(encoding, table).terms
+    ('Intercept', 'center(x)', 'sex[m]', 'center(x):sex[m]')
+    >>> encode(encoding, as_table({"x": [5.0], "sex": ["m"]}), outcome=False).X
+    array([[1., 2., 1., 2.]])
+    """
+    if group is not None and formula.group not in (None, group):
+        raise FormulaError(
+            f"the formula groups by {formula.group!r} but group={group!r} was given; give one"
+        )
+    by = formula.group or group
+    if table.n == 0:
+        raise DataError(f"{table.source} has no rows to learn from")
+    categorical = [factor for factor in formula.factors if _is_categorical(factor, table)]
+    check_independent(formula, categorical)
+    levels = tuple(learn_levels(factor, table) for factor in categorical)
+    numeric = [factor for factor in formula.factors if factor not in categorical]
+    learned = learn_values([formula.outcome, *numeric], table, group=by)
+    encoding = Encoding(
+        formula=formula,
+        group=by,
+        levels=levels,
+        centrings=tuple(learned.centrings.values()),
+        means=tuple(learned.means.values()),
+    )
+    check_columns(encoding.terms, encoding.effects, encoding.group)
+    return with_crossings(
+        encoding, lambda name: _two_valued(table, name), lambda names: _distinct(table, names)
+    )
+
+
+def with_crossings(
+    encoding: Encoding,
+    two_valued: Callable[[str], bool],
+    distinct: Callable[[Sequence[str]], "Table"],
+) -> Encoding:
+    """Find the interactions with empty cells, and drop the columns that these leave aliased.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    two_valued : callable
+        Whether a numeric column of the data has two values.
+    distinct : callable
+        The distinct rows of some columns of the data.
+    """
+
+    def is_dummy(factor: Factor) -> bool:
+        grouped = any(FUNCTIONS[call.function].kind == "grouped" for call in calls(factor))
+        return len(factor.columns) == 1 and not grouped and two_valued(factor.columns[0])
+
+    def cells_of(factors: Sequence[Factor]) -> dict[Factor, NDArray[Any]]:
+        cells = distinct(unique(tuple(name for factor in factors for name in factor.columns)))
+        found = factor_values(encoding, factors, cells)
+        rows = np.unique(np.column_stack([found[factor] for factor in factors]), axis=0)
+        return {factor: rows[:, k] for k, factor in enumerate(factors)}
+
+    return replace(encoding, crossings=find_crossings(encoding.layout, is_dummy, cells_of))
+
+
+def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encoded:
+    """Make the columns of a model for a table, with what the encoding learned.
+
+    A group that was not there to learn from takes, in `within` and `between`, the mean of its rows
+    in this table.
+
+    Parameters
+    ----------
+    encoding : Encoding
+        From `learn_encoding`.
+    table : Table
+        The same rows or new ones.
+    outcome : bool
+        Whether to evaluate the outcome; if not, its columns need not be there.
+
+    Returns
+    -------
+    Encoded
+
+    Raises
+    ------
+    DataError
+        If a column is absent, misses values, is text where a number is needed, or holds a
+        category that was not there to learn from; if a result is undefined (the logarithm of 0).
+    EmptyCellError
+        If a row lies in a cell of an interaction that had no rows to learn from.
+    """
+    formula = encoding.formula
+    values = factor_values(encoding, formula.factors, table)
+    refuse_empty(encoding.layout, encoding.crossings, values, table.source)
+    terms, effects = encoding.x_columns, encoding.z_columns
+    return Encoded(
+        y=evaluate(formula.outcome, table, encoding.learned) if outcome else np.empty(0),
+        X=_fill(terms, values, table.n),
+        Z=_fill(effects, values, table.n),
+        terms=tuple(column.name for column in terms),
+        effects=tuple(column.name for column in effects),
+    )
+
+
+def check_cells(encoding: Encoding, cells: "Table", crossing: Crossing) -> None:
+    """Refuse cells of an interaction that the encoding was learned without.
+
+    Raises
+    ------
+    EmptyCellError
+        With the first such cell.
+    """
+    values = factor_values(encoding, encoding.layout.factors_of(crossing), cells)
+    refuse_empty(encoding.layout, (crossing,), values, cells.source)
+
+
+def _two_valued(table: "Table", name: str) -> bool:
+    values = raw_column(table, name)
+    if is_text(values):
+        return False
+    low, high = values.min(), values.max()
+    return bool(low < high and ((values == low) | (values == high)).all())
+
+
+def _distinct(table: "Table", names: Sequence[str]) -> "Table":
+    """Return the distinct rows of some columns, sorted."""
+    columns = [raw_column(table, name) for name in names]
+    rows = sorted(set(zip(*(column.tolist() for column in columns), strict=True)))
+    kept = {
+        name: np.array(values, dtype=column.dtype)
+        for name, column, values in zip(names, columns, zip(*rows, strict=True), strict=True)
+    }
+    return replace(table, columns=kept, n=len(rows))
+
+
+def _is_categorical(factor: Factor, table: "Table") -> bool:
+    if isinstance(factor, Call):
+        return factor.function == "C"
+    return is_text(raw_column(table, factor.name))
+
+
+def _fill(columns: Sequence[Column], values: Mapping[Factor, NDArray[Any]], n: int) -> Floats:
+    filled = np.ones((n, len(columns)))
+    for index, column in enumerate(columns):
+        for factor, place in column.parts:
+            part = values[factor] if place is None else values[factor] == place
+            with np.errstate(over="ignore"):
+                filled[:, index] *= part
+        if not np.isfinite(filled[:, index]).all():
+            raise DataError(f"the product {column.name} is too large for a number; rescale")
+    return filled

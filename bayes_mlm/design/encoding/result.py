@@ -1,0 +1,207 @@
+"""What a formula learned from a table, and its form as stored values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from bayes_mlm.base import FormulaError, StorageError
+from bayes_mlm.design.encoding.cells import Crossing, Layout, notes_on
+from bayes_mlm.design.encoding.columns import Column, lay_out
+from bayes_mlm.design.encoding.levels import Levels, codes_of
+from bayes_mlm.design.encoding.means import Centring, LevelMeans
+from bayes_mlm.design.encoding.values import Learned, evaluate, group_of
+from bayes_mlm.formula import FUNCTIONS, Factor, Formula, calls, label, parse_formula, unique
+
+if TYPE_CHECKING:
+    from bayes_mlm.data import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """A formula and all that was learned from the table it was first used on.
+
+    Parameters
+    ----------
+    formula : Formula
+        The formula.
+    group : str or None
+        The column that `within` and `between` group by when they name none.
+    levels : tuple of Levels
+        Categories of each categorical factor, the reference first.
+    centrings : tuple of Centring
+        Mean and sd of each expression in `center` or `scale`.
+    means : tuple of LevelMeans
+        Group means of each expression in `within` or `between`.
+    crossings : tuple of Crossing
+        Interactions with cells that have no rows, and the columns dropped because of them.
+    strip : bool
+        Whether spaces were stripped from the ends of labels, as they are in new data.
+    """
+
+    formula: Formula
+    group: str | None
+    levels: tuple[Levels, ...]
+    centrings: tuple[Centring, ...]
+    means: tuple[LevelMeans, ...]
+    crossings: tuple[Crossing, ...] = ()
+    strip: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """Name of the outcome, as in ``log(y)``."""
+        return label(self.formula.outcome)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the columns of X, p of them."""
+        return tuple(column.name for column in self.x_columns)
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """Names of the columns of Z, q of them."""
+        return tuple(column.name for column in self.z_columns)
+
+    @property
+    def x_columns(self) -> tuple[Column, ...]:
+        """Columns of X, those aliased by empty cells dropped."""
+        dropped = {name for one in self.crossings for name in one.dropped}
+        return tuple(column for column in self.layout.x if column.name not in dropped)
+
+    @property
+    def z_columns(self) -> tuple[Column, ...]:
+        """Columns of Z, those aliased by empty cells dropped."""
+        dropped = {name for one in self.crossings for name in one.dropped_effects}
+        return tuple(column for column in self.layout.z if column.name not in dropped)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The columns of the formula before any is dropped."""
+        return Layout(
+            formula=self.formula,
+            levels=self.levels,
+            x=lay_out(self.formula.terms, self.levels),
+            z=lay_out(self.formula.effects, self.levels),
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on columns that were dropped because cells have no rows."""
+        return notes_on(self.layout, self.crossings)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table that `encode` reads, in order of appearance."""
+        return unique(self.formula.outcome.columns + self.predictor_columns)
+
+    @property
+    def predictor_columns(self) -> tuple[str, ...]:
+        """Columns of the table that `encode` reads when the outcome is not wanted."""
+        factors = (name for factor in self.formula.factors for name in factor.columns)
+        return unique((*factors, *(known.group for known in self.means)))
+
+    @property
+    def learned(self) -> Learned:
+        """Means, sds and group means by expression."""
+        return Learned(
+            centrings={item.expression: item for item in self.centrings},
+            means={(item.expression, item.group): item for item in self.means},
+            group=self.group,
+        )
+
+    def columns_with(self, group: str | None) -> tuple[str, ...]:
+        """Columns of the table that `encode` reads, and the group."""
+        return unique((*self.columns, *((group,) if group is not None else ())))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write the encoding as values that JSON holds exactly."""
+        return {
+            "formula": self.formula.text,
+            "group": self.group,
+            "levels": [asdict(item) for item in self.levels],
+            "centrings": [asdict(item) for item in self.centrings],
+            "means": [asdict(item) for item in self.means],
+            "crossings": [asdict(item) for item in self.crossings],
+            "strip": self.strip,
+        }
+
+    @staticmethod
+    def from_dict(payload: Mapping[str, Any]) -> "Encoding":
+        """Read what `to_dict` wrote, directly or by way of JSON.
+
+        Raises
+        ------
+        StorageError
+            If the payload is not such a dict.
+        """
+        try:
+            encoding = Encoding(
+                formula=parse_formula(payload["formula"]),
+                group=msgspec.convert(payload["group"], str | None),
+                levels=msgspec.convert(payload["levels"], tuple[Levels, ...]),
+                centrings=msgspec.convert(payload["centrings"], tuple[Centring, ...]),
+                means=msgspec.convert(payload["means"], tuple[LevelMeans, ...]),
+                crossings=msgspec.convert(payload.get("crossings", []), tuple[Crossing, ...]),
+                strip=msgspec.convert(payload.get("strip", False), bool),
+            )
+            _check_complete(encoding)
+        except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:
+            raise StorageError(f"the stored encoding is damaged: {error!s}") from error
+        return encoding
+
+
+def factor_values(
+    encoding: Encoding, factors: Sequence[Factor], table: "Table"
+) -> dict[Factor, NDArray[Any]]:
+    """Evaluate factors by row: places of categories, and numbers."""
+    known, learned = encoding.layout.known, encoding.learned
+    return {
+        factor: codes_of(known[str(factor)], table)
+        if str(factor) in known
+        else evaluate(factor, table, learned)
+        for factor in factors
+    }
+
+
+def _check_complete(encoding: Encoding) -> None:
+    """Refuse a stored encoding that does not hold all that its formula needs."""
+    factors = (encoding.formula.outcome, *encoding.formula.factors)
+    known = {item.factor for item in encoding.levels}
+    found = [call for factor in factors if str(factor) not in known for call in calls(factor)]
+    centred = {str(c.argument) for c in found if FUNCTIONS[c.function].kind == "centring"}
+    grouped = {
+        (str(call.argument), group_of(call, encoding.group))
+        for call in found
+        if FUNCTIONS[call.function].kind == "grouped"
+    }
+    complete = (
+        known <= {str(factor) for factor in encoding.formula.factors}
+        and all(len(item.levels) > 1 for item in encoding.levels)
+        and centred == {item.expression for item in encoding.centrings}
+        and grouped == {(item.expression, item.group) for item in encoding.means}
+        and all(len(item.labels) == len(item.means) > 0 for item in encoding.means)
+        and all(call.function != "C" for call in found)
+        and all(_is_whole(encoding, one) for one in encoding.crossings)
+    )
+    if not complete:
+        raise StorageError(
+            f"the stored encoding of '{encoding.formula}' lacks parts that the formula needs, or "
+            "holds others; fit the model again"
+        )
+
+
+def _is_whole(encoding: Encoding, one: Crossing) -> bool:
+    """Return whether stored cells are of the formula's factors, categories and columns."""
+    known = {item.factor: set(item.levels) for item in encoding.levels}
+    cells = [dict(zip(one.factors, cell, strict=False)) for cell in one.seen]
+    return (
+        set(one.factors) <= {str(factor) for factor in encoding.formula.factors}
+        and len(cells) > 0
+        and all(len(cell) == len(one.factors) for cell in one.seen)
+        and all(value in known.get(f, {value}) for cell in cells for f, value in cell.items())
+        and set(one.dropped) <= {column.name for column in encoding.layout.x}
+        and set(one.dropped_effects) <= {column.name for column in encoding.layout.z}
+    )

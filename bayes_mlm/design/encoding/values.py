@@ -1,0 +1,229 @@
+"""Evaluate the numeric expressions of a formula on the columns of a table.
+
+Each kind of node has one function below; nothing is looked up by a name from the formula except
+in the tables of this module.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import DataError, FormulaError
+from bayes_mlm.design.encoding.inputs import count, is_text, list_rows, numeric_column, raw_column
+from bayes_mlm.design.encoding.means import (
+    Centring,
+    LevelMeans,
+    learn_centring,
+    learn_means,
+    means_by_code,
+)
+from bayes_mlm.formula import (
+    FUNCTIONS,
+    Call,
+    Expression,
+    Name,
+    Negative,
+    Number,
+    Operation,
+    calls,
+    label,
+)
+
+if TYPE_CHECKING:
+    from bayes_mlm.data import Table
+
+type Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """Hold what numeric expressions need to be replayed on new data, by what it is of."""
+
+    centrings: Mapping[str, Centring]
+    means: Mapping[tuple[str, str], LevelMeans]
+    group: str | None
+
+
+@dataclass(frozen=True)
+class _Elementwise:
+    apply: Callable[[Floats], Floats]
+    allowed: Callable[[Floats], NDArray[np.bool_]]
+    needs: str
+
+
+def _anything(values: Floats) -> NDArray[np.bool_]:
+    return np.ones(values.shape, dtype=np.bool_)
+
+
+def _positive(values: Floats) -> NDArray[np.bool_]:
+    return values > 0
+
+
+_ELEMENTWISE: Mapping[str, _Elementwise] = MappingProxyType(
+    {
+        "log": _Elementwise(np.log, _positive, "values above 0"),
+        "log2": _Elementwise(np.log2, _positive, "values above 0"),
+        "log10": _Elementwise(np.log10, _positive, "values above 0"),
+        "log1p": _Elementwise(np.log1p, lambda values: values > -1, "values above -1"),
+        "exp": _Elementwise(np.exp, _anything, "values below 709"),
+        "sqrt": _Elementwise(np.sqrt, lambda values: values >= 0, "values of 0 or more"),
+        "abs": _Elementwise(np.abs, _anything, "any number"),
+    }
+)
+_ARITHMETIC: Mapping[str, Callable[[Floats, Floats], Floats]] = MappingProxyType(
+    {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "**": np.power}
+)
+
+
+def evaluate(expression: Expression, table: "Table", learned: Learned) -> Floats:
+    """Evaluate a numeric expression.
+
+    Parameters
+    ----------
+    expression : Expression
+        From a parsed formula; anything but ``C(x)``.
+    table : Table
+        With the columns that the expression names.
+    learned : Learned
+        The constants of every centring and group mean in it (see `learn_values`).
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    Raises
+    ------
+    DataError
+        If a column is absent, is text, or misses values, or a result is undefined or infinite.
+    """
+    match expression:
+        case Name(name):
+            return numeric_column(table, name)
+        case Number(value):
+            return np.full(table.n, value)
+        case Negative(operand):
+            return -evaluate(operand, table, learned)
+        case Operation(operator, left, right):
+            first, second = evaluate(left, table, learned), evaluate(right, table, learned)
+            if operator == "/" and not second.all():
+                raise _undefined(expression, f"{label(right)} is 0 there", second == 0)
+            with np.errstate(all="ignore"):
+                values = _ARITHMETIC[operator](first, second)
+            return _finite(values, expression)
+        case Call(function, argument, _):
+            values = evaluate(argument, table, learned)
+            if function == "I":
+                return values
+            if FUNCTIONS[function].kind == "elementwise":
+                return _elementwise(expression, values)
+            if FUNCTIONS[function].kind == "centring":
+                return _centred(expression, values, learned)
+            return _grouped(expression, values, table, learned)
+
+
+def learn_values(
+    expressions: Sequence[Expression], table: "Table", *, group: str | None
+) -> Learned:
+    """Learn the means that `center`, `scale`, `within` and `between` will replay.
+
+    Parameters
+    ----------
+    expressions : sequence of Expression
+        Numeric ones; calls inside calls are learned first.
+    table : Table
+        The rows to learn from.
+    group : str or None
+        The column that `within` and `between` group by when they name none.
+
+    Returns
+    -------
+    Learned
+    """
+    centrings: dict[str, Centring] = {}
+    means: dict[tuple[str, str], LevelMeans] = {}
+    learned = Learned(
+        centrings=MappingProxyType(centrings), means=MappingProxyType(means), group=group
+    )
+    for call in (call for expression in expressions for call in calls(expression)):
+        text, kind = str(call.argument), FUNCTIONS[call.function].kind
+        if kind == "centring" and text not in centrings:
+            centrings[text] = learn_centring(text, evaluate(call.argument, table, learned))
+        if kind == "grouped" and (text, group_of(call, group)) not in means:
+            by = group_of(call, group)
+            values = evaluate(call.argument, table, learned)
+            means[text, by] = learn_means(text, by, values, raw_column(table, by))
+    return learned
+
+
+def group_of(call: Call, group: str | None) -> str:
+    """Give the column a `within` or `between` groups by: its own, else the model's."""
+    by = call.group or group
+    if by is None:
+        raise FormulaError(
+            f"{call} does not say which groups; write {call.function}({call.argument}, group) or "
+            "add a group term such as (1 | group)"
+        )
+    return by
+
+
+def _elementwise(call: Call, values: Floats) -> Floats:
+    function = _ELEMENTWISE[call.function]
+    allowed = function.allowed(values)
+    if not allowed.all():
+        first = values[np.flatnonzero(~allowed)[0]]
+        reason = f"{call.function} needs {function.needs}, and {label(call.argument)} is {first:g}"
+        raise _undefined(call, reason, ~allowed)
+    with np.errstate(all="ignore"):
+        return _finite(function.apply(values), call)
+
+
+def _finite(values: Floats, expression: Expression) -> Floats:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise _undefined(expression, "the result is not a finite number", bad)
+    return values
+
+
+def _undefined(expression: Expression, reason: str, bad: NDArray[np.bool_]) -> DataError:
+    return DataError(
+        f"{label(expression)} is undefined in {int(bad.sum()):,} of {count(bad.size, 'row')} "
+        f"({list_rows(bad)}): {reason}; correct or drop these rows, or transform otherwise"
+    )
+
+
+def _centred(call: Call, values: Floats, learned: Learned) -> Floats:
+    known = learned.centrings[str(call.argument)]
+    if call.function == "center":
+        return values - known.mean
+    if known.sd == 0.0:
+        raise DataError(
+            f"{label(call)} is undefined: {label(call.argument)} is {known.mean:g} in every row, "
+            "so its sd is 0; leave it out"
+        )
+    return (values - known.mean) / known.sd
+
+
+def _grouped(call: Call, values: Floats, table: "Table", learned: Learned) -> Floats:
+    by = group_of(call, learned.group)
+    known = learned.means[str(call.argument), by]
+    labels = raw_column(table, by)
+    if table.n == 0:
+        return values
+    if is_text(labels) != isinstance(known.labels[0], str):
+        was, is_now = ("text", "numbers") if is_text(labels) is False else ("numbers", "text")
+        raise DataError(
+            f"the groups of column {by!r} are {is_now}, and were {was} when {label(call)} was "
+            "learned; convert them"
+        )
+    found, codes = np.unique(labels, return_inverse=True)
+    places = dict(zip(known.labels, known.means, strict=True))
+    # A group that was not there to learn from has only its new rows to take a mean of.
+    own = means_by_code(values, codes, found.size)
+    means = np.array(
+        [places.get(key, mean) for key, mean in zip(found.tolist(), own.tolist(), strict=True)]
+    )[codes]
+    return means if call.function == "between" else values - means

@@ -1,0 +1,183 @@
+"""Lay a design out for each kind of model.
+
+=================== ==============================================================================
+kind                rows and columns
+=================== ==============================================================================
+``pooled``          as they are, groups ignored
+``between``         one row a group: the means of y and of every column
+``no_pooling``      an own intercept a group, nothing shared between them but the slopes
+``within``          every predictor as its deviation from the group's mean; y as it is
+``mundlak``         every predictor that varies within groups joined by its group mean
+``partial_pooling`` as they are, with group effects
+=================== ==============================================================================
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import DesignError, expect, expect_text
+from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
+from bayes_mlm.design.aggregated.layouts import lay_out_sums
+from bayes_mlm.design.design import (
+    INTERCEPT,
+    Design,
+    Floats,
+    GroupMeans,
+    Rows,
+    check_estimable,
+    means_by_group,
+)
+from bayes_mlm.design.encoding import encode
+from bayes_mlm.model import KINDS
+
+
+def for_kind(design: Design, kind: str) -> Design:
+    """Lay a design out for one kind of model.
+
+    Parameters
+    ----------
+    design : Design
+        As made by `build_design`, or already laid out for this kind.
+    kind : str
+        One of `KINDS`; see the table at the top of this module.
+
+    Raises
+    ------
+    DesignError
+        If the kind needs what the design lacks: a group, group effects, or predictors that vary
+        at the level the kind looks at.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data import load_dataset
+    >>> from bayes_mlm.design.design import build_design
+    >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
+    >>> between = for_kind(design, "between")
+    >>> between.n, for_kind(design, "mundlak").terms
+    (160, ('Intercept', 'ses', 'between(ses)'))
+    """
+    expect("for_kind", design, Design)
+    expect_text("for_kind", kind, f"a kind of model ({', '.join(KINDS)})", DesignError)
+    if kind not in KINDS:
+        raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
+    design = design.whole  # a sample of rows is to look at, not to fit
+    if design.kind == kind:
+        return design
+    if kind in ("between", "no_pooling") and design.residual is not None:
+        raise DesignError(
+            f"the {kind} model has independent residuals of one sd, and the design asks for "
+            f"{design.residual.asked}; build it without residual, or use partial_pooling"
+        )
+    if design.kind not in ("pooled", "partial_pooling"):
+        raise DesignError(f"the design is already laid out for {design.kind!r}; build a new one")
+    if kind == "partial_pooling":
+        raise DesignError(
+            f"partial pooling needs group effects, and the formula '{design.formula}' has none; "
+            f"add a term such as (1 | {design.group or 'group'})"
+        )
+    if design.summed is not None:
+        return lay_out_sums(design, kind)
+    if kind == "pooled":
+        return replace(design, Z=np.empty((design.n, 0)), effects=(), kind=kind)
+    if design.base is None:
+        raise DesignError(
+            f"the {kind} model needs to know the groups; name their column "
+            '(group = "NAME" in a record, --group on the command line)'
+        )
+    X, terms = _lay_out(kind, design.X, design.base.means[design.codes], design.base)
+    laid_out = replace(design, X=X, terms=terms, kind=kind)
+    if kind == "between":
+        laid_out = replace(
+            laid_out,
+            y=means_by_group(design.y, design.codes, design.J),
+            X=design.base.means,
+            codes=np.arange(design.J),
+        )
+    if kind != "mundlak":
+        own = np.ones((laid_out.n, 1)) if kind == "no_pooling" else np.empty((laid_out.n, 0))
+        laid_out = replace(laid_out, Z=own, effects=(INTERCEPT,) * own.shape[1])
+    check_estimable(laid_out)
+    return laid_out
+
+
+def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Rows:
+    """Lay new data out as a design was, with the means and levels it learned.
+
+    Parameters
+    ----------
+    design : Design
+        Any kind; the group means of `within` and `mundlak` are those it was made with.
+    table : Table
+        New rows; the outcome need not be there.
+    means_of : Table, optional
+        As many rows, of the same groups, whose group means `within` and `mundlak` are to take
+        instead of those learned: what the groups would be, where that is supposed.
+
+    Returns
+    -------
+    Rows
+        Groups that the design never saw have code -1 and, where a kind needs a group mean, the
+        mean of their own new rows.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data import as_table
+    >>> from bayes_mlm.data import load_dataset
+    >>> from bayes_mlm.design.design import build_design
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> replay(design, as_table({"ses": [0.5], "schoolid": [1224]})).X
+    array([[1. , 0.5]])
+    """
+    expect("replay", design, Design)
+    table = as_table(table)
+    table = strip_labels(table) if design.encoding.strip else table
+    arrays = encode(design.encoding, table, outcome=False)
+    X, Z = arrays.X, arrays.Z
+    codes = np.full(table.n, -1, dtype=np.int64)
+    if design.group is not None and design.group in table.columns:
+        groups = find_groups(table, design.group)
+        codes = _known(groups, design.labels)[groups.codes]
+        if design.base is not None and design.kind in ("within", "mundlak", "no_pooling"):
+            supposed = X if means_of is None else encode(design.encoding, means_of, outcome=False).X
+            own = means_by_group(supposed, groups.codes, groups.labels.size)[groups.codes]
+            learned = (codes[:, None] >= 0) & (means_of is None)
+            means = np.where(learned, design.base.means[codes], own)
+            X, _ = _lay_out(design.kind, X, means, design.base)
+    elif design.kind in ("within", "mundlak", "no_pooling"):
+        raise DesignError(
+            f"the {design.kind} model needs the column {design.group!r} in the new data too"
+        )
+    if design.kind == "no_pooling":
+        Z = np.ones((table.n, 1))
+    return Rows(X=X, Z=Z if design.q else np.empty((table.n, 0)), codes=codes)
+
+
+def _known(groups: Groups, labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Place each group of new data among the labels of a design; -1 for one it never saw."""
+    if (groups.labels.dtype.kind == "O") != (labels.dtype.kind == "O"):
+        raise DesignError(
+            f"the labels of {groups.name!r} are text in one of old and new data and numbers in the "
+            "other; convert them"
+        )
+    place = np.clip(np.searchsorted(labels, groups.labels), 0, labels.size - 1)
+    return np.where(labels[place] == groups.labels, place, -1)
+
+
+def _lay_out(
+    kind: str, X: Floats, means: Floats, base: GroupMeans
+) -> tuple[Floats, tuple[str, ...]]:
+    """Give the columns, and their names, that a kind makes of X and its group means by row."""
+    slopes = np.array([term != INTERCEPT for term in base.terms])
+    if kind == "no_pooling":
+        return X[:, slopes], tuple(term for term in base.terms if term != INTERCEPT)
+    if kind == "within":
+        names = [term if term == INTERCEPT else f"within({term})" for term in base.terms]
+        return X - np.where(slopes, means, 0.0), tuple(names)
+    if kind == "mundlak":
+        moving = slopes & base.varies
+        names = [f"between({term})" for term in np.array(base.terms)[moving]]
+        return np.column_stack([X, means[:, moving]]), (*base.terms, *names)
+    return X, base.terms

@@ -1,0 +1,383 @@
+"""Find the predictors that a model has at two levels, and what its coefficients make of each.
+
+A predictor x that varies within groups has a slope within groups and a slope between them. Which
+coefficient is which depends on how the model is written: beside ``x`` that of ``between(x)`` is
+the difference of the two slopes; beside ``within(x)`` it is the slope between.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import DesignError, percent, rounded, scaled
+from bayes_mlm.design.design import INTERCEPT, Design, Floats
+from bayes_mlm.formula import label
+
+# A column is taken for the group means of a predictor if it follows them this closely, with a
+# slope near 1: rounded, or taken over more members than the rows at hand. Nothing else is that.
+_FOLLOWS = 0.95
+_SLOPE = (0.8, 1.25)
+# A share of a predictor's variance at one level below which its slope there rests on next to
+# nothing: the slope's standard error is 1/sqrt(share), 4.5 times, what the whole variance of the
+# predictor would give.
+LEAST_SHARE = 0.05
+
+
+class _UnknownSlopeError(Exception):
+    """Signal a slope that no one number is; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """Hold a predictor that a model has at two levels.
+
+    Parameters
+    ----------
+    predictor : str
+    mean : str
+        The column of its group means: ``between(ses)``, or the data's own, ``meanses``.
+    from_rows : bool
+        Whether that column is the mean of the rows at hand.
+    within, between : ndarray, shape (p,)
+        Weights of beta: the slope within groups, and between them. Their difference gives the
+        contextual effect.
+    averaged : tuple of str
+        Predictors that either slope depends on, by a product; the slope is their average over
+        the rows.
+    version : str
+        In words, which group mean it is.
+    share : float
+        Share of the predictor's variance between groups; see `share_between`.
+    """
+
+    predictor: str
+    mean: str
+    from_rows: bool
+    within: Floats
+    between: Floats
+    averaged: tuple[str, ...]
+    version: str
+    share: float
+
+    @property
+    def contextual(self) -> Floats:
+        """Weights of the contextual effect, shape (p,)."""
+        return self.between - self.within
+
+    @property
+    def caution(self) -> str:
+        """A warning if the predictor hardly varies at one level, else nothing."""
+        if self.share < LEAST_SHARE:
+            return (
+                f"{self.predictor} hardly differs between groups ({percent(self.share)} of its "
+                f"variance, below {percent(LEAST_SHARE)}): its group means are mostly chance, "
+                "so its slope between groups, and the contextual effect, are drawn towards the "
+                "slope within and towards nothing, and are uncertain"
+            )
+        if self.share > 1 - LEAST_SHARE:
+            return (
+                f"{self.predictor} hardly varies within groups ({percent(1 - self.share)} of "
+                f"its variance, below {percent(LEAST_SHARE)}): its slope within groups, and "
+                "the contextual effect, rest on next to nothing and are uncertain"
+            )
+        return ""
+
+
+def pairs_of(
+    design: Design, means: Mapping[str, str] | None = None
+) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+    """Find the predictors that a design has at two levels.
+
+    Parameters
+    ----------
+    design : Design
+        Of kind mundlak, or with ``between(x)`` beside ``x`` or ``within(x)``, or with a column of
+        the data's own that holds the group means of ``x``.
+    means : mapping of str to str, optional
+        Such a column by predictor, ``{"ses": "meanses"}``; one that follows the rows' own means
+        closely is found without.
+
+    Returns
+    -------
+    pairs : tuple of Pair
+    left_out : tuple of str
+        Why a predictor at two levels has no such pair of slopes.
+
+    Raises
+    ------
+    DesignError
+        If `means` names what is not there.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, for_kind, load_dataset
+    >>> mundlak = for_kind(build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb")),
+    ...                    "mundlak")
+    >>> (pair,), _ = pairs_of(mundlak)
+    >>> pair.predictor, pair.mean, pair.within.tolist(), pair.between.tolist()
+    ('ses', 'between(ses)', [0.0, 1.0, 0.0], [0.0, 1.0, 1.0])
+    """
+    pairs, left_out = [], []
+    if design.group is None or design.base is None or design.kind == "between":
+        return (), ()
+    for name, mean in _candidates(design, means).items():
+        try:
+            pairs.append(_pair(design, name, mean))
+        except _UnknownSlopeError as reason:
+            left_out.append(f"{name}: {reason}")
+    return tuple(pairs), tuple(left_out)
+
+
+def share_between(column: Floats, design: Design) -> float:
+    r"""Estimate the share of a predictor's variance that lies between groups, free of chance.
+
+    The intraclass correlation by analysis of variance: group means differ by chance too, and this
+    takes that out. :math:`(M_b - M_w) / (M_b + (n_0 - 1) M_w)`, and 0 where that is negative.
+
+    References
+    ----------
+    Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., sec. 3.3.1; Donner (1986),
+    International Statistical Review 54(1), for unequal groups.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> print(f"{share_between(design.X[:, 1], design):.3f}")
+    0.267
+    """
+    centred = column - column.mean()
+    means = np.bincount(design.codes, weights=centred, minlength=design.J) / design.group_sizes
+    return _share(design, means, float(np.square(centred - means[design.codes]).sum()))
+
+
+def _share(design: Design, means: Floats, inside: float) -> float:
+    """As `share_between`, of group means about the mean of all and the squares within groups."""
+    sizes, n = design.group_sizes, design.n
+    within = inside / max(n - design.J, 1)
+    between = float(sizes @ np.square(means)) / max(design.J - 1, 1)
+    size = (n - float(sizes @ sizes) / n) / max(design.J - 1, 1)
+    whole = between + (size - 1) * within
+    return max(0.0, (between - within) / whole) if whole > 0 else 0.0
+
+
+def _candidates(design: Design, means: Mapping[str, str] | None) -> dict[str, str]:
+    """Give the column of group means of each predictor that has one."""
+    found: dict[str, str] = {}
+    for term in design.terms:
+        inner = argument_of(term, "between", design)
+        if inner is not None and ":" not in inner and _own(design, inner) is not None:
+            found[inner] = term
+    for name, mean in (means or {}).items():
+        if _own(design, name) is None:
+            raise DesignError(
+                f"the model has no predictor {name!r} within groups; its terms: "
+                f"{', '.join(design.terms)}"
+            )
+        if mean not in design.terms:
+            raise DesignError(
+                f"{mean!r}, named as the group means of {name!r}, is no term of the model; "
+                f"its terms: {', '.join(design.terms)}"
+            )
+        found[name] = mean
+    for name in design.terms:
+        if name not in found and ":" not in name and not name.startswith("between("):
+            column = _follower(design, name)
+            if column is not None and column not in found.values():
+                found[name] = column
+    return found
+
+
+def _own(design: Design, name: str) -> str | None:
+    """Give the term that holds a predictor within groups: itself or its deviations."""
+    if name in design.terms and _varies(design, name):
+        return name
+    return next((t for t in design.terms if argument_of(t, "within", design) == name), None)
+
+
+def _follower(design: Design, name: str) -> str | None:
+    """Find a column of the data that holds the group means of a predictor."""
+    assert design.base is not None  # for mypy: the caller looked
+    terms = design.base.terms
+    if name == INTERCEPT or name not in terms or not _varies(design, name):
+        return None
+    own = design.base.means[:, terms.index(name)]
+    for k, term in enumerate(terms):
+        column = design.base.means[:, k]
+        group_level = term != INTERCEPT and ":" not in term and not design.base.varies[k]
+        if not group_level or term.startswith("between(") or np.unique(column).size < 3:
+            continue
+        follows = np.corrcoef(own, column)[0, 1] if own.std() > 0 and column.std() > 0 else 0.0
+        slope = follows * column.std() / own.std() if own.std() > 0 else 0.0
+        if follows >= _FOLLOWS and _SLOPE[0] <= slope <= _SLOPE[1]:
+            return term
+    return None
+
+
+def _varies(design: Design, name: str) -> bool:
+    base = design.base
+    return base is not None and name in base.terms and bool(base.varies[base.terms.index(name)])
+
+
+def argument_of(term: str, function: str, design: Design) -> str | None:
+    """Return the argument of a grouped function: ``ses`` of ``between(ses)``, or None."""
+    if not term.startswith(f"{function}(") or not term.endswith(")") or len(_factors(term)) > 1:
+        return None
+    return term.removeprefix(f"{function}(").removesuffix(")").removesuffix(f", {design.group}")
+
+
+def _factors(term: str) -> list[str]:
+    """Split a column's name at the colons outside brackets: ``ses:between(ses:x)``."""
+    parts, depth, start = [], 0, 0
+    for place, sign in enumerate(term):
+        depth += (sign in "([") - (sign in ")]")
+        if sign == ":" and depth == 0:
+            parts.append(term[start:place])
+            start = place + 1
+    return [*parts, term[start:]]
+
+
+def _pair(design: Design, name: str, mean: str) -> Pair:
+    _check_alone(design, name)
+    within, between = np.zeros(design.p), np.zeros(design.p)
+    averaged: dict[str, None] = {}
+    for k, term in enumerate(design.terms):
+        factors = _factors(term)
+        for place, factor in enumerate(factors):
+            moves = _moves(design, factor, name, mean)
+            if moves == (0.0, 0.0) and not _mean_of_product(design, factor, name):
+                continue
+            others = factors[:place] + factors[place + 1 :]
+            if moves == (0.0, 0.0):  # between(ses:sector), with sector a property of groups
+                moves = (0.0, 1.0)
+                others += [one for one in _inner(design, factor) if one != name]
+            value = _mean_of(design, others)
+            averaged |= dict.fromkeys(others)
+            within[k] += moves[0] * value
+            between[k] += moves[1] * value
+    from_rows = mean.startswith("between(")
+    return Pair(
+        predictor=name,
+        mean=mean,
+        from_rows=from_rows,
+        within=within,
+        between=between,
+        averaged=tuple(averaged),
+        version=_version(design, name, mean, from_rows=from_rows),
+        share=_share_of(design, _parts(design, name, mean)),
+    )
+
+
+def _moves(design: Design, factor: str, name: str, mean: str) -> tuple[float, float]:
+    """Say whether a factor moves with the deviation of x and with the group's mean of x."""
+    if factor == mean:
+        return 0.0, 1.0
+    if factor == name:
+        # Beside the data's own column of means a unit more of it is a unit more of x too.
+        return 1.0, 1.0
+    if argument_of(factor, "within", design) == name:
+        return 1.0, 0.0
+    if argument_of(factor, "between", design) == name:
+        return 0.0, 1.0
+    return 0.0, 0.0
+
+
+def _inner(design: Design, factor: str) -> list[str]:
+    inner = argument_of(factor, "between", design)
+    return [] if inner is None else _factors(inner)
+
+
+def _mean_of_product(design: Design, factor: str, name: str) -> bool:
+    """Tell whether a factor is the group mean of a product with x."""
+    parts = _inner(design, factor)
+    if len(parts) < 2 or name not in parts:
+        return False
+    moving = [
+        one for one in parts if one != name and (one not in design.terms or _varies(design, one))
+    ]
+    if moving:
+        raise _UnknownSlopeError(
+            f"its slope between groups depends on how it goes with {', '.join(moving)} within them"
+        )
+    return True
+
+
+def _place(design: Design, name: str) -> int:
+    if name not in design.terms:
+        raise _UnknownSlopeError(
+            f"its slope depends on {name}, which the model does not have on its own; add it"
+        )
+    return design.terms.index(name)
+
+
+def _mean_of(design: Design, names: Sequence[str]) -> float:
+    """Give the mean over the rows of a product of columns; sums give that of two at most."""
+    places = [_place(design, name) for name in names]
+    if not places:
+        return 1.0
+    s = design.summed
+    if s is None:
+        return float(np.prod(design.X[:, places], axis=1).mean())
+    means = s.means[:, places] + s.centre[places]
+    if len(places) == 1:
+        return float(s.counts @ means[:, 0]) / s.n
+    if len(places) > 2:
+        raise _UnknownSlopeError(
+            f"its slope depends on the mean of the product of {', '.join(names)}, which sums do "
+            "not tell"
+        )
+    inside = float(s.scatter[:, places[0], places[1]].sum())
+    return (inside + float(s.counts @ (means[:, 0] * means[:, 1]))) / s.n
+
+
+def _check_alone(design: Design, name: str) -> None:
+    """Refuse a predictor whose column is in another function too: x beside I(x**2)."""
+    factors = [factor for term in design.formula.terms for factor in term]
+    forms = {
+        name,
+        *(
+            f"{how}({name}{by})"
+            for how in ("within", "between")
+            for by in ("", f", {design.group}")
+        ),
+    }
+    own = [f for f in factors if label(f) in forms or name.startswith(f"{label(f)}[")]
+    columns = {column for factor in own for column in factor.columns} - {design.group}
+    for factor in factors:
+        if factor not in own and columns & set(factor.columns):
+            raise _UnknownSlopeError(f"its slope is no one number, because of {label(factor)}")
+
+
+def _parts(design: Design, name: str, mean: str) -> list[int]:
+    """Give the columns that add up to the predictor itself: one, or its two parts."""
+    if name in design.terms:
+        return [design.terms.index(name)]
+    own = _own(design, name)
+    assert own is not None  # for mypy: a candidate has one
+    return [design.terms.index(own), design.terms.index(mean)]
+
+
+def _share_of(design: Design, places: list[int]) -> float:
+    """Give `share_between` of a sum of columns, from rows or from sums."""
+    s = design.summed
+    if s is None:
+        return share_between(design.X[:, places].sum(axis=1), design)
+    means = s.means[:, places].sum(axis=1)
+    means = means - float(s.counts @ means) / s.n
+    return _share(design, means, float(s.scatter[:, places][:, :, places].sum()))
+
+
+def _version(design: Design, name: str, mean: str, *, from_rows: bool) -> str:
+    if from_rows:
+        return f"{mean}: the mean of {name} over the rows at hand of each group"
+    text = f"{mean}: the data's own column, taken as the group means of {name}"
+    base = design.base
+    if base is None or name not in base.terms:
+        return text
+    rows, given = (base.means[:, base.terms.index(one)] for one in (name, mean))
+    away = float(np.abs(given - rows).max())
+    return (
+        f"{text}; not between({name}), the mean of the rows at hand, from which it differs "
+        f"by up to {rounded(away)} (correlation {scaled(np.corrcoef(rows, given)[0, 1], 4)})"
+    )

@@ -1,0 +1,66 @@
+from .caution import cautions as cautions, cautions_on_model as cautions_on_model
+from .diagnostics import (
+    MAX_R_HAT as MAX_R_HAT,
+    MIN_EBFMI as MIN_EBFMI,
+    MIN_ESS_PER_CHAIN as MIN_ESS_PER_CHAIN,
+    Convergence as Convergence,
+    convergence as convergence,
+    diagnose as diagnose,
+)
+from .direct import (
+    Direct as Direct,
+    sample_direct as sample_direct,
+    why_improper as why_improper,
+    why_not_direct as why_not_direct,
+)
+from .direct.density import (
+    Problem as Problem,
+    Variances as Variances,
+    mean_beta as mean_beta,
+    sums_at as sums_at,
+    with_prior as with_prior,
+)
+from .direct.effects import MAX_EFFECTS as MAX_EFFECTS, summarise_effects as summarise_effects
+from .direct.initialisation import choose_start as choose_start
+from .direct.joining import Joined as Joined, join as join
+from .direct.pareto import (
+    MAX_K_HAT as MAX_K_HAT,
+    reliable_k_hat as reliable_k_hat,
+    smooth_rows as smooth_rows,
+    smooth_weights as smooth_weights,
+)
+from .direct.priors import prior_form as prior_form, sd_log_density as sd_log_density
+from .direct.propriety import check_proper as check_proper
+from .direct.quadratic import (
+    cholesky as cholesky,
+    make_kernel as make_kernel,
+    solve_transposed as solve_transposed,
+    triangle as triangle,
+)
+from .direct.report import (
+    MAX_COPIES as MAX_COPIES,
+    MAX_ERROR as MAX_ERROR,
+    DirectReport as DirectReport,
+)
+from .direct.variances import draw_variances as draw_variances
+from .draws import (
+    SAMPLE_DIMS as SAMPLE_DIMS,
+    SCALARS as SCALARS,
+    Array as Array,
+    Draws as Draws,
+    Variable as Variable,
+    in_arviz_order as in_arviz_order,
+    quantities as quantities,
+    samples as samples,
+)
+from .nuts import sample_nuts as sample_nuts
+from .ols import OlsFit as OlsFit, fit_ols as fit_ols
+from .recovery import (
+    conditions_of as conditions_of,
+    effects_of_groups as effects_of_groups,
+    effects_root as effects_root,
+    recover_effects as recover_effects,
+)
+from .reml import RemlFit as RemlFit, fit_reml as fit_reml
+from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
+from .settings import Settings as Settings

@@ -1,0 +1,79 @@
+"""Say what no sampler's diagnostics can see: a model whose data or priors mislead."""
+
+import numpy as np
+
+from bayes_mlm.base import Finding, count
+from bayes_mlm.design import INTERCEPT, Design, column_moments
+from bayes_mlm.likelihood import ModelPriors
+
+# How many sds zero may lie from the mean of a column whose slope varies between groups, where
+# intercept and slope are independent (||): they are so at zero, and nowhere else.
+MAX_OFFSET = 3.0
+# With fewer groups left over than this, a flat prior on sigma_u leaves it without a posterior sd.
+LEAST_GROUPS_FOR_FLAT = 4
+# As many independent draws as are asked of Markov chains.
+LEAST_DRAWS = 400
+
+
+def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> list[Finding]:
+    """List what is wrong with the question, where the answer was computed rightly.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind.
+    priors : ModelPriors
+        In force.
+    n_independent : int or None
+        Number of independent draws; None for Markov chains, which are judged by their ESS.
+
+    Returns
+    -------
+    list of Finding
+        Empty if there is nothing to say.
+    """
+    found = cautions_on_model(design)
+    flat = [prior for prior in priors.sigma_u if not prior.is_proper]
+    if flat and design.J - _group_columns(design) < LEAST_GROUPS_FOR_FLAT:
+        found.append(
+            Finding(
+                "moments",
+                False,
+                f"with {design.J} groups a flat prior leaves sigma_u without a posterior mean or "
+                "sd; give it a proper prior such as HalfNormal",
+            )
+        )
+    if n_independent is not None and n_independent < LEAST_DRAWS:
+        found.append(
+            Finding(
+                "draws",
+                False,
+                f"{n_independent} independent draws: {LEAST_DRAWS} are wanted: raise --draws",
+            )
+        )
+    return found
+
+
+def cautions_on_model(design: Design) -> list[Finding]:
+    """List what is wrong, or unusual, in the model itself, whichever engine fits it."""
+    if INTERCEPT not in design.effects or design.kind == "no_pooling":
+        return []
+    found = []
+    moments = column_moments(design)
+    for effect, mean, sd in zip(design.effects, moments.z_mean, moments.z_sd, strict=True):
+        if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
+            where = f"{effect} is {count(abs(mean) / sd)} sds from zero on average, where "
+            remedy = f"; centre it: center({effect}) in the formula and in the bar"
+            if design.correlated:
+                what = "sigma_u[Intercept] and rho_u are reported, far from the data"
+            else:
+                what = (
+                    "|| holds intercepts and slopes independent, so that they correlate wherever "
+                    "there are data"
+                )
+            found.append(Finding("offset", design.correlated, f"{where}{what}{remedy}"))
+    return found
+
+
+def _group_columns(design: Design) -> int:
+    return 1 if design.base is None else int(np.count_nonzero(~design.base.varies))

@@ -1,0 +1,242 @@
+"""Evaluate the posterior density of the variance parameters, the coefficients integrated out.
+
+Given the variance parameters everything is normal: y given beta, and beta itself by its prior
+(whose scale may be one of the variance parameters, see `direct_priors.BetaPrior`). So the density
+of what is left is exact, and beta is drawn from its conditional afterwards (Gelman et al. 2013,
+Bayesian Data Analysis, 3rd ed., sec. 5.4 and 15.3).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.engines.direct.priors import (
+    BetaPrior,
+    beta_prior,
+    prior_form,
+    scale_log_density,
+    sd_log_density,
+)
+from bayes_mlm.engines.direct.quadratic import (
+    Kernel,
+    cholesky,
+    evaluate_quadratic,
+    make_kernel,
+    parts,
+    solve_transposed,
+)
+from bayes_mlm.likelihood import LOG_2PI, ModelPriors, effects_turn
+from bayes_mlm.moments import FloatArray, Reduced
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """Hold the data and the priors in the form the density needs.
+
+    Attributes
+    ----------
+    reduced : Reduced
+        Of a no-pooling model: with the prior mean of the groups' intercepts taken from y.
+    kernel : Kernel
+    priors : ModelPriors
+    beta : BetaPrior
+    effects_turn : (q, q) array
+        From the group effects that have the priors to those of Z as given.
+    own_sd : float or None
+        Prior sd of the groups' own intercepts in a no-pooling model; infinite if it is flat.
+    """
+
+    reduced: Reduced
+    kernel: Kernel
+    priors: ModelPriors
+    beta: BetaPrior
+    effects_turn: FloatArray
+    own_sd: float | None
+
+    @property
+    def z_turn(self) -> FloatArray:
+        """Return the matrix (q, q) from the effects with the priors to those of the centred Z."""
+        return self.reduced.z_centring @ self.effects_turn
+
+    @property
+    def q(self) -> int:
+        """Count the group effects whose covariance is unknown."""
+        return 0 if self.own_sd is not None else self.reduced.q
+
+    @property
+    def n_pairs(self) -> int:
+        """Count the correlations of the group effects: none where they are independent."""
+        return 0 if self.priors.rho_u is None else self.q * (self.q - 1) // 2
+
+    @property
+    def place_e(self) -> int:
+        """Give the place of sigma_e among the coordinates, after the sds and correlations."""
+        return self.q + self.n_pairs
+
+    @property
+    def flat_groups(self) -> bool:
+        """Tell whether the groups' own intercepts have a flat prior."""
+        return self.own_sd == math.inf
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Variances:
+    """B values of the variance parameters, of the group effects that have the priors.
+
+    Attributes
+    ----------
+    log_sigma_u : (B, q) array
+    factor : (B, q, q) array
+        Cholesky factors of the correlations of the group effects; the identity where they are
+        independent.
+    log_sigma_e : (B,) array
+    log_scale : (B, t) array
+        ``log lambda`` of the coefficients whose priors are of random scale.
+    """
+
+    log_sigma_u: FloatArray
+    factor: FloatArray
+    log_sigma_e: FloatArray
+    log_scale: FloatArray
+
+    def part(self, which: slice) -> "Variances":
+        """Return some of the values."""
+        return Variances(
+            log_sigma_u=self.log_sigma_u[which],
+            factor=self.factor[which],
+            log_sigma_e=self.log_sigma_e[which],
+            log_scale=self.log_scale[which],
+        )
+
+    def covariance(self) -> FloatArray:
+        """Give the relative covariances (B, q, q) of the group effects, over sigma_e^2."""
+        root = np.exp(self.log_sigma_u - self.log_sigma_e[:, None])[:, :, None] * self.factor
+        relative: FloatArray = root @ root.swapaxes(1, 2)
+        return relative
+
+    def reported(self, turn: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the sds (B, q) and correlations (B, q, q) of ``turn @ effects``."""
+        root = turn @ (np.exp(self.log_sigma_u)[:, :, None] * self.factor)
+        top = np.abs(root).max(axis=2, keepdims=True)  # squares of very small sds are 0
+        unit = np.where(top > 0, root / np.where(top > 0, top, 1.0), self.factor)
+        norm = np.sqrt(np.square(unit).sum(axis=2, keepdims=True))
+        unit = unit / norm
+        correlation: FloatArray = np.clip(unit @ unit.swapaxes(1, 2), -1.0, 1.0)
+        return (top * norm)[:, :, 0], correlation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sums:
+    """Hold the sums over groups at B values of the variance parameters.
+
+    Attributes
+    ----------
+    logdet : (B,) array
+        ``log |V| - n log sigma_e^2``.
+    a : (p+1, p+1, B) array
+        ``sigma_e^2 [X, y]' V^-1 [X, y]``, centred.
+    """
+
+    logdet: FloatArray
+    a: FloatArray
+
+
+def make_problem(
+    reduced: Reduced, priors: ModelPriors, means: FloatArray, *, own_sd: float | None = None
+) -> Problem:
+    """Join data and priors; `means` are those of X and Z over the rows of the design."""
+    return Problem(
+        reduced=reduced,
+        kernel=make_kernel(reduced),
+        priors=priors,
+        beta=beta_prior(reduced, priors, means[: reduced.p]),
+        effects_turn=effects_turn(reduced.effects, means[reduced.p :], priors),
+        own_sd=own_sd,
+    )
+
+
+def sums_at(problem: Problem, at: Variances) -> Sums:
+    """Evaluate the sums over groups, the only step that touches the data."""
+    if problem.q:
+        return sums_of(problem, at.covariance())
+    if problem.own_sd is None or problem.flat_groups:
+        n_batch = len(at.log_sigma_e)
+        rest = problem.kernel.rest[:, :, None]
+        return Sums(
+            logdet=np.zeros(n_batch), a=np.broadcast_to(rest, (*rest.shape[:2], n_batch)).copy()
+        )
+    ratio = np.exp(2.0 * (math.log(problem.own_sd) - at.log_sigma_e))
+    return sums_of(problem, ratio[:, None, None])
+
+
+def sums_of(problem: Problem, covariance: FloatArray) -> Sums:
+    """Evaluate the sums at relative covariances (B, q, q) of the effects that have the priors."""
+    turn = problem.z_turn
+    logdet, a = evaluate_quadratic(problem.kernel, turn @ covariance @ turn.T)
+    return Sums(logdet=logdet, a=a)
+
+
+def log_posterior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+    """Evaluate the log of likelihood times priors, with respect to the sds and log lambda.
+
+    Correlations are left to the caller, whose coordinates they are. With proper priors the
+    integral of the exponential is the marginal likelihood.
+
+    Returns
+    -------
+    (B,) array
+        Minus infinity where a prior excludes the point or numbers overflow.
+    """
+    total = _log_likelihood(problem, at, sums)
+    total = total + sd_log_density(problem.priors.sigma_e, at.log_sigma_e)
+    for k in range(problem.q):
+        total = total + sd_log_density(problem.priors.sigma_u[k], at.log_sigma_u[:, k])
+    total = total + scale_log_density(problem.beta.nu[problem.beta.mixed], at.log_scale)
+    return np.where(np.isfinite(total), total, -np.inf)
+
+
+def _log_likelihood(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+    reduced, beta = problem.reduced, problem.beta
+    n_flat, n = len(beta.flat), reduced.n
+    constant = 0.0
+    if problem.flat_groups:
+        n -= len(reduced.c)
+        constant = -0.5 * float(np.log(reduced.r[reduced.of_group, 0, 0] ** 2).sum())
+    with np.errstate(all="ignore"):
+        lower = cholesky(with_prior(problem, at, sums))
+        p = reduced.p
+        half = np.log(lower[range(p), range(p)]).sum(axis=0)
+        quadratic = lower[p, p] ** 2
+        proper = beta.precision > 0
+        constant += 0.5 * float(np.log(beta.precision[proper]).sum())
+        constant -= 0.5 * (n - n_flat) * LOG_2PI
+        value = constant - n * at.log_sigma_e - 0.5 * sums.logdet - half - 0.5 * quadratic
+        spread: FloatArray = value - 0.5 * at.log_scale.sum(axis=1)
+    return spread
+
+
+def with_prior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+    """Add the priors of the coefficients to the likelihood's quadratic form: (p+1, p+1, B)."""
+    return sums.a * np.exp(-2.0 * at.log_sigma_e) + prior_form(problem.beta, at.log_scale)
+
+
+def draw_beta(problem: Problem, at: Variances, rng: np.random.Generator) -> FloatArray:
+    """Draw the coefficients (B, p) of X as given from their exact conditional distribution."""
+    shape = problem.reduced.p, len(at.log_sigma_e)
+    return _beta_at(problem, at, rng.standard_normal(shape))
+
+
+def mean_beta(problem: Problem, at: Variances) -> FloatArray:
+    """Compute the mean (B, p) of the conditional distribution that `draw_beta` draws from."""
+    return _beta_at(problem, at, np.zeros((problem.reduced.p, len(at.log_sigma_e))))
+
+
+def _beta_at(problem: Problem, at: Variances, noise: FloatArray) -> FloatArray:
+    """Compute coefficients (B, p) at standard normal deviates (p, B)."""
+    p, centred = problem.reduced.p, np.empty_like(noise)
+    for part in parts(problem.kernel, noise.shape[1]):
+        own = at.part(part)
+        lower = cholesky(with_prior(problem, own, sums_at(problem, own)))
+        centred[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
+    return problem.reduced.original_beta(centred.T)

@@ -1,0 +1,106 @@
+"""Choose where to start looking for the mode of the variance parameters."""
+
+import math
+from itertools import product
+
+import numpy as np
+
+from bayes_mlm.base import EngineError
+from bayes_mlm.design import Design
+from bayes_mlm.engines.direct.density import Problem, sums_of
+from bayes_mlm.engines.direct.parametrisation import coordinate, dimension, log_density
+from bayes_mlm.engines.direct.quadratic import cholesky
+from bayes_mlm.likelihood import check_bounded
+from bayes_mlm.moments import FloatArray
+
+# Group effects that are this times the residual error of a typical group.
+_LEVELS = (0.1, 0.5, 2.0)
+
+
+def residual_df(problem: Problem) -> int:
+    """Count the rows that are left for sigma_e."""
+    taken = len(problem.reduced.c) if problem.own_sd is not None else 0
+    return problem.reduced.n - problem.reduced.p - taken
+
+
+def residual_level(problem: Problem) -> float:
+    """Give the log sigma_e that least squares finds outside the span of Z (for q = 0: of X)."""
+    rest = problem.kernel.rest
+    p = len(rest) - 1
+    norm = np.sqrt(np.maximum(np.diagonal(rest)[:p], np.finfo(float).tiny))
+    scaled = rest[:p, :p] / np.outer(norm, norm)
+    beta = np.linalg.lstsq(scaled, rest[:p, p] / norm, rcond=1e-12)[0] / norm
+    left = float(rest[p, p] - rest[p, :p] @ beta)
+    return 0.5 * math.log(left / residual_df(problem))
+
+
+def choose_start(problem: Problem, rows: Design | None = None) -> FloatArray:
+    """Choose the best of a few ordinary points, in the coordinates of `parametrisation`.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : Design, optional
+        As in `bayes_mlm.likelihood.bounded.check_bounded`.
+
+    Returns
+    -------
+    (d,) array
+
+    Raises
+    ------
+    EngineError
+        If the density is zero at all of them, or has no bound as residuals vanish.
+    """
+    check_bounded(problem.reduced, rows=rows)
+    q, priors = problem.q, problem.priors
+    if q == 0:
+        levels = [residual_level(problem)]
+        ratios = np.zeros((1, 0))
+    else:
+        reduced = problem.reduced
+        r = reduced.r @ problem.z_turn
+        mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / len(reduced.c)
+        ratios = np.array(list(product(_LEVELS, repeat=q))) / np.sqrt(mean)
+        sums = sums_of(problem, ratios[:, :, None] ** 2 * np.eye(q))
+        size = cholesky(sums.a)[reduced.p, reduced.p]
+        levels = list(np.log(size) - 0.5 * math.log(residual_df(problem)))
+    points = []
+    for ratio, level in zip(ratios, levels, strict=True):
+        for shift in (0.0, -0.7, 0.7, -1.5, 1.5):
+            x = np.zeros(dimension(problem))
+            x[problem.place_e] = coordinate(priors.sigma_e, level + shift)
+            for k in range(q):
+                x[k] = coordinate(priors.sigma_u[k], level + math.log(ratio[k]))
+            points.append(x)
+    values = log_density(problem, np.array(points))
+    best = int(np.argmax(values))
+    if not np.isfinite(values[best]):
+        raise EngineError(
+            "the posterior density is zero or not finite wherever it was looked for: the priors "
+            "contradict the data, or exclude every standard deviation; widen the priors"
+        )
+    return points[best]
+
+
+def typical_scale(problem: Problem) -> FloatArray:
+    """Give about one posterior sd of each coordinate, for a first step."""
+    scale = np.full(dimension(problem), 0.3)
+    scale[problem.place_e] = 1.0 / math.sqrt(2.0 * residual_df(problem))
+    return scale
+
+
+def widest_scale(problem: Problem) -> FloatArray:
+    """Give the sd of each coordinate where the data say nothing of it; 0 if they always do.
+
+    Near zero the log of an sd has a density e^x, of sd 1, whatever the data; the correlations of
+    an effect that hardly varies follow their prior, as do the scales of t priors.
+    """
+    q, eta = problem.q, problem.priors.rho_u["eta"] if problem.priors.rho_u else 1.0
+    widest = np.zeros(dimension(problem))
+    widest[:q] = 1.0
+    # sech(x)^(2 eta) has about the sd of a logistic density over its power.
+    widest[q : problem.place_e] = min(0.95, 0.9 / math.sqrt(eta))
+    mixed = problem.beta.nu[problem.beta.mixed]
+    widest[len(widest) - len(mixed) :] = np.minimum(0.95, np.sqrt(2.0 / mixed))
+    return widest

@@ -1,0 +1,66 @@
+"""Join sufficient statistics with priors into the problem that the direct engine solves."""
+
+import math
+from dataclasses import dataclass, replace
+
+from bayes_mlm.engines.direct.density import Problem, make_problem
+from bayes_mlm.likelihood import ModelPriors
+from bayes_mlm.moments import FloatArray, Sufficient, reduce
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Joined:
+    """Hold a problem with what leads back from it to the rows.
+
+    Attributes
+    ----------
+    problem : Problem
+        Of the outcome less `own_mean`.
+    own_mean : float
+        Prior mean of the groups' own intercepts in a no-pooling model, else 0.
+    means : (p + q,) array
+        Of the columns of X and Z: where the priors of the intercept and of group effects hold.
+    """
+
+    problem: Problem
+    own_mean: float
+    means: FloatArray
+
+
+def join(
+    statistics: Sufficient,
+    priors: ModelPriors,
+    *,
+    means: FloatArray | None = None,
+    aliased: bool = False,
+) -> Joined:
+    """Join data and priors.
+
+    Parameters
+    ----------
+    statistics : Sufficient
+    priors : ModelPriors
+    means : (p + q,) array, optional
+        Of the columns of X and Z, where the priors of the intercept and of group effects hold; by
+        default those of these rows. For part of the rows of a design they must be given: the
+        priors are the whole design's.
+    aliased : bool
+        As in `reduce`.
+    """
+    total = statistics.centre + statistics.counts @ statistics.means / statistics.n
+    if means is None:
+        means = total[:-1]
+    own_mean, own_sd = 0.0, None
+    if priors.u is not None:
+        flat = priors.u.family == "Flat"
+        own_mean = float(total[-1]) if flat else priors.u["mu"]
+        own_sd = math.inf if flat else priors.u["sigma"]
+        centre = statistics.centre.copy()
+        centre[-1] -= own_mean
+        statistics = replace(statistics, centre=centre)
+    reduced = reduce(statistics, aliased=aliased)
+    return Joined(
+        problem=make_problem(reduced, priors, means, own_sd=own_sd),
+        own_mean=own_mean,
+        means=means,
+    )

@@ -1,0 +1,86 @@
+"""Choose coordinates without bounds for the variance parameters of any model.
+
+========================== ==========================================================
+parameter                  coordinate
+========================== ==========================================================
+an sd                      its log; its place between the bounds on the logit scale
+                           where the prior is Uniform
+correlations               atanh of canonical partial correlations
+scale of a t or Cauchy     its log
+========================== ==========================================================
+
+An sd near zero is far to the left, where the density falls off as the sd itself or faster.
+"""
+
+import numpy as np
+
+from bayes_mlm.engines.direct.density import Problem, Variances, log_posterior, sums_at
+from bayes_mlm.engines.direct.priors import correlation_factor, partial_correlation_log_density
+from bayes_mlm.engines.direct.quadratic import parts
+from bayes_mlm.model import Prior
+from bayes_mlm.moments import FloatArray
+
+
+def dimension(problem: Problem) -> int:
+    """Count the coordinates."""
+    return problem.place_e + 1 + len(problem.beta.mixed)
+
+
+def variances_at(problem: Problem, x: FloatArray) -> Variances:
+    """Give the variance parameters at points x (B, d)."""
+    return _place(problem, x)[0]
+
+
+def log_density(problem: Problem, x: FloatArray) -> FloatArray:
+    """Evaluate the log posterior density (B,) with respect to the coordinates, at x (B, d)."""
+    out = np.empty(len(x))
+    for part in parts(problem.kernel, len(x)):
+        with np.errstate(all="ignore"):
+            at, jacobian = _place(problem, x[part])
+            value = log_posterior(problem, at, sums_at(problem, at)) + jacobian
+        out[part] = np.where(np.isfinite(value), value, -np.inf)
+    return out
+
+
+def _place(problem: Problem, x: FloatArray) -> tuple[Variances, FloatArray]:
+    """Give the parameters at x, and the log-density of what the coordinates add (B,)."""
+    q, priors, place_e = problem.q, problem.priors, problem.place_e
+    log_sigma_u = np.empty((len(x), q))
+    jacobian = np.zeros(len(x))
+    for k in range(q):
+        log_sigma_u[:, k], own = _sd(priors.sigma_u[k], x[:, k])
+        jacobian += own
+    factor = np.broadcast_to(np.eye(q), (len(x), q, q))
+    if priors.rho_u is not None:
+        w = x[:, q:place_e]
+        jacobian += partial_correlation_log_density(priors.rho_u["eta"], q, w)
+        factor = correlation_factor(q, w)
+    log_sigma_e, own = _sd(priors.sigma_e, x[:, place_e])
+    at = Variances(
+        log_sigma_u=log_sigma_u,
+        factor=factor,
+        log_sigma_e=log_sigma_e,
+        log_scale=x[:, place_e + 1 :],
+    )
+    return at, jacobian + own
+
+
+def _sd(prior: Prior, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give log sd and the log of its derivative, d sd / d x."""
+    if prior.family != "Uniform":
+        return x, x
+    low, high = prior["lower"], prior["upper"]
+    log_up, log_down = -np.logaddexp(0.0, -x), -np.logaddexp(0.0, x)
+    log_range = np.log(high - low)
+    log_sd = np.logaddexp(log_range + log_up, np.log(low)) if low > 0 else log_range + log_up
+    # Rounding must not carry an sd over its bound.
+    return np.minimum(log_sd, np.log(high)), log_range + log_up + log_down
+
+
+def coordinate(prior: Prior, log_sd: float) -> float:
+    """Give the coordinate of an sd, moved inside the bounds of its prior if need be."""
+    if prior.family != "Uniform":
+        return log_sd
+    low, high = prior["lower"], prior["upper"]
+    share = min(max((float(np.exp(log_sd)) - low) / (high - low), 1e-4), 1.0 - 1e-4)
+    return float(np.log(share / (1.0 - share)))

@@ -1,0 +1,261 @@
+"""Integrate a density over adaptive cells, and draw from it without a visible grid.
+
+The plane is cut into rectangles. On each the density is the polynomial through its values at a
+product of Gauss-Legendre nodes; the size of the highest coefficients says how far it is from the
+truth, and in which direction to cut the cell in two. Cells are added outwards until the density
+at the edge no longer matters. One-dimensional problems have a second axis of a single node.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bayes_mlm.engines.direct.legendre import Rule, invert_cdf, legendre, make_rule
+from bayes_mlm.moments import FloatArray
+
+ORDER = 10
+# Part of the whole mass that the cells may be wrong by, and that may lie outside of them.
+TOLERANCE = 1e-5
+TAIL = 1e-9
+MAX_CELLS = 6_000
+MAX_GROWTH = 200
+
+type LogDensity = Callable[[FloatArray, FloatArray], FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Box:
+    """Hold the grid from which the refinement starts, and where it may not go.
+
+    Attributes
+    ----------
+    x, y : (a,), (b,) arrays
+        Increasing edges of the first cells.
+    growth : (2,) array
+        Width of the first cells added outside, along x and along y.
+    limits : (2, 2) array
+        Lowest and highest value allowed of x and of y.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    growth: FloatArray
+    limits: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cells:
+    """Hold a density as polynomials on N rectangles.
+
+    Attributes
+    ----------
+    low, width : (N, 2) arrays
+        Lower corner and size.
+    coefficients : (N, m1, m2) array
+        Legendre coefficients of ``exp(log density - reference)``.
+    mass, error : (N,), (N, 2) arrays
+        Integral, and what its polynomial may be wrong by along each axis.
+    reference : float
+    n_evaluations : int
+    outside : float
+        Part of the mass that may lie outside of the cells.
+    """
+
+    low: FloatArray
+    width: FloatArray
+    coefficients: FloatArray
+    mass: FloatArray
+    error: FloatArray
+    reference: float
+    n_evaluations: int
+    outside: float = 0.0
+
+    @property
+    def log_total(self) -> float:
+        """Give the log of the integral."""
+        return float(np.log(self.mass.sum()) + self.reference)
+
+    @property
+    def relative_error(self) -> float:
+        """Give the part of the mass by which the cells may be wrong."""
+        return float(self.error.sum() / self.mass.sum() + self.outside)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CellDraws:
+    """Hold points (S, 2) and the log of the polynomial density (S,) they were drawn from."""
+
+    points: FloatArray
+    log_density: FloatArray
+
+
+def integrate(log_density: LogDensity, box: Box, reference: float, *, flat: bool = False) -> Cells:
+    """Cut a plane into cells on which a density is known to a small part of its integral.
+
+    Parameters
+    ----------
+    log_density : callable
+        Takes x (N, m1) and y (N, m2) and gives (N, m1, m2) values.
+    box : Box
+    reference : float
+        Largest log-density, or near it.
+    flat : bool
+        Whether there is only the x axis (y is then one cell of one node).
+
+    Returns
+    -------
+    Cells
+        With `relative_error` above `TOLERANCE` if `MAX_CELLS` did not suffice.
+    """
+    rules = make_rule(ORDER + 6 if flat else ORDER), make_rule(1 if flat else ORDER)
+    x, y, growth = box.x, box.y, box.growth.copy()
+    cells = _refine(log_density, _grid(log_density, x, y, rules, reference), rules)
+    for _ in range(MAX_GROWTH):
+        grown, outside = False, 0.0
+        for axis in range(1 if flat else 2):
+            for side in (0, 1):
+                edges = x if axis == 0 else y
+                at = edges[-side]
+                beyond = _edge_density(cells, axis, side, at) * growth[axis]
+                if beyond <= TAIL * cells.mass.sum() or at == box.limits[axis, side]:
+                    outside += 0.0 if at == box.limits[axis, side] else beyond
+                    continue
+                grown = True
+                end = at + growth[axis] * (1 if side else -1)
+                end = min(max(end, box.limits[axis, 0]), box.limits[axis, 1])
+                strip = np.sort(np.array([at, end]))
+                fresh = _grid(
+                    log_density,
+                    strip if axis == 0 else x,
+                    strip if axis == 1 else y,
+                    rules,
+                    reference,
+                )
+                cells = _join(cells, fresh)
+                edges = np.append(edges, end) if side else np.insert(edges, 0, end)
+                x, y = (edges, y) if axis == 0 else (x, edges)
+        if not grown or len(cells.mass) > MAX_CELLS:
+            break
+        growth *= 1.5
+        cells = _refine(log_density, cells, rules)
+    return replace(cells, outside=outside / float(cells.mass.sum()))
+
+
+def _grid(
+    log_density: LogDensity,
+    x: FloatArray,
+    y: FloatArray,
+    rules: tuple[Rule, Rule],
+    reference: float,
+) -> Cells:
+    low = np.stack(np.meshgrid(x[:-1], y[:-1], indexing="ij"), axis=-1).reshape(-1, 2)
+    width = np.stack(np.meshgrid(np.diff(x), np.diff(y), indexing="ij"), axis=-1).reshape(-1, 2)
+    return _fill(log_density, low, width, rules, reference)
+
+
+def _fill(
+    log_density: LogDensity,
+    low: FloatArray,
+    width: FloatArray,
+    rules: tuple[Rule, Rule],
+    reference: float,
+) -> Cells:
+    """Evaluate the density on cells and fit the polynomials."""
+    x = low[:, :1] + width[:, :1] * (0.5 * rules[0].nodes + 0.5)
+    y = low[:, 1:] + width[:, 1:] * (0.5 * rules[1].nodes + 0.5)
+    # Far above the reference a density would overflow; the reference is the largest value known.
+    values = np.exp(np.minimum(log_density(x, y) - reference, 700.0))
+    coefficients = rules[0].transform @ values @ rules[1].transform.T
+    area = width[:, 0] * width[:, 1]
+    size = np.abs(coefficients)
+    tail_x = size[:, -2:].sum(axis=(1, 2))
+    tail_y = size[:, :, -2:].sum(axis=(1, 2)) if len(rules[1].nodes) > 1 else np.zeros(len(area))
+    return Cells(
+        low=low,
+        width=width,
+        coefficients=coefficients,
+        mass=coefficients[:, 0, 0] * area,
+        error=np.stack([tail_x, tail_y], axis=1) * area[:, None],
+        reference=reference,
+        n_evaluations=values.size,
+    )
+
+
+def _refine(log_density: LogDensity, cells: Cells, rules: tuple[Rule, Rule]) -> Cells:
+    """Halve the cells that are wrong by too much, each along its worse axis."""
+    while len(cells.mass) < MAX_CELLS:
+        allowed = TOLERANCE * cells.mass.sum()
+        worst = cells.error.max(axis=1)
+        if cells.error.sum() <= allowed:
+            break
+        split = worst > 0.5 * allowed / len(worst)
+        axis = cells.error[split].argmax(axis=1)
+        half = cells.width[split].copy()
+        rows = np.arange(len(axis))
+        half[rows, axis] *= 0.5
+        upper = cells.low[split].copy()
+        upper[rows, axis] += half[rows, axis]
+        fresh = _fill(
+            log_density,
+            np.concatenate([cells.low[split], upper]),
+            np.concatenate([half, half]),
+            rules,
+            cells.reference,
+        )
+        cells = _join(_keep(cells, ~split), fresh)
+    return cells
+
+
+def _keep(cells: Cells, kept: npt.NDArray[np.bool_]) -> Cells:
+    return replace(
+        cells,
+        low=cells.low[kept],
+        width=cells.width[kept],
+        coefficients=cells.coefficients[kept],
+        mass=cells.mass[kept],
+        error=cells.error[kept],
+    )
+
+
+def _join(a: Cells, b: Cells) -> Cells:
+    return Cells(
+        low=np.concatenate([a.low, b.low]),
+        width=np.concatenate([a.width, b.width]),
+        coefficients=np.concatenate([a.coefficients, b.coefficients]),
+        mass=np.concatenate([a.mass, b.mass]),
+        error=np.concatenate([a.error, b.error]),
+        reference=a.reference,
+        n_evaluations=a.n_evaluations + b.n_evaluations,
+    )
+
+
+def _edge_density(cells: Cells, axis: int, side: int, at: float) -> float:
+    """Integrate the density along one edge of the box."""
+    edge = cells.low[:, axis] + (cells.width[:, axis] if side else 0.0)
+    touching = np.isclose(edge, at, rtol=0.0, atol=1e-9 * cells.width[:, axis])
+    other = cells.width[touching, 1 - axis]
+    along = cells.coefficients[touching, :, 0] if axis == 0 else cells.coefficients[touching, 0]
+    sign = np.ones(along.shape[1]) if side else (-1.0) ** np.arange(along.shape[1])
+    return float(np.abs((along @ sign) * other).sum())
+
+
+def draw_from(cells: Cells, n_draws: int, rng: np.random.Generator) -> CellDraws:
+    """Draw independent points from the polynomials, by inverting distribution functions."""
+    mass = np.maximum(cells.mass, 0.0)
+    cumulative = np.cumsum(mass)
+    place = np.searchsorted(cumulative, rng.random(n_draws) * cumulative[-1], side="right")
+    place = np.minimum(place, len(mass) - 1)
+    chosen = cells.coefficients[place]
+    x = invert_cdf(chosen[:, :, 0], rng.random(n_draws))
+    given_x = np.einsum("ms,smk->sk", legendre(x, chosen.shape[1]), chosen)
+    y = invert_cdf(given_x, rng.random(n_draws))
+    density = (given_x.T * legendre(y, chosen.shape[2])).sum(axis=0)
+    inside = np.stack([x, y], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_density = np.log(density) + cells.reference
+    return CellDraws(
+        points=cells.low[place] + cells.width[place] * (0.5 * inside + 0.5),
+        log_density=log_density,
+    )

@@ -1,0 +1,101 @@
+"""Say how direct draws were made, and whether to believe them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bayes_mlm.base import Finding, Verdict, scaled, tiny
+from bayes_mlm.engines.direct.pareto import MAX_K_HAT
+
+# An error of 0.001 in a probability is a fifteenth of the noise of 4,000 draws at its least.
+MAX_ERROR = 1e-3
+# Draws that may be copies of others, as a part of all.
+MAX_COPIES = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectReport:
+    """Hold what is known of the quality of direct draws.
+
+    Parameters
+    ----------
+    method : {"quadrature", "importance"}
+        How the variance parameters were drawn; the rest is drawn exactly given them.
+    log_marginal_likelihood : float or None
+        Log of the density of the outcome with everything integrated out; None where a prior is
+        flat, which leaves it undefined.
+    log_marginal_likelihood_error : float
+        Its standard error (importance) or bound (quadrature).
+    error : float or None
+        Quadrature: error of any posterior probability. The larger of a bound from the highest
+        polynomial coefficients of all cells, and of what the draws show (mean difference of the
+        exact density from the one drawn from).
+    k_hat : float or None
+        Importance sampling: shape of the tail of the weights.
+    ess : float
+        A cautious count of what the draws are worth: their number (quadrature), joined with the
+        effective size of the proposals that they were resampled from (importance).
+    n_draws, n_unique : int
+        Draws, and how many of them differ.
+    n_evaluations : int
+        Evaluations of the density.
+    effects : {"none", "drawn", "summarised"}
+        Whether the group effects are there as draws (``u``), or as means and sds (``u_mean``,
+        ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
+        none or they were not asked for.
+    notes : tuple of str
+        What the data could not tell, so that the priors decide.
+    """
+
+    method: Literal["quadrature", "importance"]
+    log_marginal_likelihood: float | None
+    log_marginal_likelihood_error: float
+    error: float | None
+    k_hat: float | None
+    ess: float
+    n_draws: int
+    n_unique: int
+    n_evaluations: int
+    effects: Literal["none", "drawn", "summarised"]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> bool:
+        """Tell whether the draws are exact enough; if not, use NUTS."""
+        if self.k_hat is not None and self.k_hat > MAX_K_HAT:
+            return False
+        if self.error is not None and not self.error <= MAX_ERROR:
+            return False
+        return self.n_unique >= (1.0 - MAX_COPIES) * self.n_draws
+
+    @property
+    def verdict(self) -> Verdict:
+        """Judge the draws, with remedies.
+
+        Examples
+        --------
+        >>> report = DirectReport(
+        ...     method="importance", log_marginal_likelihood=-9.1,
+        ...     log_marginal_likelihood_error=0.01, error=None, k_hat=0.9, ess=120.0, n_draws=4000,
+        ...     n_unique=4000, n_evaluations=20000, effects="drawn")
+        >>> print(report.verdict)
+        Pareto k-hat 0.90 of the importance weights: above 0.7 the draws are not reliable; use NUTS
+        (--engine nuts)
+        """
+        remedy = "; use NUTS (--engine nuts)"
+        findings = []
+        if self.error is not None:
+            fine = self.error <= MAX_ERROR
+            text = f"quadrature error {tiny(self.error)} in any probability"
+            findings.append(Finding("quadrature", fine, text + ("" if fine else remedy)))
+        if self.k_hat is not None:
+            fine = self.k_hat <= MAX_K_HAT
+            text = f"Pareto k-hat {scaled(self.k_hat, 2)} of the importance weights"
+            wrong = f": above {MAX_K_HAT} the draws are not reliable{remedy}"
+            findings.append(Finding("k-hat", fine, text + ("" if fine else wrong)))
+        copies = self.n_draws - self.n_unique
+        if self.method == "importance":
+            fine = copies <= MAX_COPIES * self.n_draws
+            text = f"{copies} of {self.n_draws} draws are copies of others"
+            findings.append(Finding("copies", fine, text + ("" if fine else remedy)))
+        findings += [Finding("identification", False, note) for note in self.notes]
+        return Verdict(tuple(findings))

@@ -1,0 +1,113 @@
+"""Draw the variance parameters, by quadrature where it is exact enough and else by importance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.engines.direct.density import Problem, Variances
+from bayes_mlm.engines.direct.importance import sample_importance
+from bayes_mlm.engines.direct.initialisation import typical_scale, widest_scale
+from bayes_mlm.engines.direct.mode import find_mode
+from bayes_mlm.engines.direct.parametrisation import log_density, variances_at
+from bayes_mlm.engines.direct.quadrature import sample_quadrature
+from bayes_mlm.engines.direct.report import MAX_ERROR, DirectReport
+from bayes_mlm.moments import FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VarianceDraws:
+    """Hold S draws of the variance parameters, by whatever method.
+
+    Attributes
+    ----------
+    at : Variances
+    log_density : (S,) array
+        Log posterior density in the coordinates of the method.
+    log_weight : (S,) array
+        Log of the exact density over the one drawn from.
+    report : DirectReport
+        Without what concerns the group effects.
+    """
+
+    at: Variances
+    log_density: FloatArray
+    log_weight: FloatArray
+    report: DirectReport
+
+
+def draw_variances(
+    problem: Problem, start: FloatArray, n_draws: int, rng: np.random.Generator
+) -> VarianceDraws:
+    """Draw by quadrature where it can be done to a small error, else by importance sampling.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : (d,) array
+        A point of ordinary density in the coordinates of `direct_space`.
+    n_draws : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    VarianceDraws
+    """
+    # The edge of a Uniform prior on one sd of two is a curve in the plane of the quadrature.
+    sds = [*problem.priors.sigma_u, problem.priors.sigma_e]
+    curved = problem.q > 0 and any(prior.family == "Uniform" for prior in sds)
+    if problem.q <= 1 and not problem.beta.mixed and not curved:
+        drawn = _by_quadrature(problem, n_draws, rng)
+        if drawn.report.trusted or problem.q == 0:
+            return drawn
+    return _by_importance(problem, start, n_draws, rng)
+
+
+def _by_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) -> VarianceDraws:
+    found = sample_quadrature(problem, n_draws, rng)
+    seen = 0.5 * float(np.abs(np.expm1(np.minimum(found.log_ratio, MAX_ERROR + 1.0))).mean())
+    return VarianceDraws(
+        at=found.at,
+        log_density=found.log_density,
+        log_weight=found.log_ratio,
+        report=DirectReport(
+            method="quadrature",
+            log_marginal_likelihood=found.log_marginal,
+            log_marginal_likelihood_error=found.error,
+            error=max(found.error, seen),
+            k_hat=None,
+            ess=float(n_draws),
+            n_draws=n_draws,
+            n_unique=n_draws,
+            n_evaluations=found.n_evaluations,
+            effects="none",
+        ),
+    )
+
+
+def _by_importance(
+    problem: Problem, start: FloatArray, n_draws: int, rng: np.random.Generator
+) -> VarianceDraws:
+    def density(x: FloatArray) -> FloatArray:
+        return log_density(problem, x)
+
+    mode = find_mode(density, start, typical_scale(problem))
+    found = sample_importance(density, mode, widest_scale(problem), n_draws, rng)
+    at = variances_at(problem, found.x)
+    return VarianceDraws(
+        at=at,
+        log_density=found.log_density,
+        log_weight=found.log_weight,
+        report=DirectReport(
+            method="importance",
+            log_marginal_likelihood=found.log_integral,
+            log_marginal_likelihood_error=found.log_integral_error,
+            error=None,
+            k_hat=found.k_hat,
+            # The noise of choosing among the proposals comes on top of that of the proposals.
+            ess=1.0 / (1.0 / n_draws + 1.0 / found.ess),
+            n_draws=n_draws,
+            n_unique=found.n_unique,
+            n_evaluations=found.n_evaluations,
+            effects="none",
+        ),
+    )

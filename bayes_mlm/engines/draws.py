@@ -1,0 +1,226 @@
+"""Hold posterior draws as labelled arrays, and give each quantity the name the tables use.
+
+xarray takes seconds to import, so what the engines hand on is plain arrays with named dimensions;
+`Draws.to_datatree` makes the `xarray.DataTree` that ArviZ reads.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.design import Design
+from bayes_mlm.likelihood import ModelPriors, free_values
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Array = NDArray[Any]
+SAMPLE_DIMS = ("chain", "draw")
+# What a table lists, in its order: all but the group effects.
+SCALARS = (
+    *("beta", "sigma_u", "rho_u", "sigma_e", "sigma_e_by", "rho_e", "nu"),
+    *("icc", "icc_by"),
+)
+# Dimensions of the variables that the factories' models sample, where these have labels.
+_FREE_DIMS = {"beta_free_": ("term",), "sigma_u_free_": ("effect",)} | dict.fromkeys(
+    ("u_free_", "z_", "own_"), ("group", "effect")
+)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Hold one array with a name for each dimension.
+
+    Parameters
+    ----------
+    dims : tuple of str
+        One name a dimension; draws start with "chain" and "draw".
+    values : ndarray
+    """
+
+    dims: tuple[str, ...]
+    values: Array
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Draws:
+    """Hold the draws of every variable of a model, with the sampler's own record of them.
+
+    Parameters
+    ----------
+    posterior : mapping of str to Variable
+        Each of shape (chains, draws, ...), in the units of the parameter.
+    sample_stats : mapping of str to Variable
+        Each of shape (chains, draws): what the engine says of each draw.
+    coords : mapping of str to ndarray
+        Labels of the dimensions (``term``, ``group``, ``effect``, ``effect_pair``).
+    """
+
+    posterior: Mapping[str, Variable]
+    sample_stats: Mapping[str, Variable]
+    coords: Mapping[str, Array]
+
+    @property
+    def n_chains(self) -> int:
+        """Number of chains."""
+        return int(self.posterior["sigma_e"].values.shape[0])
+
+    @property
+    def n_draws(self) -> int:
+        """Number of kept draws in each chain."""
+        return int(self.posterior["sigma_e"].values.shape[1])
+
+    def __repr__(self) -> str:
+        """Name the variables and the number of draws."""
+        return f"<Draws of {', '.join(self.posterior)}: {self.n_chains} x {self.n_draws}>"
+
+    def __getitem__(self, name: str) -> Array:
+        """Give one variable's draws, shape (chains, draws, ...)."""
+        return self.posterior[name].values
+
+    def label(self, name: str, index: tuple[int, ...]) -> str:
+        """Name one element of a variable by its labels: ``u[1224,Intercept]``."""
+        dims = self.posterior[name].dims[len(SAMPLE_DIMS) :]
+        if not dims:
+            return name
+        return (
+            f"{name}[{','.join(str(self.coords[d][i]) for d, i in zip(dims, index, strict=True))}]"
+        )
+
+    def to_datatree(
+        self, design: Design | None = None, priors: ModelPriors | None = None
+    ) -> "xr.DataTree":
+        """Make the `xarray.DataTree` that ArviZ and PyMC read.
+
+        Parameters
+        ----------
+        design : Design, optional
+            Adds the groups ``observed_data`` (y) and ``constant_data`` (X, group), if it has rows.
+        priors : ModelPriors, optional
+            With the design, adds to ``posterior`` the free variables of the factories' models
+            (``beta_free_``, ``z_``; see `bayes_mlm.likelihood.free_variables`), so that PyMC draws
+            none anew.
+
+        Returns
+        -------
+        xarray.DataTree
+            With the groups ``posterior`` and ``sample_stats``, and those of the design.
+        """
+        import xarray as xr
+
+        posterior = dict(self.posterior)
+        if design is not None and priors is not None:
+            posterior |= self.free(design, priors)
+        groups = {
+            "posterior": self._dataset(in_arviz_order(posterior)),
+            "sample_stats": self._dataset(self.sample_stats),
+        }
+        if design is not None and design.summed is None:
+            rows = "group" if design.kind == "between" else "obs"
+            coords = {rows: design.labels if rows == "group" else np.arange(design.n)}
+            groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
+            constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
+            if rows == "obs" and design.group is not None:
+                constant["group_of_obs"] = (("obs",), design.labels[design.codes])
+            groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})
+        return xr.DataTree.from_dict(groups)
+
+    def free(self, design: Design, priors: ModelPriors) -> dict[str, Variable]:
+        """Compute the draws of the free variables of the factories' models, as PyMC names them."""
+        reported = {name: variable.values for name, variable in self.posterior.items()}
+        found = {}
+        for name, values in free_values(design, priors, reported).items():
+            numbered = range(values.ndim - len(SAMPLE_DIMS))
+            dims = _FREE_DIMS.get(name, tuple(f"{name}_dim_{place}" for place in numbered))
+            found[name] = Variable(SAMPLE_DIMS + dims, values)
+        return found
+
+    def _dataset(self, variables: Mapping[str, Variable]) -> "xr.Dataset":
+        import xarray as xr
+
+        used = {dim for variable in variables.values() for dim in variable.dims}
+        coords = {dim: self.coords[dim] for dim in self.coords if dim in used}
+        coords |= {
+            dim: np.arange(size)
+            for variable in variables.values()
+            for dim, size in zip(variable.dims, variable.values.shape, strict=True)
+            if dim not in coords
+        }
+        coords |= {"chain": np.arange(self.n_chains), "draw": np.arange(self.n_draws)}
+        return xr.Dataset({name: (v.dims, v.values) for name, v in variables.items()}, coords)
+
+
+def in_arviz_order(variables: Mapping[str, Variable]) -> dict[str, Variable]:
+    """Put variables of more dimensions first.
+
+    ArviZ 1.3 labels the flattened elements of a variable in the order in which its dimensions
+    first appear in the dataset; after ``sigma_u`` (effect), ``u`` (group, effect) would be given
+    each other's labels.
+    """
+    return dict(sorted(variables.items(), key=lambda item: -len(item[1].dims)))
+
+
+def draws_from_datatree(tree: "xr.DataTree") -> Draws:
+    """Take the draws out of what a PyMC sampler returned.
+
+    Variables whose names end in an underscore are the sampler's own coordinates and are left out.
+    """
+    posterior, coords = {}, {}
+    for name, array in tree["posterior"].data_vars.items():
+        if not str(name).endswith("_"):
+            ordered = array.transpose(*SAMPLE_DIMS, ...)
+            posterior[str(name)] = Variable(tuple(map(str, ordered.dims)), ordered.to_numpy())
+            for dim in map(str, ordered.dims[2:]):
+                coords[dim] = array.coords[dim].to_numpy()
+    return Draws(posterior=posterior, sample_stats=sampler_stats(tree), coords=coords)
+
+
+def sampler_stats(tree: "xr.DataTree") -> dict[str, Variable]:
+    """Take out what a sampler says of each draw: every number of shape (chains, draws)."""
+    return {
+        str(name): Variable(SAMPLE_DIMS, array.transpose(*SAMPLE_DIMS).to_numpy())
+        for name, array in tree["sample_stats"].data_vars.items()
+        if set(array.dims) == set(SAMPLE_DIMS) and array.dtype.kind in "biuf"
+    }
+
+
+def samples(draws: Draws, name: str) -> Array:
+    """Give the draws of a variable with chains joined, shape (S, ...)."""
+    values = draws[name]
+    return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
+
+
+def quantities(draws: Draws, *, groups: bool = False) -> Iterator[tuple[str, Array]]:
+    """Give each scalar quantity with its draws, under the name the tables use.
+
+    Parameters
+    ----------
+    draws : Draws
+    groups : bool
+        Whether to go through every group effect too (``u[1224]``, ``u[1224,ses]``).
+
+    Yields
+    ------
+    name : str
+        ``beta[ses]``, ``sigma_u`` or ``sigma_u[ses]``, ``rho_u[Intercept,ses]``, ``sigma_e`` and
+        ``sigma_e[sex=Male]``, ``rho_e``, ``nu``, ``icc`` and ``icc[sex=Male]``.
+    values : ndarray, shape (chains, draws)
+    """
+    for name in SCALARS:
+        if name not in draws.posterior:
+            continue
+        variable = draws.posterior[name]
+        if variable.values.ndim == len(SAMPLE_DIMS):
+            yield name, variable.values
+            continue
+        for k, label in enumerate(draws.coords[variable.dims[2]]):
+            yield f"{name.removesuffix('_by')}[{label}]", variable.values[:, :, k]
+    if groups and "u" in draws.posterior:
+        effects = draws.coords["effect"]
+        for j, group in enumerate(draws.coords["group"]):
+            for k, effect in enumerate(effects):
+                label = f"{group}" if len(effects) == 1 else f"{group},{effect}"
+                yield f"u[{label}]", draws["u"][:, :, j, k]

@@ -1,0 +1,147 @@
+"""Sample a model with the no-U-turn sampler (nutpie)."""
+
+import logging
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_mlm.base import EngineError
+from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable, draws_from_datatree, sampler_stats
+from bayes_mlm.engines.settings import Settings
+from bayes_mlm.likelihood import LogDensity, compile_log_density
+from bayes_mlm.moments import FloatArray
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+# How far from the model's initial point the chains start, in unconstrained units: as PyMC's do.
+JITTER = 1.0
+
+
+def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = False) -> Draws:
+    """Draw from a model's posterior with nutpie's NUTS.
+
+    A model whose log density is cheap (the marginal likelihood) is compiled by
+    `bayes_mlm.likelihood.pymc.compiled`, which is fast but evaluates one chain at a time; others
+    as PyMC does.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        From a factory of `bayes_mlm.likelihood.pymc.models`.
+    settings : Settings
+        Seed and sizes; the same settings and versions give the same draws.
+    progressbar : bool
+        Whether to draw a progress bar.
+
+    Returns
+    -------
+    Draws
+        Variables whose names end in an underscore, the sampler's own coordinates, are left out.
+
+    Raises
+    ------
+    EngineError
+        If the sampler cannot start or breaks down.
+
+    References
+    ----------
+    Hoffman & Gelman (2014), Journal of Machine Learning Research 15, 1593-1623.
+    """
+    import pymc as pm
+    import pytensor
+
+    # Of the marginal likelihood, y is a single number without dimensions (`observe_marginally`).
+    sample = _sample_model if "y" in model.named_vars_to_dims else _sample_density
+    try:
+        # Numba's fast mathematics rounds as the compiler happens to inline, which differs between
+        # what was just compiled and what is read back from the cache: other draws, same seed.
+        exact = pytensor.config.change_flags(numba__fastmath=False)
+        with exact, warnings.catch_warnings():
+            # nutpie compiles with numba; that PyTensor's C code would be slow does not matter.
+            warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
+            return sample(model, settings, progressbar)
+    except (RuntimeError, ValueError, pm.exceptions.SamplingError) as error:
+        raise EngineError(
+            f"NUTS could not sample this model ({error}); look at the priors and at the units "
+            "of the columns, or fit it with --engine reml"
+        ) from error
+
+
+def _sample_model(model: "pm.Model", settings: Settings, progressbar: bool) -> Draws:
+    import pymc as pm
+
+    logging.getLogger("pymc").setLevel(logging.WARNING)  # it lists its variables on stdout
+    tree = pm.sample(
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        random_seed=settings.random_seed,
+        target_accept=settings.target_accept,
+        nuts_sampler="nutpie",
+        progressbar=progressbar,
+        compute_convergence_checks=False,  # `bayes_mlm.engines.diagnostics` makes them
+        model=model,
+    )
+    return draws_from_datatree(tree)
+
+
+def _sample_density(model: "pm.Model", settings: Settings, progressbar: bool) -> Draws:
+    import nutpie
+
+    density = compile_log_density(model)
+    tree = nutpie.sample(
+        _for_nutpie(density),
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        seed=settings.random_seed,
+        target_accept=settings.target_accept,
+        progress_bar=progressbar,
+        save_warmup=False,
+    )
+    return _named_draws(density, tree)
+
+
+def _for_nutpie(density: LogDensity) -> Any:
+    """Wrap a log density as a model for nutpie, which calls it from Python."""
+    from nutpie.compiled_pyfunc import from_pyfunc
+
+    evaluate, end = density.evaluate, 1 + density.start.size
+
+    def logp_and_gradient(point: FloatArray) -> tuple[float, FloatArray]:
+        found = evaluate(point)
+        return float(found[0]), found[1:end]
+
+    def expand(point: FloatArray) -> dict[str, FloatArray]:
+        return {"values": evaluate(point)[end:]}
+
+    def start(seed: int) -> FloatArray:
+        jitter = np.random.default_rng(seed).uniform(-JITTER, JITTER, density.start.size)
+        point: FloatArray = density.start + jitter
+        return point
+
+    return from_pyfunc(
+        ndim=density.start.size,
+        make_logp_fn=lambda: logp_and_gradient,
+        make_expand_fn=lambda *_: expand,
+        expanded_dtypes=[np.dtype("float64")],
+        expanded_shapes=[(sum(map(math.prod, density.shapes.values())),)],
+        expanded_names=["values"],
+        make_initial_point_fn=start,
+    )
+
+
+def _named_draws(density: LogDensity, tree: "xr.DataTree") -> Draws:
+    """Cut the draws into the model's variables."""
+    values = tree["posterior"]["values"].transpose(*SAMPLE_DIMS, ...).to_numpy()
+    posterior = {
+        name: Variable(SAMPLE_DIMS + density.dims.get(name, ()), part)
+        for name, part in density.split(values).items()
+    }
+    used = {dim for variable in posterior.values() for dim in variable.dims}
+    coords = {dim: labels for dim, labels in density.coords.items() if dim in used}
+    return Draws(posterior=posterior, sample_stats=sampler_stats(tree), coords=coords)

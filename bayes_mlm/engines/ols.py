@@ -1,0 +1,377 @@
+"""Fit by ordinary least squares, with all that a regression table prints."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    DesignError,
+    EngineError,
+    check_prob,
+    expect,
+    rounded,
+    scaled,
+)
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.engines.reml.inference import Interval, format_estimates
+from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
+from bayes_mlm.moments import FloatArray, Sufficient, from_rows, one_group, reduce
+
+# A predictor whose spread within groups is below this part of its size is constant within them.
+CONSTANT_WITHIN = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class OlsFit:
+    """Hold a least-squares fit.
+
+    Attributes
+    ----------
+    n, df_model, df_resid : int
+        Rows; coefficients other than the constant; rows less all coefficients.
+    terms : tuple of str
+        Names of the p coefficients.
+    beta, beta_se, beta_t, beta_p : (p,) arrays
+        Coefficients, standard errors, t statistics and two-sided p values.
+    beta_cov : (p, p) array
+        Covariance of `beta`.
+    beta_interval : tuple of Interval
+        From the t distribution.
+    sigma_e : float
+        Residual sd on `df_resid` degrees of freedom, in units of y.
+    rss : float
+        Residual sum of squares.
+    r2, r2_adj : float
+        Share of the variance of y about its mean (about zero where X has no constant).
+    f, f_p : float
+        Test that all coefficients but the constant are zero; nan where there are none.
+    loglik, aic, bic : float
+        At the maximum-likelihood variance; AIC and BIC count coefficients, not the variance.
+    omnibus, omnibus_p, jarque_bera, jarque_bera_p : float
+        Tests that the residuals are normal; nan for the omnibus test below 8 rows.
+    skew, kurtosis, durbin_watson : float
+        Of the residuals, in row order; the kurtosis of a normal distribution is 3. These and the
+        tests are nan where the rows were summed.
+    condition_number : float or None
+        Ratio of the extreme singular values of X; None with own intercepts or summed rows.
+    group : str or None
+        Grouping factor whose own intercepts were fitted; None without.
+    labels : (J,) array
+        Its labels; empty without.
+    group_intercepts, group_intercepts_se : (J,) arrays
+        The own intercept of each group and its standard error; empty without.
+    """
+
+    n: int
+    df_model: int
+    df_resid: int
+    terms: tuple[str, ...]
+    beta: FloatArray
+    beta_se: FloatArray
+    beta_t: FloatArray
+    beta_p: FloatArray
+    beta_cov: FloatArray
+    beta_interval: tuple[Interval, ...]
+    sigma_e: float
+    rss: float
+    r2: float
+    r2_adj: float
+    f: float
+    f_p: float
+    loglik: float
+    aic: float
+    bic: float
+    omnibus: float
+    omnibus_p: float
+    jarque_bera: float
+    jarque_bera_p: float
+    skew: float
+    kurtosis: float
+    durbin_watson: float
+    condition_number: float | None
+    group: str | None
+    labels: npt.NDArray[Any]
+    group_intercepts: FloatArray
+    group_intercepts_se: FloatArray
+
+    def __repr__(self) -> str:
+        """Return the kind of fit, its size and its R²."""
+        own = f", {self.labels.size} intercepts ({self.group})" if self.group else ""
+        found = f"R² = {scaled(self.r2, 3)}, sigma_e = {rounded(self.sigma_e)}"
+        return f"<OlsFit, n = {self.n}{own}, {found}>"
+
+    def __str__(self) -> str:
+        """Return the table of coefficients, with standard errors and intervals."""
+        columns = (self.beta.tolist(), self.beta_se.tolist(), self.beta_interval)
+        names = (f"beta[{term}]" for term in self.terms)
+        return f"{self!r}\n{format_estimates(zip(names, *columns, strict=True))}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Solution:
+    """Hold the solved normal equations: what the table is computed from."""
+
+    beta: FloatArray
+    unscaled_cov: FloatArray
+    residual: FloatArray | None
+    rss: float
+    tss: float
+    n_constant: int
+    n_own: int
+    intercepts: FloatArray
+    intercepts_unscaled_var: FloatArray
+    condition_number: float | None
+
+
+def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
+    """Fit a design without group effects by ordinary least squares.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for any kind without group effects. For `no_pooling` every group gets its own
+        intercept; `beta` then holds the slopes.
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    OlsFit
+
+    Raises
+    ------
+    DesignError
+        If a column is a linear combination of others, or, with own intercepts, constant within
+        the groups; the column is named.
+    EngineError
+        If the design has group effects.
+
+    Notes
+    -----
+    The coefficients and the residual tests are statsmodels'. Own intercepts are taken out by
+    de-meaning within groups (Frisch & Waugh 1933, Econometrica 1(4)): the same slopes, standard
+    errors and residuals as with a dummy a group, without n x J numbers.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data import load_dataset
+    >>> from bayes_mlm.design import build_design
+    >>> fit = fit_ols(build_design("mathach ~ ses", load_dataset("hsb")))
+    >>> round(fit.r2, 3), round(float(fit.beta_t[1]), 3)
+    (0.13, 32.783)
+    """
+    expect("fit_ols", design, Design)
+    own = design.kind == "no_pooling"
+    if design.q and not own:
+        raise EngineError(
+            f"least squares cannot fit group effects ({', '.join(design.effects)}); use the REML "
+            "or a Bayesian engine, or a kind without them"
+        )
+    check_prob(level)
+    if design.summed is not None:
+        solution = _solve_sums(design, design.summed)
+    else:
+        solution = _solve_within(design) if own else _solve(design)
+    return _table(design, solution, level)
+
+
+def _solve(design: Design) -> _Solution:
+    """Solve for a design whose coefficients are all columns of X."""
+    from statsmodels.regression.linear_model import OLS
+
+    _check(design, design.X, design.y)
+    # About the means, where there is an intercept to take them: a large offset costs no digits.
+    centre = np.zeros(design.p)
+    place = design.terms.index(INTERCEPT) if INTERCEPT in design.terms else None
+    if place is not None:
+        centre = design.X.mean(axis=0)
+        centre[place] = 0.0
+    columns = design.X - centre
+    size = np.sqrt(np.square(columns).sum(axis=0))
+    result = OLS(design.y, columns / size).fit()
+    turn = np.eye(design.p)
+    if place is not None:
+        turn[place] -= centre
+    turn /= size
+    constant, residual = int(result.k_constant), np.asarray(result.resid)
+    total = design.y - design.y.mean() if constant else design.y
+    return _Solution(
+        beta=turn @ np.asarray(result.params),
+        unscaled_cov=turn @ np.asarray(result.normalized_cov_params) @ turn.T,
+        residual=residual,
+        rss=float(residual @ residual),
+        tss=float(total @ total),
+        n_constant=constant,
+        n_own=0,
+        intercepts=np.empty(0),
+        intercepts_unscaled_var=np.empty(0),
+        condition_number=float(np.linalg.cond(design.X)),
+    )
+
+
+def _solve_within(design: Design) -> _Solution:
+    """Solve for slopes and an own intercept a group, by de-meaning within groups."""
+    from statsmodels.regression.linear_model import OLS
+
+    codes, n_groups = design.codes, len(design.labels)
+    counts = np.bincount(codes, minlength=n_groups)
+
+    def means(column: FloatArray) -> FloatArray:
+        # Less the overall mean first: an offset must not eat the digits of the deviations.
+        centre = float(column.mean())
+        sums = np.bincount(codes, weights=column - centre, minlength=n_groups)
+        mean: FloatArray = centre + sums / np.maximum(counts, 1)
+        return mean
+
+    y_means = means(design.y)
+    x_means = (
+        np.stack([means(c) for c in design.X.T], axis=1) if design.p else np.empty((n_groups, 0))
+    )
+    y, X = design.y - y_means[codes], design.X - x_means[codes]
+    if design.n <= design.p + n_groups:
+        raise DesignError(
+            f"{design.n} rows cannot estimate {design.p} slopes, {n_groups} own intercepts and a "
+            "residual variance; drop terms or pool the groups"
+        )
+    spread = np.abs(X).max(axis=0, initial=0.0)
+    size = np.abs(design.X).max(axis=0, initial=0.0)
+    for term, flat in zip(design.terms, spread <= CONSTANT_WITHIN * size, strict=True):
+        if flat:
+            raise DesignError(
+                f"column {term!r} does not vary within {design.group!r}, so the own intercepts "
+                "absorb it and its slope is not identified; drop it, or use partial_pooling"
+            )
+    if design.p:
+        _check(design, X, y)
+        length = np.sqrt(np.square(X).sum(axis=0))
+        result = OLS(y, X / length, hasconst=False).fit()
+        beta = np.asarray(result.params) / length
+        cov = np.asarray(result.normalized_cov_params) / np.outer(length, length)
+        residual = np.asarray(result.resid)
+    else:
+        beta, cov, residual = np.empty(0), np.empty((0, 0)), y
+    return _Solution(
+        beta=beta,
+        unscaled_cov=cov,
+        residual=residual,
+        rss=float(residual @ residual),
+        tss=float(np.square(design.y - design.y.mean()).sum()),
+        n_constant=1,
+        n_own=n_groups,
+        intercepts=y_means - x_means @ beta,
+        intercepts_unscaled_var=1.0 / counts + np.einsum("ja,ab,jb->j", x_means, cov, x_means),
+        condition_number=None,
+    )
+
+
+def _solve_sums(design: Design, s: Sufficient) -> _Solution:
+    """Solve from sums by group; for own intercepts what varies within groups is enough."""
+    own, p = design.kind == "no_pooling", design.p
+    if own and design.n <= p + s.J:
+        raise DesignError(
+            f"{design.n} rows cannot estimate {p} slopes, {s.J} own intercepts and a residual "
+            "variance; drop terms or pool the groups"
+        )
+    reduced = reduce(s if own else one_group(s))
+    check_bounded(reduced)
+    cross, xy, yy = reduced.rest[:p, :p], reduced.rest[:p, p], float(reduced.rest[p, p])
+    # To unit columns first, so that a predictor in dollars costs no digits.
+    size = np.sqrt(np.diag(cross))
+    inverse = np.linalg.inv(cross / np.outer(size, size)) / np.outer(size, size)
+    centred = inverse @ xy
+    turn = np.eye(p) if own else reduced.beta_turn
+    means = s.means[:, :p] + s.centre[:p]
+    constant = own or bool(reduced.ones.any())
+    _, sd = s.moments
+    cov = turn @ inverse @ turn.T
+    rss, tss = yy - float(xy @ centred), s.n * float(sd[-1]) ** 2 if constant else yy
+    return _Solution(
+        beta=centred if own else reduced.original_beta(centred),
+        unscaled_cov=cov,
+        residual=None,
+        rss=rss,
+        tss=tss,
+        n_constant=int(constant),
+        n_own=s.J if own else 0,
+        intercepts=s.means[:, -1] + s.centre[-1] - means @ centred if own else np.empty(0),
+        intercepts_unscaled_var=(
+            1.0 / s.counts + np.einsum("ja,ab,jb->j", means, cov, means) if own else np.empty(0)
+        ),
+        condition_number=None,
+    )
+
+
+def _check(design: Design, X: FloatArray, y: FloatArray) -> None:
+    """Raise a DesignError that names an aliased column."""
+    reduce(
+        from_rows(
+            y, X, np.empty((len(y), 0)), np.zeros(len(y), dtype=np.int64), 1, terms=design.terms
+        )
+    )
+
+
+def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
+    """Compute the regression table from the solved equations."""
+    from scipy import stats
+    from statsmodels.stats.stattools import durbin_watson, jarque_bera, omni_normtest
+
+    n, residual = design.n, solution.residual
+    n_beta = design.p + solution.n_own
+    df_resid, df_model = n - n_beta, n_beta - solution.n_constant
+    rss, tss = solution.rss, solution.tss
+    mean = 0.0 if residual is None else float(design.y.mean())
+    if not rss > nothing_left(n, mean, tss):
+        raise EngineError(exact_outcome(design.terms, design.effects, design.group, rss, tss))
+    sigma2 = rss / df_resid
+    cov = sigma2 * solution.unscaled_cov
+    se = np.sqrt(np.diagonal(cov))
+    t = solution.beta / se
+    reach = float(stats.t.ppf(0.5 + 0.5 * level, df_resid)) * se
+    f = (tss - rss) / df_model / sigma2 if df_model else math.nan
+    loglik = -0.5 * n * (LOG_2PI + math.log(rss / n) + 1.0)
+    normal = normal_p = skew = kurtosis = omnibus = omnibus_p = serial = math.nan
+    if residual is not None:
+        normal, normal_p, skew, kurtosis = jarque_bera(residual)
+        serial = durbin_watson(residual)
+        if n >= 8:
+            omnibus, omnibus_p = omni_normtest(residual)
+    return OlsFit(
+        n=n,
+        df_model=df_model,
+        df_resid=df_resid,
+        terms=design.terms,
+        beta=solution.beta,
+        beta_se=se,
+        beta_t=t,
+        beta_p=2.0 * stats.t.sf(np.abs(t), df_resid),
+        beta_cov=cov,
+        beta_interval=tuple(
+            Interval(lower=float(b - r), upper=float(b + r), level=level, method="Wald (t)")
+            for b, r in zip(solution.beta, reach, strict=True)
+        ),
+        sigma_e=math.sqrt(sigma2),
+        rss=rss,
+        r2=1.0 - rss / tss,
+        r2_adj=1.0 - sigma2 / (tss / (n - solution.n_constant)),
+        f=f,
+        f_p=float(stats.f.sf(f, df_model, df_resid)) if df_model else math.nan,
+        loglik=loglik,
+        aic=2.0 * n_beta - 2.0 * loglik,
+        bic=math.log(n) * n_beta - 2.0 * loglik,
+        omnibus=float(omnibus),
+        omnibus_p=float(omnibus_p),
+        jarque_bera=float(normal),
+        jarque_bera_p=float(normal_p),
+        skew=float(skew),
+        kurtosis=float(kurtosis),
+        durbin_watson=float(serial),
+        condition_number=solution.condition_number,
+        group=design.group if solution.n_own else None,
+        labels=design.labels if solution.n_own else design.labels[:0],
+        group_intercepts=solution.intercepts,
+        group_intercepts_se=np.sqrt(sigma2 * solution.intercepts_unscaled_var),
+    )

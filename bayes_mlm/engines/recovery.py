@@ -1,0 +1,125 @@
+"""Recover the group effects of a marginal model: draw them given its draws, exactly."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from bayes_mlm.design import Design
+from bayes_mlm.engines.direct.effects import (
+    MAX_EFFECTS,
+    Conditions,
+    draw_effects,
+    summarise_effects,
+)
+from bayes_mlm.engines.direct.quadratic import make_kernel
+from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
+from bayes_mlm.moments import FloatArray, IntArray, from_design, reduce
+
+
+def recover_effects(
+    design: Design, draws: Draws, random_seed: int, *, max_effects: int = MAX_EFFECTS
+) -> Draws:
+    """Add draws of the group effects to draws of everything else.
+
+    A draw of u given each draw of the other parameters is a draw of u from the joint posterior.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects, laid out for its kind.
+    draws : Draws
+        Of ``beta``, ``sigma_u``, ``sigma_e`` and, if the effects may correlate, ``rho_u``.
+    random_seed : int
+        That of the fit; the stream is another than the sampler's.
+    max_effects : int
+        Above this many numbers the posterior means and sds are stored instead of the draws, as
+        ``u_mean`` and ``u_sd`` (group, effect).
+
+    Returns
+    -------
+    Draws
+        With ``u`` (chain, draw, group, effect).
+
+    References
+    ----------
+    Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., sec. 5.4: drawing from p(phi | y), then
+    from p(theta | phi, y).
+    """
+    reduced = reduce(from_design(design))
+    kernel, given = make_kernel(reduced), conditions_of(design, draws)
+    n_draws = len(given.sigma_e)
+    dims = ("group", "effect")
+    if n_draws * design.J * design.q > max_effects:
+        summary = summarise_effects(reduced, kernel, given)
+        found = {"u_mean": Variable(dims, summary.mean), "u_sd": Variable(dims, summary.sd)}
+    else:
+        rng = np.random.default_rng(np.random.SeedSequence(random_seed, spawn_key=(1,)))
+        u = draw_effects(reduced, kernel, given, rng)
+        shape = (draws.n_chains, draws.n_draws, design.J, design.q)
+        found = {"u": Variable(SAMPLE_DIMS + dims, u.reshape(shape))}
+    labels = {"group": design.labels, "effect": np.array(design.effects, dtype=object)}
+    return replace(draws, posterior={**draws.posterior, **found}, coords={**draws.coords, **labels})
+
+
+def effects_of_groups(
+    design: Design, draws: Draws, rng: np.random.Generator
+) -> Callable[[IntArray], FloatArray]:
+    """Give what draws the effects of some groups: those stored, or else recovered.
+
+    Given the other parameters the groups are independent, so that no other group's rows are
+    needed where the draws of all of them would have been too many to keep.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects that are drawn from a distribution.
+    draws : Draws
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    callable
+        Takes (G,) indices into the design's labels and gives (S, G, q) draws, chains joined.
+    """
+    if "u" in draws.posterior:
+        u = draws["u"].reshape(-1, design.J, design.q)
+        return lambda places: u[:, places]
+    reduced = reduce(from_design(design))
+    kernel, given = make_kernel(reduced), conditions_of(design, draws)
+
+    def recover(places: IntArray) -> FloatArray:
+        some = replace(
+            reduced,
+            c=reduced.c[places],
+            of_group=reduced.of_group[places],
+            labels=reduced.labels[places],
+        )
+        return draw_effects(some, kernel, given, rng)
+
+    return recover
+
+
+def conditions_of(design: Design, draws: Draws) -> Conditions:
+    """Give what the group effects are conditional on, chains joined."""
+    sigma_e = draws["sigma_e"].ravel()
+    return Conditions(
+        beta=draws["beta"].reshape(sigma_e.size, design.p),
+        root=effects_root(draws) / sigma_e[:, None, None],
+        sigma_e=sigma_e,
+    )
+
+
+def effects_root(draws: Draws) -> FloatArray:
+    """Give a root (S, q, q) of the covariance of the group effects at each draw."""
+    sds = draws["sigma_u"].reshape(draws.n_chains * draws.n_draws, -1)
+    n_draws, q = sds.shape
+    correlation = np.broadcast_to(np.eye(q), (n_draws, q, q)).copy()
+    if "rho_u" in draws.posterior:
+        lower, upper = np.triu_indices(q, k=1)
+        correlation[:, lower, upper] = draws["rho_u"].reshape(n_draws, -1)
+        correlation[:, upper, lower] = correlation[:, lower, upper]
+    # Not Cholesky's: a correlation that rounds to one must not end the fit.
+    values, vectors = np.linalg.eigh(correlation)
+    root: FloatArray = sds[:, :, None] * vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    return root

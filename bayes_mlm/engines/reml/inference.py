@@ -1,0 +1,238 @@
+"""Say how sure the estimates are: standard errors from the information at the optimum.
+
+The observed information is that of (theta, log sigma_e^2) with beta at its generalised
+least-squares estimate; standard errors of the variance parameters follow by the delta method,
+and those of beta in two forms that the field both uses (`beta_covariances`).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import level, texts
+from bayes_mlm.data import format_rows
+from bayes_mlm.engines.reml.search import Optimum, eliminate
+from bayes_mlm.moments import FloatArray, Reduced
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Interval:
+    """Hold an interval and how it was made.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Ends, in the units of the quantity; infinite where the data set no bound, and nan where
+        none was found, or defined, which `note` explains.
+    level : float
+        Nominal coverage.
+    method : str
+        "profile (REML)", "profile (ML)", or "Wald".
+    note : str
+        Why an end is infinite or missing; empty if both are there.
+    """
+
+    lower: float
+    upper: float
+    level: float
+    method: str
+    note: str = ""
+
+
+# A quantity's name, estimate, standard error and interval.
+type EstimateRow = tuple[str, float, float | None, Interval | None]
+
+
+def format_estimates(rows: Iterable[EstimateRow]) -> str:
+    """Return a table of names, estimates, standard errors and intervals, for print.
+
+    Examples
+    --------
+    >>> wald = Interval(lower=1.0, upper=2.0, level=0.95, method="Wald")
+    >>> print(format_estimates([("x", 1.5, 0.25, wald)]))
+       estimate    se           95%
+    x      1.50  0.25  [1.00, 2.00]
+    """
+    listed = list(rows)
+    prob = next((one.level for *_, one in listed if one is not None), None)
+    cells = [("", "estimate", "se", "" if prob is None else level(prob))]
+    for name, estimate, se, interval in listed:
+        ends = (None, None) if interval is None else (interval.lower, interval.upper)
+        cells.append((name, *texts(estimate, se, *ends)))
+    return format_rows(cells)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VarianceErrors:
+    """Hold standard errors of the variance parameters; nan where they are not defined.
+
+    They are not defined for the sds and correlations of a singular covariance (the likelihood is
+    not quadratic at a boundary): use the profile intervals there.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the rows of `covariance`: `sigma_u`..., `rho_u`..., `sigma_e`.
+    covariance : (v, v) array
+        Covariance of the estimates of those parameters.
+    sigma_u, sigma_u2 : (q,) arrays
+        Of the sds and the variances of the group effects.
+    rho_u : (q, q) array
+        Of their correlations; zero on the diagonal, and where they are held at zero.
+    sigma_e, sigma_e2 : float
+    icc : float or None
+        None where the icc is not defined.
+    """
+
+    names: tuple[str, ...]
+    covariance: FloatArray
+    sigma_u: FloatArray
+    sigma_u2: FloatArray
+    rho_u: FloatArray
+    sigma_e: float
+    sigma_e2: float
+    icc: float | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ResidualEstimates:
+    """Hold the REML estimates of a residual structure.
+
+    Attributes
+    ----------
+    strata : tuple of str
+        Levels of the factor, as in ``sex=Male``; empty if there is one residual sd.
+    sigma_e, sigma_e_se : (n_sds,) arrays
+        Residual sd of each, and its standard error.
+    sigma_e_interval : tuple of Interval
+    icc, icc_interval : tuple
+        ``sigma_u^2 / (sigma_u^2 + sigma_e^2)`` of each, with intervals; empty unless there are
+        strata, and a random intercept as the only group effect.
+    rho_e, rho_e_se : float or None
+        Correlation of residuals one step apart; None without AR(1).
+    rho_e_interval : Interval or None
+    """
+
+    strata: tuple[str, ...]
+    sigma_e: FloatArray
+    sigma_e_se: FloatArray
+    sigma_e_interval: tuple[Interval, ...]
+    icc: tuple[float, ...]
+    icc_interval: tuple[Interval, ...]
+    rho_e: float | None
+    rho_e_se: float | None
+    rho_e_interval: Interval | None
+
+    def rows(self) -> Iterator[EstimateRow]:
+        """Iterate over the sds, where there are strata, and the correlation, where there is one."""
+        if self.strata:
+            columns = (self.strata, self.sigma_e, self.sigma_e_se, self.sigma_e_interval)
+            for name, sd, error, interval in zip(*columns, strict=True):
+                yield f"sigma_e[{name}]", float(sd), float(error), interval
+        if self.rho_e is not None:
+            yield "rho_e", self.rho_e, self.rho_e_se, self.rho_e_interval
+
+
+def original_covariance(reduced: Reduced, optimum: Optimum) -> tuple[FloatArray, FloatArray]:
+    """Give the relative covariance (q, q) for Z as given, and its derivatives (m, q, q)."""
+    back = np.linalg.inv(reduced.z_centring)
+    lam = back @ optimum.factor.lam(optimum.theta)
+    half = back @ optimum.factor.basis @ lam.T
+    return lam @ lam.T, half + half.swapaxes(1, 2)
+
+
+def effect_name(name: str, effects: tuple[str, ...], *which: int) -> str:
+    """Name a quantity of the group effects: plain for a random intercept alone."""
+    if effects == ("Intercept",):
+        return name
+    return f"{name}[{','.join(effects[i] for i in which)}]"
+
+
+def variance_errors(reduced: Reduced, optimum: Optimum, *, singular: bool) -> VarianceErrors:
+    """Compute standard errors of the variance parameters by the delta method.
+
+    Parameters
+    ----------
+    reduced : Reduced
+    optimum : Optimum
+    singular : bool
+        Whether the covariance is singular; its own errors are then nan.
+
+    Returns
+    -------
+    VarianceErrors
+    """
+    q, m = reduced.q, len(optimum.theta)
+    sigma2 = optimum.point.sigma_e2
+    s, ds = original_covariance(reduced, optimum)
+    information = inverse_information(-optimum.hessian)
+    diagonal = np.diagonal(s)
+    # Independent effects have q coordinates and no correlations to estimate.
+    pairs = [(a, b) for a in range(q) for b in range(a + 1, q)] if m > q else []
+    jacobian = np.zeros((q + len(pairs) + 1, m + 1))
+    names = [effect_name("sigma_u", reduced.effects, a) for a in range(q)]
+    names += [effect_name("rho_u", reduced.effects, a, b) for a, b in pairs] + ["sigma_e"]
+    sigma_u = np.sqrt(sigma2 * diagonal)
+    undefined = singular or bool((diagonal <= 0).any())
+    if not undefined:
+        for a in range(q):
+            jacobian[a, :m] = 0.5 * sigma_u[a] * ds[:, a, a] / diagonal[a]
+            jacobian[a, m] = 0.5 * sigma_u[a]
+        for i, (a, b) in enumerate(pairs, start=q):
+            root = np.sqrt(diagonal[a] * diagonal[b])
+            relative = ds[:, a, a] / diagonal[a] + ds[:, b, b] / diagonal[b]
+            jacobian[i, :m] = ds[:, a, b] / root - 0.5 * s[a, b] / root * relative
+    jacobian[-1, m] = 0.5 * np.sqrt(sigma2)
+    covariance = jacobian @ information @ jacobian.T
+    if undefined:
+        covariance[:-1] = covariance[:, :-1] = np.nan
+    error = np.sqrt(np.diagonal(covariance))
+    rho = np.zeros((q, q))
+    for i, (a, b) in enumerate(pairs, start=q):
+        rho[a, b] = rho[b, a] = error[i]
+    icc = None
+    if reduced.effects == ("Intercept",):
+        # icc = s / (1 + s): its derivative along theta.
+        slope = ds[:, 0, 0] / (1.0 + s[0, 0]) ** 2
+        icc = np.nan if undefined else float(np.sqrt(slope @ information[:m, :m] @ slope))
+    return VarianceErrors(
+        names=tuple(names),
+        covariance=covariance,
+        sigma_u=error[:q],
+        sigma_u2=2.0 * sigma_u * error[:q],
+        rho_u=rho,
+        sigma_e=float(error[-1]),
+        sigma_e2=float(2.0 * np.sqrt(sigma2) * error[-1]),
+        icc=icc,
+    )
+
+
+def beta_covariances(reduced: Reduced, optimum: Optimum) -> tuple[FloatArray, FloatArray]:
+    """Compute the covariance of beta, given the variance parameters and jointly with them.
+
+    Returns
+    -------
+    gls, joint : (p, p) arrays
+        `gls` is (X'V^-1X)^-1 at the estimates (what lme4 prints). `joint` is the block of the
+        inverse joint information of (beta, variance parameters) (what statsmodels prints). By
+        the block inverse it is ``gls + D cov(theta) D'`` with D = d beta / d theta: it adds how
+        far beta would move with the variances.
+    """
+    turn, point = reduced.beta_turn, optimum.point
+    gls = point.sigma_e2 * turn @ point.beta_cov @ turn.T
+    if len(optimum.theta) == 0:
+        return gls, gls.copy()
+    _, curve = eliminate(optimum.gradient, optimum.hessian)
+    move = turn @ point.d_beta.T
+    return gls, gls + move @ inverse_information(-curve) @ move.T
+
+
+def inverse_information(information: FloatArray) -> FloatArray:
+    """Invert an information matrix, leaving out directions about which it says nothing."""
+    scale = np.sqrt(np.maximum(np.abs(np.diagonal(information)), np.finfo(float).tiny))
+    value, vector = np.linalg.eigh(information / np.outer(scale, scale))
+    keep = value > 1e-12
+    vector = vector[:, keep] / scale[:, None]
+    inverse: FloatArray = (vector / value[keep]) @ vector.T
+    return inverse

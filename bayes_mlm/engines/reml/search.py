@@ -1,0 +1,347 @@
+"""Find the relative covariance that maximises the profiled likelihood, and prove it did.
+
+One group effect is a search in one dimension: the whole half-line is scanned at once, every local
+maximum is refined by safeguarded Newton steps and compared with sigma_u = 0. More effects are
+searched by Newton steps with exact second derivatives from the best of a grid of starts. In both
+the parameters are the coefficients of a relative factor, L(theta) = sum theta_k basis_k, so that
+a singular covariance is an ordinary point, reached without constraints.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import EngineError
+from bayes_mlm.engines.reml.derivatives import Derivatives, derivatives
+from bayes_mlm.engines.reml.factor import SINGULAR, Factor
+from bayes_mlm.engines.reml.grid_start import FEW_GROUPS, peaks, scan
+from bayes_mlm.likelihood import Method, profiled_loglik
+from bayes_mlm.moments import FloatArray, Reduced
+
+MAX_STEPS = 200
+# Longest step, as a multiple of where it starts.
+_FARTHEST = 1e3
+# Log-likelihood a group that a variance at zero might still gain per unit of relative variance.
+KKT_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Hold one start of the search: theta there, and the log-likelihood it led to."""
+
+    theta: tuple[float, ...]
+    loglik: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Optimum:
+    """Hold the maximum found.
+
+    Attributes
+    ----------
+    theta : (m,) array
+        Coefficients of `factor`.
+    factor : Factor
+    loglik : float
+    gradient : (m+1,) array
+        In theta and log sigma_e^2.
+    hessian : (m+1, m+1) array
+        In the same coordinates.
+    decrement : float
+        Log-likelihood still to be gained by a Newton step: 0 at an exact optimum.
+    kkt : float
+        Largest slope of the log-likelihood into the directions that theta leaves at zero, a
+        group; positive if the boundary is not the optimum, 0 where there is no boundary.
+    starts : tuple of Start
+    point : Derivatives
+        Derivatives along the directions of theta at the optimum.
+    """
+
+    theta: FloatArray
+    factor: Factor
+    loglik: float
+    gradient: FloatArray
+    hessian: FloatArray
+    decrement: float
+    kkt: float
+    starts: tuple[Start, ...]
+    point: Derivatives
+
+
+def maximise(reduced: Reduced, factor: Factor, method: Method) -> Optimum:
+    """Maximise the log-likelihood over the relative covariance.
+
+    Parameters
+    ----------
+    reduced : Reduced
+    factor : Factor
+        The coordinates, of `make_factor`.
+    method : {"REML", "ML"}
+
+    Returns
+    -------
+    Optimum
+
+    Raises
+    ------
+    EngineError
+        If no start has a finite likelihood.
+    """
+    starts: tuple[Start, ...] = ()
+    if reduced.q == 0:
+        theta = np.zeros(0)
+    elif reduced.q == 1:
+        theta, starts = _search_line(reduced, factor, method)
+    else:
+        theta, starts = _search_newton(reduced, factor, method)
+    return _describe(reduced, factor, theta, method, starts)
+
+
+def _describe(
+    reduced: Reduced, factor: Factor, theta: FloatArray, method: Method, starts: tuple[Start, ...]
+) -> Optimum:
+    """Differentiate at theta and measure how stationary it is."""
+    point, gradient, hessian = differentiate(reduced, factor, theta, method)
+    free, slope = eliminate(gradient, hessian)
+    decrement = 0.5 * float(free @ ascent(free, slope)) if len(theta) else 0.0
+    return Optimum(
+        theta=theta,
+        factor=factor,
+        loglik=point.loglik,
+        gradient=gradient,
+        hessian=hessian,
+        decrement=decrement,
+        kkt=boundary_slope(reduced, factor, theta, point.slope),
+        starts=starts,
+        point=point,
+    )
+
+
+def differentiate(
+    reduced: Reduced,
+    factor: Factor,
+    theta: FloatArray,
+    method: Method,
+    sigma_e2: float | None = None,
+) -> tuple[Derivatives, FloatArray, FloatArray]:
+    """Differentiate in (theta, log sigma_e^2), at the best sigma_e given theta or a given one.
+
+    Returns the derivatives along the directions of the covariance, the gradient (m+1,) and the
+    Hessian (m+1, m+1) in theta and log sigma_e^2.
+    """
+    lam = factor.lam(theta)
+    half = factor.basis @ lam.T
+    directions = half + half.swapaxes(1, 2)
+    point = derivatives(reduced, lam @ lam.T, directions, method, sigma_e2=sigma_e2)
+    m = len(theta)
+    hessian = point.hessian.copy()
+    # The covariance is quadratic in theta: its own curvature meets the slope.
+    flat = factor.basis.reshape(m, reduced.q**2)
+    bent = (point.slope @ factor.basis).reshape(m, reduced.q**2)
+    hessian[:m, :m] += 2.0 * flat @ bent.T
+    return point, point.gradient, hessian
+
+
+def eliminate(gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Eliminate log sigma_e^2 (the last coordinate, at its optimum) from the derivatives."""
+    cross = hessian[:-1, -1]
+    return gradient[:-1], hessian[:-1, :-1] - np.outer(cross, cross) / hessian[-1, -1]
+
+
+def ascent(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
+    """Take a Newton step made uphill by turning the curvatures that have the wrong sign."""
+    # Scaled to unit curvature in each coordinate, so that units do not matter.
+    size = np.sqrt(np.abs(np.diagonal(hessian)))
+    size = np.maximum(size, max(1e-15 * size.max(initial=0.0), 1e-20))
+    value, vector = np.linalg.eigh(-hessian / size / size[:, None])
+    value = np.maximum(np.abs(value), 1e-10 * max(np.abs(value).max(initial=0.0), 1.0))
+    step: FloatArray = vector @ ((vector.T @ (gradient / size)) / value) / size
+    return step
+
+
+def boundary_slope(reduced: Reduced, factor: Factor, theta: FloatArray, slope: FloatArray) -> float:
+    """Find the steepest ascent into covariance directions that are zero at theta, a group."""
+    if len(theta) == 0:
+        return 0.0
+    scale = 1.0 / factor.scaling
+    scaled = slope * np.outer(scale, scale) / len(reduced.c)
+    if len(theta) == reduced.q > 1:  # independent effects: each has its own boundary
+        size = np.abs(theta)
+        at_zero = size < SINGULAR
+        along = np.einsum("kab,ac,kcb->k", factor.basis, slope, factor.basis) / len(reduced.c)
+        return float(np.max(along[at_zero], initial=0.0))
+    u, size, _ = np.linalg.svd(factor.scaling[:, None] * factor.lam(theta))
+    null = u[:, size < SINGULAR]
+    if null.shape[1] == 0:
+        return 0.0
+    return float(max(0.0, np.linalg.eigvalsh(null.T @ scaled @ null)[-1]))
+
+
+def _search_line(
+    reduced: Reduced, factor: Factor, method: Method
+) -> tuple[FloatArray, tuple[Start, ...]]:
+    """Scan sigma_u^2 / sigma_e^2 over [0, infinity), refine every local maximum, keep the best."""
+    # theta = 1 has the group effect as large as the residual for a typical row.
+    grid = np.concatenate([[0.0], 10.0 ** np.linspace(-7.0, 6.0, 53)])
+    loglik = profiled_loglik(reduced, factor.covariance(grid[:, None]), method)
+    if loglik.argmax() == grid.size - 1:  # residuals of a millionth of the group effects, or less
+        beyond = 10.0 ** np.linspace(6.25, 18.0, 48)
+        grid = np.concatenate([grid, beyond])
+        more = profiled_loglik(reduced, factor.covariance(beyond[:, None]), method)
+        loglik = np.concatenate([loglik, more])
+    loglik = np.where(np.isfinite(loglik), loglik, -np.inf)
+    if not np.isfinite(loglik).any():
+        raise EngineError(_NOT_FINITE)
+    padded = np.concatenate([[-np.inf], loglik, [-np.inf]])
+    peaks = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] > padded[2:]))
+    found: list[tuple[float, float, float]] = []
+    for peak in peaks.tolist():
+        low, high = grid[max(peak - 1, 0)], grid[min(peak + 1, len(grid) - 1)]
+        theta, value = _refine(reduced, factor, method, float(low), float(grid[peak]), float(high))
+        found.append((value, theta, float(grid[peak])))
+    if 0 not in peaks:
+        found.append((float(loglik[0]), 0.0, 0.0))
+    starts = tuple(Start(theta=(start,), loglik=value) for value, _, start in found)
+    return np.array([max(found)[1]]), starts
+
+
+def _refine(
+    reduced: Reduced, factor: Factor, method: Method, low: float, theta: float, high: float
+) -> tuple[float, float]:
+    """Refine a local maximum in [low, high] by Newton steps in theta, bisecting where they stray.
+
+    The derivative in s = theta^2 decides the side, so that theta = 0 is a maximum only where the
+    likelihood falls as the variance leaves zero.
+    """
+    for _ in range(MAX_STEPS):
+        point, gradient, hessian = differentiate(reduced, factor, np.array([theta]), method)
+        rise = float(point.slope[0, 0])
+        if theta == 0.0 and rise <= 0.0:
+            break
+        low, high = (theta, high) if rise > 0.0 else (low, theta)
+        free, curve = eliminate(gradient, hessian)
+        step = -float(free[0] / curve[0, 0]) if curve[0, 0] < 0.0 else np.inf
+        target = theta + step
+        if not low <= target <= high:
+            target = 0.5 * (low + high)
+        if abs(target - theta) <= 1e-13 * theta or target < 1e-12:
+            theta = target if target >= 1e-12 else 0.0
+            break
+        # A quadratic step this small lands within rounding of the root.
+        done = abs(step) < 1e-7 * theta
+        theta = target
+        if done:
+            break
+    value = profiled_loglik(reduced, factor.covariance(np.array([[theta]])), method)
+    return theta, float(value[0])
+
+
+def _search_newton(
+    reduced: Reduced, factor: Factor, method: Method
+) -> tuple[FloatArray, tuple[Start, ...]]:
+    """Climb from the best point of each part of a scan.
+
+    With few groups the likelihood does have several maxima; they differ in the sign of the
+    correlation and in which sd is the larger, so that is how the scan is divided.
+    """
+    points = scan(reduced, factor)
+    thetas, part = points.theta, points.part
+    loglik = profiled_loglik(reduced, factor.covariance(thetas), method)
+    loglik = np.where(np.isfinite(loglik), loglik, -np.inf)
+    if not np.isfinite(loglik).any():
+        raise EngineError(_NOT_FINITE)
+    order: list[int] = np.argsort(-loglik).tolist()
+    best_of_part: dict[int, int] = {}
+    for k in order:
+        best_of_part.setdefault(int(part[k]), k)
+    # The best parts come first; with many groups they all lead to one maximum, so four will do.
+    parts = list(best_of_part.values())[: None if len(reduced.c) <= FEW_GROUPS else 4]
+    chosen = [*parts, *peaks(points.direction, loglik), order[len(order) // 2]]
+    starts, best, best_value = [], thetas[order[0]], -np.inf
+    for i in dict.fromkeys(chosen):
+        theta, value = _climb_free(reduced, factor, method, thetas[i])
+        starts.append(Start(theta=tuple(thetas[i].tolist()), loglik=value))
+        if value > best_value:
+            best, best_value = theta, value
+    # Starts that tie to rounding stop at different distances; from the best, one step settles it.
+    best, _ = _climb_free(reduced, factor, method, best)
+    return best, tuple(starts)
+
+
+def _climb_free(
+    reduced: Reduced, factor: Factor, method: Method, theta: FloatArray
+) -> tuple[FloatArray, float]:
+    """Climb in theta, stepping off a boundary that is not the optimum (a saddle in theta)."""
+
+    def value(thetas: FloatArray) -> FloatArray:
+        return profiled_loglik(reduced, factor.covariance(thetas), method)
+
+    def slopes(at: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return eliminate(*differentiate(reduced, factor, at, method)[1:])
+
+    best = -np.inf
+    for _ in range(3):
+        theta, best = climb(value, slopes, theta)
+        point = differentiate(reduced, factor, theta, method)[0]
+        if boundary_slope(reduced, factor, theta, point.slope) <= KKT_TOLERANCE:
+            break
+        theta = theta + 0.1
+    return theta, best
+
+
+def climb(
+    value: Callable[[FloatArray], FloatArray],
+    slopes: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    x: FloatArray,
+    reach: FloatArray | float = np.inf,
+) -> tuple[FloatArray, float]:
+    """Climb to a local maximum by Newton steps, made uphill and shortened where need be.
+
+    Parameters
+    ----------
+    value : callable
+        Function values (B,) at points (B, m); not finite where there is none.
+    slopes : callable
+        Gradient (m,) and Hessian (m, m) at a point (m,).
+    x : (m,) array
+        Start.
+    reach : float or (m,) array
+        The longest step in each coordinate.
+
+    Returns
+    -------
+    (m,) array, float
+        The maximum and its value.
+    """
+    lengths = np.array([0.5, 0.2, 0.05, 0.01, 1e-3, 2.0, 4.0])
+    best = float(value(x[None])[0])
+    for _ in range(MAX_STEPS):
+        gradient, hessian = slopes(x)
+        step = ascent(gradient, hessian)
+        if 0.5 * float(gradient @ step) < 1e-9:
+            # Convergence is quadratic: one full step more is exact to rounding. Along a ridge it
+            # would lead anywhere.
+            if (np.abs(step) > 0.1 * (1.0 + np.abs(x))).any():
+                return x, best
+            last = float(value((x + step)[None])[0])
+            return (x + step, last) if last >= best - 1e-10 * (1.0 + abs(best)) else (x, best)
+        longest = np.minimum(reach, _FARTHEST * (1.0 + np.abs(x)))
+        step = step / max(1.0, float((np.abs(step) / longest).max()))
+        full = float(value((x + step)[None])[0])
+        if full > best:
+            x, best = x + step, full
+            continue
+        trial = x + lengths[:, None] * step
+        values = value(trial)
+        values = np.where(np.isfinite(values), values, -np.inf)
+        if values.max() <= best:
+            break
+        x, best = trial[int(values.argmax())], float(values.max())
+    return x, best
+
+
+_NOT_FINITE = (
+    "the likelihood is not finite at any start: the outcome may be an exact linear function of "
+    "the predictors, or vary by more than a factor 1e300; check the outcome column"
+)

@@ -1,0 +1,133 @@
+"""Set what is known of the direct engine's accuracy beside its limits."""
+
+import math
+from dataclasses import dataclass
+
+from bayes_mlm.base import count, percent, scaled, tiny
+from bayes_mlm.engines import MAX_COPIES, MAX_ERROR, MAX_K_HAT
+from bayes_mlm.fitting import Analysis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Hold one measure of accuracy.
+
+    Parameters
+    ----------
+    name : str
+    value, limit : float
+        The limit is what it may be at most.
+    text : str
+        The value as it is written.
+    """
+
+    name: str
+    value: float
+    limit: float
+    text: str
+
+    @property
+    def part(self) -> float:
+        """The value as a part of its limit."""
+        return self.value / self.limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Hold the accuracy of direct draws.
+
+    Parameters
+    ----------
+    model, method : str
+        Method is "quadrature" or "importance".
+    checks : tuple of Check
+    n_draws : int
+    ess : float
+        What the draws are worth.
+    n_evaluations : int
+        Of the density.
+    seconds : float
+    """
+
+    model: str
+    method: str
+    checks: tuple[Check, ...]
+    n_draws: int
+    ess: float
+    n_evaluations: int
+    seconds: float
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"Accuracy of the direct draws ({self.model}, {self.method})"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        over = [check for check in self.checks if not check.value <= check.limit]
+        judged = (
+            "Every measure is within its limit."
+            if not over
+            else f"Beyond the limit: {', '.join(check.name for check in over)}; use --engine nuts."
+        )
+        how = (
+            "integrated cell by cell"
+            if self.method == "quadrature"
+            else "drawn by importance sampling"
+        )
+        return (
+            f"{judged} The variance parameters were {how} ({count(self.n_evaluations)} evaluations "
+            f"of the density), the rest drawn exactly given them; the {count(self.n_draws)} draws "
+            f"are worth {count(self.ess)} independent ones, which leaves a Monte Carlo error of "
+            f"{percent(1 / math.sqrt(self.ess))} of a posterior sd in a mean."
+        )
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        told = ", ".join(f"{check.name} {check.text}" for check in self.checks)
+        return f"Each measure of accuracy as a part of its limit, on a logarithmic axis: {told}."
+
+
+def direct_accuracy(analysis: Analysis) -> Accuracy | None:
+    """Collect what the direct engine knows of its own accuracy.
+
+    Returns
+    -------
+    Accuracy or None
+        None where no fit is by the direct engine.
+    """
+    fit = next((fit for fit in analysis.fits if fit.report is not None), None)
+    if fit is None or fit.report is None:
+        return None
+    report = fit.report
+    checks = []
+    if report.error is not None:
+        checks.append(
+            Check(
+                name="error of any probability",
+                value=report.error,
+                limit=MAX_ERROR,
+                text=tiny(report.error),
+            )
+        )
+    if report.k_hat is not None:
+        # Below 0 the tail is shorter than any of importance.
+        k_hat = max(report.k_hat, 0.0)
+        checks.append(
+            Check(name="Pareto k-hat", value=k_hat, limit=MAX_K_HAT, text=scaled(report.k_hat, 2))
+        )
+    copies = 1.0 - report.n_unique / report.n_draws
+    checks.append(
+        Check(name="draws that are copies", value=copies, limit=MAX_COPIES, text=percent(copies))
+    )
+    return Accuracy(
+        model=analysis.record.name,
+        method=report.method,
+        checks=tuple(checks),
+        n_draws=report.n_draws,
+        ess=report.ess,
+        n_evaluations=report.n_evaluations,
+        seconds=fit.seconds,
+    )

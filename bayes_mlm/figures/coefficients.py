@@ -1,0 +1,152 @@
+"""Collect the coefficients of a ladder of models, engine beside engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bayes_mlm.base import count, number, percent
+from bayes_mlm.design import INTERCEPT
+from bayes_mlm.figures.marks import Marked, mark
+from bayes_mlm.fitting import Analysis
+
+# Rows that fit one page.
+_MOST_ROWS = 36
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TermRows:
+    """Hold one coefficient in every model that has it.
+
+    Parameters
+    ----------
+    term : str
+    models : tuple of str
+    items : tuple of Marked
+        One a model.
+    """
+
+    term: str
+    models: tuple[str, ...]
+    items: tuple[Marked, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Coefficients:
+    """Hold the coefficients across a ladder.
+
+    Parameters
+    ----------
+    outcome : str
+    terms : tuple of TermRows
+    mass : float
+        Of the intervals.
+    left_out : tuple of str
+        Terms not shown: intercepts, which depend on where the predictors are zero, and those
+        there was no room for.
+    """
+
+    outcome: str
+    terms: tuple[TermRows, ...]
+    mass: float
+    left_out: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"Coefficients of {self.outcome} across the models, engine beside engine"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        told = [text for text in map(self._moves, self.terms) if text]
+        away = [
+            row.term
+            for row in self.terms
+            if all(i.posteriors[0].lower > 0 or i.posteriors[0].upper < 0 for i in row.items)
+        ]
+        some = [row.term for row in self.terms if row.term not in away]
+        every = f"Every {percent(self.mass)} interval of {_listed(away)} excludes 0."
+        signs = every if away else ""
+        holds = f" At least one interval of {_listed(some)} holds 0." if some else ""
+        worst = max(
+            (item for row in self.terms for item in row.items), key=lambda item: abs(item.gap)
+        )
+        classical = (
+            " Posterior means and REML or OLS agree to within "
+            f"{number(abs(worst.gap), 0.5)} posterior sds."
+            if worst.classical is not None
+            else ""
+        )
+        missing = f" Not shown: {_listed(self.left_out)}." if self.left_out else ""
+        moves = f" {'; '.join(told)}." if told else ""
+        return f"{signs}{holds}{moves}{classical}{missing}".strip()
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        n = sum(len(row.items) for row in self.terms)
+        return (
+            f"{count(n, 'row')} of points with intervals, grouped by coefficient "
+            f"({', '.join(row.term for row in self.terms)}), one a model, marked by engine."
+        )
+
+    @staticmethod
+    def _moves(row: TermRows) -> str:
+        """Say from where to where a coefficient goes over the models."""
+        if len(row.items) < 2:
+            return ""
+        ordered = sorted(zip(row.models, row.items, strict=True), key=_mean_of)
+        (low, first), (high, last) = ordered[0], ordered[-1]
+        spread = min(item.posteriors[0].sd for item in row.items) * 2
+        ends = [number(item.posteriors[0].mean, spread) for item in (first, last)]
+        if ends[0] == ends[1]:
+            return f"{row.term} is {ends[0]} in every model"
+        return f"{row.term} goes from {ends[0]} ({low}) to {ends[1]} ({high})"
+
+
+def _mean_of(pair: tuple[str, Marked]) -> float:
+    return pair[1].posteriors[0].mean
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
+    """Collect the coefficients of every model of the first one's outcome, by term.
+
+    Returns
+    -------
+    Coefficients or None
+        None where no model has coefficients and a posterior.
+    """
+    fitted = [one for one in analyses if one.fits and one.design.p]
+    if not fitted:
+        return None
+    # Coefficients of different outcomes are not to be laid side by side.
+    fitted = [one for one in fitted if one.design.outcome == fitted[0].design.outcome]
+    terms = list(dict.fromkeys(term for one in fitted for term in one.design.terms))
+    slopes = [term for term in terms if term != INTERCEPT]
+    wanted = slopes or terms
+    rows: list[TermRows] = []
+    n_rows, left_out = 0, [term for term in terms if term not in wanted]
+    for term in wanted:
+        own = [one for one in fitted if term in one.design.terms]
+        if rows and n_rows + len(own) > _MOST_ROWS:
+            left_out.append(term)
+            continue
+        n_rows += len(own)
+        rows.append(
+            TermRows(
+                term=term,
+                models=tuple(one.record.name for one in own),
+                items=tuple(
+                    mark(one, f"beta[{term}]", one.design.outcome, densities=False) for one in own
+                ),
+            )
+        )
+    return Coefficients(
+        outcome=fitted[0].design.outcome,
+        terms=tuple(rows),
+        mass=fitted[0].mass,
+        left_out=tuple(left_out),
+    )

@@ -1,0 +1,110 @@
+"""Find where in the posterior a sampler's trajectories diverged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import count, number
+from bayes_mlm.design import Floats
+from bayes_mlm.engines import quantities
+from bayes_mlm.figures.energy import nuts_fit
+from bayes_mlm.fitting import Analysis
+
+_MOST = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DivergencePanel:
+    """Hold the draws of two parameters.
+
+    Parameters
+    ----------
+    x_name, y_name : str
+    x, y : ndarray, shape (S,)
+        In the parameters' units; an sd by its logarithm.
+    """
+
+    x_name: str
+    y_name: str
+    x: Floats
+    y: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Divergences:
+    """Hold the draws of a NUTS fit with those that diverged.
+
+    Parameters
+    ----------
+    model : str
+    diverging : ndarray of bool, shape (S,)
+    panels : tuple of DivergencePanel
+    told : str
+        Where the diverging draws lie.
+    """
+
+    model: str
+    diverging: np.ndarray
+    panels: tuple[DivergencePanel, ...]
+    told: str
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"Where the sampler diverged ({self.model})"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        many = int(self.diverging.sum())
+        return (
+            f"{count(many, 'draw')} of {self.diverging.size:,} ended a divergent trajectory. "
+            f"{self.told} Raise target_accept, or use the other parametrisation."
+        )
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        pairs = "; ".join(f"{one.y_name} against {one.x_name}" for one in self.panels)
+        return f"Scatter of draws, the diverging ones marked: {pairs}."
+
+
+def divergences(analysis: Analysis) -> Divergences | None:
+    """Lay draws of the parameters in which diverging ones stand apart most against each other.
+
+    Returns
+    -------
+    Divergences or None
+        None where no fit is by NUTS, or nothing diverged.
+    """
+    fit = nuts_fit(analysis)
+    if fit is None:
+        return None
+    diverging = np.ravel(fit.draws.sample_stats["diverging"].values).astype(bool)
+    if not diverging.any():
+        return None
+    named = {}
+    for name, values in quantities(fit.draws):
+        if not name.startswith("icc"):
+            sd = name.startswith("sigma")
+            with np.errstate(divide="ignore"):
+                named[f"log {name}" if sd else name] = np.ravel(np.log(values) if sd else values)
+    apart = {name: _distance(values, diverging) for name, values in named.items()}
+    ranked = sorted(named, key=lambda name: -abs(apart[name]))
+    first = ranked[0]
+    where = "above" if apart[first] > 0 else "below"
+    return Divergences(
+        model=analysis.record.name,
+        diverging=diverging,
+        panels=tuple(
+            DivergencePanel(x_name=first, y_name=other, x=named[first], y=named[other])
+            for other in ranked[1 : _MOST + 1]
+        ),
+        told=f"Their mean of {first} lies {number(abs(apart[first]), 1.0)} sds {where} that of all "
+        "draws.",
+    )
+
+
+def _distance(values: Floats, chosen: np.ndarray) -> float:
+    sd = float(values.std())
+    return float(values[chosen].mean() - values.mean()) / sd if sd > 0 else 0.0

@@ -1,0 +1,117 @@
+"""Compute what each model of a ladder explains of the null model's variance at either level."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayes_mlm.base import percent
+from bayes_mlm.engines import samples
+from bayes_mlm.figures.density import Density, density_of
+from bayes_mlm.figures.marks import Marked, mark, told_published
+from bayes_mlm.fitting import Analysis, Fit, derived as posterior
+
+_LEVELS = (("r2_between", "between groups"), ("r2_within", "within groups"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explained:
+    """Hold R² by level for every model that has it.
+
+    Parameters
+    ----------
+    outcome : str
+    models : tuple of str
+    between, within : tuple of Marked
+        One a model.
+    mass : float
+        Of the intervals.
+    """
+
+    outcome: str
+    models: tuple[str, ...]
+    between: tuple[Marked, ...]
+    within: tuple[Marked, ...]
+    mass: float
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"Share of the variance of {self.outcome} that predictors explain, by level"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        told = "; ".join(
+            f"{model} {percent(b.posteriors[0].mean)} between and "
+            f"{percent(w.posteriors[0].mean)} within groups"
+            for model, b, w in zip(self.models, self.between, self.within, strict=True)
+        )
+        return (
+            f"Of the null model's variance, by posterior mean: {told}. The intervals are outer "
+            "bounds, because the draws of two models are paired at random. "
+            f"{told_published((*self.between, *self.within))}"
+        ).strip()
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        return (
+            f"For {', '.join(self.models)}: posterior densities of the share of variance explained "
+            "between groups (left) and within groups (right), with the REML estimate and "
+            "published figures."
+        )
+
+
+def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
+    """Collect R² by level of the models that were measured against a null model.
+
+    Returns
+    -------
+    Explained or None
+        None where no model has a null model beside it.
+    """
+    found = [one for one in analyses if one.fits and one.summaries[0].get("r2_between")]
+    if not found:
+        return None
+    found = [one for one in found if one.design.outcome == found[0].design.outcome]
+    levels = []
+    for name, unit in _LEVELS:
+        marked = [mark(one, name, unit, densities=False) for one in found]
+        pairs = zip(marked, found, strict=True)
+        levels.append(tuple(_with_density(item, one, analyses) for item, one in pairs))
+    return Explained(
+        outcome=found[0].design.outcome,
+        models=tuple(one.record.name for one in found),
+        between=levels[0],
+        within=levels[1],
+        mass=found[0].mass,
+    )
+
+
+def _with_density(item: Marked, analysis: Analysis, analyses: Sequence[Analysis]) -> Marked:
+    """Add the density, where the null model's draws are in the ladder too."""
+    null = next((one for one in analyses if one.record.name == analysis.record.null), None)
+    if null is None:
+        return item
+    posteriors = []
+    for one in item.posteriors:
+        own = next(fit for fit in analysis.fits if fit.engine == one.engine)
+        other = next((fit for fit in null.fits if fit.engine == one.engine), None)
+        density = None if other is None else _density(own, other, item.quantity)
+        posteriors.append(replace(one, density=density))
+    return replace(item, posteriors=tuple(posteriors))
+
+
+def _density(own: Fit, null: Fit, quantity: str) -> Density | None:
+    drawn = [samples(own.draws, name) for name in ("sigma_u", "sigma_e")]
+    # Turned by half, as in `bayes_mlm.fitting.summary`: draws from one seed are not independent.
+    turned = [samples(null.draws, name) for name in ("sigma_u", "sigma_e")]
+    if turned[0].size != drawn[0].size:
+        return None
+    turned = [np.roll(values, values.size // 2) for values in turned]
+    values = posterior.r_squared(*drawn, *turned)[quantity]
+    values = values[np.isfinite(values)]
+    # A null model without variance between groups has draws near 0, and R² a tail without end.
+    low = np.quantile(values, 0.005) if values.size else 0.0
+    return density_of(values[values >= low], upper=1.0) if values.size > 1 else None

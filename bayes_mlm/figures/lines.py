@@ -1,0 +1,292 @@
+"""Compute the line that a model draws along its slope, with the posterior's band about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.design import Column, Design, Floats, column_moments
+from bayes_mlm.engines import OlsFit, samples
+from bayes_mlm.figures.roles import Roles, base_columns, base_values
+from bayes_mlm.fitting import Analysis, Fit, shortest_interval
+from bayes_mlm.formula import label
+from bayes_mlm.moments import RowsAway
+
+type Rows = NDArray[np.bool_]
+_POINTS = 41
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Line:
+    """Hold a straight line with the posterior's band, and the REML or OLS line beside it.
+
+    Parameters
+    ----------
+    name : str
+        What the line is of: "between", "sector = 1", a group's label.
+    model : str
+        The record's name.
+    engine, classical_engine : str
+        Which engine drew, and "REML" or "OLS".
+    x : ndarray, shape (m,)
+        In units of the slope's predictor.
+    centre, lower, upper : ndarray, shape (m,)
+        Posterior mean of the expected outcome, and the ends of its central interval (equal tails,
+        which make a smooth band), in outcome units.
+    slope, slope_lower, slope_upper : float
+        Posterior mean of the slope and its shortest interval, as the tables have it, in outcome
+        units for one unit of x.
+    classical : ndarray, shape (m,)
+        The line of REML or OLS.
+    classical_slope : float
+        Its slope.
+    mass : float
+        Of every interval.
+    """
+
+    name: str
+    model: str
+    engine: str
+    classical_engine: str
+    x: Floats
+    centre: Floats
+    lower: Floats
+    upper: Floats
+    slope: float
+    slope_lower: float
+    slope_upper: float
+    classical: Floats
+    classical_slope: float
+    mass: float
+
+
+def has_effects(fit: Fit) -> bool:
+    """Tell whether the group effects are there as draws (too many are kept as summaries)."""
+    return "u" in fit.draws.posterior
+
+
+def span(values: NDArray[Any]) -> Floats:
+    """Lay points evenly over the range of some values, for a line to be drawn through."""
+    return np.linspace(float(np.min(values)), float(np.max(values)), _POINTS)
+
+
+def line_along(
+    analysis: Analysis,
+    roles: Roles,
+    x: Floats,
+    *,
+    name: str,
+    side: int | None = None,
+    group: int | None = None,
+    follow: bool = False,
+) -> Line:
+    """Draw a model's expected outcome along its slope.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        With a posterior; its first fit is used.
+    roles : Roles
+        Of its design, with a slope.
+    x : ndarray, shape (m,)
+        Where; deviations from the group means for the within kind.
+    name : str
+        What the line is of.
+    side : int, optional
+        0 or 1: the side of the split. Every other predictor is at its mean of all rows.
+    group : int, optional
+        Place of a group among the labels: its own line, other predictors at their mean in it.
+        Needs draws of the group effects.
+    follow : bool
+        Whether a Mundlak model's group mean of the slope moves with it: the line that the means of
+        groups follow, instead of the members of one group.
+
+    Returns
+    -------
+    Line
+    """
+    fit = analysis.fits[0]
+    design = fit.design
+    rows = None if group is None else design.codes == group
+    X = rows_of_x(design, roles, x, rows, side, follow=follow)
+    X_step = rows_of_x(design, roles, np.array([0.0, 1.0]), rows, side, follow=follow)
+    beta = samples(fit.draws, "beta")
+    expected, slopes = beta @ X.T, beta @ (X_step[1] - X_step[0])
+    beta_classical = analysis.classical.beta
+    classical = X @ beta_classical
+    classical_slope = float((X_step[1] - X_step[0]) @ beta_classical)
+    if rows is not None and group is not None and design.q:
+        Z = _rows_of_z(design, roles, x, rows)
+        Z_step = _rows_of_z(design, roles, np.array([0.0, 1.0]), rows)
+        u = samples(fit.draws, "u")[:, group]
+        own = _classical_effects(analysis, group)
+        expected, slopes = expected + u @ Z.T, slopes + u @ (Z_step[1] - Z_step[0])
+        classical = classical + Z @ own
+        classical_slope += float((Z_step[1] - Z_step[0]) @ own)
+    tail = (1.0 - analysis.mass) / 2.0
+    lower, upper = np.quantile(expected, [tail, 1.0 - tail], axis=0)
+    slope_lower, slope_upper = shortest_interval(slopes[:, None], analysis.mass)
+    return Line(
+        name=name,
+        model=analysis.record.name,
+        engine=fit.engine,
+        classical_engine="OLS" if isinstance(analysis.classical, OlsFit) else "REML",
+        x=x,
+        centre=expected.mean(axis=0),
+        lower=lower,
+        upper=upper,
+        slope=float(slopes.mean()),
+        slope_lower=float(slope_lower[0]),
+        slope_upper=float(slope_upper[0]),
+        classical=classical,
+        classical_slope=classical_slope,
+        mass=analysis.mass,
+    )
+
+
+def _classical_effects(analysis: Analysis, group: int) -> Floats:
+    if isinstance(analysis.classical, OlsFit):
+        return np.asarray(analysis.classical.group_intercepts[[group]])
+    return np.asarray(analysis.classical.u[group])
+
+
+def rows_of_x(
+    design: Design, roles: Roles, x: Floats, rows: Rows | None, side: int | None, *, follow: bool
+) -> Floats:
+    """Make the rows (m, p) of X along x: other predictors at their mean of some rows, or of all."""
+    known = {_laid_out(design, column.name): column for column in base_columns(design)}
+    at_mean = np.full_like(x, _slope_mean(design, roles, rows))
+    made = []
+    for term in design.terms:
+        base = term.removeprefix("between(").removesuffix(")")
+        if term in known:
+            made.append(_column(design, roles, known[term], term, x, rows, side))
+        else:  # a Mundlak model's group mean of the column `base`
+            moves = x if follow else at_mean
+            made.append(_column(design, roles, known[base], base, moves, rows, side))
+    return np.array(made).T
+
+
+def _rows_of_z(design: Design, roles: Roles, x: Floats, rows: Rows) -> Floats:
+    """Make the rows (m, q) of Z along x for one group."""
+    if design.kind == "no_pooling":
+        return np.ones((x.size, 1))
+    columns = design.encoding.z_columns
+    made = [
+        _along(design, roles, column, design.Z[:, k], x, rows, None)
+        for k, column in enumerate(columns)
+    ]
+    return np.array(made).T
+
+
+def _laid_out(design: Design, name: str) -> str:
+    return f"within({name})" if design.kind == "within" and name != "Intercept" else name
+
+
+def _slope_values(design: Design, roles: Roles) -> Floats:
+    """Give the slope's predictor by row as the kind lays it out (deviations for `within`)."""
+    assert roles.slope is not None  # for mypy: lines are drawn where there is a slope
+    return design.X[:, design.terms.index(_laid_out(design, roles.slope))]
+
+
+def _slope_mean(design: Design, roles: Roles, rows: Rows | None) -> float:
+    if rows is not None:
+        return float(_slope_values(design, roles)[rows].mean())
+    assert roles.slope is not None  # for mypy: lines are drawn where there is a slope
+    place = design.terms.index(_laid_out(design, roles.slope))
+    return float(column_moments(design).x_mean[place])
+
+
+def _column(
+    design: Design,
+    roles: Roles,
+    column: Column,
+    term: str,
+    x: Floats,
+    rows: Rows | None,
+    side: int | None,
+) -> Floats:
+    place = design.terms.index(term)
+    own = None if design.summed is not None else design.X[:, place]
+    return _along(design, roles, column, own, x, rows, side)
+
+
+def _along(
+    design: Design,
+    roles: Roles,
+    column: Column,
+    values: Floats | None,
+    x: Floats,
+    rows: Rows | None,
+    side: int | None,
+) -> Floats:
+    """Give a column along x: a product of the slope, the split and a rest at its mean.
+
+    The mean is that of the rest's own column, over the rows (of groups where the split's factor is
+    not zero). Where it has no column, it is what is left of `values` by row when the other two are
+    divided out; sums by group do not tell that.
+    """
+    factors = [label(factor) for factor, _ in column.parts]
+    wanted, divided = np.ones_like(x), np.ones(design.J)
+    slopes = roles.slope in factors
+    if slopes:
+        wanted = wanted * x
+    splits = side is not None and roles.split_name in factors
+    if splits:
+        value = _split_value(design, roles, column.parts[factors.index(str(roles.split_name))][1])
+        assert roles.side is not None  # for mypy: there is a split
+        wanted, divided = wanted * value(np.array(side)), value(roles.side)
+    taken = {roles.slope if slopes else None, roles.split_name if splits else None}
+    rest = tuple(part for part in column.parts if label(part[0]) not in taken)
+    if column.parts and not rest:
+        return wanted
+    if not slopes and not splits:
+        return wanted * _own_mean(design, column, values, rows)
+    known = {frozenset(one.parts): one.name for one in base_columns(design)}
+    name = known.get(frozenset(rest))
+    if name is not None:
+        return wanted * _mean_where(design, name, divided != 0.0, rows)
+    if values is None:
+        RowsAway(column.name).refuse()
+    divisor = divided[design.codes]
+    if slopes:
+        divisor = divisor * _slope_values(design, roles)
+    used = np.abs(divisor) > 0.0
+    if rows is not None:
+        used &= rows
+    if not used.any():
+        return np.zeros_like(x)
+    return np.asarray(wanted * float((values[used] / divisor[used]).mean()))
+
+
+def _own_mean(design: Design, column: Column, values: Floats | None, rows: Rows | None) -> float:
+    """Give the mean of a column as the kind lays it out: of deviations, nothing."""
+    if values is not None:
+        return float((values if rows is None else values[rows]).mean())
+    place = design.terms.index(_laid_out(design, column.name))
+    return float(column_moments(design).x_mean[place])
+
+
+def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> float:
+    """Give the mean of a column of the formula over the rows of some groups, in its own units."""
+    if rows is not None or design.base is None:
+        if design.summed is not None:
+            return float(column_moments(design).x_mean[design.terms.index(name)])
+        used = kept[design.codes] if rows is None else kept[design.codes] & rows
+        return float(base_values(design, name)[used].mean()) if used.any() else 0.0
+    sizes = np.where(kept, design.group_sizes, 0).astype(np.float64)
+    means = design.base.means[:, design.base.terms.index(name)]
+    return float(sizes @ means / sizes.sum()) if sizes.any() else 0.0
+
+
+def _split_value(
+    design: Design, roles: Roles, place: int | None
+) -> Callable[[NDArray[Any]], Floats]:
+    """Give what a factor of a column is on either side of the split: a number, or a dummy."""
+    if place is None:
+        return lambda side: np.asarray(roles.split_values)[side]
+    own = next(column for column in base_columns(design) if column.name == roles.split)
+    same = place == own.parts[0][1]
+    return lambda side: np.asarray(side if same else 1 - side, dtype=np.float64)

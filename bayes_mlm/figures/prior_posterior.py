@@ -1,0 +1,287 @@
+"""Compute each prior over the range of its posterior."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import number, percent, rounded
+from bayes_mlm.design import INTERCEPT, Floats, column_moments
+from bayes_mlm.engines import quantities, samples, sd_log_density
+from bayes_mlm.figures.density import Density, density_of
+from bayes_mlm.figures.marks import bounds_of
+from bayes_mlm.fitting import Analysis, Fit, shortest_interval
+from bayes_mlm.likelihood import design_turn, effect_pairs, hold_at_means, turn_spread
+from bayes_mlm.model import Prior
+
+_MOST, _POINTS = 12, 161
+# Where the prior of a parameter is stated, which is reported where predictors are zero.
+AT_MEANS = ", at the means"
+_UNITS = {"rh": "correlation", "nu": "degrees of freedom"}
+# Degrees of freedom beyond which no prior of theirs has mass to speak of.
+_REACH = 2_000.0
+# A prior that changes by less than this part over a posterior's interval adds nothing to see.
+_FLAT = 0.1
+# How far beyond the draws, in their range, a panel goes.
+_MARGIN = 0.15
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PriorPanel:
+    """Hold one parameter's prior beside its posterior.
+
+    Parameters
+    ----------
+    name, unit, prior : str
+        The name as in the tables (for the intercept where its prior is stated), and the prior as
+        `bayes_mlm.model.priors.parse_prior` reads it.
+    posterior : Density
+    x, density : ndarray, shape (m,)
+        The prior's density over the panel, in one over the parameter's units.
+    lower, upper : float
+        The posterior's interval.
+    ratio : float
+        The prior's largest density inside that interval over its smallest: 1 for a prior that
+        takes no side.
+    """
+
+    name: str
+    unit: str
+    prior: str
+    posterior: Density
+    x: Floats
+    density: Floats
+    lower: float
+    upper: float
+    ratio: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PriorPosterior:
+    """Hold the priors and posteriors of one model's parameters.
+
+    Parameters
+    ----------
+    model, outcome : str
+    panels : tuple of PriorPanel
+        Of every proper prior, those that weigh most first where there is no room for all.
+    flat : tuple of str
+        Parameters whose prior is flat, which has no density.
+    n_left_out : int
+        Panels there was no room for.
+    mass : float
+        Of the intervals.
+    """
+
+    model: str
+    outcome: str
+    panels: tuple[PriorPanel, ...]
+    flat: tuple[str, ...]
+    n_left_out: int
+    mass: float
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"Prior and posterior of each parameter ({self.model})"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        most = max(self.panels, key=lambda panel: panel.ratio)
+        weigh = [panel for panel in self.panels if panel.ratio > 1.0 + _FLAT]
+        over = f"over the {percent(self.mass)} interval of its posterior"
+        if not weigh:
+            said = (
+                f"No prior takes sides: the one that changes most {over} does so by a factor of "
+                f"{number(most.ratio, 0.1 * most.ratio)} ({most.name})."
+            )
+        else:
+            listed = ", ".join(f"{panel.name} {_factor(panel.ratio)}" for panel in weigh[:6])
+            said = (
+                f"Priors whose density changes by more than {percent(_FLAT)} {over}: {listed}. "
+                "There the prior has a say."
+            )
+        flat = f" Flat, so not drawn: {', '.join(self.flat)}." if self.flat else ""
+        left_out = f" {self.n_left_out} parameters are not shown." if self.n_left_out else ""
+        return f"{said}{flat}{left_out}"
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        names = ", ".join(panel.name for panel in self.panels)
+        return f"Density of prior (dashed) and posterior (filled), a panel each for {names}."
+
+
+def _factor(ratio: float) -> str:
+    if not math.isfinite(ratio) or ratio > 1000:
+        return "(factor over 1,000)"
+    return f"(factor {number(ratio, 0.1 * ratio)})"
+
+
+def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
+    """Evaluate every proper prior where its posterior is.
+
+    The groups' own intercepts of a no-pooling model, which share one prior, are left out.
+
+    Returns
+    -------
+    PriorPosterior or None
+        None without a posterior, or where every prior is flat.
+    """
+    if not analysis.fits:
+        return None
+    fit = analysis.fits[0]
+    drawn = _parameters(fit)
+    panels, flat = [], []
+    for name, (prior, values) in drawn.items():
+        if prior.is_proper:
+            panels.append(_panel(fit, name, prior, values, analysis.mass))
+        else:
+            flat.append(name)
+    if not panels:
+        return None
+    kept = sorted(panels, key=lambda panel: -panel.ratio)[:_MOST]
+    return PriorPosterior(
+        model=analysis.record.name,
+        outcome=fit.design.outcome,
+        panels=tuple(panel for panel in panels if panel in kept),
+        flat=tuple(flat),
+        n_left_out=len(panels) - len(kept),
+        mass=analysis.mass,
+    )
+
+
+def _parameters(fit: Fit) -> dict[str, tuple[Prior, Floats]]:
+    """Give every parameter that has a prior of its own, with its draws (S,)."""
+    design, spread = fit.design, _spread(fit)
+    found: dict[str, tuple[Prior, Floats]] = {}
+    for name, prior in fit.priors.by_name(design).items():
+        if name == INTERCEPT:
+            # Its prior is stated where the predictors are at their means.
+            beta = samples(fit.draws, "beta")
+            found[f"{INTERCEPT}{AT_MEANS}"] = (prior, beta @ column_moments(design).x_mean)
+        elif name == "rho_u":
+            found |= {key: (prior, values) for key, values in spread.items() if key[:5] == "rho_u"}
+        elif name in spread:
+            found[name] = prior, spread[name]
+        elif name == f"sigma_u[{INTERCEPT}]":
+            found[f"{name}{AT_MEANS}"] = prior, spread[f"{name}{AT_MEANS}"]
+    return found
+
+
+def _spread(fit: Fit) -> dict[str, Floats]:
+    """Return the draws (S,) of reported quantities, of group effects where their priors hold."""
+    design = fit.design
+    found = {name: np.ravel(values) for name, values in quantities(fit.draws)}
+    if not hold_at_means(design.effects, fit.priors) or "rho_u" not in fit.draws.posterior:
+        return found
+    back = np.linalg.inv(design_turn(design, fit.priors))
+    sds, rho_u = turn_spread(back, samples(fit.draws, "sigma_u"), samples(fit.draws, "rho_u"))
+    renamed = {}
+    for effect, values in zip(design.effects, sds.T, strict=True):
+        renamed[f"sigma_u[{effect}]"] = values
+    for pair, values in zip(effect_pairs(design), rho_u.T, strict=True):
+        renamed[f"rho_u[{pair}]"] = values
+    return {
+        f"{name}{AT_MEANS}" if INTERCEPT in name and name in renamed else name: renamed.get(
+            name, values
+        )
+        for name, values in found.items()
+    }
+
+
+def _panel(fit: Fit, name: str, prior: Prior, values: Floats, mass: float) -> PriorPanel:
+    low, high = bounds_of(name)
+    posterior = density_of(values, lower=low, upper=high)
+    lower, upper = (float(end[0]) for end in shortest_interval(values[:, None], mass))
+    margin = _MARGIN * (posterior.x[-1] - posterior.x[0])
+    start, stop = posterior.x[0] - margin, posterior.x[-1] + margin
+    # To the end of what the parameter can be, where that is near: the prior has its peak there.
+    if start - low < 1.5 * (stop - start):
+        start = low
+    if high - stop < 0.5 * (stop - start):
+        stop = high
+    x = np.linspace(start, stop, _POINTS)
+    inside = _density(name, prior, np.linspace(lower, upper, _POINTS), fit.design.q)
+    with np.errstate(divide="ignore"):
+        ratio = float(inside.max() / inside.min()) if inside.min() > 0 else math.inf
+    return PriorPanel(
+        name=name,
+        unit=_UNITS.get(name[:2], fit.design.outcome),
+        prior=_named(prior),
+        posterior=posterior,
+        x=x,
+        density=_density(name, prior, x, fit.design.q),
+        lower=lower,
+        upper=upper,
+        ratio=ratio,
+    )
+
+
+def _density(name: str, prior: Prior, x: Floats, q: int) -> Floats:
+    """Evaluate a prior where it is cut to what its parameter may be."""
+    if not name.startswith(("nu", "rho_e")):
+        return prior_density(prior, x, q)
+    if prior.family == "Uniform":
+        inside = (x >= prior["lower"]) & (x <= prior["upper"])
+        return np.where(inside, 1.0 / (prior["upper"] - prior["lower"]), 0.0)
+    low, high = bounds_of(name)
+    # The rest of the mass by the trapezoidal rule: Gamma and Exponential end within this reach.
+    grid = np.linspace(low, high if math.isfinite(high) else low + _REACH, 20_001)
+    mass = np.trapezoid(prior_density(prior, grid, q), grid)
+    return np.where((x >= low) & (x <= high), prior_density(prior, x, q) / mass, 0.0)
+
+
+def _named(prior: Prior) -> str:
+    """Write a prior shortly: ``HalfStudentT(3, 6.878)``."""
+    return f"{prior.family}({', '.join(rounded(value) for _, value in prior.parameters)})"
+
+
+def prior_density(prior: Prior, x: Floats, q: int) -> Floats:
+    """Evaluate a prior's density.
+
+    Parameters
+    ----------
+    prior : Prior
+        Of any family but `Flat`.
+    x : ndarray
+        Values of the parameter.
+    q : int
+        Number of group effects, for a correlation under `LKJ`.
+
+    References
+    ----------
+    Lewandowski, Kurowicka & Joe (2009), Journal of Multivariate Analysis 100(9): under LKJ(eta)
+    each correlation is Beta(a, a) on (-1, 1) with a = eta + q/2 - 1.
+
+    Examples
+    --------
+    >>> normal = Prior("Normal", (("mu", 0.0), ("sigma", 2.0)))
+    >>> prior_density(normal, np.array([0.0]), 1).round(4)
+    array([0.1995])
+    """
+    match prior.family:
+        case "Normal":
+            return _student(x, math.inf, prior["mu"], prior["sigma"])
+        case "StudentT":
+            return _student(x, prior["nu"], prior["mu"], prior["sigma"])
+        case "Cauchy":
+            return _student(x, 1.0, prior["alpha"], prior["beta"])
+        case "LKJ":
+            a = prior["eta"] + 0.5 * q - 1.0
+            constant = math.lgamma(2 * a) - 2 * math.lgamma(a) - (2 * a - 1) * math.log(2)
+            rest = np.clip(1.0 - np.square(x), 1e-300, None)
+            return np.asarray(np.exp(constant + (a - 1.0) * np.log(rest)))
+    with np.errstate(divide="ignore"):
+        # An InverseGamma has no density at 0, and a Gamma may have none that is finite.
+        found = np.exp(sd_log_density(prior, np.log(np.maximum(x, 1e-12))))
+    return np.asarray(found)
+
+
+def _student(x: Floats, nu: float, mu: float, sigma: float) -> Floats:
+    z = np.square((x - mu) / sigma)
+    if math.isinf(nu):
+        return np.asarray(np.exp(-0.5 * z) / (sigma * math.sqrt(2 * math.pi)))
+    constant = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - 0.5 * math.log(nu * math.pi)
+    return np.asarray(np.exp(constant - 0.5 * (nu + 1) * np.log1p(z / nu)) / sigma)

@@ -1,0 +1,126 @@
+"""Compute how far the posteriors of a ladder move under other priors of sigma_u."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.assess import Sensitivity, SensitivityRow, comparable, sensitivity_of_fits
+from bayes_mlm.base import EngineError, count, number
+from bayes_mlm.design import Floats
+from bayes_mlm.engines import why_not_direct
+from bayes_mlm.fitting import Analysis, has_random_effects
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PriorSensitivity:
+    """Hold how far posterior means move under each prior.
+
+    Parameters
+    ----------
+    models : tuple of str
+    labels : tuple of str
+        Priors of sigma_u, the models' own first.
+    sds : ndarray, shape (models, priors)
+        Shift of the sd of group effects that moves most, in sds of the posterior under the model's
+        own prior; nan where a prior gives no posterior to compare.
+    coefficients : ndarray, shape (models, priors)
+        The same of the coefficient of groups that moves most; nan also without one.
+    sensitivity : Sensitivity
+    """
+
+    models: tuple[str, ...]
+    labels: tuple[str, ...]
+    sds: Floats
+    coefficients: Floats
+    sensitivity: Sensitivity
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return "How far the prior of sigma_u moves each posterior mean"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        found = [one for one in self.sensitivity.conclusions if one.label]
+        if not found:
+            return "Under no other prior of sigma_u is there a posterior to compare with."
+        most = max(found, key=lambda one: abs(one.shift))
+        told = {
+            how: [one.model for one in found if one.depends == how]
+            for how in ("no", "little", "yes")
+        }
+        said = [
+            f"{count(len(models), 'model')} {'moves' if len(models) == 1 else 'move'} {text}"
+            for how, text in (
+                ("no", "by less than 0.1 posterior sds"),
+                ("little", "by 0.1 to 0.5"),
+                ("yes", "by 0.5 or more"),
+            )
+            if (models := told[how])
+        ]
+        beta = np.abs(self.coefficients)
+        rest = (
+            f" Coefficients of groups move by {number(float(np.nanmax(beta)), 0.5)} at most."
+            if np.isfinite(beta).any()
+            else ""
+        )
+        return (
+            f"Over {count(len(self.labels), 'prior')} {'; '.join(said)}. The largest shift is "
+            f"{number(most.shift, 0.5)} ({most.quantity} of {most.model} under {most.label}).{rest}"
+        )
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        return (
+            f"For each prior of sigma_u a row of points, one a model ({', '.join(self.models)}): "
+            "shift of sigma_u (left) and of the coefficients of groups (right), in posterior sds."
+        )
+
+
+def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | None:
+    """Look at every model with random effects again under the grid of priors.
+
+    Returns
+    -------
+    PriorSensitivity or None
+        None where no such model can be drawn by the direct engine.
+    """
+    able = {
+        one.record.name: one.fits[0]
+        for one in analyses
+        if one.fits and has_random_effects(one.design) and not why_not_direct(one.fits[0].priors)
+    }
+    fits = list(able.values())
+    if not fits:
+        return None
+    # The grid of priors goes by the outcome's spread.
+    fits = [fit for fit in fits if fit.design.outcome == fits[0].design.outcome]
+    try:
+        found = sensitivity_of_fits(fits, mass=analyses[0].mass)
+    except EngineError:
+        return None
+    labels = tuple(dict.fromkeys(row.label for row in found))
+    shape = (len(found.models), len(labels))
+    sds, coefficients = np.full(shape, np.nan), np.full(shape, np.nan)
+    for k, model in enumerate(found.models):
+        rows = comparable(found.of(model))
+        for j, label in enumerate(labels):
+            own = [row for row in rows if row.label == label]
+            sds[k, j] = _largest([row for row in own if row.quantity[:7] == "sigma_u"])
+            coefficients[k, j] = _largest([row for row in own if row.quantity[:5] == "beta["])
+    return PriorSensitivity(
+        models=found.models,
+        labels=labels,
+        sds=sds,
+        coefficients=coefficients,
+        sensitivity=found,
+    )
+
+
+def _largest(rows: Sequence[SensitivityRow]) -> float:
+    """Give the shift that is largest in size; nan for none."""
+    shifts = [row.shift for row in rows if row.shift is not None]
+    return max(shifts, key=abs, default=float("nan"))

@@ -1,0 +1,182 @@
+"""Choose a typical group of each kind, and compute its own line and its partially pooled one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import count, estimate, number, percent, shorten
+from bayes_mlm.design import Floats
+from bayes_mlm.figures.lines import Line, has_effects, line_along, span
+from bayes_mlm.figures.roles import Roles, roles_of
+from bayes_mlm.figures.rows import Cloud, cloud_of, straight
+from bayes_mlm.fitting import Analysis, has_random_effects
+
+_ALIKE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prototype:
+    """Hold one typical group.
+
+    Parameters
+    ----------
+    side : str
+        What it is typical of: ``sector = 1``, or "all groups".
+    label : str
+        Its own.
+    place : int
+        Among the labels.
+    x, y : ndarray, shape (n_j,)
+        Its rows.
+    own : ndarray, shape (m,), or None
+        The least-squares line of its rows alone along `line.x`; None where x does not vary.
+    own_slope : float or None
+        Its slope.
+    line : Line
+        The partially pooled one.
+    """
+
+    side: str
+    label: str
+    place: int
+    x: Floats
+    y: Floats
+    own: Floats | None
+    own_slope: float | None
+    line: Line
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prototypes:
+    """Hold the typical group of each side of the split, or of all groups.
+
+    Parameters
+    ----------
+    cloud : Cloud
+    model : str
+        The record.
+    groups : tuple of Prototype
+    tied : bool
+        Whether the groups had one mean of the predictor, so that the outcome had to choose.
+    """
+
+    cloud: Cloud
+    model: str
+    groups: tuple[Prototype, ...]
+    tied: bool
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        many = "Prototypical groups" if len(self.groups) > 1 else "A prototypical group"
+        return f"{many}: members, own line, partially pooled line"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see, and by what rule the groups were chosen."""
+        cloud = self.cloud
+        rule = (
+            f"whose mean {cloud.outcome} is nearest the median of the groups' means (all have the "
+            f"same mean {cloud.slope})"
+            if self.tied
+            else f"whose mean {cloud.slope} is nearest the mean of all rows "
+            f"({number(float(cloud.x.mean()), float(np.std(cloud.x)))})"
+        )
+        each = "of each side " if len(self.groups) > 1 else ""
+        told = "; ".join(self._told(group) for group in self.groups)
+        mass = percent(self.groups[0].line.mass)
+        return f"The group {each}is drawn {rule}: {told} ({mass} intervals)."
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        named = ", ".join(f"{group.label} ({group.side})" for group in self.groups)
+        return (
+            f"Members of {self.cloud.group} {named} as points, with the group's own least-squares "
+            "line, its partially pooled line and the posterior's band."
+        )
+
+    def _told(self, group: Prototype) -> str:
+        """Say of one group how far partial pooling moved its slope."""
+        line = group.line
+        pooled = estimate(line.slope, line.slope_lower, line.slope_upper)
+        spread = (line.slope_upper - line.slope_lower) / 2
+        own = (
+            "has no slope of its own"
+            if group.own_slope is None
+            else f"has a slope of {number(group.own_slope, spread)} by itself"
+        )
+        of = f"for {group.side}, " if len(self.groups) > 1 else ""
+        mean = number(float(group.x.mean()), float(np.std(self.cloud.x)))
+        return (
+            f"{of}{self.cloud.group} {shorten(group.label)} ({count(group.x.size, 'row')}, mean "
+            f"{self.cloud.slope} {mean}) {own} and of {pooled} with partial pooling"
+        )
+
+
+def prototypes(analysis: Analysis) -> Prototypes | None:
+    """Compute the prototypical group of each side of the split, or of all groups without a split.
+
+    The rule is that of the 2015 document (its cell In [400] takes the school of each sector whose
+    mean ses is nearest 0, the mean of all students): the group whose mean of the slope's predictor
+    is nearest the mean of all rows. Where all groups have one mean (as when all are observed on the
+    same occasions), it is the group whose mean outcome is nearest the median of such means. Of
+    equals, the first in order of the labels.
+
+    Returns
+    -------
+    Prototypes or None
+        None without group effects drawn, or without a slope.
+
+    Examples
+    --------
+    >>> from bayes_mlm.fitting import analyse
+    >>> from bayes_mlm.fitting import make_settings
+    >>> from bayes_mlm.model import load_record
+    >>> record = load_record("hsb_sector")
+    >>> settings = make_settings(record, random_seed=1)
+    >>> found = prototypes(analyse(record, settings, engines=["direct"]))
+    >>> [(group.side, group.label) for group in found.groups]
+    [('sector = 0', '1946'), ('sector = 1', '5650')]
+    """
+    roles = roles_of(analysis.design)
+    if roles.slope is None or not analysis.fits or not has_random_effects(analysis.design):
+        return None
+    if not has_effects(analysis.fits[0]):
+        return None
+    cloud = cloud_of(analysis.design, roles)
+    tied = bool(np.ptp(cloud.group_x) <= _ALIKE * np.ptp(cloud.x))
+    labels = roles.split_labels or ("all groups",)
+    side = np.zeros(cloud.sizes.size, dtype=np.int64) if roles.side is None else roles.side
+    found = []
+    for k, name in enumerate(labels):
+        members = np.flatnonzero(side == k)
+        place = int(members[_distance(cloud, members, tied=tied).argmin()])
+        found.append(_prototype(analysis, roles, cloud, place, name))
+    return Prototypes(cloud=cloud, model=analysis.record.name, groups=tuple(found), tied=tied)
+
+
+def _distance(cloud: Cloud, members: np.ndarray, *, tied: bool) -> Floats:
+    """Give how far each of some groups lies from the typical one."""
+    if tied:
+        means = cloud.group_y[members]
+        return np.asarray(np.abs(means - np.median(means)))
+    return np.asarray(np.abs(cloud.group_x[members] - cloud.x.mean()))
+
+
+def _prototype(analysis: Analysis, roles: Roles, cloud: Cloud, place: int, side: str) -> Prototype:
+    rows = cloud.codes == place
+    x, y = cloud.x[rows], cloud.y[rows]
+    along = span(x)
+    label = str(cloud.labels[place])
+    own = straight(x, y) if x.size > 2 else None
+    return Prototype(
+        side=side,
+        label=label,
+        place=place,
+        x=x,
+        y=y,
+        own=None if own is None else own[0] + own[1] * along,
+        own_slope=None if own is None else own[1],
+        line=line_along(analysis, roles, along, name=label, group=place),
+    )

@@ -1,0 +1,219 @@
+"""Compute residuals of rows and of groups, and hold them against the normal distribution."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.assess import NormalQQ, fitted_values, normal_qq, standardised_residuals
+from bayes_mlm.base import count, number, shorten_all
+from bayes_mlm.design import Floats
+from bayes_mlm.figures.effects import effects_of
+from bayes_mlm.fitting import Analysis
+
+_STREAM = 11
+# Standard errors between the spreads of two thirds of the rows, beyond which they differ.
+_CLEAR = 3.0
+_LEAST_GROUPS, _BINS = 3, 15
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowResiduals:
+    """Hold what is left of each row.
+
+    Parameters
+    ----------
+    model, outcome : str
+    fitted : ndarray, shape (n,)
+        Posterior mean of the expected outcome, group effects included, in outcome units.
+    residual : ndarray, shape (n,)
+        Outcome less `fitted`, divided by the posterior mean of sigma_e; where residuals have a
+        structure, what would be standard normal if it is right.
+    at, mean, low, high : ndarray, shape (k,)
+        In bins of the fitted values: their middle, the mean residual and its ends at two standard
+        errors.
+    qq : NormalQQ or None
+    sds : tuple of float
+        Sd of the residuals in the lowest and in the highest third of the fitted values.
+    unequal : bool
+        Whether those two differ by more than three standard errors.
+    """
+
+    model: str
+    outcome: str
+    fitted: Floats
+    residual: Floats
+    at: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    qq: NormalQQ | None
+    sds: tuple[float, float]
+    unequal: bool
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"Residuals of the rows ({self.model})"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        first, last = (number(sd, 0.1) for sd in self.sds)
+        judged = "more than chance allows" if self.unequal else "no more than chance allows"
+        off = int(np.count_nonzero((self.low > 0) | (self.high < 0)))
+        bend = (
+            f"Their mean leaves zero by more than two standard errors in {off} of "
+            f"{count(self.at.size, 'part')} of the fitted values."
+        )
+        shape = f" Against the normal distribution they {self.qq.departure}." if self.qq else ""
+        return (
+            f"In units of sigma_e the sd of the residuals goes from {first} in the lowest third of "
+            f"the fitted values to {last} in the highest, {judged}. {bend}{shape}"
+        )
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        return (
+            "Left, residuals in sds against fitted values with their mean in parts; right, their "
+            "quantiles against normal ones with a band."
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GroupResiduals:
+    """Hold the standardised effects of the groups against the normal distribution.
+
+    Parameters
+    ----------
+    model, group : str
+    labels : ndarray, shape (J,)
+    effects : tuple of str
+        At most three.
+    curves : tuple of NormalQQ
+        One an effect.
+    named : tuple of tuple of (int, str)
+        For each curve, points to name: their place on it and the group's label.
+    untold : tuple of str
+        Effects of which the data say too little in single groups.
+    """
+
+    model: str
+    group: str
+    labels: np.ndarray
+    effects: tuple[str, ...]
+    curves: tuple[NormalQQ, ...]
+    named: tuple[tuple[tuple[int, str], ...], ...]
+    untold: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        many = count(self.labels.size, "group")
+        return f"Effects of {many} ({self.group}) against normal ones, {self.model}"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        told = " ".join(
+            f"{'The group effects' if len(self.effects) == 1 else effect + ' effects'} "
+            f"{curve.departure}."
+            for effect, curve in zip(self.effects, self.curves, strict=True)
+        )
+        few = (
+            " So few groups would leave the band only if they were very far from normal."
+            if self.labels.size < 20
+            else ""
+        )
+        untold = (
+            f" The data say too little of single groups' {', '.join(self.untold)} to judge."
+            if self.untold
+            else ""
+        )
+        return f"{told}{few}{untold}".strip()
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        return (
+            f"Quantiles of the standardised effects of the {self.group}s against normal ones, "
+            "with a band from simulation; points outside it are named."
+        )
+
+
+def row_residuals(analysis: Analysis) -> RowResiduals | None:
+    """Compute the residuals at the posterior means.
+
+    Returns
+    -------
+    RowResiduals or None
+        None without a posterior.
+    """
+    if not analysis.fits:
+        return None
+    fit = analysis.fits[0]
+    fitted = fitted_values(fit)
+    residual = standardised_residuals(fit, fitted)
+    order = np.argsort(fitted, kind="stable")
+    third = max(2, fitted.size // 3)
+    ends = residual[order[:third]], residual[order[-third:]]
+    # The log of an sd has variance (kurtosis - 1) / (4 n), about.
+    kurtosis = float((residual**4).mean() / np.square(residual).mean() ** 2)
+    error = np.sqrt(2 * max(kurtosis - 1.0, 0.1) / (4 * third))
+    sds = float(ends[0].std()), float(ends[1].std())
+    gap = abs(np.log(max(sds[0], 1e-12) / max(sds[1], 1e-12)))
+    bins = np.array_split(order, min(_BINS, max(1, fitted.size // 10)))
+    mean = np.array([residual[part].mean() for part in bins])
+    reach = np.array([2 * residual[part].std() / np.sqrt(part.size) for part in bins])
+    return RowResiduals(
+        model=analysis.record.name,
+        outcome=fit.design.outcome,
+        fitted=fitted,
+        residual=residual,
+        at=np.array([fitted[part].mean() for part in bins]),
+        mean=mean,
+        low=mean - reach,
+        high=mean + reach,
+        qq=normal_qq(residual, fit.settings.random_seed + _STREAM),
+        sds=sds,
+        unequal=bool(gap > _CLEAR * error),
+    )
+
+
+def group_residuals(analysis: Analysis) -> GroupResiduals | None:
+    """Hold the group effects, standardised, against the normal distribution.
+
+    Returns
+    -------
+    GroupResiduals or None
+        None without a posterior of random effects of three groups or more of which the data say
+        something.
+    """
+    if not analysis.fits or analysis.design.J < _LEAST_GROUPS:
+        return None
+    fit = analysis.fits[0]
+    names, curves, named, untold = [], [], [], []
+    for k, effect in enumerate(effects_of(fit, analysis.mass)[:3]):
+        known = np.flatnonzero(np.isfinite(effect.standardised))
+        curve = normal_qq(effect.standardised[known], fit.settings.random_seed + _STREAM + k)
+        if curve is None or known.size < max(_LEAST_GROUPS, fit.design.J // 2):
+            untold.append(effect.name)
+            continue
+        out = np.flatnonzero(curve.outside)
+        far = out[np.argsort(-np.abs(curve.found[out]))][:4]
+        names.append(effect.name)
+        curves.append(curve)
+        far = np.sort(far)
+        labels = shorten_all(fit.design.labels[known[curve.places[far]]], 18)
+        named.append(tuple(zip(far.tolist(), labels, strict=True)))
+    if not curves:
+        return None
+    return GroupResiduals(
+        model=analysis.record.name,
+        group=str(fit.design.group),
+        labels=fit.design.labels,
+        effects=tuple(names),
+        curves=tuple(curves),
+        named=tuple(named),
+        untold=tuple(untold),
+    )

@@ -1,0 +1,199 @@
+"""Find the parts that a design's columns play in figures: the slope, and the split of the groups.
+
+No figure has a column's name or a group's label written into it; what is drawn follows from these
+rules, for any data.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.design import Column, Design, Floats, Ints
+from bayes_mlm.formula import Call, Factor, label
+from bayes_mlm.moments import RowsAway
+
+# A line needs an axis: a predictor of two values is a comparison, not a slope.
+_LEAST_VALUES = 3
+_SAME = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Roles:
+    """Hold who plays which part in the figures of one design.
+
+    Parameters
+    ----------
+    outcome : str
+        The outcome, as in ``log(y)``.
+    group : str or None
+        The grouping factor.
+    slope : str or None
+        The first numeric predictor that varies within groups, has three values or more, and enters
+        no other term as anything but a factor (so that the model is straight in it); as its term
+        is named in the formula.
+    x : ndarray, shape (n,), or None
+        Its value by row of the design, in its own units (also where the kind takes the group means
+        out of it).
+    split : str or None
+        The first predictor of groups that has just two values; the name of its column of X.
+    split_name : str or None
+        The same without the level that a dummy's name carries: ``sex`` for ``sex[Male]``.
+    split_labels : tuple of str
+        How to call the two sides, ``("sector = 0", "sector = 1")``; empty without a split.
+    split_values : tuple of float
+        Its two values in X, the smaller first; empty without a split.
+    side : ndarray of int, shape (J,), or None
+        0 or 1: the side that each group is on.
+    """
+
+    outcome: str
+    group: str | None
+    slope: str | None
+    x: Floats | None
+    split: str | None
+    split_name: str | None
+    split_labels: tuple[str, ...]
+    split_values: tuple[float, ...]
+    side: Ints | None
+
+
+def roles_of(design: Design) -> Roles:
+    """Find the predictor to draw along and the two-valued predictor to split the groups by.
+
+    Parameters
+    ----------
+    design : Design
+        Of any kind.
+
+    Returns
+    -------
+    Roles
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> hsb = load_dataset("hsb")
+    >>> roles = roles_of(build_design("mathach ~ ses * sector + (1 | schoolid)", hsb))
+    >>> roles.slope, roles.split, roles.split_labels
+    ('ses', 'sector', ('sector = 0', 'sector = 1'))
+    """
+    columns = base_columns(design)
+    slope = next((column for column in columns if _is_slope(design, column)), None)
+    split = next((column for column in columns if _is_split(design, column)), None)
+    means = None if split is None else _group_means(design, split.name)
+    return Roles(
+        outcome=design.outcome,
+        group=design.group,
+        slope=None if slope is None else slope.name,
+        x=None if slope is None else _slope_values(design, slope.name),
+        split=None if split is None else split.name,
+        split_name=None if split is None else label(split.parts[0][0]),
+        split_labels=() if split is None else _labels(design, split),
+        split_values=() if means is None else _ends(means),
+        side=None if means is None else (means > (means.min() + means.max()) / 2).astype(np.int64),
+    )
+
+
+def _slope_values(design: Design, name: str) -> Floats:
+    """Give the values of the slope's predictor; for summed data, what says they are away."""
+    if design.summed is not None:
+        return cast("Floats", RowsAway("x"))
+    return base_values(design, name)
+
+
+def base_columns(design: Design) -> tuple[Column, ...]:
+    """Give the columns of X as the formula has them, before the kind changed them."""
+    return design.encoding.x_columns
+
+
+def base_values(design: Design, name: str) -> Floats:
+    """Give a column of the formula by row of the design, in its own units.
+
+    Raises
+    ------
+    KeyError
+        If the kind of model has no such column (an intercept under no pooling).
+    """
+    laid_out = f"within({name})" if design.kind == "within" and name != "Intercept" else name
+    if laid_out not in design.terms:
+        raise KeyError(name)
+    values = design.X[:, design.terms.index(laid_out)]
+    if laid_out != name:
+        values = values + _group_means(design, name)[design.codes]
+    return values
+
+
+def _group_means(design: Design, name: str) -> Floats:
+    assert design.base is not None  # for mypy: asked only of designs with groups
+    return design.base.means[:, design.base.terms.index(name)]
+
+
+def _is_slope(design: Design, column: Column) -> bool:
+    """Tell whether a column is one numeric factor that varies within groups, and straight."""
+    if len(column.parts) != 1 or column.parts[0][1] is not None:
+        return False
+    factor = column.parts[0][0]
+    if design.base is not None and not _varies(design, column.name):
+        return False
+    if any(_bends(factor, other) for other in design.formula.factors):
+        return False
+    if design.summed is not None:  # whether it has many values sums do not tell; it varies
+        return True
+    return _has_values(base_values(design, column.name), _LEAST_VALUES)
+
+
+def _varies(design: Design, name: str) -> bool:
+    assert design.base is not None  # for mypy: the caller looked
+    return bool(design.base.varies[design.base.terms.index(name)])
+
+
+def _bends(factor: Factor, other: Factor) -> bool:
+    """Tell whether another factor is made of the same columns and moves with them in a group."""
+    moves = not (isinstance(other, Call) and other.function == "between")
+    return other != factor and moves and not set(factor.columns).isdisjoint(other.columns)
+
+
+def _is_split(design: Design, column: Column) -> bool:
+    """Tell whether a column is one factor that has two values, the same for a whole group."""
+    if design.base is None or len(column.parts) != 1 or column.name not in design.base.terms:
+        return False
+    factor, place = column.parts[0]
+    levels = next((item for item in design.encoding.levels if item.factor == str(factor)), None)
+    if place is not None and (levels is None or len(levels.levels) != 2):
+        return False
+    means = _group_means(design, column.name)
+    low, high = means.min(), means.max()
+    near = np.minimum(means - low, high - means) <= _SAME * max(abs(low), abs(high))
+    return not _varies(design, column.name) and bool(high > low) and bool(near.all())
+
+
+def _ends(means: Floats) -> tuple[float, float]:
+    """Give the least and the largest; what summing left of a zero is zero."""
+    low, high = float(means.min()), float(means.max())
+    near = _SAME * max(abs(low), abs(high))
+    return (0.0 if abs(low) <= near else low), (0.0 if abs(high) <= near else high)
+
+
+def _labels(design: Design, column: Column) -> tuple[str, str]:
+    """Name the two sides of a split, the smaller value of its column first."""
+    factor, place = column.parts[0]
+    if place is None:
+        means = _group_means(design, column.name)
+        low, high = _ends(means)
+        return f"{column.name} = {low:g}", f"{column.name} = {high:g}"
+    levels = next(item for item in design.encoding.levels if item.factor == str(factor))
+    name = label(factor)
+    return f"{name} = {levels.name(1 - place)}", f"{name} = {levels.name(place)}"
+
+
+def _has_values(values: NDArray[np.float64], least: int) -> bool:
+    """Tell whether an array has at least so many different values, without sorting it whole."""
+    found: list[float] = []
+    for _ in range(least):
+        values = values[~np.isin(values, found)] if found else values
+        if not values.size:
+            return False
+        found.append(float(values[0]))
+    return True

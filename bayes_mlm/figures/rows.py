@@ -1,0 +1,72 @@
+"""Hold the rows that lie behind a line, and the means of their groups."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.design import Design, Floats, Ints, means_by_group
+from bayes_mlm.figures.roles import Roles
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cloud:
+    """Hold the points that lines are drawn over.
+
+    Parameters
+    ----------
+    outcome, group, slope : str
+        Names of the axes and of what the points are grouped by.
+    x, y : ndarray, shape (n,)
+        Every row, in units of the slope and of the outcome.
+    labels : ndarray, shape (J,)
+        Groups.
+    group_x, group_y : ndarray, shape (J,)
+        Their means.
+    sizes : ndarray of int, shape (J,)
+        Their rows.
+    codes : ndarray of int, shape (n,)
+        Group of each row, a place among the labels.
+    """
+
+    outcome: str
+    group: str
+    slope: str
+    x: Floats
+    y: Floats
+    labels: np.ndarray
+    group_x: Floats
+    group_y: Floats
+    sizes: Ints
+    codes: Ints
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.x.size)
+
+
+def cloud_of(design: Design, roles: Roles) -> Cloud:
+    """Collect the rows of a design with a slope, and the means of its groups."""
+    assert roles.x is not None  # for mypy: the caller found a slope
+    return Cloud(
+        outcome=design.outcome,
+        group=str(design.group or "group"),
+        slope=str(roles.slope),
+        x=roles.x,
+        y=design.y,
+        labels=design.labels,
+        group_x=means_by_group(roles.x, design.codes, design.J),
+        group_y=means_by_group(design.y, design.codes, design.J),
+        sizes=design.group_sizes,
+        codes=design.codes,
+    )
+
+
+def straight(x: Floats, y: Floats) -> tuple[float, float] | None:
+    """Give intercept and slope of the least-squares line; None where x does not vary."""
+    centre = float(x.mean())
+    square = float(np.square(x - centre).sum())
+    if x.size < 2 or square <= 1e-18 * max(1.0, float(np.square(x).sum())):
+        return None
+    slope = float(((x - centre) * (y - y.mean())).sum() / square)
+    return float(y.mean()) - slope * centre, slope

@@ -1,0 +1,279 @@
+"""Compute the lines of individuals, and of the population, along what their slopes vary in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bayes_mlm.base import DataError, count, estimate, number, percent, rounded, shorten
+from bayes_mlm.data import Table
+from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.engines import RemlFit
+from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.fitting import Analysis, has_random_effects
+from bayes_mlm.questions import LinePoint, along_of, group_lines, population, population_line
+
+# As many lines as can still be told apart in half a page, and as many small panels.
+MOST_LINES = 60
+N_PANELS = 6
+_POINTS = 25
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """Hold one line with its band.
+
+    Parameters
+    ----------
+    name : str
+        A group's label, or which part of the population it is of.
+    x : ndarray, shape (m,)
+    centre, lower, upper : ndarray, shape (m,)
+        Posterior mean of the expected outcome, and the ends of its central interval.
+    reml : ndarray, shape (m,), or None
+    """
+
+    name: str
+    x: Floats
+    centre: Floats
+    lower: Floats
+    upper: Floats
+    reml: Floats | None
+
+    @property
+    def change(self) -> float:
+        """From the first to the last point."""
+        return float(self.centre[-1] - self.centre[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Individual:
+    """Hold one group: its own line, its own rows (x, y), and its side of the population."""
+
+    curve: Curve
+    x: Floats
+    y: Floats
+    side: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trajectories:
+    """Hold the lines of individuals and of the population.
+
+    Parameters
+    ----------
+    outcome, along, group, model : str
+        Names; `along` is the column that the lines run along.
+    n_groups : int
+        Groups of the model; more than have lines if there are many.
+    individuals : tuple of Individual
+        By their change over the range of `along`, the least first.
+    panels : tuple of int
+        Which of them are shown alone.
+    population : tuple of Curve
+        One, or one for each side of the first two-valued property of groups.
+    mass : float
+    """
+
+    outcome: str
+    along: str
+    group: str
+    model: str
+    n_groups: int
+    individuals: tuple[Individual, ...]
+    panels: tuple[int, ...]
+    population: tuple[Curve, ...]
+    mass: float
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"{self.outcome} along {self.along}, each {self.group} and the population"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        told = []
+        for curve in self.population:
+            first, last = (
+                estimate(curve.centre[end], curve.lower[end], curve.upper[end]) for end in (0, -1)
+            )
+            of = f" ({curve.name})" if len(self.population) > 1 else ""
+            told.append(f"from {first} to {last}{of}")
+        x = self.population[0].x
+        flat, steep = self.individuals[0].curve, self.individuals[-1].curve
+        spread = abs(steep.change - flat.change) / 10
+        return (
+            f"Between {self.along} = {_at(x[0], x)} and {_at(x[-1], x)} "
+            f"the expected {self.outcome} of the "
+            f"population goes {' and '.join(told)}. Over the same range the lines of single "
+            f"groups of {self.group} change by {number(flat.change, spread)} "
+            f"({shorten(flat.name)}) to {number(steep.change, spread)} ({shorten(steep.name)}). "
+            f"Bands hold {percent(self.mass)} of the posterior of the expected outcome; rows "
+            "scatter about it."
+        )
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        of = f" of {self.n_groups:,}" if len(self.individuals) < self.n_groups else ""
+        return (
+            f"Left, the fitted lines of {len(self.individuals)}{of} groups of {self.group} over "
+            f"{self.along}, with the line of the population and its band on top. Right, "
+            f"{count(len(self.panels), 'small panel')}: the rows of one group each, with its own "
+            "line and band, from the least change to the greatest."
+        )
+
+
+def trajectories(analysis: Analysis) -> Trajectories | None:
+    """Compute the lines of individuals and of the population.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    Trajectories or None
+        None without a posterior, without a numeric slope that varies between groups, or where the
+        rows cannot be taken back out of the model.
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_record
+    >>> from bayes_mlm.fitting import analyse
+    >>> from bayes_mlm.fitting import make_settings
+    >>> record = load_record("sleepstudy_growth")
+    >>> found = trajectories(analyse(record, make_settings(record, random_seed=1)))
+    >>> len(found.individuals), len(found.panels), found.along
+    (18, 6, 'days')
+    """
+    design = analysis.design
+    if not analysis.fits or not has_random_effects(design) or not _varying_slopes(design):
+        return None
+    assert isinstance(analysis.classical, RemlFit)  # for mypy: there are group effects
+    along = along_of(design)
+    try:
+        table = population(design, analysis.record).table
+    except DataError:
+        return None
+    x = np.asarray(table.columns[along], dtype=np.float64)
+    grid = np.linspace(x.min(), x.max(), _POINTS)
+    sides, lines = _population(analysis, table, along, grid)
+    individuals = _individuals(analysis, table, along, grid, sides)
+    individuals.sort(key=lambda one: one.curve.change)
+    panels = _evenly(len(individuals), N_PANELS)
+    return Trajectories(
+        outcome=design.outcome,
+        along=along,
+        group=str(design.group),
+        model=analysis.record.name,
+        n_groups=design.J,
+        individuals=tuple(individuals),
+        panels=tuple(int(k) for k in panels),
+        population=lines,
+        mass=analysis.mass,
+    )
+
+
+def seen(individual: Individual) -> Curve:
+    """Cut an individual's line to the range of its own rows, and no further than a step beyond."""
+    curve = individual.curve
+    first = max(int(np.searchsorted(curve.x, individual.x.min(), side="right")) - 1, 0)
+    last = min(int(np.searchsorted(curve.x, individual.x.max())), curve.x.size - 1)
+    part = slice(max(min(first, last - 1), 0), last + 1)
+    return replace(
+        curve,
+        x=curve.x[part],
+        centre=curve.centre[part],
+        lower=curve.lower[part],
+        upper=curve.upper[part],
+        reml=None if curve.reml is None else curve.reml[part],
+    )
+
+
+def _varying_slopes(design: Design) -> bool:
+    categorical = {item.factor for item in design.encoding.levels}
+    effects = design.formula.effects
+    return any(len(term) == 1 and str(term[0]) not in categorical for term in effects)
+
+
+def _individuals(
+    analysis: Analysis, table: Table, along: str, grid: Floats, sides: Ints
+) -> list[Individual]:
+    design = analysis.design
+    assert isinstance(analysis.classical, RemlFit)  # for mypy: the caller looked
+    places = _evenly(design.J, MOST_LINES)
+    own = group_lines(
+        analysis.fits[0],
+        along=along,
+        x=grid,
+        groups=design.labels[places].tolist(),
+        mass=analysis.mass,
+        classical=analysis.classical,
+    )
+    x = np.asarray(table.columns[along], dtype=np.float64)
+    found = []
+    for k, place in enumerate(places):
+        rows = design.codes == place
+        points = own.points[k * grid.size : (k + 1) * grid.size]
+        curve = _curve(str(design.labels[place]), points)
+        found.append(Individual(curve=curve, x=x[rows], y=design.y[rows], side=int(sides[place])))
+    return found
+
+
+def _evenly(n: int, most: int) -> Ints:
+    """Take at most so many of n places, evenly, the first and the last among them."""
+    if n <= most:
+        return np.arange(n, dtype=np.int64)
+    return np.linspace(0, n - 1, most).round().astype(np.int64)
+
+
+def _curve(name: str, points: Sequence[LinePoint]) -> Curve:
+    def column(field: str) -> Floats:
+        return np.array([getattr(point, field) for point in points], dtype=np.float64)
+
+    return Curve(
+        name=name,
+        x=column("x"),
+        centre=column("estimate"),
+        lower=column("lower"),
+        upper=column("upper"),
+        reml=None if points[0].reml is None else column("reml"),
+    )
+
+
+def _population(
+    analysis: Analysis, table: Table, along: str, grid: Floats
+) -> tuple[Ints, tuple[Curve, ...]]:
+    """Give the side (J,) of each group, and the line of the population on each side."""
+    design = analysis.design
+    assert isinstance(analysis.classical, RemlFit)  # for mypy: the caller looked
+    roles = roles_of(design)
+    name, sides = roles.split_name, np.zeros(design.J, dtype=np.int64)
+    given: list[tuple[str, dict[str, Any]]] = [("population", {})]
+    if name is not None and name in table.columns and roles.side is not None:
+        sides, rows = roles.side, roles.side[design.codes]
+        values = [table.columns[name][rows == k][0] for k in (0, 1)]
+        given = [(told, {name: one}) for told, one in zip(roles.split_labels, values, strict=True)]
+    curves = []
+    for told, at in given:
+        line = population_line(
+            analysis.fits[0],
+            along,
+            grid,
+            at=at,
+            mass=analysis.mass,
+            classical=analysis.classical,
+            data=table,
+        )
+        curves.append(_curve(told, line.points))
+    return sides, tuple(curves)
+
+
+def _at(value: float, x: Floats) -> str:
+    """Write a value of x with the digits that its range needs."""
+    width = float(np.ptp(x))
+    apart = np.log10(max(float(np.max(np.abs(x))) / width, 1.0)) if width > 0.0 else 0.0
+    return rounded(float(value), min(int(np.ceil(apart)) + 4, 15), style="table")

@@ -1,0 +1,5 @@
+"""From a model and data to a result: `fit`, `Fit`, summaries, files, engines side by side."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

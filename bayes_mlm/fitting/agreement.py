@@ -1,0 +1,87 @@
+"""Put the engines' estimates of one model side by side, and say how far apart they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bayes_mlm.base import expect_each, rounded
+from bayes_mlm.fitting.estimates import CLASSICAL, Estimate, Summary
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Compared:
+    """Hold one quantity of one model as each engine gives it.
+
+    Parameters
+    ----------
+    model, quantity : str
+    estimates : tuple of Estimate or None
+        One an engine, in the order the summaries were given; None where it gives none.
+    difference : float or None
+        First posterior mean minus REML or OLS estimate, in posterior sds: 0.1 is of no
+        consequence, 1 means that the prior or the shape of the posterior matters.
+    published : str or None
+        The figure as printed for this quantity; with an asterisk where it is wrong.
+    """
+
+    model: str
+    quantity: str
+    estimates: tuple[Estimate | None, ...]
+    difference: float | None
+    published: str | None
+
+    def __repr__(self) -> str:
+        """Return the estimates of each engine on one line."""
+        known = (one for one in self.estimates if one is not None)
+        return f"<{self.quantity}: {', '.join(f'{e.engine} {rounded(e.estimate)}' for e in known)}>"
+
+
+def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tuple[Compared, ...]:
+    """Join the summaries of one model by quantity.
+
+    Parameters
+    ----------
+    *summaries : Summary
+        One an engine, those from draws first.
+    printed : mapping of str to str, optional
+        The figure printed elsewhere for a quantity (`bayes_mlm.studies.published.printed_figures`).
+
+    Returns
+    -------
+    tuple of Compared
+        A row for each quantity that any engine gives, in the order they first appear.
+
+    Examples
+    --------
+    >>> from bayes_mlm.fitting.estimates import CLASSICAL, Estimate, Summary
+    >>> from bayes_mlm.base import Verdict
+    >>> def one(engine, estimate, sd):
+    ...     row = Estimate(model="m", engine=engine, quantity="icc", estimate=estimate, sd=sd)
+    ...     return Summary(rows=(row,), interval="95% HDI", verdict=Verdict(()))
+    >>> (row,) = compare(one("nuts", 0.19, 0.02), one("reml", 0.18, 0.02))
+    >>> round(row.difference, 2)
+    0.5
+    """
+    expect_each("compare", summaries, Summary)
+    models = {row.quantity: row.model for summary in summaries for row in summary}
+    rows = []
+    for quantity, model in models.items():
+        estimates = tuple(summary.get(quantity) for summary in summaries)
+        rows.append(
+            Compared(
+                model=model,
+                quantity=quantity,
+                estimates=estimates,
+                difference=_difference(estimates),
+                published=(printed or {}).get(quantity),
+            )
+        )
+    return tuple(rows)
+
+
+def _difference(estimates: tuple[Estimate | None, ...]) -> float | None:
+    given = [row for row in estimates if row is not None]
+    posterior = next((row for row in given if row.engine not in CLASSICAL), None)
+    classical = next((row for row in given if row.engine in CLASSICAL), None)
+    if posterior is None or classical is None or not posterior.sd:
+        return None
+    return (posterior.estimate - classical.estimate) / posterior.sd

@@ -1,0 +1,266 @@
+"""Fetch the rows of some groups for a fit of summed data, so that they can be looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayes_mlm.base import DataError, DesignError, expect
+from bayes_mlm.data import (
+    Table,
+    engine_errors,
+    explain_absent,
+    find_groups,
+    from_arrow,
+    label_text,
+    narrowed,
+)
+from bayes_mlm.design import (
+    Design,
+    GroupMeans,
+    Ints,
+    Scan,
+    as_scan,
+    collect_rows,
+    encode,
+    is_missing,
+    open_data,
+    replay,
+)
+from bayes_mlm.engines import Draws, Variable, effects_of_groups
+from bayes_mlm.fitting.result import Fit
+from bayes_mlm.moments import from_design
+
+# Rows fetched at most.
+MOST_ROWS = 500_000
+_STREAM, _EFFECTS = 5, 6
+# Of a column's size: how far the mean of a group may be from that of its sums.
+_SAME = 1e-6
+
+
+def sample_groups(
+    fit: Fit,
+    data: Any,
+    *,
+    n_groups: int = 200,
+    groups: Sequence[Any] | None = None,
+    random_seed: int | None = None,
+) -> Fit:
+    """Fetch the rows of some groups, at random or by name, and join them to the fit of all.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of summed data.
+    data : Scan, frame, str or Path
+        The data that were summed.
+    n_groups : int
+        Groups in a random sample; fewer if they would have more than half a million rows.
+    groups : sequence of labels, optional
+        These groups instead.
+    random_seed : int, optional
+        By default the fit's.
+
+    Returns
+    -------
+    Fit
+        The posterior is that of all data, and so is what is estimated beside it; the design has the
+        rows of the sample, which its last note names. For figures, checks of rows and averages over
+        rows; questions that leave rows or groups out are for the fit itself.
+
+    Raises
+    ------
+    DesignError
+        If the fit has its rows, or no groups, or none of a name.
+    DataError
+        If the data are not those that were summed, or the groups have too many rows.
+
+    Examples
+    --------
+    >>> from bayes_mlm import check, fit, load_hsb
+    >>> students = load_hsb()
+    >>> whole = fit("mathach ~ ses + (1 | schoolid)", students, rows="sum", random_seed=1)
+    >>> some = sample_groups(whole, students, n_groups=20)
+    >>> some.design.J, some.design.notes[-1]
+    (20, 'a random sample: 20 of 160 groups, 814 of 7,185 rows')
+    """
+    expect("sample_groups", fit, Fit)
+    sampled, _ = sample_rows(fit, data, n_groups=n_groups, groups=groups, random_seed=random_seed)
+    return sampled
+
+
+def sample_rows(
+    fit: Fit,
+    data: Any,
+    *,
+    n_groups: int = 200,
+    groups: Sequence[Any] | None = None,
+    random_seed: int | None = None,
+) -> tuple[Fit, Table]:
+    """As `sample_groups`, with the table of the rows that were fetched."""
+    design = fit.design
+    seed = fit.settings.random_seed if random_seed is None else random_seed
+    found = sample_table(design, data, n_groups=n_groups, groups=groups, random_seed=seed)
+    table, places, labels = found.table, found.places, design.labels[found.places]
+    grouped = find_groups(table, str(design.group))
+    rows = replay(design, table)
+    draws = _some_effects(design, fit.draws, places, np.random.default_rng([seed, _EFFECTS]))
+    base = design.base
+    sampled = replace(
+        design,
+        y=encode(design.encoding, table).y,
+        X=rows.X,
+        Z=rows.Z,
+        codes=grouped.codes,
+        labels=labels,
+        base=None
+        if base is None
+        else GroupMeans(terms=base.terms, means=base.means[places], varies=base.varies),
+        notes=(*design.notes, found.what),
+        summed=None,
+        sample_of=design,
+    )
+    _check_same(sampled, design, places, table.source)
+    return replace(fit, design=sampled, draws=draws), table
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampledRows:
+    """Hold the rows of some groups, the places of these among all groups, and both in words."""
+
+    table: Table
+    places: Ints
+    what: str
+
+
+def sample_table(
+    design: Design,
+    data: Any,
+    *,
+    n_groups: int = 200,
+    groups: Sequence[Any] | None = None,
+    random_seed: int,
+) -> SampledRows:
+    """Fetch the rows of some groups of a design of summed data; as `sample_groups`."""
+    if design.summed is None:
+        raise DesignError("sample_groups is for summed data; this fit has its rows")
+    if design.group is None:
+        raise DesignError(
+            "rows are sampled by group, and this model has no groups; fit it to a sample of the "
+            "rows, or name a grouping column"
+        )
+    if groups is None:
+        if n_groups < 1:
+            raise DesignError(f"n_groups is how many to take, 1 or more; found {n_groups}")
+        rng = np.random.default_rng([random_seed, _STREAM])
+        places = _choose(design, min(n_groups, design.J), rng)
+    else:
+        places = _named(design, groups)
+    scan = open_data(data) if isinstance(data, (str, Path)) else as_scan(data)
+    scan = replace(scan, strip=design.encoding.strip, complete=design.n_dropped > 0)
+    table = collect_rows(_only(scan, design, places), design.encoding.columns_with(design.group))
+    found = find_groups(table, design.group)
+    same = np.array_equal(found.labels, design.labels[places])
+    if not same or not np.array_equal(found.sizes, design.group_sizes[places]):
+        raise DataError(
+            f"{scan.source} has other groups, or other rows in them, than the data that were "
+            "summed; give the same data"
+        )
+    sample = "a random sample: " if groups is None else ""
+    of = f"{places.size:,} of {design.J:,} groups, {table.n:,} of {design.n:,} rows"
+    return SampledRows(table=table, places=places, what=f"{sample}{of}")
+
+
+def _check_same(sampled: Design, design: Design, places: Ints, source: str) -> None:
+    """Refuse rows that do not add up to the sums of their groups."""
+    assert design.summed is not None  # for mypy: the caller looked
+    given, summed = from_design(sampled), design.summed
+    mean = summed.means[places] + summed.centre
+    apart = np.abs(given.means + given.centre - mean)
+    size = np.sqrt(np.diagonal(summed.scatter, axis1=1, axis2=2).sum(axis=0) / summed.n)
+    size += np.abs(summed.means + summed.centre).max(axis=0)
+    wrong = np.argwhere(apart > _SAME * size)
+    if wrong.size:
+        place, column = wrong[0]
+        name = (*design.terms, *design.effects, design.outcome)[column]
+        raise DataError(
+            f"{source} has other values than the data that were summed: the mean of {name} in "
+            f"{design.group} {label_text(sampled.labels[place])} is "
+            f"{given.means[place, column] + given.centre[column]:.6g}, and was "
+            f"{mean[place, column]:.6g}; give the same data"
+        )
+
+
+def _named(design: Design, groups: Sequence[Any]) -> Ints:
+    known = {label: place for place, label in enumerate(design.labels.tolist())}
+    unknown = [label for label in groups if label not in known]
+    if unknown:
+        raise DesignError(f"the data that were summed have no {design.group} {unknown[0]!r}")
+    places = np.unique([known[label] for label in groups]).astype(np.int64)
+    rows = int(design.group_sizes[places].sum())
+    if rows > MOST_ROWS:
+        raise DataError(
+            f"these groups have {rows:,} rows; at most {MOST_ROWS:,} are fetched, so name fewer"
+        )
+    return places
+
+
+def _choose(design: Design, n_groups: int, rng: np.random.Generator) -> Ints:
+    order = rng.permutation(design.J)[:n_groups]
+    fits = np.cumsum(design.group_sizes[order]) <= MOST_ROWS
+    if not fits[0]:
+        small = np.flatnonzero(design.group_sizes <= MOST_ROWS)
+        if not small.size:
+            raise DataError(f"every group has more than {MOST_ROWS:,} rows; none is fetched")
+        return _choose_among(small, design, n_groups, rng)
+    return np.sort(order[fits])
+
+
+def _choose_among(small: Ints, design: Design, n_groups: int, rng: np.random.Generator) -> Ints:
+    order = rng.permutation(small)[:n_groups]
+    return np.sort(order[np.cumsum(design.group_sizes[order]) <= MOST_ROWS])
+
+
+def _only(scan: Scan, design: Design, places: Ints) -> Scan:
+    """Keep the whole rows of some groups, in the engine that holds them."""
+    group = str(design.group)
+    columns = design.encoding.columns_with(group)
+    absent = [name for name in columns if name not in scan.kinds]
+    if absent:
+        raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
+    kept = narrowed(scan.prepare(scan, columns), columns)
+    labels, column = design.labels[places].tolist(), kept.col(group)
+    if kept.kinds[group] == "text":
+        labels = _as_held(kept, group, set(labels))
+    elif group in kept.floats:
+        labels = list(map(float, labels))
+    with engine_errors(scan):
+        wanted = column.is_in(labels)
+        for name in columns:  # rows that miss a value were left out, or there are none
+            wanted &= ~is_missing(kept, name)
+        return replace(kept, frame=kept.frame.filter(wanted))
+
+
+def _as_held(scan: Scan, group: str, labels: set[str]) -> list[Any]:
+    """Give labels as the engine holds them: a date's label is text, and each writes its own."""
+    with engine_errors(scan):
+        held = scan.frame.select(label_=scan.col(group)).unique().collect("pyarrow").to_native()
+    values, texts = held.column("label_").to_pylist(), from_arrow(held.column("label_")).tolist()
+    return [value for value, text in zip(values, texts, strict=True) if text in labels]
+
+
+def _some_effects(design: Design, draws: Draws, places: Ints, rng: np.random.Generator) -> Draws:
+    """Keep the effects of some groups, drawn anew where they were only summarised."""
+    if not design.q:
+        return draws
+    shape = (draws.n_chains, draws.n_draws, places.size, design.q)
+    known = {k: v for k, v in draws.posterior.items() if k not in ("u", "u_mean", "u_sd")}
+    if "u" in draws.posterior:
+        u = draws["u"][:, :, places]
+    else:
+        u = effects_of_groups(design, draws, rng)(places).reshape(shape)
+    known["u"] = Variable(("chain", "draw", "group", "effect"), u)
+    coords = {**draws.coords, "group": design.labels[places]}
+    return replace(draws, posterior=known, coords=coords)

@@ -1,0 +1,199 @@
+"""Analyse one model with every engine that was asked for, and put the results side by side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, signed
+from bayes_mlm.design import Design, design_of
+from bayes_mlm.engines import Settings
+from bayes_mlm.fitting.agreement import Compared, compare
+from bayes_mlm.fitting.classical import (
+    Classical,
+    fit_classical,
+    has_random_effects,
+    summarise_classical,
+)
+from bayes_mlm.fitting.entry import fit_design
+from bayes_mlm.fitting.estimates import Estimate, Summary
+from bayes_mlm.fitting.result import Fit
+from bayes_mlm.fitting.summary import summarise
+from bayes_mlm.model import Record
+from bayes_mlm.moments import from_design
+from bayes_mlm.studies import PublishedRow, check_published, printed_figures
+
+# In posterior sds. At a variance estimated as zero the posterior mean lies about one away.
+MAX_DIFFERENCE = 3.0
+Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """Hold all that was found out about one model.
+
+    Parameters
+    ----------
+    record : Record
+    design : Design
+    fits : tuple of Fit
+        The posterior by each engine asked for; none if only REML or OLS was.
+    classical : Classical
+        The REML fit, or the OLS fit of a model without group effects.
+    summaries : tuple of Summary
+        One an engine, the posteriors first.
+    compared : tuple of Compared
+        A row a quantity, the engines side by side.
+    published : tuple of PublishedRow
+        The record's published figures, each with its verdict.
+    mass : float
+        Of the intervals.
+    """
+
+    record: Record
+    design: Design
+    fits: tuple[Fit, ...]
+    classical: Classical
+    summaries: tuple[Summary, ...]
+    compared: tuple[Compared, ...]
+    published: tuple[PublishedRow, ...]
+    mass: float
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether every engine's verdict is clean, and they agree."""
+        return self.agreement.ok and all(summary.verdict.ok for summary in self.summaries)
+
+    @property
+    def agreement(self) -> Finding:
+        """Whether posterior and REML or OLS tell one story; if not, the priors matter much."""
+        far = [row for row in self.compared if abs(row.difference or 0.0) > MAX_DIFFERENCE]
+        if not far:
+            return Finding("agreement", True, "posterior and REML or OLS agree")
+        worst = max(far, key=lambda row: abs(row.difference or 0.0))
+        return Finding(
+            "agreement",
+            False,
+            f"posterior and REML or OLS differ by {signed(worst.difference or 0.0, 1)} posterior "
+            f"sds in {worst.quantity}: the priors matter much; look at them, and at the scale and "
+            "origin of the predictors",
+        )
+
+    @property
+    def rows(self) -> tuple[Estimate, ...]:
+        """Every estimate of every engine."""
+        return tuple(row for summary in self.summaries for row in summary)
+
+
+def analyse(
+    record: Record,
+    settings: Settings | None,
+    *,
+    data: Any = None,
+    engines: Sequence[Engine] = ("auto",),
+    null: Analysis | None = None,
+    mass: float = DEFAULT_PROB,
+    check: bool = False,
+    progressbar: bool = False,
+    on_engine: Callable[[str], None] = lambda _: None,
+) -> Analysis:
+    """Fit one record and compare the engines with each other and with what was published.
+
+    Parameters
+    ----------
+    record : Record
+    settings : Settings or None
+        For the engines that draw.
+    data : data frame, str or Path, optional
+        Instead of the record's own data.
+    engines : sequence of {"auto", "direct", "nuts", "reml", "ols"}
+        The engines that draw have REML or OLS beside them in any case.
+    null : Analysis, optional
+        Of the record's null model, for R² by level.
+    mass : float
+        Of the intervals.
+    check : bool
+        Whether to have statsmodels evaluate its likelihood at the REML estimate.
+    progressbar : bool
+        Whether NUTS draws a progress bar.
+    on_engine : callable
+        Told of each engine before it starts.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    BayesMLMError
+        Whatever stops the record from being fitted, in one line.
+    """
+    design = design_of(record, data)
+    for engine in engines:
+        check_engine(engine, design)
+    # One pass over the rows serves every engine.
+    statistics = from_design(design) if design.q else None
+    on_engine("reml" if has_random_effects(design) or design.residual is not None else "ols")
+    classical = fit_classical(design, mass=mass, check=check, statistics=statistics)
+    fits = []
+    for engine in engines:
+        if engine == "reml" or engine == "ols":
+            continue
+        if settings is None:
+            raise EngineError(f"{engine} needs settings; make them with make_settings")
+        on_engine(engine)
+        fits.append(
+            fit_design(
+                record,
+                design,
+                settings,
+                engine=engine,
+                statistics=statistics,
+                progressbar=progressbar,
+            )
+        )
+    published = check_published(record, design, classical)
+    summaries = [summarise(fit, null=_same_engine(null, fit), mass=mass) for fit in fits]
+    summaries.append(
+        summarise_classical(
+            classical, record.name, design, null=None if null is None else null.classical
+        )
+    )
+    return Analysis(
+        record=record,
+        design=design,
+        fits=tuple(fits),
+        classical=classical,
+        summaries=tuple(summaries),
+        compared=compare(*summaries, printed=printed_figures(published)),
+        published=published,
+        mass=mass,
+    )
+
+
+def _same_engine(null: Analysis | None, fit: Fit) -> Fit | None:
+    """Give the null model's fit by the engine of another fit, if there is one."""
+    fits = () if null is None else null.fits
+    return next((other for other in fits if other.engine == fit.engine), None)
+
+
+def check_engine(engine: str, design: Design) -> None:
+    """Refuse an engine that is none, or that has nothing to do with such a design."""
+    if engine not in get_args(Engine):
+        raise EngineError(f"unknown engine {engine!r}; allowed: auto, direct, nuts, reml, ols")
+    random_effects = has_random_effects(design)
+    structure = design.residual
+    if engine == "reml" and not (random_effects or structure is not None):
+        raise EngineError(
+            f"a {design.kind} model has no group effects for REML; use --engine ols, or add "
+            "(1 | group) to the formula"
+        )
+    if engine == "ols" and structure is not None:
+        raise EngineError(
+            f"OLS has independent residuals of one sd, and the model asks for "
+            f"{structure.asked}; use --engine reml"
+        )
+    if engine == "ols" and random_effects:
+        raise EngineError(
+            f"OLS has no group effects, and the formula '{design.formula}' has; "
+            "use --engine reml, or a kind without them"
+        )

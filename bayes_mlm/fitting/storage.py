@@ -1,0 +1,392 @@
+"""Save a whole fit to one netCDF-4 file, and read it back.
+
+The file opens in ArviZ and xarray (`xarray.open_datatree`): groups ``posterior``,
+``sample_stats``, ``observed_data`` and ``constant_data``. What is not an array (record, encoding,
+settings, versions, verdict) is JSON in the attribute ``bayes_mlm``. Nothing in a file is executed,
+and a file whose content has changed is refused (`netcdf`); groups may be added to it.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+
+from bayes_mlm.base import (
+    ABSENT,
+    Finding,
+    StorageError,
+    Verdict,
+    at_home,
+    expect,
+    expect_path,
+    explain_file,
+    why_not_file,
+)
+from bayes_mlm.design import Design, Encoding, GroupMeans, check_names, check_sums, naming, require
+from bayes_mlm.engines import SAMPLE_DIMS, DirectReport, Draws, Settings, Variable, in_arviz_order
+from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
+from bayes_mlm.fitting.result import Fit
+from bayes_mlm.formula import parse_formula
+from bayes_mlm.likelihood import ModelPriors
+from bayes_mlm.model import Kind, Record, Residual, ResidualRows
+from bayes_mlm.moments import Sufficient, rows_away
+
+FORMAT = 1
+_RESIDUAL = ("asked", "levels", "step", "whole")
+
+
+class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """JSON that is read strictly: every field there, of its type, and no other."""
+
+
+class _Residual(_Kept, frozen=True):
+    """Parts of a residual structure that are not arrays."""
+
+    asked: Residual
+    levels: tuple[bool | int | float | str, ...]
+    step: float
+    whole: bool
+
+
+class _Design(_Kept, frozen=True):
+    """Parts of a design that are not arrays."""
+
+    outcome: str
+    group: str | None
+    kind: Kind
+    formula: str
+    terms: tuple[str, ...]
+    effects: tuple[str, ...]
+    n_dropped: Annotated[int, msgspec.Meta(ge=0)]
+    notes: tuple[str, ...]
+    encoding: dict[str, Any]
+    residual: _Residual | None
+
+
+class _Document(_Kept, frozen=True):
+    """Parts of a fit that are not arrays."""
+
+    format: int
+    engine: Literal["direct", "nuts"]
+    why: str
+    report: DirectReport | None
+    seconds: float
+    record: Record
+    settings: Settings
+    versions: dict[str, str]
+    verdict: tuple[Finding, ...]
+    priors: ModelPriors
+    design: _Design
+
+
+def save_fit(fit: Fit, path: str | Path) -> Path:
+    """Write a fit to one file, which is complete or not there at all.
+
+    Parameters
+    ----------
+    fit : Fit
+    path : str or Path
+        Conventionally ending in ``.nc``; an existing file is replaced.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    StorageError
+        If the folder does not exist or cannot be written to, or the fit is joined to the rows of a
+        sample of its groups.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from bayes_mlm import fit, load_fit, save_fit
+    >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = load_fit(save_fit(fitted, f"{folder}/fit.nc"))
+    >>> again.record == fitted.record, again.verdict == fitted.verdict
+    (True, True)
+    """
+    expect("save_fit", fit, Fit)
+    expect_path("save_fit", path, StorageError)
+    design = fit.design
+    if design.sample_of is not None:
+        raise StorageError(
+            f"this fit is joined to the rows of {design.J} of {design.sample_of.J:,} groups; save "
+            "the fit that sample_groups was given, and take the sample again when it is read"
+        )
+    rows = "group" if design.kind == "between" else "obs"
+    labels = {"group": design.labels} if design.group is not None else {}
+    data = _sums(design.summed) if design.summed is not None else _rows(design, rows)
+    if design.base is not None:
+        data["base_means"] = Variable(("group", "base_term"), design.base.means)
+        data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
+        labels["base_term"] = np.array(design.base.terms, dtype=object)
+    if design.residual is not None:
+        own = design.residual
+        data |= {
+            "stratum": Variable((rows,), own.stratum),
+            "residual_time": Variable((rows,), own.time),
+            "previous": Variable((rows,), own.previous),
+            "gap": Variable((rows,), own.gap),
+        }
+    if rows == "obs" and design.summed is None:
+        labels["obs"] = np.arange(design.n)
+    coords = labels | {
+        "term": np.array(design.terms, dtype=object),
+        "effect": np.array(design.effects, dtype=object),
+    }
+    draws = fit.draws
+    groups = {
+        "posterior": Group(
+            in_arviz_order({**draws.posterior, **draws.free(design, fit.priors)}),
+            dict(draws.coords) | coords,
+        ),
+        "sample_stats": Group(draws.sample_stats, draws.coords),
+        "constant_data": Group(data, coords),
+    }
+    if design.summed is None:
+        groups["observed_data"] = Group({"y": Variable((rows,), design.y)}, coords)
+    path = Path(path)
+    write_netcdf(path, json.dumps(_document(fit)), groups)
+    return path
+
+
+def _rows(design: Design, rows: str) -> dict[str, Variable]:
+    data = {"X": Variable((rows, "term"), design.X)}
+    if design.q:
+        data["Z"] = Variable((rows, "effect"), design.Z)
+    if design.group is not None:
+        data["codes"] = Variable((rows,), design.codes)
+    return data
+
+
+def _sums(s: Sufficient) -> dict[str, Variable]:
+    """Give the sums in the place of rows: of the scatter the lower triangle."""
+    lower, upper = np.tril_indices(len(s.centre))
+    return {
+        "sums_counts": Variable(("sums_group",), s.counts),
+        "sums_centre": Variable(("sums_column",), s.centre),
+        "sums_means": Variable(("sums_group", "sums_column"), s.means),
+        "sums_scatter": Variable(("sums_group", "sums_pair"), s.scatter[:, lower, upper]),
+    }
+
+
+def _sums_from(kept: "_Design", constant: Group, labels: Any) -> Sufficient | None:
+    if "sums_counts" not in constant.variables:
+        return None
+    counts = constant.variables["sums_counts"].values
+    centre = constant.variables["sums_centre"].values
+    lower, upper = np.tril_indices(len(centre))
+    scatter = np.empty((len(counts), len(centre), len(centre)))
+    triangle = constant.variables["sums_scatter"].values
+    scatter[:, lower, upper] = scatter[:, upper, lower] = triangle
+    return Sufficient(
+        labels=labels,
+        counts=counts,
+        centre=centre,
+        means=constant.variables["sums_means"].values,
+        scatter=scatter,
+        terms=kept.terms,
+        effects=kept.effects,
+        group=kept.group,
+    )
+
+
+def load_fit(path: str | Path) -> Fit:
+    """Read back what `save_fit` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Fit
+        Equal to the one that was saved, array by array.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file, it is damaged, or it was not written by `save_fit`.
+    """
+    expect_path("load_fit", path, StorageError)
+    path = at_home(path)
+    reason = why_not_file(path)
+    if reason == ABSENT:
+        raise StorageError(f"there is no file {str(path)!r}; give the path of a saved fit")
+    if reason:
+        raise StorageError(f"{str(path)!r} {explain_file(path)}")
+    with naming(path, "a saved fit", "copy it again, or fit the model anew"):
+        text, groups = read_netcdf(path)
+        document = json.loads(text)
+        require(
+            document["format"] == FORMAT,
+            f"it has format {document['format']}, this version reads {FORMAT}",
+        )
+        fit = _assemble(msgspec.convert(document, _Document), groups)
+        check_fit(fit)
+    return fit
+
+
+def check_fit(fit: Fit) -> None:
+    """Refuse a fit whose parts do not agree, or whose values are impossible.
+
+    Parameters
+    ----------
+    fit : Fit
+        As read from a file.
+
+    Raises
+    ------
+    StorageError
+    """
+    design, draws = fit.design, fit.draws
+    check_names(design)
+    require(np.unique(design.labels).size == design.J, "a group is in it twice")
+    if design.summed is not None:
+        check_sums(design.summed)
+    else:
+        _check_rows(design)
+    labels = {"term": design.terms, "effect": design.effects}
+    if design.group is not None:
+        labels["group"] = tuple(design.labels.tolist())
+    shape = (fit.settings.chains, fit.settings.draws)
+    for name, variable in draws.posterior.items():
+        found = variable.dims[:2], variable.values.shape[:2]
+        require(found == (SAMPLE_DIMS, shape), f"its draws of {name} are {found}, and not {shape}")
+        require(np.isfinite(variable.values).all(), f"a draw of {name} is not finite")
+        for dim in variable.dims[2:]:
+            own = tuple(draws.coords[dim].tolist())
+            require(own == labels.get(dim, own), f"the labels of {name} are not the design's")
+    require((draws["sigma_e"] > 0.0).all(), "a draw of sigma_e is not above 0")
+
+
+def _check_rows(design: Design) -> None:
+    n = design.y.size
+    require(
+        (design.y.shape, design.X.shape, design.Z.shape, design.codes.shape)
+        == ((n,), (n, design.p), (n, design.q), (n,)),
+        "its y, X, Z and groups do not have the same rows",
+    )
+    for name in ("y", "X", "Z"):
+        require(np.isfinite(getattr(design, name)).all(), f"a value of its {name} is not finite")
+    require(
+        design.codes.dtype.kind in "iu" and set(np.unique(design.codes)) == set(range(design.J)),
+        "its rows are not those of its groups",
+    )
+
+
+def _document(fit: Fit) -> dict[str, Any]:
+    design, own = fit.design, fit.design.residual
+    return {
+        "format": FORMAT,
+        "engine": fit.engine,
+        "why": fit.why,
+        "report": None if fit.report is None else dataclasses.asdict(fit.report),
+        "seconds": fit.seconds,
+        "record": msgspec.to_builtins(fit.record),
+        "settings": dataclasses.asdict(fit.settings),
+        "versions": dict(fit.versions),
+        "verdict": [dataclasses.asdict(finding) for finding in fit.verdict.findings],
+        "priors": dataclasses.asdict(fit.priors),
+        "design": {
+            "outcome": design.outcome,
+            "group": design.group,
+            "kind": design.kind,
+            "formula": str(design.formula),
+            "terms": design.terms,
+            "effects": design.effects,
+            "n_dropped": design.n_dropped,
+            "notes": design.notes,
+            "encoding": design.encoding.to_dict(),
+            "residual": msgspec.to_builtins(
+                None if own is None else {name: getattr(own, name) for name in _RESIDUAL}
+            ),
+        },
+    }
+
+
+def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
+    kept = document.design
+    constant, posterior = groups["constant_data"], groups["posterior"]
+    base = None
+    if "base_means" in constant.variables:
+        base = GroupMeans(
+            terms=tuple(map(str, constant.coords["base_term"])),
+            means=constant.variables["base_means"].values,
+            varies=constant.variables["base_varies"].values.astype(bool),
+        )
+    formula = parse_formula(kept.formula)
+    labels = constant.coords["group"] if base else np.zeros(1, dtype=np.int64)
+    summed = _sums_from(kept, constant, labels)
+    design = Design(
+        **(rows_away() if summed is not None else _rows_from(kept, groups)),
+        summed=summed,
+        labels=labels,
+        outcome=kept.outcome,
+        terms=kept.terms,
+        effects=kept.effects,
+        group=kept.group,
+        kind=kept.kind,
+        formula=formula,
+        encoding=Encoding.from_dict(kept.encoding),
+        correlated=formula.correlated,
+        base=base,
+        n_dropped=kept.n_dropped,
+        notes=kept.notes,
+        residual=_residual_from(kept.residual, constant),
+    )
+    # The factories' own coordinates are there for PyMC, and follow from the rest.
+    reported = {k: v for k, v in posterior.variables.items() if not k.endswith("_")}
+    named = {dim for v in reported.values() for dim in v.dims} - {"chain", "draw"}
+    return Fit(
+        record=document.record,
+        design=design,
+        priors=document.priors,
+        draws=Draws(
+            posterior=reported,
+            sample_stats=groups["sample_stats"].variables,
+            coords={k: v for k, v in posterior.coords.items() if k in named},
+        ),
+        engine=document.engine,
+        why=document.why,
+        report=document.report,
+        settings=document.settings,
+        versions=document.versions,
+        verdict=Verdict(document.verdict),
+        seconds=document.seconds,
+    )
+
+
+def _rows_from(kept: _Design, groups: Mapping[str, Group]) -> dict[str, Any]:
+    constant = groups["constant_data"].variables
+    y = groups["observed_data"].variables["y"].values
+    n = y.size
+    return {
+        "y": y,
+        "X": constant["X"].values if kept.terms else np.empty((n, 0)),
+        "Z": constant["Z"].values if kept.effects else np.empty((n, 0)),
+        "codes": constant["codes"].values if "codes" in constant else np.zeros(n, dtype=np.int64),
+    }
+
+
+def _residual_from(kept: "_Residual | None", constant: Group) -> ResidualRows | None:
+    if kept is None:
+        return None
+    arrays = {name: one.values for name, one in constant.variables.items()}
+    return ResidualRows(
+        asked=kept.asked,
+        levels=kept.levels,
+        stratum=arrays["stratum"],
+        time=arrays["residual_time"],
+        previous=arrays["previous"],
+        gap=arrays["gap"],
+        step=kept.step,
+        whole=kept.whole,
+    )

@@ -1,0 +1,157 @@
+"""Summarise a fit: the posterior, or the REML or OLS estimate, as rows of one shape."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from bayes_mlm.base import DEFAULT_PROB, EngineError, check_prob, expect, level
+from bayes_mlm.engines import Array, Convergence, convergence, quantities
+from bayes_mlm.fitting import derived as posterior
+from bayes_mlm.fitting.estimates import Estimate, Summary
+from bayes_mlm.fitting.result import Fit
+
+type IntervalKind = Literal["hdi", "eti"]
+
+
+def summarise(
+    fit: Fit,
+    *,
+    null: Fit | None = None,
+    mass: float = DEFAULT_PROB,
+    interval: IntervalKind = "hdi",
+    groups: bool = False,
+) -> Summary:
+    """Summarise the posterior of every quantity that is defined for a model.
+
+    Parameters
+    ----------
+    fit : Fit
+    null : Fit, optional
+        The model without predictors, for R² by level (`r2_between`, `r2_within`).
+    mass : float
+        Posterior probability of the interval, 0.95 by default.
+    interval : {"hdi", "eti"}
+        Highest density interval, or equal tails.
+    groups : bool
+        Whether to give every group effect a row too.
+
+    Returns
+    -------
+    Summary
+        Fixed effects, then ``sigma_u``, ``rho_u``, ``sigma_e``; with a random intercept as the
+        only group effect also ``icc``, ``design_effect`` and ``reliability``, and against a null
+        model ``r2_between`` and ``r2_within``; with AR(1) residuals ``corr_next``, the correlation
+        of two outcomes of a group one step apart; with `groups`, ``u[1224]`` for every group.
+
+    Raises
+    ------
+    EngineError
+        If `mass` is not between 0 and 1, or `null` is not a null model of the same data.
+    """
+    hint = "a REML or OLS fit holds its estimates itself (beta, sigma_u, icc, intervals)"
+    expect("summarise", fit, Fit, hint=hint)
+    if null is not None:
+        expect("summarise (null)", null, Fit)
+    check_prob(mass)
+    if interval not in ("hdi", "eti"):
+        raise EngineError(f"interval must be 'hdi' or 'eti', found {interval!r}")
+    named = dict(quantities(fit.draws, groups=groups))
+    named |= dict(_derived(fit, null))
+    stacked = np.stack(list(named.values()), axis=-1)
+    found = _independent(stacked) if fit.engine == "direct" else convergence(stacked)
+    lower, upper = _interval(stacked, mass, interval)
+    rows = tuple(
+        Estimate(
+            model=fit.record.name,
+            engine=fit.engine,
+            quantity=name,
+            estimate=float(stacked[:, :, k].mean()),
+            sd=float(stacked[:, :, k].std(ddof=1)),
+            lower=float(lower[k]),
+            upper=float(upper[k]),
+            ess_bulk=float(found.ess_bulk[k]),
+            ess_tail=float(found.ess_tail[k]),
+            r_hat=None if fit.engine == "direct" else float(found.r_hat[k]),
+            mcse_mean=float(found.mcse_mean[k]),
+        )
+        for k, name in enumerate(named)
+    )
+    return Summary(rows=rows, interval=f"{level(mass)} {interval.upper()}", verdict=fit.verdict)
+
+
+def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
+    if not fit.design.has_icc or "icc" not in fit.draws.posterior:
+        return
+    if fit.design.residual is None:
+        yield from posterior.derived(fit.design, fit.draws["icc"]).items()
+    elif "rho_e" in fit.draws.posterior:
+        yield "corr_next", posterior.correlation_at(fit.draws["icc"], fit.draws["rho_e"])
+    if null is None or null.record.name == fit.record.name:
+        return
+    if null.design.terms != ("Intercept",) or null.design.n != fit.design.n:
+        raise EngineError(
+            f"{null.record.name!r} is no null model of {fit.record.name!r}: it must have the same "
+            f"{fit.design.n} rows and no predictors"
+        )
+    if null.draws["icc"].shape != fit.draws["icc"].shape:
+        raise EngineError(
+            "R² draw by draw needs as many draws of the null model: give both the same settings"
+        )
+    # Made from one seed, draws of two models are the same quantiles of their posteriors, and R²
+    # would seem far too certain. Shifted by half a turn they are independent: an outer bound.
+    own = [fit.draws[name] for name in ("sigma_u", "sigma_e")]
+    other = [null.draws[name] for name in ("sigma_u", "sigma_e")]
+    turned = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
+    yield from posterior.r_squared(*own, *turned).items()
+
+
+def shortest_interval(values: Array, mass: float) -> tuple[Array, Array]:
+    """Give the ends of the shortest interval that holds `mass` of the draws (the HDI).
+
+    Parameters
+    ----------
+    values : ndarray, shape (draws, k)
+        Of k quantities with one mode each.
+    mass : float
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (k,)
+
+    References
+    ----------
+    Chen & Shao (1999), Journal of Computational and Graphical Statistics 8(1), sec. 3.
+
+    Examples
+    --------
+    >>> lower, upper = shortest_interval(np.array([[0.0], [1.0], [1.1], [1.2], [5.0]]), 0.6)
+    >>> float(lower[0]), float(upper[0])
+    (1.0, 1.2)
+    """
+    ordered = np.sort(values, axis=0)
+    span = min(math.ceil(mass * len(ordered)), len(ordered)) - 1
+    starts = (ordered[span:] - ordered[: len(ordered) - span]).argmin(axis=0)
+    columns = np.arange(ordered.shape[1])
+    return ordered[starts, columns], ordered[starts + span, columns]
+
+
+def _interval(values: Array, mass: float, kind: str) -> tuple[Array, Array]:
+    flat = values.reshape(-1, values.shape[-1])
+    if kind == "hdi":
+        return shortest_interval(flat, mass)
+    tail = (1 - mass) / 2
+    lower, upper = np.quantile(flat, [tail, 1 - tail], axis=0)
+    return lower, upper
+
+
+def _independent(values: Array) -> Convergence:
+    """Say of independent draws what ArviZ estimates of dependent ones; there is no R-hat."""
+    k, n = values.shape[2], values.shape[0] * values.shape[1]
+    return Convergence(
+        r_hat=np.full(k, np.nan),
+        ess_bulk=np.full(k, float(n)),
+        ess_tail=np.full(k, float(n)),
+        mcse_mean=values.reshape(n, k).std(axis=0, ddof=1) / math.sqrt(n),
+    )

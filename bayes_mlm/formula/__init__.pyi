@@ -1,0 +1,16 @@
+from .expressions import (
+    Call as Call,
+    Expression as Expression,
+    Factor as Factor,
+    Name as Name,
+    Negative as Negative,
+    Number as Number,
+    Operation as Operation,
+    Term as Term,
+    calls as calls,
+    label as label,
+    label_term as label_term,
+    unique as unique,
+)
+from .formula import Formula as Formula, parse_formula as parse_formula
+from .functions import FUNCTIONS as FUNCTIONS

@@ -1,0 +1,42 @@
+from .bounded import (
+    check_bounded as check_bounded,
+    check_bounded_rows as check_bounded_rows,
+    exact_outcome as exact_outcome,
+    nothing_left as nothing_left,
+)
+from .conditional import group_effects as group_effects
+from .default_priors import (
+    ModelPriors as ModelPriors,
+    expect_priors as expect_priors,
+    model_priors as model_priors,
+)
+from .effect_centring import (
+    design_turn as design_turn,
+    effects_turn as effects_turn,
+    hold_at_means as hold_at_means,
+    turn_spread as turn_spread,
+)
+from .free_variables import free_values as free_values
+from .gaussian import (
+    LOG_2PI as LOG_2PI,
+    Method as Method,
+    cholesky as cholesky,
+    invert_classes as invert_classes,
+    invert_lower as invert_lower,
+    profiled_loglik as profiled_loglik,
+    quadratic as quadratic,
+    residual_df as residual_df,
+)
+from .identification import unidentified as unidentified
+from .pymc.compiled import LogDensity as LogDensity, compile_log_density as compile_log_density
+from .pymc.models import (
+    FACTORIES as FACTORIES,
+    between as between,
+    mundlak as mundlak,
+    no_pooling as no_pooling,
+    partial_pooling as partial_pooling,
+    pooled as pooled,
+    within as within,
+)
+from .pymc.parts import LEAST_NU as LEAST_NU, effect_pairs as effect_pairs
+from .whitened_design import Whitened as Whitened, whitened as whitened

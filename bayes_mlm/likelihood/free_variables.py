@@ -1,0 +1,172 @@
+"""Compute the values of a model's free variables from the parameters that are reported.
+
+The factories sample some parameters in other coordinates, in variables whose names end in an
+underscore. PyMC draws from its prior any free variable whose draws it is not given, so the draws
+handed to PyMC must have all of them. The transformation of each is stated here once, for the
+models and for the draws.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bayes_mlm.design import INTERCEPT, Design, column_moments
+from bayes_mlm.likelihood.default_priors import ModelPriors
+from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means, turn_spread
+from bayes_mlm.model import Prior
+from bayes_mlm.moments import FloatArray, from_design
+
+
+def free_values(
+    design: Design, priors: ModelPriors, reported: Mapping[str, FloatArray]
+) -> dict[str, FloatArray]:
+    """Compute a factory's free variables from draws of the reported parameters.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind.
+    priors : ModelPriors
+        In force.
+    reported : mapping of str to ndarray
+        ``beta``, ``u``, ``sigma_u``, ``rho_u``, ``sigma_e_by`` (those the model has), with any
+        leading dimensions: ``beta`` (..., p), ``u`` (..., J, q).
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``beta_free_`` (..., p), ``sigma_u_free_`` (..., q), ``rho_cholesky_`` (..., q, q),
+        ``u_free_``, ``z_`` and ``own_`` (..., J, q)
+        as far as some parametrisation of the model has them and what they follow from is
+        reported, and the parts by family of prior of a vector (``sigma_uGamma_``).
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design
+    >>> from bayes_mlm.likelihood.default_priors import model_priors
+    >>> design = build_design("y ~ x", {"y": [1.0, 2, 4], "x": [1.0, 2, 3]})
+    >>> free_values(design, model_priors(design), {"beta": np.array([-1.0, 1.5])})
+    {'beta_free_': array([2. , 1.5])}
+    """
+    found: dict[str, FloatArray] = {}
+    if "beta" in reported:
+        name, values = "beta", reported["beta"]
+        if design.has_intercept:
+            name, values = "beta_free_", values @ np.linalg.inv(free_turn(design)).T
+            found[name] = values
+        found |= _parts(name, priors.beta, values)
+    if "sigma_e_by" in reported:
+        found |= _parts("sigma_e_by", priors.sigma_e_by, reported["sigma_e_by"])
+    if "sigma_u" in reported:
+        found |= _effect_values(design, priors, reported)
+    return found
+
+
+def _effect_values(
+    design: Design, priors: ModelPriors, reported: Mapping[str, FloatArray]
+) -> dict[str, FloatArray]:
+    sds = reported["sigma_u"]
+    sds = sds[..., None] if design.has_icc else sds
+    factor = np.broadcast_to(np.eye(design.q), (*sds.shape, design.q))
+    found: dict[str, FloatArray] = {}
+    name, back = "sigma_u", np.linalg.inv(design_turn(design, priors))
+    if "rho_u" in reported:
+        sds, rho_u = turn_spread(back, sds, reported["rho_u"])
+        factor = found["rho_cholesky_"] = correlation_cholesky(design, rho_u)
+    if hold_at_means(design.effects, priors):
+        name, found["sigma_u_free_"] = "sigma_u_free_", sds
+    found |= _parts(name, priors.sigma_u, sds)
+    if "u" not in reported or design.summed is not None:  # sums have no model with u
+        return found
+    u = reported["u"] @ back.T
+    if hold_at_means(design.effects, priors):
+        found["u_free_"] = u
+    expected = reported["beta"] @ group_regressions(design, priors).reshape(-1, design.p).T
+    found["z_"] = _solve(factor, _divide(u, sds[..., None, :]))
+    found["own_"] = u + expected.reshape(u.shape)
+    return found
+
+
+def free_turn(design: Design) -> FloatArray:
+    """Return the matrix (p, p) that transforms the coefficients as sampled to `beta`.
+
+    The intercept is sampled where the predictors have their means over all rows.
+    """
+    turn: FloatArray = np.eye(design.p)
+    if design.has_intercept:
+        place = design.terms.index(INTERCEPT)
+        turn[place] = -column_moments(design.whole).x_mean
+        turn[place, place] = 1.0
+    return turn
+
+
+def group_regressions(design: Design, priors: ModelPriors) -> FloatArray:
+    """Regress the columns of X on those of Z in each group, (J, q, p); 0 where Z does not vary.
+
+    Z is that of the effects that have the priors.
+    """
+    p, products = design.p, from_design(at_means(design, priors)).products()
+    zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
+    found: FloatArray = np.linalg.pinv(zz, hermitian=True) @ zx
+    return found
+
+
+def family_places(name: str, priors: tuple[Prior, ...]) -> dict[str, list[int]]:
+    """Return the names of the variables that make up a vector, with their places in it.
+
+    One family of priors is one variable under the vector's name; several are one variable each.
+
+    Examples
+    --------
+    >>> normal, flat = Prior("Normal", (("mu", 0.0), ("sigma", 1.0))), Prior("Flat")
+    >>> family_places("beta", (normal, flat, normal))
+    {'betaFlat_': [1], 'betaNormal_': [0, 2]}
+    """
+    families = sorted({prior.family for prior in priors})
+    return {
+        f"{name}{family}_" if len(families) > 1 else name: [
+            place for place, prior in enumerate(priors) if prior.family == family
+        ]
+        for family in families
+    }
+
+
+def _parts(name: str, priors: tuple[Prior, ...], values: FloatArray) -> dict[str, FloatArray]:
+    places = family_places(name, priors)
+    return {part: values[..., at] for part, at in places.items() if part != name}
+
+
+def correlation_cholesky(design: Design, rho_u: FloatArray) -> FloatArray:
+    """Factor the correlations (..., pairs) of group effects; lower factors (..., q, q).
+
+    Correlations that round to a singular matrix have a factor too, with zeros on its diagonal.
+    """
+    q = design.q
+    correlation = np.zeros((*rho_u.shape[:-1], q, q))
+    for place, (a, b) in enumerate(design.effect_pairs):
+        correlation[..., b, a] = rho_u[..., place]
+    factor = np.zeros_like(correlation)
+    for row in range(q):
+        for column in range(row):
+            left = correlation[..., row, column] - (
+                factor[..., row, :column] * factor[..., column, :column]
+            ).sum(axis=-1)
+            factor[..., row, column] = _divide(left, factor[..., column, column])
+        left = 1.0 - np.square(factor[..., row, :row]).sum(axis=-1)
+        factor[..., row, row] = np.sqrt(np.maximum(left, 0.0))
+    return factor
+
+
+def _solve(factor: FloatArray, values: FloatArray) -> FloatArray:
+    """Solve lower factors (..., q, q) for each group's values (..., J, q)."""
+    out = np.empty_like(values)
+    for row in range(values.shape[-1]):
+        known = (out[..., :row] * factor[..., None, row, :row]).sum(axis=-1)
+        out[..., row] = _divide(values[..., row] - known, factor[..., None, row, row])
+    return out
+
+
+def _divide(values: FloatArray, by: FloatArray) -> FloatArray:
+    """Divide; 0 by 0 is 0, a direction in which nothing varies."""
+    by = np.broadcast_to(by, values.shape)
+    return np.divide(values, by, out=np.zeros(values.shape), where=by > 0)

@@ -1,0 +1,391 @@
+"""Build a PyMC model for each kind of multilevel analysis.
+
+Every factory takes a `Design` and, optionally, priors, and returns a `pymc.Model` that needs
+nothing else of this package: ``with model: pymc.sample()``. Variables and coordinates carry the
+same names in every model:
+
+=========== ============================= =======================================================
+variable    dims                          meaning
+=========== ============================= =======================================================
+``beta``    ``term``                      coefficients, the intercept at predictors = 0
+``u``       ``group``, ``effect``         group effects, labelled with the real group labels
+``sigma_u`` none, or ``effect``           sd of the group effects (``effect`` if there are several)
+``rho_u``   ``effect_pair``               their correlations, if there are several and they may
+                                          correlate (``|``, not ``||``)
+``sigma_e`` none                          residual sd
+``icc``     none                          sigma_u² / (sigma_u² + sigma_e²); random intercept only
+=========== ============================= =======================================================
+
+A design with a residual structure (`bayes_mlm.model.residual`) adds ``sigma_e_by`` and ``icc_by``
+(``stratum``), ``rho_e`` or ``nu``; its likelihood is always conditional.
+
+Names ending in an underscore (``beta_free_``, ``z_``) are the sampler's own coordinates, not
+quantities to report; `bayes_mlm.likelihood.free_variables` computes them from a fit's draws, for
+PyMC.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from bayes_mlm.base import EngineError, expect
+from bayes_mlm.design import Design, for_kind
+from bayes_mlm.likelihood.default_priors import ModelPriors, model_priors
+from bayes_mlm.likelihood.effect_centring import at_means
+from bayes_mlm.likelihood.pymc.marginal import cross_products, observe_marginally
+from bayes_mlm.likelihood.pymc.parts import (
+    coefficients,
+    coords,
+    effect_root,
+    group_effects,
+    intraclass_correlation,
+    observe,
+    own_coefficients,
+    prefers_centred,
+    residual_sd,
+    variable,
+)
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+type Priors = Mapping[str, Any] | ModelPriors | None
+Likelihood = Literal["conditional", "marginal"]
+
+
+def _laid_out(design: Design, kind: str) -> Design:
+    expect(kind, design, Design)
+    return for_kind(design, kind)
+
+
+def pooled(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the model that ignores groups.
+
+    .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + e_{ij}, \qquad e_{ij} \sim N(0, \sigma_e^2)
+
+    Parameters
+    ----------
+    design : Design
+        From `bayes_mlm.build_design`; group effects in it are left out.
+    priors : mapping, optional
+        Priors by parameter name; see `bayes_mlm.likelihood.default_priors`.
+
+    Returns
+    -------
+    pymc.Model
+        With ``beta`` (term) and ``sigma_e``.
+
+    References
+    ----------
+    Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models, ch. 12.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, pooled
+    >>> model = pooled(build_design("mathach ~ ses", load_dataset("hsb")))
+    >>> sorted(model.named_vars)
+    ['beta', 'beta_free_', 'sigma_e', 'y']
+    """
+    return _regression(_laid_out(design, "pooled"), priors)
+
+
+def between(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the regression of group means on group means, a row a group, unweighted.
+
+    .. math:: \bar y_{j} = \bar{\mathbf{x}}_{j}'\beta + e_{j}, \qquad e_{j} \sim N(0, \sigma_e^2)
+
+    ``sigma_e`` is the sd of group means about the line, not of persons.
+
+    Parameters
+    ----------
+    design : Design
+        With a group.
+    priors : mapping, optional
+        Priors by parameter name; defaults scale with the group means.
+
+    Returns
+    -------
+    pymc.Model
+        With ``beta`` (term) and ``sigma_e``; the observations are the groups.
+
+    References
+    ----------
+    Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., ch. 3, on aggregation.
+
+    Examples
+    --------
+    >>> from bayes_mlm import between, build_design, load_dataset
+    >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
+    >>> between(design)["y"].eval().shape
+    (160,)
+    """
+    return _regression(_laid_out(design, "between"), priors)
+
+
+def within(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the regression on predictors de-meaned by group, the outcome as it is.
+
+    .. math:: y_{ij} = \beta_0 + (\mathbf{x}_{ij} - \bar{\mathbf{x}}_j)'\beta + e_{ij}
+
+    The slope is the within-group slope. ``sigma_e`` holds the differences between groups too, so
+    the slope's sd is wider than that of `no_pooling`, which has the same slope.
+
+    Parameters
+    ----------
+    design : Design
+        With a group, and predictors that vary within it.
+    priors : mapping, optional
+        Priors by parameter name (``beta[within(ses)]``).
+
+    Returns
+    -------
+    pymc.Model
+        With ``beta`` (term: ``within(ses)``, ...) and ``sigma_e``.
+
+    References
+    ----------
+    Enders & Tofighi (2007), Psychological Methods 12(2), on centering within cluster.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, within
+    >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
+    >>> within(design).coords["term"]
+    ('Intercept', 'within(ses)')
+    """
+    return _regression(_laid_out(design, "within"), priors)
+
+
+def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
+    r"""Build the fixed-effects model: an own intercept a group, not related to any other.
+
+    .. math:: y_{ij} = u_j + \mathbf{x}_{ij}'\beta + e_{ij}, \qquad e_{ij} \sim N(0, \sigma_e^2)
+
+    There is no common intercept: ``u`` holds each group's own, with an all but flat prior.
+
+    Parameters
+    ----------
+    design : Design
+        With a group, and predictors that vary within it.
+    priors : mapping, optional
+        Priors by parameter name (``u`` for the groups' own intercepts).
+
+    Returns
+    -------
+    pymc.Model
+        With ``u`` (group, effect) and ``sigma_e``, and ``beta`` (term) unless the formula has no
+        predictors.
+
+    References
+    ----------
+    Gelman & Hill (2007), ch. 12.2.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, no_pooling
+    >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
+    >>> model = no_pooling(design)
+    >>> model["u"].eval().shape, model.coords["term"]
+    ((160, 1), ('ses',))
+    """
+    import pymc as pm
+
+    design = _laid_out(design, "no_pooling")
+    chosen = model_priors(design, priors)
+    assert chosen.u is not None  # for mypy: model_priors gives one for this kind
+    with pm.Model(coords=coords(design)) as model:
+        u = variable("u", (chosen.u,), dims=("group", "effect"))
+        mu = u[design.codes, 0]
+        if design.p:
+            mu = mu + pm.math.dot(design.X, coefficients(design, chosen))
+        observe(design, chosen, mu, residual_sd(design, chosen))
+    return model
+
+
+def mundlak(
+    design: Design,
+    priors: Priors = None,
+    *,
+    centred: bool | None = None,
+    likelihood: Likelihood = "conditional",
+) -> "pm.Model":
+    r"""Build the model with each predictor beside its group mean.
+
+    .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + \bar{\mathbf{x}}_j'\gamma + u_j + e_{ij}
+
+    ``beta[ses]`` is the slope within groups; ``beta[between(ses)]`` is the contextual effect, the
+    between-group slope minus the within-group slope. u is there if the formula has a bar; without
+    one this is the 2015 document's ordinary regression.
+
+    Parameters
+    ----------
+    design : Design
+        With a group, and at least one predictor that varies within it.
+    priors : mapping, optional
+        Priors by parameter name.
+    centred, likelihood : optional
+        As in `partial_pooling`; only for a formula with a bar.
+
+    Returns
+    -------
+    pymc.Model
+        Variables as in `partial_pooling`, or as in `pooled` without group effects.
+
+    Raises
+    ------
+    EngineError
+        If an option does not apply to the model.
+
+    References
+    ----------
+    Mundlak (1978), Econometrica 46(1), eq. 2.3.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, mundlak
+    >>> model = mundlak(build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb")))
+    >>> model.coords["term"]
+    ('Intercept', 'ses', 'between(ses)')
+    """
+    design = _laid_out(design, "mundlak")
+    if design.q:
+        return _multilevel(design, priors, centred, likelihood)
+    if centred is not None or likelihood != "conditional":
+        raise EngineError(
+            f"the formula '{design.formula}' has no group effects to be centred or integrated "
+            f"out; leave centred and likelihood away, or add (1 | {design.group})"
+        )
+    return _regression(design, priors)
+
+
+def partial_pooling(
+    design: Design,
+    priors: Priors = None,
+    *,
+    centred: bool | None = None,
+    likelihood: Likelihood = "conditional",
+) -> "pm.Model":
+    r"""Build the multilevel model: group effects drawn from one normal distribution.
+
+    .. math::
+       y_{ij} = \mathbf{x}_{ij}'\beta + \mathbf{z}_{ij}'\mathbf{u}_j + e_{ij}, \quad
+       \mathbf{u}_j \sim N(0, \Sigma_u), \quad e_{ij} \sim N(0, \sigma_e^2)
+
+    With several group effects, :math:`\Sigma_u` has the sds ``sigma_u`` and the correlations
+    ``rho_u``. These are reported where the predictors are zero, and have their priors (LKJ for the
+    correlation matrix) where the predictors are at their means
+    (`bayes_mlm.likelihood.effect_centring`). With ``||`` the matrix is diagonal, and there is no
+    ``rho_u``.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects: ``(1 | g)``, ``(x | g)``, ``(0 + x | g)``, ``(x || g)``.
+    priors : mapping, optional
+        Priors by parameter name; see `bayes_mlm.likelihood.default_priors`.
+    centred : bool, optional
+        Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default the
+        groups' own coefficients are, u about the regression, where `prefers_centred` finds that
+        the data tell them, else u in units of its sd. Only for the conditional likelihood.
+    likelihood : {"conditional", "marginal"}
+        "conditional" has u as a parameter and the rows as observations ``y``, to look at and to
+        build on. "marginal" integrates u out exactly: the same posterior of everything else, from
+        per-group cross-products, faster by far. Given its draws,
+        `bayes_mlm.engines.recovery.recover_effects` draws u.
+
+    Returns
+    -------
+    pymc.Model
+        With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are correlated group
+        effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``
+        and as ``y`` the sum of squares of the outcome, from which PyMC cannot predict.
+
+    Raises
+    ------
+    EngineError
+        If `centred` is given with the marginal likelihood, which has no u to centre.
+
+    References
+    ----------
+    Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd ed., ch. 4. Betancourt & Girolami
+    (2015), "Hamiltonian Monte Carlo for hierarchical models", and Gelfand, Sahu & Carlin (1995),
+    Biometrika 82(3), on the parametrisations.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset, partial_pooling
+    >>> design = build_design("mathach ~ ses * sector + (1 | schoolid)", load_dataset("hsb"))
+    >>> model = partial_pooling(design, {"sigma_u": "HalfNormal(5)"})
+    >>> [int(label) for label in model.coords["group"][:3]]
+    [1224, 1288, 1296]
+    """
+    return _multilevel(_laid_out(design, "partial_pooling"), priors, centred, likelihood)
+
+
+FACTORIES: Mapping[str, Callable[..., "pm.Model"]] = {
+    "pooled": pooled,
+    "between": between,
+    "no_pooling": no_pooling,
+    "within": within,
+    "mundlak": mundlak,
+    "partial_pooling": partial_pooling,
+}
+
+
+def _regression(design: Design, priors: Priors) -> "pm.Model":
+    import pymc as pm
+
+    chosen = model_priors(design, priors)
+    with pm.Model(coords=coords(design)) as model:
+        mu = pm.math.dot(design.X, coefficients(design, chosen))
+        observe(design, chosen, mu, residual_sd(design, chosen))
+    return model
+
+
+def _multilevel(
+    design: Design, priors: Priors, centred: bool | None, likelihood: Likelihood
+) -> "pm.Model":
+    import pymc as pm
+
+    if likelihood not in get_args(Likelihood):
+        raise EngineError(
+            f"likelihood must be one of {', '.join(get_args(Likelihood))}, found {likelihood!r}"
+        )
+    chosen = model_priors(design, priors)
+    if likelihood == "marginal":
+        return _marginal(design, chosen, centred)
+    with pm.Model(coords=coords(design)) as model:
+        beta = coefficients(design, chosen)
+        sigma_e = residual_sd(design, chosen)
+        if centred is None and prefers_centred(at_means(design, chosen)):
+            mu = own_coefficients(design, chosen, beta)
+        else:
+            u = group_effects(design, chosen, centred=bool(centred))
+            mu = pm.math.dot(design.X, beta) + (design.Z * u[design.codes]).sum(axis=1)
+        intraclass_correlation(design)
+        observe(design, chosen, mu, sigma_e)
+    return model
+
+
+def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.Model":
+    import pymc as pm
+
+    if design.residual is not None:
+        raise EngineError(
+            f"the marginal likelihood is that of independent normal residuals of one sd, and the "
+            f"design asks for {design.residual.asked}; leave likelihood away"
+        )
+    if centred is not None:
+        raise EngineError(
+            "the marginal likelihood has no group effects to be centred; leave centred away, or "
+            'use likelihood="conditional"'
+        )
+    named = {dim: labels for dim, labels in coords(design).items() if dim not in ("group", "obs")}
+    data = cross_products(design, priors)
+    with pm.Model(coords=named) as model:
+        beta = coefficients(design, priors)
+        free = model["beta_free_"] if design.has_intercept else beta
+        sigma_e = variable("sigma_e", (priors.sigma_e,))
+        root = effect_root(design, priors)
+        intraclass_correlation(design)
+        observe_marginally(data, free, root, sigma_e)
+    return model

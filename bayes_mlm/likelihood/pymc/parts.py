@@ -1,0 +1,368 @@
+"""Make the parts that the model factories share: coefficients, group effects, coordinates.
+
+Every function here that makes variables is called inside ``with pymc.Model(...)``.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.likelihood.default_priors import ModelPriors
+from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means
+from bayes_mlm.likelihood.free_variables import family_places, free_turn, group_regressions
+from bayes_mlm.model import Prior, ResidualRows, colour
+from bayes_mlm.moments import FloatArray
+
+if TYPE_CHECKING:
+    from pytensor.tensor import TensorVariable
+
+# Residuals have a variance only above it.
+LEAST_NU = 2.0
+
+
+def prefers_centred(design: Design) -> bool:
+    """Decide from the data whether group effects are better sampled themselves (centred).
+
+    Centred is better where the rows tell each group's effects well, non-centred where the prior
+    tells them. The mean reliability of the least reliable effect, from moments, is held against
+    one half.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects.
+
+    Returns
+    -------
+    bool
+
+    References
+    ----------
+    Papaspiliopoulos, Roberts & Sköld (2007), Statistical Science 22(1), sec. 4: the rate of either
+    parametrisation depends on exactly this ratio.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> hsb = load_dataset("hsb")
+    >>> prefers_centred(build_design("mathach ~ ses + (1 | schoolid)", hsb))
+    True
+    >>> prefers_centred(build_design("mathach ~ ses + (ses | schoolid)", hsb))
+    False
+    """
+    fitted = design.X @ np.linalg.lstsq(design.X, design.y, rcond=None)[0]
+    residual = design.y - fitted
+    reliabilities = []
+    for column in design.Z.T:
+        # One effect at a time: the slope of the residuals on its column within each group.
+        size = np.bincount(design.codes, weights=column**2, minlength=design.J)
+        cross = np.bincount(design.codes, weights=column * residual, minlength=design.J)
+        known = size > 0
+        slopes = np.where(known, cross / np.where(known, size, 1.0), 0.0)
+        sigma2 = np.sum((residual - column * slopes[design.codes]) ** 2) / max(
+            design.n - known.sum(), 1
+        )
+        noise = sigma2 / size[known]
+        signal = max(float(np.mean(slopes[known] ** 2 - noise)), 0.0)
+        reliabilities.append(float(np.mean(signal / (signal + noise))))
+    return min(reliabilities) > 0.5
+
+
+def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "TensorVariable":
+    """Make u (group, effect) with its sds and, if the effects may correlate, correlations."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    dims = ("group", "effect")
+    root = effect_root(design, priors)
+    if not design.effect_pairs:
+        if centred:
+            return pm.Normal("u", 0.0, root, dims=dims)
+        return pm.Deterministic("u", root * pm.Normal("z_", dims=dims), dims=dims)
+    if not centred:
+        free = pt.dot(pm.Normal("z_", dims=dims), root.T)
+        return _report_effects(design, priors, free)
+    turned = hold_at_means(design.effects, priors)
+    free = pm.MvNormal("u_free_" if turned else "u", mu=np.zeros(design.q), chol=root, dims=dims)
+    return _report_effects(design, priors, free) if turned else free
+
+
+def _report_effects(
+    design: Design, priors: ModelPriors, free: "TensorVariable"
+) -> "TensorVariable":
+    """Make u, the effects as reported, from the effects that have the priors."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    u = free
+    if hold_at_means(design.effects, priors):
+        place = design.effects.index(INTERCEPT)
+        at_zero = (design_turn(design, priors)[place] * free).sum(axis=1)
+        u = pt.set_subtensor(free[:, place], at_zero)
+    return pm.Deterministic("u", u, dims=("group", "effect"))
+
+
+def own_coefficients(
+    design: Design, priors: ModelPriors, beta: "TensorVariable"
+) -> "TensorVariable":
+    """Make u as what each group's own coefficients are off the regression; give the rows' means.
+
+    The rows of a group tell its own coefficients, ``u_j + B_j beta`` with the least-squares
+    ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not hang on beta as u does: the mean of the rows
+    is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
+    """
+    import pymc as pm
+
+    dims = ("group", "effect")
+    root = effect_root(design, priors)
+    on_z, Z = group_regressions(design, priors), at_means(design, priors).Z
+    rest = design.X - np.einsum("nq,nqp->np", Z, on_z[design.codes])
+    flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
+    expected = flat.reshape((design.J, design.q))
+    if design.effect_pairs:
+        own = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
+    else:
+        own = pm.Normal("own_", expected, root, dims=dims)
+    _report_effects(design, priors, own - expected)
+    return pm.math.dot(rest, beta) + (Z * own[design.codes]).sum(axis=1)
+
+
+def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
+    """Make sigma_u and, if the effects may correlate, rho_u; give the root of their covariance.
+
+    That is the sds themselves, a scalar or of shape (q,), for one effect or independent ones,
+    else the lower Cholesky factor (q, q), of the effects that have the priors.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pymc.distributions.transforms import CholeskyCorrTransform
+
+    if design.has_icc:
+        return variable("sigma_u", priors.sigma_u)
+    if not design.effect_pairs:
+        return _mixture("sigma_u", priors.sigma_u, dims="effect")
+    assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
+    turned = hold_at_means(design.effects, priors)
+    sds = _mixture("sigma_u_free_" if turned else "sigma_u", priors.sigma_u, dims="effect")
+    transform = CholeskyCorrTransform(n=design.q, upper=False)
+    # PyMC takes a transformation's name off the variable's up to its last underscore only, and
+    # finds no value of one named cholesky_corr (compute_log_likelihood, compute_log_prior).
+    transform.name = "corr"
+    factor = pm.LKJCorr(
+        "rho_cholesky_", n=design.q, eta=priors.rho_u["eta"], default_transform=transform
+    )
+    lower, upper = np.triu_indices(design.q, k=1)
+    unit = factor
+    # Sums of products, not pt.dot: numba takes 20 s to compile its first matrix product.
+    if turned:
+        place = design.effects.index(INTERCEPT)
+        turn = design_turn(design, priors)[place]
+        row = (turn[:, None] * sds[:, None] * factor).sum(axis=0)
+        norm = (row**2).sum() ** 0.5
+        pm.Deterministic("sigma_u", pt.set_subtensor(sds[place], norm), dims="effect")
+        unit = pt.set_subtensor(factor[place], row / norm)
+    pm.Deterministic("rho_u", (unit[lower] * unit[upper]).sum(axis=1), dims="effect_pair")
+    return sds[:, None] * factor
+
+
+def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
+    """Give the coefficients; the intercept is sampled where the predictors are at their means.
+
+    That is where its prior is stated, and it takes away the correlation of intercept and slopes.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    if not design.has_intercept:
+        return _mixture("beta", priors.beta, dims="term")
+    free = _mixture("beta_free_", priors.beta, dims="term")
+    place = design.terms.index(INTERCEPT)
+    shifted = (free_turn(design)[place] * free).sum()
+    return pm.Deterministic("beta", pt.set_subtensor(free[place], shifted), dims="term")
+
+
+def _mixture(name: str, priors: tuple[Prior, ...], *, dims: str) -> "TensorVariable":
+    """Make a vector whose elements may have priors of different families.
+
+    One family is one vector variable; several are one vector a family, put back in order.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    places = family_places(name, priors)
+    if len(places) == 1:
+        return variable(name, priors, dims=dims)
+    parts = [
+        variable(part, tuple(priors[k] for k in at), shape=len(at)) for part, at in places.items()
+    ]
+    order = np.concatenate(list(places.values()))
+    return pm.Deterministic(name, pt.concatenate(parts)[np.argsort(order)], dims=dims)
+
+
+def variable(name: str, priors: tuple[Prior, ...], **shape: Any) -> "TensorVariable":
+    """Make one variable, scalar or vector, from priors of one family."""
+    import pymc as pm
+
+    positive = name.startswith("sigma") and priors[0].family == "Flat"
+    family = "HalfFlat" if positive else priors[0].family
+    keys = [key for key, _ in priors[0].parameters]
+    if shape:
+        values: dict[str, Any] = {key: np.array([prior[key] for prior in priors]) for key in keys}
+    else:
+        values = dict(priors[0].parameters)
+    return getattr(pm, family)(name, **values, **shape)
+
+
+def residual_sd(design: Design, priors: ModelPriors) -> "TensorVariable":
+    """Make sigma_e, and where it differs by the levels of a factor also sigma_e_by (stratum).
+
+    `sigma_e` is then the sd over all rows: the root of their mean variance.
+    """
+    import pymc as pm
+
+    if not priors.sigma_e_by:
+        return variable("sigma_e", (priors.sigma_e,))
+    assert design.residual is not None  # for mypy: there are priors of its sds
+    own = _mixture("sigma_e_by", priors.sigma_e_by, dims="stratum")
+    return pm.Deterministic("sigma_e", (design.residual.share * own**2).sum() ** 0.5)
+
+
+def intraclass_correlation(design: Design) -> None:
+    """Make icc, and icc_by of each stratum, if a random intercept is the only group effect."""
+    import pymc as pm
+
+    if not design.has_icc:
+        return
+    model = pm.modelcontext(None)
+    variance = model["sigma_u"] ** 2
+    pm.Deterministic("icc", variance / (variance + model["sigma_e"] ** 2))
+    if "sigma_e_by" in model.named_vars:
+        own = model["sigma_e_by"] ** 2
+        pm.Deterministic("icc_by", variance / (variance + own), dims="stratum")
+
+
+def observe(
+    design: Design, priors: ModelPriors, mu: "TensorVariable", sigma_e: "TensorVariable"
+) -> None:
+    """Tie the model to the outcome."""
+    import pymc as pm
+
+    dims = "group" if design.kind == "between" else "obs"
+    rows = design.residual
+    if rows is None:
+        pm.Normal("y", mu=mu, sigma=sigma_e, observed=design.y, dims=dims)
+        return
+    own = pm.modelcontext(None)["sigma_e_by"] if rows.levels else sigma_e[None]
+    sd = own[rows.stratum]
+    if priors.rho_e is not None:  # never of Student-t residuals
+        _observe_series(design, rows, mu, sd, _autocorrelation(rows, priors.rho_e))
+        return
+    if priors.nu is None:
+        pm.Normal("y", mu=mu, sigma=sd, observed=design.y, dims=dims)
+        return
+    # The prior and the tables speak of the sd; the t's own scale is smaller.
+    nu = pm.Truncated("nu", _dist(priors.nu), lower=LEAST_NU)
+    scale = sd * (1.0 - 2.0 / nu) ** 0.5
+    pm.StudentT("y", nu=nu, mu=mu, sigma=scale, observed=design.y, dims=dims)
+
+
+def _observe_series(
+    design: Design,
+    rows: ResidualRows,
+    mu: "TensorVariable",
+    sd: "TensorVariable",
+    rho: "TensorVariable",
+) -> None:
+    """Add the likelihood of the outcome to the model, with AR(1) residuals.
+
+    The density of a row is conditional on the row before in its group; replicates are whole
+    series, not steps from the outcomes observed.
+    """
+    import pymc as pm
+
+    def logp(
+        value: "TensorVariable", mu: "TensorVariable", sd: "TensorVariable", rho: "TensorVariable"
+    ) -> "TensorVariable":
+        mean, spread = _given_previous(rows, value, mu, sd, rho[0])  # PyMC gives it a dimension
+        return pm.logp(pm.Normal.dist(mu=mean, sigma=spread), value)
+
+    def random(
+        mu: FloatArray, sd: FloatArray, rho: FloatArray, *, rng: np.random.Generator, **_: Any
+    ) -> FloatArray:
+        noise = rng.standard_normal(rows.previous.size)
+        made: FloatArray = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
+        return made
+
+    pm.CustomDist("y", mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
+
+
+def _autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
+    import pymc as pm
+
+    if prior.family == "Uniform":
+        lower = max(prior["lower"], rows.least_rho)
+        return pm.Uniform("rho_e", lower=lower, upper=prior["upper"])
+    return pm.TruncatedNormal(
+        "rho_e", mu=prior["mu"], sigma=prior["sigma"], lower=rows.least_rho, upper=1.0
+    )
+
+
+def _given_previous(
+    rows: ResidualRows,
+    y: "TensorVariable",
+    mu: "TensorVariable",
+    sd: "TensorVariable",
+    rho: "TensorVariable",
+) -> "tuple[TensorVariable, TensorVariable]":
+    """Give mean and sd of each outcome given the one before in its group.
+
+    What `residual.whiten` does to the rows, written as a regression on the residual before.
+    """
+    import pytensor.tensor as pt
+
+    known = rows.previous >= 0
+    # A power for each different gap, not for each row: there are a few of them.
+    gaps, which = np.unique(rows.gap[known], return_inverse=True)
+    kept = pt.set_subtensor(
+        pt.zeros(known.size)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
+    )
+    before = np.maximum(rows.previous, 0)
+    away = (y - mu) / sd
+    return mu + sd * kept * away[before], sd * (1.0 - kept**2) ** 0.5
+
+
+def _dist(prior: Prior) -> "TensorVariable":
+    import pymc as pm
+
+    return getattr(pm, prior.family).dist(**dict(prior.parameters))
+
+
+def coords(design: Design) -> dict[str, Any]:
+    """Label every dimension with what the user calls it."""
+    coords: dict[str, Any] = {"term": design.terms}
+    if design.q or design.kind == "between":
+        coords["group"] = design.labels
+    if design.kind != "between":
+        coords["obs"] = np.arange(design.n)
+    if design.q:
+        coords["effect"] = design.effects
+    if design.effect_pairs:
+        coords["effect_pair"] = effect_pairs(design)
+    if design.residual is not None and design.residual.strata:
+        coords["stratum"] = design.residual.strata
+    return coords
+
+
+def effect_pairs(design: Design) -> tuple[str, ...]:
+    """Name the correlations of the group effects, in the order of the upper triangle by rows.
+
+    There are none where the effects are independent (``||``).
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> effect_pairs(build_design("mathach ~ ses + (ses | schoolid)", load_dataset("hsb")))
+    ('Intercept,ses',)
+    """
+    return tuple(f"{design.effects[a]},{design.effects[b]}" for a, b in design.effect_pairs)

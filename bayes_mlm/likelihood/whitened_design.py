@@ -1,0 +1,81 @@
+"""Make the residuals of a design independent, so that what holds for plain ones holds for it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.model import ResidualRows, whiten
+from bayes_mlm.moments import FloatArray, Reduced, Sufficient, from_rows, reduce
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Whitened:
+    """Hold a design whose rows can be whitened for any residual structure.
+
+    Parameters
+    ----------
+    design : Design
+        With a residual structure.
+    x_mean : ndarray, shape (p,)
+    y_mean : float
+        What is taken from the columns before whitening, so that an offset costs no digits; zero
+        without an intercept.
+    """
+
+    design: Design
+    x_mean: FloatArray
+    y_mean: float
+
+    @property
+    def rows(self) -> ResidualRows:
+        """The residual structure."""
+        assert self.design.residual is not None  # for mypy: made by `whitened`
+        return self.design.residual
+
+    def reduced(self, sds: FloatArray, rho: float) -> Reduced:
+        """Reduce the rows, whitened for relative residual sds (n_sds,) and a correlation."""
+        return reduce(self.statistics(sds, rho))
+
+    def statistics(self, sds: FloatArray, rho: float) -> Sufficient:
+        """Give the sufficient statistics of the rows whitened so."""
+        design, p = self.design, self.design.p
+        columns = np.column_stack([design.X - self.x_mean, design.Z, design.y - self.y_mean])
+        turned = whiten(self.rows, columns, sds, rho)
+        grouped = design.q > 0
+        return from_rows(
+            turned[:, -1],
+            turned[:, :p],
+            turned[:, p:-1],
+            design.codes if grouped else np.zeros(design.n, dtype=np.int64),
+            design.J if grouped else 1,
+            labels=design.labels if grouped else None,
+            terms=design.terms,
+            effects=design.effects,
+            group=design.group,
+        )
+
+    @property
+    def turn(self) -> FloatArray:
+        """The matrix (p, p) that takes coefficients of the columns less their means to `beta`."""
+        turn = np.eye(self.design.p)
+        if self.design.has_intercept:
+            turn[self.design.terms.index(INTERCEPT)] -= self.x_mean
+        return turn
+
+    @property
+    def offset(self) -> FloatArray:
+        """What is to be added to them then, shape (p,)."""
+        offset = np.zeros(self.design.p)
+        if self.design.has_intercept:
+            offset[self.design.terms.index(INTERCEPT)] = self.y_mean
+        return offset
+
+
+def whitened(design: Design) -> Whitened:
+    """Prepare a design with a residual structure for whitening."""
+    x_mean, y_mean = np.zeros(design.p), 0.0
+    if design.has_intercept:
+        x_mean, y_mean = design.X.mean(axis=0), float(design.y.mean())
+        x_mean[design.terms.index(INTERCEPT)] = 0.0
+    return Whitened(design=design, x_mean=x_mean, y_mean=y_mean)

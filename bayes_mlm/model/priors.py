@@ -1,0 +1,255 @@
+"""Name prior distributions, read them from text, and give weakly informative defaults.
+
+A prior is data: a family, and numbers in the units of the outcome. Families and parameter names
+are PyMC's. What may stand where:
+
+=============== ============================================================================
+name            meaning
+=============== ============================================================================
+``Intercept``   the mean outcome where every predictor is at its mean (see `default_priors`)
+``beta``        every other coefficient; ``beta[ses]`` one of them
+``u``           the groups' own intercepts, only in the no-pooling model
+``sigma_u``     sds of the group effects; ``sigma_u[ses]`` one of them
+``rho_u``       their correlation matrix (LKJ); with an intercept among the effects, it and their
+                sds are those at the means of the predictors
+``sigma_e``     residual sd; ``sigma_e[sex=Male]`` one of several
+``rho_e``       correlation of residuals one step apart, cut to where it may lie
+``nu``          degrees of freedom of Student-t residuals, cut to above 2
+=============== ============================================================================
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bayes_mlm.base import PriorError, rounded
+
+# Family -> (parameter names in positional order, which of them must be > 0).
+_COEFFICIENT: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+    "Normal": (("mu", "sigma"), frozenset({"sigma"})),
+    "StudentT": (("nu", "mu", "sigma"), frozenset({"nu", "sigma"})),
+    "Cauchy": (("alpha", "beta"), frozenset({"beta"})),
+    "Flat": ((), frozenset()),
+}
+_SD: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+    "HalfNormal": (("sigma",), frozenset({"sigma"})),
+    "HalfStudentT": (("nu", "sigma"), frozenset({"nu", "sigma"})),
+    "HalfCauchy": (("beta",), frozenset({"beta"})),
+    "Exponential": (("lam",), frozenset({"lam"})),
+    "Gamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
+    "InverseGamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
+    "Uniform": (("lower", "upper"), frozenset()),
+    "Flat": ((), frozenset()),
+}
+_CORRELATION: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+    "LKJ": (("eta",), frozenset({"eta"})),
+}
+_AUTOCORRELATION: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+    "Uniform": (("lower", "upper"), frozenset()),
+    "Normal": (("mu", "sigma"), frozenset({"sigma"})),
+}
+_DEGREES: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+    "Gamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
+    "Exponential": (("lam",), frozenset({"lam"})),
+}
+_ROLES = {
+    "Intercept": _COEFFICIENT,
+    "beta": _COEFFICIENT,
+    "u": _COEFFICIENT,
+    "sigma_u": _SD,
+    "sigma_e": _SD,
+    "rho_u": _CORRELATION,
+    "rho_e": _AUTOCORRELATION,
+    "nu": _DEGREES,
+}
+_ONE_OF = re.compile(r"(?P<role>beta|sigma_u|sigma_e)\[(?P<label>.+)\]")
+_CALL = re.compile(r"\s*(?P<family>\w+)\s*(?:\((?P<arguments>[^()]*)\))?\s*")
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Hold one distribution: its family and its parameters.
+
+    Parameters
+    ----------
+    family : str
+        PyMC's name of the distribution ("Normal", "HalfStudentT", "LKJ", "Flat", ...).
+    parameters : tuple of (str, float)
+        PyMC's parameter names with their values, in the family's order.
+
+    Examples
+    --------
+    >>> print(Prior("Normal", (("mu", 0.0), ("sigma", 2.5))))
+    Normal(mu=0, sigma=2.5)
+    """
+
+    family: str
+    parameters: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        """Write the prior as `parse_prior` reads it, to four significant digits."""
+        inside = ", ".join(f"{name}={rounded(value)}" for name, value in self.parameters)
+        return f"{self.family}({inside})"
+
+    def to_text(self) -> str:
+        """Write the prior in full precision, so that reading it back gives the same prior."""
+        inside = ", ".join(f"{name}={value!r}" for name, value in self.parameters)
+        return f"{self.family}({inside})"
+
+    def __getitem__(self, name: str) -> float:
+        """Give the value of one parameter."""
+        return dict(self.parameters)[name]
+
+    @property
+    def is_proper(self) -> bool:
+        """Tell whether the distribution integrates to one (`Flat` does not)."""
+        return self.family != "Flat"
+
+
+def role_of(name: str) -> str:
+    """Give the kind of parameter that a prior's name stands for.
+
+    Examples
+    --------
+    >>> role_of("beta[ses:sector]"), role_of("sigma_e")
+    ('beta', 'sigma_e')
+    """
+    match = _ONE_OF.fullmatch(name)
+    role = match["role"] if match else name
+    if role not in _ROLES:
+        near = difflib.get_close_matches(name, _ROLES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise PriorError(
+            f"unknown prior name {name!r}; {hint}allowed: {', '.join(_ROLES)}, "
+            "and one of several as beta[TERM], sigma_u[EFFECT] or sigma_e[FACTOR=LEVEL]"
+        )
+    return role
+
+
+def parse_prior(name: str, value: str | Mapping[str, Any] | Prior) -> Prior:
+    """Read one prior and check that its family and numbers suit the parameter.
+
+    Parameters
+    ----------
+    name : str
+        What the prior is for: "Intercept", "beta", "beta[ses]", "u", "sigma_u", "sigma_u[ses]",
+        "sigma_e" or "rho_u".
+    value : str, mapping or Prior
+        ``"Normal(0, 10)"``, ``"Normal(mu=0, sigma=10)"``, ``"flat"``, or
+        ``{"family": "Normal", "mu": 0, "sigma": 10}``.
+
+    Raises
+    ------
+    PriorError
+        If the name, family, a parameter's name or a value is not allowed.
+
+    Examples
+    --------
+    >>> print(parse_prior("sigma_u", "HalfStudentT(3, 5)"))
+    HalfStudentT(nu=3, sigma=5)
+    >>> parse_prior("sigma_u", "Normal(0, 1)")
+    Traceback (most recent call last):
+    ...
+    bayes_mlm.base.errors.PriorError: prior for sigma_u: 'Normal' is not a family for it; \
+allowed: HalfNormal(sigma), HalfStudentT(nu, sigma), HalfCauchy(beta), Exponential(lam), \
+Gamma(alpha, beta), InverseGamma(alpha, beta), Uniform(lower, upper), Flat()
+    """
+    families = _ROLES[role_of(name)]
+    positional: list[Any]
+    if isinstance(value, Prior):
+        family, positional, named = value.family, [], dict(value.parameters)
+    elif isinstance(value, str):
+        family, positional, named = _read_call(name, value)
+    elif isinstance(value, Mapping):
+        family, positional, named = str(value.get("family", "")), [], dict(value)
+        named.pop("family", None)
+    else:
+        raise PriorError(
+            f"prior for {name}: found {type(value).__name__}; "
+            "write it as text, e.g. 'Normal(0, 10)'"
+        )
+    known = {key.lower(): key for key in families}
+    if family.lower() not in known:
+        raise PriorError(
+            f"prior for {name}: {family!r} is not a family for it; allowed: {_signatures(families)}"
+        )
+    family = known[family.lower()]
+    names, positive = families[family]
+    return Prior(family, _bind(name, family, names, positive, positional, named))
+
+
+def _read_call(name: str, text: str) -> tuple[str, list[Any], dict[str, Any]]:
+    match = _CALL.fullmatch(text)
+    if match is None:
+        raise PriorError(f"prior for {name}: cannot read {text!r}; write it like 'Normal(0, 10)'")
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    for part in filter(str.strip, (match["arguments"] or "").split(",")):
+        key, equals, number = part.partition("=")
+        if not equals:
+            positional.append(part.strip())
+        elif key.strip() in named:
+            raise PriorError(f"prior for {name}: {key.strip()!r} is given twice in {text!r}")
+        else:
+            named[key.strip()] = number.strip()
+    return match["family"], positional, named
+
+
+def _bind(
+    name: str,
+    family: str,
+    names: tuple[str, ...],
+    positive: frozenset[str],
+    positional: list[Any],
+    named: dict[str, Any],
+) -> tuple[tuple[str, float], ...]:
+    """Match arguments to parameters, and check each value."""
+    signature = f"{family}({', '.join(names)})"
+    given = dict(zip(names, positional, strict=False))
+    if len(positional) > len(names) or set(named) - set(names) or set(given) & set(named):
+        found = [*map(str, positional), *(f"{k}={v}" for k, v in named.items())]
+        raise PriorError(
+            f"prior for {name}: found {family}({', '.join(found)}); allowed: {signature}"
+        )
+    given |= named
+    missing = [key for key in names if key not in given]
+    if missing:
+        raise PriorError(
+            f"prior for {name}: {family} needs {', '.join(missing)}; write it as {signature}"
+        )
+    values = {}
+    for key in names:
+        try:
+            values[key] = float(given[key])
+        except (TypeError, ValueError):
+            raise PriorError(
+                f"prior for {name}: {key} of {signature} must be a number, found {given[key]!r}"
+            ) from None
+        if not math.isfinite(values[key]):
+            raise PriorError(f"prior for {name}: {key} of {signature} must be finite")
+        if key in positive and values[key] <= 0:
+            raise PriorError(
+                f"prior for {name}: {key} of {signature} must be above 0, found {values[key]:g}"
+            )
+    if family == "Uniform":
+        _check_range(name, values["lower"], values["upper"])
+    return tuple(values.items())
+
+
+def _check_range(name: str, lower: float, upper: float) -> None:
+    allowed = "0 <= lower < upper"
+    fits = 0 <= lower < upper
+    if name == "rho_e":
+        allowed = "-1 <= lower < upper <= 1"
+        fits = -1 <= lower < upper <= 1
+    if not fits:
+        raise PriorError(
+            f"prior for {name}: Uniform needs {allowed}, found lower={lower:g}, upper={upper:g}"
+        )
+
+
+def _signatures(families: Mapping[str, tuple[tuple[str, ...], frozenset[str]]]) -> str:
+    return ", ".join(f"{family}({', '.join(names)})" for family, (names, _) in families.items())

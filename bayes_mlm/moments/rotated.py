@@ -1,0 +1,377 @@
+"""Rotate sufficient statistics into the form in which the likelihood is cheap and exact.
+
+Write Z_j = Q_j R_j with orthonormal Q_j. Then, with S = Lambda Lambda' and N_j = I + R_j S R_j',
+
+    |V_j| = sigma_e^(2 n_j) |N_j|
+    W_j' V_j^-1 W_j = sigma_e^-2 (W_j'(I - Q_j Q_j')W_j + C_j' N_j^-1 C_j),   C_j = Q_j' W_j
+
+for any columns W. This is the identity of `design.md` rearranged (Woodbury) so that nothing is
+subtracted: what lies outside the span of Z is summed over the groups once for all, and groups
+with equal R_j share N_j and add their products of C_j. For a random intercept R_j is sqrt(n_j),
+so that the cost of an evaluation grows with the number of distinct group sizes only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bayes_mlm.base import DesignError
+from bayes_mlm.moments.group_moments import FloatArray, IntArray, Sufficient
+
+# A pivot below this share of its column's sum of squares counts as zero. Two columns that differ
+# by 1e-4 of their spread leave a share of 1e-8; rounding leaves about 1e-15.
+RANK_TOLERANCE = 1e-12
+# A column's squares outside of the span of Z, below this share of them all, are rounding.
+_INSIDE = 1e-11
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reduced:
+    """Hold the rotated statistics of W = [X, y] (p + 1 columns), centred where that is harmless.
+
+    Attributes
+    ----------
+    n, p, q : int
+        Rows, columns of X, columns of Z.
+    rest : (p+1, p+1) array
+        Cross-products of W outside the span of Z, summed over the groups.
+    r : (C, q, q) array
+        R of each class of groups (groups of one class share their Z'Z).
+    size : (C,) array
+        Number of groups in each class.
+    of_group : (J,) int array
+        Class of each group.
+    products : (C*q*q, (p+1)**2) array
+        Sum over the class of ``C_j[a] (outer) C_j[b]``, a row for each (class, a, b).
+    c : (J, q, p+1) array
+        C of each group.
+    ones : (p,) array
+        Coefficients with ``X @ ones == 1``; zeros where the constant is not in the span of X.
+    x_mean : (p,) array
+        What was taken from the columns of X; zero for those that make up the constant.
+    y_mean : float
+        What was taken from y.
+    z_centring : (q, q) array
+        Takes group effects to those of the centred Z: ``u_centred = z_centring @ u``.
+    z_constant : int or None
+        Place of a constant column of Z, the first row of R and C; None where there is none.
+    between_df, within_df : int
+        Dimensions left to tell the group effects from X, and the residuals from both.
+    labels, terms, effects, group
+        As in `Sufficient`.
+    """
+
+    n: int
+    p: int
+    q: int
+    rest: FloatArray
+    r: FloatArray
+    size: FloatArray
+    of_group: IntArray
+    products: FloatArray
+    c: FloatArray
+    ones: FloatArray
+    x_mean: FloatArray
+    y_mean: float
+    z_centring: FloatArray
+    z_constant: int | None
+    between_df: int
+    within_df: int
+    labels: npt.NDArray[np.generic]
+    terms: tuple[str, ...]
+    effects: tuple[str, ...]
+    group: str | None
+
+    def original_beta(self, beta: FloatArray) -> FloatArray:
+        """Take coefficients (..., p) of the centred columns to those of X as given."""
+        return beta + (self.y_mean - beta @ self.x_mean)[..., None] * self.ones
+
+    def centred_beta(self, beta: FloatArray) -> FloatArray:
+        """Take coefficients (..., p) of X as given to those of the centred columns."""
+        return beta + (beta @ self.x_mean - self.y_mean)[..., None] * self.ones
+
+    @property
+    def beta_turn(self) -> FloatArray:
+        """Give the (p, p) matrix that takes differences of centred to original coefficients."""
+        return np.eye(self.p) - np.outer(self.ones, self.x_mean)
+
+
+def reduce(s: Sufficient, *, aliased: bool = False) -> Reduced:
+    """Rotate sufficient statistics, after checking that the fixed effects are estimable.
+
+    Parameters
+    ----------
+    s : Sufficient
+    aliased : bool
+        Whether columns of X may depend on each other, because priors tell their coefficients.
+
+    Returns
+    -------
+    Reduced
+
+    Raises
+    ------
+    DesignError
+        If a column of X is a linear combination of others (it is named), or there are no more
+        rows than columns.
+    """
+    p, q = s.p, s.q
+    if s.n <= p:
+        raise DesignError(
+            f"{s.n} rows cannot estimate {p} coefficients and a residual variance; drop terms "
+            "or add rows"
+        )
+    turned = _rotate(s)
+    centre, ones, z_constant = turned.centre, turned.ones, turned.z_constant
+    c, xy, z = turned.c, turned.xy, list(range(p, p + q))
+    rest = turned.left.sum(axis=0)[np.ix_(xy, xy)]
+    r, of_group, size = _classes(turned.r)
+    products = _products(c, of_group, len(size))
+    ranks = np.count_nonzero(np.abs(r).max(axis=2, initial=0.0) > 0, axis=1) if q else size * 0
+    stacked = c.reshape(-1, p + 1)
+    information = rest + stacked.T @ stacked
+    if not aliased:
+        _check_rank(information[:p, :p], s.terms, ones)
+    inside = _rank(rest[:p, :p], np.diag(information)[:p])
+    z_rank = int(ranks @ size)
+    turn = np.eye(q)
+    if z_constant is not None:
+        shift = centre[z].copy()
+        shift[z_constant] = 0.0
+        turn[z_constant] += shift / _constant(s, p + z_constant)
+    return Reduced(
+        n=s.n,
+        p=p,
+        q=q,
+        rest=rest,
+        r=r,
+        size=size,
+        of_group=of_group,
+        products=products,
+        c=c,
+        ones=ones,
+        x_mean=centre[:p],
+        y_mean=float(centre[-1]),
+        z_centring=turn,
+        z_constant=z_constant,
+        between_df=z_rank + inside - p,
+        within_df=s.n - z_rank - inside,
+        labels=s.labels,
+        terms=s.terms,
+        effects=s.effects,
+        group=s.group,
+    )
+
+
+def residual_squares(reduced: Reduced) -> float:
+    """Return the sum of squares of y outside of the span of Z and of X."""
+    p, rest = reduced.p, reduced.rest
+    size = np.diagonal(rest)[:p] + np.square(reduced.c[:, :, :p]).sum(axis=(0, 1))
+    norm = np.sqrt(np.maximum(size, np.finfo(float).tiny))
+    value, vector = np.linalg.eigh(rest[:p, :p] / np.outer(norm, norm))
+    kept = value > _INSIDE
+    along = vector[:, kept].T @ (rest[:p, p] / norm)
+    return float(rest[p, p] - (along**2 / value[kept]).sum())
+
+
+def root_mean_square(reduced: Reduced, turn: FloatArray) -> FloatArray:
+    """Return the root mean square (q,) of the columns of ``Z turn``, Z centred."""
+    r = reduced.r @ turn
+    mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / reduced.n
+    found: FloatArray = np.sqrt(np.maximum(mean, np.finfo(float).tiny))
+    return found
+
+
+def rest_by_group(s: Sufficient) -> FloatArray:
+    """Give each group's cross-products of W outside the span of Z, (J, p+1, p+1).
+
+    Their sum is `Reduced.rest`, which is all that a fit needs; leaving groups out needs the parts.
+    """
+    turned = _rotate(s)
+    by_group: FloatArray = turned.left[np.ix_(range(s.J), turned.xy, turned.xy)]
+    return by_group
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Rotated:
+    """Hold each group's R (J, q, q), C (J, q, p+1) and what is left of its cross-products.
+
+    `left` is (J, k, k) in the columns [X, Z, y], `xy` the places of [X, y] in it; `centre`, `ones`
+    and `z_constant` are as `_centring` gives them.
+    """
+
+    centre: FloatArray
+    ones: FloatArray
+    z_constant: int | None
+    r: FloatArray
+    c: FloatArray
+    left: FloatArray
+    xy: list[int]
+
+
+def _rotate(s: Sufficient) -> _Rotated:
+    """Take the span of Z out of every group's cross-products."""
+    p, q = s.p, s.q
+    centre, ones, z_constant = _centring(s)
+    counts = s.counts.astype(float)
+    # Group means of the centred columns [X, Z, y].
+    d = s.means + (s.centre - centre)
+    work = s.scatter.copy() if z_constant is not None else s.scatter + _outer(d, counts)
+    r, c = np.zeros((s.J, q, q)), np.zeros((s.J, q, p + 1))
+    xy = [*range(p), p + q]
+    z = list(range(p, p + q))
+    total = s.scatter[:, z, z] + counts[:, None] * d[:, z] ** 2
+    first = 0
+    if z_constant is not None:
+        # The constant column of Z is rotated out through the means, which cancels nothing.
+        row = np.sqrt(counts)[:, None] * d * np.sign(d[:, [p + z_constant]])
+        r[:, 0], c[:, 0], first = row[:, z], row[:, xy], 1
+    for i, a in enumerate((a for a in range(q) if a != z_constant), start=first):
+        pivot = work[:, p + a, p + a]
+        live = pivot > RANK_TOLERANCE * total[:, a]
+        row = np.where(live[:, None], work[:, p + a], 0.0)
+        row /= np.sqrt(np.where(live, pivot, 1.0))[:, None]
+        r[:, i], c[:, i] = row[:, z], row[:, xy]
+        work = work - row[:, :, None] * row[:, None, :]
+        work[:, p + a, :] = work[:, :, p + a] = 0.0
+    return _Rotated(centre=centre, ones=ones, z_constant=z_constant, r=r, c=c, left=work, xy=xy)
+
+
+def _outer(d: FloatArray, weight: FloatArray) -> FloatArray:
+    return weight[:, None, None] * d[:, :, None] * d[:, None, :]
+
+
+def _constant(s: Sufficient, column: int) -> float:
+    """Give the value of a column that is constant over all rows, else 0."""
+    full = s.counts > 0
+    means = s.means[full, column]
+    if s.scatter[:, column, column].any() or (means != means[0]).any():
+        return 0.0
+    return float(means[0] + s.centre[column])
+
+
+def _centring(s: Sufficient) -> tuple[FloatArray, FloatArray, int | None]:
+    """Choose what to take from each column so that the model stays the same one.
+
+    With X @ ones == 1, moving the columns that have no part in `ones`, and y, along the constant
+    is a change of basis of determinant one: neither the likelihood nor |X'V^-1X| changes. Columns
+    of Z move likewise along a constant column of Z. Returns centre (k,), ones (p,), and the
+    position of the constant in Z.
+    """
+    p, q = s.p, s.q
+    mean = s.centre + s.counts @ s.means / s.n
+    centre = np.zeros(p + q + 1)
+    ones = np.zeros(p)
+    for column in range(p):
+        value = _constant(s, column)
+        if value != 0.0:
+            ones[column] = 1.0 / value
+            break
+    else:
+        ones = _ones(s)
+    if ones.any():
+        free = ones == 0.0
+        centre[:p][free] = mean[:p][free]
+        centre[-1] = mean[-1]
+    z_constant = next((a for a in range(q) if _constant(s, p + a) != 0.0), None)
+    if z_constant is not None:
+        centre[p : p + q] = mean[p : p + q]
+        centre[p + z_constant] = 0.0
+    return centre, ones, z_constant
+
+
+def _ones(s: Sufficient) -> FloatArray:
+    """Find coefficients with X @ ones == 1 (a set of dummies, say), or zeros if there are none."""
+    p = s.p
+    d = s.means[:, :p] + s.centre[:p]
+    counts = s.counts.astype(float)
+    cross = s.scatter[:, :p, :p].sum(axis=0) + (d * counts[:, None]).T @ d
+    sums = counts @ d
+    norm = np.sqrt(np.maximum(np.diag(cross), np.finfo(float).tiny))
+    ones = np.linalg.lstsq(cross / np.outer(norm, norm), sums / norm, rcond=RANK_TOLERANCE)[0]
+    ones = np.where(np.abs(ones) < 1e-9, 0.0, ones) / norm
+    miss = s.n - 2 * ones @ sums + ones @ cross @ ones
+    return ones if abs(miss) < RANK_TOLERANCE * s.n else np.zeros(p)
+
+
+def _classes(r: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Sort the groups into classes of equal R; returns R by class, class of group, class size."""
+    J, q = r.shape[:2]
+    if q == 0 or J == 0:
+        return r[:1], np.zeros(J, dtype=np.int64), np.array([float(J)])
+    # Rounding lets groups with the same rows in another order meet; it moves R by 1e-13 at most.
+    flat = r.reshape(J, -1)
+    top = np.abs(flat).max(axis=0)
+    used = np.flatnonzero(top > 0)
+    if len(used) == 0:
+        return r[:1], np.zeros(J, dtype=np.int64), np.array([float(J)])
+    key = np.round(flat[:, used] / top[used] * 1e13).astype(np.int64)
+    order = np.lexsort(key.T)
+    new = np.ones(J, dtype=bool)
+    new[1:] = (np.diff(key[order], axis=0) != 0).any(axis=1)
+    of_group = np.empty(J, dtype=np.int64)
+    of_group[order] = np.cumsum(new) - 1
+    return r[order[new]], of_group, np.bincount(of_group).astype(float)
+
+
+def _products(c: FloatArray, of_group: IntArray, n_classes: int) -> FloatArray:
+    """Sum C_j[a] (outer) C_j[b] over the groups of each class."""
+    J, q, k = c.shape
+    out = np.zeros((n_classes, q, q, k, k))
+    order = np.argsort(of_group, kind="stable")
+    starts = np.searchsorted(of_group[order], np.arange(n_classes))
+    c = c[order]
+    for a in range(q):
+        for b in range(a + 1):
+            each = c[:, a, :, None] * c[:, b, None, :]
+            out[:, a, b] = np.add.reduceat(each, starts, axis=0) if n_classes < J else each
+            # C_b (outer) C_a is the transpose; only the symmetric part ever matters.
+            out[:, b, a] = out[:, a, b].swapaxes(1, 2)
+    return out.reshape(n_classes * q * q, k * k)
+
+
+def _rank(cross: FloatArray, scale: FloatArray) -> int:
+    """Count the independent columns behind cross-products, relative to `scale` (p,)."""
+    norm = np.sqrt(np.maximum(scale, np.finfo(float).tiny))
+    return int(np.count_nonzero(np.linalg.eigvalsh(cross / np.outer(norm, norm)) > _INSIDE))
+
+
+def _check_rank(cross: FloatArray, terms: tuple[str, ...], ones: FloatArray) -> None:
+    """Raise a DesignError that names the column of X which the others determine."""
+    p = len(terms)
+    diagonal = np.diag(cross)
+    for k in np.flatnonzero(diagonal <= 0).tolist():
+        raise DesignError(
+            f"column {terms[k]!r} is zero in every row; drop it from the formula"
+            if not ones.any()
+            else f"column {terms[k]!r} does not vary: it repeats the intercept; drop it"
+        )
+    norm = np.sqrt(diagonal)
+    work = cross / np.outer(norm, norm)
+    scaled = work.copy()
+    done: list[int] = []
+    for k in range(p):
+        pivot = work[k, k]
+        if pivot < RANK_TOLERANCE:
+            weight = np.zeros(p)
+            weight[done] = np.linalg.solve(scaled[np.ix_(done, done)], scaled[done, k])
+            weight[k] = -1.0
+            _name_alias(weight, terms, ones)
+        work = work - np.outer(work[:, k], work[k]) / pivot
+        done.append(k)
+
+
+def _name_alias(weight: FloatArray, terms: tuple[str, ...], ones: FloatArray) -> None:
+    """Raise for a dependence among columns: `weight` are its coefficients at unit length."""
+    involved = [k for k in range(len(terms)) if abs(weight[k]) > 1e-6]
+    is_constant = np.count_nonzero(ones) == 1
+    named = [k for k in involved if not (is_constant and ones[k])] or involved
+    # Of a group-level predictor and the dummies that add up to it, the predictor weighs most.
+    worst = max(named, key=lambda k: (round(float(abs(weight[k])), 6), k))
+    others = [terms[k] for k in involved if k != worst]
+    shown = ", ".join(repr(t) for t in others[:5]) + (", …" if len(others) > 5 else "")
+    raise DesignError(
+        f"column {terms[worst]!r} is a linear combination of {shown or 'the constant'}, so its "
+        "coefficient is not identified; drop one of them from the formula"
+    )

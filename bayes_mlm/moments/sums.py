@@ -1,0 +1,269 @@
+"""Sum the cross-products of a model's columns by group, where the rows are.
+
+Columns are taken less their means over all rows first, so that an offset costs no digits. Within a
+group scatter is then ``sum of products - products of sums / n``, which loses digits where a group
+lies far from the others; such columns are summed once more about each group's own means.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.data import Column, Frame, Scan, as_labels, collect, count, levels_of
+from bayes_mlm.moments.group_moments import FloatArray, IntArray, Sufficient
+
+type Flags = NDArray[np.bool_]
+
+type Keys = tuple[nw.Expr, ...]
+
+# Rows looked at for a guess.
+_FEW = 20_000
+# Share of a group's sum of squares that must be left as scatter: below it six digits are lost.
+_CANCELLED = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Columns:
+    """Hold the columns to be summed, as the engine reads them.
+
+    Parameters
+    ----------
+    values : tuple of narwhals.Expr
+        The distinct columns other than ones, of X, Z and y.
+    centre : (m,) array
+        Their means over all rows.
+    place : tuple of int or None
+        For each column of [X, Z, y] its place among those; None for a column of ones.
+    """
+
+    values: tuple[nw.Expr, ...]
+    centre: FloatArray
+    place: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GroupSums:
+    """Counts (J,), means (J, m) and scatter (J, m, m) of columns less their centre (m,).
+
+    `constant` (J, k) tells in which groups each of the k columns `watched` takes one value. A group
+    is what has one label of each key.
+    """
+
+    labels: tuple[NDArray[Any], ...]
+    centre: FloatArray
+    counts: IntArray
+    means: FloatArray
+    scatter: FloatArray
+    squares: FloatArray
+    watched: tuple[int, ...]
+    constant: Flags
+
+
+def sum_by_keys(scan: Scan, columns: Columns, keys: Keys) -> GroupSums:
+    """Sum cross-products of the distinct columns by several keys at once.
+
+    Parameters
+    ----------
+    scan : Scan
+        Without missing values in what the columns are made of.
+    columns : Columns
+    keys : tuple of narwhals.Expr
+        The grouping column, and others; () for one group of all rows.
+    """
+    watched = _seem_constant(scan, columns, keys) if keys else ()
+    found = _sum(scan, columns, keys, watched)
+    suspects = _suspects(found)
+    if suspects.size and keys:
+        found = _settle(scan, columns, keys, found, suspects)
+    return found
+
+
+def _keyed(keys: Keys) -> dict[str, nw.Expr]:
+    return {f"group{k}_": key for k, key in enumerate(keys)}
+
+
+def _ordered(
+    found: Mapping[str, Column], keys: Keys
+) -> tuple[tuple[NDArray[Any], ...], NDArray[np.int64]]:
+    """Sort the groups found by their labels, and give the order too."""
+    if not keys:
+        return (np.zeros(1, dtype=np.int64),), np.arange(1)
+    if len(keys) == 1:
+        labels, order = as_labels(found["group0_"])
+        return (labels,), order
+    order = np.lexsort([levels_of(found[name])[1] for name in reversed(_keyed(keys))])
+    return tuple(found[name][order] for name in _keyed(keys)), order
+
+
+def _centred(columns: Columns, values: tuple[nw.Expr, ...]) -> dict[str, nw.Expr]:
+    return {
+        f"x{i}_": value - float(centre)
+        for i, (value, centre) in enumerate(zip(values, columns.centre, strict=True))
+    }
+
+
+def _query(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> Frame:
+    m = len(columns.values)
+    rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values))
+    products = {
+        f"p{i}_{j}_": nw.col(f"x{i}_") * nw.col(f"x{j}_") for i in range(m) for j in range(i + 1)
+    }
+    rows = rows.with_columns(**products)
+    sums = [nw.len().alias("n_")]
+    sums += [nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)]
+    sums += [nw.col(name).sum() for name in products]
+    sums += _ends(watched)
+    return rows.group_by(*_keyed(keys)).agg(*sums) if keys else rows.select(*sums)
+
+
+def _ends(places: Sequence[int]) -> list[nw.Expr]:
+    names = [f"x{i}_" for i in places]
+    return [
+        end
+        for name in names
+        for end in (nw.col(name).min().alias(f"{name}low"), nw.col(name).max().alias(f"{name}high"))
+    ]
+
+
+def _same_ends(found: Mapping[str, Column], places: Sequence[int], order: IntArray) -> Flags:
+    """Tell in which groups (J,) each column (k,) takes one value."""
+    same = [found[f"x{i}_low"][order] == found[f"x{i}_high"][order] for i in places]
+    return np.array(same, dtype=bool).reshape(len(places), len(order)).T
+
+
+def _seem_constant(scan: Scan, columns: Columns, keys: Keys) -> tuple[int, ...]:
+    """Guess from a few rows which columns take one value in some groups, for sums to look at."""
+    few = scan.frame.head(_FEW).select(**_keyed(keys), **_centred(columns, columns.values))
+    places = range(len(columns.values))
+    ends = few.group_by(*_keyed(keys)).agg(nw.len().alias("n_"), *_ends(places))
+    constant = {
+        f"c{i}": count((nw.col(f"x{i}_low") == nw.col(f"x{i}_high")) & (nw.col("n_") > 1))
+        for i in places
+    }
+    found = collect(scan, ends.select(**constant))
+    return tuple(i for i in places if found[f"c{i}"][0])
+
+
+def _sum(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> GroupSums:
+    found = collect(scan, _query(scan, columns, keys, watched))
+    m = len(columns.values)
+    counts = found["n_"].astype(np.int64)
+    labels, order = _ordered(found, keys)
+    counts = counts[order]
+    means = np.empty((len(order), m))
+    scatter, squares = np.empty((len(order), m, m)), np.empty((len(order), m))
+    for i in range(m):
+        means[:, i] = found[f"s{i}_"][order] / counts
+    for i in range(m):
+        for j in range(i + 1):
+            raw = found[f"p{i}_{j}_"][order]
+            scatter[:, i, j] = scatter[:, j, i] = raw - counts * means[:, i] * means[:, j]
+            if i == j:
+                squares[:, i] = raw
+    return GroupSums(
+        labels=labels,
+        centre=columns.centre,
+        counts=counts,
+        means=means,
+        scatter=scatter,
+        squares=squares,
+        watched=watched,
+        constant=_same_ends(found, watched, order),
+    )
+
+
+def _suspects(found: GroupSums) -> IntArray:
+    """List the columns whose scatter lost digits, or which do not vary within groups."""
+    own = np.einsum("jmm->jm", found.scatter)
+    many = found.counts > 1
+    lost = (own < _CANCELLED * found.squares) & (found.squares > 0) & many[:, None]
+    return np.flatnonzero(lost.any(axis=0))
+
+
+def _settle(
+    scan: Scan, columns: Columns, keys: Keys, found: GroupSums, suspects: IntArray
+) -> GroupSums:
+    """Tell columns that are constant within groups from those that lost digits; sum these anew."""
+    if set(suspects.tolist()) <= set(found.watched):
+        constant = found.constant[:, [found.watched.index(i) for i in suspects.tolist()]]
+    else:
+        constant = _constant(scan, columns, keys, suspects)
+    scatter = found.scatter.copy()
+    for place, fixed in zip(suspects.tolist(), constant.T, strict=True):
+        scatter[fixed, place] = scatter[fixed, :, place] = 0.0
+    own = np.einsum("jmm->jm", scatter)[:, suspects]
+    lost = ~constant & (own < _CANCELLED * found.squares[:, suspects])
+    if (lost & (found.counts > 1)[:, None]).any():
+        return _about_group_means(scan, columns, keys, found)
+    return replace(found, scatter=scatter)
+
+
+def _constant(scan: Scan, columns: Columns, keys: Keys, suspects: IntArray) -> Flags:
+    """Tell in which groups (J,) each suspect (k,) takes one value."""
+    chosen = {f"x{i}_": columns.values[i] for i in suspects.tolist()}
+    rows = scan.frame.select(**_keyed(keys), **chosen)
+    extent = collect(scan, rows.group_by(*_keyed(keys)).agg(*_ends(suspects.tolist())))
+    _, order = _ordered(extent, keys)
+    return _same_ends(extent, suspects.tolist(), order)
+
+
+def _about_group_means(scan: Scan, columns: Columns, keys: Keys, found: GroupSums) -> GroupSums:
+    """Sum the scatter about each group's own means, which are joined on: no digits are lost."""
+    by = list(_keyed(keys))
+    rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values))
+    m = len(columns.values)
+    means = rows.group_by(*by).agg(*(nw.col(f"x{i}_").mean().alias(f"m{i}_") for i in range(m)))
+    away = rows.join(means, on=by, how="left").select(
+        *by, **{f"x{i}_": nw.col(f"x{i}_") - nw.col(f"m{i}_") for i in range(m)}
+    )
+    pairs = [(i, j) for i in range(m) for j in range(i + 1)]
+    away = away.with_columns(
+        **{f"p{i}_{j}_": nw.col(f"x{i}_") * nw.col(f"x{j}_") for i, j in pairs}
+    )
+    again = collect(
+        scan,
+        away.group_by(*by).agg(
+            *(nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)),
+            *(nw.col(f"p{i}_{j}_").sum() for i, j in pairs),
+        ),
+    )
+    _, order = _ordered(again, keys)
+    scatter = np.empty_like(found.scatter)
+    # What rounding of the means left is small, and its square is taken out.
+    rest = np.column_stack([again[f"s{i}_"][order] for i in range(m)])
+    for i, j in pairs:
+        value = again[f"p{i}_{j}_"][order] - rest[:, i] * rest[:, j] / found.counts
+        scatter[:, i, j] = scatter[:, j, i] = value
+    return replace(found, scatter=scatter)
+
+
+def lay_out_sums(
+    found: GroupSums,
+    columns: Columns,
+    terms: tuple[str, ...],
+    effects: tuple[str, ...],
+    group: str | None,
+) -> Sufficient:
+    """Place the distinct columns where X, Z and y have them; ones have mean 1 and no scatter."""
+    k, n_groups = len(columns.place), len(found.counts)
+    live = [a for a, place in enumerate(columns.place) if place is not None]
+    source = [place for place in columns.place if place is not None]
+    centre, means = np.ones(k), np.zeros((n_groups, k))
+    scatter = np.zeros((n_groups, k, k))
+    centre[live] = columns.centre[source]
+    means[:, live] = found.means[:, source]
+    scatter[np.ix_(np.arange(n_groups), live, live)] = found.scatter[:, source][:, :, source]
+    return Sufficient(
+        labels=found.labels[0],
+        counts=found.counts,
+        centre=centre,
+        means=means,
+        scatter=scatter,
+        terms=terms,
+        effects=effects,
+        group=group,
+    )

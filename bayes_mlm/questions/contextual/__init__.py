@@ -1,0 +1,1 @@
+"""Within-group, between-group and contextual effects of a predictor."""

@@ -1,0 +1,370 @@
+"""Test whether groups' own levels go with the predictors: Hausman's test in two forms."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import DesignError, expect, p_value, rounded, scaled
+from bayes_mlm.design import (
+    INTERCEPT,
+    Design,
+    Floats,
+    means_by_group,
+    new_group_means,
+    pairs_of,
+    sums_of_one_slope,
+    with_group_means,
+    without,
+)
+from bayes_mlm.engines import fit_reml
+from bayes_mlm.fitting import has_random_effects
+from bayes_mlm.formula import label_term
+from bayes_mlm.moments import RowsAway, from_design
+
+# Of a group mean: what the columns before it leave of it, below which it says nothing new.
+_NEW = 1e-6
+# Of the smallest eigenvalue of the difference of covariances, at unit fixed-effects variances.
+_POSITIVE = 1e-10
+# What is enough to call a test's answer clear, in words only.
+_SMALL = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Hausman:
+    """Hold Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
+
+    Both ask whether the slope within groups (fixed effects) and the slope that mixes the levels
+    (random effects) differ by more than chance; so whether the random intercept goes with the
+    predictors.
+
+    Parameters
+    ----------
+    predictors : tuple of str
+        The k predictors that vary within groups and whose group means differ.
+    fixed, random : ndarray, shape (k,)
+        Slopes with an own intercept a group (OLS), and by generalised least squares at the REML
+        estimate of a random-intercept model.
+    fixed_se, random_se : ndarray, shape (k,)
+    statistic, p : float or None
+        Of the classical form, on `df` degrees of freedom; None where the difference of the two
+        covariances is not positive definite.
+    contextual, contextual_se : ndarray, shape (k,)
+        Coefficients of the group means in the Mundlak model, by REML.
+    wald, wald_p : float
+        Joint test that those are zero, on `df` degrees of freedom.
+    df : int
+        k.
+    smallest : float
+        Smallest eigenvalue of the difference of covariances, at unit fixed-effects variances.
+    notes : tuple of str
+    """
+
+    predictors: tuple[str, ...]
+    fixed: Floats
+    random: Floats
+    fixed_se: Floats
+    random_se: Floats
+    statistic: float | None
+    p: float | None
+    contextual: Floats
+    contextual_se: Floats
+    wald: float
+    wald_p: float
+    df: int
+    smallest: float
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Return what was tested, and its p value."""
+        return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
+
+    def __str__(self) -> str:
+        """Tell both forms in words."""
+        names = ", ".join(self.predictors)
+        lines = [f"Hausman test of the slopes of {names}: fixed effects against random effects"]
+        if self.statistic is None:
+            lines.append(
+                "  classical: not defined, because the difference of the two covariances is not "
+                f"positive definite (smallest eigenvalue {rounded(self.smallest)}); use the form "
+                "below"
+            )
+        else:
+            lines.append(
+                f"  classical: chi² = {scaled(self.statistic, 2)} on {self.df} df, "
+                f"{p_value(self.p)}"
+            )
+        lines.append(
+            f"  Mundlak (contextual effects all zero): chi² = {scaled(self.wald, 2)} on {self.df} "
+            f"df, {p_value(self.wald_p)}"
+        )
+        lines.append(f"  {self._upshot()}")
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+    def _upshot(self) -> str:
+        if self.wald_p < _SMALL:
+            return (
+                "Slopes within groups and between them differ: the one slope of a random-effects "
+                "model is neither. Not a reason to give up group effects: let the model have both."
+            )
+        return (
+            "The data do not tell the slopes within and between groups apart; that is not "
+            "evidence that they are equal."
+        )
+
+
+def hausman(design: Design) -> Hausman:
+    r"""Test fixed against random effects, for any design with groups.
+
+    Parameters
+    ----------
+    design : Design
+        Of any kind but `between`. Group means of predictors in it are taken out for the two
+        estimates that are compared, and put in for Mundlak's form.
+
+    Returns
+    -------
+    Hausman
+
+    Raises
+    ------
+    DesignError
+        If there are no groups, or no predictor varies both within and between them, or slopes
+        within and between are tied to other terms by products in the formula.
+
+    Notes
+    -----
+    .. math:: H = (\hat\beta_F - \hat\beta_R)'\,(V_F - V_R)^{-1}\,(\hat\beta_F - \hat\beta_R)
+
+    Each covariance is with its own model's residual variance. :math:`V_F - V_R` estimates a
+    covariance, but need not be one in a sample; the classical form is then not defined, where the
+    Mundlak form always is. Even when it is, it turns on a small difference of two covariances
+    whose residual variances differ a little, and so differs from Mundlak's. Both are for random
+    intercepts and equal residual variances. Of the rows at hand the group means are those of the
+    rows, also where the data have a column of their own.
+
+    References
+    ----------
+    Hausman (1978), Econometrica 46(6), sec. 2; Mundlak (1978), Econometrica 46(1); Wooldridge
+    (2010), Econometric Analysis of Cross Section and Panel Data, 2nd ed., sec. 10.7.3.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> test = hausman(build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb")))
+    >>> print(f"{test.statistic:.1f} {test.wald:.1f} {test.df}")
+    63.1 94.7 1
+    """
+    expect("hausman", design, Design)
+    design = design.whole
+    if design.group is None or design.base is None or design.kind == "between":
+        raise DesignError(
+            "the Hausman test compares slopes within groups with those that mix the levels, and "
+            "this model has no groups of rows; name their column in the formula, (1 | group)"
+        )
+    single, notes = _without_means(design)
+    if single.residual is not None:
+        single = replace(single, residual=None)
+        notes.append("residuals are taken as independent, of one sd")
+    varies = _varies(single)
+    moved = np.flatnonzero(varies).tolist()
+    if single.summed is not None:
+        new = new_group_means(single.summed, moved, _NEW)
+    else:
+        means = means_by_group(single.X[:, varies], single.codes, single.J)[single.codes]
+        new = _says_something_new(single.X, means)
+    places = np.flatnonzero(varies)[new]
+    names = tuple(single.terms[k] for k in places)
+    if not names:
+        raise DesignError(
+            f"no predictor of '{design.formula}' varies both within and between groups, so there "
+            "are no two slopes to compare"
+        )
+    left = [single.terms[k] for k in np.flatnonzero(varies) if k not in places]
+    if left:
+        notes.append(f"not tested, as group means do not differ: {', '.join(left)}")
+    moving = tuple(single.terms[k] for k in np.flatnonzero(varies))
+    fixed_beta, fixed_cov = _fixed_effects(single, varies)
+    random = fit_reml(single, profile=False)
+    terms = (*single.terms, *(f"between({name})" for name in names))
+    if single.summed is not None:
+        summed = with_group_means(single.summed, places.tolist())
+        added = replace(single, summed=summed, terms=terms)
+    else:
+        added = replace(single, X=np.column_stack([single.X, means[:, new]]), terms=terms)
+    both = fit_reml(added, profile=False)
+    own = [moving.index(name) for name in names]
+    fixed_cov = fixed_cov[np.ix_(own, own)]
+    random_cov = random.beta_cov[np.ix_(places, places)]
+    difference = fixed_beta[own] - random.beta[places]
+    statistic, smallest = _quadratic(difference, fixed_cov - random_cov, np.diag(fixed_cov))
+    tail = slice(single.p, None)
+    contextual, contextual_cov = both.beta[tail], both.beta_cov[tail, tail]
+    wald = float(contextual @ np.linalg.solve(contextual_cov, contextual))
+    return Hausman(
+        predictors=names,
+        fixed=fixed_beta[own],
+        random=random.beta[places],
+        fixed_se=np.sqrt(np.diag(fixed_cov)),
+        random_se=np.sqrt(np.diag(random_cov)),
+        statistic=statistic,
+        p=None if statistic is None else chi2_tail(statistic, len(names)),
+        contextual=contextual,
+        contextual_se=np.sqrt(np.diag(contextual_cov)),
+        wald=wald,
+        wald_p=chi2_tail(wald, len(names)),
+        df=len(names),
+        smallest=smallest,
+        notes=tuple(notes),
+    )
+
+
+def _without_means(design: Design) -> tuple[Design, list[str]]:
+    """Lay a design out as a random-intercept model with one slope for both levels."""
+    notes = []
+    if has_random_effects(design) and not design.has_icc:
+        notes.append("the model's slopes vary; the test is for a random intercept alone")
+    if not has_random_effects(design):
+        notes.append("the model has no random intercept; the test puts one in")
+    notes += [
+        f"{pair.mean} is left out, and the means of {pair.predictor} over the rows at hand put in"
+        for pair in pairs_of(design)[0]
+        if not pair.from_rows
+    ]
+    if design.summed is not None:
+        return _sums_without_means(design), notes
+    X, terms = _one_slope(design)
+    bare = replace(
+        design,
+        X=X,
+        terms=terms,
+        Z=np.ones((design.n, 1)),
+        effects=(INTERCEPT,),
+        kind="partial_pooling",
+        correlated=True,
+    )
+    return bare, notes
+
+
+def _sums_without_means(design: Design) -> Design:
+    """As `_without_means`, from sums by group."""
+    terms = [label_term(term) for term in design.formula.terms]
+    own = any("between(" in term or "within(" in term for term in terms)
+    given = () if design.kind == "mundlak" else pairs_of(design)[0]
+    if own or any(pair.averaged for pair in given):
+        RowsAway("X").refuse()
+    summed = without(sums_of_one_slope(design), [pair.mean for pair in given])
+    return replace(
+        design,
+        summed=summed,
+        terms=summed.terms,
+        effects=summed.effects,
+        kind="partial_pooling",
+        correlated=True,
+    )
+
+
+def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
+    """Give X with the two parts of each predictor joined, and without group means."""
+    assert design.base is not None  # for mypy: the caller looked
+    if design.kind == "mundlak":
+        known = len(design.base.terms)
+        return design.X[:, :known], design.base.terms
+    if design.kind == "within":
+        means = design.base.means[design.codes]
+        slopes = np.array([term != INTERCEPT for term in design.base.terms])
+        return design.X + np.where(slopes, means, 0.0), design.base.terms
+    if design.kind == "no_pooling":
+        return np.column_stack([np.ones(design.n), design.X]), (INTERCEPT, *design.terms)
+    pairs, _ = pairs_of(design)
+    columns = dict(zip(design.terms, design.X.T, strict=True))
+    grouped = [t for t in columns if "between(" in t or "within(" in t]
+    for pair in pairs:
+        if pair.averaged:
+            raise DesignError(
+                f"the slopes of {pair.predictor} are tied to {', '.join(pair.averaged)} by "
+                "products with within() or between(); for the Hausman test use a record "
+                'of kind = "mundlak" with the predictors as they are'
+            )
+        mean = columns.pop(pair.mean)
+        parts = [t for t in grouped if t != pair.mean and t.startswith(f"within({pair.predictor}")]
+        for part in parts:
+            columns[pair.predictor] = columns.pop(part) + mean
+        grouped = [t for t in grouped if t != pair.mean and t not in parts]
+    return np.column_stack(list(columns.values())), tuple(columns)
+
+
+def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Give the slopes with an own intercept a group and their covariance.
+
+    As `bayes_mlm.fit_ols` of the no_pooling kind, which imports statsmodels for the rest of its
+    table: six seconds that this test need not take.
+    """
+    inside = from_design(design).scatter.sum(axis=0)
+    places = np.flatnonzero(varies)
+    products = inside[np.ix_(places, places)]
+    beta = np.linalg.solve(products, inside[places, -1])
+    df = design.n - design.J - places.size
+    if df < 1:
+        raise DesignError(
+            f"{design.n} rows cannot estimate {design.J} own intercepts, {places.size} slopes and "
+            "a residual variance; the Hausman test needs more rows in its groups"
+        )
+    rest = float(inside[-1, -1] - beta @ inside[places, -1])
+    return beta, np.linalg.inv(products) * rest / df
+
+
+def _varies(design: Design) -> NDArray[np.bool_]:
+    """Tell which columns vary within groups, by the tolerance of `bayes_mlm.design.design`."""
+    if design.summed is not None:
+        base = design.base
+        assert base is not None  # for mypy: the caller looked
+        moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
+        return np.array([term in moving for term in design.terms])
+    means = means_by_group(design.X, design.codes, design.J)[design.codes]
+    inside = np.sqrt(np.square(design.X - means).mean(axis=0))
+    return np.asarray(inside > 1e-9 * np.abs(design.X).max(axis=0))
+
+
+def _says_something_new(X: Floats, means: Floats) -> list[int]:
+    """List the group means that no column before them, and no predictor, says already."""
+    kept = []
+    known = X / np.linalg.norm(X, axis=0)
+    for k, column in enumerate(means.T):
+        size = np.linalg.norm(column - column.mean())
+        if size <= _NEW * np.linalg.norm(column):
+            continue
+        unit = (column - column.mean()) / size
+        rest = unit - known @ np.linalg.lstsq(known, unit, rcond=None)[0]
+        if np.linalg.norm(rest) > _NEW:
+            kept.append(k)
+            known = np.column_stack([known, unit])
+    return kept
+
+
+def _quadratic(
+    difference: Floats, covariance: Floats, variances: Floats
+) -> tuple[float | None, float]:
+    """Give d'V^-1 d and the smallest eigenvalue of V, in units of `variances`; None if not > 0."""
+    unit = np.sqrt(variances)
+    values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
+    smallest = float(values[0])
+    if smallest <= _POSITIVE:
+        return None, smallest
+    turned = vectors.T @ (difference / unit)
+    return float(np.sum(turned**2 / values)), smallest
+
+
+def chi2_tail(statistic: float, df: int) -> float:
+    """Compute the upper tail probability of a chi-squared variable; of zero for no df.
+
+    Examples
+    --------
+    >>> round(chi2_tail(3.841459, 1), 4), chi2_tail(0.5, 0), chi2_tail(0.0, 0)
+    (0.05, 0.0, 1.0)
+    """
+    if df == 0:
+        return float(statistic <= 0.0)
+    from scipy.special import gammaincc  # scipy.stats takes a second to import
+
+    return float(gammaincc(0.5 * df, 0.5 * statistic))

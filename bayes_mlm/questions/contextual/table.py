@@ -1,0 +1,372 @@
+"""Tell slopes within groups from slopes between them, and what their difference amounts to."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, fields
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    DesignError,
+    Finding,
+    Verdict,
+    check_prob,
+    digits,
+    expect,
+    level,
+    probability,
+    texts,
+)
+from bayes_mlm.data import format_rows
+from bayes_mlm.design import Design, Pair, pairs_of
+from bayes_mlm.engines import OlsFit, RemlFit
+from bayes_mlm.fitting import Classical, Fit, shortest_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUANTITIES = ("within", "between", "contextual")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextualRow:
+    """Hold one slope of one predictor by one engine.
+
+    Parameters
+    ----------
+    model, engine, predictor : str
+    mean : str
+        The column of group means that the model has: ``between(ses)`` or ``meanses``.
+    quantity : {"within", "between", "contextual"}
+        Difference in the outcome for one unit more of the predictor: between members of one
+        group; between the means of groups; and the second less the first, which is that between
+        two members alike in the predictor whose groups' means are a unit apart.
+    estimate, sd : float
+        Posterior mean and sd, or estimate and standard error, in outcome units.
+    lower, upper : float
+        Ends of the interval that the table names.
+    above : float or None
+        Posterior probability that it is above zero; None for REML and OLS.
+    """
+
+    model: str
+    engine: str
+    predictor: str
+    mean: str
+    quantity: str
+    estimate: float
+    sd: float
+    lower: float
+    upper: float
+    above: float | None = None
+
+    @property
+    def direction(self) -> float | None:
+        """Probability of direction: the posterior probability of the sign that is likelier."""
+        return None if self.above is None else max(self.above, 1.0 - self.above)
+
+
+COLUMNS = tuple(field.name for field in fields(ContextualRow))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ContextualTable:
+    """Hold the slopes at both levels of one model by one engine, and whether to believe them.
+
+    Parameters
+    ----------
+    rows : tuple of ContextualRow
+    interval : str
+        What `lower` and `upper` are: "95% HDI", "95% Wald".
+    notes : tuple of str
+        Which group mean each predictor has, and what its slopes are averaged over.
+    cautions : tuple of str
+        Predictors that hardly vary at one level, and standard errors that are too small.
+    verdict : Verdict
+        Of the fit.
+    """
+
+    rows: tuple[ContextualRow, ...]
+    interval: str
+    notes: tuple[str, ...]
+    cautions: tuple[str, ...]
+    verdict: Verdict
+
+    def __repr__(self) -> str:
+        """Name the model and its predictors."""
+        names = ", ".join(dict.fromkeys(row.predictor for row in self.rows))
+        return f"<ContextualTable of {names} in {self.rows[0].model} by {self.rows[0].engine}>"
+
+    def __getitem__(self, key: tuple[str, str]) -> ContextualRow:
+        """Give the row of a predictor and a quantity: ``table["ses", "contextual"]``."""
+        for row in self.rows:
+            if (row.predictor, row.quantity) == key:
+                return row
+        known = ", ".join(f"({row.predictor!r}, {row.quantity!r})" for row in self.rows)
+        raise KeyError(f"no row {key!r}; there are {known}")
+
+    def __iter__(self) -> Iterator[ContextualRow]:
+        """Go through the rows."""
+        return iter(self.rows)
+
+    def to_csv(self) -> str:
+        """Write the rows as CSV text in full precision."""
+        return contextual_csv(self.rows)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Give the rows as a tidy data frame, one column a field of `ContextualRow`."""
+        import pandas as pd
+
+        return pd.DataFrame([astuple(row) for row in self.rows], columns=list(COLUMNS))
+
+    def __str__(self) -> str:
+        """Show the rows as aligned text, with notes, cautions and verdict."""
+        head = ("predictor", "slope", "estimate", "sd", self.interval, "P(> 0)")
+        kinds = max(map(len, ("slope", *QUANTITIES)))
+        lines = [head, *(_cells(row) for row in self.rows)]
+        shown = format_rows([(one, kind.ljust(kinds), *rest) for one, kind, *rest in lines])
+        cautions = [f"caution: {text}" for text in self.cautions]
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        return "\n".join([shown, *self.notes, *cautions, f"{sign}: {self.verdict}"])
+
+
+def contextual_effects(
+    fit: Fit, *, means: Mapping[str, str] | None = None, mass: float = DEFAULT_PROB
+) -> ContextualTable:
+    """Give the slopes within and between groups and their difference, from posterior draws.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of the mundlak kind, or with ``between(x)`` beside ``x`` or ``within(x)``, or with a
+        column of the data's own that holds the group means of ``x``.
+    means : mapping of str to str, optional
+        Such columns by predictor, ``{"ses": "meanses"}``; those that follow the rows' own means
+        closely are found without.
+    mass : float
+        Of the intervals.
+
+    Returns
+    -------
+    ContextualTable
+
+    Raises
+    ------
+    DesignError
+        If no predictor is in the model at two levels.
+
+    Notes
+    -----
+    The contextual effect compares members and groups as they were observed. It is no effect of
+    moving a member to another group, unless nothing else about groups goes with their means.
+
+    References
+    ----------
+    Mundlak (1978), Econometrica 46(1); Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd
+    ed., ch. 5, "compositional effects"; Snijders & Bosker (2012), Multilevel Analysis, 2nd ed.,
+    sec. 4.6.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> found = contextual_effects(fit("hsb_mundlak_random", random_seed=1))
+    >>> [f"{found['ses', quantity].estimate:.1f}" for quantity in QUANTITIES]
+    ['2.2', '5.9', '3.7']
+    """
+    hint = "for a REML or OLS fit use contextual_effects_classical(fit, design)"
+    expect("contextual_effects", fit, Fit, hint=hint)
+    check_prob(mass)
+    design = fit.design.whole
+    pairs, left_out = _found(design, means)
+    draws = fit.draws["beta"].reshape(-1, fit.design.p)
+    rows = []
+    for pair in pairs:
+        for quantity in QUANTITIES:
+            values = draws @ getattr(pair, quantity)
+            lower, upper = shortest_interval(values[:, None], mass)
+            rows.append(
+                ContextualRow(
+                    model=fit.record.name,
+                    engine=fit.engine,
+                    predictor=pair.predictor,
+                    mean=pair.mean,
+                    quantity=quantity,
+                    estimate=float(values.mean()),
+                    sd=float(values.std(ddof=1)),
+                    lower=float(lower[0]),
+                    upper=float(upper[0]),
+                    above=float((values > 0).mean()),
+                )
+            )
+    return ContextualTable(
+        rows=tuple(rows),
+        interval=f"{level(mass)} HDI",
+        notes=_notes(pairs, left_out),
+        cautions=_cautions(pairs, design),
+        verdict=fit.verdict,
+    )
+
+
+def contextual_effects_classical(
+    fit: Classical,
+    design: Design,
+    *,
+    name: str = "model",
+    means: Mapping[str, str] | None = None,
+    mass: float = DEFAULT_PROB,
+) -> ContextualTable:
+    """Give the same from a REML or OLS fit: standard errors and Wald intervals.
+
+    Parameters
+    ----------
+    fit : RemlFit or OlsFit
+    design : Design
+        That was fitted.
+    name : str
+        Of the model.
+    means, mass
+        As in `contextual_effects`.
+
+    Returns
+    -------
+    ContextualTable
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, fit_reml, for_kind, load_dataset
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> mundlak = for_kind(design, "mundlak")
+    >>> found = contextual_effects_classical(fit_reml(mundlak), mundlak)
+    >>> print(f"{found['ses', 'contextual'].estimate:.4f} {found['ses', 'contextual'].sd:.4f}")
+    3.6750 0.3777
+    """
+    expect("contextual_effects_classical", fit, RemlFit, OlsFit)
+    expect("contextual_effects_classical", design, Design)
+    check_prob(mass)
+    pairs, left_out = _found(design, means)
+    reach = _reach(fit, mass)
+    rows = []
+    for pair in pairs:
+        for quantity in QUANTITIES:
+            weights = getattr(pair, quantity)
+            estimate = float(weights @ fit.beta)
+            error = float(np.sqrt(max(float(weights @ fit.beta_cov @ weights), 0.0)))
+            rows.append(
+                ContextualRow(
+                    model=name,
+                    engine="ols" if isinstance(fit, OlsFit) else "reml",
+                    predictor=pair.predictor,
+                    mean=pair.mean,
+                    quantity=quantity,
+                    estimate=estimate,
+                    sd=error,
+                    lower=estimate - reach * error,
+                    upper=estimate + reach * error,
+                )
+            )
+    if isinstance(fit, OlsFit):
+        verdict = Verdict((Finding("optimum", True, "closed form"),))
+    else:
+        verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
+    return ContextualTable(
+        rows=tuple(rows),
+        interval=f"{level(mass)} Wald",
+        notes=_notes(pairs, left_out),
+        cautions=_cautions(pairs, design),
+        verdict=verdict,
+    )
+
+
+def said(table: ContextualTable) -> tuple[str, ...]:
+    """Say in words what a posterior says instead of a test, a sentence a predictor.
+
+    Parameters
+    ----------
+    table : ContextualTable
+        From posterior draws.
+    """
+    lines = []
+    for row in table.rows:
+        if row.quantity != "contextual" or row.above is None or row.direction is None:
+            continue
+        side = "above" if row.above >= 0.5 else "below"
+        sure = probability(row.direction).replace(">", "more than ")
+        shown = digits(row.estimate, row.sd, row.lower, row.upper)
+        clear = row.lower > 0 or row.upper < 0
+        upshot = (
+            "the two slopes differ, and a model with one slope for both mixes them"
+            if clear
+            else "how far the two slopes differ is open, and no difference is among what is likely"
+        )
+        lines.append(
+            f"The posterior asks how large, not whether: the contextual effect of {row.predictor} "
+            f"is {shown.number(row.estimate)} ({table.interval} {shown.number(row.lower)} to "
+            f"{shown.number(row.upper)}), {side} zero with probability {sure}; {upshot}."
+        )
+    return tuple(lines)
+
+
+def contextual_csv(rows: Iterable[ContextualRow]) -> str:
+    """Write rows of one or several engines as CSV text in full precision."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(astuple(row) for row in rows)
+    return text.getvalue()
+
+
+def _found(
+    design: Design, means: Mapping[str, str] | None
+) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+    pairs, left_out = pairs_of(design, means)
+    if pairs:
+        return pairs, left_out
+    why = f" ({'; '.join(left_out)})" if left_out else ""
+    raise DesignError(
+        f"no predictor of '{design.formula}' [{design.kind}] is in the model both within and "
+        f'between groups{why}; use a record of kind = "mundlak", or between(x) beside x or '
+        "within(x) in the formula"
+    )
+
+
+def _reach(fit: Classical, mass: float) -> float:
+    """Give the half width of a Wald interval in standard errors: t for OLS, as its table has."""
+    if isinstance(fit, OlsFit):
+        from scipy import stats
+
+        return float(stats.t.ppf(0.5 + mass / 2, fit.df_resid))
+    return NormalDist().inv_cdf(0.5 + mass / 2)
+
+
+def _notes(pairs: tuple[Pair, ...], left_out: tuple[str, ...]) -> tuple[str, ...]:
+    averaged = [
+        f"the slopes of {pair.predictor} depend on {', '.join(pair.averaged)}; these are their "
+        "averages over the rows"
+        for pair in pairs
+        if pair.averaged
+    ]
+    skipped = [f"left out: {reason}" for reason in left_out]
+    return (*(pair.version for pair in pairs), *averaged, *skipped)
+
+
+def _cautions(pairs: tuple[Pair, ...], design: Design) -> tuple[str, ...]:
+    found = [pair.caution for pair in pairs if pair.caution]
+    if not design.q:
+        found.append(
+            "the model takes rows of one group as independent, so the sds of the slope between "
+            f"and of the contextual effect are too small; add (1 | {design.group}) to the formula"
+        )
+    return tuple(found)
+
+
+def _cells(row: ContextualRow) -> tuple[str, ...]:
+    return (
+        row.predictor,
+        row.quantity,
+        *texts(row.estimate, row.sd, row.lower, row.upper),
+        probability(row.above),
+    )

@@ -1,0 +1,319 @@
+"""Compute differences and slopes, at values of other predictors or averaged over rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayes_mlm.base import DEFAULT_PROB, DataError, DesignError, EmptyCellError, EngineError
+from bayes_mlm.design import Design, Floats
+from bayes_mlm.fitting import Classical, Fit, shortest_interval
+from bayes_mlm.questions.effects.query import (
+    At,
+    Change,
+    beyond,
+    changes,
+    check_predictor,
+    constant,
+    grid,
+)
+from bayes_mlm.questions.effects.result import Effect, Effects, Kind
+from bayes_mlm.questions.effects.rows import Population, Settings
+from bayes_mlm.questions.effects.sources import Sources, draws_of, reach, sources, standard_error
+
+type Rope = tuple[float, float]
+# Of the sd of the predictor: the error of a central difference is of the order of its square.
+_STEP = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Asked:
+    """Hold one effect asked for: its name, setting, weights (p,), and the values it is between."""
+
+    contrast: str
+    at: tuple[At, ...]
+    weights: Floats
+    ends: tuple[At, ...] = ()
+
+
+def comparisons(
+    fit: Fit | Classical,
+    contrast: str | Mapping[str, Any],
+    *,
+    at: Mapping[str, Any] | None = None,
+    data: Any = None,
+    rope: Rope | None = None,
+    mass: float = DEFAULT_PROB,
+    classical: bool = True,
+    design: Design | None = None,
+) -> Effects:
+    """Compare the expected outcome at two values of a predictor.
+
+    The rows at hand are taken twice, with the predictor at the one value and at the other, and
+    laid out as the model's design was; so interactions, transformations, ``within(x)`` and
+    ``between(x)`` follow by themselves. The effect is the mean difference: of the fixed part, for
+    a group whose effects are zero.
+
+    Parameters
+    ----------
+    fit : Fit, RemlFit or OlsFit
+        A posterior, which gets REML or OLS beside it; or one of those, with its `design`.
+    contrast : str or mapping
+        ``"sector"``, ``{"sector": (0, 1)}`` (from 0 to 1), ``{"ses": "sd"}`` (a change by one sd),
+        ``{"ses": 2}``, ``{"ses": "slope"}``, ``{"grade": "pairwise"}``. A name alone means: the
+        second value against the first if there are two, each category against the first, and a
+        change by 1 of a number.
+    at : mapping, optional
+        Values of other predictors: a number, a category, "mean", "mean±sd", "median", or several
+        (a row for each combination). Those not named keep the values they have in the rows.
+        Without `at` the effect is the average effect.
+    data : data frame, str or Path, optional
+        Rows to average over instead of those fitted: another population.
+    rope : (float, float), optional
+        Region of practical equivalence, in units of the outcome.
+    mass : float
+        Probability of the intervals.
+    classical : bool
+        Whether to put REML or OLS beside a posterior.
+    design : Design, optional
+        That a RemlFit or OlsFit was fitted to.
+
+    Returns
+    -------
+    Effects
+        Posterior mean, sd, HDI, probability of direction, and the shares of the posterior below,
+        in and above `rope`; by REML the estimate, its standard error by the delta method (exact,
+        for the effect is linear in the coefficients) and its Wald interval.
+
+    Raises
+    ------
+    DesignError
+        If a predictor or a category is not there, or the model does not let it have an effect.
+    DataError
+        If the rows are needed and not to be had.
+    RowsNeededError
+        Of data that were summed, unless every predictor is set.
+
+    Notes
+    -----
+    In `within` and `mundlak` models a change of what members have leaves the means of their group
+    as they are; a change of what a group shares changes the group's means of products with it.
+
+    References
+    ----------
+    Arel-Bundock, Greifer & Heiss (2024), Journal of Statistical Software 111(9) (the averages);
+    Kruschke (2018), Advances in Methods and Practices in Psychological Science 1(2) (`rope`).
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> fitted = fit("mathach ~ ses * sector + (1 | schoolid)", "hsb", random_seed=1)
+    >>> found = comparisons(fitted, "sector", at={"ses": [-1, 0, 1]})
+    >>> [round(row.estimate, 1) for row in found.by("direct")]
+    [3.5, 2.1, 0.8]
+    >>> [round(row.estimate, 2) for row in found.by("reml")]
+    [3.45, 2.14, 0.83]
+    """
+    source = sources(fit, design=design, data=data, mass=mass, classical=classical)
+    asked = compared(source.population, contrast, at)
+    return measure(source, "comparison", asked, rope=rope, mass=mass)
+
+
+def slopes(
+    fit: Fit | Classical,
+    predictor: str,
+    *,
+    at: Mapping[str, Any] | None = None,
+    data: Any = None,
+    rope: Rope | None = None,
+    mass: float = DEFAULT_PROB,
+    classical: bool = True,
+    design: Design | None = None,
+) -> Effects:
+    """Give the slope of the expected outcome along a numeric predictor.
+
+    The derivative of the fixed part, by a central difference of the design's columns (exact where
+    they are straight in the predictor). At values of a moderator these are the simple slopes; the
+    predictor itself may be set too, where the line bends.
+
+    Parameters
+    ----------
+    fit, at, data, rope, mass, classical, design
+        As in `comparisons`.
+    predictor : str
+        A numeric column of the table.
+
+    Returns
+    -------
+    Effects
+        In units of the outcome for one unit of the predictor.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> fitted = fit("mathach ~ ses * sector + (1 | schoolid)", "hsb", random_seed=1)
+    >>> found = slopes(fitted, "ses", at={"sector": [0, 1]})
+    >>> [round(row.estimate, 2) for row in found.by("reml")]
+    [2.95, 1.64]
+    """
+    source = sources(fit, design=design, data=data, mass=mass, classical=classical)
+    people = source.population
+    check_predictor(people, predictor)
+    if people.levels(predictor) is not None:
+        raise DesignError(f"{predictor!r} is made of categories and has no slope; compare them")
+    asked = [
+        Asked(contrast=change.text, at=setting, weights=weights_of(people, change, setting))
+        for change in changes(people, {predictor: "slope"})
+        for setting in grid(people, at)
+    ]
+    return measure(source, "slope", asked, rope=rope, mass=mass)
+
+
+def compared(
+    people: Population, contrast: str | Mapping[str, Any], at: Mapping[str, Any] | None
+) -> list[Asked]:
+    """Make the weights of every contrast at every setting."""
+    asked = changes(people, contrast)
+    settings = grid(people, at, without=[name for change in asked for name in change.sets])
+    return [
+        Asked(
+            contrast=change.text,
+            at=setting,
+            weights=weights_of(people, change, setting),
+            ends=tuple(
+                At(name=change.name, value=value)
+                for value in (change.low, change.high)
+                if value is not None
+            ),
+        )
+        for change in asked
+        for setting in settings
+    ]
+
+
+def weights_of(people: Population, change: Change, setting: Sequence[At]) -> Floats:
+    """Return the weights (p,) of the coefficients in a change, or a slope, at one setting."""
+    if change.is_slope:
+        return _slope(people, change.name, setting)
+    base = as_settings(people, setting)
+    low, high = change.ends(people, base)
+    return people.difference({**base, change.name: high}, {**base, change.name: low})
+
+
+def as_settings(people: Population, setting: Sequence[At]) -> Settings:
+    """Turn values into columns."""
+    return {one.name: constant(people, one.value) for one in setting}
+
+
+def _slope(people: Population, name: str, setting: Sequence[At]) -> Floats:
+    base = as_settings(people, setting)
+    if people.away and name not in base:
+        return _slope_anywhere(people, name, setting)
+    centre = np.asarray(base[name] if name in base else people.own(name), dtype=float)
+    spread = 0.0 if people.away else float(people.own(name).astype(float).std())
+    step = _STEP * (spread if spread > 0 else max(1.0, float(np.abs(centre).max())))
+    after = {**base, name: centre + step}
+    try:
+        return people.difference(after, {**base, name: centre - step}) / (2.0 * step)
+    except EmptyCellError:
+        raise
+    except DataError:  # at the edge of a logarithm's domain there is only one side
+        return people.difference(after, {**base, name: centre}) / step
+
+
+def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Floats:
+    """Give the slope along a predictor whose values are not at hand, where it is one everywhere."""
+    try:
+        here, there = (
+            _slope(people, name, (*setting, At(name=name, value=at))) for at in (0.0, 1.0)
+        )
+    except EmptyCellError:
+        raise
+    except DataError:  # not defined at 0, so no straight line
+        return people.own(name)
+    if not np.allclose(here, there, rtol=1e-6, atol=1e-6 * float(np.abs(here).max())):
+        return people.own(name)  # which says that it needs the rows
+    return here
+
+
+def measure(
+    source: Sources, kind: Kind, asked: Sequence[Asked], *, rope: Rope | None, mass: float
+) -> Effects:
+    """Evaluate effects by every engine at hand."""
+    _check_rope(rope)
+    weights = np.array([one.weights for one in asked])
+    for one in asked:
+        if not np.abs(one.weights).max(initial=0.0) > 0.0:
+            raise DesignError(
+                f"the {source.population.design.kind} model lets {one.contrast!r} change nothing: "
+                "its columns are not among the model's coefficients"
+            )
+    values = None if source.beta is None else draws_of(source.beta, weights)
+    rows: list[Effect] = []
+    for k, one in enumerate(asked):
+        if values is not None:
+            rows.append(_posterior(source, kind, one, values[:, k], rope, mass))
+        if source.classical is not None:
+            rows.append(_classical(source, source.classical, kind, one, mass))
+    return Effects(
+        rows=tuple(rows),
+        over=source.population.what,
+        mass=mass,
+        rope=None if rope is None else (float(rope[0]), float(rope[1])),
+        weights=weights,
+        verdict=source.verdict,
+        cautions=beyond(source.population, ((*one.at, *one.ends) for one in asked)),
+    )
+
+
+def _posterior(
+    source: Sources, kind: Kind, one: Asked, values: Floats, rope: Rope | None, mass: float
+) -> Effect:
+    lower, upper = shortest_interval(values[:, None], mass)
+    positive, negative = float((values > 0.0).mean()), float((values < 0.0).mean())
+    shares: dict[str, float] = {}
+    if rope is not None:
+        below, above = float((values < rope[0]).mean()), float((values > rope[1]).mean())
+        shares = {"below": below, "within": 1.0 - below - above, "above": above}
+    return Effect(
+        model=source.name,
+        engine=source.engine,
+        kind=kind,
+        contrast=one.contrast,
+        at=one.at,
+        estimate=float(values.mean()),
+        sd=float(values.std(ddof=1)),
+        lower=float(lower[0]),
+        upper=float(upper[0]),
+        direction=max(positive, negative),
+        positive=positive,
+        **shares,
+    )
+
+
+def _classical(source: Sources, fit: Classical, kind: Kind, one: Asked, mass: float) -> Effect:
+    estimate, error = float(one.weights @ fit.beta), standard_error(fit, one.weights)
+    half = reach(fit, mass) * error
+    return Effect(
+        model=source.name,
+        engine=source.classical_engine,
+        kind=kind,
+        contrast=one.contrast,
+        at=one.at,
+        estimate=estimate,
+        sd=error,
+        lower=estimate - half,
+        upper=estimate + half,
+    )
+
+
+def _check_rope(rope: Rope | None) -> None:
+    if rope is None:
+        return
+    ends = np.asarray(rope, dtype=np.float64)
+    if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
+        raise EngineError(
+            f"rope is a region (lower, upper) in units of the outcome, the lower end first; found "
+            f"{rope!r}"
+        )

@@ -1,0 +1,285 @@
+"""Give the rows that effects are averaged over, in the columns of the table they came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import DataError, RowsNeededError
+from bayes_mlm.data import USUAL, Table, find_groups, handle_missing, require_columns, varies_within
+from bayes_mlm.design import (
+    INTERCEPT,
+    Design,
+    Floats,
+    Levels,
+    encode,
+    lay_out,
+    means_by_group,
+    read_data,
+    replay,
+    table_of,
+)
+from bayes_mlm.formula import Call, Factor, Name
+from bayes_mlm.model import IN_MEMORY, Record
+
+type Settings = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population:
+    """Hold the rows that an effect is averaged over.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind; it says how the rows become columns of X.
+    table : Table
+        The rows, with every column that the predictors of the model are made of.
+    what : str
+        What they are, for a reader: "the 7,185 rows of the data"; and what is made of the group
+        effects.
+    away : bool
+        Whether there are no rows: the table is an empty one of one row, which stands in for effects
+        at values that are all set.
+    """
+
+    design: Design
+    table: Table
+    what: str
+    away: bool = False
+
+    def own(self, name: str) -> NDArray[Any]:
+        """Give a column of the rows.
+
+        Raises
+        ------
+        RowsNeededError
+            If they are away.
+        """
+        if self.away:
+            raise RowsNeededError(
+                f"this needs the rows' own {name}, and the data were reduced to sums by group; "
+                f"give values of {name}, or ask it of a sample of groups (sample_groups)"
+            )
+        return self.table.columns[name]
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Columns of the table that the predictors are made of; the group is none."""
+        names = self.design.encoding.predictor_columns
+        return tuple(name for name in names if name != self.design.group)
+
+    def levels(self, name: str) -> Levels | None:
+        """Give the categories of a column that the formula takes as categories."""
+        known = self.design.encoding.levels
+        return next((item for item in known if item.column == name), None)
+
+    def difference(self, high: Settings, low: Settings) -> Floats:
+        """Average, over the rows, the difference (p,) of X between two settings of some columns."""
+        unset = [name for name in self.predictors if name not in high]
+        plain = self.design.kind in ("pooled", "partial_pooling") and not self.design.encoding.means
+        if self.away and (unset or not plain):
+            raise RowsNeededError(
+                f"averaging over rows ({', '.join(unset) or 'group means'}) needs them, and the "
+                "data were reduced to sums by group; set every predictor (at), or ask it of a "
+                "sample of groups (sample_groups)"
+            )
+        rows = self._columns(high) - self._columns(low)
+        return np.asarray(rows.mean(axis=0))
+
+    def _columns(self, settings: Settings) -> Floats:
+        """Lay the rows out as the design's kind does, with some columns set."""
+        design, supposed = self.design, None
+        if design.kind in ("within", "mundlak"):
+            # What a whole group shares changes the group's means of products with it; what one
+            # member has changes no group's mean.
+            shared = {name: value for name, value in settings.items() if name in self._shared}
+            supposed = set_columns(self.table, shared) if shared else None
+        X = replay(design, set_columns(self.table, settings), means_of=supposed).X
+        if design.kind == "between":
+            groups = find_groups(self.table, str(design.group))
+            X = means_by_group(X, groups.codes, groups.labels.size)
+        return X
+
+    @cached_property
+    def _shared(self) -> frozenset[str]:
+        names = self.predictors
+        return frozenset(names) - set(varies_within(self.table, str(self.design.group), names))
+
+
+def population(design: Design, record: Record | None, data: Any = None) -> Population:
+    """Find the rows to average over: those given, else those that the model was fitted to.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind.
+    record : Record or None
+        Names the data, which are read again where the design does not hold them.
+    data : data frame, mapping, str or Path, optional
+        Other rows, such as another population.
+
+    Raises
+    ------
+    DataError
+        If the rows given lack a column or a value, or those fitted are needed and not to be had.
+    """
+    if data is not None:
+        written = USUAL if record is None else record.written
+        table = read_data(data, strip=design.encoding.strip, written=written)
+        needed = _needed(design)
+        require_columns(table, needed)
+        handle_missing(table, needed)
+        return Population(design=design, table=table, what=_count(table, design, "given"))
+    if design.summed is not None:
+        stand_in = Table(columns={}, n=1, source="sums")
+        return Population(design=design, table=stand_in, what=_at_values(design), away=True)
+    found = rebuild(design) or read_again(design, record)
+    which = "of the data"
+    if design.sample_of is not None:
+        which = f"of {design.J:,} of the {design.sample_of.J:,} groups"
+    return Population(design=design, table=found, what=_count(found, design, which))
+
+
+def rebuild(design: Design) -> Table | None:
+    """Take the columns of the table back out of the design, where it holds all of them.
+
+    A column that enters the formula only through a function (``log(x)``) is not there.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> hsb = load_dataset("hsb")
+    >>> rebuild(build_design("mathach ~ ses * sector + (1 | schoolid)", hsb)).names
+    ('ses', 'sector', 'schoolid')
+    >>> rebuild(build_design("mathach ~ exp(ses) + (1 | schoolid)", hsb)) is None
+    True
+    """
+    if design.kind == "between":
+        return None
+    columns: dict[str, NDArray[Any]] = {}
+    for name in design.encoding.predictor_columns:
+        values = None
+        if name == design.group:
+            values = design.labels[design.codes]
+        elif name not in columns:
+            values = (
+                _category(design, name) if _is_category(design, name) else _number(design, name)
+            )
+        if values is None:
+            return None
+        columns[name] = values
+    if design.group is not None:
+        columns[design.group] = design.labels[design.codes]
+    return Table(columns=columns, n=design.n, source="the design")
+
+
+def read_again(design: Design, record: Record | None, data: Any = None) -> Table:
+    """Read the data of a record, or those given in their place, as they were fitted.
+
+    Raises
+    ------
+    DataError
+        If there are none to read, or they are not what was fitted.
+    """
+    if record is None or (data is None and record.data == IN_MEMORY):
+        raise DataError(
+            f"the predictors of '{design.formula}' cannot be taken back out of the fitted model; "
+            "give the rows too (data=..., --data)"
+        )
+    table = table_of(record, data)
+    names = [*design.encoding.columns, *([design.group] if design.group else [])]
+    names += list(record.group_level)
+    require_columns(table, names)
+    table = handle_missing(table, names, missing=record.missing).table
+    y = encode(design.encoding, table).y
+    if design.kind == "between":
+        groups = find_groups(table, str(design.group))
+        y = means_by_group(y, groups.codes, groups.labels.size)
+    if not np.array_equal(y, design.y):
+        raise DataError(
+            f"{table.source} is not what the model was fitted to; give its rows (data=..., --data)"
+        )
+    return table
+
+
+def set_columns(table: Table, settings: Settings) -> Table:
+    """Give a table with some columns replaced."""
+    return Table(columns={**table.columns, **settings}, n=table.n, source=table.source)
+
+
+def _needed(design: Design) -> list[str]:
+    names = list(design.encoding.predictor_columns)
+    if design.group is not None and design.kind in ("between", "within", "mundlak", "no_pooling"):
+        names.append(design.group)
+    return list(dict.fromkeys(names))
+
+
+def _is_category(design: Design, name: str) -> bool:
+    return any(item.column == name for item in design.encoding.levels)
+
+
+def _number(design: Design, name: str) -> Floats | None:
+    """Find a column that is a term, or a group effect, by itself or centred."""
+    turns: dict[Factor, tuple[float, float]] = {Name(name): (0.0, 1.0)}
+    for known in design.encoding.centrings:
+        if known.expression == str(Name(name)):
+            turns[Call("center", Name(name))] = (known.mean, 1.0)
+            turns[Call("scale", Name(name))] = (known.mean, known.sd)
+    for terms, matrix in ((design.formula.terms, "X"), (design.formula.effects, "Z")):
+        for column in lay_out(terms, design.encoding.levels):
+            if len(column.parts) == 1 and column.parts[0][0] in turns:
+                values = _values(design, column.name, matrix)
+                mean, sd = turns[column.parts[0][0]]
+                return None if values is None else mean + sd * values
+    return None
+
+
+def _category(design: Design, name: str) -> NDArray[Any] | None:
+    """Find the categories of a column from the indicators of its own term."""
+    levels = next(item for item in design.encoding.levels if item.column == name)
+    codes = np.zeros(design.n, dtype=np.int64)
+    found = False
+    for column in lay_out(design.formula.terms, design.encoding.levels):
+        factor, place = column.parts[0] if len(column.parts) == 1 else ("", None)
+        if place is not None and str(factor) == levels.factor:
+            values = _values(design, column.name, "X")
+            if values is None:
+                return None
+            codes[values > 0.5] = place
+            found = True
+    text = isinstance(levels.levels[0], str)
+    return np.array(levels.levels, dtype=object if text else None)[codes] if found else None
+
+
+def _values(design: Design, name: str, matrix: str) -> Floats | None:
+    """Give a column of the formula by row, in its own units whatever the kind made of it."""
+    if matrix == "Z":
+        known = design.effects if design.kind != "no_pooling" else ()
+        return design.Z[:, known.index(name)] if name in known else None
+    laid_out = f"within({name})" if design.kind == "within" and name != INTERCEPT else name
+    if laid_out not in design.terms:
+        return None
+    values = design.X[:, design.terms.index(laid_out)]
+    if laid_out != name and design.base is not None:
+        values = values + design.base.means[design.codes, design.base.terms.index(name)]
+    return values
+
+
+def _count(table: Table, design: Design, which: str) -> str:
+    if design.kind == "between":
+        size = find_groups(table, str(design.group)).labels.size
+        return f"the means of the {size:,} groups {which}"
+    return f"the {table.n:,} rows {which}{_effects_at_zero(design)}"
+
+
+def _at_values(design: Design) -> str:
+    return f"no rows, for every predictor is set{_effects_at_zero(design)}"
+
+
+def _effects_at_zero(design: Design) -> str:
+    drawn = design.q and design.kind != "no_pooling"
+    return "; group effects at zero, their mean" if drawn else ""

@@ -1,0 +1,393 @@
+"""Find the value of a moderator at which a difference is zero (Johnson and Neyman's question)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_mlm.base import DEFAULT_PROB, DesignError, Verdict, level, number, probability, texts
+from bayes_mlm.data import format_rows, label_text
+from bayes_mlm.design import Design, Floats
+from bayes_mlm.fitting import Classical, Fit
+from bayes_mlm.questions.effects.average import weights_of
+from bayes_mlm.questions.effects.query import At, Change, changes, check_predictor, grid
+from bayes_mlm.questions.effects.regions import FiellerSet, Span, fieller, outside, posterior_spans
+from bayes_mlm.questions.effects.result import records_csv
+from bayes_mlm.questions.effects.rows import Population
+from bayes_mlm.questions.effects.sources import Sources, draws_of, reach, sources
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Of the residual sd: a difference that moves by less over the whole range moves next to nothing.
+_PARALLEL = 0.1
+# Of the moderator's range: shorter stretches are Monte Carlo noise.
+_FINEST = 0.005
+# Of the size of the weights: how straight is straight.
+_STRAIGHT = 1e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zero:
+    """Hold the posterior of the value at which a difference is zero.
+
+    Parameters
+    ----------
+    engine : str
+    median : float
+        Of the draws; a mean does not exist where the lines may be parallel.
+    lower, upper : float
+        Ends of the equal-tailed interval.
+    parallel : float
+        Share of draws in which the lines are near-parallel: over the whole observed range of the
+        moderator the difference moves by less than a tenth of the residual sd.
+    one_way : float
+        Share of draws in which the difference moves in the more probable direction. Unless it is
+        near one, the crossing jumps from one end of the line to the other, and its interval means
+        little: read `spans`.
+    inside : float
+        Share of draws whose crossing lies in the observed range.
+    spans : tuple of Span
+        Where the equal-tailed interval of the difference excludes zero.
+    """
+
+    engine: str
+    median: float
+    lower: float
+    upper: float
+    parallel: float
+    one_way: float
+    inside: float
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassicalZero:
+    """Hold the REML or OLS estimate of the value at which a difference is zero.
+
+    Parameters
+    ----------
+    engine : str
+        "reml" or "ols".
+    estimate : float
+        Ratio of the estimates; infinite if the lines are parallel.
+    se : float
+        By the delta method; of use only where the Fieller set is bounded.
+    fieller : FiellerSet
+        Its confidence set.
+    spans : tuple of Span
+        Where the Wald interval of the difference excludes zero: all that is outside that set.
+    """
+
+    engine: str
+    estimate: float
+    se: float
+    fieller: FiellerSet
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Crossing:
+    """Hold where a difference is zero along a moderator.
+
+    Parameters
+    ----------
+    model, contrast, by : str
+        What crosses zero along which column.
+    at : tuple of At
+        What other predictors are set to.
+    observed : (float, float)
+        Least and greatest value of the moderator in the rows.
+    posterior : Zero or None
+    classical : ClassicalZero or None
+    mass : float
+        Of the intervals.
+    verdict : Verdict
+    """
+
+    model: str
+    contrast: str
+    by: str
+    at: tuple[At, ...]
+    observed: tuple[float, float]
+    posterior: Zero | None
+    classical: ClassicalZero | None
+    mass: float
+    verdict: Verdict
+
+    def __repr__(self) -> str:
+        """Say where."""
+        return f"<Crossing of {self.contrast!r} along {self.by!r}>"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of the tidy frame."""
+        names = ("model", "engine", "contrast", "by", "at", "what", "estimate", "lower", "upper")
+        return (*names, "sign", "parallel", "one_way", "inside")
+
+    def records(self) -> list[dict[str, Any]]:
+        """Give a row for each crossing, each stretch of its set, and each stretch without zero.
+
+        The column `what` says which: "crossing", "fieller" or "excludes zero". An end at infinity
+        is infinite.
+        """
+        rows: list[dict[str, Any]] = []
+        if self.posterior is not None:
+            own = self.posterior
+            found = {"estimate": own.median, "lower": own.lower, "upper": own.upper}
+            found |= {"parallel": own.parallel, "one_way": own.one_way, "inside": own.inside}
+            rows.append({"engine": own.engine, "what": "crossing", **found})
+            rows += _spans(own.engine, "excludes zero", own.spans)
+        if self.classical is not None:
+            beside = self.classical
+            rows.append({"engine": beside.engine, "what": "crossing", "estimate": beside.estimate})
+            rows += _spans(beside.engine, "fieller", beside.fieller.spans)
+            rows += _spans(beside.engine, "excludes zero", beside.spans)
+        same = {"model": self.model, "contrast": self.contrast, "by": self.by}
+        same["at"] = ", ".join(map(str, self.at))
+        return [{name: {**same, **row}.get(name) for name in self.columns} for row in rows]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Give `records` as a tidy data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records(), columns=list(self.columns))
+
+    def to_csv(self) -> str:
+        """Write `records` as CSV text in full precision."""
+        return records_csv(self.columns, self.records())
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Say in words what was found."""
+        setting = f" at {', '.join(map(str, self.at))}" if self.at else ""
+        low, high = self.observed
+        said = [
+            f"where {self.contrast} is zero along {self.by}{setting} "
+            f"(observed: {label_text(low)} to {label_text(high)})"
+        ]
+        if self.posterior is not None:
+            own = self.posterior
+            said.append(
+                f"{own.engine}: in the observed range with probability {probability(own.inside)}; "
+                f"near-parallel lines in {probability(own.parallel)} of draws; the difference "
+                f"moves one way in {probability(own.one_way)}"
+            )
+        if self.classical is not None and self.classical.fieller.shape != "bounded":
+            whole = self.classical.fieller.shape == "everything"
+            said.append(
+                f"{self.classical.engine}: the Fieller set is "
+                + ("the whole line" if whole else "unbounded")
+                + ": the data do not tell that the difference moves at all"
+            )
+        return tuple(said)
+
+    def __str__(self) -> str:
+        """Show the crossing by each engine, and where its interval excludes zero."""
+        head = ("engine", "crossing", level(self.mass), "difference not zero")
+        rows = [head]
+        if self.posterior is not None:
+            own = self.posterior
+            shown = texts(own.median, None, own.lower, own.upper)
+            interval = f"{shown.interval} equal tails"
+            rows.append((own.engine, shown.estimate, interval, _shown(own.spans)))
+        if self.classical is not None:
+            beside = self.classical
+            found = number(beside.estimate, beside.se, style="terminal")
+            fieller_set = f"{beside.fieller} (Fieller)"
+            rows.append((beside.engine, found, fieller_set, _shown(beside.spans)))
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        first, *rest = self.lines
+        return "\n".join([first, format_rows(rows), *rest, f"{sign}: {self.verdict}"])
+
+
+def crossing(
+    fit: Fit | Classical,
+    contrast: str | Mapping[str, Any],
+    by: str,
+    *,
+    at: Mapping[str, Any] | None = None,
+    data: Any = None,
+    mass: float = DEFAULT_PROB,
+    classical: bool = True,
+    design: Design | None = None,
+) -> Crossing:
+    """Find the value of a moderator at which a difference is zero, and where it is not.
+
+    Parameters
+    ----------
+    fit, at, data, mass, classical, design
+        As in `comparisons`; `at` takes one value a predictor.
+    contrast : str or mapping
+        One difference, as in `comparisons`; ``{"ses": "slope"}`` gives where its slope is zero.
+    by : str
+        The moderator: a numeric predictor in which the difference is straight. A slope may cross
+        zero along its own predictor: the turning point of a parabola.
+
+    Returns
+    -------
+    Crossing
+        Posterior median and equal-tailed interval of the ratio, with the shares of draws that say
+        how far it is to be trusted; by REML the ratio and its Fieller set; and by both the
+        stretches in which the interval of the difference excludes zero. These stretches hold
+        point by point, not jointly.
+
+    Raises
+    ------
+    DesignError
+        If the difference does not move with `by`, or bends.
+
+    References
+    ----------
+    Johnson & Neyman (1936), Statistical Research Memoirs 1; Bauer & Curran (2005), Multivariate
+    Behavioral Research 40(3); Fieller (1954), Journal of the Royal Statistical Society B 16(2).
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> fitted = fit("mathach ~ ses * sector + (1 | schoolid)", "hsb", random_seed=1)
+    >>> found = crossing(fitted, "sector", "ses", mass=0.95)
+    >>> round(found.classical.estimate, 2), str(found.classical.fieller)
+    (1.63, '1.03 to 2.58')
+    """
+    source = sources(fit, design=design, data=data, mass=mass, classical=classical)
+    people = source.population
+    change = _one_change(changes(people, contrast))
+    check_predictor(people, by)
+    if people.levels(by) is not None:
+        raise DesignError(f"{by!r} is made of categories; a crossing is along a number")
+    if by == change.name and not change.is_slope:
+        raise DesignError(
+            f"{by!r} is what is compared; a crossing is along another predictor, or of its slope "
+            f"({{{by!r}: 'slope'}}, --slope {by})"
+        )
+    if by in (at or {}):
+        raise DesignError(f"a crossing runs along {by!r}; it cannot be set (at) as well")
+    settings = grid(people, at, without=change.sets)
+    if len(settings) != 1:
+        raise DesignError("a crossing is found at one value of each other predictor; give one (at)")
+    values = people.own(by).astype(np.float64)
+    observed = float(values.min()), float(values.max())
+    weights = _line(people, change, by, settings[0], observed)
+    return Crossing(
+        model=source.name,
+        contrast=change.text,
+        by=by,
+        at=settings[0],
+        observed=observed,
+        posterior=_posterior(source, weights, observed, mass),
+        classical=_classical(source, weights, mass),
+        mass=mass,
+        verdict=source.verdict,
+    )
+
+
+def _one_change(found: tuple[Change, ...]) -> Change:
+    if len(found) != 1:
+        names = ", ".join(one.text for one in found)
+        raise DesignError(f"a crossing is of one difference; choose one (from, to) of: {names}")
+    return found[0]
+
+
+def _line(
+    people: Population,
+    change: Change,
+    by: str,
+    setting: tuple[At, ...],
+    observed: tuple[float, float],
+) -> Floats:
+    """Give the weights (2, p) of a and b in the difference a + b m, once it is seen to be so."""
+    low, high = observed
+    if not high > low:
+        raise DesignError(f"{by!r} has a single value in the rows, {label_text(low)}")
+    # Straight in m if, besides the ends, two points within are where the ends say.
+    points = np.array([low, high, 0.6 * low + 0.4 * high, 0.1 * low + 0.9 * high])
+    found = np.array(
+        [
+            weights_of(people, change, (*setting, At(name=by, value=float(point))))
+            for point in points
+        ]
+    )
+    b = (found[1] - found[0]) / (high - low)
+    a = found[0] - b * low
+    size = float(np.abs(found).max())
+    if float(np.abs(a + np.outer(points, b) - found).max()) > _STRAIGHT * size:
+        raise DesignError(
+            f"{change.text} is no straight line in {by!r} in this model; look at it at several "
+            f"values instead (comparisons with at={{{by!r}: [...]}})"
+        )
+    if float(np.abs(b).max()) * (high - low) <= _STRAIGHT * size:
+        raise DesignError(
+            f"{change.text} does not move with {by!r} in this model; put their product into the "
+            f"formula ({_product(change.name, by)})"
+        )
+    return np.array([a, b])
+
+
+def _product(name: str, by: str) -> str:
+    return f"{name} * {by}" if name != by else f"I({name}**2)"
+
+
+def _posterior(
+    source: Sources, weights: Floats, observed: tuple[float, float], mass: float
+) -> Zero | None:
+    if source.beta is None:
+        return None
+    a, b = draws_of(source.beta, weights).T
+    span = observed[1] - observed[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.where(b != 0.0, -a / b, np.inf)
+    tail = (1.0 - mass) / 2.0
+    # Order statistics, not interpolated: an infinite draw must not spoil a finite end.
+    lower, median, upper = np.quantile(values, [tail, 0.5, 1.0 - tail], method="nearest")
+    assert source.sigma_e is not None  # for mypy: it is drawn with beta
+    upward = float((b > 0.0).mean())
+    return Zero(
+        engine=source.engine,
+        median=float(median),
+        lower=float(lower),
+        upper=float(upper),
+        parallel=float((np.abs(b) * span < _PARALLEL * source.sigma_e).mean()),
+        one_way=max(upward, float((b < 0.0).mean())),
+        inside=float(((values >= observed[0]) & (values <= observed[1])).mean()),
+        spans=posterior_spans(a, b, mass, finest=_FINEST * span),
+    )
+
+
+def _classical(source: Sources, weights: Floats, mass: float) -> ClassicalZero | None:
+    fit = source.classical
+    if fit is None:
+        return None
+    estimate, covariance = weights @ fit.beta, weights @ fit.beta_cov @ weights.T
+    a, b = estimate
+    ratio = se = float("inf")
+    if b != 0.0:
+        gradient = np.array([-1.0 / b, a / b**2])
+        ratio, se = float(-a / b), float(np.sqrt(gradient @ covariance @ gradient))
+    found = fieller(estimate, covariance, reach(fit, mass))
+    return ClassicalZero(
+        engine=source.classical_engine,
+        estimate=ratio,
+        se=se,
+        fieller=found,
+        spans=outside(found, estimate),
+    )
+
+
+def _spans(engine: str, what: str, spans: tuple[Span, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "engine": engine,
+            "what": what,
+            "lower": span.lower,
+            "upper": span.upper,
+            "sign": span.sign if what != "fieller" else None,
+        }
+        for span in spans
+    ]
+
+
+def _shown(spans: tuple[Span, ...]) -> str:
+    signs = {1: "+", -1: "-"}
+    return ", ".join(f"{span} ({signs[span.sign]})" for span in spans) or "nowhere"

@@ -1,0 +1,71 @@
+"""Lay the rows of groups along one predictor: what a line is drawn from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import EngineError
+from bayes_mlm.data import Table
+from bayes_mlm.design import Design, Floats, Ints, replay
+from bayes_mlm.formula import label_term
+from bayes_mlm.questions.effects.rows import set_columns
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowsAlong:
+    """Hold the mean rows of groups along a predictor: X (G, m, p) and Z (G, m, q)."""
+
+    X: Floats
+    Z: Floats
+
+
+def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints) -> RowsAlong:
+    """Average the rows of each group with one predictor set to each of some values."""
+    where = np.full(design.J, -1)
+    where[places] = np.arange(len(places))
+    own = where[design.codes]
+    kept = own >= 0
+    part = Table(
+        columns={name: values[kept] for name, values in table.columns.items()},
+        n=int(kept.sum()),
+        source=table.source,
+    )
+    codes, size = own[kept], np.bincount(own[kept], minlength=len(places))
+
+    def averaged(columns: Floats) -> Floats:
+        sums = [np.bincount(codes, weights=one, minlength=len(places)) for one in columns.T]
+        return np.asarray(np.array(sums).T / size[:, None])
+
+    found = [columns_at(design, part, along, value) for value in x]
+    return RowsAlong(
+        X=np.stack([averaged(X) for X, _ in found], axis=1),
+        Z=np.stack([averaged(Z) for _, Z in found], axis=1),
+    )
+
+
+def along_of(design: Design) -> str:
+    """Name the column of the table that lines run along unless another is named.
+
+    Raises
+    ------
+    EngineError
+        If no numeric predictor varies within groups.
+    """
+    categorical = {item.factor for item in design.encoding.levels}
+    moving: set[str] = set()
+    if design.base is not None:
+        moving = set(np.array(design.base.terms)[design.base.varies].tolist())
+    fixed = [term for term in design.formula.terms if label_term(term) in moving]
+    for term in (*design.formula.effects, *fixed):
+        if len(term) == 1 and str(term[0]) not in categorical:
+            return term[0].columns[0]
+    raise EngineError(
+        f"no numeric predictor of '{design.formula}' varies within groups, so there is nothing for "
+        "a line to run along"
+    )
+
+
+def columns_at(design: Design, table: Table, along: str, value: float) -> tuple[Floats, Floats]:
+    """Lay rows out with one predictor set to a value: X (n, p) and Z (n, q)."""
+    rows = replay(design, set_columns(table, {along: np.full(table.n, value)}))
+    return rows.X, rows.Z

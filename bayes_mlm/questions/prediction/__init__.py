@@ -1,0 +1,198 @@
+"""Predict the outcome of new rows, by the question that is asked of them.
+
+======================= ===========================================================================
+question                group effects
+======================= ===========================================================================
+``existing_group``      those of the group itself, as far as the data tell them
+``new_group``           drawn from N(0, Sigma_u): a group like these, of which nothing is known
+``population``          none: the average over groups, which is a group of average effects
+======================= ===========================================================================
+
+A kind of prediction is the expected outcome (``mean``) or one outcome (``observation``, with the
+residual). Either carries every uncertainty there is: of the coefficients, of the variances, of the
+group effects.
+"""
+
+from typing import Any, get_args
+
+import numpy as np
+
+from bayes_mlm.base import DEFAULT_PROB, EngineError, check_prob, expect
+from bayes_mlm.design import Design, Floats, read_data
+from bayes_mlm.engines import effects_root, samples
+from bayes_mlm.fitting import Classical, Fit, fit_classical
+from bayes_mlm.questions.effects.sources import reach
+from bayes_mlm.questions.prediction.effects import batches, effects_for, sum_effects
+from bayes_mlm.questions.prediction.mixtures import mixture_quantile
+from bayes_mlm.questions.prediction.noise import Residuals
+from bayes_mlm.questions.prediction.plug_in import plug_in
+from bayes_mlm.questions.prediction.result import PlugIn, Prediction, PredictionKind, Question
+from bayes_mlm.questions.prediction.rows import LaidOut, check_rows, lay_out, settle_question
+
+__all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
+
+
+def predict(
+    fit: Fit,
+    new_rows: Any,
+    *,
+    question: Question | None = None,
+    kind: PredictionKind = "mean",
+    mass: float = DEFAULT_PROB,
+    random_seed: int | None = None,
+    draws: bool = False,
+    classical: bool = True,
+) -> Prediction:
+    """Predict the outcome of new rows, with all sources of uncertainty.
+
+    Parameters
+    ----------
+    fit : Fit
+        By any engine.
+    new_rows : data frame, mapping, str or Path
+        With the columns of the predictors, and of the group where the question is about one. They
+        are laid out as the design was: same categories, same means in ``center`` or ``within``.
+    question : {"existing_group", "new_group", "population"}, optional
+        By default "existing_group" in a model with group effects, else "population". In
+        "new_group" rows of the same label, whatever it is, share one new group; without a column
+        of labels every row is in a group of its own.
+    kind : {"mean", "observation"}
+        The expected outcome, or one outcome with its residual.
+    mass : float
+        Probability of the intervals.
+    random_seed : int, optional
+        Of what is drawn for the prediction, by default that of the fit. The same seed and rows
+        give the same numbers.
+    draws : bool
+        Whether to keep the draws, S by m numbers.
+    classical : bool
+        Whether to put the REML or OLS prediction beside.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    DataError
+        If a column is not there, a value is missing, or a category or group was not there when
+        the model was made; the message names it and those known.
+    DesignError
+        If the model cannot answer the question.
+
+    References
+    ----------
+    Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models, sec.
+    12.8 (new observations in existing and in new groups).
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+    >>> new = {"days": [10, 10], "subject": [308, 309]}
+    >>> predict(fitted, new).mean.round(-1)
+    array([400., 280.])
+    >>> predict(fitted, {"days": [10]}, question="new_group", kind="observation").sd.round(-1)
+    array([50.])
+    """
+    expect("predict", fit, Fit)
+    check_prob(mass)
+    design = fit.design
+    asked = settle_question(design, question)
+    if kind not in get_args(PredictionKind.__value__):
+        raise EngineError(f"kind must be 'mean' or 'observation', found {kind!r}")
+    seed = fit.settings.random_seed if random_seed is None else random_seed
+    if not _is_seed(seed):
+        raise EngineError(f"random_seed must be a whole number of 0 or more, found {seed!r}")
+    table = read_data(new_rows, written=fit.record.written)
+    laid_out = lay_out(design, table, asked, kind)
+    beside = fit_classical(design, mass=mass) if classical else None
+    beta = samples(fit.draws, "beta")
+    rng = np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(2,)))
+    effects = effects_for(fit, asked, rng, drawn=draws)
+    found = [np.empty(table.n) for _ in range(4)]
+    kept = np.empty((len(beta), table.n)) if draws else None
+    residuals = Residuals(fit, laid_out, rng) if kind == "observation" else None
+    for rows, places, u in batches(laid_out.codes, effects):
+        Z = laid_out.Z[rows]
+        values = beta @ laid_out.X[rows].T
+        if u is not None and asked == "existing_group":
+            values += sum_effects(u, places, Z)
+        noise = np.zeros(values.shape)
+        if asked == "new_group":
+            along = np.einsum("sqr,bq->sbr", effects_root(fit.draws), Z)
+            noise += np.square(along).sum(axis=2)
+        centre, spread = values, noise
+        if residuals is not None:
+            own = residuals.of(rows)
+            centre, noise = values + own.mean, noise + own.mixed
+            spread = spread + own.variance
+        for array, part in zip(found, _summary(centre, noise, spread, mass), strict=True):
+            array[rows] = part
+        if kept is not None:
+            if u is not None and asked == "new_group":
+                values += sum_effects(u, places, Z)
+            if residuals is not None:
+                values += residuals.draw(rows)
+            kept[:, rows] = values
+    return Prediction(
+        model=fit.record.formula if fit.record.name == "model" else fit.record.name,
+        engine=fit.engine,
+        question=asked,
+        kind=kind,
+        rows=table,
+        mean=found[0],
+        sd=found[1],
+        lower=found[2],
+        upper=found[3],
+        mass=mass,
+        draws=kept,
+        plug_in=_beside(beside, design, laid_out, asked, kind, mass),
+        random_seed=int(seed),
+        notes=laid_out.notes,
+        verdict=fit.verdict,
+    )
+
+
+def _is_seed(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return False
+    return int(value) >= 0
+
+
+def _summary(
+    centre: Floats, noise: Floats, spread: Floats, mass: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Give mean, sd and ends of the interval (b,) of normals (S, b), mixed over the draws.
+
+    `noise` is their variance, and `spread` its expectation where it is itself drawn.
+    """
+    tail = (1.0 - mass) / 2.0
+    sd = np.sqrt(noise)
+    return (
+        centre.mean(axis=0),
+        np.sqrt(centre.var(axis=0, ddof=1) + spread.mean(axis=0)),
+        mixture_quantile(centre, sd, tail),
+        mixture_quantile(centre, sd, 1.0 - tail),
+    )
+
+
+def _beside(
+    fit: Classical | None,
+    design: Design,
+    laid_out: LaidOut,
+    question: Question,
+    kind: PredictionKind,
+    mass: float,
+) -> PlugIn | None:
+    if fit is None:
+        return None
+    return plug_in(
+        fit,
+        design,
+        laid_out,
+        known=question == "existing_group",
+        new_group=question == "new_group",
+        observation=kind == "observation",
+        reach=reach(fit, mass),
+    )

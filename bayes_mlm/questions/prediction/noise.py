@@ -1,0 +1,100 @@
+"""Give the residuals of new rows their distribution, draw by draw."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.design import Floats, Ints
+from bayes_mlm.engines import samples
+from bayes_mlm.fitting import Fit, mixing, residual_draws
+from bayes_mlm.questions.prediction.residuals import Neighbours, bridge, draw_together
+from bayes_mlm.questions.prediction.rows import LaidOut
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Noise:
+    """Hold the distribution of b rows' residuals at S draws, (S, b) each.
+
+    Parameters
+    ----------
+    mean : ndarray
+        What neighbours in time tell of them: zero without AR(1).
+    variance : ndarray
+    mixed : ndarray
+        The variance of a normal that a Student-t residual is, given how far out it is: drawn, so
+        that the mixture over all draws is Student-t. Else `variance`.
+    """
+
+    mean: Floats
+    variance: Floats
+    mixed: Floats
+
+
+class Residuals:
+    """Give the residuals of new rows, whatever their structure; made once for all batches."""
+
+    def __init__(self, fit: Fit, laid_out: LaidOut, rng: np.random.Generator) -> None:
+        self.fit, self.laid_out, self.rng = fit, laid_out, rng
+        self.given = residual_draws(fit.draws)
+
+    def of(self, rows: Ints) -> Noise:
+        """Give the distribution of some rows' residuals."""
+        sds = self.given.sds[:, self.laid_out.stratum[rows]]
+        variance, mean = np.square(sds), np.zeros((1, rows.size))
+        near = self._near(rows)
+        if near is not None:
+            found = bridge(near, self.given.rho)
+            before, after = self._known(near)
+            mean = sds * (found.weight_before * before + found.weight_after * after)
+            variance = variance * found.variance
+        mixed = variance
+        if self.given.nu is not None:
+            mixed = variance * np.square(mixing(self.given.nu[:, None], self.rng, sds.shape))
+        return Noise(mean=mean, variance=variance, mixed=mixed)
+
+    def draw(self, rows: Ints) -> Floats:
+        """Draw some rows' residuals, (S, b)."""
+        sds = self.given.sds[:, self.laid_out.stratum[rows]]
+        near = self._near(rows)
+        if near is not None:
+            return sds * draw_together(
+                near,
+                self.laid_out.codes[rows],
+                self.laid_out.time[rows],
+                self.given.rho,
+                self._known(near),
+                self.rng,
+            )
+        noise = sds * self.rng.standard_normal(sds.shape)
+        if self.given.nu is not None:
+            noise *= mixing(self.given.nu[:, None], self.rng, sds.shape)
+        return noise
+
+    def _near(self, rows: Ints) -> Neighbours | None:
+        near = self.laid_out.near
+        if near is None:
+            return None
+        return Neighbours(
+            before=near.before[rows],
+            after=near.after[rows],
+            gap_before=near.gap_before[rows],
+            gap_after=near.gap_after[rows],
+        )
+
+    def _known(self, near: Neighbours) -> tuple[Floats, Floats]:
+        """Give the neighbours' standardised residuals (S, b); 0 where there is none."""
+        return self._standardised(near.before), self._standardised(near.after)
+
+    def _standardised(self, places: Ints) -> Floats:
+        design, beta = self.fit.design, samples(self.fit.draws, "beta")
+        known = places >= 0
+        found = np.zeros((len(beta), places.size))
+        at = places[known]
+        if at.size:
+            left = design.y[at] - beta @ design.X[at].T
+            if design.q:
+                u = samples(self.fit.draws, "u")[:, design.codes[at]]
+                left = left - (u * design.Z[at]).sum(axis=2)
+            sds = self.given.row_sds(design)
+            found[:, known] = left / (sds if sds.shape[1] == 1 else sds[:, at])
+        return found

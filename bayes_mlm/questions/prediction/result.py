@@ -1,0 +1,182 @@
+"""Hold the predictions of new rows."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from bayes_mlm.base import Verdict, count, digits, level, share_digits
+from bayes_mlm.data import Table, format_rows, label_text
+from bayes_mlm.design import Floats
+from bayes_mlm.questions.effects.result import records_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+type Question = Literal["existing_group", "new_group", "population"]
+type PredictionKind = Literal["mean", "observation"]
+_ANSWERS: dict[Question, str] = {
+    "existing_group": "for a new member of a group of the data",
+    "new_group": "for a member of a new group like those of the data",
+    "population": "for the population, the group effects at zero",
+}
+_KINDS: dict[PredictionKind, str] = {
+    "mean": "the expected outcome",
+    "observation": "one outcome, with its residual",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlugIn:
+    """Hold the predictions of m rows from one set of estimates.
+
+    Parameters
+    ----------
+    engine : {"reml", "ols"}
+    estimate, se, lower, upper : ndarray, shape (m,)
+        In units of the outcome. The standard error is that of the prediction's own error, with
+        the coefficients and the group effects estimated and the variances taken as known; the
+        interval is Wald's.
+    what : str
+        What it is, for a reader.
+    """
+
+    engine: str
+    estimate: Floats
+    se: Floats
+    lower: Floats
+    upper: Floats
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Prediction:
+    """Hold the predictions of m new rows.
+
+    Parameters
+    ----------
+    model, engine : str
+    question : {"existing_group", "new_group", "population"}
+    kind : {"mean", "observation"}
+    rows : Table
+        The new rows, as given.
+    mean, sd, lower, upper : ndarray, shape (m,)
+        Mean, sd and ends of the equal-tailed interval of the predictive distribution, in units
+        of the outcome. What is normal given a draw (residuals, effects of new groups) enters by
+        its distribution, not by draws of it.
+    mass : float
+        Of the intervals.
+    draws : ndarray, shape (S, m), or None
+        If they were asked for. Rows of one group share their group effects in each draw.
+    plug_in : PlugIn or None
+        The REML or OLS prediction: of the variances it takes the estimates for true.
+    random_seed : int
+        That makes the same draws again.
+    notes : tuple of str
+        What a reader must know.
+    verdict : Verdict
+        Of the fit.
+    """
+
+    model: str
+    engine: str
+    question: Question
+    kind: PredictionKind
+    rows: Table
+    mean: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    mass: float
+    draws: Floats | None
+    plug_in: PlugIn | None
+    random_seed: int
+    notes: tuple[str, ...]
+    verdict: Verdict
+
+    def __repr__(self) -> str:
+        """Say what is predicted for how many rows."""
+        return f"<Prediction of the {self.kind}, {self.question}, of {self.rows.n} rows>"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of the tidy frame: those of the rows, then those found."""
+        found = ["mean", "sd", "lower", "upper"]
+        if self.plug_in is not None:
+            engine = self.plug_in.engine
+            found += [engine, f"{engine}_se", f"{engine}_lower", f"{engine}_upper"]
+        # A column of the rows that is called like a result keeps its name; the result gives way.
+        names = [f"predicted_{name}" if name in self.rows.names else name for name in found]
+        return (*self.rows.names, *names)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Give the rows as mappings, one key a column; None where the rows miss a value."""
+        arrays: list[NDArray[Any]] = [self.rows.columns[name] for name in self.rows.names]
+        arrays += [self.mean, self.sd, self.lower, self.upper]
+        if self.plug_in is not None:
+            own = self.plug_in
+            arrays += [own.estimate, own.se, own.lower, own.upper]
+        listed = [[_or_none(value) for value in array.tolist()] for array in arrays]
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*listed, strict=True)]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Give the rows with their predictions as a data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records(), columns=list(self.columns))
+
+    def to_csv(self) -> str:
+        """Write the rows with their predictions as CSV text in full precision."""
+        return records_csv(self.columns, self.records())
+
+    def shown(self, most: int = 20) -> str:
+        """Show the first rows as an aligned table."""
+        rows = [list(self.columns)]
+        own = [self.rows.columns[name][:most].tolist() for name in self.rows.names]
+        columns = [[_given(value) for value in column] for column in own]
+        columns += _texts(most, self.mean, self.sd, self.lower, self.upper)
+        if self.plug_in is not None:
+            other = self.plug_in
+            columns += _texts(most, other.estimate, other.se, other.lower, other.upper)
+        rows += [list(cells) for cells in zip(*columns, strict=True)]
+        rest = self.rows.n - most
+        return format_rows(rows) + (f"\n… and {count(rest)} rows more" if rest > 0 else "")
+
+    def __str__(self) -> str:
+        """Show the first rows, and say what is predicted."""
+        return "\n".join([self.shown(), *self.legend])
+
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """Say what is predicted, how, and whether to believe it."""
+        lines = [f"{_ANSWERS[self.question]}: {_KINDS[self.kind]}"]
+        lines.append(
+            f"{self.engine}: mean, sd and {level(self.mass)} interval (equal tails) of the "
+            "prediction"
+        )
+        if self.plug_in is not None:
+            lines.append(f"{self.plug_in.engine}: {self.plug_in.what}")
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        return (*lines, *self.notes, f"{sign}: {self.verdict}")
+
+
+def _or_none(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _given(value: object) -> str:
+    """Return a value of the rows as it was given; empty if it is missing."""
+    return "" if _or_none(value) is None else label_text(value)
+
+
+def _texts(most: int, mean: Floats, sd: Floats, lower: Floats, upper: Floats) -> list[list[str]]:
+    """Return the columns as text, to the same decimals where the sds of rows are alike."""
+    columns = [values[:most].tolist() for values in (mean, sd, lower, upper)]
+    rows = list(zip(*columns, strict=True))
+    shared = share_digits([digits(*row) for row in rows])
+    written = [
+        (one.number(value), one.error(error), one.number(low), one.number(high))
+        for one, (value, error, low, high) in zip(shared, rows, strict=True)
+        if one is not None
+    ]
+    return [list(column) for column in zip(*written, strict=True)]

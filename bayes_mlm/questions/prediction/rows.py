@@ -1,0 +1,170 @@
+"""Lay out the rows that are to be predicted, after checking what they must hold."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+
+from bayes_mlm.base import DataError, DesignError, EngineError
+from bayes_mlm.data import (
+    Table,
+    count_text,
+    find_groups,
+    is_missing,
+    label_text,
+    require_columns,
+    strip_labels,
+)
+from bayes_mlm.design import Design, Floats, Ints, read_data, replay
+from bayes_mlm.model import strata_of
+from bayes_mlm.questions.prediction.residuals import Neighbours, neighbours
+from bayes_mlm.questions.prediction.result import PredictionKind, Question
+
+
+def check_rows(
+    design: Design,
+    rows: Any,
+    *,
+    question: Question | None = None,
+    kind: PredictionKind = "mean",
+) -> None:
+    """Refuse rows that a model of this design could not predict, before it is fitted.
+
+    Raises
+    ------
+    DataError, DesignError
+        As `predict`.
+    """
+    lay_out(design, read_data(rows), settle_question(design, question), kind)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LaidOut:
+    """Hold the columns of new rows, and the group of each: which one depends on the question.
+
+    `stratum` is the residual sd of each row, and with AR(1) residuals `time` its time in steps;
+    `near` are its neighbours in time, where its group is one of the data. All are for outcomes,
+    which have residuals; for expected ones they are 0 and None.
+    """
+
+    X: Floats
+    Z: Floats
+    codes: Ints
+    notes: tuple[str, ...]
+    stratum: Ints
+    time: Floats
+    near: Neighbours | None
+
+
+def settle_question(design: Design, question: str | None) -> Question:
+    """Settle the question, or say why the model cannot answer it."""
+    if question is None:
+        return "existing_group" if design.q else "population"
+    known = get_args(Question.__value__)
+    if question not in known:
+        near = difflib.get_close_matches(str(question), known, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        raise EngineError(f"unknown question {question!r}{hint} allowed: {', '.join(known)}")
+    if design.kind == "no_pooling" and question != "existing_group":
+        raise DesignError(
+            "a no-pooling model knows each group by itself and nothing that they share; it "
+            "answers question='existing_group' only (for the others use partial pooling)"
+        )
+    if not design.q and question != "population":
+        raise DesignError(
+            f"the {design.kind} model has no group effects, so it tells no group from another; it "
+            "answers question='population' only (for the others add (1 | group) to the formula)"
+        )
+    return next(one for one in get_args(Question.__value__) if one == question)
+
+
+def lay_out(design: Design, table: Table, question: Question, kind: PredictionKind) -> LaidOut:
+    """Lay new rows out as the design was, after checking what they must hold."""
+    table = strip_labels(table) if design.encoding.strip else table
+    group = design.group
+    needed = list(design.encoding.predictor_columns)
+    by_means = design.kind in ("within", "mundlak", "no_pooling")
+    if group is not None and (question == "existing_group" or by_means):
+        needed.append(group)
+    residual = design.residual if kind == "observation" else None
+    needed += [] if residual is None else residual.asked.columns
+    require_columns(table, needed)
+    _check_missing(table, needed)
+    codes = np.zeros(table.n, dtype=np.int64)
+    if question == "new_group":
+        codes = np.arange(table.n)
+        if group in table.columns:
+            _check_missing(table, [str(group)])
+            codes = find_groups(table, str(group)).codes
+    kept = table
+    if group is not None and group in table.columns and group not in needed:
+        columns = {name: values for name, values in table.columns.items() if name != group}
+        kept = Table(columns=columns, n=table.n, source=table.source)
+    try:
+        rows = replay(design, kept)
+    except DesignError as error:
+        raise DataError(f"{table.source}: {error}") from error
+    if question == "existing_group":
+        _check_groups(design, table, rows.codes)
+        codes = rows.codes
+    time, near = np.zeros(table.n), None
+    if residual is not None and residual.asked.ar is not None:
+        times = table.columns[residual.asked.ar].astype(np.float64)
+        time, own = times / residual.step, codes if question == "existing_group" else codes * 0 - 1
+        near = neighbours(design, own, times)
+    return LaidOut(
+        X=rows.X,
+        Z=rows.Z,
+        codes=codes,
+        notes=_notes(design, kept, rows.codes),
+        stratum=codes * 0 if residual is None else strata_of(residual, table),
+        time=time,
+        near=near,
+    )
+
+
+def _check_missing(table: Table, names: list[str]) -> None:
+    masks = {name: is_missing(table.columns[name]) for name in dict.fromkeys(names)}
+    parts = [
+        f"column {name!r} of {table.source} has {count_text(mask, 'missing')}"
+        for name, mask in masks.items()
+        if mask.any()
+    ]
+    if parts:
+        raise DataError(f"{'; '.join(parts)}; fill them in, or leave those rows out")
+
+
+def _check_groups(design: Design, table: Table, codes: Ints) -> None:
+    """Refuse a group that the model never saw, and name those that are called alike."""
+    unknown = list(dict.fromkeys(table.columns[str(design.group)][codes < 0].tolist()))
+    if not unknown:
+        return
+    if design.sample_of is not None and np.isin(unknown, design.sample_of.labels).all():
+        raise DataError(
+            f"the {design.group} {', '.join(map(label_text, unknown[:3]))} are not in this sample "
+            "of groups; predict by the fit that sample_groups was given, which needs no rows"
+        )
+    known = [label_text(label) for label in design.labels.tolist()]
+    named = []
+    for label in map(label_text, unknown[:3]):
+        near = difflib.get_close_matches(label, known, n=3)
+        named.append(label + (f" (near: {', '.join(near)})" if near else ""))
+    more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+    raise DataError(
+        f"the model has not seen the {design.group} {', '.join(named)}{more}; predict for a group "
+        'it never saw with question="new_group" (--question new_group)'
+    )
+
+
+def _notes(design: Design, table: Table, codes: Ints) -> tuple[str, ...]:
+    notes = []
+    made_of_means = design.kind in ("within", "mundlak") or bool(design.encoding.means)
+    if made_of_means and (codes < 0).any() and design.group in table.columns:
+        notes.append(
+            f"the means of a {design.group} that was not in the data are those of its rows in "
+            f"{table.source}"
+        )
+    if design.kind == "between":
+        notes.append("rows and residuals are means of groups, not members of them")
+    return tuple(notes)

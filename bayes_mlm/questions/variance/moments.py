@@ -1,0 +1,128 @@
+"""Reduce the predictors to the means and covariances that model-implied variances are made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.design import Design, Floats, Ints, means_by_group
+from bayes_mlm.moments import Sufficient
+
+# Rows worked on at a time, so that the deviations are no second copy of X.
+_BLOCK = 65_536
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moments:
+    """Hold how columns vary over the rows, within groups and between them.
+
+    Covariances have the divisor n - 1 over rows (as R's ``var`` of the column), so within and
+    between add up to the total.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (k,)
+    within, between : ndarray, shape (k, k)
+        Of the deviations from the group's mean, and of the group means counted once a row.
+    second : ndarray, shape (k, k)
+        Mean of the products of the columns, about nothing, divisor n.
+    """
+
+    mean: Floats
+    within: Floats
+    between: Floats
+    second: Floats
+
+    @property
+    def total(self) -> Floats:
+        """Covariance over all rows, shape (k, k)."""
+        return self.within + self.between
+
+
+def moments(columns: Floats, codes: Ints, n_groups: int) -> Moments:
+    """Compute the moments of columns (n, k) over rows that belong to groups.
+
+    Examples
+    --------
+    >>> found = moments(np.array([[0.0], [2.0], [4.0], [6.0]]), np.array([0, 0, 1, 1]), 2)
+    >>> float(found.mean[0]), round(found.within.item(), 3), round(found.between.item(), 3)
+    (3.0, 1.333, 5.333)
+    """
+    n, k = columns.shape
+    sizes = np.bincount(codes, minlength=n_groups)
+    if not k:
+        empty = np.zeros((0, 0))
+        return Moments(mean=np.zeros(0), within=empty, between=empty, second=empty)
+    means = means_by_group(columns, codes, n_groups)
+    mean = sizes @ means / n
+    inside = np.zeros((k, k))
+    for start in range(0, n, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        away = columns[rows] - means[codes[rows]]
+        inside += away.T @ away
+    apart = means - mean
+    outside = (apart * sizes[:, None]).T @ apart
+    return Moments(
+        mean=mean,
+        within=inside / (n - 1),
+        between=outside / (n - 1),
+        second=(inside + outside) / n + np.outer(mean, mean),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DesignMoments:
+    """Hold the moments of a design's fixed-effect columns and of its group-effect columns.
+
+    Parameters
+    ----------
+    x, z : Moments
+        Of the p columns of X, and of the q columns of Z.
+    sizes : ndarray of int, shape (J,)
+        Rows in each group.
+    """
+
+    x: Moments
+    z: Moments
+    sizes: Ints
+
+
+def design_moments(design: Design) -> DesignMoments:
+    """Compute the moments of the columns of X and Z."""
+    if design.summed is not None:
+        x = list(range(design.p))
+        z = list(range(design.p, design.p + design.q))
+        return DesignMoments(
+            x=moments_of_sums(design.summed, x),
+            z=moments_of_sums(design.summed, z),
+            sizes=design.group_sizes,
+        )
+    return DesignMoments(
+        x=moments(design.X, design.codes, design.J),
+        z=moments(design.Z, design.codes, design.J),
+        sizes=design.group_sizes,
+    )
+
+
+def moments_of_sums(s: Sufficient, places: list[int]) -> Moments:
+    """Compute the moments of some columns from their sums by group."""
+    means = s.means[:, places] + s.centre[places]
+    mean = s.counts @ means / s.n
+    inside = s.scatter[:, places][:, :, places].sum(axis=0)
+    apart = means - mean
+    outside = (apart * s.counts[:, None]).T @ apart
+    return Moments(
+        mean=mean,
+        within=inside / (s.n - 1),
+        between=outside / (s.n - 1),
+        second=(inside + outside) / s.n + np.outer(mean, mean),
+    )
+
+
+def quadratic(vectors: Floats, matrix: Floats) -> Floats:
+    """Give ``v' M v`` for each of the vectors (S, k), shape (S,)."""
+    return np.asarray(np.einsum("sa,ab,sb->s", vectors, matrix, vectors, optimize=True))
+
+
+def traced(covariances: Floats, matrix: Floats) -> Floats:
+    """Give the trace of ``C M`` for each of the covariances (S, k, k), shape (S,)."""
+    return np.asarray(np.einsum("sab,ab->s", covariances, matrix))

@@ -1,0 +1,135 @@
+"""Take the variance that a model implies apart: Rights & Sterba's decomposition."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.design import Floats
+from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, traced
+from bayes_mlm.questions.variance.parameters import Parameters
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decomposition:
+    """Hold the parts of the variance of the outcome that a model implies, each of shape (S,).
+
+    Parameters
+    ----------
+    fixed_within, fixed_between : ndarray
+        Of predictors by their fixed slopes, within groups (f1) and between (f2).
+    slopes_within, slopes_between : ndarray
+        Of predictors by slopes that vary between groups (v1, v2); the second is 0 where those
+        predictors are deviations from group means.
+    means : ndarray
+        Of group effects where those predictors are at their means (m).
+    residual : ndarray
+        The residual variance.
+    """
+
+    fixed_within: Floats
+    fixed_between: Floats
+    slopes_within: Floats
+    slopes_between: Floats
+    means: Floats
+    residual: Floats
+
+    @property
+    def within(self) -> Floats:
+        """Variance within groups, shape (S,)."""
+        return self.fixed_within + self.slopes_within + self.residual
+
+    @property
+    def between(self) -> Floats:
+        """Variance between groups, shape (S,)."""
+        return self.fixed_between + self.slopes_between + self.means
+
+    @property
+    def total(self) -> Floats:
+        """Variance of a row, shape (S,)."""
+        return self.within + self.between
+
+
+# What each measure is made of, in the order in which the chart stacks it.
+PARTS: dict[str, tuple[str, ...]] = {
+    "total": (
+        "fixed_within",
+        "fixed_between",
+        "slopes_within",
+        "slopes_between",
+        "means",
+        "residual",
+    ),
+    "within": ("fixed_within", "slopes_within", "residual"),
+    "between": ("fixed_between", "slopes_between", "means"),
+}
+
+
+def decompose(parameters: Parameters, moments: DesignMoments) -> Decomposition:
+    r"""Decompose the variance that the model implies for a row of a new group.
+
+    .. math::
+        f_1 &= \beta' \Phi^w \beta, & f_2 &= \beta' \Phi^b \beta, \\
+        v_1 &= \mathrm{tr}(\Sigma_u \Psi^w), & v_2 &= \mathrm{tr}(\Sigma_u \Psi^b), \\
+        m &= \bar z' \Sigma_u \bar z, & & \sigma_e^2
+
+    :math:`\Phi` and :math:`\Psi` are the covariances of the columns of X and Z, within groups
+    (about group means) and between (of group means, counted once a row), divisor n - 1;
+    :math:`\bar z` is the mean of Z. Where all predictors are deviations from group means or
+    properties of groups this is the decomposition of 2019; raw predictors fall into both levels
+    as in the extension of 2021, and their fixed part then mixes two slopes that only a model with
+    ``within(x)`` and ``between(x)`` tells apart. Not defined without a distribution of group
+    effects. No part is negative.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    moments : DesignMoments
+
+    Returns
+    -------
+    Decomposition
+        In squared units of the outcome.
+
+    References
+    ----------
+    Rights & Sterba (2019), Psychological Methods 24(3), table 1; Rights & Sterba
+    (2021), New Directions for Child and Adolescent Development 175; R's ``r2mlm``
+    (``r2mlm_manual``, ``r2mlm_long_manual``).
+    """
+    z = moments.z
+    return Decomposition(
+        fixed_within=quadratic(parameters.beta, moments.x.within),
+        fixed_between=quadratic(parameters.beta, moments.x.between),
+        slopes_within=traced(parameters.cov_u, z.within),
+        slopes_between=traced(parameters.cov_u, z.between),
+        means=np.asarray(np.einsum("a,sab,b->s", z.mean, parameters.cov_u, z.mean)),
+        residual=parameters.sigma_e2,
+    )
+
+
+def shares(found: Decomposition, of: str) -> dict[str, Floats]:
+    """Give each part as a share of the total variance, or of that within or between groups.
+
+    Parameters
+    ----------
+    found : Decomposition
+    of : {"total", "within", "between"}
+
+    Returns
+    -------
+    dict of str to ndarray
+        In the order of `PARTS`; they add up to 1. NaN where there is no such variance at all.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> parts = Decomposition(
+    ...     fixed_within=one, fixed_between=one, slopes_within=0 * one, slopes_between=0 * one,
+    ...     means=3 * one, residual=5 * one,
+    ... )
+    >>> {name: float(share[0]) for name, share in shares(parts, "between").items()}
+    {'fixed_between': 0.25, 'slopes_between': 0.0, 'means': 0.75}
+    """
+    whole = getattr(found, of)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: np.asarray(getattr(found, name) / whole) for name in PARTS[of]}

@@ -1,0 +1,244 @@
+"""Give the shares of variance that a model explains: four families of R², each with its question.
+
+Raudenbush & Bryk's (`bayes_mlm.fitting.derived.r_squared`) and Snijders & Bosker's compare with a
+null model; Nakagawa & Schielzeth's and the Bayesian one are of one model alone.
+"""
+
+import numpy as np
+
+from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.moments import Sufficient, from_rows
+from bayes_mlm.questions.variance.moments import DesignMoments
+from bayes_mlm.questions.variance.parameters import Parameters
+from bayes_mlm.questions.variance.shares import fixed_variance, random_variance
+
+# Numbers held at a time where draws meet groups.
+_MOST = 4_000_000
+
+
+def marginal(parameters: Parameters, moments: DesignMoments) -> Floats:
+    r"""Give the marginal R²: what the fixed part explains of the variance of a row.
+
+    .. math:: R^2_m = \frac{\mathrm{var}(X\beta)}
+                           {\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2}
+
+    The variance is that of a row of a group not seen before, over the predictors at hand. Not
+    defined without a distribution of group effects, where it would be the R² of regression. Never
+    negative.
+
+    References
+    ----------
+    Nakagawa & Schielzeth (2013), Methods in Ecology and Evolution 4(2), eq. 26; with slopes that
+    vary Johnson (2014), ibid. 5(9); Nakagawa, Johnson & Schielzeth (2017), J. R. Soc. Interface
+    14. As R's ``performance::r2_nakagawa``.
+    """
+    fixed = fixed_variance(parameters, moments)
+    return fixed / (fixed + random_variance(parameters, moments) + parameters.sigma_e2)
+
+
+def conditional(parameters: Parameters, moments: DesignMoments) -> Floats:
+    r"""Give the conditional R²: what the fixed part and the group effects explain together.
+
+    .. math:: R^2_c = \frac{\mathrm{var}(X\beta) + \bar\sigma_u^2}
+                           {\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2}
+
+    What knowing a row's group, and all about it, would explain: it says nothing of the
+    predictors' worth. Not defined without a distribution of group effects. Never negative.
+
+    References
+    ----------
+    As `marginal`; Nakagawa & Schielzeth (2013), eq. 30.
+    """
+    explained = fixed_variance(parameters, moments) + random_variance(parameters, moments)
+    return explained / (explained + parameters.sigma_e2)
+
+
+def bayes_conditional(parameters: Parameters, design: Design) -> Floats:
+    r"""Give the Bayesian R², conditional on the groups at hand.
+
+    .. math:: R^2_s = \frac{\mathrm{var}_i(x_i'\beta^s + z_i'u^s_{j(i)})}
+              {\mathrm{var}_i(x_i'\beta^s + z_i'u^s_{j(i)}) + (\sigma_e^s)^2}
+
+    The variance over the rows at hand of what the model expects of them, group effects included,
+    against that and the modelled residual variance. Unlike Nakagawa's conditional R², it is of
+    these groups' own effects, not of the distribution they are from. With REML the effects are
+    predictions, drawn in towards 0, which makes it smaller. Without group effects it is the
+    Bayesian R² of regression. Not defined where no draws of the group effects were kept. Never
+    negative.
+
+    References
+    ----------
+    Gelman, Goodrich, Gabry & Vehtari (2019), The American Statistician 73(3), eq. 3, with their
+    modelled residual variance.
+
+    Returns
+    -------
+    ndarray, shape (S,)
+
+    Raises
+    ------
+    ValueError
+        If the design has group effects and `parameters` none of the groups' own.
+    """
+    if design.q and parameters.own is None:
+        raise ValueError("the groups' own effects are needed; look for None first")
+    fitted = fitted_variance(parameters, design)
+    return fitted / (fitted + parameters.sigma_e2)
+
+
+def bayes_marginal(parameters: Parameters, moments: DesignMoments) -> Floats:
+    r"""Give the Bayesian R² of the fixed part, for rows of groups not seen before.
+
+    .. math:: R^2_s = \frac{\mathrm{var}_i(x_i'\beta^s)}
+              {\mathrm{var}_i(x_i'\beta^s) + \frac1n\sum_i z_i'\Sigma_u^s z_i + (\sigma_e^s)^2}
+
+    The residual of a row of a new group is its group's effect and its own residual; the modelled
+    variance of that is put for the residual variance of eq. 3. Draw by draw this is Nakagawa's
+    marginal R²: the two traditions meet here. (``bayes_R2(re_formula = NA)`` of brms puts the
+    empirical variance of y less the fixed part instead; see `bayes_empirical`.) Never negative.
+
+    References
+    ----------
+    Gelman, Goodrich, Gabry & Vehtari (2019), The American Statistician 73(3), eq. 3.
+    """
+    return marginal(parameters, moments)
+
+
+def bayes_empirical(parameters: Parameters, design: Design, *, groups: bool) -> Floats:
+    r"""Give the Bayesian R² with the variance of the residuals at hand for the modelled one.
+
+    .. math:: R^2_s = \frac{\mathrm{var}(\hat y^s)}{\mathrm{var}(\hat y^s) +
+              \mathrm{var}(y - \hat y^s)}
+
+    with the group effects in :math:`\hat y^s` (`groups`) or not: brms's ``bayes_R2`` with
+    ``re_formula = NULL`` and ``NA``. Not in the table; for comparison with brms.
+
+    References
+    ----------
+    Gelman, Goodrich, Gabry & Vehtari (2019), online appendix ("residual based").
+    """
+    fitted = fitted_variance(parameters, design, groups=groups)
+    residual = fitted_variance(parameters, design, groups=groups, residual=True)
+    return fitted / (fitted + residual)
+
+
+def fitted_variance(
+    parameters: Parameters, design: Design, *, groups: bool = True, residual: bool = False
+) -> Floats:
+    """Give the variance over rows of the expected outcome, or of the residual, for each draw.
+
+    From the groups' cross-products, so that draws never meet rows.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    design : Design
+    groups : bool
+        Whether what each group adds is part of the expected outcome.
+    residual : bool
+        Whether the variance wanted is that of y less the expected outcome.
+
+    Returns
+    -------
+    ndarray, shape (S,)
+        Divisor n - 1.
+    """
+    own = parameters.own if groups else None
+    Z = design.Z if own is not None else np.empty((design.n, 0))
+    found = from_rows(design.y, design.X, Z, design.codes, design.J)
+    size, last = parameters.beta.shape[0], 0.0
+    if residual:
+        last = -1.0
+    if own is None:
+        weights = np.column_stack([parameters.beta, np.full(size, last)])
+        return _one_for_all(weights, found) / (design.n - 1)
+    block = max(1, _MOST // (design.J * (found.p + found.q + 1)))
+    out = np.empty(size)
+    for start in range(0, size, block):
+        rows = slice(start, start + block)
+        fixed = parameters.beta[rows, None, :]
+        shape = (fixed.shape[0], design.J)
+        weights = np.concatenate(
+            [
+                np.broadcast_to(fixed, (*shape, found.p)),
+                own[rows],
+                np.full((*shape, 1), last),
+            ],
+            axis=2,
+        )
+        inside = np.einsum("sja,jab,sjb->s", weights, found.scatter, weights, optimize=True)
+        level = np.einsum("sja,ja->sj", weights, found.centre + found.means)
+        out[rows] = inside + _spread(level, found.counts)
+    return out / (design.n - 1)
+
+
+def _one_for_all(weights: Floats, found: Sufficient) -> Floats:
+    """Give the sum of squares of one combination of the columns for all groups, for each draw."""
+    scatter = found.scatter.sum(axis=0)
+    inside = np.einsum("sa,ab,sb->s", weights, scatter, weights, optimize=True)
+    return np.asarray(inside + _spread(weights @ found.means.T, found.counts))
+
+
+def _spread(level: Floats, counts: Ints) -> Floats:
+    """Sum the squares about their mean of group means (S, J), counted once a row."""
+    away = level - (level @ counts / counts.sum())[:, None]
+    return np.asarray(np.square(away) @ counts)
+
+
+def representative_size(sizes: Ints) -> float:
+    r"""Give the group size for Snijders & Bosker's R²: the harmonic mean, :math:`J/\sum_j 1/n_j`.
+
+    Snijders & Bosker (1994) leave it to the user to name a representative size, and give the
+    harmonic mean where groups differ in size.
+
+    Examples
+    --------
+    >>> representative_size(np.array([2, 6]))
+    3.0
+    """
+    return float(sizes.size / np.sum(1.0 / sizes))
+
+
+def snijders_bosker(parameters: Parameters, null: Parameters, size: float) -> tuple[Floats, Floats]:
+    r"""Give R² at level 1 and at level 2 as the fall in the error of prediction.
+
+    .. math:: R_1^2 = 1 - \frac{\sigma_e^2 + \sigma_u^2}{\sigma_{e0}^2 + \sigma_{u0}^2}, \qquad
+              R_2^2 = 1 - \frac{\sigma_e^2/\tilde n + \sigma_u^2}
+                               {\sigma_{e0}^2/\tilde n + \sigma_{u0}^2}
+
+    Of predicting a row of a new group, and the mean of :math:`\tilde n` rows of a new group. Not
+    defined when slopes vary (Snijders & Bosker advise to fit the model again without them), nor
+    without a null model of the same rows. In the population of a well specified model neither is
+    negative; an estimate can be, by chance or because a predictor's slopes within and between
+    groups differ and the model has one.
+
+    Parameters
+    ----------
+    parameters, null : Parameters
+        Of the model and of its null model, each with a random intercept; S values each.
+    size : float
+        :math:`\tilde n`; see `representative_size`.
+
+    Returns
+    -------
+    level_1, level_2 : ndarray, shape (S,)
+
+    References
+    ----------
+    Snijders & Bosker (1994), Sociological Methods & Research 22(3); Snijders & Bosker (2012),
+    Multilevel Analysis, 2nd ed., sec. 7.1.
+
+    Examples
+    --------
+    >>> def one(u, e):
+    ...     return Parameters(
+    ...         beta=np.zeros((1, 1)), cov_u=np.array([[[u]]]), sigma_e2=np.array([e]), own=None
+    ...     )
+    >>> first, second = snijders_bosker(one(1.0, 5.0), one(2.0, 10.0), 5.0)
+    >>> float(first[0]), float(second[0])
+    (0.5, 0.5)
+    """
+    now, before = parameters.cov_u[:, 0, 0], null.cov_u[:, 0, 0]
+    first = 1.0 - (parameters.sigma_e2 + now) / (null.sigma_e2 + before)
+    second = 1.0 - (parameters.sigma_e2 / size + now) / (null.sigma_e2 / size + before)
+    return first, second

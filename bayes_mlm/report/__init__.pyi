@@ -1,0 +1,13 @@
+from . import console as console
+from .images import drawing_pool as drawing_pool
+from .outputs import (
+    COMPARISON_FILES as COMPARISON_FILES,
+    SENSITIVITY_FILES as SENSITIVITY_FILES,
+    run_files as run_files,
+    write_comparison as write_comparison,
+    write_run as write_run,
+    write_sensitivity as write_sensitivity,
+)
+from .page import Origin as Origin
+from .publication import publication_table as publication_table, render as render
+from .rendering import render_report as render_report

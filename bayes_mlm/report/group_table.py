@@ -1,0 +1,187 @@
+"""Tabulate the groups: how large each is, its own mean, and its effects with their intervals."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import level
+from bayes_mlm.design import Floats, Ints, outcome_means
+from bayes_mlm.engines import OlsFit, samples
+from bayes_mlm.figures import effects_of, roles_of
+from bayes_mlm.fitting import Analysis, Fit, has_random_effects, shortest_interval
+
+# A page stays quick to search with this many rows; of more groups the most telling are shown.
+MOST_GROUPS = 300
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GroupTable:
+    """Hold the groups of one model, the one with the largest effect first.
+
+    Parameters
+    ----------
+    group, outcome, model, engine : str
+        Names.
+    n_groups : int
+        Groups of the model; more than are listed if there are many.
+    labels : ndarray, shape (m,)
+    sizes : ndarray of int, shape (m,)
+        Rows in each.
+    means : ndarray, shape (m,)
+        Their own means of the outcome, in its units.
+    split : str or None
+        The two-valued property of groups that `sides` tells of.
+    sides : tuple of str
+        Its value in each group; empty without a split.
+    effects : tuple of str, length q
+        Group effects; "Intercept" alone for a no-pooling model, whose groups have own intercepts.
+    estimate, lower, upper : ndarray, shape (m, q)
+        Posterior means and intervals; of REML predictions, of OLS own intercepts, and mean ±
+        so many sds, if there is no posterior. In units of the outcome (for one unit of x).
+    interval : str
+        What the intervals are.
+    """
+
+    group: str
+    outcome: str
+    model: str
+    engine: str
+    n_groups: int
+    labels: NDArray[Any]
+    sizes: Ints
+    means: Floats
+    split: str | None
+    sides: tuple[str, ...]
+    effects: tuple[str, ...]
+    estimate: Floats
+    lower: Floats
+    upper: Floats
+    interval: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Effects:
+    """Hold the effects of every group: arrays (J, q), and what made them."""
+
+    engine: str
+    estimate: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    interval: str
+
+
+def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | None:
+    """Tabulate the groups of one model.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    most : int
+        Of more groups, those are taken whose effects lie the most sds from the middle one.
+
+    Returns
+    -------
+    GroupTable or None
+        None for a model without group effects.
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_record
+    >>> from bayes_mlm.fitting import analyse
+    >>> found = group_table(analyse(load_record("hsb_ses"), None, engines=["reml"]))
+    >>> int(found.labels[0]), found.engine, found.labels.size
+    (3427, 'reml', 160)
+    """
+    design = analysis.design
+    if not design.q or design.group is None:
+        return None
+    found = _effects_of(analysis)
+    means = outcome_means(design)
+    kept = _most_telling(found, most)
+    kept = kept[np.argsort(-found.estimate[kept, 0], kind="stable")]
+    roles = roles_of(design)
+    sides: tuple[str, ...] = ()
+    if roles.side is not None:
+        values = [label.removeprefix(f"{roles.split_name} = ") for label in roles.split_labels]
+        sides = tuple(values[side] for side in roles.side[kept])
+    return GroupTable(
+        group=design.group,
+        outcome=design.outcome,
+        model=analysis.record.name,
+        engine=found.engine,
+        n_groups=design.J,
+        labels=design.labels[kept],
+        sizes=design.group_sizes[kept],
+        means=means[kept],
+        split=roles.split_name if sides else None,
+        sides=sides,
+        effects=design.effects,
+        estimate=found.estimate[kept],
+        lower=found.lower[kept],
+        upper=found.upper[kept],
+        interval=found.interval,
+    )
+
+
+def _effects_of(analysis: Analysis) -> _Effects:
+    if analysis.fits:
+        fit = analysis.fits[0]
+        made = _joined if has_random_effects(fit.design) else _drawn
+        return made(fit, analysis.mass)
+    classical = analysis.classical
+    if isinstance(classical, OlsFit):
+        estimate = classical.group_intercepts[:, None]
+        return _normal("ols", estimate, classical.group_intercepts_se[:, None], analysis.mass)
+    return _normal("reml", classical.u, classical.u_sd, analysis.mass)
+
+
+def _drawn(fit: Fit, mass: float) -> _Effects:
+    """Summarise the draws of a model whose groups have own intercepts (no pooling)."""
+    u = samples(fit.draws, "u")
+    lower, upper = shortest_interval(u.reshape(len(u), -1), mass)
+    return _Effects(
+        engine=fit.engine,
+        estimate=u.mean(axis=0),
+        sd=u.std(axis=0, ddof=1),
+        lower=lower.reshape(u.shape[1:]),
+        upper=upper.reshape(u.shape[1:]),
+        interval=f"{level(mass)} HDI",
+    )
+
+
+def _joined(fit: Fit, mass: float) -> _Effects:
+    """Put the effects of a model with random effects side by side."""
+    found = effects_of(fit, mass)
+    return _Effects(
+        engine=fit.engine,
+        estimate=np.stack([one.mean for one in found], axis=1),
+        sd=np.stack([one.sd for one in found], axis=1),
+        lower=np.stack([one.lower for one in found], axis=1),
+        upper=np.stack([one.upper for one in found], axis=1),
+        interval=f"{level(mass)} HDI" if "u" in fit.draws.posterior else f"{level(mass)} interval",
+    )
+
+
+def _normal(engine: str, estimate: Floats, sd: Floats, mass: float) -> _Effects:
+    reach = NormalDist().inv_cdf(0.5 + mass / 2.0)
+    return _Effects(
+        engine=engine,
+        estimate=estimate,
+        sd=sd,
+        lower=estimate - reach * sd,
+        upper=estimate + reach * sd,
+        interval=f"{level(mass)} interval",
+    )
+
+
+def _most_telling(found: _Effects, most: int) -> NDArray[np.int64]:
+    """Choose the groups whose effects stand out most from those of the others."""
+    away = np.abs(found.estimate - np.median(found.estimate, axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        telling = np.where(found.sd > 0.0, away / found.sd, 0.0).max(axis=1)
+    order = np.argsort(-telling, kind="stable")[:most]
+    return np.asarray(order, dtype=np.int64)

@@ -1,0 +1,123 @@
+"""Answer the question of a study in plain words, each number with its uncertainty.
+
+The sentences are written from the numbers and from the parts that the columns play
+(`bayes_mlm.figures.roles`), so they are true of any data; nothing about any study is in them.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bayes_mlm.base import RowsNeededError
+from bayes_mlm.fitting import CLASSICAL, Analysis
+from bayes_mlm.formula import label
+from bayes_mlm.report.narrative.choosing import main_model, mundlak_of, null_of
+from bayes_mlm.report.narrative.parts import Conclusion
+from bayes_mlm.report.narrative.predictors import others, sides, slopes
+from bayes_mlm.report.narrative.variation import variation
+
+__all__ = ["Answer", "Conclusion", "answer", "main_model"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Hold the question, what the models answer, and how far to trust it.
+
+    Parameters
+    ----------
+    question : str
+    conclusions : tuple of Conclusion
+    cautions : tuple of str
+        What to know before believing them: verdicts that are not clean first.
+    """
+
+    question: str
+    conclusions: tuple[Conclusion, ...]
+    cautions: tuple[str, ...]
+
+
+def answer(analyses: Sequence[Analysis]) -> Answer:
+    """Answer the question that a ladder of models (or one model) was fitted for.
+
+    Parameters
+    ----------
+    analyses : sequence of Analysis
+        One or more.
+
+    Returns
+    -------
+    Answer
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_record
+    >>> from bayes_mlm.fitting import analyse
+    >>> found = answer([analyse(load_record("hsb_null"), None, engines=["reml"])])
+    >>> print(found.conclusions[0].text)  # doctest: +ELLIPSIS
+    Of the variance of mathach, 18 % (15 % to 22 %) lies between the groups of schoolid and the
+    other 82 % within them. ...
+    """
+    main = main_model(analyses)
+    read = (null_of(analyses), main, mundlak_of(analyses))
+    used = [analysis for analysis in analyses if any(analysis is one for one in read)]
+    found = [
+        *_told(variation(analyses, main)),
+        *_told(slopes(analyses, main)),
+        *_told(sides(main)),
+        *_told(others(main)),
+    ]
+    return Answer(
+        question=_question(main),
+        conclusions=tuple(found),
+        cautions=tuple(_cautions(used, main)),
+    )
+
+
+def _told(conclusions: Iterator[Conclusion]) -> Iterator[Conclusion]:
+    """Give the conclusions until one needs rows that were summed; the tables have the rest."""
+    with suppress(RowsNeededError):
+        yield from conclusions
+
+
+def _question(main: Analysis) -> str:
+    design = main.design
+    names = [label(factor) for factor in design.formula.factors]
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    verb = "has" if len(names) == 1 else "have"
+    if design.group is None:
+        return (
+            f"What {verb} {listed} to do with {design.outcome}?"
+            if names
+            else (f"How does {design.outcome} vary?")
+        )
+    first = (
+        f"How much of the variation in {design.outcome} lies within groups ({design.group}), and "
+        "how much between them"
+    )
+    return f"{first}; and what {verb} {listed} to do with it?" if names else f"{first}?"
+
+
+def _cautions(used: Sequence[Analysis], main: Analysis) -> Iterator[str]:
+    for analysis in used:
+        for summary in analysis.summaries:
+            if not summary.verdict.ok:
+                yield (
+                    f"Provisional: {analysis.record.name} by {summary.engine} does not pass its "
+                    f"checks ({summary.verdict})."
+                )
+        if not analysis.agreement.ok:
+            yield f"Provisional: in {analysis.record.name}, {analysis.agreement.message}."
+    drawn = main.summaries[0].engine not in CLASSICAL
+    what = "posterior means" if drawn else "estimates"
+    yield (
+        f"Numbers are {what}, with {main.summaries[0].interval} in parentheses; "
+        + (
+            "probabilities are those of the posterior, under the priors listed below."
+            if drawn
+            else "probabilities take the estimate as normal, which few groups strain."
+        )
+    )
+    yield (
+        "They compare rows and groups as they were observed. What would happen to a member who "
+        "was moved, or to a group that was changed, they do not tell."
+    )

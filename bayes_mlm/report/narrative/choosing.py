@@ -1,0 +1,39 @@
+"""Choose the models that an answer is read from."""
+
+from collections.abc import Sequence
+
+from bayes_mlm.design import INTERCEPT
+from bayes_mlm.fitting import Analysis, has_random_effects
+
+
+def main_model(analyses: Sequence[Analysis]) -> Analysis:
+    """Choose the model that the answer is read from, and whose figures are shown.
+
+    A posterior before none, group effects before none, one icc before slopes that vary, and then
+    the most terms; of equals the last, as ladders go up.
+    """
+
+    def worth(place: int) -> tuple[bool, bool, bool, int, int]:
+        design = analyses[place].design
+        effects = has_random_effects(design)
+        return bool(analyses[place].fits), effects, effects and design.has_icc, design.p, place
+
+    return analyses[max(range(len(analyses)), key=worth)]
+
+
+def null_of(analyses: Sequence[Analysis]) -> Analysis | None:
+    """Give the model without predictors whose variance is shared out between the levels."""
+    found = [
+        analysis
+        for analysis in analyses
+        if analysis.design.has_icc
+        and has_random_effects(analysis.design)
+        and analysis.design.terms == (INTERCEPT,)
+    ]
+    return next((analysis for analysis in found if analysis.fits), next(iter(found), None))
+
+
+def mundlak_of(analyses: Sequence[Analysis]) -> Analysis | None:
+    """Give the Mundlak model, one with group effects if there is one."""
+    found = [analysis for analysis in analyses if analysis.design.kind == "mundlak"]
+    return max(found, key=lambda one: (bool(one.fits), one.design.q), default=None)

@@ -1,0 +1,133 @@
+"""Compute what a model says of a difference between two rows of its design, with uncertainty."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayes_mlm.design import Floats, column_moments
+from bayes_mlm.engines import samples
+from bayes_mlm.figures import Roles, rows_of_x
+from bayes_mlm.fitting import Analysis, shortest_interval
+from bayes_mlm.questions import reach, standard_error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """Hold a difference in the expected outcome.
+
+    Parameters
+    ----------
+    estimate, lower, upper : float
+        Posterior mean and shortest interval; of REML or OLS the estimate and its Wald interval if
+        there is no posterior. In units of the outcome.
+    above : float
+        Probability that it is above zero; of REML or OLS by the normal approximation.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    above: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.lower > 0.0 or self.upper < 0.0
+
+
+def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
+    """Evaluate a weighted sum of the coefficients.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    weights : array_like, shape (p,)
+        Of the coefficients, in the order of the design's terms.
+
+    Returns
+    -------
+    Contrast
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_record
+    >>> from bayes_mlm.fitting import analyse
+    >>> ses = analyse(load_record("hsb_ses"), None, engines=["reml"])
+    >>> found = contrast(ses, [0.0, 1.0])
+    >>> round(found.estimate, 3), found.clear
+    (2.39, True)
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    if analysis.fits:
+        values = samples(analysis.fits[0].draws, "beta") @ w
+        lower, upper = shortest_interval(values[:, None], analysis.mass)
+        return Contrast(
+            estimate=float(values.mean()),
+            lower=float(lower[0]),
+            upper=float(upper[0]),
+            above=float((values > 0.0).mean()),
+        )
+    normal = NormalDist()
+    estimate = float(w @ analysis.classical.beta)
+    sd = standard_error(analysis.classical, w)
+    half = reach(analysis.classical, analysis.mass) * sd
+    return Contrast(
+        estimate=estimate,
+        lower=estimate - half,
+        upper=estimate + half,
+        above=normal.cdf(estimate / sd) if sd else float(estimate > 0.0),
+    )
+
+
+def slope_weights(
+    analysis: Analysis, roles: Roles, *, side: int | None = None, follow: bool = False
+) -> Floats:
+    """Give the weights of the slope: one unit more of its predictor, all else alike.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    roles : Roles
+        Of its design, with a slope.
+    side : int, optional
+        0 or 1: for groups on that side of the split.
+    follow : bool
+        Whether a Mundlak model's group mean rises with it: the slope of the means of groups.
+    """
+    rows = _rows(analysis, roles, np.array([0.0, 1.0]), side, follow=follow)
+    return np.asarray(rows[1] - rows[0])
+
+
+def split_weights(analysis: Analysis, roles: Roles) -> Floats:
+    """Give the weights of the split: side 1 less side 0, where the slope's predictor is average."""
+    at = np.zeros(1)
+    if roles.slope is not None:
+        at[0] = average_of_slope(analysis, roles)
+    sides = [_rows(analysis, roles, at, side, follow=False)[0] for side in (0, 1)]
+    return np.asarray(sides[1] - sides[0])
+
+
+def average_of_slope(analysis: Analysis, roles: Roles) -> float:
+    """Give the mean of the slope's predictor over the rows, as the kind lays it out."""
+    assert roles.slope is not None  # for mypy: the caller looked
+    if analysis.design.kind == "within":  # deviations, whose mean is nothing
+        return 0.0
+    design = analysis.design
+    return float(column_moments(design).x_mean[design.terms.index(roles.slope)])
+
+
+def _rows(analysis: Analysis, roles: Roles, x: Floats, side: int | None, *, follow: bool) -> Floats:
+    if roles.slope is None:
+        return _rows_without_slope(analysis, roles, side)
+    return rows_of_x(analysis.design, roles, x, None, side, follow=follow)
+
+
+def _rows_without_slope(analysis: Analysis, roles: Roles, side: int | None) -> Floats:
+    """Give the mean row of X (1, p), with the split's own column set to a side."""
+    design = analysis.design
+    row = column_moments(design).x_mean.copy()
+    if side is not None and roles.split in design.terms:
+        row[design.terms.index(roles.split)] = roles.split_values[side]
+    return row[None, :]

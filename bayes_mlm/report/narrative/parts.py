@@ -1,0 +1,72 @@
+"""Hold the parts of an answer, and write what its sentences share."""
+
+from dataclasses import dataclass
+
+from bayes_mlm.base import digits, estimate, percent, probability, scaled
+from bayes_mlm.fitting import Analysis, Estimate
+from bayes_mlm.report.narrative.contrast import Contrast
+
+# A share below this is next to nothing, and more digits of it would tell nothing.
+_TINY = 0.001
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """Hold one part of the answer.
+
+    Parameters
+    ----------
+    topic : str
+        A few words: "Within and between".
+    text : str
+        One to three sentences with numbers.
+    model : str
+        The record they are from.
+    """
+
+    topic: str
+    text: str
+    model: str
+
+
+def preferred(analysis: Analysis, quantity: str) -> Estimate | None:
+    """Give an estimate by the engine that is preferred: a posterior if there is one."""
+    return analysis.summaries[0].get(quantity)
+
+
+def told(found: Contrast) -> str:
+    """Write a difference with its interval."""
+    return estimate(found.estimate, found.lower, found.upper)
+
+
+def sureness(found: Contrast) -> str:
+    """Say how sure the sign is."""
+    above = found.above >= 0.5
+    sure = found.above if above else 1.0 - found.above
+    shown = probability(sure).replace(">", "more than ") if sure > 0.99 else scaled(sure, 2)
+    sign = f"the probability that it is {'above' if above else 'below'} zero is {shown}."
+    if found.clear:
+        return f"its interval leaves zero out, and {sign}"
+    return f"its interval holds zero, so its sign is open: {sign}"
+
+
+def share(part: float) -> str:
+    """Write a share of a whole; what is next to nothing without many digits."""
+    if part < _TINY:
+        return "0 %" if part <= 0.0 else f"less than {percent(_TINY)}"
+    return percent(part)
+
+
+def share_span(row: Estimate) -> str:
+    """Write the interval of a share, if there is one."""
+    if row.lower is None or row.upper is None:
+        return ""
+    return f" ({share(row.lower)} to {share(row.upper)})"
+
+
+def span(row: Estimate) -> str:
+    """Write the interval of an sd, if there is one."""
+    if row.lower is None or row.upper is None:
+        return ""
+    chosen = digits(row.estimate, row.sd, row.lower, row.upper, style="sentence")
+    return f" ({chosen.span(row.lower, row.upper)})"

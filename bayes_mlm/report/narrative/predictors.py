@@ -1,0 +1,139 @@
+"""Answer what the predictors have to do with the outcome: slopes, sides, and the rest."""
+
+from collections.abc import Iterator, Sequence
+
+from bayes_mlm.base import number
+from bayes_mlm.design import INTERCEPT, column_moments
+from bayes_mlm.figures import Roles, roles_of
+from bayes_mlm.fitting import Analysis
+from bayes_mlm.formula import label
+from bayes_mlm.report.narrative.choosing import mundlak_of
+from bayes_mlm.report.narrative.contrast import (
+    average_of_slope,
+    contrast,
+    slope_weights,
+    split_weights,
+)
+from bayes_mlm.report.narrative.parts import Conclusion, preferred, span, sureness, told
+
+_MOST_OTHERS = 6
+# Whom a coefficient of each kind of model compares.
+_COMPARED = {
+    "pooled": "Between rows, whatever their group",
+    "between": "Between the means of groups",
+    "no_pooling": "Between members of one group",
+    "within": "Between members of one group",
+    "mundlak": "Between members of one group",
+    "partial_pooling": "All else alike, the group included",
+}
+
+
+def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]:
+    """Tell of the slope of the main model, and of those within and between groups."""
+    roles = roles_of(main.design)
+    if roles.slope is not None:
+        yield _slope(main, roles)
+    other = mundlak_of(analyses)
+    if other is None or (roles := roles_of(other.design)).slope is None:
+        return
+    if f"between({roles.slope})" not in other.design.terms:
+        return
+    within = contrast(other, slope_weights(other, roles))
+    between = contrast(other, slope_weights(other, roles, follow=True))
+    gap = contrast(other, slope_weights(other, roles, follow=True) - slope_weights(other, roles))
+    text = (
+        f"Within a group, one unit more {roles.slope} goes with a difference in {roles.outcome} of "
+        f"{told(within)}; from one group's mean to another's, with {told(between)}. What the "
+        f"group's mean adds for the same member (the contextual effect) is {told(gap)}; "
+        f"{sureness(gap)}"
+    )
+    if gap.clear and main is not other and roles_of(main.design).slope == roles.slope:
+        text += (
+            " A model with the same slope within and between groups, such as "
+            f"{main.record.name}, mixes the two."
+        )
+    yield Conclusion(topic="The two slopes", text=text, model=other.record.name)
+
+
+def _slope(main: Analysis, roles: Roles) -> Conclusion:
+    unit = f"{_COMPARED[main.design.kind]}, one unit more {roles.slope} goes with a difference"
+    if _crossed(main, roles):
+        first, second = (contrast(main, slope_weights(main, roles, side=side)) for side in (0, 1))
+        gap = contrast(
+            main, slope_weights(main, roles, side=1) - slope_weights(main, roles, side=0)
+        )
+        text = (
+            f"{unit} in {roles.outcome} of {told(first)} where {roles.split_labels[0]}, and of "
+            f"{told(second)} where {roles.split_labels[1]}. The slopes differ by {told(gap)}; "
+            f"{sureness(gap)}"
+        )
+        return Conclusion(topic="A slope that differs", text=text, model=main.record.name)
+    found = contrast(main, slope_weights(main, roles))
+    text = f"{unit} in {roles.outcome} of {told(found)}; {sureness(found)}"
+    varying = preferred(main, f"sigma_u[{roles.slope}]")
+    if varying is not None:
+        text += (
+            f" From group to group this slope varies with an sd of "
+            f"{number(varying.estimate, varying.sd)}{span(varying)}."
+        )
+    return Conclusion(topic=f"The slope of {roles.slope}", text=text, model=main.record.name)
+
+
+def sides(main: Analysis) -> Iterator[Conclusion]:
+    """Tell how the groups on the two sides of the split differ."""
+    roles = roles_of(main.design)
+    if roles.split is None or not roles.split_labels or roles.side is None:
+        return
+    if roles.slope is None and _in_products(main, str(roles.split_name)):
+        return
+    found = contrast(main, split_weights(main, roles))
+    where = ""
+    if roles.slope is not None:
+        centre = number(average_of_slope(main, roles), _spread(main, roles))
+        where = f", where {roles.slope} is at its mean of {centre}"
+    text = (
+        f"Groups with {roles.split_labels[1]} differ in {roles.outcome} from those with "
+        f"{roles.split_labels[0]} by {told(found)}{where}; {sureness(found)}"
+    )
+    yield Conclusion(
+        topic=f"The difference by {roles.split_name}", text=text, model=main.record.name
+    )
+
+
+def _spread(main: Analysis, roles: Roles) -> float:
+    terms = main.design.terms
+    slope = str(roles.slope)
+    place = terms.index(slope if slope in terms else f"within({slope})")
+    return float(column_moments(main.design).x_sd[place])
+
+
+def others(main: Analysis) -> Iterator[Conclusion]:
+    """Tell of the terms that play no other part, if they are in no product."""
+    roles, design = roles_of(main.design), main.design
+    known = {INTERCEPT, roles.split, roles.slope, f"within({roles.slope})"}
+    known.add(f"between({roles.slope})")
+    lines = []
+    for k, term in enumerate(design.terms):
+        if term in known or ":" in term or _in_products(main, term):
+            continue
+        weights = [float(k == place) for place in range(design.p)]
+        lines.append(f"{term}: {told(contrast(main, weights))}")
+    if not lines:
+        return
+    rest = len(lines) - _MOST_OTHERS
+    text = f"For one unit more, all else alike: {'; '.join(lines[:_MOST_OTHERS])}"
+    text += f"; and {rest} more in the table." if rest > 0 else "."
+    yield Conclusion(topic="Other predictors", text=text, model=main.record.name)
+
+
+def _crossed(main: Analysis, roles: Roles) -> bool:
+    """Tell whether the slope may differ between the two sides."""
+    if roles.split is None or roles.side is None:
+        return False
+    both = {str(roles.slope), str(roles.split_name)}
+    return any(both <= {label(one) for one in term} for term in main.design.formula.terms)
+
+
+def _in_products(main: Analysis, name: str) -> bool:
+    terms = main.design.formula.terms
+    return any(len(term) > 1 and name in {label(one) for one in term} for term in terms)

@@ -1,0 +1,83 @@
+"""Answer how much lies within groups and how much between, and what of it is explained."""
+
+from collections.abc import Iterator, Sequence
+
+from bayes_mlm.base import count, number, percent
+from bayes_mlm.design import INTERCEPT
+from bayes_mlm.fitting import Analysis, Estimate, has_random_effects
+from bayes_mlm.report.narrative.choosing import null_of
+from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span
+
+# A share below this is called open whatever its estimate: a hundredth of the variance.
+_NOTHING = 0.01
+
+
+def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]:
+    """Tell which share of the variance lies between groups, and which the predictors explain."""
+    model = null_of(analyses) or main
+    design, row = model.design, preferred(model, "icc")
+    if row is None:
+        yield from _no_share(main)
+        return
+    part = "" if design.terms == (INTERCEPT,) else " that the predictors leave"
+    text = (
+        f"Of the variance of {design.outcome}{part}, {share(row.estimate)}{share_span(row)} lies "
+        f"between the groups of {design.group} and the other {share(1 - row.estimate)} within "
+        "them."
+    )
+    if row.lower is not None and row.lower < _NOTHING:
+        text += (
+            " The data do not tell the share between from nothing: its interval reaches down to "
+            f"{share(row.lower)}."
+        )
+    effect = preferred(model, "design_effect")
+    if not part and effect is not None and effect.estimate >= 1.0:
+        alone = design.n / effect.estimate
+        text += (
+            f" For the overall mean, the {count(design.n, 'row')} are worth about "
+            f"{number(alone, alone / 5)} independent ones."
+        )
+    yield Conclusion(topic="Within and between groups", text=text, model=model.record.name)
+    between, within = preferred(main, "r2_between"), preferred(main, "r2_within")
+    if between is None or within is None or between.estimate != between.estimate:
+        return
+    text = (
+        f"Against the model without predictors, those of {main.record.formula} account for "
+        f"{_explained(between)} of the variance between groups, and for {_explained(within)} of "
+        "that within."
+    )
+    if min(between.estimate, within.estimate) < 0.0:
+        text += (
+            " Less than nothing is no error: predictors can uncover differences that the model "
+            "without them hides."
+        )
+    yield Conclusion(topic="What the predictors explain", text=text, model=main.record.name)
+
+
+def _no_share(main: Analysis) -> Iterator[Conclusion]:
+    design = main.design
+    topic, name = "Within and between groups", main.record.name
+    if not has_random_effects(design):
+        text = (
+            f"This model does not say: it ({design.kind.replace('_', ' ')}) has no distribution of "
+            "group effects. Add one to the formula, such as (1 | group)."
+        )
+        yield Conclusion(topic=topic, text=text, model=name)
+        return
+    sds = [(row.quantity, row) for row in main.summaries[0] if row.quantity.startswith("sigma_u")]
+    residual = preferred(main, "sigma_e")
+    told = ", ".join(f"{quantity} {number(row.estimate, row.sd)}" for quantity, row in sds)
+    text = (
+        "Slopes differ between groups, so there is no one share: it depends on the predictors. "
+        f"The sds between groups are {told}"
+    )
+    text += (
+        "."
+        if residual is None
+        else (f"; within groups it is {number(residual.estimate, residual.sd)} (sigma_e).")
+    )
+    yield Conclusion(topic=topic, text=text, model=name)
+
+
+def _explained(row: Estimate) -> str:
+    return percent(row.estimate).replace("-", "−")

@@ -1,0 +1,142 @@
+"""Show figures, tables and sentences with computed numbers in a Jupyter notebook."""
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bayes_mlm.base import MINUS, EngineError, rounded, suggest
+from bayes_mlm.figures import CATALOGUE, Entry
+from bayes_mlm.fitting import Analysis
+from bayes_mlm.report.publication import publication_table
+from bayes_mlm.report.publication.html import STYLE, to_html_fragment
+from bayes_mlm.report.publication.markdown import set_markdown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# A page of a notebook is about 700 pixels wide, a figure half a page of paper: 6.3 inches.
+DPI = 100
+_HYPHEN = re.compile(r"(?<![\w-])-(?=\d)")
+
+
+def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
+    """Draw one figure of the catalogue, with the caption that is written from its numbers.
+
+    Parameters
+    ----------
+    name : str
+        As ``bayes-mlm plot --list`` gives it.
+    of : Analysis or sequence of Analysis
+        One model, or the ladder, whichever the figure is of; a model is a ladder of one.
+
+    Raises
+    ------
+    EngineError
+        If there is no such figure, or it does not apply to what was given.
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_record
+    >>> from bayes_mlm.fitting import analyse
+    >>> from bayes_mlm.fitting import make_settings
+    >>> record = load_record("hsb_within")
+    >>> show("within-line", analyse(record, make_settings(record, draws=100, random_seed=1)))
+    <IPython.core.display.Image object>
+    <IPython.core.display.Markdown object>
+    """
+    entry = find_entry(name)
+    one = isinstance(of, Analysis)
+    if entry.of == "model" and not one:
+        raise EngineError(f"{name!r} is a figure of one model; give one of the analyses")
+    picture = entry.prepare([of] if one and entry.of == "ladder" else of)
+    if picture is None:
+        raise EngineError(f"no figure {name!r} of this: it applies if {entry.applies}")
+    show_figure(entry.draw(picture), alt=picture.alt, caption=picture.caption)
+
+
+def find_entry(name: str) -> Entry:
+    """Find a figure of the catalogue by its name.
+
+    Raises
+    ------
+    EngineError
+        If there is none of that name; the nearest is named.
+
+    Examples
+    --------
+    >>> find_entry("within-line").of
+    'model'
+    """
+    found = next((entry for entry in CATALOGUE if entry.name == name), None)
+    if found is None:
+        names = [entry.name for entry in CATALOGUE]
+        raise EngineError(f"no figure is called {name!r}{suggest(name, names)}")
+    return found
+
+
+def show_figure(figure: "Figure", *, alt: str, caption: str = "") -> None:
+    """Show a matplotlib figure as a PNG, with what it shows for those who do not see it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    alt : str
+        What is drawn.
+    caption : str
+        What to see in it; plain text.
+    """
+    from IPython.display import Image, Markdown, display
+
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DPI)
+    display(Image(png.getvalue(), alt=alt))
+    if caption:
+        display(Markdown(f"*{set_markdown(caption)}*"))
+
+
+def show_rows(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Show a small table; numbers to four significant digits, text as it is."""
+    from IPython.display import Markdown, display
+    from tabulate import tabulate
+
+    rows = list(rows)
+    cells = [[_cell(value) for value in row] for row in rows]
+    numeric = [
+        all(isinstance(row[k], (int, float)) or row[k] is None for row in rows)
+        for k in range(len(head))
+    ]
+    text = tabulate(
+        cells,
+        headers=[set_markdown(one) for one in head],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["right" if one else "left" for one in numeric],
+    )
+    display(Markdown(text))
+
+
+def show_table(
+    analyses: Sequence[Analysis], *, classical: bool = True, interval: bool = False
+) -> None:
+    """Show models side by side, as they are printed in papers; options as `publication_table`."""
+    from IPython.display import HTML, display
+
+    laid_out = publication_table(analyses, classical=classical, interval=interval)
+    table = to_html_fragment(laid_out)
+    display(HTML(f"<style>\n{STYLE}</style>\n{table}"))
+
+
+def say(text: str) -> None:
+    """Show a sentence, in Markdown; the numbers that were put into it get true minus signs."""
+    from IPython.display import Markdown, display
+
+    display(Markdown(_HYPHEN.sub(MINUS, text)))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return rounded(value, style="table")
+    return set_markdown(str(value))

@@ -1,0 +1,174 @@
+"""Write what a run found to a folder: every file, or none."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bayes_mlm.base import at_home, atomic_folder, visible
+from bayes_mlm.design import is_sums
+from bayes_mlm.fitting import Analysis, installed_versions, save_fit, to_csv
+from bayes_mlm.model import Settings as RecordSettings, dump_record
+from bayes_mlm.studies import PublishedRow
+
+if TYPE_CHECKING:
+    from bayes_mlm.assess import ModelComparison, Sensitivity
+
+
+SENSITIVITY_FILES = ("sensitivity.csv", "sensitivity.png")
+COMPARISON_FILES = ("comparison.csv", "pointwise.csv")
+
+
+def run_files(models: Sequence[str]) -> tuple[str, ...]:
+    """Return the files that `write_run` may write for some models, to check before fitting."""
+    own = (f"{name}.{end}" for name in models for end in ("toml", "nc", "nuts.nc"))
+    return ("estimates.csv", "verdicts.csv", "published.csv", "report.html", *own)
+
+
+def write_run(
+    folder: Path,
+    analyses: Sequence[Analysis],
+    published: Sequence[PublishedRow] = (),
+    *,
+    report: str = "",
+) -> tuple[Path, ...]:
+    """Write estimates, posteriors, records and published figures to a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be. Files of an earlier run are replaced; other files are left alone.
+    analyses : sequence of Analysis
+    published : sequence of PublishedRow
+        Written to ``published.csv`` if there are any.
+    report : str
+        Written to ``report.html`` if there is one (`bayes_mlm.report.rendering.render_report`).
+
+    Returns
+    -------
+    tuple of Path
+        ``estimates.csv``; ``verdicts.csv`` (each check of each engine, the kind and mass of its
+        intervals, rows and groups); for each model ``<model>.toml`` (the record with the seed and
+        settings in force; its first line is the command that gives the same numbers) and, where
+        there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``);
+        ``published.csv``; and ``report.html``.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written to; it is then as it was.
+    """
+    # An earlier run's posterior would not belong to the new estimates.
+    stale = [f"{one.record.name}.{end}" for one in analyses for end in ("nc", "nuts.nc")]
+    with atomic_folder(folder, without=stale) as stage:
+        rows = [row for analysis in analyses for row in analysis.rows]
+        (stage / "estimates.csv").write_text(to_csv(rows), encoding="utf-8")
+        for analysis in analyses:
+            name = analysis.record.name
+            (stage / f"{name}.toml").write_text(_record_text(analysis), encoding="utf-8")
+            for k, fit in enumerate(analysis.fits):
+                save_fit(fit, stage / (f"{name}.nc" if k == 0 else f"{name}.{fit.engine}.nc"))
+        if published:
+            (stage / "published.csv").write_text(_published_csv(published), encoding="utf-8")
+        (stage / "verdicts.csv").write_text(_verdicts_csv(analyses), encoding="utf-8")
+        if report:
+            (stage / "report.html").write_text(report, encoding="utf-8")
+        names = sorted(path.name for path in stage.iterdir())
+    return tuple(folder / name for name in names)
+
+
+def write_sensitivity(folder: Path, found: "Sensitivity") -> tuple[Path, ...]:
+    """Write ``sensitivity.csv`` (a row a model, prior and quantity) and ``sensitivity.png``.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written to; it is then as it was.
+    """
+    from bayes_mlm.figures import plot_sensitivity
+
+    figure = plot_sensitivity(found)
+    with atomic_folder(folder) as stage:
+        (stage / "sensitivity.csv").write_text(found.to_csv(), encoding="utf-8")
+        figure.savefig(stage / "sensitivity.png", dpi=150)
+    return folder / "sensitivity.csv", folder / "sensitivity.png"
+
+
+def write_comparison(folder: Path, found: "ModelComparison") -> tuple[Path, ...]:
+    """Write ``comparison.csv`` (a row a measure and model) and ``pointwise.csv``.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written to; it is then as it was.
+    """
+    with atomic_folder(folder) as stage:
+        (stage / "comparison.csv").write_text(found.to_csv(), encoding="utf-8")
+        (stage / "pointwise.csv").write_text(found.pointwise_csv(), encoding="utf-8")
+    return folder / "comparison.csv", folder / "pointwise.csv"
+
+
+def _record_text(analysis: Analysis) -> str:
+    versions = installed_versions()
+    again = ["bayes-mlm", "fit", f"{analysis.record.name}.toml", "--engine"]
+    again.append(analysis.summaries[0].engine)
+    again += ["--mass", f"{analysis.mass:g}"]
+    if analysis.design.summed is not None and not is_sums(analysis.record.data):
+        again += ["--rows", "sum"]
+    if analysis.fits:
+        drawn = analysis.fits[0].settings
+        again += ["--random-seed", str(drawn.random_seed)]
+        again += ["--target-accept", f"{drawn.target_accept:g}"]
+    lines = [f"# {visible(' '.join(again))}"]
+    lines += [f"# {package} {number}" for package, number in versions.items()]
+    record = analysis.record
+    source = record.data_source
+    changes = {"data": str(source if isinstance(source, str) else at_home(source).resolve())}
+    if analysis.fits:
+        asked = analysis.fits[0].settings
+        settings = RecordSettings(
+            draws=asked.draws,
+            tune=asked.tune,
+            chains=asked.chains,
+            random_seed=asked.random_seed,
+        )
+        record = msgspec.structs.replace(record, settings=settings)
+        named = analysis.fits[0].priors.by_name(analysis.design)
+        record = msgspec.structs.replace(
+            record, priors={name: prior.to_text() for name, prior in named.items()}
+        )
+    record = msgspec.structs.replace(record, **changes)
+    return "\n".join([*lines, "", dump_record(record)])
+
+
+def _verdicts_csv(analyses: Sequence[Analysis]) -> str:
+    rows: list[dict[str, object]] = []
+    for analysis in analyses:
+        design, groups = analysis.design, analysis.design.group is not None
+        sizes = {"n": design.n, "n_groups": design.J if groups else None}
+        judged = [
+            (summary.engine, summary.interval, finding)
+            for summary in analysis.summaries
+            for finding in summary.verdict.findings
+        ]
+        for engine, interval, finding in [*judged, ("all", None, analysis.agreement)]:
+            row: dict[str, object] = {"model": analysis.record.name, "engine": engine}
+            row |= {"interval": interval, "n_dropped": design.n_dropped}
+            rows.append(row | sizes | asdict(finding))
+    return _csv(rows)
+
+
+def _published_csv(rows: Sequence[PublishedRow]) -> str:
+    return _csv([asdict(row) for row in rows])
+
+
+def _csv(table: Sequence[dict[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()

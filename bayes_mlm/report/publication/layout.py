@@ -1,0 +1,147 @@
+"""Lay the ladder out as it is printed in papers: a column a model, a row a quantity."""
+
+from collections.abc import Iterator, Sequence
+
+from bayes_mlm.base import EngineError, count, digits, share_digits
+from bayes_mlm.fitting import Analysis, Estimate, estimate_texts
+from bayes_mlm.report.publication.notes import notes_of
+from bayes_mlm.report.publication.sources import ENGINES, Source, effects_of, name_of, sources_of
+from bayes_mlm.report.publication.table import Cell, Column, PublicationTable, Row, Section
+
+_SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
+
+
+def publication_table(
+    analyses: Sequence[Analysis], *, classical: bool = True, interval: bool = False
+) -> PublicationTable:
+    """Lay out analysed models side by side.
+
+    Parameters
+    ----------
+    analyses : sequence of Analysis
+        In the order of the columns.
+    classical : bool
+        Whether a model that has a posterior gets a column for REML (or OLS) beside it. A model
+        without one has that column in any case.
+    interval : bool
+        Whether intervals stand below the estimates, instead of posterior sds or standard errors.
+
+    Returns
+    -------
+    PublicationTable
+        Coefficients; sds of group effects and residuals, ICC, R² by level; sizes, log-likelihood.
+        A row holds one number of decimals: two significant digits of its smallest error.
+
+    Raises
+    ------
+    EngineError
+        If there is nothing to lay out.
+
+    Examples
+    --------
+    >>> from bayes_mlm import load_record
+    >>> from bayes_mlm.fitting import analyse
+    >>> null, ses = (analyse(load_record(name), None, engines=["reml"])
+    ...              for name in ("hsb_null", "hsb_ses"))
+    >>> table = publication_table([null, ses])
+    >>> table.sections[0].rows[1].label, table.sections[0].rows[1].cells[1]
+    ('ses', Cell(text='2.39', below='(0.11)'))
+    """
+    if not analyses:
+        raise EngineError("a table needs a model; give one or more")
+    sources = list(sources_of(analyses, classical))
+    sections = (
+        Section(title="Fixed part", rows=tuple(_fixed(sources, interval))),
+        Section(title="Random part", rows=tuple(_random(sources, interval))),
+        Section(title="Size and fit", rows=tuple(_size(sources))),
+    )
+    outcomes = dict.fromkeys(analysis.design.outcome for analysis in analyses)
+    return PublicationTable(
+        title=f"Models of {', '.join(outcomes)}",
+        columns=tuple(
+            Column(
+                number=source.number,
+                model=name_of(source.analysis),
+                engine=ENGINES[source.summary.engine],
+            )
+            for source in sources
+        ),
+        sections=tuple(section for section in sections if section.rows),
+        notes=tuple(notes_of(sources, interval)),
+    )
+
+
+def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[Row]:
+    terms = dict.fromkeys(term for source in sources for term in source.analysis.design.terms)
+    for term in terms:
+        rows = [source.summary.get(f"beta[{term}]") for source in sources]
+        if any(rows):  # not the hundreds of intercepts of a model without pooling
+            yield _row(term, rows, interval)
+
+
+def _random(sources: Sequence[Source], interval: bool) -> Iterator[Row]:
+    effects = dict.fromkeys(effect for source in sources for effect in effects_of(source))
+    for effect in effects:
+        rows = [_sd_of(source, effect) for source in sources]
+        yield _row("σ_u" if len(effects) == 1 else f"σ_u ({effect})", rows, interval)
+    names = dict.fromkeys(row.quantity for source in sources for row in source.summary)
+    for name in names:
+        if name.startswith("rho_u["):
+            pair = name.removeprefix("rho_u[").removesuffix("]").replace(",", ", ")
+            yield _row(f"ρ_u ({pair})", [one.summary.get(name) for one in sources], interval)
+    own = [name for name in names if name.startswith("sigma_e[")]
+    residual = {"sigma_e": "σ_e"} | {name: f"σ_e ({name[8:-1]})" for name in own}
+    residual |= {"rho_e": "ρ_e", "nu": "ν"}
+    for name, label in (residual | _SHARES).items():
+        if name in names:
+            yield _row(label, [source.summary.get(name) for source in sources], interval)
+
+
+def _sd_of(source: Source, effect: str) -> Estimate | None:
+    """Find the sd of a group effect, whose name is plain where it is the only one."""
+    if effect not in effects_of(source):
+        return None
+    return source.summary.get(f"sigma_u[{effect}]") or source.summary.get("sigma_u")
+
+
+def _size(sources: Sequence[Source]) -> Iterator[Row]:
+    yield _plain("rows", [count(source.analysis.design.n) for source in sources])
+    groups = [source.analysis.design for source in sources]
+    if any(design.group for design in groups):
+        yield _plain("groups", [count(design.J) if design.group else "" for design in groups])
+    for engine in ("reml", "ols"):
+        own = [source.classical for source in sources]
+        if any(summary.engine == engine for summary in own):
+            texts = [
+                estimate_texts(summary["loglik"], style="table").estimate
+                if summary.engine == engine
+                else ""
+                for summary in own
+            ]
+            yield _plain(f"log-likelihood ({engine.upper()})", texts)
+
+
+def _plain(label: str, texts: Sequence[str]) -> Row:
+    return Row(label=label, cells=tuple(Cell(text=text) for text in texts))
+
+
+def _row(label: str, estimates: Sequence[Estimate | None], interval: bool) -> Row:
+    shown = share_digits(
+        [
+            None
+            if one is None
+            else digits(one.estimate, one.sd, one.lower, one.upper, style="table")
+            for one in estimates
+        ]
+    )
+    cells = []
+    for one, chosen in zip(estimates, shown, strict=True):
+        if one is None or chosen is None:
+            cells.append(Cell())
+            continue
+        if interval:
+            below = chosen.interval(one.lower, one.upper)
+        else:
+            below = "" if one.sd is None else f"({chosen.error(one.sd)})"
+        cells.append(Cell(text=chosen.number(one.estimate), below=below))
+    return Row(label=label, cells=tuple(cells))

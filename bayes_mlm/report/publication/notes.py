@@ -1,0 +1,126 @@
+"""Write what a reader needs to know who has nothing but the table."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bayes_mlm.fitting import CLASSICAL, Analysis
+from bayes_mlm.report.publication.sources import ENGINES, Source, drawn_effects, name_of
+
+_ESTIMATES = {
+    "direct": "direct: mean of independent draws from the exact posterior",
+    "nuts": "NUTS: mean of Markov chains that converge to the posterior",
+    "reml": "REML: most likely variances, coefficients by generalised least squares",
+    "ols": "OLS: least squares, for models without group effects",
+}
+
+
+def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
+    """Say which models, what the numbers are, how not to read them, and which not to trust."""
+    for number, analysis in enumerate(_models(sources), start=1):
+        name, record = name_of(analysis), analysis.record
+        kind = record.kind.replace("_", " ")
+        own = analysis.design.residual
+        residual = "" if own is None else f"; residuals: {own.asked}"
+        yield f"({number}) {name + ': ' if name else ''}{record.formula} [{kind}]{residual}."
+    yield _about_estimates(sources, interval)
+    yield from filter(None, (remark(sources) for remark in _REMARKS))
+    for source in sources:
+        if not source.summary.verdict.ok:
+            yield (
+                f"({source.number}) by {source.summary.engine}: NOT to be trusted: "
+                f"{source.summary.verdict}."
+            )
+
+
+def _models(sources: Sequence[Source]) -> list[Analysis]:
+    return list({source.number: source.analysis for source in sources}.values())
+
+
+def _about_estimates(sources: Sequence[Source], interval: bool) -> str:
+    """Say what the estimates are, and what stands below them."""
+    by = {source.summary.engine: source.summary for source in sources}
+    drawn = [summary for engine, summary in by.items() if engine not in CLASSICAL]
+    classical = [summary for engine, summary in by.items() if engine in CLASSICAL]
+    below = []
+    if drawn:
+        spans = f"{drawn[0].interval} (highest density interval)"
+        below.append(f"{spans if interval else 'sd'} of the posterior")
+    if classical:
+        named = " and ".join(ENGINES[summary.engine] for summary in classical)
+        spans = f"{classical[0].interval} (t or Wald for coefficients, profile for σ and ICC)"
+        below.append(f"{spans if interval else 'standard error'} of {named}")
+    estimates = "; ".join(text for engine, text in _ESTIMATES.items() if engine in by)
+    return f"{estimates}. In {'brackets' if interval else 'parentheses'}: {'; '.join(below)}."
+
+
+def _about_variation(sources: Sequence[Source]) -> str:
+    models = _models(sources)
+    groups = dict.fromkeys(one.design.group for one in models if drawn_effects(one))
+    if not groups:
+        return "σ_e: sd of the residuals."
+    named = ", ".join(str(group) for group in groups)
+    text = f"σ_u: sd between groups ({named}); σ_e: sd of the residuals within them"
+    if any("icc" in source.summary for source in sources):
+        text += "; ICC: share of the variance that lies between groups, given the predictors"
+    if any(len(drawn_effects(one)) > 1 for one in models):
+        text += (
+            "; where slopes vary, σ_u (Intercept) holds where the predictors are zero, and there "
+            "is no one ICC"
+        )
+    return f"{text}."
+
+
+def _about_residuals(sources: Sequence[Source]) -> str:
+    asked = [one.design.residual.asked for one in _models(sources) if one.design.residual]
+    parts = []
+    if any(one.sigma for one in asked):
+        parts.append("σ_e by level, and over all rows (the root of their mean variance)")
+    if any(one.ar for one in asked):
+        parts.append("ρ_e: correlation of residuals one step of time apart")
+    if any(one.family == "student_t" for one in asked):
+        parts.append("ν: degrees of freedom of the residuals, whose sd is σ_e")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def _about_explained(sources: Sequence[Source]) -> str:
+    measured = [one for one in sources if "r2_between" in one.summary]
+    nulls = dict.fromkeys(one.analysis.record.null for one in measured)
+    if not measured:
+        return ""
+    named = ", ".join(str(null) for null in nulls)
+    text = f"R²: part of the variance of {named} at that level that the predictors account for"
+    if any(one.summary.engine not in CLASSICAL for one in measured):
+        text += "; draws of the two models are taken as independent, so its spread is too wide"
+    return f"{text}."
+
+
+def _about_likelihood(sources: Sequence[Source]) -> str:
+    """Warn of a comparison that the row invites."""
+    own = {source.classical.engine for source in sources}
+    if "reml" not in own or len(_models(sources)) < 2:
+        return ""
+    return (
+        "Log-likelihoods are at the maximum; restricted ones (REML) of models with other fixed "
+        "effects are not comparable, nor with those of OLS."
+    )
+
+
+def _about_draws(sources: Sequence[Source]) -> str:
+    fits = [fit for analysis in _models(sources) for fit in analysis.fits]
+    if not fits:
+        return ""
+    sizes = dict.fromkeys(f"{fit.settings.chains} × {fit.settings.draws}" for fit in fits)
+    seeds = dict.fromkeys(str(fit.settings.random_seed) for fit in fits)
+    version = fits[0].versions.get("bayes-mlm", "")
+    return (
+        f"Made with bayes-mlm {version}: {', '.join(sizes)} draws of each posterior, seed "
+        f"{', '.join(seeds)}."
+    )
+
+
+_REMARKS: tuple[Callable[[Sequence[Source]], str], ...] = (
+    _about_variation,
+    _about_residuals,
+    _about_explained,
+    _about_likelihood,
+    _about_draws,
+)

@@ -1,0 +1,1 @@
+"""The 2015 document on High School and Beyond."""

@@ -1,0 +1,355 @@
+"""Check published figures: recompute each, and say whether it stands.
+
+A published figure names the quantity that was printed, rightly or wrongly. It is recomputed from
+the same data with certified fits. Where it is not what it should have been, the record names the
+right quantity (`corrects`) and says why in one line (`reason`).
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Literal
+
+from bayes_mlm.base import SpecError, Style, expect, number, rounded, suggest
+from bayes_mlm.design import Design, design_of
+from bayes_mlm.engines import OlsFit, RemlFit, fit_ols, fit_reml
+from bayes_mlm.model import Published, Record, load_record, models_directory, related_record
+from bayes_mlm.studies.document import LEFTOVER_ICC, misplaced_r2
+from bayes_mlm.studies.printed_quantities import model_figures
+
+type Status = Literal["reproduced", "corrected", "cannot", "differs"]
+type Cause = Literal["", "wrong", "imprecise"]
+_ELSEWHERE = re.compile(r"(?P<record>[\w-]+)/(?P<quantity>.+)")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PublishedRow:
+    """Hold one printed figure beside ours.
+
+    Parameters
+    ----------
+    model : str
+        The record the figure belongs to; the data set's name for figures of the table itself.
+    quantity, where : str
+        What was printed, and at which place.
+    printed : str
+        As printed.
+    reproduced : float or None
+        The same quantity, right or wrong, from the same data; None where it cannot be computed.
+    corrects : str or None
+        The quantity that belongs in its place, where the printed one is a mistake.
+    right : float or None
+        The right figure: that of `corrects` if there is one, else `reproduced`.
+    status : {"reproduced", "corrected", "cannot", "differs"}
+        Printed and right agree within half a printed digit (or the figure's own tolerance); they
+        do not, for the reason given; there is nothing to compute it from; they do not agree, and
+        nobody has said why.
+    cause : {"", "wrong", "imprecise"}
+        Of a corrected figure: what was computed is wrong (its formula, or the table it stands
+        in); or it is right, and a last digit moved by rounding or an optimiser that stopped early.
+    traced : bool
+        Whether `reproduced` agrees with what was printed: how the figure came about is understood.
+    reason : str
+        One line; empty where a figure is simply reproduced.
+    """
+
+    model: str
+    quantity: str
+    where: str
+    printed: str
+    reproduced: float | None
+    corrects: str | None
+    right: float | None
+    status: Status
+    traced: bool
+    reason: str
+    cause: Cause = ""
+
+    def __repr__(self) -> str:
+        """Return what is printed, what is right and the status."""
+        right = "nothing" if self.right is None else rounded(self.right, 6)
+        return f"<{self.quantity}: printed {self.printed}, right {right}, {self.status}>"
+
+
+def right_text(row: PublishedRow, *, style: Style = "terminal") -> str:
+    """Return the right figure with the decimals that were printed, or more if it is small."""
+    if row.right is None:
+        return ""
+    places = len(row.printed.lower().partition("e")[0].partition(".")[2])
+    small = abs(row.right) < 10.0**-places
+    error = abs(row.right) if small else 1.5 * 10.0 ** (1 - places)
+    return number(row.right, error, style=style)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Hold how many printed figures there are of each status.
+
+    Parameters
+    ----------
+    printed, reproduced, corrected, cannot, differs : int
+        The first is the sum of the others.
+    wrong, imprecise : int
+        Of those corrected: by cause.
+    """
+
+    printed: int
+    reproduced: int
+    corrected: int
+    cannot: int
+    differs: int
+    wrong: int
+    imprecise: int
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        said = (
+            f"{self.printed} printed figures: {self.reproduced} reproduced, "
+            f"{self.corrected} corrected ({self.wrong} wrong, {self.imprecise} off by rounding or "
+            f"early stopping), {self.cannot} cannot be computed"
+        )
+        return said + (f", {self.differs} differ and nobody has said why" if self.differs else "")
+
+
+def check_published(
+    record: Record, design: Design | None = None, fit: RemlFit | OlsFit | None = None
+) -> tuple[PublishedRow, ...]:
+    """Recompute every published figure of a record and judge it.
+
+    Parameters
+    ----------
+    record : Record
+    design : Design, optional
+        Laid out for the record's kind; made from the record's own data if not given.
+    fit : RemlFit or OlsFit, optional
+        Of that design; made if not given.
+
+    Returns
+    -------
+    tuple of PublishedRow
+        One for each place a figure is printed at.
+
+    Raises
+    ------
+    SpecError
+        If a quantity is not one that this model has; the nearest are named.
+
+    Examples
+    --------
+    >>> rows = check_published(load_record("hsb_null"))
+    >>> [(row.printed, round(row.right, 4)) for row in rows if row.quantity == "icc_raw"]
+    [('0.1603', 0.1804)]
+    """
+    expect("check_published", record, Record)
+    if design is not None:
+        expect("check_published", design, Design)
+    if fit is not None:
+        expect("check_published", fit, RemlFit, OlsFit)
+    if not record.published:
+        return ()
+    own = own_figures(record) if design is None else _figures(record, design, fit)
+    return judge(
+        record.published, record.reasons, own, record.name, record, imprecise=record.imprecise
+    )
+
+
+def judge(
+    figures: Iterable[Published],
+    reasons: Mapping[str, str],
+    own: Mapping[str, float],
+    model: str,
+    record: Record | None = None,
+    *,
+    imprecise: Collection[str] = (),
+) -> tuple[PublishedRow, ...]:
+    """Judge printed figures against computed ones.
+
+    Parameters
+    ----------
+    figures : iterable of Published
+    reasons : mapping of str to str
+        Reasons by key.
+    own : mapping of str to float
+        The model's figures by quantity.
+    model : str
+        Name for the rows.
+    record : Record, optional
+        Whose neighbours a quantity such as ``hsb_between/n`` is looked up among.
+    imprecise : collection of str
+        Keys of the reasons that are rounding or early stopping, not what was computed.
+
+    Returns
+    -------
+    tuple of PublishedRow
+    """
+    rows: list[PublishedRow] = []
+    for figure in figures:
+        reproduced = right = None
+        if figure.cannot is None:
+            reproduced = find_figure(figure.quantity, own, record)
+            right = find_figure(figure.corrects, own, record) if figure.corrects else reproduced
+        said = figure.cannot or figure.reason or ""
+        status = _status(figure, right)
+        kind: Cause = "imprecise" if figure.reason in imprecise else "wrong"
+        rows.extend(
+            PublishedRow(
+                model=model,
+                quantity=figure.quantity,
+                where=place,
+                printed=figure.value,
+                reproduced=reproduced,
+                corrects=figure.corrects,
+                right=right,
+                status=status,
+                traced=_agrees(figure, reproduced),
+                reason=reasons.get(said, said),
+                cause=kind if status == "corrected" else "",
+            )
+            for place in figure.places
+        )
+    return tuple(rows)
+
+
+def tally(rows: Iterable[PublishedRow]) -> Tally:
+    """Count rows by status.
+
+    Examples
+    --------
+    >>> print(tally(check_published(load_record("hsb_mundlak"))))  # doctest: +NORMALIZE_WHITESPACE
+    3 printed figures: 3 reproduced, 0 corrected (0 wrong, 0 off by rounding or early stopping),
+    0 cannot be computed
+    """
+    rows = list(rows)
+    found = [row.status for row in rows]
+    causes = [row.cause for row in rows]
+    return Tally(
+        printed=len(found),
+        reproduced=found.count("reproduced"),
+        corrected=found.count("corrected"),
+        cannot=found.count("cannot"),
+        differs=found.count("differs"),
+        wrong=causes.count("wrong"),
+        imprecise=causes.count("imprecise"),
+    )
+
+
+def printed_figures(rows: Iterable[PublishedRow]) -> dict[str, str]:
+    """Return the figure printed for each quantity, with an asterisk where it is not the right one.
+
+    A figure of the quantity itself comes before one that stands in its place, and the first
+    printing before later ones.
+
+    Examples
+    --------
+    >>> printed = printed_figures(check_published(load_record("hsb_ses")))
+    >>> printed["beta[ses]"], printed["icc"]
+    ('2.390', '0.1139*')
+    """
+    printed: dict[str, str] = {}
+    rows = list(rows)
+    for row in [*rows, *rows]:
+        own = row.corrects is None or row.quantity == row.corrects
+        key = row.quantity if own else row.corrects
+        if key is not None and (own or key not in printed):
+            star = "*" if row.status == "corrected" else ""
+            printed.setdefault(key, f"{row.printed}{star}")
+    return printed
+
+
+def find_figure(quantity: str, own: Mapping[str, float], record: Record | None = None) -> float:
+    """Look a figure up, in the model's own or, as ``record/quantity``, in another record's.
+
+    Parameters
+    ----------
+    quantity : str
+    own : mapping of str to float
+    record : Record, optional
+        Its neighbours are looked at before the bundled records.
+
+    Raises
+    ------
+    SpecError
+        If there is no such quantity.
+
+    Examples
+    --------
+    >>> find_figure("hsb_between/n", {})
+    160.0
+    """
+    elsewhere = _ELSEWHERE.fullmatch(quantity)
+    if elsewhere is not None:
+        other = related_record(record, elsewhere["record"])
+        return find_figure(elsewhere["quantity"], own_figures(other), other)
+    if quantity in own:
+        return own[quantity]
+    against = _against_others(quantity, own, record)
+    if against is None:
+        of = f" of {record.name!r}" if record is not None else ""
+        raise SpecError(f"{quantity!r} is no figure{of}{suggest(quantity, own)}")
+    return against
+
+
+def own_figures(record: Record) -> Mapping[str, float]:
+    """Fit a record to its own data and name every figure of it.
+
+    Parameters
+    ----------
+    record : Record
+        Figures of a bundled record are kept: neither it nor its data can change.
+    """
+    bundled = models_directory() / f"{record.name}.toml"
+    if record.source == str(bundled):
+        return _bundled_figures(record.name)
+    return _figures(record, None, None)
+
+
+@cache
+def _bundled_figures(name: str) -> Mapping[str, float]:
+    return MappingProxyType(_figures(load_record(name), None, None))
+
+
+def _figures(
+    record: Record, design: Design | None, fit: RemlFit | OlsFit | None
+) -> dict[str, float]:
+    if design is None:
+        design = design_of(record)
+    if fit is None:
+        grouped = design.q > 0 and design.kind != "no_pooling"
+        grouped = grouped or design.residual is not None
+        fit = fit_reml(design, profile=False, check=False) if grouped else fit_ols(design)
+    return model_figures(design, fit)
+
+
+def _against_others(quantity: str, own: Mapping[str, float], record: Record | None) -> float | None:
+    """Compute the figures that compare a model with its null model, or with a leftover.
+
+    ``r2_between`` and ``r2_within`` are Raudenbush and Bryk's (2002, ch. 4): the part of the null
+    model's variance at a level that the model accounts for.
+    """
+    if quantity == "icc_raw_z" and "icc_raw" in own:
+        return own["icc_raw"] / find_figure(f"{LEFTOVER_ICC}/icc_raw_err", own, record)
+    if record is None or record.null is None or "icc" not in own:
+        return None
+    null = own_figures(related_record(record, record.null))
+    for level, sigma in (("between", "sigma_u"), ("within", "sigma_e")):
+        if quantity in (f"r2_{level}", f"r2_{level}_percent"):
+            share = 1.0 - own[sigma] ** 2 / null[sigma] ** 2
+            return 100.0 * share if quantity.endswith("_percent") else share
+        if quantity == f"pseudo_r2_{level}":
+            return misplaced_r2(null[f"{sigma}_raw"], own[f"{sigma}_raw"])
+    return None
+
+
+def _agrees(figure: Published, value: float | None) -> bool:
+    # A figure that ends in a 5 may lie half a digit away to the last bit.
+    return value is not None and abs(value - figure.number) <= figure.allowed * (1.0 + 1e-9)
+
+
+def _status(figure: Published, right: float | None) -> Status:
+    if right is None:
+        return "cannot"
+    if _agrees(figure, right):
+        return "reproduced"
+    return "corrected" if figure.reason else "differs"
