@@ -5,6 +5,7 @@ from .arguments import (
     expect_path as expect_path,
     expect_text as expect_text,
 )
+from .arrays import Array as Array, Flags as Flags, Floats as Floats, Ints as Ints
 from .atomic import (
     atomic_file as atomic_file,
     atomic_folder as atomic_folder,
@@ -36,6 +37,7 @@ from .paths import (
     why_not_file as why_not_file,
 )
 from .prob import DEFAULT_PROB as DEFAULT_PROB, check_prob as check_prob
+from .registry import Registry as Registry
 from .text import (
     LOGLIK_ERROR as LOGLIK_ERROR,
     MINUS as MINUS,

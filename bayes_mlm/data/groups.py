@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError
+from bayes_mlm.base import DataError, Ints
 from bayes_mlm.data.columns import Column
 from bayes_mlm.data.table import Table
 
-type Ints = NDArray[np.int64]
 # Two values differ when they are further apart than this part of the column's range, or than
 # rounding in a mean of them can bring about. Both are free of the column's units and offset.
 _OF_RANGE = 1e-9

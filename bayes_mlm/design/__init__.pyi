@@ -40,9 +40,7 @@ from .damage import (
 from .design import (
     INTERCEPT as INTERCEPT,
     Design as Design,
-    Floats as Floats,
     GroupMeans as GroupMeans,
-    Ints as Ints,
     build_design as build_design,
     means_by_group as means_by_group,
 )
@@ -56,4 +54,5 @@ from .moments_of_columns import (
     same_outcome as same_outcome,
 )
 from .predictor_levels import Pair as Pair, argument_of as argument_of, pairs_of as pairs_of
+from .terms import GroupTerm as GroupTerm, Response as Response
 from .time_coding import code_time as code_time

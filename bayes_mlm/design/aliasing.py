@@ -1,11 +1,9 @@
 """Measure what each column of X has of its own: what the columns before it do not already say."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bayes_mlm.moments import FloatArray, IntArray, Sufficient
-
-type Flags = NDArray[np.bool_]
+from bayes_mlm.base import Flags, Floats, Ints
+from bayes_mlm.moments import Sufficient
 
 # Rows worked on at a time where the whole would be a second copy of X.
 _BLOCK = 65_536
@@ -13,9 +11,7 @@ _BLOCK = 65_536
 _NOTHING = 1e-18
 
 
-def left_of_rows(
-    X: FloatArray, origin: FloatArray, codes: IntArray
-) -> tuple[FloatArray, FloatArray, Flags]:
+def left_of_rows(X: Floats, origin: Floats, codes: Ints) -> tuple[Floats, Floats, Flags]:
     """Measure the columns of rows about an origin, as parts of their length.
 
     Parameters
@@ -37,9 +33,7 @@ def left_of_rows(
     return own, left, np.ptp(X, axis=0) > 0.0
 
 
-def left_of_sums(
-    s: Sufficient, intercept: Flags, *, inside: bool
-) -> tuple[FloatArray, FloatArray, Flags]:
+def left_of_sums(s: Sufficient, intercept: Flags, *, inside: bool) -> tuple[Floats, Floats, Flags]:
     """Measure the same by sums of squares, which hold half the digits.
 
     Parameters
@@ -73,7 +67,7 @@ def left_of_sums(
     return own, np.sqrt(np.maximum(left, 0.0)), sd[:p] > 0.0
 
 
-def _triangle(X: FloatArray, origin: FloatArray, codes: IntArray) -> FloatArray:
+def _triangle(X: Floats, origin: Floats, codes: Ints) -> Floats:
     """Give R (p, p) of the QR of X less the origin of each row's group, at unit column length.
 
     Made a block of rows at a time, each joined to the R of those before it: as accurate as in one

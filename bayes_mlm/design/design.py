@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError
+from bayes_mlm.base import DesignError, Floats, Ints
 from bayes_mlm.data import (
     as_table,
     check_footer,
@@ -38,8 +38,6 @@ from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.model import Residual, ResidualRows, as_residual, lay_out_residual
 from bayes_mlm.moments import Sufficient
 
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int64]
 INTERCEPT = "Intercept"
 VARIES = 1e-9
 # A column is aliased when what the columns before it leave of it is below this part of its sd.

@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, expect, expect_text
+from bayes_mlm.base import DesignError, Floats, expect, expect_text
 from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
 from bayes_mlm.design.aggregated.layouts import lay_out_sums
 from bayes_mlm.design.design import (
     INTERCEPT,
     Design,
-    Floats,
     GroupMeans,
     Rows,
     check_estimable,

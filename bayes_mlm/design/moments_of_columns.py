@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design.design import Design, Floats, means_by_group
+from bayes_mlm.base import Floats
+from bayes_mlm.design.design import Design, means_by_group
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

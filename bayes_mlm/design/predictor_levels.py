@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import DesignError, percent, rounded, scaled
-from bayes_mlm.design.design import INTERCEPT, Design, Floats
+from bayes_mlm.base import DesignError, Floats, percent, rounded, scaled
+from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.formula import label
 
 # A column is taken for the group means of a predictor if it follows them this closely, with a

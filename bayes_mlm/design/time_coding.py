@@ -12,10 +12,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_mlm.base import DataError
+from bayes_mlm.base import DataError, Floats
 from bayes_mlm.design.encoding.inputs import list_rows
 
-type Floats = NDArray[np.float64]
 type Unit = Literal["seconds", "minutes", "hours", "days", "weeks", "months", "years"]
 type Origin = Literal["first", "own-first", "mean", "own-mean"]
 

@@ -46,7 +46,6 @@ from .direct.variances import draw_variances as draw_variances
 from .draws import (
     SAMPLE_DIMS as SAMPLE_DIMS,
     SCALARS as SCALARS,
-    Array as Array,
     Draws as Draws,
     Variable as Variable,
     in_arviz_order as in_arviz_order,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Finding, Verdict, count, scaled
-from bayes_mlm.engines.draws import SAMPLE_DIMS, Array, Draws, Variable
+from bayes_mlm.base import Array, Finding, Verdict, count, scaled
+from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 
 MAX_R_HAT = 1.01
 MIN_ESS_PER_CHAIN = 100

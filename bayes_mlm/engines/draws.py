@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bayes_mlm.base import Array
 from bayes_mlm.design import Design
 from bayes_mlm.likelihood import ModelPriors, free_values
 
 if TYPE_CHECKING:
     import xarray as xr
 
-type Array = NDArray[Any]
 SAMPLE_DIMS = ("chain", "draw")
 # What a table lists, in its order: all but the group effects.
 SCALARS = (

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable, draws_from_datatree, sampler_stats
 from bayes_mlm.engines.settings import Settings
 from bayes_mlm.likelihood import LogDensity, compile_log_density
-from bayes_mlm.moments import FloatArray
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -112,16 +111,16 @@ def _for_nutpie(density: LogDensity) -> Any:
 
     evaluate, end = density.evaluate, 1 + density.start.size
 
-    def logp_and_gradient(point: FloatArray) -> tuple[float, FloatArray]:
+    def logp_and_gradient(point: Floats) -> tuple[float, Floats]:
         found = evaluate(point)
         return float(found[0]), found[1:end]
 
-    def expand(point: FloatArray) -> dict[str, FloatArray]:
+    def expand(point: Floats) -> dict[str, Floats]:
         return {"values": evaluate(point)[end:]}
 
-    def start(seed: int) -> FloatArray:
+    def start(seed: int) -> Floats:
         jitter = np.random.default_rng(seed).uniform(-JITTER, JITTER, density.start.size)
-        point: FloatArray = density.start + jitter
+        point: Floats = density.start + jitter
         return point
 
     return from_pyfunc(

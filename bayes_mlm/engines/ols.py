@@ -11,6 +11,7 @@ from bayes_mlm.base import (
     DEFAULT_PROB,
     DesignError,
     EngineError,
+    Floats,
     check_prob,
     expect,
     rounded,
@@ -19,7 +20,7 @@ from bayes_mlm.base import (
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines.reml.inference import Interval, format_estimates
 from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
-from bayes_mlm.moments import FloatArray, Sufficient, from_rows, one_group, reduce
+from bayes_mlm.moments import Sufficient, from_rows, one_group, reduce
 
 # A predictor whose spread within groups is below this part of its size is constant within them.
 CONSTANT_WITHIN = 1e-9
@@ -70,11 +71,11 @@ class OlsFit:
     df_model: int
     df_resid: int
     terms: tuple[str, ...]
-    beta: FloatArray
-    beta_se: FloatArray
-    beta_t: FloatArray
-    beta_p: FloatArray
-    beta_cov: FloatArray
+    beta: Floats
+    beta_se: Floats
+    beta_t: Floats
+    beta_p: Floats
+    beta_cov: Floats
     beta_interval: tuple[Interval, ...]
     sigma_e: float
     rss: float
@@ -95,8 +96,8 @@ class OlsFit:
     condition_number: float | None
     group: str | None
     labels: npt.NDArray[Any]
-    group_intercepts: FloatArray
-    group_intercepts_se: FloatArray
+    group_intercepts: Floats
+    group_intercepts_se: Floats
 
     def __repr__(self) -> str:
         """Return the kind of fit, its size and its R²."""
@@ -115,15 +116,15 @@ class OlsFit:
 class _Solution:
     """Hold the solved normal equations: what the table is computed from."""
 
-    beta: FloatArray
-    unscaled_cov: FloatArray
-    residual: FloatArray | None
+    beta: Floats
+    unscaled_cov: Floats
+    residual: Floats | None
     rss: float
     tss: float
     n_constant: int
     n_own: int
-    intercepts: FloatArray
-    intercepts_unscaled_var: FloatArray
+    intercepts: Floats
+    intercepts_unscaled_var: Floats
     condition_number: float | None
 
 
@@ -220,11 +221,11 @@ def _solve_within(design: Design) -> _Solution:
     codes, n_groups = design.codes, len(design.labels)
     counts = np.bincount(codes, minlength=n_groups)
 
-    def means(column: FloatArray) -> FloatArray:
+    def means(column: Floats) -> Floats:
         # Less the overall mean first: an offset must not eat the digits of the deviations.
         centre = float(column.mean())
         sums = np.bincount(codes, weights=column - centre, minlength=n_groups)
-        mean: FloatArray = centre + sums / np.maximum(counts, 1)
+        mean: Floats = centre + sums / np.maximum(counts, 1)
         return mean
 
     y_means = means(design.y)
@@ -305,7 +306,7 @@ def _solve_sums(design: Design, s: Sufficient) -> _Solution:
     )
 
 
-def _check(design: Design, X: FloatArray, y: FloatArray) -> None:
+def _check(design: Design, X: Floats, y: Floats) -> None:
     """Raise a DesignError that names an aliased column."""
     reduce(
         from_rows(

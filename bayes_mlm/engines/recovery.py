@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.effects import (
     MAX_EFFECTS,
@@ -14,7 +15,7 @@ from bayes_mlm.engines.direct.effects import (
 )
 from bayes_mlm.engines.direct.quadratic import make_kernel
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
-from bayes_mlm.moments import FloatArray, IntArray, from_design, reduce
+from bayes_mlm.moments import from_design, reduce
 
 
 def recover_effects(
@@ -64,7 +65,7 @@ def recover_effects(
 
 def effects_of_groups(
     design: Design, draws: Draws, rng: np.random.Generator
-) -> Callable[[IntArray], FloatArray]:
+) -> Callable[[Ints], Floats]:
     """Give what draws the effects of some groups: those stored, or else recovered.
 
     Given the other parameters the groups are independent, so that no other group's rows are
@@ -88,7 +89,7 @@ def effects_of_groups(
     reduced = reduce(from_design(design))
     kernel, given = make_kernel(reduced), conditions_of(design, draws)
 
-    def recover(places: IntArray) -> FloatArray:
+    def recover(places: Ints) -> Floats:
         some = replace(
             reduced,
             c=reduced.c[places],
@@ -110,7 +111,7 @@ def conditions_of(design: Design, draws: Draws) -> Conditions:
     )
 
 
-def effects_root(draws: Draws) -> FloatArray:
+def effects_root(draws: Draws) -> Floats:
     """Give a root (S, q, q) of the covariance of the group effects at each draw."""
     sds = draws["sigma_u"].reshape(draws.n_chains * draws.n_draws, -1)
     n_draws, q = sds.shape
@@ -121,5 +122,5 @@ def effects_root(draws: Draws) -> FloatArray:
         correlation[:, upper, lower] = correlation[:, lower, upper]
     # Not Cholesky's: a correlation that rounds to one must not end the fit.
     values, vectors = np.linalg.eigh(correlation)
-    root: FloatArray = sds[:, :, None] * vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    root: Floats = sds[:, :, None] * vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     return root

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DEFAULT_PROB, count, number, percent, shorten
-from bayes_mlm.design import Design, Floats, Ints, means_by_group
+from bayes_mlm.base import DEFAULT_PROB, Floats, Ints, count, number, percent, shorten
+from bayes_mlm.design import Design, means_by_group
 from bayes_mlm.engines import samples
 from bayes_mlm.figures.choosing import with_intercepts
 from bayes_mlm.figures.lines import has_effects

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import OUTLYING, normal_quantile
-from bayes_mlm.base import count, number, percent, shorten
-from bayes_mlm.design import Ints
+from bayes_mlm.base import Ints, count, number, percent, shorten
 from bayes_mlm.figures.effects import GroupEffect, effects_of
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.fitting import Analysis

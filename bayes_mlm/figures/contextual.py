@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import estimate, percent
-from bayes_mlm.design import Floats, pairs_of
+from bayes_mlm.base import Floats, estimate, percent
+from bayes_mlm.design import pairs_of
 from bayes_mlm.engines import OlsFit, samples
 from bayes_mlm.figures.density import density_of
 from bayes_mlm.figures.marks import Classical, Marked, Posterior

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, scaled
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats, count, scaled
 from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, SCALARS, convergence
 from bayes_mlm.figures.energy import nuts_fit
 from bayes_mlm.fitting import Analysis

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats
 
 _POINTS, _BINS = 200, 800
 # Beyond so many bandwidths a normal kernel adds nothing that could be seen.

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, number
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats, count, number
 from bayes_mlm.engines import quantities
 from bayes_mlm.figures.energy import nuts_fit
 from bayes_mlm.fitting import Analysis

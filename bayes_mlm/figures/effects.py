@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 
 from bayes_mlm.assess import standardised_effects
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.engines import samples
 from bayes_mlm.fitting import Fit, has_random_effects, shortest_interval
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, scaled
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats, count, scaled
 from bayes_mlm.engines import MIN_EBFMI
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.fitting import Analysis, Fit

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import Check, check, most_shift
-from bayes_mlm.base import number, percent, scaled, shorten
-from bayes_mlm.design import Floats, Ints
+from bayes_mlm.base import Floats, Ints, number, percent, scaled, shorten
 from bayes_mlm.fitting import Analysis
 
 _NAMED = 4

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import leave_one_group_out
-from bayes_mlm.base import DesignError, EngineError, count, number, shorten
-from bayes_mlm.design import Floats, Ints
+from bayes_mlm.base import DesignError, EngineError, Floats, Ints, count, number, shorten
 from bayes_mlm.engines import reliable_k_hat
 from bayes_mlm.fitting import Analysis, has_random_effects
 

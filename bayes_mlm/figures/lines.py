@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.design import Column, Design, Floats, column_moments
+from bayes_mlm.base import Floats
+from bayes_mlm.design import Column, Design, column_moments
 from bayes_mlm.engines import OlsFit, samples
 from bayes_mlm.figures.roles import Roles, base_columns, base_values
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import Replicates, replicate, skewness_of
-from bayes_mlm.base import count, number, p_value, percent
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats, count, number, p_value, percent
 from bayes_mlm.fitting import Analysis
 
 # A p-value nearer 0 or 1 than this says that the data are unlike the replicates.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import number, percent, rounded
-from bayes_mlm.design import INTERCEPT, Floats, column_moments
+from bayes_mlm.base import Floats, number, percent, rounded
+from bayes_mlm.design import INTERCEPT, column_moments
 from bayes_mlm.engines import quantities, samples, sd_log_density
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.marks import bounds_of

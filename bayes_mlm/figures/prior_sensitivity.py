@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import Sensitivity, SensitivityRow, comparable, sensitivity_of_fits
-from bayes_mlm.base import EngineError, count, number
-from bayes_mlm.design import Floats
+from bayes_mlm.base import EngineError, Floats, count, number
 from bayes_mlm.engines import why_not_direct
 from bayes_mlm.fitting import Analysis, has_random_effects
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import NormalQQ, fitted_values, normal_qq, standardised_residuals
-from bayes_mlm.base import count, number, shorten_all
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats, count, number, shorten_all
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.fitting import Analysis
 

@@ -10,7 +10,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.design import Column, Design, Floats, Ints
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Column, Design
 from bayes_mlm.formula import Call, Factor, label
 from bayes_mlm.moments import RowsAway
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design import Design, Floats, Ints, means_by_group
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design, means_by_group
 from bayes_mlm.figures.roles import Roles
 
 

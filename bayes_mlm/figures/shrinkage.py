@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, percent
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.base import Floats, Ints, count, percent
+from bayes_mlm.design import Design
 from bayes_mlm.engines import samples
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.roles import roles_of

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, estimate, number, percent
-from bayes_mlm.design import Column, Design, Floats
+from bayes_mlm.base import Floats, count, estimate, number, percent
+from bayes_mlm.design import Column, Design
 from bayes_mlm.engines import OlsFit, samples
 from bayes_mlm.figures.roles import Roles, base_columns, roles_of
 from bayes_mlm.fitting import Analysis, shortest_interval

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, estimate, number, percent
-from bayes_mlm.design import Floats, Ints
+from bayes_mlm.base import Floats, Ints, count, estimate, number, percent
 from bayes_mlm.figures.lines import Line, line_along, span
 from bayes_mlm.figures.roles import Roles, roles_of
 from bayes_mlm.figures.rows import Cloud, cloud_of, straight

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, percent, scaled
-from bayes_mlm.design import Floats, Ints
+from bayes_mlm.base import Floats, Ints, count, percent, scaled
 from bayes_mlm.engines import quantities
 from bayes_mlm.fitting import Analysis
 

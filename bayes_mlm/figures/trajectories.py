@@ -6,9 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DataError, count, estimate, number, percent, rounded, shorten
+from bayes_mlm.base import (
+    DataError,
+    Floats,
+    Ints,
+    count,
+    estimate,
+    number,
+    percent,
+    rounded,
+    shorten,
+)
 from bayes_mlm.data import Table
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.design import Design
 from bayes_mlm.engines import RemlFit
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.fitting import Analysis, has_random_effects

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, estimate, number, percent
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats, count, estimate, number, percent
 from bayes_mlm.figures.lines import Line, line_along, span
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.rows import Cloud, cloud_of

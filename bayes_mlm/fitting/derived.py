@@ -4,14 +4,11 @@ Every function works on arrays of any shape, so the same arithmetic serves poste
 REML estimate.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from bayes_mlm.base import Array
 from bayes_mlm.design import Design
-
-type Array = NDArray[Any]
 
 
 def icc(sigma_u: ArrayLike, sigma_e: ArrayLike) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DataError, DesignError, expect
+from bayes_mlm.base import DataError, DesignError, Ints, expect
 from bayes_mlm.data import (
     Table,
     engine_errors,
@@ -20,7 +20,6 @@ from bayes_mlm.data import (
 from bayes_mlm.design import (
     Design,
     GroupMeans,
-    Ints,
     Scan,
     as_scan,
     collect_rows,

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, samples
 from bayes_mlm.model import colour
-from bayes_mlm.moments import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,15 +24,15 @@ class ResidualDraws:
         Degrees of freedom of Student-t residuals.
     """
 
-    sds: FloatArray
-    rho: FloatArray
-    nu: FloatArray | None
+    sds: Floats
+    rho: Floats
+    nu: Floats | None
 
-    def row_sds(self, design: Design) -> FloatArray:
+    def row_sds(self, design: Design) -> Floats:
         """Give the sd of each row's residual, shape (S, n) or (S, 1) if all have the same."""
         if design.residual is None or self.sds.shape[1] == 1:
             return self.sds
-        found: FloatArray = self.sds[:, design.residual.stratum]
+        found: Floats = self.sds[:, design.residual.stratum]
         return found
 
     @property
@@ -58,18 +58,18 @@ def residual_draws(draws: Draws) -> ResidualDraws:
 
 def make_residuals(
     design: Design, given: ResidualDraws, draw: int, rng: np.random.Generator
-) -> FloatArray:
+) -> Floats:
     """Draw the residuals (n,) of a design's rows, given one draw of their parameters."""
     noise = rng.standard_normal(design.n)
     if given.nu is not None:
         noise *= mixing(given.nu[draw], rng, design.n)
     if design.residual is None:
-        plain: FloatArray = given.sds[draw, 0] * noise
+        plain: Floats = given.sds[draw, 0] * noise
         return plain
     return colour(design.residual, noise, given.sds[draw], float(given.rho[draw]))
 
 
-def mixing(nu: "float | FloatArray", rng: np.random.Generator, size: object) -> FloatArray:
+def mixing(nu: "float | Floats", rng: np.random.Generator, size: object) -> Floats:
     """Draw factors of sd one that make a normal of sd 1 a Student-t of sd 1."""
-    found: FloatArray = np.sqrt((nu - 2.0) / (2.0 * rng.standard_gamma(0.5 * nu, size=size)))  # type: ignore[call-overload]
+    found: Floats = np.sqrt((nu - 2.0) / (2.0 * rng.standard_gamma(0.5 * nu, size=size)))  # type: ignore[call-overload]
     return found

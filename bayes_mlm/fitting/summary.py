@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, check_prob, expect, level
-from bayes_mlm.engines import Array, Convergence, convergence, quantities
+from bayes_mlm.base import DEFAULT_PROB, Array, EngineError, check_prob, expect, level
+from bayes_mlm.engines import Convergence, convergence, quantities
 from bayes_mlm.fitting import derived as posterior
 from bayes_mlm.fitting.estimates import Estimate, Summary
 from bayes_mlm.fitting.result import Fit

@@ -7,17 +7,9 @@ zero is what rounding leaves of the numbers as given.
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.moments import (
-    FloatArray,
-    IntArray,
-    Reduced,
-    from_design,
-    from_rows,
-    reduce,
-    residual_squares,
-)
+from bayes_mlm.moments import Reduced, from_design, from_rows, reduce, residual_squares
 
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
@@ -121,7 +113,7 @@ def check_bounded_rows(design: Design) -> None:
         _check_majority(design)
 
 
-def _of_rows(design: Design, Z: FloatArray, some: IntArray) -> Reduced:
+def _of_rows(design: Design, Z: Floats, some: Ints) -> Reduced:
     """Reduce some rows of a design, with the groups and columns that are left in them."""
     _, codes = np.unique(design.codes[some], return_inverse=True)
     rows = from_rows(
@@ -229,7 +221,7 @@ def _check_majority(design: Design) -> None:
         )
 
 
-def _residual(design: Design, columns: FloatArray, weight: FloatArray) -> FloatArray:
+def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:
     """Return the residuals (n,) of weighted least squares on X and on Z by group."""
     p, q = design.p, design.q
     root = np.sqrt(weight / weight.max())[:, None]
@@ -243,5 +235,5 @@ def _residual(design: Design, columns: FloatArray, weight: FloatArray) -> FloatA
     x = left[:, :p]
     x = x[:, np.linalg.norm(x, axis=0) > 1e-10 * whole]  # what the groups leave of X
     beta = np.linalg.lstsq(x, left[:, -1], rcond=1e-10)[0]
-    residual: FloatArray = (left[:, -1] - x @ beta) / root[:, 0]
+    residual: Floats = (left[:, -1] - x @ beta) / root[:, 0]
     return residual

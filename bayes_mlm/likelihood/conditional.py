@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.likelihood.gaussian import invert_classes
-from bayes_mlm.moments import FloatArray, IntArray, Reduced
+from bayes_mlm.moments import Reduced
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,12 +23,12 @@ class EffectMoments:
         Class of each group.
     """
 
-    mean: FloatArray
-    root: FloatArray
-    of_group: IntArray
+    mean: Floats
+    root: Floats
+    of_group: Ints
 
 
-def group_effects(reduced: Reduced, lam: FloatArray, beta: FloatArray) -> EffectMoments:
+def group_effects(reduced: Reduced, lam: Floats, beta: Floats) -> EffectMoments:
     """Compute the normal distribution of u given beta and the variance parameters.
 
     Parameters

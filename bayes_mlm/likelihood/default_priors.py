@@ -30,8 +30,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bayes_mlm.base import PriorError, describe_value, expect
-from bayes_mlm.design import INTERCEPT, Design, Floats, column_moments
+from bayes_mlm.base import Floats, PriorError, describe_value, expect
+from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.model import Prior, parse_prior, role_of
 
 

@@ -17,9 +17,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.likelihood.default_priors import ModelPriors
-from bayes_mlm.moments import FloatArray
 
 
 def hold_at_means(effects: Sequence[str], priors: ModelPriors) -> bool:
@@ -27,7 +27,7 @@ def hold_at_means(effects: Sequence[str], priors: ModelPriors) -> bool:
     return priors.rho_u is not None and INTERCEPT in effects and priors.effects_at == "means"
 
 
-def effects_turn(effects: Sequence[str], z_mean: FloatArray, priors: ModelPriors) -> FloatArray:
+def effects_turn(effects: Sequence[str], z_mean: Floats, priors: ModelPriors) -> Floats:
     """Return T (q, q), from the effects that have the priors to the effects as reported.
 
     Parameters
@@ -42,7 +42,7 @@ def effects_turn(effects: Sequence[str], z_mean: FloatArray, priors: ModelPriors
     (q, q) array
         The identity where the effects as reported have the priors.
     """
-    turn: FloatArray = np.eye(len(effects))
+    turn: Floats = np.eye(len(effects))
     if hold_at_means(effects, priors):
         place = list(effects).index(INTERCEPT)
         turn[place] = -z_mean
@@ -50,7 +50,7 @@ def effects_turn(effects: Sequence[str], z_mean: FloatArray, priors: ModelPriors
     return turn
 
 
-def design_turn(design: Design, priors: ModelPriors) -> FloatArray:
+def design_turn(design: Design, priors: ModelPriors) -> Floats:
     """Return T (q, q) of a design."""
     return effects_turn(design.effects, column_moments(design.whole).z_mean, priors)
 
@@ -60,9 +60,7 @@ def at_means(design: Design, priors: ModelPriors) -> Design:
     return replace(design, Z=design.Z @ design_turn(design, priors))
 
 
-def turn_spread(
-    turn: FloatArray, sds: FloatArray, correlations: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def turn_spread(turn: Floats, sds: Floats, correlations: Floats) -> tuple[Floats, Floats]:
     """Transform sds (..., q) and correlations (..., pairs) to those of ``turn @ effects``.
 
     Examples

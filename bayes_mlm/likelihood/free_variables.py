@@ -10,16 +10,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means, turn_spread
 from bayes_mlm.model import Prior
-from bayes_mlm.moments import FloatArray, from_design
+from bayes_mlm.moments import from_design
 
 
 def free_values(
-    design: Design, priors: ModelPriors, reported: Mapping[str, FloatArray]
-) -> dict[str, FloatArray]:
+    design: Design, priors: ModelPriors, reported: Mapping[str, Floats]
+) -> dict[str, Floats]:
     """Compute a factory's free variables from draws of the reported parameters.
 
     Parameters
@@ -48,7 +49,7 @@ def free_values(
     >>> free_values(design, model_priors(design), {"beta": np.array([-1.0, 1.5])})
     {'beta_free_': array([2. , 1.5])}
     """
-    found: dict[str, FloatArray] = {}
+    found: dict[str, Floats] = {}
     if "beta" in reported:
         name, values = "beta", reported["beta"]
         if design.has_intercept:
@@ -63,12 +64,12 @@ def free_values(
 
 
 def _effect_values(
-    design: Design, priors: ModelPriors, reported: Mapping[str, FloatArray]
-) -> dict[str, FloatArray]:
+    design: Design, priors: ModelPriors, reported: Mapping[str, Floats]
+) -> dict[str, Floats]:
     sds = reported["sigma_u"]
     sds = sds[..., None] if design.has_icc else sds
     factor = np.broadcast_to(np.eye(design.q), (*sds.shape, design.q))
-    found: dict[str, FloatArray] = {}
+    found: dict[str, Floats] = {}
     name, back = "sigma_u", np.linalg.inv(design_turn(design, priors))
     if "rho_u" in reported:
         sds, rho_u = turn_spread(back, sds, reported["rho_u"])
@@ -87,12 +88,12 @@ def _effect_values(
     return found
 
 
-def free_turn(design: Design) -> FloatArray:
+def free_turn(design: Design) -> Floats:
     """Return the matrix (p, p) that transforms the coefficients as sampled to `beta`.
 
     The intercept is sampled where the predictors have their means over all rows.
     """
-    turn: FloatArray = np.eye(design.p)
+    turn: Floats = np.eye(design.p)
     if design.has_intercept:
         place = design.terms.index(INTERCEPT)
         turn[place] = -column_moments(design.whole).x_mean
@@ -100,14 +101,14 @@ def free_turn(design: Design) -> FloatArray:
     return turn
 
 
-def group_regressions(design: Design, priors: ModelPriors) -> FloatArray:
+def group_regressions(design: Design, priors: ModelPriors) -> Floats:
     """Regress the columns of X on those of Z in each group, (J, q, p); 0 where Z does not vary.
 
     Z is that of the effects that have the priors.
     """
     p, products = design.p, from_design(at_means(design, priors)).products()
     zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
-    found: FloatArray = np.linalg.pinv(zz, hermitian=True) @ zx
+    found: Floats = np.linalg.pinv(zz, hermitian=True) @ zx
     return found
 
 
@@ -131,12 +132,12 @@ def family_places(name: str, priors: tuple[Prior, ...]) -> dict[str, list[int]]:
     }
 
 
-def _parts(name: str, priors: tuple[Prior, ...], values: FloatArray) -> dict[str, FloatArray]:
+def _parts(name: str, priors: tuple[Prior, ...], values: Floats) -> dict[str, Floats]:
     places = family_places(name, priors)
     return {part: values[..., at] for part, at in places.items() if part != name}
 
 
-def correlation_cholesky(design: Design, rho_u: FloatArray) -> FloatArray:
+def correlation_cholesky(design: Design, rho_u: Floats) -> Floats:
     """Factor the correlations (..., pairs) of group effects; lower factors (..., q, q).
 
     Correlations that round to a singular matrix have a factor too, with zeros on its diagonal.
@@ -157,7 +158,7 @@ def correlation_cholesky(design: Design, rho_u: FloatArray) -> FloatArray:
     return factor
 
 
-def _solve(factor: FloatArray, values: FloatArray) -> FloatArray:
+def _solve(factor: Floats, values: Floats) -> Floats:
     """Solve lower factors (..., q, q) for each group's values (..., J, q)."""
     out = np.empty_like(values)
     for row in range(values.shape[-1]):
@@ -166,7 +167,7 @@ def _solve(factor: FloatArray, values: FloatArray) -> FloatArray:
     return out
 
 
-def _divide(values: FloatArray, by: FloatArray) -> FloatArray:
+def _divide(values: Floats, by: Floats) -> Floats:
     """Divide; 0 by 0 is 0, a direction in which nothing varies."""
     by = np.broadcast_to(by, values.shape)
     return np.divide(values, by, out=np.zeros(values.shape), where=by > 0)

@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.moments import Reduced
 
 Method = Literal["REML", "ML"]
 LOG_2PI = math.log(2.0 * math.pi)
@@ -50,19 +50,19 @@ class Marginal:
         Rows and fixed effects.
     """
 
-    lam: FloatArray
-    logdet_v: FloatArray
-    logdet_x: FloatArray
-    rss: FloatArray
-    beta: FloatArray
-    chol_x: FloatArray
-    quadratic: FloatArray
-    beta_root: FloatArray
+    lam: Floats
+    logdet_v: Floats
+    logdet_x: Floats
+    rss: Floats
+    beta: Floats
+    chol_x: Floats
+    quadratic: Floats
+    beta_root: Floats
     n: int
     p: int
 
 
-def evaluate(reduced: Reduced, lam: FloatArray) -> Marginal:
+def evaluate(reduced: Reduced, lam: Floats) -> Marginal:
     """Evaluate the pieces of the likelihood at many relative factors.
 
     Parameters
@@ -104,8 +104,8 @@ def evaluate(reduced: Reduced, lam: FloatArray) -> Marginal:
 
 
 def profiled_loglik(
-    reduced: Reduced, s: FloatArray, method: Method, *, log_sigma_e2: FloatArray | None = None
-) -> FloatArray:
+    reduced: Reduced, s: Floats, method: Method, *, log_sigma_e2: Floats | None = None
+) -> Floats:
     """Evaluate the log-likelihood (B,) with beta, and sigma_e unless given, at their optimum.
 
     Parameters
@@ -132,9 +132,7 @@ def profiled_loglik(
         return -0.5 * (penalty + df * (LOG_2PI + level) + rss * np.exp(-level))
 
 
-def loglik_given(
-    marginal: Marginal, log_sigma_e: FloatArray, *, method: Method = "REML"
-) -> FloatArray:
+def loglik_given(marginal: Marginal, log_sigma_e: Floats, *, method: Method = "REML") -> Floats:
     """Evaluate the log-likelihood at given sigma_e, with beta integrated out or at its optimum.
 
     Parameters
@@ -162,7 +160,7 @@ def residual_df(reduced: Reduced, method: Method) -> int:
     return reduced.n - (reduced.p if method == "REML" else 0)
 
 
-def quadratic(reduced: Reduced, s: FloatArray) -> tuple[FloatArray, FloatArray]:
+def quadratic(reduced: Reduced, s: Floats) -> tuple[Floats, Floats]:
     """Compute ``log |V| - n log sigma_e^2`` (B,) and A (B, p+1, p+1) at covariances s (B, q, q).
 
     `s` is the relative covariance of the effects of the centred Z.
@@ -176,7 +174,7 @@ def quadratic(reduced: Reduced, s: FloatArray) -> tuple[FloatArray, FloatArray]:
     return logdet @ reduced.size, reduced.rest + a.reshape(n_batch, k, k)
 
 
-def invert_classes(r: FloatArray, s: FloatArray) -> tuple[FloatArray, FloatArray]:
+def invert_classes(r: Floats, s: Floats) -> tuple[Floats, Floats]:
     """Invert N = I + R S R' for every s (B) and class (C): inverse (B, C, q, q), log|N| (B, C)."""
     if r.shape[-1] == 1:
         inner = 1.0 + s[:, None] * (r * r)
@@ -189,7 +187,7 @@ def invert_classes(r: FloatArray, s: FloatArray) -> tuple[FloatArray, FloatArray
         return _sweep(inner)
 
 
-def _sweep(a: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _sweep(a: Floats) -> tuple[Floats, Floats]:
     """Invert many small positive definite matrices (..., q, q) in place; also their log|.|.
 
     Gauss-Jordan without pivoting, which positive definiteness makes stable. LAPACK is called a
@@ -208,7 +206,7 @@ def _sweep(a: FloatArray) -> tuple[FloatArray, FloatArray]:
     return a, logdet
 
 
-def cholesky(a: FloatArray) -> FloatArray:
+def cholesky(a: Floats) -> Floats:
     """Factor matrices (..., k, k), or raise an EngineError that says what that means here."""
     try:
         chol = np.linalg.cholesky(a)
@@ -222,14 +220,14 @@ def cholesky(a: FloatArray) -> FloatArray:
     return chol
 
 
-def invert_lower(chol: FloatArray) -> FloatArray:
+def invert_lower(chol: Floats) -> Floats:
     """Invert Cholesky factors (..., p, p), to the same digits whatever the units of the columns."""
     size = np.diagonal(chol, axis1=-2, axis2=-1)
-    inverse: FloatArray = np.linalg.inv(chol / size[..., :, None]) / size[..., None, :]
+    inverse: Floats = np.linalg.inv(chol / size[..., :, None]) / size[..., None, :]
     return inverse
 
 
-def _outcome(a: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _outcome(a: Floats) -> tuple[Floats, Floats]:
     """Compute log|A_xx| and the residual sum of squares, nan where A is not positive definite."""
     try:
         diagonal = np.diagonal(np.linalg.cholesky(a), axis1=1, axis2=2)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.likelihood.gaussian import invert_classes
-from bayes_mlm.moments import FloatArray, Reduced, root_mean_square
+from bayes_mlm.moments import Reduced, root_mean_square
 
 # Least eigenvalue of the information, at unit diagonal, that rounding does not make.
 _SINGULAR = 1e-9
@@ -59,7 +60,7 @@ def unidentified(reduced: Reduced, *, correlated: bool = True) -> tuple[str, ...
     return tuple(notes)
 
 
-def _directions(reduced: Reduced, correlated: bool) -> FloatArray:
+def _directions(reduced: Reduced, correlated: bool) -> Floats:
     """Return directions (m, q, q) of the centred Z's covariance; the first q sum to one of them."""
     q = reduced.q
     unit = 1.0 / root_mean_square(reduced, np.eye(q))

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.model import ResidualRows, whiten
-from bayes_mlm.moments import FloatArray, Reduced, Sufficient, from_rows, reduce
+from bayes_mlm.moments import Reduced, Sufficient, from_rows, reduce
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +25,7 @@ class Whitened:
     """
 
     design: Design
-    x_mean: FloatArray
+    x_mean: Floats
     y_mean: float
 
     @property
@@ -33,11 +34,11 @@ class Whitened:
         assert self.design.residual is not None  # for mypy: made by `whitened`
         return self.design.residual
 
-    def reduced(self, sds: FloatArray, rho: float) -> Reduced:
+    def reduced(self, sds: Floats, rho: float) -> Reduced:
         """Reduce the rows, whitened for relative residual sds (n_sds,) and a correlation."""
         return reduce(self.statistics(sds, rho))
 
-    def statistics(self, sds: FloatArray, rho: float) -> Sufficient:
+    def statistics(self, sds: Floats, rho: float) -> Sufficient:
         """Give the sufficient statistics of the rows whitened so."""
         design, p = self.design, self.design.p
         columns = np.column_stack([design.X - self.x_mean, design.Z, design.y - self.y_mean])
@@ -56,7 +57,7 @@ class Whitened:
         )
 
     @property
-    def turn(self) -> FloatArray:
+    def turn(self) -> Floats:
         """The matrix (p, p) that takes coefficients of the columns less their means to `beta`."""
         turn = np.eye(self.design.p)
         if self.design.has_intercept:
@@ -64,7 +65,7 @@ class Whitened:
         return turn
 
     @property
-    def offset(self) -> FloatArray:
+    def offset(self) -> Floats:
         """What is to be added to them then, shape (p,)."""
         offset = np.zeros(self.design.p)
         if self.design.has_intercept:

@@ -1,6 +1,4 @@
 from .group_moments import (
-    FloatArray as FloatArray,
-    IntArray as IntArray,
     Sufficient as Sufficient,
     from_design as from_design,
     from_rows as from_rows,

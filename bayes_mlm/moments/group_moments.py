@@ -15,10 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import DesignError
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from bayes_mlm.base import DesignError, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,10 +43,10 @@ class Sufficient:
     """
 
     labels: npt.NDArray[np.generic]
-    counts: IntArray
-    centre: FloatArray
-    means: FloatArray
-    scatter: FloatArray
+    counts: Ints
+    centre: Floats
+    means: Floats
+    scatter: Floats
     terms: tuple[str, ...]
     effects: tuple[str, ...]
     group: str | None
@@ -75,14 +72,14 @@ class Sufficient:
         return len(self.counts)
 
     @property
-    def moments(self) -> tuple[FloatArray, FloatArray]:
+    def moments(self) -> tuple[Floats, Floats]:
         """Give the mean and the sd (divisor n) of each column over all rows, both (k,)."""
         mean = self.counts @ self.means / self.n
         apart = self.means - mean
         square = np.einsum("jkk->k", self.scatter) + self.counts @ np.square(apart)
         return mean + self.centre, np.sqrt(np.maximum(square, 0.0) / self.n)
 
-    def products(self, groups: IntArray | None = None) -> FloatArray:
+    def products(self, groups: Ints | None = None) -> Floats:
         """Give the cross-products (J, k, k) about nothing, of all groups or of some."""
         some = slice(None) if groups is None else groups
         mean = self.means[some] + self.centre
@@ -98,13 +95,13 @@ class LaidOut(Protocol):
     """Describe what a design has: rows with names, or their sums."""
 
     @property
-    def y(self) -> FloatArray: ...  # noqa: D102
+    def y(self) -> Floats: ...  # noqa: D102
     @property
-    def X(self) -> FloatArray: ...  # noqa: D102, N802
+    def X(self) -> Floats: ...  # noqa: D102, N802
     @property
-    def Z(self) -> FloatArray: ...  # noqa: D102, N802
+    def Z(self) -> Floats: ...  # noqa: D102, N802
     @property
-    def codes(self) -> IntArray: ...  # noqa: D102
+    def codes(self) -> Ints: ...  # noqa: D102
     @property
     def labels(self) -> npt.NDArray[np.generic]: ...  # noqa: D102
     @property
@@ -144,10 +141,10 @@ def from_design(design: LaidOut) -> Sufficient:
 
 
 def from_rows(
-    y: FloatArray,
-    X: FloatArray,
-    Z: FloatArray,
-    codes: IntArray,
+    y: Floats,
+    X: Floats,
+    Z: Floats,
+    codes: Ints,
     n_groups: int,
     *,
     labels: npt.ArrayLike | None = None,
@@ -272,9 +269,7 @@ def merge(a: Sufficient, b: Sufficient) -> Sufficient:
     )
 
 
-def _spread(
-    s: Sufficient, at: IntArray, n_groups: int, shift: FloatArray
-) -> tuple[IntArray, FloatArray, FloatArray]:
+def _spread(s: Sufficient, at: Ints, n_groups: int, shift: Floats) -> tuple[Ints, Floats, Floats]:
     """Place counts, means and scatter at the rows `at` of arrays for `n_groups` groups."""
     k = len(s.centre)
     counts = np.zeros(n_groups, dtype=np.int64)
@@ -284,10 +279,10 @@ def _spread(
 
 
 def _check_shapes(
-    y: FloatArray,
-    X: FloatArray,
-    Z: FloatArray,
-    codes: IntArray,
+    y: Floats,
+    X: Floats,
+    Z: Floats,
+    codes: Ints,
     n_groups: int,
 ) -> None:
     n = len(y)
@@ -309,7 +304,7 @@ def _check_shapes(
             )
 
 
-def _distinct(columns: list[FloatArray]) -> tuple[list[int], list[int]]:
+def _distinct(columns: list[Floats]) -> tuple[list[int], list[int]]:
     """Find equal columns, so that a column in both X and Z is reduced once.
 
     Returns the indices kept, and for every column the position of its twin among those.
@@ -330,15 +325,15 @@ def _distinct(columns: list[FloatArray]) -> tuple[list[int], list[int]]:
 
 
 def _moments(
-    columns: list[FloatArray], codes: IntArray, n_groups: int
-) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    columns: list[Floats], codes: Ints, n_groups: int
+) -> tuple[Ints, Floats, Floats, Floats]:
     """Compute counts (J,), centre (k,), means about it (J, k) and scatter (J, k, k)."""
     n, k = len(codes), len(columns)
     counts = np.bincount(codes, minlength=n_groups)
     safe = np.maximum(counts, 1)
     centre = np.array([c[0] if c[0] == c[-1] and (c == c[0]).all() else c.mean() for c in columns])
     means = np.zeros((n_groups, k))
-    deviation: list[FloatArray | None] = []
+    deviation: list[Floats | None] = []
     for i, column in enumerate(columns):
         shifted = column - centre[i]
         if not shifted.any():

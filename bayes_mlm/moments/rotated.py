@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import DesignError
-from bayes_mlm.moments.group_moments import FloatArray, IntArray, Sufficient
+from bayes_mlm.base import DesignError, Floats, Ints
+from bayes_mlm.moments.group_moments import Sufficient
 
 # A pivot below this share of its column's sum of squares counts as zero. Two columns that differ
 # by 1e-4 of their spread leave a share of 1e-8; rounding leaves about 1e-15.
@@ -65,16 +65,16 @@ class Reduced:
     n: int
     p: int
     q: int
-    rest: FloatArray
-    r: FloatArray
-    size: FloatArray
-    of_group: IntArray
-    products: FloatArray
-    c: FloatArray
-    ones: FloatArray
-    x_mean: FloatArray
+    rest: Floats
+    r: Floats
+    size: Floats
+    of_group: Ints
+    products: Floats
+    c: Floats
+    ones: Floats
+    x_mean: Floats
     y_mean: float
-    z_centring: FloatArray
+    z_centring: Floats
     z_constant: int | None
     between_df: int
     within_df: int
@@ -83,16 +83,16 @@ class Reduced:
     effects: tuple[str, ...]
     group: str | None
 
-    def original_beta(self, beta: FloatArray) -> FloatArray:
+    def original_beta(self, beta: Floats) -> Floats:
         """Take coefficients (..., p) of the centred columns to those of X as given."""
         return beta + (self.y_mean - beta @ self.x_mean)[..., None] * self.ones
 
-    def centred_beta(self, beta: FloatArray) -> FloatArray:
+    def centred_beta(self, beta: Floats) -> Floats:
         """Take coefficients (..., p) of X as given to those of the centred columns."""
         return beta + (beta @ self.x_mean - self.y_mean)[..., None] * self.ones
 
     @property
-    def beta_turn(self) -> FloatArray:
+    def beta_turn(self) -> Floats:
         """Give the (p, p) matrix that takes differences of centred to original coefficients."""
         return np.eye(self.p) - np.outer(self.ones, self.x_mean)
 
@@ -175,21 +175,21 @@ def residual_squares(reduced: Reduced) -> float:
     return float(rest[p, p] - (along**2 / value[kept]).sum())
 
 
-def root_mean_square(reduced: Reduced, turn: FloatArray) -> FloatArray:
+def root_mean_square(reduced: Reduced, turn: Floats) -> Floats:
     """Return the root mean square (q,) of the columns of ``Z turn``, Z centred."""
     r = reduced.r @ turn
     mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / reduced.n
-    found: FloatArray = np.sqrt(np.maximum(mean, np.finfo(float).tiny))
+    found: Floats = np.sqrt(np.maximum(mean, np.finfo(float).tiny))
     return found
 
 
-def rest_by_group(s: Sufficient) -> FloatArray:
+def rest_by_group(s: Sufficient) -> Floats:
     """Give each group's cross-products of W outside the span of Z, (J, p+1, p+1).
 
     Their sum is `Reduced.rest`, which is all that a fit needs; leaving groups out needs the parts.
     """
     turned = _rotate(s)
-    by_group: FloatArray = turned.left[np.ix_(range(s.J), turned.xy, turned.xy)]
+    by_group: Floats = turned.left[np.ix_(range(s.J), turned.xy, turned.xy)]
     return by_group
 
 
@@ -201,12 +201,12 @@ class _Rotated:
     and `z_constant` are as `_centring` gives them.
     """
 
-    centre: FloatArray
-    ones: FloatArray
+    centre: Floats
+    ones: Floats
     z_constant: int | None
-    r: FloatArray
-    c: FloatArray
-    left: FloatArray
+    r: Floats
+    c: Floats
+    left: Floats
     xy: list[int]
 
 
@@ -238,7 +238,7 @@ def _rotate(s: Sufficient) -> _Rotated:
     return _Rotated(centre=centre, ones=ones, z_constant=z_constant, r=r, c=c, left=work, xy=xy)
 
 
-def _outer(d: FloatArray, weight: FloatArray) -> FloatArray:
+def _outer(d: Floats, weight: Floats) -> Floats:
     return weight[:, None, None] * d[:, :, None] * d[:, None, :]
 
 
@@ -251,7 +251,7 @@ def _constant(s: Sufficient, column: int) -> float:
     return float(means[0] + s.centre[column])
 
 
-def _centring(s: Sufficient) -> tuple[FloatArray, FloatArray, int | None]:
+def _centring(s: Sufficient) -> tuple[Floats, Floats, int | None]:
     """Choose what to take from each column so that the model stays the same one.
 
     With X @ ones == 1, moving the columns that have no part in `ones`, and y, along the constant
@@ -281,7 +281,7 @@ def _centring(s: Sufficient) -> tuple[FloatArray, FloatArray, int | None]:
     return centre, ones, z_constant
 
 
-def _ones(s: Sufficient) -> FloatArray:
+def _ones(s: Sufficient) -> Floats:
     """Find coefficients with X @ ones == 1 (a set of dummies, say), or zeros if there are none."""
     p = s.p
     d = s.means[:, :p] + s.centre[:p]
@@ -295,7 +295,7 @@ def _ones(s: Sufficient) -> FloatArray:
     return ones if abs(miss) < RANK_TOLERANCE * s.n else np.zeros(p)
 
 
-def _classes(r: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:
+def _classes(r: Floats) -> tuple[Floats, Ints, Floats]:
     """Sort the groups into classes of equal R; returns R by class, class of group, class size."""
     J, q = r.shape[:2]
     if q == 0 or J == 0:
@@ -315,7 +315,7 @@ def _classes(r: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:
     return r[order[new]], of_group, np.bincount(of_group).astype(float)
 
 
-def _products(c: FloatArray, of_group: IntArray, n_classes: int) -> FloatArray:
+def _products(c: Floats, of_group: Ints, n_classes: int) -> Floats:
     """Sum C_j[a] (outer) C_j[b] over the groups of each class."""
     J, q, k = c.shape
     out = np.zeros((n_classes, q, q, k, k))
@@ -331,13 +331,13 @@ def _products(c: FloatArray, of_group: IntArray, n_classes: int) -> FloatArray:
     return out.reshape(n_classes * q * q, k * k)
 
 
-def _rank(cross: FloatArray, scale: FloatArray) -> int:
+def _rank(cross: Floats, scale: Floats) -> int:
     """Count the independent columns behind cross-products, relative to `scale` (p,)."""
     norm = np.sqrt(np.maximum(scale, np.finfo(float).tiny))
     return int(np.count_nonzero(np.linalg.eigvalsh(cross / np.outer(norm, norm)) > _INSIDE))
 
 
-def _check_rank(cross: FloatArray, terms: tuple[str, ...], ones: FloatArray) -> None:
+def _check_rank(cross: Floats, terms: tuple[str, ...], ones: Floats) -> None:
     """Raise a DesignError that names the column of X which the others determine."""
     p = len(terms)
     diagonal = np.diag(cross)
@@ -362,7 +362,7 @@ def _check_rank(cross: FloatArray, terms: tuple[str, ...], ones: FloatArray) -> 
         done.append(k)
 
 
-def _name_alias(weight: FloatArray, terms: tuple[str, ...], ones: FloatArray) -> None:
+def _name_alias(weight: Floats, terms: tuple[str, ...], ones: Floats) -> None:
     """Raise for a dependence among columns: `weight` are its coefficients at unit length."""
     involved = [k for k in range(len(terms)) if abs(weight[k]) > 1e-6]
     is_constant = np.count_nonzero(ones) == 1

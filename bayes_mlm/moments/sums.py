@@ -13,10 +13,9 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.base import Flags, Floats, Ints
 from bayes_mlm.data import Column, Frame, Scan, as_labels, collect, count, levels_of
-from bayes_mlm.moments.group_moments import FloatArray, IntArray, Sufficient
-
-type Flags = NDArray[np.bool_]
+from bayes_mlm.moments.group_moments import Sufficient
 
 type Keys = tuple[nw.Expr, ...]
 
@@ -41,7 +40,7 @@ class Columns:
     """
 
     values: tuple[nw.Expr, ...]
-    centre: FloatArray
+    centre: Floats
     place: tuple[int | None, ...]
 
 
@@ -54,11 +53,11 @@ class GroupSums:
     """
 
     labels: tuple[NDArray[Any], ...]
-    centre: FloatArray
-    counts: IntArray
-    means: FloatArray
-    scatter: FloatArray
-    squares: FloatArray
+    centre: Floats
+    counts: Ints
+    means: Floats
+    scatter: Floats
+    squares: Floats
     watched: tuple[int, ...]
     constant: Flags
 
@@ -129,7 +128,7 @@ def _ends(places: Sequence[int]) -> list[nw.Expr]:
     ]
 
 
-def _same_ends(found: Mapping[str, Column], places: Sequence[int], order: IntArray) -> Flags:
+def _same_ends(found: Mapping[str, Column], places: Sequence[int], order: Ints) -> Flags:
     """Tell in which groups (J,) each column (k,) takes one value."""
     same = [found[f"x{i}_low"][order] == found[f"x{i}_high"][order] for i in places]
     return np.array(same, dtype=bool).reshape(len(places), len(order)).T
@@ -176,7 +175,7 @@ def _sum(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> 
     )
 
 
-def _suspects(found: GroupSums) -> IntArray:
+def _suspects(found: GroupSums) -> Ints:
     """List the columns whose scatter lost digits, or which do not vary within groups."""
     own = np.einsum("jmm->jm", found.scatter)
     many = found.counts > 1
@@ -185,7 +184,7 @@ def _suspects(found: GroupSums) -> IntArray:
 
 
 def _settle(
-    scan: Scan, columns: Columns, keys: Keys, found: GroupSums, suspects: IntArray
+    scan: Scan, columns: Columns, keys: Keys, found: GroupSums, suspects: Ints
 ) -> GroupSums:
     """Tell columns that are constant within groups from those that lost digits; sum these anew."""
     if set(suspects.tolist()) <= set(found.watched):
@@ -202,7 +201,7 @@ def _settle(
     return replace(found, scatter=scatter)
 
 
-def _constant(scan: Scan, columns: Columns, keys: Keys, suspects: IntArray) -> Flags:
+def _constant(scan: Scan, columns: Columns, keys: Keys, suspects: Ints) -> Flags:
     """Tell in which groups (J,) each suspect (k,) takes one value."""
     chosen = {f"x{i}_": columns.values[i] for i in suspects.tolist()}
     rows = scan.frame.select(**_keyed(keys), **chosen)

@@ -9,6 +9,7 @@ import numpy as np
 from bayes_mlm.base import (
     DEFAULT_PROB,
     EngineError,
+    Ints,
     StorageError,
     atomic_file,
     check_prob,
@@ -18,7 +19,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.engines import conditions_of, make_kernel, summarise_effects
 from bayes_mlm.fitting import Fit, has_random_effects
-from bayes_mlm.moments import IntArray, Reduced, from_design, reduce
+from bayes_mlm.moments import Reduced, from_design, reduce
 
 # Groups worked on and written at a time.
 _BATCH = 50_000
@@ -116,7 +117,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PRO
     return path
 
 
-def _some(reduced: Reduced, places: IntArray) -> Reduced:
+def _some(reduced: Reduced, places: Ints) -> Reduced:
     """Keep some groups, and the classes that they are of."""
     classes, of_group = np.unique(reduced.of_group[places], return_inverse=True)
     k = (reduced.p + 1) ** 2

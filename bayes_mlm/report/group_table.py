@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import level
-from bayes_mlm.design import Floats, Ints, outcome_means
+from bayes_mlm.base import Floats, Ints, level
+from bayes_mlm.design import outcome_means
 from bayes_mlm.engines import OlsFit, samples
 from bayes_mlm.figures import effects_of, roles_of
 from bayes_mlm.fitting import Analysis, Fit, has_random_effects, shortest_interval

@@ -7,6 +7,7 @@ from .ladder import analyse_ladder as analyse_ladder
 from .published import (
     PublishedRow as PublishedRow,
     check_published as check_published,
+    find_figure as find_figure,
     printed_figures as printed_figures,
     right_text as right_text,
     tally as tally,

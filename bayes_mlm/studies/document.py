@@ -9,12 +9,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bayes_mlm.base import Floats
 from bayes_mlm.data import Table, crosstab, describe, group_sizes
 from bayes_mlm.design import Design, means_by_group
-
-type Floats = NDArray[np.float64]
 
 # Every cell divides a variable `icc` that no cell sets by the root of 160. To all printed digits
 # it is the icc of this model, so it was left over from an earlier run of the notebook.

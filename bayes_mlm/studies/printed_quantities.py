@@ -28,14 +28,13 @@ from collections.abc import Iterator
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
 from bayes_mlm.engines import OlsFit, RemlFit
 from bayes_mlm.likelihood import effect_pairs
 from bayes_mlm.studies.document import raw_residuals, short_error
 
-type Floats = NDArray[np.float64]
 _LEVEL = 0.95  # of every interval in the tables that statsmodels prints
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.assess.checks.result import GroupRow
 from bayes_mlm.assess.checks.spread import Spread
 from bayes_mlm.assess.loo import Shifts
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.fitting import Fit
 
 # Chance that any group of a right model is called outlying, over their number (Bonferroni).

@@ -8,12 +8,10 @@ import numpy as np
 
 from bayes_mlm.assess.checks.reference import smallest_of
 from bayes_mlm.assess.checks.working import Working
-from bayes_mlm.base import BayesMLMError
+from bayes_mlm.base import BayesMLMError, Floats, Ints
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
-    Floats,
-    Ints,
     argument_of,
     means_by_group,
     new_group_means,

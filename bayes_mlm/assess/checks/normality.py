@@ -7,8 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import number, percent
-from bayes_mlm.design import Floats, Ints
+from bayes_mlm.base import Floats, Ints, number, percent
 
 # Numbers simulated, and the fewest and most samples made of them.
 _NUMBERS, _FEWEST, _MOST = 800_000, 100, 400

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design
 
 # A predictor with so many times the values that a group has rows is a measurement, not a time.
 _MOST_VALUES = 3

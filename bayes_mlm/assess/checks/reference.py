@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats
 
 # Of replicates at least as extreme, from which their share is taken as it is.
 _PLENTY = 20

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayes_mlm.assess.checks.ordering import in_order
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design
 from bayes_mlm.engines import SAMPLE_DIMS, Draws, Variable, effects_root, recover_effects, samples
 from bayes_mlm.fitting import Fit, has_random_effects, make_residuals, residual_draws
 

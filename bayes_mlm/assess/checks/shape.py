@@ -8,8 +8,8 @@ from bayes_mlm.assess.checks.reference import kurtosis_tail, skewness_tail, smal
 from bayes_mlm.assess.checks.result import GroupRow, Judgement
 from bayes_mlm.assess.checks.statistics import Sampled, moments
 from bayes_mlm.assess.checks.working import Working
-from bayes_mlm.base import count, number, percent, shorten
-from bayes_mlm.design import INTERCEPT, Floats
+from bayes_mlm.base import Floats, count, number, percent, shorten
+from bayes_mlm.design import INTERCEPT
 from bayes_mlm.fitting import Fit
 from bayes_mlm.moments import from_design
 

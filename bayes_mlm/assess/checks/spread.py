@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design import Floats, Ints
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import samples
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.likelihood import whitened

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.engines import effects_root, samples
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.likelihood import group_effects, whitened

@@ -7,7 +7,8 @@ import numpy as np
 from bayes_mlm.assess.checks.spread import LEAST_DF, h_statistic
 from bayes_mlm.assess.checks.standardised import normal_scores
 from bayes_mlm.assess.checks.working import Working
-from bayes_mlm.design import INTERCEPT, Floats, Ints
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import INTERCEPT
 
 # Share of the length of a column that must be left after projection on the others.
 _NEW = 1e-6

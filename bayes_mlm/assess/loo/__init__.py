@@ -33,11 +33,11 @@ from bayes_mlm.assess.loo.refit import (
 )
 from bayes_mlm.assess.loo.rows import RowDensities, row_densities, rows_of
 from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_densities
-from bayes_mlm.base import DesignError, EngineError, RowsNeededError, expect, rounded
+from bayes_mlm.base import DesignError, EngineError, Floats, Ints, RowsNeededError, expect, rounded
 from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import reliable_k_hat
 from bayes_mlm.fitting import Fit
-from bayes_mlm.moments import FloatArray, IntArray, Sufficient
+from bayes_mlm.moments import Sufficient
 
 __all__ = [
     "Elpd",
@@ -280,7 +280,7 @@ def _most_draws(evaluations: int, n_parts: int) -> int:
 def _estimate(
     model: Model,
     left_out: Literal["group", "row"],
-    blocks: Iterable[tuple[IntArray, GroupDensities | RowDensities]],
+    blocks: Iterable[tuple[Ints, GroupDensities | RowDensities]],
     without: Callable[[int], Sufficient],
     *,
     seed: int,
@@ -337,7 +337,7 @@ def _without(
         raise EngineError(f"without {what} {error}") from error
 
 
-def _check_finite(values: FloatArray, left_out: str, labels: np.ndarray) -> None:
+def _check_finite(values: Floats, left_out: str, labels: np.ndarray) -> None:
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise EngineError(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess.loo.log_sums import log_sum
+from bayes_mlm.base import Floats
 from bayes_mlm.engines import smooth_rows
-from bayes_mlm.moments import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,13 +24,13 @@ class Averages:
         Of each draw on `left_out`: their sum is its Monte Carlo error.
     """
 
-    left_out: FloatArray
-    again: FloatArray
-    k_hat: FloatArray
-    influence: FloatArray
+    left_out: Floats
+    again: Floats
+    k_hat: Floats
+    influence: Floats
 
 
-def average(left_out: FloatArray, again: FloatArray) -> Averages:
+def average(left_out: Floats, again: Floats) -> Averages:
     """Average over the draws, those of `left_out` weighted to the posterior without each part.
 
     Parameters

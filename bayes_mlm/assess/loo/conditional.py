@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import DesignError, EngineError
+from bayes_mlm.base import DesignError, EngineError, Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, join
 from bayes_mlm.fitting import Fit
 from bayes_mlm.likelihood import ModelPriors, turn_spread
-from bayes_mlm.moments import FloatArray, IntArray, Sufficient, from_design, from_rows
+from bayes_mlm.moments import Sufficient, from_design, from_rows
 
 # Fewer draws say too little of the tail of the weights.
 LEAST_DRAWS = 100
@@ -44,7 +44,7 @@ class Model:
     joined: Joined
     at: Variances
     n_batches: int
-    chosen: IntArray
+    chosen: Ints
 
     @property
     def problem(self) -> Problem:
@@ -120,9 +120,9 @@ def _variances(
 ) -> Variances:
     """Give the chosen draws of the variance parameters, whatever engine made them."""
 
-    def take(name: str) -> FloatArray:
+    def take(name: str) -> Floats:
         values = draws[name]
-        flat: FloatArray = values.reshape(-1, *values.shape[2:])[chosen]
+        flat: Floats = values.reshape(-1, *values.shape[2:])[chosen]
         return flat
 
     q, reduced, beta = problem.q, problem.reduced, problem.beta
@@ -151,7 +151,7 @@ def _variances(
         )
 
 
-def relative_root(problem: Problem, at: Variances) -> FloatArray:
+def relative_root(problem: Problem, at: Variances) -> Floats:
     """Give roots (S, q, q) of the group effects' covariance over sigma_e^2, of the centred Z.
 
     Of a no-pooling model: the prior sd of the groups' own intercepts, which must not be flat.
@@ -159,5 +159,5 @@ def relative_root(problem: Problem, at: Variances) -> FloatArray:
     if problem.own_sd is not None:
         return np.exp(math.log(problem.own_sd) - at.log_sigma_e)[:, None, None]
     root = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])[:, :, None] * at.factor
-    centred: FloatArray = problem.z_turn @ root
+    centred: Floats = problem.z_turn @ root
     return centred

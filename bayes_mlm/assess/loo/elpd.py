@@ -6,9 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Finding, Verdict, scaled, texts
+from bayes_mlm.base import Finding, Floats, Verdict, scaled, texts
 from bayes_mlm.engines import reliable_k_hat
-from bayes_mlm.moments import FloatArray
 
 # Monte Carlo error that is small beside 4, below which a difference says nothing.
 MAX_MCSE = 0.5
@@ -41,9 +40,9 @@ class Elpd:
     """
 
     left_out: Literal["group", "row"]
-    pointwise: FloatArray
+    pointwise: Floats
     labels: NDArray[Any]
-    k_hat: FloatArray
+    k_hat: Floats
     refitted: NDArray[np.bool_]
     p: float
     mcse: float

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess.loo.conditional import Model, relative_root
-from bayes_mlm.base import DesignError
+from bayes_mlm.base import DesignError, Floats, Ints
 from bayes_mlm.engines import Variances, cholesky, prior_form, solve_transposed, triangle
 from bayes_mlm.likelihood import LOG_2PI, invert_classes
-from bayes_mlm.moments import RANK_TOLERANCE, FloatArray, IntArray, rest_by_group
+from bayes_mlm.moments import RANK_TOLERANCE, rest_by_group
 
 # Numbers in a working array.
 _CHUNK = 1_000_000
@@ -33,9 +33,9 @@ class GroupDensities:
         ``E(beta | y_-j, theta)`` of the centred columns.
     """
 
-    left_out: FloatArray
-    again: FloatArray
-    beta: FloatArray
+    left_out: Floats
+    again: Floats
+    beta: Floats
 
 
 def group_densities(model: Model, at: Variances) -> GroupDensities:
@@ -88,15 +88,13 @@ def group_densities(model: Model, at: Variances) -> GroupDensities:
     return GroupDensities(left_out=left_out, again=again, beta=beta)
 
 
-def _product(
-    left: FloatArray, right: FloatArray, rows: IntArray, columns: IntArray, twice: bool
-) -> FloatArray:
+def _product(left: Floats, right: Floats, rows: Ints, columns: Ints, twice: bool) -> Floats:
     """Give the lower triangles (T, J) of the products of two rows of C."""
     product = left[:, rows] * right[:, columns]
     return (product + right[:, rows] * left[:, columns]).T if twice else product.T
 
 
-def _with_and_without(a: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _with_and_without(a: Floats) -> tuple[Floats, Floats]:
     """Sum a (T, J, B) over all groups (T, 1, B), and over all but each (T, J, B)."""
     before, after = np.zeros_like(a), np.zeros_like(a)
     np.cumsum(a[:, :-1], axis=1, out=before[:, 1:])
@@ -104,7 +102,7 @@ def _with_and_without(a: FloatArray) -> tuple[FloatArray, FloatArray]:
     return before[:, -1:] + a[:, -1:], before + after
 
 
-def _factor(lower: FloatArray, p: int) -> FloatArray:
+def _factor(lower: Floats, p: int) -> Floats:
     """Factor symmetric matrices given by their lower triangles (T, m, B): (p+1, p+1, m, B)."""
     full = np.empty((p + 1, p + 1, *lower.shape[1:]))
     for value, (i, j) in zip(lower, triangle(p + 1), strict=True):
@@ -112,7 +110,7 @@ def _factor(lower: FloatArray, p: int) -> FloatArray:
     return cholesky(full)
 
 
-def _pieces(*factors: FloatArray) -> list[FloatArray]:
+def _pieces(*factors: Floats) -> list[Floats]:
     """Give ``(log |A_xx| + rss) / 2`` for each array of Cholesky factors (k, k, m, B)."""
     p = len(factors[0]) - 1
     return [
@@ -120,7 +118,7 @@ def _pieces(*factors: FloatArray) -> list[FloatArray]:
     ]
 
 
-def _check_identified(model: Model, lower: FloatArray, others: FloatArray) -> None:
+def _check_identified(model: Model, lower: Floats, others: Floats) -> None:
     """Raise a DesignError that names a group without which a coefficient is not identified."""
     p = model.problem.reduced.p
     diagonal = [place for place, (i, j) in enumerate(triangle(p + 1)) if i == j][:p]

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from bayes_mlm.assess.loo.conditional import Model
 from bayes_mlm.assess.loo.refit import MAX_REFITTED, Refit, posterior_without, without_group
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import quantities, reliable_k_hat, smooth_rows
 from bayes_mlm.fitting import Fit
-from bayes_mlm.moments import FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,8 +31,8 @@ class Shifts:
     """
 
     quantities: tuple[str, ...]
-    shift: FloatArray
-    k_hat: FloatArray
+    shift: Floats
+    k_hat: Floats
     refitted: NDArray[np.bool_]
     limit: float
 
@@ -43,7 +43,7 @@ class Shifts:
 
 
 def shifts_of(
-    fit: Fit, chosen: IntArray, log_density: FloatArray, exact: tuple[Model, FloatArray] | None
+    fit: Fit, chosen: Ints, log_density: Floats, exact: tuple[Model, Floats] | None
 ) -> Shifts:
     """Weigh draws to the posterior without each group.
 
@@ -89,7 +89,7 @@ def shifts_of(
     )
 
 
-def _means(fit: Fit, names: tuple[str, ...], again: Refit) -> FloatArray:
+def _means(fit: Fit, names: tuple[str, ...], again: Refit) -> Floats:
     """Give the posterior mean of every quantity from a fit without a group."""
     found = [*again.beta.mean(axis=0), *_variance_means(fit, again)]
     assert len(found) == len(names)  # the tables' order is the same everywhere

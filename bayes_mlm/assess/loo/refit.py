@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayes_mlm.assess.loo.conditional import Model
-from bayes_mlm.base import DesignError, EngineError
+from bayes_mlm.base import DesignError, EngineError, Floats
 from bayes_mlm.design import Design
 from bayes_mlm.engines import (
     Variances,
@@ -16,7 +16,7 @@ from bayes_mlm.engines import (
     mean_beta,
     why_not_direct,
 )
-from bayes_mlm.moments import FloatArray, Sufficient, from_rows
+from bayes_mlm.moments import Sufficient, from_rows
 
 # Parts that are done again at most: beyond it the model is in trouble, and says so.
 MAX_REFITTED = 50
@@ -125,8 +125,8 @@ class Refit:
     """
 
     at: Variances
-    beta: FloatArray
-    effects_turn: FloatArray
+    beta: Floats
+    effects_turn: Floats
 
 
 def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> Refit | None:

@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.assess.loo.conditional import Model, relative_root
-from bayes_mlm.base import DataError, DesignError
+from bayes_mlm.base import DataError, DesignError, Floats, Ints
 from bayes_mlm.data import as_table
 from bayes_mlm.design import Design, encode, replay
 from bayes_mlm.engines import Variances, cholesky, solve_transposed, sums_at, with_prior
 from bayes_mlm.likelihood import LOG_2PI
-from bayes_mlm.moments import FloatArray, IntArray
 
 # Numbers in an array of a block of rows; rows that are multiplied at a time, to stay in the cache.
 _CHUNK = 400_000
@@ -47,9 +46,9 @@ class RowDensities:
         ``log p(y_i' | y, theta)`` of another member of the group, with the outcome of row i.
     """
 
-    places: IntArray
-    left_out: FloatArray
-    again: FloatArray
+    places: Ints
+    left_out: Floats
+    again: Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,8 +62,8 @@ class _Coefficients:
         ``root' root`` is the covariance over sigma_e^2.
     """
 
-    mean: FloatArray
-    root: FloatArray
+    mean: Floats
+    root: Floats
 
 
 def rows_of(design: Design, rows: Any) -> Design:
@@ -153,7 +152,7 @@ def _coefficients(model: Model, at: Variances) -> _Coefficients:
     return _Coefficients(mean=solve_transposed(lower[:p, :p], lower[p, :p]), root=root)
 
 
-def _group_part(model: Model, at: Variances, beta: _Coefficients, groups: IntArray) -> FloatArray:
+def _group_part(model: Model, at: Variances, beta: _Coefficients, groups: Ints) -> Floats:
     """Give what z adds to the coordinates of the fitted value and to its mean.
 
     Of the conditional covariance of (beta, u_j) over sigma_e^2, these are the rows of u_j of a
@@ -186,7 +185,7 @@ def _group_part(model: Model, at: Variances, beta: _Coefficients, groups: IntArr
     return out
 
 
-def _multiply(left: FloatArray, right: FloatArray) -> FloatArray:
+def _multiply(left: Floats, right: Floats) -> Floats:
     """Multiply small matrices (a, b, ...) and (b, c, ...)."""
     product = left[:, 0, None] * right[None, 0]
     for k in range(1, left.shape[1]):
@@ -194,7 +193,7 @@ def _multiply(left: FloatArray, right: FloatArray) -> FloatArray:
     return product
 
 
-def _solve(lower: FloatArray, right: FloatArray) -> FloatArray:
+def _solve(lower: Floats, right: Floats) -> Floats:
     """Solve ``L x = right`` for lower triangles (k, k, ...) and right sides (k, m, ...)."""
     x = np.empty(np.broadcast_shapes(right.shape, (1, 1, *lower.shape[2:])))
     for i in range(len(x)):

@@ -20,13 +20,12 @@ from itertools import product
 import numpy as np
 
 from bayes_mlm.assess.loo.log_sums import log_sum
-from bayes_mlm.base import DesignError, EngineError
+from bayes_mlm.base import DesignError, EngineError, Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.engines import effects_root
 from bayes_mlm.fitting import Fit, ResidualDraws, residual_draws
 from bayes_mlm.likelihood import LOG_2PI
 from bayes_mlm.model import ResidualRows, carried, whiten
-from bayes_mlm.moments import FloatArray, IntArray
 
 # Quadrature points along one group effect, by their number.
 _POINTS = {1: 15, 2: 9, 3: 7}
@@ -58,15 +57,15 @@ class Given:
     """
 
     design: Design
-    order: IntArray
-    starts: IntArray
+    order: Ints
+    starts: Ints
     labels: np.ndarray
     group: str | None
-    beta: FloatArray
-    root: FloatArray
-    u: FloatArray | None
+    beta: Floats
+    root: Floats
+    u: Floats | None
     residual: ResidualDraws
-    chosen: IntArray
+    chosen: Ints
 
     @property
     def rows(self) -> ResidualRows:
@@ -122,7 +121,7 @@ def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
     )
 
 
-def group_log_densities(model: Given) -> FloatArray:
+def group_log_densities(model: Given) -> Floats:
     """Evaluate ``log p(y_j | beta, theta)`` of every group, its effects integrated out: (J, S)."""
     if model.residual.nu is not None:
         if model.q not in (0, *_POINTS):
@@ -142,11 +141,11 @@ class _Turned:
     `cross` (J, q) is gain'residual.
     """
 
-    residual: FloatArray
-    gain: FloatArray
-    inner: FloatArray
-    cross: FloatArray
-    log_spread: FloatArray
+    residual: Floats
+    gain: Floats
+    inner: Floats
+    cross: Floats
+    log_spread: Floats
 
 
 def _turn(model: Given, s: int) -> _Turned:
@@ -167,13 +166,13 @@ def _turn(model: Given, s: int) -> _Turned:
     )
 
 
-def _sums(model: Given, values: FloatArray) -> FloatArray:
+def _sums(model: Given, values: Floats) -> Floats:
     """Sum over the rows of each group."""
-    found: FloatArray = np.add.reduceat(values, model.starts, axis=0)
+    found: Floats = np.add.reduceat(values, model.starts, axis=0)
     return found
 
 
-def _normal_groups(model: Given, s: int) -> FloatArray:
+def _normal_groups(model: Given, s: int) -> Floats:
     turned = _turn(model, s)
     squares = _sums(model, np.square(turned.residual))
     logdet = np.zeros(len(squares))
@@ -184,13 +183,13 @@ def _normal_groups(model: Given, s: int) -> FloatArray:
     return -spread - 0.5 * (logdet + squares)
 
 
-def _quadratic(turned: _Turned) -> FloatArray:
+def _quadratic(turned: _Turned) -> Floats:
     solved = np.linalg.solve(turned.inner, turned.cross[:, :, None])[:, :, 0]
-    found: FloatArray = (turned.cross * solved).sum(axis=1)
+    found: Floats = (turned.cross * solved).sum(axis=1)
     return found
 
 
-def row_log_densities(model: Given) -> Iterator[tuple[FloatArray, FloatArray]]:
+def row_log_densities(model: Given) -> Iterator[tuple[Floats, Floats]]:
     """Evaluate each draw's densities of the rows, in the order of the model: (n,) and (n,).
 
     Yields
@@ -225,11 +224,11 @@ def row_log_densities(model: Given) -> Iterator[tuple[FloatArray, FloatArray]]:
         )
 
 
-def _whitened(model: Given, s: int, left: FloatArray) -> FloatArray:
+def _whitened(model: Given, s: int, left: Floats) -> Floats:
     return whiten(model.rows, left, model.residual.sds[s], float(model.residual.rho[s]))
 
 
-def _given_others(model: Given, s: int, white: FloatArray, factor: FloatArray) -> FloatArray:
+def _given_others(model: Given, s: int, white: Floats, factor: Floats) -> Floats:
     """Give each row's normal log-density given all others, from the inverse covariance K.
 
     K is ``T'(I - factor factor')T`` with T the whitening, and `white` is ``(I - factor factor')T``
@@ -250,11 +249,11 @@ def _given_others(model: Given, s: int, white: FloatArray, factor: FloatArray) -
         part = own[:, None] * factor
         part[before] += passed[:, None] * factor[later]
         diagonal -= np.square(part).sum(axis=1)
-    found: FloatArray = 0.5 * (np.log(diagonal) - LOG_2PI - np.square(pull) / diagonal)
+    found: Floats = 0.5 * (np.log(diagonal) - LOG_2PI - np.square(pull) / diagonal)
     return found
 
 
-def student_log_density(z: FloatArray, nu: float) -> FloatArray:
+def student_log_density(z: Floats, nu: float) -> Floats:
     """Evaluate the log-density of a Student-t of sd one (not of scale one), nu > 2.
 
     Examples
@@ -264,11 +263,11 @@ def student_log_density(z: FloatArray, nu: float) -> FloatArray:
     """
     constant = math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu)
     constant -= 0.5 * math.log((nu - 2.0) * math.pi)
-    found: FloatArray = constant - 0.5 * (nu + 1.0) * np.log1p(np.square(z) / (nu - 2.0))
+    found: Floats = constant - 0.5 * (nu + 1.0) * np.log1p(np.square(z) / (nu - 2.0))
     return found
 
 
-def _student_groups(model: Given, s: int) -> FloatArray:
+def _student_groups(model: Given, s: int) -> Floats:
     """Integrate over the effects of each group by adaptive Gauss-Hermite quadrature."""
     turned = _turn(model, s)
     assert model.residual.nu is not None  # for mypy: the caller looked
@@ -298,17 +297,17 @@ def _student_groups(model: Given, s: int) -> FloatArray:
         left = turned.residual - (turned.gain * at[codes]).sum(axis=1)
         prior = -0.5 * (q * LOG_2PI + np.square(at).sum(axis=1))
         logs[k] = _sums(model, student_log_density(left, nu)) + prior + log_weight
-    found: FloatArray = log_sum(logs.T) + half_logdet - spread
+    found: Floats = log_sum(logs.T) + half_logdet - spread
     return found
 
 
-def _weighted(model: Given, turned: _Turned, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _weighted(model: Given, turned: _Turned, weight: Floats) -> tuple[Floats, Floats]:
     weighted = turned.gain * weight[:, None]
     inner = np.eye(model.q) + _sums(model, weighted[:, :, None] * turned.gain[:, None, :])
     return inner, _sums(model, weighted * turned.residual[:, None])
 
 
-def _grid(q: int) -> tuple[FloatArray, FloatArray]:
+def _grid(q: int) -> tuple[Floats, Floats]:
     """Give points (K, q) for a standard normal, and logs of weights over the density there."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(_POINTS[q])
     points = np.array(list(product(nodes, repeat=q)))

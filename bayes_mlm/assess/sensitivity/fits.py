@@ -17,20 +17,12 @@ from bayes_mlm.assess.sensitivity.reweighting import (
     summarise_weighted,
 )
 from bayes_mlm.assess.sensitivity.rows import SensitivityRow
-from bayes_mlm.base import EngineError, Finding, Verdict, count, scaled
+from bayes_mlm.base import Array, EngineError, Finding, Floats, Verdict, count, scaled
 from bayes_mlm.design import Design
-from bayes_mlm.engines import (
-    Array,
-    Direct,
-    Settings,
-    cautions,
-    quantities,
-    sample_direct,
-    why_improper,
-)
+from bayes_mlm.engines import Direct, Settings, cautions, quantities, sample_direct, why_improper
 from bayes_mlm.likelihood import ModelPriors, design_turn, turn_spread
 from bayes_mlm.model import Record
-from bayes_mlm.moments import FloatArray, Sufficient
+from bayes_mlm.moments import Sufficient
 
 # Weights may cost three draws of four, no more: Monte Carlo errors are then twice those of a refit.
 LEAST_SHARE = 0.25
@@ -73,7 +65,7 @@ class VariedModel:
 class _Posterior:
     """Hold one posterior: values (N, k) of the quantities wanted, their weights, and quality."""
 
-    values: FloatArray
+    values: Floats
     weights: Weights
     method: Literal["refitted", "reweighted"]
     ess: float
@@ -115,7 +107,7 @@ def _sample(model: VariedModel, choice: PriorChoice) -> Direct:
     )
 
 
-def _log_sigma_u(fitted: Direct, model: VariedModel) -> FloatArray:
+def _log_sigma_u(fitted: Direct, model: VariedModel) -> Floats:
     """Return the logarithms of the sds that the priors are for."""
     design, sds = model.design, fitted.draws["sigma_u"]
     if design.effect_pairs:
@@ -150,7 +142,7 @@ def _refit(model: VariedModel, choice: PriorChoice) -> _Posterior | EngineError:
 
 
 def _reweighted(
-    model: VariedModel, choice: PriorChoice, own: _Posterior, log_sigma_u: FloatArray, base: Direct
+    model: VariedModel, choice: PriorChoice, own: _Posterior, log_sigma_u: Floats, base: Direct
 ) -> _Posterior | None:
     """Weight the draws under the record's own prior; None where they will not do."""
     old, new = model.priors.sigma_u, choice.sigma_u

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines import sd_log_density, smooth_weights
 from bayes_mlm.model import Prior
-from bayes_mlm.moments import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +34,7 @@ class Weights:
         Effective sample size as a part of the draws' number.
     """
 
-    weight: FloatArray
+    weight: Floats
     k_hat: float
     share: float
 
@@ -52,11 +52,11 @@ class Moments:
         Monte Carlo standard error of the mean.
     """
 
-    mean: FloatArray
-    sd: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    mcse: FloatArray
+    mean: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    mcse: Floats
 
 
 def covers(old: Sequence[Prior], new: Sequence[Prior]) -> bool:
@@ -75,7 +75,7 @@ def covers(old: Sequence[Prior], new: Sequence[Prior]) -> bool:
     )
 
 
-def reweight(log_sigma_u: FloatArray, old: Sequence[Prior], new: Sequence[Prior]) -> Weights | None:
+def reweight(log_sigma_u: Floats, old: Sequence[Prior], new: Sequence[Prior]) -> Weights | None:
     """Weight draws made under one prior of the group sds so that they stand for another.
 
     Parameters
@@ -113,7 +113,7 @@ def equal_weights(n: int) -> Weights:
     return Weights(weight=np.full(n, 1.0 / n), k_hat=-np.inf, share=1.0)
 
 
-def summarise_weighted(values: FloatArray, weights: Weights, mass: float) -> Moments:
+def summarise_weighted(values: Floats, weights: Weights, mass: float) -> Moments:
     """Summarise weighted draws; with equal weights as `bayes_mlm.fitting.summary` does.
 
     Parameters
@@ -139,8 +139,8 @@ def summarise_weighted(values: FloatArray, weights: Weights, mass: float) -> Mom
 
 
 def shortest_weighted_interval(
-    values: FloatArray, weight: FloatArray, mass: float
-) -> tuple[FloatArray, FloatArray]:
+    values: Floats, weight: Floats, mass: float
+) -> tuple[Floats, Floats]:
     """Give the ends (k,) of the shortest intervals that hold `mass` of weighted draws (N, k).
 
     The weighted form of `bayes_mlm.fitting.summary.shortest_interval` (Chen & Shao 1999, Journal of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, count, describe_value, digits
+from bayes_mlm.base import DataError, Floats, Ints, count, describe_value, digits
 from bayes_mlm.data.description.rows import format_rows
 from bayes_mlm.data.table import Table, as_table
 from bayes_mlm.data.validation import require_columns, require_numeric
@@ -15,8 +15,6 @@ from bayes_mlm.data.validation import require_columns, require_numeric
 if TYPE_CHECKING:
     import pandas as pd
 
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int64]
 # An error that leaves six decimals.
 _SIX_DECIMALS = 1.1e-5
 _STATISTICS = ("count", "mean", "std", "min", "25%", "50%", "75%", "max")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, describe_value, expect_text
+from bayes_mlm.base import DataError, Ints, describe_value, expect_text
 from bayes_mlm.data.description.rows import format_rows
 from bayes_mlm.data.groups import label_text, levels_of
 from bayes_mlm.data.table import Table, as_table
@@ -17,7 +17,6 @@ from bayes_mlm.data.validation import require_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-type Ints = NDArray[np.int64]
 _MOST_LEVELS = 50
 
 

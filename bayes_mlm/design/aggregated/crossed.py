@@ -12,10 +12,11 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_mlm.base import Floats
 from bayes_mlm.data import Scan, as_labels, collect_row
 from bayes_mlm.design.aggregated.learning import as_category
 from bayes_mlm.design.encoding.levels import Levels
-from bayes_mlm.moments import Columns, FloatArray, GroupSums, sum_by_keys
+from bayes_mlm.moments import Columns, GroupSums, sum_by_keys
 
 # From so many columns with indicators on, cells cost less than an expression for each product.
 _MANY = 20
@@ -97,7 +98,7 @@ def sum_by_cells(
     )
 
 
-def _means(scan: Scan, numbers: Mapping[str, nw.Expr]) -> FloatArray:
+def _means(scan: Scan, numbers: Mapping[str, nw.Expr]) -> Floats:
     found = collect_row(scan, {f"mean{k}": one.mean() for k, one in enumerate(numbers.values())})
     return np.array(list(found.values()))
 
@@ -108,8 +109,8 @@ def _join(
     places: NDArray[np.int64],
     wanted: NDArray[np.int64],
     number: NDArray[np.int64],
-    centre: FloatArray,
-) -> tuple[int, FloatArray, FloatArray]:
+    centre: Floats,
+) -> tuple[int, Floats, Floats]:
     """Join the cells of one group: its count, means less the centre, and scatter of all columns.
 
     Parameters

@@ -19,6 +19,7 @@ import numpy as np
 from bayes_mlm.base import (
     ABSENT,
     BLANK,
+    Floats,
     StorageError,
     at_home,
     atomic_file,
@@ -37,7 +38,7 @@ from bayes_mlm.design.damage import check_names, check_sums, naming, require
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.moments import FloatArray, Sufficient, rows_away
+from bayes_mlm.moments import Sufficient, rows_away
 
 FORMAT = 1
 ENDING = ".sums"
@@ -347,6 +348,6 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
     return design
 
 
-def _pair(arrays: Mapping[str, Any], i: int, j: int) -> FloatArray:
-    found: FloatArray = arrays[f"scatter_{max(i, j)}_{min(i, j)}"]
+def _pair(arrays: Mapping[str, Any], i: int, j: int) -> Floats:
+    found: Floats = arrays[f"scatter_{max(i, j)}_{min(i, j)}"]
     return found

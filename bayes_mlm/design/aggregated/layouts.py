@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayes_mlm.base import DesignError
+from bayes_mlm.base import DesignError, Floats
 from bayes_mlm.design.design import INTERCEPT, Design, check_estimable
-from bayes_mlm.moments import FloatArray, Sufficient, one_group, rows_away
+from bayes_mlm.moments import Sufficient, one_group, rows_away
 
 
 def lay_out_sums(design: Design, kind: str) -> Design:
@@ -171,7 +171,7 @@ def select_columns(
     )
 
 
-def _centred(s: Sufficient, slopes: FloatArray) -> Sufficient:
+def _centred(s: Sufficient, slopes: Floats) -> Sufficient:
     """Take from the columns of slopes their group means."""
     places = np.flatnonzero(slopes)
     centre, means = s.centre.copy(), s.means.copy()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, FormulaError
+from bayes_mlm.base import DataError, Floats, FormulaError
 from bayes_mlm.design.encoding.cells import Crossing, find_crossings, refuse_empty
 from bayes_mlm.design.encoding.columns import Column, check_columns, check_independent
 from bayes_mlm.design.encoding.inputs import is_text, raw_column
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from bayes_mlm.data import Table
 
 __all__ = ["Encoded", "Encoding", "check_cells", "encode", "learn_encoding", "with_crossings"]
-
-type Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,15 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import EmptyCellError
+from bayes_mlm.base import EmptyCellError, Flags, Floats
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.encoding.inputs import list_rows
 from bayes_mlm.design.encoding.levels import Levels
 from bayes_mlm.design.encoding.means import Scalar
 from bayes_mlm.formula import Factor, Formula, Term, label
 
-type Floats = NDArray[np.float64]
-type Flags = NDArray[np.bool_]
 # By factor, the place of the category, or the number, of each row or cell.
 type Values = Mapping[Factor, NDArray[Any]]
 

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError
+from bayes_mlm.base import DataError, Floats
 from bayes_mlm.data import explain_absent, is_number
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
 
-type Floats = NDArray[np.float64]
 _SHOWN = 5  # rows listed in a message
 
 

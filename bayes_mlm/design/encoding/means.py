@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-type Floats = NDArray[np.float64]
+from bayes_mlm.base import Floats
+
 type Scalar = bool | int | float | str
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, FormulaError
+from bayes_mlm.base import DataError, Floats, FormulaError
 from bayes_mlm.design.encoding.inputs import count, is_text, list_rows, numeric_column, raw_column
 from bayes_mlm.design.encoding.means import (
     Centring,
@@ -35,8 +35,6 @@ from bayes_mlm.formula import (
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
-
-type Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

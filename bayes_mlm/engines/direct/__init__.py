@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, check_memory
+from bayes_mlm.base import EngineError, Floats, check_memory
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.density import Problem, Variances, draw_beta
 from bayes_mlm.engines.direct.effects import (
@@ -27,7 +27,7 @@ from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, unidentified
-from bayes_mlm.moments import FloatArray, Sufficient, from_design
+from bayes_mlm.moments import Sufficient, from_design
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
 # thirtieth of what the other parameters' spread adds to it.
@@ -230,11 +230,9 @@ def _problem(statistics: Sufficient, priors: ModelPriors) -> tuple[Problem, floa
     return joined.problem, joined.own_mean
 
 
-def _parameters(
-    design: Design, problem: Problem, at: Variances, beta: FloatArray
-) -> dict[str, FloatArray]:
+def _parameters(design: Design, problem: Problem, at: Variances, beta: Floats) -> dict[str, Floats]:
     """Give the draws (S, ...) of everything but the group effects, by name."""
-    found: dict[str, FloatArray] = {}
+    found: dict[str, Floats] = {}
     if design.p:
         found["beta"] = beta
     q = at.log_sigma_u.shape[1]
@@ -255,10 +253,10 @@ def _parameters(
 def _effects(
     problem: Problem,
     variances: VarianceDraws,
-    beta: FloatArray,
+    beta: Floats,
     rng: np.random.Generator,
     max_effects: int,
-) -> dict[str, FloatArray] | None:
+) -> dict[str, Floats] | None:
     """Give draws of the group effects, or their means and sds where the draws are too many."""
     reduced, at = problem.reduced, variances.at
     if reduced.q == 0:
@@ -279,7 +277,7 @@ def _effects(
     return {"u_mean": summary.mean, "u_sd": summary.sd}
 
 
-def _variable(design: Design, name: str, values: FloatArray, shape: tuple[int, int]) -> Variable:
+def _variable(design: Design, name: str, values: Floats, shape: tuple[int, int]) -> Variable:
     """Shape draws (S, ...) into chains, with the names of their dimensions."""
     if name in ("u_mean", "u_sd"):
         return Variable(("group", "effect"), values)

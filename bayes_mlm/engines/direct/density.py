@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.priors import (
     BetaPrior,
     beta_prior,
@@ -27,7 +28,7 @@ from bayes_mlm.engines.direct.quadratic import (
     solve_transposed,
 )
 from bayes_mlm.likelihood import LOG_2PI, ModelPriors, effects_turn
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.moments import Reduced
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,11 +52,11 @@ class Problem:
     kernel: Kernel
     priors: ModelPriors
     beta: BetaPrior
-    effects_turn: FloatArray
+    effects_turn: Floats
     own_sd: float | None
 
     @property
-    def z_turn(self) -> FloatArray:
+    def z_turn(self) -> Floats:
         """Return the matrix (q, q) from the effects with the priors to those of the centred Z."""
         return self.reduced.z_centring @ self.effects_turn
 
@@ -95,10 +96,10 @@ class Variances:
         ``log lambda`` of the coefficients whose priors are of random scale.
     """
 
-    log_sigma_u: FloatArray
-    factor: FloatArray
-    log_sigma_e: FloatArray
-    log_scale: FloatArray
+    log_sigma_u: Floats
+    factor: Floats
+    log_sigma_e: Floats
+    log_scale: Floats
 
     def part(self, which: slice) -> "Variances":
         """Return some of the values."""
@@ -109,20 +110,20 @@ class Variances:
             log_scale=self.log_scale[which],
         )
 
-    def covariance(self) -> FloatArray:
+    def covariance(self) -> Floats:
         """Give the relative covariances (B, q, q) of the group effects, over sigma_e^2."""
         root = np.exp(self.log_sigma_u - self.log_sigma_e[:, None])[:, :, None] * self.factor
-        relative: FloatArray = root @ root.swapaxes(1, 2)
+        relative: Floats = root @ root.swapaxes(1, 2)
         return relative
 
-    def reported(self, turn: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def reported(self, turn: Floats) -> tuple[Floats, Floats]:
         """Return the sds (B, q) and correlations (B, q, q) of ``turn @ effects``."""
         root = turn @ (np.exp(self.log_sigma_u)[:, :, None] * self.factor)
         top = np.abs(root).max(axis=2, keepdims=True)  # squares of very small sds are 0
         unit = np.where(top > 0, root / np.where(top > 0, top, 1.0), self.factor)
         norm = np.sqrt(np.square(unit).sum(axis=2, keepdims=True))
         unit = unit / norm
-        correlation: FloatArray = np.clip(unit @ unit.swapaxes(1, 2), -1.0, 1.0)
+        correlation: Floats = np.clip(unit @ unit.swapaxes(1, 2), -1.0, 1.0)
         return (top * norm)[:, :, 0], correlation
 
 
@@ -138,12 +139,12 @@ class Sums:
         ``sigma_e^2 [X, y]' V^-1 [X, y]``, centred.
     """
 
-    logdet: FloatArray
-    a: FloatArray
+    logdet: Floats
+    a: Floats
 
 
 def make_problem(
-    reduced: Reduced, priors: ModelPriors, means: FloatArray, *, own_sd: float | None = None
+    reduced: Reduced, priors: ModelPriors, means: Floats, *, own_sd: float | None = None
 ) -> Problem:
     """Join data and priors; `means` are those of X and Z over the rows of the design."""
     return Problem(
@@ -170,14 +171,14 @@ def sums_at(problem: Problem, at: Variances) -> Sums:
     return sums_of(problem, ratio[:, None, None])
 
 
-def sums_of(problem: Problem, covariance: FloatArray) -> Sums:
+def sums_of(problem: Problem, covariance: Floats) -> Sums:
     """Evaluate the sums at relative covariances (B, q, q) of the effects that have the priors."""
     turn = problem.z_turn
     logdet, a = evaluate_quadratic(problem.kernel, turn @ covariance @ turn.T)
     return Sums(logdet=logdet, a=a)
 
 
-def log_posterior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+def log_posterior(problem: Problem, at: Variances, sums: Sums) -> Floats:
     """Evaluate the log of likelihood times priors, with respect to the sds and log lambda.
 
     Correlations are left to the caller, whose coordinates they are. With proper priors the
@@ -196,7 +197,7 @@ def log_posterior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
     return np.where(np.isfinite(total), total, -np.inf)
 
 
-def _log_likelihood(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+def _log_likelihood(problem: Problem, at: Variances, sums: Sums) -> Floats:
     reduced, beta = problem.reduced, problem.beta
     n_flat, n = len(beta.flat), reduced.n
     constant = 0.0
@@ -212,27 +213,27 @@ def _log_likelihood(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
         constant += 0.5 * float(np.log(beta.precision[proper]).sum())
         constant -= 0.5 * (n - n_flat) * LOG_2PI
         value = constant - n * at.log_sigma_e - 0.5 * sums.logdet - half - 0.5 * quadratic
-        spread: FloatArray = value - 0.5 * at.log_scale.sum(axis=1)
+        spread: Floats = value - 0.5 * at.log_scale.sum(axis=1)
     return spread
 
 
-def with_prior(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+def with_prior(problem: Problem, at: Variances, sums: Sums) -> Floats:
     """Add the priors of the coefficients to the likelihood's quadratic form: (p+1, p+1, B)."""
     return sums.a * np.exp(-2.0 * at.log_sigma_e) + prior_form(problem.beta, at.log_scale)
 
 
-def draw_beta(problem: Problem, at: Variances, rng: np.random.Generator) -> FloatArray:
+def draw_beta(problem: Problem, at: Variances, rng: np.random.Generator) -> Floats:
     """Draw the coefficients (B, p) of X as given from their exact conditional distribution."""
     shape = problem.reduced.p, len(at.log_sigma_e)
     return _beta_at(problem, at, rng.standard_normal(shape))
 
 
-def mean_beta(problem: Problem, at: Variances) -> FloatArray:
+def mean_beta(problem: Problem, at: Variances) -> Floats:
     """Compute the mean (B, p) of the conditional distribution that `draw_beta` draws from."""
     return _beta_at(problem, at, np.zeros((problem.reduced.p, len(at.log_sigma_e))))
 
 
-def _beta_at(problem: Problem, at: Variances, noise: FloatArray) -> FloatArray:
+def _beta_at(problem: Problem, at: Variances, noise: Floats) -> Floats:
     """Compute coefficients (B, p) at standard normal deviates (p, B)."""
     p, centred = problem.reduced.p, np.empty_like(noise)
     for part in parts(problem.kernel, noise.shape[1]):

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.quadratic import Kernel, invert_classes, triangle
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.moments import Reduced
 
 # Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
 MAX_EFFECTS = 20_000_000
@@ -39,22 +40,22 @@ class Conditions:
     sigma_e : (S,) array
     """
 
-    beta: FloatArray
-    root: FloatArray
-    sigma_e: FloatArray
+    beta: Floats
+    root: Floats
+    sigma_e: Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EffectSummary:
     """Hold posterior means and sds (J, q) of the group effects."""
 
-    mean: FloatArray
-    sd: FloatArray
+    mean: Floats
+    sd: Floats
 
 
 def draw_effects(
     reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator
-) -> FloatArray:
+) -> Floats:
     """Draw the group effects, one set for each draw of the other parameters.
 
     Returns
@@ -75,7 +76,7 @@ def draw_effects(
 
 
 def _draw_one(
-    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: FloatArray
+    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: Floats
 ) -> None:
     """Draw one effect a group: mean s r t / N and variance sigma_e^2 s / N."""
     if np.isinf(given.root).all():
@@ -97,7 +98,7 @@ def _draw_one(
 
 
 def _draw_several(
-    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: FloatArray
+    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: Floats
 ) -> None:
     """Draw several effects a group by simulating and correcting."""
     q, r = reduced.q, reduced.r[reduced.of_group]
@@ -125,7 +126,7 @@ def _draw_several(
         out[:, :, a] = _combine(back[a], simulated)
 
 
-def _combine(weights: FloatArray, parts: list[FloatArray]) -> FloatArray:
+def _combine(weights: Floats, parts: list[Floats]) -> Floats:
     """Add up arrays with weights, leaving out those of weight zero."""
     total = np.zeros_like(parts[0])
     for weight, part in zip(weights.tolist(), parts, strict=True):
@@ -176,9 +177,7 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
     return EffectSummary(mean=mean, sd=sd)
 
 
-def _gain(
-    reduced: Reduced, kernel: Kernel, s: FloatArray, classes: slice
-) -> list[list[FloatArray]]:
+def _gain(reduced: Reduced, kernel: Kernel, s: Floats, classes: slice) -> list[list[Floats]]:
     """Give S R' N^-1, the gain of the centred effects: q by q arrays (B, classes)."""
     q, r = reduced.q, reduced.r[classes]
     inverse = invert_classes(kernel, s, classes)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.direct.mixture import (
     Mixture,
     draw_mixture,
@@ -25,7 +26,6 @@ from bayes_mlm.engines.direct.mixture import (
 )
 from bayes_mlm.engines.direct.mode import Mode
 from bayes_mlm.engines.direct.pareto import MAX_K_HAT, smooth_weights
-from bayes_mlm.moments import FloatArray, IntArray
 
 N_COMPONENTS = 6
 MAX_ROUNDS = 6
@@ -64,9 +64,9 @@ class ImportanceDraws:
         Proposals of the last round; different points among the S; evaluations in all.
     """
 
-    x: FloatArray
-    log_density: FloatArray
-    log_weight: FloatArray
+    x: Floats
+    log_density: Floats
+    log_weight: Floats
     k_hat: float
     ess: float
     log_integral: float
@@ -77,9 +77,9 @@ class ImportanceDraws:
 
 
 def sample_importance(
-    log_density: Callable[[FloatArray], FloatArray],
+    log_density: Callable[[Floats], Floats],
     mode: Mode,
-    widest: FloatArray,
+    widest: Floats,
     n_draws: int,
     rng: np.random.Generator,
 ) -> ImportanceDraws:
@@ -136,9 +136,9 @@ def sample_importance(
 
 
 def _adapt(
-    log_density: Callable[[FloatArray], FloatArray],
+    log_density: Callable[[Floats], Floats],
     mode: Mode,
-    widest: FloatArray,
+    widest: Floats,
     rng: np.random.Generator,
 ) -> tuple[Mixture, int]:
     """Fit a mixture to the density in a few rounds; also give the number of evaluations."""
@@ -171,9 +171,7 @@ def _adapt(
     return best, len(values)
 
 
-def _arms(
-    log_density: Callable[[FloatArray], FloatArray], mode: Mode, widest: FloatArray
-) -> Mixture:
+def _arms(log_density: Callable[[Floats], Floats], mode: Mode, widest: Floats) -> Mixture:
     """Lay a component along each long arm of the density, however little of its mass is there.
 
     An arm leaves the mode along one coordinate; it is as long as the density stays within reach
@@ -203,7 +201,7 @@ def _arms(
     return make_mixture(np.ones(len(means)), np.array(means), np.array(scales))
 
 
-def _share(log_ratio: FloatArray) -> float:
+def _share(log_ratio: Floats) -> float:
     """Give the effective sample size of importance ratios as a part of their number."""
     top = log_ratio.max()
     if not np.isfinite(top):
@@ -212,17 +210,17 @@ def _share(log_ratio: FloatArray) -> float:
     return float(weight.sum() ** 2 / (weight**2).sum()) / len(weight)
 
 
-def _tempered(log_weight: FloatArray, *, wanted: float) -> FloatArray:
+def _tempered(log_weight: Floats, *, wanted: float) -> Floats:
     """Flatten weights until they are worth `wanted` points, so that a fit to them is stable."""
     power = 1.0
     while _share(power * log_weight) * len(log_weight) < wanted and power > 1e-3:
         power *= 0.7
     weight = np.exp(power * (log_weight - log_weight.max()))
-    normal: FloatArray = weight / weight.sum()
+    normal: Floats = weight / weight.sum()
     return normal
 
 
-def _widened(points: FloatArray, weight: FloatArray) -> Mixture:
+def _widened(points: Floats, weight: Floats) -> Mixture:
     """Make one wide component about all points."""
     centre = weight @ points
     spread = ((points - centre) * weight[:, None]).T @ (points - centre)
@@ -230,12 +228,12 @@ def _widened(points: FloatArray, weight: FloatArray) -> Mixture:
     return make_mixture(np.ones(1), centre[None], 2.0 * spread[None])
 
 
-def _systematic(weight: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
+def _systematic(weight: Floats, n: int, rng: np.random.Generator) -> Ints:
     """Choose n indices by systematic resampling: each point the whole number of times due to it.
 
     Kitagawa (1996), Journal of Computational and Graphical Statistics 5(1), appendix.
     """
     cumulative = np.cumsum(weight)
     at = (np.arange(n) + rng.random()) / n * cumulative[-1]
-    chosen: IntArray = np.searchsorted(cumulative, at, side="right")
+    chosen: Ints = np.searchsorted(cumulative, at, side="right")
     return np.minimum(chosen, len(weight) - 1)

@@ -5,13 +5,12 @@ from itertools import product
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.density import Problem, sums_of
 from bayes_mlm.engines.direct.parametrisation import coordinate, dimension, log_density
 from bayes_mlm.engines.direct.quadratic import cholesky
 from bayes_mlm.likelihood import check_bounded
-from bayes_mlm.moments import FloatArray
 
 # Group effects that are this times the residual error of a typical group.
 _LEVELS = (0.1, 0.5, 2.0)
@@ -34,7 +33,7 @@ def residual_level(problem: Problem) -> float:
     return 0.5 * math.log(left / residual_df(problem))
 
 
-def choose_start(problem: Problem, rows: Design | None = None) -> FloatArray:
+def choose_start(problem: Problem, rows: Design | None = None) -> Floats:
     """Choose the best of a few ordinary points, in the coordinates of `parametrisation`.
 
     Parameters
@@ -83,14 +82,14 @@ def choose_start(problem: Problem, rows: Design | None = None) -> FloatArray:
     return points[best]
 
 
-def typical_scale(problem: Problem) -> FloatArray:
+def typical_scale(problem: Problem) -> Floats:
     """Give about one posterior sd of each coordinate, for a first step."""
     scale = np.full(dimension(problem), 0.3)
     scale[problem.place_e] = 1.0 / math.sqrt(2.0 * residual_df(problem))
     return scale
 
 
-def widest_scale(problem: Problem) -> FloatArray:
+def widest_scale(problem: Problem) -> Floats:
     """Give the sd of each coordinate where the data say nothing of it; 0 if they always do.
 
     Near zero the log of an sd has a density e^x, of sd 1, whatever the data; the correlations of

@@ -3,9 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import Problem, make_problem
 from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.moments import FloatArray, Sufficient, reduce
+from bayes_mlm.moments import Sufficient, reduce
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,14 +25,14 @@ class Joined:
 
     problem: Problem
     own_mean: float
-    means: FloatArray
+    means: Floats
 
 
 def join(
     statistics: Sufficient,
     priors: ModelPriors,
     *,
-    means: FloatArray | None = None,
+    means: Floats | None = None,
     aliased: bool = False,
 ) -> Joined:
     """Join data and priors.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.moments import FloatArray
+from bayes_mlm.base import Floats
 
 _STEPS = 60
 # A Newton step this short has converged: the next would be of the order of its square.
@@ -23,8 +23,8 @@ class Rule:
         ``transform @ values`` are the coefficients of the polynomial through the values.
     """
 
-    nodes: FloatArray
-    transform: FloatArray
+    nodes: Floats
+    transform: Floats
 
 
 def make_rule(order: int) -> Rule:
@@ -42,7 +42,7 @@ def make_rule(order: int) -> Rule:
     return Rule(nodes=nodes, transform=(values * weights[:, None]).T * (degree + 0.5)[:, None])
 
 
-def legendre(x: FloatArray, order: int) -> FloatArray:
+def legendre(x: Floats, order: int) -> Floats:
     """Evaluate P_0 ... P_(order-1) at x (S,): shape (order, S)."""
     values = np.ones((order, len(x)))
     if order > 1:
@@ -52,7 +52,7 @@ def legendre(x: FloatArray, order: int) -> FloatArray:
     return values
 
 
-def invert_cdf(coefficients: FloatArray, uniform: FloatArray) -> FloatArray:
+def invert_cdf(coefficients: Floats, uniform: Floats) -> Floats:
     """Draw from polynomial densities on [-1, 1] by inverting their distribution functions.
 
     Parameters
@@ -93,9 +93,7 @@ def invert_cdf(coefficients: FloatArray, uniform: FloatArray) -> FloatArray:
     return found
 
 
-def _bracket(
-    scaled: FloatArray, weight: FloatArray, target: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _bracket(scaled: Floats, weight: Floats, target: Floats) -> tuple[Floats, Floats, Floats]:
     """Bracket each point between nodes of a table, and give a start inside of the bracket.
 
     The start is where the cubic through both nodes, with the slopes there, of x as a function of

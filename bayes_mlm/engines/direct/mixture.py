@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.moments import FloatArray
+from bayes_mlm.base import Floats
 
 # Heavier tails than any posterior in logs of sds has: its own fall off at least exponentially.
 NU = 5.0
@@ -23,12 +23,12 @@ class Mixture:
         Lower Cholesky factors of the scale matrices.
     """
 
-    weight: FloatArray
-    mean: FloatArray
-    root: FloatArray
+    weight: Floats
+    mean: Floats
+    root: Floats
 
 
-def make_mixture(weight: FloatArray, mean: FloatArray, scale: FloatArray) -> Mixture:
+def make_mixture(weight: Floats, mean: Floats, scale: Floats) -> Mixture:
     """Make a mixture from weights (K,), means (K, d) and scale matrices (K, d, d)."""
     return Mixture(weight=weight / weight.sum(), mean=mean, root=np.linalg.cholesky(scale))
 
@@ -42,7 +42,7 @@ def join(a: Mixture, b: Mixture, share: float) -> Mixture:
     )
 
 
-def draw_mixture(mixture: Mixture, n: int, rng: np.random.Generator) -> FloatArray:
+def draw_mixture(mixture: Mixture, n: int, rng: np.random.Generator) -> Floats:
     """Draw points (n, d), the components in fixed shares: stratified, not at random."""
     d = mixture.mean.shape[1]
     edges = np.cumsum(mixture.weight)
@@ -57,7 +57,7 @@ def draw_mixture(mixture: Mixture, n: int, rng: np.random.Generator) -> FloatArr
     return points
 
 
-def distances(mixture: Mixture, x: FloatArray) -> FloatArray:
+def distances(mixture: Mixture, x: Floats) -> Floats:
     """Give squared Mahalanobis distances (K, n) of points (n, d) from each component."""
     inverse = np.linalg.inv(mixture.root)
     out = np.empty((len(inverse), len(x)))
@@ -68,12 +68,12 @@ def distances(mixture: Mixture, x: FloatArray) -> FloatArray:
     return out
 
 
-def component_log_density(mixture: Mixture, x: FloatArray) -> FloatArray:
+def component_log_density(mixture: Mixture, x: Floats) -> Floats:
     """Give the weighted log-densities (K, n) of the components at points (n, d)."""
     return _log_density_at(mixture, distances(mixture, x))
 
 
-def _log_density_at(mixture: Mixture, gap: FloatArray) -> FloatArray:
+def _log_density_at(mixture: Mixture, gap: Floats) -> Floats:
     """Give what `component_log_density` does, from the `distances` (K, n)."""
     d = mixture.mean.shape[1]
     half = 0.5 * (NU + d)
@@ -81,21 +81,21 @@ def _log_density_at(mixture: Mixture, gap: FloatArray) -> FloatArray:
     logdet = np.log(np.diagonal(mixture.root, axis1=1, axis2=2)).sum(axis=1)
     with np.errstate(divide="ignore"):
         level = np.log(mixture.weight) + constant - logdet
-    value: FloatArray = level[:, None] - half * np.log1p(gap / NU)
+    value: Floats = level[:, None] - half * np.log1p(gap / NU)
     return value
 
 
-def mixture_log_density(mixture: Mixture, x: FloatArray) -> FloatArray:
+def mixture_log_density(mixture: Mixture, x: Floats) -> Floats:
     """Give the log-density (n,) of the mixture at points (n, d)."""
     parts = component_log_density(mixture, x)
     top = parts.max(axis=0)
-    value: FloatArray = top + np.log(np.exp(parts - top).sum(axis=0))
+    value: Floats = top + np.log(np.exp(parts - top).sum(axis=0))
     return value
 
 
 def fit_mixture(
-    x: FloatArray,
-    weight: FloatArray,
+    x: Floats,
+    weight: Floats,
     n_components: int,
     rng: np.random.Generator,
     *,
@@ -162,8 +162,8 @@ def fit_mixture(
 
 
 def _far_points(
-    x: FloatArray, weight: FloatArray, spread: FloatArray, k: int, rng: np.random.Generator
-) -> FloatArray:
+    x: Floats, weight: Floats, spread: Floats, k: int, rng: np.random.Generator
+) -> Floats:
     """Choose k points far from one another (k-means++), at unit covariance."""
     turned = x @ np.linalg.inv(np.linalg.cholesky(spread)).T
     chosen = [int(rng.choice(len(x), p=weight))]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.moments import FloatArray
+from bayes_mlm.base import Floats
 
 MAX_STEPS = 80
 # Differences are taken a twentieth of a standard deviation away: their error is of the order of
@@ -20,14 +20,12 @@ WIDEST = 3.0
 class Mode:
     """Hold a mode (d,), the log-density there, and the covariance (d, d) its curvature implies."""
 
-    x: FloatArray
+    x: Floats
     value: float
-    covariance: FloatArray
+    covariance: Floats
 
 
-def find_mode(
-    log_density: Callable[[FloatArray], FloatArray], start: FloatArray, scale: FloatArray
-) -> Mode:
+def find_mode(log_density: Callable[[Floats], Floats], start: Floats, scale: Floats) -> Mode:
     """Climb to a local mode by Newton steps with derivatives from differences.
 
     Parameters
@@ -74,8 +72,8 @@ def find_mode(
 
 
 def _differentiate(
-    log_density: Callable[[FloatArray], FloatArray], x: FloatArray, scale: FloatArray
-) -> tuple[float, FloatArray, FloatArray]:
+    log_density: Callable[[Floats], Floats], x: Floats, scale: Floats
+) -> tuple[float, Floats, Floats]:
     """Give value, gradient (d,) and Hessian (d, d) at x from one batch of points."""
     d = len(x)
     steps = np.diag(_REACH * scale)

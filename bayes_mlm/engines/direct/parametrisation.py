@@ -14,11 +14,11 @@ An sd near zero is far to the left, where the density falls off as the sd itself
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import Problem, Variances, log_posterior, sums_at
 from bayes_mlm.engines.direct.priors import correlation_factor, partial_correlation_log_density
 from bayes_mlm.engines.direct.quadratic import parts
 from bayes_mlm.model import Prior
-from bayes_mlm.moments import FloatArray
 
 
 def dimension(problem: Problem) -> int:
@@ -26,12 +26,12 @@ def dimension(problem: Problem) -> int:
     return problem.place_e + 1 + len(problem.beta.mixed)
 
 
-def variances_at(problem: Problem, x: FloatArray) -> Variances:
+def variances_at(problem: Problem, x: Floats) -> Variances:
     """Give the variance parameters at points x (B, d)."""
     return _place(problem, x)[0]
 
 
-def log_density(problem: Problem, x: FloatArray) -> FloatArray:
+def log_density(problem: Problem, x: Floats) -> Floats:
     """Evaluate the log posterior density (B,) with respect to the coordinates, at x (B, d)."""
     out = np.empty(len(x))
     for part in parts(problem.kernel, len(x)):
@@ -42,7 +42,7 @@ def log_density(problem: Problem, x: FloatArray) -> FloatArray:
     return out
 
 
-def _place(problem: Problem, x: FloatArray) -> tuple[Variances, FloatArray]:
+def _place(problem: Problem, x: Floats) -> tuple[Variances, Floats]:
     """Give the parameters at x, and the log-density of what the coordinates add (B,)."""
     q, priors, place_e = problem.q, problem.priors, problem.place_e
     log_sigma_u = np.empty((len(x), q))
@@ -65,7 +65,7 @@ def _place(problem: Problem, x: FloatArray) -> tuple[Variances, FloatArray]:
     return at, jacobian + own
 
 
-def _sd(prior: Prior, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _sd(prior: Prior, x: Floats) -> tuple[Floats, Floats]:
     """Give log sd and the log of its derivative, d sd / d x."""
     if prior.family != "Uniform":
         return x, x

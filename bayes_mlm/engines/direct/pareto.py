@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.moments import FloatArray
+from bayes_mlm.base import Floats
 
 # Beyond it importance weights are not reliable (Vehtari et al. 2024, sec. 3).
 MAX_K_HAT = 0.7
@@ -25,7 +25,7 @@ class SmoothedWeights:
         Shape of the tail; up to 0.7 the weights can be relied on.
     """
 
-    log_weight: FloatArray
+    log_weight: Floats
     k_hat: float
 
 
@@ -33,11 +33,11 @@ class SmoothedWeights:
 class SmoothedRows:
     """Hold M sets of N smoothed weights: `log_weight` (M, N) and `k_hat` (M,)."""
 
-    log_weight: FloatArray
-    k_hat: FloatArray
+    log_weight: Floats
+    k_hat: Floats
 
 
-def smooth_weights(log_ratio: FloatArray) -> SmoothedWeights:
+def smooth_weights(log_ratio: Floats) -> SmoothedWeights:
     """Replace the largest weights by the expected order statistics of a fitted Pareto tail.
 
     Parameters
@@ -65,7 +65,7 @@ def smooth_weights(log_ratio: FloatArray) -> SmoothedWeights:
     return SmoothedWeights(log_weight=found.log_weight[0], k_hat=float(found.k_hat[0]))
 
 
-def smooth_rows(log_ratio: FloatArray) -> SmoothedRows:
+def smooth_rows(log_ratio: Floats) -> SmoothedRows:
     """Smooth many sets of weights at once, each by itself (`smooth_weights`).
 
     Parameters
@@ -126,7 +126,7 @@ def _grid(m: int) -> int:
     return 30 + math.floor(math.sqrt(m))
 
 
-def fit_pareto(excess: FloatArray) -> tuple[FloatArray, FloatArray]:
+def fit_pareto(excess: Floats) -> tuple[Floats, Floats]:
     """Fit generalised Pareto distributions to rows of sorted excesses: shapes k and scales sigma.
 
     Parameters

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.legendre import Rule, invert_cdf, legendre, make_rule
-from bayes_mlm.moments import FloatArray
 
 ORDER = 10
 # Part of the whole mass that the cells may be wrong by, and that may lie outside of them.
@@ -22,7 +22,7 @@ TAIL = 1e-9
 MAX_CELLS = 6_000
 MAX_GROWTH = 200
 
-type LogDensity = Callable[[FloatArray, FloatArray], FloatArray]
+type LogDensity = Callable[[Floats, Floats], Floats]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,10 +39,10 @@ class Box:
         Lowest and highest value allowed of x and of y.
     """
 
-    x: FloatArray
-    y: FloatArray
-    growth: FloatArray
-    limits: FloatArray
+    x: Floats
+    y: Floats
+    growth: Floats
+    limits: Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,11 +63,11 @@ class Cells:
         Part of the mass that may lie outside of the cells.
     """
 
-    low: FloatArray
-    width: FloatArray
-    coefficients: FloatArray
-    mass: FloatArray
-    error: FloatArray
+    low: Floats
+    width: Floats
+    coefficients: Floats
+    mass: Floats
+    error: Floats
     reference: float
     n_evaluations: int
     outside: float = 0.0
@@ -87,8 +87,8 @@ class Cells:
 class CellDraws:
     """Hold points (S, 2) and the log of the polynomial density (S,) they were drawn from."""
 
-    points: FloatArray
-    log_density: FloatArray
+    points: Floats
+    log_density: Floats
 
 
 def integrate(log_density: LogDensity, box: Box, reference: float, *, flat: bool = False) -> Cells:
@@ -145,8 +145,8 @@ def integrate(log_density: LogDensity, box: Box, reference: float, *, flat: bool
 
 def _grid(
     log_density: LogDensity,
-    x: FloatArray,
-    y: FloatArray,
+    x: Floats,
+    y: Floats,
     rules: tuple[Rule, Rule],
     reference: float,
 ) -> Cells:
@@ -157,8 +157,8 @@ def _grid(
 
 def _fill(
     log_density: LogDensity,
-    low: FloatArray,
-    width: FloatArray,
+    low: Floats,
+    width: Floats,
     rules: tuple[Rule, Rule],
     reference: float,
 ) -> Cells:

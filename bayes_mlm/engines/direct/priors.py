@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.likelihood import ModelPriors
 from bayes_mlm.model import Prior
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.moments import Reduced
 
 
-def sd_log_density(prior: Prior, log_sd: FloatArray) -> FloatArray:
+def sd_log_density(prior: Prior, log_sd: Floats) -> Floats:
     """Evaluate the log-density of a prior on a standard deviation, with respect to the sd.
 
     Parameters
@@ -62,13 +63,13 @@ def sd_log_density(prior: Prior, log_sd: FloatArray) -> FloatArray:
     raise ValueError(f"no density is known for a standard deviation's prior {prior}")
 
 
-def _half_t(sd: FloatArray, nu: float, s: float) -> FloatArray:
+def _half_t(sd: Floats, nu: float, s: float) -> Floats:
     constant = math.log(2.0 / s) + math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu)
     constant -= 0.5 * math.log(nu * math.pi)
     return constant - 0.5 * (nu + 1.0) * np.log1p((sd / s) ** 2 / nu)
 
 
-def partial_correlation_log_density(eta: float, q: int, w: FloatArray) -> FloatArray:
+def partial_correlation_log_density(eta: float, q: int, w: Floats) -> Floats:
     """Evaluate the LKJ density in the inverse hyperbolic tangents of partial correlations.
 
     Parameters
@@ -101,7 +102,7 @@ def partial_correlation_log_density(eta: float, q: int, w: FloatArray) -> FloatA
     return total
 
 
-def correlation_factor(q: int, w: FloatArray) -> FloatArray:
+def correlation_factor(q: int, w: Floats) -> Floats:
     """Make Cholesky factors (B, q, q) of correlation matrices from w (B, q(q-1)/2)."""
     factor = np.zeros((len(w), q, q))
     factor[:, 0, 0] = 1.0
@@ -141,9 +142,9 @@ class BetaPrior:
         Degrees of freedom; infinite for `Normal` and `Flat`.
     """
 
-    form: FloatArray
-    precision: FloatArray
-    nu: FloatArray
+    form: Floats
+    precision: Floats
+    nu: Floats
 
     @property
     def mixed(self) -> list[int]:
@@ -156,7 +157,7 @@ class BetaPrior:
         return [int(k) for k in np.flatnonzero(self.precision == 0.0)]
 
 
-def beta_prior(reduced: Reduced, priors: ModelPriors, x_mean: FloatArray) -> BetaPrior:
+def beta_prior(reduced: Reduced, priors: ModelPriors, x_mean: Floats) -> BetaPrior:
     """Put the coefficients' priors in terms of the centred columns.
 
     Parameters
@@ -191,7 +192,7 @@ def beta_prior(reduced: Reduced, priors: ModelPriors, x_mean: FloatArray) -> Bet
     return BetaPrior(form=np.column_stack([turn, offset]), precision=precision, nu=nu)
 
 
-def prior_form(beta: BetaPrior, log_scale: FloatArray) -> FloatArray:
+def prior_form(beta: BetaPrior, log_scale: Floats) -> Floats:
     """Give the coefficients' priors as a quadratic form in [beta_c, -1]: (p+1, p+1, B).
 
     Parameters
@@ -203,7 +204,7 @@ def prior_form(beta: BetaPrior, log_scale: FloatArray) -> FloatArray:
     form, fixed = beta.form, beta.precision.copy()
     fixed[beta.mixed] = 0.0
     one = ((form.T * fixed) @ form)[:, :, None]
-    total: FloatArray = np.broadcast_to(one, (*one.shape[:2], len(log_scale)))
+    total: Floats = np.broadcast_to(one, (*one.shape[:2], len(log_scale)))
     total = total.copy() if beta.mixed else total
     for place, k in enumerate(beta.mixed):
         scaled = beta.precision[k] * np.exp(-log_scale[:, place])
@@ -211,12 +212,12 @@ def prior_form(beta: BetaPrior, log_scale: FloatArray) -> FloatArray:
     return total
 
 
-def scale_log_density(nu: FloatArray, log_scale: FloatArray) -> FloatArray:
+def scale_log_density(nu: Floats, log_scale: Floats) -> Floats:
     """Evaluate log-densities (B,) of log lambda (B, t), lambda ~ InverseGamma(nu/2, nu/2) (t,)."""
     if log_scale.shape[1] == 0:
         return np.zeros(len(log_scale))
     half = 0.5 * nu
     constant = half * np.log(half) - np.array([math.lgamma(h) for h in half])
     with np.errstate(over="ignore"):
-        total: FloatArray = (constant - half * (log_scale + np.exp(-log_scale))).sum(axis=1)
+        total: Floats = (constant - half * (log_scale + np.exp(-log_scale))).sum(axis=1)
     return total

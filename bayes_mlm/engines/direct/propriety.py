@@ -5,10 +5,9 @@ from itertools import combinations
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.engines.direct.density import Problem
 from bayes_mlm.engines.direct.parametrisation import log_density
-from bayes_mlm.moments import FloatArray
 
 # Logs by which flat sds are moved beyond everything the data and the other priors know of; at
 # most `_FARTHEST`, where a relative variance of e^28 still leaves some digits of 16.
@@ -17,7 +16,7 @@ _FAR, _FARTHEST = 8.0, 14.0
 _LEAST_SLOPE = -0.5
 
 
-def check_proper(problem: Problem, start: FloatArray) -> None:
+def check_proper(problem: Problem, start: Floats) -> None:
     """Refuse an improper posterior.
 
     Parameters

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.base import Floats
+from bayes_mlm.moments import Reduced
 
 # Numbers in a working array: it stays in the processor's cache.
 CHUNK = 30_000
@@ -41,10 +42,10 @@ class Kernel:
     n_classes: int
     q: int
     k: int
-    spread: FloatArray
-    products: FloatArray
-    rest: FloatArray
-    size: FloatArray
+    spread: Floats
+    products: Floats
+    rest: Floats
+    size: Floats
 
 
 def make_kernel(reduced: Reduced) -> Kernel:
@@ -79,7 +80,7 @@ def triangle(q: int) -> list[tuple[int, int]]:
     return [(a, b) for a in range(q) for b in range(a + 1)]
 
 
-def evaluate_quadratic(kernel: Kernel, s: FloatArray) -> tuple[FloatArray, FloatArray]:
+def evaluate_quadratic(kernel: Kernel, s: Floats) -> tuple[Floats, Floats]:
     """Compute ``log |V| - n log sigma_e^2`` (B,) and A (k, k, B) at covariances s (B, q, q).
 
     Parameters
@@ -119,7 +120,7 @@ def parts(kernel: Kernel, n: int, each: int = 1) -> Iterator[slice]:
         yield slice(start, min(start + step, n))
 
 
-def invert_classes(kernel: Kernel, s: FloatArray, classes: slice) -> FloatArray:
+def invert_classes(kernel: Kernel, s: Floats, classes: slice) -> Floats:
     """Compute N^-1 (h, B, classes), N = I + R S R': the lower triangles, by rows."""
     rows, columns = np.array(triangle(kernel.q)).T
     inner = s[:, rows, columns] @ kernel.spread[:, :, classes]
@@ -127,7 +128,7 @@ def invert_classes(kernel: Kernel, s: FloatArray, classes: slice) -> FloatArray:
     return inner
 
 
-def _invert(inner: FloatArray, q: int) -> FloatArray:
+def _invert(inner: Floats, q: int) -> Floats:
     """Replace M (h, B, C) by the inverses of I + M, in place; give log |I + M| (B, C).
 
     The sweep operator on packed symmetric matrices (Goodnight 1979, The American Statistician
@@ -135,8 +136,8 @@ def _invert(inner: FloatArray, q: int) -> FloatArray:
     """
     at = {pair: place for place, pair in enumerate(triangle(q))}
 
-    def entry(a: int, b: int) -> FloatArray:
-        found: FloatArray = inner[at[max(a, b), min(a, b)]]
+    def entry(a: int, b: int) -> Floats:
+        found: Floats = inner[at[max(a, b), min(a, b)]]
         return found
 
     for a in range(q):
@@ -156,11 +157,11 @@ def _invert(inner: FloatArray, q: int) -> FloatArray:
             entry(a, pivot)[...] = scaled[a]
         centre[...] = -inverse
     np.negative(inner, out=inner)
-    log_n: FloatArray = np.log(determinant, out=determinant)
+    log_n: Floats = np.log(determinant, out=determinant)
     return log_n
 
 
-def cholesky(a: FloatArray) -> FloatArray:
+def cholesky(a: Floats) -> Floats:
     """Factor symmetric matrices (k, k, B) into lower triangles; nan where not positive definite."""
     if len(a) > _LARGE:
         try:
@@ -176,7 +177,7 @@ def cholesky(a: FloatArray) -> FloatArray:
     return lower
 
 
-def solve_transposed(lower: FloatArray, right: FloatArray) -> FloatArray:
+def solve_transposed(lower: Floats, right: Floats) -> Floats:
     """Solve ``L' x = right`` for lower triangles (p, p, B) and right sides (p, B)."""
     x = np.empty_like(right)
     for i in reversed(range(len(right))):

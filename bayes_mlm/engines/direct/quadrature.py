@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.engines.direct.density import (
     Problem,
     Sums,
@@ -25,7 +25,6 @@ from bayes_mlm.engines.direct.initialisation import residual_df, residual_level
 from bayes_mlm.engines.direct.mode import Mode, find_mode
 from bayes_mlm.engines.direct.partition import Box, Cells, draw_from, integrate
 from bayes_mlm.engines.direct.quadratic import cholesky, parts
-from bayes_mlm.moments import FloatArray
 
 # Log-density below the highest at which a point of the first scan still deserves cells.
 _DEPTH = 30.0
@@ -54,8 +53,8 @@ class QuadratureDraws:
     """
 
     at: Variances
-    log_density: FloatArray
-    log_ratio: FloatArray
+    log_density: Floats
+    log_ratio: Floats
     log_marginal: float
     error: float
     n_evaluations: int
@@ -101,7 +100,7 @@ def sample_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) 
     )
 
 
-def _line_point(log_sigma_e: FloatArray) -> Variances:
+def _line_point(log_sigma_e: Floats) -> Variances:
     n = len(log_sigma_e)
     return Variances(
         log_sigma_u=np.zeros((n, 0)),
@@ -111,7 +110,7 @@ def _line_point(log_sigma_e: FloatArray) -> Variances:
     )
 
 
-def _plane_point(log_theta: FloatArray, log_sigma_e: FloatArray) -> Variances:
+def _plane_point(log_theta: Floats, log_sigma_e: Floats) -> Variances:
     return Variances(
         log_sigma_u=(log_theta + log_sigma_e)[:, None],
         factor=np.ones((len(log_theta), 1, 1)),
@@ -120,7 +119,7 @@ def _plane_point(log_theta: FloatArray, log_sigma_e: FloatArray) -> Variances:
     )
 
 
-def _line_density(problem: Problem, at: Variances) -> FloatArray:
+def _line_density(problem: Problem, at: Variances) -> Floats:
     """Compute the density in log sigma_e."""
     found = np.empty(len(at.log_sigma_e))
     for part in parts(problem.kernel, len(found)):
@@ -129,35 +128,35 @@ def _line_density(problem: Problem, at: Variances) -> FloatArray:
     return found
 
 
-def _on_plane(problem: Problem, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _on_plane(problem: Problem, points: Floats) -> tuple[Floats, Floats]:
     """Compute log sigma_e and the density at points (B, 2) of the plane."""
     sums = sums_of(problem, np.exp(2.0 * points[:, 0])[:, None, None])
     at = _plane_point(points[:, 0], points[:, 1] + _levels(problem, sums))
     return at.log_sigma_e, _plane_density(problem, at, sums)
 
 
-def _plane_density(problem: Problem, at: Variances, sums: Sums) -> FloatArray:
+def _plane_density(problem: Problem, at: Variances, sums: Sums) -> Floats:
     """Give the density in the logs: their Jacobian is sigma_u sigma_e."""
     value = log_posterior(problem, at, sums)
     return value + at.log_sigma_u[:, 0] + at.log_sigma_e
 
 
-def _levels(problem: Problem, sums: Sums) -> FloatArray:
+def _levels(problem: Problem, sums: Sums) -> Floats:
     """Give the log (B,) of the generalised least-squares estimate of sigma_e."""
     p = problem.reduced.p
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.log(cholesky(sums.a)[p, p])
-    level: FloatArray = size - 0.5 * math.log(residual_df(problem))
+    level: Floats = size - 0.5 * math.log(residual_df(problem))
     return level
 
 
 def _cells_line(problem: Problem) -> Cells:
     level, width = residual_level(problem), 1.0 / math.sqrt(2.0 * residual_df(problem))
 
-    def density(x: FloatArray) -> FloatArray:
+    def density(x: Floats) -> Floats:
         return _line_density(problem, _line_point(x.ravel() + level))
 
-    def on_cells(x: FloatArray, _: FloatArray) -> FloatArray:
+    def on_cells(x: Floats, _: Floats) -> Floats:
         return density(x).reshape(*x.shape, 1)
 
     scan = np.concatenate([width * np.linspace(-60.0, 60.0, 121), np.linspace(-12.0, 12.0, 97)])
@@ -179,16 +178,16 @@ def _cells_line(problem: Problem) -> Cells:
 def _cells_plane(problem: Problem) -> Cells:
     width = 1.0 / math.sqrt(2.0 * residual_df(problem))
 
-    def density(points: FloatArray) -> FloatArray:
+    def density(points: Floats) -> Floats:
         return np.concatenate(
             [_on_plane(problem, points[part])[1] for part in parts(problem.kernel, len(points))]
         )
 
-    def on_cells(x: FloatArray, y: FloatArray) -> FloatArray:
+    def on_cells(x: Floats, y: Floats) -> Floats:
         cut = parts(problem.kernel, len(x), x.shape[1] * y.shape[1])
         return np.concatenate([on_some(x[part], y[part]) for part in cut])
 
-    def on_some(x: FloatArray, y: FloatArray) -> FloatArray:
+    def on_some(x: Floats, y: Floats) -> Floats:
         sums = sums_of(problem, np.exp(2.0 * x.ravel())[:, None, None])
         m = y.shape[1]
         level = _levels(problem, sums).reshape(x.shape)
@@ -227,11 +226,11 @@ def _typical_log_theta(problem: Problem) -> float:
 
 
 def _best_mode(
-    density: Callable[[FloatArray], FloatArray],
-    scan: FloatArray,
-    scale: FloatArray,
+    density: Callable[[Floats], Floats],
+    scan: Floats,
+    scale: Floats,
     *,
-    values: FloatArray | None = None,
+    values: Floats | None = None,
 ) -> Mode:
     found = density(scan) if values is None else values
     best = int(np.argmax(found))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import Problem, Variances
 from bayes_mlm.engines.direct.importance import sample_importance
 from bayes_mlm.engines.direct.initialisation import typical_scale, widest_scale
@@ -11,7 +12,6 @@ from bayes_mlm.engines.direct.mode import find_mode
 from bayes_mlm.engines.direct.parametrisation import log_density, variances_at
 from bayes_mlm.engines.direct.quadrature import sample_quadrature
 from bayes_mlm.engines.direct.report import MAX_ERROR, DirectReport
-from bayes_mlm.moments import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,13 +30,13 @@ class VarianceDraws:
     """
 
     at: Variances
-    log_density: FloatArray
-    log_weight: FloatArray
+    log_density: Floats
+    log_weight: Floats
     report: DirectReport
 
 
 def draw_variances(
-    problem: Problem, start: FloatArray, n_draws: int, rng: np.random.Generator
+    problem: Problem, start: Floats, n_draws: int, rng: np.random.Generator
 ) -> VarianceDraws:
     """Draw by quadrature where it can be done to a small error, else by importance sampling.
 
@@ -85,9 +85,9 @@ def _by_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) -> 
 
 
 def _by_importance(
-    problem: Problem, start: FloatArray, n_draws: int, rng: np.random.Generator
+    problem: Problem, start: Floats, n_draws: int, rng: np.random.Generator
 ) -> VarianceDraws:
-    def density(x: FloatArray) -> FloatArray:
+    def density(x: Floats) -> Floats:
         return log_density(problem, x)
 
     mode = find_mode(density, start, typical_scale(problem))

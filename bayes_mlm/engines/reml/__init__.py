@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import DEFAULT_PROB, DesignError, EngineError, check_prob, expect
+from bayes_mlm.base import DEFAULT_PROB, DesignError, EngineError, Floats, check_prob, expect
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import certify
 from bayes_mlm.engines.reml.factor import SINGULAR, lower_factor, make_factor
@@ -30,15 +30,7 @@ from bayes_mlm.likelihood import (
     unidentified,
     whitened,
 )
-from bayes_mlm.moments import (
-    FloatArray,
-    Reduced,
-    Sufficient,
-    from_design,
-    from_rows,
-    one_group,
-    reduce,
-)
+from bayes_mlm.moments import Reduced, Sufficient, from_design, from_rows, one_group, reduce
 
 __all__ = ["RemlFit", "fit_reml"]
 
@@ -184,7 +176,7 @@ def _correlated(data: Design | Sufficient, given: bool | None) -> bool:
 
 
 def _check(
-    data: Design | Sufficient, lam: FloatArray, method: Method, wanted: bool
+    data: Design | Sufficient, lam: Floats, method: Method, wanted: bool
 ) -> StatsmodelsCheck:
     if not wanted:
         return StatsmodelsCheck(loglik=None, reason="check=True or fit --cross-check asks it")
@@ -236,7 +228,7 @@ def _check_identified(reduced: Reduced) -> None:
 def _assemble(
     reduced: Reduced,
     optimum: Optimum,
-    lam: FloatArray,
+    lam: Floats,
     *,
     labels: npt.NDArray[np.generic],
     method: Method,

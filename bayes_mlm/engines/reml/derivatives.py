@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.likelihood import (
     LOG_2PI,
     Method,
@@ -13,7 +14,7 @@ from bayes_mlm.likelihood import (
     invert_lower,
     residual_df,
 )
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.moments import Reduced
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,20 +42,20 @@ class Derivatives:
     """
 
     loglik: float
-    gradient: FloatArray
-    hessian: FloatArray
-    slope: FloatArray
-    beta: FloatArray
-    beta_cov: FloatArray
-    d_beta: FloatArray
+    gradient: Floats
+    hessian: Floats
+    slope: Floats
+    beta: Floats
+    beta_cov: Floats
+    d_beta: Floats
     rss: float
     sigma_e2: float
 
 
 def derivatives(
     reduced: Reduced,
-    s: FloatArray,
-    directions: FloatArray,
+    s: Floats,
+    directions: Floats,
     method: Method,
     *,
     sigma_e2: float | None = None,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.moments import FloatArray, Reduced, root_mean_square
+from bayes_mlm.base import Floats
+from bayes_mlm.moments import Reduced, root_mean_square
 
 # A relative factor with a singular value below this is singular; the columns of Z are brought to
 # unit mean square first, so that no unit of y or Z matters (the bound of lme4's isSingular).
@@ -24,15 +25,15 @@ class Factor:
         Root mean square of each column of the centred Z.
     """
 
-    basis: FloatArray
-    scaling: FloatArray
+    basis: Floats
+    scaling: Floats
 
-    def lam(self, theta: FloatArray) -> FloatArray:
+    def lam(self, theta: Floats) -> Floats:
         """Give the factors (..., q, q) at theta (..., m)."""
         m, q, _ = self.basis.shape
         return (theta @ self.basis.reshape(m, q * q)).reshape(*theta.shape[:-1], q, q)
 
-    def covariance(self, theta: FloatArray) -> FloatArray:
+    def covariance(self, theta: Floats) -> Floats:
         """Give the relative covariances (..., q, q) of the centred effects at theta (..., m)."""
         lam = self.lam(theta)
         return lam @ lam.swapaxes(-1, -2)
@@ -45,7 +46,7 @@ class Factor:
             return np.zeros(m, dtype=bool)
         return np.array([a != b for b in range(q) for a in range(b, q)])
 
-    def smallest(self, theta: FloatArray) -> float:
+    def smallest(self, theta: Floats) -> float:
         """Give the smallest singular value of the factor, with Z at unit mean square."""
         return float(np.linalg.svd(self.scaling[:, None] * self.lam(theta), compute_uv=False)[-1])
 
@@ -91,10 +92,10 @@ class Turned:
     factor: Factor
     place: int
     unit: float
-    from_centred: FloatArray
-    units: FloatArray
+    from_centred: Floats
+    units: Floats
 
-    def theta(self, lam: FloatArray) -> FloatArray:
+    def theta(self, lam: Floats) -> Floats:
         """Return theta (m,) of a factor (q, q) of the effects of the centred Z."""
         q = len(lam)
         scaled = lower_factor(self.from_centred @ lam) * self.units[:, None]
@@ -141,7 +142,7 @@ def turn_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned
     )
 
 
-def _triangle(units: FloatArray) -> FloatArray:
+def _triangle(units: Floats) -> Floats:
     """Return the basis (m, q, q) of lower-triangular factors, by columns."""
     q = len(units)
     pairs = [(a, b) for b in range(q) for a in range(b, q)]
@@ -151,7 +152,7 @@ def _triangle(units: FloatArray) -> FloatArray:
     return basis
 
 
-def lower_factor(lam: FloatArray) -> FloatArray:
+def lower_factor(lam: Floats) -> Floats:
     """Turn a square root (q, q) of a covariance into its lower-triangular one, singular or not.
 
     An orthogonal turn of the columns keeps the digits that a Cholesky factor of the product
@@ -159,5 +160,5 @@ def lower_factor(lam: FloatArray) -> FloatArray:
     """
     lower = np.linalg.qr(lam.T)[1].T
     sign = np.where(np.diagonal(lower) < 0.0, -1.0, 1.0)
-    turned: FloatArray = lower * sign
+    turned: Floats = lower * sign
     return turned

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.reml.factor import Factor
-from bayes_mlm.moments import FloatArray, IntArray, Reduced, residual_squares
+from bayes_mlm.moments import Reduced, residual_squares
 
 # Evaluations of one group's part of the likelihood that a scan may cost, some ms.
 _SCAN_EFFORT = 6_000
@@ -28,9 +29,9 @@ class Scan:
         Of the points of rank one (all effects in one proportion), else zero.
     """
 
-    theta: FloatArray
-    part: IntArray
-    direction: FloatArray
+    theta: Floats
+    part: Ints
+    direction: Floats
 
 
 def scan(reduced: Reduced, factor: Factor) -> Scan:
@@ -78,7 +79,7 @@ def scan(reduced: Reduced, factor: Factor) -> Scan:
     return Scan(theta=theta, part=part, direction=direction)
 
 
-def _typical(reduced: Reduced) -> FloatArray:
+def _typical(reduced: Reduced) -> Floats:
     """Return the size (q,) of theta if group effects are all of y that is in the span of Z."""
     p = reduced.p
     left = residual_squares(reduced) / max(reduced.within_df, 1)
@@ -90,7 +91,7 @@ def _typical(reduced: Reduced) -> FloatArray:
     return typical
 
 
-def peaks(direction: FloatArray, loglik: FloatArray) -> list[int]:
+def peaks(direction: Floats, loglik: Floats) -> list[int]:
     """Give the best points of rank one that are higher than those of the directions beside them.
 
     With two effects the directions beside one are its neighbours, 5 degrees away with few groups;

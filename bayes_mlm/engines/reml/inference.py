@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import level, texts
+from bayes_mlm.base import Floats, level, texts
 from bayes_mlm.data import format_rows
 from bayes_mlm.engines.reml.search import Optimum, eliminate
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.moments import Reduced
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,10 +86,10 @@ class VarianceErrors:
     """
 
     names: tuple[str, ...]
-    covariance: FloatArray
-    sigma_u: FloatArray
-    sigma_u2: FloatArray
-    rho_u: FloatArray
+    covariance: Floats
+    sigma_u: Floats
+    sigma_u2: Floats
+    rho_u: Floats
     sigma_e: float
     sigma_e2: float
     icc: float | None
@@ -115,8 +115,8 @@ class ResidualEstimates:
     """
 
     strata: tuple[str, ...]
-    sigma_e: FloatArray
-    sigma_e_se: FloatArray
+    sigma_e: Floats
+    sigma_e_se: Floats
     sigma_e_interval: tuple[Interval, ...]
     icc: tuple[float, ...]
     icc_interval: tuple[Interval, ...]
@@ -134,7 +134,7 @@ class ResidualEstimates:
             yield "rho_e", self.rho_e, self.rho_e_se, self.rho_e_interval
 
 
-def original_covariance(reduced: Reduced, optimum: Optimum) -> tuple[FloatArray, FloatArray]:
+def original_covariance(reduced: Reduced, optimum: Optimum) -> tuple[Floats, Floats]:
     """Give the relative covariance (q, q) for Z as given, and its derivatives (m, q, q)."""
     back = np.linalg.inv(reduced.z_centring)
     lam = back @ optimum.factor.lam(optimum.theta)
@@ -208,7 +208,7 @@ def variance_errors(reduced: Reduced, optimum: Optimum, *, singular: bool) -> Va
     )
 
 
-def beta_covariances(reduced: Reduced, optimum: Optimum) -> tuple[FloatArray, FloatArray]:
+def beta_covariances(reduced: Reduced, optimum: Optimum) -> tuple[Floats, Floats]:
     """Compute the covariance of beta, given the variance parameters and jointly with them.
 
     Returns
@@ -228,11 +228,11 @@ def beta_covariances(reduced: Reduced, optimum: Optimum) -> tuple[FloatArray, Fl
     return gls, gls + move @ inverse_information(-curve) @ move.T
 
 
-def inverse_information(information: FloatArray) -> FloatArray:
+def inverse_information(information: Floats) -> Floats:
     """Invert an information matrix, leaving out directions about which it says nothing."""
     scale = np.sqrt(np.maximum(np.abs(np.diagonal(information)), np.finfo(float).tiny))
     value, vector = np.linalg.eigh(information / np.outer(scale, scale))
     keep = value > 1e-12
     vector = vector[:, keep] / scale[:, None]
-    inverse: FloatArray = (vector / value[keep]) @ vector.T
+    inverse: Floats = (vector / value[keep]) @ vector.T
     return inverse

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bayes_mlm.moments import FloatArray
+from bayes_mlm.base import Floats
 
 MAX_STEPS = 80
 # A profile that has not come down where a parameter is this many times its first step away never
@@ -32,7 +32,7 @@ class Ends:
 class Held:
     """Maximum with one parameter fixed: the rest, the value, and its slope there."""
 
-    x: FloatArray
+    x: Floats
     loglik: float
     slope: float
 
@@ -54,10 +54,10 @@ class Profile:
         Log-likelihood at the estimate, and at the ends.
     """
 
-    at: Callable[[float, FloatArray], Held]
-    others: Callable[[float, FloatArray], FloatArray]
+    at: Callable[[float, Floats], Held]
+    others: Callable[[float, Floats], Floats]
     estimate: float
-    x: FloatArray
+    x: Floats
     peak: float
     cut: float
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.reml.search import Optimum
 from bayes_mlm.likelihood import LOG_2PI, Method, profiled_loglik, quadratic, residual_df
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.moments import Reduced
 
 POINTS = 17
-Curve = Callable[[FloatArray], FloatArray]
+Curve = Callable[[Floats], Floats]
 
 
-def log_variance(drop: FloatArray) -> tuple[FloatArray, FloatArray]:
+def log_variance(drop: Floats) -> tuple[Floats, Floats]:
     """Solve ``d + exp(-d) - 1 = drop`` for d < 0 and d > 0.
 
     With the rest at its optimum the log-likelihood falls by ``df/2 * drop`` where log sigma_e^2
@@ -52,11 +53,11 @@ def profile_line(reduced: Reduced, optimum: Optimum, method: Method, z: float) -
     basis = float(optimum.factor.basis[0, 0, 0])
     target = optimum.loglik - 0.5 * z * z
 
-    def loglik(theta: FloatArray) -> FloatArray:
+    def loglik(theta: Floats) -> Floats:
         values = profiled_loglik(reduced, (basis * theta)[:, None, None] ** 2, method)
         return np.where(np.isfinite(values), values, -np.inf)
 
-    def four(theta: FloatArray) -> FloatArray:
+    def four(theta: Floats) -> Floats:
         """Evaluate (4, B): minus/plus log sigma_e, minus/plus log sigma_u on the contour."""
         s = (basis * theta) ** 2
         logdet_v, a = quadratic(reduced, s[:, None, None])
@@ -109,7 +110,7 @@ def _contour(loglik: Curve, theta: float, target: float) -> tuple[float, float]:
     return found[0], found[1]
 
 
-def _inverse(y: FloatArray, x: FloatArray) -> float:
+def _inverse(y: Floats, x: Floats) -> float:
     """Interpolate x at y = 0 through all points (Neville's scheme)."""
     x = x.copy()
     for gap in range(1, len(x)):
@@ -117,14 +118,14 @@ def _inverse(y: FloatArray, x: FloatArray) -> float:
     return float(x[0])
 
 
-def _extremes(lanes: Curve, low: float, high: float) -> FloatArray:
+def _extremes(lanes: Curve, low: float, high: float) -> Floats:
     """Maximise each row of a vector function of theta on [low, high].
 
     Theta runs as a sine: the contour closes at the ends like a circle, so that its branches have
     square roots in theta there, and are smooth in the angle.
     """
 
-    def at(angle: FloatArray) -> FloatArray:
+    def at(angle: Floats) -> Floats:
         return low + (high - low) * (0.5 + 0.5 * np.sin(angle))
 
     angles = np.broadcast_to(np.linspace(-0.5 * np.pi, 0.5 * np.pi, 2 * POINTS + 1), (4, 35))

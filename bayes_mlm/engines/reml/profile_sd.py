@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.reml.factor import turn_to
 from bayes_mlm.engines.reml.grid_start import FEW_GROUPS
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
 from bayes_mlm.engines.reml.search import Optimum, climb, differentiate
 from bayes_mlm.likelihood import Method, profiled_loglik, residual_df
-from bayes_mlm.moments import FloatArray, IntArray, Reduced
+from bayes_mlm.moments import Reduced
 
 # Longest step of the log of the residual variance.
 _REACH = 3.0
@@ -38,18 +39,18 @@ def profile_sd(
     log_s2 = math.log(optimum.point.sigma_e2)
     reach = np.append(np.full(m - 1, np.inf), _REACH)
 
-    def expand(x: FloatArray, sd: float) -> FloatArray:
+    def expand(x: Floats, sd: float) -> Floats:
         theta = np.empty((len(x), m))
         theta[:, rest] = x[:, :-1]
         theta[:, k] = sd * unit * np.exp(-0.5 * x[:, -1])
         return theta
 
-    def values(points: FloatArray, sd: float) -> FloatArray:
+    def values(points: Floats, sd: float) -> Floats:
         s = factor.covariance(expand(points, sd))
         return profiled_loglik(reduced, s, method, log_sigma_e2=points[:, -1])
 
-    def at(sd: float, x: FloatArray) -> Held:
-        def slopes(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def at(sd: float, x: Floats) -> Held:
+        def slopes(x: Floats) -> tuple[Floats, Floats]:
             theta = expand(x[None], sd)[0]
             _, gradient, hessian = differentiate(
                 reduced, factor, theta, method, math.exp(float(x[-1]))
@@ -71,7 +72,7 @@ def profile_sd(
     few = correlated and len(reduced.c) <= FEW_GROUPS
     scattered = _scatter(reduced.q, rest) if few else None
 
-    def others(sd: float, x: FloatArray) -> FloatArray:
+    def others(sd: float, x: Floats) -> Floats:
         mirror = np.append(np.where(factor.off_diagonal[rest], -1.0, 1.0), 1.0)
         found = [x * mirror] if correlated else []
         if scattered is not None:
@@ -100,12 +101,12 @@ def profile_sigma_e(reduced: Reduced, optimum: Optimum, method: Method, z: float
     """Profile sigma_e with several group effects; the variable is log sigma_e^2."""
     factor = optimum.factor
 
-    def at(log_s2: float, x: FloatArray) -> Held:
-        def value(points: FloatArray) -> FloatArray:
+    def at(log_s2: float, x: Floats) -> Held:
+        def value(points: Floats) -> Floats:
             held = np.full(len(points), log_s2)
             return profiled_loglik(reduced, factor.covariance(points), method, log_sigma_e2=held)
 
-        def slopes(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        def slopes(x: Floats) -> tuple[Floats, Floats]:
             _, gradient, hessian = differentiate(reduced, factor, x, method, math.exp(log_s2))
             return gradient[:-1], hessian[:-1, :-1]
 
@@ -119,8 +120,8 @@ def profile_sigma_e(reduced: Reduced, optimum: Optimum, method: Method, z: float
     few = factor.off_diagonal.any() and len(reduced.c) <= FEW_GROUPS
     scattered = _scatter(reduced.q, list(range(len(mirror)))) if few else None
 
-    def others(log_s2: float, x: FloatArray) -> FloatArray:
-        def values(points: FloatArray) -> FloatArray:
+    def others(log_s2: float, x: Floats) -> Floats:
+        def values(points: Floats) -> Floats:
             s = factor.covariance(points[:, :-1])
             return profiled_loglik(reduced, s, method, log_sigma_e2=points[:, -1])
 
@@ -143,7 +144,7 @@ def profile_sigma_e(reduced: Reduced, optimum: Optimum, method: Method, z: float
     return Ends(lower=math.exp(0.5 * lower), upper=math.exp(0.5 * upper), note=note or other)
 
 
-def _off_boundary(theta: FloatArray) -> FloatArray:
+def _off_boundary(theta: Floats) -> Floats:
     """Move a theta stuck at zero, a saddle once the held parameter has moved, off it."""
     return np.where(np.abs(theta) < 1e-3, 0.02, theta)
 
@@ -152,8 +153,8 @@ def _off_boundary(theta: FloatArray) -> FloatArray:
 class _Scattered:
     """Points (N, m) of the rest of theta, and the places (N, K) of the nearest to each."""
 
-    theta: FloatArray
-    nearest: IntArray
+    theta: Floats
+    nearest: Ints
 
 
 def _scatter(q: int, rest: list[int]) -> _Scattered:
@@ -170,8 +171,8 @@ def _scatter(q: int, rest: list[int]) -> _Scattered:
 
 
 def _peaks(
-    scattered: _Scattered, log_s2: FloatArray, values: Callable[[FloatArray], FloatArray]
-) -> list[FloatArray]:
+    scattered: _Scattered, log_s2: Floats, values: Callable[[Floats], Floats]
+) -> list[Floats]:
     """Choose starts (m+1,): the highest of the points that are above their neighbours."""
     points = np.column_stack(
         [np.tile(scattered.theta, (log_s2.size, 1)), np.repeat(log_s2, _SCATTERED)]

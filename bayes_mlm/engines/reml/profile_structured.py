@@ -9,18 +9,18 @@ from functools import partial
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
 from bayes_mlm.engines.reml.search import climb
 from bayes_mlm.engines.reml.structure import LONGEST_STEP, differences
-from bayes_mlm.moments import FloatArray
 
 # Step of the slope's difference, as a part of the first step.
 _NEAR = 1e-4
 
 
 def profile_from_zero(
-    loglik: Callable[[float, FloatArray], float],
-    x: FloatArray,
+    loglik: Callable[[float, Floats], float],
+    x: Floats,
     *,
     first: float,
     bound: float,
@@ -43,8 +43,8 @@ def profile_from_zero(
     """
     near = _NEAR * first
 
-    def at(value: float, start: FloatArray) -> Held:
-        def values(points: FloatArray) -> FloatArray:
+    def at(value: float, start: Floats) -> Held:
+        def values(points: Floats) -> Floats:
             return np.array([loglik(value, point) for point in points])
 
         best, height = climb(values, partial(differences, values), start, LONGEST_STEP)

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import scaled
+from bayes_mlm.base import Floats, scaled
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
@@ -18,7 +18,6 @@ from bayes_mlm.engines.reml.inference import (
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.likelihood import Method
-from bayes_mlm.moments import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -94,22 +93,22 @@ class RemlFit:
     effects: tuple[str, ...]
     group: str | None
     labels: npt.NDArray[np.generic]
-    beta: FloatArray
-    beta_cov: FloatArray
-    beta_cov_joint: FloatArray
+    beta: Floats
+    beta_cov: Floats
+    beta_cov_joint: Floats
     beta_interval: tuple[Interval, ...]
-    theta: FloatArray
-    cov_u: FloatArray
-    sigma_u: FloatArray
-    rho_u: FloatArray
+    theta: Floats
+    cov_u: Floats
+    sigma_u: Floats
+    rho_u: Floats
     sigma_e: float
     icc: float | None
     errors: VarianceErrors
     intervals: ProfileIntervals | None
     singular: bool
-    u: FloatArray
-    u_sd: FloatArray
-    u_cov: FloatArray
+    u: Floats
+    u_sd: Floats
+    u_cov: Floats
     u_class: npt.NDArray[np.int64]
     certificate: Certificate
     residual: ResidualEstimates | None = None
@@ -140,12 +139,12 @@ class RemlFit:
             yield from self.residual.rows()
 
     @property
-    def beta_se(self) -> FloatArray:
+    def beta_se(self) -> Floats:
         """Give the standard errors (p,) of `beta` at the variance estimates (lme4's)."""
         return np.sqrt(np.diagonal(self.beta_cov))
 
     @property
-    def beta_se_joint(self) -> FloatArray:
+    def beta_se_joint(self) -> Floats:
         """Give the standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
         return np.sqrt(np.diagonal(self.beta_cov_joint))
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.engines.reml.derivatives import Derivatives, derivatives
 from bayes_mlm.engines.reml.factor import SINGULAR, Factor
 from bayes_mlm.engines.reml.grid_start import FEW_GROUPS, peaks, scan
 from bayes_mlm.likelihood import Method, profiled_loglik
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.moments import Reduced
 
 MAX_STEPS = 200
 # Longest step, as a multiple of where it starts.
@@ -58,11 +58,11 @@ class Optimum:
         Derivatives along the directions of theta at the optimum.
     """
 
-    theta: FloatArray
+    theta: Floats
     factor: Factor
     loglik: float
-    gradient: FloatArray
-    hessian: FloatArray
+    gradient: Floats
+    hessian: Floats
     decrement: float
     kkt: float
     starts: tuple[Start, ...]
@@ -99,7 +99,7 @@ def maximise(reduced: Reduced, factor: Factor, method: Method) -> Optimum:
 
 
 def _describe(
-    reduced: Reduced, factor: Factor, theta: FloatArray, method: Method, starts: tuple[Start, ...]
+    reduced: Reduced, factor: Factor, theta: Floats, method: Method, starts: tuple[Start, ...]
 ) -> Optimum:
     """Differentiate at theta and measure how stationary it is."""
     point, gradient, hessian = differentiate(reduced, factor, theta, method)
@@ -121,10 +121,10 @@ def _describe(
 def differentiate(
     reduced: Reduced,
     factor: Factor,
-    theta: FloatArray,
+    theta: Floats,
     method: Method,
     sigma_e2: float | None = None,
-) -> tuple[Derivatives, FloatArray, FloatArray]:
+) -> tuple[Derivatives, Floats, Floats]:
     """Differentiate in (theta, log sigma_e^2), at the best sigma_e given theta or a given one.
 
     Returns the derivatives along the directions of the covariance, the gradient (m+1,) and the
@@ -143,24 +143,24 @@ def differentiate(
     return point, point.gradient, hessian
 
 
-def eliminate(gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, FloatArray]:
+def eliminate(gradient: Floats, hessian: Floats) -> tuple[Floats, Floats]:
     """Eliminate log sigma_e^2 (the last coordinate, at its optimum) from the derivatives."""
     cross = hessian[:-1, -1]
     return gradient[:-1], hessian[:-1, :-1] - np.outer(cross, cross) / hessian[-1, -1]
 
 
-def ascent(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
+def ascent(gradient: Floats, hessian: Floats) -> Floats:
     """Take a Newton step made uphill by turning the curvatures that have the wrong sign."""
     # Scaled to unit curvature in each coordinate, so that units do not matter.
     size = np.sqrt(np.abs(np.diagonal(hessian)))
     size = np.maximum(size, max(1e-15 * size.max(initial=0.0), 1e-20))
     value, vector = np.linalg.eigh(-hessian / size / size[:, None])
     value = np.maximum(np.abs(value), 1e-10 * max(np.abs(value).max(initial=0.0), 1.0))
-    step: FloatArray = vector @ ((vector.T @ (gradient / size)) / value) / size
+    step: Floats = vector @ ((vector.T @ (gradient / size)) / value) / size
     return step
 
 
-def boundary_slope(reduced: Reduced, factor: Factor, theta: FloatArray, slope: FloatArray) -> float:
+def boundary_slope(reduced: Reduced, factor: Factor, theta: Floats, slope: Floats) -> float:
     """Find the steepest ascent into covariance directions that are zero at theta, a group."""
     if len(theta) == 0:
         return 0.0
@@ -180,7 +180,7 @@ def boundary_slope(reduced: Reduced, factor: Factor, theta: FloatArray, slope: F
 
 def _search_line(
     reduced: Reduced, factor: Factor, method: Method
-) -> tuple[FloatArray, tuple[Start, ...]]:
+) -> tuple[Floats, tuple[Start, ...]]:
     """Scan sigma_u^2 / sigma_e^2 over [0, infinity), refine every local maximum, keep the best."""
     # theta = 1 has the group effect as large as the residual for a typical row.
     grid = np.concatenate([[0.0], 10.0 ** np.linspace(-7.0, 6.0, 53)])
@@ -239,7 +239,7 @@ def _refine(
 
 def _search_newton(
     reduced: Reduced, factor: Factor, method: Method
-) -> tuple[FloatArray, tuple[Start, ...]]:
+) -> tuple[Floats, tuple[Start, ...]]:
     """Climb from the best point of each part of a scan.
 
     With few groups the likelihood does have several maxima; they differ in the sign of the
@@ -270,14 +270,14 @@ def _search_newton(
 
 
 def _climb_free(
-    reduced: Reduced, factor: Factor, method: Method, theta: FloatArray
-) -> tuple[FloatArray, float]:
+    reduced: Reduced, factor: Factor, method: Method, theta: Floats
+) -> tuple[Floats, float]:
     """Climb in theta, stepping off a boundary that is not the optimum (a saddle in theta)."""
 
-    def value(thetas: FloatArray) -> FloatArray:
+    def value(thetas: Floats) -> Floats:
         return profiled_loglik(reduced, factor.covariance(thetas), method)
 
-    def slopes(at: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def slopes(at: Floats) -> tuple[Floats, Floats]:
         return eliminate(*differentiate(reduced, factor, at, method)[1:])
 
     best = -np.inf
@@ -291,11 +291,11 @@ def _climb_free(
 
 
 def climb(
-    value: Callable[[FloatArray], FloatArray],
-    slopes: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
-    x: FloatArray,
-    reach: FloatArray | float = np.inf,
-) -> tuple[FloatArray, float]:
+    value: Callable[[Floats], Floats],
+    slopes: Callable[[Floats], tuple[Floats, Floats]],
+    x: Floats,
+    reach: Floats | float = np.inf,
+) -> tuple[Floats, float]:
     """Climb to a local maximum by Newton steps, made uphill and shortened where need be.
 
     Parameters

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.likelihood import Method
-from bayes_mlm.moments import FloatArray
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -44,13 +43,13 @@ class StatsmodelsCheck:
     """
 
     loglik: float | None
-    beta_cov_joint: FloatArray | None = None
+    beta_cov_joint: Floats | None = None
     reason: str = ""
     rounding: float = 0.0
 
 
 def statsmodels_check(
-    design: "Design", lam: FloatArray, method: Method, *, joint: bool = False
+    design: "Design", lam: Floats, method: Method, *, joint: bool = False
 ) -> StatsmodelsCheck:
     """Evaluate MixedLM's likelihood, and if asked its Hessian, at a relative factor.
 

@@ -13,12 +13,12 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.engines.reml.factor import make_factor
 from bayes_mlm.engines.reml.search import Optimum, Start, ascent, climb, maximise
 from bayes_mlm.likelihood import Method, Whitened, check_bounded
 from bayes_mlm.model import ResidualRows, log_spread
-from bayes_mlm.moments import FloatArray, Reduced
+from bayes_mlm.moments import Reduced
 
 # Of the coordinates; the error of a central difference is its square times the third derivative.
 STEP = 1e-3
@@ -56,7 +56,7 @@ class Structured:
         Whether `rho` is inside of its range: False where it is 0 because it may not be less.
     """
 
-    sds: FloatArray
+    sds: Floats
     rho: float
     reduced: Reduced
     optimum: Optimum
@@ -93,16 +93,16 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
         optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
         return optimum.loglik - log_spread(rows, sds, rho), reduced, optimum
 
-    def anywhere(points: FloatArray) -> FloatArray:
+    def anywhere(points: Floats) -> Floats:
         return np.array([fit_at(tuple(point.tolist()))[0] for point in points])
 
-    def value(points: FloatArray) -> FloatArray:
+    def value(points: Floats) -> Floats:
         found = np.full(len(points), -np.inf)
         inside = _inside(rows, points)
         found[inside] = anywhere(points[inside])
         return found
 
-    def slopes(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def slopes(x: Floats) -> tuple[Floats, Floats]:
         return differences(anywhere, x)
 
     first = _first_ratios(data)
@@ -151,7 +151,7 @@ def correlation_edges(rows: ResidualRows) -> tuple[float, float]:
     return (-high if rows.whole else _NOTHING), high
 
 
-def _inside(rows: ResidualRows, points: FloatArray) -> npt.NDArray[np.bool_]:
+def _inside(rows: ResidualRows, points: Floats) -> npt.NDArray[np.bool_]:
     """Return which of the points (B, m) are searched."""
     low, high = correlation_edges(rows) if rows.asked.ar is not None else (-np.inf, np.inf)
     last = points[:, -1] if rows.asked.ar is not None else np.zeros(len(points))
@@ -161,8 +161,8 @@ def _inside(rows: ResidualRows, points: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def _off_edges(
-    rows: ResidualRows, best: FloatArray, value: Callable[[FloatArray], FloatArray]
-) -> tuple[FloatArray, bool]:
+    rows: ResidualRows, best: Floats, value: Callable[[Floats], Floats]
+) -> tuple[Floats, bool]:
     """Raise an error for an optimum at an edge, other than a correlation of 0 as its least."""
     ratios = best[: rows.n_sds - 1]
     if ratios.size and np.ptp(np.append(ratios, 0.0)) > 0.75 * _WIDEST:
@@ -189,7 +189,7 @@ def _off_edges(
     return best, True
 
 
-def structure_at(rows: ResidualRows, x: FloatArray) -> tuple[FloatArray, float]:
+def structure_at(rows: ResidualRows, x: Floats) -> tuple[Floats, float]:
     """Give relative sds (n_sds,) and correlation at unbounded coordinates.
 
     The coordinates are the logs of the sds over the first one, then that of the correlation.
@@ -208,9 +208,7 @@ def correlation_place(rows: ResidualRows, rho: float) -> float:
     return math.atanh(rho) if rows.whole else math.log(rho / (1.0 - rho))
 
 
-def differences(
-    value: Callable[[FloatArray], FloatArray], x: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def differences(value: Callable[[Floats], Floats], x: Floats) -> tuple[Floats, Floats]:
     """Give gradient (m,) and Hessian (m, m) of a smooth function by central differences."""
     m = x.size
     step = STEP * np.eye(m)
@@ -228,7 +226,7 @@ def differences(
     return gradient, hessian
 
 
-def _first_ratios(data: Whitened) -> FloatArray:
+def _first_ratios(data: Whitened) -> Floats:
     """Start from the sds of least-squares residuals within groups."""
     design, rows = data.design, data.rows
     if rows.n_sds == 1:

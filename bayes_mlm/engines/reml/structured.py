@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import tiny
+from bayes_mlm.base import Floats, tiny
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     Interval,
@@ -28,7 +28,6 @@ from bayes_mlm.engines.reml.structure import (
 )
 from bayes_mlm.likelihood import Method, Whitened, profiled_loglik
 from bayes_mlm.model import log_spread
-from bayes_mlm.moments import FloatArray
 
 if TYPE_CHECKING:
     from bayes_mlm.moments import Reduced
@@ -130,7 +129,7 @@ class _Place:
     `n_effects` coordinates are of the group effects, then come the residual sds, then rho_e.
     """
 
-    at: FloatArray
+    at: Floats
     n_effects: int
 
 
@@ -140,7 +139,7 @@ def _inference(
     data: Whitened,
     method: Method,
     level: float,
-    own: FloatArray,
+    own: Floats,
 ) -> tuple[VarianceErrors, ProfileIntervals, ResidualEstimates]:
     """Give standard errors and Wald intervals in unbounded coordinates, as nlme's `intervals`."""
     rows, q = data.rows, plain.sigma_u.size
@@ -174,7 +173,7 @@ def _inference(
     log_overall = math.sqrt(float(weight @ covariance[residuals, residuals] @ weight))
     overall = math.sqrt(float(rows.share @ own**2))
 
-    def icc_interval(e: FloatArray, sigma_e: float) -> tuple[float, Interval]:
+    def icc_interval(e: Floats, sigma_e: float) -> tuple[float, Interval]:
         along = np.zeros(len(covariance))
         along[residuals] = -2.0 * e
         if place.n_effects:
@@ -245,7 +244,7 @@ def _inference(
     )
 
 
-def _coordinates(plain: RemlFit, found: Structured, data: Whitened, own: FloatArray) -> _Place:
+def _coordinates(plain: RemlFit, found: Structured, data: Whitened, own: Floats) -> _Place:
     """Give the estimates in unbounded coordinates; a singular covariance has none."""
     at: list[float] = []
     if plain.sigma_u.size and not plain.singular:
@@ -277,7 +276,7 @@ class _Likelihood:
     rho: float
     known: dict[tuple[float, ...], "Reduced"]
 
-    def __call__(self, cov_u: FloatArray, residual: FloatArray) -> float:
+    def __call__(self, cov_u: Floats, residual: Floats) -> float:
         """Evaluate at a covariance (q, q), the logs of the residual sds, and a place of rho."""
         rows = self.data.rows
         log_sds, rho = residual[: rows.n_sds], self.rho
@@ -304,11 +303,11 @@ def _from_zero(
     at = place.at[place.n_effects :]
     n_sds = share.size
 
-    def of_icc(icc: float, x: FloatArray) -> float:
+    def of_icc(icc: float, x: Floats) -> float:
         variance = icc / (1.0 - icc) * float(share @ np.exp(2.0 * x[:n_sds]))
         return likelihood(np.array([[variance]]), x)
 
-    def span(loglik: Callable[[float, FloatArray], float], first: float, bound: float) -> Interval:
+    def span(loglik: Callable[[float, Floats], float], first: float, bound: float) -> Interval:
         ends = profile_from_zero(loglik, at, first=first, bound=bound, z=z)
         label = f"profile ({likelihood.method})"
         return Interval(
@@ -320,13 +319,11 @@ def _from_zero(
     return sigma_u, None if plain.icc is None else span(of_icc, 0.05, 1.0)
 
 
-def _covariance(
-    plain: RemlFit, place: _Place, data: Whitened, likelihood: _Likelihood
-) -> FloatArray:
+def _covariance(plain: RemlFit, place: _Place, data: Whitened, likelihood: _Likelihood) -> Floats:
     """Invert the observed information in the coordinates; all nan where it is singular."""
     q = plain.sigma_u.size
 
-    def one(x: FloatArray) -> float:
+    def one(x: Floats) -> float:
         cov_u = plain.cov_u
         if place.n_effects:
             correlation = np.eye(q)

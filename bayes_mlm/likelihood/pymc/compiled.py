@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.moments import FloatArray
+from bayes_mlm.base import Floats
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -43,13 +43,13 @@ class LogDensity:
         Labels of the dimensions.
     """
 
-    evaluate: Callable[[FloatArray], FloatArray]
-    start: FloatArray
+    evaluate: Callable[[Floats], Floats]
+    start: Floats
     shapes: Mapping[str, tuple[int, ...]]
     dims: Mapping[str, tuple[str, ...]]
     coords: Mapping[str, NDArray[Any]]
 
-    def split(self, values: FloatArray) -> dict[str, FloatArray]:
+    def split(self, values: Floats) -> dict[str, Floats]:
         """Cut joined variables (..., v) into one array a variable, (..., *shape)."""
         parts, at = {}, 0
         for name, shape in self.shapes.items():
@@ -118,7 +118,7 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     )
 
 
-def _cut(parts: Sequence[FloatArray]) -> "_Cut":
+def _cut(parts: Sequence[Floats]) -> "_Cut":
     """Make a vector (d,), and its consecutive pieces with the shapes of `parts`."""
     import pytensor.tensor as pt
 

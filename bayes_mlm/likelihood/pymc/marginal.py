@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import design_turn
 from bayes_mlm.likelihood.free_variables import free_turn
-from bayes_mlm.moments import FloatArray, IntArray, Reduced, from_design, reduce
+from bayes_mlm.moments import Reduced, from_design, reduce
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -55,12 +55,12 @@ class CrossProducts:
         From the group effects that have the priors to those of the centred columns of Z.
     """
 
-    outside: FloatArray
-    inside: FloatArray
-    spread: FloatArray
-    size: FloatArray
-    degrees: FloatArray
-    z_centring: FloatArray
+    outside: Floats
+    inside: Floats
+    spread: Floats
+    size: Floats
+    degrees: Floats
+    z_centring: Floats
 
 
 def cross_products(design: Design, priors: ModelPriors | None = None) -> CrossProducts:
@@ -166,7 +166,7 @@ def observe_marginally(
     def logp(_: "TensorVariable", *parameters: "TensorVariable") -> "TensorVariable":
         return marginal_loglik(data, *parameters)
 
-    def random(*_: Any, **__: Any) -> FloatArray:
+    def random(*_: Any, **__: Any) -> Floats:
         raise EngineError(
             "a model with the marginal likelihood has no group effects and no rows to predict; "
             'build it with likelihood="conditional", for the same draws'
@@ -189,14 +189,14 @@ def observe_marginally(
     )
 
 
-def _root(cross: FloatArray) -> FloatArray:
+def _root(cross: Floats) -> Floats:
     """Give a matrix A (k, k) with A'A = `cross`, which may be singular."""
     values, vectors = np.linalg.eigh(cross)
-    root: FloatArray = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    root: Floats = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
     return root
 
 
-def _pseudo_groups(reduced: Reduced) -> tuple[FloatArray, IntArray, FloatArray]:
+def _pseudo_groups(reduced: Reduced) -> tuple[Floats, Ints, Floats]:
     """Replace the groups of each large class by fewer with the same cross-products.
 
     Returns rotated statistics (M, q, p+1), the class of each (M,), and how many groups each

@@ -21,7 +21,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from bayes_mlm.moments import FloatArray
+from bayes_mlm.base import Floats
 
 # Part of the key under which PyTensor keeps a compiled graph: no change of this file is missed.
 VERSION = int(hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12], 16)
@@ -30,7 +30,7 @@ LOG_2PI = math.log(2.0 * math.pi)
 
 
 @numba.njit(error_model="numpy")
-def _residuals(rows: FloatArray, free: FloatArray, found: FloatArray) -> None:
+def _residuals(rows: Floats, free: Floats, found: Floats) -> None:
     """Give the residuals (m,): rows (m, p+1) times [free, 1]."""
     p = len(free)
     for i in range(len(rows)):
@@ -41,7 +41,7 @@ def _residuals(rows: FloatArray, free: FloatArray, found: FloatArray) -> None:
 
 
 @numba.njit(error_model="numpy")
-def _subtract(total: FloatArray, rows: FloatArray, weight: FloatArray) -> None:
+def _subtract(total: Floats, rows: Floats, weight: Floats) -> None:
     """Subtract from (p,) the first p columns of rows (m, p+1) times weights (m,)."""
     for i in range(len(rows)):
         for c in range(len(total)):
@@ -49,7 +49,7 @@ def _subtract(total: FloatArray, rows: FloatArray, weight: FloatArray) -> None:
 
 
 @numba.njit(error_model="numpy")
-def _product(a: FloatArray, b: FloatArray) -> FloatArray:
+def _product(a: Floats, b: Floats) -> Floats:
     """Multiply matrices (m, q, q), or one for all, by one; BLAS takes longer to call."""
     q = a.shape[2]
     found = np.zeros(a.shape)
@@ -62,7 +62,7 @@ def _product(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 @numba.njit(error_model="numpy")
-def _invert_factors(b: FloatArray, noise: float, size: FloatArray, inverse: FloatArray) -> float:
+def _invert_factors(b: Floats, noise: float, size: Floats, inverse: Floats) -> float:
     """Invert the Cholesky factors of N = B B' + noise I, into `inverse`; sum size log|N|."""
     q = b.shape[1]
     chol = np.zeros((q, q))
@@ -93,7 +93,7 @@ def _invert_factors(b: FloatArray, noise: float, size: FloatArray, inverse: Floa
 
 
 @numba.njit(error_model="numpy")
-def _solve(inverse: FloatArray, t: FloatArray, w: FloatArray) -> float:
+def _solve(inverse: Floats, t: Floats, w: Floats) -> float:
     """Give w = N^-1 t, a row a group, and the sum of t' w."""
     n_groups, q = t.shape
     total = 0.0
@@ -109,7 +109,7 @@ def _solve(inverse: FloatArray, t: FloatArray, w: FloatArray) -> float:
 
 
 @numba.njit(error_model="numpy")
-def _slope(inverse: FloatArray, w: FloatArray, size: FloatArray, slope: FloatArray) -> float:
+def _slope(inverse: Floats, w: Floats, size: Floats, slope: Floats) -> float:
     """Give the derivatives (w w' - size N^-1) / 2 in N, and the sum of their traces."""
     n_groups, q = w.shape
     total = 0.0
@@ -126,9 +126,7 @@ def _slope(inverse: FloatArray, w: FloatArray, size: FloatArray, slope: FloatArr
 
 
 @numba.njit(error_model="numpy")
-def _root_slope(
-    spread: FloatArray, slope: FloatArray, b: FloatArray, z_centring: FloatArray
-) -> FloatArray:
+def _root_slope(spread: Floats, slope: Floats, b: Floats, z_centring: Floats) -> Floats:
     """Give the derivative in the root of N = B B' + noise I, B = R z_centring root."""
     n_groups, q = b.shape[:2]
     centred, found = np.zeros((q, q)), np.zeros((q, q))
@@ -149,16 +147,16 @@ def _root_slope(
 
 @numba.njit(error_model="numpy")
 def loglik_and_gradient(
-    free: FloatArray,
-    root: FloatArray,
-    sigma_e: FloatArray,
-    outside: FloatArray,
-    inside: FloatArray,
-    spread: FloatArray,
-    size: FloatArray,
-    degrees: FloatArray,
-    z_centring: FloatArray,
-) -> tuple[NDArray[Any], FloatArray, FloatArray, NDArray[Any]]:
+    free: Floats,
+    root: Floats,
+    sigma_e: Floats,
+    outside: Floats,
+    inside: Floats,
+    spread: Floats,
+    size: Floats,
+    degrees: Floats,
+    z_centring: Floats,
+) -> tuple[NDArray[Any], Floats, Floats, NDArray[Any]]:
     """Evaluate the marginal log-likelihood and its gradient in its first three arguments.
 
     Parameters

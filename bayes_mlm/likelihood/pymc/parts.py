@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means
 from bayes_mlm.likelihood.free_variables import family_places, free_turn, group_regressions
 from bayes_mlm.model import Prior, ResidualRows, colour
-from bayes_mlm.moments import FloatArray
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -288,10 +288,10 @@ def _observe_series(
         return pm.logp(pm.Normal.dist(mu=mean, sigma=spread), value)
 
     def random(
-        mu: FloatArray, sd: FloatArray, rho: FloatArray, *, rng: np.random.Generator, **_: Any
-    ) -> FloatArray:
+        mu: Floats, sd: Floats, rho: Floats, *, rng: np.random.Generator, **_: Any
+    ) -> Floats:
         noise = rng.standard_normal(rows.previous.size)
-        made: FloatArray = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
+        made: Floats = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
         return made
 
     pm.CustomDist("y", mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")

@@ -5,14 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, rounded
+from bayes_mlm.base import DataError, Floats, Ints, rounded
 from bayes_mlm.data import Table, label_text, levels_of, require_numeric
 from bayes_mlm.model.residual.structure import Residual
 
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.int64]
 type Scalar = bool | int | float | str
 
 # More sds than this are no factor but a measurement.

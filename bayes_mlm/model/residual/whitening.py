@@ -15,11 +15,9 @@ Pinheiro & Bates (2000), Mixed-Effects Models in S and S-PLUS, sec. 5.1.2 and 5.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bayes_mlm.base import Floats
 from bayes_mlm.model.residual.rows import ResidualRows
-
-type Floats = NDArray[np.float64]
 
 
 def carried(rows: ResidualRows, rho: float) -> Floats:

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, expect, p_value, rounded, scaled
+from bayes_mlm.base import DesignError, Floats, expect, p_value, rounded, scaled
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
-    Floats,
     means_by_group,
     new_group_means,
     pairs_of,

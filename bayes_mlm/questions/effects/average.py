@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, DataError, DesignError, EmptyCellError, EngineError
-from bayes_mlm.design import Design, Floats
+from bayes_mlm.base import DEFAULT_PROB, DataError, DesignError, EmptyCellError, EngineError, Floats
+from bayes_mlm.design import Design
 from bayes_mlm.fitting import Classical, Fit, shortest_interval
 from bayes_mlm.questions.effects.query import (
     At,

@@ -11,8 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from bayes_mlm.base import digits, number
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats, digits, number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayes_mlm.base import EngineError, Verdict, level, probability, texts
+from bayes_mlm.base import EngineError, Floats, Verdict, level, probability, texts
 from bayes_mlm.data import format_rows, label_text
-from bayes_mlm.design import Floats
 from bayes_mlm.questions.effects.query import At
 
 if TYPE_CHECKING:

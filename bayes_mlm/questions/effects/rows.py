@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, RowsNeededError
+from bayes_mlm.base import DataError, Floats, RowsNeededError
 from bayes_mlm.data import USUAL, Table, find_groups, handle_missing, require_columns, varies_within
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
-    Floats,
     Levels,
     encode,
     lay_out,

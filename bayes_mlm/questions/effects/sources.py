@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Finding, Verdict, check_prob, expect
-from bayes_mlm.design import Design, Floats
+from bayes_mlm.base import EngineError, Finding, Floats, Verdict, check_prob, expect
+from bayes_mlm.design import Design
 from bayes_mlm.engines import OlsFit, RemlFit
 from bayes_mlm.fitting import Classical, Fit, fit_classical
 from bayes_mlm.questions.effects.rows import Population, population

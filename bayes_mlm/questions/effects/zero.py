@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, DesignError, Verdict, level, number, probability, texts
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    DesignError,
+    Floats,
+    Verdict,
+    level,
+    number,
+    probability,
+    texts,
+)
 from bayes_mlm.data import format_rows, label_text
-from bayes_mlm.design import Design, Floats
+from bayes_mlm.design import Design
 from bayes_mlm.fitting import Classical, Fit
 from bayes_mlm.questions.effects.average import weights_of
 from bayes_mlm.questions.effects.query import At, Change, changes, check_predictor, grid

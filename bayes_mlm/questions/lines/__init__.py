@@ -6,8 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_mlm.base import DEFAULT_PROB, DesignError, EngineError, check_prob, expect, expect_text
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    DesignError,
+    EngineError,
+    Floats,
+    Ints,
+    check_prob,
+    expect,
+    expect_text,
+)
+from bayes_mlm.design import Design
 from bayes_mlm.engines import RemlFit, effects_of_groups, fit_reml
 from bayes_mlm.fitting import Fit, shortest_interval
 from bayes_mlm.questions.effects.average import as_settings

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.data import Table
-from bayes_mlm.design import Design, Floats, Ints, replay
+from bayes_mlm.design import Design, replay
 from bayes_mlm.formula import label_term
 from bayes_mlm.questions.effects.rows import set_columns
 

@@ -11,8 +11,8 @@ eq. 2.13 and 4.19). Which columns of X stand in which equation follows from the 
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.base import EngineError, Floats, Ints
+from bayes_mlm.design import Design
 from bayes_mlm.fitting import has_random_effects
 
 # A column is a property of groups if its deviations from the group means stay below this part of

@@ -17,8 +17,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, check_prob, expect
-from bayes_mlm.design import Design, Floats, read_data
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, expect
+from bayes_mlm.design import Design, read_data
 from bayes_mlm.engines import effects_root, samples
 from bayes_mlm.fitting import Classical, Fit, fit_classical
 from bayes_mlm.questions.effects.sources import reach

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bayes_mlm.base import EngineError
-from bayes_mlm.design import Floats, Ints
+from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.engines import effects_of_groups, effects_root
 from bayes_mlm.fitting import Fit
 from bayes_mlm.questions.prediction.result import Question

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats
 
 _MOST = 80
 # Of the mixture's sd. A Newton step that moves by so little leaves about its square.

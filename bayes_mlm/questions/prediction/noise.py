@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design import Floats, Ints
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import samples
 from bayes_mlm.fitting import Fit, mixing, residual_draws
 from bayes_mlm.questions.prediction.residuals import Neighbours, bridge, draw_together

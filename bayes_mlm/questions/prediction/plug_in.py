@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design
 from bayes_mlm.engines import OlsFit, RemlFit
 from bayes_mlm.model import whiten
 from bayes_mlm.moments import from_design, from_rows

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design
 
 # Steps are whole to this part of one.
 _WHOLE = 1e-6

@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayes_mlm.base import Verdict, count, digits, level, share_digits
+from bayes_mlm.base import Floats, Verdict, count, digits, level, share_digits
 from bayes_mlm.data import Table, format_rows, label_text
-from bayes_mlm.design import Floats
 from bayes_mlm.questions.effects.result import records_csv
 
 if TYPE_CHECKING:

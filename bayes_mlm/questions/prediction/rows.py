@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bayes_mlm.base import DataError, DesignError, EngineError
+from bayes_mlm.base import DataError, DesignError, EngineError, Floats, Ints
 from bayes_mlm.data import (
     Table,
     count_text,
@@ -16,7 +16,7 @@ from bayes_mlm.data import (
     require_columns,
     strip_labels,
 )
-from bayes_mlm.design import Design, Floats, Ints, read_data, replay
+from bayes_mlm.design import Design, read_data, replay
 from bayes_mlm.model import strata_of
 from bayes_mlm.questions.prediction.residuals import Neighbours, neighbours
 from bayes_mlm.questions.prediction.result import PredictionKind, Question

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import rounded
-from bayes_mlm.design import Design, Floats
+from bayes_mlm.base import Floats, rounded
+from bayes_mlm.design import Design
 from bayes_mlm.fitting import derived as posterior, has_random_effects
 from bayes_mlm.questions.variance import rsquared
 from bayes_mlm.questions.variance.moments import DesignMoments

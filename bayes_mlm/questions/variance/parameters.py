@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DesignError
-from bayes_mlm.design import INTERCEPT, Design, Floats, GroupMeans, sums_of_null
+from bayes_mlm.base import DesignError, Floats
+from bayes_mlm.design import INTERCEPT, Design, GroupMeans, sums_of_null
 from bayes_mlm.engines import Draws, OlsFit
 from bayes_mlm.fitting import Classical, Fit, has_random_effects
 from bayes_mlm.formula import Name, parse_formula

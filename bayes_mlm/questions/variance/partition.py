@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, RowsNeededError
-from bayes_mlm.design import INTERCEPT, Design, Floats, column_moments
+from bayes_mlm.base import EngineError, Floats, RowsNeededError
+from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.questions.variance.parameters import Parameters
 
 # A mean this small, in sds, is that of deviations: nothing.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, traced
 from bayes_mlm.questions.variance.parameters import Parameters
 

@@ -6,7 +6,8 @@ null model; Nakagawa & Schielzeth's and the Bayesian one are of one model alone.
 
 import numpy as np
 
-from bayes_mlm.design import Design, Floats, Ints
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design
 from bayes_mlm.moments import Sufficient, from_rows
 from bayes_mlm.questions.variance.moments import DesignMoments
 from bayes_mlm.questions.variance.parameters import Parameters

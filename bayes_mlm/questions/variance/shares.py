@@ -7,7 +7,7 @@ leave, `icc_unadjusted` sets what the predictors leave between groups against th
 
 import numpy as np
 
-from bayes_mlm.design import Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.fitting import icc
 from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, traced
 from bayes_mlm.questions.variance.parameters import Parameters

@@ -6,7 +6,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayes_mlm.design import Floats, column_moments
+from bayes_mlm.base import Floats
+from bayes_mlm.design import column_moments
 from bayes_mlm.engines import samples
 from bayes_mlm.figures import Roles, rows_of_x
 from bayes_mlm.fitting import Analysis, shortest_interval
