@@ -25,9 +25,9 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Memory,
     Missing,
+    Prob,
     Quiet,
     RowsOption,
     Seed,
@@ -124,7 +124,7 @@ def fit(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     cross_check: Annotated[
         bool,
         typer.Option("--cross-check", help="Ask statsmodels too about the REML optimum (seconds)."),
@@ -175,14 +175,14 @@ def fit(
         )
     settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
-        null = _null_of(record, data, rows, settings, engine, mass)
+        null = _null_of(record, data, rows, settings, engine, prob)
         analysis = analyse(
             record,
             settings,
             data=design,
             engines=[engine],
             null=null,
-            mass=mass,
+            prob=prob,
             check=cross_check,
             progressbar=bar,
         )
@@ -260,7 +260,7 @@ def _null_of(
     rows: Literal["auto", "keep", "sum"],
     settings: "Settings",
     engine: Engine,
-    mass: float,
+    prob: float,
 ) -> "Analysis | None":
     """Fit the record's null model too, for R² by level, where that takes no time: not by NUTS."""
     from bayes_mlm.design import design_of
@@ -272,7 +272,7 @@ def _null_of(
         return None
     quick: Engine = "reml" if engine == "nuts" else engine
     design = design_of(null, data, rows=rows)
-    return analyse(null, settings, data=design, engines=[quick], mass=mass)
+    return analyse(null, settings, data=design, engines=[quick], prob=prob)
 
 
 def _read_residual(sigma: str | None, ar: str | None, family: Family) -> dict[str, str] | None:

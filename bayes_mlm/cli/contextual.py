@@ -14,8 +14,8 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -56,7 +56,7 @@ def contextual(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -78,7 +78,7 @@ def contextual(
 
     if out is not None:
         check_folder(out, ["contextual.csv"], inputs=(model, data))
-    check_prob(mass)
+    check_prob(prob)
     means = _read_means(mean or [])
     record = as_record(
         model, data, group=group, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
@@ -89,10 +89,10 @@ def contextual(
     with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
         if engine != "reml":
             fit = fit_design(record, design, settings, engine=engine, progressbar=bar)
-            tables.append(contextual_effects(fit, means=means, mass=mass))
+            tables.append(contextual_effects(fit, means=means, prob=prob))
         tables.append(
             contextual_effects_classical(
-                fit_classical(design, mass=mass), design, name=record.name, means=means, mass=mass
+                fit_classical(design, prob=prob), design, name=record.name, means=means, prob=prob
             )
         )
         try:

@@ -14,8 +14,8 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -69,7 +69,7 @@ def table(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -109,7 +109,7 @@ def table(
                 settings_of,
                 data=data,
                 engines=drawn,
-                mass=mass,
+                prob=prob,
                 progressbar=shown,
             )
         )

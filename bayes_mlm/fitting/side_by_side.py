@@ -45,7 +45,7 @@ class Analysis:
         A row a quantity, the engines side by side.
     published : tuple of PublishedRow
         The record's published figures, each with its verdict.
-    mass : float
+    prob : float
         Of the intervals.
     """
 
@@ -56,7 +56,7 @@ class Analysis:
     summaries: tuple[Summary, ...]
     compared: tuple[Compared, ...]
     published: tuple[PublishedRow, ...]
-    mass: float
+    prob: float
 
     @property
     def ok(self) -> bool:
@@ -91,7 +91,7 @@ def analyse(
     data: Any = None,
     engines: Sequence[Engine] = ("auto",),
     null: Analysis | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     check: bool = False,
     progressbar: bool = False,
     on_engine: Callable[[str], None] = lambda _: None,
@@ -109,7 +109,7 @@ def analyse(
         The engines that draw have REML or OLS beside them in any case.
     null : Analysis, optional
         Of the record's null model, for R² by level.
-    mass : float
+    prob : float
         Of the intervals.
     check : bool
         Whether to have statsmodels evaluate its likelihood at the REML estimate.
@@ -133,7 +133,7 @@ def analyse(
     # One pass over the rows serves every engine.
     statistics = from_design(design) if design.q else None
     on_engine("reml" if has_random_effects(design) or design.residual is not None else "ols")
-    classical = fit_classical(design, mass=mass, check=check, statistics=statistics)
+    classical = fit_classical(design, prob=prob, check=check, statistics=statistics)
     fits = []
     for engine in engines:
         if engine == "reml" or engine == "ols":
@@ -152,7 +152,7 @@ def analyse(
             )
         )
     published = check_published(record, design, classical)
-    summaries = [summarise(fit, null=_same_engine(null, fit), mass=mass) for fit in fits]
+    summaries = [summarise(fit, null=_same_engine(null, fit), prob=prob) for fit in fits]
     summaries.append(
         summarise_classical(
             classical, record.name, design, null=None if null is None else null.classical
@@ -166,7 +166,7 @@ def analyse(
         summaries=tuple(summaries),
         compared=compare(*summaries, printed=printed_figures(published)),
         published=published,
-        mass=mass,
+        prob=prob,
     )
 
 

@@ -152,7 +152,7 @@ def by_nuts(mock_fit):
         summaries=summaries,
         compared=compare(*summaries),
         published=(),
-        mass=0.95,
+        prob=0.95,
     )
 
 
