@@ -188,9 +188,9 @@ def is_formula(model: str) -> bool:
 
 def _locate(record: str | Path) -> Path:
     if not why_not_file(at_home(record)):
-        from bayes_mlm.data import DELIMITERS, PARQUET
+        from bayes_mlm.data import READERS
 
-        if str(record).lower().endswith((*DELIMITERS, *PARQUET)):
+        if str(record).lower().endswith(tuple(READERS)):
             raise SpecError(
                 f"{str(record)!r} is a file of data, and the model comes first: give a formula, "
                 f"and the file as the data (bayes-mlm fit FORMULA --data {record})"
