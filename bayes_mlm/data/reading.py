@@ -28,7 +28,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
 from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
-from bayes_mlm.data.readers import READERS, Written
+from bayes_mlm.data.readers import READERS as READERS, Written
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
 from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
 
