@@ -68,7 +68,7 @@ from .numerals import (
     mostly_numbers as mostly_numbers,
     notation_of as notation_of,
 )
-from .readers import USUAL as USUAL, Written as Written
+from .reader import USUAL as USUAL, Written as Written
 from .reading import (
     PARQUET as PARQUET,
     READERS as READERS,

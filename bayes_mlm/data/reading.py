@@ -19,6 +19,7 @@ from bayes_mlm.base import (
     ABSENT,
     DIRECTORY,
     DataError,
+    Registry,
     at_home,
     expect_path,
     explain_file,
@@ -28,12 +29,14 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
 from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
-from bayes_mlm.data.readers import READERS as READERS, Written
+from bayes_mlm.data.reader import Reader, Written
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
 from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
 PARQUET = (".parquet", ".pq")
+# By the ending of a file's name, in lower case.
+READERS: Registry[Reader] = Registry("kind of data file", DataError)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,9 @@
-"""The kinds of files that hold a table, each by its ending, and the function that reads it."""
+"""What the reader of a kind of data files is given, and returns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayes_mlm.base import DataError, Registry
 from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.table import Table
 
@@ -19,9 +18,6 @@ class Written:
 
 USUAL = Written()
 
+# A reader gets the path of a file that is there, the columns to read (all if None), and how text is
+# written; it raises a DataError that says what is wrong with the file. `read_table` words an OSError.
 type Reader = Callable[[Path, Sequence[str] | None, Written], Table]
-
-# By the ending of a file's name, in lower case. A reader gets the path of a file that is there, the
-# columns to read (all if None), and how text is written; it raises a DataError that says what is
-# wrong with the file. `read_table` words an OSError.
-READERS: Registry[Reader] = Registry("kind of data file", DataError)
