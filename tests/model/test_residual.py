@@ -1,7 +1,6 @@
 """Residuals that differ in variance, are AR(1) or Student-t: rows, whitening, REML, the model."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +21,8 @@ from bayes_mlm.model.priors import parse_prior
 from bayes_mlm.model.residual import Residual, as_residual, lay_out_residual, log_spread, whiten
 from bayes_mlm.model.residual.whitening import colour
 from bayes_mlm.model.spec import dump_record, load_record
+from tests.helpers import REFERENCE
 
-REFERENCE = Path(__file__).parent / "reference"
 # lme() of nlme 3.1; the calls are in residual.R.
 NLME = {c["id"]: c for c in json.loads((REFERENCE / "residual.json").read_text())["cases"]}
 GROWTH = "distance ~ I(age - 11) * sex + (1 | subject)"

@@ -5,7 +5,6 @@ import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,8 +32,8 @@ from bayes_mlm.fitting.entry import as_record, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.model.spec import WORKED_STUDY, dump_record
 from bayes_mlm.questions.lines.level_two import own_weights
+from tests.helpers import REFERENCE
 
-REFERENCE = Path(__file__).parent / "reference"
 # lmer() of lme4 1.1-31; the calls are in growth.R.
 R = {case["id"]: case for case in json.loads((REFERENCE / "growth.json").read_text())["cases"]}
 GROWTH = ("sleepstudy_growth", "orthodont_growth")

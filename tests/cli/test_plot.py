@@ -67,7 +67,7 @@ def test_the_ending_chooses_the_format(run, tmp_path, name, begins):
 def test_a_ladder_brings_its_null_models(run):
     code, out, _ = run("explained", "hsb_ses", "--draws", "100")
     assert code == 0
-    # Raudenbush & Bryk's R² between by REML is 0.4465 (tests/test_published.py).
+    # Raudenbush & Bryk's R² between by REML is 0.4465 (tests/studies/test_published.py).
     assert "hsb_ses 4" in out
     assert "% between" in out
 

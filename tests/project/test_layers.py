@@ -12,8 +12,7 @@ import pytest
 
 import bayes_mlm
 from bayes_mlm.base.prob import DEFAULT_PROB
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers import ROOT
 
 # Each takes one to nine seconds of CPU to import (measured on two slow cores).
 HEAVY = (

@@ -2,11 +2,12 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "browser"
+from tests.helpers import ROOT
+
+SCRIPT = ROOT / "scripts" / "browser"
 TOOLS = ("cat", "dirname", "env", "mkdir", "sh")
 APT = '#!/bin/sh\necho "$*" >>"$CALLS"\n'
 

@@ -7,7 +7,6 @@ its numbers are extracted anew and matched against ours, cell by cell. Without i
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,6 +16,7 @@ from bayes_mlm.design.design import build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.model.spec import WORKED_STUDY, Record, dump_record, load_record, records
 from bayes_mlm.studies.hsb.study import load_study
+from tests.helpers import ROOT
 
 LADDER = [
     "hsb_pooled",
@@ -32,7 +32,7 @@ LADDER = [
     "hsb_random_slope",
     "hsb_slopes_as_outcomes",
 ]
-SEED = Path(__file__).resolve().parents[2] / "shared" / "seed"
+SEED = ROOT.parent / "shared" / "seed"
 
 # Printed figures of each record, counted by hand in the document: an OLS table has 30 (10 above, 12
 # of two coefficients, 8 below); a MixedLM table 7 above, 6 a coefficient, 2 of the group variance;

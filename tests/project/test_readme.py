@@ -4,7 +4,6 @@ import re
 import runpy
 import shlex
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,9 @@ from bayes_mlm.fitting import entry as fitting
 from bayes_mlm.model.spec import WORKED_STUDY, load_record, records
 from bayes_mlm.studies.hsb.study import check_study
 from bayes_mlm.studies.published import tally
+from tests.helpers import ROOT
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 
 
 def block(name, language):

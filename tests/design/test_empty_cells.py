@@ -25,8 +25,9 @@ from bayes_mlm.design.aggregated import sum_more_rows, sum_rows
 from bayes_mlm.design.aggregated.file import load_sums, save_sums
 from bayes_mlm.design.aggregated.merge import merge_sums
 from bayes_mlm.design.layouts import replay
+from tests.helpers import CASES
 
-DATA = Path(__file__).parent / "cases" / "20-empty-cell" / "data.csv"
+DATA = CASES / "20-empty-cell" / "data.csv"
 
 # fixef() and sigma() of lme4 1.1, R 4.2: lmer(formula, d, control = lmerControl(optCtrl =
 # list(rhoend = 1e-10))); no rows have f = b and h = r. f2 and h2 name the same cells so that the

@@ -4,15 +4,15 @@ import importlib.util
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from bayes_mlm.studies.hsb.study import check_study
 from bayes_mlm.studies.published import find_figure, tally
+from tests.helpers import ROOT
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+FOLDER = ROOT / "notebooks"
 NOTEBOOKS = (
     "01_fixed_and_random_effects",
     "02_your_own_data",

@@ -7,7 +7,6 @@ import json
 import math
 from collections import Counter
 from functools import cache
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -31,8 +30,7 @@ from bayes_mlm.studies.published import (
     own_figures,
     tally,
 )
-
-REFERENCE = Path(__file__).parent / "reference"
+from tests.helpers import REFERENCE
 
 
 @cache

@@ -4,7 +4,6 @@ import html
 import io
 import re
 import sys
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -17,8 +16,9 @@ from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report.console import estimates_table
 from bayes_mlm.report.page import Origin, make_page
 from bayes_mlm.report.rendering import render_page
+from tests.helpers import CASES
 
-CASE = Path(__file__).parent / "cases" / "18-small-numbers"
+CASE = CASES / "18-small-numbers"
 DATA = ("--data", CASE / "data.csv")
 F = "y ~ income + a + (1 | g)"
 # R: m <- lmer(y ~ income + a + (1 | g), within(d, y <- y * 1e4)); fixef(m) / 1e4,

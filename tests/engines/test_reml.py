@@ -23,8 +23,8 @@ from bayes_mlm.engines.reml.statsmodels_check import statsmodels_check
 from bayes_mlm.likelihood.gaussian import profiled_loglik
 from bayes_mlm.moments.group_moments import from_design, from_rows
 from bayes_mlm.moments.rotated import reduce
+from tests.helpers import REFERENCE
 
-REFERENCE = Path(__file__).parent / "reference"
 # lmer(formula, data, REML = TRUE or FALSE) of lme4 1.1-31 with tight tolerances, 15 models.
 LME4 = {c["id"]: c for c in json.loads((REFERENCE / "lme4.json").read_text())["cases"]}
 # The same four models from a maximiser with 50 digits: key "exact".

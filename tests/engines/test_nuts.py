@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +19,10 @@ from bayes_mlm.fitting.storage import load_fit, save_fit
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.likelihood.pymc.models import FACTORIES
 from bayes_mlm.model.spec import KINDS, load_record
+from tests.helpers import REFERENCE
 
 LADDER = ("hsb_null", "hsb_ses", "hsb_sector", "hsb_sector_ses")
-REFERENCE = Path(__file__).parent / "reference" / "nuts_ladder.json"
+NUTS = REFERENCE / "nuts_ladder.json"
 # What the simulated groups are made from; x has a group part, so the kinds differ in what they see.
 TRUTH = {"within": 2.0, "between": 5.0, "sigma_u": 1.5, "sigma_e": 3.0, "mean": 10.0}
 
@@ -179,7 +179,7 @@ def test_the_factory_samples_by_itself():
 @pytest.mark.parametrize("name", LADDER)
 def test_the_ladder_agrees_with_a_long_reference_run(name, engine):
     """Means within 0.1 posterior sd of 20,000 draws of the conditional model (the issue)."""
-    stored = json.loads(REFERENCE.read_text())["records"][name]
+    stored = json.loads(NUTS.read_text())["records"][name]
     assert stored["ok"], stored["verdict"]
     record = load_record(name)
     settings = make_settings(record, random_seed=1982)

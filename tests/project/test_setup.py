@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers import ROOT
+
 PINS = {level: ROOT / "requirements" / f"{level}.txt" for level in ("run", "dev", "bench")}
 
 # Runs as this interpreter, says it is version {version}, makes a "virtual environment" that is a

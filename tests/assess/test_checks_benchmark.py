@@ -3,14 +3,14 @@
 import importlib
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bayes_mlm.assess.checks import assess
+from tests.helpers import ROOT
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+FOLDER = ROOT / "benchmarks"
 
 
 @pytest.fixture(scope="module")

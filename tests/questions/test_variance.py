@@ -7,7 +7,6 @@ performance 0.10.2, and Rights & Sterba's and Snijders & Bosker's formulas writt
 import csv
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,8 +31,9 @@ from bayes_mlm.questions.variance.parameters import (
 from bayes_mlm.questions.variance.partition import along
 from bayes_mlm.questions.variance.rights_sterba import decompose, shares
 from bayes_mlm.questions.variance.rsquared import bayes_empirical, fitted_variance
+from tests.helpers import REFERENCE
 
-R = json.loads((Path(__file__).parent / "reference" / "variance_r.json").read_text())
+R = json.loads((REFERENCE / "variance_r.json").read_text())
 CASES = {case["id"]: case for case in R["cases"]}
 # lmer stops within about 1e-6 of the optimum in theta where slopes vary (a flat ridge on HSB, with
 # a slope variance of next to nothing), and within 1e-8 where they do not.

@@ -2,7 +2,6 @@
 
 import io
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pytest
 from bayes_mlm import build_design, fit_reml
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.fitting.classical import summarise_classical
+from tests.helpers import CASES
 
 SMALL = """\
 y,x,s,t,g
@@ -36,7 +36,7 @@ y,x,s,t,g
 0.6,-0.2,a,8,k13
 -1.5,1.2,b,9,k13
 """
-SINGULAR = Path(__file__).parent / "cases" / "ar_singular.csv"
+SINGULAR = CASES / "ar_singular.csv"
 
 
 def simulated(kind: str, seed: int = 3, groups: int = 8, size: int = 6) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Differences, slopes and crossings: against lme4, closed forms, and the draws by hand."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from bayes_mlm.fitting.summary import shortest_interval
 from bayes_mlm.questions.effects import comparisons, crossing, slopes
 from bayes_mlm.questions.effects.regions import fieller, outside, posterior_spans
 from bayes_mlm.questions.effects.rows import rebuild
+from tests.helpers import REFERENCE
 
 # lme4 1.1-31: m <- lmer(mathach ~ ses*sector + (1|schoolid), hsb), V <- vcov(m), b <- fixef(m)
 # L <- rbind(c(0,0,1,-1), c(0,0,1,0), c(0,0,1,1)); L %*% b; sqrt(diag(L %*% V %*% t(L)))
@@ -86,7 +86,7 @@ def test_posterior_rows_are_the_draws_by_hand(ladder):
 def test_direct_nuts_and_reml_agree_on_the_sector_difference(ladder):
     # NUTS: the stored run of this model, 4 x 8,000 draws; a sum of its means is the mean of the
     # sum. Two Monte Carlo errors each: direct has 4,000 independent draws.
-    path = Path(__file__).parent / "reference" / "nuts_ladder.json"
+    path = REFERENCE / "nuts_ladder.json"
     stored = json.loads(path.read_text())["records"]["hsb_sector_ses"]["quantities"]
     sector, product = stored["beta[sector]"], stored["beta[ses:sector]"]
     rows = comparisons(ladder, "sector", at={"ses": [-1, 0, 1]})

@@ -4,7 +4,6 @@ import json
 import math
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,8 +39,8 @@ from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.moments.rotated import reduce
 from bayes_mlm.report.equations import equations
 from bayes_mlm.studies.printed_quantities import model_figures
+from tests.helpers import REFERENCE
 
-REFERENCE = Path(__file__).parent / "reference"
 # lmer() of lme4 1.1-31, polished by Newton steps, and lme() of nlme 3.1-162; calls in growth.R.
 R = {case["id"]: case for case in json.loads((REFERENCE / "growth.json").read_text())["cases"]}
 # 4 x 2,000 draws of NUTS on the factories' models: make_uncorrelated_nuts.py.

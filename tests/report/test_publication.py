@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +11,9 @@ from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.model.spec import load_record
 from bayes_mlm.report.publication import publication_table, render
 from bayes_mlm.studies.ladder import analyse_ladder
+from tests.helpers import REFERENCE
 
-LME4 = json.loads((Path(__file__).parent / "reference" / "lme4.json").read_text(encoding="utf-8"))[
-    "cases"
-]
+LME4 = json.loads((REFERENCE / "lme4.json").read_text(encoding="utf-8"))["cases"]
 
 
 def settings_of(record):

@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +13,9 @@ from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.engines.draws import quantities
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.model.spec import Record, load_record
+from tests.helpers import REFERENCE
 
-REFERENCE = json.loads(
-    (Path(__file__).parent / "reference" / "direct_nuts.json").read_text(encoding="utf-8")
-)["models"]
+NUTS = json.loads((REFERENCE / "direct_nuts.json").read_text(encoding="utf-8"))["models"]
 
 
 def design_of_record(record: Record) -> Design:
@@ -26,9 +24,9 @@ def design_of_record(record: Record) -> Design:
     )
 
 
-@pytest.mark.parametrize("name", REFERENCE)
+@pytest.mark.parametrize("name", NUTS)
 def test_agrees_with_a_long_nuts_run(name: str) -> None:
-    model = REFERENCE[name]
+    model = NUTS[name]
     design = build_design(model["formula"], load_dataset(model["data"]))
     result = sample_direct(design, model_priors(design, model["priors"]), draws=5000, random_seed=1)
     assert result.report.trusted
@@ -48,9 +46,7 @@ def test_agrees_with_a_long_nuts_run(name: str) -> None:
         assert abs(values.std() / sd - 1) < max(0.03, 6 * noise), quantity
 
 
-LADDER = json.loads(
-    (Path(__file__).parent / "reference" / "nuts_ladder.json").read_text(encoding="utf-8")
-)["records"]
+LADDER = json.loads((REFERENCE / "nuts_ladder.json").read_text(encoding="utf-8"))["records"]
 
 
 @pytest.mark.parametrize("name", LADDER)

@@ -8,7 +8,6 @@ import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,8 +29,9 @@ from bayes_mlm.design.predictor_levels import LEAST_SHARE, pairs_of, share_betwe
 from bayes_mlm.figures.contextual import contextual_effect
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.questions.contextual.table import QUANTITIES, said
+from tests.helpers import REFERENCE
 
-R = json.loads((Path(__file__).parent / "reference" / "variance_r.json").read_text())
+R = json.loads((REFERENCE / "variance_r.json").read_text())
 TESTS = {test["id"]: test for test in R["hausman"]}
 HSB = load_dataset("hsb")
 
