@@ -37,7 +37,7 @@ from bayes_mlm.design.aggregated.file import is_sums, load_sums
 from bayes_mlm.design.design import Design, build_design, check_estimable
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.model import ModelRequest, ModelSpec
+from bayes_mlm.model import HasRequest, ModelSpec
 
 type Rows = Literal["auto", "keep", "sum"]
 
@@ -49,7 +49,7 @@ _GZIPPED = 5
 
 
 def design_of(
-    request: ModelRequest,
+    request: HasRequest,
     data: Any = None,
     *,
     rows: Rows = "auto",
@@ -59,7 +59,7 @@ def design_of(
 
     Parameters
     ----------
-    request : ModelRequest
+    request : ModelRequest, or other with a `request`
     data : data frame, Scan, Design, str or Path, optional
         Instead of the model's source; a `Design` of summed data is laid out as it is.
     rows : {"auto", "keep", "sum"}
@@ -72,11 +72,12 @@ def design_of(
     Examples
     --------
     >>> from bayes_mlm.data import DataSource
+    >>> from bayes_mlm.model import ModelRequest
     >>> model = ModelSpec(formula="mathach ~ ses", kind="between", group="schoolid")
     >>> design_of(ModelRequest(model=model, source=DataSource(data="hsb"))).n
     160
     """
-    model, source = request.model, request.source
+    model, source = request.request.model, request.request.source
     if isinstance(data, Design):
         if data.summed is not None:  # sums that were added up, or are a part of more
             check_estimable(data)

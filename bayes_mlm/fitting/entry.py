@@ -30,7 +30,7 @@ from bayes_mlm.likelihood import (
     model_priors,
     unidentified,
 )
-from bayes_mlm.model import HasRequest, Kind, ModelRequest, Residual
+from bayes_mlm.model import HasRequest, Kind, Residual
 from bayes_mlm.moments import Sufficient, from_design, reduce
 
 type Engine = Literal["auto", "direct", "nuts"]
@@ -144,7 +144,7 @@ def fit(
 
 
 def fit_design(
-    request: ModelRequest,
+    request: HasRequest,
     design: Design,
     settings: Settings,
     *,
@@ -155,6 +155,7 @@ def fit_design(
 ) -> Fit:
     """Fit a design that is already laid out for its kind (what `fit` does after reading data)."""
     began = time.perf_counter() if started is None else started
+    request = request.request
     priors = model_priors(design, request.model.priors)
     own = statistics if statistics is not None else from_design(design)
     drawn = _draw(

@@ -170,7 +170,7 @@ def named_apart(requests: Sequence[ModelRequest]) -> list[ModelRequest]:
 
 
 def make_settings(
-    request: ModelRequest,
+    request: HasRequest,
     *,
     draws: int | None = None,
     tune: int | None = None,
@@ -181,7 +181,7 @@ def make_settings(
     """Return the sampler's settings: what is given, else what is requested, else the defaults."""
 
     def settle(name: str, given: int | None, default: int, least: int) -> int:
-        asked = getattr(request.settings, name) if given is None else given
+        asked = getattr(request.request.settings, name) if given is None else given
         value = default if asked is None else asked
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise EngineError(f"{name} must be a whole number of {least} or more, found {value!r}")

@@ -20,7 +20,7 @@ from bayes_mlm.fitting.entry import fit_design
 from bayes_mlm.fitting.estimates import Estimate, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.summary import summarise
-from bayes_mlm.model import ModelRequest, ModelSpec
+from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
 from bayes_mlm.moments import from_design
 
 # In posterior sds. At a variance estimated as zero the posterior mean lies about one away.
@@ -106,7 +106,7 @@ class Analysis:
 
 
 def analyse(
-    request: ModelRequest,
+    request: HasRequest,
     settings: Settings | None,
     *,
     data: Any = None,
@@ -148,6 +148,7 @@ def analyse(
     BayesMLMError
         Whatever stops the model from being fitted, in one line.
     """
+    request = request.request
     design = design_of(request, data)
     for engine in engines:
         check_engine(engine, design)

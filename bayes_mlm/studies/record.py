@@ -23,7 +23,7 @@ from bayes_mlm.base import (
     suggest,
     why_not_file,
 )
-from bayes_mlm.data import DELIMITERS, PARQUET, DataSource
+from bayes_mlm.data import DATASETS, DELIMITERS, PARQUET, DataSource
 from bayes_mlm.model import NO_SETTINGS, ModelRequest, ModelSpec, SamplerSettings, check_request
 from bayes_mlm.studies.printed import Published, check_published_fields
 
@@ -31,7 +31,7 @@ from bayes_mlm.studies.printed import Published, check_published_fields
 WORKED_STUDY = "hsb"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_HIDDEN = frozenset({"name", "folder"})  # of the file itself, and no keys of it
+_HIDDEN = frozenset({"name", "folder", "path"})  # of the file itself, and no keys of it
 _PARTS = {"model": ModelSpec, "source": DataSource}
 
 
@@ -66,10 +66,10 @@ class Record:
     """
 
     title: str
-    model: ModelSpec
-    source: DataSource
     description: str = ""
     equation: str = ""
+    model: ModelSpec
+    source: DataSource
     settings: SamplerSettings = NO_SETTINGS
     null: str | None = None
     study: str | None = None
@@ -108,10 +108,10 @@ def _key(one: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
 _File: type[msgspec.Struct] = msgspec.defstruct(
     "_File",
     [
-        _key(one)
-        for whole in (Record, *_PARTS.values())
-        for one in fields(whole)
-        if one.name not in {*_PARTS, *_HIDDEN, "path"}
+        _key(key)
+        for one in fields(Record)
+        for key in (fields(_PARTS[one.name]) if one.name in _PARTS else [one])
+        if key.name not in _HIDDEN
     ],
     kw_only=True,
     frozen=True,
@@ -149,7 +149,7 @@ def load_record(record: str | Path) -> Record:
     if "data" not in raw:
         raise SpecError(f"{path}: the required key is missing: data")
     keys = msgspec.structs.asdict(convert(raw, _File, path))
-    keys |= {"name": path.stem, "folder": str(path.parent)}
+    keys |= {"name": path.stem, "folder": None if keys["data"] in DATASETS else str(path.parent)}
     parts = {
         part: whole(**{one.name: keys.pop(one.name) for one in fields(whole)})
         for part, whole in _PARTS.items()
@@ -227,8 +227,8 @@ def dump_record(record: Record) -> str:
 
     Examples
     --------
-    >>> print(dump_record(load_record("hsb_random_slope")).splitlines()[-1])
-    kind = "partial_pooling"
+    >>> print(dump_record(load_record("hsb_random_slope")).splitlines()[3])
+    formula = "mathach ~ ses + (ses | schoolid)"
     """
     import tomli_w
 

@@ -52,7 +52,7 @@ def analyse_record(
     >>> from bayes_mlm import load_record
     >>> found = analyse_record(load_record("hsb_null"), None, engines=["reml"])
     >>> len(found.published), found.analysis.ok
-    (22, True)
+    (23, True)
     """
     against = None if null is None else null.analysis
     analysis = analyse(record.request, settings, null=against, **options)

@@ -15,7 +15,7 @@ def worked_models() -> list[ModelRequest]:
     Examples
     --------
     >>> worked_models()[0].model.formula
-    'mathach ~ 1 + (1 | schoolid)'
+    'mathach ~ ses + (1 | schoolid)'
     """
     return [one.request for one in records(WORKED_STUDY) if assess.has_sigma_u(one.model)]
 
