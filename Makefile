@@ -14,7 +14,7 @@ unexport PYTHONPATH PYTHONHOME
 
 help:
 	@echo "make report     redo the study: every model, its posterior, REML or OLS, published figures"
-	@echo "make test       run every check and the tests, quickest first"
+	@echo "make test       run every check and the tests, quickest first; coverage with all of them"
 	@echo "make test-slow  run the long tests: recovery, calibration"
 	@echo "make notebooks  run every notebook afresh, in place"
 	@echo "make bench      measure against bambi, PyMC, statsmodels, lme4 (apt's r-cran-lme4), DuckDB, Spark"
@@ -31,7 +31,7 @@ report: setup
 
 test: lint
 	@sh scripts/browser
-	$(PYTHON_RUN) -m pytest -q -n auto --dist loadfile $(ARGS)
+	$(PYTHON_RUN) -m pytest -q -n auto --dist loadfile $(if $(ARGS),$(ARGS),--cov)
 
 test-slow: setup-dev
 	$(PYTHON_RUN) -m pytest -q -m slow $(ARGS)
@@ -76,6 +76,6 @@ dist: setup-dev
 	$(PYTHON_RUN) -m hatchling build
 
 clean:
-	rm -rf .venv .venv.lock .venv-bench .venv-bench.lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	rm -rf .coverage .venv .venv.lock .venv-bench .venv-bench.lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		.import_linter_cache
 	find bayes_mlm tests -name __pycache__ -type d -prune -exec rm -rf {} +

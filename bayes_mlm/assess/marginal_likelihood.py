@@ -69,7 +69,11 @@ def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
         raise EngineError(
             "the direct engine gives the marginal likelihood, and this fit is by "
             f"{fit.engine}; "
-            + (f"it cannot fit this model: {why}" if why else "fit with engine direct")
+            + (
+                f"it cannot fit this model: {why}; compare models by compare_models"
+                if why
+                else "fit with engine direct"
+            )
         )
     return LogMarginalLikelihood(
         value=fit.report.log_marginal_likelihood,

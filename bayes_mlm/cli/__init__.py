@@ -25,9 +25,9 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Memory,
     Missing,
+    Prob,
     Quiet,
     RowsOption,
     Seed,
@@ -127,7 +127,7 @@ def fit(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     cross_check: Annotated[
         bool,
         typer.Option("--cross-check", help="Ask statsmodels too about the REML optimum (seconds)."),
@@ -177,7 +177,7 @@ def fit(
         )
     settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
     with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
-        options = {"engines": [engine], "mass": mass, "check": cross_check, "progressbar": bar}
+        options = {"engines": [engine], "prob": prob, "check": cross_check, "progressbar": bar}
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
         )
@@ -270,7 +270,7 @@ def _analyse(
     below = baseline(record)
     if below is not None:  # where that takes no time: not by NUTS
         engines = ["reml" if one == "nuts" else one for one in options["engines"]]
-        quick = {"engines": engines, "mass": options["mass"]}
+        quick = {"engines": engines, "prob": options["prob"]}
         null = analyse_record(
             below, settings, data=design_of(below.request, data, rows=rows), **quick
         )

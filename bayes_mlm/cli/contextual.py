@@ -15,8 +15,8 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -58,7 +58,7 @@ def contextual(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -80,7 +80,7 @@ def contextual(
 
     if out is not None:
         check_folder(out, ["contextual.csv"], inputs=(model, data))
-    check_prob(mass)
+    check_prob(prob)
     means = _read_means(mean or [])
     request = request_for(
         model, data, group=group, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
@@ -91,14 +91,14 @@ def contextual(
     with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
         if engine != "reml":
             fit = fit_design(request, design, settings, engine=engine, progressbar=bar)
-            tables.append(contextual_effects(fit, means=means, mass=mass))
+            tables.append(contextual_effects(fit, means=means, prob=prob))
         tables.append(
             contextual_effects_classical(
-                fit_classical(design, mass=mass),
+                fit_classical(design, prob=prob),
                 design,
                 name=request.name,
                 means=means,
-                mass=mass,
+                prob=prob,
             )
         )
         try:

@@ -15,8 +15,8 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -85,7 +85,7 @@ def effects(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None, typer.Option(help="Folder for effects.csv and crossing.csv.")
     ] = None,
@@ -103,7 +103,7 @@ def effects(
 
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
-    asked = _read(contrast or [], slope or [], at or [], crossing, rope, mass)
+    asked = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
     request = request_for(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
     )
@@ -131,7 +131,7 @@ def effects(
     if engine == "reml" or engine == "ols":
         check_engine(engine, design)
     people = population(design, request, source)
-    fast = fit_classical(design, mass=mass)
+    fast = fit_classical(design, prob=prob)
     found, zeros = _answer(asked, fast, people, data=source, design=design)
     if engine != "reml" and engine != "ols":
         with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
@@ -159,7 +159,7 @@ class _Asked:
     at: dict[str, list[str]]
     crossing: str | None
     rope: tuple[float, float] | None
-    mass: float
+    prob: float
 
 
 def _read(
@@ -168,7 +168,7 @@ def _read(
     at: "Sequence[str]",
     crossing: str | None,
     rope: str | None,
-    mass: float,
+    prob: float,
 ) -> _Asked:
     contrasts = tuple(_read_contrast(text) for text in contrast)
     return _Asked(
@@ -176,7 +176,7 @@ def _read(
         at=read_at(at),
         crossing=crossing,
         rope=_read_rope(rope),
-        mass=mass,
+        prob=prob,
     )
 
 
@@ -187,7 +187,7 @@ def _answer(
     from bayes_mlm.questions import changes, comparisons, crossing, slopes
 
     found, zeros, used = [], [], set()
-    own |= {"mass": asked.mass}
+    own |= {"prob": asked.prob}
     names = {name for name, _ in asked.questions}
     for name, contrast in asked.questions:
         is_slope = contrast == {name: "slope"}

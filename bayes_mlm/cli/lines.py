@@ -14,8 +14,8 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -65,7 +65,7 @@ def lines(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for coefficients.csv and lines.csv, or population.csv."),
@@ -103,10 +103,10 @@ def lines(
     console = show.make_console()
     if population:
         found: GroupLines | PopulationLine = population_line(
-            fit, along or along_of(design), grid, at=read_at(at or []), mass=mass, data=source
+            fit, along or along_of(design), grid, at=read_at(at or []), prob=prob, data=source
         )
     else:
-        found = group_lines(fit, along=along, x=grid, groups=groups, mass=mass, data=source)
+        found = group_lines(fit, along=along, x=grid, groups=groups, prob=prob, data=source)
     console.print(str(found), soft_wrap=True)
     if out is not None:
         _write(found, out)

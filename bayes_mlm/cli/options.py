@@ -41,7 +41,7 @@ Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 100
 Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
 Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
 TargetAccept = Annotated[float, typer.Option(help="Nearer 1: smaller, safer steps.")]
-Mass = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
+Prob = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, no progress.")]
 
 

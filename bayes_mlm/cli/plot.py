@@ -23,8 +23,8 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -76,7 +76,7 @@ def plot(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None,
         typer.Option(help="File (.png, .svg, .pdf); default: the figure's name, .png, here."),
@@ -107,7 +107,7 @@ def plot(
     many = "a model" if len(ladder) == 1 else f"{len(ladder)} models"
     with status(f"fitting {many}", quiet=quiet, own_bar=engine == "nuts") as bar:
         results = analyse_ladder(
-            ladder, settings_of, data=data, engines=[engine], mass=mass, progressbar=bar
+            ladder, settings_of, data=data, engines=[engine], prob=prob, progressbar=bar
         )
         found = [one.analysis for one in results]
     try:

@@ -64,7 +64,7 @@ def predict(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Annotated[
+    prob: Annotated[
         float, typer.Option(help="Probability of the intervals (equal tails).")
     ] = DEFAULT_PROB,
     out: Annotated[
@@ -102,7 +102,7 @@ def predict(
     with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
         settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
-    found = predict_rows(fit, rows, question=question, kind=kind, mass=mass)
+    found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
     console = show.make_console()
     if out is None or not quiet:
         console.print(found.shown(_SHOWN), soft_wrap=True)

@@ -12,7 +12,7 @@ from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Chains,
     Draws,
-    Mass,
+    Prob,
     Quiet,
     Seed,
     TargetAccept,
@@ -30,7 +30,7 @@ def reproduce(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
     ] = False,
@@ -76,7 +76,7 @@ def reproduce(
             ladder,
             settings_of,
             engines=engines,
-            mass=mass,
+            prob=prob,
             check=True,
             on_start=lambda record: begun.append(record.name),
             on_engine=say,

@@ -13,8 +13,8 @@ from bayes_mlm.cli.options import (
     Data,
     Decimal,
     Delimiter,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -47,7 +47,7 @@ def sensitivity(
     strip: Strip = False,
     decimal: Decimal = None,
     delimiter: Delimiter = None,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     draws: Annotated[
         int | None, typer.Option(help="Draws of each posterior (default: the record's).")
     ] = None,
@@ -86,7 +86,7 @@ def sensitivity(
         data,
         priors=None if prior is None else [_read(text) for text in prior],
         terms=term,
-        mass=mass,
+        prob=prob,
         draws=draws,
     )
     console = show.make_console()

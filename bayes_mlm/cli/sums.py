@@ -15,9 +15,9 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Memory,
     Missing,
+    Prob,
     Quiet,
     RowsOption,
     Seed,
@@ -174,7 +174,7 @@ def groups(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     quiet: Quiet = False,
 ) -> None:
     """Write every group's effects (mean, sd, interval) to a file, for any number of groups."""
@@ -201,7 +201,7 @@ def groups(
     with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
         settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
-        write_group_effects(fit, out, mass=mass)
+        write_group_effects(fit, out, prob=prob)
     console = show.make_console()
     console.print(f"{fit.engine} ({fit.why}): {fit.verdict}", soft_wrap=True)
     console.print(f"{design.J:,} groups ({design.group}) written to {visible(out)}", soft_wrap=True)

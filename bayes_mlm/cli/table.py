@@ -14,8 +14,8 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -69,7 +69,7 @@ def table(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -102,7 +102,7 @@ def table(
     text = f"fitting {len(ladder)} models"
     with status(text, quiet=quiet, own_bar="nuts" in drawn) as shown:
         results = analyse_ladder(
-            ladder, settings_of, data=data, engines=drawn, mass=mass, progressbar=shown
+            ladder, settings_of, data=data, engines=drawn, prob=prob, progressbar=shown
         )
         analyses = [one.analysis for one in results]
     laid_out = publication_table(analyses, classical="reml" in engines, interval=interval)

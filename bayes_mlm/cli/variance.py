@@ -15,8 +15,8 @@ from bayes_mlm.cli.options import (
     Decimal,
     Delimiter,
     Draws,
-    Mass,
     Missing,
+    Prob,
     Quiet,
     Seed,
     Strip,
@@ -65,7 +65,7 @@ def variance(
     chains: Chains = None,
     random_seed: Seed = None,
     target_accept: TargetAccept = 0.9,
-    mass: Mass = DEFAULT_PROB,
+    prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -87,7 +87,7 @@ def variance(
 
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
-    check_prob(mass)
+    check_prob(prob)
     request = request_for(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
     )
@@ -105,13 +105,13 @@ def variance(
             other = None
             if found_null is not None:
                 other = fit_design(*found_null, settings, engine="auto")
-            tables.append(variance_by_level(fit, null=other, at=points, mass=mass))
+            tables.append(variance_by_level(fit, null=other, at=points, prob=prob))
         tables.append(
             variance_by_level_classical(
-                fit_classical(design, mass=mass),
+                fit_classical(design, prob=prob),
                 design,
                 name=request.name,
-                null=None if found_null is None else fit_classical(found_null[1], mass=mass),
+                null=None if found_null is None else fit_classical(found_null[1], prob=prob),
                 at=points,
             )
         )

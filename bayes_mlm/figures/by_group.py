@@ -48,7 +48,7 @@ class GroupSpread:
     half_width : tuple of float or None
         Posterior mean, lower and upper end of 0.674 sigma_e: how far the middle half would reach
         to each side in every group if the residuals were normal with one sd.
-    mass : float
+    prob : float
         Of the intervals.
     """
 
@@ -67,7 +67,7 @@ class GroupSpread:
     fitted_lower: Floats | None
     fitted_upper: Floats | None
     half_width: tuple[float, float, float] | None
-    mass: float
+    prob: float
 
     @property
     def title(self) -> str:
@@ -172,7 +172,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
     quartiles = _quartiles(design)
     mean = means_by_group(design.y, design.codes, design.J)
     order = np.argsort(mean, kind="stable")
-    fitted = None if chosen is None else _expected_means(chosen.fits[0], chosen.mass)
+    fitted = None if chosen is None else _expected_means(chosen.fits[0], chosen.prob)
     return GroupSpread(
         outcome=design.outcome,
         group=str(design.group),
@@ -188,8 +188,8 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
         fitted=None if fitted is None else fitted[0][order],
         fitted_lower=None if fitted is None or fitted[1] is None else fitted[1][order],
         fitted_upper=None if fitted is None or fitted[2] is None else fitted[2][order],
-        half_width=None if chosen is None else _half_width(chosen.fits[0], chosen.mass),
-        mass=DEFAULT_PROB if chosen is None else chosen.mass,
+        half_width=None if chosen is None else _half_width(chosen.fits[0], chosen.prob),
+        prob=DEFAULT_PROB if chosen is None else chosen.prob,
     )
 
 
@@ -208,7 +208,7 @@ def _quartiles(design: Design) -> Floats:
     return np.array(found).T
 
 
-def _expected_means(fit: Fit, mass: float) -> tuple[Floats, Floats | None, Floats | None] | None:
+def _expected_means(fit: Fit, prob: float) -> tuple[Floats, Floats | None, Floats | None] | None:
     """Give the posterior mean and interval of each group's expected mean, shape (J,) each."""
     design = fit.design
     X = means_by_group(design.X, design.codes, design.J)
@@ -223,13 +223,13 @@ def _expected_means(fit: Fit, mass: float) -> tuple[Floats, Floats | None, Float
         part = slice(start, start + _CHUNK)
         expected = beta @ X[part].T + np.einsum("sjq,jq->sj", u[:, part], Z[part])
         centre[part] = expected.mean(axis=0)
-        lower[part], upper[part] = shortest_interval(expected, mass)
+        lower[part], upper[part] = shortest_interval(expected, prob)
     return centre, lower, upper
 
 
-def _half_width(fit: Fit, mass: float) -> tuple[float, float, float]:
+def _half_width(fit: Fit, prob: float) -> tuple[float, float, float]:
     widths = _QUARTILE * samples(fit.draws, "sigma_e")
-    lower, upper = shortest_interval(widths[:, None], mass)
+    lower, upper = shortest_interval(widths[:, None], prob)
     return float(widths.mean()), float(lower[0]), float(upper[0])
 
 

@@ -62,7 +62,7 @@ class Caterpillar:
     labels : ndarray, shape (J,)
     panels : tuple of EffectPanel
         One an effect, at most three.
-    mass : float
+    prob : float
         Of the intervals.
     """
 
@@ -72,7 +72,7 @@ class Caterpillar:
     group: str
     labels: np.ndarray
     panels: tuple[EffectPanel, ...]
-    mass: float
+    prob: float
 
     @property
     def title(self) -> str:
@@ -115,7 +115,7 @@ class Caterpillar:
                 f"allows among as many normal effects: {', '.join(out[:6])}{more}."
             )
         return (
-            f"{what}{percent(self.mass)} intervals lie wholly above zero for {above:,} and wholly "
+            f"{what}{percent(self.prob)} intervals lie wholly above zero for {above:,} and wholly "
             f"below for {below:,} of {many:,}; the effects run from {named[0]} to {named[1]}. "
             f"{stand}"
         )
@@ -135,7 +135,7 @@ def caterpillar(analysis: Analysis) -> Caterpillar | None:
     if not analysis.fits:
         return None
     fit = analysis.fits[0]
-    effects = effects_of(fit, analysis.mass)[:3]
+    effects = effects_of(fit, analysis.prob)[:3]
     if not effects:
         return None
     roles, many = roles_of(fit.design), fit.design.J
@@ -164,7 +164,7 @@ def caterpillar(analysis: Analysis) -> Caterpillar | None:
         group=str(fit.design.group),
         labels=fit.design.labels,
         panels=tuple(panels),
-        mass=analysis.mass,
+        prob=analysis.prob,
     )
 
 

@@ -37,7 +37,7 @@ class Coefficients:
     ----------
     outcome : str
     terms : tuple of TermRows
-    mass : float
+    prob : float
         Of the intervals.
     left_out : tuple of str
         Terms not shown: intercepts, which depend on where the predictors are zero, and those
@@ -46,7 +46,7 @@ class Coefficients:
 
     outcome: str
     terms: tuple[TermRows, ...]
-    mass: float
+    prob: float
     left_out: tuple[str, ...]
 
     @property
@@ -64,7 +64,7 @@ class Coefficients:
             if all(i.posteriors[0].lower > 0 or i.posteriors[0].upper < 0 for i in row.items)
         ]
         some = [row.term for row in self.terms if row.term not in away]
-        every = f"Every {percent(self.mass)} interval of {_listed(away)} excludes 0."
+        every = f"Every {percent(self.prob)} interval of {_listed(away)} excludes 0."
         signs = every if away else ""
         holds = f" At least one interval of {_listed(some)} holds 0." if some else ""
         worst = max(
@@ -147,6 +147,6 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
     return Coefficients(
         outcome=fitted[0].design.outcome,
         terms=tuple(rows),
-        mass=fitted[0].mass,
+        prob=fitted[0].prob,
         left_out=tuple(left_out),
     )

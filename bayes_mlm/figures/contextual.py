@@ -44,7 +44,7 @@ class Contextual:
     model, outcome, group : str
     predictors : tuple of TwoSlopes
         At most four.
-    mass : float
+    prob : float
         Of the intervals.
     """
 
@@ -52,7 +52,7 @@ class Contextual:
     outcome: str
     group: str
     predictors: tuple[TwoSlopes, ...]
-    mass: float
+    prob: float
 
     @property
     def title(self) -> str:
@@ -82,7 +82,7 @@ class Contextual:
         return (
             f"One unit of {item.predictor} goes with {within} {self.outcome} among members of one "
             f"{self.group} and with {between} between {self.group} means "
-            f"({percent(self.mass)} intervals): {gap} apart. The posterior probability that the "
+            f"({percent(self.prob)} intervals): {gap} apart. The posterior probability that the "
             f"slope between is the {'steeper upward' if way == 'more' else 'lower'} one is {shown}."
         )
 
@@ -111,7 +111,7 @@ def contextual_effect(analysis: Analysis) -> Contextual | None:
         outcome=analysis.design.outcome,
         group=str(analysis.design.group),
         predictors=tuple(found[:_MOST]),
-        mass=analysis.mass,
+        prob=analysis.prob,
     )
 
 
@@ -128,7 +128,7 @@ def _slopes(analysis: Analysis, name: str, turns: Floats) -> TwoSlopes:
         posteriors = []
         for fit in analysis.fits:
             drawn = samples(fit.draws, "beta") @ turns[k]
-            lower, upper = shortest_interval(drawn[:, None], analysis.mass)
+            lower, upper = shortest_interval(drawn[:, None], analysis.prob)
             posteriors.append(
                 Posterior(
                     engine=fit.engine,

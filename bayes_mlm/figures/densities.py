@@ -20,7 +20,7 @@ class Densities:
     model, outcome : str
     items : tuple of Marked
         A panel each.
-    mass : float
+    prob : float
         Of the intervals.
     n_left_out : int
         Quantities there was no room for.
@@ -29,7 +29,7 @@ class Densities:
     model: str
     outcome: str
     items: tuple[Marked, ...]
-    mass: float
+    prob: float
     n_left_out: int
 
     @property
@@ -43,7 +43,7 @@ class Densities:
         told = "; ".join(item.text for item in self.items)
         left_out = f" {self.n_left_out} more are not shown." if self.n_left_out else ""
         return (
-            f"Posterior means with {percent(self.mass)} intervals: {told}. "
+            f"Posterior means with {percent(self.prob)} intervals: {told}. "
             f"{told_classical(self.items)} {told_published(self.items)}{left_out}"
         ).strip()
 
@@ -74,6 +74,6 @@ def variance_densities(analysis: Analysis) -> Densities | None:
         model=analysis.spec.name,
         outcome=outcome,
         items=tuple(mark(analysis, name, units.get(name[:3], outcome)) for name in names[:_MOST]),
-        mass=analysis.mass,
+        prob=analysis.prob,
         n_left_out=max(0, len(names) - _MOST),
     )

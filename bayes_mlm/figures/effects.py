@@ -41,13 +41,13 @@ class GroupEffect:
     sigma_u: float
 
 
-def effects_of(fit: Fit, mass: float) -> tuple[GroupEffect, ...]:
+def effects_of(fit: Fit, prob: float) -> tuple[GroupEffect, ...]:
     """Collect the effects of a model with random effects; empty for others.
 
     Parameters
     ----------
     fit : Fit
-    mass : float
+    prob : float
         Of the intervals: shortest from draws, normal from means and sds.
     """
     design, draws = fit.design, fit.draws
@@ -61,10 +61,10 @@ def effects_of(fit: Fit, mass: float) -> tuple[GroupEffect, ...]:
         sd = np.sqrt(np.maximum(square - np.square(mean), 0.0))
         thin = max(1, u.size // _MOST_NUMBERS)
         flat = u[::thin].reshape(-1, design.J * design.q)
-        lower, upper = (ends.reshape(mean.shape) for ends in shortest_interval(flat, mass))
+        lower, upper = (ends.reshape(mean.shape) for ends in shortest_interval(flat, prob))
     elif "u_mean" in draws.posterior:
         mean, sd = draws["u_mean"], draws["u_sd"]
-        reach = NormalDist().inv_cdf(0.5 + mass / 2) * sd
+        reach = NormalDist().inv_cdf(0.5 + prob / 2) * sd
         lower, upper = mean - reach, mean + reach
     else:
         return ()

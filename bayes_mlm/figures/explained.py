@@ -24,7 +24,7 @@ class Explained:
     models : tuple of str
     between, within : tuple of Marked
         One a model.
-    mass : float
+    prob : float
         Of the intervals.
     """
 
@@ -32,7 +32,7 @@ class Explained:
     models: tuple[str, ...]
     between: tuple[Marked, ...]
     within: tuple[Marked, ...]
-    mass: float
+    prob: float
 
     @property
     def title(self) -> str:
@@ -85,7 +85,7 @@ def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
         models=tuple(one.spec.name for one in found),
         between=levels[0],
         within=levels[1],
-        mass=found[0].mass,
+        prob=found[0].prob,
     )
 
 

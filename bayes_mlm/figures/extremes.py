@@ -53,7 +53,7 @@ class Extremes:
             "all share one slope, which only differences within groups inform: "
             f"{estimate(low.slope, low.slope_lower, low.slope_upper)}. In the middle of its own "
             f"range the expected {cloud.outcome} is {expected[0]} in the first and {expected[1]} "
-            f"in the second ({percent(low.mass)} intervals); the model says nothing of groups that "
+            f"in the second ({percent(low.prob)} intervals); the model says nothing of groups that "
             "were not observed."
         )
 

@@ -43,7 +43,7 @@ class Line:
         The line of REML or OLS.
     classical_slope : float
         Its slope.
-    mass : float
+    prob : float
         Of every interval.
     """
 
@@ -60,7 +60,7 @@ class Line:
     slope_upper: float
     classical: Floats
     classical_slope: float
-    mass: float
+    prob: float
 
 
 def has_effects(fit: Fit) -> bool:
@@ -126,9 +126,9 @@ def line_along(
         expected, slopes = expected + u @ Z.T, slopes + u @ (Z_step[1] - Z_step[0])
         classical = classical + Z @ own
         classical_slope += float((Z_step[1] - Z_step[0]) @ own)
-    tail = (1.0 - analysis.mass) / 2.0
+    tail = (1.0 - analysis.prob) / 2.0
     lower, upper = np.quantile(expected, [tail, 1.0 - tail], axis=0)
-    slope_lower, slope_upper = shortest_interval(slopes[:, None], analysis.mass)
+    slope_lower, slope_upper = shortest_interval(slopes[:, None], analysis.prob)
     return Line(
         name=name,
         model=analysis.spec.name,
@@ -143,7 +143,7 @@ def line_along(
         slope_upper=float(slope_upper[0]),
         classical=classical,
         classical_slope=classical_slope,
-        mass=analysis.mass,
+        prob=analysis.prob,
     )
 
 

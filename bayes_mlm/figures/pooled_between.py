@@ -53,7 +53,7 @@ class PooledBetween:
             f"{estimate(pooled.slope, pooled.slope_lower, pooled.slope_upper)} units of "
             f"{cloud.outcome} among all {count(cloud.n, 'row')} and with "
             f"{estimate(between.slope, between.slope_lower, between.slope_upper)} among the means "
-            f"of the {count(cloud.sizes.size, 'group')} ({percent(pooled.mass)} intervals): "
+            f"of the {count(cloud.sizes.size, 'group')} ({percent(pooled.prob)} intervals): "
             f"{compared}. Least squares gives {least_squares}."
         )
 

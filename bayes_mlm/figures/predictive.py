@@ -50,7 +50,7 @@ class Ordered:
     Parameters
     ----------
     observed, centre, lower, upper : ndarray, shape (J,)
-        In outcome units; the band is by place, of the picture's mass.
+        In outcome units; the band is by place, of probability `prob`.
     """
 
     observed: Floats
@@ -83,7 +83,7 @@ class Predictive:
     new_effects : bool
         Whether the replicated group means are of new groups with the same rows.
     statistics : tuple of Statistic
-    mass : float
+    prob : float
         Of the bands.
     """
 
@@ -106,7 +106,7 @@ class Predictive:
     sds: Ordered | None
     new_effects: bool
     statistics: tuple[Statistic, ...]
-    mass: float
+    prob: float
 
     @property
     def title(self) -> str:
@@ -176,7 +176,7 @@ def predictive_checks(analysis: Analysis) -> Predictive | None:
     fit = analysis.fits[0]
     design = fit.design
     made = replicate(fit)
-    tail = (1.0 - analysis.mass) / 2
+    tail = (1.0 - analysis.prob) / 2
     shares = made.counts / design.n
     lower, centre, upper = np.quantile(shares, [tail, 0.5, 1.0 - tail], axis=0)
     grouped = made.observed_means is not None and made.observed_means.size >= _LEAST_GROUPS
@@ -200,7 +200,7 @@ def predictive_checks(analysis: Analysis) -> Predictive | None:
         sds=_ordered(made.observed_sds, made.sds, tail) if grouped else None,
         new_effects=made.has_new_effects,
         statistics=_statistics(design.y, made, grouped=grouped),
-        mass=analysis.mass,
+        prob=analysis.prob,
     )
 
 

@@ -69,7 +69,7 @@ class PriorPosterior:
         Parameters whose prior is flat, which has no density.
     n_left_out : int
         Panels there was no room for.
-    mass : float
+    prob : float
         Of the intervals.
     """
 
@@ -78,7 +78,7 @@ class PriorPosterior:
     panels: tuple[PriorPanel, ...]
     flat: tuple[str, ...]
     n_left_out: int
-    mass: float
+    prob: float
 
     @property
     def title(self) -> str:
@@ -90,7 +90,7 @@ class PriorPosterior:
         """What there is to see."""
         most = max(self.panels, key=lambda panel: panel.ratio)
         weigh = [panel for panel in self.panels if panel.ratio > 1.0 + _FLAT]
-        over = f"over the {percent(self.mass)} interval of its posterior"
+        over = f"over the {percent(self.prob)} interval of its posterior"
         if not weigh:
             said = (
                 f"No prior takes sides: the one that changes most {over} does so by a factor of "
@@ -136,7 +136,7 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     panels, flat = [], []
     for name, (prior, values) in drawn.items():
         if prior.is_proper:
-            panels.append(_panel(fit, name, prior, values, analysis.mass))
+            panels.append(_panel(fit, name, prior, values, analysis.prob))
         else:
             flat.append(name)
     if not panels:
@@ -148,7 +148,7 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
         panels=tuple(panel for panel in panels if panel in kept),
         flat=tuple(flat),
         n_left_out=len(panels) - len(kept),
-        mass=analysis.mass,
+        prob=analysis.prob,
     )
 
 
@@ -191,10 +191,10 @@ def _spread(fit: Fit) -> dict[str, Floats]:
     }
 
 
-def _panel(fit: Fit, name: str, prior: Prior, values: Floats, mass: float) -> PriorPanel:
+def _panel(fit: Fit, name: str, prior: Prior, values: Floats, prob: float) -> PriorPanel:
     low, high = bounds_of(name)
     posterior = density_of(values, lower=low, upper=high)
-    lower, upper = (float(end[0]) for end in shortest_interval(values[:, None], mass))
+    lower, upper = (float(end[0]) for end in shortest_interval(values[:, None], prob))
     margin = _MARGIN * (posterior.x[-1] - posterior.x[0])
     start, stop = posterior.x[0] - margin, posterior.x[-1] + margin
     # To the end of what the parameter can be, where that is near: the prior has its peak there.
@@ -229,8 +229,8 @@ def _density(name: str, prior: Prior, x: Floats, q: int) -> Floats:
     low, high = bounds_of(name)
     # The rest of the mass by the trapezoidal rule: Gamma and Exponential end within this reach.
     grid = np.linspace(low, high if math.isfinite(high) else low + _REACH, 20_001)
-    mass = np.trapezoid(prior_density(prior, grid, q), grid)
-    return np.where((x >= low) & (x <= high), prior_density(prior, x, q) / mass, 0.0)
+    prob = np.trapezoid(prior_density(prior, grid, q), grid)
+    return np.where((x >= low) & (x <= high), prior_density(prior, x, q) / prob, 0.0)
 
 
 def _named(prior: Prior) -> str:

@@ -98,7 +98,7 @@ def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | Non
     # The grid of priors goes by the outcome's spread.
     fits = [fit for fit in fits if fit.design.outcome == fits[0].design.outcome]
     try:
-        found = sensitivity_of_fits(fits, mass=analyses[0].mass)
+        found = sensitivity_of_fits(fits, prob=analyses[0].prob)
     except EngineError:
         return None
     labels = tuple(dict.fromkeys(row.label for row in found))

@@ -83,8 +83,8 @@ class Prototypes:
         )
         each = "of each side " if len(self.groups) > 1 else ""
         told = "; ".join(self._told(group) for group in self.groups)
-        mass = percent(self.groups[0].line.mass)
-        return f"The group {each}is drawn {rule}: {told} ({mass} intervals)."
+        prob = percent(self.groups[0].line.prob)
+        return f"The group {each}is drawn {rule}: {told} ({prob} intervals)."
 
     @property
     def alt(self) -> str:

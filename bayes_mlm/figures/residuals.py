@@ -192,7 +192,7 @@ def group_residuals(analysis: Analysis) -> GroupResiduals | None:
         return None
     fit = analysis.fits[0]
     names, curves, named, untold = [], [], [], []
-    for k, effect in enumerate(effects_of(fit, analysis.mass)[:3]):
+    for k, effect in enumerate(effects_of(fit, analysis.prob)[:3]):
         known = np.flatnonzero(np.isfinite(effect.standardised))
         curve = normal_qq(effect.standardised[known], fit.settings.random_seed + _STREAM + k)
         if curve is None or known.size < max(_LEAST_GROUPS, fit.design.J // 2):

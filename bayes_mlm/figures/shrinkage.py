@@ -128,7 +128,7 @@ def shrinkage(analysis: Analysis) -> Shrinkage | None:
     if not analysis.fits:
         return None
     fit = analysis.fits[0]
-    found = effects_of(fit, analysis.mass)
+    found = effects_of(fit, analysis.prob)
     if not found:
         return None
     design, roles = fit.design, roles_of(fit.design)

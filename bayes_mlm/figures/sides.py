@@ -40,7 +40,7 @@ class SideDifference:
         Rows at whose value the interval lies above zero, and below.
     change, change_lower, change_upper : float
         By how much the difference changes with one unit of the predictor.
-    mass : float
+    prob : float
         Of the intervals.
     """
 
@@ -63,7 +63,7 @@ class SideDifference:
     change: float
     change_lower: float
     change_upper: float
-    mass: float
+    prob: float
 
     @property
     def title(self) -> str:
@@ -81,7 +81,7 @@ class SideDifference:
         change = estimate(self.change, self.change_lower, self.change_upper)
         return (
             f"The difference in expected {self.outcome} changes by {change} with each unit of "
-            f"{self.slope} ({percent(self.mass)} interval). {self._where}"
+            f"{self.slope} ({percent(self.prob)} interval). {self._where}"
         )
 
     @property
@@ -151,10 +151,10 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
     rows = _difference_rows(design, roles, x)
     drawn = samples(fit.draws, "beta") @ rows.T
     # Equal tails, as bands have everywhere and as `effects` finds its stretches.
-    tail = 0.5 * (1.0 - analysis.mass)
+    tail = 0.5 * (1.0 - analysis.prob)
     lower, upper = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
     changes = (drawn[:, -1] - drawn[:, 0]) / (x[-1] - x[0])
-    change_lower, change_upper = shortest_interval(changes[:, None], analysis.mass)
+    change_lower, change_upper = shortest_interval(changes[:, None], analysis.prob)
     bins = np.linspace(x[0], x[-1], _BINS + 1)
     on = roles.side[design.codes]
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
@@ -178,7 +178,7 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
         change=float(changes.mean()),
         change_lower=float(change_lower[0]),
         change_upper=float(change_upper[0]),
-        mass=analysis.mass,
+        prob=analysis.prob,
     )
 
 

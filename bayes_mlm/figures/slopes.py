@@ -49,7 +49,7 @@ class FourSlopes:
             for line in self.lines
         )
         return (
-            f"Slopes of {self.cloud.outcome} on {self.cloud.slope}, with {percent(self.mass)} "
+            f"Slopes of {self.cloud.outcome} on {self.cloud.slope}, with {percent(self.prob)} "
             f"intervals: {listed}. {self._contrast}".strip()
         )
 
@@ -63,9 +63,9 @@ class FourSlopes:
         )
 
     @property
-    def mass(self) -> float:
+    def prob(self) -> float:
         """Of the intervals."""
-        return self.lines[0].mass
+        return self.lines[0].prob
 
     @property
     def _contrast(self) -> str:

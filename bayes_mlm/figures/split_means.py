@@ -78,7 +78,7 @@ class SplitMeans:
         return (
             f"Each point is one of {count(self.cloud.sizes.size, 'group')}; the lines are the "
             f"expected {self.cloud.outcome} of {self.model}, with slopes of "
-            f"{told} ({percent(self.mass)} intervals). {self._departure}".strip()
+            f"{told} ({percent(self.prob)} intervals). {self._departure}".strip()
         )
 
     @property
@@ -91,9 +91,9 @@ class SplitMeans:
         )
 
     @property
-    def mass(self) -> float:
+    def prob(self) -> float:
         """Of the intervals."""
-        return self.sides[0].line.mass
+        return self.sides[0].line.prob
 
     @property
     def _departure(self) -> str:

@@ -83,7 +83,7 @@ class Trajectories:
         Which of them are shown alone.
     population : tuple of Curve
         One, or one for each side of the first two-valued property of groups.
-    mass : float
+    prob : float
     """
 
     outcome: str
@@ -94,7 +94,7 @@ class Trajectories:
     individuals: tuple[Individual, ...]
     panels: tuple[int, ...]
     population: tuple[Curve, ...]
-    mass: float
+    prob: float
 
     @property
     def title(self) -> str:
@@ -120,7 +120,7 @@ class Trajectories:
             f"population goes {' and '.join(told)}. Over the same range the lines of single "
             f"groups of {self.group} change by {number(flat.change, spread)} "
             f"({shorten(flat.name)}) to {number(steep.change, spread)} ({shorten(steep.name)}). "
-            f"Bands hold {percent(self.mass)} of the posterior of the expected outcome; rows "
+            f"Bands hold {percent(self.prob)} of the posterior of the expected outcome; rows "
             "scatter about it."
         )
 
@@ -183,7 +183,7 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
         individuals=tuple(individuals),
         panels=tuple(int(k) for k in panels),
         population=lines,
-        mass=analysis.mass,
+        prob=analysis.prob,
     )
 
 
@@ -220,7 +220,7 @@ def _individuals(
         along=along,
         x=grid,
         groups=design.labels[places].tolist(),
-        mass=analysis.mass,
+        prob=analysis.prob,
         classical=analysis.classical,
     )
     x = np.asarray(table.columns[along], dtype=np.float64)
@@ -274,7 +274,7 @@ def _population(
             along,
             grid,
             at=at,
-            mass=analysis.mass,
+            prob=analysis.prob,
             classical=analysis.classical,
             data=table,
         )

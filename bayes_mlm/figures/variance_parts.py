@@ -84,7 +84,7 @@ class VarianceParts:
     engine : str
         Of the means: "direct", "nuts" or "reml".
     columns : tuple of Column
-    mass : float
+    prob : float
         Of the intervals.
     notes : tuple of str
         What a reader must know of the predictors.
@@ -97,7 +97,7 @@ class VarianceParts:
     n_groups: int
     engine: str
     columns: tuple[Column, ...]
-    mass: float
+    prob: float
     notes: tuple[str, ...]
 
     @property
@@ -117,7 +117,7 @@ class VarianceParts:
                 parts = f"all of it {LABELS[named[0].part]}"
             told.append(f"Of the {column.label}: {parts}.")
         source = (
-            f"Posterior means with {percent(self.mass)} intervals"
+            f"Posterior means with {percent(self.prob)} intervals"
             if self.engine != "reml"
             else "REML estimates"
         )
@@ -148,7 +148,7 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
     classical = variance_by_level_classical(analysis.classical, design, name=analysis.spec.name)
     shown = classical
     if analysis.fits:
-        shown = variance_by_level(analysis.fits[0], mass=analysis.mass)
+        shown = variance_by_level(analysis.fits[0], prob=analysis.prob)
     columns = [
         Column(measure=measure, label=label, shares=shares)
         for measure, label in _MEASURES.items()
@@ -162,7 +162,7 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
         n_groups=design.J,
         engine=shown.rows[0].engine,
         columns=tuple(columns),
-        mass=analysis.mass,
+        prob=analysis.prob,
         notes=shown.notes,
     )
 

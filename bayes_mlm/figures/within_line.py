@@ -43,7 +43,7 @@ class WithinLine:
         return (
             f"Among members of one group, one unit of {cloud.slope} goes with "
             f"{estimate(line.slope, line.slope_lower, line.slope_upper)} units of {cloud.outcome} "
-            f"({percent(line.mass)} interval; least squares "
+            f"({percent(line.prob)} interval; least squares "
             f"{number(line.classical_slope, spread)}). The {count(cloud.n, 'row')} are placed by "
             f"how far they lie from their own group's mean, which keeps {percent(share)} "
             f"of the variance of {cloud.slope}."

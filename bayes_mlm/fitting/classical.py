@@ -33,7 +33,7 @@ def has_random_effects(design: Design) -> bool:
 def fit_classical(
     design: Design,
     *,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     check: bool = False,
     statistics: Sufficient | None = None,
 ) -> Classical:
@@ -43,7 +43,7 @@ def fit_classical(
     ----------
     design : Design
         Laid out for its kind. Where its rows are a sample's, the fit is that of all the data.
-    mass : float
+    prob : float
         Coverage of the intervals.
     check, statistics
         As in `fit_reml`.
@@ -60,12 +60,12 @@ def fit_classical(
     >>> print(f"{fit_classical(design).sigma_e:.4f}")
     6.0856
     """
-    check_prob(mass)
+    check_prob(prob)
     if design.sample_of is not None:
-        return classical_of_sample(design, fit_classical(design.whole, mass=mass))
+        return classical_of_sample(design, fit_classical(design.whole, prob=prob))
     if has_random_effects(design) or design.residual is not None:
-        return fit_reml(design, level=mass, check=check, statistics=statistics)
-    return fit_ols(design, level=mass)
+        return fit_reml(design, level=prob, check=check, statistics=statistics)
+    return fit_ols(design, level=prob)
 
 
 def classical_of_sample(design: Design, fit: Classical) -> Classical:

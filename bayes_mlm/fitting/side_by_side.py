@@ -43,7 +43,7 @@ class Analysis:
         The REML fit, or the OLS fit of a model without group effects.
     summaries : tuple of Summary
         One an engine, the posteriors first.
-    mass : float
+    prob : float
         Of the intervals.
     null : str, optional
         Name of the null model that R² by level is against.
@@ -58,7 +58,7 @@ class Analysis:
     fits: tuple[Fit, ...]
     classical: Classical
     summaries: tuple[Summary, ...]
-    mass: float
+    prob: float
     null: str | None = None
     title: str = ""
     description: str = ""
@@ -112,7 +112,7 @@ def analyse(
     data: Any = None,
     engines: Sequence[Engine] = ("auto",),
     null: Analysis | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     check: bool = False,
     progressbar: bool = False,
     on_engine: Callable[[str], None] = lambda _: None,
@@ -130,7 +130,7 @@ def analyse(
         The engines that draw have REML or OLS beside them in any case.
     null : Analysis, optional
         Of the null model, for R² by level.
-    mass : float
+    prob : float
         Of the intervals.
     check : bool
         Whether to have statsmodels evaluate its likelihood at the REML estimate.
@@ -155,7 +155,7 @@ def analyse(
     # One pass over the rows serves every engine.
     statistics = from_design(design) if design.q else None
     on_engine("reml" if has_random_effects(design) or design.residual is not None else "ols")
-    classical = fit_classical(design, mass=mass, check=check, statistics=statistics)
+    classical = fit_classical(design, prob=prob, check=check, statistics=statistics)
     fits = []
     for engine in engines:
         if engine == "reml" or engine == "ols":
@@ -173,7 +173,7 @@ def analyse(
                 progressbar=progressbar,
             )
         )
-    summaries = [summarise(fit, null=_same_engine(null, fit), mass=mass) for fit in fits]
+    summaries = [summarise(fit, null=_same_engine(null, fit), prob=prob) for fit in fits]
     summaries.append(
         summarise_classical(
             classical, request.model.name, design, null=None if null is None else null.classical
@@ -185,7 +185,7 @@ def analyse(
         fits=tuple(fits),
         classical=classical,
         summaries=tuple(summaries),
-        mass=mass,
+        prob=prob,
         null=None if null is None else null.spec.name,
     )
 

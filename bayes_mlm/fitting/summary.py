@@ -19,7 +19,7 @@ def summarise(
     fit: Fit,
     *,
     null: Fit | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     interval: IntervalKind = "hdi",
     groups: bool = False,
 ) -> Summary:
@@ -30,7 +30,7 @@ def summarise(
     fit : Fit
     null : Fit, optional
         The model without predictors, for R² by level (`r2_between`, `r2_within`).
-    mass : float
+    prob : float
         Posterior probability of the interval, 0.95 by default.
     interval : {"hdi", "eti"}
         Highest density interval, or equal tails.
@@ -48,20 +48,20 @@ def summarise(
     Raises
     ------
     EngineError
-        If `mass` is not between 0 and 1, or `null` is not a null model of the same data.
+        If `prob` is not between 0 and 1, or `null` is not a null model of the same data.
     """
     hint = "a REML or OLS fit holds its estimates itself (beta, sigma_u, icc, intervals)"
     expect("summarise", fit, Fit, hint=hint)
     if null is not None:
         expect("summarise (null)", null, Fit)
-    check_prob(mass)
+    check_prob(prob)
     if interval not in ("hdi", "eti"):
         raise EngineError(f"interval must be 'hdi' or 'eti', found {interval!r}")
     named = dict(quantities(fit.draws, groups=groups))
     named |= dict(_derived(fit, null))
     stacked = np.stack(list(named.values()), axis=-1)
     found = _independent(stacked) if fit.engine == "direct" else convergence(stacked)
-    lower, upper = _interval(stacked, mass, interval)
+    lower, upper = _interval(stacked, prob, interval)
     rows = tuple(
         Estimate(
             model=fit.spec.name,
@@ -78,7 +78,7 @@ def summarise(
         )
         for k, name in enumerate(named)
     )
-    return Summary(rows=rows, interval=f"{level(mass)} {interval.upper()}", verdict=fit.verdict)
+    return Summary(rows=rows, interval=f"{level(prob)} {interval.upper()}", verdict=fit.verdict)
 
 
 def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
@@ -107,14 +107,14 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
     yield from posterior.r_squared(*own, *turned).items()
 
 
-def shortest_interval(values: Array, mass: float) -> tuple[Array, Array]:
-    """Give the ends of the shortest interval that holds `mass` of the draws (the HDI).
+def shortest_interval(values: Array, prob: float) -> tuple[Array, Array]:
+    """Give the ends of the shortest interval that holds `prob` of the draws (the HDI).
 
     Parameters
     ----------
     values : ndarray, shape (draws, k)
         Of k quantities with one mode each.
-    mass : float
+    prob : float
 
     Returns
     -------
@@ -131,17 +131,17 @@ def shortest_interval(values: Array, mass: float) -> tuple[Array, Array]:
     (1.0, 1.2)
     """
     ordered = np.sort(values, axis=0)
-    span = min(math.ceil(mass * len(ordered)), len(ordered)) - 1
+    span = min(math.ceil(prob * len(ordered)), len(ordered)) - 1
     starts = (ordered[span:] - ordered[: len(ordered) - span]).argmin(axis=0)
     columns = np.arange(ordered.shape[1])
     return ordered[starts, columns], ordered[starts + span, columns]
 
 
-def _interval(values: Array, mass: float, kind: str) -> tuple[Array, Array]:
+def _interval(values: Array, prob: float, kind: str) -> tuple[Array, Array]:
     flat = values.reshape(-1, values.shape[-1])
     if kind == "hdi":
-        return shortest_interval(flat, mass)
-    tail = (1 - mass) / 2
+        return shortest_interval(flat, prob)
+    tail = (1 - prob) / 2
     lower, upper = np.quantile(flat, [tail, 1 - tail], axis=0)
     return lower, upper
 

@@ -28,7 +28,7 @@ _BATCH = 50_000
 _DRAWS = 400
 
 
-def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PROB) -> Path:
+def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PROB) -> Path:
     """Write mean, sd and interval of every group's effects to a Parquet file.
 
     Given the variance parameters the effects have a normal distribution in closed form; its mean
@@ -41,7 +41,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PRO
         With group effects, by any engine; of rows or of summed data.
     path : str or Path
         Conventionally ending in ``.parquet``; complete or not there at all.
-    mass : float
+    prob : float
         Of the intervals, which are normal: effects of groups are all but so.
 
     Returns
@@ -72,7 +72,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PRO
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    check_prob(mass)
+    check_prob(prob)
     design = fit.design
     if not has_random_effects(design) or design.residual is not None:
         raise EngineError(
@@ -85,7 +85,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PRO
     given = replace(
         given, beta=given.beta[chosen], root=given.root[chosen], sigma_e=given.sigma_e[chosen]
     )
-    reach = NormalDist().inv_cdf(0.5 + 0.5 * mass)
+    reach = NormalDist().inv_cdf(0.5 + 0.5 * prob)
     labels, sizes = pa.array(design.labels), design.group_sizes
     schema = pa.schema(
         [
@@ -94,7 +94,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, mass: float = DEFAULT_PRO
             pa.field("effect", pa.string()),
             *(pa.field(name, pa.float64()) for name in ("mean", "sd", "lower", "upper")),
         ],
-        metadata={b"interval": f"{level(mass)} normal".encode(), b"engine": fit.engine.encode()},
+        metadata={b"interval": f"{level(prob)} normal".encode(), b"engine": fit.engine.encode()},
     )
     path = Path(path)
     try:

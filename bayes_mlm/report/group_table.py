@@ -131,50 +131,50 @@ def _effects_of(analysis: Analysis) -> _Effects:
     if analysis.fits:
         fit = analysis.fits[0]
         made = _joined if has_random_effects(fit.design) else _drawn
-        return made(fit, analysis.mass)
+        return made(fit, analysis.prob)
     classical = analysis.classical
     if isinstance(classical, OlsFit):
         estimate = classical.group_intercepts[:, None]
-        return _normal("ols", estimate, classical.group_intercepts_se[:, None], analysis.mass)
-    return _normal("reml", classical.u, classical.u_sd, analysis.mass)
+        return _normal("ols", estimate, classical.group_intercepts_se[:, None], analysis.prob)
+    return _normal("reml", classical.u, classical.u_sd, analysis.prob)
 
 
-def _drawn(fit: Fit, mass: float) -> _Effects:
+def _drawn(fit: Fit, prob: float) -> _Effects:
     """Summarise the draws of a model whose groups have own intercepts (no pooling)."""
     u = samples(fit.draws, "u")
-    lower, upper = shortest_interval(u.reshape(len(u), -1), mass)
+    lower, upper = shortest_interval(u.reshape(len(u), -1), prob)
     return _Effects(
         engine=fit.engine,
         estimate=u.mean(axis=0),
         sd=u.std(axis=0, ddof=1),
         lower=lower.reshape(u.shape[1:]),
         upper=upper.reshape(u.shape[1:]),
-        interval=f"{level(mass)} HDI",
+        interval=f"{level(prob)} HDI",
     )
 
 
-def _joined(fit: Fit, mass: float) -> _Effects:
+def _joined(fit: Fit, prob: float) -> _Effects:
     """Put the effects of a model with random effects side by side."""
-    found = effects_of(fit, mass)
+    found = effects_of(fit, prob)
     return _Effects(
         engine=fit.engine,
         estimate=np.stack([one.mean for one in found], axis=1),
         sd=np.stack([one.sd for one in found], axis=1),
         lower=np.stack([one.lower for one in found], axis=1),
         upper=np.stack([one.upper for one in found], axis=1),
-        interval=f"{level(mass)} HDI" if "u" in fit.draws.posterior else f"{level(mass)} interval",
+        interval=f"{level(prob)} HDI" if "u" in fit.draws.posterior else f"{level(prob)} interval",
     )
 
 
-def _normal(engine: str, estimate: Floats, sd: Floats, mass: float) -> _Effects:
-    reach = NormalDist().inv_cdf(0.5 + mass / 2.0)
+def _normal(engine: str, estimate: Floats, sd: Floats, prob: float) -> _Effects:
+    reach = NormalDist().inv_cdf(0.5 + prob / 2.0)
     return _Effects(
         engine=engine,
         estimate=estimate,
         sd=sd,
         lower=estimate - reach * sd,
         upper=estimate + reach * sd,
-        interval=f"{level(mass)} interval",
+        interval=f"{level(prob)} interval",
     )
 
 

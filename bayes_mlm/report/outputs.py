@@ -52,7 +52,7 @@ def write_run(
     Returns
     -------
     tuple of Path
-        ``estimates.csv``; ``verdicts.csv`` (each check of each engine, the kind and mass of its
+        ``estimates.csv``; ``verdicts.csv`` (each check of each engine, the kind and prob of its
         intervals, rows and groups); for each model ``<model>.toml`` (the record with the seed and
         settings in force; its first line is the command that gives the same numbers) and, where
         there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``);
@@ -120,7 +120,7 @@ def _record_text(analysis: Analysis, record: Record | None) -> str:
     versions = installed_versions()
     again = ["bayes-mlm", "fit", f"{analysis.spec.name}.toml", "--engine"]
     again.append(analysis.summaries[0].engine)
-    again += ["--mass", f"{analysis.mass:g}"]
+    again += ["--prob", f"{analysis.prob:g}"]
     if analysis.design.summed is not None and not is_sums(analysis.source.data):
         again += ["--rows", "sum"]
     if analysis.fits:

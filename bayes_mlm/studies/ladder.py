@@ -16,7 +16,7 @@ def analyse_ladder(
     *,
     data: Any = None,
     engines: Sequence[Engine] = ("auto",),
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     check: bool = False,
     progressbar: bool = False,
     on_start: Callable[[Record], None] = lambda _: None,
@@ -29,7 +29,7 @@ def analyse_ladder(
     ladder : iterable of Record
     settings_of : callable
         Gives each record the settings for the engines that draw.
-    data, engines, mass, check, progressbar
+    data, engines, prob, check, progressbar
         As in `analyse`; without `engines` there is REML or OLS alone.
     on_start : callable
         Told of each record before it is fitted, its null model's included.
@@ -70,7 +70,7 @@ def analyse_ladder(
                 data=data,
                 engines=engines,
                 null=null,
-                mass=mass,
+                prob=prob,
                 check=check,
                 progressbar=progressbar,
                 on_engine=on_engine,

@@ -53,10 +53,10 @@ def small(n_groups, *, size=5, sd=1.0, seed=3):
 
 
 @given(st.integers(2, 60), st.floats(0.05, 0.99), st.integers(0, 10**6))
-def test_equal_weights_give_the_ordinary_interval(n, mass, seed):
+def test_equal_weights_give_the_ordinary_interval(n, prob, seed):
     values = np.random.default_rng(seed).normal(size=(n, 2))
-    found = shortest_weighted_interval(values, np.full(n, 1.0 / n), mass)
-    for one, two in zip(found, shortest_interval(values, mass), strict=True):
+    found = shortest_weighted_interval(values, np.full(n, 1.0 / n), prob)
+    for one, two in zip(found, shortest_interval(values, prob), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
@@ -350,7 +350,7 @@ def test_a_flat_prior_under_the_own_record_is_an_error():
         ("hsb_null", {"priors": [{"sigma_e": "Flat"}]}, PriorError, "sigma_u"),
         ("hsb_null", {"priors": [{"sigma_u[ses]": "Flat"}]}, PriorError, "sigma_u"),
         ("hsb_null", {"terms": ["sector"]}, SpecError, "Intercept"),
-        ("hsb_null", {"mass": 94}, EngineError, "between 0 and 1"),
+        ("hsb_null", {"prob": 94}, EngineError, "between 0 and 1"),
         ("hsb_null", {"draws": 1}, EngineError, "draws"),
         ("y ~ x + (1 | g)", {}, BayesMLMError, "needs data"),
     ],

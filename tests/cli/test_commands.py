@@ -162,7 +162,7 @@ WRONG = [
     (["fit", F, "--data", "students.csv", "--chains", "1"], 1, "chains"),
     (["fit", F, "--data", "students.csv", "--random-seed", "-1"], 1, "random_seed"),
     (["fit", F, "--data", "students.csv", "--target-accept", "2"], 1, "target_accept"),
-    (["fit", F, "--data", "students.csv", "--mass", "94", "--engine", "reml"], 1, "probability"),
+    (["fit", F, "--data", "students.csv", "--prob", "94", "--engine", "reml"], 1, "probability"),
     # records
     (["fit", "hsb_sess"], 1, "hsb_ses"),
     (["fit", "nothing.toml"], 1, "nothing.toml"),
@@ -269,9 +269,9 @@ def test_a_stale_posterior_is_not_left_beside_new_estimates(run, tmp_path):
 
 
 def test_the_command_in_a_record_gives_the_same_numbers(run, tmp_path):
-    first = run("fit", F, "--data", "students.csv", "--mass", "0.8", "--draws", "150", "--out", "o")
+    first = run("fit", F, "--data", "students.csv", "--prob", "0.8", "--draws", "150", "--out", "o")
     head = (tmp_path / "o" / "model.toml").read_text().splitlines()[0]
-    assert head.startswith("# bayes-mlm fit model.toml --engine direct --mass 0.8")
+    assert head.startswith("# bayes-mlm fit model.toml --engine direct --prob 0.8")
     words = head.removeprefix("# bayes-mlm fit model.toml ").split()
     again = run("fit", str(tmp_path / "o" / "model.toml"), *words, "--out", "p")
     assert again[0] == first[0]

@@ -64,7 +64,7 @@ def test_effects_of_the_study(run, tmp_path):
     code, out, err = run(
         *("effects", "hsb_sector_ses", "--contrast", "sector", "--at", "ses=-1,0,1"),
         *("--slope", "ses", "--at", "sector=0,1", "--crossing", "ses", "--rope", "-1,1"),
-        *("--mass", "0.95", "--out", "found"),
+        *("--prob", "0.95", "--out", "found"),
     )
     assert (code, err) == (0, "")
     rows = read(tmp_path / "found" / "effects.csv")

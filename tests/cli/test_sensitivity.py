@@ -56,7 +56,7 @@ WRONG = [
     (["hsb_ses", "--prior", "sigma_e=HalfNormal(1)"], 1, "'sigma_e' cannot be varied"),
     (["hsb_ses", "--prior", "sigma_u[ses]=Flat"], 1, "'sigma_u'"),
     (["hsb_ses", "--term", "sess"], 1, "'ses'"),
-    (["hsb_ses", "--mass", "94"], 1, "probability"),
+    (["hsb_ses", "--prob", "94"], 1, "probability"),
     (["hsb_ses", "--random-seed", "-1"], 1, "random_seed"),
     (["hsb_ses", "--out", "students.csv"], 1, "is a file"),
     (["hsb_ses", "--missing", "impute"], 2, "impute"),
@@ -114,7 +114,7 @@ def test_files_are_written_and_the_seed_is_fixed(run, tmp_path):
 def test_options_are_in_force(run):
     code, out, _ = run(
         *["math ~ ses + sector + (ses | school)", "--data", "students.csv"],
-        *["--prior", "sigma_u[ses]=HalfNormal(sigma=0.5)", "--term", "ses", "--mass", "0.8"],
+        *["--prior", "sigma_u[ses]=HalfNormal(sigma=0.5)", "--term", "ses", "--prob", "0.8"],
     )
     assert code in (0, 3)
     assert "sigma_u[ses]=HalfNormal(sigma=0.5)" in " ".join(out.split())

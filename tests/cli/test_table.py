@@ -127,7 +127,7 @@ WRONG = [
     (["hsb_ses", "--engine", "lme4"], 1, "allowed: auto, direct, nuts, reml"),
     (["hsb_ses", "--engine", "auto", "--engine", "direct"], 1, "leave it out"),
     (["hsb_ses", "--format", "word"], 2, "word"),
-    (["hsb_ses", "--mass", "94"], 1, "probability"),
+    (["hsb_ses", "--prob", "94"], 1, "probability"),
     (["hsb_ses", "--draws", "0"], 1, "draws"),
     (["hsb_ses", "--out", "folder"], 1, "is a folder"),
     (["hsb_ses", "--out", "none/t.md"], 1, "no folder"),

@@ -113,7 +113,7 @@ WRONG = [
     (["variance", "hsb_random_slope", "--at", "ses=0", "--at", "ses=1"], 1, "twice"),
     (["variance", "hsb_ses", "--null", "hsb_sector"], 1, "no predictors"),
     (["variance", "hsb_ses", "--null", "hsb_nul"], 1, "hsb_null"),
-    (["variance", "hsb_ses", "--mass", "94"], 1, "probability"),
+    (["variance", "hsb_ses", "--prob", "94"], 1, "probability"),
     (["variance", "hsb_ses", "--engine", "lme4"], 2, "lme4"),
     (["contextual", "sleepstudy_growth"], 1, "whose group means differ"),
     (["contextual", "hsb_null"], 1, "both within and between"),

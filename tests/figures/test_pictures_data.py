@@ -73,8 +73,8 @@ def joined(analysis, name):
     return values.reshape(-1, *values.shape[2:])
 
 
-def tails(values, mass=0.95):
-    return np.quantile(values, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
+def tails(values, prob=0.95):
+    return np.quantile(values, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
 
 
 # --- roles --------------------------------------------------------------------------------------

@@ -53,11 +53,11 @@ def test_a_row_is_computed_from_its_draws(mock_fit):
 
 def test_intervals_are_named_and_nested(mock_fit):
     fit = mock_fit()
-    wide, narrow = (summarise(fit, mass=mass, interval="eti") for mass in (0.95, 0.5))
+    wide, narrow = (summarise(fit, prob=prob, interval="eti") for prob in (0.95, 0.5))
     assert wide.interval == "95% ETI"
     assert wide["icc"].lower < narrow["icc"].lower < narrow["icc"].upper < wide["icc"].upper
     with pytest.raises(EngineError, match="between 0 and 1"):
-        summarise(fit, mass=95)
+        summarise(fit, prob=95)
     with pytest.raises(EngineError, match="'hdi' or 'eti'"):
         summarise(fit, interval="hpd")
 

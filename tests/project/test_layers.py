@@ -129,12 +129,12 @@ def test_every_default_probability_is_the_one_default():
         value = getattr(bayes_mlm, name)
         if callable(value) and not isinstance(value, type):
             for key, parameter in inspect.signature(value).parameters.items():
-                if key in ("mass", "prob", "level"):
+                if key in ("prob", "prob", "level"):
                     found[name] = parameter.default
     assert len(found) > 10
     assert set(found.values()) == {DEFAULT_PROB}
     # In the code the number stands once; figures.py holds what another program prints.
-    text = re.compile(r"(mass|prob|level)\b[^=\n]*= ?0?\.9[0-9]")
+    text = re.compile(r"(prob|prob|level)\b[^=\n]*= ?0?\.9[0-9]")
     again = [
         str(path)
         for path in Path(bayes_mlm.__file__).parent.rglob("*.py")

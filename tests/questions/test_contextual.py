@@ -70,7 +70,7 @@ def test_either_way_of_writing_the_model_gives_the_same_slopes():
 
 def test_standard_errors_carry_the_covariance():
     found, design = reml("mathach ~ within(ses) + between(ses) + (1 | schoolid)")
-    rows = contextual_effects_classical(found, design, mass=0.95)
+    rows = contextual_effects_classical(found, design, prob=0.95)
     within, between = (design.terms.index(f"{how}(ses)") for how in ("within", "between"))
     cov = found.beta_cov
     sd = np.sqrt(cov[within, within] + cov[between, between] - 2 * cov[within, between])
@@ -81,7 +81,7 @@ def test_standard_errors_carry_the_covariance():
 
 def test_posterior_rows_are_the_draws(mock_fit):
     fitted = mock_fit("hsb_mundlak_random", draws=100)
-    found = contextual_effects(fitted, mass=0.9)
+    found = contextual_effects(fitted, prob=0.9)
     beta = fitted.draws["beta"].reshape(-1, 3)
     values = {"within": beta[:, 1], "between": beta[:, 1] + beta[:, 2], "contextual": beta[:, 2]}
     for quantity, draws in values.items():

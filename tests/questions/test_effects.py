@@ -71,7 +71,7 @@ def test_simple_slopes_by_reml_are_lme4s(ladder):
 
 def test_posterior_rows_are_the_draws_by_hand(ladder):
     sector, product = beta_of(ladder, "sector", "ses:sector")
-    found = comparisons(ladder, "sector", at={"ses": [-1, 1]}, mass=0.9, rope=(-1.0, 1.0))
+    found = comparisons(ladder, "sector", at={"ses": [-1, 1]}, prob=0.9, rope=(-1.0, 1.0))
     for row, ses in zip(found.by("direct"), (-1, 1), strict=True):
         values = sector + ses * product
         lower, upper = shortest_interval(values[:, None], 0.9)
@@ -103,7 +103,7 @@ def test_direct_nuts_and_reml_agree_on_the_sector_difference(ladder):
 
 
 def test_crossing_by_reml_is_lme4s(ladder):
-    found = crossing(ladder, "sector", "ses", mass=0.95).classical
+    found = crossing(ladder, "sector", "ses", prob=0.95).classical
     assert found.estimate == pytest.approx(CROSSING, abs=1e-5)
     assert found.se == pytest.approx(CROSSING_SE, abs=1e-5)
     assert found.fieller.shape == "bounded"
@@ -117,7 +117,7 @@ def test_crossing_by_reml_is_lme4s(ladder):
 
 
 def test_crossing_of_the_posterior(ladder):
-    found = crossing(ladder, "sector", "ses", mass=0.95)
+    found = crossing(ladder, "sector", "ses", prob=0.95)
     sector, product = beta_of(ladder, "sector", "ses:sector")
     values = -sector / product
     assert found.posterior.median == pytest.approx(np.median(values), abs=1e-3)
@@ -247,7 +247,7 @@ def test_kinds_without_drawn_effects_have_their_coefficient(name, mock_fit):
 def test_ols_intervals_are_students(hsb):
     small = hsb.head(30)  # one school: the tails of t on 28 degrees of freedom matter
     fitted = fit("mathach ~ ses", small, random_seed=1)
-    (row,) = slopes(fitted, "ses", mass=0.95).by("ols")
+    (row,) = slopes(fitted, "ses", prob=0.95).by("ols")
     # From R's qt at 0.975 with 28 degrees of freedom.
     assert (row.upper - row.estimate) / row.sd == pytest.approx(2.048407, abs=1e-6)
 
@@ -320,7 +320,7 @@ def test_practical_equivalence(ladder, rope, decision):
         (lambda f: comparisons(f, "sector", at={"ses": "big"}), DesignError, "mean±sd"),
         (lambda f: comparisons(f, "sector", at={"ses": np.nan}), DesignError, "a number"),
         (lambda f: comparisons(f, "sector", rope=(1, -1)), EngineError, "lower, upper"),
-        (lambda f: comparisons(f, "sector", mass=94), EngineError, "between 0 and 1"),
+        (lambda f: comparisons(f, "sector", prob=94), EngineError, "between 0 and 1"),
         (lambda f: comparisons(f, "sector", data={"ses": [1.0]}), DataError, "sector"),
         (lambda f: comparisons(f.draws, "sector"), EngineError, "found Draws"),
         (lambda f: comparisons(f, "sector", design=f.design), EngineError, "its own design"),
@@ -401,7 +401,7 @@ def test_fieller_set_without_covariance_is_the_ratio():
 def test_fieller_sets_that_have_no_end(mock_fit, odd):
     # sex by ses hardly interact: the crossing is anywhere, and the set says so.
     fitted = fit("mathach ~ ses * sex + (1 | schoolid)", odd, random_seed=1)
-    found = crossing(fitted, "sex", "ses", mass=0.95)
+    found = crossing(fitted, "sex", "ses", prob=0.95)
     assert found.classical.fieller.shape == "unbounded"
     assert "unbounded" in str(found)
     assert found.posterior.one_way < 0.99

@@ -373,7 +373,7 @@ def test_lines_say_what_is_wrong():
         ({"along": "day"}, "'day' is no numeric predictor of the model; there are days"),
         ({"x": [np.inf]}, "finite numbers"),
         ({"x": []}, "finite numbers"),
-        ({"mass": 2}, "must be a number between 0 and 1"),
+        ({"prob": 2}, "must be a number between 0 and 1"),
     ):
         with pytest.raises(EngineError, match=told):
             group_lines(found, **options)

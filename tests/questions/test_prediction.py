@@ -70,7 +70,7 @@ def moments(fitted):
     ],
 )
 def test_plug_in_is_lme4s(sleep, question, kind, estimate, se):
-    found = predict(sleep, NEW, question=question, kind=kind, mass=0.95).plug_in
+    found = predict(sleep, NEW, question=question, kind=kind, prob=0.95).plug_in
     assert found.engine == "reml"
     assert found.estimate == pytest.approx(estimate, **LME4)
     assert found.se == pytest.approx(se, **LME4)
@@ -97,7 +97,7 @@ def test_existing_groups_are_the_draws_by_hand(sleep):
     for k, (subject, days) in enumerate(zip(*NEW.values(), strict=True)):
         x = np.array([1.0, days])
         values = beta @ x + u[:, labels.index(subject)] @ x
-        found = predict(sleep, NEW, mass=0.8)
+        found = predict(sleep, NEW, prob=0.8)
         assert found.mean[k] == pytest.approx(values.mean())
         assert found.sd[k] == pytest.approx(values.std(ddof=1))
         ends = np.quantile(values, [0.1, 0.9])
@@ -125,7 +125,7 @@ def test_new_groups_have_the_variance_of_their_effects(sleep):
 @pytest.mark.parametrize("question", ["existing_group", "new_group", "population"])
 @pytest.mark.parametrize("kind", ["mean", "observation"])
 def test_draws_have_the_distribution_that_is_summarised(sleep, question, kind):
-    found = predict(sleep, NEW, question=question, kind=kind, draws=True, mass=0.8)
+    found = predict(sleep, NEW, question=question, kind=kind, draws=True, prob=0.8)
     assert found.draws.shape == (4000, 3)
     # Monte Carlo error of a mean of 4,000 independent draws; of an sd it is sd / sqrt(2 n), and
     # Sigma_u's own posterior has a heavy tail.
@@ -232,7 +232,7 @@ def test_wrong_rows(sleep, rows, asked, message):
     [
         ({"question": "new"}, "did you mean 'new_group'"),
         ({"kind": "median"}, "'mean' or 'observation'"),
-        ({"mass": 90}, "between 0 and 1"),
+        ({"prob": 90}, "between 0 and 1"),
         ({"random_seed": -1}, "0 or more"),
         ({"random_seed": "one"}, "0 or more"),
     ],
@@ -374,7 +374,7 @@ def test_intervals_of_90_percent_cover_as_much():
         fitted = fit_design(request, build_design(formula, table), settings, engine="direct")
         for question, (rows, y) in zip(covered, (old, new), strict=True):
             found = predict(
-                fitted, rows, question=question, kind="observation", mass=0.9, classical=False
+                fitted, rows, question=question, kind="observation", prob=0.9, classical=False
             )
             covered[question].append(((y > found.lower) & (y < found.upper)).mean())
     for question, shares in covered.items():

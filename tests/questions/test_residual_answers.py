@@ -284,7 +284,7 @@ def test_an_own_sd_for_each_level_and_heavy_tails_reach_the_predictions(made):
     with pytest.raises(DataError, match=r"'Boy'.*known: 'Female', 'Male'|Boy"):
         predict(own, {"age": [10], "sex": ["Boy"]}, question="new_group", kind="observation")
     heavy = made(residual=STUDENT, draws=4000)
-    one = predict(heavy, new, question="population", kind="observation", mass=0.5, classical=False)
+    one = predict(heavy, new, question="population", kind="observation", prob=0.5, classical=False)
     drawn = predict(
         heavy, new, question="population", kind="observation", draws=True, classical=False
     ).draws

@@ -271,7 +271,7 @@ def test_other_wrong_arguments(mock_fit):
     with pytest.raises(EngineError, match="classical"):
         variance_by_level(fit_classical(fitted.design))
     with pytest.raises(EngineError, match="between 0 and 1"):
-        variance_by_level(fitted, mass=94)
+        variance_by_level(fitted, prob=94)
     other = build_design("mathach ~ 1 + (1 | schoolid)", _part(load_dataset("hsb"), 7000))
     with pytest.raises(EngineError, match="same 7185 rows"):
         variance_by_level_classical(

@@ -149,7 +149,7 @@ def by_nuts(mock_fit):
         fits=(fit,),
         classical=classical,
         summaries=summaries,
-        mass=0.95,
+        prob=0.95,
     )
 
 

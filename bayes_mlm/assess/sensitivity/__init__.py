@@ -33,7 +33,7 @@ def prior_sensitivity(
     terms: Sequence[str] | None = None,
     missing: Literal["error", "drop"] = "error",
     strip: bool = False,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     draws: int | None = None,
     random_seed: int | None = None,
 ) -> Sensitivity:
@@ -58,7 +58,7 @@ def prior_sensitivity(
         What to do with rows that miss a value.
     strip : bool
         Remove spaces at the ends of labels.
-    mass : float
+    prob : float
         Probability of the intervals.
     draws : int, optional
         Draws a chain, as for `bayes_mlm.fit`.
@@ -93,7 +93,7 @@ def prior_sensitivity(
     Flat()                           reweighted 0.09 +0.0
     """
     started = time.perf_counter()
-    check_prob(mass)
+    check_prob(prob)
     chosen = choose_models(models, data, missing, strip=strip)
     tables = {}
     ready = []
@@ -107,10 +107,10 @@ def prior_sensitivity(
         design = design_of(request, tables[key])
         ready.append(_prepare(request.model, design, priors, terms, settings))
     _check_terms(ready, terms)
-    return _vary(ready, mass, started)
+    return _vary(ready, prob, started)
 
 
-def sensitivity_of_fits(fits: Sequence[Fit], *, mass: float = DEFAULT_PROB) -> Sensitivity:
+def sensitivity_of_fits(fits: Sequence[Fit], *, prob: float = DEFAULT_PROB) -> Sensitivity:
     """Look at fitted models again under the grid of priors of sigma_u.
 
     Parameters
@@ -118,7 +118,7 @@ def sensitivity_of_fits(fits: Sequence[Fit], *, mass: float = DEFAULT_PROB) -> S
     fits : sequence of Fit
         Of different models, each with a sigma_u, by any engine; what was laid out for them is used
         again.
-    mass : float
+    prob : float
         Probability of the intervals.
 
     Raises
@@ -134,16 +134,16 @@ def sensitivity_of_fits(fits: Sequence[Fit], *, mass: float = DEFAULT_PROB) -> S
     'little'
     """
     started = time.perf_counter()
-    check_prob(mass)
+    check_prob(prob)
     ready = [_prepare(one.spec, one.design, None, None, one.settings) for one in fits]
-    return _vary(ready, mass, started)
+    return _vary(ready, prob, started)
 
 
-def _vary(ready: Sequence[VariedModel], mass: float, started: float) -> Sensitivity:
+def _vary(ready: Sequence[VariedModel], prob: float, started: float) -> Sensitivity:
     """Find the posteriors of models that are ready, and say what moves."""
     prepared = time.perf_counter()
-    by_model = [vary_prior(model, mass) for model in ready]
-    interval = f"{level(mass)} HDI"
+    by_model = [vary_prior(model, prob) for model in ready]
+    interval = f"{level(prob)} HDI"
     return Sensitivity(
         rows=tuple(row for rows in by_model for row in rows),
         conclusions=tuple(conclude(rows, interval) for rows in by_model),

@@ -74,7 +74,7 @@ class _Posterior:
     verdict: Verdict
 
 
-def vary_prior(model: VariedModel, mass: float) -> list[SensitivityRow]:
+def vary_prior(model: VariedModel, prob: float) -> list[SensitivityRow]:
     """Find the posterior under each prior: a row a prior and quantity, the record's own first.
 
     Raises
@@ -85,13 +85,13 @@ def vary_prior(model: VariedModel, mass: float) -> list[SensitivityRow]:
     base = _sample(model, model.choices[0])
     log_sigma_u = _log_sigma_u(base, model)
     own = _refitted(model, model.choices[0], base)
-    centre = summarise_weighted(own.values, own.weights, mass)
+    centre = summarise_weighted(own.values, own.weights, prob)
     rows = []
     for choice in model.choices:
         found: _Posterior | EngineError = own
         if not choice.own:
             found = _reweighted(model, choice, own, log_sigma_u, base) or _refit(model, choice)
-        rows += _rows(model, choice, found, centre, mass)
+        rows += _rows(model, choice, found, centre, prob)
     return rows
 
 
@@ -182,7 +182,7 @@ def _rows(
     choice: PriorChoice,
     found: _Posterior | EngineError,
     centre: Moments,
-    mass: float,
+    prob: float,
 ) -> list[SensitivityRow]:
     """Write one posterior as rows; or its refusal, without numbers."""
     refusal = str(found) if isinstance(found, EngineError) else ""
@@ -202,7 +202,7 @@ def _rows(
     ]
     if isinstance(found, EngineError):
         return blank
-    moments = summarise_weighted(found.values, found.weights, mass)
+    moments = summarise_weighted(found.values, found.weights, prob)
     return [
         replace(
             row,

@@ -47,7 +47,7 @@ class Moments:
     ----------
     mean, sd : (k,) array
     lower, upper : (k,) array
-        Ends of the shortest interval of the mass asked for.
+        Ends of the shortest interval of probability `prob`.
     mcse : (k,) array
         Monte Carlo standard error of the mean.
     """
@@ -113,14 +113,14 @@ def equal_weights(n: int) -> Weights:
     return Weights(weight=np.full(n, 1.0 / n), k_hat=-np.inf, share=1.0)
 
 
-def summarise_weighted(values: Floats, weights: Weights, mass: float) -> Moments:
+def summarise_weighted(values: Floats, weights: Weights, prob: float) -> Moments:
     """Summarise weighted draws; with equal weights as `bayes_mlm.fitting.summary` does.
 
     Parameters
     ----------
     values : (N, k) array
     weights : Weights
-    mass : float
+    prob : float
         Probability of the interval.
 
     Examples
@@ -134,14 +134,14 @@ def summarise_weighted(values: Floats, weights: Weights, mass: float) -> Moments
     square = (values - mean) ** 2
     worth = weights.share * len(weight)
     sd = np.sqrt(weight @ square * worth / max(worth - 1.0, 1.0))
-    lower, upper = shortest_weighted_interval(values, weight, mass)
+    lower, upper = shortest_weighted_interval(values, weight, prob)
     return Moments(mean=mean, sd=sd, lower=lower, upper=upper, mcse=np.sqrt(weight**2 @ square))
 
 
 def shortest_weighted_interval(
-    values: Floats, weight: Floats, mass: float
+    values: Floats, weight: Floats, prob: float
 ) -> tuple[Floats, Floats]:
-    """Give the ends (k,) of the shortest intervals that hold `mass` of weighted draws (N, k).
+    """Give the ends (k,) of the shortest intervals that hold `prob` of weighted draws (N, k).
 
     The weighted form of `bayes_mlm.fitting.summary.shortest_interval` (Chen & Shao 1999, Journal of
     Computational and Graphical Statistics 8(1), sec. 3), and equal to it where the weights are.
@@ -159,7 +159,7 @@ def shortest_weighted_interval(
         ordered, cumulative = values[order, column], np.cumsum(weight[order])
         before = cumulative - weight[order]
         # Rounding of the sums must not ask for one draw more.
-        end = np.searchsorted(cumulative, before + mass - 1e-12)
+        end = np.searchsorted(cumulative, before + prob - 1e-12)
         possible = end < n
         width = np.where(possible, ordered[np.minimum(end, n - 1)] - ordered, np.inf)
         start = int(np.argmin(width))

@@ -40,7 +40,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if abs(share) < 0.1 else f"{100 * share:.0f} %"
 
 
-def level(mass: float) -> str:
+def level(prob: float) -> str:
     """Write the probability of an interval, in full: 99.9 % is not 100 %.
 
     Examples
@@ -48,7 +48,7 @@ def level(mass: float) -> str:
     >>> level(0.95), level(0.999)
     ('95%', '99.9%')
     """
-    return f"{100 * mass:.10g}%"
+    return f"{100 * prob:.10g}%"
 
 
 def probability(value: float | None) -> str:

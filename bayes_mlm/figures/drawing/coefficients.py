@@ -61,7 +61,7 @@ def plot_coefficients(picture: Coefficients) -> "Figure":
         handles=handles,
         loc="outside lower center",
         ncols=len(handles),
-        title=f"estimate with {percent(picture.mass)} interval",
+        title=f"estimate with {percent(picture.prob)} interval",
         title_fontsize=8.5,
     )
     return figure

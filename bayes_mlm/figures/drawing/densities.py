@@ -53,7 +53,7 @@ def plot_densities(picture: Densities) -> "Figure":
         ax.set_xlabel(f"{shorten(item.quantity, 28)}\n({shorten(item.unit, 26)})")
     for ax in panels[many:]:
         ax.remove()
-    _legend_below(figure, picture.items, picture.mass)
+    _legend_below(figure, picture.items, picture.prob)
     return figure
 
 
@@ -84,7 +84,7 @@ def plot_explained(picture: Explained) -> "Figure":
         ax.tick_params(axis="y", length=0)
     left.set_yticks(range(many), [shorten(name, 26) for name in picture.models[::-1]])
     left.set_ylim(-0.45, many - 0.1)
-    _legend_below(figure, (*picture.between, *picture.within), picture.mass)
+    _legend_below(figure, (*picture.between, *picture.within), picture.prob)
     return figure
 
 
@@ -121,7 +121,7 @@ def plot_contextual(picture: Contextual) -> "Figure":
         shown = "over 99.9 %" if sure > 0.999 else percent(sure)
         right.set_title(f"P(difference {sign} 0): {shown}", fontsize=9)
     items = [one for item in picture.predictors for one in (item.within, item.between)]
-    _legend_below(figure, items, picture.mass)
+    _legend_below(figure, items, picture.prob)
     return figure
 
 
@@ -166,7 +166,7 @@ def plot_prior_posterior(picture: PriorPosterior) -> "Figure":
     figure.legend(
         handles=[
             Patch(facecolor=BLUE, alpha=0.4, label="posterior"),
-            Line2D([], [], color=BLUE, lw=2.2, label=f"its {percent(picture.mass)} interval"),
+            Line2D([], [], color=BLUE, lw=2.2, label=f"its {percent(picture.prob)} interval"),
             Line2D([], [], color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)), label="prior, named below"),
         ],
         loc="outside lower center",
@@ -254,7 +254,7 @@ def _draw_ridge(ax: "Axes", item: Marked, base: float) -> None:
         _draw_published(ax, item, below)
 
 
-def _legend_below(figure: "Figure", items: Iterable[Marked], mass: float) -> None:
+def _legend_below(figure: "Figure", items: Iterable[Marked], prob: float) -> None:
     """Name under the figure whatever marks are in it."""
     from matplotlib.lines import Line2D
 
@@ -263,14 +263,14 @@ def _legend_below(figure: "Figure", items: Iterable[Marked], mass: float) -> Non
     handles: list[Any] = []
     for engine in engines:
         style = engine_style(engine)
-        text = f"posterior mean, {percent(mass)} HDI ({engine})"
+        text = f"posterior mean, {percent(prob)} HDI ({engine})"
         handles.append(
             Line2D([], [], color=style.colour, marker=style.marker, ms=4.5, lw=1.6, label=text)
         )
     for engine in dict.fromkeys(item.classical.engine for item in items if item.classical):
         style = engine_style(engine)
         span = any(item.classical.lower is not None for item in items if item.classical)
-        text = f"{engine.upper()}, {percent(mass)} interval" if span else engine.upper()
+        text = f"{engine.upper()}, {percent(prob)} interval" if span else engine.upper()
         handles.append(
             Line2D(
                 [],

@@ -48,7 +48,7 @@ def plot_caterpillar(picture: Caterpillar) -> "Figure":
         ax.set_ylabel(f"{what}{of}")
     axes[-1].set_xlabel(
         f"{shorten(picture.group)}, in order of its effect ({count(picture.labels.size, 'group')}; "
-        f"posterior mean, {percent(picture.mass)} interval)"
+        f"posterior mean, {percent(picture.prob)} interval)"
     )
     return figure
 

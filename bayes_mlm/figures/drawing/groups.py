@@ -95,7 +95,7 @@ def plot_group_spread(picture: GroupSpread) -> "Figure":
                 alpha=0.75,
                 zorder=4,
             )
-            label += f", {percent(picture.mass)} interval"
+            label += f", {percent(picture.prob)} interval"
         else:
             top.plot(ranks, picture.fitted, ".", ms=dot, color=BLUE, zorder=4)
         handles.append(Line2D([], [], color=BLUE, lw=2.2, alpha=0.75, label=label))
@@ -173,7 +173,7 @@ def plot_prototypes(picture: Prototypes) -> "Figure":
         ax.set_title(title, fontsize=9)
         ax.set_xlabel(shorten(picture.cloud.slope, 36))
     panels[0].set_ylabel(shorten(picture.cloud.outcome, 40))
-    band = f"partial pooling, posterior with {percent(picture.groups[0].line.mass)} band"
+    band = f"partial pooling, posterior with {percent(picture.groups[0].line.prob)} band"
     handles = [
         Line2D([], [], color=INK, lw=1.7, label=band),
         *handles,
@@ -220,7 +220,7 @@ def plot_split_means(picture: SplitMeans, *, ax: "Axes | None" = None) -> "Figur
         draw_line(ax, side.line, style, label=label)
         if side.own is not None:
             ax.plot(side.line.x, side.own, color=style.colour, lw=1.2, ls=":", zorder=4)
-    band = f"line of the model, {percent(picture.mass)} band"
+    band = f"line of the model, {percent(picture.prob)} band"
     handles.append(Line2D([], [], color=GREY, lw=1.7, label=band))
     if any(side.own is not None for side in picture.sides):
         through = "least squares through the means"

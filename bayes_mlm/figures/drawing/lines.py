@@ -70,8 +70,8 @@ def plot_pooled_between(picture: PooledBetween, *, ax: "Axes | None" = None) -> 
     handles = [
         rows,
         marked(means, count(cloud.sizes.size, "group mean"), filled=not few),
-        draw_line(ax, pooled, total, label=f"line of all rows, {percent(pooled.mass)} band"),
-        draw_line(ax, between, means, label=f"line of group means, {percent(pooled.mass)} band"),
+        draw_line(ax, pooled, total, label=f"line of all rows, {percent(pooled.prob)} band"),
+        draw_line(ax, between, means, label=f"line of group means, {percent(pooled.prob)} band"),
     ]
     legend_above(ax, handles)
     ax.set_xlabel(shorten(cloud.slope, 60))
@@ -98,7 +98,7 @@ def plot_within_line(picture: WithinLine, *, ax: "Axes | None" = None) -> "Figur
     style = model_styles([line.model])[line.model]
     handles = [
         draw_rows(ax, picture.deviation, cloud.y),
-        draw_line(ax, line, style, label=f"line within groups, {percent(line.mass)} band"),
+        draw_line(ax, line, style, label=f"line within groups, {percent(line.prob)} band"),
         draw_classical(ax, line),
     ]
     legend_above(ax, handles, columns=3)
@@ -218,6 +218,6 @@ def plot_four_slopes(picture: FourSlopes) -> "Figure":
         size=3.5,
         filled=False,
     )
-    interval = marked(Style(GREY, "o"), f"posterior mean, {percent(picture.mass)} interval")
+    interval = marked(Style(GREY, "o"), f"posterior mean, {percent(picture.prob)} interval")
     legend_above(right, [interval, told], columns=1)
     return figure

@@ -44,7 +44,7 @@ def plot_predictive(picture: Predictive) -> "Figure":
     figure.legend(
         handles=[
             Line2D([], [], color=BLACK, lw=1.4, label="data"),
-            Patch(facecolor=BLUE, alpha=0.35, label=f"{percent(picture.mass)} of replicates"),
+            Patch(facecolor=BLUE, alpha=0.35, label=f"{percent(picture.prob)} of replicates"),
             Line2D([], [], color=BLUE, lw=1.1, ls=(0, (4.0, 1.5)), label="their median"),
         ],
         loc="outside lower center",

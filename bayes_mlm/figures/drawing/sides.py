@@ -54,11 +54,11 @@ def plot_side_difference(picture: SideDifference) -> "Figure":
         ha="left",
         fontsize=9,
     )
-    mass = percent(picture.mass)
+    prob = percent(picture.prob)
     top.legend(
         handles=[
             Line2D([], [], color=BLUE, lw=1.8, label="posterior mean"),
-            Patch(facecolor=BLUE, alpha=0.2, label=f"{mass} interval"),
+            Patch(facecolor=BLUE, alpha=0.2, label=f"{prob} interval"),
             Line2D([], [], color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)), label=picture.classical_engine),
             Patch(facecolor="#B3D0E4", hatch="////", edgecolor=BLUE, label="leaves out zero"),
         ],

@@ -75,7 +75,7 @@ def _draw_all(ax: "Axes", picture: Trajectories, looks: tuple[Style, ...]) -> "l
         ax.fill_between(curve.x, curve.lower, curve.upper, color=look.colour, alpha=0.25, lw=0)
         ax.plot(curve.x, curve.centre, color=look.colour, ls=look.line, lw=2.2, zorder=5)
         name = shorten(curve.name, 18)
-        handles.append(_sample(look.colour, 2.2, f"{name}, {percent(picture.mass)} band", look))
+        handles.append(_sample(look.colour, 2.2, f"{name}, {percent(picture.prob)} band", look))
         if curve.reml is not None:
             reml = engine_style("reml")
             ax.plot(curve.x, curve.reml, color=reml.colour, ls=reml.line, lw=0.8, zorder=6)

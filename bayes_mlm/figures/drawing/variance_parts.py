@@ -81,7 +81,7 @@ def plot_variance_parts(picture: VarianceParts) -> "Figure":
                 lw=2.0,
                 marker="o",
                 ms=4.5,
-                label=f"posterior mean, {percent(picture.mass)} interval",
+                label=f"posterior mean, {percent(picture.prob)} interval",
             )
         )
     handles.append(

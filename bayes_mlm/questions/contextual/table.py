@@ -135,7 +135,7 @@ class ContextualTable:
 
 
 def contextual_effects(
-    fit: Fit, *, means: Mapping[str, str] | None = None, mass: float = DEFAULT_PROB
+    fit: Fit, *, means: Mapping[str, str] | None = None, prob: float = DEFAULT_PROB
 ) -> ContextualTable:
     """Give the slopes within and between groups and their difference, from posterior draws.
 
@@ -147,7 +147,7 @@ def contextual_effects(
     means : mapping of str to str, optional
         Such columns by predictor, ``{"ses": "meanses"}``; those that follow the rows' own means
         closely are found without.
-    mass : float
+    prob : float
         Of the intervals.
 
     Returns
@@ -179,7 +179,7 @@ def contextual_effects(
     """
     hint = "for a REML or OLS fit use contextual_effects_classical(fit, design)"
     expect("contextual_effects", fit, Fit, hint=hint)
-    check_prob(mass)
+    check_prob(prob)
     design = fit.design.whole
     pairs, left_out = _found(design, means)
     draws = fit.draws["beta"].reshape(-1, fit.design.p)
@@ -187,7 +187,7 @@ def contextual_effects(
     for pair in pairs:
         for quantity in QUANTITIES:
             values = draws @ getattr(pair, quantity)
-            lower, upper = shortest_interval(values[:, None], mass)
+            lower, upper = shortest_interval(values[:, None], prob)
             rows.append(
                 ContextualRow(
                     model=fit.spec.name,
@@ -204,7 +204,7 @@ def contextual_effects(
             )
     return ContextualTable(
         rows=tuple(rows),
-        interval=f"{level(mass)} HDI",
+        interval=f"{level(prob)} HDI",
         notes=_notes(pairs, left_out),
         cautions=_cautions(pairs, design),
         verdict=fit.verdict,
@@ -217,7 +217,7 @@ def contextual_effects_classical(
     *,
     name: str = "model",
     means: Mapping[str, str] | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
 ) -> ContextualTable:
     """Give the same from a REML or OLS fit: standard errors and Wald intervals.
 
@@ -228,7 +228,7 @@ def contextual_effects_classical(
         That was fitted.
     name : str
         Of the model.
-    means, mass
+    means, prob
         As in `contextual_effects`.
 
     Returns
@@ -246,9 +246,9 @@ def contextual_effects_classical(
     """
     expect("contextual_effects_classical", fit, RemlFit, OlsFit)
     expect("contextual_effects_classical", design, Design)
-    check_prob(mass)
+    check_prob(prob)
     pairs, left_out = _found(design, means)
-    reach = _reach(fit, mass)
+    reach = _reach(fit, prob)
     rows = []
     for pair in pairs:
         for quantity in QUANTITIES:
@@ -274,7 +274,7 @@ def contextual_effects_classical(
         verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
     return ContextualTable(
         rows=tuple(rows),
-        interval=f"{level(mass)} Wald",
+        interval=f"{level(prob)} Wald",
         notes=_notes(pairs, left_out),
         cautions=_cautions(pairs, design),
         verdict=verdict,
@@ -333,13 +333,13 @@ def _found(
     )
 
 
-def _reach(fit: Classical, mass: float) -> float:
+def _reach(fit: Classical, prob: float) -> float:
     """Give the half width of a Wald interval in standard errors: t for OLS, as its table has."""
     if isinstance(fit, OlsFit):
         from scipy import stats
 
-        return float(stats.t.ppf(0.5 + mass / 2, fit.df_resid))
-    return NormalDist().inv_cdf(0.5 + mass / 2)
+        return float(stats.t.ppf(0.5 + prob / 2, fit.df_resid))
+    return NormalDist().inv_cdf(0.5 + prob / 2)
 
 
 def _notes(pairs: tuple[Pair, ...], left_out: tuple[str, ...]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def comparisons(
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     rope: Rope | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     classical: bool = True,
     design: Design | None = None,
 ) -> Effects:
@@ -72,7 +72,7 @@ def comparisons(
         Rows to average over instead of those fitted: another population.
     rope : (float, float), optional
         Region of practical equivalence, in units of the outcome.
-    mass : float
+    prob : float
         Probability of the intervals.
     classical : bool
         Whether to put REML or OLS beside a posterior.
@@ -115,9 +115,9 @@ def comparisons(
     >>> [round(row.estimate, 2) for row in found.by("reml")]
     [3.45, 2.14, 0.83]
     """
-    source = sources(fit, design=design, data=data, mass=mass, classical=classical)
+    source = sources(fit, design=design, data=data, prob=prob, classical=classical)
     asked = compared(source.population, contrast, at)
-    return measure(source, "comparison", asked, rope=rope, mass=mass)
+    return measure(source, "comparison", asked, rope=rope, prob=prob)
 
 
 def slopes(
@@ -127,7 +127,7 @@ def slopes(
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     rope: Rope | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     classical: bool = True,
     design: Design | None = None,
 ) -> Effects:
@@ -139,7 +139,7 @@ def slopes(
 
     Parameters
     ----------
-    fit, at, data, rope, mass, classical, design
+    fit, at, data, rope, prob, classical, design
         As in `comparisons`.
     predictor : str
         A numeric column of the table.
@@ -157,7 +157,7 @@ def slopes(
     >>> [round(row.estimate, 2) for row in found.by("reml")]
     [2.95, 1.64]
     """
-    source = sources(fit, design=design, data=data, mass=mass, classical=classical)
+    source = sources(fit, design=design, data=data, prob=prob, classical=classical)
     people = source.population
     check_predictor(people, predictor)
     if people.levels(predictor) is not None:
@@ -167,7 +167,7 @@ def slopes(
         for change in changes(people, {predictor: "slope"})
         for setting in grid(people, at)
     ]
-    return measure(source, "slope", asked, rope=rope, mass=mass)
+    return measure(source, "slope", asked, rope=rope, prob=prob)
 
 
 def compared(
@@ -238,7 +238,7 @@ def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Flo
 
 
 def measure(
-    source: Sources, kind: Kind, asked: Sequence[Asked], *, rope: Rope | None, mass: float
+    source: Sources, kind: Kind, asked: Sequence[Asked], *, rope: Rope | None, prob: float
 ) -> Effects:
     """Evaluate effects by every engine at hand."""
     _check_rope(rope)
@@ -253,13 +253,13 @@ def measure(
     rows: list[Effect] = []
     for k, one in enumerate(asked):
         if values is not None:
-            rows.append(_posterior(source, kind, one, values[:, k], rope, mass))
+            rows.append(_posterior(source, kind, one, values[:, k], rope, prob))
         if source.classical is not None:
-            rows.append(_classical(source, source.classical, kind, one, mass))
+            rows.append(_classical(source, source.classical, kind, one, prob))
     return Effects(
         rows=tuple(rows),
         over=source.population.what,
-        mass=mass,
+        prob=prob,
         rope=None if rope is None else (float(rope[0]), float(rope[1])),
         weights=weights,
         verdict=source.verdict,
@@ -268,9 +268,9 @@ def measure(
 
 
 def _posterior(
-    source: Sources, kind: Kind, one: Asked, values: Floats, rope: Rope | None, mass: float
+    source: Sources, kind: Kind, one: Asked, values: Floats, rope: Rope | None, prob: float
 ) -> Effect:
-    lower, upper = shortest_interval(values[:, None], mass)
+    lower, upper = shortest_interval(values[:, None], prob)
     positive, negative = float((values > 0.0).mean()), float((values < 0.0).mean())
     shares: dict[str, float] = {}
     if rope is not None:
@@ -292,9 +292,9 @@ def _posterior(
     )
 
 
-def _classical(source: Sources, fit: Classical, kind: Kind, one: Asked, mass: float) -> Effect:
+def _classical(source: Sources, fit: Classical, kind: Kind, one: Asked, prob: float) -> Effect:
     estimate, error = float(one.weights @ fit.beta), standard_error(fit, one.weights)
-    half = reach(fit, mass) * error
+    half = reach(fit, prob) * error
     return Effect(
         model=source.name,
         engine=source.classical_engine,

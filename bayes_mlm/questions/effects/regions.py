@@ -131,7 +131,7 @@ def outside(found: FiellerSet, estimate: Floats) -> tuple[Span, ...]:
     return tuple(stretches)
 
 
-def posterior_spans(a: Floats, b: Floats, mass: float, *, finest: float) -> tuple[Span, ...]:
+def posterior_spans(a: Floats, b: Floats, prob: float, *, finest: float) -> tuple[Span, ...]:
     """Find where the equal-tailed posterior interval of a + b m excludes zero.
 
     The share of draws above zero changes only where a draw's own line crosses zero, so the
@@ -141,7 +141,7 @@ def posterior_spans(a: Floats, b: Floats, mass: float, *, finest: float) -> tupl
     ----------
     a, b : ndarray, shape (S,)
         Draws.
-    mass : float
+    prob : float
         Of the interval.
     finest : float
         Stretches and gaps shorter than this are Monte Carlo noise about an end.
@@ -153,7 +153,7 @@ def posterior_spans(a: Floats, b: Floats, mass: float, *, finest: float) -> tupl
     >>> [str(span) for span in posterior_spans(a, b, 0.95, finest=0.01)]
     ['below 1.51', 'above 2.65']
     """
-    tail = (1.0 - mass) / 2.0
+    tail = (1.0 - prob) / 2.0
     moving = b != 0.0
     crossing = -a[moving] / b[moving]
     order = np.argsort(crossing, kind="stable")

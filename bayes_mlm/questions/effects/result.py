@@ -82,7 +82,7 @@ class Effects:
         By effect; of each, the posterior's first.
     over : str
         What predictors that are not set, and groups, are averaged over.
-    mass : float
+    prob : float
         Of the intervals: HDI of the posterior, Wald (normal for REML, t for OLS).
     rope : (float, float) or None
         The region of practical equivalence, in units of the outcome.
@@ -95,7 +95,7 @@ class Effects:
 
     rows: tuple[Effect, ...]
     over: str
-    mass: float
+    prob: float
     rope: tuple[float, float] | None
     weights: Floats
     verdict: Verdict
@@ -163,7 +163,7 @@ class Effects:
     def __str__(self) -> str:
         """Show the rows as an aligned table, with what they are of."""
         drawn = any(row.direction is not None for row in self.rows)
-        head = ["effect", "at", "engine", "estimate", "sd", level(self.mass)]
+        head = ["effect", "at", "engine", "estimate", "sd", level(self.prob)]
         head += ["P(direction)"] if drawn else []
         head += ["below", "in", "above", "rope"] if drawn and self.rope is not None else []
         cells = [head]
@@ -186,7 +186,7 @@ class Effects:
         kinds = ["HDI of the posterior"] if names - {"reml", "ols"} else []
         kinds += ["Wald (normal) of REML"] if "reml" in names else []
         kinds += ["Wald (t) of OLS"] if "ols" in names else []
-        lines.append(f"{level(self.mass)} intervals: {', '.join(kinds)}")
+        lines.append(f"{level(self.prob)} intervals: {', '.join(kinds)}")
         if self.rope is not None:
             low, high = self.rope
             lines.append(

@@ -50,7 +50,7 @@ class Sources:
 
 
 def sources(
-    fit: Fit | Classical, *, design: Design | None, data: Any, mass: float, classical: bool
+    fit: Fit | Classical, *, design: Design | None, data: Any, prob: float, classical: bool
 ) -> Sources:
     """Gather what there is of a model.
 
@@ -59,11 +59,11 @@ def sources(
     EngineError
         If `fit` is none, or is a REML or OLS fit without its design.
     """
-    check_prob(mass)
+    check_prob(prob)
     if isinstance(fit, Fit):
         if design is not None:
             raise EngineError("a posterior fit brings its own design; leave design= away")
-        beside = fit_classical(fit.design, mass=mass) if classical else None
+        beside = fit_classical(fit.design, prob=prob) if classical else None
         beta = fit.draws["beta"]
         return Sources(
             name=fit.spec.title,
@@ -94,7 +94,7 @@ def sources(
     )
 
 
-def reach(fit: Classical, mass: float) -> float:
+def reach(fit: Classical, prob: float) -> float:
     """Give the number of standard errors that an interval reaches: normal for REML, t for OLS.
 
     Examples
@@ -107,8 +107,8 @@ def reach(fit: Classical, mass: float) -> float:
     if isinstance(fit, OlsFit):
         from scipy.special import stdtrit
 
-        return float(stdtrit(fit.df_resid, 0.5 + 0.5 * mass))
-    return NormalDist().inv_cdf(0.5 + 0.5 * mass)
+        return float(stdtrit(fit.df_resid, 0.5 + 0.5 * prob))
+    return NormalDist().inv_cdf(0.5 + 0.5 * prob)
 
 
 def standard_error(fit: Classical, weights: Floats) -> float:

@@ -110,7 +110,7 @@ class Crossing:
         Least and greatest value of the moderator in the rows.
     posterior : Zero or None
     classical : ClassicalZero or None
-    mass : float
+    prob : float
         Of the intervals.
     verdict : Verdict
     """
@@ -122,7 +122,7 @@ class Crossing:
     observed: tuple[float, float]
     posterior: Zero | None
     classical: ClassicalZero | None
-    mass: float
+    prob: float
     verdict: Verdict
 
     def __repr__(self) -> str:
@@ -194,7 +194,7 @@ class Crossing:
 
     def __str__(self) -> str:
         """Show the crossing by each engine, and where its interval excludes zero."""
-        head = ("engine", "crossing", level(self.mass), "difference not zero")
+        head = ("engine", "crossing", level(self.prob), "difference not zero")
         rows = [head]
         if self.posterior is not None:
             own = self.posterior
@@ -218,7 +218,7 @@ def crossing(
     *,
     at: Mapping[str, Any] | None = None,
     data: Any = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     classical: bool = True,
     design: Design | None = None,
 ) -> Crossing:
@@ -226,7 +226,7 @@ def crossing(
 
     Parameters
     ----------
-    fit, at, data, mass, classical, design
+    fit, at, data, prob, classical, design
         As in `comparisons`; `at` takes one value a predictor.
     contrast : str or mapping
         One difference, as in `comparisons`; ``{"ses": "slope"}`` gives where its slope is zero.
@@ -256,11 +256,11 @@ def crossing(
     --------
     >>> from bayes_mlm import fit
     >>> fitted = fit("mathach ~ ses * sector + (1 | schoolid)", "hsb", random_seed=1)
-    >>> found = crossing(fitted, "sector", "ses", mass=0.95)
+    >>> found = crossing(fitted, "sector", "ses", prob=0.95)
     >>> round(found.classical.estimate, 2), str(found.classical.fieller)
     (1.63, '1.03 to 2.58')
     """
-    source = sources(fit, design=design, data=data, mass=mass, classical=classical)
+    source = sources(fit, design=design, data=data, prob=prob, classical=classical)
     people = source.population
     change = _one_change(changes(people, contrast))
     check_predictor(people, by)
@@ -285,9 +285,9 @@ def crossing(
         by=by,
         at=settings[0],
         observed=observed,
-        posterior=_posterior(source, weights, observed, mass),
-        classical=_classical(source, weights, mass),
-        mass=mass,
+        posterior=_posterior(source, weights, observed, prob),
+        classical=_classical(source, weights, prob),
+        prob=prob,
         verdict=source.verdict,
     )
 
@@ -339,7 +339,7 @@ def _product(name: str, by: str) -> str:
 
 
 def _posterior(
-    source: Sources, weights: Floats, observed: tuple[float, float], mass: float
+    source: Sources, weights: Floats, observed: tuple[float, float], prob: float
 ) -> Zero | None:
     if source.beta is None:
         return None
@@ -347,7 +347,7 @@ def _posterior(
     span = observed[1] - observed[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.where(b != 0.0, -a / b, np.inf)
-    tail = (1.0 - mass) / 2.0
+    tail = (1.0 - prob) / 2.0
     # Order statistics, not interpolated: an infinite draw must not spoil a finite end.
     lower, median, upper = np.quantile(values, [tail, 0.5, 1.0 - tail], method="nearest")
     assert source.sigma_e is not None  # for mypy: it is drawn with beta
@@ -360,11 +360,11 @@ def _posterior(
         parallel=float((np.abs(b) * span < _PARALLEL * source.sigma_e).mean()),
         one_way=max(upward, float((b < 0.0).mean())),
         inside=float(((values >= observed[0]) & (values <= observed[1])).mean()),
-        spans=posterior_spans(a, b, mass, finest=_FINEST * span),
+        spans=posterior_spans(a, b, prob, finest=_FINEST * span),
     )
 
 
-def _classical(source: Sources, weights: Floats, mass: float) -> ClassicalZero | None:
+def _classical(source: Sources, weights: Floats, prob: float) -> ClassicalZero | None:
     fit = source.classical
     if fit is None:
         return None
@@ -374,7 +374,7 @@ def _classical(source: Sources, weights: Floats, mass: float) -> ClassicalZero |
     if b != 0.0:
         gradient = np.array([-1.0 / b, a / b**2])
         ratio, se = float(-a / b), float(np.sqrt(gradient @ covariance @ gradient))
-    found = fieller(estimate, covariance, reach(fit, mass))
+    found = fieller(estimate, covariance, reach(fit, prob))
     return ClassicalZero(
         engine=source.classical_engine,
         estimate=ratio,

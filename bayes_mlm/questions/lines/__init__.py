@@ -47,7 +47,7 @@ def group_lines(
     along: str | None = None,
     x: ArrayLike | None = None,
     groups: Sequence[Any] | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     classical: RemlFit | None = None,
     data: Any = None,
 ) -> GroupLines:
@@ -64,7 +64,7 @@ def group_lines(
         Where; by default evenly over the range of the data.
     groups : sequence, optional
         Labels; by default every group.
-    mass : float
+    prob : float
         Of the intervals.
     classical : RemlFit, optional
         Of the same design, where it is at hand.
@@ -98,7 +98,7 @@ def group_lines(
     ['253', '432']
     """
     expect("group_lines", fit, Fit)
-    check_prob(mass)
+    check_prob(prob)
     design = fit.design
     weights = own_weights(design)
     places = _places(design, groups)
@@ -117,12 +117,12 @@ def group_lines(
     coefficients = [
         row
         for k, place in enumerate(places)
-        for row in _coefficients(fit, weights[:, place], beta, u[:, k], place, reml, mass)
+        for row in _coefficients(fit, weights[:, place], beta, u[:, k], place, reml, prob)
     ]
     points = [
         point
         for k, place in enumerate(places)
-        for point in _points(fit, rows, k, grid, beta, u[:, k], place, reml, mass)
+        for point in _points(fit, rows, k, grid, beta, u[:, k], place, reml, prob)
     ]
     return GroupLines(
         along=along,
@@ -130,7 +130,7 @@ def group_lines(
         group=str(design.group),
         coefficients=tuple(coefficients),
         points=tuple(points),
-        mass=mass,
+        prob=prob,
         verdict=fit.verdict,
     )
 
@@ -141,7 +141,7 @@ def population_line(
     x: ArrayLike | None = None,
     *,
     at: Mapping[str, Any] | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     classical: RemlFit | None = None,
     data: Any = None,
 ) -> PopulationLine:
@@ -156,7 +156,7 @@ def population_line(
         Where; by default over the range of the data.
     at : mapping of str to value, optional
         Columns set to one value, such as ``{"sex": "Male"}``; others keep those of the rows.
-    mass, classical : optional
+    prob, classical : optional
         As in `group_lines`.
     data : data frame, mapping, str or Path, optional
         Other rows to average over than those that were fitted.
@@ -181,7 +181,7 @@ def population_line(
     ['22.62']
     """
     expect("population_line", fit, Fit)
-    check_prob(mass)
+    check_prob(prob)
     design = fit.design
     own_weights(design)  # refuses a model without group effects
     rows = population(design, fit.request, data)
@@ -199,8 +199,8 @@ def population_line(
     return PopulationLine(
         along=along,
         at=", ".join(map(str, settings[0])),
-        points=tuple(_line(fit, None, places, beta @ X.T, told, mass)),
-        mass=mass,
+        points=tuple(_line(fit, None, places, beta @ X.T, told, prob)),
+        prob=prob,
         verdict=fit.verdict,
     )
 
@@ -258,10 +258,10 @@ def _coefficients(
     u: Floats,
     place: int,
     reml: RemlFit | None,
-    mass: float,
+    prob: float,
 ) -> Iterator[OwnCoefficient]:
     own = beta @ weights.T + u
-    lower, upper = shortest_interval(own, mass)
+    lower, upper = shortest_interval(own, prob)
     told = None if reml is None else weights @ reml.beta + reml.u[place]
     for k, effect in enumerate(fit.design.effects):
         yield OwnCoefficient(
@@ -286,17 +286,17 @@ def _points(
     u: Floats,
     place: int,
     reml: RemlFit | None,
-    mass: float,
+    prob: float,
 ) -> Iterator[LinePoint]:
     expected = beta @ rows.X[k].T + u @ rows.Z[k].T
     told = None if reml is None else rows.X[k] @ reml.beta + rows.Z[k] @ reml.u[place]
-    return _line(fit, fit.design.labels[place : place + 1].tolist()[0], grid, expected, told, mass)
+    return _line(fit, fit.design.labels[place : place + 1].tolist()[0], grid, expected, told, prob)
 
 
 def _line(
-    fit: Fit, group: Any, grid: Floats, expected: Floats, told: Floats | None, mass: float
+    fit: Fit, group: Any, grid: Floats, expected: Floats, told: Floats | None, prob: float
 ) -> Iterator[LinePoint]:
-    tail = (1.0 - mass) / 2.0
+    tail = (1.0 - prob) / 2.0
     lower, upper = np.quantile(expected, [tail, 1.0 - tail], axis=0)
     for i, value in enumerate(grid):
         yield LinePoint(

@@ -81,7 +81,7 @@ class GroupLines:
         zero, the expected outcome is the own intercept.
     points : tuple of LinePoint
         By group; other predictors keep the values that the group's rows have.
-    mass : float
+    prob : float
         Of the intervals: highest density for coefficients, equal tails along lines.
     verdict : Verdict
         Of the posterior.
@@ -92,7 +92,7 @@ class GroupLines:
     group: str
     coefficients: tuple[OwnCoefficient, ...]
     points: tuple[LinePoint, ...]
-    mass: float
+    prob: float
     verdict: Verdict
 
     def __repr__(self) -> str:
@@ -137,7 +137,7 @@ class GroupLines:
 
     def __str__(self) -> str:
         """Show the own coefficients as an aligned table."""
-        head = (self.group, "effect", "estimate", "sd", f"{level(self.mass)} HDI", "reml")
+        head = (self.group, "effect", "estimate", "sd", f"{level(self.prob)} HDI", "reml")
         cells = [head]
         for row in self.coefficients:
             shown = digits((row.estimate, row.reml), row.sd, row.lower, row.upper)
@@ -160,7 +160,7 @@ class PopulationLine:
         What other predictors are set to, in words; empty if they keep the values of the rows.
     points : tuple of LinePoint
         With None for their group.
-    mass : float
+    prob : float
         Of the intervals, with equal tails.
     verdict : Verdict
     """
@@ -168,7 +168,7 @@ class PopulationLine:
     along: str
     at: str
     points: tuple[LinePoint, ...]
-    mass: float
+    prob: float
     verdict: Verdict
 
     def __iter__(self) -> Iterator[LinePoint]:
@@ -200,7 +200,7 @@ class PopulationLine:
 
     def __str__(self) -> str:
         """Return the points as an aligned table."""
-        cells: list[tuple[str, ...]] = [(self.along, "expected", level(self.mass), "reml")]
+        cells: list[tuple[str, ...]] = [(self.along, "expected", level(self.prob), "reml")]
         for one in self.points:
             shown = digits((one.estimate, one.reml), None, one.lower, one.upper)
             numbers = (shown.number(one.estimate), shown.interval(one.lower, one.upper))

@@ -38,7 +38,7 @@ def predict(
     *,
     question: Question | None = None,
     kind: PredictionKind = "mean",
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
     random_seed: int | None = None,
     draws: bool = False,
     classical: bool = True,
@@ -58,7 +58,7 @@ def predict(
         of labels every row is in a group of its own.
     kind : {"mean", "observation"}
         The expected outcome, or one outcome with its residual.
-    mass : float
+    prob : float
         Probability of the intervals.
     random_seed : int, optional
         Of what is drawn for the prediction, by default that of the fit. The same seed and rows
@@ -96,7 +96,7 @@ def predict(
     array([50.])
     """
     expect("predict", fit, Fit)
-    check_prob(mass)
+    check_prob(prob)
     design = fit.design
     asked = settle_question(design, question)
     if kind not in get_args(PredictionKind.__value__):
@@ -106,7 +106,7 @@ def predict(
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {seed!r}")
     table = read_data(new_rows, written=fit.source.written)
     laid_out = lay_out(design, table, asked, kind)
-    beside = fit_classical(design, mass=mass) if classical else None
+    beside = fit_classical(design, prob=prob) if classical else None
     beta = samples(fit.draws, "beta")
     rng = np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(2,)))
     effects = effects_for(fit, asked, rng, drawn=draws)
@@ -127,7 +127,7 @@ def predict(
             own = residuals.of(rows)
             centre, noise = values + own.mean, noise + own.mixed
             spread = spread + own.variance
-        for array, part in zip(found, _summary(centre, noise, spread, mass), strict=True):
+        for array, part in zip(found, _summary(centre, noise, spread, prob), strict=True):
             array[rows] = part
         if kept is not None:
             if u is not None and asked == "new_group":
@@ -145,9 +145,9 @@ def predict(
         sd=found[1],
         lower=found[2],
         upper=found[3],
-        mass=mass,
+        prob=prob,
         draws=kept,
-        plug_in=_beside(beside, design, laid_out, asked, kind, mass),
+        plug_in=_beside(beside, design, laid_out, asked, kind, prob),
         random_seed=int(seed),
         notes=laid_out.notes,
         verdict=fit.verdict,
@@ -161,13 +161,13 @@ def _is_seed(value: object) -> bool:
 
 
 def _summary(
-    centre: Floats, noise: Floats, spread: Floats, mass: float
+    centre: Floats, noise: Floats, spread: Floats, prob: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Give mean, sd and ends of the interval (b,) of normals (S, b), mixed over the draws.
 
     `noise` is their variance, and `spread` its expectation where it is itself drawn.
     """
-    tail = (1.0 - mass) / 2.0
+    tail = (1.0 - prob) / 2.0
     sd = np.sqrt(noise)
     return (
         centre.mean(axis=0),
@@ -183,7 +183,7 @@ def _beside(
     laid_out: LaidOut,
     question: Question,
     kind: PredictionKind,
-    mass: float,
+    prob: float,
 ) -> PlugIn | None:
     if fit is None:
         return None
@@ -194,5 +194,5 @@ def _beside(
         known=question == "existing_group",
         new_group=question == "new_group",
         observation=kind == "observation",
-        reach=reach(fit, mass),
+        reach=reach(fit, prob),
     )

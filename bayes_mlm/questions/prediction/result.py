@@ -63,7 +63,7 @@ class Prediction:
         Mean, sd and ends of the equal-tailed interval of the predictive distribution, in units
         of the outcome. What is normal given a draw (residuals, effects of new groups) enters by
         its distribution, not by draws of it.
-    mass : float
+    prob : float
         Of the intervals.
     draws : ndarray, shape (S, m), or None
         If they were asked for. Rows of one group share their group effects in each draw.
@@ -86,7 +86,7 @@ class Prediction:
     sd: Floats
     lower: Floats
     upper: Floats
-    mass: float
+    prob: float
     draws: Floats | None
     plug_in: PlugIn | None
     random_seed: int
@@ -150,7 +150,7 @@ class Prediction:
         """Say what is predicted, how, and whether to believe it."""
         lines = [f"{_ANSWERS[self.question]}: {_KINDS[self.kind]}"]
         lines.append(
-            f"{self.engine}: mean, sd and {level(self.mass)} interval (equal tails) of the "
+            f"{self.engine}: mean, sd and {level(self.prob)} interval (equal tails) of the "
             "prediction"
         )
         if self.plug_in is not None:

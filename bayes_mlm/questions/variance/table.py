@@ -43,7 +43,7 @@ def variance_by_level(
     *,
     null: Fit | None = None,
     at: Mapping[str, Sequence[float]] | None = None,
-    mass: float = DEFAULT_PROB,
+    prob: float = DEFAULT_PROB,
 ) -> VarianceTable:
     """Measure variance by level in every way that is defined for a model, draw by draw.
 
@@ -57,7 +57,7 @@ def variance_by_level(
     at : mapping of str to sequence of float, optional
         Where to evaluate the variance partition coefficient, by effect whose slope varies;
         elsewhere at its mean and an sd either way.
-    mass : float
+    prob : float
         Of the intervals.
 
     Returns
@@ -82,7 +82,7 @@ def variance_by_level(
     expect("variance_by_level", fit, Fit, hint=hint)
     if null is not None:
         expect("variance_by_level (null)", null, Fit)
-    check_prob(mass)
+    check_prob(prob)
     design, own = fit.design.whole, parameters_of_fit(fit)
     other = None
     if is_null(design):
@@ -105,7 +105,7 @@ def variance_by_level(
         null=other,
         at=at,
     )
-    return _table(asked, fit.spec.name, fit.engine, mass, fit.verdict)
+    return _table(asked, fit.spec.name, fit.engine, prob, fit.verdict)
 
 
 def variance_by_level_classical(
@@ -197,26 +197,26 @@ def _wrong_null(null: RemlFit, design: Design) -> bool:
 
 
 def _table(
-    asked: Asked, model: str, engine: str, mass: float | None, verdict: Verdict
+    asked: Asked, model: str, engine: str, prob: float | None, verdict: Verdict
 ) -> VarianceTable:
-    rows = tuple(_row(one, model, engine, mass) for one in answers_to(asked))
+    rows = tuple(_row(one, model, engine, prob) for one in answers_to(asked))
     return VarianceTable(
         rows=rows,
-        interval="" if mass is None else f"{level(mass)} HDI",
+        interval="" if prob is None else f"{level(prob)} HDI",
         notes=tuple(notes_on(asked)),
         verdict=verdict,
     )
 
 
-def _row(answer: Answer, model: str, engine: str, mass: float | None) -> VarianceRow:
+def _row(answer: Answer, model: str, engine: str, prob: float | None) -> VarianceRow:
     estimate = sd = lower = upper = None
     note = answer.note
     if answer.values is not None:
         values = answer.values
         estimate = float(values.mean())
-        if mass is not None:
+        if prob is not None:
             sd = float(values.std(ddof=1))
-            ends = shortest_interval(values[:, None], mass)
+            ends = shortest_interval(values[:, None], prob)
             lower, upper = float(ends[0][0]), float(ends[1][0])
         if not np.isfinite(estimate):
             estimate = sd = lower = upper = None

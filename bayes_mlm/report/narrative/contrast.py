@@ -63,7 +63,7 @@ def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
     w = np.asarray(weights, dtype=np.float64)
     if analysis.fits:
         values = samples(analysis.fits[0].draws, "beta") @ w
-        lower, upper = shortest_interval(values[:, None], analysis.mass)
+        lower, upper = shortest_interval(values[:, None], analysis.prob)
         return Contrast(
             estimate=float(values.mean()),
             lower=float(lower[0]),
@@ -73,7 +73,7 @@ def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
     normal = NormalDist()
     estimate = float(w @ analysis.classical.beta)
     sd = standard_error(analysis.classical, w)
-    half = reach(analysis.classical, analysis.mass) * sd
+    half = reach(analysis.classical, analysis.prob) * sd
     return Contrast(
         estimate=estimate,
         lower=estimate - half,

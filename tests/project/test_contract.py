@@ -1,0 +1,177 @@
+"""Every engine, family, structure of groups and question: an answer, or a refusal that helps.
+
+Whatever is registered is tried, so a new engine or family is held to this from its first day.
+"""
+
+import inspect
+import itertools
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_mlm
+from bayes_mlm import BayesMLMError, engines, model
+
+GROUPS, EACH = 12, 8
+# Of each structure the formula; `x` varies within groups, `w` between them, and they interact.
+STRUCTURES = {
+    "none": "y ~ x * w",
+    "intercepts": "y ~ x * w + (1 | g)",
+    "slopes": "y ~ x * w + (x | g)",
+    "uncorrelated": "y ~ x * w + (x || g)",
+    "within": "y ~ within(x, g) + between(x, g) + w + (1 | g)",
+    "two factors": "y ~ x * w + (1 | g) + (1 | h)",
+}
+ENGINES: tuple[str, ...] = tuple(getattr(engines, "ENGINES", ("direct", "nuts")))
+FAMILIES: tuple[str, ...] = tuple(getattr(model, "FAMILIES", ("gaussian", "student_t")))
+FAMILY_IS_AN_ARGUMENT = "family" in inspect.signature(bayes_mlm.fit).parameters
+# Drawing with NUTS costs seconds a model, of which compiling is most: the quick run has these.
+QUICK_NUTS = {("gaussian", "slopes"), ("student_t", "intercepts"), ("gaussian", "two factors")}
+# Cells that must answer: what refuses everything would keep the contract too.
+FITS = {
+    (engine, "gaussian", terms)
+    for engine, structures in {
+        "direct": ("none", "intercepts", "slopes", "uncorrelated", "within"),
+        "reml": ("intercepts", "slopes", "uncorrelated", "within"),
+        "ml": ("intercepts", "slopes", "uncorrelated", "within"),
+        "ols": ("none",),
+        "nuts": ("none", "intercepts", "slopes", "uncorrelated", "within"),
+    }.items()
+    for terms in structures
+} | {("nuts", "student_t", terms) for terms in ("none", "intercepts", "slopes")}
+
+
+@cache
+def table() -> pd.DataFrame:
+    """Return rows made from the model of `slopes`, with a second factor that crosses the first."""
+    rng = np.random.default_rng(1)
+    g, h = np.repeat(np.arange(GROUPS), EACH), np.tile(np.arange(EACH), GROUPS)
+    w = (np.arange(GROUPS) % 2)[g].astype(float)
+    x = rng.normal(size=g.size) + 0.3 * w
+    u, v = rng.normal(size=(2, GROUPS)) * [[0.8], [0.3]]
+    y = 1 + u[g] + (0.5 + 0.3 * w + v[g]) * x + 0.4 * w + rng.normal(size=g.size)
+    return pd.DataFrame({"y": y, "x": x, "w": w, "g": g, "h": h})
+
+
+def fitted(engine: str, family: str, terms: str) -> Any:
+    """Fit a cell of the contract; every time anew, so that no question depends on another."""
+    options: dict[str, Any] = {"engine": engine, "random_seed": 1}
+    if family != "gaussian":
+        named = {"family": family}
+        options |= named if FAMILY_IS_AN_ARGUMENT else {"residual": named}
+    if engine in ("direct", "nuts"):
+        options |= {"draws": 60, "tune": 60, "chains": 2}
+    return bayes_mlm.fit(STRUCTURES[terms], table(), **options)
+
+
+def answer_of(ask: Callable[..., Any], *arguments: Any) -> tuple[Any, BayesMLMError | None]:
+    """Return an answer, or what refused it; any other error is one of the test."""
+    try:
+        return ask(*arguments), None
+    except BayesMLMError as error:
+        return None, error
+
+
+@cache
+def cell(engine: str, family: str, terms: str) -> tuple[Any, BayesMLMError | None]:
+    """Return the fit of a cell, or the error that refuses it; made once."""
+    return answer_of(fitted, engine, family, terms)
+
+
+NEW = {"x": [0.0, 1.0], "w": [0.0, 1.0], "g": [3, 4], "h": [2, 2]}
+UNSEEN = NEW | {"g": [99, 99]}
+
+
+def _other_model(fit: Any) -> Any:
+    """Return a second model of the same rows, to compare with."""
+    formula = "y ~ x + (1 | g)" if fit.engine != "ols" else "y ~ x"
+    return bayes_mlm.fit(formula, table(), engine=fit.engine, random_seed=1)
+
+
+QUESTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "summarise": bayes_mlm.summarise,
+    "comparisons": lambda fit: bayes_mlm.comparisons(fit, "x"),
+    "slopes": lambda fit: bayes_mlm.slopes(fit, "x"),
+    "crossing": lambda fit: bayes_mlm.crossing(fit, {"w": (0, 1)}, "x"),
+    "predict": lambda fit: bayes_mlm.predict(fit, NEW, random_seed=1),
+    "predict observations": lambda fit: bayes_mlm.predict(
+        fit, NEW, kind="observation", random_seed=1
+    ),
+    "predict a new group": lambda fit: bayes_mlm.predict(fit, UNSEEN, question="new_group"),
+    "variance_by_level": bayes_mlm.variance_by_level,
+    "contextual_effects": bayes_mlm.contextual_effects,
+    "group_lines": bayes_mlm.group_lines,
+    "population_line": lambda fit: bayes_mlm.population_line(fit, "x"),
+    "hausman": lambda fit: bayes_mlm.hausman(fit.design),
+    "leave_one_group_out": bayes_mlm.leave_one_group_out,
+    "leave_one_row_out": bayes_mlm.leave_one_row_out,
+    "log_marginal_likelihood": bayes_mlm.log_marginal_likelihood,
+    "check": bayes_mlm.check,
+    "compare_models": lambda fit: bayes_mlm.compare_models([fit, _other_model(fit)]),
+}
+# What a model of a class must be able to answer, whoever fitted it.
+ANSWERS = {
+    ("direct", "gaussian", "slopes"): set(QUESTIONS) - {"contextual_effects"},
+    ("direct", "gaussian", "within"): {"contextual_effects", "hausman", "summarise", "check"},
+    ("nuts", "gaussian", "slopes"): set(QUESTIONS)
+    - {"contextual_effects", "log_marginal_likelihood"},
+    ("nuts", "student_t", "intercepts"): {"summarise", "slopes", "predict", "leave_one_row_out"},
+}
+
+
+def check_refusal(error: BayesMLMError) -> None:
+    """Hold that a refusal says what is not possible and, after that, what to do."""
+    reason, advice = re.split(r"[;:(]", str(error), maxsplit=1)
+    assert len(reason.split()) >= 3, error
+    assert re.search(r"\b(add|allowed|choose|compare|fit|give|name|put|use|write)\b", advice), error
+
+
+def check_answer(answer: Any) -> None:
+    """Hold that an answer can be printed, without the text of an array, or is a number."""
+    shown = str(answer)
+    assert shown.strip()
+    assert "array(" not in shown
+    if isinstance(answer, float):
+        assert math.isfinite(answer)
+
+
+def cells() -> list[Any]:
+    found = []
+    for engine, family, terms in itertools.product(ENGINES, FAMILIES, STRUCTURES):
+        slow = engine == "nuts" and (family, terms) not in QUICK_NUTS
+        marks = [pytest.mark.slow] if slow else []
+        found.append(pytest.param(engine, family, terms, marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("engine", "family", "terms"), cells())
+def test_cell_is_fitted_or_refused(engine: str, family: str, terms: str) -> None:
+    fit, error = cell(engine, family, terms)
+    if error is None:
+        check_answer(fit)
+        assert fit.engine == engine
+    else:
+        assert (engine, family, terms) not in FITS, error
+        check_refusal(error)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(("engine", "family", "terms"), cells())
+def test_question_is_answered_or_refused(
+    engine: str, family: str, terms: str, question: str
+) -> None:
+    fit, error = cell(engine, family, terms)
+    if error is not None:
+        return  # refused as a whole, which the test above judges
+    answer, error = answer_of(QUESTIONS[question], fit)
+    if error is None:
+        check_answer(answer)
+    else:
+        assert question not in ANSWERS.get((engine, family, terms), ()), error
+        check_refusal(error)
