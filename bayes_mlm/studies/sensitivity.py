@@ -3,7 +3,7 @@
 from functools import wraps
 from typing import Any
 
-from bayes_mlm import assess
+from bayes_mlm.assess import Sensitivity, has_sigma_u, prior_sensitivity as _prior_sensitivity
 from bayes_mlm.model import ModelRequest
 from bayes_mlm.studies.names import resolve
 from bayes_mlm.studies.record import WORKED_STUDY, records
@@ -17,11 +17,11 @@ def worked_models() -> list[ModelRequest]:
     >>> worked_models()[0].model.formula
     'mathach ~ ses + (1 | schoolid)'
     """
-    return [one.request for one in records(WORKED_STUDY) if assess.has_sigma_u(one.model)]
+    return [one.request for one in records(WORKED_STUDY) if has_sigma_u(one.model)]
 
 
-@wraps(assess.prior_sensitivity)
-def prior_sensitivity(models: Any = None, *arguments: Any, **options: Any) -> assess.Sensitivity:
+@wraps(_prior_sensitivity)
+def prior_sensitivity(models: Any = None, *arguments: Any, **options: Any) -> Sensitivity:
     """Refit models under several priors; see `bayes_mlm.assess.prior_sensitivity`."""
     chosen = worked_models() if models is None else resolve(models)
-    return assess.prior_sensitivity(chosen, *arguments, **options)
+    return _prior_sensitivity(chosen, *arguments, **options)
