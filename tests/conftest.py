@@ -1,6 +1,7 @@
 """What every test shares: an environment that does not depend on who runs it."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -54,6 +55,22 @@ def mock_fit():
         return Fit(**(values | changes))
 
     return make
+
+
+@pytest.fixture
+def run_command(monkeypatch, capsys):
+    """Run a command line, `run_command("fit", "hsb_ses")`: its exit code, output and error text."""
+
+    def call(*arguments):
+        from bayes_mlm import cli
+
+        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
 
 
 def _independent_draws(design, draws, seed):

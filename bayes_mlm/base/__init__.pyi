@@ -38,6 +38,7 @@ from .paths import (
 )
 from .prob import DEFAULT_PROB as DEFAULT_PROB, check_prob as check_prob
 from .registry import Registry as Registry
+from .streams import Stream as Stream, stream as stream
 from .text import (
     LOGLIK_ERROR as LOGLIK_ERROR,
     MINUS as MINUS,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints
+from bayes_mlm.base import Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.effects import (
     MAX_EFFECTS,
@@ -55,7 +55,7 @@ def recover_effects(
         summary = summarise_effects(reduced, kernel, given)
         found = {"u_mean": Variable(dims, summary.mean), "u_sd": Variable(dims, summary.sd)}
     else:
-        rng = np.random.default_rng(np.random.SeedSequence(random_seed, spawn_key=(1,)))
+        rng = stream(random_seed, Stream.GROUP_EFFECTS)
         u = draw_effects(reduced, kernel, given, rng)
         shape = (draws.n_chains, draws.n_draws, design.J, design.q)
         found = {"u": Variable(SAMPLE_DIMS + dims, u.reshape(shape))}

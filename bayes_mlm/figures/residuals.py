@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import NormalQQ, fitted_values, normal_qq, standardised_residuals
-from bayes_mlm.base import Floats, count, number, shorten_all
+from bayes_mlm.base import Floats, Stream, count, number, shorten_all, stream
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.fitting import Analysis
 
-_STREAM = 11
 # Standard errors between the spreads of two thirds of the rows, beyond which they differ.
 _CLEAR = 3.0
 _LEAST_GROUPS, _BINS = 3, 15
@@ -173,7 +172,7 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
         mean=mean,
         low=mean - reach,
         high=mean + reach,
-        qq=normal_qq(residual, fit.settings.random_seed + _STREAM),
+        qq=normal_qq(residual, stream(fit.settings.random_seed, Stream.QQ_BAND)),
         sds=sds,
         unequal=bool(gap > _CLEAR * error),
     )
@@ -194,7 +193,9 @@ def group_residuals(analysis: Analysis) -> GroupResiduals | None:
     names, curves, named, untold = [], [], [], []
     for k, effect in enumerate(effects_of(fit, analysis.prob)[:3]):
         known = np.flatnonzero(np.isfinite(effect.standardised))
-        curve = normal_qq(effect.standardised[known], fit.settings.random_seed + _STREAM + k)
+        curve = normal_qq(
+            effect.standardised[known], stream(fit.settings.random_seed, Stream.QQ_BAND, k)
+        )
         if curve is None or known.size < max(_LEAST_GROUPS, fit.design.J // 2):
             untold.append(effect.name)
             continue

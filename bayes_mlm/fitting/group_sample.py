@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DataError, DesignError, Ints, expect
+from bayes_mlm.base import DataError, DesignError, Ints, Stream, expect, stream
 from bayes_mlm.data import (
     Table,
     engine_errors,
@@ -34,7 +34,6 @@ from bayes_mlm.moments import from_design
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
-_STREAM, _EFFECTS = 5, 6
 # Of a column's size: how far the mean of a group may be from that of its sums.
 _SAME = 1e-6
 
@@ -105,7 +104,7 @@ def sample_rows(
     table, places, labels = found.table, found.places, design.labels[found.places]
     grouped = find_groups(table, str(design.group))
     rows = replay(design, table)
-    draws = _some_effects(design, fit.draws, places, np.random.default_rng([seed, _EFFECTS]))
+    draws = _some_effects(design, fit.draws, places, stream(seed, Stream.SAMPLED_EFFECTS))
     base = design.base
     sampled = replace(
         design,
@@ -153,7 +152,7 @@ def sample_table(
     if groups is None:
         if n_groups < 1:
             raise DesignError(f"n_groups is how many to take, 1 or more; found {n_groups}")
-        rng = np.random.default_rng([random_seed, _STREAM])
+        rng = stream(random_seed, Stream.SAMPLED_GROUPS)
         places = _choose(design, min(n_groups, design.J), rng)
     else:
         places = _named(design, groups)

@@ -27,22 +27,14 @@ STUDENTS = """school,ses,math,sector,note
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     """Run one command line in an empty folder; give its exit code, output and error text."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(STUDENTS)
     # The report is held in test_report and test_browser; its figures would take seconds each time.
     monkeypatch.setattr("bayes_mlm.report.images._processors", lambda: 1)
     monkeypatch.setattr("bayes_mlm.report.rendering.choose_figures", lambda _: iter(()))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return run_command
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """One table has the same groups in every format, rows kept or summed; spaces are the user's."""
 
-import sys
 from dataclasses import replace
 
 import duckdb
@@ -12,7 +11,6 @@ import pytest
 
 from bayes_mlm import (
     build_design,
-    cli,
     fit,
     fit_reml,
     load_fit,
@@ -148,17 +146,15 @@ def test_sums_that_are_merged_say_which_labels_are_alike_among_all(table):
 
 
 def test_the_command_line_says_so_strips_and_keeps_it_in_the_record(
-    table, tmp_path, monkeypatch, capsys
+    table, tmp_path, monkeypatch, run_command
 ):
     monkeypatch.chdir(tmp_path)
     table.to_csv("t.csv", index=False)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        assert not stopped.value.code
-        return " ".join(capsys.readouterr().out.split())
+        code, out, _ = run_command(*arguments)
+        assert not code
+        return " ".join(out.split())
 
     asked = ("--data", "t.csv", "--engine", "reml", "--quiet")
     assert "strip=True (--strip) strips the spaces at their ends" in run("fit", FORMULA, *asked)

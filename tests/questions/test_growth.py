@@ -1,7 +1,6 @@
 """Change over time: coded times, growth models, own lines of individuals, and their figure."""
 
 import json
-import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -12,7 +11,6 @@ from hypothesis import given, strategies as st
 
 from bayes_mlm import (
     build_design,
-    cli,
     code_time,
     fit,
     fit_reml,
@@ -486,17 +484,9 @@ def test_the_figure_is_in_the_catalogue():
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(run_command):
     """Run one command line; give its exit code, output and error text."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return run_command
 
 
 def test_lines_by_command(run, tmp_path):

@@ -86,14 +86,14 @@ class NormalQQ:
         return f"{name} {'longer' if longer else 'shorter'}"
 
 
-def normal_qq(values: Floats, seed: int) -> NormalQQ | None:
+def normal_qq(values: Floats, seed: int | np.random.Generator) -> NormalQQ | None:
     """Compare values with normal samples of their number, standardised as they are.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
         Independent, or nearly so, under the model.
-    seed : int
+    seed : int or Generator
         Of the simulation.
 
     Returns

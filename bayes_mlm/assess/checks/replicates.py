@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayes_mlm.assess.checks.ordering import in_order
-from bayes_mlm.base import Floats, Ints
+from bayes_mlm.base import Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines import SAMPLE_DIMS, Draws, Variable, effects_root, recover_effects, samples
 from bayes_mlm.fitting import Fit, has_random_effects, make_residuals, residual_draws
 
 # Numbers drawn in all, and the fewest and most replicates made of them.
 _NUMBERS, _FEWEST, _MOST = 1_500_000, 40, 400
-# Streams of random numbers apart from those of the fit itself.
-_STREAM = 7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +77,7 @@ def replicate(fit: Fit) -> Replicates:
     Gelman, Meng & Stern (1996), Statistica Sinica 6(4), sec. 2 and 4: replicates of the same
     groups, and of new ones.
     """
-    rng = np.random.default_rng([fit.settings.random_seed, _STREAM])
+    rng = stream(fit.settings.random_seed, Stream.REPLICATES)
     # Sorted by group, so that a group is a stretch of rows.
     design = in_order(fit.design, np.argsort(fit.design.codes, kind="stable"))
     n_drawn = fit.draws.n_chains * fit.draws.n_draws

@@ -33,7 +33,17 @@ from bayes_mlm.assess.loo.refit import (
 )
 from bayes_mlm.assess.loo.rows import RowDensities, row_densities, rows_of
 from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_densities
-from bayes_mlm.base import DesignError, EngineError, Floats, Ints, RowsNeededError, expect, rounded
+from bayes_mlm.base import (
+    DesignError,
+    EngineError,
+    Floats,
+    Ints,
+    RowsNeededError,
+    Stream,
+    expect,
+    rounded,
+    stream,
+)
 from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import reliable_k_hat
 from bayes_mlm.fitting import Fit
@@ -302,8 +312,13 @@ def _estimate(
                 break
             n_tried += 1
             if whole is None:
-                whole = log_marginal(model, s, (seed, 2))
-            part = _without(model, without(place), (seed, 3, place), f"{left_out} {labels[place]}")
+                whole = log_marginal(model, s, stream(seed, Stream.LOO_WHOLE))
+            part = _without(
+                model,
+                without(place),
+                stream(seed, Stream.LOO_REFIT, place),
+                f"{left_out} {labels[place]}",
+            )
             if whole is not None and part is not None:
                 pointwise[place] = whole.value - part.value
                 refitted[place] = True
@@ -328,11 +343,11 @@ def _estimate(
 
 
 def _without(
-    model: Model, statistics: Sufficient, seed: tuple[int, ...], what: str
+    model: Model, statistics: Sufficient, rng: np.random.Generator, what: str
 ) -> LogMarginal | None:
     """Integrate without a part of the data, which an error names."""
     try:
-        return log_marginal(model, statistics, seed)
+        return log_marginal(model, statistics, rng)
     except EngineError as error:
         raise EngineError(f"without {what} {error}") from error
 

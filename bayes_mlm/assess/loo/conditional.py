@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import DesignError, EngineError, Floats, Ints
+from bayes_mlm.base import DesignError, EngineError, Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, join
 from bayes_mlm.fitting import Fit
@@ -103,7 +103,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
         )
     joined = join(statistics, priors)
     chosen = np.unique(np.linspace(0, n_draws - 1, min(most_draws, n_draws)).astype(int))
-    rng = np.random.default_rng([fit.settings.random_seed, 1])
+    rng = stream(fit.settings.random_seed, Stream.LOO_VARIANCES)
     return Model(
         design=design,
         priors=priors,

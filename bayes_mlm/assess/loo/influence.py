@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.assess.loo.conditional import Model
 from bayes_mlm.assess.loo.refit import MAX_REFITTED, Refit, posterior_without, without_group
-from bayes_mlm.base import Floats, Ints
+from bayes_mlm.base import Floats, Ints, Stream, stream
 from bayes_mlm.engines import quantities, reliable_k_hat, smooth_rows
 from bayes_mlm.fitting import Fit
 
@@ -75,8 +75,8 @@ def shifts_of(
         centred = np.einsum("js,jps->jp", weight, beta)
         moved[:, :p] = model.problem.reduced.original_beta(centred) - mean[:p]
         for place in np.flatnonzero(smoothed.k_hat > limit)[:MAX_REFITTED].tolist():
-            seed = (fit.settings.random_seed, 4, place)
-            again = posterior_without(model, without_group(model, place), seed)
+            rng = stream(fit.settings.random_seed, Stream.LOO_INFLUENCE, place)
+            again = posterior_without(model, without_group(model, place), rng)
             if again is not None:
                 moved[place] = _means(fit, names, again) - mean
                 refitted[place] = True

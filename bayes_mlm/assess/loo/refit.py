@@ -79,7 +79,9 @@ def _less_row(s: Sufficient, design: Design, row: int) -> Sufficient:
     return replace(s, counts=counts, means=means, scatter=scatter)
 
 
-def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> LogMarginal | None:
+def log_marginal(
+    model: Model, statistics: Sufficient, rng: np.random.Generator
+) -> LogMarginal | None:
     """Integrate likelihood times priors over all parameters, for all or a part of the data.
 
     Parameters
@@ -88,7 +90,7 @@ def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) ->
         Its priors hold, the intercept's where the predictors of *all* data are at their means.
     statistics : Sufficient
         Of the data.
-    seed : tuple of int
+    rng : numpy.random.Generator
 
     Returns
     -------
@@ -108,7 +110,7 @@ def log_marginal(model: Model, statistics: Sufficient, seed: tuple[int, ...]) ->
         return None
     start = choose_start(part.problem)
     check_proper(part.problem, start)
-    report = draw_variances(part.problem, start, _DRAWS, np.random.default_rng(seed)).report
+    report = draw_variances(part.problem, start, _DRAWS, rng).report
     if not report.trusted or report.log_marginal_likelihood is None:
         return None
     return LogMarginal(
@@ -129,7 +131,9 @@ class Refit:
     effects_turn: Floats
 
 
-def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...]) -> Refit | None:
+def posterior_without(
+    model: Model, statistics: Sufficient, rng: np.random.Generator
+) -> Refit | None:
     """Draw from the posterior without a part of the data; None where direct does not do it."""
     if why_not_direct(model.priors):
         return None
@@ -137,7 +141,7 @@ def posterior_without(model: Model, statistics: Sufficient, seed: tuple[int, ...
         part = join(statistics, model.priors, means=model.joined.means, aliased=True)
     except DesignError:  # too few rows are left
         return None
-    problem, rng = part.problem, np.random.default_rng(seed)
+    problem = part.problem
     found = draw_variances(problem, choose_start(problem), _DRAWS, rng)
     if not found.report.trusted:
         return None

@@ -12,9 +12,11 @@ from bayes_mlm.base import (
     EngineError,
     Floats,
     Ints,
+    Stream,
     check_prob,
     expect,
     expect_text,
+    stream,
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines import RemlFit, effects_of_groups, fit_reml
@@ -110,8 +112,8 @@ def group_lines(
     _check_along(fitted, along)
     grid = _grid(table.columns[along], x)
     beta = np.asarray(fit.draws["beta"]).reshape(-1, design.p)
-    seed = np.random.SeedSequence(fit.settings.random_seed, spawn_key=(2,))
-    u = effects_of_groups(design, fit.draws, np.random.default_rng(seed))(places)
+    rng = stream(fit.settings.random_seed, Stream.GROUP_LINES)
+    u = effects_of_groups(design, fit.draws, rng)(places)
     reml = _reml(design) if classical is None else classical
     rows = rows_along(design, table, along, grid, places)
     coefficients = [

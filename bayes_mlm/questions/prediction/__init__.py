@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, expect
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, Stream, check_prob, expect, stream
 from bayes_mlm.design import Design, read_data
 from bayes_mlm.engines import effects_root, samples
 from bayes_mlm.fitting import Classical, Fit, fit_classical
@@ -108,7 +108,7 @@ def predict(
     laid_out = lay_out(design, table, asked, kind)
     beside = fit_classical(design, prob=prob) if classical else None
     beta = samples(fit.draws, "beta")
-    rng = np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(2,)))
+    rng = stream(int(seed), Stream.PREDICTION)
     effects = effects_for(fit, asked, rng, drawn=draws)
     found = [np.empty(table.n) for _ in range(4)]
     kept = np.empty((len(beta), table.n)) if draws else None
