@@ -74,6 +74,11 @@ from .reading import (
     READERS as READERS,
     read_table as read_table,
 )
+from .source import (
+    IN_MEMORY as IN_MEMORY,
+    DataSource as DataSource,
+    check_source as check_source,
+)
 from .table import (
     Table as Table,
     as_table as as_table,

@@ -18,6 +18,6 @@ class Written:
 
 USUAL = Written()
 
-# A reader gets the path of a file that is there, the columns to read (all if None), and how text is
-# written; it raises a DataError that says what is wrong with the file. `read_table` words an OSError.
+# From the path of a file that is there, the columns to read (all if None), and how text is written;
+# it raises a DataError that says what is wrong with the file. `read_table` words an OSError.
 type Reader = Callable[[Path, Sequence[str] | None, Written], Table]

@@ -8,9 +8,10 @@ import msgspec
 
 from bayes_mlm.base import convert, read_toml, rounded
 from bayes_mlm.data import load_dataset
-from bayes_mlm.model import WORKED_STUDY, Published, check_published_fields, records
 from bayes_mlm.studies.document import table_figures
+from bayes_mlm.studies.printed import Published, check_published_fields
 from bayes_mlm.studies.published import PublishedRow, check_published, find_figure, judge
+from bayes_mlm.studies.record import WORKED_STUDY, records
 
 _FILE = Path(__file__).with_name("published.toml")
 
