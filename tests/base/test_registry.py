@@ -18,11 +18,6 @@ def test_members_are_found_in_the_order_of_their_registration(links: Registry[in
     assert len(links) == 2
     assert links["logit"] == 1
     assert "probit" not in links
-        2,
-        1,
-        False,
-        2,
-    )
 
 
 def test_unknown_name_is_refused_with_the_nearest_and_all(links: Registry[int]) -> None:
