@@ -15,7 +15,7 @@ from .derived import icc as icc
 from .entry import fit as fit, fit_design as fit_design
 from .estimates import (
     CLASSICAL as CLASSICAL,
-    Estimate as Estimate,
+    QuantityRow as QuantityRow,
     Summary as Summary,
     estimate_texts as estimate_texts,
     to_csv as to_csv,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bayes_mlm.base import expect_each, rounded
-from bayes_mlm.fitting.estimates import CLASSICAL, Estimate, Summary
+from bayes_mlm.fitting.estimates import CLASSICAL, QuantityRow, Summary
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -15,7 +15,7 @@ class Compared:
     Parameters
     ----------
     model, quantity : str
-    estimates : tuple of Estimate or None
+    estimates : tuple of QuantityRow or None
         One an engine, in the order the summaries were given; None where it gives none.
     difference : float or None
         First posterior mean minus REML or OLS estimate, in posterior sds: 0.1 is of no
@@ -26,7 +26,7 @@ class Compared:
 
     model: str
     quantity: str
-    estimates: tuple[Estimate | None, ...]
+    estimates: tuple[QuantityRow | None, ...]
     difference: float | None
     published: str | None
 
@@ -97,10 +97,10 @@ def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tu
 
     Examples
     --------
-    >>> from bayes_mlm.fitting.estimates import CLASSICAL, Estimate, Summary
+    >>> from bayes_mlm.fitting.estimates import CLASSICAL, QuantityRow, Summary
     >>> from bayes_mlm.base import Verdict
     >>> def one(engine, estimate, sd):
-    ...     row = Estimate(model="m", engine=engine, quantity="icc", estimate=estimate, sd=sd)
+    ...     row = QuantityRow(model="m", engine=engine, quantity="icc", estimate=estimate, sd=sd)
     ...     return Summary(rows=(row,), interval="95% HDI", verdict=Verdict(()))
     >>> (row,) = compare(one("nuts", 0.19, 0.02), one("reml", 0.18, 0.02))
     >>> round(row.difference, 2)
@@ -123,7 +123,7 @@ def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tu
     return tuple(rows)
 
 
-def _difference(estimates: tuple[Estimate | None, ...]) -> float | None:
+def _difference(estimates: tuple[QuantityRow | None, ...]) -> float | None:
     given = [row for row in estimates if row is not None]
     posterior = next((row for row in given if row.engine not in CLASSICAL), None)
     classical = next((row for row in given if row.engine in CLASSICAL), None)

@@ -18,7 +18,7 @@ from bayes_mlm.engines import (
     fit_reml,
 )
 from bayes_mlm.fitting import derived as posterior
-from bayes_mlm.fitting.estimates import Estimate, Summary
+from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.likelihood import effect_pairs
 from bayes_mlm.moments import Sufficient
 
@@ -132,7 +132,7 @@ def summarise_classical(
     rows.append(("loglik", fit.loglik, None, None))
     return Summary(
         rows=tuple(
-            Estimate(
+            QuantityRow(
                 model=name,
                 engine=engine,
                 quantity=quantity,

@@ -22,7 +22,7 @@ CLASSICAL = frozenset({"reml", "ols"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class QuantityRow:
     """Hold one quantity as one engine estimates it.
 
     Parameters
@@ -58,7 +58,7 @@ class Estimate:
     mcse_mean: float | None = None
 
 
-COLUMNS = tuple(field.name for field in fields(Estimate))
+COLUMNS = tuple(field.name for field in fields(QuantityRow))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -67,13 +67,13 @@ class Summary:
 
     Parameters
     ----------
-    rows : tuple of Estimate
+    rows : tuple of QuantityRow
     interval : str
         What `lower` and `upper` are: "95% HDI".
     verdict : Verdict
     """
 
-    rows: tuple[Estimate, ...]
+    rows: tuple[QuantityRow, ...]
     interval: str
     verdict: Verdict
 
@@ -86,7 +86,7 @@ class Summary:
         """The engine that the rows are from."""
         return self.rows[0].engine
 
-    def __getitem__(self, quantity: str) -> Estimate:
+    def __getitem__(self, quantity: str) -> QuantityRow:
         """Give the row of one quantity."""
         row = self.get(quantity)
         if row is None:
@@ -94,7 +94,7 @@ class Summary:
             raise KeyError(f"no quantity {quantity!r}; there are {known}")
         return row
 
-    def get(self, quantity: str) -> Estimate | None:
+    def get(self, quantity: str) -> QuantityRow | None:
         """Give the row of one quantity, or None if there is none."""
         return next((row for row in self.rows if row.quantity == quantity), None)
 
@@ -102,12 +102,12 @@ class Summary:
         """Tell whether there is a row for a quantity."""
         return any(row.quantity == quantity for row in self.rows)
 
-    def __iter__(self) -> Iterator[Estimate]:
+    def __iter__(self) -> Iterator[QuantityRow]:
         """Go through the rows."""
         return iter(self.rows)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Give the rows as a tidy data frame, one column a field of `Estimate`."""
+        """Give the rows as a tidy data frame, one column a field of `QuantityRow`."""
         return to_frame(self.rows)
 
     def __str__(self) -> str:
@@ -118,19 +118,19 @@ class Summary:
         return f"{shown}\n{sign}: {self.verdict}"
 
 
-def to_frame(rows: Iterable[Estimate]) -> "pd.DataFrame":
+def to_frame(rows: Iterable[QuantityRow]) -> "pd.DataFrame":
     """Give estimates as a tidy data frame."""
     import pandas as pd
 
     return pd.DataFrame([astuple(row) for row in rows], columns=list(COLUMNS))
 
 
-def to_csv(rows: Iterable[Estimate]) -> str:
+def to_csv(rows: Iterable[QuantityRow]) -> str:
     """Write estimates as CSV text in full precision; what is not defined is left empty.
 
     Examples
     --------
-    >>> print(to_csv([Estimate(model="m", engine="reml", quantity="icc", estimate=0.25)]))
+    >>> print(to_csv([QuantityRow(model="m", engine="reml", quantity="icc", estimate=0.25)]))
     model,engine,quantity,estimate,sd,lower,upper,ess_bulk,ess_tail,r_hat,mcse_mean
     m,reml,icc,0.25,,,,,,,
     <BLANKLINE>
@@ -143,21 +143,21 @@ def to_csv(rows: Iterable[Estimate]) -> str:
 
 
 def estimate_texts(
-    row: Estimate | None, *, like: Estimate | None = None, style: Style = "terminal"
+    row: QuantityRow | None, *, like: QuantityRow | None = None, style: Style = "terminal"
 ) -> Texts:
     """Return a row's estimate, error and interval as text, to the digits of its error.
 
     Parameters
     ----------
-    row : Estimate or None
-    like : Estimate, optional
+    row : QuantityRow or None
+    like : QuantityRow, optional
         The same quantity by another engine, whose digits an estimate without error gets.
     style : {"terminal", "table", "sentence"}
         See `bayes_mlm.base.text.Digits`.
 
     Examples
     --------
-    >>> estimate_texts(Estimate(model="m", engine="reml", quantity="icc", estimate=0.25, sd=0.018))
+    >>> estimate_texts(QuantityRow(model="m", engine="reml", quantity="icc", estimate=0.25, sd=0.018))
     Texts(estimate='0.250', error='0.018', interval='')
     """
     if row is None:
@@ -170,7 +170,7 @@ def estimate_texts(
     return texts(row.estimate, row.sd, row.lower, row.upper, style=style)
 
 
-def _cells(row: Estimate) -> tuple[str, ...]:
+def _cells(row: QuantityRow) -> tuple[str, ...]:
     return (
         row.quantity,
         *estimate_texts(row),

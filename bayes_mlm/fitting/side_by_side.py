@@ -17,7 +17,7 @@ from bayes_mlm.fitting.classical import (
     summarise_classical,
 )
 from bayes_mlm.fitting.entry import fit_design
-from bayes_mlm.fitting.estimates import Estimate, Summary
+from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
@@ -100,7 +100,7 @@ class Analysis:
         )
 
     @property
-    def rows(self) -> tuple[Estimate, ...]:
+    def rows(self) -> tuple[QuantityRow, ...]:
         """Every estimate of every engine."""
         return tuple(row for summary in self.summaries for row in summary)
 

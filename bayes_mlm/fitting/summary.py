@@ -9,7 +9,7 @@ import numpy as np
 from bayes_mlm.base import DEFAULT_PROB, Array, EngineError, check_prob, expect, level
 from bayes_mlm.engines import Convergence, convergence, quantities
 from bayes_mlm.fitting import derived as posterior
-from bayes_mlm.fitting.estimates import Estimate, Summary
+from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
 
 type IntervalKind = Literal["hdi", "eti"]
@@ -63,7 +63,7 @@ def summarise(
     found = _independent(stacked) if fit.engine == "direct" else convergence(stacked)
     lower, upper = _interval(stacked, prob, interval)
     rows = tuple(
-        Estimate(
+        QuantityRow(
             model=fit.spec.name,
             engine=fit.engine,
             quantity=name,

@@ -22,7 +22,7 @@ from bayes_mlm.base import (
     visible,
 )
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.fitting import CLASSICAL, Analysis, Estimate, estimate_texts
+from bayes_mlm.fitting import CLASSICAL, Analysis, QuantityRow, estimate_texts
 from bayes_mlm.likelihood import hold_at_means
 from bayes_mlm.studies import PublishedRow, Record, right_text
 
@@ -338,7 +338,7 @@ def _measured(value: float | None, error: float | None) -> list[str]:
     return [chosen.number(value), chosen.error(error)]
 
 
-def _convergence(row: Estimate | None) -> list[str]:
+def _convergence(row: QuantityRow | None) -> list[str]:
     if row is None or row.ess_bulk is None or row.ess_tail is None or row.r_hat is None:
         return ["", ""]
     return [count(min(row.ess_bulk, row.ess_tail)), scaled(row.r_hat, 3)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import Digits, count, digits, signed, split
 from bayes_mlm.design import column_moments
-from bayes_mlm.fitting import CLASSICAL, Analysis, Compared, Estimate, estimate_texts
+from bayes_mlm.fitting import CLASSICAL, Analysis, Compared, QuantityRow, estimate_texts
 from bayes_mlm.report.equations import coefficient
 from bayes_mlm.report.group_table import GroupTable
 from bayes_mlm.report.publication.sources import ENGINES
@@ -142,7 +142,7 @@ def _estimates_row(analysis: Analysis, row: Compared, drawn: bool, printed: bool
     return Row(header=Cell(text=text), cells=tuple(cells))
 
 
-def _three(row: Estimate | None, first: Estimate | None) -> list[Cell]:
+def _three(row: QuantityRow | None, first: QuantityRow | None) -> list[Cell]:
     """Give estimate, error and interval."""
     shown = estimate_texts(row, like=first, style="table")
     value, error = (None, None) if row is None else (row.estimate, row.sd)

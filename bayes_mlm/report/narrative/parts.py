@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bayes_mlm.base import digits, estimate, percent, probability, scaled
-from bayes_mlm.fitting import Analysis, Estimate
+from bayes_mlm.fitting import Analysis, QuantityRow
 from bayes_mlm.report.narrative.contrast import Contrast
 
 # A share below this is next to nothing, and more digits of it would tell nothing.
@@ -29,7 +29,7 @@ class Conclusion:
     model: str
 
 
-def preferred(analysis: Analysis, quantity: str) -> Estimate | None:
+def preferred(analysis: Analysis, quantity: str) -> QuantityRow | None:
     """Give an estimate by the engine that is preferred: a posterior if there is one."""
     return analysis.summaries[0].get(quantity)
 
@@ -57,14 +57,14 @@ def share(part: float) -> str:
     return percent(part)
 
 
-def share_span(row: Estimate) -> str:
+def share_span(row: QuantityRow) -> str:
     """Write the interval of a share, if there is one."""
     if row.lower is None or row.upper is None:
         return ""
     return f" ({share(row.lower)} to {share(row.upper)})"
 
 
-def span(row: Estimate) -> str:
+def span(row: QuantityRow) -> str:
     """Write the interval of an sd, if there is one."""
     if row.lower is None or row.upper is None:
         return ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import count, number, percent
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.fitting import Analysis, Estimate, has_random_effects
+from bayes_mlm.fitting import Analysis, QuantityRow, has_random_effects
 from bayes_mlm.report.narrative.choosing import null_of
 from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span
 
@@ -79,5 +79,5 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
     yield Conclusion(topic=topic, text=text, model=name)
 
 
-def _explained(row: Estimate) -> str:
+def _explained(row: QuantityRow) -> str:
     return percent(row.estimate).replace("-", "−")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import EngineError, count, digits, share_digits
-from bayes_mlm.fitting import Analysis, Estimate, estimate_texts
+from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
 from bayes_mlm.report.publication.notes import notes_of
 from bayes_mlm.report.publication.sources import ENGINES, Source, effects_of, name_of, sources_of
 from bayes_mlm.report.publication.table import Cell, Column, PublicationTable, Row, Section
@@ -97,7 +97,7 @@ def _random(sources: Sequence[Source], interval: bool) -> Iterator[Row]:
             yield _row(label, [source.summary.get(name) for source in sources], interval)
 
 
-def _sd_of(source: Source, effect: str) -> Estimate | None:
+def _sd_of(source: Source, effect: str) -> QuantityRow | None:
     """Find the sd of a group effect, whose name is plain where it is the only one."""
     if effect not in effects_of(source):
         return None
@@ -125,7 +125,7 @@ def _plain(label: str, texts: Sequence[str]) -> Row:
     return Row(label=label, cells=tuple(Cell(text=text) for text in texts))
 
 
-def _row(label: str, estimates: Sequence[Estimate | None], interval: bool) -> Row:
+def _row(label: str, estimates: Sequence[QuantityRow | None], interval: bool) -> Row:
     shown = share_digits(
         [
             None
