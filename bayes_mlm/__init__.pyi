@@ -34,6 +34,7 @@ from .design import (
 )
 from .engines import fit_ols as fit_ols, fit_reml as fit_reml
 from .fitting import (
+    Estimate as Estimate,
     Fit as Fit,
     compare as compare,
     load_fit as load_fit,
@@ -53,7 +54,6 @@ from .likelihood import (
 from .questions import (
     comparisons as comparisons,
     contextual_effects as contextual_effects,
-    contextual_effects_classical as contextual_effects_classical,
     crossing as crossing,
     group_lines as group_lines,
     hausman as hausman,
@@ -61,7 +61,6 @@ from .questions import (
     predict as predict,
     slopes as slopes,
     variance_by_level as variance_by_level,
-    variance_by_level_classical as variance_by_level_classical,
     write_group_effects as write_group_effects,
 )
 from .studies import (

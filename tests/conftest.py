@@ -9,8 +9,9 @@ from hypothesis import settings
 
 from bayes_mlm.base.verdict import Finding, Verdict
 from bayes_mlm.design.build import design_of
+from bayes_mlm.engines import has_random_effects
 from bayes_mlm.engines.draws import Draws, Variable
-from bayes_mlm.fitting.classical import fit_classical, has_random_effects
+from bayes_mlm.fitting import estimate_design
 from bayes_mlm.fitting.derived import icc
 from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.result import Fit
@@ -75,7 +76,7 @@ def run_command(monkeypatch, capsys):
 
 def _independent_draws(design, draws, seed):
     rng = np.random.default_rng(seed)
-    fit = fit_classical(design)
+    fit = estimate_design(design).solution
     shape = (4, draws)
     root = np.linalg.cholesky(fit.beta_cov)
     beta = fit.beta + rng.normal(size=(*shape, design.p)) @ root.T

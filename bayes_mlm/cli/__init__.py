@@ -19,6 +19,7 @@ from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     Chains,
     Data,
     DataEngine,
@@ -48,6 +49,7 @@ from bayes_mlm.cli.showing import print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
+from bayes_mlm.engines import is_drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +77,7 @@ app = typer.Typer(
 )
 
 _PRIOR = re.compile(r"(?P<name>[^=\[]+(?:\[.*?\](?=\s*=))?)=(?P<prior>.*)")
-# As in `bayes_mlm.fitting.side_by_side` and `bayes_mlm.model.spec`, whose import would cost
-# `--help` a second.
-Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
+# As in `bayes_mlm.model.spec`, whose import would cost `--help` a second.
 Family = Literal["gaussian", "student_t"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 
@@ -89,10 +89,7 @@ app.command()(reproduce)
 def fit(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
-    engine: Annotated[
-        Engine,
-        typer.Option(help="auto: direct (exact, independent draws) where it can, else nuts."),
-    ] = "auto",
+    engine: AnyEngine = "auto",
     kind: Annotated[
         Kind | None,
         typer.Option(
@@ -170,7 +167,7 @@ def fit(
     if out is not None:
         source = request.source.location if data is None else data
         check_folder(out, run_files([request.name]), inputs=(model, source))
-    if engine in ("reml", "ols") and (prior or draws or tune or chains):
+    if not is_drawing(engine) and (prior or draws or tune or chains):
         raise EngineError(
             f"--engine {engine} has no priors and no draws; leave --prior, --draws, --tune and "
             "--chains away, or choose --engine auto"

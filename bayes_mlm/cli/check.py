@@ -1,7 +1,7 @@
 """Run `bayes-mlm check`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from bayes_mlm.cli.options import (
     Data,
     Decimal,
     Delimiter,
+    DrawingEngine,
     Draws,
     Missing,
     Quiet,
@@ -31,9 +32,7 @@ from bayes_mlm.cli.options import (
 def check(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
-    engine: Annotated[
-        Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
-    ] = "auto",
+    engine: DrawingEngine = "auto",
     missing: Missing = "error",
     strip: Strip = False,
     decimal: Decimal = None,

@@ -1,7 +1,7 @@
 """Run `bayes-mlm compare`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from bayes_mlm.cli.options import (
     Data,
     Decimal,
     Delimiter,
+    DrawingEngine,
     Draws,
     Missing,
     Quiet,
@@ -25,8 +26,6 @@ from bayes_mlm.cli.options import (
     status,
 )
 
-Engine = Literal["auto", "direct", "nuts"]
-
 
 def compare(
     model: Annotated[
@@ -34,10 +33,7 @@ def compare(
         typer.Argument(help="Two or more formulas, bundled models, or records (.toml)."),
     ],
     data: Data = None,
-    engine: Annotated[
-        Engine,
-        typer.Option(help="auto: direct where it can; it alone gives the marginal likelihood."),
-    ] = "auto",
+    engine: DrawingEngine = "auto",
     missing: Missing = "error",
     strip: Strip = False,
     decimal: Decimal = None,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     Chains,
     Data,
     Decimal,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from bayes_mlm.model import ModelRequest
     from bayes_mlm.questions import ContextualTable
 
-Engine = Literal["auto", "direct", "nuts", "reml"]
-
 
 def contextual(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
@@ -46,9 +45,7 @@ def contextual(
         typer.Option(help="A column that holds group means: PREDICTOR=COLUMN; repeatable."),
     ] = None,
     group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
-    ] = "auto",
+    engine: AnyEngine = "auto",
     missing: Missing = "error",
     strip: Strip = False,
     decimal: Decimal = None,
@@ -68,11 +65,10 @@ def contextual(
     of its predictors are added.
     """
     from bayes_mlm.base import DesignError, atomic_folder
-    from bayes_mlm.fitting import fit_classical, fit_design
+    from bayes_mlm.fitting import fit_by, with_estimate
     from bayes_mlm.questions import (
         contextual_csv,
         contextual_effects,
-        contextual_effects_classical,
         hausman,
         said,
     )
@@ -87,20 +83,11 @@ def contextual(
     )
     request, design, laid_out = _two_levels(request, data, means)
     settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
-    tables = []
     with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
-        if engine != "reml":
-            fit = fit_design(request, design, settings, engine=engine, progressbar=bar)
-            tables.append(contextual_effects(fit, means=means, prob=prob))
-        tables.append(
-            contextual_effects_classical(
-                fit_classical(design, prob=prob),
-                design,
-                name=request.name,
-                means=means,
-                prob=prob,
-            )
-        )
+        fit = fit_by(request, design, settings, engine=engine, progressbar=bar, prob=prob)
+        tables = [
+            contextual_effects(one, means=means, prob=prob) for one in with_estimate(fit, prob)
+        ]
         try:
             test = str(hausman(design))
         except DesignError as reason:

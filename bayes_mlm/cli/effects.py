@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,7 @@ from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     Chains,
     Data,
     Decimal,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
     from bayes_mlm.data import Table
     from bayes_mlm.questions import Crossing, Effects, Population
-
-Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
 
 def effects(
@@ -73,9 +72,7 @@ def effects(
         str | None,
         typer.Option(help="Region of practical equivalence, in units of the outcome: -0.5,0.5."),
     ] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
-    ] = "auto",
+    engine: AnyEngine = "auto",
     missing: Missing = "error",
     strip: Strip = False,
     decimal: Decimal = None,
@@ -97,7 +94,8 @@ def effects(
     """
     from bayes_mlm.base import atomic_folder
     from bayes_mlm.design import design_of, is_sums
-    from bayes_mlm.fitting import check_engine, fit_classical, fit_design, sample_table
+    from bayes_mlm.engines import check_engine, is_drawing
+    from bayes_mlm.fitting import estimate_design, fit_design, sample_table
     from bayes_mlm.questions import population, read_again, rebuild
     from bayes_mlm.report import console as show
 
@@ -128,12 +126,12 @@ def effects(
         # What the design does not hold as it was read (log(x)) is read again.
         source = None if rebuild(design) is not None else read_again(design, request, data)
     # REML or OLS first: a wrong option is refused before anything is drawn.
-    if engine == "reml" or engine == "ols":
-        check_engine(engine, design)
+    drawing = is_drawing(engine)
+    check_engine(engine, design)
     people = population(design, request, source)
-    fast = fit_classical(design, prob=prob)
-    found, zeros = _answer(asked, fast, people, data=source, design=design)
-    if engine != "reml" and engine != "ols":
+    fast = estimate_design(design, None if drawing else engine, request=request, prob=prob)
+    found, zeros = _answer(asked, fast, people, data=source)
+    if drawing:
         with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(asked, fit, people, data=source)

@@ -1,7 +1,7 @@
 """Run `bayes-mlm lines`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from bayes_mlm.cli.options import (
     Data,
     Decimal,
     Delimiter,
+    DrawingEngine,
     Draws,
     Missing,
     Prob,
@@ -53,9 +54,7 @@ def lines(
         list[str] | None,
         typer.Option(help="With --population: the value of another predictor, NAME=VALUE."),
     ] = None,
-    engine: Annotated[
-        Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
-    ] = "auto",
+    engine: DrawingEngine = "auto",
     missing: Missing = "error",
     strip: Strip = False,
     decimal: Decimal = None,

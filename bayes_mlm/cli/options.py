@@ -7,6 +7,7 @@ import typer
 
 from bayes_mlm.base import EngineError
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.engines import ENGINES, engine_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +53,29 @@ RowsOption = Annotated[
 Memory = Annotated[
     str | None, typer.Option(help="What DuckDB may take, as in 2GB; it spills beyond.")
 ]
+
+
+def _engine_option(names: tuple[str, ...], more: str) -> Any:
+    about = "; ".join(f"{name}: {ENGINES[name].what}" for name in names if name in ENGINES)
+
+    def known(name: str) -> str:
+        if name in names:
+            return name
+        listed = ", ".join(map(repr, names))
+        raise typer.BadParameter(f"{name!r} is not one of {listed}.")
+
+    return typer.Option(
+        help=f"auto: the first that can draw; {about}. {more}",
+        metavar=f"[{'|'.join(names)}]",
+        callback=known,
+    )
+
+
+# The registry of engines is the only list of them.
+AnyEngine = Annotated[
+    str, _engine_option(engine_names(), "A posterior is compared with REML or OLS.")
+]
+DrawingEngine = Annotated[str, _engine_option(engine_names(drawing=True), "")]
 DataEngine = Annotated[
     Literal["duckdb", "spark"], typer.Option(help="What sums the rows of files.")
 ]

@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ from bayes_mlm.cli.options import (
     Data,
     Decimal,
     Delimiter,
+    DrawingEngine,
     Draws,
     Missing,
     Prob,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from bayes_mlm.fitting import Analysis
     from bayes_mlm.studies import Record
 
-Engine = Literal["auto", "direct", "nuts"]
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 150
 # What matplotlib says of a letter that its font lacks.
@@ -64,9 +64,7 @@ def plot(
         bool, typer.Option("--list", help="Name every figure, and what it shows.")
     ] = False,
     data: Data = None,
-    engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; some figures are of nuts only.")
-    ] = "auto",
+    engine: DrawingEngine = "auto",
     missing: Missing = "error",
     strip: Strip = False,
     decimal: Decimal = None,
@@ -187,7 +185,7 @@ def _records(
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     """Join the rows of some groups to an analysis of summed data, and say of which."""
-    from bayes_mlm.fitting import classical_of_sample, sample_groups
+    from bayes_mlm.fitting import sample_groups
 
     if analysis.design.summed is None or not analysis.fits:
         return analysis
@@ -195,8 +193,9 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)
     design = fits[0].design
     say_sample(design.notes[-1])
-    classical = classical_of_sample(design, analysis.classical)
-    return replace(analysis, design=design, fits=fits, classical=classical)
+    solution = analysis.estimate.solution.of_groups(design.labels)
+    estimate = replace(analysis.estimate, design=design, solution=solution)
+    return replace(analysis, design=design, fits=fits, estimate=estimate)
 
 
 def _prepare(entry: "Entry", found: "list[Analysis]") -> Any:

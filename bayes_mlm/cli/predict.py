@@ -10,6 +10,7 @@ from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     Chains,
     Decimal,
     Delimiter,
@@ -24,7 +25,6 @@ from bayes_mlm.cli.options import (
     status,
 )
 
-Engine = Literal["auto", "direct", "nuts"]
 Question = Literal["existing_group", "new_group", "population"]
 # More rows would be a file's matter.
 _SHOWN = 40
@@ -49,9 +49,7 @@ def predict(
         Literal["mean", "observation"],
         typer.Option(help="The expected outcome, or one outcome with its residual."),
     ] = "mean",
-    engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
-    ] = "auto",
+    engine: AnyEngine = "auto",
     missing: Annotated[
         Literal["error", "drop"],
         typer.Option(help="What to do with missing values of the rows that are fitted."),
@@ -74,7 +72,7 @@ def predict(
 ) -> None:
     """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
     from bayes_mlm.design import design_of, read_data
-    from bayes_mlm.fitting import fit_design
+    from bayes_mlm.fitting import fit_by
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
     from bayes_mlm.report import console as show
@@ -101,7 +99,7 @@ def predict(
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
         settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
-        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
+        fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
     console = show.make_console()
     if out is None or not quiet:

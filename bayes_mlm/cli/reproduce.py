@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -42,7 +42,7 @@ def reproduce(
     and for each model its posterior (.nc) and its record (.toml) with the seed and versions.
     """
     started = time.monotonic()
-    from bayes_mlm.engines import Settings
+    from bayes_mlm.engines import ENGINES, Settings
     from bayes_mlm.report import console as show, drawing_pool, run_files, write_run
     from bayes_mlm.studies import (
         WORKED_STUDY,
@@ -57,7 +57,7 @@ def reproduce(
 
     ladder = records(WORKED_STUDY)
     check_folder(out, run_files([record.name for record in ladder]))
-    engines: list[Literal["direct", "nuts"]] = ["direct"] if quick else ["direct", "nuts"]
+    engines = [name for name, one in ENGINES.items() if one.draws][: 1 if quick else None]
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, draws, tune, chains, random_seed, target_accept)

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from bayes_mlm.cli.options import (
     DataEngine,
     Decimal,
     Delimiter,
+    DrawingEngine,
     Draws,
     Memory,
     Missing,
@@ -162,9 +163,7 @@ def groups(
     rows: RowsOption = "auto",
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
-    engine: Annotated[
-        Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
-    ] = "auto",
+    engine: DrawingEngine = "auto",
     missing: Missing = "error",
     strip: Strip = False,
     decimal: Decimal = None,

@@ -1,7 +1,7 @@
 """Run `bayes-mlm table`."""
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,8 +24,8 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.engines import AUTO, engine_names, is_drawing
 
-Engine = Literal["auto", "direct", "nuts", "reml"]
 Format = Literal["markdown", "latex", "html"]
 _SUFFIXES: dict[str, Format] = {
     ".md": "markdown",
@@ -53,7 +53,7 @@ def table(
     engine: Annotated[
         list[str] | None,
         typer.Option(
-            help="auto, direct, nuts or reml (OLS without groups); repeatable, a column each.",
+            help=f"{', '.join(engine_names())}; repeatable, a column each.",
             show_default="auto",
         ),
     ] = None,
@@ -105,7 +105,9 @@ def table(
             ladder, settings_of, data=data, engines=drawn, prob=prob, progressbar=shown
         )
         analyses = [one.analysis for one in results]
-    laid_out = publication_table(analyses, classical="reml" in engines, interval=interval)
+    laid_out = publication_table(
+        analyses, classical=any(not is_drawing(one) for one in engines), interval=interval
+    )
     made = render(laid_out, chosen)
     if out is None:
         typer.echo(made, nl=False)
@@ -118,15 +120,14 @@ def table(
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _engines(asked: list[str]) -> list[Engine]:
-    engines: list[Engine] = []
-    for name in dict.fromkeys(asked):
-        engine = next((one for one in get_args(Engine) if one == name), None)
-        if engine is None:
-            raise EngineError(f"--engine {name!r} is none; allowed: {', '.join(get_args(Engine))}")
-        engines.append(engine)
-    if "auto" in engines and ("direct" in engines or "nuts" in engines):
-        raise EngineError("--engine auto is direct or nuts itself; leave it out beside them")
+def _engines(requested: list[str]) -> list[str]:
+    engines = list(dict.fromkeys(requested))
+    drawing = [name for name in engines if is_drawing(name)]
+    if AUTO in engines and len(drawing) > 1:
+        raise EngineError(
+            f"--engine auto is {' or '.join(engine_names(drawing=True, auto=False))} itself; leave "
+            "it out beside them"
+        )
     return engines
 
 

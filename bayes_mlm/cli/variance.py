@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     Chains,
     Data,
     Decimal,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from bayes_mlm.model import ModelRequest
     from bayes_mlm.questions import VarianceRow, VarianceTable
 
-Engine = Literal["auto", "direct", "nuts", "reml"]
-
 
 def variance(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
@@ -53,9 +52,7 @@ def variance(
             help='Where a slope varies: points to evaluate at, "NAME=-1,0,1"; repeatable.'
         ),
     ] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
-    ] = "auto",
+    engine: AnyEngine = "auto",
     missing: Missing = "error",
     strip: Strip = False,
     decimal: Decimal = None,
@@ -75,12 +72,12 @@ def variance(
     """
     from bayes_mlm.base import atomic_folder
     from bayes_mlm.design import design_of
-    from bayes_mlm.fitting import fit_classical, fit_design
+    from bayes_mlm.engines import is_drawing
+    from bayes_mlm.fitting import Estimate, Fit, fit_by, with_estimate
     from bayes_mlm.questions import (
         along,
         check_null,
         variance_by_level,
-        variance_by_level_classical,
         variance_csv,
     )
     from bayes_mlm.report import console as show
@@ -98,23 +95,17 @@ def variance(
     found_null = _null_of(request, design, null, data)
     if found_null is not None and null is not None:
         check_null(design, found_null[1], null)
-    tables = []
     with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
-        if engine != "reml":
-            fit = fit_design(request, design, settings, engine=engine, progressbar=bar)
-            other = None
-            if found_null is not None:
-                other = fit_design(*found_null, settings, engine="auto")
-            tables.append(variance_by_level(fit, null=other, at=points, prob=prob))
-        tables.append(
-            variance_by_level_classical(
-                fit_classical(design, prob=prob),
-                design,
-                name=request.name,
-                null=None if found_null is None else fit_classical(found_null[1], prob=prob),
-                at=points,
-            )
-        )
+        fit = fit_by(request, design, settings, engine=engine, progressbar=bar, prob=prob)
+        nulls: tuple[Fit | Estimate | None, ...] = (None, None)
+        if found_null is not None:
+            name = "auto" if is_drawing(engine) else engine
+            null_fit = fit_by(*found_null, settings, engine=name, prob=prob)
+            nulls = with_estimate(null_fit, prob)
+        tables = [
+            variance_by_level(one, null=other, at=points, prob=prob)
+            for one, other in zip(with_estimate(fit, prob), nulls, strict=False)
+        ]
     console = show.make_console()
     console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]")
     for part in _parts(tables):

@@ -60,6 +60,18 @@ from .recovery import (
     effects_root as effects_root,
     recover_effects as recover_effects,
 )
+from .registry import (
+    AUTO as AUTO,
+    ENGINES as ENGINES,
+    Drawn as Drawn,
+    Engine as Engine,
+    Task as Task,
+    check_engine as check_engine,
+    engine_names as engine_names,
+    has_random_effects as has_random_effects,
+    is_drawing as is_drawing,
+    likelihood_engine as likelihood_engine,
+)
 from .reml import RemlFit as RemlFit, fit_reml as fit_reml
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
 from .settings import Settings as Settings

@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.base import EngineError, Floats, check_memory
+from bayes_mlm.design import Design
+from bayes_mlm.engines.direct.effects import MAX_EFFECTS
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable, draws_from_datatree, sampler_stats
+from bayes_mlm.engines.recovery import recover_effects
 from bayes_mlm.engines.settings import Settings
-from bayes_mlm.likelihood import LogDensity, compile_log_density
+from bayes_mlm.likelihood import (
+    FACTORIES,
+    LogDensity,
+    ModelPriors,
+    check_bounded_rows,
+    compile_log_density,
+)
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -18,6 +27,40 @@ if TYPE_CHECKING:
 
 # How far from the model's initial point the chains start, in unconstrained units: as PyMC's do.
 JITTER = 1.0
+
+
+def sample_model(
+    design: Design, priors: ModelPriors, settings: Settings, *, progressbar: bool = False
+) -> Draws:
+    """Draw from the posterior of a design, with the group effects integrated out where they can be.
+
+    Parameters
+    ----------
+    design : Design
+    priors : ModelPriors
+    settings : Settings
+    progressbar : bool
+
+    Returns
+    -------
+    Draws
+    """
+    check_bounded_rows(design)
+    kind = design.kind
+    integrated = kind in ("partial_pooling", "mundlak") and design.q and design.residual is None
+    numbers = settings.chains * (settings.draws + settings.tune) * (design.p + design.q + 6)
+    effects = settings.chains * settings.draws * design.q * design.J
+    numbers += min(effects, MAX_EFFECTS) if integrated else effects
+    check_memory(
+        8 * numbers,
+        f"{settings.chains} chains of {settings.draws:,} draws",
+        "ask for fewer (draws, --draws)",
+    )
+    if integrated:
+        model = FACTORIES[kind](design, priors, likelihood="marginal")
+        draws = sample_nuts(model, settings, progressbar=progressbar)
+        return recover_effects(design, draws, settings.random_seed)
+    return sample_nuts(FACTORIES[kind](design, priors), settings, progressbar=progressbar)
 
 
 def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = False) -> Draws:

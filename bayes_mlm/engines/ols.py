@@ -1,8 +1,8 @@
 """Fit by ordinary least squares, with all that a regression table prints."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,9 @@ from bayes_mlm.base import (
     DEFAULT_PROB,
     DesignError,
     EngineError,
+    Finding,
     Floats,
+    Verdict,
     check_prob,
     expect,
     rounded,
@@ -98,6 +100,52 @@ class OlsFit:
     labels: npt.NDArray[Any]
     group_intercepts: Floats
     group_intercepts_se: Floats
+
+    # What a REML fit has and least squares has none of.
+    engine = "ols"
+    effects: ClassVar[tuple[str, ...]] = ()
+    residual = None
+    errors = None
+    intervals = None
+    icc = None
+    singular = False
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the t distribution of Wald intervals."""
+        return self.df_resid
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether this is the optimum: it has a closed form."""
+        return Verdict((Finding("optimum", True, "closed form"),))
+
+    @property
+    def cov_u(self) -> Floats:
+        """Covariance (0, 0) of group effects: there are none with a distribution."""
+        return np.zeros((0, 0))
+
+    @property
+    def u(self) -> Floats:
+        """The intercept of each group (J, 1); (0, 1) without."""
+        return self.group_intercepts[:, None]
+
+    @property
+    def u_sd(self) -> Floats:
+        """Their standard errors (J, 1)."""
+        return self.group_intercepts_se[:, None]
+
+    def of_groups(self, labels: npt.ArrayLike) -> "OlsFit":
+        """Return the fit with the intercepts of some groups only, in the order of `labels`."""
+        if not self.group_intercepts.size:
+            return self
+        places = np.searchsorted(self.labels, labels)
+        return replace(
+            self,
+            labels=self.labels[places],
+            group_intercepts=self.group_intercepts[places],
+            group_intercepts_se=self.group_intercepts_se[places],
+        )
 
     def __repr__(self) -> str:
         """Return the kind of fit, its size and its R²."""

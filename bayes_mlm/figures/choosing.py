@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from bayes_mlm.engines import has_random_effects
 from bayes_mlm.figures.roles import Roles, roles_of
-from bayes_mlm.fitting import Analysis, has_random_effects
+from bayes_mlm.fitting import Analysis
 
 
 def reference_roles(analyses: Sequence[Analysis]) -> Roles | None:

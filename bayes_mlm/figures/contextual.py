@@ -6,10 +6,9 @@ import numpy as np
 
 from bayes_mlm.base import Floats, estimate, percent
 from bayes_mlm.design import pairs_of
-from bayes_mlm.engines import OlsFit, samples
 from bayes_mlm.figures.density import density_of
 from bayes_mlm.figures.marks import Classical, Marked, Posterior
-from bayes_mlm.fitting import Analysis, shortest_interval
+from bayes_mlm.fitting import Analysis
 
 _MOST = 4
 
@@ -116,42 +115,37 @@ def contextual_effect(analysis: Analysis) -> Contextual | None:
 
 
 def _slopes(analysis: Analysis, name: str, turns: Floats) -> TwoSlopes:
-    classical = analysis.classical
-    fixed, cov = turns @ classical.beta, turns @ classical.beta_cov @ turns.T
-    spans = analysis.classical.beta_interval
-    # Wald intervals are as wide in standard errors for a sum of coefficients as for one.
-    at = int(np.argmax(turns[0]))
-    reach = (spans[at].upper - spans[at].lower) / 2 / np.sqrt(classical.beta_cov[at, at])
-    engine = "ols" if isinstance(classical, OlsFit) else "reml"
+    estimates = analysis.estimate.combine(turns)
     marked, positive = [], 0.0
     for k, label in enumerate(("within", "between", "difference")):
         posteriors = []
         for fit in analysis.fits:
-            drawn = samples(fit.draws, "beta") @ turns[k]
-            lower, upper = shortest_interval(drawn[:, None], analysis.prob)
+            (value,) = fit.combine(turns[k : k + 1])
+            lower, upper = value.interval(analysis.prob)
+            assert value.draws is not None  # for mypy: of a posterior
             posteriors.append(
                 Posterior(
                     engine=fit.engine,
-                    mean=float(drawn.mean()),
-                    sd=float(drawn.std(ddof=1)),
-                    lower=float(lower[0]),
-                    upper=float(upper[0]),
-                    density=density_of(drawn),
+                    mean=value.mean,
+                    sd=value.sd,
+                    lower=lower,
+                    upper=upper,
+                    density=density_of(value.draws),
                 )
             )
             if fit is analysis.fits[0]:
-                positive = float((drawn > 0).mean())
-        width = float(reach * np.sqrt(cov[k, k]))
+                positive = value.positive or 0.0
+        lower, upper = estimates[k].interval(analysis.prob)
         marked.append(
             Marked(
                 quantity=label,
                 unit=analysis.design.outcome,
                 posteriors=tuple(posteriors),
                 classical=Classical(
-                    engine=engine,
-                    estimate=float(fixed[k]),
-                    lower=float(fixed[k]) - width,
-                    upper=float(fixed[k]) + width,
+                    engine=analysis.estimate.engine,
+                    estimate=estimates[k].mean,
+                    lower=lower,
+                    upper=upper,
                 ),
                 published=(),
             )

@@ -7,8 +7,8 @@ import numpy as np
 
 from bayes_mlm.assess import standardised_effects
 from bayes_mlm.base import Floats
-from bayes_mlm.engines import samples
-from bayes_mlm.fitting import Fit, has_random_effects, shortest_interval
+from bayes_mlm.engines import has_random_effects, samples
+from bayes_mlm.fitting import Fit, shortest_interval
 
 # Numbers whose order an interval is read from: of more, every k-th draw will do.
 _MOST_NUMBERS = 1_500_000

@@ -6,8 +6,8 @@ import numpy as np
 
 from bayes_mlm.assess import leave_one_group_out
 from bayes_mlm.base import DesignError, EngineError, Floats, Ints, count, number, shorten
-from bayes_mlm.engines import reliable_k_hat
-from bayes_mlm.fitting import Analysis, has_random_effects
+from bayes_mlm.engines import has_random_effects, reliable_k_hat
+from bayes_mlm.fitting import Analysis
 
 _NAMED = 3
 # Beyond so many groups it would take seconds: `bayes-mlm compare` leaves out any number.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats
 from bayes_mlm.design import Column, Design, column_moments
-from bayes_mlm.engines import OlsFit, samples
+from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.roles import Roles, base_columns, base_values
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 from bayes_mlm.formula import label
@@ -115,14 +115,14 @@ def line_along(
     X_step = rows_of_x(design, roles, np.array([0.0, 1.0]), rows, side, follow=follow)
     beta = samples(fit.draws, "beta")
     expected, slopes = beta @ X.T, beta @ (X_step[1] - X_step[0])
-    beta_classical = analysis.classical.beta
+    beta_classical = analysis.estimate.solution.beta
     classical = X @ beta_classical
     classical_slope = float((X_step[1] - X_step[0]) @ beta_classical)
     if rows is not None and group is not None and design.q:
         Z = _rows_of_z(design, roles, x, rows)
         Z_step = _rows_of_z(design, roles, np.array([0.0, 1.0]), rows)
         u = samples(fit.draws, "u")[:, group]
-        own = _classical_effects(analysis, group)
+        own = analysis.estimate.solution.u[group]
         expected, slopes = expected + u @ Z.T, slopes + u @ (Z_step[1] - Z_step[0])
         classical = classical + Z @ own
         classical_slope += float((Z_step[1] - Z_step[0]) @ own)
@@ -133,7 +133,7 @@ def line_along(
         name=name,
         model=analysis.spec.name,
         engine=fit.engine,
-        classical_engine="OLS" if isinstance(analysis.classical, OlsFit) else "REML",
+        classical_engine=ENGINES[analysis.estimate.engine].label,
         x=x,
         centre=expected.mean(axis=0),
         lower=lower,
@@ -145,12 +145,6 @@ def line_along(
         classical_slope=classical_slope,
         prob=analysis.prob,
     )
-
-
-def _classical_effects(analysis: Analysis, group: int) -> Floats:
-    if isinstance(analysis.classical, OlsFit):
-        return np.asarray(analysis.classical.group_intercepts[[group]])
-    return np.asarray(analysis.classical.u[group])
 
 
 def rows_of_x(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import estimate, number
-from bayes_mlm.engines import quantities
+from bayes_mlm.engines import is_drawing, quantities
 from bayes_mlm.figures.density import Density, density_of
-from bayes_mlm.fitting import CLASSICAL, Analysis, Fit
+from bayes_mlm.fitting import Analysis, Fit
 from bayes_mlm.likelihood import LEAST_NU
 
 # Published figures that give a quantity in another form: its square, or per cent of it.
@@ -146,7 +146,7 @@ def mark(analysis: Analysis, quantity: str, unit: str, *, densities: bool = True
         row = summary.get(quantity)
         if row is None:
             continue
-        if row.engine in CLASSICAL:
+        if not is_drawing(row.engine):
             classical = Classical(
                 engine=row.engine, estimate=row.estimate, lower=row.lower, upper=row.upper
             )

@@ -7,8 +7,8 @@ import numpy as np
 
 from bayes_mlm.assess import Sensitivity, SensitivityRow, comparable, sensitivity_of_fits
 from bayes_mlm.base import EngineError, Floats, count, number
-from bayes_mlm.engines import why_not_direct
-from bayes_mlm.fitting import Analysis, has_random_effects
+from bayes_mlm.engines import has_random_effects, why_not_direct
+from bayes_mlm.fitting import Analysis
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
+from bayes_mlm.engines import has_random_effects
 from bayes_mlm.figures.lines import Line, has_effects, line_along, span
 from bayes_mlm.figures.roles import Roles, roles_of
 from bayes_mlm.figures.rows import Cloud, cloud_of, straight
-from bayes_mlm.fitting import Analysis, has_random_effects
+from bayes_mlm.fitting import Analysis
 
 _ALIKE = 1e-9
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, count, estimate, number, percent
 from bayes_mlm.design import Column, Design
-from bayes_mlm.engines import OlsFit, samples
+from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.roles import Roles, base_columns, roles_of
 from bayes_mlm.fitting import Analysis, shortest_interval
 
@@ -169,8 +169,8 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
         lower=lower,
         upper=upper,
         positive=(drawn > 0).mean(axis=0),
-        classical=rows @ analysis.classical.beta,
-        classical_engine="OLS" if isinstance(analysis.classical, OlsFit) else "REML",
+        classical=rows @ analysis.estimate.solution.beta,
+        classical_engine=ENGINES[analysis.estimate.engine].label,
         bins=bins,
         rows=np.array([found / max(1, found.sum()) for found in counts]),
         n=design.n,

@@ -19,9 +19,9 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.data import Table
 from bayes_mlm.design import Design
-from bayes_mlm.engines import RemlFit
+from bayes_mlm.engines import has_random_effects
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.fitting import Analysis, has_random_effects
+from bayes_mlm.fitting import Analysis
 from bayes_mlm.questions import LinePoint, along_of, group_lines, population, population_line
 
 # As many lines as can still be told apart in half a page, and as many small panels.
@@ -162,7 +162,6 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
     design = analysis.design
     if not analysis.fits or not has_random_effects(design) or not _varying_slopes(design):
         return None
-    assert isinstance(analysis.classical, RemlFit)  # for mypy: there are group effects
     along = along_of(design)
     try:
         table = population(design, analysis.request).table
@@ -213,7 +212,6 @@ def _individuals(
     analysis: Analysis, table: Table, along: str, grid: Floats, sides: Ints
 ) -> list[Individual]:
     design = analysis.design
-    assert isinstance(analysis.classical, RemlFit)  # for mypy: the caller looked
     places = _evenly(design.J, MOST_LINES)
     own = group_lines(
         analysis.fits[0],
@@ -221,7 +219,7 @@ def _individuals(
         x=grid,
         groups=design.labels[places].tolist(),
         prob=analysis.prob,
-        classical=analysis.classical,
+        estimate=analysis.estimate,
     )
     x = np.asarray(table.columns[along], dtype=np.float64)
     found = []
@@ -259,7 +257,6 @@ def _population(
 ) -> tuple[Ints, tuple[Curve, ...]]:
     """Give the side (J,) of each group, and the line of the population on each side."""
     design = analysis.design
-    assert isinstance(analysis.classical, RemlFit)  # for mypy: the caller looked
     roles = roles_of(design)
     name, sides = roles.split_name, np.zeros(design.J, dtype=np.int64)
     given: list[tuple[str, dict[str, Any]]] = [("population", {})]
@@ -275,7 +272,7 @@ def _population(
             grid,
             at=at,
             prob=analysis.prob,
-            classical=analysis.classical,
+            estimate=analysis.estimate,
             data=table,
         )
         curves.append(_curve(told, line.points))

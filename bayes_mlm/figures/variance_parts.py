@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import percent
-from bayes_mlm.fitting import Analysis, has_random_effects
+from bayes_mlm.engines import has_random_effects
+from bayes_mlm.fitting import Analysis
 from bayes_mlm.questions import (
     PARTS,
     VarianceRow,
     VarianceTable,
     variance_by_level,
-    variance_by_level_classical,
 )
 
 LABELS = {
@@ -145,7 +145,7 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
     design = analysis.design
     if not has_random_effects(design):
         return None
-    classical = variance_by_level_classical(analysis.classical, design, name=analysis.spec.name)
+    classical = variance_by_level(analysis.estimate)
     shown = classical
     if analysis.fits:
         shown = variance_by_level(analysis.fits[0], prob=analysis.prob)

@@ -5,16 +5,17 @@ from .agreement import (
     compare as compare,
     printed_figures as printed_figures,
 )
-from .classical import (
-    Classical as Classical,
-    classical_of_sample as classical_of_sample,
-    fit_classical as fit_classical,
-    has_random_effects as has_random_effects,
-)
 from .derived import icc as icc
-from .entry import fit as fit, fit_design as fit_design
+from .entry import fit as fit, fit_by as fit_by, fit_design as fit_design
+from .estimate import (
+    Estimate as Estimate,
+    Solution as Solution,
+    estimate_design as estimate_design,
+    estimate_of as estimate_of,
+    posterior_of as posterior_of,
+    with_estimate as with_estimate,
+)
 from .estimates import (
-    CLASSICAL as CLASSICAL,
     QuantityRow as QuantityRow,
     Summary as Summary,
     estimate_texts as estimate_texts,
@@ -39,9 +40,15 @@ from .residuals import (
 from .result import Fit as Fit, installed_versions as installed_versions
 from .side_by_side import (
     Analysis as Analysis,
-    Engine as Engine,
     analyse as analyse,
-    check_engine as check_engine,
+)
+from .source import (
+    CoefficientSource as CoefficientSource,
+    ParameterValues as ParameterValues,
+    Value as Value,
+    shortest_interval as shortest_interval,
+    summarise_draws as summarise_draws,
+    wald_reach as wald_reach,
 )
 from .storage import load_fit as load_fit, save_fit as save_fit
-from .summary import shortest_interval as shortest_interval, summarise as summarise
+from .summary import summarise as summarise

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bayes_mlm.base import expect_each, rounded
-from bayes_mlm.fitting.estimates import CLASSICAL, QuantityRow, Summary
+from bayes_mlm.engines import is_drawing
+from bayes_mlm.fitting.estimates import QuantityRow, Summary
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -97,7 +98,7 @@ def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tu
 
     Examples
     --------
-    >>> from bayes_mlm.fitting.estimates import CLASSICAL, QuantityRow, Summary
+    >>> from bayes_mlm.fitting.estimates import QuantityRow, Summary
     >>> from bayes_mlm.base import Verdict
     >>> def one(engine, estimate, sd):
     ...     row = QuantityRow(model="m", engine=engine, quantity="icc", estimate=estimate, sd=sd)
@@ -125,8 +126,8 @@ def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tu
 
 def _difference(estimates: tuple[QuantityRow | None, ...]) -> float | None:
     given = [row for row in estimates if row is not None]
-    posterior = next((row for row in given if row.engine not in CLASSICAL), None)
-    classical = next((row for row in given if row.engine in CLASSICAL), None)
+    posterior = next((row for row in given if is_drawing(row.engine)), None)
+    classical = next((row for row in given if not is_drawing(row.engine)), None)
     if posterior is None or classical is None or not posterior.sd:
         return None
     return (posterior.estimate - classical.estimate) / posterior.sd

@@ -1,39 +1,32 @@
-"""Fit a model: from a formula and a table to draws with a verdict."""
+"""Fit a model: from a formula and a table to draws, or an estimate, with a verdict."""
 
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from bayes_mlm.base import EngineError, Finding, Verdict, check_memory
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, Verdict
 from bayes_mlm.design import Design, Rows, design_of
 from bayes_mlm.engines import (
-    MAX_EFFECTS,
-    DirectReport,
+    AUTO,
+    ENGINES,
+    Drawn,
     Draws,
     Settings,
+    Task,
     cautions,
-    diagnose,
-    recover_effects,
-    sample_direct,
-    sample_nuts,
-    why_not_direct,
+    check_engine,
+    engine_names,
+    is_drawing,
 )
+from bayes_mlm.fitting.estimate import Estimate, estimate_design
 from bayes_mlm.fitting.request import DEFAULT_TARGET_ACCEPT, as_request, make_settings
 from bayes_mlm.fitting.result import Fit, installed_versions
-from bayes_mlm.likelihood import (
-    FACTORIES,
-    ModelPriors,
-    check_bounded_rows,
-    model_priors,
-    unidentified,
-)
+from bayes_mlm.likelihood import model_priors, unidentified
 from bayes_mlm.model import HasRequest, Kind, Residual
 from bayes_mlm.moments import Sufficient, from_design, reduce
-
-type Engine = Literal["auto", "direct", "nuts"]
 
 
 def fit(
@@ -54,11 +47,12 @@ def fit(
     chains: int | None = None,
     random_seed: int | None = None,
     target_accept: float = DEFAULT_TARGET_ACCEPT,
-    engine: Engine = "auto",
+    engine: str = AUTO,
     rows: Rows = "auto",
     progressbar: bool | None = None,
-) -> Fit:
-    """Draw from the posterior of a model and judge the result.
+    prob: float = DEFAULT_PROB,
+) -> Fit | Estimate:
+    """Fit a model: draws from its posterior, or its likelihood estimate, with a verdict.
 
     Parameters
     ----------
@@ -89,17 +83,21 @@ def fit(
         By default the record's, else a fresh one, which the result records.
     target_accept : float
         Between 0 and 1; nearer 1 means smaller, safer steps.
-    engine : {"auto", "direct", "nuts"}
-        "direct" draws independently from the exact posterior; "nuts" runs Markov chains; "auto"
-        takes "direct" where it is exact, and "nuts" otherwise. `Fit.why` says which and why.
+    engine : str
+        A name in `bayes_mlm.engines.ENGINES`. "direct" draws independently from the exact
+        posterior; "nuts" runs Markov chains; "auto" takes "direct" where it is exact, and "nuts"
+        otherwise (`Fit.why` states the reason). "reml", "ml" and "ols" maximise a likelihood.
     rows : {"auto", "keep", "sum"}
         Whether rows come into memory, or are summed by group where they lie; see `design_of`.
     progressbar : bool, optional
         Whether NUTS draws a progress bar; by default on a terminal only.
+    prob : float
+        Coverage of the intervals of an engine that does not draw.
 
     Returns
     -------
-    Fit
+    Fit or Estimate
+        A `Fit` of an engine that draws, else an `Estimate`.
 
     Raises
     ------
@@ -136,6 +134,11 @@ def fit(
         target_accept=target_accept,
     )
     design = design_of(request, model if isinstance(model, Design) else data, rows=rows)
+    if not is_drawing(engine):
+        return replace(
+            estimate_design(design, engine, request=request, prob=prob),
+            seconds=time.perf_counter() - started,
+        )
     if progressbar is None:
         progressbar = sys.stderr.isatty()
     return fit_design(
@@ -148,117 +151,94 @@ def fit_design(
     design: Design,
     settings: Settings,
     *,
-    engine: Engine = "auto",
+    engine: str = AUTO,
     statistics: Sufficient | None = None,
     started: float | None = None,
     progressbar: bool = False,
 ) -> Fit:
-    """Fit a design that is already laid out for its kind (what `fit` does after reading data)."""
+    """Draw from the posterior of a design that is laid out for its kind, data being read.
+
+    Raises
+    ------
+    EngineError
+        If the engine does not draw, or cannot fit the model.
+    """
     began = time.perf_counter() if started is None else started
+    if not is_drawing(engine):
+        raise EngineError(
+            f"the {ENGINES[engine].label} engine does not draw; use estimate_design, or an engine "
+            f"of {', '.join(engine_names(drawing=True))}"
+        )
     request = request.request
     priors = model_priors(design, request.model.priors)
-    own = statistics if statistics is not None else from_design(design)
-    drawn = _draw(
-        engine, request.model.kind, design, priors, settings, own, progressbar=progressbar
+    moments = statistics if statistics is not None else from_design(design)
+    task = Task(
+        design=design,
+        priors=priors,
+        settings=settings,
+        statistics=moments,
+        progressbar=progressbar,
     )
+    name, reason, drawn = _draw(engine, task)
+    extra = _cautions(task, name, drawn.draws, moments)
     return Fit(
         request=request,
         design=design,
         priors=priors,
         draws=drawn.draws,
-        engine=drawn.engine,
-        why=drawn.why,
+        engine=name,
+        why=reason,
         report=drawn.report,
         settings=settings,
         versions=installed_versions(),
-        verdict=Verdict((*drawn.verdict.findings, *_cautions(design, priors, drawn, own))),
+        verdict=Verdict((*drawn.verdict.findings, *extra)),
         seconds=time.perf_counter() - began,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Drawn:
-    """Hold draws with what made them, why, and what is to be thought of them."""
-
-    draws: Draws
-    engine: str
-    why: str
-    verdict: Verdict
-    report: DirectReport | None = None
-
-
-def _draw(
-    engine: Engine,
-    kind: Kind,
+def fit_by(
+    request: HasRequest,
     design: Design,
-    priors: ModelPriors,
     settings: Settings,
-    statistics: Sufficient,
     *,
-    progressbar: bool,
-) -> _Drawn:
-    """Draw with the engine asked for; "auto" hands over to NUTS what direct cannot do exactly."""
-    if engine not in get_args(Engine.__value__):
-        raise EngineError(
-            f"unknown engine {engine!r}; allowed: auto, direct, nuts (for REML and OLS there are "
-            "fit_reml and fit_ols)"
-        )
-    why = "asked for"
-    if engine != "nuts":
-        reason = why_not_direct(priors)
-        if reason and engine == "direct":
-            raise EngineError(f"the direct engine cannot fit this model: {reason}; use nuts")
+    engine: str = AUTO,
+    progressbar: bool = False,
+    prob: float = DEFAULT_PROB,
+) -> Fit | Estimate:
+    """Fit a design by any engine: a `Fit` of one that draws, else an `Estimate`."""
+    if is_drawing(engine):
+        return fit_design(request, design, settings, engine=engine, progressbar=progressbar)
+    return estimate_design(design, engine, request=request.request, prob=prob)
+
+
+def _draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
+    """Draw; return the engine, the reason for it, and the draws. "auto": the first that can."""
+    if engine != AUTO:
+        check_engine(engine, task.design, task.priors)
+        found = ENGINES[engine].run(task)
+        assert isinstance(found, Drawn)  # for mypy: the caller looked
+        return engine, "asked for", found
+    passed = ""
+    for name, one in ENGINES.items():
+        if not one.draws:
+            continue
+        reason = one.why_not(task.design, task.priors)
         if not reason:
-            found = sample_direct(
-                design,
-                priors,
-                draws=settings.draws,
-                chains=settings.chains,
-                random_seed=settings.random_seed,
-                statistics=statistics,
-            )
-            if found.report.trusted or engine == "direct":
-                return _Drawn(
-                    draws=found.draws,
-                    engine="direct",
-                    why=why if engine == "direct" else f"exact by {found.report.method}",
-                    verdict=found.report.verdict,
-                    report=found.report,
-                )
-            reason = str(found.report.verdict)
-        why = f"not direct: {reason}"
-    check_bounded_rows(design)
-    draws = _sample(kind, design, priors, settings, progressbar=progressbar)
-    return _Drawn(draws=draws, engine="nuts", why=why, verdict=diagnose(draws))
+            found = one.run(task)
+            assert isinstance(found, Drawn)  # for mypy: it draws
+            if found.trusted:
+                return name, passed or found.how, found
+            reason = str(found.verdict)
+        passed = passed or f"not {one.label}: {reason.removesuffix('; use nuts')}"
+    raise EngineError(f"no engine can draw from this posterior: {passed}")
 
 
-def _cautions(
-    design: Design, priors: ModelPriors, drawn: _Drawn, statistics: Sufficient
-) -> list[Finding]:
-    """List what the engine's own verdict does not see."""
-    independent = drawn.draws.n_chains * drawn.draws.n_draws if drawn.engine == "direct" else None
-    found = cautions(design, priors, independent)
-    if drawn.engine == "nuts" and priors.sigma_u:  # the direct engine's report says this itself
+def _cautions(task: Task, engine: str, draws: Draws, statistics: Sufficient) -> list[Finding]:
+    """List what the engine's verdict does not cover."""
+    design, priors = task.design, task.priors
+    assert priors is not None  # for mypy
+    found = cautions(design, priors, draws.n_chains * draws.n_draws if engine == "direct" else None)
+    if engine != "direct" and priors.sigma_u:  # the direct engine's report says this itself
         notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]
     return found
-
-
-def _sample(
-    kind: Kind, design: Design, priors: ModelPriors, settings: Settings, *, progressbar: bool
-) -> Draws:
-    """Sample with NUTS, with the group effects integrated out where there are some."""
-    integrated = kind in ("partial_pooling", "mundlak") and design.q and design.residual is None
-    numbers = settings.chains * (settings.draws + settings.tune) * (design.p + design.q + 6)
-    effects = settings.chains * settings.draws * design.q * design.J
-    numbers += min(effects, MAX_EFFECTS) if integrated else effects
-    check_memory(
-        8 * numbers,
-        f"{settings.chains} chains of {settings.draws:,} draws",
-        "ask for fewer (draws, --draws)",
-    )
-    if integrated:
-        model = FACTORIES[kind](design, priors, likelihood="marginal")
-        draws = sample_nuts(model, settings, progressbar=progressbar)
-        return recover_effects(design, draws, settings.random_seed)
-    return sample_nuts(FACTORIES[kind](design, priors), settings, progressbar=progressbar)

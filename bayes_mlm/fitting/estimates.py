@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# Engines whose estimates are not made of draws.
-CLASSICAL = frozenset({"reml", "ols"})
-
-
 @dataclass(frozen=True, kw_only=True)
 class QuantityRow:
     """Hold one quantity as one engine estimates it.
@@ -157,7 +153,8 @@ def estimate_texts(
 
     Examples
     --------
-    >>> estimate_texts(QuantityRow(model="m", engine="reml", quantity="icc", estimate=0.25, sd=0.018))
+    >>> row = QuantityRow(model="m", engine="reml", quantity="icc", estimate=0.25, sd=0.018)
+    >>> estimate_texts(row)
     Texts(estimate='0.250', error='0.018', interval='')
     """
     if row is None:

@@ -6,11 +6,14 @@ from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bayes_mlm._version import __version__
-from bayes_mlm.base import Verdict
+from bayes_mlm.base import Floats, Verdict
 from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design
-from bayes_mlm.engines import DirectReport, Draws, Settings
+from bayes_mlm.engines import DirectReport, Draws, Settings, has_random_effects
+from bayes_mlm.fitting.source import ParameterValues, Value
 from bayes_mlm.likelihood import ModelPriors
 from bayes_mlm.model import ModelRequest, ModelSpec
 
@@ -84,6 +87,58 @@ class Fit:
     def source(self) -> DataSource:
         """The data it was fitted to, and how they are read."""
         return self.request.source
+
+    interval_kind = "HDI"
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.spec.name
+
+    @property
+    def title(self) -> str:
+        """Its name, or the formula of a model without one."""
+        return self.spec.title
+
+    def combine(self, weights: Floats) -> tuple[Value, ...]:
+        """Return the draws of k linear combinations of the coefficients, weights (k, p)."""
+        return tuple(Value(draws=values) for values in (self.values.beta @ weights.T).T)
+
+    def joint_covariance(self, weights: Floats) -> Floats:
+        """Return the posterior covariance (k, k) of linear combinations of the coefficients."""
+        found: Floats = weights @ np.cov(self.values.beta.T, ddof=1) @ weights.T
+        return found
+
+    def group_covariance(self) -> Floats:
+        """Return the draws (S, q, q) of the covariance of the group effects."""
+        return self.values.cov_u
+
+    @cached_property
+    def values(self) -> ParameterValues:
+        """The draws of every parameter, chains joined."""
+        draws, design = self.draws, self.design
+
+        def joined(name: str) -> Floats:
+            values = draws[name]
+            return np.asarray(values, dtype=np.float64).reshape(-1, *values.shape[2:])
+
+        beta = joined("beta")
+        size = beta.shape[0]
+        cov = np.zeros((size, 0, 0))
+        if has_random_effects(design):
+            sds = joined("sigma_u").reshape(size, design.q)
+            cov = np.zeros((size, design.q, design.q))
+            cov[:, range(design.q), range(design.q)] = np.square(sds)
+            if "rho_u" in draws.posterior:
+                rho = joined("rho_u").reshape(size, -1)
+                for k, (a, b) in enumerate(design.effect_pairs):
+                    cov[:, a, b] = cov[:, b, a] = rho[:, k] * sds[:, a] * sds[:, b]
+        return ParameterValues(
+            beta=beta,
+            cov_u=cov,
+            sigma_e2=np.square(joined("sigma_e")),
+            u=joined("u") if "u" in draws.posterior else None,
+        )
 
     @cached_property
     def data(self) -> "xr.DataTree":

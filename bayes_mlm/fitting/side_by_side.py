@@ -3,20 +3,21 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, signed
 from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design, design_of
-from bayes_mlm.engines import Settings
-from bayes_mlm.fitting.agreement import Compared, PrintedFigure, compare, printed_figures
-from bayes_mlm.fitting.classical import (
-    Classical,
-    fit_classical,
-    has_random_effects,
-    summarise_classical,
+from bayes_mlm.engines import (
+    AUTO,
+    Settings,
+    check_engine,
+    is_drawing,
+    likelihood_engine,
 )
+from bayes_mlm.fitting.agreement import Compared, PrintedFigure, compare, printed_figures
 from bayes_mlm.fitting.entry import fit_design
+from bayes_mlm.fitting.estimate import Estimate, estimate_design
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.summary import summarise
@@ -25,7 +26,6 @@ from bayes_mlm.moments import from_design
 
 # In posterior sds. At a variance estimated as zero the posterior mean lies about one away.
 MAX_DIFFERENCE = 3.0
-Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ class Analysis:
     design : Design
     fits : tuple of Fit
         The posterior by each engine asked for; none if only REML or OLS was.
-    classical : Classical
-        The REML fit, or the OLS fit of a model without group effects.
+    estimate : Estimate
+        By REML, or by OLS of a model without group effects, unless another was requested.
     summaries : tuple of Summary
         One an engine, the posteriors first.
     prob : float
@@ -56,7 +56,7 @@ class Analysis:
     request: ModelRequest
     design: Design
     fits: tuple[Fit, ...]
-    classical: Classical
+    estimate: Estimate
     summaries: tuple[Summary, ...]
     prob: float
     null: str | None = None
@@ -110,7 +110,7 @@ def analyse(
     settings: Settings | None,
     *,
     data: Any = None,
-    engines: Sequence[Engine] = ("auto",),
+    engines: Sequence[str] = (AUTO,),
     null: Analysis | None = None,
     prob: float = DEFAULT_PROB,
     check: bool = False,
@@ -126,8 +126,9 @@ def analyse(
         For the engines that draw.
     data : data frame, str or Path, optional
         Instead of the model's own source.
-    engines : sequence of {"auto", "direct", "nuts", "reml", "ols"}
-        The engines that draw have REML or OLS beside them in any case.
+    engines : sequence of str
+        Names in `bayes_mlm.engines.ENGINES`, or "auto". Next to engines that draw there is REML,
+        or OLS without group effects, in any case.
     null : Analysis, optional
         Of the null model, for R² by level.
     prob : float
@@ -154,11 +155,18 @@ def analyse(
         check_engine(engine, design)
     # One pass over the rows serves every engine.
     statistics = from_design(design) if design.q else None
-    on_engine("reml" if has_random_effects(design) or design.residual is not None else "ols")
-    classical = fit_classical(design, prob=prob, check=check, statistics=statistics)
+    named = [name for name in engines if not is_drawing(name)] or [likelihood_engine(design)]
+    estimates = []
+    for name in dict.fromkeys(named):
+        on_engine(name)
+        estimates.append(
+            estimate_design(
+                design, name, request=request, prob=prob, check=check, statistics=statistics
+            )
+        )
     fits = []
     for engine in engines:
-        if engine == "reml" or engine == "ols":
+        if not is_drawing(engine):
             continue
         if settings is None:
             raise EngineError(f"{engine} needs settings; make them with make_settings")
@@ -174,16 +182,13 @@ def analyse(
             )
         )
     summaries = [summarise(fit, null=_same_engine(null, fit), prob=prob) for fit in fits]
-    summaries.append(
-        summarise_classical(
-            classical, request.model.name, design, null=None if null is None else null.classical
-        )
-    )
+    zero = None if null is None else null.estimate
+    summaries += [one.summary(null=zero) for one in estimates]
     return Analysis(
         request=request,
         design=design,
         fits=tuple(fits),
-        classical=classical,
+        estimate=estimates[0],
         summaries=tuple(summaries),
         prob=prob,
         null=None if null is None else null.spec.name,
@@ -194,26 +199,3 @@ def _same_engine(null: Analysis | None, fit: Fit) -> Fit | None:
     """Give the null model's fit by the engine of another fit, if there is one."""
     fits = () if null is None else null.fits
     return next((other for other in fits if other.engine == fit.engine), None)
-
-
-def check_engine(engine: str, design: Design) -> None:
-    """Refuse an engine that is none, or that has nothing to do with such a design."""
-    if engine not in get_args(Engine):
-        raise EngineError(f"unknown engine {engine!r}; allowed: auto, direct, nuts, reml, ols")
-    random_effects = has_random_effects(design)
-    structure = design.residual
-    if engine == "reml" and not (random_effects or structure is not None):
-        raise EngineError(
-            f"a {design.kind} model has no group effects for REML; use --engine ols, or add "
-            "(1 | group) to the formula"
-        )
-    if engine == "ols" and structure is not None:
-        raise EngineError(
-            f"OLS has independent residuals of one sd, and the model asks for "
-            f"{structure.asked}; use --engine reml"
-        )
-    if engine == "ols" and random_effects:
-        raise EngineError(
-            f"OLS has no group effects, and the formula '{design.formula}' has; "
-            "use --engine reml, or a kind without them"
-        )

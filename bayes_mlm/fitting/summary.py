@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from bayes_mlm.engines import Convergence, convergence, quantities
 from bayes_mlm.fitting import derived as posterior
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
-
-type IntervalKind = Literal["hdi", "eti"]
+from bayes_mlm.fitting.source import IntervalKind, summarise_draws
 
 
 def summarise(
@@ -61,16 +60,16 @@ def summarise(
     named |= dict(_derived(fit, null))
     stacked = np.stack(list(named.values()), axis=-1)
     found = _independent(stacked) if fit.engine == "direct" else convergence(stacked)
-    lower, upper = _interval(stacked, prob, interval)
+    shown = summarise_draws(stacked.reshape(-1, stacked.shape[-1]), prob, interval)
     rows = tuple(
         QuantityRow(
             model=fit.spec.name,
             engine=fit.engine,
             quantity=name,
-            estimate=float(stacked[:, :, k].mean()),
-            sd=float(stacked[:, :, k].std(ddof=1)),
-            lower=float(lower[k]),
-            upper=float(upper[k]),
+            estimate=float(shown.mean[k]),
+            sd=float(shown.sd[k]),
+            lower=float(shown.lower[k]),
+            upper=float(shown.upper[k]),
             ess_bulk=float(found.ess_bulk[k]),
             ess_tail=float(found.ess_tail[k]),
             r_hat=None if fit.engine == "direct" else float(found.r_hat[k]),
@@ -105,45 +104,6 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
     other = [null.draws[name] for name in ("sigma_u", "sigma_e")]
     turned = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
     yield from posterior.r_squared(*own, *turned).items()
-
-
-def shortest_interval(values: Array, prob: float) -> tuple[Array, Array]:
-    """Give the ends of the shortest interval that holds `prob` of the draws (the HDI).
-
-    Parameters
-    ----------
-    values : ndarray, shape (draws, k)
-        Of k quantities with one mode each.
-    prob : float
-
-    Returns
-    -------
-    lower, upper : ndarray, shape (k,)
-
-    References
-    ----------
-    Chen & Shao (1999), Journal of Computational and Graphical Statistics 8(1), sec. 3.
-
-    Examples
-    --------
-    >>> lower, upper = shortest_interval(np.array([[0.0], [1.0], [1.1], [1.2], [5.0]]), 0.6)
-    >>> float(lower[0]), float(upper[0])
-    (1.0, 1.2)
-    """
-    ordered = np.sort(values, axis=0)
-    span = min(math.ceil(prob * len(ordered)), len(ordered)) - 1
-    starts = (ordered[span:] - ordered[: len(ordered) - span]).argmin(axis=0)
-    columns = np.arange(ordered.shape[1])
-    return ordered[starts, columns], ordered[starts + span, columns]
-
-
-def _interval(values: Array, prob: float, kind: str) -> tuple[Array, Array]:
-    flat = values.reshape(-1, values.shape[-1])
-    if kind == "hdi":
-        return shortest_interval(flat, prob)
-    tail = (1 - prob) / 2
-    lower, upper = np.quantile(flat, [tail, 1 - tail], axis=0)
-    return lower, upper
 
 
 def _independent(values: Array) -> Convergence:

@@ -3,7 +3,6 @@ from .contextual.table import (
     ContextualTable as ContextualTable,
     contextual_csv as contextual_csv,
     contextual_effects as contextual_effects,
-    contextual_effects_classical as contextual_effects_classical,
     said as said,
 )
 from .effects import (
@@ -21,7 +20,6 @@ from .effects.rows import (
     read_again as read_again,
     rebuild as rebuild,
 )
-from .effects.sources import reach as reach, standard_error as standard_error
 from .group_effects_file import write_group_effects as write_group_effects
 from .lines import (
     GroupLines as GroupLines,
@@ -38,7 +36,6 @@ from .variance import (
     VarianceRow as VarianceRow,
     VarianceTable as VarianceTable,
     variance_by_level as variance_by_level,
-    variance_by_level_classical as variance_by_level_classical,
     variance_csv as variance_csv,
 )
 from .variance.parameters import is_null as is_null, null_design as null_design

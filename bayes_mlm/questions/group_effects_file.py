@@ -17,8 +17,8 @@ from bayes_mlm.base import (
     expect_path,
     level,
 )
-from bayes_mlm.engines import conditions_of, make_kernel, summarise_effects
-from bayes_mlm.fitting import Fit, has_random_effects
+from bayes_mlm.engines import conditions_of, has_random_effects, make_kernel, summarise_effects
+from bayes_mlm.fitting import Fit
 from bayes_mlm.moments import Reduced, from_design, reduce
 
 # Groups worked on and written at a time.

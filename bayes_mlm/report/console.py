@@ -22,7 +22,8 @@ from bayes_mlm.base import (
     visible,
 )
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.fitting import CLASSICAL, Analysis, QuantityRow, estimate_texts
+from bayes_mlm.engines import is_drawing
+from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
 from bayes_mlm.likelihood import hold_at_means
 from bayes_mlm.studies import PublishedRow, Record, right_text
 
@@ -76,10 +77,10 @@ def analysis_title(analysis: Analysis) -> str:
 def estimates_table(analysis: Analysis) -> TextTable:
     """Lay out one model: each quantity by each engine, their difference, the printed figure."""
     heads = [Head(text="quantity", prose=True)]
-    drawn = [summary for summary in analysis.summaries if summary.engine not in CLASSICAL]
+    drawn = [summary for summary in analysis.summaries if is_drawing(summary.engine)]
     printed = any(row.published for row in analysis.compared)
     for k, summary in enumerate(analysis.summaries):
-        classical = summary.engine in CLASSICAL
+        classical = not is_drawing(summary.engine)
         own = ["se" if classical else "sd"]
         if k == 0 or classical:  # a second posterior's interval would repeat the first's
             own.append(summary.interval)
@@ -96,7 +97,7 @@ def estimates_table(analysis: Analysis) -> TextTable:
             zip(analysis.summaries, row.estimates, strict=True)
         ):
             shown = estimate_texts(estimate, like=row.estimates[0])
-            cells += shown if k == 0 or summary.engine in CLASSICAL else shown[:2]
+            cells += shown if k == 0 or not is_drawing(summary.engine) else shown[:2]
             cells += _convergence(estimate) if summary.engine == "nuts" else []
         if drawn:
             cells.append("" if row.difference is None else signed(row.difference))

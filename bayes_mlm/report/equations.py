@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bayes_mlm.design import INTERCEPT, Column, Design
-from bayes_mlm.fitting import has_random_effects
+from bayes_mlm.engines import has_random_effects
 from bayes_mlm.formula import Call, Factor, label
 from bayes_mlm.report import mathml as m
 

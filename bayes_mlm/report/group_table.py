@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats, Ints, level
 from bayes_mlm.design import outcome_means
-from bayes_mlm.engines import OlsFit, samples
+from bayes_mlm.engines import has_random_effects, samples
 from bayes_mlm.figures import effects_of, roles_of
-from bayes_mlm.fitting import Analysis, Fit, has_random_effects, shortest_interval
+from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 
 # A page stays quick to search with this many rows; of more groups the most telling are shown.
 MOST_GROUPS = 300
@@ -132,11 +132,8 @@ def _effects_of(analysis: Analysis) -> _Effects:
         fit = analysis.fits[0]
         made = _joined if has_random_effects(fit.design) else _drawn
         return made(fit, analysis.prob)
-    classical = analysis.classical
-    if isinstance(classical, OlsFit):
-        estimate = classical.group_intercepts[:, None]
-        return _normal("ols", estimate, classical.group_intercepts_se[:, None], analysis.prob)
-    return _normal("reml", classical.u, classical.u_sd, analysis.prob)
+    found = analysis.estimate.solution
+    return _normal(found.engine, found.u, found.u_sd, analysis.prob)
 
 
 def _drawn(fit: Fit, prob: float) -> _Effects:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bayes_mlm.base import at_home, count, scaled, why_not_file
 from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
+from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, installed_versions
-from bayes_mlm.report.publication.sources import ENGINES
 from bayes_mlm.report.tables import Cell, Head, Row, Table
 
 # A larger file would take longer to read again than to fit.
@@ -65,7 +65,7 @@ def runs_table(analyses: Sequence[Analysis]) -> Table:
             asked = fit.settings
             nuts = fit.engine == "nuts"
             cells = (
-                Cell(text=ENGINES[fit.engine]),
+                Cell(text=ENGINES[fit.engine].label),
                 Cell(text=fit.why),
                 Cell(text=f"{asked.chains} × {count(asked.draws)}"),
                 Cell(text=count(asked.tune) if nuts else ""),

@@ -8,10 +8,10 @@ import numpy as np
 
 from bayes_mlm.base import Digits, count, digits, signed, split
 from bayes_mlm.design import column_moments
-from bayes_mlm.fitting import CLASSICAL, Analysis, Compared, QuantityRow, estimate_texts
+from bayes_mlm.engines import ENGINES, is_drawing
+from bayes_mlm.fitting import Analysis, Compared, QuantityRow, estimate_texts
 from bayes_mlm.report.equations import coefficient
 from bayes_mlm.report.group_table import GroupTable
-from bayes_mlm.report.publication.sources import ENGINES
 from bayes_mlm.studies import PublishedRow, right_text
 
 
@@ -97,14 +97,14 @@ class Table:
 
 def estimates_table(analysis: Analysis, name: str) -> Table:
     """Lay out one model: each quantity by each engine, their difference, the printed figure."""
-    drawn = [one for one in analysis.summaries if one.engine not in CLASSICAL]
+    drawn = [one for one in analysis.summaries if is_drawing(one.engine)]
     printed = any(row.published for row in analysis.compared)
     heads, spans = [Head(text="quantity")], [Span(text="", columns=1)]
     for summary in analysis.summaries:
-        classical = summary.engine in CLASSICAL
+        classical = not is_drawing(summary.engine)
         texts = ("estimate", "se") if classical else ("mean", "sd")
         heads += [Head(text=text, numeric=True) for text in (*texts, summary.interval)]
-        spans.append(Span(text=ENGINES[summary.engine], columns=3))
+        spans.append(Span(text=ENGINES[summary.engine].label, columns=3))
     extra = ([Head(text="difference", numeric=True)] if drawn else []) + (
         [Head(text="printed", numeric=True)] if printed else []
     )
@@ -176,7 +176,7 @@ def _tails(cells: Sequence[Cell]) -> list[Cell]:
 def verdict_table(analyses: Sequence[Analysis]) -> Table:
     """Lay out every check of every engine, those that are not fine first."""
     found = [
-        (analysis.spec.name, ENGINES[summary.engine], finding)
+        (analysis.spec.name, ENGINES[summary.engine].label, finding)
         for analysis in analyses
         for summary in analysis.summaries
         for finding in summary.verdict.findings
@@ -298,7 +298,7 @@ def groups_table(found: GroupTable) -> Table:
     shown = f"The {count(found.labels.size)} of {count(found.n_groups)} groups that stand out most"
     which = "Every group" if found.labels.size == found.n_groups else shown
     caption = (
-        f"{which} of {found.model} ({ENGINES[found.engine]}): rows, own mean, and effect, the "
+        f"{which} of {found.model} ({ENGINES[found.engine].label}): rows, mean, and effect, the "
         f"largest first. An effect is in units of {found.outcome}; that of a group of which the "
         "data say little is drawn towards zero."
     )

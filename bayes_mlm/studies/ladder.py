@@ -5,7 +5,6 @@ from typing import Any
 
 from bayes_mlm.base import DEFAULT_PROB
 from bayes_mlm.engines import Settings
-from bayes_mlm.fitting import Engine
 from bayes_mlm.studies.record import Record, baseline
 from bayes_mlm.studies.result import StudyResult, analyse_record
 
@@ -15,7 +14,7 @@ def analyse_ladder(
     settings_of: Callable[[Record], Settings],
     *,
     data: Any = None,
-    engines: Sequence[Engine] = ("auto",),
+    engines: Sequence[str] = ("auto",),
     prob: float = DEFAULT_PROB,
     check: bool = False,
     progressbar: bool = False,
@@ -57,9 +56,7 @@ def analyse_ladder(
     """
     done: dict[tuple[str, str], StudyResult] = {}
 
-    def analysed(
-        record: Record, null: StudyResult | None, engines: Sequence[Engine]
-    ) -> StudyResult:
+    def analysed(record: Record, null: StudyResult | None, engines: Sequence[str]) -> StudyResult:
         # Records of formulas have one name and no file: they are never taken for one another.
         key = (record.name, record.path or str(id(record)))
         if key not in done:

@@ -56,7 +56,7 @@ def analyse_record(
     """
     against = None if null is None else null.analysis
     analysis = analyse(record.request, settings, null=against, **options)
-    published = check_published(record, analysis.design, analysis.classical)
+    published = check_published(record, analysis.design, analysis.estimate.solution)
     analysis = replace(
         analysis, printed=published, title=record.title, description=record.description
     )

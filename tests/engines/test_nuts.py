@@ -13,7 +13,7 @@ from bayes_mlm.data.table import as_table
 from bayes_mlm.design.build import design_of
 from bayes_mlm.engines.diagnostics import diagnose
 from bayes_mlm.engines.draws import quantities
-from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.fitting.entry import fit, fit_design
 from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.storage import load_fit, save_fit
@@ -68,7 +68,9 @@ def fits():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fit_agrees_with_reml_or_ols(fits, kind):
     result = fits[kind]
-    classical = summarise_classical(fit_classical(result.design), "m", result.design)
+    classical = Estimate(
+        solution=estimate_design(result.design).solution, design=result.design
+    ).summary()
     for row in summarise(result):
         if row.quantity in classical and row.quantity.startswith("beta"):
             # Weak priors: means differ by Monte Carlo error (ESS > 400: 0.05 sd), little else.
@@ -102,7 +104,7 @@ def test_variances_and_group_effects_are_recovered(fits):
     contextual = summary["beta[between(x)]"]
     assert abs(contextual.estimate - (TRUTH["between"] - TRUTH["within"])) < 4 * contextual.sd
     result = fits["mundlak"]
-    blups = fit_classical(result.design)
+    blups = estimate_design(result.design).solution
     u = result.draws["u"]
     # Posterior means of the group effects are the BLUPs, the variances' uncertainty aside.
     assert np.abs(u.mean(axis=(0, 1)) - blups.u).max() < 0.25 * blups.u_sd.max()

@@ -9,7 +9,7 @@ import pytest
 
 from bayes_mlm import build_design, fit_reml, load_sleepstudy
 from bayes_mlm.engines.reml.profile_ends import Held, Profile, solve
-from bayes_mlm.fitting.classical import summarise_classical
+from bayes_mlm.fitting import Estimate
 
 # Two groups, whose difference w explains.
 UNBOUNDED = """\
@@ -60,7 +60,7 @@ def test_an_end_without_bound_is_infinite_and_said_to_be():
     assert math.isinf(span.upper)
     assert "stays above the cut" in span.note
     assert all(math.isfinite(end) for end in (fit.intervals.sigma_e.lower, fit.loglik))
-    row = summarise_classical(fit, "m", design)["sigma_u[Intercept]"]
+    row = Estimate(solution=fit, design=design).summary()["sigma_u[Intercept]"]
     assert (row.lower, row.upper) == (0.0, math.inf)
 
 
@@ -71,7 +71,7 @@ def test_an_end_that_is_not_found_is_blank_with_its_reason():
     fit = fit_reml(design, profile=True)
     lost = replace(fit.intervals.sigma_u[0], upper=math.nan, note="not found: for a reason")
     spans = replace(fit.intervals, sigma_u=(lost, fit.intervals.sigma_u[1]))
-    summary = summarise_classical(replace(fit, intervals=spans), "m", design)
+    summary = Estimate(solution=replace(fit, intervals=spans), design=design).summary()
     assert (summary["sigma_u[Intercept]"].lower, summary["sigma_u[Intercept]"].upper) == (
         None,
         None,

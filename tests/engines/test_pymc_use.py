@@ -240,7 +240,7 @@ def test_replicates_are_of_the_fit(fits, name):
     made = FACTORIES[fitted.spec.kind](fitted.design, fitted.priors)
     found = pm.sample_posterior_predictive(fitted.data, model=made, random_seed=1, **PYTHON)
     y = found["posterior_predictive"]["y"].to_numpy().reshape(-1, fitted.design.n)
-    own = predict(fitted, table(), kind="observation", classical=False)
+    own = predict(fitted, table(), kind="observation", likelihood=False)
     # Five standard errors of a mean, and of an sd, of 240 draws.
     assert np.abs((y.mean(axis=0) - own.mean) / own.sd).max() < 5 / np.sqrt(240)
     assert np.abs(y.std(axis=0) / own.sd - 1).max() < 5 / np.sqrt(2 * 240)

@@ -32,7 +32,7 @@ from bayes_mlm.engines.direct.density import Variances, log_posterior, make_prob
 from bayes_mlm.engines.direct.parametrisation import dimension, log_density
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable, quantities
 from bayes_mlm.engines.recovery import effects_of_groups, effects_root
-from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.formula.formula import parse_formula
 from bayes_mlm.likelihood.conditional import group_effects
 from bayes_mlm.moments.group_moments import from_design
@@ -152,10 +152,10 @@ def test_every_engine_and_table_has_correlations_just_where_they_are(formula, tm
     assert (rho in summary) is correlated
     if correlated:  # its posterior, with an interval
         assert -1 < summary[rho].lower < summary[rho].estimate < summary[rho].upper < 1
-    reml = fit_classical(found.design)
+    reml = estimate_design(found.design).solution
     assert len(reml.theta) == (3 if correlated else 2)
     assert bool(reml.rho_u[0, 1]) is correlated
-    assert (rho in summarise_classical(reml, "m", found.design)) is correlated
+    assert (rho in Estimate(solution=reml, design=found.design).summary()) is correlated
     assert (rho in model_figures(found.design, reml)) is correlated
     again = load_fit(save_fit(found, tmp_path / "fit.nc"))
     assert again.design.correlated is correlated

@@ -363,7 +363,7 @@ def test_partially_pooled_line_of_a_prototype(hsb):
     drawn = level[:, None] + slope[:, None] * catholic.line.x
     np.testing.assert_allclose(catholic.line.centre, drawn.mean(axis=0), rtol=EXACT)
     np.testing.assert_allclose(catholic.line.upper, tails(drawn)[1], rtol=EXACT)
-    reml = dict(zip(terms, analysis.classical.beta, strict=True))
+    reml = dict(zip(terms, analysis.estimate.solution.beta, strict=True))
     expected = reml["ses"] + reml["ses:sector"]
     assert catholic.line.classical_slope == pytest.approx(expected, rel=EXACT)
     assert catholic.own_slope == pytest.approx(np.polyfit(catholic.x, catholic.y, 1)[0], rel=1e-9)
@@ -459,8 +459,8 @@ def test_singular_fit_and_few_groups():
     from bayes_mlm.engines.reml import RemlFit
 
     dyestuff = run("yield ~ 1 + (1 | batch)", "dyestuff2")
-    assert isinstance(dyestuff.classical, RemlFit)
-    assert dyestuff.classical.singular
+    assert isinstance(dyestuff.estimate.solution, RemlFit)
+    assert dyestuff.estimate.solution.singular
     found = spread_by_group([dyestuff])
     assert found.labels.size == 6
     assert np.isfinite(found.fitted).all()

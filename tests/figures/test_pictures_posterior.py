@@ -213,7 +213,7 @@ def test_effects_from_means_and_sds_are_nearly_those_from_draws(hsb):
 
 def test_standardised_effects_are_those_of_reml(hsb):
     # lme4's u and condVar at the REML estimate, which is near the posterior means.
-    reml = hsb["hsb_ses"].classical
+    reml = hsb["hsb_ses"].estimate.solution
     wanted = reml.u[:, 0] / np.sqrt(reml.sigma_u[0] ** 2 - reml.u_sd[:, 0] ** 2)
     (effect,) = effects_of(hsb["hsb_ses"].fits[0], 0.95)
     np.testing.assert_allclose(effect.standardised, wanted, atol=0.05)
@@ -286,7 +286,7 @@ def test_small_groups_are_shrunk_more(hsb):
     small, large = picture.kept(effect, slice(0, 53)), picture.kept(effect, slice(-53, None))
     assert small < large < 1.0
     # Raudenbush & Bryk (2002), eq. 3.42: a group of n keeps sigma_u^2 / (sigma_u^2 + sigma_e^2/n).
-    fit = hsb["hsb_null"].classical
+    fit = hsb["hsb_null"].estimate.solution
     u2, e2 = fit.sigma_u[0] ** 2, fit.sigma_e**2
     wanted = u2 / (u2 + e2 / picture.sizes)
     # A posterior mean of 4,000 draws of sd 0.9 is known to 0.015; the intercept's sd is 0.24.
@@ -458,7 +458,7 @@ def test_fitted_and_residual_make_up_the_outcome(growth):
     sigma_e = growth.summaries[0]["sigma_e"].estimate
     np.testing.assert_allclose(picture.fitted + sigma_e * picture.residual, growth.design.y)
     # REML's fitted values (BLUPs) are near; posterior means differ by the prior and the draws.
-    reml = growth.classical
+    reml = growth.estimate.solution
     design = growth.design
     blup = design.X @ reml.beta + (design.Z * reml.u[design.codes]).sum(axis=1)
     assert np.abs(fitted_values(growth.fits[0]) - blup).max() < 0.25 * sigma_e

@@ -9,7 +9,7 @@ import pytest
 
 from bayes_mlm import build_design, fit_reml
 from bayes_mlm.base.errors import EngineError
-from bayes_mlm.fitting.classical import summarise_classical
+from bayes_mlm.fitting import Estimate
 from tests.helpers import CASES
 
 SMALL = """\
@@ -79,7 +79,7 @@ def test_a_sigma_u_of_zero_has_an_interval_from_zero():
     assert fit.intervals.sigma_u[0].lower == 0.0
     assert fit.intervals.sigma_u[0].upper == pytest.approx(1.2742683, rel=1e-5)
     assert 0.0 == fit.intervals.icc.lower < fit.intervals.icc.upper < 1.0
-    assert "nan" not in str(summarise_classical(fit, "m", design))
+    assert "nan" not in str(Estimate(solution=fit, design=design).summary())
 
 
 def test_a_singular_covariance_of_several_effects_is_blank_with_its_reason():
@@ -87,7 +87,7 @@ def test_a_singular_covariance_of_several_effects_is_blank_with_its_reason():
     design = build_design("y ~ t + (t | id)", data, residual={"ar": "t"})
     fit = fit_reml(design)
     assert fit.singular
-    summary = summarise_classical(fit, "m", design)
+    summary = Estimate(solution=fit, design=design).summary()
     assert summary["sigma_u[t]"].lower is None
     assert "interval of sigma_u[Intercept], sigma_u[t]: no Wald interval" in str(summary.verdict)
     assert "nan" not in str(summary)
@@ -124,4 +124,4 @@ def test_a_correlation_that_can_be_no_less_than_zero_may_be_zero():
     assert fit.loglik == pytest.approx(plain.loglik, abs=1e-6)
     assert fit.sigma_u == pytest.approx(plain.sigma_u, rel=1e-4)
     assert "boundary of the parameter's range" in fit.residual.rho_e_interval.note
-    assert "nan" not in str(summarise_classical(fit, "m", design))
+    assert "nan" not in str(Estimate(solution=fit, design=design).summary())

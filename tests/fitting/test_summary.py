@@ -5,10 +5,9 @@ import pytest
 
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting import Estimate, estimate_design, shortest_interval, summarise
 from bayes_mlm.fitting.agreement import compare
-from bayes_mlm.fitting.classical import fit_classical, summarise_classical
 from bayes_mlm.fitting.estimates import COLUMNS, to_csv
-from bayes_mlm.fitting.summary import shortest_interval, summarise
 from bayes_mlm.studies.record import load_record
 
 
@@ -78,9 +77,11 @@ def test_group_effects_carry_real_labels(mock_fit):
 def test_classical_rows_have_the_same_names():
     record = load_record("hsb_ses")
     design = design_of(record)
-    fit = fit_classical(design)
+    fit = estimate_design(design).solution
     null_design = design_of(load_record("hsb_null"))
-    summary = summarise_classical(fit, "hsb_ses", design, null=fit_classical(null_design))
+    summary = Estimate(solution=fit, design=design).summary(
+        null=Estimate(solution=estimate_design(null_design).solution, design=null_design)
+    )
     # lme4 (tests/reference/lme4.json, hsb_ses): icc 0.114064132901364, se(ses) 0.105719082052973.
     assert summary["icc"].estimate == pytest.approx(0.114064132901364, rel=1e-6)
     assert summary["beta[ses]"].sd == pytest.approx(0.105719082052973, rel=1e-6)
@@ -92,7 +93,7 @@ def test_classical_rows_have_the_same_names():
 
 def test_engines_are_joined_by_quantity(mock_fit):
     fit = mock_fit()
-    classical = summarise_classical(fit_classical(fit.design), "hsb_ses", fit.design)
+    classical = Estimate(solution=estimate_design(fit.design).solution, design=fit.design).summary()
     joined = {row.quantity: row for row in compare(summarise(fit), classical)}
     row = joined["beta[ses]"]
     posterior, reml = row.estimates

@@ -62,12 +62,12 @@ def test_the_counts_are_ours():
 def test_the_printed_output_is_real():
     """The REML column of the output shown is what REML gives (it has no randomness)."""
     from bayes_mlm.design.build import design_of
-    from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+    from bayes_mlm.fitting import Estimate, estimate_design
     from bayes_mlm.fitting.estimates import estimate_texts
 
     shown = block("output: reproduce", "text")
     design = design_of(load_record("hsb_sector_ses"))
-    for row in summarise_classical(fit_classical(design), "hsb_sector_ses", design):
+    for row in Estimate(solution=estimate_design(design).solution, design=design).summary():
         if row.quantity.startswith(("beta", "sigma", "icc")):
             line = next(text for text in shown.splitlines() if row.quantity in text)
             assert f" {estimate_texts(row).estimate} " in line, row.quantity

@@ -15,7 +15,6 @@ import pytest
 from bayes_mlm import (
     build_design,
     contextual_effects,
-    contextual_effects_classical,
     fit,
     fit_ols,
     fit_reml,
@@ -70,7 +69,7 @@ def test_either_way_of_writing_the_model_gives_the_same_slopes():
 
 def test_standard_errors_carry_the_covariance():
     found, design = reml("mathach ~ within(ses) + between(ses) + (1 | schoolid)")
-    rows = contextual_effects_classical(found, design, prob=0.95)
+    rows = contextual_effects(Estimate(solution=found, design=design), prob=0.95)
     within, between = (design.terms.index(f"{how}(ses)") for how in ("within", "between"))
     cov = found.beta_cov
     sd = np.sqrt(cov[within, within] + cov[between, between] - 2 * cov[within, between])
@@ -144,7 +143,7 @@ def test_a_column_of_means_can_be_named():
 )
 def test_products_give_average_slopes(formula, kind):
     found, design = reml(formula, kind)
-    rows = contextual_effects_classical(found, design)
+    rows = contextual_effects(Estimate(solution=found, design=design))
     # By moving the data: every ses a hundredth up within groups, then with the group's mean.
     step = 0.01
 
@@ -237,7 +236,7 @@ def test_share_between_is_free_of_chance():
 
 def test_least_squares_ignores_that_rows_go_together():
     design = for_kind(build_design("mathach ~ ses", HSB, group="schoolid"), "mundlak")
-    found = contextual_effects_classical(fit_ols(design), design)
+    found = contextual_effects(Estimate(solution=fit_ols(design), design=design))
     assert "independent" in found.cautions[0]
     assert found.rows[0].engine == "ols"
 

@@ -10,7 +10,7 @@ from bayes_mlm import build_design, fit, fit_reml, load_hsb, load_record
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
 from bayes_mlm.data.table import as_table
 from bayes_mlm.design.build import design_of
-from bayes_mlm.fitting.summary import shortest_interval
+from bayes_mlm.fitting import shortest_interval
 from bayes_mlm.questions.effects import comparisons, crossing, slopes
 from bayes_mlm.questions.effects.regions import fieller, outside, posterior_spans
 from bayes_mlm.questions.effects.rows import rebuild
@@ -273,8 +273,8 @@ def test_effects_of_a_reml_fit_need_its_design(ladder):
 
 
 def test_classical_can_be_left_out(ladder):
-    assert [row.engine for row in comparisons(ladder, "sector", classical=False)] == ["direct"]
-    assert crossing(ladder, "sector", "ses", classical=False).classical is None
+    assert [row.engine for row in comparisons(ladder, "sector", likelihood=False)] == ["direct"]
+    assert crossing(ladder, "sector", "ses", likelihood=False).classical is None
 
 
 def test_tidy_rows(ladder):

@@ -162,7 +162,7 @@ def test_the_growth_records_fit_cleanly(name):
 def test_growth_agrees_with_lme4():
     """The record centres age at its mean, 11, where the R call takes 11 from it."""
     theirs = R["orthodont_growth"]["reml"]
-    ours = analysed("orthodont_growth").classical
+    ours = analysed("orthodont_growth").estimate.solution
     assert ours.loglik == pytest.approx(theirs["loglik"], abs=1e-6)
     # Their fixed effects in our order; 1e-6 of their standard errors.
     for beta, want, se in zip(

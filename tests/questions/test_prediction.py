@@ -311,7 +311,7 @@ def test_tidy_rows(sleep):
     assert found.to_csv().splitlines()[2].startswith(",309,1,")  # what is missing stays empty
     assert "for a new member of a group" in str(found)
     assert "1 rows more" in predict(sleep, NEW).shown(2)
-    assert predict(sleep, new, classical=False).plug_in is None
+    assert predict(sleep, new, likelihood=False).plug_in is None
 
 
 @given(
@@ -374,7 +374,7 @@ def test_intervals_of_90_percent_cover_as_much():
         fitted = fit_design(request, build_design(formula, table), settings, engine="direct")
         for question, (rows, y) in zip(covered, (old, new), strict=True):
             found = predict(
-                fitted, rows, question=question, kind="observation", prob=0.9, classical=False
+                fitted, rows, question=question, kind="observation", prob=0.9, likelihood=False
             )
             covered[question].append(((y > found.lower) & (y < found.upper)).mean())
     for question, shares in covered.items():

@@ -27,7 +27,7 @@ from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_
 from bayes_mlm.base.errors import BayesMLMError, DataError
 from bayes_mlm.figures.drawing.catalogue import ladder_pictures, pictures_of
 from bayes_mlm.figures.residuals import standardised_residuals
-from bayes_mlm.fitting.classical import fit_classical, summarise_classical
+from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.residuals import make_residuals, residual_draws
 from bayes_mlm.fitting.side_by_side import analyse
@@ -217,7 +217,7 @@ def test_an_outcome_near_in_time_takes_its_share_of_the_residuals(made):
         ),
     )
     new = {"age": np.array([9.0, 13.0, 16.0]), "sex": ["Male"] * 3, "subject": ["M01"] * 3}
-    found = predict(own, new, kind="observation", draws=True, classical=False)
+    found = predict(own, new, kind="observation", draws=True, likelihood=False)
     parts = [joint(own, s, new) for s in range(100)]
     mean = np.mean([one[0] for one in parts], axis=0)
     within = np.mean([np.diag(one[1]) for one in parts], axis=0)
@@ -236,7 +236,7 @@ def test_draws_of_rows_near_in_time_are_alike(made):
     }  # fmt: skip
     many = replace(own, draws=replace(own.draws, posterior=one))
     new = {"age": np.array([13.0, 16.0, 18.0]), "sex": ["Male"] * 3, "subject": ["M01"] * 3}
-    drawn = predict(many, new, kind="observation", draws=True, classical=False).draws
+    drawn = predict(many, new, kind="observation", draws=True, likelihood=False).draws
     mean, V = joint(own, s, new)
     # 40,000 draws: an error of an sd's hundredth or so.
     assert drawn.mean(axis=0) == pytest.approx(mean, abs=4 * np.sqrt(V.max() / 40_000))
@@ -247,7 +247,7 @@ def test_reml_predicts_an_outcome_with_all_that_its_group_tells(made):
     """BLUP and its error from the covariance of old and new outcomes, written out (Henderson)."""
     own = made(draws=4)
     design, rows = own.design, own.design.residual
-    reml = fit_classical(design)
+    reml = estimate_design(design).solution
     new = {"age": np.array([9.0, 16.0]), "sex": ["Male"] * 2, "subject": ["M01", "M02"]}
     found = predict(own, new, kind="observation").plug_in
     sds, rho = reml.residual.sigma_e, reml.residual.rho_e
@@ -273,7 +273,7 @@ def test_reml_predicts_an_outcome_with_all_that_its_group_tells(made):
 def test_an_own_sd_for_each_level_and_heavy_tails_reach_the_predictions(made):
     own = made(residual={"sigma": "sex"}, draws=50)
     new = {"age": [10, 10], "sex": ["Female", "Male"]}
-    found = predict(own, new, question="new_group", kind="observation", classical=False)
+    found = predict(own, new, question="new_group", kind="observation", likelihood=False)
     draws = residual_draws(own.draws)
     sigma_u = own.draws["sigma_u"].ravel()
     between = sigma_u**2
@@ -284,9 +284,9 @@ def test_an_own_sd_for_each_level_and_heavy_tails_reach_the_predictions(made):
     with pytest.raises(DataError, match=r"'Boy'.*known: 'Female', 'Male'|Boy"):
         predict(own, {"age": [10], "sex": ["Boy"]}, question="new_group", kind="observation")
     heavy = made(residual=STUDENT, draws=4000)
-    one = predict(heavy, new, question="population", kind="observation", prob=0.5, classical=False)
+    one = predict(heavy, new, question="population", kind="observation", prob=0.5, likelihood=False)
     drawn = predict(
-        heavy, new, question="population", kind="observation", draws=True, classical=False
+        heavy, new, question="population", kind="observation", draws=True, likelihood=False
     ).draws
     assert one.lower == pytest.approx(np.quantile(drawn, 0.25, axis=0), abs=0.1)
 
@@ -347,7 +347,7 @@ def test_every_question_has_an_answer(made, residual):
     assert comparisons(own, "sex", at={"age": [8, 14]}).rows
     with pytest.raises(BayesMLMError):
         prior_sensitivity([own.request])
-    classical = summarise_classical(fit_classical(own.design), "m", own.design)
+    classical = Estimate(solution=estimate_design(own.design).solution, design=own.design).summary()
     assert (
         "REML takes them as normal" in str([f.message for f in classical.verdict.findings])
     ) == (residual is STUDENT)

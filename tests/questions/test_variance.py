@@ -19,13 +19,12 @@ from bayes_mlm.engines.draws import Variable
 from bayes_mlm.figures.drawing.catalogue import CATALOGUE
 from bayes_mlm.figures.drawing.variance_parts import plot_variance_parts
 from bayes_mlm.figures.variance_parts import variance_parts
-from bayes_mlm.fitting.classical import fit_classical
+from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.questions.variance import QUESTIONS, variance_by_level, variance_by_level_classical
+from bayes_mlm.questions.variance import QUESTIONS, variance_by_level
 from bayes_mlm.questions.variance.moments import design_moments, moments
 from bayes_mlm.questions.variance.parameters import (
     null_design,
-    parameters_of_classical,
     parameters_of_fit,
 )
 from bayes_mlm.questions.variance.partition import along
@@ -47,7 +46,9 @@ def reml_table(case, at=None):
     else:
         design = design_of(load_record(model))
     null = fit_reml(null_design(design), profile=False)
-    return variance_by_level_classical(fit_reml(design, profile=False), design, null=null, at=at)
+    return variance_by_level(
+        Estimate(solution=fit_reml(design, profile=False), design=design), null=null, at=at
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -84,7 +85,7 @@ def test_partition_along_a_slope_is_rs(name):
 @pytest.mark.parametrize("name", R["rungs"])
 def test_rungs_without_group_effects_are_rs(name):
     design = design_of(load_record(name))
-    table = variance_by_level_classical(fit_classical(design), design, name=name)
+    table = variance_by_level(Estimate(solution=estimate_design(design).solution, design=design))
     # Both are closed forms; R prints ten digits.
     assert table["r2_bayes"].estimate == pytest.approx(R["rungs"][name], rel=1e-8)
 
@@ -103,7 +104,9 @@ def test_tiny_balanced_data_by_hand():
     # x: 10.5 / 3 = 3.5 and (175/6 - 3.5) / 2 = 77/6. var(x) = 6/5, so the fixed part has 49/30.
     design = build_design("y ~ x + (1 | g)", TINY)
     null = fit_reml(null_design(design), profile=False)
-    table = variance_by_level_classical(fit_reml(design, profile=False), design, null=null)
+    table = variance_by_level(
+        Estimate(solution=fit_reml(design, profile=False), design=design), null=null
+    )
     by_hand = {
         "icc_null": (77 / 6) / (77 / 6 + 3.5),
         "icc_adjusted": 12 / 13,
@@ -170,12 +173,12 @@ def test_residuals_at_hand_as_brms_has_them(mock_fit, groups):
 
 def test_no_pooling_has_the_bayesian_r2_of_its_own_intercepts():
     design = design_of(load_record("hsb_no_pooling"))
-    ols = fit_classical(design)
+    ols = estimate_design(design).solution
     fitted = design.X @ ols.beta + ols.group_intercepts[design.codes]
     wanted = fitted.var(ddof=1)
-    found = fitted_variance(parameters_of_classical(ols), design)
+    found = fitted_variance(values_of(ols), design)
     assert found[0] == pytest.approx(wanted, rel=1e-10)
-    table = variance_by_level_classical(ols, design, name="hsb_no_pooling")
+    table = variance_by_level(Estimate(solution=ols, design=design), name="hsb_no_pooling")
     assert table["r2_bayes"].estimate == pytest.approx(wanted / (wanted + ols.sigma_e**2))
 
 
@@ -202,8 +205,10 @@ def test_models_without_group_effects_say_why(name, mock_fit):
 
 def test_own_intercepts_are_part_of_what_no_pooling_expects():
     table = variance_by_level(fit("hsb_no_pooling", random_seed=2))
-    ols = fit_classical(design_of(load_record("hsb_no_pooling")))
-    plug_in = variance_by_level_classical(ols, design_of(load_record("hsb_no_pooling")))
+    ols = estimate_design(design_of(load_record("hsb_no_pooling"))).solution
+    plug_in = variance_by_level(
+        Estimate(solution=ols, design=design_of(load_record("hsb_no_pooling")))
+    )
     row = table["r2_bayes"]
     # Draws of 160 intercepts spread more than their estimates: above the plug-in by under 3 sds.
     assert 0 < row.estimate - plug_in["r2_bayes"].estimate < 3 * row.sd
@@ -247,7 +252,7 @@ def test_no_variance_between_groups_is_said_not_divided_by():
     data = load_dataset("dyestuff2").columns
     frame = {"yield_": data["yield"], "batch": data["batch"]}
     design = build_design(table, frame)
-    found = variance_by_level_classical(fit_reml(design, profile=False), design)
+    found = variance_by_level(Estimate(solution=fit_reml(design, profile=False), design=design))
     assert found["icc_null"].estimate == 0.0
     assert found["part_between[means]"].estimate is None
     assert "zero" in found["part_between[means]"].note
@@ -269,13 +274,15 @@ def test_other_wrong_arguments(mock_fit):
     with pytest.raises(EngineError, match="those that do: none"):
         variance_by_level(fitted, at={"ses": [0]})
     with pytest.raises(EngineError, match="classical"):
-        variance_by_level(fit_classical(fitted.design))
+        variance_by_level(estimate_design(fitted.design).solution)
     with pytest.raises(EngineError, match="between 0 and 1"):
         variance_by_level(fitted, prob=94)
     other = build_design("mathach ~ 1 + (1 | schoolid)", _part(load_dataset("hsb"), 7000))
     with pytest.raises(EngineError, match="same 7185 rows"):
         variance_by_level_classical(
-            fit_classical(fitted.design), fitted.design, null=fit_reml(other, profile=False)
+            estimate_design(fitted.design).solution,
+            fitted.design,
+            null=fit_reml(other, profile=False),
         )
 
 
@@ -297,7 +304,7 @@ def test_independent_slopes_have_no_covariance():
     sleep = load_dataset("sleepstudy")
     design = build_design("reaction ~ days + (days || subject)", sleep)
     found = fit_reml(design, profile=False)
-    table = variance_by_level_classical(found, design, at={"days": [4]})
+    table = variance_by_level(Estimate(solution=found, design=design), at={"days": [4]})
     between = found.sigma_u[0] ** 2 + 16 * found.sigma_u[1] ** 2
     wanted = between / (between + found.sigma_e**2)
     assert table["vpc[days=4]"].estimate == pytest.approx(wanted, rel=1e-12)
@@ -322,7 +329,7 @@ def test_shares_add_up_and_do_not_depend_on_units(groups, size, seed, unit, shif
     design = build_design("y ~ x + (x | g)", frame) if size * groups > 4 else None
     if design is None:
         return
-    parameters = parameters_of_classical(fit_classical(for_kind(design, "pooled")))
+    parameters = values_of(estimate_design(for_kind(design, "pooled")).solution)
     covariance = np.array([[[2.0, 0.3], [0.3, 1.0]]])
     parameters = type(parameters)(
         beta=parameters.beta, cov_u=covariance, sigma_e2=np.array([1.5]), own=None

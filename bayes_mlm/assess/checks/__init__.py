@@ -44,7 +44,8 @@ from bayes_mlm.assess.checks.working import working_rows
 from bayes_mlm.assess.loo import shifts_without_groups
 from bayes_mlm.base import DesignError, EngineError, expect
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.fitting import Fit, has_random_effects, residual_draws
+from bayes_mlm.engines import has_random_effects
+from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.model import MAX_STRATA
 
 __all__ = ["Check", "GroupRow", "Judgement", "assess", "check"]

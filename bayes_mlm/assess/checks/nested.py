@@ -19,8 +19,8 @@ from bayes_mlm.design import (
     select_columns,
     with_group_means,
 )
-from bayes_mlm.engines import RemlFit, fit_reml
-from bayes_mlm.fitting import Fit, has_random_effects, residual_draws
+from bayes_mlm.engines import RemlFit, fit_reml, has_random_effects
+from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.model import whiten
 from bayes_mlm.moments import Sufficient, from_design, from_rows
 from bayes_mlm.questions import chi2_tail

@@ -7,8 +7,16 @@ import numpy as np
 from bayes_mlm.assess.checks.ordering import in_order
 from bayes_mlm.base import Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
-from bayes_mlm.engines import SAMPLE_DIMS, Draws, Variable, effects_root, recover_effects, samples
-from bayes_mlm.fitting import Fit, has_random_effects, make_residuals, residual_draws
+from bayes_mlm.engines import (
+    SAMPLE_DIMS,
+    Draws,
+    Variable,
+    effects_root,
+    has_random_effects,
+    recover_effects,
+    samples,
+)
+from bayes_mlm.fitting import Fit, make_residuals, residual_draws
 
 # Numbers drawn in all, and the fewest and most replicates made of them.
 _NUMBERS, _FEWEST, _MOST = 1_500_000, 40, 400

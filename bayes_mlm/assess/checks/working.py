@@ -10,8 +10,8 @@ from bayes_mlm.assess.checks.ordering import Ordering, in_order, order_of_rows
 from bayes_mlm.assess.checks.standardised import LEAST_RELIABLE
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.engines import effects_root
-from bayes_mlm.fitting import Fit, has_random_effects, residual_draws
+from bayes_mlm.engines import effects_root, has_random_effects
+from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.model import whiten
 
 # Rows looked at; of more, those of groups chosen at random.

@@ -1,5 +1,6 @@
 """Carry the result of a REML or maximum-likelihood fit."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -7,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import Floats, scaled
+from bayes_mlm.base import Finding, Floats, Verdict, scaled
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
@@ -137,6 +138,21 @@ class RemlFit:
             yield "icc", self.icc, self.errors.icc, None if intervals is None else intervals.icc
         if self.residual is not None:
             yield from self.residual.rows()
+
+    @property
+    def engine(self) -> str:
+        """The engine: "reml" or "ml"."""
+        return self.method.lower()
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of Wald intervals of coefficients: infinite, the normal."""
+        return math.inf
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether this is the optimum."""
+        return Verdict((Finding("optimum", self.certificate.ok, self.certificate.message),))
 
     @property
     def beta_se(self) -> Floats:

@@ -16,8 +16,7 @@ from bayes_mlm.design import (
     with_group_means,
     without,
 )
-from bayes_mlm.engines import fit_reml
-from bayes_mlm.fitting import has_random_effects
+from bayes_mlm.engines import fit_reml, has_random_effects
 from bayes_mlm.formula import label_term
 from bayes_mlm.moments import RowsAway, from_design
 

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 from bayes_mlm.base import (
     DEFAULT_PROB,
     DesignError,
-    Finding,
     Verdict,
     check_prob,
     digits,
@@ -23,8 +21,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.data import format_rows
 from bayes_mlm.design import Design, Pair, pairs_of
-from bayes_mlm.engines import OlsFit, RemlFit
-from bayes_mlm.fitting import Classical, Fit, shortest_interval
+from bayes_mlm.fitting import Estimate, Fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,13 +132,13 @@ class ContextualTable:
 
 
 def contextual_effects(
-    fit: Fit, *, means: Mapping[str, str] | None = None, prob: float = DEFAULT_PROB
+    fit: Fit | Estimate, *, means: Mapping[str, str] | None = None, prob: float = DEFAULT_PROB
 ) -> ContextualTable:
-    """Give the slopes within and between groups and their difference, from posterior draws.
+    """Return the slopes within and between groups and their difference.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or Estimate
         Of the mundlak kind, or with ``between(x)`` beside ``x`` or ``within(x)``, or with a
         column of the data's own that holds the group means of ``x``.
     means : mapping of str to str, optional
@@ -176,108 +173,39 @@ def contextual_effects(
     >>> found = contextual_effects(fit("hsb_mundlak_random", random_seed=1))
     >>> [f"{found['ses', quantity].estimate:.1f}" for quantity in QUANTITIES]
     ['2.2', '5.9', '3.7']
+    >>> reml = contextual_effects(fit("hsb_mundlak_random", engine="reml"))
+    >>> print(f"{reml['ses', 'contextual'].estimate:.2f} {reml['ses', 'contextual'].sd:.2f}")
+    3.69 0.38
     """
-    hint = "for a REML or OLS fit use contextual_effects_classical(fit, design)"
-    expect("contextual_effects", fit, Fit, hint=hint)
+    expect("contextual_effects", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design.whole
     pairs, left_out = _found(design, means)
-    draws = fit.draws["beta"].reshape(-1, fit.design.p)
     rows = []
     for pair in pairs:
-        for quantity in QUANTITIES:
-            values = draws @ getattr(pair, quantity)
-            lower, upper = shortest_interval(values[:, None], prob)
+        weights = np.array([getattr(pair, quantity) for quantity in QUANTITIES])
+        for quantity, value in zip(QUANTITIES, fit.combine(weights), strict=True):
+            lower, upper = value.interval(prob)
             rows.append(
                 ContextualRow(
-                    model=fit.spec.name,
+                    model=fit.name,
                     engine=fit.engine,
                     predictor=pair.predictor,
                     mean=pair.mean,
                     quantity=quantity,
-                    estimate=float(values.mean()),
-                    sd=float(values.std(ddof=1)),
-                    lower=float(lower[0]),
-                    upper=float(upper[0]),
-                    above=float((values > 0).mean()),
+                    estimate=value.mean,
+                    sd=value.sd,
+                    lower=lower,
+                    upper=upper,
+                    above=value.positive,
                 )
             )
     return ContextualTable(
         rows=tuple(rows),
-        interval=f"{level(prob)} HDI",
+        interval=f"{level(prob)} {fit.interval_kind}",
         notes=_notes(pairs, left_out),
         cautions=_cautions(pairs, design),
         verdict=fit.verdict,
-    )
-
-
-def contextual_effects_classical(
-    fit: Classical,
-    design: Design,
-    *,
-    name: str = "model",
-    means: Mapping[str, str] | None = None,
-    prob: float = DEFAULT_PROB,
-) -> ContextualTable:
-    """Give the same from a REML or OLS fit: standard errors and Wald intervals.
-
-    Parameters
-    ----------
-    fit : RemlFit or OlsFit
-    design : Design
-        That was fitted.
-    name : str
-        Of the model.
-    means, prob
-        As in `contextual_effects`.
-
-    Returns
-    -------
-    ContextualTable
-
-    Examples
-    --------
-    >>> from bayes_mlm import build_design, fit_reml, for_kind, load_dataset
-    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
-    >>> mundlak = for_kind(design, "mundlak")
-    >>> found = contextual_effects_classical(fit_reml(mundlak), mundlak)
-    >>> print(f"{found['ses', 'contextual'].estimate:.4f} {found['ses', 'contextual'].sd:.4f}")
-    3.6750 0.3777
-    """
-    expect("contextual_effects_classical", fit, RemlFit, OlsFit)
-    expect("contextual_effects_classical", design, Design)
-    check_prob(prob)
-    pairs, left_out = _found(design, means)
-    reach = _reach(fit, prob)
-    rows = []
-    for pair in pairs:
-        for quantity in QUANTITIES:
-            weights = getattr(pair, quantity)
-            estimate = float(weights @ fit.beta)
-            error = float(np.sqrt(max(float(weights @ fit.beta_cov @ weights), 0.0)))
-            rows.append(
-                ContextualRow(
-                    model=name,
-                    engine="ols" if isinstance(fit, OlsFit) else "reml",
-                    predictor=pair.predictor,
-                    mean=pair.mean,
-                    quantity=quantity,
-                    estimate=estimate,
-                    sd=error,
-                    lower=estimate - reach * error,
-                    upper=estimate + reach * error,
-                )
-            )
-    if isinstance(fit, OlsFit):
-        verdict = Verdict((Finding("optimum", True, "closed form"),))
-    else:
-        verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
-    return ContextualTable(
-        rows=tuple(rows),
-        interval=f"{level(prob)} Wald",
-        notes=_notes(pairs, left_out),
-        cautions=_cautions(pairs, design),
-        verdict=verdict,
     )
 
 
@@ -331,15 +259,6 @@ def _found(
         f'between groups{why}; use a record of kind = "mundlak", or between(x) beside x or '
         "within(x) in the formula"
     )
-
-
-def _reach(fit: Classical, prob: float) -> float:
-    """Give the half width of a Wald interval in standard errors: t for OLS, as its table has."""
-    if isinstance(fit, OlsFit):
-        from scipy import stats
-
-        return float(stats.t.ppf(0.5 + prob / 2, fit.df_resid))
-    return NormalDist().inv_cdf(0.5 + prob / 2)
 
 
 def _notes(pairs: tuple[Pair, ...], left_out: tuple[str, ...]) -> tuple[str, ...]:

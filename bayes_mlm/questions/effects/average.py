@@ -6,9 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, DataError, DesignError, EmptyCellError, EngineError, Floats
-from bayes_mlm.design import Design
-from bayes_mlm.fitting import Classical, Fit, shortest_interval
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    DataError,
+    DesignError,
+    EmptyCellError,
+    EngineError,
+    Floats,
+    check_prob,
+    expect,
+)
+from bayes_mlm.fitting import CoefficientSource, Estimate, Fit, Value, with_estimate
 from bayes_mlm.questions.effects.query import (
     At,
     Change,
@@ -19,8 +27,7 @@ from bayes_mlm.questions.effects.query import (
     grid,
 )
 from bayes_mlm.questions.effects.result import Effect, Effects, Kind
-from bayes_mlm.questions.effects.rows import Population, Settings
-from bayes_mlm.questions.effects.sources import Sources, draws_of, reach, sources, standard_error
+from bayes_mlm.questions.effects.rows import Population, Settings, population
 
 type Rope = tuple[float, float]
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
@@ -38,15 +45,14 @@ class Asked:
 
 
 def comparisons(
-    fit: Fit | Classical,
+    fit: Fit | Estimate,
     contrast: str | Mapping[str, Any],
     *,
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     rope: Rope | None = None,
     prob: float = DEFAULT_PROB,
-    classical: bool = True,
-    design: Design | None = None,
+    likelihood: bool = True,
 ) -> Effects:
     """Compare the expected outcome at two values of a predictor.
 
@@ -57,8 +63,8 @@ def comparisons(
 
     Parameters
     ----------
-    fit : Fit, RemlFit or OlsFit
-        A posterior, which gets REML or OLS beside it; or one of those, with its `design`.
+    fit : Fit or Estimate
+        A posterior is compared with the REML or OLS estimate of the same design.
     contrast : str or mapping
         ``"sector"``, ``{"sector": (0, 1)}`` (from 0 to 1), ``{"ses": "sd"}`` (a change by one sd),
         ``{"ses": 2}``, ``{"ses": "slope"}``, ``{"grade": "pairwise"}``. A name alone means: the
@@ -74,10 +80,8 @@ def comparisons(
         Region of practical equivalence, in units of the outcome.
     prob : float
         Probability of the intervals.
-    classical : bool
-        Whether to put REML or OLS beside a posterior.
-    design : Design, optional
-        That a RemlFit or OlsFit was fitted to.
+    likelihood : bool
+        Whether to compare a posterior with REML or OLS.
 
     Returns
     -------
@@ -115,21 +119,21 @@ def comparisons(
     >>> [round(row.estimate, 2) for row in found.by("reml")]
     [3.45, 2.14, 0.83]
     """
-    source = sources(fit, design=design, data=data, prob=prob, classical=classical)
-    asked = compared(source.population, contrast, at)
-    return measure(source, "comparison", asked, rope=rope, prob=prob)
+    people = population_of(fit, data, prob)
+    queries = compared(people, contrast, at)
+    found = with_estimate(fit, prob, wanted=likelihood)
+    return measure(found, people, "comparison", queries, rope=rope, prob=prob)
 
 
 def slopes(
-    fit: Fit | Classical,
+    fit: Fit | Estimate,
     predictor: str,
     *,
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     rope: Rope | None = None,
     prob: float = DEFAULT_PROB,
-    classical: bool = True,
-    design: Design | None = None,
+    likelihood: bool = True,
 ) -> Effects:
     """Give the slope of the expected outcome along a numeric predictor.
 
@@ -139,7 +143,7 @@ def slopes(
 
     Parameters
     ----------
-    fit, at, data, rope, prob, classical, design
+    fit, at, data, rope, prob, likelihood
         As in `comparisons`.
     predictor : str
         A numeric column of the table.
@@ -157,8 +161,7 @@ def slopes(
     >>> [round(row.estimate, 2) for row in found.by("reml")]
     [2.95, 1.64]
     """
-    source = sources(fit, design=design, data=data, prob=prob, classical=classical)
-    people = source.population
+    people = population_of(fit, data, prob)
     check_predictor(people, predictor)
     if people.levels(predictor) is not None:
         raise DesignError(f"{predictor!r} is made of categories and has no slope; compare them")
@@ -167,7 +170,8 @@ def slopes(
         for change in changes(people, {predictor: "slope"})
         for setting in grid(people, at)
     ]
-    return measure(source, "slope", asked, rope=rope, prob=prob)
+    found = with_estimate(fit, prob, wanted=likelihood)
+    return measure(found, people, "slope", asked, rope=rope, prob=prob)
 
 
 def compared(
@@ -237,74 +241,78 @@ def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Flo
     return here
 
 
+def population_of(fit: Fit | Estimate, data: Any, prob: float) -> Population:
+    """Return the rows that the effects of a result are averaged over.
+
+    Raises
+    ------
+    EngineError
+        If `fit` is no result, or `prob` no probability.
+    """
+    check_prob(prob)
+    expect("a question about effects", fit, Fit, Estimate)
+    return population(fit.design, fit.request, data)
+
+
 def measure(
-    source: Sources, kind: Kind, asked: Sequence[Asked], *, rope: Rope | None, prob: float
+    results: Sequence[CoefficientSource],
+    people: Population,
+    kind: Kind,
+    asked: Sequence[Asked],
+    *,
+    rope: Rope | None,
+    prob: float,
 ) -> Effects:
-    """Evaluate effects by every engine at hand."""
+    """Evaluate effects by every result at hand, the first of which gives the verdict."""
     _check_rope(rope)
     weights = np.array([one.weights for one in asked])
     for one in asked:
         if not np.abs(one.weights).max(initial=0.0) > 0.0:
             raise DesignError(
-                f"the {source.population.design.kind} model lets {one.contrast!r} change nothing: "
+                f"the {people.design.kind} model lets {one.contrast!r} change nothing: "
                 "its columns are not among the model's coefficients"
             )
-    values = None if source.beta is None else draws_of(source.beta, weights)
-    rows: list[Effect] = []
-    for k, one in enumerate(asked):
-        if values is not None:
-            rows.append(_posterior(source, kind, one, values[:, k], rope, prob))
-        if source.classical is not None:
-            rows.append(_classical(source, source.classical, kind, one, prob))
+    values = [result.combine(weights) for result in results]
+    rows = [
+        _effect(result, kind, one, found[k], rope, prob)
+        for k, one in enumerate(asked)
+        for result, found in zip(results, values, strict=True)
+    ]
     return Effects(
         rows=tuple(rows),
-        over=source.population.what,
+        over=people.what,
         prob=prob,
         rope=None if rope is None else (float(rope[0]), float(rope[1])),
         weights=weights,
-        verdict=source.verdict,
-        cautions=beyond(source.population, ((*one.at, *one.ends) for one in asked)),
+        verdict=results[0].verdict,
+        cautions=beyond(people, ((*one.at, *one.ends) for one in asked)),
     )
 
 
-def _posterior(
-    source: Sources, kind: Kind, one: Asked, values: Floats, rope: Rope | None, prob: float
+def _effect(
+    result: CoefficientSource, kind: Kind, one: Asked, value: Value, rope: Rope | None, prob: float
 ) -> Effect:
-    lower, upper = shortest_interval(values[:, None], prob)
-    positive, negative = float((values > 0.0).mean()), float((values < 0.0).mean())
+    lower, upper = value.interval(prob)
     shares: dict[str, float] = {}
-    if rope is not None:
-        below, above = float((values < rope[0]).mean()), float((values > rope[1]).mean())
+    if rope is not None and value.draws is not None:
+        below, above = (
+            float((value.draws < rope[0]).mean()),
+            float((value.draws > rope[1]).mean()),
+        )
         shares = {"below": below, "within": 1.0 - below - above, "above": above}
     return Effect(
-        model=source.name,
-        engine=source.engine,
+        model=result.title,
+        engine=result.engine,
         kind=kind,
         contrast=one.contrast,
         at=one.at,
-        estimate=float(values.mean()),
-        sd=float(values.std(ddof=1)),
-        lower=float(lower[0]),
-        upper=float(upper[0]),
-        direction=max(positive, negative),
-        positive=positive,
+        estimate=value.mean,
+        sd=value.sd,
+        lower=lower,
+        upper=upper,
+        direction=value.direction,
+        positive=value.positive,
         **shares,
-    )
-
-
-def _classical(source: Sources, fit: Classical, kind: Kind, one: Asked, prob: float) -> Effect:
-    estimate, error = float(one.weights @ fit.beta), standard_error(fit, one.weights)
-    half = reach(fit, prob) * error
-    return Effect(
-        model=source.name,
-        engine=source.classical_engine,
-        kind=kind,
-        contrast=one.contrast,
-        at=one.at,
-        estimate=estimate,
-        sd=error,
-        lower=estimate - half,
-        upper=estimate + half,
     )
 
 

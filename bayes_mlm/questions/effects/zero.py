@@ -17,14 +17,19 @@ from bayes_mlm.base import (
     texts,
 )
 from bayes_mlm.data import format_rows, label_text
-from bayes_mlm.design import Design
-from bayes_mlm.fitting import Classical, Fit
-from bayes_mlm.questions.effects.average import weights_of
+from bayes_mlm.fitting import (
+    CoefficientSource,
+    Estimate,
+    Fit,
+    estimate_of,
+    posterior_of,
+    wald_reach,
+)
+from bayes_mlm.questions.effects.average import population_of, weights_of
 from bayes_mlm.questions.effects.query import At, Change, changes, check_predictor, grid
 from bayes_mlm.questions.effects.regions import FiellerSet, Span, fieller, outside, posterior_spans
 from bayes_mlm.questions.effects.result import records_csv
 from bayes_mlm.questions.effects.rows import Population
-from bayes_mlm.questions.effects.sources import Sources, draws_of, reach, sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,21 +217,20 @@ class Crossing:
 
 
 def crossing(
-    fit: Fit | Classical,
+    fit: Fit | Estimate,
     contrast: str | Mapping[str, Any],
     by: str,
     *,
     at: Mapping[str, Any] | None = None,
     data: Any = None,
     prob: float = DEFAULT_PROB,
-    classical: bool = True,
-    design: Design | None = None,
+    likelihood: bool = True,
 ) -> Crossing:
     """Find the value of a moderator at which a difference is zero, and where it is not.
 
     Parameters
     ----------
-    fit, at, data, prob, classical, design
+    fit, at, data, prob, likelihood
         As in `comparisons`; `at` takes one value a predictor.
     contrast : str or mapping
         One difference, as in `comparisons`; ``{"ses": "slope"}`` gives where its slope is zero.
@@ -260,8 +264,7 @@ def crossing(
     >>> round(found.classical.estimate, 2), str(found.classical.fieller)
     (1.63, '1.03 to 2.58')
     """
-    source = sources(fit, design=design, data=data, prob=prob, classical=classical)
-    people = source.population
+    people = population_of(fit, data, prob)
     change = _one_change(changes(people, contrast))
     check_predictor(people, by)
     if people.levels(by) is not None:
@@ -279,16 +282,18 @@ def crossing(
     values = people.own(by).astype(np.float64)
     observed = float(values.min()), float(values.max())
     weights = _line(people, change, by, settings[0], observed)
+    drawn = posterior_of(fit)
+    estimate = estimate_of(fit, prob) if likelihood or drawn is None else None
     return Crossing(
-        model=source.name,
+        model=fit.title,
         contrast=change.text,
         by=by,
         at=settings[0],
         observed=observed,
-        posterior=_posterior(source, weights, observed, prob),
-        classical=_classical(source, weights, prob),
+        posterior=None if drawn is None else _posterior(drawn, weights, observed, prob),
+        classical=None if estimate is None else _ratio(estimate, weights, prob),
         prob=prob,
-        verdict=source.verdict,
+        verdict=fit.verdict,
     )
 
 
@@ -339,44 +344,40 @@ def _product(name: str, by: str) -> str:
 
 
 def _posterior(
-    source: Sources, weights: Floats, observed: tuple[float, float], prob: float
-) -> Zero | None:
-    if source.beta is None:
-        return None
-    a, b = draws_of(source.beta, weights).T
+    source: CoefficientSource, weights: Floats, observed: tuple[float, float], prob: float
+) -> Zero:
+    a, b = (source.values.beta @ weights.T).T
     span = observed[1] - observed[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.where(b != 0.0, -a / b, np.inf)
     tail = (1.0 - prob) / 2.0
     # Order statistics, not interpolated: an infinite draw must not spoil a finite end.
     lower, median, upper = np.quantile(values, [tail, 0.5, 1.0 - tail], method="nearest")
-    assert source.sigma_e is not None  # for mypy: it is drawn with beta
+    sigma_e = np.sqrt(source.values.sigma_e2)
     upward = float((b > 0.0).mean())
     return Zero(
         engine=source.engine,
         median=float(median),
         lower=float(lower),
         upper=float(upper),
-        parallel=float((np.abs(b) * span < _PARALLEL * source.sigma_e).mean()),
+        parallel=float((np.abs(b) * span < _PARALLEL * sigma_e).mean()),
         one_way=max(upward, float((b < 0.0).mean())),
         inside=float(((values >= observed[0]) & (values <= observed[1])).mean()),
         spans=posterior_spans(a, b, prob, finest=_FINEST * span),
     )
 
 
-def _classical(source: Sources, weights: Floats, prob: float) -> ClassicalZero | None:
-    fit = source.classical
-    if fit is None:
-        return None
-    estimate, covariance = weights @ fit.beta, weights @ fit.beta_cov @ weights.T
+def _ratio(source: CoefficientSource, weights: Floats, prob: float) -> ClassicalZero:
+    parts = source.combine(weights)
+    estimate, covariance = np.array([one.mean for one in parts]), source.joint_covariance(weights)
     a, b = estimate
     ratio = se = float("inf")
     if b != 0.0:
         gradient = np.array([-1.0 / b, a / b**2])
         ratio, se = float(-a / b), float(np.sqrt(gradient @ covariance @ gradient))
-    found = fieller(estimate, covariance, reach(fit, prob))
+    found = fieller(estimate, covariance, wald_reach(prob, parts[0].df))
     return ClassicalZero(
-        engine=source.classical_engine,
+        engine=source.engine,
         estimate=ratio,
         se=se,
         fieller=found,

@@ -19,8 +19,8 @@ from bayes_mlm.base import (
     stream,
 )
 from bayes_mlm.design import Design
-from bayes_mlm.engines import RemlFit, effects_of_groups, fit_reml
-from bayes_mlm.fitting import Fit, shortest_interval
+from bayes_mlm.engines import effects_of_groups, fit_reml
+from bayes_mlm.fitting import Estimate, Fit, Solution, summarise_draws
 from bayes_mlm.questions.effects.average import as_settings
 from bayes_mlm.questions.effects.query import grid
 from bayes_mlm.questions.effects.rows import Population, population, read_again, set_columns
@@ -50,7 +50,7 @@ def group_lines(
     x: ArrayLike | None = None,
     groups: Sequence[Any] | None = None,
     prob: float = DEFAULT_PROB,
-    classical: RemlFit | None = None,
+    estimate: Estimate | None = None,
     data: Any = None,
 ) -> GroupLines:
     """Give groups their own coefficients and lines, with REML's beside them.
@@ -68,7 +68,7 @@ def group_lines(
         Labels; by default every group.
     prob : float
         Of the intervals.
-    classical : RemlFit, optional
+    estimate : Estimate, optional
         Of the same design, where it is at hand.
     data : data frame, mapping, str or Path, optional
         The rows that were fitted, for predictors that are in the model only as functions of
@@ -114,7 +114,7 @@ def group_lines(
     beta = np.asarray(fit.draws["beta"]).reshape(-1, design.p)
     rng = stream(fit.settings.random_seed, Stream.GROUP_LINES)
     u = effects_of_groups(design, fit.draws, rng)(places)
-    reml = _reml(design) if classical is None else classical
+    reml = _reml(design) if estimate is None else estimate.solution
     rows = rows_along(design, table, along, grid, places)
     coefficients = [
         row
@@ -144,7 +144,7 @@ def population_line(
     *,
     at: Mapping[str, Any] | None = None,
     prob: float = DEFAULT_PROB,
-    classical: RemlFit | None = None,
+    estimate: Estimate | None = None,
     data: Any = None,
 ) -> PopulationLine:
     """Give the line of the population: group effects at zero, averaged over the rows.
@@ -158,7 +158,7 @@ def population_line(
         Where; by default over the range of the data.
     at : mapping of str to value, optional
         Columns set to one value, such as ``{"sex": "Male"}``; others keep those of the rows.
-    prob, classical : optional
+    prob, estimate : optional
         As in `group_lines`.
     data : data frame, mapping, str or Path, optional
         Other rows to average over than those that were fitted.
@@ -196,7 +196,7 @@ def population_line(
     places = _grid(table.columns[along], x)
     X = np.stack([columns_at(design, table, along, value)[0].mean(axis=0) for value in places])
     beta = np.asarray(fit.draws["beta"]).reshape(-1, design.p)
-    reml = _reml(design) if classical is None else classical
+    reml = _reml(design) if estimate is None else estimate.solution
     told = None if reml is None else X @ reml.beta
     return PopulationLine(
         along=along,
@@ -245,7 +245,7 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
     return grid
 
 
-def _reml(design: Design) -> RemlFit | None:
+def _reml(design: Design) -> Solution | None:
     """Fit by REML, where REML is defined: priors can identify what the data cannot."""
     try:
         return fit_reml(design.whole, profile=False).of_groups(design.labels)
@@ -259,11 +259,11 @@ def _coefficients(
     beta: Floats,
     u: Floats,
     place: int,
-    reml: RemlFit | None,
+    reml: Solution | None,
     prob: float,
 ) -> Iterator[OwnCoefficient]:
     own = beta @ weights.T + u
-    lower, upper = shortest_interval(own, prob)
+    shown = summarise_draws(own, prob)
     told = None if reml is None else weights @ reml.beta + reml.u[place]
     for k, effect in enumerate(fit.design.effects):
         yield OwnCoefficient(
@@ -271,10 +271,10 @@ def _coefficients(
             engine=fit.engine,
             group=fit.design.labels[place : place + 1].tolist()[0],
             effect=effect,
-            estimate=float(own[:, k].mean()),
-            sd=float(own[:, k].std(ddof=1)),
-            lower=float(lower[k]),
-            upper=float(upper[k]),
+            estimate=float(shown.mean[k]),
+            sd=float(shown.sd[k]),
+            lower=float(shown.lower[k]),
+            upper=float(shown.upper[k]),
             reml=None if told is None else float(told[k]),
         )
 
@@ -287,7 +287,7 @@ def _points(
     beta: Floats,
     u: Floats,
     place: int,
-    reml: RemlFit | None,
+    reml: Solution | None,
     prob: float,
 ) -> Iterator[LinePoint]:
     expected = beta @ rows.X[k].T + u @ rows.Z[k].T
@@ -298,16 +298,15 @@ def _points(
 def _line(
     fit: Fit, group: Any, grid: Floats, expected: Floats, told: Floats | None, prob: float
 ) -> Iterator[LinePoint]:
-    tail = (1.0 - prob) / 2.0
-    lower, upper = np.quantile(expected, [tail, 1.0 - tail], axis=0)
+    shown = summarise_draws(expected, prob, "eti")
     for i, value in enumerate(grid):
         yield LinePoint(
             model=fit.spec.name,
             engine=fit.engine,
             group=group,
             x=float(value),
-            estimate=float(expected[:, i].mean()),
-            lower=float(lower[i]),
-            upper=float(upper[i]),
+            estimate=float(shown.mean[i]),
+            lower=float(shown.lower[i]),
+            upper=float(shown.upper[i]),
             reml=None if told is None else float(told[i]),
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.fitting import has_random_effects
+from bayes_mlm.engines import has_random_effects
 
 # A column is a property of groups if its deviations from the group means stay below this part of
 # its size: asked by tolerance, never by equality.

@@ -18,10 +18,10 @@ from typing import Any, get_args
 import numpy as np
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, Stream, check_prob, expect, stream
-from bayes_mlm.design import Design, read_data
-from bayes_mlm.engines import effects_root, samples
-from bayes_mlm.fitting import Classical, Fit, fit_classical
-from bayes_mlm.questions.effects.sources import reach
+from bayes_mlm.data import USUAL
+from bayes_mlm.design import read_data
+from bayes_mlm.engines import ENGINES, effects_root, samples
+from bayes_mlm.fitting import Estimate, Fit, estimate_of, posterior_of
 from bayes_mlm.questions.prediction.effects import batches, effects_for, sum_effects
 from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
@@ -33,7 +33,7 @@ __all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
 
 
 def predict(
-    fit: Fit,
+    fit: Fit | Estimate,
     new_rows: Any,
     *,
     question: Question | None = None,
@@ -41,14 +41,14 @@ def predict(
     prob: float = DEFAULT_PROB,
     random_seed: int | None = None,
     draws: bool = False,
-    classical: bool = True,
+    likelihood: bool = True,
 ) -> Prediction:
     """Predict the outcome of new rows, with all sources of uncertainty.
 
     Parameters
     ----------
-    fit : Fit
-        By any engine.
+    fit : Fit or Estimate
+        By any engine. The prediction of an estimate takes its variances for known.
     new_rows : data frame, mapping, str or Path
         With the columns of the predictors, and of the group where the question is about one. They
         are laid out as the design was: same categories, same means in ``center`` or ``within``.
@@ -65,8 +65,8 @@ def predict(
         give the same numbers.
     draws : bool
         Whether to keep the draws, S by m numbers.
-    classical : bool
-        Whether to put the REML or OLS prediction beside.
+    likelihood : bool
+        Whether to compare a posterior's prediction with that of REML or OLS.
 
     Returns
     -------
@@ -95,23 +95,73 @@ def predict(
     >>> predict(fitted, {"days": [10]}, question="new_group", kind="observation").sd.round(-1)
     array([50.])
     """
-    expect("predict", fit, Fit)
+    expect("predict", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
     asked = settle_question(design, question)
     if kind not in get_args(PredictionKind.__value__):
         raise EngineError(f"kind must be 'mean' or 'observation', found {kind!r}")
-    seed = fit.settings.random_seed if random_seed is None else random_seed
-    if not _is_seed(seed):
-        raise EngineError(f"random_seed must be a whole number of 0 or more, found {seed!r}")
-    table = read_data(new_rows, written=fit.source.written)
+    if random_seed is not None and not _is_seed(random_seed):
+        raise EngineError(f"random_seed must be a whole number of 0 or more, found {random_seed!r}")
+    written = USUAL if fit.request is None else fit.request.source.written
+    table = read_data(new_rows, written=written)
     laid_out = lay_out(design, table, asked, kind)
-    beside = fit_classical(design, prob=prob) if classical else None
+    posterior = posterior_of(fit)
+    plugged = None
+    if likelihood or posterior is None:
+        plugged = plug_in(
+            estimate_of(fit, prob).solution,
+            design,
+            laid_out,
+            known=asked == "existing_group",
+            new_group=asked == "new_group",
+            observation=kind == "observation",
+            prob=prob,
+        )
+    seed, kept = 0, None
+    if posterior is not None:
+        seed = int(posterior.settings.random_seed if random_seed is None else random_seed)
+        found, kept = _draw(posterior, laid_out, asked, kind, prob, seed=seed, keep=draws)
+    elif plugged is not None and not draws:
+        found = [plugged.estimate, plugged.se, plugged.lower, plugged.upper]
+    else:
+        raise EngineError(f"{ENGINES[fit.engine].label} does not draw; leave draws out")
+    return Prediction(
+        model=fit.title,
+        engine=fit.engine,
+        question=asked,
+        kind=kind,
+        rows=table,
+        mean=found[0],
+        sd=found[1],
+        lower=found[2],
+        upper=found[3],
+        prob=prob,
+        draws=kept,
+        plug_in=None if posterior is None else plugged,
+        random_seed=seed,
+        notes=laid_out.notes,
+        verdict=fit.verdict,
+    )
+
+
+def _draw(
+    fit: Fit,
+    laid_out: LaidOut,
+    asked: Question,
+    kind: PredictionKind,
+    prob: float,
+    *,
+    seed: int,
+    keep: bool,
+) -> tuple[list[Floats], Floats | None]:
+    """Return mean, sd and ends (m,) of the predictive distribution, and its draws if kept."""
+    n = len(laid_out.X)
     beta = samples(fit.draws, "beta")
-    rng = stream(int(seed), Stream.PREDICTION)
-    effects = effects_for(fit, asked, rng, drawn=draws)
-    found = [np.empty(table.n) for _ in range(4)]
-    kept = np.empty((len(beta), table.n)) if draws else None
+    rng = stream(seed, Stream.PREDICTION)
+    effects = effects_for(fit, asked, rng, drawn=keep)
+    found = [np.empty(n) for _ in range(4)]
+    kept = np.empty((len(beta), n)) if keep else None
     residuals = Residuals(fit, laid_out, rng) if kind == "observation" else None
     for rows, places, u in batches(laid_out.codes, effects):
         Z = laid_out.Z[rows]
@@ -135,23 +185,7 @@ def predict(
             if residuals is not None:
                 values += residuals.draw(rows)
             kept[:, rows] = values
-    return Prediction(
-        model=fit.spec.title,
-        engine=fit.engine,
-        question=asked,
-        kind=kind,
-        rows=table,
-        mean=found[0],
-        sd=found[1],
-        lower=found[2],
-        upper=found[3],
-        prob=prob,
-        draws=kept,
-        plug_in=_beside(beside, design, laid_out, asked, kind, prob),
-        random_seed=int(seed),
-        notes=laid_out.notes,
-        verdict=fit.verdict,
-    )
+    return found, kept
 
 
 def _is_seed(value: object) -> bool:
@@ -174,25 +208,4 @@ def _summary(
         np.sqrt(centre.var(axis=0, ddof=1) + spread.mean(axis=0)),
         mixture_quantile(centre, sd, tail),
         mixture_quantile(centre, sd, 1.0 - tail),
-    )
-
-
-def _beside(
-    fit: Classical | None,
-    design: Design,
-    laid_out: LaidOut,
-    question: Question,
-    kind: PredictionKind,
-    prob: float,
-) -> PlugIn | None:
-    if fit is None:
-        return None
-    return plug_in(
-        fit,
-        design,
-        laid_out,
-        known=question == "existing_group",
-        new_group=question == "new_group",
-        observation=kind == "observation",
-        reach=reach(fit, prob),
     )

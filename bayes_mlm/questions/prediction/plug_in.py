@@ -4,7 +4,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.engines import OlsFit, RemlFit
+from bayes_mlm.fitting import Solution, wald_reach
 from bayes_mlm.model import whiten
 from bayes_mlm.moments import from_design, from_rows
 from bayes_mlm.questions.prediction.residuals import bridge
@@ -13,14 +13,14 @@ from bayes_mlm.questions.prediction.rows import LaidOut
 
 
 def plug_in(
-    fit: RemlFit | OlsFit,
+    fit: Solution,
     design: Design,
     laid_out: LaidOut,
     *,
     known: bool,
     new_group: bool,
     observation: bool,
-    reach: float,
+    prob: float,
 ) -> PlugIn:
     """Predict rows, with their standard errors given the variance estimates.
 
@@ -37,8 +37,8 @@ def plug_in(
         Whether the variance of the group effects is to be added: a group not seen.
     observation : bool
         Whether the residual variance is.
-    reach : float
-        Standard errors that an interval reaches.
+    prob : float
+        Coverage of the intervals.
 
     Returns
     -------
@@ -60,43 +60,43 @@ def plug_in(
     """
     X, Z, codes = laid_out.X, laid_out.Z, laid_out.codes if known else None
     shared, residual_variance = np.zeros(len(X)), _residual_variance(fit, laid_out)
-    if isinstance(fit, RemlFit) and observation and laid_out.near is not None:
+    if observation and laid_out.near is not None and fit.residual is not None:
         X, Z, shared, left = _less_neighbours(fit, design, laid_out)
         residual_variance = residual_variance * left
     estimate, own = X @ fit.beta + shared, X
     variance = np.zeros(len(X))
-    if isinstance(fit, RemlFit) and codes is not None:
+    if fit.effects and codes is not None:
         groups, places = np.unique(codes, return_inverse=True)
         move, spread = _of_groups(fit, design, groups)
         estimate = estimate + (Z * fit.u[codes]).sum(axis=1)
         own = X - np.einsum("mq,mqp->mp", Z, move[places])
         variance = np.einsum("mq,mqr,mr->m", Z, spread[places], Z)
-    elif isinstance(fit, RemlFit) and new_group:
+    elif fit.effects and new_group:
         variance = np.einsum("mq,qr,mr->m", Z, fit.cov_u, Z)
-    elif isinstance(fit, OlsFit) and codes is not None:
+    elif codes is not None:
         # The own intercept is the group's mean less its slopes: y_j + (x - x_j)'b.
         s = from_design(design)
-        estimate = estimate + fit.group_intercepts[codes]
+        estimate = estimate + fit.u[codes, 0]
         own = X - (s.means[:, : design.p] + s.centre[: design.p])[codes]
         variance = fit.sigma_e**2 / s.counts[codes]
     variance = variance + np.einsum("mp,pr,mr->m", own, fit.beta_cov, own)
     if observation:
         variance = variance + residual_variance
     se = np.sqrt(np.maximum(variance, 0.0))
-    reml = isinstance(fit, RemlFit)
+    reach = wald_reach(prob, fit.df)
     return PlugIn(
-        engine="reml" if reml else "ols",
+        engine=fit.engine,
         estimate=estimate,
         se=se,
         lower=estimate - reach * se,
         upper=estimate + reach * se,
         what="plug-in prediction, its variances taken as known; Wald interval"
-        if reml
+        if fit.errors is not None
         else "least-squares prediction; t interval",
     )
 
 
-def _of_groups(fit: RemlFit, design: Design, groups: Ints) -> tuple[Floats, Floats]:
+def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
     """Give W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
     s, residual = from_design(design), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
@@ -116,15 +116,15 @@ def _of_groups(fit: RemlFit, design: Design, groups: Ints) -> tuple[Floats, Floa
     return move, 0.5 * (spread + spread.swapaxes(1, 2))
 
 
-def _residual_variance(fit: RemlFit | OlsFit, laid_out: LaidOut) -> Floats:
+def _residual_variance(fit: Solution, laid_out: LaidOut) -> Floats:
     """Give the residual variance of each row, shape (m,)."""
-    if isinstance(fit, RemlFit) and fit.residual is not None:
+    if fit.residual is not None:
         return np.asarray(np.square(fit.residual.sigma_e)[laid_out.stratum])
     return np.full(len(laid_out.X), fit.sigma_e**2)
 
 
 def _less_neighbours(
-    fit: RemlFit, design: Design, laid_out: LaidOut
+    fit: Solution, design: Design, laid_out: LaidOut
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Take from rows their share of their neighbours in time.
 

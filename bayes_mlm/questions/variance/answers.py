@@ -7,10 +7,11 @@ import numpy as np
 
 from bayes_mlm.base import Floats, rounded
 from bayes_mlm.design import Design
-from bayes_mlm.fitting import derived as posterior, has_random_effects
+from bayes_mlm.engines import has_random_effects
+from bayes_mlm.fitting import ParameterValues, derived as posterior
 from bayes_mlm.questions.variance import rsquared
 from bayes_mlm.questions.variance.moments import DesignMoments
-from bayes_mlm.questions.variance.parameters import Parameters, is_null
+from bayes_mlm.questions.variance.parameters import is_null
 from bayes_mlm.questions.variance.partition import along, partition
 from bayes_mlm.questions.variance.rights_sterba import decompose, shares
 from bayes_mlm.questions.variance.shares import icc_adjusted, icc_null, icc_unadjusted
@@ -39,18 +40,18 @@ class Asked:
     Parameters
     ----------
     design : Design
-    parameters : Parameters
+    parameters : ParameterValues
     moments : DesignMoments
-    null : Parameters or None
+    null : ParameterValues or None
         Of the null model of the same rows; the model's own if it is one.
     at : mapping of str to sequence of float, or None
         Points along effects whose slopes vary.
     """
 
     design: Design
-    parameters: Parameters
+    parameters: ParameterValues
     moments: DesignMoments
-    null: Parameters | None
+    null: ParameterValues | None
     at: Mapping[str, Sequence[float]] | None
 
 
@@ -189,7 +190,7 @@ def _whole(asked: Asked) -> Iterator[Answer]:
         meaning="by those and by groups as such (Nakagawa & Schielzeth)",
         note=why,
     )
-    known = (own.own is not None or not design.q) and design.summed is None
+    known = (own.u is not None or not design.q) and design.summed is None
     why_not = "needs draws of every group's effect, and there are too many groups"
     if design.summed is not None:
         why_not = "needs the rows, which were summed where they lie"

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, RowsNeededError
 from bayes_mlm.design import INTERCEPT, Design, column_moments
-from bayes_mlm.questions.variance.parameters import Parameters
+from bayes_mlm.fitting import ParameterValues
 
 # A mean this small, in sds, is that of deviations: nothing.
 _ROUNDING = 1e-9
@@ -32,7 +32,7 @@ class Along:
     Z: Floats
 
 
-def partition(parameters: Parameters, Z: Floats) -> Floats:
+def partition(parameters: ParameterValues, Z: Floats) -> Floats:
     r"""Give the part of the variance left by the predictors that lies between groups, at points.
 
     .. math:: \mathrm{VPC}(z) = \frac{z'\Sigma_u z}{z'\Sigma_u z + \sigma_e^2}
@@ -42,7 +42,7 @@ def partition(parameters: Parameters, Z: Floats) -> Floats:
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : ParameterValues
         With group effects.
     Z : ndarray, shape (m, q)
 

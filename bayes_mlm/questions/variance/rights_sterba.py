@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats
+from bayes_mlm.fitting import ParameterValues
 from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, traced
-from bayes_mlm.questions.variance.parameters import Parameters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +64,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def decompose(parameters: Parameters, moments: DesignMoments) -> Decomposition:
+def decompose(parameters: ParameterValues, moments: DesignMoments) -> Decomposition:
     r"""Decompose the variance that the model implies for a row of a new group.
 
     .. math::
@@ -82,7 +82,7 @@ def decompose(parameters: Parameters, moments: DesignMoments) -> Decomposition:
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : ParameterValues
     moments : DesignMoments
 
     Returns

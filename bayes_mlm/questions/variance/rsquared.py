@@ -8,16 +8,16 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
+from bayes_mlm.fitting import ParameterValues
 from bayes_mlm.moments import Sufficient, from_rows
 from bayes_mlm.questions.variance.moments import DesignMoments
-from bayes_mlm.questions.variance.parameters import Parameters
 from bayes_mlm.questions.variance.shares import fixed_variance, random_variance
 
 # Numbers held at a time where draws meet groups.
 _MOST = 4_000_000
 
 
-def marginal(parameters: Parameters, moments: DesignMoments) -> Floats:
+def marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     r"""Give the marginal R²: what the fixed part explains of the variance of a row.
 
     .. math:: R^2_m = \frac{\mathrm{var}(X\beta)}
@@ -37,7 +37,7 @@ def marginal(parameters: Parameters, moments: DesignMoments) -> Floats:
     return fixed / (fixed + random_variance(parameters, moments) + parameters.sigma_e2)
 
 
-def conditional(parameters: Parameters, moments: DesignMoments) -> Floats:
+def conditional(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     r"""Give the conditional R²: what the fixed part and the group effects explain together.
 
     .. math:: R^2_c = \frac{\mathrm{var}(X\beta) + \bar\sigma_u^2}
@@ -54,7 +54,7 @@ def conditional(parameters: Parameters, moments: DesignMoments) -> Floats:
     return explained / (explained + parameters.sigma_e2)
 
 
-def bayes_conditional(parameters: Parameters, design: Design) -> Floats:
+def bayes_conditional(parameters: ParameterValues, design: Design) -> Floats:
     r"""Give the Bayesian R², conditional on the groups at hand.
 
     .. math:: R^2_s = \frac{\mathrm{var}_i(x_i'\beta^s + z_i'u^s_{j(i)})}
@@ -81,13 +81,13 @@ def bayes_conditional(parameters: Parameters, design: Design) -> Floats:
     ValueError
         If the design has group effects and `parameters` none of the groups' own.
     """
-    if design.q and parameters.own is None:
+    if design.q and parameters.u is None:
         raise ValueError("the groups' own effects are needed; look for None first")
     fitted = fitted_variance(parameters, design)
     return fitted / (fitted + parameters.sigma_e2)
 
 
-def bayes_marginal(parameters: Parameters, moments: DesignMoments) -> Floats:
+def bayes_marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     r"""Give the Bayesian R² of the fixed part, for rows of groups not seen before.
 
     .. math:: R^2_s = \frac{\mathrm{var}_i(x_i'\beta^s)}
@@ -105,7 +105,7 @@ def bayes_marginal(parameters: Parameters, moments: DesignMoments) -> Floats:
     return marginal(parameters, moments)
 
 
-def bayes_empirical(parameters: Parameters, design: Design, *, groups: bool) -> Floats:
+def bayes_empirical(parameters: ParameterValues, design: Design, *, groups: bool) -> Floats:
     r"""Give the Bayesian R² with the variance of the residuals at hand for the modelled one.
 
     .. math:: R^2_s = \frac{\mathrm{var}(\hat y^s)}{\mathrm{var}(\hat y^s) +
@@ -124,7 +124,7 @@ def bayes_empirical(parameters: Parameters, design: Design, *, groups: bool) -> 
 
 
 def fitted_variance(
-    parameters: Parameters, design: Design, *, groups: bool = True, residual: bool = False
+    parameters: ParameterValues, design: Design, *, groups: bool = True, residual: bool = False
 ) -> Floats:
     """Give the variance over rows of the expected outcome, or of the residual, for each draw.
 
@@ -132,7 +132,7 @@ def fitted_variance(
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : ParameterValues
     design : Design
     groups : bool
         Whether what each group adds is part of the expected outcome.
@@ -144,7 +144,7 @@ def fitted_variance(
     ndarray, shape (S,)
         Divisor n - 1.
     """
-    own = parameters.own if groups else None
+    own = parameters.u if groups else None
     Z = design.Z if own is not None else np.empty((design.n, 0))
     found = from_rows(design.y, design.X, Z, design.codes, design.J)
     size, last = parameters.beta.shape[0], 0.0
@@ -200,7 +200,9 @@ def representative_size(sizes: Ints) -> float:
     return float(sizes.size / np.sum(1.0 / sizes))
 
 
-def snijders_bosker(parameters: Parameters, null: Parameters, size: float) -> tuple[Floats, Floats]:
+def snijders_bosker(
+    parameters: ParameterValues, null: ParameterValues, size: float
+) -> tuple[Floats, Floats]:
     r"""Give R² at level 1 and at level 2 as the fall in the error of prediction.
 
     .. math:: R_1^2 = 1 - \frac{\sigma_e^2 + \sigma_u^2}{\sigma_{e0}^2 + \sigma_{u0}^2}, \qquad
@@ -215,7 +217,7 @@ def snijders_bosker(parameters: Parameters, null: Parameters, size: float) -> tu
 
     Parameters
     ----------
-    parameters, null : Parameters
+    parameters, null : ParameterValues
         Of the model and of its null model, each with a random intercept; S values each.
     size : float
         :math:`\tilde n`; see `representative_size`.
@@ -232,7 +234,7 @@ def snijders_bosker(parameters: Parameters, null: Parameters, size: float) -> tu
     Examples
     --------
     >>> def one(u, e):
-    ...     return Parameters(
+    ...     return ParameterValues(
     ...         beta=np.zeros((1, 1)), cov_u=np.array([[[u]]]), sigma_e2=np.array([e]), own=None
     ...     )
     >>> first, second = snijders_bosker(one(1.0, 5.0), one(2.0, 10.0), 5.0)

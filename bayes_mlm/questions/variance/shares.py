@@ -8,12 +8,11 @@ leave, `icc_unadjusted` sets what the predictors leave between groups against th
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.fitting import icc
+from bayes_mlm.fitting import ParameterValues, icc
 from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, traced
-from bayes_mlm.questions.variance.parameters import Parameters
 
 
-def fixed_variance(parameters: Parameters, moments: DesignMoments) -> Floats:
+def fixed_variance(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     r"""Give the variance of the fixed part over the rows, :math:`\mathrm{var}(X\beta)`, (S,).
 
     Divisor n - 1, as in Nakagawa & Schielzeth (2013), eq. 27, and in R's ``performance``.
@@ -21,7 +20,7 @@ def fixed_variance(parameters: Parameters, moments: DesignMoments) -> Floats:
     return quadratic(parameters.beta, moments.x.total)
 
 
-def random_variance(parameters: Parameters, moments: DesignMoments) -> Floats:
+def random_variance(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     r"""Give the mean over the rows of the variance of their group effect, shape (S,).
 
     .. math:: \bar\sigma_u^2 = \frac1n \sum_i z_i' \Sigma_u z_i
@@ -34,7 +33,7 @@ def random_variance(parameters: Parameters, moments: DesignMoments) -> Floats:
     return traced(parameters.cov_u, moments.z.second)
 
 
-def icc_null(null: Parameters) -> Floats:
+def icc_null(null: ParameterValues) -> Floats:
     r"""Give the unconditional icc, that of the null model.
 
     .. math:: \sigma_{u0}^2 / (\sigma_{u0}^2 + \sigma_{e0}^2)
@@ -49,7 +48,7 @@ def icc_null(null: Parameters) -> Floats:
     return icc(np.sqrt(null.cov_u[:, 0, 0]), np.sqrt(null.sigma_e2))
 
 
-def icc_adjusted(parameters: Parameters, moments: DesignMoments) -> Floats:
+def icc_adjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     r"""Give the adjusted (conditional, residual) icc.
 
     .. math:: \bar\sigma_u^2 / (\bar\sigma_u^2 + \sigma_e^2)
@@ -68,7 +67,7 @@ def icc_adjusted(parameters: Parameters, moments: DesignMoments) -> Floats:
     return random / (random + parameters.sigma_e2)
 
 
-def icc_unadjusted(parameters: Parameters, moments: DesignMoments) -> Floats:
+def icc_unadjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     r"""Give the unadjusted icc: the group effects against the whole variance of the outcome.
 
     .. math:: \bar\sigma_u^2 / (\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2)

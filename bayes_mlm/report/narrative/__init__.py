@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bayes_mlm.base import RowsNeededError
-from bayes_mlm.fitting import CLASSICAL, Analysis
+from bayes_mlm.engines import is_drawing
+from bayes_mlm.fitting import Analysis
 from bayes_mlm.formula import label
 from bayes_mlm.report.narrative.choosing import main_model, mundlak_of, null_of
 from bayes_mlm.report.narrative.parts import Conclusion
@@ -107,7 +108,7 @@ def _cautions(used: Sequence[Analysis], main: Analysis) -> Iterator[str]:
                 )
         if not analysis.agreement.ok:
             yield f"Provisional: in {analysis.spec.name}, {analysis.agreement.message}."
-    drawn = main.summaries[0].engine not in CLASSICAL
+    drawn = is_drawing(main.summaries[0].engine)
     what = "posterior means" if drawn else "estimates"
     yield (
         f"Numbers are {what}, with {main.summaries[0].interval} in parentheses; "

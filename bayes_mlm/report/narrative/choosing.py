@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.fitting import Analysis, has_random_effects
+from bayes_mlm.engines import has_random_effects
+from bayes_mlm.fitting import Analysis
 
 
 def main_model(analyses: Sequence[Analysis]) -> Analysis:

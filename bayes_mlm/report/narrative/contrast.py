@@ -8,10 +8,8 @@ from numpy.typing import ArrayLike
 
 from bayes_mlm.base import Floats
 from bayes_mlm.design import column_moments
-from bayes_mlm.engines import samples
 from bayes_mlm.figures import Roles, rows_of_x
-from bayes_mlm.fitting import Analysis, shortest_interval
-from bayes_mlm.questions import reach, standard_error
+from bayes_mlm.fitting import Analysis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,25 +59,13 @@ def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
     (2.39, True)
     """
     w = np.asarray(weights, dtype=np.float64)
-    if analysis.fits:
-        values = samples(analysis.fits[0].draws, "beta") @ w
-        lower, upper = shortest_interval(values[:, None], analysis.prob)
-        return Contrast(
-            estimate=float(values.mean()),
-            lower=float(lower[0]),
-            upper=float(upper[0]),
-            above=float((values > 0.0).mean()),
-        )
-    normal = NormalDist()
-    estimate = float(w @ analysis.classical.beta)
-    sd = standard_error(analysis.classical, w)
-    half = reach(analysis.classical, analysis.prob) * sd
-    return Contrast(
-        estimate=estimate,
-        lower=estimate - half,
-        upper=estimate + half,
-        above=normal.cdf(estimate / sd) if sd else float(estimate > 0.0),
-    )
+    source = analysis.fits[0] if analysis.fits else analysis.estimate
+    (value,) = source.combine(w[None])
+    lower, upper = value.interval(analysis.prob)
+    above = value.positive
+    if above is None:  # as a flat prior would have it
+        above = NormalDist().cdf(value.mean / value.sd) if value.sd else float(value.mean > 0.0)
+    return Contrast(estimate=value.mean, lower=lower, upper=upper, above=above)
 
 
 def slope_weights(

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import count, number, percent
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.fitting import Analysis, QuantityRow, has_random_effects
+from bayes_mlm.engines import has_random_effects
+from bayes_mlm.fitting import Analysis, QuantityRow
 from bayes_mlm.report.narrative.choosing import null_of
 from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import EngineError, count, digits, share_digits
+from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
 from bayes_mlm.report.publication.notes import notes_of
-from bayes_mlm.report.publication.sources import ENGINES, Source, effects_of, name_of, sources_of
+from bayes_mlm.report.publication.sources import Source, effects_of, name_of, sources_of
 from bayes_mlm.report.publication.table import Cell, Column, PublicationTable, Row, Section
 
 _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
@@ -62,7 +63,7 @@ def publication_table(
             Column(
                 number=source.number,
                 model=name_of(source.analysis),
-                engine=ENGINES[source.summary.engine],
+                engine=ENGINES[source.summary.engine].label,
             )
             for source in sources
         ),

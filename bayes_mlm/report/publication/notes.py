@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bayes_mlm.fitting import CLASSICAL, Analysis
-from bayes_mlm.report.publication.sources import ENGINES, Source, drawn_effects, name_of
+from bayes_mlm.engines import ENGINES, is_drawing
+from bayes_mlm.fitting import Analysis
+from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of
 
 _ESTIMATES = {
     "direct": "direct: mean of independent draws from the exact posterior",
@@ -38,14 +39,14 @@ def _models(sources: Sequence[Source]) -> list[Analysis]:
 def _about_estimates(sources: Sequence[Source], interval: bool) -> str:
     """Say what the estimates are, and what stands below them."""
     by = {source.summary.engine: source.summary for source in sources}
-    drawn = [summary for engine, summary in by.items() if engine not in CLASSICAL]
-    classical = [summary for engine, summary in by.items() if engine in CLASSICAL]
+    drawn = [summary for engine, summary in by.items() if is_drawing(engine)]
+    classical = [summary for engine, summary in by.items() if not is_drawing(engine)]
     below = []
     if drawn:
         spans = f"{drawn[0].interval} (highest density interval)"
         below.append(f"{spans if interval else 'sd'} of the posterior")
     if classical:
-        named = " and ".join(ENGINES[summary.engine] for summary in classical)
+        named = " and ".join(ENGINES[summary.engine].label for summary in classical)
         spans = f"{classical[0].interval} (t or Wald for coefficients, profile for σ and ICC)"
         below.append(f"{spans if interval else 'standard error'} of {named}")
     estimates = "; ".join(text for engine, text in _ESTIMATES.items() if engine in by)
@@ -88,7 +89,7 @@ def _about_explained(sources: Sequence[Source]) -> str:
         return ""
     named = ", ".join(str(null) for null in nulls)
     text = f"R²: part of the variance of {named} at that level that the predictors account for"
-    if any(one.summary.engine not in CLASSICAL for one in measured):
+    if any(is_drawing(one.summary.engine) for one in measured):
         text += "; draws of the two models are taken as independent, so its spread is too wide"
     return f"{text}."
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayes_mlm.fitting import CLASSICAL, Analysis, Summary
+from bayes_mlm.engines import is_drawing
+from bayes_mlm.fitting import Analysis, Summary
 from bayes_mlm.model import UNNAMED
-
-# As they are written above a column.
-ENGINES = {"direct": "direct", "nuts": "NUTS", "reml": "REML", "ols": "OLS"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +19,13 @@ class Source:
     @property
     def classical(self) -> Summary:
         """The model's REML or OLS summary, which every analysis has."""
-        return next(one for one in self.analysis.summaries if one.engine in CLASSICAL)
+        return next(one for one in self.analysis.summaries if not is_drawing(one.engine))
 
 
 def sources_of(analyses: Sequence[Analysis], classical: bool) -> Iterator[Source]:
     """Go through the columns: the posteriors of a model, then REML or OLS if wanted or alone."""
     for number, analysis in enumerate(analyses, start=1):
-        drawn = [one for one in analysis.summaries if one.engine not in CLASSICAL]
+        drawn = [one for one in analysis.summaries if is_drawing(one.engine)]
         for summary in analysis.summaries:
             if summary in drawn or classical or not drawn:
                 yield Source(number=number, analysis=analysis, summary=summary)

@@ -1,0 +1,291 @@
+"""Registry of the engines: what each is called, what it cannot fit, and how it is run.
+
+It is the only list of engines: options, messages, the order of "auto" and the table of a paper read
+it. Functions import what they need when they run, so that the list itself costs nothing.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Registry, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bayes_mlm.design import Design
+    from bayes_mlm.engines.direct.report import DirectReport
+    from bayes_mlm.engines.draws import Draws
+    from bayes_mlm.engines.ols import OlsFit
+    from bayes_mlm.engines.reml import RemlFit
+    from bayes_mlm.engines.settings import Settings
+    from bayes_mlm.likelihood import Method, ModelPriors
+    from bayes_mlm.moments import Sufficient
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """A model bound to data, with what an engine needs to fit it.
+
+    Parameters
+    ----------
+    design : Design
+    priors : ModelPriors or None
+        For the engines that draw.
+    settings : Settings or None
+        For the engines that draw.
+    statistics : Sufficient or None
+        Per-group sufficient statistics, where they are at hand.
+    prob : float
+        Coverage of the intervals of an engine that does not draw.
+    check : bool
+        Whether statsmodels evaluates the likelihood at a REML estimate.
+    progressbar : bool
+    """
+
+    design: "Design"
+    priors: "ModelPriors | None" = None
+    settings: "Settings | None" = None
+    statistics: "Sufficient | None" = None
+    prob: float = DEFAULT_PROB
+    check: bool = False
+    progressbar: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """Posterior draws with their verdict; `how` they were made, in a few words, where it differs.
+
+    `trusted` is False where "auto" is to pass on to the next engine.
+    """
+
+    draws: "Draws"
+    verdict: Verdict
+    report: "DirectReport | None" = None
+    how: str = ""
+    trusted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Engine:
+    """A way to fit a model.
+
+    Parameters
+    ----------
+    name : str
+        In options and results: "reml".
+    label : str
+        In text and tables: "REML".
+    draws : bool
+        Whether it draws from the posterior; else it maximises a likelihood.
+    what : str
+        What it does, in a phrase, for the help.
+    why_not : callable
+        ``why_not(design, priors) -> str``: why it cannot fit a model, in a clause; "" if it can.
+    run : callable
+        ``run(task) -> Drawn`` of an engine that draws, else RemlFit or OlsFit.
+    """
+
+    name: str
+    label: str
+    draws: bool
+    what: str
+    why_not: "Callable[[Design, ModelPriors | None], str]"
+    run: "Callable[[Task], Drawn | RemlFit | OlsFit]"
+
+
+ENGINES = Registry[Engine]("engine", EngineError)
+
+
+def engine_names(*, drawing: bool = False, auto: bool = True) -> tuple[str, ...]:
+    """Return the names that an option takes, "auto" first.
+
+    Examples
+    --------
+    >>> engine_names(drawing=True)
+    ('auto', 'direct', 'nuts')
+    """
+    names = tuple(name for name, one in ENGINES.items() if one.draws or not drawing)
+    return (AUTO, *names) if auto else names
+
+
+def is_drawing(name: str) -> bool:
+    """Return whether an engine draws from the posterior ("auto" does).
+
+    Raises
+    ------
+    EngineError
+        If there is no such engine; with the names of those there are.
+    """
+    if name != AUTO and name not in ENGINES:
+        raise EngineError(f"unknown engine {name!r}; allowed: {', '.join(engine_names())}")
+    return name == AUTO or ENGINES[name].draws
+
+
+def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = None) -> None:
+    """Refuse an engine that does not exist, or that cannot fit a design.
+
+    Raises
+    ------
+    EngineError
+        With the reason, and an engine that can.
+    """
+    is_drawing(name)
+    reason = "" if name == AUTO else ENGINES[name].why_not(design, priors)
+    if reason:
+        raise EngineError(f"the {ENGINES[name].label} engine cannot fit this model: {reason}")
+
+
+def likelihood_engine(design: "Design") -> str:
+    """Return the first engine without draws that can fit a design: REML, or OLS without groups.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> likelihood_engine(build_design("mathach ~ ses", load_dataset("hsb")))
+    'ols'
+    """
+    return next(
+        name for name, one in ENGINES.items() if not one.draws and not one.why_not(design, None)
+    )
+
+
+def has_random_effects(design: "Design") -> bool:
+    """Return whether a design's group effects have a distribution."""
+    return design.q > 0 and design.kind != "no_pooling"
+
+
+def _not_reml(design: "Design", _: "ModelPriors | None") -> str:
+    if has_random_effects(design) or design.residual is not None:
+        return ""
+    return (
+        f"a {design.kind} model has no group effects for REML; use --engine ols, or add "
+        "(1 | group) to the formula"
+    )
+
+
+def _not_ols(design: "Design", _: "ModelPriors | None") -> str:
+    if design.residual is not None:
+        return (
+            "OLS has independent residuals of one sd, and the model asks for "
+            f"{design.residual.asked}; use --engine reml"
+        )
+    if has_random_effects(design):
+        return (
+            f"OLS has no group effects, and the formula '{design.formula}' has; "
+            "use --engine reml, or a kind without them"
+        )
+    return ""
+
+
+def _nothing_against(_: "Design", __: "ModelPriors | None") -> str:
+    return ""
+
+
+def _not_direct(_: "Design", priors: "ModelPriors | None") -> str:
+    from bayes_mlm.engines.direct import why_not_direct
+
+    reason = "" if priors is None else why_not_direct(priors)
+    return f"{reason}; use nuts" if reason else ""
+
+
+def _maximise(method: "Method") -> "Callable[[Task], RemlFit]":
+    def run(task: Task) -> "RemlFit":
+        from bayes_mlm.engines.reml import fit_reml
+
+        design = task.design
+        found = fit_reml(
+            design.whole,
+            method=method,
+            level=task.prob,
+            check=task.check,
+            statistics=task.statistics if design.sample_of is None else None,
+        )
+        return found if design.sample_of is None else found.of_groups(design.labels)
+
+    return run
+
+
+def _run_ols(task: Task) -> "OlsFit":
+    from bayes_mlm.engines.ols import fit_ols
+
+    design = task.design
+    found = fit_ols(design.whole, level=task.prob)
+    return found if design.sample_of is None else found.of_groups(design.labels)
+
+
+def _run_direct(task: Task) -> Drawn:
+    from bayes_mlm.engines.direct import sample_direct
+
+    assert task.priors is not None and task.settings is not None  # noqa: PT018  for mypy
+    found = sample_direct(
+        task.design,
+        task.priors,
+        draws=task.settings.draws,
+        chains=task.settings.chains,
+        random_seed=task.settings.random_seed,
+        statistics=task.statistics,
+    )
+    report = found.report
+    return Drawn(
+        draws=found.draws,
+        verdict=report.verdict,
+        report=report,
+        how=f"exact by {report.method}",
+        trusted=report.trusted,
+    )
+
+
+def _run_nuts(task: Task) -> Drawn:
+    from bayes_mlm.engines.diagnostics import diagnose
+    from bayes_mlm.engines.nuts import sample_model
+
+    assert task.priors is not None and task.settings is not None  # noqa: PT018  for mypy
+    draws = sample_model(task.design, task.priors, task.settings, progressbar=task.progressbar)
+    return Drawn(draws=draws, verdict=diagnose(draws))
+
+
+for _engine in (
+    Engine(
+        name="direct",
+        label="direct",
+        draws=True,
+        what="exact, independent draws",
+        why_not=_not_direct,
+        run=_run_direct,
+    ),
+    Engine(
+        name="nuts",
+        label="NUTS",
+        draws=True,
+        what="Markov chains, for any model",
+        why_not=_nothing_against,
+        run=_run_nuts,
+    ),
+    Engine(
+        name="reml",
+        label="REML",
+        draws=False,
+        what="restricted maximum likelihood",
+        why_not=_not_reml,
+        run=_maximise("REML"),
+    ),
+    Engine(
+        name="ml",
+        label="ML",
+        draws=False,
+        what="maximum likelihood",
+        why_not=_not_reml,
+        run=_maximise("ML"),
+    ),
+    Engine(
+        name="ols",
+        label="OLS",
+        draws=False,
+        what="least squares, without group effects",
+        why_not=_not_ols,
+        run=_run_ols,
+    ),
+):
+    ENGINES.register(_engine.name, _engine)

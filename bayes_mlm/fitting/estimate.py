@@ -1,0 +1,323 @@
+"""Estimates: the maximum of a likelihood with its curvature, by REML, ML or least squares."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, Floats, Verdict, check_prob, level
+from bayes_mlm.design import Design
+from bayes_mlm.engines import (
+    ENGINES,
+    Drawn,
+    EstimateRow,
+    Interval,
+    OlsFit,
+    RemlFit,
+    Task,
+    cautions_on_model,
+    check_engine,
+    likelihood_engine,
+)
+from bayes_mlm.fitting import derived as posterior
+from bayes_mlm.fitting.estimates import QuantityRow, Summary
+from bayes_mlm.fitting.result import Fit
+from bayes_mlm.fitting.source import ParameterValues, Value
+from bayes_mlm.likelihood import effect_pairs
+from bayes_mlm.model import UNNAMED, ModelRequest
+from bayes_mlm.moments import Sufficient
+
+type Solution = RemlFit | OlsFit
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Estimate:
+    """A model fitted by a likelihood engine.
+
+    Parameters
+    ----------
+    design : Design
+        That was fitted.
+    solution : RemlFit or OlsFit
+        Coefficients, variances, standard errors and intervals, as the engine found them.
+    request : ModelRequest or None
+        The model and its data; None of a design alone.
+    seconds : float
+        Wall time.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> found = fit("mathach ~ ses + (1 | schoolid)", "hsb", engine="reml")
+    >>> found
+    <Estimate 'mathach ~ ses + (1 | schoolid)' by reml, ok: optimum certified>
+    >>> print(f"{found.summary()['beta[ses]'].estimate:.4f}")
+    2.3902
+    """
+
+    design: Design
+    solution: Solution
+    request: ModelRequest | None = None
+    seconds: float = 0.0
+
+    interval_kind = "Wald"
+
+    def __repr__(self) -> str:
+        """Return what was fitted, by what, and the verdict."""
+        sign = "ok" if self.verdict.ok else "NOT OK"
+        return f"<Estimate {str(self.design.formula)!r} by {self.engine}, {sign}: {self.verdict}>"
+
+    def __str__(self) -> str:
+        """Return the summary as a table."""
+        return str(self.summary())
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return UNNAMED if self.request is None else self.request.model.name
+
+    @property
+    def title(self) -> str:
+        """Its name, or the formula of a model without one."""
+        return str(self.design.formula) if self.request is None else self.request.model.title
+
+    @property
+    def engine(self) -> str:
+        """The engine, by its name in the registry."""
+        return self.solution.engine
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the optimum was found."""
+        return self.solution.verdict
+
+    def combine(self, weights: Floats) -> tuple[Value, ...]:
+        """Return k linear combinations of the coefficients, weights (k, p).
+
+        Standard errors are by the covariance of generalised least squares at the variance
+        estimates (lme4's), and exact, the combinations being linear.
+        """
+        fit = self.solution
+        return tuple(
+            Value(
+                estimate=float(row @ fit.beta),
+                se=math.sqrt(max(float(row @ fit.beta_cov @ row), 0.0)),
+                df=fit.df,
+            )
+            for row in weights
+        )
+
+    def joint_covariance(self, weights: Floats) -> Floats:
+        """Return the covariance (k, k) of linear combinations of the coefficients."""
+        found: Floats = weights @ self.solution.beta_cov @ weights.T
+        return found
+
+    def group_covariance(self) -> Floats:
+        """Return the covariance (1, q, q) of the group effects."""
+        return self.solution.cov_u[None]
+
+    @cached_property
+    def values(self) -> ParameterValues:
+        """The estimate as one value of every parameter."""
+        fit = self.solution
+        return ParameterValues(
+            beta=fit.beta[None],
+            cov_u=fit.cov_u[None],
+            sigma_e2=np.array([fit.sigma_e**2]),
+            u=fit.u[None] if fit.u.size else None,
+        )
+
+    def summary(self, *, null: "Estimate | None" = None) -> Summary:
+        """Return the estimates as rows named like those of a posterior.
+
+        Standard errors are those of generalised least squares at the estimate for the coefficients
+        (lme4's), and of the observed information for the variance parameters. Intervals are Wald
+        (t for OLS) for the coefficients and profile for `sigma_u`, `sigma_e` and `icc`; what
+        follows from the icc alone has the icc's interval, carried over.
+
+        Parameters
+        ----------
+        null : Estimate, optional
+            Of the model without predictors, for R² by level.
+        """
+        fit, design = self.solution, self.design
+        rows = [*_coefficients(fit), *_variances(fit, design)]
+        if fit.icc is not None:
+            rows += _from_icc(fit, design)
+            if null is not None and null.solution.icc is not None:
+                own, other = (one.solution for one in (self, null))
+                if own.terms != other.terms:
+                    sds = [(float(one.cov_u[0, 0]) ** 0.5, one.sigma_e) for one in (own, other)]
+                    explained = posterior.r_squared(*sds[0], *sds[1])
+                    rows += [(key, float(value), None, None) for key, value in explained.items()]
+        findings = list(self.verdict.findings)
+        if fit.errors is not None:
+            if design.residual is not None and design.residual.asked.family != "gaussian":
+                findings.append(Finding("family", True, _GAUSSIAN))
+            if fit.singular:  # ordinary with few or similar groups, and no fault of the fit
+                findings.append(Finding("singular", True, _SINGULAR))
+            findings += [*cautions_on_model(design), *_about_intervals(rows)]
+        rows.append(("loglik", fit.loglik, None, None))
+        return Summary(
+            rows=tuple(
+                QuantityRow(
+                    model=self.name,
+                    engine=self.engine,
+                    quantity=quantity,
+                    estimate=estimate,
+                    sd=None if error is None or math.isnan(error) else error,
+                    lower=lower,
+                    upper=upper,
+                )
+                for quantity, estimate, error, span in rows
+                for lower, upper in [_ends(span)]
+            ),
+            interval=f"{level(fit.beta_interval[0].level)} CI",
+            verdict=Verdict(tuple(findings)),
+        )
+
+
+def posterior_of(result: Fit | Estimate) -> Fit | None:
+    """Return a result that has draws; None of an estimate."""
+    return result if isinstance(result, Fit) else None
+
+
+def estimate_of(result: Fit | Estimate, prob: float = DEFAULT_PROB) -> Estimate:
+    """Return an estimate as it is, and of a posterior the likelihood estimate of its design."""
+    if isinstance(result, Estimate):
+        return result
+    return estimate_design(result.design, request=result.request, prob=prob)
+
+
+def with_estimate(
+    result: Fit | Estimate, prob: float, *, wanted: bool = True
+) -> tuple[Fit | Estimate, ...]:
+    """Return a posterior with the likelihood estimate of its design; an estimate alone."""
+    if not wanted or isinstance(result, Estimate):
+        return (result,)
+    return result, estimate_of(result, prob)
+
+
+def estimate_design(
+    design: Design,
+    engine: str | None = None,
+    *,
+    request: ModelRequest | None = None,
+    prob: float = DEFAULT_PROB,
+    check: bool = False,
+    statistics: Sufficient | None = None,
+) -> Estimate:
+    """Fit a design by a likelihood engine.
+
+    Parameters
+    ----------
+    design : Design
+        Laid out for its kind. Where its rows are a sample's, the fit is that of all the data.
+    engine : {"reml", "ml", "ols"}, optional
+        By default REML if the design has group effects or a residual structure, else OLS.
+    request : ModelRequest, optional
+        The model, for its name.
+    prob : float
+        Coverage of the intervals.
+    check, statistics
+        As in `fit_reml`.
+
+    Returns
+    -------
+    Estimate
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> print(f"{estimate_design(design).solution.sigma_e:.4f}")
+    6.0856
+    """
+    started = time.perf_counter()
+    check_prob(prob)
+    name = likelihood_engine(design) if engine is None else engine
+    check_engine(name, design)
+    solution = ENGINES[name].run(Task(design=design, prob=prob, check=check, statistics=statistics))
+    if isinstance(solution, Drawn):
+        raise EngineError(f"the {ENGINES[name].label} engine draws; use fit_design")
+    return Estimate(
+        design=design, solution=solution, request=request, seconds=time.perf_counter() - started
+    )
+
+
+_GAUSSIAN = "the posterior has Student-t residuals; REML takes them as normal"
+_SINGULAR = (
+    "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
+    "the intervals and the posterior say what else is likely"
+)
+
+
+def _ends(span: Interval | None) -> tuple[float | None, float | None]:
+    """Return the ends that are shown: none of an interval of which one was not found."""
+    if span is None or math.isnan(span.lower) or math.isnan(span.upper):
+        return None, None
+    return span.lower, span.upper
+
+
+def _about_intervals(rows: list[EstimateRow]) -> Iterator[Finding]:
+    """Report why an end of an interval is infinite or missing, with the end that is known."""
+    by_note: dict[str, list[str]] = {}
+    for quantity, _, _, span in rows:
+        if span is None or not span.note:
+            continue
+        known = [
+            f"{name} end {end:.4g}"
+            for name, end in (("lower", span.lower), ("upper", span.upper))
+            if math.isfinite(end) and None in _ends(span)
+        ]
+        by_note.setdefault(span.note, []).append(" ".join([quantity, *known]))
+    for note, names in by_note.items():
+        yield Finding("interval", True, f"interval of {', '.join(names)}: {note}")
+
+
+def _coefficients(fit: Solution) -> Iterator[EstimateRow]:
+    errors = np.sqrt(np.diagonal(fit.beta_cov))
+    for term, beta, error, span in zip(fit.terms, fit.beta, errors, fit.beta_interval, strict=True):
+        yield f"beta[{term}]", float(beta), float(error), span
+
+
+def _variances(fit: Solution, design: Design) -> Iterator[EstimateRow]:
+    spans = fit.intervals
+    if fit.errors is None:  # least squares has no variance parameter but this
+        yield "sigma_e", fit.sigma_e, None, None
+        return
+    for k, effect in enumerate(fit.effects):
+        name = "sigma_u" if design.has_icc else f"sigma_u[{effect}]"
+        span = None if spans is None else spans.sigma_u[k]
+        yield name, float(fit.sigma_u[k]), float(fit.errors.sigma_u[k]), span
+    for pair, (a, b) in zip(effect_pairs(design), design.effect_pairs, strict=True):
+        yield f"rho_u[{pair}]", float(fit.rho_u[a, b]), float(fit.errors.rho_u[a, b]), None
+    span = None if spans is None else spans.sigma_e
+    yield "sigma_e", fit.sigma_e, fit.errors.sigma_e, span
+    if fit.residual is not None:
+        yield from fit.residual.rows()
+
+
+def _from_icc(fit: Solution, design: Design) -> Iterator[EstimateRow]:
+    assert fit.icc is not None  # for mypy: the caller looked
+    span = None if fit.intervals is None else fit.intervals.icc
+    yield "icc", fit.icc, fit.errors.icc, span
+    if fit.residual is not None:
+        own = fit.residual
+        for name, share, interval in zip(own.strata, own.icc, own.icc_interval, strict=True):
+            yield f"icc[{name}]", share, None, interval
+        if own.rho_e is not None:
+            yield "corr_next", float(posterior.correlation_at(fit.icc, own.rho_e)), None, None
+        return
+    values = posterior.derived(design, fit.icc)
+    for name, value in values.items():
+        carried = None
+        if span is not None:  # both rise with the icc, so the ends go to the ends
+            ends = [float(posterior.derived(design, end)[name]) for end in (span.lower, span.upper)]
+            carried = Interval(
+                lower=ends[0], upper=ends[1], level=span.level, method=f"{span.method}, of the icc"
+            )
+        yield name, float(value), None, carried

@@ -1,0 +1,238 @@
+"""What every question asks of a result: linear combinations, group effects, variances."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+from bayes_mlm.base import Floats, Verdict
+from bayes_mlm.design import Design
+
+if TYPE_CHECKING:
+    from bayes_mlm.model import ModelRequest
+
+type IntervalKind = Literal["hdi", "eti"]
+
+
+def shortest_interval(values: Floats, prob: float) -> tuple[Floats, Floats]:
+    """Return the ends of the shortest interval that holds `prob` of the draws (the HDI).
+
+    Parameters
+    ----------
+    values : ndarray, shape (draws, k)
+        Of k quantities with one mode each.
+    prob : float
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (k,)
+
+    References
+    ----------
+    Chen & Shao (1999), Journal of Computational and Graphical Statistics 8(1), sec. 3.
+
+    Examples
+    --------
+    >>> lower, upper = shortest_interval(np.array([[0.0], [1.0], [1.1], [1.2], [5.0]]), 0.6)
+    >>> float(lower[0]), float(upper[0])
+    (1.0, 1.2)
+    """
+    ordered = np.sort(values, axis=0)
+    span = min(math.ceil(prob * len(ordered)), len(ordered)) - 1
+    starts = (ordered[span:] - ordered[: len(ordered) - span]).argmin(axis=0)
+    columns = np.arange(ordered.shape[1])
+    return ordered[starts, columns], ordered[starts + span, columns]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DrawSummary:
+    """Mean, sd and ends of the interval of k quantities, arrays (k,)."""
+
+    mean: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+
+
+def summarise_draws(values: Floats, prob: float, interval: IntervalKind = "hdi") -> DrawSummary:
+    """Compute mean, sd and interval of draws.
+
+    Parameters
+    ----------
+    values : ndarray, shape (S, k) or (S,)
+    prob : float
+        Probability of the interval.
+    interval : {"hdi", "eti"}
+        Highest density interval, or equal tails.
+
+    Returns
+    -------
+    DrawSummary
+
+    Examples
+    --------
+    >>> found = summarise_draws(np.linspace(0.0, 1.0, 101), 0.9, "eti")
+    >>> found.mean.round(3), found.lower.round(3), found.upper.round(3)
+    (array([0.5]), array([0.05]), array([0.95]))
+    """
+    draws = values[:, None] if values.ndim == 1 else values
+    if interval == "hdi":
+        lower, upper = shortest_interval(draws, prob)
+    else:
+        tail = (1 - prob) / 2
+        lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
+    columns = np.ascontiguousarray(draws.T)  # summed pairwise, quantity by quantity
+    return DrawSummary(
+        mean=columns.mean(axis=1), sd=columns.std(axis=1, ddof=1), lower=lower, upper=upper
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Value:
+    """One estimand: its draws, or its estimate with standard error and degrees of freedom.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (S,), or None
+        Posterior draws.
+    estimate, se : float
+        Without draws: estimate and standard error.
+    df : float
+        Without draws: of the t distribution of the Wald statistic; infinite for the normal.
+
+    Examples
+    --------
+    >>> value = Value(estimate=2.0, se=1.0)
+    >>> [round(end, 2) for end in value.interval(0.95)], round(value.p_value, 4)
+    ([0.04, 3.96], 0.0455)
+    """
+
+    draws: Floats | None = None
+    estimate: float = math.nan
+    se: float = math.nan
+    df: float = math.inf
+
+    @property
+    def mean(self) -> float:
+        """Posterior mean, or the estimate."""
+        return self.estimate if self.draws is None else float(self.draws.mean())
+
+    @property
+    def sd(self) -> float:
+        """Posterior sd, or the standard error."""
+        return self.se if self.draws is None else float(self.draws.std(ddof=1))
+
+    def interval(self, prob: float) -> tuple[float, float]:
+        """Return the ends of the HDI, or of the Wald interval."""
+        if self.draws is None:
+            half = wald_reach(prob, self.df) * self.se
+            return self.estimate - half, self.estimate + half
+        found = summarise_draws(self.draws, prob)
+        return float(found.lower[0]), float(found.upper[0])
+
+    @property
+    def positive(self) -> float | None:
+        """Posterior probability that it is above zero; None without draws."""
+        return None if self.draws is None else float((self.draws > 0.0).mean())
+
+    @property
+    def direction(self) -> float | None:
+        """Probability of direction, that of the more probable sign; None without draws."""
+        if self.draws is None:
+            return None
+        return float(max((self.draws > 0.0).mean(), (self.draws < 0.0).mean()))
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p-value of the Wald test of zero; nan with draws."""
+        if self.draws is not None:
+            return math.nan
+        from scipy.special import stdtr
+
+        return float(2.0 * stdtr(self.df, -abs(self.estimate / self.se)))
+
+
+def wald_reach(prob: float, df: float) -> float:
+    """Return how many standard errors a Wald interval reaches: of the t, or of the normal.
+
+    Examples
+    --------
+    >>> round(wald_reach(0.95, math.inf), 4), round(wald_reach(0.95, 10), 4)
+    (1.96, 2.2281)
+    """
+    if math.isinf(df):
+        from statistics import NormalDist
+
+        return NormalDist().inv_cdf(0.5 + 0.5 * prob)
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, 0.5 + 0.5 * prob))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ParameterValues:
+    """S values of every parameter: posterior draws, or one estimate (S = 1).
+
+    Parameters
+    ----------
+    beta : ndarray, shape (S, p)
+        Fixed effects.
+    cov_u : ndarray, shape (S, q, q)
+        Covariance of the group effects, in squared units of the outcome; q = 0 without any.
+    sigma_e2 : ndarray, shape (S,)
+        Residual variance.
+    u : ndarray, shape (S, J, k), or None
+        Group effects: draws, predictions by REML, or (`no_pooling`) the intercepts of the groups.
+        None where the model has none, or has too many groups to keep draws.
+    """
+
+    beta: Floats
+    cov_u: Floats
+    sigma_e2: Floats
+    u: Floats | None
+
+
+class CoefficientSource(Protocol):
+    """A result as a question sees it: `Fit` (draws) and `Estimate` (a maximum) are both one."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+
+    @property
+    def title(self) -> str:
+        """Its name, or the formula of a model without one."""
+
+    @property
+    def engine(self) -> str:
+        """The engine, by its name in the registry."""
+
+    @property
+    def request(self) -> "ModelRequest | None":
+        """The model with its data; None of an estimate made from a design alone."""
+
+    @property
+    def design(self) -> Design:
+        """What was fitted."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the result can be relied on."""
+
+    @property
+    def interval_kind(self) -> str:
+        """What an interval of a coefficient is: "HDI" or "Wald"."""
+
+    def combine(self, weights: Floats) -> tuple[Value, ...]:
+        """Return k linear combinations of the fixed effects, weights (k, p)."""
+
+    def joint_covariance(self, weights: Floats) -> Floats:
+        """Return the covariance (k, k) of linear combinations of the fixed effects."""
+
+    def group_covariance(self) -> Floats:
+        """Return the covariance (S, q, q) of the group effects."""
+
+    @property
+    def values(self) -> ParameterValues:
+        """The parameters that variances are made of."""
