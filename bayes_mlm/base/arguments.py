@@ -9,6 +9,7 @@ from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineE
 # The function that returns a value of a type, and the error where another is found.
 _GIVEN_BY: dict[str, tuple[str, type[BayesMLMError]]] = {
     "Design": ("build_design", DesignError),
+    "Estimate": ("fit", EngineError),
     "Fit": ("fit", EngineError),
     "OlsFit": ("fit_ols", EngineError),
     "Record": ("load_record", SpecError),
@@ -39,7 +40,7 @@ def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
     bayes_mlm.base.errors.EngineError: predict takes what fit gives, found int (3)
     """
     if not isinstance(value, kinds):
-        givers = [_GIVEN_BY[kind.__name__][0] for kind in kinds]
+        givers = list(dict.fromkeys(_GIVEN_BY[kind.__name__][0] for kind in kinds))
         listed = " or ".join([", ".join(givers[:-1]), givers[-1]] if givers[1:] else givers)
         more = f"; {hint}" if hint else ""
         error = _GIVEN_BY[kinds[0].__name__][1]

@@ -43,7 +43,6 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     null = bayes_mlm.fit("reaction ~ 1 + (1 | subject)", sleep, random_seed=1, draws=100)
     mean = bayes_mlm.fit("reaction ~ days + (1 | subject)", sleep, random_seed=1, draws=100)
     mundlak = bayes_mlm.fit("mathach ~ ses", hsb, group="schoolid", kind="mundlak", random_seed=1)
-    reml = bayes_mlm.fit_reml(design)
     plain = bayes_mlm.for_kind(bayes_mlm.build_design(GROWTH, sleep), "pooled")
     summed = bayes_mlm.sum_rows(GROWTH, sleep)
     whole = bayes_mlm.fit(GROWTH, sleep, rows="sum", random_seed=1, draws=100)
@@ -52,7 +51,6 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     bayes_mlm.save_fit(fitted, folder / "fit.nc")
     bayes_mlm.save_sums(summed, folder / "one.sums")
     record = bayes_mlm.load_record("hsb_ses")
-    mundlak_reml = bayes_mlm.fit_reml(mundlak.design)
     return {
         "as_table": [sleep],
         "between": [bayes_mlm.for_kind(_of_hsb(hsb), "between")],
@@ -64,7 +62,6 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "compare_models": [[fitted, mean]],
         "comparisons": [fitted, "days"],
         "contextual_effects": [mundlak],
-        "contextual_effects_classical": [mundlak_reml, mundlak.design],
         "crossing": [_product(hsb), {"sector": (0, 1)}, "ses"],
         "crosstab": [hsb, "sector", ["female"]],
         "describe": [hsb],
@@ -107,7 +104,6 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "sum_rows": [GROWTH, sleep],
         "summarise": [fitted],
         "variance_by_level": [fitted],
-        "variance_by_level_classical": [reml, design],
         "within": [bayes_mlm.for_kind(_of_hsb(hsb), "within")],
         "write_group_effects": [fitted, folder / "effects.parquet"],
     }

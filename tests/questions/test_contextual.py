@@ -26,6 +26,7 @@ from bayes_mlm import (
 from bayes_mlm.base.errors import DesignError, EngineError
 from bayes_mlm.design.predictor_levels import LEAST_SHARE, pairs_of, share_between
 from bayes_mlm.figures.contextual import contextual_effect
+from bayes_mlm.fitting import Estimate
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.questions.contextual.table import QUANTITIES, said
 from tests.helpers import REFERENCE
@@ -42,7 +43,8 @@ def reml(formula, kind=None, data=HSB):
 
 
 def table(formula, kind=None, data=HSB, **given):
-    return contextual_effects_classical(*reml(formula, kind, data), **given)
+    fit, design = reml(formula, kind, data)
+    return contextual_effects(Estimate(solution=fit, design=design), **given)
 
 
 def test_slopes_of_the_mundlak_model_are_rs():
@@ -257,8 +259,6 @@ def test_tables_read_and_write():
 def test_a_model_with_one_slope_for_both_is_told_what_to_do():
     with pytest.raises(DesignError, match='kind = "mundlak"'):
         table("mathach ~ ses + (1 | schoolid)")
-    with pytest.raises(EngineError, match="classical"):
-        contextual_effects(reml("mathach ~ ses + (1 | schoolid)")[0])
     between = for_kind(build_design("mathach ~ ses", HSB, group="schoolid"), "between")
     assert pairs_of(between) == ((), ())
 

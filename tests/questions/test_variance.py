@@ -25,7 +25,6 @@ from bayes_mlm.questions.variance import QUESTIONS, variance_by_level
 from bayes_mlm.questions.variance.moments import design_moments, moments
 from bayes_mlm.questions.variance.parameters import (
     null_design,
-    parameters_of_fit,
 )
 from bayes_mlm.questions.variance.partition import along
 from bayes_mlm.questions.variance.rights_sterba import decompose, shares
@@ -45,7 +44,7 @@ def reml_table(case, at=None):
         design = build_design(model, load_dataset(case["id"].split("_")[0]))
     else:
         design = design_of(load_record(model))
-    null = fit_reml(null_design(design), profile=False)
+    null = estimate_design(null_design(design))
     return variance_by_level(
         Estimate(solution=fit_reml(design, profile=False), design=design), null=null, at=at
     )
@@ -103,7 +102,7 @@ def test_tiny_balanced_data_by_hand():
     # df). Slope 7/6; sigma_e² = (10.5 - 49/6) / 2 = 7/6, sigma_u² = (175/6 - 7/6) / 2 = 14; without
     # x: 10.5 / 3 = 3.5 and (175/6 - 3.5) / 2 = 77/6. var(x) = 6/5, so the fixed part has 49/30.
     design = build_design("y ~ x + (1 | g)", TINY)
-    null = fit_reml(null_design(design), profile=False)
+    null = estimate_design(null_design(design))
     table = variance_by_level(
         Estimate(solution=fit_reml(design, profile=False), design=design), null=null
     )
@@ -162,10 +161,10 @@ def test_draws_are_measured_one_by_one(mock_fit):
 @pytest.mark.parametrize("groups", [True, False])
 def test_residuals_at_hand_as_brms_has_them(mock_fit, groups):
     fitted = mock_fit("hsb_random_slope", draws=4)
-    design, own = fitted.design, parameters_of_fit(fitted)
+    design, own = fitted.design, fitted.values
     mu = own.beta @ design.X.T
     if groups:
-        mu = mu + np.einsum("nq,snq->sn", design.Z, own.own[:, design.codes])
+        mu = mu + np.einsum("nq,snq->sn", design.Z, own.u[:, design.codes])
     explained, rest = mu.var(axis=1, ddof=1), (design.y - mu).var(axis=1, ddof=1)
     found = bayes_empirical(own, design, groups=groups)
     np.testing.assert_allclose(found, explained / (explained + rest), rtol=1e-10)
@@ -176,9 +175,9 @@ def test_no_pooling_has_the_bayesian_r2_of_its_own_intercepts():
     ols = estimate_design(design).solution
     fitted = design.X @ ols.beta + ols.group_intercepts[design.codes]
     wanted = fitted.var(ddof=1)
-    found = fitted_variance(values_of(ols), design)
+    found = fitted_variance(Estimate(solution=ols, design=design).values, design)
     assert found[0] == pytest.approx(wanted, rel=1e-10)
-    table = variance_by_level(Estimate(solution=ols, design=design), name="hsb_no_pooling")
+    table = variance_by_level(Estimate(solution=ols, design=design))
     assert table["r2_bayes"].estimate == pytest.approx(wanted / (wanted + ols.sigma_e**2))
 
 
@@ -273,17 +272,11 @@ def test_other_wrong_arguments(mock_fit):
         variance_by_level(fitted, null=mock_fit("hsb_null", draws=6))
     with pytest.raises(EngineError, match="those that do: none"):
         variance_by_level(fitted, at={"ses": [0]})
-    with pytest.raises(EngineError, match="classical"):
-        variance_by_level(estimate_design(fitted.design).solution)
     with pytest.raises(EngineError, match="between 0 and 1"):
         variance_by_level(fitted, prob=94)
     other = build_design("mathach ~ 1 + (1 | schoolid)", _part(load_dataset("hsb"), 7000))
     with pytest.raises(EngineError, match="same 7185 rows"):
-        variance_by_level_classical(
-            estimate_design(fitted.design).solution,
-            fitted.design,
-            null=fit_reml(other, profile=False),
-        )
+        variance_by_level(estimate_design(fitted.design), null=estimate_design(other))
 
 
 def _part(table, n):
@@ -329,10 +322,10 @@ def test_shares_add_up_and_do_not_depend_on_units(groups, size, seed, unit, shif
     design = build_design("y ~ x + (x | g)", frame) if size * groups > 4 else None
     if design is None:
         return
-    parameters = values_of(estimate_design(for_kind(design, "pooled")).solution)
+    parameters = estimate_design(for_kind(design, "pooled")).values
     covariance = np.array([[[2.0, 0.3], [0.3, 1.0]]])
     parameters = type(parameters)(
-        beta=parameters.beta, cov_u=covariance, sigma_e2=np.array([1.5]), own=None
+        beta=parameters.beta, cov_u=covariance, sigma_e2=np.array([1.5]), u=None
     )
     found = decompose(parameters, design_moments(design))
     for whole in ("total", "within", "between"):

@@ -20,7 +20,7 @@ from bayes_mlm.base.verdict import Finding, Verdict
 from bayes_mlm.design.build import design_of
 from bayes_mlm.figures.drawing.catalogue import CATALOGUE
 from bayes_mlm.figures.drawing.style import new_figure
-from bayes_mlm.fitting import Estimate, estimate_design
+from bayes_mlm.fitting import estimate_design
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import Analysis, analyse
 from bayes_mlm.fitting.summary import summarise
@@ -141,13 +141,13 @@ def by_nuts(mock_fit):
     """An analysis with draws of NUTS, made without sampling (see conftest)."""
     fit = mock_fit("hsb_sector_ses", draws=50)
     design = fit.design
-    classical = estimate_design(design).solution
-    summaries = (summarise(fit), Estimate(solution=classical, design=design).summary())
+    estimate = estimate_design(design)
+    summaries = (summarise(fit), estimate.summary())
     return Analysis(
         request=fit.request,
         design=design,
         fits=(fit,),
-        classical=classical,
+        estimate=estimate,
         summaries=summaries,
         prob=0.95,
     )
