@@ -9,17 +9,12 @@ from bayes_mlm.base import visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
+    refuse_repeats,
     settings_for,
     status,
 )
@@ -27,6 +22,7 @@ from bayes_mlm.cli.options import (
 Engine = Literal["auto", "direct", "nuts"]
 
 
+@grouped
 def compare(
     model: Annotated[
         list[str],
@@ -37,15 +33,8 @@ def compare(
         Engine,
         typer.Option(help="auto: direct where it can; it alone gives the marginal likelihood."),
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     out: Annotated[
         Path | None, typer.Option(help="Folder for comparison.csv and pointwise.csv.")
     ] = None,
@@ -65,16 +54,9 @@ def compare(
         check_folder(out, COMPARISON_FILES, inputs=(data, *model))
     if len(model) < 2:
         raise EngineError(f"compare needs two models or more, found {len(model)}")
-    twice = next((one for k, one in enumerate(model) if one in model[:k]), None)
-    if twice is not None:
-        raise EngineError(f"{twice!r} is given twice; leave one out")
-    records = [
-        as_record(one, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter)
-        for one in model
-    ]
-    settings = [
-        settings_for(record, draws, tune, chains, random_seed, target_accept) for record in records
-    ]
+    refuse_repeats(model)
+    records = [as_record(one, data, **vars(reading)) for one in model]
+    settings = [settings_for(record, sampling) for record in records]
     designs = [design_of(record, data) for record in records]
     for other, design in zip(model, designs, strict=True):
         check_comparable(designs[0], design, model[0], other)

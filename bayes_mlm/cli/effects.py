@@ -10,18 +10,12 @@ from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
     read_at,
     say_sample,
     settings_for,
@@ -38,6 +32,7 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
 
+@grouped
 def effects(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
@@ -75,15 +70,8 @@ def effects(
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None, typer.Option(help="Folder for effects.csv and crossing.csv.")
@@ -103,16 +91,14 @@ def effects(
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
-    record = as_record(
-        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
+    record = as_record(model, data, **vars(reading))
     design = design_of(record, data)
     if not asked.questions:
         named = ", ".join(
             name for name in design.encoding.predictor_columns if name != design.group
         )
         raise EngineError(f"give --contrast NAME or --slope NAME, of the predictors {named}")
-    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+    settings = settings_for(record, sampling)
     source: Table | str | None
     if over is not None:
         source = over

@@ -1,15 +1,19 @@
-"""Name what the commands of the command line share: exit codes, options, seed, progress."""
+"""Options, exit codes, seeds and progress that the commands share."""
 
+import functools
+import inspect
+import re
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import BayesMLMError, EngineError
 from bayes_mlm.cli.progress import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
@@ -55,6 +59,70 @@ Memory = Annotated[
 DataEngine = Annotated[
     Literal["duckdb", "spark"], typer.Option(help="What sums the rows of files.")
 ]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Options of how data are read, as `bayes_mlm.fitting.as_record` takes them."""
+
+    missing: Missing = "error"
+    strip: Strip = False
+    decimal: Decimal = None
+    delimiter: Delimiter = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Options of how a posterior is drawn."""
+
+    draws: Draws = None
+    tune: Tune = None
+    chains: Chains = None
+    random_seed: Seed = None
+    target_accept: TargetAccept = 0.9
+
+
+_GROUPS: tuple[type[Reading | Sampling], ...] = (Reading, Sampling)
+
+
+def grouped(command: "Callable[..., None]") -> "Callable[..., None]":
+    """Return a command whose parameters of type `Reading` and `Sampling` are options each.
+
+    Examples
+    --------
+    >>> @grouped
+    ... def show(sampling: Sampling = Sampling()) -> None:
+    ...     print(sampling.draws)
+    >>> ", ".join(inspect.signature(show).parameters)
+    'draws, tune, chains, random_seed, target_accept'
+    >>> show(draws=100)
+    100
+    """
+    signature = inspect.signature(command, eval_str=True)
+    kinds = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.annotation in _GROUPS
+    }
+    spelled_out: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if name not in kinds:
+            spelled_out.append(parameter)
+            continue
+        spelled_out += [
+            parameter.replace(name=one.name, annotation=one.type, default=one.default)
+            for one in fields(kinds[name])
+        ]
+
+    @functools.wraps(command)
+    def spelled(**options: Any) -> None:
+        for name, kind in kinds.items():
+            found = {one.name: options.pop(one.name) for one in fields(kind) if one.name in options}
+            options[name] = kind(**found)
+        command(**options)
+
+    vars(spelled)["__signature__"] = signature.replace(parameters=spelled_out)
+    return spelled
 
 
 def design_for(
@@ -143,25 +211,19 @@ def seed_of(record: "Record", asked: int | None) -> int:
     return DEFAULT_SEED if given is None else given
 
 
-def settings_for(
-    record: "Record",
-    draws: int | None,
-    tune: int | None,
-    chains: int | None,
-    random_seed: int | None,
-    target_accept: float,
-) -> "Settings":
-    """Settle how a record is drawn from: as asked for, else as it says, else the defaults."""
+def settings_for(record: "Record", sampling: Sampling) -> "Settings":
+    """Return the settings of a fit: those of the options, else the record's, else the defaults."""
     from bayes_mlm.fitting import make_settings
 
-    return make_settings(
-        record,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        random_seed=seed_of(record, random_seed),
-        target_accept=target_accept,
-    )
+    options = vars(sampling) | {"random_seed": seed_of(record, sampling.random_seed)}
+    return make_settings(record, **options)
+
+
+def refuse_repeats(models: "Sequence[str]") -> None:
+    """Raise an error if a model is listed twice."""
+    twice = next((one for k, one in enumerate(models) if one in models[:k]), None)
+    if twice is not None:
+        raise EngineError(f"{twice!r} is given twice; omit one")
 
 
 @contextmanager
@@ -188,15 +250,59 @@ def status(message: str, *, quiet: bool, own_bar: bool = False) -> "Iterator[boo
         yield False
 
 
-def read_at(texts: "Sequence[str]") -> dict[str, list[str]]:
-    """Read the values of predictors, as in "ses=-1,0,1"."""
-    settings: dict[str, list[str]] = {}
+_PAIR = re.compile(r"(?P<name>[^=\[]+(?:\[.*?\](?=\s*=))?)=(?P<value>.*)")
+
+
+def read_pairs(
+    option: str, texts: "Sequence[str]", form: str, error: type[BayesMLMError] = EngineError
+) -> dict[str, str]:
+    """Return the values of a repeatable option by name, as in "ses=-1,0,1".
+
+    Parameters
+    ----------
+    option : str
+        For messages: "--at".
+    texts : sequence of str
+    form : str
+        What a text must be, for messages: "NAME=VALUE,VALUE, such as NAME=-1,0,1".
+    error : type
+
+    Raises
+    ------
+    BayesMLMError
+        Of class `error`, if a text has another form, or a name is given twice.
+
+    Examples
+    --------
+    >>> read_pairs("--prior", ["sigma_e[sex=Male]=HalfNormal(sigma=5)"], "NAME=DISTRIBUTION")
+    {'sigma_e[sex=Male]': 'HalfNormal(sigma=5)'}
+    """
+    pairs: dict[str, str] = {}
     for text in texts:
-        name, equals, values = (part.strip() for part in text.partition("="))
-        listed = [value.strip() for value in values.split(",")]
-        if not equals or not name or not all(listed):
-            raise EngineError(f"--at {text!r} must be NAME=VALUE,VALUE, such as NAME=-1,0,1")
-        if name in settings:
-            raise EngineError(f"--at {name} is given twice; write its values as {name}=0,1")
-        settings[name] = listed
+        found = _PAIR.fullmatch(text)  # the first = outside of brackets separates
+        name, value = (found["name"].strip(), found["value"].strip()) if found else ("", "")
+        if not name or not value:
+            raise error(f"{option} {text!r} must be {form}")
+        if name in pairs:
+            raise error(f"{option} {name} is given twice; give all of it once, as {form}")
+        pairs[name] = value
+    return pairs
+
+
+def read_at(texts: "Sequence[str]") -> dict[str, list[str]]:
+    """Return the values of predictors, as in "ses=-1,0,1"."""
+    form = "NAME=VALUE,VALUE, such as NAME=-1,0,1"
+    settings: dict[str, list[str]] = {}
+    for name, values in read_pairs("--at", texts, form).items():
+        settings[name] = [value.strip() for value in values.split(",")]
+        if not all(settings[name]):
+            raise EngineError(f"--at {name}={values!r} must be {form}")
     return settings
+
+
+def read_numbers(option: str, text: str) -> list[float]:
+    """Return the numbers of an option, as in "0,5,9"."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise EngineError(f"{option} {text!r} must be numbers, such as 0,5,9") from None

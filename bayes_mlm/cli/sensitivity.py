@@ -10,17 +10,16 @@ from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Data,
-    Decimal,
-    Delimiter,
-    Missing,
     Prob,
     Quiet,
+    Reading,
     Seed,
-    Strip,
+    grouped,
     seed_of,
 )
 
 
+@grouped
 def sensitivity(
     model: Annotated[
         list[str] | None,
@@ -38,10 +37,7 @@ def sensitivity(
         list[str] | None,
         typer.Option(help="A coefficient to look at; repeatable (default: those of groups)."),
     ] = None,
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
+    reading: Reading = Reading(),
     prob: Prob = DEFAULT_PROB,
     draws: Annotated[
         int | None, typer.Option(help="Draws of each posterior (default: the record's).")
@@ -61,9 +57,7 @@ def sensitivity(
     if out is not None:
         check_folder(out, SENSITIVITY_FILES, inputs=(data, *(model or [])))
     records = []
-    for record in choose_records(
-        model or None, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    ):
+    for record in choose_records(model or None, data, **vars(reading)):
         settings = msgspec.structs.replace(
             record.settings, random_seed=seed_of(record, random_seed)
         )

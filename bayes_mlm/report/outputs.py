@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bayes_mlm.base import at_home, atomic_folder, visible
+from bayes_mlm.base import atomic_folder, expand_home, visible
 from bayes_mlm.design import is_sums
 from bayes_mlm.fitting import Analysis, installed_versions, save_fit, to_csv
 from bayes_mlm.model import Settings as RecordSettings, dump_record
@@ -127,7 +127,7 @@ def _record_text(analysis: Analysis) -> str:
     lines += [f"# {package} {number}" for package, number in versions.items()]
     record = analysis.record
     source = record.data_source
-    changes = {"data": str(source if isinstance(source, str) else at_home(source).resolve())}
+    changes = {"data": str(source if isinstance(source, str) else expand_home(source).resolve())}
     if analysis.fits:
         asked = analysis.fits[0].settings
         settings = RecordSettings(

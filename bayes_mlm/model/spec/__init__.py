@@ -13,13 +13,13 @@ import msgspec
 from bayes_mlm.base import (
     ABSENT,
     SpecError,
-    at_home,
     convert,
+    expand_home,
     expect_path,
     expect_text,
     read_toml,
     suggest,
-    why_not_file,
+    unreadable_reason,
 )
 from bayes_mlm.model.printed import Published
 from bayes_mlm.model.residual.structure import Residual
@@ -182,12 +182,12 @@ def is_formula(model: str) -> bool:
     (True, False)
     """
     return "~" in model and (
-        not model.lower().endswith(".toml") or why_not_file(at_home(model)) == ABSENT
+        not model.lower().endswith(".toml") or unreadable_reason(expand_home(model)) == ABSENT
     )
 
 
 def _locate(record: str | Path) -> Path:
-    if not why_not_file(at_home(record)):
+    if not unreadable_reason(expand_home(record)):
         from bayes_mlm.data import DELIMITERS, PARQUET
 
         if str(record).lower().endswith((*DELIMITERS, *PARQUET)):
@@ -196,8 +196,8 @@ def _locate(record: str | Path) -> Path:
                 f"and the file as the data (bayes-mlm fit FORMULA --data {record})"
             )
     if isinstance(record, Path) or record.endswith(".toml") or "/" in record or "\\" in record:
-        path = at_home(record)
-        return path if why_not_file(path) else path.resolve()
+        path = expand_home(record)
+        return path if unreadable_reason(path) else path.resolve()
     directory = models_directory()
     path = directory / f"{record}.toml"
     if path.is_file():

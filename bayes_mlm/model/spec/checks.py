@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from bayes_mlm.base import ABSENT, FormulaError, SpecError, at_home, suggest, why_not_file
+from bayes_mlm.base import ABSENT, FormulaError, SpecError, expand_home, suggest, unreadable_reason
 from bayes_mlm.data import DATASETS
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.model.printed import check_published_fields
@@ -45,7 +45,10 @@ def _check_data(record: Record, at: str) -> None:
     data = record.data
     if not data.strip():
         raise SpecError(f"{at}: data is empty; name an embedded data set or a file")
-    if data in (*DATASETS, IN_MEMORY) or why_not_file(at_home(record.data_source)) != ABSENT:
+    if (
+        data in (*DATASETS, IN_MEMORY)
+        or unreadable_reason(expand_home(record.data_source)) != ABSENT
+    ):
         return
     if "://" in data or data.lower().startswith(("http:", "https:", "ftp:", "file:")):
         raise SpecError(f"{at}: data = {data!r} is an address; download the file and give its path")
