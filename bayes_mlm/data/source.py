@@ -6,7 +6,7 @@ from typing import Literal
 
 from bayes_mlm.base import ABSENT, SpecError, at_home, suggest, why_not_file
 from bayes_mlm.data.datasets import DATASETS
-from bayes_mlm.data.reading import Written
+from bayes_mlm.data.reader import Written
 
 # The `data` of a frame that was handed over in Python, which no file can find again.
 IN_MEMORY = "(a data frame in memory)"

@@ -23,7 +23,7 @@ from bayes_mlm.base import (
     suggest,
     why_not_file,
 )
-from bayes_mlm.data import DATASETS, DELIMITERS, PARQUET, DataSource
+from bayes_mlm.data import DATASETS, READERS, DataSource
 from bayes_mlm.model import NO_SETTINGS, ModelRequest, ModelSpec, SamplerSettings, check_request
 from bayes_mlm.studies.printed import Published, check_published_fields
 
@@ -272,7 +272,7 @@ def baseline(record: Record) -> Record | None:
 
 
 def _locate(record: str | Path) -> Path:
-    if not why_not_file(at_home(record)) and str(record).lower().endswith((*DELIMITERS, *PARQUET)):
+    if not why_not_file(at_home(record)) and str(record).lower().endswith(tuple(READERS)):
         raise SpecError(
             f"{str(record)!r} is a file of data, and the model comes first: give a formula, "
             f"and the file as the data (bayes-mlm fit FORMULA --data {record})"
