@@ -15,6 +15,7 @@ from bayes_mlm.cli.options import (
     Sampling,
     grouped,
     refuse_repeats,
+    request_for,
     settings_for,
     status,
 )
@@ -47,7 +48,7 @@ def compare(
     from bayes_mlm.assess import check_comparable, compare_models
     from bayes_mlm.base import EngineError
     from bayes_mlm.design import design_of
-    from bayes_mlm.fitting import as_record, fit_design
+    from bayes_mlm.fitting import fit_design
     from bayes_mlm.report import COMPARISON_FILES, console as show, write_comparison
 
     if out is not None:
@@ -55,16 +56,16 @@ def compare(
     if len(model) < 2:
         raise EngineError(f"compare needs two models or more, found {len(model)}")
     refuse_repeats(model)
-    records = [as_record(one, data, **vars(reading)) for one in model]
-    settings = [settings_for(record, sampling) for record in records]
-    designs = [design_of(record, data) for record in records]
+    requests = [request_for(one, data, **vars(reading)) for one in model]
+    settings = [settings_for(request, sampling) for request in requests]
+    designs = [design_of(request, data) for request in requests]
     for other, design in zip(model, designs, strict=True):
         check_comparable(designs[0], design, model[0], other)
     fits = []
-    for k, (record, design, own) in enumerate(zip(records, designs, settings, strict=True)):
+    for k, (request, design, own) in enumerate(zip(requests, designs, settings, strict=True)):
         text = f"{k + 1}/{len(model)} fitting {model[k]}"
-        with status(text, quiet=quiet, own_bar=engine == "nuts") as shown:
-            fits.append(fit_design(record, design, own, engine=engine, progressbar=shown))
+        with status(text, quiet=quiet, draws_bar=engine == "nuts") as shown:
+            fits.append(fit_design(request, design, own, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = compare_models(fits)
     console = show.make_console()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
-    from bayes_mlm.model import Record
+    from bayes_mlm.model import HasRequest, ModelRequest
 
 EXIT_VERDICT = 3
 # Fixed, so that two people who type the same command read the same numbers.
@@ -27,38 +27,69 @@ Data = Annotated[
     str | None,
     typer.Option(help="CSV or Parquet: file, folder or glob; or an embedded set (hsb)."),
 ]
-Missing = Annotated[Literal["error", "drop"], typer.Option(help="What to do with missing values.")]
+Missing = Annotated[
+    Literal["error", "drop"], typer.Option(help="Rows with missing values: an error, or dropped.")
+]
 Decimal = Annotated[
     Literal[".", ","] | None,
     typer.Option(help="Decimal mark of numbers in text: , reads 3,14 and 1.234,50 €; . 1,234.50."),
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option(help="What separates the columns of a text file: ; or | or tab (default: ,)."),
+    typer.Option(help="Separator of the columns of a text file: ; or | or tab (default: ,)."),
 ]
 Strip = Annotated[bool, typer.Option("--strip", help="Strip spaces from the ends of labels.")]
 Seed = Annotated[
     int | None,
     typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
 ]
-Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 1000).")]
-Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
+Draws = Annotated[int | None, typer.Option(help="Draws kept for each chain (default 1000).")]
+Tune = Annotated[int | None, typer.Option(help="Draws discarded for each chain (default 1000).")]
 Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
-TargetAccept = Annotated[float, typer.Option(help="Nearer 1: smaller, safer steps.")]
+TargetAccept = Annotated[
+    float, typer.Option(help="Target acceptance of NUTS; nearer 1: smaller steps.")
+]
 Prob = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, without progress.")]
 
 
 RowsOption = Annotated[
     Literal["auto", "keep", "sum"],
-    typer.Option(help="Keep rows in memory, or sum them where they lie (auto: by their number)."),
+    typer.Option(
+        help="keep: rows in memory; sum: aggregated by group, out of core (auto: by their number)."
+    ),
 ]
 Memory = Annotated[
-    str | None, typer.Option(help="What DuckDB may take, as in 2GB; it spills beyond.")
+    str | None, typer.Option(help="Memory limit of DuckDB, as in 2GB; beyond it spills to disk.")
 ]
 DataEngine = Annotated[
-    Literal["duckdb", "spark"], typer.Option(help="What sums the rows of files.")
+    Literal["duckdb", "spark"], typer.Option(help="Engine that aggregates the rows of files.")
 ]
+
+
+def resolved(model: str) -> "str | ModelRequest":
+    """Return the request of a record by its name or path; a formula or saved sums as they are."""
+    from bayes_mlm.design import is_sums
+    from bayes_mlm.model import is_formula
+
+    if is_formula(model) or is_sums(model):
+        return model
+    from bayes_mlm.studies import load_record
+
+    return load_record(model).request
+
+
+def request_for(model: str, data: str | None, **options: Any) -> "ModelRequest":
+    """Return what is requested by a formula, saved sums, or the name or path of a record.
+
+    Parameters
+    ----------
+    model, data, **options
+        As in `bayes_mlm.fitting.as_request`.
+    """
+    from bayes_mlm.fitting import as_request
+
+    return as_request(resolved(model), data, **options)
 
 
 @dataclass(frozen=True)
@@ -133,51 +164,50 @@ def design_for(
     memory: str | None,
     engine_data: Literal["duckdb", "spark"],
     quiet: bool,
-    **asked: Any,
-) -> "tuple[Record, Design]":
-    """Give the record of a model or of saved sums, and its design, showing a long query's progress.
+    **options: Any,
+) -> "tuple[ModelRequest, Design]":
+    """Return a request and its design, showing the progress of a long query.
 
     Parameters
     ----------
     model, data, rows, memory, engine_data, quiet
         As the commands have them.
-    **asked
-        For `as_record`.
+    **options
+        For `request_for`.
     """
     from bayes_mlm.base import DataError
     from bayes_mlm.design import design_of, is_sums, notes_on_levels, open_data
-    from bayes_mlm.fitting import as_record
     from bayes_mlm.report import console as show
 
-    record = as_record(model, data, **asked)
+    request = request_for(model, data, **options)
     source: Any = data
     if memory is not None or engine_data != "duckdb":
-        if rows == "keep" or is_sums(record.data):
+        if rows == "keep" or is_sums(request.source.data):
             what = "kept in memory" if rows == "keep" else "in the sums already"
             raise DataError(
                 f"--memory and --engine-data are of rows that are summed, and these are {what}; "
-                "leave them away"
+                "omit them"
             )
-        place = record.data_source if data is None else data
+        place = request.source.location if data is None else data
         source = open_data(
             place,
             engine=engine_data,
             memory=memory,
-            decimal=record.decimal,
-            delimiter=record.delimiter,
+            decimal=request.source.decimal,
+            delimiter=request.source.delimiter,
         )
-    with steps(f"reading {data or record.data}", quiet=quiet) as shown:
+    with steps(f"reading {data or request.source.data}", quiet=quiet) as shown:
         tell = shown.telling("summing")
-        design = design_of(record, source, rows=rows, tell=tell)
+        design = design_of(request, source, rows=rows, tell=tell)
     if not quiet:
         console = show.make_console(stderr=True)
         for note in notes_on_levels(design.encoding.levels, design.n, {}):
             console.print(f"note: {note}", soft_wrap=True, highlight=False)
-    return record, design
+    return request, design
 
 
-def source_of_rows(record: "Record", data: str | None) -> Any:
-    """Say where the rows of summed data are, for a question that needs some of them.
+def source_of_rows(request: "HasRequest", data: str | None) -> Any:
+    """Return the data whose rows a request needs that the group moments cannot serve.
 
     Raises
     ------
@@ -187,36 +217,37 @@ def source_of_rows(record: "Record", data: str | None) -> Any:
     from bayes_mlm.base import DataError
     from bayes_mlm.design import is_sums, open_data
 
-    source = record.data_source if data is None else data
+    declared = request.request.source
+    source = declared.location if data is None else data
     if is_sums(source):
         raise DataError(
             f"{source} holds sums, and this needs rows; give the formula and the data instead"
         )
-    if record.decimal is None and record.delimiter is None:
+    if declared.decimal is None and declared.delimiter is None:
         return source
-    return open_data(source, decimal=record.decimal, delimiter=record.delimiter)
+    return open_data(source, decimal=declared.decimal, delimiter=declared.delimiter)
 
 
 def say_sample(what: str) -> None:
-    """Say of which rows an answer is, beside the answer."""
+    """Print on standard error which rows an answer is computed from."""
     from bayes_mlm.report import console as show
 
     console = show.make_console(stderr=True)
     console.print(f"rows are those of {what}", soft_wrap=True, highlight=False)
 
 
-def seed_of(record: "Record", asked: int | None) -> int:
-    """Settle the seed: the one asked for, else the record's, else the fixed one."""
-    given = record.settings.random_seed if asked is None else asked
+def seed_of(request: "HasRequest", seed: int | None) -> int:
+    """Return the seed: the one given, else the record's, else the fixed one."""
+    given = request.request.settings.random_seed if seed is None else seed
     return DEFAULT_SEED if given is None else given
 
 
-def settings_for(record: "Record", sampling: Sampling) -> "Settings":
-    """Return the settings of a fit: those of the options, else the record's, else the defaults."""
+def settings_for(request: "HasRequest", sampling: Sampling) -> "Settings":
+    """Return the sampler settings: those given, else the record's, else the defaults."""
     from bayes_mlm.fitting import make_settings
 
-    options = vars(sampling) | {"random_seed": seed_of(record, sampling.random_seed)}
-    return make_settings(record, **options)
+    options = vars(sampling) | {"random_seed": seed_of(request, sampling.random_seed)}
+    return make_settings(request.request, **options)
 
 
 def refuse_repeats(models: "Sequence[str]") -> None:
@@ -227,19 +258,19 @@ def refuse_repeats(models: "Sequence[str]") -> None:
 
 
 @contextmanager
-def status(message: str, *, quiet: bool, own_bar: bool = False) -> "Iterator[bool]":
-    """Say on a terminal what is being done; give whether a bar can be drawn by what does it.
+def status(message: str, *, quiet: bool, draws_bar: bool = False) -> "Iterator[bool]":
+    """Show on a terminal what is being done; yield whether the callee may draw a progress bar.
 
     Parameters
     ----------
     message : str
     quiet : bool
-    own_bar : bool
-        Whether what is done draws a bar of its own (NUTS does), which two would spoil.
+    draws_bar : bool
+        Whether the callee draws a progress bar itself, as NUTS does.
     """
     from bayes_mlm.report import console as show
 
-    if own_bar:
+    if draws_bar:
         console = show.make_console(stderr=True)
         on_terminal = console.is_terminal and not quiet
         if on_terminal:

@@ -71,7 +71,7 @@ def variance_densities(analysis: Analysis) -> Densities | None:
     units = {"icc": "share of the variance", "rho": "correlation", "nu": "degrees of freedom"}
     outcome = analysis.design.outcome
     return Densities(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=outcome,
         items=tuple(mark(analysis, name, units.get(name[:3], outcome)) for name in names[:_MOST]),
         prob=analysis.prob,

@@ -1,5 +1,11 @@
-from .printed import Published as Published, check_published_fields as check_published_fields
 from .priors import Prior as Prior, parse_prior as parse_prior, role_of as role_of
+from .request import (
+    NO_SETTINGS as NO_SETTINGS,
+    HasRequest as HasRequest,
+    ModelRequest as ModelRequest,
+    SamplerSettings as SamplerSettings,
+    check_request as check_request,
+)
 from .residual import (
     Residual as Residual,
     ResidualRows as ResidualRows,
@@ -14,19 +20,9 @@ from .residual.rows import MAX_STRATA as MAX_STRATA
 from .residual.structure import PLAIN as PLAIN
 from .residual.whitening import carried as carried
 from .spec import (
-    IN_MEMORY as IN_MEMORY,
     KINDS as KINDS,
-    WORKED_STUDY as WORKED_STUDY,
+    UNNAMED as UNNAMED,
     Kind as Kind,
-    Record as Record,
-    Settings as Settings,
-    as_starter as as_starter,
-    baseline as baseline,
-    check_record as check_record,
-    dump_record as dump_record,
+    ModelSpec as ModelSpec,
     is_formula as is_formula,
-    load_record as load_record,
-    models_directory as models_directory,
-    records as records,
-    related_record as related_record,
 )

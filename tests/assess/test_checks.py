@@ -2,13 +2,12 @@
 
 import csv
 import io
-import sys
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm import check, cli, fit, load_dataset, summarise
+from bayes_mlm import check, fit, load_dataset, summarise
 from bayes_mlm.assess.checks import _together, assess
 from bayes_mlm.assess.checks.groups import outlying
 from bayes_mlm.assess.checks.nested import slopes_by_level
@@ -479,13 +478,10 @@ def test_a_fit_is_wanted():
         check("hsb_ses")
 
 
-def test_the_command_writes_a_row_a_group(capsys, tmp_path, monkeypatch):
+def test_the_command_writes_a_row_a_group(run_command, tmp_path):
     out = tmp_path / "groups.csv"
-    monkeypatch.setattr(sys, "argv", ["bayes-mlm", "check", "sleepstudy_growth", "--out", str(out)])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    assert left.value.code == 3  # long tails
-    shown = capsys.readouterr().out
+    code, shown, _ = run_command("check", "sleepstudy_growth", "--out", out)
+    assert code == 3  # long tails
     assert "note        Influential groups" in shown
     assert "subject 332 moves" in shown
     assert "FAILS       Tails of residuals" in shown
@@ -499,19 +495,13 @@ def test_the_command_writes_a_row_a_group(capsys, tmp_path, monkeypatch):
     assert (page.p_adjusted.dropna() >= page.p.dropna()).all()
     with pytest.raises(EngineError, match="'groups' or 'checks'"):
         found.to_frame("rows")
-    monkeypatch.setattr(sys, "argv", ["bayes-mlm", "check", "sleepstudy_growth", "--out", "/"])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    assert left.value.code == 1
+    assert run_command("check", "sleepstudy_growth", "--out", "/")[0] == 1
 
 
-def test_the_command_ends_in_0_where_all_checks_pass(tmp_path, monkeypatch):
+def test_the_command_ends_in_0_where_all_checks_pass(tmp_path, run_command):
     columns = simulated(np.random.default_rng(4)).columns
     path = tmp_path / "right.csv"
     rows = zip(*(columns[name].tolist() for name in ("y", "x", "g")), strict=True)
     path.write_text("y,x,g\n" + "".join(f"{y},{x},{g}\n" for y, x, g in rows))
     arguments = ["y ~ x + (1 | g)", "--data", str(path), "--random-seed", "1"]
-    monkeypatch.setattr(sys, "argv", ["bayes-mlm", "check", *arguments])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    assert left.value.code == 0
+    assert run_command("check", *arguments)[0] == 0

@@ -3,13 +3,12 @@
 import csv
 import dataclasses
 import math
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from bayes_mlm import cli
 from bayes_mlm.assess import comparison as model_comparison
 from bayes_mlm.assess.comparison import compare_models
 from bayes_mlm.assess.loo import leave_one_row_out
@@ -316,19 +315,11 @@ STUDENTS = """school,ses,math,sector
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(STUDENTS)
     (tmp_path / "gap.csv").write_text(STUDENTS.replace("0.7,14.1", ",14.1"))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", "compare", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(run_command, "compare")
 
 
 F, G = "math ~ ses + (1 | school)", "math ~ ses"

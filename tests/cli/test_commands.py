@@ -6,10 +6,9 @@ import sys
 
 import pytest
 
-from bayes_mlm import cli
 from bayes_mlm.cli.options import read_pairs
 from bayes_mlm.fitting import entry as fitting
-from bayes_mlm.model.spec import load_record
+from bayes_mlm.studies.record import load_record
 
 STUDENTS = """school,ses,math,sector,note
 1,0.5,12.1,0,a
@@ -28,22 +27,14 @@ STUDENTS = """school,ses,math,sector,note
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     """Run one command line in an empty folder; give its exit code, output and error text."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(STUDENTS)
     # The report is held in test_report and test_browser; its figures would take seconds each time.
     monkeypatch.setattr("bayes_mlm.report.images._processors", lambda: 1)
     monkeypatch.setattr("bayes_mlm.report.rendering.choose_figures", lambda _: iter(()))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return run_command
 
 
 @pytest.fixture
@@ -375,7 +366,7 @@ def test_a_result_of_a_mocked_posterior_is_complete(run, monkeypatch, mock_fit, 
     assert {row["engine"] for row in rows} == {"nuts", "reml"}
     written = load_record(tmp_path / "o" / "hsb_ses.toml")
     assert written.settings.random_seed == 1
-    assert "sigma_u" in written.priors
+    assert "sigma_u" in written.model.priors
 
 
 def test_help_teaches_and_is_quick():

@@ -2,12 +2,10 @@
 
 import csv
 import io
-import sys
 
 import numpy as np
 import pytest
 
-from bayes_mlm import cli
 from bayes_mlm.fitting import entry as fitting
 
 STUDENTS = """school,ses,math,sector,wealth
@@ -29,20 +27,12 @@ FORMULA = "math ~ ses * sector + (1 | school)"
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     """Run one command line in a folder with two files; give its exit code, output and error."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(STUDENTS)
     (tmp_path / "new.csv").write_text(NEW)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return run_command
 
 
 @pytest.fixture

@@ -1,18 +1,17 @@
 """`bayes-mlm plot` as a stranger would use it, right and wrong."""
 
-import sys
+from functools import partial
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
-from bayes_mlm import cli
 from bayes_mlm.figures.drawing.catalogue import CATALOGUE
 from bayes_mlm.fitting import entry as fitting
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     """Run one command line in an empty folder; give its exit code, output and error text."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(3)
@@ -20,15 +19,7 @@ def run(monkeypatch, capsys, tmp_path):
     rows = [f"{k // 8},{x:.3f},{k // 8 + x + e:.3f}" for k, (x, e) in drawn]
     (tmp_path / "students.csv").write_text("\n".join(["school,ses,math", *rows]) + "\n")
     (tmp_path / "folder").mkdir()
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", "plot", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(run_command, "plot")
 
 
 F = "math ~ ses + (1 | school)"

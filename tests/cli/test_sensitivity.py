@@ -1,11 +1,10 @@
 """`bayes-mlm sensitivity` as a stranger would use it."""
 
 import csv
-import sys
+from functools import partial
 
 import pytest
 
-from bayes_mlm import cli
 from bayes_mlm.assess.sensitivity import fits
 
 F = "math ~ ses + (1 | school)"
@@ -23,22 +22,14 @@ Intercept = "Flat"
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     """Run one command line in a folder of small files; give exit code, output and error text."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(ROWS)
     (tmp_path / "two.csv").write_text("\n".join(ROWS.splitlines()[:7]) + "\n")
     (tmp_path / "missing.csv").write_text(ROWS.replace("1,-1.0,", "1,,", 1))
     (tmp_path / "flat.toml").write_text(FLAT)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", "sensitivity", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(run_command, "sensitivity")
 
 
 WRONG = [
@@ -46,7 +37,7 @@ WRONG = [
     ([F, "--data", "student.csv"], 1, "students.csv"),
     ([F, "--data", "missing.csv"], 1, "--missing drop"),
     (["math ~ ses", "--data", "students.csv"], 1, "no group effects"),
-    (["hsb_pooled"], 1, "hsb_sector_ses"),
+    (["hsb_pooled"], 1, "add (1 | group)"),
     (["hsb_sess"], 1, "hsb_ses"),
     (["hsb_ses", "hsb_ses"], 1, "twice"),
     (["nothing.toml"], 1, "nothing.toml"),

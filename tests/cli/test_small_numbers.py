@@ -3,15 +3,13 @@
 import html
 import io
 import re
-import sys
 
 import pytest
 from rich.console import Console
 
-from bayes_mlm import cli
 from bayes_mlm.base.text.table import Head, TextTable
 from bayes_mlm.engines.reml import fit_reml
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report.console import estimates_table
 from bayes_mlm.report.page import Origin, make_page
@@ -37,17 +35,14 @@ NOTHING = re.compile(r"(?<![\d.])[-−]?0\.000+(?!\d)")
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(run_command):
     """Run a command, and give what it printed."""
 
     def call(*arguments):
         quiet = [] if arguments[0] == "describe" else ["--quiet"]
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *map(str, arguments), *quiet])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        assert not stopped.value.code, captured.err
-        return captured.out
+        code, out, err = run_command(*arguments, *quiet)
+        assert not code, err
+        return out
 
     return call
 
@@ -133,7 +128,7 @@ def test_tables_for_papers(run, tmp_path, ending):
 
 @pytest.fixture(scope="module")
 def analysed():
-    record = as_record(F, str(CASE / "data.csv"))
+    record = as_request(F, str(CASE / "data.csv"))
     return analyse(record, make_settings(record, draws=100, random_seed=1))
 
 

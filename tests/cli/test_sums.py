@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bayes_mlm import cli, load_hsb
+from bayes_mlm import load_hsb
 from bayes_mlm.design import build as model_data
 
 HSB = load_hsb()
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, folder):
+def run(monkeypatch, run_command, folder):
     """Run one command line in the folder; give its exit code, output and error text."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("bayes_mlm.report.images._processors", lambda: 1)
@@ -40,11 +40,7 @@ def run(monkeypatch, capsys, folder):
     def call(*arguments, large=False):
         monkeypatch.setattr(model_data, "KEPT_BYTES", 1_000 if large else 10**9)
         monkeypatch.setattr(model_data, "KEPT_ROWS", 1_000 if large else 10**9)
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
+        return run_command(*arguments)
 
     return call
 

@@ -1,10 +1,9 @@
 """`bayes-mlm table` as a stranger would use it, right and wrong."""
 
-import sys
+from functools import partial
 
 import pytest
 
-from bayes_mlm import cli
 from bayes_mlm.fitting import entry as fitting
 
 STUDENTS = """school,ses,math
@@ -25,20 +24,12 @@ F = "math ~ ses + (1 | school)"
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     """Run one command line in an empty folder; give its exit code, output and error text."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(STUDENTS)
     (tmp_path / "folder").mkdir()
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", "table", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(run_command, "table")
 
 
 def test_markdown_on_the_screen_and_nothing_else(run):

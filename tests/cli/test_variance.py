@@ -1,11 +1,8 @@
 """`bayes-mlm variance` and `bayes-mlm contextual` as a stranger would use them."""
 
 import csv
-import sys
 
 import pytest
-
-from bayes_mlm import cli
 
 F = "math ~ ses + (1 | school)"
 ROWS = "school,ses,math,sector\n" + "".join(
@@ -15,20 +12,12 @@ ROWS = "school,ses,math,sector\n" + "".join(
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     """Run one command line in a folder of small files; give exit code, output and error text."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(ROWS)
     (tmp_path / "missing.csv").write_text(ROWS.replace("1,-1.0,", "1,,", 1))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
+    return run_command
 
 
 def test_variance_prints_every_question_and_writes_rows(run, tmp_path):

@@ -3,7 +3,6 @@
 import gzip
 import os
 import socket
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bayes_mlm import cli, load_fit, load_record, load_sums, open_data, read_table, save_sums
+from bayes_mlm import load_fit, load_record, load_sums, open_data, read_table, save_sums
 from bayes_mlm.base.errors import BayesMLMError, DataError, SpecError, StorageError
 from bayes_mlm.cli.files import check_file
 from bayes_mlm.design.aggregated import collect_rows, find_files, sum_rows
@@ -124,7 +123,7 @@ def test_models_whose_names_hold_marks(tmp_path, monkeypatch):
     (tmp_path / "~m.toml").write_text(f'{text}"partial_pooling"\n')
     assert not is_formula("./~m.toml")
     assert is_formula("y ~ x.toml")
-    assert read_data(load_record("./~m.toml").data_source).n == 4
+    assert read_data(load_record("./~m.toml").source.location).n == 4
     (tmp_path / "m.toml").write_text(f'{text.replace("http:a", "http:b")}"partial_pooling"\n')
     with pytest.raises(SpecError, match="is an address"):
         load_record("m.toml")
@@ -227,18 +226,17 @@ def test_names_that_no_file_has(given, reason, tmp_path, monkeypatch):
         ("compare", "y ~ x + (1 | g)", "y ~ 1 + (1 | g)", "--data", "f.csv"),
     ],
 )
-def test_commands_refuse_pipes_and_devices_in_one_line(arguments, tmp_path, monkeypatch, capsys):
+def test_commands_refuse_pipes_and_devices_in_one_line(
+    arguments, tmp_path, monkeypatch, run_command
+):
     monkeypatch.chdir(tmp_path)
     for name in ("f.csv", "f.toml", "f.sums"):
         os.mkfifo(name)
     rows = np.random.default_rng(1).normal(size=(12, 2))
     lines = [f"{y},{x},{k % 3}" for k, (y, x) in enumerate(rows)]
     Path("t.csv").write_text("\n".join(["y,x,g", *lines]))
-    monkeypatch.setattr(sys, "argv", ["bayes-mlm", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    out, err = capsys.readouterr()
-    assert stopped.value.code == 1
+    code, out, err = run_command(*arguments)
+    assert code == 1
     assert not out
     assert err.count("\n") == 1
     assert "which may never end; save what it gives to a file" in err

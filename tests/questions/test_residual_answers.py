@@ -27,9 +27,8 @@ from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_
 from bayes_mlm.base.errors import BayesMLMError, DataError
 from bayes_mlm.figures.drawing.catalogue import ladder_pictures, pictures_of
 from bayes_mlm.figures.residuals import standardised_residuals
-from bayes_mlm.fitting.agreement import compare
 from bayes_mlm.fitting.classical import fit_classical, summarise_classical
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.residuals import make_residuals, residual_draws
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report.equations import equations
@@ -47,7 +46,7 @@ def made(mock_fit):
     """Fits about the REML estimates; their draws need not be a posterior to be computed with."""
 
     def make(formula=GROWTH, residual=BOTH, draws=60, data="orthodont", **changes):
-        return mock_fit(as_record(formula, data, residual=residual), draws=draws, **changes)
+        return mock_fit(as_request(formula, data, residual=residual), draws=draws, **changes)
 
     return make
 
@@ -320,9 +319,9 @@ def test_residuals_made_from_draws_have_their_structure(made):
 def analysed(made):
     def make(residual):
         own = made(residual=residual, draws=100)
-        found = analyse(own.record, None, engines=["reml"])
+        found = analyse(own.request, None, engines=["reml"])
         summaries = (summarise(own), *found.summaries)
-        return replace(found, fits=(own,), summaries=summaries, compared=compare(*summaries))
+        return replace(found, fits=(own,), summaries=summaries)
 
     return make
 
@@ -347,7 +346,7 @@ def test_every_question_has_an_answer(made, residual):
     assert group_lines(own)
     assert comparisons(own, "sex", at={"age": [8, 14]}).rows
     with pytest.raises(BayesMLMError):
-        prior_sensitivity([own.record])
+        prior_sensitivity([own.request])
     classical = summarise_classical(fit_classical(own.design), "m", own.design)
     assert (
         "REML takes them as normal" in str([f.message for f in classical.verdict.findings])
