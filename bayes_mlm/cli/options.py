@@ -27,9 +27,7 @@ Data = Annotated[
     str | None,
     typer.Option(help="CSV or Parquet: file, folder or glob; or an embedded set (hsb)."),
 ]
-Missing = Annotated[
-    Literal["error", "drop"], typer.Option(help="Rows with missing values: an error, or dropped.")
-]
+Missing = Annotated[Literal["error", "drop"], typer.Option(help="What to do with missing values.")]
 Decimal = Annotated[
     Literal[".", ","] | None,
     typer.Option(help="Decimal mark of numbers in text: , reads 3,14 and 1.234,50 €; . 1,234.50."),
@@ -46,18 +44,14 @@ Seed = Annotated[
 Draws = Annotated[int | None, typer.Option(help="Draws kept for each chain (default 1000).")]
 Tune = Annotated[int | None, typer.Option(help="Draws discarded for each chain (default 1000).")]
 Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
-TargetAccept = Annotated[
-    float, typer.Option(help="Target acceptance of NUTS; nearer 1: smaller steps.")
-]
+TargetAccept = Annotated[float, typer.Option(help="Target acceptance rate of NUTS, below 1.")]
 Prob = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, without progress.")]
 
 
 RowsOption = Annotated[
     Literal["auto", "keep", "sum"],
-    typer.Option(
-        help="keep: rows in memory; sum: aggregated by group, out of core (auto: by their number)."
-    ),
+    typer.Option(help="Keep rows in memory, or aggregate them out of core (auto: by number)."),
 ]
 Memory = Annotated[
     str | None, typer.Option(help="Memory limit of DuckDB, as in 2GB; beyond it spills to disk.")
