@@ -15,9 +15,9 @@ from typing import Literal
 from bayes_mlm.base import SpecError, Style, expect, number, rounded, suggest
 from bayes_mlm.design import Design, design_of
 from bayes_mlm.engines import OlsFit, RemlFit, fit_ols, fit_reml
-from bayes_mlm.studies.document import LEFTOVER_ICC, misplaced_r2
+from bayes_mlm.studies.hsb.arithmetic import LEFTOVER_ICC, misplaced_r2
 from bayes_mlm.studies.printed import Published
-from bayes_mlm.studies.printed_quantities import model_figures
+from bayes_mlm.studies.quantities import model_figures
 from bayes_mlm.studies.record import Record, load_record, models_directory, related_record
 
 type Status = Literal["reproduced", "corrected", "cannot", "differs"]

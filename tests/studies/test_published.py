@@ -18,10 +18,14 @@ from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.ols import fit_ols
 from bayes_mlm.engines.reml import fit_reml
-from bayes_mlm.studies.document import misplaced_r2, raw_residuals, short_error, table_figures
-from bayes_mlm.studies.hsb.study import check_notes, check_study, check_table, load_study
+from bayes_mlm.studies.hsb.arithmetic import (
+    misplaced_r2,
+    raw_residuals,
+    short_error,
+    table_figures,
+)
+from bayes_mlm.studies.hsb.study import load_study
 from bayes_mlm.studies.printed import Published
-from bayes_mlm.studies.printed_quantities import model_figures
 from bayes_mlm.studies.published import (
     PublishedRow,
     check_published,
@@ -30,7 +34,9 @@ from bayes_mlm.studies.published import (
     own_figures,
     tally,
 )
+from bayes_mlm.studies.quantities import model_figures
 from bayes_mlm.studies.record import load_record
+from bayes_mlm.studies.reproduction import check_notes, check_study, check_table
 from tests.helpers import REFERENCE
 
 
