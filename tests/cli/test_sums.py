@@ -89,7 +89,7 @@ def test_small_groups_are_told_and_refused(run, folder):
     assert not (folder / "pairs.sums").exists()
     code, out, _ = run(*arguments)
     assert code == 0
-    assert "160 groups have fewer than 5 rows: their sums tell much" in out
+    assert "160 groups have fewer than 5 rows: their sums disclose much" in out
 
 
 def test_a_fit_from_sums_writes_all_that_a_fit_writes_and_how_to_repeat_it(run, folder):
