@@ -46,7 +46,7 @@ def sum_data(
         bool,
         typer.Option(
             "--alone",
-            help="Code the further rows as in the saved sums, and save the sums of these rows only.",
+            help="Code the further rows as in the saved sums, and save their sums only.",
         ),
     ] = False,
     allow_repeats: AllowRepeats = False,

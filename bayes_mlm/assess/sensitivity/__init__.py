@@ -1,8 +1,8 @@
 """Prior sensitivity: the results under other priors of sigma_u, in milliseconds.
 
 The likelihood does not depend on the prior. So each model is fitted once, under its reference
-prior, by the direct engine and without drawing group effects; the other priors' posteriors are the same
-draws with weights (`bayes_mlm.assess.sensitivity.reweighting`). Where weights will not do, the
+prior, by the direct engine and without drawing group effects; the other priors' posteriors are the
+same draws with weights (`bayes_mlm.assess.sensitivity.reweighting`). Where weights will not do, the
 model is fitted anew.
 """
 
