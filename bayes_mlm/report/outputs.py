@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import at_home, atomic_folder, visible
+from bayes_mlm.base import atomic_folder, expand_home, visible
 from bayes_mlm.design import is_sums
 from bayes_mlm.fitting import Analysis, installed_versions, save_fit, to_csv
 from bayes_mlm.model import SamplerSettings
@@ -132,7 +132,7 @@ def _record_text(analysis: Analysis, record: "Record | None") -> str:
     lines = [f"# {visible(' '.join(again))}"]
     lines += [f"# {package} {number}" for package, number in versions.items()]
     location = analysis.source.location
-    data = location if isinstance(location, str) else str(at_home(location).resolve())
+    data = location if isinstance(location, str) else str(expand_home(location).resolve())
     request = replace(analysis.request, source=replace(analysis.source, data=data))
     if analysis.fits:
         used, named = analysis.fits[0].settings, analysis.fits[0].priors.by_name(analysis.design)
