@@ -23,7 +23,7 @@ from bayes_mlm import (
     load_dataset,
     load_record,
 )
-from bayes_mlm.base.errors import DesignError, EngineError
+from bayes_mlm.base.errors import DesignError
 from bayes_mlm.design.predictor_levels import LEAST_SHARE, pairs_of, share_between
 from bayes_mlm.figures.contextual import contextual_effect
 from bayes_mlm.fitting import Estimate
