@@ -18,8 +18,7 @@ import pytest
 import bayes_mlm
 from bayes_mlm import BayesMLMError, engines, model
 from bayes_mlm.figures.drawing.catalogue import pictures_of
-from bayes_mlm.fitting import Analysis, fit_classical
-from bayes_mlm.fitting.classical import summarise_classical
+from bayes_mlm.fitting import Analysis, estimate_of, posterior_of
 from bayes_mlm.report import Origin, render_report
 
 GROUPS, EACH = 12, 8
@@ -187,13 +186,14 @@ def test_every_fit_has_a_report(engine: str, family: str, terms: str, undrawn: N
     fit, error = cell(engine, family, terms)
     if error is not None:
         return
-    likelihood = fit_classical(fit.design)
+    estimate, drawn = estimate_of(fit), posterior_of(fit)
+    fits = () if drawn is None else (drawn,)
     analysis = Analysis(
         request=fit.request,
         design=fit.design,
-        fits=(fit,),
-        classical=likelihood,
-        summaries=(bayes_mlm.summarise(fit), summarise_classical(likelihood, "m", fit.design)),
+        fits=fits,
+        estimate=estimate,
+        summaries=(*map(bayes_mlm.summarise, fits), estimate.summary()),
         prob=0.95,
     )
     shown = [figure for _, figure in pictures_of(analysis)]
