@@ -52,8 +52,8 @@ class Estimate:
     --------
     >>> from bayes_mlm import fit
     >>> found = fit("mathach ~ ses + (1 | schoolid)", "hsb", engine="reml")
-    >>> found
-    <Estimate 'mathach ~ ses + (1 | schoolid)' by reml, ok: optimum certified>
+    >>> found.engine, found.verdict.ok
+    ('reml', True)
     >>> print(f"{found.summary()['beta[ses]'].estimate:.4f}")
     2.3902
     """
