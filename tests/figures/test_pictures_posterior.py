@@ -16,6 +16,7 @@ from bayes_mlm.engines.draws import Variable
 from bayes_mlm.figures.accuracy import direct_accuracy
 from bayes_mlm.figures.caterpillar import caterpillar
 from bayes_mlm.figures.coefficients import ladder_coefficients
+from bayes_mlm.figures.comparison import printed_of
 from bayes_mlm.figures.contextual import contextual_effect
 from bayes_mlm.figures.convergence import converged
 from bayes_mlm.figures.densities import variance_densities
@@ -24,16 +25,15 @@ from bayes_mlm.figures.divergences import divergences
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.energy import energy
 from bayes_mlm.figures.explained import explained_by_level
-from bayes_mlm.figures.left_out import left_out_groups
 from bayes_mlm.figures.lines import line_along
-from bayes_mlm.figures.marks import printed_of
+from bayes_mlm.figures.loo import left_out_groups
 from bayes_mlm.figures.predictive import Statistic, p_text, predictive_checks
 from bayes_mlm.figures.prior_posterior import prior_and_posterior, prior_density
 from bayes_mlm.figures.prior_sensitivity import prior_sensitivity_of
 from bayes_mlm.figures.residuals import fitted_values, group_residuals, row_residuals
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.shrinkage import own_effects, shrinkage
-from bayes_mlm.figures.sides import side_difference
+from bayes_mlm.figures.subgroup_difference import side_difference
 from bayes_mlm.figures.traces import rank_counts, traces
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
