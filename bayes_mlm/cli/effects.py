@@ -10,18 +10,12 @@ from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
     read_at,
     request_for,
     say_sample,
@@ -39,6 +33,7 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
 
+@grouped
 def effects(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
@@ -76,15 +71,8 @@ def effects(
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None, typer.Option(help="Folder for effects.csv and crossing.csv.")
@@ -104,16 +92,14 @@ def effects(
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
-    request = request_for(
-        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
+    request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
     if not asked.questions:
         named = ", ".join(
             name for name in design.encoding.predictor_columns if name != design.group
         )
         raise EngineError(f"give --contrast NAME or --slope NAME, of the predictors {named}")
-    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    settings = settings_for(request, sampling)
     source: Table | str | None
     if over is not None:
         source = over
@@ -134,7 +120,7 @@ def effects(
     fast = fit_classical(design, prob=prob)
     found, zeros = _answer(asked, fast, people, data=source, design=design)
     if engine != "reml" and engine != "ols":
-        with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(asked, fit, people, data=source)
     console = show.make_console()

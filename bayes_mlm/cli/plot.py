@@ -18,18 +18,13 @@ from bayes_mlm.base import (
 from bayes_mlm.cli.files import Inputs, check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
+    refuse_repeats,
     say_sample,
     settings_for,
     source_of_rows,
@@ -48,6 +43,7 @@ _DPI = 150
 _GLYPH = "missing from font"
 
 
+@grouped
 def plot(
     name: Annotated[
         str | None, typer.Argument(help="A figure; --list names them.", show_default=False)
@@ -67,15 +63,8 @@ def plot(
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; some figures are of nuts only.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None,
@@ -96,15 +85,13 @@ def plot(
     entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
-    ladder = _records(
-        entry, model or [], data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
+    ladder = _records(entry, model or [], data, **vars(reading))
 
     def settings_of(record: "Record") -> "Settings":
-        return settings_for(record, draws, tune, chains, random_seed, target_accept)
+        return settings_for(record, sampling)
 
     many = "a model" if len(ladder) == 1 else f"{len(ladder)} models"
-    with status(f"fitting {many}", quiet=quiet, own_bar=engine == "nuts") as bar:
+    with status(f"fitting {many}", quiet=quiet, draws_bar=engine == "nuts") as bar:
         results = analyse_ladder(
             ladder, settings_of, data=data, engines=[engine], prob=prob, progressbar=bar
         )
@@ -153,9 +140,7 @@ def _records(
     from bayes_mlm.fitting import named_apart
     from bayes_mlm.studies import WORKED_STUDY, as_record, baseline, records
 
-    twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
-    if twice is not None:
-        raise SpecError(f"{twice!r} is given twice; leave one out")
+    refuse_repeats(asked)
     if entry.of == "ladder":
         if not asked and data is not None:
             raise SpecError(f"--data needs models too: bayes-mlm plot {entry.name} MODEL --data …")

@@ -49,7 +49,7 @@ class Steps:
         """Have a scan tell how far its queries are."""
         from dataclasses import replace
 
-        return replace(scan, tell=self.telling(f"summing {scan.source}"))
+        return replace(scan, on_progress=self.telling(f"summing {scan.source}"))
 
     @contextmanager
     def hidden(self) -> Iterator[None]:

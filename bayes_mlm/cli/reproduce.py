@@ -10,26 +10,20 @@ from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
-    Draws,
     Prob,
     Quiet,
-    Seed,
-    TargetAccept,
-    Tune,
+    Sampling,
+    grouped,
     settings_for,
 )
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.showing import print_analysis, report_of
 
 
+@grouped
 def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("reproduction"),
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
@@ -60,7 +54,7 @@ def reproduce(
     engines: list[Literal["direct", "nuts"]] = ["direct"] if quick else ["direct", "nuts"]
 
     def settings_of(record: "Record") -> "Settings":
-        return settings_for(record, draws, tune, chains, random_seed, target_accept)
+        return settings_for(record, sampling)
 
     for record in ladder:  # whatever is wrong with them is said before processes are started
         settings_of(record)
