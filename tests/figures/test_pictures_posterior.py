@@ -40,6 +40,7 @@ from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.model.priors import parse_prior
 from bayes_mlm.studies.record import load_record
+from bayes_mlm.studies.result import analyse_record
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9
@@ -64,15 +65,16 @@ def simulate(n_groups, size, *, seed=5, sigma_u=1.0, noise=1.0):
 
 def study(name, null=None, draws=1000):
     record = load_record(name)
-    settings = make_settings(record, draws=draws, random_seed=7)
-    return analyse(record, settings, engines=["direct"], null=null)
+    settings = make_settings(record.request, draws=draws, random_seed=7)
+    return analyse_record(record, settings, engines=["direct"], null=null)
 
 
 @pytest.fixture(scope="module")
 def hsb():
     null = study("hsb_null")
     names = ("hsb_ses", "hsb_sector_ses", "hsb_mundlak_random", "hsb_pooled")
-    return {"hsb_null": null} | {name: study(name, null) for name in names}
+    found = {"hsb_null": null} | {name: study(name, null) for name in names}
+    return {name: one.analysis for name, one in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +225,7 @@ def test_standardised_effects_are_those_of_reml(hsb):
 def test_standardised_slopes_of_low_reliability_are_not_stretched():
     # Normal slopes of which the data say little must not look long-tailed: their posterior sd
     # differs from group to group with their own size, the diagnostic sd does not.
-    analysis = study("hsb_random_slope")
+    analysis = study("hsb_random_slope").analysis
     picture = group_residuals(analysis)
     assert picture.effects == ("Intercept", "ses")
     assert all(curve.normal for curve in picture.curves)
