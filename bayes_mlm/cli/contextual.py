@@ -51,9 +51,9 @@ def contextual(
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tell slopes within groups from slopes between them; with the Hausman test.
+    """Estimate within-group, between-group and contextual effects; with the Hausman test.
 
-    A model with one slope for both levels is laid out as a Mundlak model first: the group means
+    A model with one slope for both levels is extended to a Mundlak model first: the group means
     of its predictors are added.
     """
     from bayes_mlm.base import DesignError, atomic_folder
@@ -115,7 +115,7 @@ def contextual(
 def _two_levels(
     request: "ModelRequest", data: str | None, means: dict[str, str]
 ) -> "tuple[ModelRequest, Design, str]":
-    """Lay a model out with predictors at two levels, if it does not have them so already."""
+    """Return a model with group means of its predictors, added where it has none."""
     from bayes_mlm.base import DesignError
     from bayes_mlm.design import design_of, for_kind, pairs_of
 

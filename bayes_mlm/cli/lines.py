@@ -61,7 +61,7 @@ def lines(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Give each group its own intercept, slope and line, with REML's beside them."""
+    """Estimate group-specific intercepts, slopes and lines, compared with REML predictions."""
     from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_design, sample_rows
     from bayes_mlm.questions import along_of, group_lines, own_weights, population_line
@@ -77,7 +77,7 @@ def lines(
         raise EngineError("--group and --population exclude each other; give one of them")
     request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
-    own_weights(design)  # a model without such effects is told before anything is drawn
+    own_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
         settings = settings_for(request, sampling)
@@ -115,5 +115,5 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
 
 
 def _label(design: "Design", text: str) -> Any:
-    """Give the label that a text stands for, or the text itself, which then is unknown."""
+    """Return the label that is written as a text, or the text if there is none."""
     return next((one for one in design.labels.tolist() if str(one) == text), text)

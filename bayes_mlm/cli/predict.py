@@ -46,7 +46,7 @@ def predict(
         typer.Option(help="The expected outcome, or one outcome with its residual."),
     ] = "mean",
     engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
+        Engine, typer.Option(help="auto: direct where it can; compared with REML or OLS.")
     ] = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
@@ -58,7 +58,7 @@ def predict(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
+    """Predict new rows: posterior predictive mean and interval, compared with REML."""
     from bayes_mlm.design import design_of, read_data
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.model import is_formula

@@ -56,7 +56,7 @@ def reproduce(
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)
 
-    for record in ladder:  # whatever is wrong with them is said before processes are started
+    for record in ladder:  # raises for faults in them before processes are started
         settings_of(record)
     console = show.make_console()
     results, begun = [], list[str]()
@@ -95,7 +95,7 @@ def reproduce(
         )
         shown.say("writing")
         write_run(out, analyses, published, records=ladder, report=report)
-    console.print("The ladder: posterior means beside REML or OLS estimates")
+    console.print("The ladder: posterior means, and REML or OLS estimates")
     console.print(show.ladder_table(analyses))
     console.print("Printed in 2015, and wrong")
     console.print(show.corrections_table(published))
