@@ -215,8 +215,8 @@ def _names(fits: Sequence[Fit]) -> list[str]:
     plain = [f.record.formula if f.record.name == "model" else f.record.name for f in fits]
     plain = [
         name
-        if fit.record.residual.is_plain or fit.record.name != "model"
-        else f"{name}, residuals {fit.record.residual}"
+        if not fit.design.errors or fit.record.name != "model"
+        else f"{name}, residuals {fit.design.errors}"
         for name, fit in zip(plain, fits, strict=True)
     ]
     count = Counter(plain)
@@ -237,7 +237,7 @@ def _same(one: Fit, other: Fit) -> bool:
     return (
         one.priors == other.priors
         and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
-        and one.record.residual == other.record.residual
+        and (one.record.residual, a.family) == (other.record.residual, b.family)
         and _same_columns(a, b)
     )
 

@@ -75,7 +75,6 @@ _PRIOR = re.compile(r"(?P<name>[^=\[]+(?:\[.*?\](?=\s*=))?)=(?P<prior>.*)")
 # As in `bayes_mlm.fitting.side_by_side` and `bayes_mlm.model.spec`, whose import would cost
 # `--help` a second.
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
-Family = Literal["gaussian", "student_t"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 
 
@@ -117,7 +116,7 @@ def fit(
         str | None, typer.Option(help="Column of times: residuals of a group are AR(1) along it.")
     ] = None,
     family: Annotated[
-        Family, typer.Option(help="Distribution of the residuals; student_t: heavier tails.")
+        str, typer.Option(help="Distribution of the outcome: gaussian, student_t (heavier tails).")
     ] = "gaussian",
     draws: Draws = None,
     tune: Tune = None,
@@ -163,7 +162,8 @@ def fit(
         decimal=decimal,
         delimiter=delimiter,
         priors=_read_priors(prior or []),
-        residual=_read_residual(sigma, ar, family),
+        residual=_read_residual(sigma, ar),
+        family=None if family == "gaussian" else family,
     )
     if out is not None:
         source = record.data_source if data is None else data
@@ -275,8 +275,8 @@ def _null_of(
     return analyse(null, settings, data=design, engines=[quick], prob=prob)
 
 
-def _read_residual(sigma: str | None, ar: str | None, family: Family) -> dict[str, str] | None:
-    asked = {"sigma": sigma, "ar": ar, "family": None if family == "gaussian" else family}
+def _read_residual(sigma: str | None, ar: str | None) -> dict[str, str] | None:
+    asked = {"sigma": sigma, "ar": ar}
     return {key: value for key, value in asked.items() if value is not None} or None
 
 

@@ -35,7 +35,7 @@ from bayes_mlm.design.aggregated.file import is_sums, load_sums
 from bayes_mlm.design.design import Design, build_design, check_estimable
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.model import IN_MEMORY, Record
+from bayes_mlm.model import FAMILIES, IN_MEMORY, Record
 
 type Rows = Literal["auto", "keep", "sum"]
 
@@ -82,11 +82,11 @@ def design_of(
         return for_kind(_saved(record, source), record.kind)
     scan = _scan_of(source, rows, record.written)
     if scan is not None:
-        if not record.residual.is_plain:
-            raise DataError(
-                f"residuals that are {record.residual} need the rows, and those of {scan.source} "
-                'are summed where they lie; take a sample of groups, or rows="keep" (--rows keep)'
-            )
+        _need_rows(
+            record,
+            f"those of {scan.source} are summed where they lie; take a sample of groups, or "
+            'rows="keep" (--rows keep)',
+        )
         design = sum_rows(
             record.formula,
             replace(scan, tell=tell),
@@ -103,9 +103,18 @@ def design_of(
         missing=record.missing,
         group_level=record.group_level,
         residual=record.residual,
+        family=record.family,
         strip=record.strip,
     )
     return for_kind(design, record.kind)
+
+
+def _need_rows(record: Record, why: str) -> None:
+    """Refuse sums for a model whose likelihood is not one of sums by group."""
+    if not FAMILIES[record.family].gaussian_moments:
+        raise DataError(f"{FAMILIES[record.family].label} outcomes need the rows, and {why}")
+    if not record.residual.is_plain:
+        raise DataError(f"residuals that are {record.residual} need the rows, and {why}")
 
 
 def _saved(record: Record, source: str | Path) -> Design:
@@ -117,10 +126,7 @@ def _saved(record: Record, source: str | Path) -> Design:
             f"{source} holds the sums of '{design.formula}' by {design.group}, not of '{formula}' "
             f"by {group}; sum the rows anew for another model"
         )
-    if not record.residual.is_plain:
-        raise DataError(
-            f"residuals that are {record.residual} need the rows, and {source} holds sums of them"
-        )
+    _need_rows(record, f"{source} holds sums of them")
     if record.strip and not design.encoding.strip:
         raise DataError(
             f"{source} holds sums by labels as they were written, spaces and all; sum the rows "

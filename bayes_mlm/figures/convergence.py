@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, count, scaled
-from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, SCALARS, convergence
+from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, convergence
 from bayes_mlm.figures.energy import nuts_fit
 from bayes_mlm.fitting import Analysis
 
@@ -107,7 +107,7 @@ def converged(analysis: Analysis) -> Converged | None:
                 ess_tail=np.atleast_1d(found.ess_tail),
             )
         )
-    order = (*SCALARS, "u")
+    order = [one.name for one in draws.parameters]
     families.sort(key=lambda one: order.index(one.name) if one.name in order else len(order))
     return Converged(
         model=analysis.record.name,

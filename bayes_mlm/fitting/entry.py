@@ -33,7 +33,9 @@ from bayes_mlm.likelihood import (
     ModelPriors,
     check_bounded_rows,
     expect_priors,
+    group_views,
     model_priors,
+    parameters_of,
     unidentified,
 )
 from bayes_mlm.model import (
@@ -65,6 +67,7 @@ def fit(
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
+    family: str | None = None,
     strip: bool = False,
     decimal: Literal[".", ","] | None = None,
     delimiter: str | None = None,
@@ -95,9 +98,13 @@ def fit(
         Priors by parameter name (see `bayes_mlm.likelihood.default_priors`); over those of a
         record.
     residual : Residual or mapping, optional
-        With a formula: how residuals depart from independent normals of one sd, as in
-        ``{"sigma": "sector"}``, ``{"ar": "age"}``, ``{"family": "student_t"}``
-        (`bayes_mlm.model.residual`). NUTS draws such models.
+        With a formula: how residuals depart from independent ones of one sd, as in
+        ``{"sigma": "sector"}``, ``{"ar": "age"}`` (`bayes_mlm.model.residual`). NUTS draws such
+        models.
+    family : str, optional
+        With a formula: the distribution of the outcome given its linear predictor, by default
+        "gaussian"; "student_t" has heavier tails, and other families may be registered
+        (`bayes_mlm.model.family`). NUTS draws all but the Gaussian.
     decimal, delimiter : str, optional
         How the text of the data is written: `bayes_mlm.read_table`.
     strip : bool
@@ -142,6 +149,7 @@ def fit(
         missing=missing,
         priors=priors,
         residual=residual,
+        family=family,
         strip=strip,
         decimal=decimal,
         delimiter=delimiter,
@@ -254,7 +262,9 @@ def _cautions(
     """List what the engine's own verdict does not see."""
     independent = drawn.draws.n_chains * drawn.draws.n_draws if drawn.engine == "direct" else None
     found = cautions(design, priors, independent)
-    if drawn.engine == "nuts" and priors.sigma_u:  # the direct engine's report says this itself
+    if (
+        drawn.engine == "nuts" and len(priors.groups) == 1 and design.family.is_additive
+    ):  # the direct engine's report says this itself
         notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]
     return found
@@ -264,9 +274,12 @@ def _sample(
     kind: Kind, design: Design, priors: ModelPriors, settings: Settings, *, progressbar: bool
 ) -> Draws:
     """Sample with NUTS, with the group effects integrated out where there are some."""
-    integrated = kind in ("partial_pooling", "mundlak") and design.q and design.residual is None
-    numbers = settings.chains * (settings.draws + settings.tune) * (design.p + design.q + 6)
-    effects = settings.chains * settings.draws * design.q * design.J
+    views = group_views(design)
+    integrated = kind in ("partial_pooling", "mundlak") and len(views) == 1
+    integrated = integrated and design.residual is None
+    scalars = design.p + sum(view.q for view in views) + 6
+    numbers = settings.chains * (settings.draws + settings.tune) * scalars
+    effects = settings.chains * settings.draws * sum(view.q * view.J for view in views)
     numbers += min(effects, MAX_EFFECTS) if integrated else effects
     check_memory(
         8 * numbers,
@@ -277,7 +290,8 @@ def _sample(
         model = FACTORIES[kind](design, priors, likelihood="marginal")
         draws = sample_nuts(model, settings, progressbar=progressbar)
         return recover_effects(design, draws, settings.random_seed)
-    return sample_nuts(FACTORIES[kind](design, priors), settings, progressbar=progressbar)
+    model = FACTORIES[kind](design, priors)
+    return sample_nuts(model, settings, progressbar=progressbar, parameters=parameters_of(design))
 
 
 def as_record(
@@ -290,6 +304,7 @@ def as_record(
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
+    family: str | None = None,
     strip: bool = False,
     decimal: Literal[".", ","] | None = None,
     delimiter: str | None = None,
@@ -343,15 +358,17 @@ def as_record(
             missing=missing,
             priors=given,
             residual=as_residual(residual),
+            family=family or "gaussian",
             strip=strip,
             decimal=decimal,
             delimiter=delimiter,
         )
         check_record(record)
         return record
-    if kind or group or group_level or residual is not None:
+    if kind or group or group_level or residual is not None or family is not None:
         raise EngineError(
-            "a record gives its own kind, group, group_level and residual; change them there"
+            "a record gives its own kind, group, group_level, residual and family; "
+            "change them there"
         )
     record = model if isinstance(model, Record) else load_record(model)
     changes: dict[str, Any] = {"priors": record.priors | given, "strip": record.strip or strip}
@@ -376,6 +393,7 @@ def _record_of(design: Design, kind: Kind | None, priors: Mapping[str, Any] | No
         group=None if bar is not None else design.group,
         priors={name: _plain(prior) for name, prior in (priors or {}).items()},
         residual=PLAIN if design.residual is None else design.residual.asked,
+        family=design.family.name,
         strip=design.encoding.strip,
     )
 

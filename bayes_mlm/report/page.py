@@ -269,8 +269,8 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         title="" if record.title == record.formula else record.title,
         description=" ".join(record.description.split()),
         formula=record.formula
-        if record.residual.is_plain
-        else f"{record.formula}; residuals: {record.residual}",
+        if not design.errors
+        else f"{record.formula}; residuals: {design.errors}",
         kind=record.kind.replace("_", " "),
         anchor=anchor,
         size=size,

@@ -7,8 +7,9 @@ import msgspec
 from bayes_mlm.base import ABSENT, FormulaError, SpecError, at_home, suggest, why_not_file
 from bayes_mlm.data import DATASETS
 from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.model.families import FAMILIES
 from bayes_mlm.model.printed import check_published_fields
-from bayes_mlm.model.residual.structure import check_residual
+from bayes_mlm.model.residual.structure import check_residual, check_structure
 from bayes_mlm.model.spec.record import IN_MEMORY, Record
 
 _NEEDS_GROUP = frozenset({"between", "no_pooling", "within", "mundlak"})
@@ -83,6 +84,16 @@ def _check_residual(record: Record, at: str) -> None:
         check_residual(record.residual)
     except SpecError as error:
         raise SpecError(f"{at}: {error}") from error
+    try:
+        family = FAMILIES[record.family]
+    except SpecError as error:
+        raise SpecError(f"{at}: {error}") from error
+    check_structure(record.residual, family, at)
+    if record.kind in _PLAIN_ONLY and not family.gaussian_moments:
+        raise SpecError(
+            f"{at}: kind = {record.kind!r} is for Gaussian outcomes; take family out, or use "
+            "partial_pooling"
+        )
     if record.kind in _PLAIN_ONLY and not record.residual.is_plain:
         raise SpecError(
             f"{at}: kind = {record.kind!r} has independent residuals of one sd; take [residual] "

@@ -65,7 +65,9 @@ class Record(
     priors : mapping of str to str or table
         Raw; `bayes_mlm.model.priors` reads it.
     residual : Residual, optional
-        How the residuals depart from independent normals of one sd.
+        How the residuals depart from independent ones of one sd.
+    family : str
+        Distribution of the outcome given the linear predictor: a name in `FAMILIES`.
     settings : Settings, optional
         Sampler settings.
     published : tuple of Published
@@ -100,6 +102,7 @@ class Record(
     order: int = 1000
     priors: dict[str, str | dict[str, str | float]] = {}
     residual: Residual = PLAIN
+    family: str = "gaussian"
     settings: Settings = Settings()
     reasons: dict[str, str] = {}
     imprecise: tuple[str, ...] = ()
