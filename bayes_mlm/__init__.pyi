@@ -5,7 +5,6 @@ from .assess import (
     leave_one_group_out as leave_one_group_out,
     leave_one_row_out as leave_one_row_out,
     log_marginal_likelihood as log_marginal_likelihood,
-    prior_sensitivity as prior_sensitivity,
 )
 from .base import BayesMLMError as BayesMLMError
 from .data import (
@@ -37,7 +36,6 @@ from .engines import fit_ols as fit_ols, fit_reml as fit_reml
 from .fitting import (
     Fit as Fit,
     compare as compare,
-    fit as fit,
     load_fit as load_fit,
     sample_groups as sample_groups,
     save_fit as save_fit,
@@ -52,7 +50,6 @@ from .likelihood import (
     pooled as pooled,
     within as within,
 )
-from .model import load_record as load_record, records as records
 from .questions import (
     comparisons as comparisons,
     contextual_effects as contextual_effects,
@@ -67,4 +64,10 @@ from .questions import (
     variance_by_level_classical as variance_by_level_classical,
     write_group_effects as write_group_effects,
 )
-from .studies import check_published as check_published
+from .studies import (
+    check_published as check_published,
+    fit as fit,
+    load_record as load_record,
+    prior_sensitivity as prior_sensitivity,
+    records as records,
+)

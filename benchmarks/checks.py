@@ -30,7 +30,7 @@ from bayes_mlm.assess.checks import Judgement, assess
 from bayes_mlm.base.verdict import Finding, Verdict
 from bayes_mlm.design.design import Design
 from bayes_mlm.engines.draws import Draws, Variable
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.likelihood.default_priors import model_priors
 
@@ -48,7 +48,7 @@ def fitted(model: Model, columns: Columns, seed: int) -> Fit:
 
 def at_estimates(design: Design, reml: Any, seed: int) -> Fit:
     """Make a fit whose few draws are all the REML estimate."""
-    record = as_record(design)
+    record = as_request(design)
     settings = make_settings(record, draws=4, chains=2, random_seed=seed)
     values: dict[str, tuple[tuple[str, ...], Any]] = {
         "beta": (("term",), reml.beta),
@@ -72,9 +72,9 @@ def at_estimates(design: Design, reml: Any, seed: int) -> Fit:
         for name, (dims, value) in values.items()
     }
     return Fit(
-        record=record,
+        request=record,
         design=design,
-        priors=model_priors(design, record.priors),
+        priors=model_priors(design, record.model.priors),
         draws=Draws(posterior=posterior, sample_stats={}, coords={}),
         engine="reml",
         why="a simulation",

@@ -12,10 +12,10 @@ from bayes_mlm.design.build import design_of
 from bayes_mlm.engines.draws import Draws, Variable
 from bayes_mlm.fitting.classical import fit_classical, has_random_effects
 from bayes_mlm.fitting.derived import icc
-from bayes_mlm.fitting.entry import make_settings
+from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.likelihood.default_priors import model_priors
-from bayes_mlm.model.spec import Record, load_record
+from bayes_mlm.studies.record import load_record
 
 # Before anything imports them: no window, no colour codes, one width of terminal.
 os.environ["MPLBACKEND"] = "Agg"
@@ -36,13 +36,13 @@ def mock_fit():
     """
 
     def make(name="hsb_ses", *, draws=250, seed=1, **changes):
-        record = name if isinstance(name, Record) else load_record(name)
-        design = design_of(record)
-        settings = make_settings(record, draws=draws, tune=1, chains=4, random_seed=seed)
+        request = (load_record(name) if isinstance(name, str) else name).request
+        design = design_of(request)
+        settings = make_settings(request, draws=draws, tune=1, chains=4, random_seed=seed)
         values = {
-            "record": record,
+            "request": request,
             "design": design,
-            "priors": model_priors(design, record.priors),
+            "priors": model_priors(design, request.model.priors),
             "draws": _independent_draws(design, draws, seed),
             "engine": "nuts",
             "why": "asked for",

@@ -30,7 +30,8 @@ from .ranking import (
     Criterion as Criterion,
 )
 from .sensitivity import (
-    choose_records as choose_records,
+    choose_models as choose_models,
+    has_sigma_u as has_sigma_u,
     prior_sensitivity as prior_sensitivity,
     sensitivity_of_fits as sensitivity_of_fits,
 )

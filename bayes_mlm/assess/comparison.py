@@ -22,6 +22,7 @@ from bayes_mlm.assess.ranking import (
 from bayes_mlm.base import BayesMLMError, DesignError, EngineError, Finding, Verdict, expect_each
 from bayes_mlm.design import Design, same_outcome
 from bayes_mlm.fitting import Fit
+from bayes_mlm.model import UNNAMED
 
 QUESTIONS: dict[Criterion, str] = {
     "group": "Leaving one group{named} out: how well does each model predict all members of a "
@@ -212,16 +213,16 @@ def _size(design: Design) -> str:
 
 def _names(fits: Sequence[Fit]) -> list[str]:
     """Name each model by its record, or by its formula; add the kind, or a number, if need be."""
-    plain = [f.record.formula if f.record.name == "model" else f.record.name for f in fits]
+    plain = [f.spec.title for f in fits]
     plain = [
         name
-        if not fit.design.errors or fit.record.name != "model"
+        if not fit.design.errors or fit.spec.name != UNNAMED
         else f"{name}, residuals {fit.design.errors}"
         for name, fit in zip(plain, fits, strict=True)
     ]
     count = Counter(plain)
     names = [
-        name if count[name] == 1 else f"{name} [{fit.record.kind}]"
+        name if count[name] == 1 else f"{name} [{fit.spec.kind}]"
         for name, fit in zip(plain, fits, strict=True)
     ]
     count, seen = Counter(names), Counter[str]()
@@ -237,7 +238,7 @@ def _same(one: Fit, other: Fit) -> bool:
     return (
         one.priors == other.priors
         and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
-        and (one.record.residual, a.family) == (other.record.residual, b.family)
+        and (one.spec.residual, a.family) == (other.spec.residual, b.family)
         and _same_columns(a, b)
     )
 

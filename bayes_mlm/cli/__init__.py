@@ -3,7 +3,7 @@
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -35,6 +35,7 @@ from bayes_mlm.cli.options import (
     TargetAccept,
     Tune,
     design_for,
+    resolved,
     settings_for,
     status,
 )
@@ -51,9 +52,11 @@ from bayes_mlm.cli.variance import variance
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
     from bayes_mlm.fitting import Analysis
-    from bayes_mlm.model import Record
+    from bayes_mlm.model import ModelRequest
+    from bayes_mlm.studies import PublishedRow, Record
 
 app = typer.Typer(
     add_completion=False,
@@ -142,12 +145,11 @@ def fit(
     model's posterior (.nc) and record (.toml).
     """
     started = time.monotonic()
-    from bayes_mlm.fitting import analyse
     from bayes_mlm.report import console as show, run_files, write_run
 
     if out is not None:
         check_folder(out, run_files(()), inputs=(model, data))
-    record, design = design_for(
+    request, design = design_for(
         model,
         data,
         rows=rows,
@@ -166,25 +168,18 @@ def fit(
         family=None if family == "gaussian" else family,
     )
     if out is not None:
-        source = record.data_source if data is None else data
-        check_folder(out, run_files([record.name]), inputs=(record.source, source))
+        source = request.source.location if data is None else data
+        check_folder(out, run_files([request.name]), inputs=(model, source))
     if engine in ("reml", "ols") and (prior or draws or tune or chains):
         raise EngineError(
             f"--engine {engine} has no priors and no draws; leave --prior, --draws, --tune and "
             "--chains away, or choose --engine auto"
         )
-    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
-    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
-        null = _null_of(record, data, rows, settings, engine, prob)
-        analysis = analyse(
-            record,
-            settings,
-            data=design,
-            engines=[engine],
-            null=null,
-            prob=prob,
-            check=cross_check,
-            progressbar=bar,
+    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
+        options = {"engines": [engine], "prob": prob, "check": cross_check, "progressbar": bar}
+        analysis, published, records, null = _analyse(
+            model, request, settings, design, data, rows, **options
         )
     print_analysis(analysis, priors=not quiet)
     if out is not None:
@@ -193,13 +188,13 @@ def fit(
         with steps(quiet=quiet) as shown, drawing_pool() as pool:
             report = report_of(
                 [analysis] if null is None else [null, analysis],
-                title=record.title,
-                published=analysis.published,
+                title=analysis.title or analysis.spec.formula,
+                published=published,
                 started=started,
                 pool=pool,
                 shown=shown,
             )
-        write_run(out, [analysis], analysis.published, report=report)
+        write_run(out, [analysis], published, records=records, report=report)
         read = visible(out / "report.html")
         show.make_console().print(f"written to {visible(out)}; read {read}", soft_wrap=True)
     if not analysis.ok:
@@ -211,8 +206,8 @@ def models(
     name: Annotated[str | None, typer.Argument(help="Show this one's record.")] = None,
 ) -> None:
     """List the bundled models, or print one's record, to start your own from."""
-    from bayes_mlm.model import as_starter, dump_record, load_record, records
     from bayes_mlm.report import console as show
+    from bayes_mlm.studies import as_starter, dump_record, load_record, records
 
     console = show.make_console()
     if name is None:
@@ -254,25 +249,33 @@ def main() -> None:
         app()
 
 
-def _null_of(
-    record: "Record",
+def _analyse(
+    model: str,
+    request: "ModelRequest",
+    settings: "Settings",
+    design: "Design",
     data: str | None,
     rows: Literal["auto", "keep", "sum"],
-    settings: "Settings",
-    engine: Engine,
-    prob: float,
-) -> "Analysis | None":
-    """Fit the record's null model too, for R² by level, where that takes no time: not by NUTS."""
-    from bayes_mlm.design import design_of
+    **options: Any,
+) -> "tuple[Analysis, tuple[PublishedRow, ...], tuple[Record, ...], Analysis | None]":
+    """Analyse a model; of a record also what was published about it, and its null model."""
     from bayes_mlm.fitting import analyse
-    from bayes_mlm.model import baseline
 
-    null = baseline(record)
-    if null is None:
-        return None
-    quick: Engine = "reml" if engine == "nuts" else engine
-    design = design_of(null, data, rows=rows)
-    return analyse(null, settings, data=design, engines=[quick], prob=prob)
+    if isinstance(resolved(model), str):
+        return analyse(request, settings, data=design, **options), (), (), None
+    from bayes_mlm.design import design_of
+    from bayes_mlm.studies import analyse_record, baseline, load_record
+
+    record, null = load_record(model).requesting(request), None
+    below = baseline(record)
+    if below is not None:  # where that takes no time: not by NUTS
+        engines = ["reml" if one == "nuts" else one for one in options["engines"]]
+        quick = {"engines": engines, "prob": options["prob"]}
+        null = analyse_record(
+            below, settings, data=design_of(below.request, data, rows=rows), **quick
+        )
+    found = analyse_record(record, settings, data=design, null=null, **options)
+    return found.analysis, found.published, (record,), None if null is None else null.analysis
 
 
 def _read_residual(sigma: str | None, ar: str | None) -> dict[str, str] | None:

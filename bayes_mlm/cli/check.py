@@ -20,6 +20,7 @@ from bayes_mlm.cli.options import (
     Strip,
     TargetAccept,
     Tune,
+    request_for,
     say_sample,
     settings_for,
     source_of_rows,
@@ -53,22 +54,26 @@ def check(
     """
     from bayes_mlm.assess import check as check_fit
     from bayes_mlm.design import design_of, is_sums
-    from bayes_mlm.fitting import as_record, fit_design, sample_groups
+    from bayes_mlm.fitting import fit_design, sample_groups
     from bayes_mlm.report import console as show
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
-    record = as_record(
+    request = request_for(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
     )
-    design = design_of(record, data)
-    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
-    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
+    design = design_of(request, data)
+    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     with status("redrawing the data, leaving out groups", quiet=quiet):
         sample = None
-        if design.summed is not None and design.group is not None and not is_sums(record.data):
-            sample = sample_groups(fit, source_of_rows(record, data))
+        if (
+            design.summed is not None
+            and design.group is not None
+            and not is_sums(request.source.data)
+        ):
+            sample = sample_groups(fit, source_of_rows(request, data))
         found = check_fit(fit, sample=sample)
     if sample is not None:
         say_sample(sample.design.notes[-1])

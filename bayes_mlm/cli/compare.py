@@ -20,6 +20,7 @@ from bayes_mlm.cli.options import (
     Strip,
     TargetAccept,
     Tune,
+    request_for,
     settings_for,
     status,
 )
@@ -58,7 +59,7 @@ def compare(
     from bayes_mlm.assess import check_comparable, compare_models
     from bayes_mlm.base import EngineError
     from bayes_mlm.design import design_of
-    from bayes_mlm.fitting import as_record, fit_design
+    from bayes_mlm.fitting import fit_design
     from bayes_mlm.report import COMPARISON_FILES, console as show, write_comparison
 
     if out is not None:
@@ -68,21 +69,22 @@ def compare(
     twice = next((one for k, one in enumerate(model) if one in model[:k]), None)
     if twice is not None:
         raise EngineError(f"{twice!r} is given twice; leave one out")
-    records = [
-        as_record(one, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter)
+    requests = [
+        request_for(one, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter)
         for one in model
     ]
     settings = [
-        settings_for(record, draws, tune, chains, random_seed, target_accept) for record in records
+        settings_for(request, draws, tune, chains, random_seed, target_accept)
+        for request in requests
     ]
-    designs = [design_of(record, data) for record in records]
+    designs = [design_of(request, data) for request in requests]
     for other, design in zip(model, designs, strict=True):
         check_comparable(designs[0], design, model[0], other)
     fits = []
-    for k, (record, design, own) in enumerate(zip(records, designs, settings, strict=True)):
+    for k, (request, design, own) in enumerate(zip(requests, designs, settings, strict=True)):
         text = f"{k + 1}/{len(model)} fitting {model[k]}"
         with status(text, quiet=quiet, own_bar=engine == "nuts") as shown:
-            fits.append(fit_design(record, design, own, engine=engine, progressbar=shown))
+            fits.append(fit_design(request, design, own, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = compare_models(fits)
     console = show.make_console()

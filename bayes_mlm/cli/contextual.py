@@ -1,5 +1,6 @@
 """Run `bayes-mlm contextual`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,6 +22,7 @@ from bayes_mlm.cli.options import (
     Strip,
     TargetAccept,
     Tune,
+    request_for,
     settings_for,
     status,
 )
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from bayes_mlm.base import TextTable
     from bayes_mlm.design import Design
-    from bayes_mlm.model import Record
+    from bayes_mlm.model import ModelRequest
     from bayes_mlm.questions import ContextualTable
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
@@ -66,7 +68,7 @@ def contextual(
     of its predictors are added.
     """
     from bayes_mlm.base import DesignError, atomic_folder
-    from bayes_mlm.fitting import as_record, fit_classical, fit_design
+    from bayes_mlm.fitting import fit_classical, fit_design
     from bayes_mlm.questions import (
         contextual_csv,
         contextual_effects,
@@ -80,19 +82,23 @@ def contextual(
         check_folder(out, ["contextual.csv"], inputs=(model, data))
     check_prob(prob)
     means = _read_means(mean or [])
-    record = as_record(
+    request = request_for(
         model, data, group=group, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
     )
-    record, design, laid_out = _two_levels(record, data, means)
-    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+    request, design, laid_out = _two_levels(request, data, means)
+    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
     tables = []
-    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
+    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
         if engine != "reml":
-            fit = fit_design(record, design, settings, engine=engine, progressbar=bar)
+            fit = fit_design(request, design, settings, engine=engine, progressbar=bar)
             tables.append(contextual_effects(fit, means=means, prob=prob))
         tables.append(
             contextual_effects_classical(
-                fit_classical(design, prob=prob), design, name=record.name, means=means, prob=prob
+                fit_classical(design, prob=prob),
+                design,
+                name=request.name,
+                means=means,
+                prob=prob,
             )
         )
         try:
@@ -100,7 +106,7 @@ def contextual(
         except DesignError as reason:
             test = f"no Hausman test: {reason}"
     console = show.make_console()
-    console.print(f"{record.name}: {record.formula} [{record.kind}]{laid_out}")
+    console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]{laid_out}")
     console.print(_table(tables))
     lines = [f"- {note}" for note in tables[0].notes]
     lines += [f"caution: {text}" for text in tables[0].cautions]
@@ -120,20 +126,18 @@ def contextual(
 
 
 def _two_levels(
-    record: "Record", data: str | None, means: dict[str, str]
-) -> "tuple[Record, Design, str]":
+    request: "ModelRequest", data: str | None, means: dict[str, str]
+) -> "tuple[ModelRequest, Design, str]":
     """Lay a model out with predictors at two levels, if it does not have them so already."""
-    import msgspec
-
     from bayes_mlm.base import DesignError
     from bayes_mlm.design import design_of, for_kind, pairs_of
 
-    design = design_of(record, data)
+    design = design_of(request, data)
     found, left_out = pairs_of(design, means or None)
-    fits = record.kind in ("pooled", "partial_pooling") and design.group is not None
+    fits = request.model.kind in ("pooled", "partial_pooling") and design.group is not None
     if found or left_out or not fits:
-        return record, design, ""
-    changed = msgspec.structs.replace(record, kind="mundlak")
+        return request, design, ""
+    changed = replace(request, model=replace(request.model, kind="mundlak"))
     try:
         laid_out = for_kind(design, "mundlak")
     except DesignError as reason:

@@ -23,6 +23,7 @@ from bayes_mlm.cli.options import (
     TargetAccept,
     Tune,
     read_at,
+    request_for,
     say_sample,
     settings_for,
     source_of_rows,
@@ -96,45 +97,45 @@ def effects(
     """
     from bayes_mlm.base import atomic_folder
     from bayes_mlm.design import design_of, is_sums
-    from bayes_mlm.fitting import as_record, check_engine, fit_classical, fit_design, sample_table
+    from bayes_mlm.fitting import check_engine, fit_classical, fit_design, sample_table
     from bayes_mlm.questions import population, read_again, rebuild
     from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     asked = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
-    record = as_record(
+    request = request_for(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
     )
-    design = design_of(record, data)
+    design = design_of(request, data)
     if not asked.questions:
         named = ", ".join(
             name for name in design.encoding.predictor_columns if name != design.group
         )
         raise EngineError(f"give --contrast NAME or --slope NAME, of the predictors {named}")
-    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
+    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
     source: Table | str | None
     if over is not None:
         source = over
-    elif is_sums(record.data_source if data is None else data):
+    elif is_sums(request.source.location if data is None else data):
         source = None  # effects at values that are all set need no rows
     elif design.summed is not None:
-        rows = source_of_rows(record, data)
+        rows = source_of_rows(request, data)
         sample = sample_table(design, rows, random_seed=settings.random_seed)
         source = sample.table
         say_sample(sample.what)
     else:
         # What the design does not hold as it was read (log(x)) is read again.
-        source = None if rebuild(design) is not None else read_again(design, record, data)
+        source = None if rebuild(design) is not None else read_again(design, request, data)
     # REML or OLS first: a wrong option is refused before anything is drawn.
     if engine == "reml" or engine == "ols":
         check_engine(engine, design)
-    people = population(design, record, source)
+    people = population(design, request, source)
     fast = fit_classical(design, prob=prob)
     found, zeros = _answer(asked, fast, people, data=source, design=design)
     if engine != "reml" and engine != "ols":
-        with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-            fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
+        with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+            fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(asked, fit, people, data=source)
     console = show.make_console()
     for part in [*found, *zeros]:

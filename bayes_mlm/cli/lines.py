@@ -22,6 +22,7 @@ from bayes_mlm.cli.options import (
     TargetAccept,
     Tune,
     read_at,
+    request_for,
     say_sample,
     settings_for,
     source_of_rows,
@@ -73,7 +74,7 @@ def lines(
 ) -> None:
     """Give each group its own intercept, slope and line, with REML's beside them."""
     from bayes_mlm.design import design_of
-    from bayes_mlm.fitting import as_record, fit_design, sample_rows
+    from bayes_mlm.fitting import fit_design, sample_rows
     from bayes_mlm.questions import along_of, group_lines, own_weights, population_line
     from bayes_mlm.report import console as show
 
@@ -85,18 +86,18 @@ def lines(
         raise EngineError("--at sets predictors of the population's line; add --population")
     if population and group is not None:
         raise EngineError("--group and --population exclude each other; give one of them")
-    record = as_record(
+    request = request_for(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
     )
-    design = design_of(record, data)
+    design = design_of(request, data)
     own_weights(design)  # a model without such effects is told before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
-    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
-        fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
+    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     source: Any = data
     if design.summed is not None:
-        rows = source_of_rows(record, data)
+        rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         say_sample(fit.design.notes[-1])
     console = show.make_console()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
-    from bayes_mlm.model import Record
+    from bayes_mlm.model import HasRequest, ModelRequest
 
 EXIT_VERDICT = 3
 # Fixed, so that two people who type the same command read the same numbers.
@@ -57,6 +57,31 @@ DataEngine = Annotated[
 ]
 
 
+def resolved(model: str) -> "str | ModelRequest":
+    """Return the request of a record by its name or path; a formula or saved sums as they are."""
+    from bayes_mlm.design import is_sums
+    from bayes_mlm.model import is_formula
+
+    if is_formula(model) or is_sums(model):
+        return model
+    from bayes_mlm.studies import load_record
+
+    return load_record(model).request
+
+
+def request_for(model: str, data: str | None, **options: Any) -> "ModelRequest":
+    """Return what is requested by a formula, saved sums, or the name or path of a record.
+
+    Parameters
+    ----------
+    model, data, **options
+        As in `bayes_mlm.fitting.as_request`.
+    """
+    from bayes_mlm.fitting import as_request
+
+    return as_request(resolved(model), data, **options)
+
+
 def design_for(
     model: str,
     data: str | None,
@@ -66,49 +91,48 @@ def design_for(
     engine_data: Literal["duckdb", "spark"],
     quiet: bool,
     **asked: Any,
-) -> "tuple[Record, Design]":
-    """Give the record of a model or of saved sums, and its design, showing a long query's progress.
+) -> "tuple[ModelRequest, Design]":
+    """Return a request and its design, showing the progress of a long query.
 
     Parameters
     ----------
     model, data, rows, memory, engine_data, quiet
         As the commands have them.
     **asked
-        For `as_record`.
+        For `request_for`.
     """
     from bayes_mlm.base import DataError
     from bayes_mlm.design import design_of, is_sums, notes_on_levels, open_data
-    from bayes_mlm.fitting import as_record
     from bayes_mlm.report import console as show
 
-    record = as_record(model, data, **asked)
+    request = request_for(model, data, **asked)
     source: Any = data
     if memory is not None or engine_data != "duckdb":
-        if rows == "keep" or is_sums(record.data):
+        if rows == "keep" or is_sums(request.source.data):
             what = "kept in memory" if rows == "keep" else "in the sums already"
             raise DataError(
                 f"--memory and --engine-data are of rows that are summed, and these are {what}; "
                 "leave them away"
             )
-        place = record.data_source if data is None else data
+        place = request.source.location if data is None else data
         source = open_data(
             place,
             engine=engine_data,
             memory=memory,
-            decimal=record.decimal,
-            delimiter=record.delimiter,
+            decimal=request.source.decimal,
+            delimiter=request.source.delimiter,
         )
-    with steps(f"reading {data or record.data}", quiet=quiet) as shown:
+    with steps(f"reading {data or request.source.data}", quiet=quiet) as shown:
         tell = shown.telling("summing")
-        design = design_of(record, source, rows=rows, tell=tell)
+        design = design_of(request, source, rows=rows, tell=tell)
     if not quiet:
         console = show.make_console(stderr=True)
         for note in notes_on_levels(design.encoding.levels, design.n, {}):
             console.print(f"note: {note}", soft_wrap=True, highlight=False)
-    return record, design
+    return request, design
 
 
-def source_of_rows(record: "Record", data: str | None) -> Any:
+def source_of_rows(request: "HasRequest", data: str | None) -> Any:
     """Say where the rows of summed data are, for a question that needs some of them.
 
     Raises
@@ -119,14 +143,15 @@ def source_of_rows(record: "Record", data: str | None) -> Any:
     from bayes_mlm.base import DataError
     from bayes_mlm.design import is_sums, open_data
 
-    source = record.data_source if data is None else data
+    own = request.request.source
+    source = own.location if data is None else data
     if is_sums(source):
         raise DataError(
             f"{source} holds sums, and this needs rows; give the formula and the data instead"
         )
-    if record.decimal is None and record.delimiter is None:
+    if own.decimal is None and own.delimiter is None:
         return source
-    return open_data(source, decimal=record.decimal, delimiter=record.delimiter)
+    return open_data(source, decimal=own.decimal, delimiter=own.delimiter)
 
 
 def say_sample(what: str) -> None:
@@ -137,29 +162,29 @@ def say_sample(what: str) -> None:
     console.print(f"rows are those of {what}", soft_wrap=True, highlight=False)
 
 
-def seed_of(record: "Record", asked: int | None) -> int:
-    """Settle the seed: the one asked for, else the record's, else the fixed one."""
-    given = record.settings.random_seed if asked is None else asked
+def seed_of(request: "HasRequest", asked: int | None) -> int:
+    """Return the seed: the one given, else the record's, else the fixed one."""
+    given = request.request.settings.random_seed if asked is None else asked
     return DEFAULT_SEED if given is None else given
 
 
 def settings_for(
-    record: "Record",
+    request: "HasRequest",
     draws: int | None,
     tune: int | None,
     chains: int | None,
     random_seed: int | None,
     target_accept: float,
 ) -> "Settings":
-    """Settle how a record is drawn from: as asked for, else as it says, else the defaults."""
+    """Return the sampler settings: those given, else the record's, else the defaults."""
     from bayes_mlm.fitting import make_settings
 
     return make_settings(
-        record,
+        request.request,
         draws=draws,
         tune=tune,
         chains=chains,
-        random_seed=seed_of(record, random_seed),
+        random_seed=seed_of(request, random_seed),
         target_accept=target_accept,
     )
 

@@ -39,7 +39,7 @@ from bayes_mlm.cli.options import (
 if TYPE_CHECKING:
     from bayes_mlm.figures import Entry
     from bayes_mlm.fitting import Analysis
-    from bayes_mlm.model import Record
+    from bayes_mlm.studies import Record
 
 Engine = Literal["auto", "direct", "nuts"]
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -106,11 +106,10 @@ def plot(
 
     many = "a model" if len(ladder) == 1 else f"{len(ladder)} models"
     with status(f"fitting {many}", quiet=quiet, own_bar=engine == "nuts") as bar:
-        found = list(
-            analyse_ladder(
-                ladder, settings_of, data=data, engines=[engine], prob=prob, progressbar=bar
-            )
+        results = analyse_ladder(
+            ladder, settings_of, data=data, engines=[engine], prob=prob, progressbar=bar
         )
+        found = [one.analysis for one in results]
     try:
         picture = _prepare(entry, found)
     except RowsNeededError:
@@ -132,7 +131,7 @@ def plot(
     if not quiet:
         console.print(f"{picture.title}\n{picture.caption}", soft_wrap=True)
     console.print(f"written to {visible(file)}", soft_wrap=True)
-    bad = [one.record.name for one in found if not one.ok]
+    bad = [one.spec.name for one in found if not one.ok]
     if bad:
         typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
         raise typer.Exit(EXIT_VERDICT)
@@ -162,10 +161,8 @@ def _records(
     **options: Any,
 ) -> "list[Record]":
     """Load the models asked for (`as_record`); for a figure of a ladder their null models too."""
-    import msgspec
-
-    from bayes_mlm.fitting import as_record
-    from bayes_mlm.model import WORKED_STUDY, baseline, is_formula, records
+    from bayes_mlm.fitting import named_apart
+    from bayes_mlm.studies import WORKED_STUDY, as_record, baseline, records
 
     twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
     if twice is not None:
@@ -174,11 +171,8 @@ def _records(
         if not asked and data is not None:
             raise SpecError(f"--data needs models too: bayes-mlm plot {entry.name} MODEL --data …")
         ladder = [as_record(one, data, **options) for one in asked]
-        if len(ladder) > 1:  # formulas are named after themselves, to tell them apart
-            ladder = [
-                msgspec.structs.replace(record, name=record.formula) if is_formula(one) else record
-                for one, record in zip(asked, ladder, strict=True)
-            ]
+        apart = named_apart([record.request for record in ladder])
+        ladder = [record.requesting(request) for record, request in zip(ladder, apart, strict=True)]
         ladder = ladder or list(records(WORKED_STUDY))
         nulls = [null for record in ladder if (null := baseline(record)) is not None]
         known = {record.name for record in ladder}
@@ -197,7 +191,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
 
     if analysis.design.summed is None or not analysis.fits:
         return analysis
-    rows = source_of_rows(analysis.record, data)
+    rows = source_of_rows(analysis, data)
     fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)
     design = fits[0].design
     say_sample(design.notes[-1])
@@ -208,7 +202,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
 def _prepare(entry: "Entry", found: "list[Analysis]") -> Any:
     picture = entry.prepare(found if entry.of == "ladder" else found[-1])
     if picture is None:
-        names = "these models" if entry.of == "ladder" else found[-1].record.name
+        names = "these models" if entry.of == "ladder" else found[-1].spec.name
         raise EngineError(
             f"the figure {entry.name!r} does not apply to {names}; there is one where "
             f"{entry.applies}"

@@ -19,6 +19,7 @@ from bayes_mlm.cli.options import (
     Strip,
     TargetAccept,
     Tune,
+    request_for,
     settings_for,
     status,
 )
@@ -73,7 +74,7 @@ def predict(
 ) -> None:
     """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
     from bayes_mlm.design import design_of, read_data
-    from bayes_mlm.fitting import as_record, fit_design
+    from bayes_mlm.fitting import fit_design
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
     from bayes_mlm.report import console as show
@@ -82,7 +83,7 @@ def predict(
         check_file(out, "predictions.csv", inputs=(model, data, new))
     # A record declares how its data are written; the options then apply to the new rows.
     own = data is None and not is_formula(model)
-    record = as_record(
+    request = request_for(
         model,
         data,
         missing=missing,
@@ -91,16 +92,16 @@ def predict(
         delimiter=None if own else delimiter,
     )
     written = replace(
-        record.written,
-        decimal=decimal or record.written.decimal,
-        delimiter=delimiter or record.written.delimiter,
+        request.source.written,
+        decimal=decimal or request.source.written.decimal,
+        delimiter=delimiter or request.source.written.delimiter,
     )
     rows = read_data(new, written=written)
-    design = design_of(record, data)
+    design = design_of(request, data)
     check_rows(design, rows, question=question, kind=kind)
-    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
-        fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
+    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
     console = show.make_console()
     if out is None or not quiet:

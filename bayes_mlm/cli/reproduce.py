@@ -43,9 +43,17 @@ def reproduce(
     """
     started = time.monotonic()
     from bayes_mlm.engines import Settings
-    from bayes_mlm.model import WORKED_STUDY, Record, records
     from bayes_mlm.report import console as show, drawing_pool, run_files, write_run
-    from bayes_mlm.studies import analyse_ladder, check_notes, check_table, load_study, tally
+    from bayes_mlm.studies import (
+        WORKED_STUDY,
+        Record,
+        analyse_ladder,
+        check_notes,
+        check_table,
+        load_study,
+        records,
+        tally,
+    )
 
     ladder = records(WORKED_STUDY)
     check_folder(out, run_files([record.name for record in ladder]))
@@ -57,14 +65,14 @@ def reproduce(
     for record in ladder:  # whatever is wrong with them is said before processes are started
         settings_of(record)
     console = show.make_console()
-    analyses, begun = [], list[str]()
+    results, begun = [], list[str]()
     with steps("reading", quiet=quiet) as shown, drawing_pool() as pool:
 
         def say(engine: str) -> None:
             text = f"fitting {begun[-1]} ({engine})"
             shown.say(text, done=len(begun) - 1, of=len(ladder))
 
-        for analysis in analyse_ladder(
+        for result in analyse_ladder(
             ladder,
             settings_of,
             engines=engines,
@@ -73,11 +81,12 @@ def reproduce(
             on_start=lambda record: begun.append(record.name),
             on_engine=say,
         ):
-            analyses.append(analysis)
+            results.append(result)
             with shown.hidden():
-                print_analysis(analysis)
+                print_analysis(result.analysis)
         shown.say("checking the printed figures")
-        published = [*check_table(), *(row for one in analyses for row in one.published)]
+        published = [*check_table(), *(row for one in results for row in one.published)]
+        analyses = [one.analysis for one in results]
         notes = check_notes()
         study = load_study()
         report = report_of(
@@ -91,7 +100,7 @@ def reproduce(
             shown=shown,
         )
         shown.say("writing")
-        write_run(out, analyses, published, report=report)
+        write_run(out, analyses, published, records=ladder, report=report)
     console.print("The ladder: posterior means beside REML or OLS estimates")
     console.print(show.ladder_table(analyses))
     console.print("Printed in 2015, and wrong")
@@ -99,7 +108,7 @@ def reproduce(
     for note in notes:
         console.print(f"- {note}")
     console.print(f"\n{tally(published)}")
-    unclean = [analysis.record.name for analysis in analyses if not analysis.ok]
+    unclean = [analysis.spec.name for analysis in analyses if not analysis.ok]
     console.print(
         f"{len(analyses)} models; "
         + (f"verdict NOT clean for: {', '.join(unclean)}" if unclean else "all verdicts clean")

@@ -1,7 +1,8 @@
 """Run `bayes-mlm sensitivity`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +18,12 @@ from bayes_mlm.cli.options import (
     Quiet,
     Seed,
     Strip,
+    resolved,
     seed_of,
 )
+
+if TYPE_CHECKING:
+    from bayes_mlm.model import ModelRequest
 
 
 def sensitivity(
@@ -55,21 +60,29 @@ def sensitivity(
     """See how results move with the prior on sigma_u: every model, every prior, in a second."""
     import msgspec
 
-    from bayes_mlm.assess import choose_records, prior_sensitivity
+    from bayes_mlm.assess import choose_models, prior_sensitivity
     from bayes_mlm.report import SENSITIVITY_FILES, console as show, write_sensitivity
 
     if out is not None:
         check_folder(out, SENSITIVITY_FILES, inputs=(data, *(model or [])))
-    records = []
-    for record in choose_records(
-        model or None, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    ):
-        settings = msgspec.structs.replace(
-            record.settings, random_seed=seed_of(record, random_seed)
-        )
-        records.append(msgspec.structs.replace(record, settings=settings))
+    requests = choose_models(
+        [resolved(one) for one in model] if model else _worked_models(),
+        data,
+        missing=missing,
+        strip=strip,
+        decimal=decimal,
+        delimiter=delimiter,
+    )
     found = prior_sensitivity(
-        records,
+        [
+            replace(
+                one,
+                settings=msgspec.structs.replace(
+                    one.settings, random_seed=seed_of(one, random_seed)
+                ),
+            )
+            for one in requests
+        ],
         data,
         priors=None if prior is None else [_read(text) for text in prior],
         terms=term,
@@ -88,6 +101,12 @@ def sensitivity(
         console.print(f"written to {visible(out)}")
     if not found.ok:
         raise typer.Exit(EXIT_VERDICT)
+
+
+def _worked_models() -> "list[ModelRequest]":
+    from bayes_mlm.studies import worked_models
+
+    return worked_models()
 
 
 def _read(text: str) -> str | dict[str, str]:

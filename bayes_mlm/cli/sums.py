@@ -186,7 +186,7 @@ def groups(
     check_file(out, "groups.parquet", inputs=(model, data))
     if out.suffix.lower() not in PARQUET:
         raise StorageError(f"--out {str(out)!r} is written as Parquet; end it in {PARQUET[0]}")
-    record, design = design_for(
+    request, design = design_for(
         model,
         data,
         missing=missing,
@@ -198,9 +198,9 @@ def groups(
         engine_data=engine_data,
         quiet=quiet,
     )
-    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
-        fit = fit_design(record, design, settings, engine=engine, progressbar=shown)
+    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         write_group_effects(fit, out, prob=prob)
     console = show.make_console()
     console.print(f"{fit.engine} ({fit.why}): {fit.verdict}", soft_wrap=True)

@@ -78,10 +78,8 @@ def table(
     A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
     """
     from bayes_mlm.engines import Settings
-    from bayes_mlm.fitting import as_record
-    from bayes_mlm.model import WORKED_STUDY, Record, records
     from bayes_mlm.report import publication_table, render
-    from bayes_mlm.studies import analyse_ladder
+    from bayes_mlm.studies import WORKED_STUDY, Record, analyse_ladder, as_record, records
 
     if out is not None:
         check_file(out, "table.tex", inputs=(data, *(model or [])))
@@ -103,16 +101,10 @@ def table(
     drawn = [one for one in engines if one != "reml"]
     text = f"fitting {len(ladder)} models"
     with status(text, quiet=quiet, own_bar="nuts" in drawn) as shown:
-        analyses = list(
-            analyse_ladder(
-                ladder,
-                settings_of,
-                data=data,
-                engines=drawn,
-                prob=prob,
-                progressbar=shown,
-            )
+        results = analyse_ladder(
+            ladder, settings_of, data=data, engines=drawn, prob=prob, progressbar=shown
         )
+        analyses = [one.analysis for one in results]
     laid_out = publication_table(analyses, classical="reml" in engines, interval=interval)
     made = render(laid_out, chosen)
     if out is None:
@@ -120,7 +112,7 @@ def table(
     else:
         write_file(out, lambda partial: partial.write_text(made, encoding="utf-8"))
     # Beside the table, not in it: its notes say so too.
-    bad = [one.record.name for one in analyses if not one.ok]
+    bad = [one.spec.name for one in analyses if not one.ok]
     if bad:
         typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
         raise typer.Exit(EXIT_VERDICT)

@@ -1,5 +1,6 @@
 """Run `bayes-mlm variance`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,6 +22,7 @@ from bayes_mlm.cli.options import (
     Strip,
     TargetAccept,
     Tune,
+    request_for,
     settings_for,
     status,
 )
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from bayes_mlm.base import TextTable
     from bayes_mlm.design import Design
-    from bayes_mlm.model import Record
+    from bayes_mlm.model import ModelRequest
     from bayes_mlm.questions import VarianceRow, VarianceTable
 
 Engine = Literal["auto", "direct", "nuts", "reml"]
@@ -73,7 +75,7 @@ def variance(
     """
     from bayes_mlm.base import atomic_folder
     from bayes_mlm.design import design_of
-    from bayes_mlm.fitting import as_record, fit_classical, fit_design
+    from bayes_mlm.fitting import fit_classical, fit_design
     from bayes_mlm.questions import (
         along,
         check_null,
@@ -86,20 +88,20 @@ def variance(
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(prob)
-    record = as_record(
+    request = request_for(
         model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
     )
     points = _read_points(at or [])
-    settings = settings_for(record, draws, tune, chains, random_seed, target_accept)
-    design = design_of(record, data)
+    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    design = design_of(request, data)
     along(design, points)  # a wrong name is said before anything is fitted
-    found_null = _null_of(record, design, null, data)
+    found_null = _null_of(request, design, null, data)
     if found_null is not None and null is not None:
         check_null(design, found_null[1], null)
     tables = []
-    with status(f"fitting {record.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
+    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
         if engine != "reml":
-            fit = fit_design(record, design, settings, engine=engine, progressbar=bar)
+            fit = fit_design(request, design, settings, engine=engine, progressbar=bar)
             other = None
             if found_null is not None:
                 other = fit_design(*found_null, settings, engine="auto")
@@ -108,13 +110,13 @@ def variance(
             variance_by_level_classical(
                 fit_classical(design, prob=prob),
                 design,
-                name=record.name,
+                name=request.name,
                 null=None if found_null is None else fit_classical(found_null[1], prob=prob),
                 at=points,
             )
         )
     console = show.make_console()
-    console.print(f"{record.name}: {record.formula} [{record.kind}]")
+    console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]")
     for part in _parts(tables):
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
@@ -127,42 +129,38 @@ def variance(
 
 
 def _null_of(
-    record: "Record", design: "Design", asked: str | None, data: str | None
-) -> "tuple[Record, Design] | None":
+    request: "ModelRequest", design: "Design", asked: str | None, data: str | None
+) -> "tuple[ModelRequest, Design] | None":
     """Give the null model: the one asked for, or that of the same rows; None if there is none."""
-    import msgspec
-
     from bayes_mlm.design import design_of
-    from bayes_mlm.fitting import as_record
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import is_null, null_design
 
     if asked is not None:
         given = None if asked.endswith(".toml") else data
-        source = str(record.data_source) if given is None and is_formula(asked) else given
-        other = as_record(
+        source = str(request.source.location) if given is None and is_formula(asked) else given
+        other = request_for(
             asked,
             source,
-            missing=record.missing,
-            strip=record.strip,
-            decimal=record.decimal,
-            delimiter=record.delimiter,
+            missing=request.source.missing,
+            strip=request.source.strip,
+            decimal=request.source.decimal,
+            delimiter=request.source.delimiter,
         )
         return other, design_of(other, given)
     if is_null(design) or design.group is None or design.kind == "between":
         return None
     bare = null_design(design)
     kept = {"Intercept", "sigma_e"} | ({"sigma_u"} if design.has_icc else set())
-    priors = {name: prior for name, prior in record.priors.items() if name in kept}
-    renamed = msgspec.structs.replace(
-        record,
-        name=f"{record.name} without predictors",
+    priors = {name: prior for name, prior in request.model.priors.items() if name in kept}
+    model = replace(
+        request.model,
+        name=f"{request.name} without predictors",
         formula=str(bare.formula),
         kind="partial_pooling",
         priors=priors,
-        null=None,
     )
-    return renamed, bare
+    return replace(request, model=model), bare
 
 
 def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:

@@ -68,12 +68,16 @@ from .numerals import (
     mostly_numbers as mostly_numbers,
     notation_of as notation_of,
 )
+from .reader import USUAL as USUAL, Written as Written
 from .reading import (
-    DELIMITERS as DELIMITERS,
     PARQUET as PARQUET,
-    USUAL as USUAL,
-    Written as Written,
+    READERS as READERS,
     read_table as read_table,
+)
+from .source import (
+    IN_MEMORY as IN_MEMORY,
+    DataSource as DataSource,
+    check_source as check_source,
 )
 from .table import (
     Table as Table,

@@ -19,6 +19,7 @@ from bayes_mlm.base import (
     ABSENT,
     DIRECTORY,
     DataError,
+    Registry,
     at_home,
     expect_path,
     explain_file,
@@ -28,22 +29,14 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
 from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
+from bayes_mlm.data.reader import Reader, Written
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
 from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
 PARQUET = (".parquet", ".pq")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """How text is written, where a file does not say: as of `read_table`."""
-
-    decimal: Decimal | None = None
-    delimiter: str | None = None
-
-
-USUAL = Written()
+# By the ending of a file's name, in lower case.
+READERS: Registry[Reader] = Registry("kind of data file", DataError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +110,9 @@ def read_table(
     name = path.name.lower()
     check_decimal(decimal)
     try:
-        for suffix, usual in DELIMITERS.items():
+        for suffix, read in READERS.items():
             if name.endswith(suffix):
-                return _read_csv(path, settled_delimiter(delimiter, usual), columns, decimal)
-        if name.endswith(PARQUET):
-            return as_table(_read_parquet(path, columns), decimal=decimal)
+                return read(path, columns, Written(decimal=decimal, delimiter=delimiter))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
             f"{shown(path)} is not an intact gzip file ({error}); copy it again"
@@ -130,7 +121,7 @@ def read_table(
         raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}") from error
     raise DataError(
         f"{shown(path)} is of an unknown kind; files that can be read end in "
-        f"{', '.join([*DELIMITERS, *PARQUET])}. Save it as one of these, or read it with pandas "
+        f"{', '.join(READERS)}. Save it as one of these, or read it with pandas "
         "or polars and give the frame to bayes_mlm.as_table"
     )
 
@@ -306,16 +297,17 @@ def settled_delimiter(given: str | None, usual: str) -> str:
     return found
 
 
-def _read_csv(
-    path: Path, delimiter: str, columns: Sequence[str] | None, decimal: Decimal | None
-) -> Table:
+def _read_csv(path: Path, columns: Sequence[str] | None, written: Written) -> Table:
+    usual = next(mark for suffix, mark in DELIMITERS.items() if path.name.lower().endswith(suffix))
+    delimiter = settled_delimiter(written.delimiter, usual)
     header = _read_header(path, delimiter)
     _check_delimiter(path, header, delimiter)
     wanted = checked_names(header.names, shown(path), columns)
     if not header.has_rows:
         raise DataError(f"{shown(path)} has a header ({', '.join(header.names)}) but no rows")
     table = _read_texts(path, delimiter, header, wanted)
-    arrays, n = {name: parse_column(table.column(name), decimal) for name in wanted}, table.num_rows
+    arrays = {name: parse_column(table.column(name), written.decimal) for name in wanted}
+    n = table.num_rows
     del table
     pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
     return Table(columns=arrays, n=n, source=shown(path), from_text=True)
@@ -372,7 +364,7 @@ def _explain_row(path: Path, header: Header, bad: list[Any], error: Exception) -
     )
 
 
-def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
+def _read_parquet(path: Path, columns: Sequence[str] | None, written: Written) -> Table:
     if path.stat().st_size == 0:
         raise DataError(f"{shown(path)} is empty (0 bytes)")
     try:
@@ -384,4 +376,11 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
         raise DataError(f"{shown(path)} is not an intact Parquet file ({error})") from error
     if table.num_rows == 0:
         raise DataError(f"{shown(path)} has columns ({', '.join(wanted)}) but no rows")
-    return table_of_columns(given_by_table(table), shown(path))
+    found = table_of_columns(given_by_table(table), shown(path))
+    return as_table(found, decimal=written.decimal)
+
+
+for _suffix in DELIMITERS:
+    READERS.register(_suffix, _read_csv)
+for _suffix in PARQUET:
+    READERS.register(_suffix, _read_parquet)

@@ -8,8 +8,10 @@ from typing import Any, Literal, get_args
 from bayes_mlm.base import ABSENT, DIRECTORY, DataError, at_home, why_not_file
 from bayes_mlm.data import (
     DATASETS,
+    IN_MEMORY,
     PARQUET,
     USUAL,
+    DataSource,
     Table,
     Written,
     as_table,
@@ -35,7 +37,7 @@ from bayes_mlm.design.aggregated.file import is_sums, load_sums
 from bayes_mlm.design.design import Design, build_design, check_estimable
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.model import FAMILIES, IN_MEMORY, Record
+from bayes_mlm.model import FAMILIES, HasRequest, ModelSpec
 
 type Rows = Literal["auto", "keep", "sum"]
 
@@ -47,19 +49,19 @@ _GZIPPED = 5
 
 
 def design_of(
-    record: Record,
+    request: HasRequest,
     data: Any = None,
     *,
     rows: Rows = "auto",
     tell: Callable[[float], None] | None = None,
 ) -> Design:
-    """Read a record's data, or take the data given, and lay out the design of its kind.
+    """Read a model's data, or take the data given, and build the design of its kind.
 
     Parameters
     ----------
-    record : Record
+    request : ModelRequest, or other with a `request`
     data : data frame, Scan, Design, str or Path, optional
-        Instead of the record's own; a `Design` of summed data is laid out as it is.
+        Instead of the model's source; a `Design` of summed data is laid out as it is.
     rows : {"auto", "keep", "sum"}
         Whether rows come into memory. "auto" keeps frames that are there, lazy frames and Parquet
         files of up to a million rows, and text files of up to 100 MB (gzipped: 20 MB); a Spark
@@ -69,77 +71,81 @@ def design_of(
 
     Examples
     --------
-    >>> from bayes_mlm.model import load_record
-    >>> design_of(load_record("hsb_between")).n
+    >>> from bayes_mlm.data import DataSource
+    >>> from bayes_mlm.model import ModelRequest
+    >>> model = ModelSpec(formula="mathach ~ ses", kind="between", group="schoolid")
+    >>> design_of(ModelRequest(model=model, source=DataSource(data="hsb"))).n
     160
     """
+    model, source = request.request.model, request.request.source
     if isinstance(data, Design):
         if data.summed is not None:  # sums that were added up, or are a part of more
             check_estimable(data)
-        return for_kind(data, record.kind)
-    source = record.data_source if data is None else data
-    if is_sums(source):
-        return for_kind(_saved(record, source), record.kind)
-    scan = _scan_of(source, rows, record.written)
+        return for_kind(data, model.kind)
+    location = source.location if data is None else data
+    if is_sums(location):
+        return for_kind(_saved(model, source, location), model.kind)
+    scan = _scan_of(location, rows, source.written)
     if scan is not None:
         _need_rows(
-            record,
+            model,
             f"those of {scan.source} are summed where they lie; take a sample of groups, or "
             'rows="keep" (--rows keep)',
         )
         design = sum_rows(
-            record.formula,
+            model.formula,
             replace(scan, tell=tell),
-            group=record.group_column,
-            missing=record.missing,
-            group_level=record.group_level,
-            strip=record.strip,
+            group=model.group_column,
+            missing=source.missing,
+            group_level=model.group_level,
+            strip=source.strip,
         )
-        return for_kind(design, record.kind)
+        return for_kind(design, model.kind)
     design = build_design(
-        record.formula,
-        _kept(source, record),
-        group=record.group_column,
-        missing=record.missing,
-        group_level=record.group_level,
-        residual=record.residual,
-        family=record.family,
-        strip=record.strip,
+        model.formula,
+        _kept(location, model, source),
+        group=model.group_column,
+        missing=source.missing,
+        group_level=model.group_level,
+        residual=model.residual,
+        family=model.family,
+        strip=source.strip,
     )
-    return for_kind(design, record.kind)
+    return for_kind(design, model.kind)
 
 
-def _need_rows(record: Record, why: str) -> None:
+def _need_rows(model: ModelSpec, why: str) -> None:
     """Refuse sums for a model whose likelihood is not one of sums by group."""
-    if not FAMILIES[record.family].gaussian_moments:
-        raise DataError(f"{FAMILIES[record.family].label} outcomes need the rows, and {why}")
-    if not record.residual.is_plain:
-        raise DataError(f"residuals that are {record.residual} need the rows, and {why}")
+    family = FAMILIES[model.family]
+    if not family.gaussian_moments:
+        raise DataError(f"{family.label} outcomes need the rows, and {why}")
+    if not model.residual.is_plain:
+        raise DataError(f"residuals that are {model.residual} need the rows, and {why}")
 
 
-def _saved(record: Record, source: str | Path) -> Design:
+def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
     """Load saved sums, of the model that is asked for."""
-    design = load_sums(source)
-    formula, group = parse_formula(record.formula), record.group_column
+    design = load_sums(path)
+    formula, group = parse_formula(model.formula), model.group_column
     if (str(formula), group) != (str(design.formula), design.group):
         raise DataError(
-            f"{source} holds the sums of '{design.formula}' by {design.group}, not of '{formula}' "
+            f"{path} holds the sums of '{design.formula}' by {design.group}, not of '{formula}' "
             f"by {group}; sum the rows anew for another model"
         )
-    _need_rows(record, f"{source} holds sums of them")
-    if record.strip and not design.encoding.strip:
+    _need_rows(model, f"{path} holds sums of them")
+    if source.strip and not design.encoding.strip:
         raise DataError(
-            f"{source} holds sums by labels as they were written, spaces and all; sum the rows "
+            f"{path} holds sums by labels as they were written, spaces and all; sum the rows "
             "anew with strip=True (--strip)"
         )
     check_estimable(design)
     return design
 
 
-def _columns(record: Record) -> tuple[str, ...]:
-    own = parse_formula(record.formula).columns
-    group = (record.group_column,) if record.group_column is not None else ()
-    return tuple(dict.fromkeys([*own, *group, *record.group_level, *record.residual.columns]))
+def _columns(model: ModelSpec) -> tuple[str, ...]:
+    own = parse_formula(model.formula).columns
+    group = (model.group_column,) if model.group_column is not None else ()
+    return tuple(dict.fromkeys([*own, *group, *model.group_level, *model.residual.columns]))
 
 
 def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:
@@ -205,15 +211,15 @@ def _rows_in(files: Sequence[Path]) -> int:
     return total
 
 
-def _kept(source: Any, record: Record) -> Any:
+def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
     """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
-    written, columns = record.written, _columns(record)
-    if isinstance(source, (str, Path)):
-        if str(source) in (*DATASETS, IN_MEMORY) or _is_one_file(source):
-            return read_data(source, written=written)
-        scan = replace(_open(source, written), complete=record.missing == "drop")
+    written, columns = source.written, _columns(model)
+    if isinstance(location, (str, Path)):
+        if str(location) in (*DATASETS, IN_MEMORY) or _is_one_file(location):
+            return read_data(location, written=written)
+        scan = replace(_open(location, written), complete=source.missing == "drop")
         return collect_rows(scan, columns)
-    given = collect_rows(as_scan(source), columns) if is_scannable(source) else source
+    given = collect_rows(as_scan(location), columns) if is_scannable(location) else location
     return given if written.decimal is None else as_table(given, decimal=written.decimal)
 
 
@@ -230,10 +236,10 @@ def rows_or_source(source: Any, written: Written = USUAL) -> Any:
     return read_data(source, written=written)
 
 
-def table_of(record: Record, data: Any = None) -> Table:
-    """Give the table a record is fitted to: the one given, else the one it names."""
-    source = record.data_source if data is None else data
-    return read_data(source, strip=record.strip, written=record.written)
+def table_of(source: DataSource, data: Any = None) -> Table:
+    """Return the table of a source, or the one given, read the same way."""
+    location = source.location if data is None else data
+    return read_data(location, strip=source.strip, written=source.written)
 
 
 def read_data(source: Any, *, strip: bool = False, written: Written = USUAL) -> Table:

@@ -123,7 +123,7 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
         Check(name="draws that are copies", value=copies, limit=MAX_COPIES, text=percent(copies))
     )
     return Accuracy(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         method=report.method,
         checks=tuple(checks),
         n_draws=report.n_draws,

@@ -159,8 +159,8 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
     Examples
     --------
     >>> from bayes_mlm.fitting import analyse
-    >>> from bayes_mlm.model import load_record
-    >>> found = spread_by_group([analyse(load_record("hsb_pooled"), None, engines=["ols"])])
+    >>> from bayes_mlm import load_record
+    >>> found = spread_by_group([analyse(load_record("hsb_pooled").request, None, engines=["ols"])])
     >>> int(found.labels[0]), round(float(found.mean[0]), 2)
     (8854, 4.24)
     """
@@ -184,7 +184,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
         lower_quartile=quartiles[order, 0],
         upper_quartile=quartiles[order, 2],
         overall=float(design.y.mean()),
-        model=None if chosen is None else chosen.record.name,
+        model=None if chosen is None else chosen.spec.name,
         fitted=None if fitted is None else fitted[0][order],
         fitted_lower=None if fitted is None or fitted[1] is None else fitted[1][order],
         fitted_upper=None if fitted is None or fitted[2] is None else fitted[2][order],

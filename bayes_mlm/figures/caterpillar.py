@@ -158,7 +158,7 @@ def caterpillar(analysis: Analysis) -> Caterpillar | None:
             )
         )
     return Caterpillar(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         engine=fit.engine,
         outcome=fit.design.outcome,
         group=str(fit.design.group),

@@ -138,7 +138,7 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
         rows.append(
             TermRows(
                 term=term,
-                models=tuple(one.record.name for one in own),
+                models=tuple(one.spec.name for one in own),
                 items=tuple(
                     mark(one, f"beta[{term}]", one.design.outcome, densities=False) for one in own
                 ),

@@ -107,7 +107,7 @@ def contextual_effect(analysis: Analysis) -> Contextual | None:
     if not found:
         return None
     return Contextual(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=analysis.design.outcome,
         group=str(analysis.design.group),
         predictors=tuple(found[:_MOST]),

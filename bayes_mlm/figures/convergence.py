@@ -110,7 +110,7 @@ def converged(analysis: Analysis) -> Converged | None:
     order = [one.name for one in draws.parameters]
     families.sort(key=lambda one: order.index(one.name) if one.name in order else len(order))
     return Converged(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         families=tuple(families),
         max_r_hat=MAX_R_HAT,
         min_ess=float(MIN_ESS_PER_CHAIN * draws.n_chains),

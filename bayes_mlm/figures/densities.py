@@ -72,7 +72,7 @@ def variance_densities(analysis: Analysis) -> Densities | None:
     names = list(units)
     outcome = analysis.design.outcome
     return Densities(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=outcome,
         items=tuple(mark(analysis, name, units[name] or outcome) for name in names[:_MOST]),
         prob=analysis.prob,

@@ -93,7 +93,7 @@ def divergences(analysis: Analysis) -> Divergences | None:
     first = ranked[0]
     where = "above" if apart[first] > 0 else "below"
     return Divergences(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         diverging=diverging,
         panels=tuple(
             DivergencePanel(x_name=first, y_name=other, x=named[first], y=named[other])

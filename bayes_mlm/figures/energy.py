@@ -75,7 +75,7 @@ def energy(analysis: Analysis) -> Energy | None:
     with np.errstate(divide="ignore", invalid="ignore"):
         ebfmi = np.square(steps).mean(axis=1) / values.var(axis=1)
     return Energy(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         marginal=density_of(values - values.mean()),
         steps=density_of(steps),
         ebfmi=np.asarray(ebfmi),

@@ -82,7 +82,7 @@ def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
         levels.append(tuple(_with_density(item, one, analyses) for item, one in pairs))
     return Explained(
         outcome=found[0].design.outcome,
-        models=tuple(one.record.name for one in found),
+        models=tuple(one.spec.name for one in found),
         between=levels[0],
         within=levels[1],
         prob=found[0].prob,
@@ -91,7 +91,7 @@ def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
 
 def _with_density(item: Marked, analysis: Analysis, analyses: Sequence[Analysis]) -> Marked:
     """Add the density, where the null model's draws are in the ladder too."""
-    null = next((one for one in analyses if one.record.name == analysis.record.null), None)
+    null = next((one for one in analyses if one.spec.name == analysis.null), None)
     if null is None:
         return item
     posteriors = []

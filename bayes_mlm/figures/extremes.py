@@ -79,10 +79,10 @@ def extreme_groups(analysis: Analysis) -> Extremes | None:
     --------
     >>> from bayes_mlm.fitting import analyse
     >>> from bayes_mlm.fitting import make_settings
-    >>> from bayes_mlm.model import load_record
-    >>> record = load_record("hsb_no_pooling")
-    >>> settings = make_settings(record, random_seed=1)
-    >>> found = extreme_groups(analyse(record, settings, engines=["direct"]))
+    >>> from bayes_mlm import load_record
+    >>> model = load_record("hsb_no_pooling").request
+    >>> settings = make_settings(model, random_seed=1)
+    >>> found = extreme_groups(analyse(model, settings, engines=["direct"]))
     >>> [line.name for line in found.lines]
     ['5762', '5404']
     """

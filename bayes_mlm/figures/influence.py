@@ -127,7 +127,7 @@ def group_influence(analysis: Analysis) -> GroupInfluence | None:
     spread_p = _column(found, "spread_p")
     unlike = np.argsort(np.where(np.isfinite(spread_p), spread_p, 1.0), kind="stable")[:_NAMED]
     return GroupInfluence(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         group=str(fit.design.group),
         labels=fit.design.labels,
         effect=_column(found, "effect"),

@@ -112,7 +112,7 @@ def left_out_groups(analysis: Analysis) -> LeftOut | None:
     limit = reliable_k_hat(found.n_draws)
     high = [int(k) for k in np.argsort(-found.k_hat)[:_NAMED] if found.k_hat[k] > limit]
     return LeftOut(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=fit.design.outcome,
         group=str(fit.design.group),
         labels=fit.design.labels,

@@ -131,7 +131,7 @@ def line_along(
     slope_lower, slope_upper = shortest_interval(slopes[:, None], analysis.prob)
     return Line(
         name=name,
-        model=analysis.record.name,
+        model=analysis.spec.name,
         engine=fit.engine,
         classical_engine="OLS" if isinstance(analysis.classical, OlsFit) else "REML",
         x=x,

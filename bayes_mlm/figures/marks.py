@@ -167,7 +167,7 @@ def printed_of(analysis: Analysis, quantity: str) -> tuple[Printed, ...]:
     found: list[Printed] = []
     for form, convert in _FORMS:
         name = form.format(quantity)
-        for row in analysis.published:
+        for row in analysis.printed:
             if name not in (row.quantity, row.corrects):
                 continue
             value = _number(row.printed)

@@ -78,8 +78,8 @@ def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
     --------
     >>> from bayes_mlm.fitting import analyse
     >>> from bayes_mlm.fitting import make_settings
-    >>> from bayes_mlm.model import load_record
-    >>> models = [load_record(name) for name in ("hsb_pooled", "hsb_between")]
+    >>> from bayes_mlm import load_record
+    >>> models = [load_record(name).request for name in ("hsb_pooled", "hsb_between")]
     >>> settings = make_settings(models[0], random_seed=1)
     >>> ladder = [analyse(model, settings, engines=["direct"]) for model in models]
     >>> found = pooled_and_between(ladder)

@@ -181,7 +181,7 @@ def predictive_checks(analysis: Analysis) -> Predictive | None:
     lower, centre, upper = np.quantile(shares, [tail, 0.5, 1.0 - tail], axis=0)
     grouped = made.observed_means is not None and made.observed_means.size >= _LEAST_GROUPS
     return Predictive(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         engine=fit.engine,
         outcome=design.outcome,
         group=design.group,

@@ -148,7 +148,7 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
         return None
     kept = sorted(panels, key=lambda panel: -panel.ratio)[:_MOST]
     return PriorPosterior(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=fit.design.outcome,
         panels=tuple(panel for panel in panels if panel in kept),
         flat=tuple(flat),

@@ -88,7 +88,7 @@ def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | Non
         None where no such model can be drawn by the direct engine.
     """
     able = {
-        one.record.name: one.fits[0]
+        one.spec.name: one.fits[0]
         for one in analyses
         if one.fits and has_random_effects(one.design) and not why_not_direct(one.fits[0].priors)
     }

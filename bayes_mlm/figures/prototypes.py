@@ -131,10 +131,10 @@ def prototypes(analysis: Analysis) -> Prototypes | None:
     --------
     >>> from bayes_mlm.fitting import analyse
     >>> from bayes_mlm.fitting import make_settings
-    >>> from bayes_mlm.model import load_record
-    >>> record = load_record("hsb_sector")
-    >>> settings = make_settings(record, random_seed=1)
-    >>> found = prototypes(analyse(record, settings, engines=["direct"]))
+    >>> from bayes_mlm import load_record
+    >>> model = load_record("hsb_sector").request
+    >>> settings = make_settings(model, random_seed=1)
+    >>> found = prototypes(analyse(model, settings, engines=["direct"]))
     >>> [(group.side, group.label) for group in found.groups]
     [('sector = 0', '1946'), ('sector = 1', '5650')]
     """
@@ -152,7 +152,7 @@ def prototypes(analysis: Analysis) -> Prototypes | None:
         members = np.flatnonzero(side == k)
         place = int(members[_distance(cloud, members, tied=tied).argmin()])
         found.append(_prototype(analysis, roles, cloud, place, name))
-    return Prototypes(cloud=cloud, model=analysis.record.name, groups=tuple(found), tied=tied)
+    return Prototypes(cloud=cloud, model=analysis.spec.name, groups=tuple(found), tied=tied)
 
 
 def _distance(cloud: Cloud, members: np.ndarray, *, tied: bool) -> Floats:

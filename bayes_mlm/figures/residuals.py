@@ -164,7 +164,7 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
     mean = np.array([residual[part].mean() for part in bins])
     reach = np.array([2 * residual[part].std() / np.sqrt(part.size) for part in bins])
     return RowResiduals(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=fit.design.outcome,
         fitted=fitted,
         residual=residual,
@@ -209,7 +209,7 @@ def group_residuals(analysis: Analysis) -> GroupResiduals | None:
     if not curves:
         return None
     return GroupResiduals(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         group=str(fit.design.group),
         labels=fit.design.labels,
         effects=tuple(names),

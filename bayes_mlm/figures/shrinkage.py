@@ -135,7 +135,7 @@ def shrinkage(analysis: Analysis) -> Shrinkage | None:
     own = own_effects(design, samples(fit.draws, "beta").mean(axis=0))
     order = np.lexsort((np.nan_to_num(own[:, 0]), design.group_sizes))
     return Shrinkage(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=design.outcome,
         group=str(design.group),
         labels=design.labels[order],

@@ -159,7 +159,7 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
     on = roles.side[design.codes]
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
     return SideDifference(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=design.outcome,
         slope=str(roles.slope),
         split=str(roles.split_name),

@@ -112,8 +112,8 @@ def four_slopes(analyses: Sequence[Analysis]) -> FourSlopes | None:
     --------
     >>> from bayes_mlm.fitting import analyse
     >>> from bayes_mlm.fitting import make_settings
-    >>> from bayes_mlm.model import load_record
-    >>> models = [load_record(name) for name in ("hsb_pooled", "hsb_within")]
+    >>> from bayes_mlm import load_record
+    >>> models = [load_record(name).request for name in ("hsb_pooled", "hsb_within")]
     >>> settings = make_settings(models[0], random_seed=1)
     >>> found = four_slopes([analyse(model, settings, engines=["direct"]) for model in models])
     >>> [(line.name, round(line.classical_slope, 2)) for line in found.lines]

@@ -127,10 +127,10 @@ def split_means(analysis: Analysis) -> SplitMeans | None:
     --------
     >>> from bayes_mlm.fitting import analyse
     >>> from bayes_mlm.fitting import make_settings
-    >>> from bayes_mlm.model import load_record
-    >>> record = load_record("hsb_sector")
-    >>> settings = make_settings(record, random_seed=1)
-    >>> found = split_means(analyse(record, settings, engines=["direct"]))
+    >>> from bayes_mlm import load_record
+    >>> model = load_record("hsb_sector").request
+    >>> settings = make_settings(model, random_seed=1)
+    >>> found = split_means(analyse(model, settings, engines=["direct"]))
     >>> [(side.name, side.groups.size) for side in found.sides]
     [('sector = 0', 90), ('sector = 1', 70)]
     """
@@ -142,7 +142,7 @@ def split_means(analysis: Analysis) -> SplitMeans | None:
         return None
     return SplitMeans(
         cloud=cloud,
-        model=analysis.record.name,
+        model=analysis.spec.name,
         split=str(roles.split_name),
         sides=tuple(_side(analysis, roles, cloud, k) for k in (0, 1)),
     )

@@ -124,7 +124,7 @@ def traces(analysis: Analysis) -> Traces | None:
     chains, draws = next(iter(named.values())).shape
     reach = 2.576 * np.sqrt(draws / _BINS * (1 - 1 / _BINS) * (1 - 1 / chains))
     return Traces(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         engine=fit.engine,
         traces=tuple(
             Trace(

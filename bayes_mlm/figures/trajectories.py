@@ -154,8 +154,8 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
     >>> from bayes_mlm import load_record
     >>> from bayes_mlm.fitting import analyse
     >>> from bayes_mlm.fitting import make_settings
-    >>> record = load_record("sleepstudy_growth")
-    >>> found = trajectories(analyse(record, make_settings(record, random_seed=1)))
+    >>> model = load_record("sleepstudy_growth").request
+    >>> found = trajectories(analyse(model, make_settings(model, random_seed=1)))
     >>> len(found.individuals), len(found.panels), found.along
     (18, 6, 'days')
     """
@@ -165,7 +165,7 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
     assert isinstance(analysis.classical, RemlFit)  # for mypy: there are group effects
     along = along_of(design)
     try:
-        table = population(design, analysis.record).table
+        table = population(design, analysis.request).table
     except DataError:
         return None
     x = np.asarray(table.columns[along], dtype=np.float64)
@@ -178,7 +178,7 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
         outcome=design.outcome,
         along=along,
         group=str(design.group),
-        model=analysis.record.name,
+        model=analysis.spec.name,
         n_groups=design.J,
         individuals=tuple(individuals),
         panels=tuple(int(k) for k in panels),

@@ -145,7 +145,7 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
     design = analysis.design
     if not has_random_effects(design):
         return None
-    classical = variance_by_level_classical(analysis.classical, design, name=analysis.record.name)
+    classical = variance_by_level_classical(analysis.classical, design, name=analysis.spec.name)
     shown = classical
     if analysis.fits:
         shown = variance_by_level(analysis.fits[0], prob=analysis.prob)
@@ -155,7 +155,7 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
         if (shares := _shares(measure, shown, classical))
     ]
     return VarianceParts(
-        model=analysis.record.name,
+        model=analysis.spec.name,
         outcome=design.outcome,
         group=str(design.group),
         n=design.n,

@@ -70,10 +70,10 @@ def within_line(analysis: Analysis) -> WithinLine | None:
     --------
     >>> from bayes_mlm.fitting import analyse
     >>> from bayes_mlm.fitting import make_settings
-    >>> from bayes_mlm.model import load_record
-    >>> record = load_record("hsb_within")
-    >>> settings = make_settings(record, random_seed=1)
-    >>> found = within_line(analyse(record, settings, engines=["direct"]))
+    >>> from bayes_mlm import load_record
+    >>> model = load_record("hsb_within").request
+    >>> settings = make_settings(model, random_seed=1)
+    >>> found = within_line(analyse(model, settings, engines=["direct"]))
     >>> round(found.line.classical_slope, 4)
     2.1912
     """

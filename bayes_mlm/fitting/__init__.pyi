@@ -1,5 +1,10 @@
 from . import derived as derived
-from .agreement import Compared as Compared, compare as compare
+from .agreement import (
+    Compared as Compared,
+    PrintedFigure as PrintedFigure,
+    compare as compare,
+    printed_figures as printed_figures,
+)
 from .classical import (
     Classical as Classical,
     classical_of_sample as classical_of_sample,
@@ -7,12 +12,7 @@ from .classical import (
     has_random_effects as has_random_effects,
 )
 from .derived import icc as icc
-from .entry import (
-    as_record as as_record,
-    fit as fit,
-    fit_design as fit_design,
-    make_settings as make_settings,
-)
+from .entry import fit as fit, fit_design as fit_design
 from .estimates import (
     CLASSICAL as CLASSICAL,
     Estimate as Estimate,
@@ -24,6 +24,11 @@ from .group_sample import (
     sample_groups as sample_groups,
     sample_rows as sample_rows,
     sample_table as sample_table,
+)
+from .request import (
+    as_request as as_request,
+    make_settings as make_settings,
+    named_apart as named_apart,
 )
 from .residuals import (
     ResidualDraws as ResidualDraws,

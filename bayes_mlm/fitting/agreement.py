@@ -1,7 +1,8 @@
 """Put the engines' estimates of one model side by side, and say how far apart they are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from bayes_mlm.base import expect_each, rounded
 from bayes_mlm.fitting.estimates import CLASSICAL, Estimate, Summary
@@ -35,6 +36,50 @@ class Compared:
         return f"<{self.quantity}: {', '.join(f'{e.engine} {rounded(e.estimate)}' for e in known)}>"
 
 
+class PrintedFigure(Protocol):
+    """A figure printed elsewhere, as it was checked against ours."""
+
+    @property
+    def quantity(self) -> str:
+        """What was printed."""
+
+    @property
+    def corrects(self) -> str | None:
+        """The quantity that belongs in its place, where another was printed."""
+
+    @property
+    def printed(self) -> str:
+        """As printed."""
+
+    @property
+    def status(self) -> str:
+        """Whether it is "reproduced", "corrected", "cannot" be computed or "differs"."""
+
+
+def printed_figures(figures: Iterable[PrintedFigure]) -> dict[str, str]:
+    """Return the figure printed for each quantity, with an asterisk where it is not the right one.
+
+    A figure of the quantity itself comes before one that stands in its place, and the first
+    printing before later ones.
+
+    Examples
+    --------
+    >>> from bayes_mlm import check_published, load_record
+    >>> printed = printed_figures(check_published(load_record("hsb_ses")))
+    >>> printed["beta[ses]"], printed["icc"]
+    ('2.390', '0.1139*')
+    """
+    printed: dict[str, str] = {}
+    figures = list(figures)
+    for one in [*figures, *figures]:
+        direct = one.corrects is None or one.quantity == one.corrects
+        key = one.quantity if direct else one.corrects
+        if key is not None and (direct or key not in printed):
+            star = "*" if one.status == "corrected" else ""
+            printed.setdefault(key, f"{one.printed}{star}")
+    return printed
+
+
 def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tuple[Compared, ...]:
     """Join the summaries of one model by quantity.
 
@@ -43,7 +88,7 @@ def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tu
     *summaries : Summary
         One an engine, those from draws first.
     printed : mapping of str to str, optional
-        The figure printed elsewhere for a quantity (`bayes_mlm.studies.published.printed_figures`).
+        The figure printed elsewhere for a quantity (`printed_figures`).
 
     Returns
     -------

@@ -1,19 +1,14 @@
-"""Fit a model: from a formula or a record and a table to draws with a verdict."""
+"""Fit a model: from a formula and a table to draws with a verdict."""
 
-import difflib
-import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
-import msgspec
-
-from bayes_mlm.base import DataError, EngineError, Finding, Verdict, check_memory
-from bayes_mlm.data import DATASETS
-from bayes_mlm.design import Design, Rows, design_of, is_sums, model_of_sums
+from bayes_mlm.base import EngineError, Finding, Verdict, check_memory
+from bayes_mlm.design import Design, Rows, design_of
 from bayes_mlm.engines import (
     MAX_EFFECTS,
     DirectReport,
@@ -26,39 +21,25 @@ from bayes_mlm.engines import (
     sample_nuts,
     why_not_direct,
 )
+from bayes_mlm.fitting.request import DEFAULT_TARGET_ACCEPT, as_request, make_settings
 from bayes_mlm.fitting.result import Fit, installed_versions
-from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import (
     FACTORIES,
     ModelPriors,
     check_bounded_rows,
-    expect_priors,
     group_views,
     model_priors,
     parameters_of,
     unidentified,
 )
-from bayes_mlm.model import (
-    IN_MEMORY,
-    KINDS,
-    PLAIN,
-    Kind,
-    Record,
-    Residual,
-    as_residual,
-    check_record,
-    is_formula,
-    load_record,
-)
+from bayes_mlm.model import HasRequest, Kind, Residual
 from bayes_mlm.moments import Sufficient, from_design, reduce
 
 type Engine = Literal["auto", "direct", "nuts"]
 
-DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000, 4, 0.9
-
 
 def fit(
-    model: str | Path | Record | Design,
+    model: str | Path | HasRequest | Design,
     data: Any = None,
     *,
     kind: Kind | None = None,
@@ -84,7 +65,7 @@ def fit(
 
     Parameters
     ----------
-    model : str, Path, Record or Design
+    model : str, Path, Record, ModelRequest or Design
         A formula (``"mathach ~ ses + (1 | schoolid)"``), the name of a bundled record
         (``"hsb_ses"``), the path of a TOML record or of saved sums (``"year1.sums"``), or a design
         (of `build_design`, or of summed data), which needs no data.
@@ -92,8 +73,8 @@ def fit(
         Any frame narwhals supports, a file, a directory or glob of files, what `open_data` gives,
         or the name of an embedded set. A record names its own; a formula needs it.
     kind, group, group_level, missing
-        With a formula: as the fields of a `Record`. The kind is "partial_pooling" if the formula
-        has a bar and "pooled" otherwise.
+        With a formula: as the fields of a `ModelSpec` and a `DataSource`. The kind is
+        "partial_pooling" if the formula has a bar and "pooled" otherwise.
     priors : mapping, optional
         Priors by parameter name (see `bayes_mlm.likelihood.default_priors`); over those of a
         record.
@@ -140,7 +121,7 @@ def fit(
     ('direct', 'exact by quadrature', True)
     """
     started = time.perf_counter()
-    record = as_record(
+    request = as_request(
         model,
         data,
         kind=kind,
@@ -155,23 +136,23 @@ def fit(
         delimiter=delimiter,
     )
     settings = make_settings(
-        record,
+        request,
         draws=draws,
         tune=tune,
         chains=chains,
         random_seed=random_seed,
         target_accept=target_accept,
     )
-    design = design_of(record, model if isinstance(model, Design) else data, rows=rows)
+    design = design_of(request, model if isinstance(model, Design) else data, rows=rows)
     if progressbar is None:
         progressbar = sys.stderr.isatty()
     return fit_design(
-        record, design, settings, engine=engine, started=started, progressbar=progressbar
+        request, design, settings, engine=engine, started=started, progressbar=progressbar
     )
 
 
 def fit_design(
-    record: Record,
+    request: HasRequest,
     design: Design,
     settings: Settings,
     *,
@@ -182,11 +163,14 @@ def fit_design(
 ) -> Fit:
     """Fit a design that is already laid out for its kind (what `fit` does after reading data)."""
     began = time.perf_counter() if started is None else started
-    priors = model_priors(design, record.priors)
+    request = request.request
+    priors = model_priors(design, request.model.priors)
     own = statistics if statistics is not None else from_design(design)
-    drawn = _draw(engine, record.kind, design, priors, settings, own, progressbar=progressbar)
+    drawn = _draw(
+        engine, request.model.kind, design, priors, settings, own, progressbar=progressbar
+    )
     return Fit(
-        record=record,
+        request=request,
         design=design,
         priors=priors,
         draws=drawn.draws,
@@ -262,9 +246,8 @@ def _cautions(
     """List what the engine's own verdict does not see."""
     independent = drawn.draws.n_chains * drawn.draws.n_draws if drawn.engine == "direct" else None
     found = cautions(design, priors, independent)
-    if (
-        drawn.engine == "nuts" and len(priors.groups) == 1 and design.family.is_additive
-    ):  # the direct engine's report says this itself
+    # The direct engine's report says this itself.
+    if drawn.engine == "nuts" and len(priors.groups) == 1 and design.family.is_additive:
         notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]
     return found
@@ -292,140 +275,3 @@ def _sample(
         return recover_effects(design, draws, settings.random_seed)
     model = FACTORIES[kind](design, priors)
     return sample_nuts(model, settings, progressbar=progressbar, parameters=parameters_of(design))
-
-
-def as_record(
-    model: str | Path | Record | Design,
-    data: Any = None,
-    *,
-    kind: Kind | None = None,
-    group: str | None = None,
-    group_level: Sequence[str] = (),
-    missing: Literal["error", "drop"] = "error",
-    priors: Mapping[str, Any] | None = None,
-    residual: Residual | Mapping[str, Any] | None = None,
-    family: str | None = None,
-    strip: bool = False,
-    decimal: Literal[".", ","] | None = None,
-    delimiter: str | None = None,
-) -> Record:
-    """Make the record of a formula, or load one, with the user's priors over its own.
-
-    Examples
-    --------
-    >>> as_record("reaction ~ days + (1 | subject)", "sleepstudy").kind
-    'partial_pooling'
-    """
-    expect_priors(priors)
-    if isinstance(model, Design):
-        return _record_of(model, kind, priors)
-    if not isinstance(model, (str, Path, Record)):
-        raise EngineError(
-            f"the model must be a formula, a record or its path, found {type(model).__name__}; "
-            "the model comes first, the data second"
-        )
-    if kind is not None and kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ";"
-        raise EngineError(f"unknown kind {kind!r}{hint} allowed: {', '.join(KINDS)}")
-    if isinstance(group_level, str):
-        group_level = (group_level,)
-    given = {name: _plain(prior) for name, prior in (priors or {}).items()}
-    if is_sums(model):
-        if data is not None:
-            raise DataError(
-                f"{model} holds sums, which are fitted without data; to add rows to them use "
-                "sum_more_rows and merge_sums (bayes-mlm sum)"
-            )
-        data, (model, own, stripped) = model, model_of_sums(str(model))
-        strip = strip or stripped
-        group = own if parse_formula(model).group is None else None
-    if isinstance(model, str) and is_formula(model):
-        if data is None:
-            raise DataError(
-                "a formula needs data: give a data frame, a file (--data my.csv) or an embedded "
-                f"set ({', '.join(DATASETS)})"
-            )
-        kind = kind or ("partial_pooling" if parse_formula(model).group else "pooled")
-        record = Record(
-            name="model",
-            title=model,
-            data=str(data) if isinstance(data, (str, Path)) else IN_MEMORY,
-            formula=model,
-            kind=kind,
-            group=group,
-            group_level=tuple(group_level),
-            missing=missing,
-            priors=given,
-            residual=as_residual(residual),
-            family=family or "gaussian",
-            strip=strip,
-            decimal=decimal,
-            delimiter=delimiter,
-        )
-        check_record(record)
-        return record
-    if kind or group or group_level or residual is not None or family is not None:
-        raise EngineError(
-            "a record gives its own kind, group, group_level, residual and family; "
-            "change them there"
-        )
-    record = model if isinstance(model, Record) else load_record(model)
-    changes: dict[str, Any] = {"priors": record.priors | given, "strip": record.strip or strip}
-    if missing != "error":
-        changes["missing"] = missing
-    asked = {"decimal": decimal, "delimiter": delimiter}
-    changes |= {name: value for name, value in asked.items() if value is not None}
-    changed = msgspec.structs.replace(record, **changes)
-    check_record(changed)
-    return changed
-
-
-def _record_of(design: Design, kind: Kind | None, priors: Mapping[str, Any] | None) -> Record:
-    """Make the record of a design that is at hand."""
-    bar = parse_formula(design.formula.text).group
-    return Record(
-        name="model",
-        title=design.formula.text,
-        data=IN_MEMORY,
-        formula=design.formula.text,
-        kind=kind or cast("Kind", design.kind),
-        group=None if bar is not None else design.group,
-        priors={name: _plain(prior) for name, prior in (priors or {}).items()},
-        residual=PLAIN if design.residual is None else design.residual.asked,
-        family=design.family.name,
-        strip=design.encoding.strip,
-    )
-
-
-def make_settings(
-    record: Record,
-    *,
-    draws: int | None = None,
-    tune: int | None = None,
-    chains: int | None = None,
-    random_seed: int | None = None,
-    target_accept: float = DEFAULT_TARGET_ACCEPT,
-) -> Settings:
-    """Settle the sampler's settings: what is given, else the record's, else the defaults."""
-
-    def settle(name: str, given: int | None, default: int, least: int) -> int:
-        asked = getattr(record.settings, name) if given is None else given
-        value = default if asked is None else asked
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise EngineError(f"{name} must be a whole number of {least} or more, found {value!r}")
-        return value
-
-    if not 0 < target_accept < 1:
-        raise EngineError(f"target_accept must be between 0 and 1, found {target_accept}")
-    return Settings(
-        draws=settle("draws", draws, DEFAULT_DRAWS, 4),
-        tune=settle("tune", tune, DEFAULT_TUNE, 1),
-        chains=settle("chains", chains, DEFAULT_CHAINS, 2),
-        random_seed=settle("random_seed", random_seed, secrets.randbits(31), 0),
-        target_accept=target_accept,
-    )
-
-
-def _plain(prior: Any) -> Any:
-    return prior.to_text() if hasattr(prior, "to_text") else prior

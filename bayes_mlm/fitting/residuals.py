@@ -75,10 +75,10 @@ def residual_draws(draws: Draws) -> ResidualDraws:
 
 
 def make_outcomes(
-    design: Design, given: ResidualDraws, draw: int, eta: Floats, rng: np.random.Generator
+    design: Design, given: ResidualDraws, draw: int, eta: "Floats | float", rng: np.random.Generator
 ) -> Floats:
     """Draw outcomes (n,) of a design's rows at a linear predictor, given one draw of the rest."""
-    one = given.at([draw])
+    one, eta = given.at([draw]), np.broadcast_to(eta, (design.n,))
     if one.rho.any() and design.residual is not None:
         noise = rng.standard_normal(design.n)
         return np.asarray(eta + colour(design.residual, noise, one.sds[0], float(one.rho[0])))

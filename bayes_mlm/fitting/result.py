@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm._version import __version__
 from bayes_mlm.base import Verdict
+from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design
 from bayes_mlm.engines import DirectReport, Draws, Settings
 from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.model import Record
+from bayes_mlm.model import ModelRequest, ModelSpec
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,8 +26,8 @@ class Fit:
 
     Parameters
     ----------
-    record : Record
-        The model as it was asked for.
+    request : ModelRequest
+        The model, and the data it was fitted to.
     design : Design
         The arrays, laid out for the kind of model.
     priors : ModelPriors
@@ -56,7 +57,7 @@ class Fit:
     ('chain', 'draw', 'group', 'effect')
     """
 
-    record: Record
+    request: ModelRequest
     design: Design
     priors: ModelPriors
     draws: Draws
@@ -72,7 +73,17 @@ class Fit:
         """Say what was fitted, by what, and the verdict; `summarise` gives the numbers."""
         shape = f"{self.draws.n_chains} x {self.draws.n_draws} draws"
         sign = "ok" if self.verdict.ok else "NOT OK"
-        return f"<Fit {self.record.formula!r} by {self.engine}, {shape}, {sign}: {self.verdict}>"
+        return f"<Fit {self.spec.formula!r} by {self.engine}, {shape}, {sign}: {self.verdict}>"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model that was fitted."""
+        return self.request.model
+
+    @property
+    def source(self) -> DataSource:
+        """The data it was fitted to, and how they are read."""
+        return self.request.source
 
     @cached_property
     def data(self) -> "xr.DataTree":

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, signed
+from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design, design_of
 from bayes_mlm.engines import Settings
-from bayes_mlm.fitting.agreement import Compared, compare
+from bayes_mlm.fitting.agreement import Compared, PrintedFigure, compare, printed_figures
 from bayes_mlm.fitting.classical import (
     Classical,
     fit_classical,
@@ -18,9 +20,8 @@ from bayes_mlm.fitting.entry import fit_design
 from bayes_mlm.fitting.estimates import Estimate, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.summary import summarise
-from bayes_mlm.model import Record
+from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
 from bayes_mlm.moments import from_design
-from bayes_mlm.studies import PublishedRow, check_published, printed_figures
 
 # In posterior sds. At a variance estimated as zero the posterior mean lies about one away.
 MAX_DIFFERENCE = 3.0
@@ -33,7 +34,8 @@ class Analysis:
 
     Parameters
     ----------
-    record : Record
+    request : ModelRequest
+        The model and its data.
     design : Design
     fits : tuple of Fit
         The posterior by each engine asked for; none if only REML or OLS was.
@@ -41,22 +43,41 @@ class Analysis:
         The REML fit, or the OLS fit of a model without group effects.
     summaries : tuple of Summary
         One an engine, the posteriors first.
-    compared : tuple of Compared
-        A row a quantity, the engines side by side.
-    published : tuple of PublishedRow
-        The record's published figures, each with its verdict.
     prob : float
         Of the intervals.
+    null : str, optional
+        Name of the null model that R² by level is against.
+    title, description : str
+        Of the model, for a report; none of a formula.
+    printed : tuple of PrintedFigure
+        Figures published elsewhere for this model, each with its verdict.
     """
 
-    record: Record
+    request: ModelRequest
     design: Design
     fits: tuple[Fit, ...]
     classical: Classical
     summaries: tuple[Summary, ...]
-    compared: tuple[Compared, ...]
-    published: tuple[PublishedRow, ...]
     prob: float
+    null: str | None = None
+    title: str = ""
+    description: str = ""
+    printed: tuple[PrintedFigure, ...] = ()
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model."""
+        return self.request.model
+
+    @property
+    def source(self) -> DataSource:
+        """Its data, and how they are read."""
+        return self.request.source
+
+    @cached_property
+    def compared(self) -> tuple[Compared, ...]:
+        """The engines compared, a row a quantity, with the figure printed for it."""
+        return compare(*self.summaries, printed=printed_figures(self.printed))
 
     @property
     def ok(self) -> bool:
@@ -85,7 +106,7 @@ class Analysis:
 
 
 def analyse(
-    record: Record,
+    request: HasRequest,
     settings: Settings | None,
     *,
     data: Any = None,
@@ -96,19 +117,19 @@ def analyse(
     progressbar: bool = False,
     on_engine: Callable[[str], None] = lambda _: None,
 ) -> Analysis:
-    """Fit one record and compare the engines with each other and with what was published.
+    """Fit one model and compare the engines with each other.
 
     Parameters
     ----------
-    record : Record
+    request : ModelRequest
     settings : Settings or None
         For the engines that draw.
     data : data frame, str or Path, optional
-        Instead of the record's own data.
+        Instead of the model's own source.
     engines : sequence of {"auto", "direct", "nuts", "reml", "ols"}
         The engines that draw have REML or OLS beside them in any case.
     null : Analysis, optional
-        Of the record's null model, for R² by level.
+        Of the null model, for R² by level.
     prob : float
         Of the intervals.
     check : bool
@@ -125,9 +146,10 @@ def analyse(
     Raises
     ------
     BayesMLMError
-        Whatever stops the record from being fitted, in one line.
+        Whatever stops the model from being fitted, in one line.
     """
-    design = design_of(record, data)
+    request = request.request
+    design = design_of(request, data)
     for engine in engines:
         check_engine(engine, design)
     # One pass over the rows serves every engine.
@@ -143,7 +165,7 @@ def analyse(
         on_engine(engine)
         fits.append(
             fit_design(
-                record,
+                request,
                 design,
                 settings,
                 engine=engine,
@@ -151,22 +173,20 @@ def analyse(
                 progressbar=progressbar,
             )
         )
-    published = check_published(record, design, classical)
     summaries = [summarise(fit, null=_same_engine(null, fit), prob=prob) for fit in fits]
     summaries.append(
         summarise_classical(
-            classical, record.name, design, null=None if null is None else null.classical
+            classical, request.model.name, design, null=None if null is None else null.classical
         )
     )
     return Analysis(
-        record=record,
+        request=request,
         design=design,
         fits=tuple(fits),
         classical=classical,
         summaries=tuple(summaries),
-        compared=compare(*summaries, printed=printed_figures(published)),
-        published=published,
         prob=prob,
+        null=None if null is None else null.spec.name,
     )
 
 

@@ -1,9 +1,9 @@
 """Save a whole fit to one netCDF-4 file, and read it back.
 
 The file opens in ArviZ and xarray (`xarray.open_datatree`): groups ``posterior``,
-``sample_stats``, ``observed_data`` and ``constant_data``. What is not an array (record, encoding,
-settings, versions, verdict) is JSON in the attribute ``bayes_mlm``. Nothing in a file is executed,
-and a file whose content has changed is refused (`netcdf`); groups may be added to it.
+``sample_stats``, ``observed_data`` and ``constant_data``. What is not an array (model, data source,
+encoding, settings, versions, verdict) is JSON in the attribute ``bayes_mlm``. Nothing in a file is
+executed, and a file whose content has changed is refused (`netcdf`); groups may be added to it.
 """
 
 import dataclasses
@@ -32,10 +32,10 @@ from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.model import FAMILIES, Kind, Record, Residual, ResidualRows
+from bayes_mlm.model import FAMILIES, Kind, ModelRequest, Residual, ResidualRows
 from bayes_mlm.moments import Sufficient, rows_away
 
-FORMAT = 1
+FORMAT = 2
 _RESIDUAL = ("asked", "levels", "step", "whole")
 
 
@@ -75,7 +75,7 @@ class _Document(_Kept, frozen=True):
     why: str
     report: DirectReport | None
     seconds: float
-    record: Record
+    request: ModelRequest
     settings: Settings
     versions: dict[str, str]
     verdict: tuple[Finding, ...]
@@ -109,7 +109,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     again = load_fit(save_fit(fitted, f"{folder}/fit.nc"))
-    >>> again.record == fitted.record, again.verdict == fitted.verdict
+    >>> again.spec == fitted.spec, again.verdict == fitted.verdict
     (True, True)
     """
     expect("save_fit", fit, Fit)
@@ -290,7 +290,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "why": fit.why,
         "report": None if fit.report is None else dataclasses.asdict(fit.report),
         "seconds": fit.seconds,
-        "record": msgspec.to_builtins(fit.record),
+        "request": msgspec.to_builtins(fit.request),
         "settings": dataclasses.asdict(fit.settings),
         "versions": dict(fit.versions),
         "verdict": [dataclasses.asdict(finding) for finding in fit.verdict.findings],
@@ -340,14 +340,14 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
         base=base,
         n_dropped=kept.n_dropped,
         notes=kept.notes,
-        family=FAMILIES[document.record.family],
+        family=FAMILIES[document.request.model.family],
         residual=_residual_from(kept.residual, constant),
     )
     # The factories' own coordinates are there for PyMC, and follow from the rest.
     reported = {k: v for k, v in posterior.variables.items() if not k.endswith("_")}
     named = {dim for v in reported.values() for dim in v.dims} - {"chain", "draw"}
     return Fit(
-        record=document.record,
+        request=document.request,
         design=design,
         priors=document.priors,
         draws=Draws(

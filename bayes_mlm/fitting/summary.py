@@ -64,7 +64,7 @@ def summarise(
     lower, upper = _interval(stacked, prob, interval)
     rows = tuple(
         Estimate(
-            model=fit.record.name,
+            model=fit.spec.name,
             engine=fit.engine,
             quantity=name,
             estimate=float(stacked[:, :, k].mean()),
@@ -88,11 +88,11 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
         yield from posterior.derived(fit.design, fit.draws["icc"]).items()
     elif "rho_e" in fit.draws.posterior:
         yield "corr_next", posterior.correlation_at(fit.draws["icc"], fit.draws["rho_e"])
-    if null is None or null.record.name == fit.record.name:
+    if null is None or null.spec.name == fit.spec.name:
         return
     if null.design.terms != ("Intercept",) or null.design.n != fit.design.n:
         raise EngineError(
-            f"{null.record.name!r} is no null model of {fit.record.name!r}: it must have the same "
+            f"{null.spec.name!r} is no null model of {fit.spec.name!r}: it must have the same "
             f"{fit.design.n} rows and no predictors"
         )
     if null.draws["icc"].shape != fit.draws["icc"].shape:

@@ -11,9 +11,15 @@ from .parameter import (
     default_of as default_of,
     half_student_t as half_student_t,
 )
-from .printed import Published as Published, check_published_fields as check_published_fields
 from .prior import Prior as Prior
 from .priors import parse_prior as parse_prior, prior_target as prior_target
+from .request import (
+    NO_SETTINGS as NO_SETTINGS,
+    HasRequest as HasRequest,
+    ModelRequest as ModelRequest,
+    SamplerSettings as SamplerSettings,
+    check_request as check_request,
+)
 from .residual import (
     Residual as Residual,
     ResidualRows as ResidualRows,
@@ -28,19 +34,9 @@ from .residual.rows import MAX_STRATA as MAX_STRATA
 from .residual.structure import PLAIN as PLAIN, check_structure as check_structure
 from .residual.whitening import carried as carried
 from .spec import (
-    IN_MEMORY as IN_MEMORY,
     KINDS as KINDS,
-    WORKED_STUDY as WORKED_STUDY,
+    UNNAMED as UNNAMED,
     Kind as Kind,
-    Record as Record,
-    Settings as Settings,
-    as_starter as as_starter,
-    baseline as baseline,
-    check_record as check_record,
-    dump_record as dump_record,
+    ModelSpec as ModelSpec,
     is_formula as is_formula,
-    load_record as load_record,
-    models_directory as models_directory,
-    records as records,
-    related_record as related_record,
 )

@@ -49,5 +49,5 @@ def choose_figures(analyses: Sequence[Analysis]) -> Iterator[Chosen]:
         for analysis in order:
             picture = prepared(entry, analysis)
             if picture is not None:
-                yield Chosen(entry=entry, picture=picture, model=analysis.record.name)
+                yield Chosen(entry=entry, picture=picture, model=analysis.spec.name)
                 break

@@ -24,8 +24,7 @@ from bayes_mlm.base import (
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.fitting import CLASSICAL, Analysis, Estimate, estimate_texts
 from bayes_mlm.likelihood import hold_at_means
-from bayes_mlm.model import Record
-from bayes_mlm.studies import PublishedRow, right_text
+from bayes_mlm.studies import PublishedRow, Record, right_text
 
 if TYPE_CHECKING:
     from bayes_mlm.assess import ModelComparison, Sensitivity, SensitivityRow
@@ -64,14 +63,14 @@ def make_console(*, stderr: bool = False) -> Console:
 
 def analysis_title(analysis: Analysis) -> str:
     """Say what was fitted: name, formula, kind, rows and groups."""
-    record, design = analysis.record, analysis.design
+    model, design = analysis.spec, analysis.design
     rows = f"n = {design.n}"
     if design.group is not None:
         rows += f", {design.J} groups ({design.group})"
     gone = count(design.n_dropped, "row")
     dropped = f", {gone} dropped (missing values)" if design.n_dropped else ""
     residual = f"; residuals: {design.errors}" if design.errors else ""
-    return f"{record.name}: {record.formula} [{record.kind}]\n{rows}{dropped}{residual}"
+    return f"{model.name}: {model.formula} [{model.kind}]\n{rows}{dropped}{residual}"
 
 
 def estimates_table(analysis: Analysis) -> TextTable:
@@ -164,7 +163,7 @@ def ladder_table(analyses: Sequence[Analysis]) -> TextTable:
             first = analysis.summaries[0]
             shown = [estimate_texts(summary.get(name), like=first.get(name)) for name in names]
             cells = [one.estimate for one in shown]
-            rows.append([analysis.record.name if k == 0 else "", summary.engine, *cells])
+            rows.append([analysis.spec.name if k == 0 else "", summary.engine, *cells])
     heads = [Head(text="model", prose=True), Head(text="engine", prose=True)]
     heads += [Head(text=name.removeprefix("beta[").removesuffix("]")) for name in names]
     return TextTable(heads=heads, rows=rows, names=2)
@@ -192,7 +191,7 @@ def records_table(records: Sequence[Record]) -> Table:
     for head in ("model", "kind", "formula"):
         table.add_column(head, overflow="fold")
     for record in records:
-        table.add_row(record.name, record.kind, record.formula)
+        table.add_row(record.name, record.model.kind, record.model.formula)
     return table
 
 

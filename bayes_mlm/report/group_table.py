@@ -92,7 +92,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     --------
     >>> from bayes_mlm import load_record
     >>> from bayes_mlm.fitting import analyse
-    >>> found = group_table(analyse(load_record("hsb_ses"), None, engines=["reml"]))
+    >>> found = group_table(analyse(load_record("hsb_ses").request, None, engines=["reml"]))
     >>> int(found.labels[0]), found.engine, found.labels.size
     (3427, 'reml', 160)
     """
@@ -111,7 +111,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     return GroupTable(
         group=design.group,
         outcome=design.outcome,
-        model=analysis.record.name,
+        model=analysis.spec.name,
         engine=found.engine,
         n_groups=design.J,
         labels=design.labels[kept],

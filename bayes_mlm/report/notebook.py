@@ -40,7 +40,7 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
     >>> from bayes_mlm import load_record
     >>> from bayes_mlm.fitting import analyse
     >>> from bayes_mlm.fitting import make_settings
-    >>> record = load_record("hsb_within")
+    >>> record = load_record("hsb_within").request
     >>> show("within-line", analyse(record, make_settings(record, draws=100, random_seed=1)))
     <IPython.core.display.Image object>
     <IPython.core.display.Markdown object>

@@ -3,17 +3,15 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from bayes_mlm.base import at_home, atomic_folder, visible
 from bayes_mlm.design import is_sums
 from bayes_mlm.fitting import Analysis, installed_versions, save_fit, to_csv
-from bayes_mlm.model import Settings as RecordSettings, dump_record
-from bayes_mlm.studies import PublishedRow
+from bayes_mlm.model import SamplerSettings
+from bayes_mlm.studies import PublishedRow, Record, dump_record, record_of
 
 if TYPE_CHECKING:
     from bayes_mlm.assess import ModelComparison, Sensitivity
@@ -34,6 +32,7 @@ def write_run(
     analyses: Sequence[Analysis],
     published: Sequence[PublishedRow] = (),
     *,
+    records: Sequence[Record] = (),
     report: str = "",
 ) -> tuple[Path, ...]:
     """Write estimates, posteriors, records and published figures to a folder.
@@ -45,6 +44,8 @@ def write_run(
     analyses : sequence of Analysis
     published : sequence of PublishedRow
         Written to ``published.csv`` if there are any.
+    records : sequence of Record
+        Of the models that have one; of others one is made.
     report : str
         Written to ``report.html`` if there is one (`bayes_mlm.report.rendering.render_report`).
 
@@ -63,13 +64,16 @@ def write_run(
         If the folder cannot be written to; it is then as it was.
     """
     # An earlier run's posterior would not belong to the new estimates.
-    stale = [f"{one.record.name}.{end}" for one in analyses for end in ("nc", "nuts.nc")]
+    stale = [f"{one.spec.name}.{end}" for one in analyses for end in ("nc", "nuts.nc")]
     with atomic_folder(folder, without=stale) as stage:
+        known = {record.name: record for record in records}
         rows = [row for analysis in analyses for row in analysis.rows]
         (stage / "estimates.csv").write_text(to_csv(rows), encoding="utf-8")
         for analysis in analyses:
-            name = analysis.record.name
-            (stage / f"{name}.toml").write_text(_record_text(analysis), encoding="utf-8")
+            name = analysis.spec.name
+            (stage / f"{name}.toml").write_text(
+                _record_text(analysis, known.get(name)), encoding="utf-8"
+            )
             for k, fit in enumerate(analysis.fits):
                 save_fit(fit, stage / (f"{name}.nc" if k == 0 else f"{name}.{fit.engine}.nc"))
         if published:
@@ -112,12 +116,12 @@ def write_comparison(folder: Path, found: "ModelComparison") -> tuple[Path, ...]
     return folder / "comparison.csv", folder / "pointwise.csv"
 
 
-def _record_text(analysis: Analysis) -> str:
+def _record_text(analysis: Analysis, record: Record | None) -> str:
     versions = installed_versions()
-    again = ["bayes-mlm", "fit", f"{analysis.record.name}.toml", "--engine"]
+    again = ["bayes-mlm", "fit", f"{analysis.spec.name}.toml", "--engine"]
     again.append(analysis.summaries[0].engine)
     again += ["--prob", f"{analysis.prob:g}"]
-    if analysis.design.summed is not None and not is_sums(analysis.record.data):
+    if analysis.design.summed is not None and not is_sums(analysis.source.data):
         again += ["--rows", "sum"]
     if analysis.fits:
         drawn = analysis.fits[0].settings
@@ -125,23 +129,20 @@ def _record_text(analysis: Analysis) -> str:
         again += ["--target-accept", f"{drawn.target_accept:g}"]
     lines = [f"# {visible(' '.join(again))}"]
     lines += [f"# {package} {number}" for package, number in versions.items()]
-    record = analysis.record
-    source = record.data_source
-    changes = {"data": str(source if isinstance(source, str) else at_home(source).resolve())}
+    location = analysis.source.location
+    data = location if isinstance(location, str) else str(at_home(location).resolve())
+    request = replace(analysis.request, source=replace(analysis.source, data=data))
     if analysis.fits:
-        asked = analysis.fits[0].settings
-        settings = RecordSettings(
-            draws=asked.draws,
-            tune=asked.tune,
-            chains=asked.chains,
-            random_seed=asked.random_seed,
+        used, named = analysis.fits[0].settings, analysis.fits[0].priors.by_name(analysis.design)
+        priors = {name: prior.to_text() for name, prior in named.items()}
+        request = replace(
+            request,
+            model=replace(request.model, priors=priors),
+            settings=SamplerSettings(
+                draws=used.draws, tune=used.tune, chains=used.chains, random_seed=used.random_seed
+            ),
         )
-        record = msgspec.structs.replace(record, settings=settings)
-        named = analysis.fits[0].priors.by_name(analysis.design)
-        record = msgspec.structs.replace(
-            record, priors={name: prior.to_text() for name, prior in named.items()}
-        )
-    record = msgspec.structs.replace(record, **changes)
+    record = (record or record_of(request)).requesting(request)
     return "\n".join([*lines, "", dump_record(record)])
 
 
@@ -156,7 +157,7 @@ def _verdicts_csv(analyses: Sequence[Analysis]) -> str:
             for finding in summary.verdict.findings
         ]
         for engine, interval, finding in [*judged, ("all", None, analysis.agreement)]:
-            row: dict[str, object] = {"model": analysis.record.name, "engine": engine}
+            row: dict[str, object] = {"model": analysis.spec.name, "engine": engine}
             row |= {"interval": interval, "n_dropped": design.n_dropped}
             rows.append(row | sizes | asdict(finding))
     return _csv(rows)

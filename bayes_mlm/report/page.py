@@ -207,11 +207,11 @@ def make_page(
     """
     main = main_model(analyses)
     found = group_table(main)
-    unclean = tuple(one.record.name for one in analyses if not one.ok)
+    unclean = tuple(one.spec.name for one in analyses if not one.ok)
     return Page(
         origin=origin,
         answer=answer(analyses),
-        main=main.record.name,
+        main=main.spec.name,
         all_ok=not unclean,
         unclean=unclean,
         data_facts=tuple(_data_facts(main)),
@@ -252,7 +252,7 @@ def _figure(one: Chosen, image: Image, number: int) -> Figure:
 
 
 def _model(analysis: Analysis, anchor: str) -> Model:
-    record, design = analysis.record, analysis.design
+    model, design = analysis.spec, analysis.design
     size = count(design.n, "row")
     if design.group is not None:
         size += f", {count(design.J, 'group')} ({design.group})"
@@ -265,13 +265,13 @@ def _model(analysis: Analysis, anchor: str) -> Model:
     if analysis.fits:
         verdicts.append((analysis.agreement.ok, analysis.agreement.message))
     return Model(
-        name=record.name,
-        title="" if record.title == record.formula else record.title,
-        description=" ".join(record.description.split()),
-        formula=record.formula
+        name=model.name,
+        title=analysis.title,
+        description=" ".join(analysis.description.split()),
+        formula=model.formula
         if not design.errors
-        else f"{record.formula}; residuals: {design.errors}",
-        kind=record.kind.replace("_", " "),
+        else f"{model.formula}; residuals: {design.errors}",
+        kind=model.kind.replace("_", " "),
         anchor=anchor,
         size=size,
         equations=equations(design),
@@ -292,15 +292,15 @@ def _ladder(analyses: Sequence[Analysis]) -> str:
 
 
 def _data_facts(main: Analysis) -> list[tuple[str, str]]:
-    record, design = main.record, main.design
-    facts = [("Data", provenance.data_name(record))]
-    if record.data in DATASETS:
-        source = DATASETS[record.data]
+    source, design = main.source, main.design
+    facts = [("Data", provenance.data_name(source))]
+    if source.data in DATASETS:
+        known = DATASETS[source.data]
         facts = [
-            ("Data", f"{source.title} ({source.name})"),
-            ("Source", source.source),
-            ("Reference", source.reference),
-            ("Licence", source.licence),
+            ("Data", f"{known.title} ({known.name})"),
+            ("Source", known.source),
+            ("Reference", known.reference),
+            ("Licence", known.licence),
         ]
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
@@ -316,11 +316,11 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
             else f"{count(low)} in each"
         )
         facts.append(("Rows in a group", spread))
-    if record.data in DATASETS:
-        columns = DATASETS[record.data].columns
+    if source.data in DATASETS:
+        columns = DATASETS[source.data].columns
         used = [name for name in design.formula.columns if name in columns]
         facts += [(name, columns[name]) for name in used]
-    facts.append(("SHA-256", provenance.checksum(record)))
+    facts.append(("SHA-256", provenance.checksum(source)))
     return facts
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bayes_mlm.base import at_home, count, scaled, why_not_file
-from bayes_mlm.data import DATASETS
+from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
 from bayes_mlm.fitting import Analysis, installed_versions
-from bayes_mlm.model import IN_MEMORY, Record
 from bayes_mlm.report.publication.sources import ENGINES
 from bayes_mlm.report.tables import Cell, Head, Row, Table
 
@@ -16,19 +15,18 @@ from bayes_mlm.report.tables import Cell, Head, Row, Table
 _MOST_BYTES = 1_000_000_000
 
 
-def checksum(record: Record) -> str:
+def checksum(source: DataSource) -> str:
     """Give the SHA-256 of the data file, or say why there is none.
 
     Examples
     --------
-    >>> from bayes_mlm import load_record
-    >>> checksum(load_record("hsb_ses"))[:12]
+    >>> checksum(DataSource(data="hsb"))[:12]
     '6eca49d46bee'
     """
-    if record.data in DATASETS:
-        return DATASETS[record.data].sha256
-    path = at_home(record.data_source)
-    if record.data == IN_MEMORY:
+    if source.data in DATASETS:
+        return DATASETS[source.data].sha256
+    path = at_home(source.location)
+    if source.data == IN_MEMORY:
         return "none: a data frame in memory"
     if why_not_file(path):
         return "none: several files"
@@ -38,9 +36,9 @@ def checksum(record: Record) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def data_name(record: Record) -> str:
+def data_name(source: DataSource) -> str:
     """Name the data without the folders they lie in, which are nobody's business."""
-    return record.data if record.data in DATASETS else Path(record.data).name
+    return source.data if source.data in DATASETS else Path(source.data).name
 
 
 def versions_table() -> Table:
@@ -75,7 +73,7 @@ def runs_table(analyses: Sequence[Analysis]) -> Table:
                 Cell(text=f"{asked.random_seed}"),
                 Cell(text=scaled(fit.seconds, 2), value=fit.seconds),
             )
-            rows.append(Row(header=Cell(text=analysis.record.name), cells=cells))
+            rows.append(Row(header=Cell(text=analysis.spec.name), cells=cells))
     heads = ("model", "engine", "why", "draws", "warm-up", "target acceptance", "seed", "seconds")
     numeric = ("draws", "warm-up", "target acceptance", "seed", "seconds")
     return Table(
@@ -91,8 +89,8 @@ def priors_table(analyses: Sequence[Analysis]) -> Table:
     models: dict[tuple[str, str], list[str]] = {}
     for analysis in analyses:
         for name, prior in _priors(analysis):
-            models.setdefault((name, prior), []).append(analysis.record.name)
-    every = [analysis.record.name for analysis in analyses if analysis.fits]
+            models.setdefault((name, prior), []).append(analysis.spec.name)
+    every = [analysis.spec.name for analysis in analyses if analysis.fits]
     rows = tuple(
         Row(
             header=Cell(text=name),

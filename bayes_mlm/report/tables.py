@@ -108,7 +108,7 @@ def estimates_table(analysis: Analysis, name: str) -> Table:
     extra = ([Head(text="difference", numeric=True)] if drawn else []) + (
         [Head(text="printed", numeric=True)] if printed else []
     )
-    caption = f"{analysis.record.name} by " + " and ".join(span.text for span in spans[1:]) + "."
+    caption = f"{analysis.spec.name} by " + " and ".join(span.text for span in spans[1:]) + "."
     if drawn:
         caption += f" Difference: posterior mean less {spans[-1].text}, in posterior sds."
     if printed:
@@ -176,12 +176,12 @@ def _tails(cells: Sequence[Cell]) -> list[Cell]:
 def verdict_table(analyses: Sequence[Analysis]) -> Table:
     """Lay out every check of every engine, those that are not fine first."""
     found = [
-        (analysis.record.name, ENGINES[summary.engine], finding)
+        (analysis.spec.name, ENGINES[summary.engine], finding)
         for analysis in analyses
         for summary in analysis.summaries
         for finding in summary.verdict.findings
     ]
-    found += [(one.record.name, "all", one.agreement) for one in analyses if one.fits]
+    found += [(one.spec.name, "all", one.agreement) for one in analyses if one.fits]
     found.sort(key=lambda one: one[2].ok)
     rows = tuple(
         Row(
@@ -344,7 +344,7 @@ def variables_table(analysis: Analysis) -> Table:
         figures = (float(values.mean()), sd, float(values.min()), float(values.max()))
         rows.append(_variable(name, sd, *figures))
     heads = (Head(text="variable"), *_numeric("mean", "sd", "lowest", "highest"))
-    caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
+    caption = f"The outcome and the predictors of {analysis.spec.name}, over its rows."
     return Table(name="variables-table", caption=caption, heads=heads, rows=aligned(rows))
 
 
@@ -359,7 +359,7 @@ def _summed_variables(analysis: Analysis) -> Table:
         if term != "Intercept"
     ]
     rows = aligned([_variable(name, sd, mean, sd) for name, mean, sd in figures])
-    caption = f"The outcome and the predictors of {analysis.record.name}, over its rows."
+    caption = f"The outcome and the predictors of {analysis.spec.name}, over its rows."
     heads = (Head(text="variable"), *_numeric("mean", "sd"))
     return Table(name="variables-table", caption=caption, heads=heads, rows=rows)
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from bayes_mlm.base import DEFAULT_PROB
 from bayes_mlm.engines import Settings
-from bayes_mlm.fitting import Analysis, Engine, analyse
-from bayes_mlm.model import Record, baseline
+from bayes_mlm.fitting import Engine
+from bayes_mlm.studies.record import Record, baseline
+from bayes_mlm.studies.result import StudyResult, analyse_record
 
 
 def analyse_ladder(
@@ -20,7 +21,7 @@ def analyse_ladder(
     progressbar: bool = False,
     on_start: Callable[[Record], None] = lambda _: None,
     on_engine: Callable[[str], None] = lambda _: None,
-) -> Iterator[Analysis]:
+) -> Iterator[StudyResult]:
     """Analyse records in the order given; a null model is fitted once, for all that name it.
 
     Parameters
@@ -37,7 +38,7 @@ def analyse_ladder(
 
     Yields
     ------
-    Analysis
+    StudyResult
         One a record.
 
     Raises
@@ -50,18 +51,20 @@ def analyse_ladder(
     >>> from bayes_mlm import load_record
     >>> from bayes_mlm.fitting import make_settings
     >>> ladder = [load_record("hsb_ses"), load_record("hsb_sector")]
-    >>> found = analyse_ladder(ladder, make_settings, engines=[])
-    >>> [round(one.summaries[0]["r2_between"].estimate, 4) for one in found]
+    >>> found = analyse_ladder(ladder, lambda record: make_settings(record.request), engines=[])
+    >>> [round(one.analysis.summaries[0]["r2_between"].estimate, 4) for one in found]
     [0.4465, 0.5722]
     """
-    done: dict[tuple[str, str], Analysis] = {}
+    done: dict[tuple[str, str], StudyResult] = {}
 
-    def analysed(record: Record, null: Analysis | None, engines: Sequence[Engine]) -> Analysis:
+    def analysed(
+        record: Record, null: StudyResult | None, engines: Sequence[Engine]
+    ) -> StudyResult:
         # Records of formulas have one name and no file: they are never taken for one another.
-        key = (record.name, record.source or str(id(record)))
+        key = (record.name, record.path or str(id(record)))
         if key not in done:
             on_start(record)
-            done[key] = analyse(
+            done[key] = analyse_record(
                 record,
                 settings_of(record) if engines else None,
                 data=data,
@@ -76,12 +79,12 @@ def analyse_ladder(
 
     # NUTS takes its time: it fits a null model only where that is in the ladder itself.
     ladder = list(ladder)
-    named = {(record.name, record.source) for record in ladder}
+    named = {(record.name, record.path) for record in ladder}
     quick = [engine for engine in engines if engine != "nuts"]
     for record in ladder:
         null = baseline(record)
         against = None
         if null is not None:
-            own = (null.name, null.source) in named
+            own = (null.name, null.path) in named
             against = analysed(null, None, engines if own else quick)
         yield analysed(record, against, engines)

@@ -15,9 +15,10 @@ from typing import Literal
 from bayes_mlm.base import SpecError, Style, expect, number, rounded, suggest
 from bayes_mlm.design import Design, design_of
 from bayes_mlm.engines import OlsFit, RemlFit, fit_ols, fit_reml
-from bayes_mlm.model import Published, Record, load_record, models_directory, related_record
-from bayes_mlm.studies.document import LEFTOVER_ICC, misplaced_r2
-from bayes_mlm.studies.printed_quantities import model_figures
+from bayes_mlm.studies.hsb.arithmetic import LEFTOVER_ICC, misplaced_r2
+from bayes_mlm.studies.printed import Published
+from bayes_mlm.studies.quantities import model_figures
+from bayes_mlm.studies.record import Record, load_record, models_directory, related_record
 
 type Status = Literal["reproduced", "corrected", "cannot", "differs"]
 type Cause = Literal["", "wrong", "imprecise"]
@@ -235,29 +236,6 @@ def tally(rows: Iterable[PublishedRow]) -> Tally:
     )
 
 
-def printed_figures(rows: Iterable[PublishedRow]) -> dict[str, str]:
-    """Return the figure printed for each quantity, with an asterisk where it is not the right one.
-
-    A figure of the quantity itself comes before one that stands in its place, and the first
-    printing before later ones.
-
-    Examples
-    --------
-    >>> printed = printed_figures(check_published(load_record("hsb_ses")))
-    >>> printed["beta[ses]"], printed["icc"]
-    ('2.390', '0.1139*')
-    """
-    printed: dict[str, str] = {}
-    rows = list(rows)
-    for row in [*rows, *rows]:
-        own = row.corrects is None or row.quantity == row.corrects
-        key = row.quantity if own else row.corrects
-        if key is not None and (own or key not in printed):
-            star = "*" if row.status == "corrected" else ""
-            printed.setdefault(key, f"{row.printed}{star}")
-    return printed
-
-
 def find_figure(quantity: str, own: Mapping[str, float], record: Record | None = None) -> float:
     """Look a figure up, in the model's own or, as ``record/quantity``, in another record's.
 
@@ -300,7 +278,7 @@ def own_figures(record: Record) -> Mapping[str, float]:
         Figures of a bundled record are kept: neither it nor its data can change.
     """
     bundled = models_directory() / f"{record.name}.toml"
-    if record.source == str(bundled):
+    if record.path == str(bundled):
         return _bundled_figures(record.name)
     return _figures(record, None, None)
 
@@ -314,7 +292,7 @@ def _figures(
     record: Record, design: Design | None, fit: RemlFit | OlsFit | None
 ) -> dict[str, float]:
     if design is None:
-        design = design_of(record)
+        design = design_of(record.request)
     if fit is None:
         grouped = design.q > 0 and design.kind != "no_pooling"
         grouped = grouped or design.residual is not None

@@ -24,13 +24,13 @@ from bayes_mlm.assess.sensitivity.rows import COLUMNS, SensitivityRow, conclude
 from bayes_mlm.base.errors import BayesMLMError, EngineError, PriorError, SpecError
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.figures.drawing import model_styles, plot_sensitivity
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.summary import shortest_interval
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.model.priors import Prior, parse_prior
-from bayes_mlm.model.spec import WORKED_STUDY, load_record, records
+from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
 
-LADDER = [record.name for record in records(WORKED_STUDY) if has_sigma_u(record)]
+LADDER = [record.name for record in records(WORKED_STUDY) if has_sigma_u(record.model)]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_a_bound_is_not_seen_by_weights_and_so_is_looked_at_first():
     )
     assert {row.method for row in found} == {"refitted", "reweighted"}
     record = load_record("hsb_ses")
-    record.priors["sigma_u"] = "Uniform(0, 2.2)"  # the posterior presses against it
+    record.model.priors["sigma_u"] = "Uniform(0, 2.2)"  # the posterior presses against it
     found = prior_sensitivity(record, priors=["Flat"], random_seed=1)
     own, free = found.of("hsb_ses", "sigma_u")
     assert free.method == "refitted"
@@ -135,7 +135,7 @@ def test_the_own_prior_gives_the_ordinary_fit_to_the_digit(ladder, name):
 def test_reweighted_rows_agree_with_separate_fits(ladder, name):
     rows = [row for row in ladder.of(name) if row.method == "reweighted"]
     assert len({row.label for row in rows}) == 7
-    design = build_design(load_record(name).formula, load_dataset("hsb"))
+    design = build_design(load_record(name).model.formula, load_dataset("hsb"))
     for choice in choose_priors(design, model_priors(design))[1:]:
         names = ["sigma_u"] if design.has_icc else [f"sigma_u[{e}]" for e in design.effects]
         priors = dict(zip(names, choice.sigma_u, strict=True))
@@ -181,7 +181,7 @@ def test_a_tiny_case_agrees_with_numerical_integration():
         "Exponential(1)": lambda u: np.exp(-u),
         "Gamma(2, 1)": lambda u: u * np.exp(-u),
     }
-    model = as_record("y ~ 1 + (1 | g)", data, priors={"Intercept": "Flat"})
+    model = as_request("y ~ 1 + (1 | g)", data, priors={"Intercept": "Flat"})
     found = prior_sensitivity(model, data, priors=list(cases), draws=5000, random_seed=1)
     methods = set()
     for text, prior in cases.items():
@@ -286,7 +286,7 @@ def test_one_of_several_sds_may_be_varied_alone():
 
 def test_a_prior_that_is_the_records_own_has_one_row(ladder):
     record = load_record("hsb_null")
-    record.priors["sigma_u"] = "HalfNormal(3)"
+    record.model.priors["sigma_u"] = "HalfNormal(3)"
     found = prior_sensitivity(record, priors=["Flat", "HalfNormal(3)"], random_seed=1)
     assert [(row.label, row.own) for row in found.of("hsb_null", "icc")] == [
         ("HalfNormal(sigma=3)", True),
@@ -299,7 +299,7 @@ def test_a_prior_that_is_the_records_own_has_one_row(ladder):
 
 def test_a_flat_prior_with_two_groups_is_refused_in_its_row():
     data = small(2)
-    model = as_record("y ~ x + (1 | g)", data, priors={"Intercept": "Flat"})
+    model = as_request("y ~ x + (1 | g)", data, priors={"Intercept": "Flat"})
     found = prior_sensitivity(model, data, priors=["HalfNormal(1)", "Flat"], random_seed=1)
     flat = [row for row in found if row.label == "Flat()"]
     assert [row.quantity for row in flat] == ["sigma_u", "icc"]
@@ -315,7 +315,7 @@ def test_a_flat_prior_with_two_groups_is_refused_in_its_row():
 def test_an_improper_posterior_is_refused_whatever_its_weights_look_like(monkeypatch):
     monkeypatch.setattr(fits, "reweight", lambda draws, *_: equal_weights(len(draws)))
     data = small(2)
-    model = as_record("y ~ x + (1 | g)", data, priors={"Intercept": "Flat"})
+    model = as_request("y ~ x + (1 | g)", data, priors={"Intercept": "Flat"})
     found = prior_sensitivity(model, data, priors=["HalfNormal(2)", "Flat"], random_seed=1)
     assert [row.method for row in found.of("model", "icc")] == ["refitted", "reweighted", "refused"]
 
@@ -333,7 +333,7 @@ def test_a_flat_prior_under_the_own_record_is_an_error():
     data = small(2)
     flat = {"Intercept": "Flat", "sigma_u": "Flat"}
     with pytest.raises(EngineError, match="improper"):
-        prior_sensitivity(as_record("y ~ x + (1 | g)", data, priors=flat), data)
+        prior_sensitivity(as_request("y ~ x + (1 | g)", data, priors=flat), data)
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,7 @@ def test_the_figure_names_everything(ladder):
 
 def test_the_figure_says_where_there_is_no_posterior():
     data = small(2)
-    model = as_record("y ~ x + (1 | g)", data, priors={"Intercept": "Flat"})
+    model = as_request("y ~ x + (1 | g)", data, priors={"Intercept": "Flat"})
     figure = plot_sensitivity(prior_sensitivity(model, data, random_seed=1))
     assert [text.get_text() for text in figure.axes[0].texts] == ["model: no posterior"]
 

@@ -16,7 +16,7 @@ from bayes_mlm.base.text.visible import visible
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.design.damage import naming
 from bayes_mlm.fitting.entry import fit
-from bayes_mlm.model.spec import load_record
+from bayes_mlm.studies.record import load_record
 
 
 @pytest.fixture

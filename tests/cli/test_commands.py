@@ -8,7 +8,7 @@ import pytest
 
 from bayes_mlm import cli
 from bayes_mlm.fitting import entry as fitting
-from bayes_mlm.model.spec import load_record
+from bayes_mlm.studies.record import load_record
 
 STUDENTS = """school,ses,math,sector,note
 1,0.5,12.1,0,a
@@ -366,7 +366,7 @@ def test_a_result_of_a_mocked_posterior_is_complete(run, monkeypatch, mock_fit, 
     assert {row["engine"] for row in rows} == {"nuts", "reml"}
     written = load_record(tmp_path / "o" / "hsb_ses.toml")
     assert written.settings.random_seed == 1
-    assert "sigma_u" in written.priors
+    assert "sigma_u" in written.model.priors
 
 
 def test_help_teaches_and_is_quick():

@@ -37,7 +37,7 @@ WRONG = [
     ([F, "--data", "student.csv"], 1, "students.csv"),
     ([F, "--data", "missing.csv"], 1, "--missing drop"),
     (["math ~ ses", "--data", "students.csv"], 1, "no group effects"),
-    (["hsb_pooled"], 1, "hsb_sector_ses"),
+    (["hsb_pooled"], 1, "add (1 | group)"),
     (["hsb_sess"], 1, "hsb_ses"),
     (["hsb_ses", "hsb_ses"], 1, "twice"),
     (["nothing.toml"], 1, "nothing.toml"),

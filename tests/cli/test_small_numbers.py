@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bayes_mlm.base.text.table import Head, TextTable
 from bayes_mlm.engines.reml import fit_reml
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report.console import estimates_table
 from bayes_mlm.report.page import Origin, make_page
@@ -128,7 +128,7 @@ def test_tables_for_papers(run, tmp_path, ending):
 
 @pytest.fixture(scope="module")
 def analysed():
-    record = as_record(F, str(CASE / "data.csv"))
+    record = as_request(F, str(CASE / "data.csv"))
     return analyse(record, make_settings(record, draws=100, random_seed=1))
 
 

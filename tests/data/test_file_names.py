@@ -123,7 +123,7 @@ def test_models_whose_names_hold_marks(tmp_path, monkeypatch):
     (tmp_path / "~m.toml").write_text(f'{text}"partial_pooling"\n')
     assert not is_formula("./~m.toml")
     assert is_formula("y ~ x.toml")
-    assert read_data(load_record("./~m.toml").data_source).n == 4
+    assert read_data(load_record("./~m.toml").source.location).n == 4
     (tmp_path / "m.toml").write_text(f'{text.replace("http:a", "http:b")}"partial_pooling"\n')
     with pytest.raises(SpecError, match="is an address"):
         load_record("m.toml")

@@ -29,7 +29,7 @@ from bayes_mlm import (
 from bayes_mlm.base.errors import DataError, DesignError
 from bayes_mlm.data.labels import notes_on_labels, strip_labels
 from bayes_mlm.design.build import design_of
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 
 FORMULA = "y ~ x + f + (1 | g)"
 # A space before, after, no-break, tab, zero-width, of a byte-order mark; and a case.
@@ -79,7 +79,7 @@ def sources(table, tmp_path_factory):
 
 
 def designs(source, **asked):
-    record = as_record(FORMULA, source, **asked)
+    record = as_request(FORMULA, source, **asked)
     return [design_of(record, source, rows=rows) for rows in ("keep", "sum")]
 
 
@@ -115,8 +115,8 @@ def test_what_was_stripped_is_stripped_again(table, tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     kept = fit(FORMULA, tmp_path / "t.csv", strip=True, random_seed=1)
     summed = fit(FORMULA, tmp_path / "t.csv", strip=True, rows="sum", random_seed=1)
-    assert kept.record.strip
-    assert summed.record.strip
+    assert kept.source.strip
+    assert summed.source.strip
     new = pd.DataFrame({"g": ["b ", "\u00a0a"], "f": ["u ", " v"], "x": [0.0, 1.0]})
     clean = strip_labels(replace(read_table(tmp_path / "t.csv"), source="clean"))
     assert set(clean.columns["g"].tolist()) == {"A", "a", "b"}
@@ -124,7 +124,7 @@ def test_what_was_stripped_is_stripped_again(table, tmp_path):
     for one in (kept, summed, load_fit(save_fit(kept, tmp_path / "k.nc"))):
         np.testing.assert_allclose(predict(one, new).mean, wanted.mean, rtol=1e-6)
     saved = save_sums(summed.design, tmp_path / "t.sums")
-    assert fit(saved, random_seed=1).record.strip
+    assert fit(saved, random_seed=1).source.strip
     more = sum_more_rows(load_sums(saved), table)
     assert merge_sums(summed.design, more, allow_repeats=True).labels.tolist() == ["A", "a", "b"]
     assert sample_groups(summed, tmp_path / "t.csv", groups=["a"]).design.n == 140  # 7 of 9 labels
@@ -164,7 +164,7 @@ def test_the_command_line_says_so_strips_and_keeps_it_in_the_record(
     )
     text = 'title = "t"\ndata = "t.csv"\nkind = "partial_pooling"\nstrip = true\n'
     (tmp_path / "m.toml").write_text(f'{text}formula = "{FORMULA}"\n')
-    assert load_record("./m.toml").strip
+    assert load_record("./m.toml").source.strip
     for rows in ("keep", "sum"):
         assert "3 groups (g)" in run("fit", "m.toml", "--engine", "reml", "--rows", rows, "--quiet")
 

@@ -29,7 +29,7 @@ from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineE
 from bayes_mlm.design.build import design_of
 from bayes_mlm.figures.lines import rows_of_x
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.questions.lines.level_two import own_weights
 
@@ -249,7 +249,7 @@ def test_least_squares_of_rows_keeps_its_digits_at_a_large_offset():
 def test_an_outcome_that_predictors_reproduce_is_refused(seed, kind):
     table = small(seed=seed).assign(y=lambda one: 3 * one.x + 1.7)
     for rows in ("keep", "sum"):
-        design = design_of(as_record("y ~ x", table, kind=kind, group="g"), table, rows=rows)
+        design = design_of(as_request("y ~ x", table, kind=kind, group="g"), table, rows=rows)
         with pytest.raises(EngineError, match="no residual variation"):
             fit_ols(design)
 
@@ -349,7 +349,7 @@ def timed(n=300):
 def test_a_line_is_the_same_from_sums_as_from_rows(right, kind):
     table = timed()
     bar = " + (1 | g)" if kind == "partial_pooling" else ""
-    record = as_record(f"y ~ {right}{bar}", table, kind=kind, group=None if bar else "g")
+    record = as_request(f"y ~ {right}{bar}", table, kind=kind, group=None if bar else "g")
     try:
         rows = design_of(record, table)
     except BayesMLMError:  # sector does not vary within schools

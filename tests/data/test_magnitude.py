@@ -7,7 +7,7 @@ import pytest
 from bayes_mlm import fit_ols, fit_reml
 from bayes_mlm.base.errors import DataError
 from bayes_mlm.design.build import design_of
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 
 
 def table(x: float = 1.0, y: float = 1.0) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def table(x: float = 1.0, y: float = 1.0) -> pd.DataFrame:
 
 
 def designed(formula: str, data: pd.DataFrame, rows: str = "keep"):
-    return design_of(as_record(formula, data), data, rows=rows)
+    return design_of(as_request(formula, data), data, rows=rows)
 
 
 @pytest.mark.parametrize("rows", ["keep", "sum"])

@@ -20,10 +20,10 @@ from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.numerals import numerals_among
 from bayes_mlm.design.aggregated import crossed
 from bayes_mlm.design.build import design_of
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.storage import load_fit, save_fit
-from bayes_mlm.model.spec import dump_record, load_record
 from bayes_mlm.moments.group_moments import from_design
+from bayes_mlm.studies.record import dump_record, load_record, record_of
 
 N = 240
 RNG = np.random.default_rng(5)
@@ -36,7 +36,7 @@ def frame(**columns: Any) -> pd.DataFrame:
 
 
 def design(formula: str, data: Any, rows: Any, **options: Any) -> Any:
-    return design_of(as_record(formula, data, **options), data, rows=rows)
+    return design_of(as_request(formula, data, **options), data, rows=rows)
 
 
 # --- dates --------------------------------------------------------------------------------------
@@ -217,8 +217,8 @@ def test_a_european_file_is_read_and_its_record_reads_it_again(rows: Any, tmp_pa
     pd.DataFrame({"y": text, "g": G, "x": text[::-1]}).to_csv(path, sep=";", index=False)
     with pytest.raises(DataError, match=r"separated by ';' .* give delimiter=';' .*decimal=\",\""):
         design("y ~ x + (1 | g)", str(path), rows)
-    record = as_record("y ~ x + (1 | g)", str(path), decimal=",", delimiter=";")
-    (tmp_path / "again.toml").write_text(dump_record(record), encoding="utf-8")
+    record = as_request("y ~ x + (1 | g)", str(path), decimal=",", delimiter=";")
+    (tmp_path / "again.toml").write_text(dump_record(record_of(record)), encoding="utf-8")
     again = load_record(tmp_path / "again.toml")
     exact = from_design(build_design("y ~ x + (1 | g)", {"y": value, "g": G, "x": value[::-1]}))
     for one in (record, again):

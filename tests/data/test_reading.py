@@ -8,8 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bayes_mlm import fit
 from bayes_mlm.base.errors import DataError
-from bayes_mlm.data.reading import read_table
+from bayes_mlm.data.reading import READERS, read_table
+from bayes_mlm.data.table import as_table
 from bayes_mlm.data.texts import MISSING_TEXTS
 
 
@@ -179,3 +181,21 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         read_table(tmp_path)
     with pytest.raises(DataError, match="is an address, not a file; download it"):
         read_table("https://example.org/students.csv")
+
+
+def test_a_new_kind_of_file_is_one_function_and_one_line(tmp_path, monkeypatch):
+    """What a reader registers is read by `read_table` and by `fit`, and named in refusals."""
+
+    def read_pairs(path, columns, written):
+        values = np.array([line.split("=") for line in path.read_text().split()]).T
+        return as_table({"y": values[1].astype(float), "g": values[0]}, columns=columns)
+
+    members = {**READERS._members, ".pairs": read_pairs}
+    monkeypatch.setattr(READERS, "_members", members)
+    path = tmp_path / "scores.pairs"
+    path.write_text("a=1 a=2.5 a=1.7 b=3 b=4.1 b=3.2 c=0.3 c=1.9 c=1.1")
+    assert read_table(path, columns=["y"]).columns["y"][1] == 2.5
+    fitted = fit("y ~ 1 + (1 | g)", path, random_seed=1, draws=50)
+    assert list(fitted.design.labels) == ["a", "b", "c"]
+    with pytest.raises(DataError, match=r"end in .*\.pairs"):
+        read_table(write(tmp_path, "scores.xyz", "a"))

@@ -6,7 +6,7 @@ import pytest
 from bayes_mlm import build_design, fit_reml, open_data, read_table, sum_rows
 from bayes_mlm.base.errors import BayesMLMError, DataError
 from bayes_mlm.design.build import design_of
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 from bayes_mlm.moments.group_moments import from_design
 
 FORMULA = "y ~ x + (1 | g)"
@@ -25,7 +25,7 @@ def lay_out(content, tmp_path, missing="error"):
     (tmp_path / "in").mkdir(exist_ok=True)
     for path in (tmp_path / "t.csv", tmp_path / "in" / "t.csv"):
         path.write_bytes(content.encode())
-    record = as_record(FORMULA, tmp_path / "t.csv", missing=missing)
+    record = as_request(FORMULA, tmp_path / "t.csv", missing=missing)
     found = []
     for source, rows in ((None, "keep"), (None, "sum"), (tmp_path / "in", "keep")):
         try:

@@ -7,12 +7,14 @@ from bayes_mlm.base.errors import BayesMLMError
 from bayes_mlm.data.table import as_table
 from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.reml import fit_reml
-from bayes_mlm.fitting.entry import as_record, fit, make_settings
+from bayes_mlm.fitting.agreement import printed_figures
+from bayes_mlm.fitting.entry import fit
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import MAX_DIFFERENCE, analyse
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.likelihood.pymc.models import partial_pooling
-from bayes_mlm.model.spec import load_record
-from bayes_mlm.studies.published import check_published, printed_figures
+from bayes_mlm.studies.published import check_published
+from bayes_mlm.studies.record import load_record
 
 
 def panel(offset=0.0, n_groups=12, size=9):
@@ -44,16 +46,16 @@ def test_a_slope_far_from_zero_is_not_called_fine():
 
 
 def test_a_posterior_that_contradicts_reml_is_told():
-    record = as_record("y ~ x + (1 | g)", "sleepstudy", priors={"beta": "Normal(50, 0.01)"})
+    record = as_request("y ~ x + (1 | g)", "sleepstudy", priors={"beta": "Normal(50, 0.01)"})
     settings = make_settings(record, random_seed=1)
     analysis = analyse(record, settings, data=panel())
     assert not analysis.ok
     assert "beta[x]" in analysis.agreement.message
     assert all(summary.verdict.ok for summary in analysis.summaries)
-    fair = as_record("y ~ x + (1 | g)", "sleepstudy")
+    fair = as_request("y ~ x + (1 | g)", "sleepstudy")
     assert analyse(fair, settings, data=panel()).ok
     # A variance estimated as zero: the posterior mean lies some sds of its own away, not more.
-    zero = as_record("yield ~ 1 + (1 | batch)", "dyestuff2")
+    zero = as_request("yield ~ 1 + (1 | batch)", "dyestuff2")
     found = analyse(zero, settings)
     assert found.ok
     assert max(abs(row.difference or 0) for row in found.compared) < MAX_DIFFERENCE

@@ -12,7 +12,7 @@ from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.engines.draws import quantities
 from bayes_mlm.likelihood.default_priors import model_priors
-from bayes_mlm.model.spec import Record, load_record
+from bayes_mlm.studies.record import Record, load_record
 from tests.helpers import REFERENCE
 
 NUTS = json.loads((REFERENCE / "direct_nuts.json").read_text(encoding="utf-8"))["models"]
@@ -20,7 +20,8 @@ NUTS = json.loads((REFERENCE / "direct_nuts.json").read_text(encoding="utf-8"))[
 
 def design_of_record(record: Record) -> Design:
     return for_kind(
-        build_design(record.formula, load_dataset("hsb"), group=record.group_column), record.kind
+        build_design(record.model.formula, load_dataset("hsb"), group=record.model.group_column),
+        record.model.kind,
     )
 
 
@@ -53,7 +54,9 @@ LADDER = json.loads((REFERENCE / "nuts_ladder.json").read_text(encoding="utf-8")
 def test_agrees_with_long_nuts_runs_of_the_records(name: str) -> None:
     record, want = load_record(name), LADDER[name]
     design = design_of_record(record)
-    result = sample_direct(design, model_priors(design, record.priors), draws=8000, random_seed=2)
+    result = sample_direct(
+        design, model_priors(design, record.model.priors), draws=8000, random_seed=2
+    )
     found = dict(quantities(result.draws))
     assert set(found) == set(want["quantities"])
     for quantity, row in want["quantities"].items():
@@ -76,7 +79,7 @@ def test_agrees_with_long_nuts_runs_of_the_records(name: str) -> None:
 def test_records_without_group_effects(name: str) -> None:
     record = load_record(name)
     design = design_of_record(record)
-    result = sample_direct(design, model_priors(design, record.priors), random_seed=1)
+    result = sample_direct(design, model_priors(design, record.model.priors), random_seed=1)
     beta, rss = np.linalg.lstsq(design.X, design.y, rcond=None)[:2]
     sd = np.sqrt(rss[0] / (design.n - design.p) * np.diag(np.linalg.inv(design.X.T @ design.X)))
     # Default priors move the mean by some 1e-3 sd; Monte Carlo by 1/63 = 0.016 sd; sds by 1 %.

@@ -14,11 +14,13 @@ from bayes_mlm.design.build import design_of
 from bayes_mlm.engines.diagnostics import diagnose
 from bayes_mlm.engines.draws import quantities
 from bayes_mlm.fitting.classical import fit_classical, summarise_classical
-from bayes_mlm.fitting.entry import fit, fit_design, make_settings
+from bayes_mlm.fitting.entry import fit, fit_design
+from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.storage import load_fit, save_fit
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.likelihood.pymc.models import FACTORIES
-from bayes_mlm.model.spec import KINDS, load_record
+from bayes_mlm.model.spec import KINDS
+from bayes_mlm.studies.record import load_record
 from tests.helpers import REFERENCE
 
 LADDER = ("hsb_null", "hsb_ses", "hsb_sector", "hsb_sector_ses")
@@ -149,7 +151,7 @@ def test_nothing_is_compiled_with_fast_mathematics(likelihood, monkeypatch):
 
 def test_the_same_seed_gives_the_same_draws(fits):
     one = fits["pooled"]
-    again = fit_design(one.record, one.design, one.settings, engine="nuts")
+    again = fit_design(one.request, one.design, one.settings, engine="nuts")
     for name, values in quantities(one.draws):
         assert np.array_equal(values, dict(quantities(again.draws))[name]), name
 
@@ -212,7 +214,7 @@ def test_auto_says_which_engine_and_why():
     assert handed_over.engine == "nuts"
     assert handed_over.why == "not direct: the groups' own intercepts have a StudentT prior"
     with pytest.raises(EngineError, match="use nuts"):
-        fit_design(handed_over.record, handed_over.design, handed_over.settings, engine="direct")
+        fit_design(handed_over.request, handed_over.design, handed_over.settings, engine="direct")
 
 
 def test_a_direct_fit_survives_storage(tmp_path):

@@ -97,13 +97,13 @@ def _structured(plain, formula, residual, asked):
     """Draws of a plain fit, with residual parameters that are right in form."""
     from bayes_mlm.design.build import design_of
     from bayes_mlm.engines.draws import Variable
-    from bayes_mlm.fitting.entry import as_record
+    from bayes_mlm.fitting.request import as_request
     from bayes_mlm.likelihood.default_priors import model_priors
 
     keep = {key: asked[key] for key in ("kind", "group") if key in asked}
     structure = {key: one for key, one in residual.items() if key != "family"}
     keep["family"] = residual.get("family")
-    record = as_record(formula, table(), priors=asked["priors"], residual=structure, **keep)
+    record = as_request(formula, table(), priors=asked["priors"], residual=structure, **keep)
     design = design_of(record, table())
     rng = np.random.default_rng(2)
     posterior, coords = dict(plain.draws.posterior), dict(plain.draws.coords)
@@ -120,9 +120,9 @@ def _structured(plain, formula, residual, asked):
         posterior["nu"] = Variable(("chain", "draw"), rng.uniform(3, 9, sigma_e.shape))
     return dataclasses.replace(
         plain,
-        record=record,
+        request=record,
         design=design,
-        priors=model_priors(design, record.priors),
+        priors=model_priors(design, record.model.priors),
         draws=dataclasses.replace(plain.draws, posterior=posterior, coords=coords),
         engine="nuts",
         report=None,
@@ -131,9 +131,9 @@ def _structured(plain, formula, residual, asked):
 
 def models(fitted):
     """Every model that the factory of a fit makes, by how it is made."""
-    design, priors, make = fitted.design, fitted.priors, FACTORIES[fitted.record.kind]
+    design, priors, make = fitted.design, fitted.priors, FACTORIES[fitted.spec.kind]
     found = {"default": make(design, priors)}
-    if "|" in fitted.record.formula:
+    if "|" in fitted.spec.formula:
         found |= {f"centred={c}": make(design, priors, centred=c) for c in (True, False)}
         if design.residual is None:
             found["marginal"] = make(design, priors, likelihood="marginal")
@@ -228,7 +228,7 @@ def test_the_log_likelihood_is_the_packages_own(fits, name):
     fitted = fits[name]
     expected = own_log_likelihood(fitted)
     expected = expected.reshape(fitted.draws.n_chains, fitted.draws.n_draws, -1)[:, ::12]
-    made = FACTORIES[fitted.record.kind](fitted.design, fitted.priors)
+    made = FACTORIES[fitted.spec.kind](fitted.design, fitted.priors)
     found = pm.compute_log_likelihood(thinned(fitted.data), model=made, **PYTHON)
     np.testing.assert_allclose(found["log_likelihood"]["y"], expected, rtol=1e-8, atol=1e-8)
 
@@ -239,7 +239,7 @@ def test_replicates_are_of_the_fit(fits, name):
     import pymc as pm
 
     fitted = fits[name]
-    made = FACTORIES[fitted.record.kind](fitted.design, fitted.priors)
+    made = FACTORIES[fitted.spec.kind](fitted.design, fitted.priors)
     found = pm.sample_posterior_predictive(fitted.data, model=made, random_seed=1, **PYTHON)
     y = found["posterior_predictive"]["y"].to_numpy().reshape(-1, fitted.design.n)
     own = predict(fitted, table(), kind="observation", classical=False)
@@ -258,13 +258,11 @@ def test_replicates_of_a_series_are_series(fits):
     for name in ("AR(1)", "pooled AR(1)"):
         fitted = fits[name]
         design, mu = fitted.design, means(fitted)
-        made = FACTORIES[fitted.record.kind](design, fitted.priors)
+        made = FACTORIES[fitted.spec.kind](design, fitted.priors)
         found = pm.sample_posterior_predictive(fitted.data, model=made, random_seed=1, **PYTHON)
         e = found["posterior_predictive"]["y"].to_numpy().reshape(mu.shape) - mu
         drawn, rng = residual_draws(fitted.draws), np.random.default_rng(3)
-        own = np.array(
-            [make_outcomes(design, drawn, s, np.zeros(design.n), rng) for s in range(len(mu))]
-        )
+        own = np.array([make_outcomes(design, drawn, s, 0.0, rng) for s in range(len(mu))])
         later = design.residual.previous >= 0
         before = design.residual.previous[later]
 

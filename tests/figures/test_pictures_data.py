@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -18,17 +17,17 @@ from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.slopes import four_slopes
 from bayes_mlm.figures.split_means import split_means
 from bayes_mlm.figures.within_line import within_line
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.model.spec import WORKED_STUDY, records
+from bayes_mlm.studies.record import WORKED_STUDY, records
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9
 
 
 def run(formula, data, *, kind=None, group=None, name="model", draws=250):
-    record = as_record(formula, data if isinstance(data, str) else {}, kind=kind, group=group)
-    record = msgspec.structs.replace(record, name=name)
+    record = as_request(formula, data if isinstance(data, str) else {}, kind=kind, group=group)
+    record = replace(record, model=replace(record.model, name=name))
     settings = make_settings(record, draws=draws, random_seed=7)
     return analyse(record, settings, data=data, engines=["direct"])
 

@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from statistics import NormalDist
 
-import msgspec
 import numpy as np
 import pytest
 import scipy.stats
@@ -36,19 +35,19 @@ from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.shrinkage import own_effects, shrinkage
 from bayes_mlm.figures.sides import side_difference
 from bayes_mlm.figures.traces import rank_counts, traces
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.model.priors import parse_prior
-from bayes_mlm.model.spec import load_record
+from bayes_mlm.studies.record import load_record
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9
 
 
 def run(formula, data, *, kind=None, group=None, name="model", draws=250, **given):
-    record = as_record(formula, data if isinstance(data, str) else {}, kind=kind, group=group)
-    record = msgspec.structs.replace(record, name=name, **given)
+    record = as_request(formula, data if isinstance(data, str) else {}, kind=kind, group=group)
+    record = replace(record, model=replace(record.model, name=name, **given))
     settings = make_settings(record, draws=draws, random_seed=7)
     return analyse(record, settings, data=data, engines=["direct"])
 

@@ -5,8 +5,8 @@ Structure, never pixels: artists, their data and their boxes on the page.
 
 import itertools
 import warnings
+from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -38,9 +38,9 @@ from bayes_mlm.figures.prototypes import prototypes
 from bayes_mlm.figures.slopes import four_slopes
 from bayes_mlm.figures.split_means import split_means
 from bayes_mlm.figures.within_line import within_line
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.model.spec import WORKED_STUDY, load_record, records
+from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
 
 MINE = {
     "group-spread",
@@ -75,8 +75,8 @@ def fitted(record, data=None):
 
 
 def named(formula, data, name, **given):
-    record = as_record(formula, data if isinstance(data, str) else {}, **given)
-    return fitted(msgspec.structs.replace(record, name=name), data)
+    record = as_request(formula, data if isinstance(data, str) else {}, **given)
+    return fitted(replace(record, model=replace(record.model, name=name)), data)
 
 
 def simulated(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):

@@ -7,7 +7,6 @@ import itertools
 import warnings
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -40,9 +39,9 @@ from bayes_mlm.figures.residuals import group_residuals
 from bayes_mlm.figures.shrinkage import shrinkage
 from bayes_mlm.figures.sides import side_difference
 from bayes_mlm.figures.traces import traces
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.model.spec import load_record
+from bayes_mlm.studies.record import load_record
 
 # Of a direct fit; the others need NUTS.
 MINE = {
@@ -78,8 +77,8 @@ def fitted(record, data=None, null=None):
 
 
 def named(formula, data, name, **given):
-    record = as_record(formula, data if isinstance(data, str) else {}, **given)
-    return fitted(msgspec.structs.replace(record, name=name), data)
+    record = as_request(formula, data if isinstance(data, str) else {}, **given)
+    return fitted(replace(record, model=replace(record.model, name=name)), data)
 
 
 def simulated(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):

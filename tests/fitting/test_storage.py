@@ -24,7 +24,7 @@ def assert_equal(one, two):
             assert a[name].dims == b[name].dims
             assert np.array_equal(a[name].values, b[name].values), name
             assert a[name].values.dtype == b[name].values.dtype, name
-    for name in ("record", "priors", "engine", "settings", "versions", "verdict", "seconds"):
+    for name in ("request", "priors", "engine", "settings", "versions", "verdict", "seconds"):
         assert getattr(one, name) == getattr(two, name), name
 
 

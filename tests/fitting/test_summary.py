@@ -9,7 +9,7 @@ from bayes_mlm.fitting.agreement import compare
 from bayes_mlm.fitting.classical import fit_classical, summarise_classical
 from bayes_mlm.fitting.estimates import COLUMNS, to_csv
 from bayes_mlm.fitting.summary import shortest_interval, summarise
-from bayes_mlm.model.spec import load_record
+from bayes_mlm.studies.record import load_record
 
 
 @pytest.fixture(scope="module")

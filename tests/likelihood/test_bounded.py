@@ -7,7 +7,7 @@ import pytest
 from bayes_mlm import build_design, fit, fit_ols, fit_reml
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.design.build import design_of
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 from bayes_mlm.likelihood.bounded import check_bounded_rows
 
 REFUSED = "no residual variation.*sum of squares.*is 0 to rounding"
@@ -40,7 +40,7 @@ EXACT = {
 @pytest.mark.parametrize("case", EXACT)
 def test_an_outcome_that_groups_and_predictors_explain_is_refused(case, rows):
     data, formula, words = EXACT[case]
-    design = design_of(as_record(formula, data), data, rows=rows)
+    design = design_of(as_request(formula, data), data, rows=rows)
     with pytest.raises(EngineError, match=REFUSED) as told:
         fit_reml(design)
     assert words in str(told.value)
@@ -55,7 +55,7 @@ def test_an_outcome_that_groups_and_predictors_explain_is_refused(case, rows):
 def test_an_exact_line_without_groups_is_refused(rows):
     data = table().assign(y=lambda d: 2 * d.x + 1)
     with pytest.raises(EngineError, match=REFUSED):
-        fit_ols(design_of(as_record("y ~ x", data), data, rows=rows))
+        fit_ols(design_of(as_request("y ~ x", data), data, rows=rows))
     with pytest.raises(EngineError, match=REFUSED):
         fit("y ~ x", data, engine="direct", rows=rows, random_seed=1)
     if rows == "keep":

@@ -12,7 +12,7 @@ from bayes_mlm.base.errors import BayesMLMError, DataError, PriorError, SpecErro
 from bayes_mlm.data.table import as_table, take
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.fitting.derived import correlation_at
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.effect_centring import design_turn
@@ -20,7 +20,7 @@ from bayes_mlm.likelihood.pymc.models import partial_pooling, pooled
 from bayes_mlm.model.priors import parse_prior
 from bayes_mlm.model.residual import Residual, as_residual, lay_out_residual, log_spread, whiten
 from bayes_mlm.model.residual.whitening import colour
-from bayes_mlm.model.spec import dump_record, load_record
+from bayes_mlm.studies.record import dump_record, load_record, record_of
 from tests.helpers import REFERENCE
 
 # lme() of nlme 3.1; the calls are in residual.R.
@@ -182,21 +182,23 @@ def test_kinds_without_rows_or_shared_residuals_are_refused():
 
 
 def test_a_record_holds_the_structure(tmp_path):
-    record = as_record(GROWTH, "orthodont", residual={"sigma": "sigma ~ sex", "ar": "age"})
+    record = as_request(GROWTH, "orthodont", residual={"sigma": "sigma ~ sex", "ar": "age"})
     path = tmp_path / "own.toml"
-    path.write_text(dump_record(record))
-    assert load_record(path).residual == record.residual
-    assert "residual" not in dump_record(as_record(GROWTH, "orthodont"))
-    path.write_text(dump_record(record).replace('ar = "age"', 'arr = "age"'))
+    path.write_text(dump_record(record_of(record)))
+    assert load_record(path).model.residual == record.model.residual
+    assert "residual" not in dump_record(record_of(as_request(GROWTH, "orthodont")))
+    path.write_text(dump_record(record_of(record)).replace('ar = "age"', 'arr = "age"'))
     with pytest.raises(SpecError, match=r"residual.*arr.*ar"):
         load_record(path)
     path.write_text(
-        dump_record(record).replace("partial_pooling", "no_pooling").replace(" + (1 | subject)", "")
+        dump_record(record_of(record))
+        .replace("partial_pooling", "no_pooling")
+        .replace(" + (1 | subject)", "")
         + 'group = "subject"\n'
     )
     with pytest.raises(SpecError):
         load_record(path)
-    assert as_residual(record.residual) is record.residual
+    assert as_residual(record.model.residual) is record.model.residual
 
 
 # --- REML -----------------------------------------------------------------------------------------
@@ -436,7 +438,7 @@ def test_the_posterior_is_beside_reml(grown):
 
 def test_a_saved_fit_comes_back_whole(grown, tmp_path):
     again = load_fit(save_fit(grown, tmp_path / "fit.nc"))
-    assert again.record == grown.record
+    assert again.request == grown.request
     assert again.priors == grown.priors
     one, other = again.design.residual, grown.design.residual
     assert (one.asked, one.levels, one.step, one.whole) == (
@@ -451,7 +453,7 @@ def test_a_saved_fit_comes_back_whole(grown, tmp_path):
 
 
 def test_reml_stands_beside_any_engine(tmp_path):
-    record = as_record(GROWTH, "orthodont", residual={"sigma": "sex"})
+    record = as_request(GROWTH, "orthodont", residual={"sigma": "sex"})
     found = analyse(record, make_settings(record), engines=["reml"])
     rows = {row.quantity: row for row in found.rows}
     assert rows["sigma_e[sex=Female]"].estimate == pytest.approx(

@@ -26,10 +26,10 @@ from bayes_mlm.design.time_coding import UNITS
 from bayes_mlm.figures.drawing.catalogue import CATALOGUE
 from bayes_mlm.figures.drawing.trajectories import plot_trajectories
 from bayes_mlm.figures.trajectories import MOST_LINES, N_PANELS, seen, trajectories
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.model.spec import WORKED_STUDY, dump_record
 from bayes_mlm.questions.lines.level_two import own_weights
+from bayes_mlm.studies.record import WORKED_STUDY, dump_record
 from tests.helpers import REFERENCE
 
 # lmer() of lme4 1.1-31; the calls are in growth.R.
@@ -44,7 +44,7 @@ def fitted(model, data=None, **options):
 
 @cache
 def analysed(model, data=None):
-    record = as_record(model, data) if data else load_record(model)
+    record = as_request(model, data) if data else load_record(model)
     return analyse(record, make_settings(record, random_seed=1), engines=["direct"])
 
 
@@ -148,7 +148,7 @@ def test_times_that_cannot_be_coded_say_why(times, options, told):
 def test_the_growth_records_are_a_study_of_their_own():
     assert tuple(record.name for record in records("growth")) == GROWTH
     assert [record.study for record in records()] == [WORKED_STUDY] * 12 + ["growth"] * 2
-    assert all(record.data == "hsb" for record in records(WORKED_STUDY))
+    assert all(record.source.data == "hsb" for record in records(WORKED_STUDY))
     assert 'study = "growth"' in dump_record(load_record(GROWTH[0]))
 
 

@@ -13,9 +13,12 @@ from bayes_mlm.design.build import design_of
 from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.draws import Variable
 from bayes_mlm.engines.recovery import effects_root
-from bayes_mlm.fitting.entry import fit_design, make_settings
-from bayes_mlm.model.spec import Record, load_record
+from bayes_mlm.fitting.entry import fit_design
+from bayes_mlm.fitting.request import make_settings
+from bayes_mlm.model.request import ModelRequest
+from bayes_mlm.model.spec import ModelSpec
 from bayes_mlm.questions.prediction.mixtures import mixture_quantile
+from bayes_mlm.studies.record import load_record
 
 # lme4 1.1-31: s <- lmer(Reaction ~ Days + (Days|Subject), sleepstudy);
 # predict(s, new); predict(s, new, re.form=NA)
@@ -363,14 +366,12 @@ def test_intervals_of_90_percent_cover_as_much():
     # 0.2 %; the band of 88 to 92 % is nine of them wide on either side of 90.
     rng = np.random.default_rng(20261123)
     formula = "y ~ x + (x | g)"
-    record = Record(
-        name="simulated", title="", data="simulated.csv", formula=formula, kind="partial_pooling"
-    )
+    request = ModelRequest(model=ModelSpec(formula=formula, kind="partial_pooling"))
     covered = {"existing_group": [], "new_group": []}
     for seed in range(600):
         table, old, new = simulate(rng, 30, 8)
-        settings = make_settings(record, draws=250, random_seed=seed)
-        fitted = fit_design(record, build_design(formula, table), settings, engine="direct")
+        settings = make_settings(request, draws=250, random_seed=seed)
+        fitted = fit_design(request, build_design(formula, table), settings, engine="direct")
         for question, (rows, y) in zip(covered, (old, new), strict=True):
             found = predict(
                 fitted, rows, question=question, kind="observation", prob=0.9, classical=False

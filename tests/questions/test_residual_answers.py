@@ -27,9 +27,8 @@ from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_
 from bayes_mlm.base.errors import BayesMLMError, DataError
 from bayes_mlm.figures.drawing.catalogue import ladder_pictures, pictures_of
 from bayes_mlm.figures.residuals import standardised_residuals
-from bayes_mlm.fitting.agreement import compare
 from bayes_mlm.fitting.classical import fit_classical, summarise_classical
-from bayes_mlm.fitting.entry import as_record
+from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.residuals import make_outcomes, residual_draws
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report.equations import equations
@@ -48,8 +47,8 @@ def made(mock_fit):
 
     def make(formula=GROWTH, residual=BOTH, draws=60, data="orthodont", **changes):
         structure = {key: one for key, one in residual.items() if key != "family"}
-        record = as_record(formula, data, residual=structure, family=residual.get("family"))
-        return mock_fit(record, draws=draws, **changes)
+        request = as_request(formula, data, residual=structure, family=residual.get("family"))
+        return mock_fit(request, draws=draws, **changes)
 
     return make
 
@@ -304,17 +303,13 @@ def test_residuals_made_from_draws_have_their_structure(made):
     own = made(draws=4)
     one = residual_draws(own.draws)
     rng = np.random.default_rng(1)
-    drawn = np.array(
-        [make_outcomes(own.design, one, 0, np.zeros(own.design.n), rng) for _ in range(20_000)]
-    )
+    drawn = np.array([make_outcomes(own.design, one, 0, 0.0, rng) for _ in range(20_000)])
     V = covariance(own.design.residual, one.sds[0], one.rho[0], own.design.codes)
     part = own.design.codes == 3
     np.testing.assert_allclose(np.cov(drawn[:, part].T), V[np.ix_(part, part)], atol=0.15)
     heavy = made(residual=STUDENT, draws=4)
     one = residual_draws(heavy.draws)
-    drawn = np.array(
-        [make_outcomes(heavy.design, one, 0, np.zeros(heavy.design.n), rng) for _ in range(2_000)]
-    ).ravel()
+    drawn = np.array([make_outcomes(heavy.design, one, 0, 0.0, rng) for _ in range(2_000)]).ravel()
     scale = one.sds[0, 0] * np.sqrt((one.others["nu"][0] - 2) / one.others["nu"][0])
     assert stats.kstest(drawn / scale, stats.t(one.others["nu"][0]).cdf).pvalue > 1e-3
 
@@ -326,9 +321,9 @@ def test_residuals_made_from_draws_have_their_structure(made):
 def analysed(made):
     def make(residual):
         own = made(residual=residual, draws=100)
-        found = analyse(own.record, None, engines=["reml"])
+        found = analyse(own.request, None, engines=["reml"])
         summaries = (summarise(own), *found.summaries)
-        return replace(found, fits=(own,), summaries=summaries, compared=compare(*summaries))
+        return replace(found, fits=(own,), summaries=summaries)
 
     return make
 
@@ -353,7 +348,7 @@ def test_every_question_has_an_answer(made, residual):
     assert group_lines(own)
     assert comparisons(own, "sex", at={"age": [8, 14]}).rows
     with pytest.raises(BayesMLMError):
-        prior_sensitivity([own.record])
+        prior_sensitivity([own.request])
     classical = summarise_classical(fit_classical(own.design), "m", own.design)
     assert (
         "REML takes them as normal" in str([f.message for f in classical.verdict.findings])
@@ -372,10 +367,10 @@ def test_whitened_residuals_are_standard_normal_if_the_structure_is_right(made):
     own = made(draws=30)
     rng = np.random.default_rng(2)
     one = residual_draws(own.draws).mean
-    fitted = np.zeros(own.design.n)
+    fitted = 0.0
     drawn = []
     for _ in range(300):
-        y = make_outcomes(own.design, one, 0, np.zeros(own.design.n), rng)
+        y = make_outcomes(own.design, one, 0, 0.0, rng)
         drawn.append(standardised_residuals(replace(own, design=replace(own.design, y=y)), fitted))
     assert stats.kstest(np.ravel(drawn), stats.norm.cdf).pvalue > 1e-3
     heavy = made(residual=STUDENT, draws=30)
@@ -386,7 +381,7 @@ def test_whitened_residuals_are_standard_normal_if_the_structure_is_right(made):
                 heavy,
                 design=replace(
                     heavy.design,
-                    y=make_outcomes(heavy.design, one, 0, np.zeros(heavy.design.n), rng),
+                    y=make_outcomes(heavy.design, one, 0, 0.0, rng),
                 ),
             ),
             fitted,

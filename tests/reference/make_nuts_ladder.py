@@ -25,7 +25,7 @@ from bayes_mlm.engines.settings import Settings
 from bayes_mlm.fitting.result import installed_versions
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.pymc.models import FACTORIES
-from bayes_mlm.model.spec import WORKED_STUDY, load_record, records
+from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
 
 PATH = Path(__file__).with_name("nuts_ladder.json")
 SETTINGS = Settings(draws=8000, tune=2000, chains=4, random_seed=20261123, target_accept=0.95)
@@ -47,12 +47,12 @@ def summarise(values: np.ndarray) -> dict[str, float]:
 def run(name: str) -> dict[str, object]:
     record = load_record(name)
     design = design_of(record)
-    priors = model_priors(design, record.priors)
+    priors = model_priors(design, record.model.priors)
     if design.q > 1:
-        model = FACTORIES[record.kind](design, priors, likelihood="marginal")
+        model = FACTORIES[record.model.kind](design, priors, likelihood="marginal")
         draws = recover_effects(design, sample_nuts(model, SETTINGS), SETTINGS.random_seed)
     else:
-        draws = sample_nuts(FACTORIES[record.kind](design, priors), SETTINGS)
+        draws = sample_nuts(FACTORIES[record.model.kind](design, priors), SETTINGS)
     verdict = diagnose(draws)
     entry: dict[str, object] = {
         "verdict": str(verdict),

@@ -21,12 +21,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.model.spec import load_record
 from bayes_mlm.report.images import drawing_pool
 from bayes_mlm.report.page import Origin
 from bayes_mlm.report.rendering import render_report
+from bayes_mlm.studies.record import load_record
+from bayes_mlm.studies.result import analyse_record
 
 PROGRAM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -218,11 +219,11 @@ def report(tmp_path_factory):
     y = 10 + 2 * x + side[code] + rng.normal(size=len(LABELS))[code] + rng.normal(size=code.size)
     labels = np.array(LABELS, dtype=object)[code]
     table = {"y": y, "x": x, "side": side[code], "group": labels}
-    record = as_record("y ~ x * side + (1 | group)", table)
+    record = as_request("y ~ x * side + (1 | group)", table)
     analysis = analyse(
         record, make_settings(record, draws=100, random_seed=1), data=table, engines=["direct"]
     )
-    null = analyse(load_record("hsb_null"), None, engines=["reml"])
+    null = analyse_record(load_record("hsb_null"), None, engines=["reml"])
     origin = Origin(title="<b>Eight</b> groups", published=null.published)
     path = tmp_path_factory.mktemp("report") / "report.html"
     with drawing_pool() as pool:

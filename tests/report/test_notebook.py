@@ -5,10 +5,10 @@ import re
 import pytest
 
 from bayes_mlm.base.errors import EngineError
-from bayes_mlm.fitting.entry import make_settings
+from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.model.spec import load_record
 from bayes_mlm.report import notebook
+from bayes_mlm.studies.record import load_record
 
 
 @pytest.fixture(scope="module")

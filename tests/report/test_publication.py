@@ -6,11 +6,11 @@ import re
 import pytest
 
 from bayes_mlm.base.errors import EngineError
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.model.spec import load_record
 from bayes_mlm.report.publication import publication_table, render
 from bayes_mlm.studies.ladder import analyse_ladder
+from bayes_mlm.studies.record import load_record
 from tests.helpers import REFERENCE
 
 LME4 = json.loads((REFERENCE / "lme4.json").read_text(encoding="utf-8"))["cases"]
@@ -24,13 +24,18 @@ def settings_of(record):
 def ladder():
     """Both engines of a null model, a random intercept, a random slope and an OLS model."""
     names = ("hsb_null", "hsb_sector_ses", "hsb_random_slope", "hsb_pooled")
-    return list(analyse_ladder([load_record(name) for name in names], settings_of))
+    return [
+        one.analysis for one in analyse_ladder([load_record(name) for name in names], settings_of)
+    ]
 
 
 @pytest.fixture(scope="module")
 def classical():
     names = ("hsb_null", "hsb_sector_ses", "hsb_random_slope", "hsb_pooled")
-    return list(analyse_ladder([load_record(name) for name in names], settings_of, engines=[]))
+    return [
+        one.analysis
+        for one in analyse_ladder([load_record(name) for name in names], settings_of, engines=[])
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +182,7 @@ def test_a_verdict_that_is_not_clean_is_in_the_notes(monkeypatch, mock_fit):
 
 
 def test_a_formula_has_no_name_but_its_number():
-    record = as_record("reaction ~ days + (1 | subject)", "sleepstudy")
+    record = as_request("reaction ~ days + (1 | subject)", "sleepstudy")
     found = publication_table([analyse(record, None, engines=["reml"])])
     assert found.columns[0].model == ""
     assert found.notes[0].startswith("(1) reaction ~ days + (1 | subject)")

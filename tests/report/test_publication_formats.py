@@ -8,8 +8,7 @@ from hypothesis import given, strategies as st
 from markdown_it import MarkdownIt
 
 from bayes_mlm.base.errors import EngineError
-from bayes_mlm.fitting.entry import make_settings
-from bayes_mlm.model.spec import load_record
+from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.report.publication import (
     FORMATS,
     Cell,
@@ -24,6 +23,7 @@ from bayes_mlm.report.publication.html import set_html
 from bayes_mlm.report.publication.latex import set_latex
 from bayes_mlm.report.publication.markdown import set_markdown
 from bayes_mlm.studies.ladder import analyse_ladder
+from bayes_mlm.studies.record import load_record
 
 # Every character that means something in one of the formats, and none that two of them share.
 ODD = r"a_b & 50% <b>|$x$|</b> #1 {c}^2 ~d \e *f* [g](h) `i` -- \"j\" @k"
@@ -34,7 +34,7 @@ def table():
     """Both engines of a null model, a random intercept, a random slope and an OLS model."""
     names = ("hsb_null", "hsb_sector_ses", "hsb_random_slope", "hsb_pooled")
     return publication_table(
-        list(analyse_ladder([load_record(name) for name in names], settings_of))
+        [one.analysis for one in analyse_ladder([load_record(name) for name in names], settings_of)]
     )
 
 
@@ -42,7 +42,8 @@ def table():
 def narrow():
     names = ("hsb_null", "hsb_sector_ses")
     ladder = [load_record(name) for name in names]
-    return publication_table(list(analyse_ladder(ladder, settings_of, engines=[])))
+    found = analyse_ladder(ladder, settings_of, engines=[])
+    return publication_table([one.analysis for one in found])
 
 
 def settings_of(record):

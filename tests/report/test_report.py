@@ -20,12 +20,10 @@ from bayes_mlm.base.verdict import Finding, Verdict
 from bayes_mlm.design.build import design_of
 from bayes_mlm.figures.drawing.catalogue import CATALOGUE
 from bayes_mlm.figures.drawing.style import new_figure
-from bayes_mlm.fitting.agreement import compare
 from bayes_mlm.fitting.classical import fit_classical, summarise_classical
-from bayes_mlm.fitting.entry import as_record, make_settings
+from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import Analysis, analyse
 from bayes_mlm.fitting.summary import summarise
-from bayes_mlm.model.spec import load_record, records
 from bayes_mlm.report import rendering
 from bayes_mlm.report.choosing import choose_figures
 from bayes_mlm.report.equations import coefficient, equations
@@ -36,6 +34,7 @@ from bayes_mlm.report.outputs import write_run
 from bayes_mlm.report.page import SECTIONS, Origin
 from bayes_mlm.report.rendering import render_report
 from bayes_mlm.studies.ladder import analyse_ladder
+from bayes_mlm.studies.record import load_record, records
 
 ODD = [
     "<script>alert(1)</script>",
@@ -105,7 +104,7 @@ def ladder():
         lambda record: make_settings(record, draws=100, random_seed=1),
         engines=["direct"],
     )
-    return list(made)
+    return [one.analysis for one in made]
 
 
 @pytest.fixture
@@ -133,7 +132,7 @@ def simulated(groups, size, labels=None):
 
 
 def fitted(formula, data, *, engine="direct"):
-    record = as_record(formula, data)
+    record = as_request(formula, data)
     settings = make_settings(record, draws=100, random_seed=1)
     return analyse(record, settings, data=data, engines=[engine])
 
@@ -141,17 +140,15 @@ def fitted(formula, data, *, engine="direct"):
 def by_nuts(mock_fit):
     """An analysis with draws of NUTS, made without sampling (see conftest)."""
     fit = mock_fit("hsb_sector_ses", draws=50)
-    record, design = fit.record, fit.design
+    design = fit.design
     classical = fit_classical(design)
-    summaries = (summarise(fit), summarise_classical(classical, record.name, design))
+    summaries = (summarise(fit), summarise_classical(classical, fit.spec.name, design))
     return Analysis(
-        record=record,
+        request=fit.request,
         design=design,
         fits=(fit,),
         classical=classical,
         summaries=summaries,
-        compared=compare(*summaries),
-        published=(),
         prob=0.95,
     )
 
@@ -255,7 +252,7 @@ def test_the_table_of_groups_has_the_numbers_of_the_fit(ladder, undrawn):
     page = Page(render_report(ladder, Origin(title="t")))
     rows = page.table("groups-table")
     fit = main_model(ladder).fits[0]
-    assert fit.record.name == "hsb_sector_ses"
+    assert fit.spec.name == "hsb_sector_ses"
     u = fit.draws["u"].mean(axis=(0, 1))[:, 0]
     place = {str(label): k for k, label in enumerate(fit.design.labels)}
     assert len(rows) == 160
@@ -294,7 +291,7 @@ def test_each_figure_of_the_catalogue_comes_once(ladder):
 
 
 def test_printed_figures_are_corrected_with_reasons(ladder, undrawn):
-    published = [row for one in ladder for row in one.published]
+    published = [row for one in ladder for row in one.printed]
     page = Page(render_report(ladder, Origin(title="t", published=tuple(published))))
     wrong = [row for row in published if row.status == "corrected"]
     rows = page.table("corrections-table")

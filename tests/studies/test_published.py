@@ -6,9 +6,9 @@ Tolerances are half a printed digit, derived from the figure as printed, unless 
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import assume, given, strategies as st
@@ -18,10 +18,14 @@ from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.ols import fit_ols
 from bayes_mlm.engines.reml import fit_reml
-from bayes_mlm.model.spec import Published, load_record
-from bayes_mlm.studies.document import misplaced_r2, raw_residuals, short_error, table_figures
-from bayes_mlm.studies.hsb.study import check_notes, check_study, check_table, load_study
-from bayes_mlm.studies.printed_quantities import model_figures
+from bayes_mlm.studies.hsb.arithmetic import (
+    misplaced_r2,
+    raw_residuals,
+    short_error,
+    table_figures,
+)
+from bayes_mlm.studies.hsb.study import load_study
+from bayes_mlm.studies.printed import Published
 from bayes_mlm.studies.published import (
     PublishedRow,
     check_published,
@@ -30,6 +34,9 @@ from bayes_mlm.studies.published import (
     own_figures,
     tally,
 )
+from bayes_mlm.studies.quantities import model_figures
+from bayes_mlm.studies.record import load_record
+from bayes_mlm.studies.reproduction import check_notes, check_study, check_table
 from tests.helpers import REFERENCE
 
 
@@ -388,7 +395,7 @@ def test_a_fit_that_is_given_is_used():
     record = load_record("hsb_mundlak")
     design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
     figure = Published(quantity="beta[ses]", value="3.1839", where="In [3]")
-    changed = msgspec.structs.replace(record, published=(figure,))
+    changed = replace(record, published=(figure,))
     (row,) = check_published(changed, design, fit_ols(design))  # the pooled slope, not Mundlak's
     assert row.status == "reproduced"
 

@@ -7,15 +7,15 @@ its numbers are extracted anew and matched against ours, cell by cell. Without i
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
-import msgspec
 import pytest
 
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.design.design import build_design
 from bayes_mlm.design.layouts import for_kind
-from bayes_mlm.model.spec import WORKED_STUDY, Record, dump_record, load_record, records
 from bayes_mlm.studies.hsb.study import load_study
+from bayes_mlm.studies.record import WORKED_STUDY, Record, dump_record, load_record, records
 from tests.helpers import ROOT
 
 LADDER = [
@@ -67,16 +67,16 @@ def test_every_record_makes_the_design_of_its_kind(name):
     record = load_record(name)
     design = for_kind(
         build_design(
-            record.formula,
-            load_dataset(record.data),
-            group=record.group_column,
-            missing=record.missing,
-            group_level=record.group_level,
+            record.model.formula,
+            load_dataset(record.source.data),
+            group=record.model.group_column,
+            missing=record.source.missing,
+            group_level=record.model.group_level,
         ),
-        record.kind,
+        record.model.kind,
     )
     # 7,185 students in 160 schools: shared/README.md and the document's In [289].
-    assert design.n == (160 if record.kind == "between" else 7185)
+    assert design.n == (160 if record.model.kind == "between" else 7185)
     assert design.J == 160
 
 
@@ -136,7 +136,7 @@ def _document() -> str:
 
 
 def _without_source(record: Record) -> Record:
-    return msgspec.structs.replace(record, source=None)
+    return replace(record, path=None)
 
 
 def _cell_of(place: str) -> str:

@@ -127,7 +127,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     if design.group is not None:
         found.append(on_influence(rows, design.group))
     return Check(
-        model=fit.record.formula if fit.record.name == "model" else fit.record.name,
+        model=fit.spec.title,
         group=design.group,
         judgements=tuple(found),
         groups=rows,

@@ -12,23 +12,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from bayes_mlm.assess.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.assess.sensitivity.grid import choose_priors
 from bayes_mlm.assess.sensitivity.rows import Sensitivity, conclude
 from bayes_mlm.base import DEFAULT_PROB, SpecError, check_prob, level
 from bayes_mlm.design import INTERCEPT, Design, design_of, rows_or_source
 from bayes_mlm.engines import Settings
-from bayes_mlm.fitting import Fit, as_record, make_settings
+from bayes_mlm.fitting import Fit, as_request, make_settings, named_apart
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import model_priors
-from bayes_mlm.model import WORKED_STUDY, Record, is_formula, records
+from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
 from bayes_mlm.moments import from_design
 
 
 def prior_sensitivity(
-    models: str | Path | Record | Sequence[str | Path | Record] | None = None,
+    models: str | Path | HasRequest | Sequence[str | Path | HasRequest] | None = None,
     data: Any = None,
     *,
     priors: Sequence[Any] | None = None,
@@ -43,9 +41,9 @@ def prior_sensitivity(
 
     Parameters
     ----------
-    models : str, Path, Record or sequence of them, optional
-        As `bayes_mlm.fit` takes them: formulas, names or paths of records. By default every
-        model of the worked study that has a sigma_u.
+    models : str, Path, Record, ModelRequest or sequence of them
+        As `bayes_mlm.fit` takes them: formulas, names or paths of records; with
+        `bayes_mlm.prior_sensitivity` by default every model of the worked study with a sigma_u.
     data : data frame, mapping, str or Path, optional
         As for `bayes_mlm.fit`.
     priors : sequence of str, Prior or mapping, optional
@@ -96,16 +94,18 @@ def prior_sensitivity(
     """
     started = time.perf_counter()
     check_prob(prob)
-    chosen = choose_records(models, data, missing, strip=strip)
+    chosen = choose_models(models, data, missing, strip=strip)
     tables = {}
     ready = []
-    for record in chosen:
-        source = record.data_source if data is None else data
-        key = (str(source) if isinstance(source, (str, Path)) else "", record.written)
+    for request in chosen:
+        source = request.source.location if data is None else data
+        written = request.source.written
+        key = (str(source) if isinstance(source, (str, Path)) else "", written)
         if key not in tables:
-            tables[key] = rows_or_source(source, record.written)
-        settings = make_settings(record, draws=draws, random_seed=random_seed)
-        ready.append(_prepare(record, design_of(record, tables[key]), priors, terms, settings))
+            tables[key] = rows_or_source(source, written)
+        settings = make_settings(request, draws=draws, random_seed=random_seed)
+        design = design_of(request, tables[key])
+        ready.append(_prepare(request.model, design, priors, terms, settings))
     _check_terms(ready, terms)
     return _vary(ready, prob, started)
 
@@ -135,7 +135,7 @@ def sensitivity_of_fits(fits: Sequence[Fit], *, prob: float = DEFAULT_PROB) -> S
     """
     started = time.perf_counter()
     check_prob(prob)
-    ready = [_prepare(one.record, one.design, None, None, one.settings) for one in fits]
+    ready = [_prepare(one.spec, one.design, None, None, one.settings) for one in fits]
     return _vary(ready, prob, started)
 
 
@@ -153,23 +153,21 @@ def _vary(ready: Sequence[VariedModel], prob: float, started: float) -> Sensitiv
     )
 
 
-def has_sigma_u(record: Record) -> bool:
-    """Tell whether a record's model has group effects whose sd is a parameter.
+def has_sigma_u(model: ModelSpec) -> bool:
+    """Return whether a model has group effects whose sd is a parameter.
 
     Examples
     --------
-    >>> [has_sigma_u(record) for record in records() if record.name in ("hsb_within", "hsb_ses")]
-    [False, True]
+    >>> has_sigma_u(ModelSpec(formula="y ~ x + (1 | g)", kind="partial_pooling"))
+    True
     """
-    return bool(parse_formula(record.formula).effects)
+    return bool(parse_formula(model.formula).effects)
 
 
-def choose_records(
+def choose_models(
     models: Any, data: Any, missing: Literal["error", "drop"], **options: Any
-) -> list[Record]:
-    """Load the records asked for (`as_record`), or those of the worked study with a sigma_u.
-
-    Of several models, formulas are named after themselves.
+) -> list[ModelRequest]:
+    """Return the requests of models (`as_request`), several formulas named after themselves.
 
     Raises
     ------
@@ -178,47 +176,40 @@ def choose_records(
 
     Examples
     --------
-    >>> [record.name for record in choose_records("hsb_ses", None, "error")]
-    ['hsb_ses']
+    >>> (found,) = choose_models("reaction ~ days + (1 | subject)", "sleepstudy", "error")
+    >>> found.model.name
+    'model'
     """
-    if models is None:
-        ladder = [record for record in records(WORKED_STUDY) if has_sigma_u(record)]
-        return [as_record(record, data, missing=missing, **options) for record in ladder]
     several = isinstance(models, Sequence) and not isinstance(models, str)
     given = list(models) if several else [models]
-    if not given:
+    if not given or models is None:
         raise SpecError("no model was given; leave models out for the worked study")
-    found: list[Record] = []
-    for model in given:
-        record = as_record(model, data, missing=missing, **options)
-        if len(given) > 1 and isinstance(model, str) and is_formula(model):
-            record = msgspec.structs.replace(record, name=record.formula)
-        if not has_sigma_u(record):
-            names = ", ".join(one.name for one in records() if has_sigma_u(one))
+    found = named_apart([as_request(model, data, missing=missing, **options) for model in given])
+    for k, request in enumerate(found):
+        model = request.model
+        if not has_sigma_u(model):
             raise SpecError(
-                f"{record.name!r} ({record.formula}, {record.kind}) has no group effects, so there "
-                f"is no sigma_u whose prior could be varied; add (1 | group) to the formula, or "
-                f"choose among {names}"
+                f"{model.name!r} ({model.formula}, {model.kind}) has no group effects, so there "
+                "is no sigma_u whose prior could be varied; add (1 | group) to the formula"
             )
-        if record.name in [one.name for one in found]:
-            raise SpecError(f"the model {record.name!r} is given twice; keep one")
-        found.append(record)
+        if model.name in [one.model.name for one in found[:k]]:
+            raise SpecError(f"the model {model.name!r} is given twice; keep one")
     return found
 
 
 def _prepare(
-    record: Record,
+    model: ModelSpec,
     design: Design,
     priors: Sequence[Any] | None,
     terms: Sequence[str] | None,
     settings: Settings,
 ) -> VariedModel:
-    own = model_priors(design, record.priors)
+    own = model_priors(design, model.priors)
     shown = _group_terms(design) if terms is None else [t for t in terms if t in design.terms]
     sds = ["sigma_u"] if design.has_icc else [f"sigma_u[{effect}]" for effect in design.effects]
     icc = ["icc"] if design.has_icc else []
     return VariedModel(
-        record=record,
+        model=model,
         design=design,
         statistics=from_design(design),
         priors=own,

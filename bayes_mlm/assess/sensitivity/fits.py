@@ -21,7 +21,7 @@ from bayes_mlm.base import Array, EngineError, Finding, Floats, Verdict, count, 
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Direct, Settings, cautions, quantities, sample_direct, why_improper
 from bayes_mlm.likelihood import ModelPriors, design_turn, turn_spread
-from bayes_mlm.model import Record
+from bayes_mlm.model import ModelSpec
 from bayes_mlm.moments import Sufficient
 
 # Weights may cost three draws of four, no more: Monte Carlo errors are then twice those of a refit.
@@ -37,7 +37,7 @@ class VariedModel:
 
     Attributes
     ----------
-    record : Record
+    model : ModelSpec
     design : Design
         Laid out for its kind.
     statistics : Sufficient
@@ -52,7 +52,7 @@ class VariedModel:
         Draws, chains and seed, the same under every prior.
     """
 
-    record: Record
+    model: ModelSpec
     design: Design
     statistics: Sufficient
     priors: ModelPriors
@@ -188,7 +188,7 @@ def _rows(
     refusal = str(found) if isinstance(found, EngineError) else ""
     blank = [
         SensitivityRow(
-            model=model.record.name,
+            model=model.model.name,
             outcome=model.design.outcome,
             label=choice.label,
             prior=choice.text,

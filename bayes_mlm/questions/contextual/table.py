@@ -190,7 +190,7 @@ def contextual_effects(
             lower, upper = shortest_interval(values[:, None], prob)
             rows.append(
                 ContextualRow(
-                    model=fit.record.name,
+                    model=fit.spec.name,
                     engine=fit.engine,
                     predictor=pair.predictor,
                     mean=pair.mean,

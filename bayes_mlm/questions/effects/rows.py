@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError, Floats, RowsNeededError
-from bayes_mlm.data import USUAL, Table, find_groups, handle_missing, require_columns, varies_within
+from bayes_mlm.data import (
+    IN_MEMORY,
+    USUAL,
+    Table,
+    find_groups,
+    handle_missing,
+    require_columns,
+    varies_within,
+)
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
@@ -22,7 +30,7 @@ from bayes_mlm.design import (
     table_of,
 )
 from bayes_mlm.formula import Call, Factor, Name
-from bayes_mlm.model import IN_MEMORY, Record
+from bayes_mlm.model import ModelRequest
 
 type Settings = Mapping[str, NDArray[Any]]
 
@@ -109,14 +117,14 @@ class Population:
         return frozenset(names) - set(varies_within(self.table, str(self.design.group), names))
 
 
-def population(design: Design, record: Record | None, data: Any = None) -> Population:
+def population(design: Design, request: ModelRequest | None, data: Any = None) -> Population:
     """Find the rows to average over: those given, else those that the model was fitted to.
 
     Parameters
     ----------
     design : Design
         Laid out for its kind.
-    record : Record or None
+    request : ModelRequest or None
         Names the data, which are read again where the design does not hold them.
     data : data frame, mapping, str or Path, optional
         Other rows, such as another population.
@@ -127,7 +135,7 @@ def population(design: Design, record: Record | None, data: Any = None) -> Popul
         If the rows given lack a column or a value, or those fitted are needed and not to be had.
     """
     if data is not None:
-        written = USUAL if record is None else record.written
+        written = USUAL if request is None else request.source.written
         table = read_data(data, strip=design.encoding.strip, written=written)
         needed = _needed(design)
         require_columns(table, needed)
@@ -136,7 +144,7 @@ def population(design: Design, record: Record | None, data: Any = None) -> Popul
     if design.summed is not None:
         stand_in = Table(columns={}, n=1, source="sums")
         return Population(design=design, table=stand_in, what=_at_values(design), away=True)
-    found = rebuild(design) or read_again(design, record)
+    found = rebuild(design) or read_again(design, request)
     which = "of the data"
     if design.sample_of is not None:
         which = f"of {design.J:,} of the {design.sample_of.J:,} groups"
@@ -176,24 +184,24 @@ def rebuild(design: Design) -> Table | None:
     return Table(columns=columns, n=design.n, source="the design")
 
 
-def read_again(design: Design, record: Record | None, data: Any = None) -> Table:
-    """Read the data of a record, or those given in their place, as they were fitted.
+def read_again(design: Design, request: ModelRequest | None, data: Any = None) -> Table:
+    """Read the data of a model again, or those given in their place, as they were fitted.
 
     Raises
     ------
     DataError
         If there are none to read, or they are not what was fitted.
     """
-    if record is None or (data is None and record.data == IN_MEMORY):
+    if request is None or (data is None and request.source.data == IN_MEMORY):
         raise DataError(
             f"the predictors of '{design.formula}' cannot be taken back out of the fitted model; "
             "give the rows too (data=..., --data)"
         )
-    table = table_of(record, data)
+    table = table_of(request.source, data)
     names = [*design.encoding.columns, *([design.group] if design.group else [])]
-    names += list(record.group_level)
+    names += [*request.model.group_level, *request.model.residual.columns]
     require_columns(table, names)
-    table = handle_missing(table, names, missing=record.missing).table
+    table = handle_missing(table, names, missing=request.source.missing).table
     y = encode(design.encoding, table).y
     if design.kind == "between":
         groups = find_groups(table, str(design.group))

@@ -66,12 +66,12 @@ def sources(
         beside = fit_classical(fit.design, prob=prob) if classical else None
         beta = fit.draws["beta"]
         return Sources(
-            name=fit.record.formula if fit.record.name == "model" else fit.record.name,
+            name=fit.spec.title,
             beta=beta.reshape(-1, beta.shape[-1]),
             sigma_e=fit.draws["sigma_e"].reshape(-1),
             engine=fit.engine,
             classical=beside,
-            population=population(fit.design, fit.record, data),
+            population=population(fit.design, fit.request, data),
             verdict=fit.verdict,
         )
     expect("a question about effects", fit, Fit, RemlFit, OlsFit)

@@ -106,8 +106,8 @@ def group_lines(
     places = _places(design, groups)
     along = along_of(design) if along is None else along
     # The rows that were fitted: each group's line is of its own.
-    given = None if data is None else read_again(design, fit.record, data)
-    fitted = population(design, fit.record, given)
+    given = None if data is None else read_again(design, fit.request, data)
+    fitted = population(design, fit.request, given)
     table = fitted.table
     _check_along(fitted, along)
     grid = _grid(table.columns[along], x)
@@ -186,7 +186,7 @@ def population_line(
     check_prob(prob)
     design = fit.design
     own_weights(design)  # refuses a model without group effects
-    rows = population(design, fit.record, data)
+    rows = population(design, fit.request, data)
     table = rows.table
     _check_along(rows, along)
     settings = grid(rows, at, without=[along])
@@ -267,7 +267,7 @@ def _coefficients(
     told = None if reml is None else weights @ reml.beta + reml.u[place]
     for k, effect in enumerate(fit.design.effects):
         yield OwnCoefficient(
-            model=fit.record.name,
+            model=fit.spec.name,
             engine=fit.engine,
             group=fit.design.labels[place : place + 1].tolist()[0],
             effect=effect,
@@ -302,7 +302,7 @@ def _line(
     lower, upper = np.quantile(expected, [tail, 1.0 - tail], axis=0)
     for i, value in enumerate(grid):
         yield LinePoint(
-            model=fit.record.name,
+            model=fit.spec.name,
             engine=fit.engine,
             group=group,
             x=float(value),

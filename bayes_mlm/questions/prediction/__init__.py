@@ -104,7 +104,7 @@ def predict(
     seed = fit.settings.random_seed if random_seed is None else random_seed
     if not _is_seed(seed):
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {seed!r}")
-    table = read_data(new_rows, written=fit.record.written)
+    table = read_data(new_rows, written=fit.source.written)
     laid_out = lay_out(design, table, asked, kind)
     beside = fit_classical(design, prob=prob) if classical else None
     beta = samples(fit.draws, "beta")
@@ -136,7 +136,7 @@ def predict(
                 values += residuals.draw(rows)
             kept[:, rows] = values
     return Prediction(
-        model=fit.record.formula if fit.record.name == "model" else fit.record.name,
+        model=fit.spec.title,
         engine=fit.engine,
         question=asked,
         kind=kind,

@@ -88,7 +88,7 @@ def variance_by_level(
     if is_null(design):
         other = own
     elif null is not None:
-        check_null(design, null.design.whole, null.record.name)
+        check_null(design, null.design.whole, null.spec.name)
         other = parameters_of_fit(null)
         if len(other.beta) != len(own.beta):
             raise EngineError(
@@ -105,7 +105,7 @@ def variance_by_level(
         null=other,
         at=at,
     )
-    return _table(asked, fit.record.name, fit.engine, prob, fit.verdict)
+    return _table(asked, fit.spec.name, fit.engine, prob, fit.verdict)
 
 
 def variance_by_level_classical(

@@ -52,7 +52,7 @@ def answer(analyses: Sequence[Analysis]) -> Answer:
     --------
     >>> from bayes_mlm import load_record
     >>> from bayes_mlm.fitting import analyse
-    >>> found = answer([analyse(load_record("hsb_null"), None, engines=["reml"])])
+    >>> found = answer([analyse(load_record("hsb_null").request, None, engines=["reml"])])
     >>> print(found.conclusions[0].text)  # doctest: +ELLIPSIS
     Of the variance of mathach, 18 % (15 % to 22 %) lies between the groups of schoolid and the
     other 82 % within them. ...
@@ -102,11 +102,11 @@ def _cautions(used: Sequence[Analysis], main: Analysis) -> Iterator[str]:
         for summary in analysis.summaries:
             if not summary.verdict.ok:
                 yield (
-                    f"Provisional: {analysis.record.name} by {summary.engine} does not pass its "
+                    f"Provisional: {analysis.spec.name} by {summary.engine} does not pass its "
                     f"checks ({summary.verdict})."
                 )
         if not analysis.agreement.ok:
-            yield f"Provisional: in {analysis.record.name}, {analysis.agreement.message}."
+            yield f"Provisional: in {analysis.spec.name}, {analysis.agreement.message}."
     drawn = main.summaries[0].engine not in CLASSICAL
     what = "posterior means" if drawn else "estimates"
     yield (

@@ -55,7 +55,7 @@ def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
     --------
     >>> from bayes_mlm import load_record
     >>> from bayes_mlm.fitting import analyse
-    >>> ses = analyse(load_record("hsb_ses"), None, engines=["reml"])
+    >>> ses = analyse(load_record("hsb_ses").request, None, engines=["reml"])
     >>> found = contrast(ses, [0.0, 1.0])
     >>> round(found.estimate, 3), found.clear
     (2.39, True)

@@ -50,9 +50,9 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
     if gap.clear and main is not other and roles_of(main.design).slope == roles.slope:
         text += (
             " A model with the same slope within and between groups, such as "
-            f"{main.record.name}, mixes the two."
+            f"{main.spec.name}, mixes the two."
         )
-    yield Conclusion(topic="The two slopes", text=text, model=other.record.name)
+    yield Conclusion(topic="The two slopes", text=text, model=other.spec.name)
 
 
 def _slope(main: Analysis, roles: Roles) -> Conclusion:
@@ -67,7 +67,7 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
             f"{told(second)} where {roles.split_labels[1]}. The slopes differ by {told(gap)}; "
             f"{sureness(gap)}"
         )
-        return Conclusion(topic="A slope that differs", text=text, model=main.record.name)
+        return Conclusion(topic="A slope that differs", text=text, model=main.spec.name)
     found = contrast(main, slope_weights(main, roles))
     text = f"{unit} in {roles.outcome} of {told(found)}; {sureness(found)}"
     varying = preferred(main, f"sigma_u[{roles.slope}]")
@@ -76,7 +76,7 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
             f" From group to group this slope varies with an sd of "
             f"{number(varying.estimate, varying.sd)}{span(varying)}."
         )
-    return Conclusion(topic=f"The slope of {roles.slope}", text=text, model=main.record.name)
+    return Conclusion(topic=f"The slope of {roles.slope}", text=text, model=main.spec.name)
 
 
 def sides(main: Analysis) -> Iterator[Conclusion]:
@@ -95,9 +95,7 @@ def sides(main: Analysis) -> Iterator[Conclusion]:
         f"Groups with {roles.split_labels[1]} differ in {roles.outcome} from those with "
         f"{roles.split_labels[0]} by {told(found)}{where}; {sureness(found)}"
     )
-    yield Conclusion(
-        topic=f"The difference by {roles.split_name}", text=text, model=main.record.name
-    )
+    yield Conclusion(topic=f"The difference by {roles.split_name}", text=text, model=main.spec.name)
 
 
 def _spread(main: Analysis, roles: Roles) -> float:
@@ -123,7 +121,7 @@ def others(main: Analysis) -> Iterator[Conclusion]:
     rest = len(lines) - _MOST_OTHERS
     text = f"For one unit more, all else alike: {'; '.join(lines[:_MOST_OTHERS])}"
     text += f"; and {rest} more in the table." if rest > 0 else "."
-    yield Conclusion(topic="Other predictors", text=text, model=main.record.name)
+    yield Conclusion(topic="Other predictors", text=text, model=main.spec.name)
 
 
 def _crossed(main: Analysis, roles: Roles) -> bool:

@@ -37,12 +37,12 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
             f" For the overall mean, the {count(design.n, 'row')} are worth about "
             f"{number(alone, alone / 5)} independent ones."
         )
-    yield Conclusion(topic="Within and between groups", text=text, model=model.record.name)
+    yield Conclusion(topic="Within and between groups", text=text, model=model.spec.name)
     between, within = preferred(main, "r2_between"), preferred(main, "r2_within")
     if between is None or within is None or between.estimate != between.estimate:
         return
     text = (
-        f"Against the model without predictors, those of {main.record.formula} account for "
+        f"Against the model without predictors, those of {main.spec.formula} account for "
         f"{_explained(between)} of the variance between groups, and for {_explained(within)} of "
         "that within."
     )
@@ -51,12 +51,12 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
             " Less than nothing is no error: predictors can uncover differences that the model "
             "without them hides."
         )
-    yield Conclusion(topic="What the predictors explain", text=text, model=main.record.name)
+    yield Conclusion(topic="What the predictors explain", text=text, model=main.spec.name)
 
 
 def _no_share(main: Analysis) -> Iterator[Conclusion]:
     design = main.design
-    topic, name = "Within and between groups", main.record.name
+    topic, name = "Within and between groups", main.spec.name
     if not has_random_effects(design):
         text = (
             f"This model does not say: it ({design.kind.replace('_', ' ')}) has no distribution of "

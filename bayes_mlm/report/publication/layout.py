@@ -41,7 +41,7 @@ def publication_table(
     --------
     >>> from bayes_mlm import load_record
     >>> from bayes_mlm.fitting import analyse
-    >>> null, ses = (analyse(load_record(name), None, engines=["reml"])
+    >>> null, ses = (analyse(load_record(name).request, None, engines=["reml"])
     ...              for name in ("hsb_null", "hsb_ses"))
     >>> table = publication_table([null, ses])
     >>> table.sections[0].rows[1].label, table.sections[0].rows[1].cells[1]

@@ -16,11 +16,11 @@ _ESTIMATES = {
 def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
     """Say which models, what the numbers are, how not to read them, and which not to trust."""
     for number, analysis in enumerate(_models(sources), start=1):
-        name, record = name_of(analysis), analysis.record
-        kind = record.kind.replace("_", " ")
+        name, model = name_of(analysis), analysis.spec
+        kind = model.kind.replace("_", " ")
         errors = analysis.design.errors
         residual = f"; residuals: {errors}" if errors else ""
-        yield f"({number}) {name + ': ' if name else ''}{record.formula} [{kind}]{residual}."
+        yield f"({number}) {name + ': ' if name else ''}{model.formula} [{kind}]{residual}."
     yield _about_estimates(sources, interval)
     yield from filter(None, (remark(sources) for remark in _REMARKS))
     for source in sources:
@@ -84,7 +84,7 @@ def _about_residuals(sources: Sequence[Source]) -> str:
 
 def _about_explained(sources: Sequence[Source]) -> str:
     measured = [one for one in sources if "r2_between" in one.summary]
-    nulls = dict.fromkeys(one.analysis.record.null for one in measured)
+    nulls = dict.fromkeys(one.analysis.null for one in measured)
     if not measured:
         return ""
     named = ", ".join(str(null) for null in nulls)

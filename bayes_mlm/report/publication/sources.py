@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bayes_mlm.fitting import CLASSICAL, Analysis, Summary
+from bayes_mlm.model import UNNAMED
 
 # As they are written above a column.
 ENGINES = {"direct": "direct", "nuts": "NUTS", "reml": "REML", "ols": "OLS"}
@@ -33,8 +34,8 @@ def sources_of(analyses: Sequence[Analysis], classical: bool) -> Iterator[Source
 
 
 def name_of(analysis: Analysis) -> str:
-    """Give the record's name; a formula's record is called "model", which says nothing."""
-    return "" if analysis.record.source is None else analysis.record.name
+    """Return the model's name; "" of a formula, which has none of its own."""
+    return "" if analysis.spec.name in (UNNAMED, analysis.spec.formula) else analysis.spec.name
 
 
 def effects_of(source: Source) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ class Published(
     Parameters
     ----------
     quantity : str
-        What the figure is, by its name in `bayes_mlm.studies.printed_quantities`;
+        What the figure is, by its name in `bayes_mlm.studies.quantities`;
         ``record/quantity`` when another record's figure was printed in this one's place.
     value : str
         The figure as printed, so that trailing zeros keep their meaning: ``"12.600"``.

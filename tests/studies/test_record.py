@@ -1,18 +1,19 @@
 """Hold the reading of records: what is accepted, and the one message for what is not."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
 from bayes_mlm.base.errors import SpecError
-from bayes_mlm.model import spec
-from bayes_mlm.model.spec import (
-    KINDS,
-    Published,
+from bayes_mlm.data.source import DataSource
+from bayes_mlm.model.request import SamplerSettings
+from bayes_mlm.model.spec import KINDS, ModelSpec
+from bayes_mlm.studies import record as records_module
+from bayes_mlm.studies.printed import Published
+from bayes_mlm.studies.record import (
     Record,
-    Settings,
     baseline,
     dump_record,
     load_record,
@@ -41,18 +42,18 @@ def change(old: str, new: str) -> str:
 
 def test_a_minimal_record_takes_its_name_from_the_file(tmp_path):
     record = read(tmp_path, MINIMAL)
-    assert (record.name, record.kind, record.group_column) == (
+    assert (record.name, record.model.kind, record.model.group_column) == (
         "mine",
         "partial_pooling",
         "schoolid",
     )
-    assert record.data_source == "hsb"
-    assert record.settings == Settings()
+    assert record.source.location == "hsb"
+    assert record.settings == SamplerSettings()
 
 
 def test_a_data_file_lies_relative_to_the_record(tmp_path):
     record = read(tmp_path, change('"hsb"', '"tables/scores.csv"'))
-    assert record.data_source == tmp_path / "tables" / "scores.csv"
+    assert record.source.location == tmp_path / "tables" / "scores.csv"
 
 
 def test_priors_stay_as_written(tmp_path):
@@ -61,7 +62,7 @@ def test_priors_stay_as_written(tmp_path):
         MINIMAL
         + '[priors]\nbeta = "Normal(0, 10)"\nsigma_e = {family = "HalfNormal", sigma = 5}\n',
     )
-    assert record.priors == {
+    assert record.model.priors == {
         "beta": "Normal(0, 10)",
         "sigma_e": {"family": "HalfNormal", "sigma": 5},
     }
@@ -70,19 +71,19 @@ def test_priors_stay_as_written(tmp_path):
 def test_a_record_cannot_be_changed(tmp_path):
     record = read(tmp_path, MINIMAL)
     with pytest.raises(AttributeError):
-        record.kind = "pooled"
+        record.model.kind = "pooled"
 
 
 @pytest.mark.parametrize("name", ["hsb_null", Path("models/hsb_null.toml")])
 def test_a_record_loads_by_name_and_by_path(name, monkeypatch):
-    monkeypatch.chdir(spec.models_directory().parent)
-    assert load_record(name).formula == "mathach ~ 1 + (1 | schoolid)"
+    monkeypatch.chdir(records_module.models_directory().parent)
+    assert load_record(name).model.formula == "mathach ~ 1 + (1 | schoolid)"
 
 
 def test_the_records_are_found_inside_an_installed_package_first(tmp_path, monkeypatch):
     (tmp_path / "bayes_mlm" / "_models").mkdir(parents=True)
-    monkeypatch.setattr(spec, "_PACKAGE", tmp_path / "bayes_mlm")
-    assert spec.models_directory() == tmp_path / "bayes_mlm" / "_models"
+    monkeypatch.setattr(records_module, "_PACKAGE", tmp_path / "bayes_mlm")
+    assert records_module.models_directory() == tmp_path / "bayes_mlm" / "_models"
     assert records() == ()
 
 
@@ -272,19 +273,21 @@ figures = st.builds(
         max_size=3,
     ),
     settings=st.builds(
-        Settings,
+        SamplerSettings,
         draws=st.none() | st.integers(1, 9999),
         random_seed=st.none() | st.integers(0, 9999),
     ),
     published=st.lists(figures, max_size=3, unique_by=lambda figure: figure.quantity).map(tuple),
 )
 def test_what_is_written_reads_back_equal(tmp_path_factory, **fields):
-    record = Record(
-        data="hsb",
+    model = ModelSpec(
+        name="mine",
         formula="mathach ~ ses + (1 | schoolid)",
         kind="partial_pooling",
-        **fields,
+        priors=fields.pop("priors"),
     )
+    source = DataSource(data="hsb", missing=fields.pop("missing"))
+    record = Record(model=model, source=source, **fields)
     path = tmp_path_factory.mktemp("record") / "mine.toml"
     path.write_text(dump_record(record), encoding="utf-8", newline="")
-    assert load_record(path) == msgspec.structs.replace(record, name="mine", source=str(path))
+    assert load_record(path) == replace(record, path=str(path))

@@ -1,0 +1,206 @@
+"""What is to be fitted: a formula, a design or saved sums made into a request; the settings."""
+
+import difflib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from bayes_mlm.base import DataError, EngineError
+from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
+from bayes_mlm.design import Design, is_sums, model_of_sums
+from bayes_mlm.engines import Settings
+from bayes_mlm.formula import parse_formula
+from bayes_mlm.likelihood import expect_priors
+from bayes_mlm.model import (
+    KINDS,
+    PLAIN,
+    UNNAMED,
+    HasRequest,
+    Kind,
+    ModelRequest,
+    ModelSpec,
+    Residual,
+    as_residual,
+    check_request,
+    is_formula,
+)
+
+DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000, 4, 0.9
+
+
+def as_request(
+    model: str | Path | HasRequest | Design,
+    data: Any = None,
+    *,
+    kind: Kind | None = None,
+    group: str | None = None,
+    group_level: Sequence[str] = (),
+    missing: Literal["error", "drop"] = "error",
+    priors: Mapping[str, Any] | None = None,
+    residual: Residual | Mapping[str, Any] | None = None,
+    family: str | None = None,
+    strip: bool = False,
+    decimal: Literal[".", ","] | None = None,
+    delimiter: str | None = None,
+) -> ModelRequest:
+    """Return what is requested by a formula, a design or saved sums, or a request with changes.
+
+    Parameters
+    ----------
+    model : str, Path, Design, ModelRequest or other with a `request`
+        Of a request the priors given come before its own, and so does how data are read.
+    data, kind, group, group_level, missing, priors, residual, family, strip, decimal, delimiter
+        As in `bayes_mlm.fit`.
+
+    Raises
+    ------
+    BayesMLMError
+        If the parts contradict one another, or data are needed and not given.
+
+    Examples
+    --------
+    >>> as_request("reaction ~ days + (1 | subject)", "sleepstudy").model.kind
+    'partial_pooling'
+    """
+    expect_priors(priors)
+    given = {name: _plain(prior) for name, prior in (priors or {}).items()}
+    if isinstance(model, Design):
+        return _request_of(model, kind, given)
+    requested: ModelRequest | None = getattr(model, "request", None)
+    if not isinstance(model, (str, Path)) and requested is None:
+        raise EngineError(
+            f"the model must be a formula, a record or its path, found {type(model).__name__}; "
+            "the model comes first, the data second"
+        )
+    if kind is not None and kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        raise EngineError(f"unknown kind {kind!r}{hint} allowed: {', '.join(KINDS)}")
+    if isinstance(group_level, str):
+        group_level = (group_level,)
+    if requested is None and is_sums(model):
+        if data is not None:
+            raise DataError(
+                f"{model} holds sums, which are fitted without data; to add rows to them use "
+                "sum_more_rows and merge_sums (bayes-mlm sum)"
+            )
+        data, (model, own, stripped) = model, model_of_sums(str(model))
+        strip = strip or stripped
+        group = own if parse_formula(model).group is None else None
+    if requested is not None:
+        if kind or group or group_level or residual is not None or family is not None:
+            raise EngineError(
+                "a record gives its own kind, group, group_level, residual and family; "
+                "change them there"
+            )
+        source = requested.source
+        request = replace(
+            requested,
+            model=replace(requested.model, priors=dict(requested.model.priors) | given),
+            source=replace(
+                source,
+                strip=source.strip or strip,
+                missing=source.missing if missing == "error" else missing,
+                decimal=decimal or source.decimal,
+                delimiter=delimiter or source.delimiter,
+            ),
+        )
+    else:
+        request = _request_for(
+            str(model),
+            data,
+            kind=kind,
+            group=group,
+            group_level=tuple(group_level),
+            priors=given,
+            residual=as_residual(residual),
+            family=family or "gaussian",
+            reading={
+                "missing": missing,
+                "strip": strip,
+                "decimal": decimal,
+                "delimiter": delimiter,
+            },
+        )
+    check_request(request)
+    return request
+
+
+def _request_for(
+    formula: str, data: Any, *, kind: Kind | None, reading: dict[str, Any], **model: Any
+) -> ModelRequest:
+    """Return the request of a formula and data."""
+    if not is_formula(formula):
+        raise EngineError(
+            f"{formula!r} is no formula, such as 'y ~ x + (1 | g)'; for a record by its name or "
+            "path use bayes_mlm.fit, or load_record"
+        )
+    if data is None:
+        raise DataError(
+            "a formula needs data: give a data frame, a file (--data my.csv) or an embedded "
+            f"set ({', '.join(DATASETS)})"
+        )
+    kind = kind or ("partial_pooling" if parse_formula(formula).group else "pooled")
+    named = str(data) if isinstance(data, (str, Path)) else IN_MEMORY
+    return ModelRequest(
+        model=ModelSpec(formula=formula, kind=kind, **model),
+        source=DataSource(data=named, **reading),
+    )
+
+
+def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> ModelRequest:
+    """Return the request of a design that has been built."""
+    model = ModelSpec(
+        formula=design.formula.text,
+        kind=kind or cast("Kind", design.kind),
+        group=None if parse_formula(design.formula.text).group is not None else design.group,
+        priors=priors,
+        residual=PLAIN if design.residual is None else design.residual.asked,
+        family=design.family.name,
+    )
+    return ModelRequest(model=model, source=DataSource(strip=design.encoding.strip))
+
+
+def named_apart(requests: Sequence[ModelRequest]) -> list[ModelRequest]:
+    """Return requests of which, if they are several, those of formulas are named after these."""
+    return [
+        replace(one, model=replace(one.model, name=one.model.formula))
+        if len(requests) > 1 and one.model.name == UNNAMED
+        else one
+        for one in requests
+    ]
+
+
+def make_settings(
+    request: HasRequest,
+    *,
+    draws: int | None = None,
+    tune: int | None = None,
+    chains: int | None = None,
+    random_seed: int | None = None,
+    target_accept: float = DEFAULT_TARGET_ACCEPT,
+) -> Settings:
+    """Return the sampler's settings: what is given, else what is requested, else the defaults."""
+
+    def settle(name: str, given: int | None, default: int, least: int) -> int:
+        asked = getattr(request.request.settings, name) if given is None else given
+        value = default if asked is None else asked
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise EngineError(f"{name} must be a whole number of {least} or more, found {value!r}")
+        return value
+
+    if not 0 < target_accept < 1:
+        raise EngineError(f"target_accept must be between 0 and 1, found {target_accept}")
+    return Settings(
+        draws=settle("draws", draws, DEFAULT_DRAWS, 4),
+        tune=settle("tune", tune, DEFAULT_TUNE, 1),
+        chains=settle("chains", chains, DEFAULT_CHAINS, 2),
+        random_seed=settle("random_seed", random_seed, secrets.randbits(31), 0),
+        target_accept=target_accept,
+    )
+
+
+def _plain(prior: Any) -> Any:
+    return prior.to_text() if hasattr(prior, "to_text") else prior

@@ -1,0 +1,158 @@
+"""A model as it is specified: what is fitted, apart from data, study and sampler."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from bayes_mlm.base import ABSENT, FormulaError, SpecError, at_home, why_not_file
+from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.model.families import FAMILIES
+from bayes_mlm.model.residual.structure import (
+    PLAIN,
+    Residual,
+    check_residual,
+    check_structure,
+)
+
+type Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
+KINDS: tuple[str, ...] = get_args(Kind.__value__)
+UNNAMED = "model"
+
+_NEEDS_GROUP = frozenset({"between", "no_pooling", "within", "mundlak"})
+_PLAIN_ONLY = frozenset({"between", "no_pooling"})
+_TAKES_BAR = frozenset({"mundlak", "partial_pooling"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One model: its formula, kind, priors and residual structure.
+
+    Parameters
+    ----------
+    formula : str
+        For example ``"mathach ~ ses + (1 | schoolid)"``.
+    kind : str
+        One of `KINDS`.
+    name : str
+        By which results and files call it.
+    group : str, optional
+        The grouping column, where the formula has no bar.
+    group_level : tuple of str
+        Columns declared to be constant within groups; checked against the data.
+    priors : mapping of str to str or table
+        As text; `bayes_mlm.model.parse_prior` reads it.
+    residual : Residual, optional
+        How the residuals depart from independent ones of one sd.
+    family : str
+        Distribution of the outcome given the linear predictor: a name in `FAMILIES`.
+
+    Examples
+    --------
+    >>> print(ModelSpec(formula="y ~ x + (1 | g)", kind="partial_pooling"))
+    y ~ x + (1 | g) [partial_pooling]
+    """
+
+    formula: str
+    kind: Kind
+    name: str = UNNAMED
+    group: str | None = None
+    group_level: tuple[str, ...] = ()
+    priors: Mapping[str, str | Mapping[str, str | float]] = field(default_factory=dict)
+    residual: Residual = PLAIN
+    family: str = "gaussian"
+
+    def __str__(self) -> str:
+        """Return the formula, the kind, and the residual structure where it is not plain."""
+        residual = "" if self.residual.is_plain else f"; residuals: {self.residual}"
+        family = "" if self.family == "gaussian" else f"; {self.family}"
+        return f"{self.formula} [{self.kind}]{residual}{family}"
+
+    @property
+    def group_column(self) -> str | None:
+        """The grouping column, from the formula's bar or from `group`."""
+        return parse_formula(self.formula).group or self.group
+
+    @property
+    def title(self) -> str:
+        """The name, or the formula of a model that has no name of its own."""
+        return self.formula if self.name == UNNAMED else self.name
+
+
+def check_model(model: ModelSpec, at: str) -> None:
+    """Refuse a model whose parts contradict one another.
+
+    Parameters
+    ----------
+    model : ModelSpec
+    at : str
+        The file it is from, for the message.
+
+    Raises
+    ------
+    SpecError
+        With the field, what was found, and what to write instead.
+    """
+    try:
+        formula = parse_formula(model.formula)
+    except FormulaError as error:
+        raise SpecError(f"{at}: formula: {error}") from error
+    _check_grouping(model, formula, at)
+    try:
+        check_residual(model.residual)
+    except SpecError as error:
+        raise SpecError(f"{at}: {error}") from error
+    try:
+        family = FAMILIES[model.family]
+    except SpecError as error:
+        raise SpecError(f"{at}: {error}") from error
+    check_structure(model.residual, family, at)
+    if model.kind in _PLAIN_ONLY and not family.gaussian_moments:
+        raise SpecError(
+            f"{at}: kind = {model.kind!r} is for Gaussian outcomes; take family out, or use "
+            "partial_pooling"
+        )
+    if model.kind in _PLAIN_ONLY and not model.residual.is_plain:
+        raise SpecError(
+            f"{at}: kind = {model.kind!r} has independent residuals of one sd; take [residual] "
+            "out, or use partial_pooling"
+        )
+    if model.residual.ar is not None and model.group_column is None:
+        raise SpecError(
+            f"{at}: residual.ar = {model.residual.ar!r} needs the groups whose residuals "
+            'correlate; add group = "<column>"'
+        )
+
+
+def _check_grouping(model: ModelSpec, formula: Formula, at: str) -> None:
+    kind, bar = model.kind, formula.group
+    if bar is not None and model.group is not None and bar != model.group:
+        raise SpecError(
+            f"{at}: group = {model.group!r}, but the formula groups by {bar!r}; give one of them"
+        )
+    if kind == "partial_pooling" and bar is None:
+        raise SpecError(
+            f"{at}: kind = 'partial_pooling' needs group effects in the formula; "
+            f"add a term such as (1 | {model.group or 'group'})"
+        )
+    if bar is not None and kind not in _TAKES_BAR:
+        raise SpecError(
+            f"{at}: kind = {kind!r} has no group effects, but the formula has a bar; "
+            f"remove it and write group = {bar!r}, or set kind = 'partial_pooling'"
+        )
+    if kind in _NEEDS_GROUP and bar is None and model.group is None:
+        raise SpecError(f'{at}: kind = {kind!r} needs the groups; add group = "<column>"')
+    if model.group_level and bar is None and model.group is None:
+        raise SpecError(f'{at}: group_level is given but no group; add group = "<column>"')
+
+
+def is_formula(model: str) -> bool:
+    """Return whether the name of a model is a formula, and not a record whose own name holds ~.
+
+    Examples
+    --------
+    >>> is_formula("y ~ x + (1 | g)"), is_formula("hsb_ses")
+    (True, False)
+    """
+    return "~" in model and (
+        not model.lower().endswith(".toml") or why_not_file(at_home(model)) == ABSENT
+    )
