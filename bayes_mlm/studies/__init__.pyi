@@ -6,7 +6,6 @@ from .published import (
     PublishedRow as PublishedRow,
     check_published as check_published,
     find_figure as find_figure,
-    right_text as right_text,
     tally as tally,
 )
 from .record import (

@@ -1,4 +1,4 @@
-"""Hold a figure as somebody printed it, and refuse what is none."""
+"""A figure as somebody printed it, and the checks of it."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -11,7 +11,7 @@ from bayes_mlm.base import SpecError, suggest
 class Published(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Hold one figure as somebody printed it.
+    """One figure as somebody printed it.
 
     Parameters
     ----------

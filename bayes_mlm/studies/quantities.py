@@ -40,12 +40,12 @@ _LEVEL = 0.95  # of every interval in the tables that statsmodels prints
 
 
 def model_figures(design: Design, fit: RemlFit | OlsFit) -> dict[str, float]:
-    """Name every figure of one model.
+    """Compute every figure of one model, by name.
 
     Parameters
     ----------
     design : Design
-        Laid out for the model's kind.
+        Of the model's kind.
     fit : RemlFit or OlsFit
         Of that design.
 
@@ -139,7 +139,7 @@ def _icc_figures(
 
 
 def _upper_tail(z: float) -> float:
-    """Give the normal probability beyond z, with all its digits far out."""
+    """Return the normal probability beyond z, with all its digits far out."""
     return 0.5 * math.erfc(z / math.sqrt(2.0))
 
 

@@ -42,8 +42,8 @@ def check_table() -> tuple[PublishedRow, ...]:
     [('18.316999', 18.317)]
     """
     study = load_study()
-    own = table_figures(load_dataset(study.data))
-    return judge(study.published, study.reasons, own, study.data, imprecise=study.imprecise)
+    figures = table_figures(load_dataset(study.data))
+    return judge(study.published, study.reasons, figures, study.data, imprecise=study.imprecise)
 
 
 def check_study() -> tuple[PublishedRow, ...]:

@@ -1,4 +1,4 @@
-"""What the 2015 document's regression tables print beside the coefficients, by statsmodels."""
+"""What the 2015 document's regression tables print apart from the coefficients, by statsmodels."""
 
 import numpy as np
 

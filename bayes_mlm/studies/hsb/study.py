@@ -11,7 +11,7 @@ _FILE = Path(__file__).with_name("published.toml")
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hold a statement or a label that is wrong, where no printed figure is the mistake.
+    """A statement or a label that is wrong, where no printed figure is the mistake.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Excluded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hold numbers in the document that are no figures of the study.
+    """Numbers in the document that are no figures of the study.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hold what the document prints and says outside its models.
+    """What the document prints and states outside its models.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def load_study() -> Study:
-    """Read the document's own file of figures, notes and exclusions.
+    """Read the document's file of figures, notes and exclusions.
 
     Raises
     ------
