@@ -2,13 +2,22 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import Floats, number, percent, rounded
+from bayes_mlm.base import Floats, number, percent, rounded, shorten
 from bayes_mlm.design import INTERCEPT, column_moments
 from bayes_mlm.engines import listed_quantities, samples, sd_log_density
+from bayes_mlm.figures.comparison import COLUMNS
 from bayes_mlm.figures.density import Density, density_of
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.style import (
+    BLACK,
+    BLUE,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 from bayes_mlm.likelihood import (
     design_turn,
@@ -20,13 +29,20 @@ from bayes_mlm.likelihood import (
 )
 from bayes_mlm.model import Parameter, Prior
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _MOST, _POINTS = 12, 161
+
 # Where the prior of a parameter is stated, which is reported where predictors are zero.
 AT_MEANS = ", at the means"
+
 # Degrees of freedom beyond which no prior of theirs has mass to speak of.
 _REACH = 2_000.0
+
 # A prior that changes by less than this part over a posterior's interval adds nothing to see.
 _FLAT = 0.1
+
 # How far beyond the draws, in their range, a panel goes.
 _MARGIN = 0.15
 
@@ -303,3 +319,65 @@ def _student(x: Floats, nu: float, mu: float, sigma: float) -> Floats:
         return np.asarray(np.exp(-0.5 * z) / (sigma * math.sqrt(2 * math.pi)))
     constant = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - 0.5 * math.log(nu * math.pi)
     return np.asarray(np.exp(constant - 0.5 * (nu + 1) * np.log1p(z / nu)) / sigma)
+
+
+@styled
+def plot_prior_posterior(picture: PriorPosterior) -> "Figure":
+    """Draw each prior over the range of its posterior.
+
+    Parameters
+    ----------
+    picture : PriorPosterior
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    many = len(picture.panels)
+    columns = min(many, COLUMNS)
+    rows = -(-many // columns)
+    figure = new_figure(0.7 + 1.75 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, item in zip(panels, picture.panels, strict=False):
+        ax.fill_between(item.posterior.x, item.posterior.y, color=BLUE, alpha=0.25, lw=0)
+        ax.plot(item.posterior.x, item.posterior.y, color=BLUE, lw=1.3)
+        ax.plot(item.x, item.density, color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)))
+        ax.hlines(-0.05 * item.posterior.y.max(), item.lower, item.upper, color=BLUE, lw=2.2)
+        ax.set_xlim(item.x[0], item.x[-1])
+        # A prior without bound at 0 must not press the posterior flat.
+        top = min(float(np.max(item.density)), 1.5 * float(item.posterior.y.max()))
+        ax.set_ylim(-0.1 * item.posterior.y.max(), 1.08 * max(float(item.posterior.y.max()), top))
+        ax.set_yticks([])
+        ax.spines["left"].set_visible(False)
+        ax.set_title(shorten(item.name.removesuffix(AT_MEANS), 27), fontsize=9)
+        where = AT_MEANS if item.name.endswith(AT_MEANS) else ""
+        unit = f"{shorten(item.unit, 30 - len(where))}{where}"
+        ax.set_xlabel(f"{unit}\n{shorten(item.prior, 30)}", fontsize=8)
+        ax.locator_params(axis="x", nbins=4)
+    for ax in panels[many:]:
+        ax.remove()
+    figure.legend(
+        handles=[
+            Patch(facecolor=BLUE, alpha=0.4, label="posterior"),
+            Line2D([], [], color=BLUE, lw=2.2, label=f"its {percent(picture.prob)} interval"),
+            Line2D([], [], color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)), label="prior, named below"),
+        ],
+        loc="outside lower center",
+        ncols=3,
+    )
+    return figure
+
+
+FIGURE = Entry(
+    name="prior-posterior",
+    title="Prior and posterior",
+    shows="every proper prior over the range of its posterior",
+    applies="the model has a posterior and a proper prior",
+    of="model",
+    prepare=prior_and_posterior,
+    draw=plot_prior_posterior,
+    section="posterior",
+)

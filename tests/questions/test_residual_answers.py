@@ -25,7 +25,7 @@ from bayes_mlm import (
 )
 from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_densities
 from bayes_mlm.base.errors import BayesMLMError, DataError
-from bayes_mlm.figures.drawing.catalogue import ladder_pictures, pictures_of
+from bayes_mlm.figures import ladder_pictures, pictures_of
 from bayes_mlm.figures.residuals import standardised_residuals
 from bayes_mlm.fitting.classical import fit_classical, summarise_classical
 from bayes_mlm.fitting.request import as_request
