@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayes_mlm.base import Floats, count, scaled
-from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, SCALARS, convergence
+from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, convergence
 from bayes_mlm.figures.energy import nuts_fit
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import legend_above
@@ -121,7 +121,7 @@ def converged(analysis: Analysis) -> Converged | None:
                 ess_tail=np.atleast_1d(found.ess_tail),
             )
         )
-    order = (*SCALARS, "u")
+    order = [one.name for one in draws.parameters]
     families.sort(key=lambda one: order.index(one.name) if one.name in order else len(order))
     return Converged(
         model=analysis.spec.name,

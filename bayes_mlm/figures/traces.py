@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints, count, percent, scaled, shorten
-from bayes_mlm.engines import quantities
+from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import (
     BLACK,
@@ -136,8 +136,10 @@ def traces(analysis: Analysis) -> Traces | None:
         return None
     k = next((k for k, fit in enumerate(analysis.fits) if fit.engine == "nuts"), 0)
     fit, summary = analysis.fits[k], analysis.summaries[k]
-    named = {name: values for name, values in quantities(fit.draws) if not name.startswith("icc")}
-    order = sorted(named, key=lambda name: name.startswith("beta"))
+    listed = [item for item in listed_quantities(fit.draws) if item[0].role != "derived"]
+    named = {name: values for _, name, values in listed}
+    fixed = {name for one, name, _ in listed if one.role == "fixed effect"}
+    order = sorted(named, key=lambda name: name in fixed)
     r_hats = {name: row.r_hat for name in order if (row := summary.get(name)) is not None}
     if fit.engine == "nuts":
         worst = sorted(order, key=lambda name: -np.nan_to_num(r_hats.get(name) or 0.0, nan=9.0))
