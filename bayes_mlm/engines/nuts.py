@@ -3,6 +3,7 @@
 import logging
 import math
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from bayes_mlm.likelihood import (
     FACTORIES,
     LogDensity,
     ModelPriors,
+    Parameters,
     check_bounded_rows,
     compile_log_density,
+    group_views,
+    parameters_of,
 )
 
 if TYPE_CHECKING:
@@ -47,9 +51,12 @@ def sample_model(
     """
     check_bounded_rows(design)
     kind = design.kind
-    integrated = kind in ("partial_pooling", "mundlak") and design.q and design.residual is None
-    numbers = settings.chains * (settings.draws + settings.tune) * (design.p + design.q + 6)
-    effects = settings.chains * settings.draws * design.q * design.J
+    views = group_views(design)
+    integrated = kind in ("partial_pooling", "mundlak") and len(views) == 1
+    integrated = integrated and design.residual is None
+    scalars = design.p + sum(view.q for view in views) + 6
+    numbers = settings.chains * (settings.draws + settings.tune) * scalars
+    effects = settings.chains * settings.draws * sum(view.q * view.J for view in views)
     numbers += min(effects, MAX_EFFECTS) if integrated else effects
     check_memory(
         8 * numbers,
@@ -60,10 +67,17 @@ def sample_model(
         model = FACTORIES[kind](design, priors, likelihood="marginal")
         draws = sample_nuts(model, settings, progressbar=progressbar)
         return recover_effects(design, draws, settings.random_seed)
-    return sample_nuts(FACTORIES[kind](design, priors), settings, progressbar=progressbar)
+    model = FACTORIES[kind](design, priors)
+    return sample_nuts(model, settings, progressbar=progressbar, parameters=parameters_of(design))
 
 
-def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = False) -> Draws:
+def sample_nuts(
+    model: "pm.Model",
+    settings: Settings,
+    *,
+    progressbar: bool = False,
+    parameters: Parameters | None = None,
+) -> Draws:
     """Draw from a model's posterior with nutpie's NUTS.
 
     A model whose log density is cheap (the marginal likelihood) is compiled by
@@ -78,6 +92,8 @@ def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = Fa
         Seed and sizes; the same settings and versions give the same draws.
     progressbar : bool
         Whether to draw a progress bar.
+    parameters : Parameters, optional
+        What the variables are, of a model with several grouping factors.
 
     Returns
     -------
@@ -105,7 +121,8 @@ def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = Fa
         with exact, warnings.catch_warnings():
             # nutpie compiles with numba; that PyTensor's C code would be slow does not matter.
             warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
-            return sample(model, settings, progressbar)
+            drawn = sample(model, settings, progressbar)
+            return drawn if parameters is None else replace(drawn, parameters=parameters)
     except (RuntimeError, ValueError, pm.exceptions.SamplingError) as error:
         raise EngineError(
             f"NUTS could not sample this model ({error}); look at the priors and at the units "

@@ -138,7 +138,7 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
 
 
 def likelihood_engine(design: "Design") -> str:
-    """Return the first engine without draws that can fit a design: REML, or OLS without groups.
+    """Return the first engine without draws that can fit a design: REML or OLS; "" of none.
 
     Examples
     --------
@@ -146,9 +146,8 @@ def likelihood_engine(design: "Design") -> str:
     >>> likelihood_engine(build_design("mathach ~ ses", load_dataset("hsb")))
     'ols'
     """
-    return next(
-        name for name, one in ENGINES.items() if not one.draws and not one.why_not(design, None)
-    )
+    can = (name for name, one in ENGINES.items() if not one.draws)
+    return next((name for name in can if not ENGINES[name].why_not(design, None)), "")
 
 
 def has_random_effects(design: "Design") -> bool:
@@ -157,6 +156,8 @@ def has_random_effects(design: "Design") -> bool:
 
 
 def _not_reml(design: "Design", _: "ModelPriors | None") -> str:
+    if design.family.residual_sd is None:
+        return f"the {design.family.name} family has no residual sd; use nuts"
     if has_random_effects(design) or design.residual is not None:
         return ""
     return (
@@ -166,10 +167,12 @@ def _not_reml(design: "Design", _: "ModelPriors | None") -> str:
 
 
 def _not_ols(design: "Design", _: "ModelPriors | None") -> str:
+    if design.family.residual_sd is None:
+        return f"the {design.family.name} family has no residual sd; use nuts"
     if design.residual is not None:
         return (
             "OLS has independent residuals of one sd, and the model asks for "
-            f"{design.residual.asked}; use --engine reml"
+            f"{design.errors}; use --engine reml"
         )
     if has_random_effects(design):
         return (

@@ -39,6 +39,7 @@ def fit(
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
+    family: str | None = None,
     strip: bool = False,
     decimal: Literal[".", ","] | None = None,
     delimiter: str | None = None,
@@ -70,9 +71,13 @@ def fit(
         Priors by parameter name (see `bayes_mlm.likelihood.default_priors`); over those of a
         record.
     residual : Residual or mapping, optional
-        With a formula: how residuals depart from independent normals of one sd, as in
-        ``{"sigma": "sector"}``, ``{"ar": "age"}``, ``{"family": "student_t"}``
-        (`bayes_mlm.model.residual`). NUTS draws such models.
+        With a formula: how residuals depart from independent ones of one sd, as in
+        ``{"sigma": "sector"}``, ``{"ar": "age"}`` (`bayes_mlm.model.residual`). NUTS draws such
+        models.
+    family : str, optional
+        With a formula: the distribution of the outcome given its linear predictor, by default
+        "gaussian"; "student_t" has heavier tails, and other families may be registered
+        (`bayes_mlm.model.family`). NUTS draws all but the Gaussian.
     decimal, delimiter : str, optional
         How the text of the data is written: `bayes_mlm.read_table`.
     strip : bool
@@ -121,6 +126,7 @@ def fit(
         missing=missing,
         priors=priors,
         residual=residual,
+        family=family,
         strip=strip,
         decimal=decimal,
         delimiter=delimiter,
@@ -238,7 +244,9 @@ def _cautions(task: Task, engine: str, draws: Draws, statistics: Sufficient) -> 
     design, priors = task.design, task.priors
     assert priors is not None  # for mypy
     found = cautions(design, priors, draws.n_chains * draws.n_draws if engine == "direct" else None)
-    if engine != "direct" and priors.sigma_u:  # the direct engine's report says this itself
+    if (
+        engine != "direct" and len(priors.groups) == 1 and design.family.is_additive
+    ):  # the direct engine's report says this itself
         notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]
     return found

@@ -155,7 +155,7 @@ class Estimate:
                     rows += [(key, float(value), None, None) for key, value in explained.items()]
         findings = list(self.verdict.findings)
         if fit.errors is not None:
-            if design.residual is not None and design.residual.asked.family != "gaussian":
+            if not design.family.gaussian_moments:
                 findings.append(Finding("family", True, _GAUSSIAN))
             if fit.singular:  # ordinary with few or similar groups, and no fault of the fit
                 findings.append(Finding("singular", True, _SINGULAR))
@@ -196,7 +196,7 @@ def with_estimate(
     result: Fit | Estimate, prob: float, *, wanted: bool = True
 ) -> tuple[Fit | Estimate, ...]:
     """Return a posterior with the likelihood estimate of its design; an estimate alone."""
-    if not wanted or isinstance(result, Estimate):
+    if not wanted or isinstance(result, Estimate) or not likelihood_engine(result.design):
         return (result,)
     return result, estimate_of(result, prob)
 
@@ -239,6 +239,8 @@ def estimate_design(
     started = time.perf_counter()
     check_prob(prob)
     name = likelihood_engine(design) if engine is None else engine
+    if not name:
+        design.family.require_residual_sd("REML or OLS")
     check_engine(name, design)
     solution = ENGINES[name].run(Task(design=design, prob=prob, check=check, statistics=statistics))
     if isinstance(solution, Drawn):

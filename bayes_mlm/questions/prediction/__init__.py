@@ -17,11 +17,21 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, Stream, check_prob, expect, stream
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    EngineError,
+    Floats,
+    Ints,
+    Stream,
+    check_prob,
+    expect,
+    stream,
+)
 from bayes_mlm.data import USUAL
 from bayes_mlm.design import read_data
 from bayes_mlm.engines import ENGINES, effects_root, samples
-from bayes_mlm.fitting import Estimate, Fit, estimate_of, posterior_of
+from bayes_mlm.fitting import Estimate, Fit, estimate_of, posterior_of, residual_draws
+from bayes_mlm.model import Auxiliary, Family
 from bayes_mlm.questions.prediction.effects import batches, effects_for, sum_effects
 from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
@@ -108,7 +118,7 @@ def predict(
     laid_out = lay_out(design, table, asked, kind)
     posterior = posterior_of(fit)
     plugged = None
-    if likelihood or posterior is None:
+    if posterior is None or (likelihood and _is_normal(design.family)):
         plugged = plug_in(
             estimate_of(fit, prob).solution,
             design,
@@ -157,17 +167,29 @@ def _draw(
 ) -> tuple[list[Floats], Floats | None]:
     """Return mean, sd and ends (m,) of the predictive distribution, and its draws if kept."""
     n = len(laid_out.X)
+    design, family = fit.design, fit.design.family
+    normal = _is_normal(family)
     beta = samples(fit.draws, "beta")
     rng = stream(seed, Stream.PREDICTION)
-    effects = effects_for(fit, asked, rng, drawn=keep)
+    effects = effects_for(fit, asked, rng, drawn=keep or not normal)
     found = [np.empty(n) for _ in range(4)]
     kept = np.empty((len(beta), n)) if keep else None
-    residuals = Residuals(fit, laid_out, rng) if kind == "observation" else None
+    residuals = Residuals(fit, laid_out, rng) if normal and kind == "observation" else None
+    aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
     for rows, places, u in batches(laid_out.codes, effects):
         Z = laid_out.Z[rows]
         values = beta @ laid_out.X[rows].T
         if u is not None and asked == "existing_group":
             values += sum_effects(u, places, Z)
+        if not normal:
+            if u is not None and asked == "new_group":
+                values += sum_effects(u, places, Z)
+            made = _outcomes(family, values, aux, rng if kind == "observation" else None)
+            still = np.zeros(made.shape)
+            _store(found, rows, _summary(made, still, still, prob))
+            if kept is not None:
+                kept[:, rows] = made
+            continue
         noise = np.zeros(values.shape)
         if asked == "new_group":
             along = np.einsum("sqr,bq->sbr", effects_root(fit.draws), Z)
@@ -177,8 +199,7 @@ def _draw(
             own = residuals.of(rows)
             centre, noise = values + own.mean, noise + own.mixed
             spread = spread + own.variance
-        for array, part in zip(found, _summary(centre, noise, spread, prob), strict=True):
-            array[rows] = part
+        _store(found, rows, _summary(centre, noise, spread, prob))
         if kept is not None:
             if u is not None and asked == "new_group":
                 values += sum_effects(u, places, Z)
@@ -186,6 +207,23 @@ def _draw(
                 values += residuals.draw(rows)
             kept[:, rows] = values
     return found, kept
+
+
+def _outcomes(
+    family: Family, eta: Floats, aux: Auxiliary, rng: np.random.Generator | None
+) -> Floats:
+    """Return expected outcomes at a linear predictor, or with a generator drawn ones."""
+    return family.expected(eta, aux) if rng is None else family.draw(eta, aux, rng)
+
+
+def _store(found: list[Floats], rows: Ints, parts: tuple[Floats, ...]) -> None:
+    for array, part in zip(found, parts, strict=True):
+        array[rows] = part
+
+
+def _is_normal(family: Family) -> bool:
+    """Return whether outcomes are normal given the draws, or scale mixtures: none need drawing."""
+    return family.gaussian_moments or family.mixing is not None
 
 
 def _is_seed(value: object) -> bool:
