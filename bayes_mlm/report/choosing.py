@@ -10,7 +10,7 @@ from bayes_mlm.report.narrative import main_model
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """Hold one figure to be drawn.
+    """One figure to be drawn.
 
     Parameters
     ----------
