@@ -244,7 +244,7 @@ def _same(one: Fit, other: Fit) -> bool:
 
 
 def _same_columns(a: Design, b: Design) -> bool:
-    if a.summed is not None or b.summed is not None:
+    if not a.has_rows or not b.has_rows:
         return True  # of the same names, kinds and outcome
     codes = not a.q or np.array_equal(a.codes, b.codes)
     return codes and np.array_equal(a.X, b.X) and np.array_equal(a.Z, b.Z)
@@ -255,7 +255,7 @@ def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     if grouping is None:
         raise DesignError('no model names groups; a record can: group = "NAME"')
     if design.group is not None:
-        same = design.summed is not None or np.array_equal(grouping.codes, design.codes)
+        same = not design.has_rows or np.array_equal(grouping.codes, design.codes)
         if not same or not np.array_equal(grouping.labels, design.labels):
             raise DesignError(f"it groups by {design.group!r}, not by {grouping.group!r}")
     return leave_one_group_out(fit, grouping=grouping)

@@ -24,6 +24,7 @@ from .errors import (
     OneValueError as OneValueError,
     PriorError as PriorError,
     RowsNeededError as RowsNeededError,
+    SeveralFactorsError as SeveralFactorsError,
     SpecError as SpecError,
     StorageError as StorageError,
 )

@@ -41,6 +41,10 @@ class RowsNeededError(DesignError):
     """Signal a question about rows, asked of data that were summed where they lie."""
 
 
+class SeveralFactorsError(DesignError):
+    """Signal several grouping factors where one at most can be taken."""
+
+
 class EngineError(BayesMLMError):
     """Signal an engine that cannot fit this model, or whose fit failed."""
 

@@ -68,11 +68,7 @@ def check(
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     with status("redrawing the data, leaving out groups", quiet=quiet):
         sample = None
-        if (
-            design.summed is not None
-            and design.group is not None
-            and not is_sums(request.source.data)
-        ):
+        if not design.has_rows and design.group is not None and not is_sums(request.source.data):
             sample = sample_groups(fit, source_of_rows(request, data))
         found = check_fit(fit, sample=sample)
     if sample is not None:

@@ -119,7 +119,7 @@ def effects(
         source = over
     elif is_sums(request.source.location if data is None else data):
         source = None  # effects at values that are all set need no rows
-    elif design.summed is not None:
+    elif not design.has_rows:
         rows = source_of_rows(request, data)
         sample = sample_table(design, rows, random_seed=settings.random_seed)
         source = sample.table

@@ -96,7 +96,7 @@ def lines(
         settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     source: Any = data
-    if design.summed is not None:
+    if not design.has_rows:
         rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         say_sample(fit.design.notes[-1])

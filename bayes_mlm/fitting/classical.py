@@ -20,7 +20,7 @@ from bayes_mlm.engines import (
 from bayes_mlm.fitting import derived as posterior
 from bayes_mlm.fitting.estimates import Estimate, Summary
 from bayes_mlm.likelihood import effect_pairs
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 type Classical = RemlFit | OlsFit
 
@@ -35,7 +35,7 @@ def fit_classical(
     *,
     prob: float = DEFAULT_PROB,
     check: bool = False,
-    statistics: Sufficient | None = None,
+    statistics: GroupMoments | None = None,
 ) -> Classical:
     """Fit by REML if the design has group effects or a residual structure, else by OLS.
 

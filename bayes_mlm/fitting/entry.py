@@ -31,7 +31,7 @@ from bayes_mlm.likelihood import (
     unidentified,
 )
 from bayes_mlm.model import HasRequest, Kind, Residual
-from bayes_mlm.moments import Sufficient, from_design, reduce
+from bayes_mlm.moments import GroupMoments, from_design, reduce
 
 type Engine = Literal["auto", "direct", "nuts"]
 
@@ -149,7 +149,7 @@ def fit_design(
     settings: Settings,
     *,
     engine: Engine = "auto",
-    statistics: Sufficient | None = None,
+    statistics: GroupMoments | None = None,
     started: float | None = None,
     progressbar: bool = False,
 ) -> Fit:
@@ -193,7 +193,7 @@ def _draw(
     design: Design,
     priors: ModelPriors,
     settings: Settings,
-    statistics: Sufficient,
+    statistics: GroupMoments,
     *,
     progressbar: bool,
 ) -> _Drawn:
@@ -233,7 +233,7 @@ def _draw(
 
 
 def _cautions(
-    design: Design, priors: ModelPriors, drawn: _Drawn, statistics: Sufficient
+    design: Design, priors: ModelPriors, drawn: _Drawn, statistics: GroupMoments
 ) -> list[Finding]:
     """List what the engine's own verdict does not see."""
     independent = drawn.draws.n_chains * drawn.draws.n_draws if drawn.engine == "direct" else None

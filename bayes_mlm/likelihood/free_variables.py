@@ -77,7 +77,7 @@ def _effect_values(
     if hold_at_means(design.effects, priors):
         name, found["sigma_u_free_"] = "sigma_u_free_", sds
     found |= _parts(name, priors.sigma_u, sds)
-    if "u" not in reported or design.summed is not None:  # sums have no model with u
+    if "u" not in reported or not design.has_rows:  # sums have no model with u
         return found
     u = reported["u"] @ back.T
     if hold_at_means(design.effects, priors):

@@ -242,7 +242,7 @@ def _columns(design: Design) -> Sequence[Column]:
 
 
 def _effect_columns(design: Design) -> Sequence[Column]:
-    return design.encoding.z_columns
+    return design.effect_columns
 
 
 def _laid_out(design: Design, term: str) -> str:

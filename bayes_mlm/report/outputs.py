@@ -121,7 +121,7 @@ def _record_text(analysis: Analysis, record: Record | None) -> str:
     again = ["bayes-mlm", "fit", f"{analysis.spec.name}.toml", "--engine"]
     again.append(analysis.summaries[0].engine)
     again += ["--prob", f"{analysis.prob:g}"]
-    if analysis.design.summed is not None and not is_sums(analysis.source.data):
+    if not analysis.design.has_rows and not is_sums(analysis.source.data):
         again += ["--rows", "sum"]
     if analysis.fits:
         drawn = analysis.fits[0].settings

@@ -319,7 +319,7 @@ def simulated(seed=0, *, n_groups=12, q=1, sd=1.0, sizes=(1, 9)):
 def test_units_of_y_pass_through(seed, q, scale):
     d = simulated(seed, q=q, sd=0.7)
     a = fit_reml(d, check=False, profile=q == 1)
-    b = fit_reml(replace(d, y=d.y * scale), check=False, profile=q == 1)
+    b = fit_reml(d.with_arrays(y=d.y * scale), check=False, profile=q == 1)
     assert a.singular == b.singular
     # Where a variance is all but zero the likelihood is flat to rounding: absolute, in sigma_e.
     close = {"rtol": 1e-6, "atol": 1e-6 * a.sigma_e}
@@ -343,7 +343,7 @@ def test_offsets_and_order_and_units_of_x_do_not_matter(seed, q):
     X = d.X.copy()
     X[:, 1] = 2000.0 + 50.0 * X[:, 1]
     b = fit_reml(
-        replace(d, y=(d.y + 1e6)[order], X=X[order], Z=X[order][:, :q], codes=d.codes[order]),
+        d.with_arrays(y=(d.y + 1e6)[order], X=X[order], Z=X[order][:, :q], codes=d.codes[order]),
         check=False,
         profile=False,
     )
@@ -441,7 +441,7 @@ def test_two_and_three_groups(n_groups):
 def test_singletons_count_but_cannot_stand_alone():
     d = simulated(5, sizes=(1, 3), n_groups=40)
     assert fit_reml(d, check=False).certificate.ok
-    alone = replace(d, codes=np.arange(len(d.y)), labels=np.arange(len(d.y)))
+    alone = d.with_arrays(codes=np.arange(len(d.y)), labels=np.arange(len(d.y)))
     with pytest.raises(DesignError, match="too few rows"):
         fit_reml(alone, check=False)
 
@@ -450,7 +450,7 @@ def test_singletons_count_but_cannot_stand_alone():
     ("change", "error", "message"),
     [
         (
-            lambda d: replace(d, codes=0 * d.codes, labels=d.labels[:1]),
+            lambda d: d.with_arrays(codes=0 * d.codes, labels=d.labels[:1]),
             DesignError,
             "single group",
         ),
@@ -463,8 +463,8 @@ def test_singletons_count_but_cannot_stand_alone():
             DesignError,
             "explain every difference between the 12 groups",
         ),
-        (lambda d: replace(d, y=d.X @ [1.0, 2.0]), EngineError, "no residual variation"),
-        (lambda d: replace(d, y=0.0 * d.y), EngineError, "no residual variation"),
+        (lambda d: d.with_arrays(y=d.X @ [1.0, 2.0]), EngineError, "no residual variation"),
+        (lambda d: d.with_arrays(y=0.0 * d.y), EngineError, "no residual variation"),
     ],
     ids=["one group", "dummies", "exact fit", "constant outcome"],
 )
@@ -485,7 +485,7 @@ def test_a_nearly_collinear_pair_is_fitted():
     d = simulated(7, n_groups=30)
     near = d.X[:, 1] + 1e-4 * np.random.default_rng(0).normal(size=len(d.y))
     ours = fit_reml(
-        replace(d, X=np.column_stack([d.X, near]), terms=("Intercept", "x", "near")), check=True
+        d.with_arrays(X=np.column_stack([d.X, near]), terms=("Intercept", "x", "near")), check=True
     )
     assert ours.certificate.ok, ours.certificate.message
     # The sum of the two slopes is well determined, and is the slope of x.

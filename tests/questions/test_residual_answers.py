@@ -369,14 +369,16 @@ def test_whitened_residuals_are_standard_normal_if_the_structure_is_right(made):
     drawn = []
     for _ in range(300):
         y = make_residuals(own.design, one, 0, rng)
-        drawn.append(standardised_residuals(replace(own, design=replace(own.design, y=y)), fitted))
+        drawn.append(
+            standardised_residuals(replace(own, design=own.design.with_arrays(y=y)), fitted)
+        )
     assert stats.kstest(np.ravel(drawn), stats.norm.cdf).pvalue > 1e-3
     heavy = made(residual=STUDENT, draws=30)
     one = residual_draws(heavy.draws).mean
     drawn = [
         standardised_residuals(
             replace(
-                heavy, design=replace(heavy.design, y=make_residuals(heavy.design, one, 0, rng))
+                heavy, design=heavy.design.with_arrays(y=make_residuals(heavy.design, one, 0, rng))
             ),
             fitted,
         )

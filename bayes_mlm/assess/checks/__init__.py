@@ -200,7 +200,7 @@ def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Ju
         varying = on_varying(omitted_effects(fit, group_statistics(fit)), design)
         omitted = is_clear(varying) and INTERCEPT not in design.effects
         yield varying
-    if whose.design.summed is not None:
+    if not whose.design.has_rows:
         found = _of_sums(fit, rows, seed)
     else:
         found = _of_rows(fit, whose, rows, seed)
