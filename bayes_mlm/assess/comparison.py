@@ -1,4 +1,4 @@
-"""Compare models of the same outcome by three measures, each of which answers its own question."""
+"""Comparison of models of one outcome: cross-validation by group or row, marginal likelihood."""
 
 import csv
 import io
@@ -29,14 +29,14 @@ QUESTIONS: dict[Criterion, str] = {
     "group that it has never seen?",
     "row": "Leaving one row out: how well does each model predict another member of the groups at "
     "hand?",
-    "marginal_likelihood": "Marginal likelihood: how well did model and priors together foresee "
+    "marginal_likelihood": "Marginal likelihood: how well did model and priors together predict "
     "the data?",
 }
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ModelComparison:
-    """Hold models side by side.
+    """Comparison of models by their predictive densities.
 
     Parameters
     ----------
@@ -59,16 +59,16 @@ class ModelComparison:
     group: str | None
 
     def __repr__(self) -> str:
-        """Name the best model by each measure."""
+        """Return the best model by each measure."""
         best = [f"{row.criterion}: {row.model}" for row in self.rows if row.rank == 1]
         return f"<ModelComparison, best by {'; by '.join(best)}>"
 
     def by(self, criterion: Criterion) -> tuple[ComparisonRow, ...]:
-        """Give the rows of one measure, the best model first."""
+        """Return the rows of one measure, the best model first."""
         return tuple(row for row in self.rows if row.criterion == criterion)
 
     def question(self, criterion: Criterion) -> str:
-        """Say in plain words what a measure answers."""
+        """Return in plain words what a measure answers."""
         return QUESTIONS[criterion].format(named=f" ({self.group})" if self.group else "")
 
     def to_csv(self) -> str:
@@ -97,7 +97,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
         Two or more models of the same outcome in the same rows, by any engine. A fit without
         groups has those of the others left out.
     rows_left_out : data frame or mapping, optional
-        Of summed data: the rows to leave out in turn (`leave_one_row_out`).
+        Of aggregated data: the rows to omit in turn (`leave_one_row_out`).
 
     Returns
     -------
@@ -212,7 +212,7 @@ def _size(design: Design) -> str:
 
 
 def _names(fits: Sequence[Fit]) -> list[str]:
-    """Name each model by its record, or by its formula; add the kind, or a number, if need be."""
+    """Return a distinct name for each model: its record's or formula, with kind or number."""
     plain = [f.spec.title for f in fits]
     plain = [
         name

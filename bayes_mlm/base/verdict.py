@@ -1,4 +1,4 @@
-"""Say whether a result is to be believed, and what to do if not."""
+"""Verdicts: the checks that were made of a result, and the remedies where one fails."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from bayes_mlm.base.text.visible import visible
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold one check: what was looked at, whether it is fine, and what to do if it is not.
+    """Outcome of one check: what was checked, whether it passed, and the remedy if it did not.
 
     Parameters
     ----------
     check : str
-        What was looked at, in the field's words: "R-hat", "divergences".
+        What was checked: "R-hat", "divergences".
     ok : bool
-        Whether it is fine.
+        Whether it passed.
     message : str
-        What was found; and the remedy, if it is not fine.
+        What was found; and the remedy, if the check failed.
     """
 
     check: str
@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Hold every check made on a result.
+    """All checks that were made of a result.
 
     Examples
     --------
@@ -39,15 +39,15 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Tell whether every check is fine."""
+        """Whether every check passed."""
         return all(finding.ok for finding in self.findings)
 
     @property
     def problems(self) -> tuple[Finding, ...]:
-        """The checks that are not fine."""
+        """The checks that failed."""
         return tuple(finding for finding in self.findings if not finding.ok)
 
     def __str__(self) -> str:
-        """Give what is wrong with its remedy; or, if nothing is, what was found to be fine."""
+        """Return the failed checks with their remedies; if all passed, what was found."""
         shown = self.problems or self.findings
         return visible("; ".join(finding.message for finding in shown))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSizes:
-    """Hold how many rows the groups have.
+    """Numbers of rows of the groups.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class GroupSizes:
     mean: float
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """List the summary as text, a line a figure, worded as the 2015 document's fits are."""
+        """Return the summary as text, a line for each number, labelled as in the 2015 document."""
         return (
             ("No. Observations", f"{self.n}"),
             ("No. Groups", f"{self.n_groups}"),
@@ -47,7 +47,7 @@ class GroupSizes:
         )
 
     def to_frame(self) -> "pd.DataFrame":
-        """Give the summary as a pandas frame of one row, indexed by the group's name."""
+        """Return the summary as a pandas frame of one row, indexed by the group's name."""
         import pandas as pd
 
         figures = {
