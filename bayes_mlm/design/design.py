@@ -39,7 +39,16 @@ from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response, changed, means_by_group
 from bayes_mlm.formula import Formula, parse_formula, refuse_several
-from bayes_mlm.model import Residual, ResidualRows, as_residual, lay_out_residual
+from bayes_mlm.model import (
+    FAMILIES,
+    GAUSSIAN,
+    Family,
+    Residual,
+    ResidualRows,
+    as_residual,
+    check_structure,
+    lay_out_residual,
+)
 from bayes_mlm.moments import GroupMoments, from_design, refuse_rows
 
 INTERCEPT = "Intercept"
@@ -48,7 +57,7 @@ VARIES = 1e-9
 _ALIASED = 1e-8
 # Sums of squares hold half the digits that rows do.
 _AGGREGATED = 1e-6
-_OF_TERM = ("Z", "effects", "correlated", "codes", "labels")
+_OF_TERM = ("Z", "effects", "correlated", "codes", "labels", "factor")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -78,8 +87,11 @@ class Design:
         Rows omitted because of missing values, by the user's explicit wish.
     notes : tuple of str
         Remarks on the data that a reader of the results should see.
+    family : Family
+        Distribution of the outcome given its linear predictor.
     residual : ResidualRows or None
-        How residuals depart from independent normals of one sd; None if they do not.
+        The residual structure by row, of all that is not Gaussian with independent residuals of
+        one sd; None for that.
     aggregated : GroupMoments or None
         Per-group sufficient statistics of the model's columns, in place of the rows.
     batches : tuple of str
@@ -97,6 +109,7 @@ class Design:
     base: "GroupMeans | None" = None
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
+    family: Family = GAUSSIAN
     residual: ResidualRows | None = None
     aggregated: GroupMoments | None = None
     batches: tuple[str, ...] = ()
@@ -236,6 +249,19 @@ class Design:
         return self.single_term().sizes if self.aggregated is None else self.aggregated.counts
 
     @property
+    def has_intercept_effect_only(self) -> bool:
+        """Whether an intercept is the only group effect."""
+        return self.effects == (INTERCEPT,)
+
+    @property
+    def errors(self) -> str:
+        """The residual structure and the family in a few words; empty if plain and Gaussian."""
+        parts = [] if self.family.gaussian_moments else [self.family.label]
+        if self.residual is not None and not self.residual.asked.is_plain:
+            parts.append(str(self.residual.asked))
+        return ", ".join(parts)
+
+    @property
     def effect_pairs(self) -> tuple[tuple[int, int], ...]:
         """Places of the effects that may correlate: the upper triangle by rows, or none."""
         return self.single_term().pairs
@@ -271,7 +297,8 @@ class Design:
         ----------
         **changes
             `y` and `outcome` of the response, `X` and `terms` of the fixed columns, `Z`,
-            `effects`, `correlated`, `codes` and `labels` of the one group term; any other field.
+            `factor`, `effects`, `correlated`, `codes` and `labels` of the one group term; any other
+            field.
         """
         own = {name: changes.pop(name) for name in _OF_TERM if name in changes}
         fixed = {name: changes.pop(name) for name in ("X", "terms") if name in changes}
@@ -307,8 +334,8 @@ class Design:
 
     @property
     def has_icc(self) -> bool:
-        """Whether one intraclass correlation exists: a random intercept and nothing else."""
-        return self.effects == (INTERCEPT,)
+        """Whether one intraclass correlation exists: a random intercept only, and a residual sd."""
+        return self.has_intercept_effect_only and self.family.is_additive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -387,6 +414,7 @@ def build_design(
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
     residual: Residual | Mapping[str, Any] | None = None,
+    family: str | Family = "gaussian",
     strip: bool = False,
 ) -> Design:
     """Evaluate a formula on a table, after checking that the two make an estimable model.
@@ -404,8 +432,10 @@ def build_design(
     group_level : sequence of str
         Columns declared to be properties of the group; an error if one varies within a group.
     residual : Residual or mapping, optional
-        How residuals depart from independent normals of one sd: ``{"sigma": "sector"}``,
-        ``{"ar": "age"}``, ``{"family": "student_t"}``; see `bayes_mlm.model.residual`.
+        How residuals depart from independent ones of one sd: ``{"sigma": "sector"}``,
+        ``{"ar": "age"}``; see `bayes_mlm.model.residual`.
+    family : str or Family
+        Distribution of the outcome given its linear predictor: a name in `FAMILIES`.
     strip : bool
         Whether to strip spaces from the ends of labels, as of new data that the design replays.
 
@@ -434,6 +464,8 @@ def build_design(
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     factors = factors_of(parsed, group)
     asked = as_residual(residual)
+    family = FAMILIES[family] if isinstance(family, str) else family
+    check_structure(asked, family)
     names = list(dict.fromkeys([*parsed.columns, *factors, *group_level, *asked.columns]))
     require_columns(table, names)
     if missing == "error":  # named as a footer, and not by its missing values
@@ -476,9 +508,11 @@ def build_design(
         codes,
         [0] if by is None else by.labels.tolist(),
         None if by is None else by.name,
+        always=not family.gaussian_moments,
     )
     arrays = encode(encoding, table)
     refuse_magnitudes([encoding.outcome], arrays.y)
+    notes = (*notes, *family.check_response(arrays.y))
     refuse_magnitudes(arrays.terms, arrays.X)
     for effects, Z in zip(arrays.effects, arrays.Z, strict=True):
         refuse_magnitudes(effects, Z)
@@ -492,6 +526,7 @@ def build_design(
         base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
         notes=(*notes, *encoding.notes, *(() if structure is None else structure.notes)),
+        family=family,
         residual=structure,
     )
     check_estimable(design)

@@ -187,7 +187,7 @@ def _residuals(design: Design, title: str) -> Equation:
         index = m.row(m.symbol("e"), m.operator(","), at)
     variance = m.squared(m.symbol("σ"), index)
     right = m.normal(m.number(0), variance)
-    if own is not None and own.asked.family == "student_t":
+    if not design.family.gaussian_moments:
         right = m.row(
             m.sub(m.symbol("t"), m.symbol("ν")),
             *(m.operator("("), m.number(0), m.operator(","), variance, m.operator(")")),

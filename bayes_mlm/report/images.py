@@ -207,4 +207,4 @@ def _warm() -> None:
     """Load what drawing needs, before there is something to draw."""
     for module in ("backend_agg", "backend_svg"):
         import_module(f"matplotlib.backends.{module}")
-    import_module("bayes_mlm.figures.drawing.catalogue")
+    import_module("bayes_mlm.studies.hsb.figures.catalogue")

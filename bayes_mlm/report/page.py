@@ -272,8 +272,8 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         title=analysis.title,
         description=" ".join(analysis.description.split()),
         formula=model.formula
-        if model.residual.is_plain
-        else f"{model.formula}; residuals: {model.residual}",
+        if not design.errors
+        else f"{model.formula}; residuals: {design.errors}",
         kind=model.kind.replace("_", " "),
         anchor=anchor,
         size=size,

@@ -297,8 +297,7 @@ def simulated(seed=0, *, n_groups=12, q=1, sd=1.0, sizes=(1, 9)):
     X = np.column_stack([np.ones(n), x])
     u = sd * rng.normal(size=(n_groups, q))
     y = X @ [10.0, 2.0] + (X[:, :q] * u[codes]).sum(axis=1) + rng.normal(size=n)
-    return replace(
-        design("sleep_rs"),
+    return design("sleep_rs").with_arrays(
         y=y,
         X=X,
         Z=X[:, :q].copy(),
@@ -306,7 +305,7 @@ def simulated(seed=0, *, n_groups=12, q=1, sd=1.0, sizes=(1, 9)):
         labels=np.arange(100, 100 + n_groups),
         terms=("Intercept", "x"),
         effects=("Intercept", "x")[:q],
-        group="g",
+        factor="g",
     )
 
 
@@ -391,7 +390,7 @@ def test_merged_halves_give_the_same_fit():
             labels=d.labels,
             terms=d.terms,
             effects=d.effects,
-            group="g",
+            factor="g",
         )
         for rows in (slice(None, n), slice(n, None))
     ]
@@ -455,8 +454,7 @@ def test_singletons_count_but_cannot_stand_alone():
             "single group",
         ),
         (
-            lambda d: replace(
-                d,
+            lambda d: d.with_arrays(
                 X=(d.codes[:, None] == np.arange(12)).astype(float),
                 terms=tuple(f"g[{j}]" for j in range(12)),
             ),
@@ -504,8 +502,7 @@ def test_three_and_four_group_effects():
     y = X @ np.arange(1.0, 5.0) + (X * u[codes]).sum(axis=1) + rng.normal(size=n)
     names = ("Intercept", "a", "b", "c")
     for q in (3, 4):
-        d = replace(
-            design("sleep_rs"),
+        d = design("sleep_rs").with_arrays(
             y=y,
             X=X,
             Z=X[:, :q],
@@ -513,7 +510,7 @@ def test_three_and_four_group_effects():
             labels=np.arange(60),
             terms=names,
             effects=names[:q],
-            group="g",
+            factor="g",
         )
         ours = fit_reml(d, check=True, profile=False)
         assert ours.certificate.ok, ours.certificate.message

@@ -18,8 +18,7 @@ from bayes_mlm import cli
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.base.verdict import Finding, Verdict
 from bayes_mlm.design.build import design_of
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE
-from bayes_mlm.figures.drawing.style import new_figure
+from bayes_mlm.figures.style import new_figure
 from bayes_mlm.fitting.classical import fit_classical, summarise_classical
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import Analysis, analyse
@@ -33,6 +32,7 @@ from bayes_mlm.report.narrative import answer, main_model
 from bayes_mlm.report.outputs import write_run
 from bayes_mlm.report.page import SECTIONS, Origin
 from bayes_mlm.report.rendering import render_report
+from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.ladder import analyse_ladder
 from bayes_mlm.studies.record import load_record, records
 
@@ -270,7 +270,7 @@ def test_each_figure_of_the_catalogue_comes_once(ladder):
     names = [one.entry.name for one in chosen]
     assert len(names) == len(set(names))
     assert {one.section for one in chosen} <= set(SECTIONS)
-    assert {entry.section for entry in CATALOGUE} <= set(SECTIONS)
+    assert {entry.section for entry in FIGURES.values()} <= set(SECTIONS)
     # Of the main model where it applies, else of another that it does apply to.
     models = {one.entry.name: one.model for one in chosen}
     assert models["prototypes"] == "hsb_sector_ses"
