@@ -390,7 +390,7 @@ def test_merged_halves_give_the_same_fit():
             labels=d.labels,
             terms=d.terms,
             effects=d.effects,
-            factor="g",
+            group="g",
         )
         for rows in (slice(None, n), slice(n, None))
     ]
