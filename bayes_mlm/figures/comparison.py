@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm.base import estimate, number, percent
-from bayes_mlm.engines import quantities
+from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.style import (
     INK,
@@ -16,7 +16,6 @@ from bayes_mlm.figures.style import (
     engine_style,
 )
 from bayes_mlm.fitting import CLASSICAL, Analysis, Fit
-from bayes_mlm.likelihood import LEAST_NU
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,25 +126,6 @@ class Marked:
         return (self.classical.estimate - first.mean) / first.sd
 
 
-def bounds_of(quantity: str) -> tuple[float, float]:
-    """Give what a quantity cannot go beyond.
-
-    Examples
-    --------
-    >>> bounds_of("sigma_u[ses]"), bounds_of("icc"), bounds_of("beta[ses]")
-    ((0.0, inf), (0.0, 1.0), (-inf, inf))
-    """
-    if quantity.startswith("sigma"):
-        return 0.0, math.inf
-    if quantity.startswith("icc"):
-        return 0.0, 1.0
-    if quantity.startswith("rho"):
-        return -1.0, 1.0
-    if quantity == "nu":
-        return LEAST_NU, math.inf
-    return -math.inf, 1.0 if quantity.startswith("r2_") else math.inf
-
-
 def mark(analysis: Analysis, quantity: str, unit: str, *, densities: bool = True) -> Marked:
     """Collect what is known of a quantity of a model.
 
@@ -191,11 +171,11 @@ def mark(analysis: Analysis, quantity: str, unit: str, *, densities: bool = True
 
 
 def _density(fit: Fit, quantity: str) -> Density | None:
-    values = next((found for name, found in quantities(fit.draws) if name == quantity), None)
-    if values is None:
-        return None
-    lower, upper = bounds_of(quantity)
-    return density_of(np.ravel(values), lower=lower, upper=upper)
+    for one, name, values in listed_quantities(fit.draws):
+        if name == quantity:
+            lower, upper = one.support
+            return density_of(np.ravel(values), lower=lower, upper=upper)
+    return None
 
 
 def printed_of(analysis: Analysis, quantity: str) -> tuple[Printed, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import percent, shorten
-from bayes_mlm.engines import quantities
+from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.comparison import (
     COLUMNS,
     Marked,
@@ -84,13 +84,14 @@ def variance_densities(analysis: Analysis) -> Densities | None:
     """
     if not analysis.fits:
         return None
-    names = [name for name, _ in quantities(analysis.fits[0].draws) if not name.startswith("beta")]
-    units = {"icc": "share of the variance", "rho": "correlation", "nu": "degrees of freedom"}
+    listed = listed_quantities(analysis.fits[0].draws)
+    units = {name: one.unit for one, name, _ in listed if one.role != "fixed effect"}
+    names = list(units)
     outcome = analysis.design.outcome
     return Densities(
         model=analysis.spec.name,
         outcome=outcome,
-        items=tuple(mark(analysis, name, units.get(name[:3], outcome)) for name in names[:_MOST]),
+        items=tuple(mark(analysis, name, units[name] or outcome) for name in names[:_MOST]),
         prob=analysis.prob,
         n_left_out=max(0, len(names) - _MOST),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayes_mlm.base import Floats, count, number, shorten
-from bayes_mlm.engines import quantities
+from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import nuts_fit
 from bayes_mlm.figures.style import (
@@ -94,9 +94,9 @@ def divergences(analysis: Analysis) -> Divergences | None:
     if not diverging.any():
         return None
     named = {}
-    for name, values in quantities(fit.draws):
-        if not name.startswith("icc"):
-            sd = name.startswith("sigma")
+    for one, name, values in listed_quantities(fit.draws):
+        if one.role != "derived":
+            sd = one.is_sd
             with np.errstate(divide="ignore"):
                 named[f"log {name}" if sd else name] = np.ravel(np.log(values) if sd else values)
     apart = {name: _distance(values, diverging) for name, values in named.items()}

@@ -8,8 +8,8 @@ import numpy as np
 
 from bayes_mlm.base import Floats, number, percent, rounded, shorten
 from bayes_mlm.design import INTERCEPT, column_moments
-from bayes_mlm.engines import quantities, samples, sd_log_density
-from bayes_mlm.figures.comparison import COLUMNS, bounds_of
+from bayes_mlm.engines import listed_quantities, samples, sd_log_density
+from bayes_mlm.figures.comparison import COLUMNS
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import (
@@ -19,8 +19,15 @@ from bayes_mlm.figures.style import (
     styled,
 )
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
-from bayes_mlm.likelihood import design_turn, effect_pairs, hold_at_means, turn_spread
-from bayes_mlm.model import Prior
+from bayes_mlm.likelihood import (
+    design_turn,
+    effect_pairs,
+    group_parameters,
+    group_views,
+    hold_at_means,
+    turn_spread,
+)
+from bayes_mlm.model import Parameter, Prior
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,8 +36,6 @@ _MOST, _POINTS = 12, 161
 
 # Where the prior of a parameter is stated, which is reported where predictors are zero.
 AT_MEANS = ", at the means"
-
-_UNITS = {"rh": "correlation", "nu": "degrees of freedom"}
 
 # Degrees of freedom beyond which no prior of theirs has mass to speak of.
 _REACH = 2_000.0
@@ -150,9 +155,9 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     fit = analysis.fits[0]
     drawn = _parameters(fit)
     panels, flat = [], []
-    for name, (prior, values) in drawn.items():
+    for name, (prior, one, values) in drawn.items():
         if prior.is_proper:
-            panels.append(_panel(fit, name, prior, values, analysis.prob))
+            panels.append(_panel(fit, name, prior, one, values, analysis.prob))
         else:
             flat.append(name)
     if not panels:
@@ -168,47 +173,60 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     )
 
 
-def _parameters(fit: Fit) -> dict[str, tuple[Prior, Floats]]:
-    """Give every parameter that has a prior of its own, with its draws (S,)."""
-    design, spread = fit.design, _spread(fit)
-    found: dict[str, tuple[Prior, Floats]] = {}
-    for name, prior in fit.priors.by_name(design).items():
+type _Drawn = tuple[Parameter, Floats]
+
+
+def _parameters(fit: Fit) -> dict[str, tuple[Prior, Parameter, Floats]]:
+    """Return every parameter that has a prior, with its draws (S,)."""
+    design, found = fit.design, {}
+    spread, priors = _spread(fit), fit.priors.by_name(design)
+    for name, prior in priors.items():
         if name == INTERCEPT:
             # Its prior is stated where the predictors are at their means.
-            beta = samples(fit.draws, "beta")
-            found[f"{INTERCEPT}{AT_MEANS}"] = (prior, beta @ column_moments(design).x_mean)
-        elif name == "rho_u":
-            found |= {key: (prior, values) for key, values in spread.items() if key[:5] == "rho_u"}
-        elif name in spread:
-            found[name] = prior, spread[name]
-        elif name == f"sigma_u[{INTERCEPT}]":
-            found[f"{name}{AT_MEANS}"] = prior, spread[f"{name}{AT_MEANS}"]
+            beta = samples(fit.draws, "beta") @ column_moments(design).x_mean
+            found[f"{INTERCEPT}{AT_MEANS}"] = (prior, fit.draws.parameters["beta"], beta)
+            continue
+        for shown, (one, values) in spread.items():
+            # A prior of a whole matrix of correlations is that of each of them.
+            of_all = one.role == "group correlation" and one.text == name
+            if of_all or shown in (name, f"{name}{AT_MEANS}"):
+                found.setdefault(shown, (prior, one, values))
     return found
 
 
-def _spread(fit: Fit) -> dict[str, Floats]:
+def _spread(fit: Fit) -> dict[str, _Drawn]:
     """Return the draws (S,) of reported quantities, of group effects where their priors hold."""
-    design = fit.design
-    found = {name: np.ravel(values) for name, values in quantities(fit.draws)}
-    if not hold_at_means(design.effects, fit.priors) or "rho_u" not in fit.draws.posterior:
-        return found
-    back = np.linalg.inv(design_turn(design, fit.priors))
-    sds, rho_u = turn_spread(back, samples(fit.draws, "sigma_u"), samples(fit.draws, "rho_u"))
-    renamed = {}
-    for effect, values in zip(design.effects, sds.T, strict=True):
-        renamed[f"sigma_u[{effect}]"] = values
-    for pair, values in zip(effect_pairs(design), rho_u.T, strict=True):
-        renamed[f"rho_u[{pair}]"] = values
-    return {
-        f"{name}{AT_MEANS}" if INTERCEPT in name and name in renamed else name: renamed.get(
-            name, values
-        )
-        for name, values in found.items()
+    found: dict[str, _Drawn] = {
+        name: (one, np.ravel(values))
+        for one, name, values in listed_quantities(fit.draws)
+        if one.role != "derived"
     }
+    views, table = group_views(fit.design), fit.draws.parameters
+    for place, names in enumerate(group_parameters(fit.design)):
+        view, priors = views[place], fit.priors.of_term(place)
+        if not hold_at_means(view.effects, priors) or names.rho_u.name not in table:
+            continue
+        back = np.linalg.inv(design_turn(view, priors))
+        sds, rho_u = turn_spread(
+            back, samples(fit.draws, names.sigma_u.name), samples(fit.draws, names.rho_u.name)
+        )
+        for effect, name, values in zip(view.effects, names.sd_names, sds.T, strict=True):
+            at = AT_MEANS if effect == INTERCEPT else ""
+            found[f"{name}{at}"] = (names.sigma_u, values)
+            if at:
+                del found[name]
+        for k, (pair, values) in enumerate(zip(effect_pairs(view), rho_u.T, strict=True)):
+            name = names.rho_u.element(pair)
+            del found[name]
+            at = AT_MEANS if INTERCEPT in (view.effects[e] for e in view.effect_pairs[k]) else ""
+            found[f"{name}{at}"] = (names.rho_u, values)
+    return found
 
 
-def _panel(fit: Fit, name: str, prior: Prior, values: Floats, prob: float) -> PriorPanel:
-    low, high = bounds_of(name)
+def _panel(
+    fit: Fit, name: str, prior: Prior, one: Parameter, values: Floats, prob: float
+) -> PriorPanel:
+    low, high = one.support
     posterior = density_of(values, lower=low, upper=high)
     lower, upper = (float(end[0]) for end in shortest_interval(values[:, None], prob))
     margin = _MARGIN * (posterior.x[-1] - posterior.x[0])
@@ -219,30 +237,30 @@ def _panel(fit: Fit, name: str, prior: Prior, values: Floats, prob: float) -> Pr
     if high - stop < 0.5 * (stop - start):
         stop = high
     x = np.linspace(start, stop, _POINTS)
-    inside = _density(name, prior, np.linspace(lower, upper, _POINTS), fit.design.q)
+    inside = _density(one, prior, np.linspace(lower, upper, _POINTS), fit.design.q)
     with np.errstate(divide="ignore"):
         ratio = float(inside.max() / inside.min()) if inside.min() > 0 else math.inf
     return PriorPanel(
         name=name,
-        unit=_UNITS.get(name[:2], fit.design.outcome),
+        unit=one.unit or fit.design.outcome,
         prior=_named(prior),
         posterior=posterior,
         x=x,
-        density=_density(name, prior, x, fit.design.q),
+        density=_density(one, prior, x, fit.design.q),
         lower=lower,
         upper=upper,
         ratio=ratio,
     )
 
 
-def _density(name: str, prior: Prior, x: Floats, q: int) -> Floats:
+def _density(one: Parameter, prior: Prior, x: Floats, q: int) -> Floats:
     """Evaluate a prior where it is cut to what its parameter may be."""
-    if not name.startswith(("nu", "rho_e")):
+    if one.role not in ("auxiliary", "autocorrelation"):
         return prior_density(prior, x, q)
     if prior.family == "Uniform":
         inside = (x >= prior["lower"]) & (x <= prior["upper"])
         return np.where(inside, 1.0 / (prior["upper"] - prior["lower"]), 0.0)
-    low, high = bounds_of(name)
+    low, high = one.support
     # The rest of the mass by the trapezoidal rule: Gamma and Exponential end within this reach.
     grid = np.linspace(low, high if math.isfinite(high) else low + _REACH, 20_001)
     prob = np.trapezoid(prior_density(prior, grid, q), grid)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm.base import Floats, count
-from bayes_mlm.engines import SAMPLE_DIMS, convergence, quantities
+from bayes_mlm.engines import SAMPLE_DIMS, convergence, listed_quantities
 from bayes_mlm.figures.style import WIDTH, styled
 from bayes_mlm.fitting import Analysis, Fit
 
@@ -58,7 +58,8 @@ def slowest(fit: Fit) -> tuple[dict[str, Floats], dict[str, float], int]:
 
     Group effects and functions of other parameters (icc) are left to the figure of convergence.
     """
-    named = {name: v for name, v in quantities(fit.draws) if not name.startswith("icc")}
+    listed = listed_quantities(fit.draws)
+    named = {name: values for one, name, values in listed if one.role != "derived"}
     stacked = np.stack(list(named.values()), axis=-1)
     r_hat = dict(zip(named, np.atleast_1d(convergence(stacked).r_hat).tolist(), strict=True))
     worst = sorted(named, key=lambda name: -np.nan_to_num(r_hat[name], nan=9.0))[:_MOST]

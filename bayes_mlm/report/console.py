@@ -69,7 +69,7 @@ def analysis_title(analysis: Analysis) -> str:
         rows += f", {design.J} groups ({design.group})"
     gone = count(design.n_dropped, "row")
     dropped = f", {gone} dropped (missing values)" if design.n_dropped else ""
-    residual = "" if design.residual is None else f"; residuals: {design.residual.asked}"
+    residual = f"; residuals: {design.errors}" if design.errors else ""
     return f"{model.name}: {model.formula} [{model.kind}]\n{rows}{dropped}{residual}"
 
 
