@@ -1,4 +1,4 @@
-"""Say whether a result is to be believed, and what to do if not."""
+"""Verdicts: whether a result can be relied on, and what to do if not."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from bayes_mlm.base.text.visible import visible
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold one check: what was looked at, whether it is fine, and what to do if it is not.
+    """One diagnostic check: what was checked, whether it passes, and the remedy if it does not.
 
     Parameters
     ----------
     check : str
-        What was looked at, in the field's words: "R-hat", "divergences".
+        What was checked, in the field's words: "R-hat", "divergences".
     ok : bool
-        Whether it is fine.
+        Whether it passes.
     message : str
-        What was found; and the remedy, if it is not fine.
+        What was found; and the remedy, if it does not pass.
     """
 
     check: str
@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Hold every check made on a result.
+    """All diagnostic checks of a result.
 
     Examples
     --------
@@ -39,15 +39,29 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Tell whether every check is fine."""
+        """Whether every check passes."""
         return all(finding.ok for finding in self.findings)
 
     @property
     def problems(self) -> tuple[Finding, ...]:
-        """The checks that are not fine."""
+        """The checks that do not pass."""
         return tuple(finding for finding in self.findings if not finding.ok)
 
+    @property
+    def line(self) -> str:
+        """The verdict as every table and command prints it: ``ok: R-hat at most 1.00``."""
+        return f"{sign(self.ok)}: {self}"
+
+    def line_of(self, name: str) -> str:
+        """Return the verdict on one of several results: ``ok direct: R-hat at most 1.00``."""
+        return f"{sign(self.ok)} {name}: {self}"
+
     def __str__(self) -> str:
-        """Give what is wrong with its remedy; or, if nothing is, what was found to be fine."""
+        """Return what fails with its remedy; or, if nothing does, what passes."""
         shown = self.problems or self.findings
         return visible("; ".join(finding.message for finding in shown))
+
+
+def sign(ok: bool, width: int = 0) -> str:
+    """Return the word of a verdict, "ok" or "NOT OK", padded to a width."""
+    return ("ok" if ok else "NOT OK").ljust(width)
