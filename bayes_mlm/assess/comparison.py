@@ -1,4 +1,4 @@
-"""Compare models of the same outcome by three measures, each of which answers its own question."""
+"""Comparison of models of one outcome: cross-validation by group or row, marginal likelihood."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -124,7 +124,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
         Two or more models of the same outcome in the same rows, by any engine. A fit without
         groups has those of the others left out.
     rows_left_out : data frame or mapping, optional
-        Of summed data: the rows to leave out in turn (`leave_one_row_out`).
+        Of aggregated data: the rows to omit in turn (`leave_one_row_out`).
 
     Returns
     -------
@@ -239,7 +239,7 @@ def _size(design: Design) -> str:
 
 
 def _names(fits: Sequence[Fit]) -> list[str]:
-    """Name each model by its record, or by its formula; add the kind, or a number, if need be."""
+    """Return a distinct name for each model: its record's or formula, with kind or number."""
     plain = [f.spec.title for f in fits]
     plain = [
         name

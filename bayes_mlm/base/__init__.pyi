@@ -9,9 +9,9 @@ from .arrays import Array as Array, Flags as Flags, Floats as Floats, Ints as In
 from .atomic import (
     atomic_file as atomic_file,
     atomic_folder as atomic_folder,
-    said as said,
-    why_no_file as why_no_file,
-    why_no_folder as why_no_folder,
+    file_obstacle as file_obstacle,
+    folder_obstacle as folder_obstacle,
+    system_message as system_message,
 )
 from .checksum import BLANK as BLANK, SEAL as SEAL, check_seal as check_seal, sealed as sealed
 from .errors import (
@@ -31,10 +31,10 @@ from .memory import check_memory as check_memory
 from .paths import (
     ABSENT as ABSENT,
     DIRECTORY as DIRECTORY,
-    at_home as at_home,
+    expand_home as expand_home,
     explain_file as explain_file,
     shown as shown,
-    why_not_file as why_not_file,
+    unreadable_reason as unreadable_reason,
 )
 from .prob import DEFAULT_PROB as DEFAULT_PROB, check_prob as check_prob
 from .registry import Registry as Registry

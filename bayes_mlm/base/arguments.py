@@ -18,7 +18,7 @@ _GIVEN_BY: dict[str, tuple[str, type[BayesMLMError]]] = {
 
 
 def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
-    """Refuse an argument that is not of a type that a function takes.
+    """Raise an error if an argument is not of a type that a function accepts.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
 
 
 def expect_each(caller: str, values: Any, kind: type) -> None:
-    """Refuse an argument that is not a sequence of values of a type."""
+    """Raise an error if an argument is not a sequence of values of a type."""
     if not isinstance(values, Iterable) or isinstance(values, str | dict):
         giver, error = _GIVEN_BY[kind.__name__]
         found = describe_value(values)
@@ -57,13 +57,13 @@ def expect_each(caller: str, values: Any, kind: type) -> None:
 
 
 def expect_text(caller: str, value: Any, what: str, error: type[BayesMLMError] = DataError) -> None:
-    """Refuse an argument that is not text, or is empty."""
+    """Raise an error if an argument is not text, or is empty."""
     if not isinstance(value, str) or not value:
         raise error(f"{caller} takes {what}, found {describe_value(value)}")
 
 
 def expect_path(caller: str, value: Any, error: type[BayesMLMError] = DataError) -> None:
-    """Refuse an argument that is no path: text that is not empty, or a `Path`."""
+    """Raise an error if an argument is no path: neither non-empty text nor a `Path`."""
     if not isinstance(value, str | os.PathLike) or not str(value):
         raise error(f"{caller} takes the path of a file, found {describe_value(value)}")
 

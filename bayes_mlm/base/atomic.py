@@ -24,7 +24,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     StorageError
         If no file can be put there, or an `OSError` (a full disk) comes out of the block.
     """
-    _refuse(f"cannot write {str(path)!r}", why_no_file(path))
+    _refuse(f"cannot write {str(path)!r}", file_obstacle(path))
     target = Path(os.path.realpath(path))
     partial = None
     try:
@@ -35,7 +35,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         partial.chmod(0o666 & ~umask())
         partial.replace(target)
     except OSError as error:
-        raise StorageError(f"cannot write {str(path)!r}: {said(error)}") from error
+        raise StorageError(f"cannot write {str(path)!r}: {system_message(error)}") from error
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
@@ -59,7 +59,7 @@ def atomic_folder(folder: Path, *, without: Sequence[str] = ()) -> Iterator[Path
     StorageError
         As `atomic_file`; `folder` is then as it was.
     """
-    _refuse(f"cannot write to {str(folder)!r}", why_no_folder(folder))
+    _refuse(f"cannot write to {str(folder)!r}", folder_obstacle(folder))
     target = Path(os.path.realpath(folder))
     stage = None
     try:
@@ -75,7 +75,7 @@ def atomic_folder(folder: Path, *, without: Sequence[str] = ()) -> Iterator[Path
     except StorageError as error:  # of one of its files: named as it would have been
         raise StorageError(str(error).replace(f"{stage}{os.sep}new", str(folder))) from error
     except OSError as error:
-        raise StorageError(f"cannot write to {str(folder)!r}: {said(error)}") from error
+        raise StorageError(f"cannot write to {str(folder)!r}: {system_message(error)}") from error
     finally:
         if stage is not None:
             shutil.rmtree(stage, ignore_errors=True)
@@ -96,7 +96,7 @@ def _place(new: Path, target: Path) -> None:
 
 def _swap(new: Path, target: Path, old: Path, names: Sequence[str], without: Sequence[str]) -> None:
     """Move files into a folder, and those that they replace out; if one fails, undo all."""
-    _refuse(f"cannot write to {str(target)!r}", why_no_folder(target, names))
+    _refuse(f"cannot write to {str(target)!r}", folder_obstacle(target, names))
     old.mkdir()
     try:
         for name in (*names, *without):
@@ -113,23 +113,23 @@ def _swap(new: Path, target: Path, old: Path, names: Sequence[str], without: Seq
         raise
 
 
-def _refuse(what: str, why: str | None) -> None:
-    if why is not None:
-        raise StorageError(f"{what}: {why}")
+def _refuse(what: str, reason: str | None) -> None:
+    if reason is not None:
+        raise StorageError(f"{what}: {reason}")
 
 
-def why_no_file(path: Path) -> str | None:
-    """Return why no file can be written at a path, and what to do; None if one can.
+def file_obstacle(path: Path) -> str | None:
+    """Return the reason why no file can be written at a path, and the remedy; None if one can.
 
     Examples
     --------
-    >>> why_no_file(Path("/dev/null"))
+    >>> file_obstacle(Path("/dev/null"))
     'it is a device or a pipe, no file; choose another name'
     """
     try:
         nearest, mode = _nearest(target := Path(os.path.realpath(path)))
     except (OSError, ValueError) as error:
-        return f"{said(error)}; choose another name"
+        return f"{system_message(error)}; choose another name"
     if nearest == target:
         if stat.S_ISDIR(mode):
             return "it is a folder; choose another name"
@@ -137,11 +137,11 @@ def why_no_file(path: Path) -> str | None:
             return "it is a device or a pipe, no file; choose another name"
     elif nearest != target.parent:
         return f"there is no folder {str(path.parent)!r}; make the folder, or choose another"
-    return _why_not_in(target.parent)
+    return _folder_reason(target.parent)
 
 
-def why_no_folder(folder: Path, names: Iterable[str] = ()) -> str | None:
-    """Return why a folder or some files in it cannot be made, and what to do; None if they can.
+def folder_obstacle(folder: Path, names: Iterable[str] = ()) -> str | None:
+    """Return the reason why a folder or files in it cannot be made; None if they can.
 
     Parameters
     ----------
@@ -153,12 +153,12 @@ def why_no_folder(folder: Path, names: Iterable[str] = ()) -> str | None:
         nearest, mode = _nearest(Path(os.path.realpath(folder)))
         odd = [name for name in names if not _free(folder / name)]
     except (OSError, ValueError) as error:
-        return f"{said(error)}; choose another folder"
+        return f"{system_message(error)}; choose another folder"
     if not stat.S_ISDIR(mode):
         return f"{str(nearest)!r} is a file; give a folder"
     if odd:
-        return f"{odd[0]!r} is there, is no file, and would be replaced by one; move it away"
-    return _why_not_in(nearest)
+        return f"{odd[0]!r} exists, is no file, and would be replaced by one; move it elsewhere"
+    return _folder_reason(nearest)
 
 
 def _nearest(path: Path) -> tuple[Path, int]:
@@ -174,17 +174,17 @@ def _free(path: Path) -> bool:
     return not os.path.lexists(path) or path.is_file()
 
 
-def _why_not_in(folder: Path) -> str | None:
+def _folder_reason(folder: Path) -> str | None:
     if not folder.is_dir():
         return f"{str(folder)!r} is a file; choose another folder"
     try:
         with tempfile.TemporaryFile(dir=folder):  # the only sure test, as root too
             return None
     except OSError as error:
-        return f"{str(folder)!r}: {said(error)}; choose another folder"
+        return f"{str(folder)!r}: {system_message(error)}; choose another folder"
 
 
-def said(error: Exception) -> str:
+def system_message(error: Exception) -> str:
     """Return the system's message of an error, without the path."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -1,4 +1,4 @@
-"""Name what can go wrong: one tree of exceptions, a branch a stage.
+"""Exceptions of the package: one tree, with a branch for each stage of an analysis.
 
 Every message says what is wrong, what was found, what is allowed, and what to do next; the
 command line prints it as one line and exits with code 1.
@@ -6,44 +6,44 @@ command line prints it as one line and exits with code 1.
 
 
 class BayesMLMError(Exception):
-    """Signal a mistake in what the user gave; catch this to catch every branch below."""
+    """Error in the input of an analysis; the base class of all errors of the package."""
 
 
 class DataError(BayesMLMError):
-    """Signal a table that cannot be read or does not fit what was asked of it."""
+    """Error in a table: it cannot be read, or its columns cannot serve the model."""
 
 
 class OneValueError(DataError):
-    """Signal rows with one value, or one group, where a model needs several."""
+    """Error in rows with one distinct value, or one group, where a model needs several."""
 
 
 class EmptyCellError(DataError):
-    """Signal rows in a cell of an interaction that had no rows when the model was made."""
+    """Error in rows that lie in a cell of an interaction without rows in the fitted data."""
 
 
 class FormulaError(BayesMLMError):
-    """Signal a formula that cannot be parsed or asks for something outside the language."""
+    """Error in a formula: it cannot be parsed, or uses syntax that is not supported."""
 
 
 class PriorError(BayesMLMError):
-    """Signal a prior with an unknown family, parameter or an impossible value."""
+    """Error in a prior: an unknown distribution or parameter, or an inadmissible value."""
 
 
 class SpecError(BayesMLMError):
-    """Signal a model record that is malformed or contradicts itself."""
+    """Error in a model record: it is malformed, or two of its entries are inconsistent."""
 
 
 class DesignError(BayesMLMError):
-    """Signal a table and a formula that do not make an estimable design."""
+    """Error in a design: a table and a formula that define no estimable model."""
 
 
 class RowsNeededError(DesignError):
-    """Signal a question about rows, asked of data that were summed where they lie."""
+    """Error in a request that needs rows, of data of which only the group moments are kept."""
 
 
 class EngineError(BayesMLMError):
-    """Signal an engine that cannot fit this model, or whose fit failed."""
+    """Error of an engine: it cannot fit this model, or the fit failed."""
 
 
 class StorageError(BayesMLMError):
-    """Signal a fit that cannot be written or read back."""
+    """Error in writing or reading a file: a fit, group moments, a report."""

@@ -1,4 +1,4 @@
-"""Refuse a computation that cannot fit into memory, before it begins."""
+"""Check, before a computation begins, that it fits into memory."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 from bayes_mlm.base.errors import EngineError
 
 _MEMINFO = Path("/proc/meminfo")
-_OWN = Path("/proc/self/statm")
+_STATM = Path("/proc/self/statm")
 # The limit and the usage of a container, by cgroup version 2 and 1, with the folder of each.
 _CGROUPS = (
     (Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
@@ -44,7 +44,7 @@ def check_memory(needed: float, what: str, remedy: str) -> None:
 
 
 def free_memory() -> float | None:
-    """Return the bytes that this process may still take; None where the system does not say."""
+    """Return the bytes that this process may still allocate; None where they are unknown."""
     return min(_limits(), default=None)
 
 
@@ -60,9 +60,9 @@ def _limits() -> Iterator[float]:
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        most_own = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if most_own != resource.RLIM_INFINITY:
-            yield most_own - int(_OWN.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        most_process = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most_process != resource.RLIM_INFINITY:
+            yield most_process - int(_STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _page_cache(path: Path) -> float:
@@ -72,7 +72,7 @@ def _page_cache(path: Path) -> float:
 
 
 def _size(size: float) -> str:
-    """Write a size for a person.
+    """Return a size in gigabytes as text.
 
     Examples
     --------

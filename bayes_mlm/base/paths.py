@@ -1,7 +1,7 @@
 """Resolve the paths that users give: literal names first, and only files that can be read.
 
-Every reader (tables, records, saved sums, saved fits) asks here, so that a name means the same to
-each, and a device or a pipe, which may never end, is refused by all before it is opened.
+Every reader (tables, records, group moments, fits) uses it, so that a name means the same to each,
+and a device or a pipe, which may never end, is refused by all before it is opened.
 """
 
 import stat
@@ -19,16 +19,16 @@ _KINDS = (
 )
 
 
-def at_home(source: str | Path) -> Path:
+def expand_home(source: str | Path) -> Path:
     """Return a path by its literal name, or, where there is none, with ~ for the home folder.
 
     Examples
     --------
-    >>> at_home("data/~backup.csv")
+    >>> expand_home("data/~backup.csv")
     PosixPath('data/~backup.csv')
     """
     path = Path(source)
-    if not str(source).startswith("~") or why_not_file(path) != ABSENT:
+    if not str(source).startswith("~") or unreadable_reason(path) != ABSENT:
         return path
     try:
         return path.expanduser()
@@ -36,13 +36,13 @@ def at_home(source: str | Path) -> Path:
         return path
 
 
-def why_not_file(path: Path) -> str:
-    """Return why a path is no file that can be read, as the end of a sentence; "" if it is one.
+def unreadable_reason(path: Path) -> str:
+    """Return the reason why a path is no readable file, as the end of a sentence; "" if it is one.
 
     Examples
     --------
-    >>> why_not_file(Path("/dev/zero")), why_not_file(Path("/")), why_not_file(Path("/nowhere"))
-    ('is a device, which may never end', 'is a directory', 'does not exist')
+    >>> [unreadable_reason(Path(path)) for path in ("/dev/zero", "/", "/nowhere")]
+    ['is a device, which may never end', 'is a directory', 'does not exist']
     """
     try:
         str(path).encode()
@@ -61,8 +61,8 @@ def why_not_file(path: Path) -> str:
 
 
 def explain_file(path: Path) -> str:
-    """Return why a path is no file that can be read, and what to do; "" if it is one."""
-    reason = why_not_file(path)
+    """Return the reason why a path is no readable file, and the remedy; "" if it is one."""
+    reason = unreadable_reason(path)
     if reason.startswith(("is a device", "is a pipe", "is a socket")):
         return f"{reason}; save what it gives to a file, and give that"
     if reason == DIRECTORY:

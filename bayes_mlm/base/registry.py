@@ -7,7 +7,7 @@ from bayes_mlm.base.toml import suggest
 
 
 class Registry[T](Mapping[str, T]):
-    """Members of one kind by name; a new one is a file of its own and one call of `register`.
+    """Members of one kind by name; a new one is one file and one call of `register`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Random streams: every use of a fit's seed has a stream of its own, and they are listed here."""
+"""Random streams: one for each use of a fit's seed, all listed here."""
 
 from enum import Enum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Stream(Enum):
-    """Uses of a seed other than the sampler's own.
+    """Uses of a seed other than by the sampler.
 
     A value is how a stream is derived from the seed: the key of a spawned child, or a second word
     of entropy. No two uses share one.
@@ -34,7 +34,7 @@ def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:
         That of the fit, 0 or more.
     use : Stream
     parts : int
-        Numbers of parts that have a generator each: a row that is left out.
+        Numbers of parts that have a generator each: an omitted row.
 
     Examples
     --------

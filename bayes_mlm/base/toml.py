@@ -92,7 +92,7 @@ def convert[T: msgspec.Struct](
 
 
 def suggest(found: str, allowed: Iterable[str]) -> str:
-    """Name the nearest allowed word, and all of them, as the end of an error message."""
+    """Return the nearest allowed word, and all of them, as the end of an error message."""
     words = list(allowed)
     near = difflib.get_close_matches(found, words, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
@@ -131,7 +131,7 @@ def _unalias(annotation: Any) -> Any:
 
 
 def _in_words(message: str) -> str:
-    """Turn msgspec's message into one without its vocabulary."""
+    """Return msgspec's message in the words of the documentation."""
     message, _, key = message.partition(" - at `$")
     message = re.sub(
         "`([^`]+)`",

@@ -1,4 +1,4 @@
-"""Verdicts: whether a result can be relied on, and what to do if not."""
+"""Verdicts: the checks that were made of a result, and the remedies where one fails."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from bayes_mlm.base.text.visible import visible
 
 @dataclass(frozen=True)
 class Finding:
-    """One diagnostic check: what was checked, whether it passes, and the remedy if it does not.
+    """Outcome of one check: what was checked, whether it passed, and the remedy if it did not.
 
     Parameters
     ----------
     check : str
-        What was checked, in the field's words: "R-hat", "divergences".
+        What was checked: "R-hat", "divergences".
     ok : bool
-        Whether it passes.
+        Whether it passed.
     message : str
-        What was found; and the remedy, if it does not pass.
+        What was found; and the remedy, if the check failed.
     """
 
     check: str
@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All diagnostic checks of a result.
+    """All checks that were made of a result.
 
     Examples
     --------
@@ -39,12 +39,12 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether every check passes."""
+        """Whether every check passed."""
         return all(finding.ok for finding in self.findings)
 
     @property
     def problems(self) -> tuple[Finding, ...]:
-        """The checks that do not pass."""
+        """The checks that failed."""
         return tuple(finding for finding in self.findings if not finding.ok)
 
     @property
@@ -57,7 +57,7 @@ class Verdict:
         return f"{sign(self.ok)} {name}: {self}"
 
     def __str__(self) -> str:
-        """Return what fails with its remedy; or, if nothing does, what passes."""
+        """Return the failed checks with their remedies; if all passed, what was found."""
         shown = self.problems or self.findings
         return visible("; ".join(finding.message for finding in shown))
 

@@ -1,6 +1,5 @@
 """Run analyses from the command line: the only place that prints."""
 
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,22 +18,17 @@ from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
     DataEngine,
-    Decimal,
-    Delimiter,
-    Draws,
     Memory,
-    Missing,
     Prob,
     Quiet,
+    Reading,
     RowsOption,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Sampling,
     design_for,
+    grouped,
+    read_pairs,
     resolved,
     settings_for,
     status,
@@ -50,8 +44,6 @@ from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
     from bayes_mlm.fitting import Analysis
@@ -65,16 +57,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     help=(
         "How much of an outcome's variation lies within groups and how much between, and what do "
-        "predictors at each level have to do with it? Bayesian posterior beside REML.\n\n"
+        "predictors at each level have to do with it? Bayesian posterior, compared with REML.\n\n"
         "Start with:\n\n"
         "  bayes-mlm reproduce          the High School and Beyond study, every model\n\n"
         '  bayes-mlm fit "y ~ x + (1 | g)" --data my.csv\n\n'
-        "Exit codes: 0 good; 1 the input is wrong; 2 the command is wrong; 3 fitted, but do not "
-        "trust it before reading the verdict; 130 interrupted."
+        "Exit codes: 0 good; 1 the input is wrong; 2 the command is wrong; 3 fitted, but a "
+        "diagnostic check failed: read the verdict; 130 interrupted."
     ),
 )
 
-_PRIOR = re.compile(r"(?P<name>[^=\[]+(?:\[.*?\](?=\s*=))?)=(?P<prior>.*)")
+_PRIOR = "NAME=DISTRIBUTION, such as sigma_u=HalfNormal(5)"
 # As in `bayes_mlm.fitting.side_by_side` and `bayes_mlm.model.spec`, whose import would cost
 # `--help` a second.
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
@@ -86,6 +78,7 @@ app.command()(reproduce)
 
 
 @app.command()
+@grouped
 def fit(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
@@ -103,18 +96,13 @@ def fit(
     group_level: Annotated[
         list[str] | None, typer.Option(help="A column that must be constant within groups.")
     ] = None,
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
+    reading: Reading = Reading(),
     prior: Annotated[
         list[str] | None, typer.Option(help='For example "sigma_u=HalfNormal(5)"; repeatable.')
     ] = None,
     sigma: Annotated[
         str | None,
-        typer.Option(
-            help='A factor whose levels have residual sds of their own: "sigma ~ sector".'
-        ),
+        typer.Option(help='A factor whose levels differ in residual sd: "sigma ~ sector".'),
     ] = None,
     ar: Annotated[
         str | None, typer.Option(help="Column of times: residuals of a group are AR(1) along it.")
@@ -122,15 +110,13 @@ def fit(
     family: Annotated[
         Family, typer.Option(help="Distribution of the residuals; student_t: heavier tails.")
     ] = "gaussian",
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     cross_check: Annotated[
         bool,
-        typer.Option("--cross-check", help="Ask statsmodels too about the REML optimum (seconds)."),
+        typer.Option(
+            "--cross-check", help="Compare the REML optimum with statsmodels (takes seconds)."
+        ),
     ] = False,
     rows: RowsOption = "auto",
     memory: Memory = None,
@@ -140,7 +126,7 @@ def fit(
     ] = (None),
     quiet: Quiet = False,
 ) -> None:
-    """Fit one model: a formula and a file, a bundled model, or a record of your own.
+    """Fit one model: a formula and a file, a bundled model, or a record (.toml).
 
     --out writes report.html (figures, tables and the answer in one page), estimates.csv, and the
     model's posterior (.nc) and record (.toml).
@@ -160,23 +146,20 @@ def fit(
         kind=kind,
         group=group,
         group_level=group_level or (),
-        missing=missing,
-        strip=strip,
-        decimal=decimal,
-        delimiter=delimiter,
-        priors=_read_priors(prior or []),
+        **vars(reading),
+        priors=read_pairs("--prior", prior or [], _PRIOR, PriorError),
         residual=_read_residual(sigma, ar, family),
     )
     if out is not None:
         source = request.source.location if data is None else data
         check_folder(out, run_files([request.name]), inputs=(model, source))
-    if engine in ("reml", "ols") and (prior or draws or tune or chains):
+    if engine in ("reml", "ols") and (prior or sampling.draws or sampling.tune or sampling.chains):
         raise EngineError(
-            f"--engine {engine} has no priors and no draws; leave --prior, --draws, --tune and "
-            "--chains away, or choose --engine auto"
+            f"--engine {engine} has no priors and no draws; omit --prior, --draws, --tune and "
+            "--chains, or choose --engine auto"
         )
-    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
-    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
+    settings = settings_for(request, sampling)
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as bar:
         options = {"engines": [engine], "prob": prob, "check": cross_check, "progressbar": bar}
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
@@ -205,7 +188,7 @@ def fit(
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this one's record.")] = None,
 ) -> None:
-    """List the bundled models, or print one's record, to start your own from."""
+    """List the bundled models, or print the record of one as a starting point."""
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import as_starter, dump_record, load_record, records
 
@@ -279,21 +262,5 @@ def _analyse(
 
 
 def _read_residual(sigma: str | None, ar: str | None, family: Family) -> dict[str, str] | None:
-    asked = {"sigma": sigma, "ar": ar, "family": None if family == "gaussian" else family}
-    return {key: value for key, value in asked.items() if value is not None} or None
-
-
-def _read_priors(texts: "Sequence[str]") -> dict[str, str]:
-    priors = {}
-    for text in texts:
-        # "sigma_e[sex=Male]=HalfNormal(sigma=5)": the first = outside of brackets separates.
-        found = _PRIOR.fullmatch(text)
-        name, prior = (found["name"], found["prior"]) if found else (text, "")
-        if not prior.strip():
-            raise PriorError(
-                f"--prior {text!r} must be NAME=DISTRIBUTION, such as sigma_u=HalfNormal(5)"
-            )
-        if name.strip() in priors:
-            raise PriorError(f"--prior {name.strip()} is given twice; keep one")
-        priors[name.strip()] = prior.strip()
-    return priors
+    options = {"sigma": sigma, "ar": ar, "family": None if family == "gaussian" else family}
+    return {key: value for key, value in options.items() if value is not None} or None

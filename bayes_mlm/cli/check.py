@@ -9,17 +9,11 @@ from bayes_mlm.base import visible
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
     request_for,
     say_sample,
     settings_for,
@@ -28,21 +22,15 @@ from bayes_mlm.cli.options import (
 )
 
 
+@grouped
 def check(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
     engine: Annotated[
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     out: Annotated[Path | None, typer.Option(help="CSV file: a row a group.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -59,12 +47,10 @@ def check(
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
-    request = request_for(
-        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
+    request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
-    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
-    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+    settings = settings_for(request, sampling)
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     with status("redrawing the data, leaving out groups", quiet=quiet):
         sample = None

@@ -9,17 +9,12 @@ from bayes_mlm.base import visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
+    refuse_repeats,
     request_for,
     settings_for,
     status,
@@ -28,6 +23,7 @@ from bayes_mlm.cli.options import (
 Engine = Literal["auto", "direct", "nuts"]
 
 
+@grouped
 def compare(
     model: Annotated[
         list[str],
@@ -38,21 +34,14 @@ def compare(
         Engine,
         typer.Option(help="auto: direct where it can; it alone gives the marginal likelihood."),
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     out: Annotated[
         Path | None, typer.Option(help="Folder for comparison.csv and pointwise.csv.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Rank models by what they foretell: a new group, a new member of a group, and the data.
+    """Compare models by prediction: of a new group, of a new member of a group, of the data.
 
     Exact leave-one-group-out and leave-one-row-out, and the marginal likelihood, without refits.
     """
@@ -66,25 +55,17 @@ def compare(
         check_folder(out, COMPARISON_FILES, inputs=(data, *model))
     if len(model) < 2:
         raise EngineError(f"compare needs two models or more, found {len(model)}")
-    twice = next((one for k, one in enumerate(model) if one in model[:k]), None)
-    if twice is not None:
-        raise EngineError(f"{twice!r} is given twice; leave one out")
-    requests = [
-        request_for(one, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter)
-        for one in model
-    ]
-    settings = [
-        settings_for(request, draws, tune, chains, random_seed, target_accept)
-        for request in requests
-    ]
+    refuse_repeats(model)
+    requests = [request_for(one, data, **vars(reading)) for one in model]
+    settings = [settings_for(request, sampling) for request in requests]
     designs = [design_of(request, data) for request in requests]
     for other, design in zip(model, designs, strict=True):
         check_comparable(designs[0], design, model[0], other)
     fits = []
-    for k, (request, design, own) in enumerate(zip(requests, designs, settings, strict=True)):
+    for k, (request, design, one) in enumerate(zip(requests, designs, settings, strict=True)):
         text = f"{k + 1}/{len(model)} fitting {model[k]}"
-        with status(text, quiet=quiet, own_bar=engine == "nuts") as shown:
-            fits.append(fit_design(request, design, own, engine=engine, progressbar=shown))
+        with status(text, quiet=quiet, draws_bar=engine == "nuts") as shown:
+            fits.append(fit_design(request, design, one, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = compare_models(fits)
     console = show.make_console()

@@ -10,18 +10,13 @@ from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
+    read_pairs,
     request_for,
     settings_for,
     status,
@@ -38,6 +33,7 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "direct", "nuts", "reml"]
 
 
+@grouped
 def contextual(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
@@ -49,22 +45,15 @@ def contextual(
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tell slopes within groups from slopes between them; with the Hausman test.
+    """Estimate within-group, between-group and contextual effects; with the Hausman test.
 
-    A model with one slope for both levels is laid out as a Mundlak model first: the group means
+    A model with one slope for both levels is extended to a Mundlak model first: the group means
     of its predictors are added.
     """
     from bayes_mlm.base import DesignError, atomic_folder, tables_csv
@@ -80,14 +69,12 @@ def contextual(
     if out is not None:
         check_folder(out, ["contextual.csv"], inputs=(model, data))
     check_prob(prob)
-    means = _read_means(mean or [])
-    request = request_for(
-        model, data, group=group, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
+    means = read_pairs("--mean", mean or [], "PREDICTOR=COLUMN")
+    request = request_for(model, data, group=group, **vars(reading))
     request, design, laid_out = _two_levels(request, data, means)
-    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    settings = settings_for(request, sampling)
     tables = []
-    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as bar:
         if engine != "reml":
             fit = fit_design(request, design, settings, engine=engine, progressbar=bar)
             tables.append(contextual_effects(fit, means=means, prob=prob))
@@ -125,7 +112,7 @@ def contextual(
 def _two_levels(
     request: "ModelRequest", data: str | None, means: dict[str, str]
 ) -> "tuple[ModelRequest, Design, str]":
-    """Lay a model out with predictors at two levels, if it does not have them so already."""
+    """Return a model with group means of its predictors, added where it has none."""
     from bayes_mlm.base import DesignError
     from bayes_mlm.design import design_of, for_kind, pairs_of
 
@@ -143,21 +130,6 @@ def _two_levels(
             "write between(x) into the formula, for the predictors whose group means differ"
         ) from reason
     return changed, laid_out, ", group means of its predictors added"
-
-
-def _read_means(texts: "Sequence[str]") -> dict[str, str]:
-    """Read "ses=meanses"."""
-    from bayes_mlm.base import EngineError
-
-    means: dict[str, str] = {}
-    for text in texts:
-        name, equals, column = (part.strip() for part in text.rpartition("="))
-        if not equals or not name or not column:
-            raise EngineError(f"--mean {text!r} must be PREDICTOR=COLUMN")
-        if name in means:
-            raise EngineError(f"--mean {name} is given twice; keep one")
-        means[name] = column
-    return means
 
 
 def _table(tables: "Sequence[ContextualTable]") -> "TextTable":

@@ -36,7 +36,7 @@ def describe(
     from bayes_mlm.design import read_data
     from bayes_mlm.report import console as show
 
-    if data == "hsb":  # the study's own first page, as it was printed in 2015
+    if data == "hsb":  # the first page of the study, as it was printed in 2015
         column = column or ["mathach", "ses"]
         group = group or "schoolid"
         cross = cross or "sector,female,minority"

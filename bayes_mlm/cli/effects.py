@@ -10,18 +10,12 @@ from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
     read_at,
     request_for,
     say_sample,
@@ -39,6 +33,7 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
 
 
+@grouped
 def effects(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
@@ -74,24 +69,17 @@ def effects(
         typer.Option(help="Region of practical equivalence, in units of the outcome: -0.5,0.5."),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
+        Engine, typer.Option(help="auto: direct where it can; compared with REML or OLS.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None, typer.Option(help="Folder for effects.csv and crossing.csv.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Ask a model for differences, slopes, and where a difference is zero.
+    """Estimate comparisons, marginal slopes, and where a difference is zero.
 
     Each with its interval, probability of direction, and practical equivalence.
     """
@@ -103,17 +91,15 @@ def effects(
 
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
-    asked = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
-    request = request_for(
-        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
+    query = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
+    request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
-    if not asked.questions:
+    if not query.questions:
         named = ", ".join(
             name for name in design.encoding.predictor_columns if name != design.group
         )
         raise EngineError(f"give --contrast NAME or --slope NAME, of the predictors {named}")
-    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    settings = settings_for(request, sampling)
     source: Table | str | None
     if over is not None:
         source = over
@@ -132,11 +118,11 @@ def effects(
         check_engine(engine, design)
     people = population(design, request, source)
     fast = fit_classical(design, prob=prob)
-    found, zeros = _answer(asked, fast, people, data=source, design=design)
+    found, zeros = _answer(query, fast, people, data=source, design=design)
     if engine != "reml" and engine != "ols":
-        with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
+        with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
-        found, zeros = _answer(asked, fit, people, data=source)
+        found, zeros = _answer(query, fit, people, data=source)
     console = show.make_console()
     for part in [*found, *zeros]:
         console.print(str(part), soft_wrap=True)
@@ -152,7 +138,7 @@ def effects(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _Query:
     """Options of one command as read: predictor and contrast of each effect, slopes included."""
 
     questions: tuple[tuple[str, Any], ...]
@@ -169,9 +155,9 @@ def _read(
     crossing: str | None,
     rope: str | None,
     prob: float,
-) -> _Asked:
+) -> _Query:
     contrasts = tuple(_read_contrast(text) for text in contrast)
-    return _Asked(
+    return _Query(
         questions=(*contrasts, *((name, {name: "slope"}) for name in slope)),
         at=read_at(at),
         crossing=crossing,
@@ -181,30 +167,30 @@ def _read(
 
 
 def _answer(
-    asked: _Asked, fit: Any, people: "Population", **own: Any
+    query: _Query, fit: Any, people: "Population", **options: Any
 ) -> "tuple[list[Effects], list[Crossing]]":
     """Compute effects and zeros of a fit, each at the values of predictors not compared in it."""
     from bayes_mlm.questions import changes, comparisons, crossing, slopes
 
     found, zeros, used = [], [], set()
-    own |= {"prob": asked.prob}
-    names = {name for name, _ in asked.questions}
-    for name, contrast in asked.questions:
+    options |= {"prob": query.prob}
+    names = {name for name, _ in query.questions}
+    for name, contrast in query.questions:
         is_slope = contrast == {name: "slope"}
         compared = () if is_slope else {n for one in changes(people, contrast) for n in one.sets}
-        at = {n: values for n, values in asked.at.items() if n not in compared}
+        at = {n: values for n, values in query.at.items() if n not in compared}
         used |= set(at)
         ask, what = (slopes, name) if is_slope else (comparisons, contrast)
-        answer = ask(fit, what, at=at, rope=asked.rope, **own)
+        answer = ask(fit, what, at=at, rope=query.rope, **options)
         if name in at and names != {name}:  # values that may be meant for another effect
-            plain = ask(fit, what, at=_without(at, name), rope=asked.rope, **own)
+            plain = ask(fit, what, at=_without(at, name), rope=query.rope, **options)
             answer = plain if _same_everywhere(answer, plain) else answer
         found.append(answer)
-        if asked.crossing is not None and (name != asked.crossing or names == {name}):
+        if query.crossing is not None and (name != query.crossing or names == {name}):
             zeros.append(
-                crossing(fit, contrast, asked.crossing, at=_without(at, asked.crossing), **own)
+                crossing(fit, contrast, query.crossing, at=_without(at, query.crossing), **options)
             )
-    for name in asked.at:
+    for name in query.at:
         if name not in used:
             raise EngineError(
                 f"--at {name} sets the predictor that is compared, and there is no other contrast "

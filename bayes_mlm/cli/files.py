@@ -11,19 +11,19 @@ type Inputs = Iterable[str | Path | None]
 
 def check_file(out: Path, example: str, *, inputs: Inputs = ()) -> None:
     """Refuse a file that cannot be written, or is one that is read, before computing anything."""
-    from bayes_mlm.base import why_no_file
+    from bayes_mlm.base import file_obstacle
 
     _refuse_inputs(out, inputs, f"give another file, such as {example}")
-    why = why_no_file(out)
+    why = file_obstacle(out)
     if why is not None:
         raise StorageError(f"cannot write --out {str(out)!r}: {why}, such as {example}")
 
 
 def check_folder(out: Path, names: Sequence[str], *, inputs: Inputs = ()) -> None:
     """Refuse a folder where files cannot be written or one is read, before computing."""
-    from bayes_mlm.base import why_no_folder
+    from bayes_mlm.base import folder_obstacle
 
-    why = why_no_folder(out, names)
+    why = folder_obstacle(out, names)
     if why is not None:
         raise StorageError(f"cannot write to --out {str(out)!r}: {why}")
     given = tuple(inputs)
@@ -42,11 +42,11 @@ def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:
 
 def _is_read(out: Path, given: str | Path) -> bool:
     """Return whether a file is, or would be, one of those that a source of data names."""
-    from bayes_mlm.base import ABSENT, DIRECTORY, at_home, why_not_file
+    from bayes_mlm.base import ABSENT, DIRECTORY, expand_home, unreadable_reason
     from bayes_mlm.data import suffix_of
 
-    target, source = out.resolve(), at_home(given)
-    reason = why_not_file(source)
+    target, source = out.resolve(), expand_home(given)
+    reason = unreadable_reason(source)
     if reason == ABSENT:  # a pattern, or the name of a set or a model, which no file has
         return fnmatch(str(target), str(source.absolute()))
     if reason == DIRECTORY:

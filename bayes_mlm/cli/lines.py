@@ -9,19 +9,14 @@ from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
     read_at,
+    read_numbers,
     request_for,
     say_sample,
     settings_for,
@@ -34,6 +29,7 @@ if TYPE_CHECKING:
     from bayes_mlm.questions import GroupLines, PopulationLine
 
 
+@grouped
 def lines(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
@@ -56,15 +52,8 @@ def lines(
     engine: Annotated[
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None,
@@ -72,7 +61,7 @@ def lines(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Give each group its own intercept, slope and line, with REML's beside them."""
+    """Estimate group-specific intercepts, slopes and lines, compared with REML predictions."""
     from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_design, sample_rows
     from bayes_mlm.questions import along_of, group_lines, own_weights, population_line
@@ -81,19 +70,17 @@ def lines(
     if out is not None:
         names = ["population.csv"] if population else ["coefficients.csv", "lines.csv"]
         check_folder(out, names, inputs=(model, data))
-    grid = None if x is None else _read_numbers(x)
+    grid = None if x is None else read_numbers("--x", x)
     if at and not population:
         raise EngineError("--at sets predictors of the population's line; add --population")
     if population and group is not None:
         raise EngineError("--group and --population exclude each other; give one of them")
-    request = request_for(
-        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
+    request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
-    own_weights(design)  # a model without such effects is told before anything is drawn
+    own_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
-    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+        settings = settings_for(request, sampling)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     source: Any = data
     if design.summed is not None:
@@ -128,12 +115,5 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
 
 
 def _label(design: "Design", text: str) -> Any:
-    """Give the label that a text stands for, or the text itself, which then is unknown."""
+    """Return the label that is written as a text, or the text if there is none."""
     return next((one for one in design.labels.tolist() if str(one) == text), text)
-
-
-def _read_numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise EngineError(f"--x {text!r}: give numbers with commas between, as in 0,5,9") from None

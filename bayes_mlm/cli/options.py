@@ -1,15 +1,19 @@
-"""Name what the commands of the command line share: exit codes, options, seed, progress."""
+"""Options, exit codes, seeds and progress that the commands share."""
 
+import functools
+import inspect
+import re
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import BayesMLMError, EngineError
 from bayes_mlm.cli.progress import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
@@ -30,30 +34,30 @@ Decimal = Annotated[
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option(help="What separates the columns of a text file: ; or | or tab (default: ,)."),
+    typer.Option(help="Separator of the columns of a text file: ; or | or tab (default: ,)."),
 ]
 Strip = Annotated[bool, typer.Option("--strip", help="Strip spaces from the ends of labels.")]
 Seed = Annotated[
     int | None,
     typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
 ]
-Draws = Annotated[int | None, typer.Option(help="Kept draws a chain (default 1000).")]
-Tune = Annotated[int | None, typer.Option(help="Discarded draws a chain (default 1000).")]
+Draws = Annotated[int | None, typer.Option(help="Draws kept for each chain (default 1000).")]
+Tune = Annotated[int | None, typer.Option(help="Draws discarded for each chain (default 1000).")]
 Chains = Annotated[int | None, typer.Option(help="Chains (default 4).")]
-TargetAccept = Annotated[float, typer.Option(help="Nearer 1: smaller, safer steps.")]
+TargetAccept = Annotated[float, typer.Option(help="Target acceptance rate of NUTS, below 1.")]
 Prob = Annotated[float, typer.Option(help="Probability of the intervals (HDI; Wald or profile).")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only, without progress.")]
 
 
 RowsOption = Annotated[
     Literal["auto", "keep", "sum"],
-    typer.Option(help="Keep rows in memory, or sum them where they lie (auto: by their number)."),
+    typer.Option(help="Keep rows in memory, or aggregate them out of core (auto: by number)."),
 ]
 Memory = Annotated[
-    str | None, typer.Option(help="What DuckDB may take, as in 2GB; it spills beyond.")
+    str | None, typer.Option(help="Memory limit of DuckDB, as in 2GB; beyond it spills to disk.")
 ]
 DataEngine = Annotated[
-    Literal["duckdb", "spark"], typer.Option(help="What sums the rows of files.")
+    Literal["duckdb", "spark"], typer.Option(help="Engine that aggregates the rows of files.")
 ]
 
 
@@ -82,6 +86,70 @@ def request_for(model: str, data: str | None, **options: Any) -> "ModelRequest":
     return as_request(resolved(model), data, **options)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Options of how data are read, as `bayes_mlm.fitting.as_record` takes them."""
+
+    missing: Missing = "error"
+    strip: Strip = False
+    decimal: Decimal = None
+    delimiter: Delimiter = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Options of how a posterior is drawn."""
+
+    draws: Draws = None
+    tune: Tune = None
+    chains: Chains = None
+    random_seed: Seed = None
+    target_accept: TargetAccept = 0.9
+
+
+_GROUPS: tuple[type[Reading | Sampling], ...] = (Reading, Sampling)
+
+
+def grouped(command: "Callable[..., None]") -> "Callable[..., None]":
+    """Return a command whose parameters of type `Reading` and `Sampling` are options each.
+
+    Examples
+    --------
+    >>> @grouped
+    ... def show(sampling: Sampling = Sampling()) -> None:
+    ...     print(sampling.draws)
+    >>> ", ".join(inspect.signature(show).parameters)
+    'draws, tune, chains, random_seed, target_accept'
+    >>> show(draws=100)
+    100
+    """
+    signature = inspect.signature(command, eval_str=True)
+    kinds = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.annotation in _GROUPS
+    }
+    spelled_out: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if name not in kinds:
+            spelled_out.append(parameter)
+            continue
+        spelled_out += [
+            parameter.replace(name=one.name, annotation=one.type, default=one.default)
+            for one in fields(kinds[name])
+        ]
+
+    @functools.wraps(command)
+    def spelled(**options: Any) -> None:
+        for name, kind in kinds.items():
+            found = {one.name: options.pop(one.name) for one in fields(kind) if one.name in options}
+            options[name] = kind(**found)
+        command(**options)
+
+    vars(spelled)["__signature__"] = signature.replace(parameters=spelled_out)
+    return spelled
+
+
 def design_for(
     model: str,
     data: str | None,
@@ -90,7 +158,7 @@ def design_for(
     memory: str | None,
     engine_data: Literal["duckdb", "spark"],
     quiet: bool,
-    **asked: Any,
+    **options: Any,
 ) -> "tuple[ModelRequest, Design]":
     """Return a request and its design, showing the progress of a long query.
 
@@ -98,21 +166,21 @@ def design_for(
     ----------
     model, data, rows, memory, engine_data, quiet
         As the commands have them.
-    **asked
+    **options
         For `request_for`.
     """
     from bayes_mlm.base import DataError
     from bayes_mlm.design import design_of, is_sums, notes_on_levels, open_data
     from bayes_mlm.report import console as show
 
-    request = request_for(model, data, **asked)
+    request = request_for(model, data, **options)
     source: Any = data
     if memory is not None or engine_data != "duckdb":
         if rows == "keep" or is_sums(request.source.data):
             what = "kept in memory" if rows == "keep" else "in the sums already"
             raise DataError(
                 f"--memory and --engine-data are of rows that are summed, and these are {what}; "
-                "leave them away"
+                "omit them"
             )
         place = request.source.location if data is None else data
         source = open_data(
@@ -133,7 +201,7 @@ def design_for(
 
 
 def source_of_rows(request: "HasRequest", data: str | None) -> Any:
-    """Say where the rows of summed data are, for a question that needs some of them.
+    """Return the data whose rows a request needs that the group moments cannot serve.
 
     Raises
     ------
@@ -143,66 +211,60 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
     from bayes_mlm.base import DataError
     from bayes_mlm.design import is_sums, open_data
 
-    own = request.request.source
-    source = own.location if data is None else data
+    declared = request.request.source
+    source = declared.location if data is None else data
     if is_sums(source):
         raise DataError(
             f"{source} holds sums, and this needs rows; give the formula and the data instead"
         )
-    if own.decimal is None and own.delimiter is None:
+    if declared.decimal is None and declared.delimiter is None:
         return source
-    return open_data(source, decimal=own.decimal, delimiter=own.delimiter)
+    return open_data(source, decimal=declared.decimal, delimiter=declared.delimiter)
 
 
 def say_sample(what: str) -> None:
-    """Say of which rows an answer is, beside the answer."""
+    """Print on standard error which rows an answer is computed from."""
     from bayes_mlm.report import console as show
 
     console = show.make_console(stderr=True)
     console.print(f"rows are those of {what}", soft_wrap=True, highlight=False)
 
 
-def seed_of(request: "HasRequest", asked: int | None) -> int:
+def seed_of(request: "HasRequest", seed: int | None) -> int:
     """Return the seed: the one given, else the record's, else the fixed one."""
-    given = request.request.settings.random_seed if asked is None else asked
+    given = request.request.settings.random_seed if seed is None else seed
     return DEFAULT_SEED if given is None else given
 
 
-def settings_for(
-    request: "HasRequest",
-    draws: int | None,
-    tune: int | None,
-    chains: int | None,
-    random_seed: int | None,
-    target_accept: float,
-) -> "Settings":
+def settings_for(request: "HasRequest", sampling: Sampling) -> "Settings":
     """Return the sampler settings: those given, else the record's, else the defaults."""
     from bayes_mlm.fitting import make_settings
 
-    return make_settings(
-        request.request,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        random_seed=seed_of(request, random_seed),
-        target_accept=target_accept,
-    )
+    options = vars(sampling) | {"random_seed": seed_of(request, sampling.random_seed)}
+    return make_settings(request.request, **options)
+
+
+def refuse_repeats(models: "Sequence[str]") -> None:
+    """Raise an error if a model is listed twice."""
+    twice = next((one for k, one in enumerate(models) if one in models[:k]), None)
+    if twice is not None:
+        raise EngineError(f"{twice!r} is given twice; omit one")
 
 
 @contextmanager
-def status(message: str, *, quiet: bool, own_bar: bool = False) -> "Iterator[bool]":
-    """Say on a terminal what is being done; give whether a bar can be drawn by what does it.
+def status(message: str, *, quiet: bool, draws_bar: bool = False) -> "Iterator[bool]":
+    """Show on a terminal what is being done; yield whether the callee may draw a progress bar.
 
     Parameters
     ----------
     message : str
     quiet : bool
-    own_bar : bool
-        Whether what is done draws a bar of its own (NUTS does), which two would spoil.
+    draws_bar : bool
+        Whether the callee draws a progress bar itself, as NUTS does.
     """
     from bayes_mlm.report import console as show
 
-    if own_bar:
+    if draws_bar:
         console = show.make_console(stderr=True)
         on_terminal = console.is_terminal and not quiet
         if on_terminal:
@@ -213,15 +275,59 @@ def status(message: str, *, quiet: bool, own_bar: bool = False) -> "Iterator[boo
         yield False
 
 
-def read_at(texts: "Sequence[str]") -> dict[str, list[str]]:
-    """Read the values of predictors, as in "ses=-1,0,1"."""
-    settings: dict[str, list[str]] = {}
+_PAIR = re.compile(r"(?P<name>[^=\[]+(?:\[.*?\](?=\s*=))?)=(?P<value>.*)")
+
+
+def read_pairs(
+    option: str, texts: "Sequence[str]", form: str, error: type[BayesMLMError] = EngineError
+) -> dict[str, str]:
+    """Return the values of a repeatable option by name, as in "ses=-1,0,1".
+
+    Parameters
+    ----------
+    option : str
+        For messages: "--at".
+    texts : sequence of str
+    form : str
+        What a text must be, for messages: "NAME=VALUE,VALUE, such as NAME=-1,0,1".
+    error : type
+
+    Raises
+    ------
+    BayesMLMError
+        Of class `error`, if a text has another form, or a name is given twice.
+
+    Examples
+    --------
+    >>> read_pairs("--prior", ["sigma_e[sex=Male]=HalfNormal(sigma=5)"], "NAME=DISTRIBUTION")
+    {'sigma_e[sex=Male]': 'HalfNormal(sigma=5)'}
+    """
+    pairs: dict[str, str] = {}
     for text in texts:
-        name, equals, values = (part.strip() for part in text.partition("="))
-        listed = [value.strip() for value in values.split(",")]
-        if not equals or not name or not all(listed):
-            raise EngineError(f"--at {text!r} must be NAME=VALUE,VALUE, such as NAME=-1,0,1")
-        if name in settings:
-            raise EngineError(f"--at {name} is given twice; write its values as {name}=0,1")
-        settings[name] = listed
+        found = _PAIR.fullmatch(text)  # the first = outside of brackets separates
+        name, value = (found["name"].strip(), found["value"].strip()) if found else ("", "")
+        if not name or not value:
+            raise error(f"{option} {text!r} must be {form}")
+        if name in pairs:
+            raise error(f"{option} {name} is given twice; give all of it once, as {form}")
+        pairs[name] = value
+    return pairs
+
+
+def read_at(texts: "Sequence[str]") -> dict[str, list[str]]:
+    """Return the values of predictors, as in "ses=-1,0,1"."""
+    form = "NAME=VALUE,VALUE, such as NAME=-1,0,1"
+    settings: dict[str, list[str]] = {}
+    for name, values in read_pairs("--at", texts, form).items():
+        settings[name] = [value.strip() for value in values.split(",")]
+        if not all(settings[name]):
+            raise EngineError(f"--at {name}={values!r} must be {form}")
     return settings
+
+
+def read_numbers(option: str, text: str) -> list[float]:
+    """Return the numbers of an option, as in "0,5,9"."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise EngineError(f"{option} {text!r} must be numbers, such as 0,5,9") from None

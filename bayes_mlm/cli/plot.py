@@ -18,18 +18,13 @@ from bayes_mlm.base import (
 from bayes_mlm.cli.files import Inputs, check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
+    refuse_repeats,
     say_sample,
     settings_for,
     source_of_rows,
@@ -44,13 +39,14 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "direct", "nuts"]
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 150
-# What matplotlib says of a letter that its font lacks.
+# In matplotlib's warning of a letter that its font lacks.
 _GLYPH = "missing from font"
 
 
+@grouped
 def plot(
     name: Annotated[
-        str | None, typer.Argument(help="A figure; --list names them.", show_default=False)
+        str | None, typer.Argument(help="A figure; see --list.", show_default=False)
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -61,21 +57,14 @@ def plot(
         ),
     ] = None,
     list_all: Annotated[
-        bool, typer.Option("--list", help="Name every figure, and what it shows.")
+        bool, typer.Option("--list", help="List all figures, and what each shows.")
     ] = False,
     data: Data = None,
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; some figures are of nuts only.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None,
@@ -97,15 +86,13 @@ def plot(
     entry = _find(name, CATALOGUE)
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
-    ladder = _records(
-        entry, model or [], data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
+    ladder = _records(entry, model or [], data, **vars(reading))
 
     def settings_of(record: "Record") -> "Settings":
-        return settings_for(record, draws, tune, chains, random_seed, target_accept)
+        return settings_for(record, sampling)
 
     many = "a model" if len(ladder) == 1 else f"{len(ladder)} models"
-    with status(f"fitting {many}", quiet=quiet, own_bar=engine == "nuts") as bar:
+    with status(f"fitting {many}", quiet=quiet, draws_bar=engine == "nuts") as bar:
         results = analyse_ladder(
             ladder, settings_of, data=data, engines=[engine], prob=prob, progressbar=bar
         )
@@ -119,13 +106,13 @@ def plot(
     with status(f"drawing {entry.name}", quiet=quiet):
         figure = entry.draw(picture)
         kind = file.suffix.lower().removeprefix(".")
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")  # one is said again below, or raised where asked for
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("always")  # each is repeated below
             write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
-    lacking = [one for one in said if _GLYPH in str(one.message)]
+    lacking = [one for one in raised if _GLYPH in str(one.message)]
     if lacking:
         typer.echo("some letters are not in the font, and drawn as boxes", err=True)
-    for one in said:
+    for one in raised:
         if one not in lacking:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     if not quiet:
@@ -156,33 +143,31 @@ def _check(out: Path, inputs: Inputs) -> None:
 
 def _records(
     entry: "Entry",
-    asked: list[str],
+    models: list[str],
     data: str | None,
     **options: Any,
 ) -> "list[Record]":
-    """Load the models asked for (`as_record`); for a figure of a ladder their null models too."""
+    """Load the models models for (`as_record`); for a figure of a ladder their null models too."""
     from bayes_mlm.fitting import named_apart
     from bayes_mlm.studies import WORKED_STUDY, as_record, baseline, records
 
-    twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
-    if twice is not None:
-        raise SpecError(f"{twice!r} is given twice; leave one out")
+    refuse_repeats(models)
     if entry.of == "ladder":
-        if not asked and data is not None:
+        if not models and data is not None:
             raise SpecError(f"--data needs models too: bayes-mlm plot {entry.name} MODEL --data …")
-        ladder = [as_record(one, data, **options) for one in asked]
+        ladder = [as_record(one, data, **options) for one in models]
         apart = named_apart([record.request for record in ladder])
         ladder = [record.requesting(request) for record, request in zip(ladder, apart, strict=True)]
         ladder = ladder or list(records(WORKED_STUDY))
         nulls = [null for record in ladder if (null := baseline(record)) is not None]
         known = {record.name for record in ladder}
         return [*{null.name: null for null in nulls if null.name not in known}.values(), *ladder]
-    if len(asked) != 1:
+    if len(models) != 1:
         raise SpecError(
-            f"the figure {entry.name!r} is of one model, found {len(asked)}: "
+            f"the figure {entry.name!r} is of one model, found {len(models)}: "
             f"bayes-mlm plot {entry.name} MODEL, such as hsb_sector_ses"
         )
-    return [as_record(asked[0], data, **options)]
+    return [as_record(models[0], data, **options)]
 
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":

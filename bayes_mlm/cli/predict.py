@@ -10,15 +10,10 @@ from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
-    Decimal,
-    Delimiter,
-    Draws,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
     request_for,
     settings_for,
     status,
@@ -30,6 +25,7 @@ Question = Literal["existing_group", "new_group", "population"]
 _SHOWN = 40
 
 
+@grouped
 def predict(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     new: Annotated[
@@ -50,20 +46,10 @@ def predict(
         typer.Option(help="The expected outcome, or one outcome with its residual."),
     ] = "mean",
     engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
+        Engine, typer.Option(help="auto: direct where it can; compared with REML or OLS.")
     ] = "auto",
-    missing: Annotated[
-        Literal["error", "drop"],
-        typer.Option(help="What to do with missing values of the rows that are fitted."),
-    ] = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Annotated[
         float, typer.Option(help="Probability of the intervals (equal tails).")
     ] = DEFAULT_PROB,
@@ -72,7 +58,7 @@ def predict(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
+    """Predict new rows: posterior predictive mean and interval, compared with REML."""
     from bayes_mlm.base import render
     from bayes_mlm.design import design_of, read_data
     from bayes_mlm.fitting import fit_design
@@ -83,25 +69,25 @@ def predict(
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
     # A record declares how its data are written; the options then apply to the new rows.
-    own = data is None and not is_formula(model)
+    declared = data is None and not is_formula(model)
     request = request_for(
         model,
         data,
-        missing=missing,
-        strip=strip,
-        decimal=None if own else decimal,
-        delimiter=None if own else delimiter,
+        missing=reading.missing,
+        strip=reading.strip,
+        decimal=None if declared else reading.decimal,
+        delimiter=None if declared else reading.delimiter,
     )
     written = replace(
         request.source.written,
-        decimal=decimal or request.source.written.decimal,
-        delimiter=delimiter or request.source.written.delimiter,
+        decimal=reading.decimal or request.source.written.decimal,
+        delimiter=reading.delimiter or request.source.written.delimiter,
     )
     rows = read_data(new, written=written)
     design = design_of(request, data)
     check_rows(design, rows, question=question, kind=kind)
-    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+        settings = settings_for(request, sampling)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
     console = show.make_console()

@@ -10,26 +10,20 @@ from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
-    Draws,
     Prob,
     Quiet,
-    Seed,
-    TargetAccept,
-    Tune,
+    Sampling,
+    grouped,
     settings_for,
 )
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.showing import print_analysis, report_of
 
 
+@grouped
 def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("reproduction"),
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
@@ -60,9 +54,9 @@ def reproduce(
     engines: list[Literal["direct", "nuts"]] = ["direct"] if quick else ["direct", "nuts"]
 
     def settings_of(record: "Record") -> "Settings":
-        return settings_for(record, draws, tune, chains, random_seed, target_accept)
+        return settings_for(record, sampling)
 
-    for record in ladder:  # whatever is wrong with them is said before processes are started
+    for record in ladder:  # raises for faults in them before processes are started
         settings_of(record)
     console = show.make_console()
     results, begun = [], list[str]()
@@ -101,7 +95,7 @@ def reproduce(
         )
         shown.say("writing")
         write_run(out, analyses, published, records=ladder, report=report)
-    console.print("The ladder: posterior means beside REML or OLS estimates")
+    console.print("The ladder: posterior means, and REML or OLS estimates")
     console.print(show.ladder_table(analyses))
     console.print("Printed in 2015, and wrong")
     console.print(show.corrections_table(published))

@@ -11,13 +11,11 @@ from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Data,
-    Decimal,
-    Delimiter,
-    Missing,
     Prob,
     Quiet,
+    Reading,
     Seed,
-    Strip,
+    grouped,
     resolved,
     seed_of,
 )
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from bayes_mlm.model import ModelRequest
 
 
+@grouped
 def sensitivity(
     model: Annotated[
         list[str] | None,
@@ -41,12 +40,9 @@ def sensitivity(
     ] = None,
     term: Annotated[
         list[str] | None,
-        typer.Option(help="A coefficient to look at; repeatable (default: those of groups)."),
+        typer.Option(help="A coefficient to report; repeatable (default: those of groups)."),
     ] = None,
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
+    reading: Reading = Reading(),
     prob: Prob = DEFAULT_PROB,
     draws: Annotated[
         int | None, typer.Option(help="Draws of each posterior (default: the record's).")
@@ -57,7 +53,7 @@ def sensitivity(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """See how results move with the prior on sigma_u: every model, every prior, in a second."""
+    """Estimate how results depend on the prior of sigma_u: every model, every prior."""
     import msgspec
 
     from bayes_mlm.assess import choose_models, prior_sensitivity
@@ -66,12 +62,7 @@ def sensitivity(
     if out is not None:
         check_folder(out, SENSITIVITY_FILES, inputs=(data, *(model or [])))
     requests = choose_models(
-        [resolved(one) for one in model] if model else _worked_models(),
-        data,
-        missing=missing,
-        strip=strip,
-        decimal=decimal,
-        delimiter=delimiter,
+        [resolved(one) for one in model] if model else _worked_models(), data, **vars(reading)
     )
     found = prior_sensitivity(
         [

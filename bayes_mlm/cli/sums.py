@@ -10,21 +10,15 @@ from bayes_mlm.base import DEFAULT_PROB, StorageError, visible
 from bayes_mlm.cli.files import check_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     DataEngine,
-    Decimal,
-    Delimiter,
-    Draws,
     Memory,
-    Missing,
     Prob,
     Quiet,
+    Reading,
     RowsOption,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Sampling,
     design_for,
+    grouped,
     settings_for,
     status,
 )
@@ -40,6 +34,7 @@ AllowRepeats = Annotated[
 ]
 
 
+@grouped
 def sum_data(
     formula: Annotated[
         str, typer.Argument(help="A formula, or saved sums to add further rows to.")
@@ -51,18 +46,15 @@ def sum_data(
         bool,
         typer.Option(
             "--alone",
-            help="Lay the further rows out as the saved sums are, and keep their own sums only.",
+            help="Code the further rows as in the saved sums, and save their sums only.",
         ),
     ] = False,
     allow_repeats: AllowRepeats = False,
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
+    reading: Reading = Reading(),
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
     least_rows: Annotated[
-        int, typer.Option(min=1, help="Refuse groups of fewer rows, whose sums would tell them.")
+        int, typer.Option(min=1, help="Refuse groups of fewer rows, whose sums disclose them.")
     ] = 1,
     quiet: Quiet = False,
 ) -> None:
@@ -70,7 +62,7 @@ def sum_data(
 
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
     rows, without the old ones; `bayes-mlm merge` adds up sums of several places. A place that lacks
-    a category, or has one group, makes its own with `bayes-mlm sum plan.sums --alone`, where
+    a category, or has one group, makes its sums with `bayes-mlm sum plan.sums --alone`, where
     plan.sums has all categories (of made-up rows, say).
     """
     from bayes_mlm.base import DataError, OneValueError
@@ -90,19 +82,27 @@ def sum_data(
     before = load_sums(formula) if is_sums(formula) else None
     if alone and before is None:
         raise DataError("--alone is for rows laid out as saved sums are; give their file first")
-    if strip and before is not None and not before.encoding.strip:
+    if reading.strip and before is not None and not before.encoding.strip:
         raise DataError(
             f"{formula} holds sums whose labels were not stripped; omit --strip, or sum the old "
             "rows again with it"
         )
-    scan = open_data(data, engine=engine_data, memory=memory, decimal=decimal, delimiter=delimiter)
+    scan = open_data(
+        data,
+        engine=engine_data,
+        memory=memory,
+        decimal=reading.decimal,
+        delimiter=reading.delimiter,
+    )
     with steps(f"summing {scan.source}", quiet=quiet) as shown:
         scan = shown.watching(scan)
         try:
             if before is None:
-                found = sum_rows(formula, scan, group=group, missing=missing, strip=strip)
+                found = sum_rows(
+                    formula, scan, group=group, missing=reading.missing, strip=reading.strip
+                )
             else:
-                found = sum_more_rows(before, scan, missing=missing)
+                found = sum_more_rows(before, scan, missing=reading.missing)
         except OneValueError as error:
             raise OneValueError(
                 f"{error}; if other sites have more, lay these rows out as theirs: bayes-mlm sum "
@@ -111,7 +111,7 @@ def sum_data(
     if before is not None and not alone:
         found = merge_sums(before, found, allow_repeats=allow_repeats)
     save_sums(found, out, least_rows=least_rows)
-    _tell(found, out)
+    _print_summary(found, out)
 
 
 def merge(
@@ -132,10 +132,10 @@ def merge(
     add = partial(merge_sums, allow_repeats=allow_repeats)
     found = reduce(add, [load_sums(path) for path in sums])
     save_sums(found, out)
-    _tell(found, out)
+    _print_summary(found, out)
 
 
-def _tell(design: "Design", out: Path) -> None:
+def _print_summary(design: "Design", out: Path) -> None:
     from bayes_mlm.design import small_groups
     from bayes_mlm.report import console as show
 
@@ -146,15 +146,16 @@ def _tell(design: "Design", out: Path) -> None:
     few = small_groups(design, _SMALL) if design.group else 0
     if few:
         console.print(
-            f"{few:,} groups have fewer than {_SMALL} rows: their sums tell much of these rows "
+            f"{few:,} groups have fewer than {_SMALL} rows: their sums disclose much about them "
             "(of one row, all of it)",
             soft_wrap=True,
         )
     name = visible(out)
-    told = f"written to {name}; fit it with: bayes-mlm fit {shlex.quote(name)}"
-    console.print(told, soft_wrap=True)
+    written = f"written to {name}; fit it with: bayes-mlm fit {shlex.quote(name)}"
+    console.print(written, soft_wrap=True)
 
 
+@grouped
 def groups(
     model: Annotated[str, typer.Argument(help="A formula, a model, a record, or saved sums.")],
     out: Annotated[Path, typer.Option(help="Parquet file: a row a group and effect.")],
@@ -165,15 +166,8 @@ def groups(
     engine: Annotated[
         Literal["auto", "direct", "nuts"], typer.Option(help="auto: direct where it can.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     quiet: Quiet = False,
 ) -> None:
@@ -189,17 +183,14 @@ def groups(
     request, design = design_for(
         model,
         data,
-        missing=missing,
-        strip=strip,
-        decimal=decimal,
-        delimiter=delimiter,
+        **vars(reading),
         rows=rows,
         memory=memory,
         engine_data=engine_data,
         quiet=quiet,
     )
-    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as shown:
-        settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+        settings = settings_for(request, sampling)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         write_group_effects(fit, out, prob=prob)
     console = show.make_console()

@@ -9,18 +9,13 @@ from bayes_mlm.base import DEFAULT_PROB, EngineError, StorageError, visible
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
+    refuse_repeats,
     settings_for,
     status,
 )
@@ -37,6 +32,7 @@ _SUFFIXES: dict[str, Format] = {
 }
 
 
+@grouped
 def table(
     model: Annotated[
         list[str] | None,
@@ -60,20 +56,13 @@ def table(
     interval: Annotated[
         bool, typer.Option("--interval", help="Intervals below the estimates, not sds or errors.")
     ] = False,
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Set models side by side as a table for a paper: Markdown, LaTeX (booktabs) or HTML.
+    """Tabulate models for a paper, a column each: Markdown, LaTeX (booktabs) or HTML.
 
     A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
     """
@@ -84,23 +73,18 @@ def table(
     if out is not None:
         check_file(out, "table.tex", inputs=(data, *(model or [])))
     engines = _engines(engine or ["auto"])
-    asked = model or []
+    names = model or []
     chosen = format or _format_of(out)
-    twice = next((one for k, one in enumerate(asked) if one in asked[:k]), None)
-    if twice is not None:
-        raise EngineError(f"{twice!r} is given twice; leave one out")
-    ladder = [
-        as_record(one, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter)
-        for one in asked
-    ]
+    refuse_repeats(names)
+    ladder = [as_record(one, data, **vars(reading)) for one in names]
     ladder = ladder or list(records(WORKED_STUDY))
 
     def settings_of(record: "Record") -> "Settings":
-        return settings_for(record, draws, tune, chains, random_seed, target_accept)
+        return settings_for(record, sampling)
 
     drawn = [one for one in engines if one != "reml"]
     text = f"fitting {len(ladder)} models"
-    with status(text, quiet=quiet, own_bar="nuts" in drawn) as shown:
+    with status(text, quiet=quiet, draws_bar="nuts" in drawn) as shown:
         results = analyse_ladder(
             ladder, settings_of, data=data, engines=drawn, prob=prob, progressbar=shown
         )
@@ -118,15 +102,15 @@ def table(
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _engines(asked: list[str]) -> list[Engine]:
+def _engines(names: list[str]) -> list[Engine]:
     engines: list[Engine] = []
-    for name in dict.fromkeys(asked):
+    for name in dict.fromkeys(names):
         engine = next((one for one in get_args(Engine) if one == name), None)
         if engine is None:
             raise EngineError(f"--engine {name!r} is none; allowed: {', '.join(get_args(Engine))}")
         engines.append(engine)
     if "auto" in engines and ("direct" in engines or "nuts" in engines):
-        raise EngineError("--engine auto is direct or nuts itself; leave it out beside them")
+        raise EngineError("--engine auto is direct or nuts itself; omit it next to them")
     return engines
 
 

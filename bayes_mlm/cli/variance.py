@@ -10,18 +10,14 @@ from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
-    Chains,
     Data,
-    Decimal,
-    Delimiter,
-    Draws,
-    Missing,
     Prob,
     Quiet,
-    Seed,
-    Strip,
-    TargetAccept,
-    Tune,
+    Reading,
+    Sampling,
+    grouped,
+    read_numbers,
+    read_pairs,
     request_for,
     settings_for,
     status,
@@ -38,6 +34,7 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "direct", "nuts", "reml"]
 
 
+@grouped
 def variance(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
@@ -56,22 +53,15 @@ def variance(
     engine: Annotated[
         Engine, typer.Option(help="auto: direct where it can; reml: the estimate alone.")
     ] = "auto",
-    missing: Missing = "error",
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
-    draws: Draws = None,
-    tune: Tune = None,
-    chains: Chains = None,
-    random_seed: Seed = None,
-    target_accept: TargetAccept = 0.9,
+    reading: Reading = Reading(),
+    sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Share the variance out: ICC, R² of every kind and their parts, each with what it means.
+    """Partition the variance: ICC, R² of every kind and their parts, each with its meaning.
 
-    Posterior with intervals, and REML (or OLS) beside it. What a model has none of says why.
+    Posterior with intervals, compared with REML (or OLS). For what is not defined, the reason.
     """
     from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import design_of
@@ -87,18 +77,17 @@ def variance(
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(prob)
-    request = request_for(
-        model, data, missing=missing, strip=strip, decimal=decimal, delimiter=delimiter
-    )
-    points = _read_points(at or [])
-    settings = settings_for(request, draws, tune, chains, random_seed, target_accept)
+    request = request_for(model, data, **vars(reading))
+    pairs = read_pairs("--at", at or [], "NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
+    points = {name: read_numbers("--at", text) for name, text in pairs.items()} or None
+    settings = settings_for(request, sampling)
     design = design_of(request, data)
-    along(design, points)  # a wrong name is said before anything is fitted
+    along(design, points)  # raises for a wrong name, before anything is fitted
     found_null = _null_of(request, design, null, data)
     if found_null is not None and null is not None:
         check_null(design, found_null[1], null)
     tables = []
-    with status(f"fitting {request.name}", quiet=quiet, own_bar=engine == "nuts") as bar:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as bar:
         if engine != "reml":
             fit = fit_design(request, design, settings, engine=engine, progressbar=bar)
             other = None
@@ -127,18 +116,18 @@ def variance(
 
 
 def _null_of(
-    request: "ModelRequest", design: "Design", asked: str | None, data: str | None
+    request: "ModelRequest", design: "Design", null: str | None, data: str | None
 ) -> "tuple[ModelRequest, Design] | None":
-    """Give the null model: the one asked for, or that of the same rows; None if there is none."""
+    """Return the null model: the one named, or that of the same rows; None if there is none."""
     from bayes_mlm.design import design_of
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import is_null, null_design
 
-    if asked is not None:
-        given = None if asked.endswith(".toml") else data
-        source = str(request.source.location) if given is None and is_formula(asked) else given
+    if null is not None:
+        given = None if null.endswith(".toml") else data
+        source = str(request.source.location) if given is None and is_formula(null) else given
         other = request_for(
-            asked,
+            null,
             source,
             missing=request.source.missing,
             strip=request.source.strip,
@@ -161,44 +150,23 @@ def _null_of(
     return replace(request, model=model), bare
 
 
-def _read_points(texts: "Sequence[str]") -> dict[str, list[float]] | None:
-    """Read "ses=-1,0,1"."""
-    from bayes_mlm.base import EngineError
-
-    points: dict[str, list[float]] = {}
-    for text in texts:
-        name, equals, values = text.rpartition("=")
-        try:
-            numbers = [float(value) for value in values.split(",")]
-        except ValueError:
-            numbers = []
-        if not equals or not name.strip() or not numbers:
-            raise EngineError(f"--at {text!r} must be NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
-        if name.strip() in points:
-            raise EngineError(
-                f"--at {name.strip()} is given twice; write its values as NAME=-1,0,1"
-            )
-        points[name.strip()] = numbers
-    return points or None
-
-
 def _parts(tables: "Sequence[VarianceTable]") -> "list[TextTable | str]":
-    """Lay out each question: a row a measure, the engines side by side, and what it means."""
+    """Return a table for each question: a row for each measure, columns for the engines."""
     from bayes_mlm.base import Head, TextTable
     from bayes_mlm.questions import QUESTIONS, reasons
 
     first = tables[0]
     parts: list[TextTable | str] = []
-    for question, asked in QUESTIONS.items():
+    for question, heading in QUESTIONS.items():
         rows = first.where(question=question)
         if not rows:
             continue
-        parts.append(asked)
+        parts.append(heading)
         heads = [Head(text="measure", prose=True)]
         for one in tables:
             heads.append(Head(text=one.rows[0].engine))
-            own = ("sd", one.interval) if one.interval else ()
-            heads += [Head(text=text, opens=False) for text in own]
+            more = ("sd", one.interval) if one.interval else ()
+            heads += [Head(text=text, opens=False) for text in more]
         heads.append(Head(text="what of what", prose=True))
         known = [row for row in rows if row.estimate is not None]
         cells = [

@@ -1,4 +1,4 @@
-"""Tables of rows: read them, check them, find their groups; in memory, or lazily where they lie.
+"""Tables of rows: read them, check them, find their groups; in memory or lazily.
 
 A table comes from a file (`read_table`), a data frame (`as_table`) or an embedded data set
 (`load_dataset`); every check takes a `Table` and raises `DataError` with one message. `open_data`

@@ -18,7 +18,11 @@ from .footers import (
     check_footer_label as check_footer_label,
     refuse_footer as refuse_footer,
 )
-from .group_checks import check_group as check_group, check_group_level as check_group_level
+from .group_checks import (
+    check_group as check_group,
+    check_group_level as check_group_level,
+    one_level as one_level,
+)
 from .groups import (
     Groups as Groups,
     find_groups as find_groups,
@@ -92,6 +96,8 @@ from .texts import (
 from .validation import (
     check_outcome as check_outcome,
     check_predictors as check_predictors,
+    constant_outcome as constant_outcome,
+    constant_predictor as constant_predictor,
     require_columns as require_columns,
     require_finite as require_finite,
     require_numeric as require_numeric,

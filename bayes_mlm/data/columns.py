@@ -258,7 +258,7 @@ def _floats(values: Any) -> Column:
 
 
 def _numpy(values: Any, missing: Column | None = None) -> Column:
-    """Give numbers as NumPy, nulls as the one value of `missing` (of the same type).
+    """Return numbers as NumPy, nulls as the one value of `missing` (of the same type).
 
     Arrow's own to_numpy and fill_null import pandas, which costs seconds; DLPack does not.
     """

@@ -20,7 +20,7 @@ _FOLDER = files("bayes_mlm.data") / "embedded"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Hold what is known about an embedded data set.
+    """Provenance of an embedded data set.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def load_dataset(name: str) -> Table:
     Returns
     -------
     Table
-        With `name` as its source. `DATASETS[name]` says what the columns are.
+        With `name` as its source. `DATASETS[name]` describes the columns.
 
     Raises
     ------

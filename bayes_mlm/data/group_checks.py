@@ -26,7 +26,7 @@ def check_group(
     group : str
         The column right of the bar.
     others : sequence of str
-        The other columns of the formula: where to look for the group that was meant.
+        The other columns of the formula: candidates for the group that was meant.
     effects : sequence of str
         The columns left of the bar, if known.
 
@@ -63,14 +63,11 @@ not (schoolid | ses)
             f"{_suggest_group(table, group, others, effects)}"
         )
     if count == 1:
-        raise DataError(
-            f"group {group!r} has one level ({label_text(groups.labels[0])}): how groups differ "
-            "cannot be learned from one; give another group, or leave out the bar"
-        )
+        raise DataError(one_level(group, groups.labels[0]))
     if count == table.n:
         raise DataError(
             f"every group of {group!r} has one row ({table.n} labels, {table.n} rows): group and "
-            f"residual cannot be told apart. {_suggest_group(table, group, others, effects)}"
+            f"residual are not identified. {_suggest_group(table, group, others, effects)}"
         )
     for name in effects:
         if table.columns[name].dtype == object and name != group:
@@ -81,6 +78,14 @@ not (schoolid | ses)
                     f"labels, {group!r} has {count}. Write (1 | {name}) or ({group} | {name})"
                 )
     return groups
+
+
+def one_level(group: str, label: object) -> str:
+    """Return the message on a grouping column with one level."""
+    return (
+        f"group {group!r} has one level ({label_text(label)}): how groups differ cannot be "
+        "estimated from one; give another group, or omit the bar"
+    )
 
 
 def check_group_level(table: Table, group: str, names: Sequence[str]) -> None:
@@ -128,7 +133,7 @@ def _suggest_group(table: Table, group: str, others: Sequence[str], effects: Seq
 
 
 def _likely_group(table: Table, names: Sequence[str], group: str) -> str | None:
-    """Name the column of labels with the most levels that still has two rows a level."""
+    """Return the column of labels with the most levels that still has two rows a level."""
     counts: dict[str, int] = {}
     for name in names:
         values = table.columns[name]

@@ -1,4 +1,4 @@
-"""Find the groups of a table: who belongs to which, and what varies within them."""
+"""Groups of a table: the membership of each row, and the columns that vary within groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _OF_SIZE = 1e-12
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Groups:
-    """Hold the group of every row.
+    """Membership of each row in a group.
 
     Parameters
     ----------
     name : str
         The grouping column.
     labels : ndarray, shape (J,)
-        The groups' own labels, sorted: int64 for whole numbers (also when read as floats), else
+        The labels of the groups, sorted: int64 for whole numbers (also when read as floats), else
         float64, bool or str (dtype object).
     codes : ndarray of int64, shape (n,)
         Position in `labels` of each row's group.
@@ -117,13 +117,13 @@ def levels_of(values: Column) -> tuple[NDArray[Any], Ints]:
 
 
 def is_whole(values: NDArray[Any]) -> bool:
-    """Tell whether all values are finite whole numbers that int64 can hold."""
+    """Return whether all values are finite whole numbers that int64 can hold."""
     finite = bool(np.isfinite(values).all())
     return finite and bool((values == np.rint(values)).all() and (np.abs(values) < 2.0**63).all())
 
 
 def spread_tolerance(values: NDArray[Any]) -> float:
-    """Give the difference below which two values of a numeric column count as equal.
+    """Return the difference below which two values of a numeric column count as equal.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def spread_tolerance(values: NDArray[Any]) -> float:
 
 
 def group_spread(values: Column, groups: Groups) -> NDArray[np.bool_]:
-    """Tell in which groups a column takes more than one value.
+    """Return the groups in which a column takes more than one value, as flags.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def varies_within(table: Table, group: str, names: Sequence[str]) -> tuple[str, 
     group : str
         The grouping column.
     names : sequence of str
-        The columns to look at.
+        The columns to examine.
 
     Returns
     -------
@@ -202,5 +202,5 @@ def varies_within(table: Table, group: str, names: Sequence[str]) -> tuple[str, 
 
 
 def label_text(value: Any) -> str:
-    """Write a group label or a value of a column as a person would: 1224, not 1224.0."""
+    """Return a group label or a value of a column as text: 1224, not 1224.0."""
     return f"{value:.10g}" if isinstance(value, float | np.floating) else str(value)

@@ -50,7 +50,7 @@ def strip_categories(declared: Mapping[str, tuple[str, ...]]) -> dict[str, tuple
 
 
 def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
-    """Return remarks on labels that a reader may take for one another, or for missing values.
+    """Return notes on labels that are easily confused with one another, or with missing values.
 
     Parameters
     ----------
@@ -92,10 +92,10 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
     if blank:
         notes.append(
             f"{name}: {_listed(sorted(blank), _LABELS)} is a label here, as in any table that has "
-            "missing values of its own; make it missing if it stands for one"
+            "declared missing values; make it missing if it stands for one"
         )
     if len(odd) == 1 and len(texts) > _NUMBERS:
-        notes.append(f"{name}: every label is a number but {odd[0]!r}; see that it is one too")
+        notes.append(f"{name}: every label is a number but {odd[0]!r}; check that label")
     return tuple(notes)
 
 

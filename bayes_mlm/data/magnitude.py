@@ -1,4 +1,4 @@
-"""Refuse numbers whose squares a computer cannot hold."""
+"""Check that the squares of numbers neither overflow nor vanish."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _LARGEST, _LEAST = 1e50, 1e-50
 
 
 def refuse_magnitude(name: str, low: float, high: float) -> None:
-    """Refuse a column whose values are too large, or vary by too little, to be squared.
+    """Raise an error if the values of a column are too large, or vary too little, to be squared.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ squared and summed; give it in a larger unit (divide it by a power of ten)
 
 
 def refuse_magnitudes(names: Sequence[str], columns: NDArray[np.generic]) -> None:
-    """Refuse columns (n, k), or (n,) of one name, of such a size; what is no number is passed."""
+    """Raise that error for columns (n, k), or (n,) of one name; other types are not checked."""
     if columns.dtype.kind not in "fiu" or not columns.size:
         return
     values = columns.reshape(len(columns), -1)

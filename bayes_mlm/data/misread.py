@@ -1,4 +1,4 @@
-"""Refuse text that would wrongly become categories: dates, and numbers in another notation.
+"""Check for text that would wrongly become categories: dates, numbers in another notation.
 
 The same rule applies whether rows are kept or summed: to the distinct values of a column.
 """
@@ -11,7 +11,7 @@ from bayes_mlm.data.numerals import Decimal, Numerals, numerals_among
 
 
 def refuse_misread(name: str, role: str, levels: Sequence[str], *, is_time: bool = False) -> None:
-    """Refuse an outcome or a predictor of dates, or of numbers that were read as text.
+    """Raise an error if an outcome or predictor holds dates, or numbers that were read as text.
 
     Not for columns that were declared to be categories.
 

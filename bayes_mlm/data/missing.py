@@ -1,4 +1,4 @@
-"""Find the missing values of a table, and drop their rows only when told to."""
+"""Missing values of a table; rows are dropped only on request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Complete:
-    """Hold a table without missing values in the columns of a model, and what that cost.
+    """Table without missing values in the columns of a model, and the rows dropped for it.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ def _number(text: str | None) -> float:
 
 
 def note_on_lost_groups(n_before: int, n_after: int, group: str) -> tuple[str, ...]:
-    """Say how many groups had no row without a missing value, and are out with their rows."""
+    """Return a note on groups that have a missing value in every row, and are dropped."""
     if n_before == n_after:
         return ()
     return (
         f"{n_before - n_after:,} of {n_before:,} groups ({group}) had a missing value in "
-        "every row, and are left out whole",
+        "every row, and are dropped",
     )
 
 
@@ -75,14 +75,14 @@ def handle_missing(
     table : Table
         The rows.
     names : sequence of str
-        The columns that the model uses; others may miss what they like.
+        The columns that the model uses; missing values in others are ignored.
     missing : {"error", "drop"}
         What to do with a row that misses a value: never anything silent.
 
     Returns
     -------
     Complete
-        The table kept, and how many rows and values that cost.
+        The table kept, and the numbers of rows dropped and of values missing.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def handle_missing(
 
 
 def _typed_anew(table: Table, names: Sequence[str]) -> Table:
-    """Decide the types of columns of text without the rows that were dropped, such as a footer."""
+    """Infer the types of columns of text without the dropped rows, such as a footer."""
     if not table.from_text:
         return table
     columns = dict(table.columns)
@@ -132,15 +132,15 @@ def _typed_anew(table: Table, names: Sequence[str]) -> Table:
 
 
 def is_missing(values: Column) -> NDArray[np.bool_]:
-    """Mark the missing values of a column of a `Table`: shape (n,) to bool (n,)."""
+    """Return the mask (n,) of the missing values of a column of a `Table`."""
     if values.dtype == object:
-        marked: NDArray[np.bool_] = (values == None).astype(np.bool_)  # noqa: E711  (elementwise)
-        return marked
+        absent: NDArray[np.bool_] = (values == None).astype(np.bool_)  # noqa: E711  (elementwise)
+        return absent
     return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=np.bool_)
 
 
 def count_text(mask: NDArray[np.bool_], what: str) -> str:
-    """Say how many values are marked, and in which rows first (rows are numbered from 1).
+    """Return the number of flagged values, and the first rows (numbered from 1), as text.
 
     Examples
     --------

@@ -113,7 +113,7 @@ def notation_of(example: str, decimal: Decimal) -> Notation | None:
 
 
 def check_decimal(decimal: str | None) -> None:
-    """Refuse a decimal mark that is none."""
+    """Raise an error if a decimal mark is neither a comma nor a point."""
     if decimal is not None and decimal not in DECIMALS:
         raise DataError(f'decimal={decimal!r} is no decimal mark; give "," or "."')
 

@@ -20,12 +20,12 @@ from bayes_mlm.base import (
     DIRECTORY,
     DataError,
     Registry,
-    at_home,
+    expand_home,
     expect_path,
     explain_file,
     shown,
+    unreadable_reason,
     visible,
-    why_not_file,
 )
 from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
 from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
@@ -102,7 +102,7 @@ def read_table(
     (['007', '008'], [1.5, nan])
     """
     expect_path("read_table", source)
-    path = at_home(source)
+    path = expand_home(source)
     if isinstance(columns, str):
         columns = (columns,)
     require_file(path, str(source))
@@ -127,7 +127,7 @@ def read_table(
 
 
 def parse_column(values: Any, decimal: Decimal | None = None) -> Column:
-    """Decide from all its values what a column of text holds, and convert it.
+    """Infer the type of a column of text from all its values, and convert it.
 
     Parameters
     ----------
@@ -176,8 +176,8 @@ def as_texts(texts: Sequence[str]) -> Any:
 
 
 def require_file(path: Path, given: str) -> None:
-    """Refuse a path that is no file, and offer the nearest names."""
-    reason, named = why_not_file(path), visible(given)
+    """Raise an error if a path is no file, with the nearest names."""
+    reason, named = unreadable_reason(path), visible(given)
     if not reason:
         return
     if reason == DIRECTORY:
@@ -216,7 +216,7 @@ def _read_header(path: Path, delimiter: str) -> Header:
             if len(first) == 1 and first[0].lstrip(BLANKS).startswith("#") and len(row or ()) > 1:
                 raise DataError(
                     f"{shown(path)} begins with a comment ({first[0]!r}), and its first line must "
-                    "name the columns; take comment lines out"
+                    "name the columns; delete comment lines"
                 )
             if row is not None and len(row) == len(first) + 1 and not row[-1].strip(BLANKS):
                 first.append("")  # every row ends in a delimiter, but for the header

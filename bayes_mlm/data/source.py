@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bayes_mlm.base import ABSENT, SpecError, at_home, suggest, why_not_file
+from bayes_mlm.base import ABSENT, SpecError, expand_home, suggest, unreadable_reason
 from bayes_mlm.data.datasets import DATASETS
 from bayes_mlm.data.reader import Written
 
@@ -72,7 +72,7 @@ def check_source(source: DataSource, at: str) -> None:
     data = source.data
     if not data.strip():
         raise SpecError(f"{at}: data is empty; name an embedded data set or a file")
-    if data in (*DATASETS, IN_MEMORY) or why_not_file(at_home(source.location)) != ABSENT:
+    if data in (*DATASETS, IN_MEMORY) or unreadable_reason(expand_home(source.location)) != ABSENT:
         return
     if "://" in data or data.lower().startswith(("http:", "https:", "ftp:", "file:")):
         raise SpecError(f"{at}: data = {data!r} is an address; download the file and give its path")

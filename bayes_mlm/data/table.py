@@ -1,4 +1,4 @@
-"""Hold a table as named NumPy columns, whatever data frame it came from."""
+"""Tables of named NumPy columns, from data frames of any kind."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _LISTED = 12  # more names than this would drown the message
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """Hold named columns of equal length; their arrays are read-only.
+    """Table of named columns of equal length; their arrays are read-only.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Table:
         object.__setattr__(self, "columns", frozen)
 
     def columns_frame(self) -> Any:
-        """Give the columns as a pyarrow table, for an engine to scan."""
+        """Return the columns as a pyarrow table, for an engine to scan."""
         import pyarrow as pa
 
         return pa.table({name: pa.array(values) for name, values in self.columns.items()})
@@ -90,7 +90,7 @@ class Table:
 
 
 def take(table: Table, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
-    """Keep some rows of a table.
+    """Return some rows of a table.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def checked_names(names: list[Any], source: str, wanted: Sequence[str] | None) -
     source : str
         Where, for the message.
     wanted : sequence of str or None
-        The names asked for; None for all.
+        The names that are wanted; None for all.
 
     Returns
     -------
@@ -228,7 +228,7 @@ def checked_names(names: list[Any], source: str, wanted: Sequence[str] | None) -
     if twice:
         raise DataError(
             f"{source} has duplicate column names: {', '.join(map(repr, twice))}; "
-            "give every column a name of its own"
+            "give every column a different name"
         )
     if wanted is None:
         return tuple(names)
@@ -239,12 +239,12 @@ def checked_names(names: list[Any], source: str, wanted: Sequence[str] | None) -
 
 
 def explain_absent(absent: Sequence[str], names: Sequence[str], source: str) -> str:
-    """Say which columns a source lacks, and which of its names come nearest.
+    """Return a message on the columns that a source lacks, with the nearest of its names.
 
     Parameters
     ----------
     absent : sequence of str
-        The names asked for in vain; at least one.
+        The names that are not there; at least one.
     names : sequence of str
         The names there are.
     source : str

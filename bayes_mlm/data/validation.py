@@ -1,4 +1,4 @@
-"""Check the columns of a model one by one, with one clear message when one cannot serve.
+"""Validate the columns of a model one by one.
 
 Every function is pure, takes a `Table`, and raises `DataError`. Rows are numbered from 1, as a
 reader of the file would, not counting the header. The cost is a few passes over the columns named.
@@ -106,7 +106,7 @@ def check_outcome(table: Table, name: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Remarks that the reader of the results should see: an outcome of two values.
+        Notes for the reader of the results: on an outcome of two values.
 
     Raises
     ------
@@ -125,17 +125,30 @@ probability model, whose residuals cannot be normal; sds and icc are on the 0/1 
     values = table.columns[name]
     low, high = values.min(), values.max()
     if _constant(values):
-        raise DataError(
-            f"outcome {name!r} is constant (every value is {label_text(low)}): nothing varies to "
-            "be explained; check the column"
-        )
+        raise DataError(constant_outcome(name, low))
     if not ((values == low) | (values == high)).all():
         return ()
     return (two_values(name, low, high),)
 
 
+def constant_outcome(name: str, value: Any) -> str:
+    """Return the message on an outcome of one value."""
+    return (
+        f"outcome {name!r} is constant (every value is {label_text(value)}): there is no variation "
+        "to model; check the column"
+    )
+
+
+def constant_predictor(name: str, value: Any) -> str:
+    """Return the message on a predictor of one value."""
+    return (
+        f"predictor {name!r} is constant (every value is {label_text(value)}): its effect is not "
+        "identified next to the intercept; omit it from the formula"
+    )
+
+
 def two_values(name: str, low: Any, high: Any) -> str:
-    """Say what an outcome of two values means for a Gaussian model."""
+    """Return a note on what an outcome of two values implies for a Gaussian model."""
     both = f"{label_text(low)} and {label_text(high)}"
     remark = f"outcome {name!r} has only two values ({both}): a Gaussian model"
     if (low, high) == (0, 1):
@@ -174,7 +187,7 @@ def check_predictors(
         ...
     bayes_mlm.base.errors.DataError: predictor 'year' is constant (every value is 1982): its effect
     \
-cannot be told from the intercept; take it out of the formula
+is not identified next to the intercept; omit it from the formula
     """
     for name in names:
         values = table.columns[name]
@@ -191,10 +204,7 @@ cannot be told from the intercept; take it out of the formula
         else:
             constant = _constant(values)
         if constant:
-            raise DataError(
-                f"predictor {name!r} is constant (every value is {label_text(values[0])}): its "
-                "effect cannot be told from the intercept; take it out of the formula"
-            )
+            raise DataError(constant_predictor(name, values[0]))
 
 
 def _explain_text(table: Table, name: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bayes_mlm.base import ABSENT, DIRECTORY, DataError, at_home, why_not_file
+from bayes_mlm.base import ABSENT, DIRECTORY, DataError, expand_home, unreadable_reason
 from bayes_mlm.data import (
     DATASETS,
     IN_MEMORY,
@@ -94,7 +94,7 @@ def design_of(
             )
         design = sum_rows(
             model.formula,
-            replace(scan, tell=tell),
+            replace(scan, on_progress=tell),
             group=model.group_column,
             missing=source.missing,
             group_level=model.group_level,
@@ -218,7 +218,7 @@ def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
 
 def _is_one_file(source: str | Path) -> bool:
     """Return whether a source is one file, or is to be one; else it is a directory or a pattern."""
-    reason = why_not_file(at_home(source))
+    reason = unreadable_reason(expand_home(source))
     return reason != DIRECTORY and (reason != ABSENT or not is_pattern(str(source)))
 
 

@@ -1,4 +1,4 @@
-"""Fit by ordinary least squares, with all that a regression table prints."""
+"""Fit by ordinary least squares."""
 
 import math
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ CONSTANT_WITHIN = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class OlsFit:
-    """Hold a least-squares fit.
+    """A least-squares fit.
 
     Attributes
     ----------
-    n, df_model, df_resid : int
-        Rows; coefficients other than the constant; rows less all coefficients.
+    n, df_resid : int
+        Rows; rows less coefficients.
     terms : tuple of str
         Names of the p coefficients.
     beta, beta_se, beta_t, beta_p : (p,) arrays
@@ -46,29 +46,19 @@ class OlsFit:
         Residual sd on `df_resid` degrees of freedom, in units of y.
     rss : float
         Residual sum of squares.
-    r2, r2_adj : float
+    r2 : float
         Share of the variance of y about its mean (about zero where X has no constant).
-    f, f_p : float
-        Test that all coefficients but the constant are zero; nan where there are none.
     loglik, aic, bic : float
         At the maximum-likelihood variance; AIC and BIC count coefficients, not the variance.
-    omnibus, omnibus_p, jarque_bera, jarque_bera_p : float
-        Tests that the residuals are normal; nan for the omnibus test below 8 rows.
-    skew, kurtosis, durbin_watson : float
-        Of the residuals, in row order; the kurtosis of a normal distribution is 3. These and the
-        tests are nan where the rows were summed.
-    condition_number : float or None
-        Ratio of the extreme singular values of X; None with own intercepts or summed rows.
     group : str or None
-        Grouping factor whose own intercepts were fitted; None without.
+        Grouping factor with an intercept a group; None without.
     labels : (J,) array
         Its labels; empty without.
     group_intercepts, group_intercepts_se : (J,) arrays
-        The own intercept of each group and its standard error; empty without.
+        The intercept of each group and its standard error; empty without.
     """
 
     n: int
-    df_model: int
     df_resid: int
     terms: tuple[str, ...]
     beta: Floats
@@ -80,20 +70,9 @@ class OlsFit:
     sigma_e: float
     rss: float
     r2: float
-    r2_adj: float
-    f: float
-    f_p: float
     loglik: float
     aic: float
     bic: float
-    omnibus: float
-    omnibus_p: float
-    jarque_bera: float
-    jarque_bera_p: float
-    skew: float
-    kurtosis: float
-    durbin_watson: float
-    condition_number: float | None
     group: str | None
     labels: npt.NDArray[Any]
     group_intercepts: Floats
@@ -114,18 +93,15 @@ class OlsFit:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Solution:
-    """Hold the solved normal equations: what the table is computed from."""
+    """The solved normal equations, from which the fit is computed."""
 
     beta: Floats
     unscaled_cov: Floats
-    residual: Floats | None
     rss: float
     tss: float
-    n_constant: int
     n_own: int
     intercepts: Floats
     intercepts_unscaled_var: Floats
-    condition_number: float | None
 
 
 def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
@@ -153,7 +129,7 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
 
     Notes
     -----
-    The coefficients and the residual tests are statsmodels'. Own intercepts are taken out by
+    The coefficients are statsmodels'. Own intercepts are taken out by
     de-meaning within groups (Frisch & Waugh 1933, Econometrica 1(4)): the same slopes, standard
     errors and residuals as with a dummy a group, without n x J numbers.
 
@@ -203,14 +179,11 @@ def _solve(design: Design) -> _Solution:
     return _Solution(
         beta=turn @ np.asarray(result.params),
         unscaled_cov=turn @ np.asarray(result.normalized_cov_params) @ turn.T,
-        residual=residual,
         rss=float(residual @ residual),
         tss=float(total @ total),
-        n_constant=constant,
         n_own=0,
         intercepts=np.empty(0),
         intercepts_unscaled_var=np.empty(0),
-        condition_number=float(np.linalg.cond(design.X)),
     )
 
 
@@ -258,14 +231,11 @@ def _solve_within(design: Design) -> _Solution:
     return _Solution(
         beta=beta,
         unscaled_cov=cov,
-        residual=residual,
         rss=float(residual @ residual),
         tss=float(np.square(design.y - design.y.mean()).sum()),
-        n_constant=1,
         n_own=n_groups,
         intercepts=y_means - x_means @ beta,
         intercepts_unscaled_var=1.0 / counts + np.einsum("ja,ab,jb->j", x_means, cov, x_means),
-        condition_number=None,
     )
 
 
@@ -293,16 +263,13 @@ def _solve_sums(design: Design, s: Sufficient) -> _Solution:
     return _Solution(
         beta=centred if own else reduced.original_beta(centred),
         unscaled_cov=cov,
-        residual=None,
         rss=rss,
         tss=tss,
-        n_constant=int(constant),
         n_own=s.J if own else 0,
         intercepts=s.means[:, -1] + s.centre[-1] - means @ centred if own else np.empty(0),
         intercepts_unscaled_var=(
             1.0 / s.counts + np.einsum("ja,ab,jb->j", means, cov, means) if own else np.empty(0)
         ),
-        condition_number=None,
     )
 
 
@@ -316,15 +283,13 @@ def _check(design: Design, X: Floats, y: Floats) -> None:
 
 
 def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
-    """Compute the regression table from the solved equations."""
+    """Compute the fit from the solved equations."""
     from scipy import stats
-    from statsmodels.stats.stattools import durbin_watson, jarque_bera, omni_normtest
 
-    n, residual = design.n, solution.residual
+    n = design.n
     n_beta = design.p + solution.n_own
-    df_resid, df_model = n - n_beta, n_beta - solution.n_constant
-    rss, tss = solution.rss, solution.tss
-    mean = 0.0 if residual is None else float(design.y.mean())
+    df_resid, rss, tss = n - n_beta, solution.rss, solution.tss
+    mean = 0.0 if design.summed is not None else float(design.y.mean())
     if not rss > nothing_left(n, mean, tss):
         raise EngineError(exact_outcome(design.terms, design.effects, design.group, rss, tss))
     sigma2 = rss / df_resid
@@ -332,17 +297,9 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
     se = np.sqrt(np.diagonal(cov))
     t = solution.beta / se
     reach = float(stats.t.ppf(0.5 + 0.5 * level, df_resid)) * se
-    f = (tss - rss) / df_model / sigma2 if df_model else math.nan
     loglik = -0.5 * n * (LOG_2PI + math.log(rss / n) + 1.0)
-    normal = normal_p = skew = kurtosis = omnibus = omnibus_p = serial = math.nan
-    if residual is not None:
-        normal, normal_p, skew, kurtosis = jarque_bera(residual)
-        serial = durbin_watson(residual)
-        if n >= 8:
-            omnibus, omnibus_p = omni_normtest(residual)
     return OlsFit(
         n=n,
-        df_model=df_model,
         df_resid=df_resid,
         terms=design.terms,
         beta=solution.beta,
@@ -357,20 +314,9 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
         sigma_e=math.sqrt(sigma2),
         rss=rss,
         r2=1.0 - rss / tss,
-        r2_adj=1.0 - sigma2 / (tss / (n - solution.n_constant)),
-        f=f,
-        f_p=float(stats.f.sf(f, df_model, df_resid)) if df_model else math.nan,
         loglik=loglik,
         aic=2.0 * n_beta - 2.0 * loglik,
         bic=math.log(n) * n_beta - 2.0 * loglik,
-        omnibus=float(omnibus),
-        omnibus_p=float(omnibus_p),
-        jarque_bera=float(normal),
-        jarque_bera_p=float(normal_p),
-        skew=float(skew),
-        kurtosis=float(kurtosis),
-        durbin_watson=float(serial),
-        condition_number=solution.condition_number,
         group=design.group if solution.n_own else None,
         labels=design.labels if solution.n_own else design.labels[:0],
         group_intercepts=solution.intercepts,

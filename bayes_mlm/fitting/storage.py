@@ -20,11 +20,11 @@ from bayes_mlm.base import (
     Finding,
     StorageError,
     Verdict,
-    at_home,
+    expand_home,
     expect,
     expect_path,
     explain_file,
-    why_not_file,
+    unreadable_reason,
 )
 from bayes_mlm.design import Design, Encoding, GroupMeans, check_names, check_sums, naming, require
 from bayes_mlm.engines import SAMPLE_DIMS, DirectReport, Draws, Settings, Variable, in_arviz_order
@@ -216,8 +216,8 @@ def load_fit(path: str | Path) -> Fit:
         If there is no such file, it is damaged, or it was not written by `save_fit`.
     """
     expect_path("load_fit", path, StorageError)
-    path = at_home(path)
-    reason = why_not_file(path)
+    path = expand_home(path)
+    reason = unreadable_reason(path)
     if reason == ABSENT:
         raise StorageError(f"there is no file {str(path)!r}; give the path of a saved fit")
     if reason:

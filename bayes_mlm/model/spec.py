@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from bayes_mlm.base import ABSENT, FormulaError, SpecError, at_home, why_not_file
+from bayes_mlm.base import ABSENT, FormulaError, SpecError, expand_home, unreadable_reason
 from bayes_mlm.formula import Formula, parse_formula
 from bayes_mlm.model.residual.structure import PLAIN, Residual, check_residual
 
@@ -134,5 +134,5 @@ def is_formula(model: str) -> bool:
     (True, False)
     """
     return "~" in model and (
-        not model.lower().endswith(".toml") or why_not_file(at_home(model)) == ABSENT
+        not model.lower().endswith(".toml") or unreadable_reason(expand_home(model)) == ABSENT
     )

@@ -25,11 +25,11 @@ from bayes_mlm.base import (
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.fitting import CLASSICAL, Analysis, Estimate, estimate_texts
 from bayes_mlm.likelihood import hold_at_means
-from bayes_mlm.studies import PublishedRow, Record, right_text
 
 if TYPE_CHECKING:
     from bayes_mlm.assess import ModelComparison, Sensitivity, SensitivityRow
     from bayes_mlm.figures import Entry
+    from bayes_mlm.studies import PublishedRow, Record
 
 # What a pipe or a file gets; a terminal keeps its own width.
 _PIPE_WIDTH = 160
@@ -163,7 +163,7 @@ def ladder_table(analyses: Sequence[Analysis]) -> TextTable:
     return TextTable(heads=heads, rows=rows, names=2)
 
 
-def corrections_table(rows: Sequence[PublishedRow]) -> Table:
+def corrections_table(rows: "Sequence[PublishedRow]") -> Table:
     """Return the published figures that are not right: as printed, corrected, and why."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column("model")
@@ -174,12 +174,12 @@ def corrections_table(rows: Sequence[PublishedRow]) -> Table:
     table.add_column("why", overflow="fold")
     for row in rows:
         if row.status == "corrected":
-            cells = (row.model, row.quantity, row.printed, right_text(row), row.cause, row.reason)
+            cells = (row.model, row.quantity, row.printed, row.right_text(), row.cause, row.reason)
             table.add_row(*cells)
     return table
 
 
-def records_table(records: Sequence[Record]) -> Table:
+def records_table(records: "Sequence[Record]") -> Table:
     """Lay out the bundled models."""
     table = Table(box=SIMPLE_HEAD)
     for head in ("model", "kind", "formula"):

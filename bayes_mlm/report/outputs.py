@@ -5,14 +5,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import at_home, atomic_folder, csv_text, tables_csv, visible
+from bayes_mlm.base import atomic_folder, csv_text, tables_csv, visible
 from bayes_mlm.design import is_sums
 from bayes_mlm.fitting import Analysis, installed_versions, save_fit
 from bayes_mlm.model import SamplerSettings
-from bayes_mlm.studies import PublishedRow, Record, dump_record, record_of
 
 if TYPE_CHECKING:
     from bayes_mlm.assess import ModelComparison, Sensitivity
+    from bayes_mlm.studies import PublishedRow, Record
 
 
 SENSITIVITY_FILES = ("sensitivity.csv", "sensitivity.png")
@@ -28,9 +28,9 @@ def run_files(models: Sequence[str]) -> tuple[str, ...]:
 def write_run(
     folder: Path,
     analyses: Sequence[Analysis],
-    published: Sequence[PublishedRow] = (),
+    published: "Sequence[PublishedRow]" = (),
     *,
-    records: Sequence[Record] = (),
+    records: "Sequence[Record]" = (),
     report: str = "",
 ) -> tuple[Path, ...]:
     """Write estimates, posteriors, records and published figures to a folder.
@@ -114,7 +114,9 @@ def write_comparison(folder: Path, found: "ModelComparison") -> tuple[Path, ...]
     return folder / "comparison.csv", folder / "pointwise.csv"
 
 
-def _record_text(analysis: Analysis, record: Record | None) -> str:
+def _record_text(analysis: Analysis, record: "Record | None") -> str:
+    from bayes_mlm.studies import dump_record, record_of
+
     versions = installed_versions()
     again = ["bayes-mlm", "fit", f"{analysis.spec.name}.toml", "--engine"]
     again.append(analysis.summaries[0].engine)
@@ -128,7 +130,7 @@ def _record_text(analysis: Analysis, record: Record | None) -> str:
     lines = [f"# {visible(' '.join(again))}"]
     lines += [f"# {package} {number}" for package, number in versions.items()]
     location = analysis.source.location
-    data = location if isinstance(location, str) else str(at_home(location).resolve())
+    data = location if isinstance(location, str) else str(expand_home(location).resolve())
     request = replace(analysis.request, source=replace(analysis.source, data=data))
     if analysis.fits:
         used, named = analysis.fits[0].settings, analysis.fits[0].priors.by_name(analysis.design)
@@ -161,7 +163,7 @@ def _verdicts_csv(analyses: Sequence[Analysis]) -> str:
     return _csv(rows)
 
 
-def _published_csv(rows: Sequence[PublishedRow]) -> str:
+def _published_csv(rows: "Sequence[PublishedRow]") -> str:
     return _csv([asdict(row) for row in rows])
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, scaled
 from bayes_mlm.data import DATASETS
@@ -24,7 +25,9 @@ from bayes_mlm.report.tables import (
     variables_table,
     verdict_table,
 )
-from bayes_mlm.studies import PublishedRow, tally
+
+if TYPE_CHECKING:
+    from bayes_mlm.studies import PublishedRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +127,7 @@ class Origin:
 
     title: str
     subtitle: str = ""
-    published: tuple[PublishedRow, ...] = ()
+    published: "tuple[PublishedRow, ...]" = ()
     notes: tuple[str, ...] = ()
     made: str = ""
     started: float | None = None
@@ -327,6 +330,8 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
 def _corrections(origin: Origin) -> Corrections | None:
     if not origin.published:
         return None
+    from bayes_mlm.studies import tally
+
     return Corrections(
         tally=str(tally(origin.published)),
         reasons=reasons_table(origin.published),

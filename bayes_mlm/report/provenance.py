@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bayes_mlm.base import at_home, count, scaled, why_not_file
+from bayes_mlm.base import count, expand_home, scaled, unreadable_reason
 from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
 from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.publication.sources import ENGINES
@@ -25,10 +25,10 @@ def checksum(source: DataSource) -> str:
     """
     if source.data in DATASETS:
         return DATASETS[source.data].sha256
-    path = at_home(source.location)
+    path = expand_home(source.location)
     if source.data == IN_MEMORY:
         return "none: a data frame in memory"
-    if why_not_file(path):
+    if unreadable_reason(path):
         return "none: several files"
     if path.stat().st_size > _MOST_BYTES:
         return "none: a file of more than a gigabyte, which would take long to read again"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,9 @@ from bayes_mlm.fitting import CLASSICAL, Analysis, Compared, Estimate, estimate_
 from bayes_mlm.report.equations import coefficient
 from bayes_mlm.report.group_table import GroupTable
 from bayes_mlm.report.publication.sources import ENGINES
-from bayes_mlm.studies import PublishedRow, right_text
+
+if TYPE_CHECKING:
+    from bayes_mlm.studies import PublishedRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +208,7 @@ def verdict_table(analyses: Sequence[Analysis]) -> Table:
     )
 
 
-def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
+def corrections_table(published: "Sequence[PublishedRow]") -> Table | None:
     """Lay out the printed figures that are wrong, beside the right ones; None if there are none."""
     wrong = [row for row in published if row.status in ("corrected", "differs")]
     if not wrong:
@@ -216,7 +219,7 @@ def corrections_table(published: Sequence[PublishedRow]) -> Table | None:
             cells=(
                 Cell(text=row.corrects or row.quantity),
                 Cell(text=row.printed.replace("-", "−"), value=_as_number(row.printed)),
-                Cell(text=right_text(row, style="table"), value=row.right),
+                Cell(text=row.right_text("table"), value=row.right),
                 Cell(text=row.where),
                 Cell(text=row.reason or "nobody has said why"),
                 Cell(text=row.cause or "unknown"),
@@ -242,7 +245,7 @@ def _as_number(text: str) -> float | None:
         return None
 
 
-def reasons_table(published: Sequence[PublishedRow]) -> Table | None:
+def reasons_table(published: "Sequence[PublishedRow]") -> Table | None:
     """Lay out each reason why figures are wrong: how many it spoils, and the first of them."""
     wrong = [row for row in published if row.status == "corrected"]
     if not wrong:
@@ -256,7 +259,7 @@ def reasons_table(published: Sequence[PublishedRow]) -> Table | None:
         one = spoiled[0]
         example = f"{one.model}, {one.corrects or one.quantity}: {one.printed}"
         if one.right is not None:
-            example += f", right {right_text(one, style='table')}"
+            example += f", right {one.right_text('table')}"
         cells = (
             Cell(text=f"{len(spoiled)}", value=float(len(spoiled))),
             Cell(text=example),

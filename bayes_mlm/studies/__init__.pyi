@@ -1,8 +1,4 @@
-from .hsb.study import (
-    check_notes as check_notes,
-    check_table as check_table,
-    load_study as load_study,
-)
+from .hsb.study import load_study as load_study
 from .ladder import analyse_ladder as analyse_ladder
 from .names import as_record as as_record, fit as fit, is_record as is_record, resolve as resolve
 from .printed import Published as Published
@@ -10,7 +6,6 @@ from .published import (
     PublishedRow as PublishedRow,
     check_published as check_published,
     find_figure as find_figure,
-    right_text as right_text,
     tally as tally,
 )
 from .record import (
@@ -25,6 +20,11 @@ from .record import (
     record_of as record_of,
     records as records,
     related_record as related_record,
+)
+from .reproduction import (
+    check_notes as check_notes,
+    check_study as check_study,
+    check_table as check_table,
 )
 from .result import StudyResult as StudyResult, analyse_record as analyse_record
 from .sensitivity import (

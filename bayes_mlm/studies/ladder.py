@@ -32,9 +32,9 @@ def analyse_ladder(
     data, engines, prob, check, progressbar
         As in `analyse`; without `engines` there is REML or OLS alone.
     on_start : callable
-        Told of each record before it is fitted, its null model's included.
+        Called with each record before it is fitted, its null model's included.
     on_engine : callable
-        Told of each engine before it starts on that record.
+        Called with each engine before it starts on that record.
 
     Yields
     ------
@@ -85,6 +85,6 @@ def analyse_ladder(
         null = baseline(record)
         against = None
         if null is not None:
-            own = (null.name, null.path) in named
-            against = analysed(null, None, engines if own else quick)
+            listed = (null.name, null.path) in named
+            against = analysed(null, None, engines if listed else quick)
         yield analysed(record, against, engines)

@@ -1,4 +1,4 @@
-"""Hold a figure as somebody printed it, and refuse what is none."""
+"""A figure as somebody printed it, and the checks of it."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -11,12 +11,12 @@ from bayes_mlm.base import SpecError, suggest
 class Published(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Hold one figure as somebody printed it.
+    """One figure as somebody printed it.
 
     Parameters
     ----------
     quantity : str
-        What the figure is, by its name in `bayes_mlm.studies.printed_quantities`;
+        What the figure is, by its name in `bayes_mlm.studies.quantities`;
         ``record/quantity`` when another record's figure was printed in this one's place.
     value : str
         The figure as printed, so that trailing zeros keep their meaning: ``"12.600"``.

@@ -15,9 +15,9 @@ from typing import Literal
 from bayes_mlm.base import SpecError, Style, expect, number, rounded, suggest
 from bayes_mlm.design import Design, design_of
 from bayes_mlm.engines import OlsFit, RemlFit, fit_ols, fit_reml
-from bayes_mlm.studies.document import LEFTOVER_ICC, misplaced_r2
+from bayes_mlm.studies.hsb.arithmetic import LEFTOVER_ICC, misplaced_r2
 from bayes_mlm.studies.printed import Published
-from bayes_mlm.studies.printed_quantities import model_figures
+from bayes_mlm.studies.quantities import model_figures
 from bayes_mlm.studies.record import Record, load_record, models_directory, related_record
 
 type Status = Literal["reproduced", "corrected", "cannot", "differs"]
@@ -27,7 +27,7 @@ _ELSEWHERE = re.compile(r"(?P<record>[\w-]+)/(?P<quantity>.+)")
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class PublishedRow:
-    """Hold one printed figure beside ours.
+    """One printed figure compared with ours.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ class PublishedRow:
     right : float or None
         The right figure: that of `corrects` if there is one, else `reproduced`.
     status : {"reproduced", "corrected", "cannot", "differs"}
-        Printed and right agree within half a printed digit (or the figure's own tolerance); they
+        Printed and right agree within half a printed digit (or the figure's tolerance); they
         do not, for the reason given; there is nothing to compute it from; they do not agree, and
-        nobody has said why.
+        no reason is given.
     cause : {"", "wrong", "imprecise"}
         Of a corrected figure: what was computed is wrong (its formula, or the table it stands
         in); or it is right, and a last digit moved by rounding or an optimiser that stopped early.
@@ -73,20 +73,19 @@ class PublishedRow:
         right = "nothing" if self.right is None else rounded(self.right, 6)
         return f"<{self.quantity}: printed {self.printed}, right {right}, {self.status}>"
 
-
-def right_text(row: PublishedRow, *, style: Style = "terminal") -> str:
-    """Return the right figure with the decimals that were printed, or more if it is small."""
-    if row.right is None:
-        return ""
-    places = len(row.printed.lower().partition("e")[0].partition(".")[2])
-    small = abs(row.right) < 10.0**-places
-    error = abs(row.right) if small else 1.5 * 10.0 ** (1 - places)
-    return number(row.right, error, style=style)
+    def right_text(self, style: Style = "terminal") -> str:
+        """Return the right figure with the decimals that were printed, or more if it is small."""
+        if self.right is None:
+            return ""
+        places = len(self.printed.lower().partition("e")[0].partition(".")[2])
+        small = abs(self.right) < 10.0**-places
+        error = abs(self.right) if small else 1.5 * 10.0 ** (1 - places)
+        return number(self.right, error, style=style)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Hold how many printed figures there are of each status.
+    """Counts of printed figures by status.
 
     Parameters
     ----------
@@ -105,13 +104,13 @@ class Tally:
     imprecise: int
 
     def __str__(self) -> str:
-        """Say it in one line."""
-        said = (
+        """Return the counts in one line."""
+        text = (
             f"{self.printed} printed figures: {self.reproduced} reproduced, "
             f"{self.corrected} corrected ({self.wrong} wrong, {self.imprecise} off by rounding or "
             f"early stopping), {self.cannot} cannot be computed"
         )
-        return said + (f", {self.differs} differ and nobody has said why" if self.differs else "")
+        return text + (f", {self.differs} differ and nobody has said why" if self.differs else "")
 
 
 def check_published(
@@ -123,7 +122,7 @@ def check_published(
     ----------
     record : Record
     design : Design, optional
-        Laid out for the record's kind; made from the record's own data if not given.
+        Of the record's kind; built from the record's data if not given.
     fit : RemlFit or OlsFit, optional
         Of that design; made if not given.
 
@@ -150,16 +149,16 @@ def check_published(
         expect("check_published", fit, RemlFit, OlsFit)
     if not record.published:
         return ()
-    own = own_figures(record) if design is None else _figures(record, design, fit)
+    figures = figures_of(record) if design is None else _figures(record, design, fit)
     return judge(
-        record.published, record.reasons, own, record.name, record, imprecise=record.imprecise
+        record.published, record.reasons, figures, record.name, record, imprecise=record.imprecise
     )
 
 
 def judge(
-    figures: Iterable[Published],
+    printed: Iterable[Published],
     reasons: Mapping[str, str],
-    own: Mapping[str, float],
+    figures: Mapping[str, float],
     model: str,
     record: Record | None = None,
     *,
@@ -169,10 +168,10 @@ def judge(
 
     Parameters
     ----------
-    figures : iterable of Published
+    printed : iterable of Published
     reasons : mapping of str to str
         Reasons by key.
-    own : mapping of str to float
+    figures : mapping of str to float
         The model's figures by quantity.
     model : str
         Name for the rows.
@@ -186,12 +185,12 @@ def judge(
     tuple of PublishedRow
     """
     rows: list[PublishedRow] = []
-    for figure in figures:
+    for figure in printed:
         reproduced = right = None
         if figure.cannot is None:
-            reproduced = find_figure(figure.quantity, own, record)
-            right = find_figure(figure.corrects, own, record) if figure.corrects else reproduced
-        said = figure.cannot or figure.reason or ""
+            reproduced = find_figure(figure.quantity, figures, record)
+            right = find_figure(figure.corrects, figures, record) if figure.corrects else reproduced
+        reason = figure.cannot or figure.reason or ""
         status = _status(figure, right)
         kind: Cause = "imprecise" if figure.reason in imprecise else "wrong"
         rows.extend(
@@ -205,7 +204,7 @@ def judge(
                 right=right,
                 status=status,
                 traced=_agrees(figure, reproduced),
-                reason=reasons.get(said, said),
+                reason=reasons.get(reason, reason),
                 cause=kind if status == "corrected" else "",
             )
             for place in figure.places
@@ -236,13 +235,13 @@ def tally(rows: Iterable[PublishedRow]) -> Tally:
     )
 
 
-def find_figure(quantity: str, own: Mapping[str, float], record: Record | None = None) -> float:
-    """Look a figure up, in the model's own or, as ``record/quantity``, in another record's.
+def find_figure(quantity: str, figures: Mapping[str, float], record: Record | None = None) -> float:
+    """Return a figure of a model or, as ``record/quantity``, of another record.
 
     Parameters
     ----------
     quantity : str
-    own : mapping of str to float
+    figures : mapping of str to float
     record : Record, optional
         Its neighbours are looked at before the bundled records.
 
@@ -259,18 +258,18 @@ def find_figure(quantity: str, own: Mapping[str, float], record: Record | None =
     elsewhere = _ELSEWHERE.fullmatch(quantity)
     if elsewhere is not None:
         other = related_record(record, elsewhere["record"])
-        return find_figure(elsewhere["quantity"], own_figures(other), other)
-    if quantity in own:
-        return own[quantity]
-    against = _against_others(quantity, own, record)
+        return find_figure(elsewhere["quantity"], figures_of(other), other)
+    if quantity in figures:
+        return figures[quantity]
+    against = _against_others(quantity, figures, record)
     if against is None:
         of = f" of {record.name!r}" if record is not None else ""
-        raise SpecError(f"{quantity!r} is no figure{of}{suggest(quantity, own)}")
+        raise SpecError(f"{quantity!r} is no figure{of}{suggest(quantity, figures)}")
     return against
 
 
-def own_figures(record: Record) -> Mapping[str, float]:
-    """Fit a record to its own data and name every figure of it.
+def figures_of(record: Record) -> Mapping[str, float]:
+    """Fit a record to its data and compute every figure of it, by name.
 
     Parameters
     ----------
@@ -300,23 +299,25 @@ def _figures(
     return model_figures(design, fit)
 
 
-def _against_others(quantity: str, own: Mapping[str, float], record: Record | None) -> float | None:
+def _against_others(
+    quantity: str, figures: Mapping[str, float], record: Record | None
+) -> float | None:
     """Compute the figures that compare a model with its null model, or with a leftover.
 
     ``r2_between`` and ``r2_within`` are Raudenbush and Bryk's (2002, ch. 4): the part of the null
     model's variance at a level that the model accounts for.
     """
-    if quantity == "icc_raw_z" and "icc_raw" in own:
-        return own["icc_raw"] / find_figure(f"{LEFTOVER_ICC}/icc_raw_err", own, record)
-    if record is None or record.null is None or "icc" not in own:
+    if quantity == "icc_raw_z" and "icc_raw" in figures:
+        return figures["icc_raw"] / find_figure(f"{LEFTOVER_ICC}/icc_raw_err", figures, record)
+    if record is None or record.null is None or "icc" not in figures:
         return None
-    null = own_figures(related_record(record, record.null))
+    null = figures_of(related_record(record, record.null))
     for level, sigma in (("between", "sigma_u"), ("within", "sigma_e")):
         if quantity in (f"r2_{level}", f"r2_{level}_percent"):
-            share = 1.0 - own[sigma] ** 2 / null[sigma] ** 2
+            share = 1.0 - figures[sigma] ** 2 / null[sigma] ** 2
             return 100.0 * share if quantity.endswith("_percent") else share
         if quantity == f"pseudo_r2_{level}":
-            return misplaced_r2(null[f"{sigma}_raw"], own[f"{sigma}_raw"])
+            return misplaced_r2(null[f"{sigma}_raw"], figures[f"{sigma}_raw"])
     return None
 
 

@@ -15,13 +15,13 @@ import msgspec
 
 from bayes_mlm.base import (
     SpecError,
-    at_home,
     convert,
+    expand_home,
     expect_path,
     expect_text,
     read_toml,
     suggest,
-    why_not_file,
+    unreadable_reason,
 )
 from bayes_mlm.data import DATASETS, READERS, DataSource
 from bayes_mlm.model import NO_SETTINGS, ModelRequest, ModelSpec, SamplerSettings, check_request
@@ -272,14 +272,14 @@ def baseline(record: Record) -> Record | None:
 
 
 def _locate(record: str | Path) -> Path:
-    if not why_not_file(at_home(record)) and str(record).lower().endswith(tuple(READERS)):
+    if not unreadable_reason(expand_home(record)) and str(record).lower().endswith(tuple(READERS)):
         raise SpecError(
             f"{str(record)!r} is a file of data, and the model comes first: give a formula, "
             f"and the file as the data (bayes-mlm fit FORMULA --data {record})"
         )
     if isinstance(record, Path) or record.endswith(".toml") or "/" in record or "\\" in record:
-        path = at_home(record)
-        return path if why_not_file(path) else path.resolve()
+        path = expand_home(record)
+        return path if unreadable_reason(path) else path.resolve()
     directory = models_directory()
     path = directory / f"{record}.toml"
     if path.is_file():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bayes_mlm.base import RowsNeededError
 from bayes_mlm.engines import Settings
 from bayes_mlm.fitting import Analysis, analyse
 from bayes_mlm.studies.published import PublishedRow, check_published
@@ -56,7 +57,10 @@ def analyse_record(
     """
     against = None if null is None else null.analysis
     analysis = analyse(record.request, settings, null=against, **options)
-    published = check_published(record, analysis.design, analysis.classical)
+    try:
+        published = check_published(record, analysis.design, analysis.classical)
+    except RowsNeededError:  # what was printed needs rows, and there are sums only
+        published = ()
     analysis = replace(
         analysis, printed=published, title=record.title, description=record.description
     )

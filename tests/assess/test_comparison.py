@@ -1,4 +1,4 @@
-"""Models ranked by what they foretell; and the command that shows it."""
+"""Models ranked by what they predict; and the command that shows it."""
 
 import csv
 import dataclasses
@@ -328,7 +328,7 @@ F, G = "math ~ ses + (1 | school)", "math ~ ses"
 def test_command_shows_each_question_and_writes_the_numbers(run, tmp_path):
     code, out, err = run(F, G, "--data", "students.csv", "--out", "o")
     assert (code, err) == (0, "")
-    for words in ("group that it has never seen", "another member", "priors together foresee"):
+    for words in ("group that it has never seen", "another member", "priors together predict"):
         assert words in out
     assert "ok " in out
     rows = list(csv.DictReader((tmp_path / "o" / "comparison.csv").read_text().splitlines()))

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bayes_mlm import open_data, read_table
 from bayes_mlm.base import memory
-from bayes_mlm.base.atomic import atomic_file, atomic_folder, why_no_file, why_no_folder
+from bayes_mlm.base.atomic import atomic_file, atomic_folder, file_obstacle, folder_obstacle
 from bayes_mlm.base.errors import DataError, EngineError, SpecError, StorageError
 from bayes_mlm.base.text.table import Head, TextTable
 from bayes_mlm.base.text.visible import visible
@@ -46,17 +46,17 @@ def test_a_full_disk_leaves_what_was_there(small_files, tmp_path):
 def test_a_folder_in_the_place_of_a_file_stops_all_of_them(tmp_path):
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").mkdir()
-    with pytest.raises(StorageError, match="'b' is there"):
+    with pytest.raises(StorageError, match="'b' exists"):
         put(tmp_path, a="new", b="new")
     assert (tmp_path / "a").read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
-    assert "'b'" in why_no_folder(tmp_path, ["a", "b"])
+    assert "'b'" in folder_obstacle(tmp_path, ["a", "b"])
 
 
 @pytest.mark.parametrize("name", ["/dev/full", "n" * 300, "a\0b", "file/x", "no/x", "."])
 def test_places_for_no_file(name, tmp_path):
     (tmp_path / "file").write_text("")
-    assert why_no_file(tmp_path / name) is not None
+    assert file_obstacle(tmp_path / name) is not None
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ def test_files_have_full_precision():
 
 def test_rows_are_found_by_key_place_and_value():
     assert TABLE["<icc>"] is TABLE[1] is TABLE.where(estimate=None)[0]
-    assert "beta[a|b]" in TABLE and TABLE.get("x") is None and len(TABLE) == 2
+    assert "beta[a|b]" in TABLE
+    assert TABLE.get("x") is None
+    assert len(TABLE) == 2
     with pytest.raises(KeyError, match=r"no name 'x'; there are beta\[a\|b\], <icc>"):
         TABLE["x"]
 
@@ -71,8 +73,10 @@ def test_rows_are_found_by_key_place_and_value():
 def test_every_renderer_writes_every_number_and_escapes_names():
     for form in RENDERERS:
         text = TABLE.render(form)
-        assert "2.95" in text and "[2.67, 3.22]" in text.replace("{[}", "[").replace("{]}", "]")
-    assert "&lt;icc&gt;" in TABLE._repr_html_() and "<icc>" not in TABLE._repr_html_()
+        assert "2.95" in text
+        assert "[2.67, 3.22]" in text.replace("{[}", "[").replace("{]}", "]")
+    assert "&lt;icc&gt;" in TABLE._repr_html_()
+    assert "<icc>" not in TABLE._repr_html_()
     assert r"a\|b" in TABLE.render("markdown")
     with pytest.raises(EngineError, match="unknown format 'pdf'"):
         TABLE.render("pdf")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bayes_mlm import cli
+from bayes_mlm.cli.options import read_pairs
 from bayes_mlm.fitting import entry as fitting
 from bayes_mlm.studies.record import load_record
 
@@ -407,4 +407,5 @@ def test_a_direct_fit_imports_nothing_heavy():
 
 
 def test_priors_may_hold_an_equals_sign():
-    assert cli._read_priors(["sigma_u=HalfNormal(sigma=5)"]) == {"sigma_u": "HalfNormal(sigma=5)"}
+    found = read_pairs("--prior", ["sigma_u=HalfNormal(sigma=5)"], "NAME=DISTRIBUTION")
+    assert found == {"sigma_u": "HalfNormal(sigma=5)"}

@@ -88,7 +88,7 @@ def test_an_error_takes_it_away(terminal, monkeypatch):
 
 
 def test_an_engine_with_a_bar_of_its_own_gets_a_line(terminal):
-    with status("fitting m", quiet=False, own_bar=True) as shown:
+    with status("fitting m", quiet=False, draws_bar=True) as shown:
         assert shown
     assert terminal.getvalue() == "fitting m\n"
     with status("fitting m", quiet=False) as shown:

@@ -90,7 +90,7 @@ def test_missing_values_are_counted_and_left_out() -> None:
     )
     found = describe(table)
     assert found.variables == ("y", "h", "void")
-    assert found.left_out == ("g",)
+    assert found.omitted == ("g",)
     assert found.n_missing.tolist() == [1, 0, 3]
     assert found.values[:, 0].tolist() == [2.0, 2.0, np.sqrt(2.0), 1.0, 1.5, 2.0, 2.5, 3.0]
     assert found.rows()[2] == ("missing", "1", "0", "3")

@@ -225,7 +225,7 @@ def test_groups_that_are_none() -> None:
     assert check_group(hsb, "schoolid", ["ses"]).sizes.size == 160
     with refused("group 'g' has 2 missing labels (first in row 2); drop these rows"):
         check_group(as_table({"g": ["a", None, None]}), "g")
-    with refused("group 'g' has one level (7): how groups differ cannot be learned from one"):
+    with refused("group 'g' has one level (7): how groups differ cannot be estimated from one"):
         check_group(as_table({"g": [7.0, 7.0]}), "g")
     table = as_table({"id": [1, 2, 3, 4, 5, 6], "school": ["a", "b", "c"] * 2, "y": range(6)})
     with refused("every group of 'id' has one row (6 labels, 6 rows)"):

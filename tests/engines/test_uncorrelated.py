@@ -38,7 +38,7 @@ from bayes_mlm.likelihood.conditional import group_effects
 from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.moments.rotated import reduce
 from bayes_mlm.report.equations import equations
-from bayes_mlm.studies.printed_quantities import model_figures
+from bayes_mlm.studies.quantities import model_figures
 from tests.helpers import REFERENCE
 
 # lmer() of lme4 1.1-31, polished by Newton steps, and lme() of nlme 3.1-162; calls in growth.R.

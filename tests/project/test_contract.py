@@ -17,6 +17,10 @@ import pytest
 
 import bayes_mlm
 from bayes_mlm import BayesMLMError, engines, model
+from bayes_mlm.figures.drawing.catalogue import pictures_of
+from bayes_mlm.fitting import Analysis, fit_classical
+from bayes_mlm.fitting.classical import summarise_classical
+from bayes_mlm.report import Origin, render_report
 
 GROUPS, EACH = 12, 8
 # Of each structure the formula; `x` varies within groups, `w` between them, and they interact.
@@ -175,3 +179,26 @@ def test_question_is_answered_or_refused(
     else:
         assert question not in ANSWERS.get((engine, family, terms), ()), error
         check_refusal(error)
+
+
+@pytest.mark.parametrize(("engine", "family", "terms"), cells())
+def test_every_fit_has_a_report(engine: str, family: str, terms: str, undrawn: None) -> None:
+    """The page has every section, and what each figure shows is computed; none is drawn here."""
+    fit, error = cell(engine, family, terms)
+    if error is not None:
+        return
+    likelihood = fit_classical(fit.design)
+    analysis = Analysis(
+        request=fit.request,
+        design=fit.design,
+        fits=(fit,),
+        classical=likelihood,
+        summaries=(bayes_mlm.summarise(fit), summarise_classical(likelihood, "m", fit.design)),
+        prob=0.95,
+    )
+    shown = [figure for _, figure in pictures_of(analysis)]
+    assert shown
+    assert all(figure.caption and figure.alt for figure in shown)
+    page = render_report([analysis], Origin(title="contract"))
+    assert page.startswith("<!DOCTYPE html>")
+    assert "array(" not in page

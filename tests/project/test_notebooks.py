@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import nbformat
 import pytest
 
-from bayes_mlm.studies.hsb.study import check_study
 from bayes_mlm.studies.published import find_figure, tally
+from bayes_mlm.studies.reproduction import check_study
 from tests.helpers import ROOT
 
 FOLDER = ROOT / "notebooks"

@@ -9,9 +9,9 @@ import pytest
 
 from bayes_mlm import cli
 from bayes_mlm.fitting import entry as fitting
-from bayes_mlm.studies.hsb.study import check_study
 from bayes_mlm.studies.published import tally
 from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
+from bayes_mlm.studies.reproduction import check_study
 from tests.helpers import ROOT
 
 README = ROOT / "README.md"

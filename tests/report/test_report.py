@@ -28,7 +28,7 @@ from bayes_mlm.report import rendering
 from bayes_mlm.report.choosing import choose_figures
 from bayes_mlm.report.equations import coefficient, equations
 from bayes_mlm.report.group_table import MOST_GROUPS, group_table
-from bayes_mlm.report.images import Drawing, Image, draw_all, draw_image, drawing_pool
+from bayes_mlm.report.images import Drawing, draw_all, draw_image, drawing_pool
 from bayes_mlm.report.narrative import answer, main_model
 from bayes_mlm.report.outputs import write_run
 from bayes_mlm.report.page import SECTIONS, Origin
@@ -105,18 +105,6 @@ def ladder():
         engines=["direct"],
     )
     return [one.analysis for one in made]
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Prepare every figure, but draw none: drawing is held apart, and takes its time."""
-
-    def draw_none(drawings, _, *, on_done):
-        made = [Image(source="data:image/png;base64,", width=600, height=400) for _ in drawings]
-        on_done(len(made), len(made))
-        return tuple(made)
-
-    monkeypatch.setattr(rendering, "draw_all", draw_none)
 
 
 def simulated(groups, size, labels=None):

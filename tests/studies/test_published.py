@@ -18,19 +18,25 @@ from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.ols import fit_ols
 from bayes_mlm.engines.reml import fit_reml
-from bayes_mlm.studies.document import misplaced_r2, raw_residuals, short_error, table_figures
-from bayes_mlm.studies.hsb.study import check_notes, check_study, check_table, load_study
+from bayes_mlm.studies.hsb.arithmetic import (
+    misplaced_r2,
+    raw_residuals,
+    short_error,
+    table_figures,
+)
+from bayes_mlm.studies.hsb.study import load_study
 from bayes_mlm.studies.printed import Published
-from bayes_mlm.studies.printed_quantities import model_figures
 from bayes_mlm.studies.published import (
     PublishedRow,
     check_published,
+    figures_of,
     find_figure,
     judge,
-    own_figures,
     tally,
 )
+from bayes_mlm.studies.quantities import model_figures
 from bayes_mlm.studies.record import load_record
+from bayes_mlm.studies.reproduction import check_notes, check_study, check_table
 from tests.helpers import REFERENCE
 
 
@@ -126,7 +132,7 @@ def test_where_a_figure_is_not_traced_the_optimiser_is_the_reason():
         printed, right = float(row.printed), row.reproduced
         assert right is not None
         if row.quantity.startswith("beta["):
-            se = own_figures(load_record(row.model))[row.quantity.replace("beta", "se")]
+            se = figures_of(load_record(row.model))[row.quantity.replace("beta", "se")]
             assert abs(printed - right) < 0.012 * se, row
         else:
             assert abs(printed - right) <= 0.002 * abs(right), row
@@ -172,7 +178,7 @@ def test_the_first_z_is_the_root_of_the_number_of_schools_whatever_the_data():
 
 
 def test_the_error_of_every_icc_is_that_of_the_model_with_ses():
-    own = own_figures(load_record("hsb_ses"))["icc_raw_err"]
+    own = figures_of(load_record("hsb_ses"))["icc_raw_err"]
     for model in ("hsb_null", "hsb_sector", "hsb_sector_ses"):
         row = one(model, "hsb_ses/icc_raw_err", "0.0090")
         assert row.reproduced == own
@@ -180,11 +186,11 @@ def test_the_error_of_every_icc_is_that_of_the_model_with_ses():
 
 
 def test_the_interaction_uses_the_students_ses_where_the_mean_belongs():
-    figures = own_figures(load_record("hsb_sector_ses"))
+    figures = figures_of(load_record("hsb_sector_ses"))
     assert figures["sigma_u_raw"] == pytest.approx(2.1501, abs=3e-4)  # coefficients off by 2e-3
     assert figures["sigma_u_raw_at_means"] < figures["sigma_u_raw"]
     # Without an interaction the two are one.
-    other = own_figures(load_record("hsb_sector"))
+    other = figures_of(load_record("hsb_sector"))
     assert other["sigma_u_raw_at_means"] == other["sigma_u_raw"]
 
 
@@ -199,7 +205,7 @@ def test_the_interaction_uses_the_students_ses_where_the_mean_belongs():
 )
 def test_the_printed_error_of_the_variance_is_traced_and_short_by_sigma_e(model, printed):
     row = one(model, "se_sigma_u2_statsmodels", printed)
-    figures = own_figures(load_record(model))
+    figures = figures_of(load_record(model))
     assert row.traced
     assert row.right == figures["se[sigma_u^2]"]
     # Not exactly sigma_e: the information is a little different (see short_error), by under 3 %.
@@ -221,7 +227,7 @@ def test_the_printed_error_of_the_variance_is_traced_and_short_by_sigma_e(model,
 )
 def test_the_right_figures_are_lme4s(model, case):
     reference = json.loads((REFERENCE / "hsb_ladder.json").read_text())[case]["exact"]["reml"]
-    figures = own_figures(load_record(model))
+    figures = figures_of(load_record(model))
     # Tolerances of issue 2: log-likelihood 1e-6, variances 1e-4 relative, fixed effects 1e-5.
     assert figures["loglik"] == pytest.approx(float(reference["loglik"]), abs=1e-6)
     assert figures["sigma_u^2"] == pytest.approx(float(reference["tau2"]), rel=1e-4)
@@ -294,7 +300,7 @@ def test_the_short_error_is_the_curvature_of_the_profiled_likelihood(sizes, seed
 
 def test_the_likelihood_ratio_is_against_no_group_effects():
     """The restricted likelihood at sigma_u = 0, as the fit itself evaluates it near there."""
-    figures = own_figures(load_record("hsb_null"))
+    figures = figures_of(load_record("hsb_null"))
     y = load_dataset("hsb").columns["mathach"]
     # By hand for a constant: -1/2 [(n - 1)(log(2 pi s²) + 1) + log n].
     flat = -0.5 * ((y.size - 1) * (math.log(2 * math.pi * y.var(ddof=1)) + 1) + math.log(y.size))
@@ -350,7 +356,7 @@ def test_a_corrected_figure_is_judged_by_the_right_one():
 
 def test_an_unknown_quantity_offers_the_nearest():
     with pytest.raises(SpecError, match=r"'beta\[sess\]' is no figure.*did you mean 'beta\[ses\]'"):
-        find_figure("beta[sess]", own_figures(load_record("hsb_ses")), load_record("hsb_ses"))
+        find_figure("beta[sess]", figures_of(load_record("hsb_ses")), load_record("hsb_ses"))
     with pytest.raises(SpecError, match="no bundled record"):
         find_figure("hsb_nowhere/n", {})
 
@@ -403,8 +409,8 @@ def test_random_slopes_have_no_icc_but_their_own_sds():
 
 def test_models_are_compared_with_their_null_in_shares_and_per_cent():
     record = load_record("hsb_sector")
-    own = own_figures(record)
-    null = own_figures(load_record("hsb_null"))
+    own = figures_of(record)
+    null = figures_of(load_record("hsb_null"))
     share = find_figure("r2_between", own, record)
     assert share == pytest.approx(1 - own["sigma_u^2"] / null["sigma_u^2"])
     assert find_figure("r2_between_percent", own, record) == pytest.approx(100 * share)

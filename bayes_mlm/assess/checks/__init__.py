@@ -152,7 +152,7 @@ def assess(
 
 
 def _together(found: list[Judgement]) -> Iterator[Judgement]:
-    """Adjust p values for the number of tests and for their own error; those below the level fail.
+    """Adjust p values for multiple tests and for Monte Carlo error; flag those below the level.
 
     Each p is itself estimated, by replicates or by a formula for many groups.
     """

@@ -71,7 +71,7 @@ def in_order(design: Design, order: Ints) -> Design:
 
 
 def _column_of(term: str) -> str:
-    """Name the column in a term: age in center(age), which --ar takes."""
+    """Return the column in a term: age in center(age), which --ar takes."""
     return re.sub(r"^\w+\(([\w.]+)\)$", r"\1", term)
 
 

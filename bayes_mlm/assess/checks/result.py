@@ -58,7 +58,7 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupRow:
-    """Checks of one group.
+    """Diagnostics of one group.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class GroupRow:
     effect_p : float or None
         Two-sided probability of an effect as large.
     spread : float or None
-        Sd of its rows about its own line, over the residual sd that the model has for it.
+        Sd of its rows about their least-squares line, over the residual sd of the model.
     spread_p : float or None
         Two-sided probability of a spread as far from 1.
     shift : float or None
@@ -81,7 +81,7 @@ class GroupRow:
     moved : str
         Which quantity moves so.
     reliable : bool
-        Whether the shift can be relied on: weights could tell, or a fit without the group did.
+        Whether the shift is reliable: by its importance weights, or a refit without the group.
     """
 
     group: Any

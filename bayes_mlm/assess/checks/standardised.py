@@ -17,8 +17,8 @@ def standardised_effects(fit: Fit) -> Floats:
     """Divide the expected effects (J, q) by the sd that they have among groups.
 
     Given the variance parameters that sd is ``sqrt(sigma_u^2 - var(u_j | y))``: what the variance
-    of the effects leaves when a group's own uncertainty is taken away. The parameters are taken
-    at their posterior means, because their uncertainty is shared by all groups.
+    of the effects leaves when the uncertainty of a group's effects is subtracted. The parameters
+    are taken at their posterior means, because their uncertainty is shared by all groups.
 
     References
     ----------
@@ -39,11 +39,11 @@ def standardised_effects(fit: Fit) -> Floats:
         beta = np.linalg.solve(data.turn, (beta - data.offset).T).T
     found = group_effects(reduced, lam, beta)
     root = sigma_e * found.root[0]
-    own = np.square(root).sum(axis=2)[found.of_group]
+    uncertainty = np.square(root).sum(axis=2)[found.of_group]
     variance = np.diagonal(covariance)
-    spread = variance - own
-    told = spread > LEAST_RELIABLE * variance
-    return np.where(told, found.mean[0] / np.sqrt(np.where(told, spread, 1.0)), np.nan)
+    spread = variance - uncertainty
+    reliable = spread > LEAST_RELIABLE * variance
+    return np.where(reliable, found.mean[0] / np.sqrt(np.where(reliable, spread, 1.0)), np.nan)
 
 
 def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
@@ -79,7 +79,7 @@ def normal_scores(residuals: Floats, nu: float | None) -> Floats:
 
 
 def fitted_values(fit: Fit) -> Floats:
-    """Give the expected outcome of each row at the posterior means, group effects included."""
+    """Return the expected outcome of each row at the posterior means, group effects included."""
     design, draws = fit.design, fit.draws
     fitted = np.zeros(design.n)
     if design.p:

@@ -34,7 +34,7 @@ _EM_STEPS = 25
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
-    """Hold a fit with a residual structure at S of its draws, rows in order of their groups.
+    """Fit with a residual structure at S of its draws, rows in order of their groups.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Given:
 
 
 def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
-    """Take from a fit what its predictive densities are made of."""
+    """Return the parts of a fit that its predictive densities are computed from."""
     design = fit.design
     by = design if design.group is not None or grouping is None else grouping
     if not np.array_equal(by.y, design.y):
@@ -135,7 +135,7 @@ def group_log_densities(model: Given) -> Floats:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Turned:
-    """Hold one draw's whitened residual (n,), and what is known of u given it.
+    """Whitened residual (n,) of one draw, and the conditional distribution of u.
 
     `gain` is (n, q): whitened Z times the root; `inner` (J, q, q) is I + gain'gain of each group,
     `cross` (J, q) is gain'residual.
@@ -229,24 +229,24 @@ def _whitened(model: Given, s: int, left: Floats) -> Floats:
 
 
 def _given_others(model: Given, s: int, white: Floats, factor: Floats) -> Floats:
-    """Give each row's normal log-density given all others, from the inverse covariance K.
+    """Return each row's normal log-density given all others, from the inverse covariance K.
 
     K is ``T'(I - factor factor')T`` with T the whitening, and `white` is ``(I - factor factor')T``
     times the residual. Sundararajan & Keerthi (2001), Neural Computation 13(5), eq. 12.
     """
     rows = model.rows
     kept = carried(rows, float(model.residual.rho[s]))
-    own = 1.0 / (model.residual.sds[s][rows.stratum] * np.sqrt(1.0 - np.square(kept)))
+    inverse = 1.0 / (model.residual.sds[s][rows.stratum] * np.sqrt(1.0 - np.square(kept)))
     later = np.flatnonzero(rows.previous >= 0)
     before = rows.previous[later]
     # What row `before` has in the whitened row that follows it.
-    passed = -kept[later] * own[later] * model.residual.sds[s][rows.stratum[later]]
+    passed = -kept[later] * inverse[later] * model.residual.sds[s][rows.stratum[later]]
     passed /= model.residual.sds[s][rows.stratum[before]]
-    pull, diagonal = own * white, np.square(own)
+    pull, diagonal = inverse * white, np.square(inverse)
     pull[before] += passed * white[later]
     diagonal[before] += np.square(passed)
     if factor.shape[1]:
-        part = own[:, None] * factor
+        part = inverse[:, None] * factor
         part[before] += passed[:, None] * factor[later]
         diagonal -= np.square(part).sum(axis=1)
     found: Floats = 0.5 * (np.log(diagonal) - LOG_2PI - np.square(pull) / diagonal)
@@ -308,7 +308,7 @@ def _weighted(model: Given, turned: _Turned, weight: Floats) -> tuple[Floats, Fl
 
 
 def _grid(q: int) -> tuple[Floats, Floats]:
-    """Give points (K, q) for a standard normal, and logs of weights over the density there."""
+    """Return points (K, q) for a standard normal, and logs of weights over the density there."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(_POINTS[q])
     points = np.array(list(product(nodes, repeat=q)))
     logs = np.array([sum(one) for one in product(np.log(weights), repeat=q)])

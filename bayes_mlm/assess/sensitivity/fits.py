@@ -33,7 +33,7 @@ MAX_K_HAT = 0.5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VariedModel:
-    """Hold one model, ready to be fitted under several priors of sigma_u.
+    """One model, prepared to be fitted under several priors of sigma_u.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class VariedModel:
     statistics : Sufficient
         Of the design.
     priors : ModelPriors
-        The record's own.
+        The reference priors.
     choices : tuple of PriorChoice
-        The priors of sigma_u; the first is the record's own.
+        The priors of sigma_u; the first is the reference.
     wanted : tuple of str
         Names of the quantities to look at.
     settings : Settings
@@ -63,7 +63,7 @@ class VariedModel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Posterior:
-    """Hold one posterior: values (N, k) of the quantities wanted, their weights, and quality."""
+    """One posterior: values (N, k) of the quantities, their weights, and diagnostics."""
 
     values: Floats
     weights: Weights
@@ -75,12 +75,12 @@ class _Posterior:
 
 
 def vary_prior(model: VariedModel, prob: float) -> list[SensitivityRow]:
-    """Find the posterior under each prior: a row a prior and quantity, the record's own first.
+    """Find the posterior under each prior: a row for each prior and quantity, the reference first.
 
     Raises
     ------
     EngineError
-        If the model cannot be fitted under its own prior.
+        If the model cannot be fitted under its reference prior.
     """
     base = _sample(model, model.choices[0])
     log_sigma_u = _log_sigma_u(base, model)
@@ -144,7 +144,7 @@ def _refit(model: VariedModel, choice: PriorChoice) -> _Posterior | EngineError:
 def _reweighted(
     model: VariedModel, choice: PriorChoice, own: _Posterior, log_sigma_u: Floats, base: Direct
 ) -> _Posterior | None:
-    """Weight the draws under the record's own prior; None where they will not do."""
+    """Return the importance-weighted draws of the reference; None where they are unreliable."""
     old, new = model.priors.sigma_u, choice.sigma_u
     if not base.report.trusted or not covers(old, new):
         return None
@@ -156,8 +156,8 @@ def _reweighted(
     if weights is None or weights.k_hat > MAX_K_HAT or weights.share < LEAST_SHARE:
         return None
     ess = own.ess * weights.share
-    told = f"Pareto k-hat {scaled(weights.k_hat, 2)} of the weights, worth {count(ess)} draws"
-    findings = (*base.report.verdict.findings, Finding("reweighting", True, told))
+    message = f"Pareto k-hat {scaled(weights.k_hat, 2)} of the weights, worth {count(ess)} draws"
+    findings = (*base.report.verdict.findings, Finding("reweighting", True, message))
     return _Posterior(
         values=own.values,
         weights=weights,

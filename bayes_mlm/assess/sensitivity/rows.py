@@ -1,4 +1,4 @@
-"""Sensitivity of quantities to the prior on sigma_u."""
+"""Shifts of quantities with the prior on sigma_u, and whether conclusions change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class SensitivityRow:
         The same in full precision, as a record's ``sigma_u`` or ``--prior`` takes it; of several
         group effects ``sigma_u[Intercept]=...; sigma_u[ses]=...``.
     own : bool
-        Whether it is the record's own prior, from which shifts are measured.
+        Whether it is the record's prior, from which shifts are measured.
     method : {"refitted", "reweighted", "refused"}
-        Drawn anew; or the draws under the record's own prior, weighted; or not fitted at all.
+        Drawn anew; or the draws under the record's prior, weighted; or not fitted at all.
     quantity : str
         ``sigma_u``, ``sigma_u[ses]``, ``icc``, ``beta[sector]``.
     estimate, sd : float or None
@@ -38,7 +38,7 @@ class SensitivityRow:
     mcse_mean : float or None
         Monte Carlo standard error of the mean.
     shift : float or None
-        Posterior mean less that under the record's own prior, in sds of the latter.
+        Posterior mean less that under the record's prior, in sds of the latter.
     ess : float or None
         Effective sample size.
     k_hat : float or None
@@ -46,7 +46,7 @@ class SensitivityRow:
     error : float or None
         Error of any probability, where the fit is a quadrature.
     ok : bool
-        Whether the row can be relied on.
+        Whether the row is reliable.
     verdict : str
         Why, and what to do if not.
     """
@@ -78,7 +78,7 @@ class SensitivityRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """Whether the results of one model depend on the prior of sigma_u.
+    """Whether the conclusions from one model depend on the prior of sigma_u.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Sensitivity(ResultTable[SensitivityRow]):
     Parameters
     ----------
     rows : tuple of SensitivityRow
-        By model, prior (the record's own first) and quantity.
+        By model, prior (the record's first) and quantity.
     conclusions : tuple of Conclusion
         One a model.
     interval : str
@@ -128,7 +128,7 @@ class Sensitivity(ResultTable[SensitivityRow]):
 
     @property
     def ok(self) -> bool:
-        """Whether every row can be relied on."""
+        """Whether every row is reliable."""
         return all(row.ok for row in self.rows)
 
     @property
@@ -171,7 +171,7 @@ class Sensitivity(ResultTable[SensitivityRow]):
 
 
 def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
-    """Say from the rows of one model whether what it says depends on the prior of sigma_u.
+    """Return whether the conclusions from one model depend on the prior of sigma_u.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
     unfair = dict.fromkeys(row.label for row in rows if row not in fair)
     left_out = f" Not counted: {', '.join(unfair)}, whose verdict is not clean." if unfair else ""
     if not moved:
-        text = f"{model} was fitted under its own prior of sigma_u only.{left_out}"
+        text = f"{model} was fitted under one prior of sigma_u only.{left_out}"
         return Conclusion(model=model, depends="no", quantity="", label="", shift=0.0, text=text)
     most = max(moved, key=lambda row: abs(row.shift or 0.0))
     shift = most.shift or 0.0
@@ -227,10 +227,10 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
 
 
 def comparable(rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
-    """Leave out of one model's rows those that cannot be set beside the others.
+    """Return the rows of one model that are comparable with one another.
 
     They have no numbers, or a verdict that is not clean, such as a mean that does not exist. Where
-    the record's own prior has such a verdict too, the fault is the model's, and only rows without
+    the record's prior has such a verdict too, the fault is the model's, and only rows without
     numbers are left out.
     """
     clean = all(row.ok for row in rows if row.own)
@@ -238,30 +238,30 @@ def comparable(rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
 
 
 def _coefficients(moved: Sequence[SensitivityRow]) -> str:
-    """Say how far the coefficients move, which is often not at all where the sds do."""
+    """Return how far the coefficients move, which is often not at all where the sds do."""
     sizes = [abs(row.shift or 0.0) for row in moved if row.quantity.startswith("beta[")]
     return f" Coefficients move by {scaled(max(sizes), 2)} at most." if sizes else ""
 
 
 def _signs(rows: Sequence[SensitivityRow], interval: str) -> str:
-    """Say of each coefficient whether its interval leaves out zero, whatever the prior."""
-    said: dict[str, list[str]] = {}
+    """Return for each coefficient whether its interval excludes zero under every prior."""
+    phrases: dict[str, list[str]] = {}
     for quantity in dict.fromkeys(row.quantity for row in rows):
         if not quantity.startswith("beta["):
             continue
-        away = {
+        excluded = {
             row.label: row.lower > 0 or row.upper < 0
             for row in rows
             if row.quantity == quantity and row.lower is not None and row.upper is not None
         }
-        if len(set(away.values())) == 1:
-            verb = "excludes" if next(iter(away.values())) else "holds"
-            said.setdefault(f"{verb} 0 under every prior", []).append(quantity)
+        if len(set(excluded.values())) == 1:
+            verb = "excludes" if next(iter(excluded.values())) else "holds"
+            phrases.setdefault(f"{verb} 0 under every prior", []).append(quantity)
         else:
-            holds = ", ".join(label for label, out in away.items() if not out)
-            said.setdefault(f"holds 0 under {holds}, and excludes it otherwise", []).append(
+            holds = ", ".join(label for label, out in excluded.items() if not out)
+            phrases.setdefault(f"holds 0 under {holds}, and excludes it otherwise", []).append(
                 quantity
             )
     return "".join(
-        f" The {interval} {what} for {', '.join(names)}." for what, names in said.items()
+        f" The {interval} {what} for {', '.join(names)}." for what, names in phrases.items()
     )

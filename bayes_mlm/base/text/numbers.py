@@ -154,12 +154,14 @@ def digits(
     place = 0 if place is None else place
     largest = max((abs(one) for one in (*values, *ends)), default=0.0)
     error_place = place if error_place is None else error_place
-    own = max(errors, default=0.0)
+    error_size = max(errors, default=0.0)
     return Digits(
         place=place,
         error_place=error_place,
-        power=_needs_power(place, max(largest, own) if place > 0 else largest),
-        error_power=_needs_power(error_place, max(largest, own) if error_place > 0 else own),
+        power=_needs_power(place, max(largest, error_size) if place > 0 else largest),
+        error_power=_needs_power(
+            error_place, max(largest, error_size) if error_place > 0 else error_size
+        ),
         style=style,
     )
 

@@ -21,32 +21,32 @@ _STATISTICS = ("count", "mean", "std", "min", "25%", "50%", "75%", "max")
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Description(Tabular):
-    """Hold the summary of k numeric columns, missing values left out.
+    """Summary statistics of k numeric columns, missing values omitted.
 
     Parameters
     ----------
     variables : tuple of str
         The columns, k of them.
     values : ndarray, shape (8, k)
-        In the columns' own units: count, mean, sd (divisor count - 1), minimum, quartiles (linear
+        In the units of the columns: count, mean, sd (divisor count - 1), minimum, quartiles (linear
         interpolation between order statistics) and maximum. NaN where undefined.
     n_missing : ndarray of int64, shape (k,)
         Number of missing values.
-    left_out : tuple of str
-        Text columns that were not asked for by name and have no such summary.
+    omitted : tuple of str
+        Text columns, which have no such summary, where no columns were named.
     """
 
     variables: tuple[str, ...]
     values: Floats
     n_missing: Ints
-    left_out: tuple[str, ...]
+    omitted: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Return how many columns are described, on one line."""
         return f"<Description of {len(self.variables)} columns>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """List the table as text, the header first, with six decimals as the 2015 document has.
+        """Return the table as text, the header first, with six decimals as in the 2015 document.
 
         A column whose sd is too small for them gets four significant digits of its sd.
         """
@@ -57,7 +57,7 @@ class Description(Tabular):
         return (("", *self.variables), *body)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Give the summary as a pandas frame: a row a statistic, a column a column."""
+        """Return the summary as a pandas frame: a row for each statistic."""
         import pandas as pd
 
         frame = pd.DataFrame(self.values, index=list(_STATISTICS), columns=list(self.variables))
@@ -88,12 +88,12 @@ def describe(table: Table, columns: Sequence[str] | None = None) -> Description:
     table : Table
         The rows.
     columns : sequence of str, optional
-        Numeric columns; by default all there are (text ones are then listed in `left_out`).
+        Numeric columns; by default all there are (text ones are then listed in `omitted`).
 
     Returns
     -------
     Description
-        One column each; missing values are counted and left out.
+        One column each; missing values are counted and omitted.
 
     Raises
     ------
@@ -117,12 +117,12 @@ def describe(table: Table, columns: Sequence[str] | None = None) -> Description:
     table = as_table(table)
     text = tuple(name for name, values in table.columns.items() if values.dtype == object)
     if columns is None:
-        names, left_out = tuple(name for name in table.names if name not in text), text
+        names, omitted = tuple(name for name in table.names if name not in text), text
     else:
         if isinstance(columns, str) or not isinstance(columns, Iterable):
             found = describe_value(columns)
             raise DataError(f"describe takes a list of names of columns, found {found}")
-        names, left_out = tuple(dict.fromkeys(columns)), ()
+        names, omitted = tuple(dict.fromkeys(columns)), ()
         require_columns(table, names)
         require_numeric(table, names)
     if not names:
@@ -131,12 +131,12 @@ def describe(table: Table, columns: Sequence[str] | None = None) -> Description:
         variables=names,
         values=np.column_stack([_statistics(table.columns[name]) for name in names]),
         n_missing=np.array([np.isnan(_numbers(table.columns[name])).sum() for name in names]),
-        left_out=left_out,
+        omitted=omitted,
     )
 
 
 def _shown(column: Floats) -> list[str]:
-    """Write the statistics of one column, its count first."""
+    """Return the statistics of one column as text, its count first."""
     sd = column[_STATISTICS.index("std")]
     chosen = digits(column[1:], min(sd / 100, _SIX_DECIMALS) or _SIX_DECIMALS)
     if not chosen.power:

@@ -21,7 +21,7 @@ _MOST_LEVELS = 50
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Crosstab(Tabular):
-    """Hold how many rows fall into each combination of labels.
+    """Numbers of rows for each combination of labels.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Crosstab(Tabular):
     counts : ndarray of int64, shape (r, c)
         Number of rows.
     n_missing : int
-        Rows left out because a label is missing.
+        Rows omitted because a label is missing.
     """
 
     row: str
@@ -51,7 +51,7 @@ class Crosstab(Tabular):
         return f"<Crosstab of {self.row} by {', '.join(self.columns)}: {self.counts.sum():,} rows>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """List the table as text: a header line for each of `columns`, then the rows.
+        """Return the table as text: a header line for each of `columns`, then the rows.
 
         A label is written once over the columns it spans, as the 2015 document prints it.
         """
@@ -71,7 +71,7 @@ class Crosstab(Tabular):
         return tuple(lines)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Give the counts as a pandas frame, as ``pandas.crosstab`` would."""
+        """Return the counts as a pandas frame, as ``pandas.crosstab`` does."""
         import pandas as pd
 
         if len(self.columns) == 1:
@@ -115,7 +115,7 @@ def crosstab(table: Table, row: str, columns: Sequence[str]) -> Crosstab:
     Returns
     -------
     Crosstab
-        The counts; rows with a missing label are left out and counted.
+        The counts; rows with a missing label are omitted and counted.
 
     Raises
     ------

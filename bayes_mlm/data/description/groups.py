@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSizes(Tabular):
-    """Hold how many rows the groups have.
+    """Numbers of rows of the groups.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class GroupSizes(Tabular):
     mean: float
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """List the summary as text, a line a figure, worded as the 2015 document's fits are."""
+        """Return the summary as text, a line for each number, labelled as in the 2015 document."""
         return (
             ("No. Observations", f"{self.n}"),
             ("No. Groups", f"{self.n_groups}"),
@@ -46,7 +46,7 @@ class GroupSizes(Tabular):
         )
 
     def to_frame(self) -> "pd.DataFrame":
-        """Give the summary as a pandas frame of one row, indexed by the group's name."""
+        """Return the summary as a pandas frame of one row, indexed by the group's name."""
         import pandas as pd
 
         return pd.DataFrame(self.raw(), columns=list(self.names)).set_index("group")

@@ -1,4 +1,4 @@
-"""Open files for scanning: one or many, CSV or Parquet, by DuckDB out of core, or by Spark."""
+"""Lazy tables of files: one or many, CSV or Parquet, by DuckDB out of core, or by Spark."""
 
 import functools
 import re
@@ -33,7 +33,7 @@ def open_data(
     decimal: Decimal | None = None,
     delimiter: str | None = None,
 ) -> Scan:
-    """Open files to be scanned where they lie.
+    """Open files as a lazy table, without reading their rows into memory.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def open_data(
         DuckDB runs in this process, out of core; "spark" takes the active Spark session, or
         starts one (``pip install bayes-mlm[spark]``).
     memory : str, optional
-        What DuckDB may take, as in "2GB"; beyond it spills to a temporary directory.
+        Memory limit of DuckDB, as in "2GB"; beyond it spills to a temporary directory.
     threads : int, optional
         Of DuckDB; all cores by default.
     decimal, delimiter
@@ -53,7 +53,7 @@ def open_data(
     Returns
     -------
     Scan
-        For `sum_rows`, or for `fit` in the place of data.
+        For `sum_rows`, or for `fit` as its data.
 
     Raises
     ------
@@ -107,7 +107,7 @@ class _Opened:
 
 
 def _named(files: Sequence[Path], source: str) -> str:
-    """Name the data without the folders they lie in, which are nobody's business."""
+    """Return the name of the data without their folders, which are not disclosed."""
     if len(files) == 1:
         return shown(files[0])
     return f"{visible(Path(source).name) or 'files'} ({len(files)} files)"
@@ -157,24 +157,24 @@ def _linked(files: Sequence[Path], folder: Path) -> dict[str, Path]:
 
 
 def _explainer(limit: str, paths: Mapping[str, Path]) -> Callable[[Exception], str | None]:
-    """Make what words DuckDB's errors: out of memory, and which file is damaged."""
+    """Return a function that explains DuckDB's errors: out of memory, or which file is damaged."""
     files = list(paths.values())
 
     def explain(error: Exception) -> str | None:
         text = str(error)
         if "Out of Memory" in text or "out of memory" in text:
-            asked = f"the memory limit {limit} is" if limit else "memory is"
+            subject = f"the memory limit {limit} is" if limit else "memory is"
             return (
-                f"{asked} too small for this query ({_first_line(text)}); raise it (--memory), or "
-                "give fewer groups or columns"
+                f"{subject} too small for this query ({_first_line(text)}); raise it (--memory), "
+                "or give fewer groups or columns"
             )
         named = next((file.name for path, file in paths.items() if path in text), "")
         named = visible(named or damaged_file(files))
         line = re.search(r"CSV Error on Line: (\d+)", text)
         if line is not None:
             where = f"line {line[1]} of {named or shown(files[0])}"
-            told = " ".join(text.partition("Original Line:")[2].split("\n")[:2]).strip()
-            reason = told[:200] or _first_line(text)
+            original = " ".join(text.partition("Original Line:")[2].split("\n")[:2]).strip()
+            reason = original[:200] or _first_line(text)
             return f"{where} cannot be read as CSV ({visible(reason)}); correct that line"
         return f"{named} cannot be read: {_first_line(text)}; copy it again" if named else None
 
@@ -187,17 +187,18 @@ def _first_line(text: str) -> str:
 
 def _open_parquet(opened: _Opened) -> Scan:
     differ, names = check_schemas(opened.files)
-    own = f"filename = '{FILE}', " if len(opened.files) > 1 else ""
+    filename = f"filename = '{FILE}', " if len(opened.files) > 1 else ""
     listed = ", ".join(f"'{_quoted(path)}'" for path in opened.paths)
     relation = opened.connection.sql(
-        f"from read_parquet([{listed}], {own}union_by_name = {differ}, hive_partitioning = false)"
+        f"from read_parquet([{listed}], {filename}union_by_name = {differ}, "
+        "hive_partitioning = false)"
     )
     scan = _called(_scan(opened, relation), names)
     return replace(scan, prepare=_with_declared(opened.files))
 
 
 def _called(scan: Scan, names: Sequence[str]) -> Scan:
-    """Call the columns by their names, and not as DuckDB does, which tells no case apart."""
+    """Restore the names of the columns: DuckDB's are not case-sensitive."""
     aliases = dict(zip(names, scan.kinds, strict=True))
     return replace(
         scan,
@@ -234,7 +235,7 @@ def _open_csv(opened: _Opened, given: str | None) -> Scan:
     delimiter = _delimiter(files[0], given)
     headers = _common_headers(files, delimiter)
     names = headers[0].names
-    places = [f"text{k}_" for k in range(len(names))]  # which DuckDB tells apart whatever the case
+    places = [f"text{k}_" for k in range(len(names))]  # distinct without regard to case, too
     options: dict[str, Any] = {
         "header": True,
         "delimiter": delimiter,
@@ -246,7 +247,7 @@ def _open_csv(opened: _Opened, given: str | None) -> Scan:
         "filename": FILE if len(files) > 1 else False,
         "hive_partitioning": False,
     }
-    by_blank: dict[int, list[str]] = {}  # lines before the header, which DuckDB must be told
+    by_blank: dict[int, list[str]] = {}  # lines before the header, which DuckDB does not find
     for path, header in zip(opened.paths, headers, strict=True):
         by_blank.setdefault(header.blank, []).append(path)
     relations = [
@@ -258,7 +259,7 @@ def _open_csv(opened: _Opened, given: str | None) -> Scan:
 
 
 def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
-    """Have the types of the columns of text files settled when they are needed."""
+    """Return a scan whose columns of text get their types when they are needed."""
     return replace(_called(scan, names), prepare=settle_types, from_text=True)
 
 
@@ -271,11 +272,9 @@ def _common_headers(files: Sequence[Path], delimiter: str) -> list[Header]:
     headers = [read_header(file, delimiter) for file in files]
     names = headers[0].names
     for file, header in zip(files, headers, strict=True):
-        own = header.names
-        if own != names:
-            odd = next(
-                (n for n in own if n not in names), next((n for n in names if n not in own), "")
-            )
+        found = header.names
+        if found != names:
+            odd = next(iter({n: 0 for n in (*found, *names) if (n in found) != (n in names)}), "")
             what = f"column {odd!r}" if odd else "the order of the columns"
             raise DataError(
                 f"the columns of {shown(file)} differ from those of {shown(files[0])} ({what}); "

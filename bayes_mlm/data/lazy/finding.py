@@ -3,27 +3,35 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bayes_mlm.base import ABSENT, DIRECTORY, DataError, at_home, shown, visible, why_not_file
+from bayes_mlm.base import (
+    ABSENT,
+    DIRECTORY,
+    DataError,
+    expand_home,
+    shown,
+    unreadable_reason,
+    visible,
+)
 from bayes_mlm.data.reading import DELIMITERS, PARQUET, require_file
 
 CSV = tuple(DELIMITERS)
-_MARKS = "*?["
+_WILDCARDS = "*?["
 
 
 def find_files(source: str) -> list[Path]:
     """List the files that a path, a directory or a glob stands for, all of one kind.
 
-    A name is taken literally if there is such a file or directory, whatever marks of a pattern are
-    in it. A file that is there under two names (links) is listed once.
+    A name is literal if there is such a file or directory, whatever wildcards it contains. A file
+    that is there under two names (links) is listed once.
 
     Raises
     ------
     DataError
         If there are none, one cannot be read, or they are of two kinds.
     """
-    path, named = at_home(source), visible(source)
+    path, named = expand_home(source), visible(source)
     kinds = ", ".join([*CSV, *PARQUET])
-    reason = why_not_file(path)
+    reason = unreadable_reason(path)
     try:
         if reason == DIRECTORY:
             found = _once(sorted(_inside(path, set())))
@@ -54,15 +62,15 @@ def find_files(source: str) -> list[Path]:
 
 def is_pattern(name: str) -> bool:
     """Return whether a name is a pattern, if there is no file of that literal name."""
-    return any(mark in name for mark in _MARKS)
+    return any(character in name for character in _WILDCARDS)
 
 
 def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Go through the data files of a directory and of those in it, but for hidden ones."""
-    mark = _identity(directory)
-    if mark in seen:  # a link back
+    """Yield the data files of a directory and its subdirectories, except hidden ones."""
+    identity = _identity(directory)
+    if identity in seen:  # a link back
         return
-    seen.add(mark)
+    seen.add(identity)
     for entry in directory.iterdir():
         if _is_hidden(entry):
             continue
@@ -97,7 +105,7 @@ def _matching(path: Path) -> Iterator[Path]:
 
 
 def _once(files: Sequence[Path]) -> list[Path]:
-    """Keep one name of each file: a link to another would count its rows twice."""
+    """Return one name of each file: a link to another would count its rows twice."""
     return list({_identity(file): file for file in reversed(files)}.values())[::-1]
 
 
@@ -107,11 +115,11 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def suffix_of(path: Path) -> str:
-    """Give the ending of a data file, ".csv.gz" whole; empty for other files."""
+    """Return the extension of a data file, ".csv.gz" in full; empty for other files."""
     name = path.name.lower()
     return next((suffix for suffix in (*CSV, *PARQUET) if name.endswith(suffix)), "")
 
 
 def _is_hidden(path: Path) -> bool:
-    """Tell names that tools keep for themselves: .venv, _SUCCESS, _temporary."""
+    """Return whether a name is reserved for tools: .venv, _SUCCESS, _temporary."""
     return path.name.startswith((".", "_"))

@@ -26,23 +26,23 @@ def check_schemas(files: Sequence[Path]) -> tuple[bool, list[str]]:
             raise DataError(f"{shown(file)} {damage}; copy it again") from error
         here = shown(file)
         checked_names(list(schema.names), here, None)
-        own = dict(zip(schema.names, schema.types, strict=True))
+        types = dict(zip(schema.names, schema.types, strict=True))
         if not first:
-            first, first_name, names = own, here, list(schema.names)
+            first, first_name, names = types, here, list(schema.names)
             continue
-        for name in dict.fromkeys([*first, *own]):
-            if name not in own or name not in first:
+        for name in dict.fromkeys([*first, *types]):
+            if name not in types or name not in first:
                 has, lacks = (first_name, here) if name in first else (here, first_name)
                 raise DataError(
                     f"{lacks} has no column {name!r}, and {has} has; files that are scanned "
                     "together must have the same columns"
                 )
-            if _family(own[name]) != _family(first[name]):
+            if _family(types[name]) != _family(first[name]):
                 raise DataError(
-                    f"column {name!r} is {own[name]} in {here} and {first[name]} in "
+                    f"column {name!r} is {types[name]} in {here} and {first[name]} in "
                     f"{first_name}; convert it to one type in all files"
                 )
-            differ = differ or own[name] != first[name]
+            differ = differ or types[name] != first[name]
     alike = len({name.casefold() for name in names}) < len(set(names))
     if alike and len(files) > 1:
         raise DataError(
@@ -82,7 +82,7 @@ def read_declared(
 
 
 def damaged_file(files: Sequence[Path]) -> str:
-    """Name the first Parquet file whose pages cannot be decoded; empty if there is none."""
+    """Return the name of the first Parquet file whose pages cannot be decoded, or ""."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""Hold a table that stays where it is: scanned by its own engine, never read into Python."""
+"""Lazy tables: scanned by their engine (DuckDB, Spark, polars), never read into Python."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,14 +34,14 @@ _TIMES = (nw.Date, nw.Datetime, nw.Duration, nw.Time)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scan:
-    """Hold a lazy frame and what is known of its columns.
+    """Lazy frame, with the types and categories of its columns.
 
     Parameters
     ----------
     frame : narwhals.LazyFrame
         Of any engine: DuckDB, Apache Spark, polars, or a frame in memory.
     source : str
-        What messages call it.
+        Its name in messages.
     engine : str
         "duckdb", "pyspark", "polars", "pandas", "pyarrow", ...
     kinds : mapping of str to {"number", "truth", "text"}
@@ -52,16 +52,16 @@ class Scan:
         Of files that are scanned together: what the engine calls each, and its name for messages;
         empty for a frame.
     explain : callable
-        Says more of an engine's error, if it can.
+        Returns a message for an error of the engine, if it recognises it.
     prepare : callable
-        Takes the scan and the columns that are needed, and gives the scan with their types
-        settled: text files have none of their own.
+        Takes the scan and the columns that are needed, and returns the scan with their types
+        inferred: text files have none of their own.
     progress : callable or None
-        Gives how far the running query is, in per cent, or less than 0.
-    tell : callable or None
-        Told of that a few times a second.
+        Returns the progress of the running query, in per cent, or less than 0.
+    on_progress : callable or None
+        Called with that a few times a second.
     aliases : mapping of str to str
-        What the frame calls the columns, once it was narrowed to those that are needed.
+        Names of the columns in the frame, once it was narrowed to those that are needed.
     categories, times
         As of `bayes_mlm.data.table.Table`.
     strip : bool
@@ -83,7 +83,7 @@ class Scan:
     files: Mapping[str, str] = field(default_factory=dict)
     explain: Callable[[Exception], str | None] = field(default=lambda _: None)
     progress: Callable[[], float] | None = None
-    tell: Callable[[float], None] | None = None
+    on_progress: Callable[[float], None] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     times: frozenset[str] = frozenset()
@@ -93,26 +93,26 @@ class Scan:
     from_text: bool = False
 
     def col(self, name: str) -> nw.Expr:
-        """Give a column of the table by its own name, whatever the frame calls it."""
+        """Return a column of the table by its name there, whatever its alias in the frame."""
         return nw.col(self.aliases.get(name, name))
 
     def __repr__(self) -> str:
-        """Say what is scanned, by what."""
+        """Return the source, the engine and the number of columns, on one line."""
         return f"<Scan of {self.source} by {self.engine}, {len(self.kinds)} columns>"
 
 
 def is_scannable(data: Any) -> bool:
-    """Tell whether data are a lazy frame: one that an engine of its own scans."""
+    """Return whether data are a lazy frame, which its engine scans."""
     if isinstance(data, Scan):
         return True
     try:
         return isinstance(nw.from_native(data), nw.LazyFrame)
-    except (TypeError, NarwhalsError):  # whoever reads it says what is wrong
+    except (TypeError, NarwhalsError):  # the reader of the data explains what is wrong
         return False
 
 
 def is_distributed(data: Any) -> bool:
-    """Tell whether data lie on a cluster (Apache Spark), from where rows are never fetched."""
+    """Return whether data lie on a cluster (Apache Spark), whose rows are never fetched."""
     return type(data).__module__.split(".")[0] in ("pyspark", "sqlframe")
 
 
@@ -123,7 +123,7 @@ def as_scan(
     files: Mapping[str, str] | None = None,
     explain: Callable[[Exception], str | None] = lambda _: None,
 ) -> Scan:
-    """Make a scan of a frame of any kind that narwhals supports.
+    """Return a scan of a frame of any kind that narwhals supports.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def as_scan(
         A DuckDB relation, a PySpark data frame, a polars frame, lazy or not, a pandas data frame,
         a pyarrow table.
     source : str, optional
-        What messages call it; by default its type.
+        Its name in messages; by default its type.
     files, explain
         As in `Scan`.
 
@@ -165,8 +165,8 @@ def as_scan(
             "frame, or files (bayes_mlm.open_data)"
         ) from error
     except NarwhalsError as error:
-        said = " ".join(str(error).split())
-        raise DataError(f"{named} cannot be scanned: {said}") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{named} cannot be scanned: {reason}") from error
     scan = Scan(
         frame=frame,
         source=named,
@@ -202,17 +202,17 @@ def _as_it_is(scan: Scan, _: Sequence[str]) -> Scan:
 
 
 def _read_as_rows(data: Any) -> Callable[[Scan, Sequence[str]], Scan]:
-    """Make what takes columns of a frame in memory as `as_table` does: one type, one label."""
+    """Return a function that converts columns of a frame in memory as `as_table` does."""
 
     def read(scan: Scan, names: Sequence[str]) -> Scan:
         found = as_scan(as_table(data, columns=names), source=scan.source)
-        return replace(found, tell=scan.tell, strip=scan.strip)
+        return replace(found, on_progress=scan.on_progress, strip=scan.strip)
 
     return read
 
 
 def narrowed(scan: Scan, names: Sequence[str]) -> Scan:
-    """Keep the columns that are needed, under names that no engine stumbles over.
+    """Select the columns that are needed, under names that are valid in every engine.
 
     The names of a table may hold dots, differ in case alone, or be those that queries here use.
     """
@@ -252,12 +252,12 @@ def _kind(dtype: nw.dtypes.DType) -> ColumnKind:
 
 
 def collect(scan: Scan, frame: Frame) -> dict[str, Column]:
-    """Run a query, and fetch what it gives: sums, never rows.
+    """Run a query and fetch its result: aggregates, never rows.
 
     Raises
     ------
     DataError
-        With the engine's own reason, if the query fails.
+        With the engine's reason, if the query fails.
     """
     with engine_errors(scan), _watched(scan):
         found = frame.collect("pyarrow").to_native()
@@ -266,9 +266,9 @@ def collect(scan: Scan, frame: Frame) -> dict[str, Column]:
 
 @contextmanager
 def _watched(scan: Scan) -> Iterator[None]:
-    """Tell of a query's progress while it runs."""
-    progress, tell = scan.progress, scan.tell
-    if progress is None or tell is None:
+    """Report a query's progress while it runs."""
+    progress, on_progress = scan.progress, scan.on_progress
+    if progress is None or on_progress is None:
         yield
         return
     done = threading.Event()
@@ -277,7 +277,7 @@ def _watched(scan: Scan) -> Iterator[None]:
         while not done.wait(_EVERY):
             share = progress()
             if share >= 0:
-                tell(share)
+                on_progress(share)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -339,7 +339,7 @@ def count(condition: nw.Expr) -> nw.Expr:
 
 @contextmanager
 def engine_errors(scan: Scan) -> Iterator[None]:
-    """Turn what an engine raises into one line that says where."""
+    """Convert an engine's exceptions into a `DataError` of one line that names the source."""
     try:
         yield
     except _errors_of(scan.engine) as error:
@@ -354,7 +354,7 @@ def engine_errors(scan: Scan) -> Iterator[None]:
 
 
 def _errors_of(engine: str) -> tuple[type[Exception], ...]:
-    """Name the exceptions of an engine, which is imported already."""
+    """Return the exceptions of an engine, which is imported already."""
     found: list[type[Exception]] = [NarwhalsError]
     if engine == "duckdb":
         import duckdb

@@ -1,4 +1,4 @@
-"""Decide what the columns of text files hold, from all their values, as `read_table` does."""
+"""Infer the types of the columns of text files from all their values, as `read_table` does."""
 
 import functools
 import operator
@@ -42,24 +42,24 @@ def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
 
 def _read_numerals(scan: Scan, names: Sequence[str], decimal: Decimal) -> Scan:
     """Convert columns of text that hold numbers, but not declared categories nor dates."""
-    asked = [
+    candidates = [
         name
         for name in names
         if scan.kinds[name] == "text" and name not in scan.categories and name not in scan.times
     ]
-    if not asked:
+    if not candidates:
         return replace(scan, decimal=decimal)
-    texts = {f"text{k}_": stripped(scan.col(n).cast(nw.String)) for k, n in enumerate(asked)}
+    texts = {f"text{k}_": stripped(scan.col(n).cast(nw.String)) for k, n in enumerate(candidates)}
     frame = scan.frame.with_columns(**texts)
-    frame = _with_numerals(frame, _notations(scan, frame, len(asked), decimal))
+    frame = _with_numerals(frame, _notations(scan, frame, len(candidates), decimal))
     counts: dict[str, nw.Expr] = {}
-    for k in range(len(asked)):
-        own = _counts(nw.col(f"text{k}_"), nw.col(f"number{k}_"))
-        counts |= {f"{what}{k}": own[what] for what in ("there", "number", "label")}
+    for k in range(len(candidates)):
+        counted = _counts(nw.col(f"text{k}_"), nw.col(f"number{k}_"))
+        counts |= {f"{what}{k}": counted[what] for what in ("there", "number", "label")}
     found = collect_row(replace(scan, frame=frame), counts)
     read = {
         name: nw.col(f"number{k}_").cast(nw.Float64)
-        for k, name in enumerate(asked)
+        for k, name in enumerate(candidates)
         if found[f"there{k}"] == found[f"number{k}"] > 0 and not found[f"label{k}"]
     }
     file = [FILE] if scan.files else []
@@ -74,9 +74,9 @@ def _read_numerals(scan: Scan, names: Sequence[str], decimal: Decimal) -> Scan:
 
 
 def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
-    """Convert the columns named from text to what they hold; they are the only ones kept.
+    """Convert the columns named from text to their inferred types; others are dropped.
 
-    Where rows that miss a value will be dropped (`Scan.complete`), they have no say in it.
+    Rows that will be dropped for a missing value (`Scan.complete`) do not count.
 
     Raises
     ------

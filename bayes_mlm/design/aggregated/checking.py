@@ -17,9 +17,12 @@ from bayes_mlm.data import (
     check_footer_label,
     collect,
     collect_row,
+    constant_outcome,
+    constant_predictor,
     count,
     is_whole,
     label_text,
+    one_level,
     refuse_magnitude,
     two_values,
 )
@@ -247,16 +250,9 @@ def refuse_constant(
         refuse_magnitude(name, low, high)
         if high - low > _OF_SIZE * max(abs(low), abs(high)):
             continue
-        value = label_text(low)
         if k == 0:
-            raise DataError(
-                f"outcome {name!r} is constant (every value is {value}): nothing varies to be "
-                "explained; check the column"
-            )
-        raise OneValueError(
-            f"predictor {name!r} is constant (every value is {value}): its effect cannot be told "
-            "from the intercept; take it out of the formula"
-        )
+            raise DataError(constant_outcome(name, low))
+        raise OneValueError(constant_predictor(name, low))
 
 
 def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
@@ -270,10 +266,7 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
     many = labels.size
     check_footer_label(group, labels, counts)
     if many == 1:
-        raise OneValueError(
-            f"group {group!r} has one level ({label_text(labels[0])}): how groups differ cannot be "
-            "learned from one; give another group, or leave out the bar"
-        )
+        raise OneValueError(one_level(group, labels[0]))
     if labels.dtype.kind == "f" and many > _DECIMAL_LEVELS and not is_whole(labels):
         raise DataError(
             f"group {group!r} holds {many} different decimal numbers: it looks like a measurement, "
@@ -282,8 +275,8 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
         )
     if int(counts.max()) == 1:
         raise OneValueError(
-            f"every group of {group!r} has one row ({many} labels): group and residual cannot be "
-            "told apart; give a column of labels shared by several rows, such as a school id"
+            f"every group of {group!r} has one row ({many} labels): group and residual are not "
+            "identified; give a column of labels shared by several rows, such as a school id"
         )
 
 

@@ -21,15 +21,15 @@ from bayes_mlm.base import (
     BLANK,
     Floats,
     StorageError,
-    at_home,
     atomic_file,
     check_seal,
+    expand_home,
     expect,
     expect_path,
     explain_file,
-    said,
     sealed,
-    why_not_file,
+    system_message,
+    unreadable_reason,
 )
 from bayes_mlm.data import from_arrow
 from bayes_mlm.design.aggregated.designs import group_means
@@ -152,7 +152,7 @@ def load_sums(path: str | Path) -> Design:
     import pyarrow.parquet as pq
     from pyarrow import BufferReader
 
-    path = at_home(path).absolute()
+    path = expand_home(path).absolute()
     content = _content(path)
     with naming(path, _WHAT, _REMEDY):
         document = _read_document(content)
@@ -183,7 +183,7 @@ def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
     StorageError
         As `load_sums`.
     """
-    path = at_home(path).absolute()
+    path = expand_home(path).absolute()
     content = _content(path)
     with naming(path, _WHAT, _REMEDY):
         document = _read_document(content)
@@ -192,7 +192,7 @@ def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
 
 def _content(path: Path) -> bytes:
     """Read the bytes of a file that may hold sums."""
-    reason = why_not_file(path)
+    reason = unreadable_reason(path)
     if reason == ABSENT:
         raise StorageError(
             f"there is no file {str(path)!r}; give the path of saved sums (bayes-mlm sum makes "
@@ -203,7 +203,7 @@ def _content(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StorageError(f"cannot read {str(path)!r}: {said(error)}") from error
+        raise StorageError(f"cannot read {str(path)!r}: {system_message(error)}") from error
     cut_off = content.startswith(_PARQUET) and not content.endswith(_PARQUET)
     if _KEY not in content and not cut_off:
         raise StorageError(

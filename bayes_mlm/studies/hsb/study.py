@@ -1,23 +1,17 @@
-"""Check the whole 2015 document: every figure it prints, and what it says that is wrong."""
+"""The 2015 document apart from its models: figures of the table, wrong statements, exclusions."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from bayes_mlm.base import convert, read_toml, rounded
-from bayes_mlm.data import load_dataset
-from bayes_mlm.studies.document import table_figures
+from bayes_mlm.base import convert, read_toml
 from bayes_mlm.studies.printed import Published, check_published_fields
-from bayes_mlm.studies.published import PublishedRow, check_published, find_figure, judge
-from bayes_mlm.studies.record import WORKED_STUDY, records
 
 _FILE = Path(__file__).with_name("published.toml")
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hold a statement or a label that is wrong, where no printed figure is the mistake.
+    """A statement or a label that is wrong, where no printed figure is the mistake.
 
     Parameters
     ----------
@@ -34,7 +28,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Excluded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hold numbers in the document that are no figures of the study.
+    """Numbers in the document that are no figures of the study.
 
     Parameters
     ----------
@@ -52,7 +46,7 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hold what the document prints and says outside its models.
+    """What the document prints and states outside its models.
 
     Parameters
     ----------
@@ -81,31 +75,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     excluded: tuple[Excluded, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckedNote:
-    """Hold a note with its numbers computed.
-
-    Parameters
-    ----------
-    where, claim, reason : str
-        As in `Note`.
-    numbers : tuple of (str, float)
-        Figures that show it, by ``record/quantity``.
-    """
-
-    where: str
-    claim: str
-    reason: str
-    numbers: tuple[tuple[str, float], ...]
-
-    def __str__(self) -> str:
-        """Say it in one line, numbers to six significant digits."""
-        shown = "; ".join(f"{name} = {rounded(value, 6)}" for name, value in self.numbers)
-        return f"{self.where}: {self.claim}: {self.reason}" + (f" ({shown})" if shown else "")
-
-
 def load_study() -> Study:
-    """Read the document's own file of figures, notes and exclusions.
+    """Read the document's file of figures, notes and exclusions.
 
     Raises
     ------
@@ -120,49 +91,3 @@ def load_study() -> Study:
     study = convert(read_toml(_FILE), Study, _FILE)
     check_published_fields(study.published, study.reasons, str(_FILE), study.imprecise)
     return study
-
-
-def check_table() -> tuple[PublishedRow, ...]:
-    """Recompute the figures that the document prints of its data, before any model.
-
-    Examples
-    --------
-    >>> [(row.printed, row.right) for row in check_table() if row.cause == "imprecise"]
-    [('18.316999', 18.317)]
-    """
-    study = load_study()
-    own = table_figures(load_dataset(study.data))
-    return judge(study.published, study.reasons, own, study.data, imprecise=study.imprecise)
-
-
-def check_study() -> tuple[PublishedRow, ...]:
-    """Recompute every figure of the document: those of its data, then model by model.
-
-    Returns
-    -------
-    tuple of PublishedRow
-        One for each place a figure is printed at; `bayes_mlm.studies.published.tally` counts them.
-    """
-    ladder = records(WORKED_STUDY)
-    return (*check_table(), *(row for record in ladder for row in check_published(record)))
-
-
-def check_notes() -> tuple[CheckedNote, ...]:
-    """Compute the numbers behind every note on the document.
-
-    Examples
-    --------
-    >>> print([note for note in check_notes() if "2.390" in note.claim][0].numbers[0])
-    ('hsb_ses/beta[ses]', 2.3901)
-    """
-    return tuple(_notes())
-
-
-def _notes() -> Iterator[CheckedNote]:
-    for note in load_study().notes:
-        yield CheckedNote(
-            where=note.where,
-            claim=note.claim,
-            reason=note.reason,
-            numbers=tuple((name, find_figure(name, {})) for name in note.numbers),
-        )

@@ -21,7 +21,7 @@ LEFTOVER_ICC = "hsb_ses"
 
 @dataclass(frozen=True, kw_only=True)
 class RawResiduals:
-    """Hold sds of raw residuals, which the document took for variance components.
+    """Sds of raw residuals, which the document took for variance components.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class RawResiduals:
 
 
 def raw_residuals(design: Design, beta: Floats) -> RawResiduals:
-    """Take sds of residuals about the fixed part, by group and by row, as the document did.
+    """Compute sds of residuals about the fixed part, by group and by row, as the document did.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def raw_residuals(design: Design, beta: Floats) -> RawResiduals:
     Notes
     -----
     The prediction for a group is made at the group mean of every column, interactions aside:
-    there the document multiplied by the row's own value, so they stay as they are.
+    there the document multiplied by the value of the row, so they stay as they are.
 
     Examples
     --------

@@ -17,7 +17,7 @@ REML
     ``rho_u[Intercept,ses]`` where the effects may correlate.
 Against a null model (`bayes_mlm.studies.published`)
     ``r2_between``, ``r2_within``, and in per cent ``r2_between_percent``, ``r2_within_percent``.
-The 2015 document's arithmetic (`bayes_mlm.studies.document`)
+The 2015 document's arithmetic (`bayes_mlm.studies.hsb.arithmetic`)
     ``sigma_u_raw``, ``sigma_u_raw_at_means``, ``sigma_e_raw``, ``sigma_u_raw_err``,
     ``sigma_e_raw_err``, ``icc_raw``, ``icc_raw_err``, ``z_critical``, ``z_critical_one_sided``;
     against other models ``icc_raw_z``, ``pseudo_r2_between``, ``pseudo_r2_within``.
@@ -33,18 +33,19 @@ from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
 from bayes_mlm.engines import OlsFit, RemlFit
 from bayes_mlm.likelihood import effect_pairs
-from bayes_mlm.studies.document import raw_residuals, short_error
+from bayes_mlm.studies.hsb.arithmetic import raw_residuals, short_error
+from bayes_mlm.studies.hsb.regression import regression_figures
 
 _LEVEL = 0.95  # of every interval in the tables that statsmodels prints
 
 
 def model_figures(design: Design, fit: RemlFit | OlsFit) -> dict[str, float]:
-    """Name every figure of one model.
+    """Compute every figure of one model, by name.
 
     Parameters
     ----------
     design : Design
-        Laid out for the model's kind.
+        Of the model's kind.
     fit : RemlFit or OlsFit
         Of that design.
 
@@ -62,28 +63,16 @@ def _ols_figures(design: Design, fit: OlsFit) -> Iterator[tuple[str, float]]:
     from scipy.stats import t as t_distribution
 
     yield "n", float(fit.n)
-    yield "df_model", float(fit.df_model)
     yield "df_residual", float(fit.df_resid)
     yield "sigma_e", fit.sigma_e
     yield "r_squared", fit.r2
-    yield "r_squared_adj", fit.r2_adj
-    yield "f", fit.f
-    yield "p[f]", fit.f_p
     yield "loglik", fit.loglik
     yield "aic", fit.aic
     yield "bic", fit.bic
     reach = float(t_distribution.ppf(0.5 + _LEVEL / 2.0, fit.df_resid)) * fit.beta_se
     columns = {"beta": fit.beta, "se": fit.beta_se, "t": fit.beta_t, "p": fit.beta_p}
     yield from _by_term(design, columns | _interval(fit.beta, reach))
-    yield "omnibus", fit.omnibus
-    yield "p[omnibus]", fit.omnibus_p
-    yield "jarque_bera", fit.jarque_bera
-    yield "p[jarque_bera]", fit.jarque_bera_p
-    yield "skew", fit.skew
-    yield "kurtosis", fit.kurtosis
-    yield "durbin_watson", fit.durbin_watson
-    if fit.condition_number is not None:
-        yield "condition_number", fit.condition_number
+    yield from regression_figures(design).items()
 
 
 def _reml_figures(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]:
@@ -150,7 +139,7 @@ def _icc_figures(
 
 
 def _upper_tail(z: float) -> float:
-    """Give the normal probability beyond z, with all its digits far out."""
+    """Return the normal probability beyond z, with all its digits far out."""
     return 0.5 * math.erfc(z / math.sqrt(2.0))
 
 
