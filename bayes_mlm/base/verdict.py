@@ -53,8 +53,8 @@ class Verdict:
         return f"{sign(self.ok)}: {self}"
 
     def line_of(self, name: str) -> str:
-        """Return the verdict on one of several results: ``ok direct: R-hat at most 1.00``."""
-        return f"{sign(self.ok)} {name}: {self}"
+        """Return the verdict on one of several results, aligned: ``ok     direct: R-hat 1.00``."""
+        return f"{sign(self.ok, 6)} {name}: {self}"
 
     def __str__(self) -> str:
         """Return the failed checks with their remedies; if all passed, what was found."""

@@ -306,7 +306,7 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
         )
     lines += [f"- {caution}" for caution in found.cautions]
     if found.verdict.ok:
-        return [*lines, f"{sign(True)} every fit, and every k-hat and Monte Carlo error"]
+        return [*lines, f"{sign(True, 6)} every fit, and every k-hat and Monte Carlo error"]
     return lines + [f"{sign(False)} {finding.message}" for finding in found.verdict.problems]
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import atomic_folder, csv_text, tables_csv, visible
+from bayes_mlm.base import atomic_folder, csv_text, expand_home, tables_csv, visible
 from bayes_mlm.design import is_sums
 from bayes_mlm.fitting import Analysis, installed_versions, save_fit
 from bayes_mlm.model import SamplerSettings

@@ -395,7 +395,7 @@ def test_rows_are_tidy():
     assert set(frame["effect"]) == {"Intercept", "days"}
     assert lines.points.to_frame().shape == (36, 8)
     assert lines.to_csv().splitlines()[0].startswith("model,engine,group,effect,estimate")
-    assert len(lines.lines_to_csv().splitlines()) == 37
+    assert len(lines.points.to_csv().splitlines()) == 37
     assert str(lines).splitlines()[-1].startswith("ok: ")
     assert "18 groups (subject)" in repr(lines)
 
