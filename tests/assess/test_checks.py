@@ -458,7 +458,7 @@ def test_every_kind_has_a_page():
         assert len(found.groups) == 160
         assert sum(one.p is not None for one in found.rows) >= 4
     plain = check(fit("mathach ~ ses", "hsb", random_seed=1, draws=250))
-    assert plain.groups == ()
+    assert plain.groups.rows == ()
     with pytest.raises(KeyError, match="there are Computation"):
         plain["Influential groups"]
 
