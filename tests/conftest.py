@@ -130,6 +130,6 @@ def _residual_draws(design, fit, rng, shape):
     if rows.asked.ar is not None:
         rho = np.clip(fit.residual.rho_e + 0.1 * rng.normal(size=shape), -0.95, 0.95)
         found["rho_e"] = Variable(("chain", "draw"), rho)
-    if rows.asked.family == "student_t":
+    if design.family.name == "student_t":
         found["nu"] = Variable(("chain", "draw"), 4.0 + rng.gamma(2.0, size=shape))
     return found

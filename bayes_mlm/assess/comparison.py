@@ -243,8 +243,8 @@ def _names(fits: Sequence[Fit]) -> list[str]:
     plain = [f.spec.title for f in fits]
     plain = [
         name
-        if fit.spec.residual.is_plain or fit.spec.name != UNNAMED
-        else f"{name}, residuals {fit.spec.residual}"
+        if not fit.design.errors or fit.spec.name != UNNAMED
+        else f"{name}, residuals {fit.design.errors}"
         for name, fit in zip(plain, fits, strict=True)
     ]
     count = Counter(plain)
@@ -265,7 +265,7 @@ def _same(one: Fit, other: Fit) -> bool:
     return (
         one.priors == other.priors
         and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
-        and one.spec.residual == other.spec.residual
+        and (one.spec.residual, a.family) == (other.spec.residual, b.family)
         and _same_columns(a, b)
     )
 

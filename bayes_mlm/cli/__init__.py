@@ -70,7 +70,6 @@ _PRIOR = "NAME=DISTRIBUTION, such as sigma_u=HalfNormal(5)"
 # As in `bayes_mlm.fitting.side_by_side` and `bayes_mlm.model.spec`, whose import would cost
 # `--help` a second.
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
-Family = Literal["gaussian", "student_t"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 
 
@@ -108,7 +107,7 @@ def fit(
         str | None, typer.Option(help="Column of times: residuals of a group are AR(1) along it.")
     ] = None,
     family: Annotated[
-        Family, typer.Option(help="Distribution of the residuals; student_t: heavier tails.")
+        str, typer.Option(help="Distribution of the outcome: gaussian, student_t (heavier tails).")
     ] = "gaussian",
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -126,7 +125,9 @@ def fit(
     ] = (None),
     quiet: Quiet = False,
 ) -> None:
-    """Fit one model: a formula and a file, a bundled model, or a record (.toml).
+    """Fit one model, and write its report.
+
+    The model is a formula (with --data), a bundled model, or a record (.toml).
 
     --out writes report.html (figures, tables and the answer in one page), estimates.csv, and the
     model's posterior (.nc) and record (.toml).
@@ -148,7 +149,8 @@ def fit(
         group_level=group_level or (),
         **vars(reading),
         priors=read_pairs("--prior", prior or [], _PRIOR, PriorError),
-        residual=_read_residual(sigma, ar, family),
+        residual=_read_residual(sigma, ar),
+        family=None if family == "gaussian" else family,
     )
     if out is not None:
         source = request.source.location if data is None else data
@@ -188,7 +190,10 @@ def fit(
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this one's record.")] = None,
 ) -> None:
-    """List the bundled models, or print the record of one as a starting point."""
+    """List the bundled models, or print a record.
+
+    A printed record is a starting point for another.
+    """
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import as_starter, dump_record, load_record, records
 
@@ -261,6 +266,6 @@ def _analyse(
     return found.analysis, found.published, (record,), None if null is None else null.analysis
 
 
-def _read_residual(sigma: str | None, ar: str | None, family: Family) -> dict[str, str] | None:
-    options = {"sigma": sigma, "ar": ar, "family": None if family == "gaussian" else family}
+def _read_residual(sigma: str | None, ar: str | None) -> dict[str, str] | None:
+    options = {"sigma": sigma, "ar": ar}
     return {key: value for key, value in options.items() if value is not None} or None

@@ -34,8 +34,9 @@ def check(
     out: Annotated[Path | None, typer.Option(help="CSV file: a row a group.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Test what a model assumes; what fails is named with its remedy, and ends in exit code 3.
+    """Check the assumptions of a model.
 
+    An assumption that fails is reported with its remedy, and ends in exit code 3.
     Slopes within and between groups, omitted group effects, curvature, residual variance along
     predictors and by group, autocorrelation, skewness and tails of residuals and of group effects,
     influential groups. At most 5 % of right models fail any check.

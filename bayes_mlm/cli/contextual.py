@@ -51,8 +51,9 @@ def contextual(
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Estimate within-group, between-group and contextual effects; with the Hausman test.
+    """Estimate within, between and contextual effects.
 
+    With the Hausman test.
     A model with one slope for both levels is extended to a Mundlak model first: the group means
     of its predictors are added.
     """

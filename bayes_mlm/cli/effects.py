@@ -79,8 +79,9 @@ def effects(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Estimate comparisons, marginal slopes, and where a difference is zero.
+    """Estimate comparisons and marginal slopes.
 
+    And the values of a moderator at which they are zero (Johnson-Neyman).
     Each with its interval, probability of direction, and practical equivalence.
     """
     from bayes_mlm.base import atomic_folder, tables_csv

@@ -61,7 +61,10 @@ def lines(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Estimate group-specific intercepts, slopes and lines, compared with REML predictions."""
+    """Estimate group-specific intercepts and slopes.
+
+    And the lines they make, compared with REML predictions.
+    """
     from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_design, sample_rows
     from bayes_mlm.questions import along_of, group_lines, own_weights, population_line

@@ -72,18 +72,17 @@ def plot(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw one figure of a model, or of a ladder of models, into a file."""
+    """Draw one figure of a model, or of several."""
     from bayes_mlm.engines import Settings
-    from bayes_mlm.figures import CATALOGUE
     from bayes_mlm.report import console as show
-    from bayes_mlm.studies import analyse_ladder
+    from bayes_mlm.studies import FIGURES, analyse_ladder
 
     console = show.make_console()
     if list_all or name is None:
-        console.print(show.figures_table(CATALOGUE))
+        console.print(show.figures_table(FIGURES.values()))
         console.print("bayes-mlm plot NAME MODEL draws one into NAME.png", soft_wrap=True)
         return
-    entry = _find(name, CATALOGUE)
+    entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
     ladder = _records(entry, model or [], data, **vars(reading))
@@ -122,16 +121,6 @@ def plot(
     if bad:
         typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
         raise typer.Exit(EXIT_VERDICT)
-
-
-def _find(name: str, entries: "tuple[Entry, ...]") -> "Entry":
-    from bayes_mlm.base import suggest
-
-    entry = next((entry for entry in entries if entry.name == name), None)
-    if entry is None:
-        names = [entry.name for entry in entries]
-        raise SpecError(f"there is no figure {name!r}{suggest(name, names)}")
-    return entry
 
 
 def _check(out: Path, inputs: Inputs) -> None:

@@ -58,7 +58,10 @@ def predict(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict new rows: posterior predictive mean and interval, compared with REML."""
+    """Predict the outcome of new rows.
+
+    Posterior predictive mean and interval, compared with the REML prediction.
+    """
     from bayes_mlm.base import render
     from bayes_mlm.design import design_of, read_data
     from bayes_mlm.fitting import fit_design

@@ -59,8 +59,9 @@ def variance(
     out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Partition the variance: ICC, R² of every kind and their parts, each with its meaning.
+    """Partition the variance: ICC and R².
 
+    ICC and R² of every kind and their parts, each with its meaning.
     Posterior with intervals, compared with REML (or OLS). For what is not defined, the reason.
     """
     from bayes_mlm.base import atomic_folder, tables_csv

@@ -35,7 +35,16 @@ from bayes_mlm.design.aliasing import left_of_rows, left_of_sums
 from bayes_mlm.design.encoding import Encoding, encode, learn_encoding
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.formula import Formula, parse_formula
-from bayes_mlm.model import Residual, ResidualRows, as_residual, lay_out_residual
+from bayes_mlm.model import (
+    FAMILIES,
+    GAUSSIAN,
+    Family,
+    Residual,
+    ResidualRows,
+    as_residual,
+    check_structure,
+    lay_out_residual,
+)
 from bayes_mlm.moments import Sufficient
 
 INTERCEPT = "Intercept"
@@ -83,8 +92,11 @@ class Design:
         Rows left out because of missing values, by the user's explicit wish.
     notes : tuple of str
         Remarks on the data that a reader of the results should see.
+    family : Family
+        Distribution of the outcome given its linear predictor.
     residual : ResidualRows or None
-        How residuals depart from independent normals of one sd; None if they do not.
+        The residual structure by row, of all that is not Gaussian with independent residuals of
+        one sd; None for that.
     summed : Sufficient or None
         Sums by group of the model's columns, in place of the rows.
     batches : tuple of str
@@ -109,6 +121,7 @@ class Design:
     base: "GroupMeans | None" = None
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
+    family: Family = GAUSSIAN
     residual: ResidualRows | None = None
     summed: Sufficient | None = None
     batches: tuple[str, ...] = ()
@@ -158,8 +171,21 @@ class Design:
 
     @property
     def has_icc(self) -> bool:
-        """Tell whether one intraclass correlation exists: a random intercept and nothing else."""
+        """Whether one intraclass correlation exists: a random intercept only, and a residual sd."""
+        return self.has_intercept_effect_only and self.family.is_additive
+
+    @property
+    def has_intercept_effect_only(self) -> bool:
+        """Return whether an intercept is the only group effect."""
         return self.effects == (INTERCEPT,)
+
+    @property
+    def errors(self) -> str:
+        """The residual structure and the family in a few words; empty if plain and Gaussian."""
+        parts = [] if self.family.gaussian_moments else [self.family.label]
+        if self.residual is not None and not self.residual.asked.is_plain:
+            parts.append(str(self.residual.asked))
+        return ", ".join(parts)
 
     @property
     def effect_pairs(self) -> tuple[tuple[int, int], ...]:
@@ -216,6 +242,7 @@ def build_design(
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
     residual: Residual | Mapping[str, Any] | None = None,
+    family: str | Family = "gaussian",
     strip: bool = False,
 ) -> Design:
     """Evaluate a formula on a table, after checking that the two make an estimable model.
@@ -233,8 +260,10 @@ def build_design(
     group_level : sequence of str
         Columns declared to be properties of the group; an error if one varies within a group.
     residual : Residual or mapping, optional
-        How residuals depart from independent normals of one sd: ``{"sigma": "sector"}``,
-        ``{"ar": "age"}``, ``{"family": "student_t"}``; see `bayes_mlm.model.residual`.
+        How residuals depart from independent ones of one sd: ``{"sigma": "sector"}``,
+        ``{"ar": "age"}``; see `bayes_mlm.model.residual`.
+    family : str or Family
+        Distribution of the outcome given its linear predictor: a name in `FAMILIES`.
     strip : bool
         Whether to strip spaces from the ends of labels, as of new data that the design replays.
 
@@ -268,6 +297,8 @@ def build_design(
         )
     group = parsed.group or group
     asked = as_residual(residual)
+    family = FAMILIES[family] if isinstance(family, str) else family
+    check_structure(asked, family)
     names = list(
         dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level, *asked.columns])
     )
@@ -306,9 +337,12 @@ def build_design(
     strata, noted = asked.sigma_column, (group, *(item.column for item in encoding.levels))
     if strata is not None and strata not in noted:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
-    structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
+    structure = lay_out_residual(
+        asked, table, codes, labels.tolist(), group, always=not family.gaussian_moments
+    )
     arrays = encode(encoding, table)
     refuse_magnitudes([encoding.outcome], arrays.y)
+    notes = (*notes, *family.check_response(arrays.y))
     refuse_magnitudes(arrays.terms, arrays.X)
     refuse_magnitudes(arrays.effects, arrays.Z)
     design = Design(
@@ -328,6 +362,7 @@ def build_design(
         base=_group_means(arrays.X, arrays.terms, codes, labels.size) if group else None,
         n_dropped=kept.n_dropped,
         notes=(*notes, *encoding.notes, *(() if structure is None else structure.notes)),
+        family=family,
         residual=structure,
     )
     check_estimable(design)

@@ -67,8 +67,8 @@ def for_kind(design: Design, kind: str) -> Design:
         return design
     if kind in ("between", "no_pooling") and design.residual is not None:
         raise DesignError(
-            f"the {kind} model has independent residuals of one sd, and the design asks for "
-            f"{design.residual.asked}; build it without residual, or use partial_pooling"
+            f"the {kind} model has independent normal residuals of one sd, and the design has "
+            f"{design.errors}; build it without residual and family, or use partial_pooling"
         )
     if design.kind not in ("pooled", "partial_pooling"):
         raise DesignError(f"the design is already laid out for {design.kind!r}; build a new one")

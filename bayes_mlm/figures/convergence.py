@@ -1,13 +1,27 @@
 """Compute R-hat and effective sample sizes of every parameter, the group effects included."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import Floats, count, scaled
-from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, SCALARS, convergence
+from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, convergence
 from bayes_mlm.figures.energy import nuts_fit
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_above
+from bayes_mlm.figures.style import (
+    BAND,
+    BLUE,
+    INK,
+    ORANGE,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,7 +121,7 @@ def converged(analysis: Analysis) -> Converged | None:
                 ess_tail=np.atleast_1d(found.ess_tail),
             )
         )
-    order = (*SCALARS, "u")
+    order = [one.name for one in draws.parameters]
     families.sort(key=lambda one: order.index(one.name) if one.name in order else len(order))
     return Converged(
         model=analysis.spec.name,
@@ -116,3 +130,73 @@ def converged(analysis: Analysis) -> Converged | None:
         min_ess=float(MIN_ESS_PER_CHAIN * draws.n_chains),
         n_draws=draws.n_chains * draws.n_draws,
     )
+
+
+@styled
+def plot_convergence(picture: Converged) -> "Figure":
+    """Draw R-hat and effective sample sizes of every parameter, by variable.
+
+    Parameters
+    ----------
+    picture : Converged
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.lines import Line2D
+
+    many = len(picture.families)
+    figure = new_figure(1.0 + 0.42 * many)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for k, family in enumerate(picture.families):
+        size = family.r_hat.size
+        # Spread over the row, in order, so that hundreds of group effects can be seen.
+        spread = np.linspace(-0.28, 0.28, size) if size > 1 else np.zeros(1)
+        dot = 4.5 if size <= 30 else 2.5
+        if k % 2 == 0:
+            for ax in (left, right):
+                ax.axhspan(k - 0.5, k + 0.5, color=BAND, lw=0, zorder=0)
+        left.plot(family.r_hat, k + spread, "o", ms=dot, color=BLUE, mew=0, alpha=0.8)
+        right.plot(family.ess_bulk, k + spread - 0.06, "o", ms=dot, color=BLUE, mew=0, alpha=0.8)
+        right.plot(family.ess_tail, k + spread + 0.06, "^", ms=dot, color=ORANGE, mew=0, alpha=0.8)
+    for ax, limit in ((left, picture.max_r_hat), (right, picture.min_ess)):
+        ax.axvline(limit, color=INK, lw=1.0, ls="--")
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+    left.set_yticks(
+        range(many),
+        [
+            name if len(family.labels) == 1 else f"{name} ({len(family.labels)})"
+            for family in picture.families
+            for name in (family.name,)
+        ],
+    )
+    left.set_ylim(many - 0.5, -0.5)
+    left.set_xlabel("R-hat")
+    right.set_xlabel(f"effective sample size (of {count(picture.n_draws)} draws)")
+    right.set_xlim(left=0.0)
+    line = Line2D([], [], color=INK, lw=1.0, ls="--", label="limit")
+    legend_above(left, [line], columns=1)
+    legend_above(
+        right,
+        [
+            Line2D([], [], ls="", marker="o", ms=4.5, color=BLUE, label="bulk"),
+            Line2D([], [], ls="", marker="^", ms=4.5, color=ORANGE, label="tail"),
+            line,
+        ],
+        columns=3,
+    )
+    return figure
+
+
+FIGURE = Entry(
+    name="convergence",
+    title="R-hat and effective sample sizes",
+    shows="R-hat and effective sample sizes of every parameter, the group effects included",
+    applies="a fit is by NUTS (--engine nuts): independent draws have nothing to converge",
+    of="model",
+    prepare=converged,
+    draw=plot_convergence,
+    section="diagnostics",
+)

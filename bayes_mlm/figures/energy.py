@@ -1,13 +1,29 @@
 """Compare the energies that a Hamiltonian sampler visits with the steps it takes between them."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import Floats, count, scaled
 from bayes_mlm.engines import MIN_EBFMI
 from bayes_mlm.figures.density import Density, density_of
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_above
+from bayes_mlm.figures.style import (
+    BLUE,
+    ORANGE,
+    axes_or_new,
+    figure_of,
+    styled,
+)
 from bayes_mlm.fitting import Analysis, Fit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DASHES = ("-", (0, (5.0, 1.2)), (0, (1.2, 1.0)), (0, (5.0, 1.2, 1.2, 1.2)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,3 +101,50 @@ def energy(analysis: Analysis) -> Energy | None:
 def nuts_fit(analysis: Analysis) -> Fit | None:
     """Give the fit by NUTS, if there is one."""
     return next((fit for fit in analysis.fits if fit.engine == "nuts"), None)
+
+
+@styled
+def plot_energy(picture: Energy, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw the energies about their mean, and the steps between them.
+
+    Parameters
+    ----------
+    picture : Energy
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    ax = axes_or_new(ax, 3.0)
+    ax.fill_between(picture.marginal.x, picture.marginal.y, color=BLUE, alpha=0.2, lw=0)
+    ax.plot(picture.marginal.x, picture.marginal.y, color=BLUE, lw=1.5, label="energy, centred")
+    ax.plot(
+        picture.steps.x,
+        picture.steps.y,
+        color=ORANGE,
+        lw=1.5,
+        ls=_DASHES[1],
+        label="step from one draw to the next",
+    )
+    ax.set_ylim(bottom=0.0)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel("energy (minus log posterior density, with the momenta)")
+    told = ", ".join(scaled(value, 2) for value in picture.ebfmi[:8])
+    ax.set_title(f"E-BFMI by chain: {told}", fontsize=9, pad=20.0)
+    legend_above(ax, ax.get_legend_handles_labels()[0])
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="energy",
+    title="Energy",
+    shows="energies of the NUTS draws beside the steps between them",
+    applies="a fit is by NUTS (--engine nuts)",
+    of="model",
+    prepare=energy,
+    draw=plot_energy,
+    section="diagnostics",
+)

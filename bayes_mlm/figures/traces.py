@@ -1,15 +1,38 @@
 """Collect the course of some parameters' draws, and how the chains share their ranks."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints, count, percent, scaled
-from bayes_mlm.engines import quantities
+from bayes_mlm.base import Floats, Ints, count, percent, scaled, shorten
+from bayes_mlm.engines import listed_quantities
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _MOST, _BINS = 5, 20
+
 _LEVEL = 0.99
+
+_CHAINS = (BLUE, ORANGE, GREEN, PINK, BLACK, GREY)
+
+_DASHES = ("-", (0, (5.0, 1.2)), (0, (1.2, 1.0)), (0, (5.0, 1.2, 1.2, 1.2)))
+
+# Points of a trace that can be told apart at this width.
+_MOST_POINTS = 400
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,8 +136,10 @@ def traces(analysis: Analysis) -> Traces | None:
         return None
     k = next((k for k, fit in enumerate(analysis.fits) if fit.engine == "nuts"), 0)
     fit, summary = analysis.fits[k], analysis.summaries[k]
-    named = {name: values for name, values in quantities(fit.draws) if not name.startswith("icc")}
-    order = sorted(named, key=lambda name: name.startswith("beta"))
+    listed = [item for item in listed_quantities(fit.draws) if item[0].role != "derived"]
+    named = {name: values for _, name, values in listed}
+    fixed = {name for one, name, _ in listed if one.role == "fixed effect"}
+    order = sorted(named, key=lambda name: name in fixed)
     r_hats = {name: row.r_hat for name in order if (row := summary.get(name)) is not None}
     if fit.engine == "nuts":
         worst = sorted(order, key=lambda name: -np.nan_to_num(r_hats.get(name) or 0.0, nan=9.0))
@@ -151,3 +176,59 @@ def rank_counts(values: Floats, bins: int = _BINS) -> Ints:
     ranks = np.argsort(np.argsort(values, axis=None, kind="stable")).reshape(values.shape)
     part = ranks * bins // values.size
     return np.array([np.bincount(chain, minlength=bins) for chain in part])
+
+
+@styled
+def plot_traces(picture: Traces) -> "Figure":
+    """Draw the draws of each parameter in order, and the counts of their ranks by chain.
+
+    Parameters
+    ----------
+    picture : Traces
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row a parameter.
+    """
+    many = len(picture.traces)
+    figure = new_figure(0.6 + 1.2 * many)
+    panels = figure.subplots(many, 2, squeeze=False, width_ratios=(1.7, 1.0), sharex="col")
+    for (left, right), trace in zip(panels, picture.traces, strict=True):
+        chains, draws = trace.values.shape
+        step = max(1, draws // _MOST_POINTS)
+        edges = np.linspace(0.0, 100.0, trace.ranks.shape[1] + 1)
+        right.axhspan(picture.lower, picture.upper, color="#E3E3E3", lw=0, zorder=0)
+        for chain in range(chains):
+            colour, dash = _CHAINS[chain % len(_CHAINS)], _DASHES[chain % len(_DASHES)]
+            left.plot(
+                np.arange(0, draws, step),
+                trace.values[chain, ::step],
+                color=colour,
+                lw=0.5,
+                alpha=0.75,
+            )
+            right.stairs(trace.ranks[chain], edges, color=colour, lw=1.1, ls=dash, baseline=None)
+        left.set_title(shorten(trace.name, 40), fontsize=9, pad=2.0)
+        left.locator_params(axis="y", nbins=4)
+        right.set_ylim(0.0, max(1.4 * picture.upper, 1.1 * float(trace.ranks.max())))
+        right.yaxis.tick_right()
+        right.spines[["left", "right"]].set_visible(False)
+        right.locator_params(axis="y", nbins=3)
+    chains = picture.traces[0].values.shape[0]
+    panels[-1, 0].set_xlabel(f"draw ({count(chains, 'chain')}, a colour each)")
+    panels[-1, 1].set_xlabel("rank among all draws, %")
+    panels[0, 1].set_title("draws of a chain in each 5 %", fontsize=9, pad=2.0)
+    return figure
+
+
+FIGURE = Entry(
+    name="traces",
+    title="Draws in order and their ranks",
+    shows="draws by chain, and how the chains share their ranks",
+    applies="the model has a posterior",
+    of="model",
+    prepare=traces,
+    draw=plot_traces,
+    section="diagnostics",
+)

@@ -31,8 +31,7 @@ from .request import (
 )
 from .residuals import (
     ResidualDraws as ResidualDraws,
-    make_residuals as make_residuals,
-    mixing as mixing,
+    make_outcomes as make_outcomes,
     residual_draws as residual_draws,
 )
 from .result import Fit as Fit, installed_versions as installed_versions

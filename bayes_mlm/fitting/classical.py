@@ -118,7 +118,7 @@ def summarise_classical(
                 )
                 rows += [(key, float(value), None, None) for key, value in explained.items()]
         verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
-        if design.residual is not None and design.residual.asked.family != "gaussian":
+        if not design.family.gaussian_moments:
             verdict = Verdict((*verdict.findings, Finding("family", True, _GAUSSIAN)))
         if fit.singular:  # an ordinary outcome with few or similar groups, and no fault of the fit
             verdict = Verdict((*verdict.findings, Finding("singular", True, _SINGULAR)))

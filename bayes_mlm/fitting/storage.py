@@ -32,7 +32,7 @@ from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.model import Kind, ModelRequest, Residual, ResidualRows
+from bayes_mlm.model import FAMILIES, Kind, ModelRequest, Residual, ResidualRows
 from bayes_mlm.moments import Sufficient, rows_away
 
 FORMAT = 2
@@ -340,6 +340,7 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
         base=base,
         n_dropped=kept.n_dropped,
         notes=kept.notes,
+        family=FAMILIES[document.request.model.family],
         residual=_residual_from(kept.residual, constant),
     )
     # The factories' own coordinates are there for PyMC, and follow from the rest.

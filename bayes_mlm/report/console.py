@@ -1,6 +1,6 @@
 """Show results as rich tables; computes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import table as rich_table
@@ -70,7 +70,7 @@ def analysis_title(analysis: Analysis) -> str:
         rows += f", {design.J} groups ({design.group})"
     gone = count(design.n_dropped, "row")
     dropped = f", {gone} dropped (missing values)" if design.n_dropped else ""
-    residual = "" if design.residual is None else f"; residuals: {design.residual.asked}"
+    residual = f"; residuals: {design.errors}" if design.errors else ""
     return f"{model.name}: {model.formula} [{model.kind}]\n{rows}{dropped}{residual}"
 
 
@@ -189,8 +189,8 @@ def records_table(records: "Sequence[Record]") -> Table:
     return table
 
 
-def figures_table(entries: "Sequence[Entry]") -> Table:
-    """Lay out the figures that there are."""
+def figures_table(entries: "Iterable[Entry]") -> Table:
+    """Return a table of figures: what each shows, and when it applies."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("figure", no_wrap=True)
     table.add_column("of", no_wrap=True)

@@ -23,7 +23,8 @@ from bayes_mlm.assess.sensitivity.reweighting import (
 from bayes_mlm.assess.sensitivity.rows import SensitivityRow, conclude
 from bayes_mlm.base.errors import BayesMLMError, EngineError, PriorError, SpecError
 from bayes_mlm.engines.direct import sample_direct
-from bayes_mlm.figures.drawing import model_styles, plot_sensitivity
+from bayes_mlm.figures.sensitivity import plot_sensitivity
+from bayes_mlm.figures.style import model_styles
 from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.summary import shortest_interval
 from bayes_mlm.likelihood.default_priors import model_priors

@@ -16,6 +16,7 @@ from bayes_mlm.engines.draws import Variable
 from bayes_mlm.figures.accuracy import direct_accuracy
 from bayes_mlm.figures.caterpillar import caterpillar
 from bayes_mlm.figures.coefficients import ladder_coefficients
+from bayes_mlm.figures.comparison import printed_of
 from bayes_mlm.figures.contextual import contextual_effect
 from bayes_mlm.figures.convergence import converged
 from bayes_mlm.figures.densities import variance_densities
@@ -24,22 +25,22 @@ from bayes_mlm.figures.divergences import divergences
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.energy import energy
 from bayes_mlm.figures.explained import explained_by_level
-from bayes_mlm.figures.left_out import left_out_groups
 from bayes_mlm.figures.lines import line_along
-from bayes_mlm.figures.marks import printed_of
+from bayes_mlm.figures.loo import left_out_groups
 from bayes_mlm.figures.predictive import Statistic, p_text, predictive_checks
 from bayes_mlm.figures.prior_posterior import prior_and_posterior, prior_density
 from bayes_mlm.figures.prior_sensitivity import prior_sensitivity_of
 from bayes_mlm.figures.residuals import fitted_values, group_residuals, row_residuals
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.shrinkage import own_effects, shrinkage
-from bayes_mlm.figures.sides import side_difference
+from bayes_mlm.figures.subgroup_difference import side_difference
 from bayes_mlm.figures.traces import rank_counts, traces
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.model.priors import parse_prior
 from bayes_mlm.studies.record import load_record
+from bayes_mlm.studies.result import analyse_record
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9
@@ -64,15 +65,16 @@ def simulate(n_groups, size, *, seed=5, sigma_u=1.0, noise=1.0):
 
 def study(name, null=None, draws=1000):
     record = load_record(name)
-    settings = make_settings(record, draws=draws, random_seed=7)
-    return analyse(record, settings, engines=["direct"], null=null)
+    settings = make_settings(record.request, draws=draws, random_seed=7)
+    return analyse_record(record, settings, engines=["direct"], null=null)
 
 
 @pytest.fixture(scope="module")
 def hsb():
     null = study("hsb_null")
     names = ("hsb_ses", "hsb_sector_ses", "hsb_mundlak_random", "hsb_pooled")
-    return {"hsb_null": null} | {name: study(name, null) for name in names}
+    found = {"hsb_null": null} | {name: study(name, null) for name in names}
+    return {name: one.analysis for name, one in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +225,7 @@ def test_standardised_effects_are_those_of_reml(hsb):
 def test_standardised_slopes_of_low_reliability_are_not_stretched():
     # Normal slopes of which the data say little must not look long-tailed: their posterior sd
     # differs from group to group with their own size, the diagnostic sd does not.
-    analysis = study("hsb_random_slope")
+    analysis = study("hsb_random_slope").analysis
     picture = group_residuals(analysis)
     assert picture.effects == ("Intercept", "ses")
     assert all(curve.normal for curve in picture.curves)

@@ -17,30 +17,23 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bayes_mlm.engines.draws import Variable
-from bayes_mlm.figures.accuracy import Accuracy, Check
-from bayes_mlm.figures.caterpillar import caterpillar
-from bayes_mlm.figures.coefficients import ladder_coefficients
-from bayes_mlm.figures.densities import variance_densities
-from bayes_mlm.figures.divergences import divergences
-from bayes_mlm.figures.drawing.accuracy import plot_accuracy
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE, pictures_of
-from bayes_mlm.figures.drawing.coefficients import plot_coefficients
-from bayes_mlm.figures.drawing.densities import plot_densities, plot_explained
-from bayes_mlm.figures.drawing.effects import plot_caterpillar, plot_group_shrinkage
-from bayes_mlm.figures.drawing.predictive import plot_predictive
-from bayes_mlm.figures.drawing.residuals import plot_group_residuals
-from bayes_mlm.figures.drawing.sampling import plot_divergences, plot_energy, plot_traces
-from bayes_mlm.figures.drawing.sides import plot_side_difference
-from bayes_mlm.figures.drawing.style import WIDTH
-from bayes_mlm.figures.energy import energy
-from bayes_mlm.figures.explained import explained_by_level
-from bayes_mlm.figures.predictive import predictive_checks
-from bayes_mlm.figures.residuals import group_residuals
-from bayes_mlm.figures.shrinkage import shrinkage
-from bayes_mlm.figures.sides import side_difference
-from bayes_mlm.figures.traces import traces
+from bayes_mlm.figures import pictures_of
+from bayes_mlm.figures.accuracy import Accuracy, Check, plot_accuracy
+from bayes_mlm.figures.caterpillar import caterpillar, plot_caterpillar
+from bayes_mlm.figures.coefficients import ladder_coefficients, plot_coefficients
+from bayes_mlm.figures.densities import plot_densities, variance_densities
+from bayes_mlm.figures.divergences import divergences, plot_divergences
+from bayes_mlm.figures.energy import energy, plot_energy
+from bayes_mlm.figures.explained import explained_by_level, plot_explained
+from bayes_mlm.figures.predictive import plot_predictive, predictive_checks
+from bayes_mlm.figures.residuals import group_residuals, plot_group_residuals
+from bayes_mlm.figures.shrinkage import plot_group_shrinkage, shrinkage
+from bayes_mlm.figures.style import WIDTH
+from bayes_mlm.figures.subgroup_difference import plot_side_difference, side_difference
+from bayes_mlm.figures.traces import plot_traces, traces
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.record import load_record
 
 # Of a direct fit; the others need NUTS.
@@ -137,7 +130,7 @@ def nuts(mock_fit, study):
 
 def drawn(ladder):
     """Draw every figure of this module's once, of the first model that it applies to."""
-    for entry in CATALOGUE:
+    for entry in FIGURES.values():
         if entry.name not in MINE:
             continue
         sources = [ladder] if entry.of == "ladder" else ladder
@@ -220,7 +213,7 @@ def test_text_fits_and_never_overlaps(ladders, which):
 
 def test_nuts_figures_fit_the_page_too(nuts):
     seen = set()
-    for entry in CATALOGUE:
+    for entry in FIGURES.values():
         if entry.name in ("traces", "energy", "convergence", "divergences"):
             check_page(entry.draw(entry.prepare(nuts)), entry.name)
             seen.add(entry.name)
@@ -236,7 +229,7 @@ def test_what_does_not_apply_is_left_out(study):
     assert "side-difference" in names("hsb_sector_ses")
     assert "within-between" in names("hsb_mundlak_random")
     reml_only = replace(study["hsb_ses"], fits=(), summaries=study["hsb_ses"].summaries[1:])
-    mine = [e for e in CATALOGUE if e.name in MINE | nuts_only]
+    mine = [e for e in FIGURES.values() if e.name in MINE | nuts_only]
     assert len(mine) == 18
     for entry in mine:
         assert entry.prepare([reml_only] if entry.of == "ladder" else reml_only) is None

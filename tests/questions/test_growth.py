@@ -23,12 +23,17 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
 from bayes_mlm.design.time_coding import UNITS
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE
-from bayes_mlm.figures.drawing.trajectories import plot_trajectories
-from bayes_mlm.figures.trajectories import MOST_LINES, N_PANELS, seen, trajectories
+from bayes_mlm.figures.trajectories import (
+    MOST_LINES,
+    N_PANELS,
+    plot_trajectories,
+    seen,
+    trajectories,
+)
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.questions.lines.level_two import own_weights
+from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.record import WORKED_STUDY, dump_record
 from tests.helpers import REFERENCE
 
@@ -475,7 +480,7 @@ def test_the_figure_shows_every_line_and_fits_the_page(model, data, tmp_path):
 
 
 def test_the_figure_is_in_the_catalogue():
-    (entry,) = [entry for entry in CATALOGUE if entry.name == "trajectories"]
+    (entry,) = [entry for entry in FIGURES.values() if entry.name == "trajectories"]
     assert entry.prepare is trajectories
     assert entry.draw is plot_trajectories
 

@@ -57,6 +57,12 @@ _NO_ROWS = (
     "The data were reduced to sums by group, and this check needs rows: give a sample of groups "
     "with their rows (sample_groups)."
 )
+# Of families without a residual sd.
+_OF_FAMILY = (
+    "Not tested: {0.design.family.label} outcomes have no residual sd, which these checks compare "
+    "with; look at the posterior predictive figures, and compare models by leave-one-out.",
+    "Are the residuals as the model says?",
+)
 # Kinds whose residuals are independent normals of one sd.
 _PLAIN_ONLY = ("between", "no_pooling")
 # Share of the level that a single test has among ten of a page.
@@ -121,7 +127,8 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
         if sample.design.sample_of is not fit.design:
             raise EngineError("check (sample) takes what sample_groups gives for the same fit")
     design, whose = fit.design, sample or fit
-    spread = spread_within(fit) if design.group is not None and design.q else None
+    additive = design.family.is_additive
+    spread = spread_within(fit) if additive and design.group is not None and design.q else None
     rows = () if design.group is None else _group_rows(fit, spread)
     found = [_on_computation(fit), *assess(fit, whose, rows)]
     if design.group is not None:
@@ -180,7 +187,8 @@ def _on_computation(fit: Fit) -> Judgement:
 
 def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
     out = None
-    if has_random_effects(fit.design) and fit.design.J >= _LEAST_GROUPS:
+    enough = fit.design.J >= _LEAST_GROUPS and fit.design.family.is_additive
+    if has_random_effects(fit.design) and enough:
         out = outlying(standardised_effects(fit))
     try:
         shifts = shifts_without_groups(fit)
@@ -190,6 +198,9 @@ def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
 
 
 def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Judgement]:
+    if not fit.design.family.is_additive:
+        yield Judgement(topic="Residuals", question=_OF_FAMILY[1], found=_OF_FAMILY[0].format(fit))
+        return
     seed = fit.settings.random_seed + _STREAM
     values = values_of_outcome(fit, whose)
     few = values is not None and values <= FEW_VALUES

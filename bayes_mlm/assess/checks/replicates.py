@@ -8,7 +8,7 @@ from bayes_mlm.assess.checks.ordering import in_order
 from bayes_mlm.base import Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines import SAMPLE_DIMS, Draws, Variable, effects_root, recover_effects, samples
-from bayes_mlm.fitting import Fit, has_random_effects, make_residuals, residual_draws
+from bayes_mlm.fitting import Fit, has_random_effects, make_outcomes, residual_draws
 
 # Numbers drawn in all, and the fewest and most replicates made of them.
 _NUMBERS, _FEWEST, _MOST = 1_500_000, 40, 400
@@ -99,12 +99,23 @@ def replicate(fit: Fit) -> Replicates:
     outside = np.zeros(2)
     low, high = float(design.y.min()), float(design.y.max())
     z_means = None if new is None or groups is None else groups.means(design.Z)
+    additive = design.family.is_additive
     for r in range(n_made):
-        y = design.X @ beta[r] + make_residuals(design, given, r, rng)
+        eta = design.X @ beta[r]
+        # An additive outcome is drawn once: other effects only move it.
+        y = make_outcomes(design, given, r, eta, rng) if additive else np.empty(0)
         if groups is not None and means is not None and z_means is not None and new is not None:
-            means[r] = groups.means(y) + (z_means * new[r]).sum(axis=1)
+            if additive:
+                means[r] = groups.means(y) + (z_means * new[r]).sum(axis=1)
+            else:
+                moved = eta + np.einsum("nq,nq->n", design.Z, new[r][design.codes])
+                means[r] = groups.means(make_outcomes(design, given, r, moved, rng))
         if effects is not None:
-            y += np.einsum("nq,nq->n", design.Z, effects[r][design.codes])
+            added = np.einsum("nq,nq->n", design.Z, effects[r][design.codes])
+            eta = eta + added
+            y = y + added if additive else y
+        if not additive:
+            y = make_outcomes(design, given, r, eta, rng)
         if groups is not None and means is not None and sds is not None:
             if z_means is None:
                 means[r] = groups.means(y)

@@ -52,30 +52,13 @@ def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
     AR(1) residuals are whitened, Student-t ones taken to the normal quantile of their probability,
     all at the posterior means.
     """
+    fit.design.family.require_residual_sd("a standardised residual")
     given = residual_draws(fit.draws).mean
     left = fit.design.y - fitted
     if fit.design.residual is None:
         return np.asarray(left / given.sds[0, 0])
     white = whiten(fit.design.residual, left, given.sds[0], float(given.rho[0]))
-    return normal_scores(white, None if given.nu is None else float(given.nu[0]))
-
-
-def normal_scores(residuals: Floats, nu: float | None) -> Floats:
-    """Return Student-t residuals as the normal quantiles of their probability.
-
-    Parameters
-    ----------
-    residuals : ndarray
-        With an sd of one.
-    nu : float or None
-        Their degrees of freedom; None for normal residuals, which are returned as they are.
-    """
-    if nu is None:
-        return residuals
-    from scipy.special import ndtri, stdtr
-
-    tail = stdtr(nu, -np.abs(residuals) * np.sqrt(nu / (nu - 2.0)))
-    return np.asarray(np.sign(residuals) * -ndtri(np.maximum(tail, 1e-300)))
+    return fit.design.family.normal_scores(white, given.others)
 
 
 def fitted_values(fit: Fit) -> Floats:

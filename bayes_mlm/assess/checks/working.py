@@ -12,7 +12,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines import effects_root
 from bayes_mlm.fitting import Fit, has_random_effects, residual_draws
-from bayes_mlm.model import whiten
+from bayes_mlm.model import Auxiliary, whiten
 
 # Rows looked at; of more, those of groups chosen at random.
 MOST_ROWS = 100_000
@@ -42,8 +42,8 @@ class Working:
         Root of the covariance of the group effects; zero for group intercepts of no distribution.
     shrink : ndarray, shape (J, q, q)
         K of ``V_j^-1 = I - Z_j K_j Z_j'``.
-    nu : float or None
-        Of Student-t residuals.
+    others : mapping
+        Further auxiliary parameters of the family, at their posterior means.
     ordering : Ordering
     """
 
@@ -54,7 +54,7 @@ class Working:
     starts: Ints
     root: Floats
     shrink: Floats
-    nu: float | None
+    others: Auxiliary
     ordering: Ordering
 
     @property
@@ -231,7 +231,7 @@ def working_rows(fit: Fit, seed: int) -> Working:
         starts=starts,
         root=root,
         shrink=shrink,
-        nu=None if given.nu is None else float(given.nu[0]),
+        others=given.others,
         ordering=ordering,
     )
 

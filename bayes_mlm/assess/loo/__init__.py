@@ -206,7 +206,7 @@ def _structured(fit: Fit, grouping: Design | None, left_out: Literal["group", "r
     # Student-t densities are given the group effects: cheap, and less exact draw by draw.
     most = MAX_ROW_EVALUATIONS
     if (
-        fit.priors.nu is not None and left_out == "row"
+        not fit.design.family.gaussian_moments and left_out == "row"
     ):  # given the group effects: cheap, less exact
         most *= 4
     model = given(fit, grouping, _most_draws(most, fit.design.n))

@@ -98,7 +98,7 @@ def vary_prior(model: VariedModel, prob: float) -> list[SensitivityRow]:
 def _sample(model: VariedModel, choice: PriorChoice) -> Direct:
     return sample_direct(
         model.design,
-        replace(model.priors, sigma_u=choice.sigma_u),
+        model.priors.with_group_sds(choice.sigma_u),
         draws=model.settings.draws,
         chains=model.settings.chains,
         random_seed=model.settings.random_seed,
@@ -150,7 +150,7 @@ def _reweighted(
         return None
     # The weights of an improper posterior look like any others: it must be found out beforehand.
     flat = any(not prior.is_proper for prior in new)
-    if flat and why_improper(replace(model.priors, sigma_u=new), model.statistics):
+    if flat and why_improper(model.priors.with_group_sds(new), model.statistics):
         return None
     weights = reweight(log_sigma_u, old, new)
     if weights is None or weights.k_hat > MAX_K_HAT or weights.share < LEAST_SHARE:
@@ -173,7 +173,7 @@ def _judge(
     model: VariedModel, choice: PriorChoice, findings: Sequence[Finding], worth: float
 ) -> Verdict:
     """Add to the engine's findings what it does not see."""
-    priors = replace(model.priors, sigma_u=choice.sigma_u)
+    priors = model.priors.with_group_sds(choice.sigma_u)
     return Verdict((*findings, *cautions(model.design, priors, math.floor(worth))))
 
 

@@ -27,6 +27,7 @@ from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, unidentified
+from bayes_mlm.model import FAMILIES
 from bayes_mlm.moments import Sufficient, from_design
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
@@ -76,10 +77,13 @@ def why_not_direct(priors: ModelPriors) -> str:
     >>> why_not_direct(model_priors(design))
     ''
     """
+    family = FAMILIES[priors.family]
+    if len(priors.groups) > 1:
+        return f"it has {len(priors.groups)} grouping factors"
     structure = [
-        *(["residual sds that differ"] if priors.sigma_e_by else []),
+        *(["residual sds that differ"] if priors.residual_sds else []),
         *(["AR(1) residuals"] if priors.rho_e is not None else []),
-        *(["Student-t residuals"] if priors.nu is not None else []),
+        *([] if family.gaussian_moments else [f"{family.label} outcomes"]),
     ]
     if structure:
         return f"it has {' and '.join(structure)}"

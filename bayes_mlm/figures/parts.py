@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import count, shorten_all
-from bayes_mlm.figures.drawing.style import GREY, INK, Style, engine_style
 from bayes_mlm.figures.lines import Line
+from bayes_mlm.figures.style import GREY, INK, Style, engine_style
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.assess import Sensitivity, SensitivityRow, comparable
 from bayes_mlm.base import EngineError
-from bayes_mlm.figures.drawing.style import BAND, GREY, Style, model_styles
+from bayes_mlm.figures.style import BAND, GREY, Style, model_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,23 +2,44 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DEFAULT_PROB, Floats, Ints, count, number, percent, shorten
+from bayes_mlm.base import DEFAULT_PROB, Floats, Ints, count, number, percent, shorten, shorten_all
 from bayes_mlm.design import Design, means_by_group
 from bayes_mlm.engines import samples
-from bayes_mlm.figures.choosing import with_intercepts
-from bayes_mlm.figures.lines import has_effects
+from bayes_mlm.figures import (
+    BLACK,
+    BLUE,
+    INK,
+    ORANGE,
+    Entry,
+    has_effects,
+    legend_above,
+    new_figure,
+    styled,
+    with_intercepts,
+)
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # A quarter of a normal distribution lies beyond this many sds.
 _QUARTILE = 0.674489750196082
+
 # Groups that are summarised at a time, so that draws x groups stays a small array.
 _CHUNK = 512
+
 _ALIKE = 1e-9
+
+# Groups that can each have their name under the axis; and characters of a name written level.
+_MOST_NAMED, _MOST_LEVEL = 30, 90
+
+_POINTS_WIDE = 400.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -235,3 +256,120 @@ def _half_width(fit: Fit, prob: float) -> tuple[float, float, float]:
 
 def _above(gap: float) -> str:
     return "above" if gap >= 0 else "below"
+
+
+@styled
+def plot_group_spread(picture: GroupSpread) -> "Figure":
+    """Draw the middle half, mean and median of every group, in order of the means.
+
+    Parameters
+    ----------
+    picture : GroupSpread
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above in the outcome's own units, below about each group's own mean.
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    figure = new_figure(5.9 if _upright(picture) else 4.9)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.35, 1.0))
+    ranks = np.arange(1, picture.labels.size + 1)
+    room = _POINTS_WIDE / picture.labels.size
+    bar = float(np.clip(0.62 * room, 0.25, 9.0))
+    dot = float(np.clip(1.1 * room, 0.7, 4.5))
+    for ax, less in ((top, np.zeros_like(picture.mean)), (bottom, picture.mean)):
+        ax.vlines(
+            ranks,
+            picture.lower_quartile - less,
+            picture.upper_quartile - less,
+            color="#C9C9C9",
+            lw=bar,
+            zorder=1,
+        )
+        ax.plot(
+            ranks,
+            picture.median - less,
+            ls="",
+            marker="_",
+            ms=dot + 1.5,
+            mew=min(1.3, dot / 2),
+            color=ORANGE,
+            zorder=4.5,
+        )
+    handles: list[Any] = [
+        Patch(color="#C9C9C9", label="middle half of the rows"),
+        Line2D([], [], ls="", marker="_", ms=8, mew=1.5, color=ORANGE, label="median"),
+        Line2D([], [], ls="", marker="o", ms=3.5, color=BLACK, label="mean"),
+    ]
+    handles.append(Line2D([], [], color=INK, lw=0.8, ls=":", label="mean of all rows"))
+    top.plot(ranks, picture.mean, "o", ms=dot, mew=0, color=BLACK, zorder=5)
+    bottom.axhline(0.0, color=BLACK, lw=1.0, zorder=2)
+    top.axhline(picture.overall, color=INK, lw=0.8, ls=":", zorder=2)
+    if picture.fitted is not None:
+        label = "expected mean"
+        if picture.fitted_lower is not None and picture.fitted_upper is not None:
+            top.vlines(
+                ranks,
+                picture.fitted_lower,
+                picture.fitted_upper,
+                color=BLUE,
+                lw=max(0.25, bar * 0.45),
+                alpha=0.75,
+                zorder=4,
+            )
+            label += f", {percent(picture.prob)} interval"
+        else:
+            top.plot(ranks, picture.fitted, ".", ms=dot, color=BLUE, zorder=4)
+        handles.append(Line2D([], [], color=BLUE, lw=2.2, alpha=0.75, label=label))
+    if picture.half_width is not None:
+        width, lower, upper = picture.half_width
+        expected = "middle half of normal residuals (±0.67 sigma_e)"
+        handles.append(Line2D([], [], color=BLUE, lw=0.9, label=expected))
+        for sign in (-1.0, 1.0):
+            bottom.axhspan(sign * lower, sign * upper, color=BLUE, alpha=0.35, lw=0, zorder=4)
+            bottom.axhline(sign * width, color=BLUE, lw=0.9, zorder=4)
+    legend_above(top, handles)
+    top.set_ylabel(shorten(picture.outcome, 20))
+    bottom.set_ylabel(f"{shorten(picture.outcome, 12)} less\nthe group's mean")
+    _name_groups(bottom, picture)
+    top.tick_params(axis="x", length=0)
+    bottom.set_xlim(0.0, picture.labels.size + 1.0)
+    return figure
+
+
+def _upright(picture: GroupSpread) -> bool:
+    """Tell whether the groups' names fit under the axis only when turned."""
+    if picture.labels.size > _MOST_NAMED:
+        return False
+    return sum(len(name) + 2 for name in shorten_all(picture.labels, 22)) > _MOST_LEVEL
+
+
+def _name_groups(ax: "Axes", picture: GroupSpread) -> None:
+    """Name every group under the axis where there is room, else the first and the last."""
+    many = picture.labels.size
+    ax.tick_params(axis="x", length=0)
+    sizes = f"{count(many, 'group')}, {count(picture.n, 'row')}"
+    if many > _MOST_NAMED:
+        ax.set_xticks([1, many], shorten_all(picture.labels[[0, -1]], 30))
+        first, last = ax.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
+    else:
+        names = shorten_all(picture.labels, 22)
+        ax.set_xticks(range(1, many + 1), names, rotation=90 if _upright(picture) else 0)
+    ax.set_xlabel(f"{shorten(picture.group, 30)}, in order of its mean ({sizes})")
+
+
+FIGURE = Entry(
+    name="group-spread",
+    title="Outcome by group, and about each group's mean",
+    shows="middle half, mean and median of every group, with the posterior of its mean",
+    applies="the model has groups and rows below them",
+    of="ladder",
+    prepare=spread_by_group,
+    draw=plot_group_spread,
+    section="data",
+)

@@ -1,16 +1,39 @@
 """Compute the group means on either side of a split, and the model's line for each side."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints, count, estimate, number, percent
-from bayes_mlm.figures.lines import Line, line_along, span
-from bayes_mlm.figures.roles import Roles, roles_of
-from bayes_mlm.figures.rows import Cloud, cloud_of, straight
+from bayes_mlm.base import Floats, Ints, count, estimate, number, percent, shorten
+from bayes_mlm.figures import (
+    GREY,
+    MANY_GROUPS,
+    SIDES,
+    Cloud,
+    Entry,
+    Line,
+    Roles,
+    axes_or_new,
+    cloud_of,
+    draw_line,
+    figure_of,
+    legend_above,
+    line_along,
+    marked,
+    roles_of,
+    span,
+    straight,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _ALIKE = 1e-9
+
 # A line through fewer means than this says nothing.
 _LEAST_GROUPS = 5
 
@@ -160,3 +183,63 @@ def _side(analysis: Analysis, roles: Roles, cloud: Cloud, k: int) -> Side:
         own=None if own is None else own[0] + own[1] * along,
         own_slope=None if own is None else own[1],
     )
+
+
+@styled
+def plot_split_means(picture: SplitMeans, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw the group means by side, with the model's lines and bands.
+
+    Parameters
+    ----------
+    picture : SplitMeans
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.lines import Line2D
+
+    ax = axes_or_new(ax)
+    cloud = picture.cloud
+    handles: list[Any] = []
+    many = cloud.sizes.size > MANY_GROUPS
+    for side, style in zip(picture.sides, SIDES, strict=True):
+        ax.plot(
+            cloud.group_x[side.groups],
+            cloud.group_y[side.groups],
+            style.marker,
+            ms=3.0 if many else 4.2,
+            mec=style.colour,
+            mfc="white" if style is SIDES[1] else style.colour,
+            mew=0.9,
+            alpha=0.4 if many else 0.75,
+            zorder=2,
+        )
+        label = f"{shorten(side.name)} ({count(side.groups.size, 'group')})"
+        handles.append(marked(style, label, filled=style is not SIDES[1], line=True))
+        draw_line(ax, side.line, style, label=label)
+        if side.own is not None:
+            ax.plot(side.line.x, side.own, color=style.colour, lw=1.2, ls=":", zorder=4)
+    band = f"line of the model, {percent(picture.prob)} band"
+    handles.append(Line2D([], [], color=GREY, lw=1.7, label=band))
+    if any(side.own is not None for side in picture.sides):
+        through = "least squares through the means"
+        handles.append(Line2D([], [], color=GREY, lw=1.2, ls=":", label=through))
+    legend_above(ax, handles)
+    ax.set_xlabel(f"{shorten(cloud.slope, 32)} (mean by {shorten(cloud.group)})")
+    ax.set_ylabel(f"{shorten(cloud.outcome, 20)} (mean by {shorten(cloud.group, 14)})")
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="split-means",
+    title="Group means on two sides, with lines",
+    shows="group means by a two-valued property of groups, with the model's line for each",
+    applies="the model has a two-valued predictor of groups, and group means of a numeric one",
+    of="model",
+    prepare=split_means,
+    draw=plot_split_means,
+    section="groups",
+)

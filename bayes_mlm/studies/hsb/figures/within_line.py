@@ -1,14 +1,33 @@
 """Compute the line along the deviations of a predictor from its group means."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import Floats, count, estimate, number, percent
-from bayes_mlm.figures.lines import Line, line_along, span
-from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.rows import Cloud, cloud_of
+from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
+from bayes_mlm.figures import (
+    Cloud,
+    Entry,
+    Line,
+    axes_or_new,
+    cloud_of,
+    draw_classical,
+    draw_line,
+    draw_rows,
+    figure_of,
+    legend_above,
+    line_along,
+    model_styles,
+    roles_of,
+    span,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,3 +106,43 @@ def within_line(analysis: Analysis) -> WithinLine | None:
         deviation=deviation,
         line=line_along(analysis, roles, span(deviation), name="within groups"),
     )
+
+
+@styled
+def plot_within_line(picture: WithinLine, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw the line along the deviations from the group means, with its band.
+
+    Parameters
+    ----------
+    picture : WithinLine
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    ax = axes_or_new(ax)
+    cloud, line = picture.cloud, picture.line
+    style = model_styles([line.model])[line.model]
+    handles = [
+        draw_rows(ax, picture.deviation, cloud.y),
+        draw_line(ax, line, style, label=f"line within groups, {percent(line.prob)} band"),
+        draw_classical(ax, line),
+    ]
+    legend_above(ax, handles, columns=3)
+    ax.set_xlabel(f"{shorten(cloud.slope, 36)} less its mean by {shorten(cloud.group)}")
+    ax.set_ylabel(shorten(cloud.outcome, 40))
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="within-line",
+    title="Line within groups",
+    shows="outcome against the predictor less its group mean, with the line and band",
+    applies="the model is of the within kind, with a numeric predictor",
+    of="model",
+    prepare=within_line,
+    draw=plot_within_line,
+    section="data",
+)

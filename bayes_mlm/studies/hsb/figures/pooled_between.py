@@ -2,13 +2,38 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bayes_mlm.base import count, estimate, number, percent
-from bayes_mlm.figures.choosing import reference_roles, simplest
-from bayes_mlm.figures.lines import Line, line_along, span
-from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.rows import Cloud, cloud_of
+from bayes_mlm.base import count, estimate, number, percent, shorten
+from bayes_mlm.figures import (
+    MANY_GROUPS,
+    Cloud,
+    Entry,
+    Line,
+    Style,
+    axes_or_new,
+    cloud_of,
+    draw_line,
+    draw_rows,
+    figure_of,
+    legend_above,
+    line_along,
+    marked,
+    model_styles,
+    reference_roles,
+    roles_of,
+    simplest,
+    span,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Line styles of the four slopes, so that they part in grey too.
+_DASHES = ("-", (0, (6.0, 1.5)), (0, (1.2, 1.2)), (0, (6.0, 1.5, 1.2, 1.5)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,3 +127,59 @@ def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
             between, roles_of(between.design), span(cloud.group_x), name="group means"
         ),
     )
+
+
+@styled
+def plot_pooled_between(picture: PooledBetween, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw the line through all rows and the line through the group means, with bands.
+
+    Parameters
+    ----------
+    picture : PooledBetween
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    ax = axes_or_new(ax)
+    cloud, pooled, between = picture.cloud, picture.pooled, picture.between
+    styles = model_styles([pooled.model, between.model])
+    total = Style(styles[pooled.model].colour, "", _DASHES[1])
+    means = Style(styles[between.model].colour, "o", _DASHES[0])
+    rows = draw_rows(ax, cloud.x, cloud.y)
+    few = cloud.sizes.size <= MANY_GROUPS
+    ax.plot(
+        cloud.group_x,
+        cloud.group_y,
+        "o",
+        ms=3.6 if few else 2.2,
+        mec=means.colour,
+        mfc="white" if few else means.colour,
+        mew=0.9 if few else 0.0,
+        alpha=0.9 if few else 0.3,
+        zorder=2,
+    )
+    handles = [
+        rows,
+        marked(means, count(cloud.sizes.size, "group mean"), filled=not few),
+        draw_line(ax, pooled, total, label=f"line of all rows, {percent(pooled.prob)} band"),
+        draw_line(ax, between, means, label=f"line of group means, {percent(pooled.prob)} band"),
+    ]
+    legend_above(ax, handles)
+    ax.set_xlabel(shorten(cloud.slope, 60))
+    ax.set_ylabel(shorten(cloud.outcome, 40))
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="pooled-between",
+    title="Line of all rows, line of group means",
+    shows="rows and group means, each with its line and band",
+    applies="there is a pooled and a between model with the same numeric predictor",
+    of="ladder",
+    prepare=pooled_and_between,
+    draw=plot_pooled_between,
+    section="ladder",
+)

@@ -1,14 +1,34 @@
 """Choose a typical group of each kind, and compute its own line and its partially pooled one."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
-from bayes_mlm.figures.lines import Line, has_effects, line_along, span
-from bayes_mlm.figures.roles import Roles, roles_of
-from bayes_mlm.figures.rows import Cloud, cloud_of, straight
+from bayes_mlm.figures import (
+    INK,
+    SIDES,
+    Cloud,
+    Entry,
+    Line,
+    Roles,
+    Style,
+    cloud_of,
+    draw_classical,
+    draw_line,
+    has_effects,
+    line_along,
+    new_figure,
+    roles_of,
+    span,
+    straight,
+    styled,
+)
 from bayes_mlm.fitting import Analysis, has_random_effects
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _ALIKE = 1e-9
 
@@ -179,3 +199,60 @@ def _prototype(analysis: Analysis, roles: Roles, cloud: Cloud, place: int, side:
         own_slope=None if own is None else own[1],
         line=line_along(analysis, roles, along, name=label, group=place),
     )
+
+
+@styled
+def plot_prototypes(picture: Prototypes) -> "Figure":
+    """Draw the members of each typical group, their own line and the partially pooled one.
+
+    Parameters
+    ----------
+    picture : Prototypes
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel a group.
+    """
+    from matplotlib.lines import Line2D
+
+    figure = new_figure()
+    panels = np.atleast_1d(figure.subplots(1, len(picture.groups), sharex=True, sharey=True))
+    handles: list[Any] = []
+    for ax, group, style in zip(panels, picture.groups, SIDES, strict=False):
+        ax.plot(
+            group.x, group.y, style.marker, ms=4.0, mec=style.colour, mfc="white", mew=0.9, zorder=2
+        )
+        draw_line(ax, group.line, Style(style.colour, style.marker, "-"), label=group.label)
+        handles = [draw_classical(ax, group.line)]
+        if group.own is not None:
+            ax.plot(group.line.x, group.own, color=INK, lw=1.4, ls=":", zorder=4)
+        title = f"{shorten(picture.cloud.group, 12)} {shorten(group.label, 16)}"
+        size = count(group.x.size, "row")
+        if len(picture.groups) > 1:
+            title = f"{shorten(group.side, 24)}, {size}\n{title}"
+        else:
+            title = f"{title}, {size}"
+        ax.set_title(title, fontsize=9)
+        ax.set_xlabel(shorten(picture.cloud.slope, 36))
+    panels[0].set_ylabel(shorten(picture.cloud.outcome, 40))
+    band = f"partial pooling, posterior with {percent(picture.groups[0].line.prob)} band"
+    handles = [
+        Line2D([], [], color=INK, lw=1.7, label=band),
+        *handles,
+        Line2D([], [], color=INK, lw=1.4, ls=":", label="own least-squares line"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+FIGURE = Entry(
+    name="prototypes",
+    title="Prototypical groups",
+    shows="members of a typical group of each side, own line and partially pooled line",
+    applies="the model has group effects and a numeric predictor that varies within groups",
+    of="model",
+    prepare=prototypes,
+    draw=plot_prototypes,
+    section="groups",
+)

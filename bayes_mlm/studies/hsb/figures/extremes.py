@@ -1,14 +1,36 @@
 """Compute the no-pooling lines of the groups at the two ends of the predictor."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import count, estimate, interval, number, percent, shorten
-from bayes_mlm.figures.lines import Line, has_effects, line_along, span
-from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.rows import Cloud, cloud_of
+from bayes_mlm.figures import (
+    SIDES,
+    Cloud,
+    Entry,
+    Line,
+    Style,
+    axes_or_new,
+    cloud_of,
+    draw_classical,
+    draw_line,
+    draw_rows,
+    figure_of,
+    has_effects,
+    legend_above,
+    line_along,
+    marked,
+    roles_of,
+    span,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _ALIKE = 1e-9
 
@@ -101,3 +123,61 @@ def extreme_groups(analysis: Analysis) -> Extremes | None:
         for j in groups
     )
     return Extremes(cloud=cloud, groups=groups, lines=(low, high))
+
+
+@styled
+def plot_extremes(picture: Extremes, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw the no-pooling lines of the groups with the lowest and the highest mean.
+
+    Parameters
+    ----------
+    picture : Extremes
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    ax = axes_or_new(ax)
+    cloud = picture.cloud
+    handles = [draw_rows(ax, cloud.x, cloud.y)]
+    for which, place, line, style in zip(
+        ("lowest", "highest"), picture.groups, picture.lines, SIDES, strict=True
+    ):
+        own = cloud.codes == place
+        ax.plot(
+            cloud.x[own],
+            cloud.y[own],
+            style.marker,
+            ms=4.0,
+            mec=style.colour,
+            mfc="white",
+            mew=0.9,
+            zorder=4,
+        )
+        label = (
+            f"{which} mean {shorten(cloud.slope, 16)}: {shorten(line.name)} "
+            f"({count(int(cloud.sizes[place]), 'row')})"
+        )
+        solid = Style(style.colour, style.marker)
+        draw_line(ax, line, solid, label=label)
+        handles.append(marked(solid, label, filled=False, line=True))
+    handles.append(draw_classical(ax, picture.lines[0]))
+    draw_classical(ax, picture.lines[1])
+    legend_above(ax, handles)
+    ax.set_xlabel(shorten(cloud.slope, 60))
+    ax.set_ylabel(shorten(cloud.outcome, 40))
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="extreme-groups",
+    title="No-pooling lines of the two extreme groups",
+    shows="own lines of the groups with the lowest and the highest mean of the predictor",
+    applies="the model is of the no_pooling kind, and group means of the predictor differ",
+    of="model",
+    prepare=extreme_groups,
+    draw=plot_extremes,
+    section="groups",
+)

@@ -1,20 +1,35 @@
 """Hold one quantity as the posterior, REML or OLS, and a publication have it."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.base import estimate, number
-from bayes_mlm.engines import quantities
+from bayes_mlm.base import estimate, number, percent
+from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.density import Density, density_of
+from bayes_mlm.figures.style import (
+    INK,
+    ORANGE,
+    engine_style,
+)
 from bayes_mlm.fitting import CLASSICAL, Analysis, Fit
-from bayes_mlm.likelihood import LEAST_NU
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Published figures that give a quantity in another form: its square, or per cent of it.
 _FORMS = (("{}", lambda x: x), ("{}^2", math.sqrt), ("{}_percent", lambda x: x / 100))
 
 _SAME = 1e-3
+
+# Heights of the rows below a density of height 1.
+_ROW = 0.15
+
+COLUMNS = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,25 +126,6 @@ class Marked:
         return (self.classical.estimate - first.mean) / first.sd
 
 
-def bounds_of(quantity: str) -> tuple[float, float]:
-    """Give what a quantity cannot go beyond.
-
-    Examples
-    --------
-    >>> bounds_of("sigma_u[ses]"), bounds_of("icc"), bounds_of("beta[ses]")
-    ((0.0, inf), (0.0, 1.0), (-inf, inf))
-    """
-    if quantity.startswith("sigma"):
-        return 0.0, math.inf
-    if quantity.startswith("icc"):
-        return 0.0, 1.0
-    if quantity.startswith("rho"):
-        return -1.0, 1.0
-    if quantity == "nu":
-        return LEAST_NU, math.inf
-    return -math.inf, 1.0 if quantity.startswith("r2_") else math.inf
-
-
 def mark(analysis: Analysis, quantity: str, unit: str, *, densities: bool = True) -> Marked:
     """Collect what is known of a quantity of a model.
 
@@ -175,11 +171,11 @@ def mark(analysis: Analysis, quantity: str, unit: str, *, densities: bool = True
 
 
 def _density(fit: Fit, quantity: str) -> Density | None:
-    values = next((found for name, found in quantities(fit.draws) if name == quantity), None)
-    if values is None:
-        return None
-    lower, upper = bounds_of(quantity)
-    return density_of(np.ravel(values), lower=lower, upper=upper)
+    for one, name, values in listed_quantities(fit.draws):
+        if name == quantity:
+            lower, upper = one.support
+            return density_of(np.ravel(values), lower=lower, upper=upper)
+    return None
 
 
 def printed_of(analysis: Analysis, quantity: str) -> tuple[Printed, ...]:
@@ -237,3 +233,129 @@ def told_classical(items: tuple[Marked, ...]) -> str:
     if len(known) == 1:
         return f"{engine} lies {sds} posterior sds from the mean."
     return f"{engine} lies at most {sds} posterior sds from the means ({far.quantity})."
+
+
+def draw_marked(ax: "Axes", item: Marked) -> None:
+    """Draw the densities of a quantity; below them a row for each estimate of it."""
+    top = max(
+        (float(one.density.y.max()) for one in item.posteriors if one.density is not None),
+        default=1.0,
+    )
+    y = -0.12
+    for one in item.posteriors:
+        style = engine_style(one.engine)
+        if one.density is not None:
+            ax.plot(one.density.x, one.density.y / top, color=style.colour, ls=style.line, lw=1.4)
+            if one is item.posteriors[0]:
+                _fill(ax, one, top)
+        _draw_row(ax, y, one.mean, one.lower, one.upper, one.engine)
+        y -= _ROW
+    if item.classical is not None:
+        known = item.classical
+        _draw_row(ax, y, known.estimate, known.lower, known.upper, known.engine)
+        y -= _ROW
+    if item.published:
+        _draw_published(ax, item, y)
+        y -= _ROW
+    ax.axhline(0.0, color=INK, lw=0.6)
+    ax.set_ylim(y + 0.02, 1.06)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.locator_params(axis="x", nbins=4)
+
+
+def _fill(ax: "Axes", one: Posterior, top: float) -> None:
+    """Shade the density, darker inside the interval."""
+    assert one.density is not None  # for mypy: the caller looked
+    x, y, colour = one.density.x, one.density.y / top, engine_style(one.engine).colour
+    ax.fill_between(x, y, color=colour, alpha=0.12, lw=0)
+    inside = (x >= one.lower) & (x <= one.upper)
+    ax.fill_between(x, y, where=inside.tolist(), color=colour, alpha=0.22, lw=0)
+
+
+def _draw_row(
+    ax: "Axes", y: float, middle: float, lower: float | None, upper: float | None, engine: str
+) -> None:
+    style = engine_style(engine)
+    if lower is not None and upper is not None:
+        ax.plot([lower, upper], [y, y], color=style.colour, lw=1.6, solid_capstyle="butt")
+    ax.plot(middle, y, style.marker, color=style.colour, ms=4.5, zorder=4)
+
+
+def _draw_published(ax: "Axes", item: Marked, y: float) -> None:
+    style = engine_style("published")
+    for one in item.published:
+        ax.plot(
+            one.value,
+            y,
+            style.marker,
+            ms=6.0,
+            mec=style.colour,
+            mfc=style.colour if one.stands else "white",
+            mew=0.9,
+            zorder=4,
+        )
+
+
+def draw_ridge(ax: "Axes", item: Marked, base: float) -> None:
+    """Draw one quantity on a line of its own: density above, estimates below."""
+    for k, one in enumerate(item.posteriors):
+        style = engine_style(one.engine)
+        if one.density is not None and k == 0:
+            y = base + 0.62 * one.density.y / one.density.y.max()
+            ax.fill_between(one.density.x, base, y, color=style.colour, alpha=0.25, lw=0)
+            ax.plot(one.density.x, y, color=style.colour, lw=1.1)
+        _draw_row(ax, base - 0.07 - 0.11 * k, one.mean, one.lower, one.upper, one.engine)
+    below = base - 0.07 - 0.11 * len(item.posteriors)
+    if item.classical is not None:
+        known = item.classical
+        _draw_row(ax, below, known.estimate, known.lower, known.upper, known.engine)
+    if item.published:
+        _draw_published(ax, item, below)
+
+
+def legend_below(figure: "Figure", items: Iterable[Marked], prob: float) -> None:
+    """Name under the figure whatever marks are in it."""
+    from matplotlib.lines import Line2D
+
+    items = list(items)
+    engines = dict.fromkeys(one.engine for item in items for one in item.posteriors)
+    handles: list[Any] = []
+    for engine in engines:
+        style = engine_style(engine)
+        text = f"posterior mean, {percent(prob)} HDI ({engine})"
+        handles.append(
+            Line2D([], [], color=style.colour, marker=style.marker, ms=4.5, lw=1.6, label=text)
+        )
+    for engine in dict.fromkeys(item.classical.engine for item in items if item.classical):
+        style = engine_style(engine)
+        span = any(item.classical.lower is not None for item in items if item.classical)
+        text = f"{engine.upper()}, {percent(prob)} interval" if span else engine.upper()
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=style.colour,
+                marker=style.marker,
+                ms=4.5,
+                ls="-" if span else "",
+                lw=1.6,
+                label=text,
+            )
+        )
+    style = engine_style("published")
+    for stands, text in ((True, "published"), (False, "published, and corrected here")):
+        if any(one.stands is stands for item in items for one in item.published):
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    ls="",
+                    marker=style.marker,
+                    ms=6.0,
+                    mec=ORANGE,
+                    mfc=ORANGE if stands else "white",
+                    label=text,
+                )
+            )
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2))

@@ -1,15 +1,24 @@
 """Compute how well the rest foretells each group, and whether weights could tell."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.assess import leave_one_group_out
-from bayes_mlm.base import DesignError, EngineError, Floats, Ints, count, number, shorten
+from bayes_mlm.base import DesignError, EngineError, Floats, Ints, count, number, scaled, shorten
 from bayes_mlm.engines import reliable_k_hat
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_above, name_points
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, axes_or_new, figure_of, styled
 from bayes_mlm.fitting import Analysis, has_random_effects
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _NAMED = 3
+
 # Beyond so many groups it would take seconds: `bayes-mlm compare` leaves out any number.
 _MOST_GROUPS = 500
 
@@ -125,3 +134,65 @@ def left_out_groups(analysis: Analysis) -> LeftOut | None:
         se=found.se,
         named=np.array(list(dict.fromkeys([*worst.tolist(), *high])), dtype=np.int64),
     )
+
+
+@styled
+def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw how well each group is foretold, against the k-hat of its weights.
+
+    Parameters
+    ----------
+    picture : LeftOut
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.lines import Line2D
+
+    ax = axes_or_new(ax, 3.5)
+    # Equal weights have no tail, whose shape is then minus infinity: drawn at the left edge.
+    known = np.isfinite(picture.k_hat)
+    floor = min(-0.1, float(picture.k_hat[known].min()) - 0.05) if known.any() else -0.1
+    k_hat = np.where(known, picture.k_hat, floor)
+    bad = k_hat > picture.limit
+    again = picture.refitted
+    dot = 4.5 if k_hat.size <= 400 else 2.2
+    ax.plot(k_hat[~bad], picture.per_row[~bad], "o", ms=dot, color=BLUE, mew=0, alpha=0.7)
+    ax.plot(k_hat[again], picture.per_row[again], "s", ms=6.0, mec=ORANGE, mfc="white", mew=1.1)
+    worst = bad & ~again
+    ax.plot(k_hat[worst], picture.per_row[worst], "X", ms=6.0, color=ORANGE, mew=0)
+    ax.axvline(picture.limit, color=INK, lw=1.0, ls="--")
+    ax.set_xlim(floor - 0.04, max(picture.limit, float(k_hat.max())) + 0.14)
+    ax.margins(y=0.1)
+    name_points(ax, k_hat, picture.per_row, picture.named, picture.labels)
+    ax.set_xlabel("Pareto k-hat of the weights that leave the group out")
+    ax.set_ylabel("log predictive density\nfor a row of the group")
+    handles = [
+        Line2D([], [], ls="", marker="o", ms=4.5, color=BLUE, label=count(k_hat.size, "group")),
+        Line2D([], [], color=INK, lw=1.0, ls="--", label=f"limit {scaled(picture.limit, 2)}"),
+    ]
+    if again.any():
+        handles.append(
+            Line2D([], [], ls="", marker="s", ms=6.0, mec=ORANGE, mfc="white", label="fitted anew")
+        )
+    if worst.any():
+        handles.append(
+            Line2D([], [], ls="", marker="X", ms=6.0, color=ORANGE, label="not reliable")
+        )
+    legend_above(ax, handles, columns=4)
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="left-out-groups",
+    title="Groups left out",
+    shows="how well each group is foretold by the others, and the k-hat of its weights",
+    applies="the model has random effects of at most 500 groups, and a posterior without any",
+    of="model",
+    prepare=left_out_groups,
+    draw=plot_left_out,
+    section="diagnostics",
+)

@@ -2,15 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import estimate, number, percent
-from bayes_mlm.figures.choosing import reference_roles, simplest
-from bayes_mlm.figures.lines import Line, line_along, span
-from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.rows import Cloud, cloud_of
+from bayes_mlm.base import estimate, number, percent, shorten
+from bayes_mlm.figures import (
+    GREY,
+    Cloud,
+    Entry,
+    Line,
+    Style,
+    cloud_of,
+    draw_line,
+    draw_rows,
+    engine_style,
+    legend_above,
+    line_along,
+    marked,
+    model_styles,
+    new_figure,
+    reference_roles,
+    roles_of,
+    simplest,
+    span,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Kind of model, what its slope is called, in the order of the figure.
 _KINDS = (
@@ -19,6 +40,9 @@ _KINDS = (
     ("partial_pooling", "random effects"),
     ("within", "within groups"),
 )
+
+# Line styles of the four slopes, so that they part in grey too.
+_DASHES = ("-", (0, (6.0, 1.5)), (0, (1.2, 1.2)), (0, (6.0, 1.5, 1.2, 1.5)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,3 +169,85 @@ def _line(kind: str, name: str, analysis: Analysis, cloud: Cloud) -> Line:
     inside = (deviation + centre >= cloud.x.min()) & (deviation + centre <= cloud.x.max())
     line = line_along(analysis, roles, np.ascontiguousarray(deviation[inside]), name=name)
     return replace(line, x=line.x + centre)
+
+
+@styled
+def plot_four_slopes(picture: FourSlopes) -> "Figure":
+    """Draw total, between, within and random-effects lines, and their slopes beside them.
+
+    Parameters
+    ----------
+    picture : FourSlopes
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Left the lines over the rows, right the slopes with their intervals and values.
+    """
+    figure = new_figure()
+    left, right = figure.subplots(1, 2, width_ratios=(1.55, 1.0))
+    cloud = picture.cloud
+    rows = draw_rows(left, cloud.x, cloud.y)
+    styles = model_styles([line.model for line in picture.lines])
+    classical = {line.classical_engine for line in picture.lines}
+    for k, line in enumerate(picture.lines):
+        look = styles[line.model]
+        style = Style(look.colour, look.marker, _DASHES[k])
+        draw_line(left, line, style, label=line.name)
+        right.plot([line.slope_lower, line.slope_upper], [k, k], color=style.colour, lw=1.8)
+        right.plot(line.slope, k, style.marker, color=style.colour, ms=6.0, zorder=3)
+        right.plot(
+            line.classical_slope,
+            k + 0.22,
+            marker=engine_style("ols").marker,
+            ms=3.5,
+            mfc="white",
+            mec="black",
+            ls="",
+        )
+        right.plot(
+            [0.02, 0.16],
+            [k - 0.36, k - 0.36],
+            color=style.colour,
+            ls=style.line,
+            lw=1.7,
+            transform=right.get_yaxis_transform(),
+        )
+        right.text(
+            0.2,
+            k - 0.36,
+            f"{line.name}\n{estimate(line.slope, line.slope_lower, line.slope_upper)}",
+            transform=right.get_yaxis_transform(),
+            va="center",
+            fontsize=8.5,
+        )
+    right.set_ylim(len(picture.lines) - 0.6, -0.75)
+    right.set_yticks([])
+    right.spines["left"].set_visible(False)
+    right.margins(x=0.12)
+    unit = f"unit of {shorten(cloud.slope, 20)}"
+    right.set_xlabel(f"slope: {shorten(cloud.outcome, 16)} for one\n{unit}")
+    left.set_xlabel(shorten(cloud.slope, 40))
+    left.set_ylabel(shorten(cloud.outcome, 40))
+    legend_above(left, [rows], columns=1)
+    told = marked(
+        Style("black", engine_style("ols").marker),
+        " or ".join(sorted(classical)),
+        size=3.5,
+        filled=False,
+    )
+    interval = marked(Style(GREY, "o"), f"posterior mean, {percent(picture.prob)} interval")
+    legend_above(right, [interval, told], columns=1)
+    return figure
+
+
+FIGURE = Entry(
+    name="four-slopes",
+    title="Total, between, within and random-effects lines",
+    shows="the lines of four kinds of model in one picture, with their slopes and intervals",
+    applies="two or more kinds of model share a numeric predictor that varies within groups",
+    of="ladder",
+    prepare=four_slopes,
+    draw=plot_four_slopes,
+    section="ladder",
+)
