@@ -67,7 +67,7 @@ def check(
     console = show.make_console()
     console.print(str(found), soft_wrap=True)
     if out is not None:
-        write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
+        write_file(out, lambda partial: partial.write_text(found.groups.to_csv(), encoding="utf-8"))
         console.print(f"written to {visible(out)}")
     if not found.fine:
         raise typer.Exit(EXIT_VERDICT)

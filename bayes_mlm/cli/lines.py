@@ -114,7 +114,7 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
             (stage / "population.csv").write_text(found.to_csv(), encoding="utf-8")
             return
         (stage / "coefficients.csv").write_text(found.to_csv(), encoding="utf-8")
-        (stage / "lines.csv").write_text(found.lines_to_csv(), encoding="utf-8")
+        (stage / "lines.csv").write_text(found.points.to_csv(), encoding="utf-8")
 
 
 def _label(design: "Design", text: str) -> Any:

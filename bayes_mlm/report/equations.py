@@ -179,6 +179,10 @@ def _distributions(design: Design) -> Iterator[Equation]:
 
 
 def _residuals(design: Design, title: str) -> Equation:
+    if not design.family.is_additive:
+        y = m.sub(m.symbol("y"), _ij(design))
+        law = m.row(m.name(f"{design.family.label}, link {design.family.link}"))
+        return Equation(title=title, mathml=m.equation(y, "~", law))
     left = m.sub(m.symbol("e"), _ij(design))
     own = design.residual
     index = m.symbol("e")
