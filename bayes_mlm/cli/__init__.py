@@ -125,7 +125,9 @@ def fit(
     ] = (None),
     quiet: Quiet = False,
 ) -> None:
-    """Fit one model: a formula and a file, a bundled model, or a record (.toml).
+    """Fit one model, and write its report.
+
+    The model is a formula (with --data), a bundled model, or a record (.toml).
 
     --out writes report.html (figures, tables and the answer in one page), estimates.csv, and the
     model's posterior (.nc) and record (.toml).
@@ -188,7 +190,10 @@ def fit(
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this one's record.")] = None,
 ) -> None:
-    """List the bundled models, or print the record of one as a starting point."""
+    """List the bundled models, or print a record.
+
+    A printed record is a starting point for another.
+    """
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import as_starter, dump_record, load_record, records
 

@@ -41,7 +41,9 @@ def compare(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Compare models by prediction: of a new group, of a new member of a group, of the data.
+    """Compare models by predictive density.
+
+    Of a new group, of a new member of a group, and of the data under the priors.
 
     Exact leave-one-group-out and leave-one-row-out, and the marginal likelihood, without refits.
     """

@@ -20,10 +20,10 @@ def describe(
     decimal: Decimal = None,
     delimiter: Delimiter = None,
 ) -> None:
-    """Describe a table: counts, means, sds, quartiles, group sizes, a crosstab.
+    """Describe the columns and groups of a table.
 
-    Labels that differ only by spaces or case, and texts that may stand for missing values, are
-    named.
+    Counts, means, sds, quartiles, group sizes, a crosstab. Notes list labels that differ
+    only by spaces or case, and texts that may stand for missing values.
     """
     from bayes_mlm.data import (
         Written,

@@ -79,11 +79,12 @@ def effects(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Estimate comparisons, marginal slopes, and where a difference is zero.
+    """Estimate comparisons and marginal slopes.
 
+    And the values of a moderator at which they are zero (Johnson-Neyman).
     Each with its interval, probability of direction, and practical equivalence.
     """
-    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import design_of, is_sums
     from bayes_mlm.fitting import check_engine, fit_classical, fit_design, sample_table
     from bayes_mlm.questions import population, read_again, rebuild
@@ -129,9 +130,9 @@ def effects(
         console.print()
     if out is not None:
         with atomic_folder(out) as stage:
-            (stage / "effects.csv").write_text(_csv(found), encoding="utf-8")
+            (stage / "effects.csv").write_text(tables_csv(found), encoding="utf-8")
             if zeros:
-                (stage / "crossing.csv").write_text(_csv(zeros), encoding="utf-8")
+                (stage / "crossing.csv").write_text(tables_csv(zeros), encoding="utf-8")
         console.print(f"written to {visible(out)}")
     if not found[0].verdict.ok:
         raise typer.Exit(EXIT_VERDICT)
@@ -232,11 +233,3 @@ def _read_rope(text: str | None) -> tuple[float, float] | None:
     except ValueError:
         raise EngineError(f"--rope {text!r} must be LOW,HIGH, such as -0.5,0.5") from None
     return low, high
-
-
-def _csv(parts: "Sequence[Effects] | Sequence[Crossing]") -> str:
-    """Join the rows of several questions under all their columns."""
-    from bayes_mlm.questions import records_csv
-
-    columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
-    return records_csv(columns, [record for part in parts for record in part.records()])

@@ -61,7 +61,10 @@ def lines(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Estimate group-specific intercepts, slopes and lines, compared with REML predictions."""
+    """Estimate group-specific intercepts and slopes.
+
+    And the lines they make, compared with REML predictions.
+    """
     from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_design, sample_rows
     from bayes_mlm.questions import along_of, group_lines, own_weights, population_line
@@ -111,7 +114,7 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
             (stage / "population.csv").write_text(found.to_csv(), encoding="utf-8")
             return
         (stage / "coefficients.csv").write_text(found.to_csv(), encoding="utf-8")
-        (stage / "lines.csv").write_text(found.lines_to_csv(), encoding="utf-8")
+        (stage / "lines.csv").write_text(found.points.to_csv(), encoding="utf-8")
 
 
 def _label(design: "Design", text: str) -> Any:

@@ -72,7 +72,7 @@ def plot(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw one figure of a model, or of a ladder of models, into a file."""
+    """Draw one figure of a model, or of several."""
     from bayes_mlm.engines import Settings
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import FIGURES, analyse_ladder

@@ -30,10 +30,11 @@ def reproduce(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Redo the High School and Beyond study: every model, every printed figure, a verdict on each.
+    """Reproduce the High School and Beyond study.
 
-    Writes report.html (figures, tables and the answer in one page), estimates.csv, published.csv,
-    and for each model its posterior (.nc) and its record (.toml) with the seed and versions.
+    Fits every model, and compares every printed figure, with a verdict on each. Writes
+    report.html (figures, tables and conclusions), estimates.csv, published.csv, and for each model
+    its posterior (.nc) and its record (.toml) with the seed and versions.
     """
     started = time.monotonic()
     from bayes_mlm.engines import Settings

@@ -53,7 +53,10 @@ def sensitivity(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Estimate how results depend on the prior of sigma_u: every model, every prior."""
+    """Vary the prior of sigma_u.
+
+    The results of every model under every prior, and whether its conclusions depend on them.
+    """
     import msgspec
 
     from bayes_mlm.assess import choose_models, prior_sensitivity

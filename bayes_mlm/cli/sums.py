@@ -58,7 +58,9 @@ def sum_data(
     ] = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Reduce data to the sums by group that a model needs, and keep those: no rows are in them.
+    """Aggregate data by group, as a model needs.
+
+    Writes the sums by group, without rows.
 
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
     rows, without the old ones; `bayes-mlm merge` adds up sums of several places. A place that lacks
@@ -119,7 +121,10 @@ def merge(
     out: Annotated[Path, typer.Option(help="File for the joined sums.")],
     allow_repeats: AllowRepeats = False,
 ) -> None:
-    """Add up the sums of several places or years, none of which need show its rows to another."""
+    """Add up the sums of several sites or years.
+
+    No site discloses its rows to another.
+    """
     from functools import partial, reduce
 
     from bayes_mlm.base import DesignError
@@ -171,7 +176,10 @@ def groups(
     prob: Prob = DEFAULT_PROB,
     quiet: Quiet = False,
 ) -> None:
-    """Write every group's effects (mean, sd, interval) to a file, for any number of groups."""
+    """Write the effects of all groups to a file.
+
+    Mean, sd and interval of each, for any number of groups.
+    """
     from bayes_mlm.data import PARQUET
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.questions import write_group_effects

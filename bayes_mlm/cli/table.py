@@ -62,7 +62,9 @@ def table(
     out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tabulate models for a paper, a column each: Markdown, LaTeX (booktabs) or HTML.
+    """Tabulate models for a paper, a column each.
+
+    In Markdown, LaTeX (booktabs) or HTML.
 
     A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
     """

@@ -299,7 +299,7 @@ def _population(
             classical=analysis.classical,
             data=table,
         )
-        curves.append(_curve(told, line.points))
+        curves.append(_curve(told, line.rows))
     return sides, tuple(curves)
 
 

@@ -18,7 +18,6 @@ from .estimates import (
     Estimate as Estimate,
     Summary as Summary,
     estimate_texts as estimate_texts,
-    to_csv as to_csv,
 )
 from .group_sample import (
     sample_groups as sample_groups,

@@ -11,7 +11,7 @@ from bayes_mlm.studies import FIGURES
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """Hold one figure to be drawn.
+    """One figure to be drawn.
 
     Parameters
     ----------

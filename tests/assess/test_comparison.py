@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from bayes_mlm import fit
 from bayes_mlm.assess import comparison as model_comparison
 from bayes_mlm.assess.comparison import compare_models
 from bayes_mlm.assess.loo import leave_one_row_out
@@ -16,7 +17,6 @@ from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
 from bayes_mlm.assess.ranking import CRITERIA, NamedElpd, cautions_on, rank_elpds
 from bayes_mlm.base.errors import DesignError, EngineError
 from bayes_mlm.fitting import entry as fitting
-from bayes_mlm.fitting.entry import fit
 
 HSB = ("hsb_sector_ses", "hsb_ses", "hsb_pooled", "hsb_no_pooling")
 SLEEP = "sleepstudy"

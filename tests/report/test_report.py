@@ -321,7 +321,7 @@ def test_the_answer_has_the_numbers_of_the_fits(ladder):
     assert f"−{abs(gap.estimate):.2f} (−{abs(gap.lower):.2f} to" in text
     assert f"{main['beta[ses]'].estimate:.2f}" in text
     between = mundlak["beta[ses]"].estimate + mundlak["beta[between(ses)]"].estimate
-    assert f"{between:.2f}" in found["The two slopes"]
+    assert f"{between:.2f}" in found["Slopes within and between groups"]
     explained = main["r2_between"].estimate
     assert f"{100 * explained:.0f} %" in found["What the predictors explain"]
 
@@ -329,13 +329,13 @@ def test_the_answer_has_the_numbers_of_the_fits(ladder):
 def test_the_sign_is_called_open_where_the_interval_holds_zero():
     analysis = fitted("distance ~ sex + (1 | subject)", "orthodont")
     clear = answer([analysis]).conclusions[-1].text
-    assert "leaves zero out" in clear
+    assert "excludes zero" in clear
     rng = np.random.default_rng(3)
     table = simulated(20, 10) | {"y": rng.normal(size=200)}
     text = {
         one.topic: one.text for one in answer([fitted("y ~ side + (1 | g)", table)]).conclusions
     }["The difference by side"]
-    assert "its sign is open" in text
+    assert "its sign is uncertain" in text
 
 
 def letters(mathml):

@@ -25,7 +25,7 @@ from bayes_mlm.assess.checks.nested import (
     slopes_by_level,
 )
 from bayes_mlm.assess.checks.reference import holm
-from bayes_mlm.assess.checks.result import LEVEL, Check, GroupRow, Judgement
+from bayes_mlm.assess.checks.result import LEVEL, Check, GroupRow, GroupRows, Judgement
 from bayes_mlm.assess.checks.shape import (
     FEW_VALUES,
     SKEW,
@@ -116,7 +116,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     --------
     >>> from bayes_mlm import check, fit
     >>> found = check(fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1))
-    >>> [one.topic for one in found.judgements if one.fine is False]
+    >>> [one.topic for one in found if one.fine is False]
     ['Residual autocorrelation', 'Tails of residuals']
     >>> max(found.groups, key=lambda row: row.spread).group
     332
@@ -136,8 +136,8 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     return Check(
         model=fit.spec.title,
         group=design.group,
-        judgements=tuple(found),
-        groups=rows,
+        rows=tuple(found),
+        groups=GroupRows(rows=rows, verdict=fit.verdict),
         verdict=fit.verdict,
     )
 

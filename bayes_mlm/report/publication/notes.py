@@ -14,7 +14,7 @@ _ESTIMATES = {
 
 
 def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
-    """Say which models, what the numbers are, how not to read them, and which not to trust."""
+    """Return the notes below a table: models, estimates, cautions, failed checks."""
     for number, analysis in enumerate(_models(sources), start=1):
         name, model = name_of(analysis), analysis.spec
         kind = model.kind.replace("_", " ")
@@ -36,7 +36,7 @@ def _models(sources: Sequence[Source]) -> list[Analysis]:
 
 
 def _about_estimates(sources: Sequence[Source], interval: bool) -> str:
-    """Say what the estimates are, and what stands below them."""
+    """Return what the estimates are, and what is printed below them."""
     by = {source.summary.engine: source.summary for source in sources}
     drawn = [summary for engine, summary in by.items() if engine not in CLASSICAL]
     classical = [summary for engine, summary in by.items() if engine in CLASSICAL]
