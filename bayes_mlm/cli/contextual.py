@@ -54,10 +54,9 @@ def contextual(
     A model with one slope for both levels is extended to a Mundlak model first: the group means
     of its predictors are added.
     """
-    from bayes_mlm.base import DesignError, atomic_folder
+    from bayes_mlm.base import DesignError, atomic_folder, tables_csv
     from bayes_mlm.fitting import fit_by, with_estimate
     from bayes_mlm.questions import (
-        contextual_csv,
         contextual_effects,
         hausman,
         said,
@@ -87,14 +86,12 @@ def contextual(
     lines += [f"caution: {text}" for text in tables[0].cautions]
     lines += ["", test, *(f"  {line}" for line in said(tables[0])), ""]
     for one in tables:
-        sign = "ok" if one.verdict.ok else "NOT OK"
-        lines.append(f"{sign} {one.rows[0].engine}: {one.verdict}")
+        lines.append(one.verdict.line_of(one.rows[0].engine))
     for line in lines:
         console.print(line, soft_wrap=True)
     if out is not None:
-        rows = [row for table in tables for row in table.rows]
         with atomic_folder(out) as stage:
-            (stage / "contextual.csv").write_text(contextual_csv(rows), encoding="utf-8")
+            (stage / "contextual.csv").write_text(tables_csv(tables), encoding="utf-8")
         console.print(f"written to {visible(out)}")
     if not all(table.verdict.ok for table in tables):
         raise typer.Exit(EXIT_VERDICT)

@@ -81,7 +81,7 @@ def effects(
     And the values of a moderator at which they are zero (Johnson-Neyman).
     Each with its interval, probability of direction, and practical equivalence.
     """
-    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import design_of, is_sums
     from bayes_mlm.engines import check_engine, is_drawing
     from bayes_mlm.fitting import estimate_design, fit_design, sample_table
@@ -104,7 +104,7 @@ def effects(
         source = over
     elif is_sums(request.source.location if data is None else data):
         source = None  # effects at values that are all set need no rows
-    elif design.summed is not None:
+    elif not design.has_rows:
         rows = source_of_rows(request, data)
         sample = sample_table(design, rows, random_seed=settings.random_seed)
         source = sample.table
@@ -128,9 +128,9 @@ def effects(
         console.print()
     if out is not None:
         with atomic_folder(out) as stage:
-            (stage / "effects.csv").write_text(_csv(found), encoding="utf-8")
+            (stage / "effects.csv").write_text(tables_csv(found), encoding="utf-8")
             if zeros:
-                (stage / "crossing.csv").write_text(_csv(zeros), encoding="utf-8")
+                (stage / "crossing.csv").write_text(tables_csv(zeros), encoding="utf-8")
         console.print(f"written to {visible(out)}")
     if not found[0].verdict.ok:
         raise typer.Exit(EXIT_VERDICT)
@@ -231,11 +231,3 @@ def _read_rope(text: str | None) -> tuple[float, float] | None:
     except ValueError:
         raise EngineError(f"--rope {text!r} must be LOW,HIGH, such as -0.5,0.5") from None
     return low, high
-
-
-def _csv(parts: "Sequence[Effects] | Sequence[Crossing]") -> str:
-    """Join the rows of several questions under all their columns."""
-    from bayes_mlm.questions import records_csv
-
-    columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
-    return records_csv(columns, [record for part in parts for record in part.records()])

@@ -85,7 +85,7 @@ def lines(
         settings = settings_for(request, sampling)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     source: Any = data
-    if design.summed is not None:
+    if not design.has_rows:
         rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         say_sample(fit.design.notes[-1])
@@ -113,7 +113,7 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
             (stage / "population.csv").write_text(found.to_csv(), encoding="utf-8")
             return
         (stage / "coefficients.csv").write_text(found.to_csv(), encoding="utf-8")
-        (stage / "lines.csv").write_text(found.lines_to_csv(), encoding="utf-8")
+        (stage / "lines.csv").write_text(found.points.to_csv(), encoding="utf-8")
 
 
 def _label(design: "Design", text: str) -> Any:

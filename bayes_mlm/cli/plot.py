@@ -161,7 +161,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     """Join the rows of some groups to an analysis of summed data, and say of which."""
     from bayes_mlm.fitting import sample_groups
 
-    if analysis.design.summed is None or not analysis.fits:
+    if analysis.design.has_rows or not analysis.fits:
         return analysis
     rows = source_of_rows(analysis, data)
     fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)

@@ -60,6 +60,7 @@ def predict(
 
     Posterior predictive mean and interval, compared with the REML prediction.
     """
+    from bayes_mlm.base import render
     from bayes_mlm.design import design_of, read_data
     from bayes_mlm.fitting import fit_by
     from bayes_mlm.model import is_formula
@@ -92,7 +93,7 @@ def predict(
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
     console = show.make_console()
     if out is None or not quiet:
-        console.print(found.shown(_SHOWN), soft_wrap=True)
+        console.print(render(replace(found.view(_SHOWN), legend=())), soft_wrap=True)
     for line in found.legend:
         console.print(line, soft_wrap=True)
     if out is not None:

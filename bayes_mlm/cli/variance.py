@@ -61,7 +61,7 @@ def variance(
     ICC and R² of every kind and their parts, each with its meaning.
     Posterior with intervals, compared with REML (or OLS). For what is not defined, the reason.
     """
-    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import design_of
     from bayes_mlm.engines import is_drawing
     from bayes_mlm.fitting import Estimate, Fit, fit_by, with_estimate
@@ -69,7 +69,6 @@ def variance(
         along,
         check_null,
         variance_by_level,
-        variance_csv,
     )
     from bayes_mlm.report import console as show
 
@@ -101,9 +100,8 @@ def variance(
     for part in _parts(tables):
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
-        rows = [row for table in tables for row in table.rows]
         with atomic_folder(out) as stage:
-            (stage / "variance.csv").write_text(variance_csv(rows), encoding="utf-8")
+            (stage / "variance.csv").write_text(tables_csv(tables), encoding="utf-8")
         console.print(f"written to {visible(out)}")
     if not all(table.verdict.ok for table in tables):
         raise typer.Exit(EXIT_VERDICT)
@@ -147,12 +145,12 @@ def _null_of(
 def _parts(tables: "Sequence[VarianceTable]") -> "list[TextTable | str]":
     """Return a table for each question: a row for each measure, columns for the engines."""
     from bayes_mlm.base import Head, TextTable
-    from bayes_mlm.questions import QUESTIONS
+    from bayes_mlm.questions import QUESTIONS, reasons
 
     first = tables[0]
     parts: list[TextTable | str] = []
     for question, heading in QUESTIONS.items():
-        rows = first.by(question)
+        rows = first.where(question=question)
         if not rows:
             continue
         parts.append(heading)
@@ -173,17 +171,12 @@ def _parts(tables: "Sequence[VarianceTable]") -> "list[TextTable | str]":
         ]
         if known:
             parts.append(TextTable(heads=heads, rows=cells))
-        missing: dict[str, list[str]] = {}
-        for row in rows:
-            if row.note:
-                missing.setdefault(row.note, []).append(row.quantity)
-        parts += [f"- {', '.join(names)}: {note}" for note, names in missing.items()]
+        parts += [f"- {reason}" for reason in reasons(rows)]
         parts.append("")
     notes = dict.fromkeys(note for one in tables for note in one.notes)
     parts += [f"- {note}" for note in notes]
     for one in tables:
-        sign = "ok" if one.verdict.ok else "NOT OK"
-        parts.append(f"{sign} {one.rows[0].engine}: {one.verdict}")
+        parts.append(one.verdict.line_of(one.rows[0].engine))
     return parts
 
 

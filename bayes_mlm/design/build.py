@@ -79,7 +79,7 @@ def design_of(
     """
     model, source = request.request.model, request.request.source
     if isinstance(data, Design):
-        if data.summed is not None:  # sums that were added up, or are a part of more
+        if not data.has_rows:  # sums that were added up, or are a part of more
             check_estimable(data)
         return for_kind(data, model.kind)
     location = source.location if data is None else data

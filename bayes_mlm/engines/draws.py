@@ -124,7 +124,7 @@ class Draws:
             "posterior": self._dataset(in_arviz_order(posterior)),
             "sample_stats": self._dataset(self.sample_stats),
         }
-        if design is not None and design.summed is None:
+        if design is not None and design.has_rows:
             rows = "group" if design.kind == "between" else "obs"
             coords = {rows: design.labels if rows == "group" else np.arange(design.n)}
             groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)

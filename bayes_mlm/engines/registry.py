@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bayes_mlm.engines.reml import RemlFit
     from bayes_mlm.engines.settings import Settings
     from bayes_mlm.likelihood import Method, ModelPriors
-    from bayes_mlm.moments import Sufficient
+    from bayes_mlm.moments import GroupMoments
 
 AUTO = "auto"
 
@@ -35,7 +35,7 @@ class Task:
         For the engines that draw.
     settings : Settings or None
         For the engines that draw.
-    statistics : Sufficient or None
+    statistics : GroupMoments or None
         Per-group sufficient statistics, where they are at hand.
     prob : float
         Coverage of the intervals of an engine that does not draw.
@@ -47,7 +47,7 @@ class Task:
     design: "Design"
     priors: "ModelPriors | None" = None
     settings: "Settings | None" = None
-    statistics: "Sufficient | None" = None
+    statistics: "GroupMoments | None" = None
     prob: float = DEFAULT_PROB
     check: bool = False
     progressbar: bool = False

@@ -7,8 +7,8 @@ import numpy as np
 
 from bayes_mlm.base import Floats, count, number, shorten
 from bayes_mlm.engines import listed_quantities
-from bayes_mlm.figures.energy import nuts_fit
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.sampler import nuts_fit
 from bayes_mlm.figures.style import (
     GREY,
     ORANGE,

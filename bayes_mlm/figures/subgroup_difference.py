@@ -150,7 +150,7 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
         return None
     fit = analysis.fits[0]
     design, roles = fit.design, roles_of(fit.design)
-    if roles.x is None or roles.side is None or not _crossed(design, roles):
+    if roles.slope is None or roles.side is None or not _crossed(design, roles):
         return None
     values = roles.x
     x = np.linspace(float(values.min()), float(values.max()), _POINTS)
@@ -200,7 +200,6 @@ def _factors(column: Column) -> set[str | None]:
 
 def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
     """Give what X changes by from the first side to the second, at each x: (m, p)."""
-    assert roles.x is not None  # for mypy: the caller looked
     assert roles.side is not None
     known = {column.name: column for column in base_columns(design)}
     rows = np.zeros((x.size, design.p))

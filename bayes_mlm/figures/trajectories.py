@@ -296,7 +296,7 @@ def _population(
             estimate=analysis.estimate,
             data=table,
         )
-        curves.append(_curve(told, line.points))
+        curves.append(_curve(told, line.rows))
     return sides, tuple(curves)
 
 

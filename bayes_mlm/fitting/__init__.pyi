@@ -19,7 +19,6 @@ from .estimates import (
     QuantityRow as QuantityRow,
     Summary as Summary,
     estimate_texts as estimate_texts,
-    to_csv as to_csv,
 )
 from .group_sample import (
     sample_groups as sample_groups,

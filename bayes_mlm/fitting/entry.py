@@ -26,7 +26,7 @@ from bayes_mlm.fitting.request import DEFAULT_TARGET_ACCEPT, as_request, make_se
 from bayes_mlm.fitting.result import Fit, installed_versions
 from bayes_mlm.likelihood import model_priors, unidentified
 from bayes_mlm.model import HasRequest, Kind, Residual
-from bayes_mlm.moments import Sufficient, from_design, reduce
+from bayes_mlm.moments import GroupMoments, from_design, reduce
 
 
 def fit(
@@ -158,7 +158,7 @@ def fit_design(
     settings: Settings,
     *,
     engine: str = AUTO,
-    statistics: Sufficient | None = None,
+    statistics: GroupMoments | None = None,
     started: float | None = None,
     progressbar: bool = False,
 ) -> Fit:
@@ -239,7 +239,7 @@ def _draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
     raise EngineError(f"no engine can draw from this posterior: {passed}")
 
 
-def _cautions(task: Task, engine: str, draws: Draws, statistics: Sufficient) -> list[Finding]:
+def _cautions(task: Task, engine: str, draws: Draws, statistics: GroupMoments) -> list[Finding]:
     """List what the engine's verdict does not cover."""
     design, priors = task.design, task.priors
     assert priors is not None  # for mypy

@@ -28,7 +28,7 @@ from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import ParameterValues, Value
 from bayes_mlm.likelihood import effect_pairs
 from bayes_mlm.model import UNNAMED, ModelRequest
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 type Solution = RemlFit | OlsFit
 
@@ -208,7 +208,7 @@ def estimate_design(
     request: ModelRequest | None = None,
     prob: float = DEFAULT_PROB,
     check: bool = False,
-    statistics: Sufficient | None = None,
+    statistics: GroupMoments | None = None,
 ) -> Estimate:
     """Fit a design by a likelihood engine.
 

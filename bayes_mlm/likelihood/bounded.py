@@ -62,7 +62,7 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
     nearly = left > max(_NOISE * cancelled, printed)
-    if not nearly and not repeats and rows is not None and rows.summed is None:
+    if not nearly and not repeats and rows is not None and rows.has_rows:
         columns = np.column_stack([rows.X, rows.Z, rows.y])
         exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
         nearly = exact > printed

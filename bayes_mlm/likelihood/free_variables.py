@@ -96,7 +96,7 @@ def _effect_values(
         sigma_u = names.variable("sigma_u_free_")
         found[sigma_u] = sds
     found |= _parts(sigma_u, priors.sigma_u, sds)
-    if names.u.name not in reported or design.summed is not None:  # sums have no model with u
+    if names.u.name not in reported or not design.has_rows:  # sums have no model with u
         return found
     u = reported[names.u.name] @ back.T
     if hold_at_means(design.effects, priors):

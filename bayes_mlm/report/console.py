@@ -18,6 +18,7 @@ from bayes_mlm.base import (
     number,
     scaled,
     share_digits,
+    sign,
     signed,
     visible,
 )
@@ -127,17 +128,10 @@ def _legend(analysis: Analysis, drawn: bool, printed: bool) -> list[str]:
 
 def verdict_lines(analysis: Analysis) -> list[str]:
     """Say for each engine whether to believe it, and why; and whether they disagree."""
-    lines = [
-        f"{_sign(summary.verdict.ok)} {summary.engine}: {summary.verdict}"
-        for summary in analysis.summaries
-    ]
+    lines = [summary.verdict.line_of(summary.engine) for summary in analysis.summaries]
     if not analysis.agreement.ok:
-        lines.append(f"{_sign(False)} {analysis.agreement.message}")
+        lines.append(f"{sign(False)} {analysis.agreement.message}")
     return lines
-
-
-def _sign(ok: bool) -> str:
-    return "ok    " if ok else "NOT OK"
 
 
 def priors_table(analysis: Analysis) -> Table:
@@ -249,7 +243,7 @@ def sensitivity_lines(found: "Sensitivity") -> list[str]:
     """Say what depends on the prior, and what is wrong with any row."""
     lines = [f"- {conclusion.text}" for conclusion in found.conclusions]
     wrong = {(row.model, row.label): row.verdict for row in found if not row.ok}
-    lines += [f"{_sign(False)} {model}, {label}: {why}" for (model, label), why in wrong.items()]
+    lines += [f"{sign(False)} {model}, {label}: {why}" for (model, label), why in wrong.items()]
     return lines
 
 
@@ -313,8 +307,8 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
         )
     lines += [f"- {caution}" for caution in found.cautions]
     if found.verdict.ok:
-        return [*lines, f"{_sign(True)} every fit, and every k-hat and Monte Carlo error"]
-    return lines + [f"{_sign(False)} {finding.message}" for finding in found.verdict.problems]
+        return [*lines, f"{sign(True, 6)} every fit, and every k-hat and Monte Carlo error"]
+    return lines + [f"{sign(False)} {finding.message}" for finding in found.verdict.problems]
 
 
 def _ranked(row: ComparisonRow, sampled: bool) -> list[str]:

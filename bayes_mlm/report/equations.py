@@ -179,6 +179,10 @@ def _distributions(design: Design) -> Iterator[Equation]:
 
 
 def _residuals(design: Design, title: str) -> Equation:
+    if not design.family.is_additive:
+        y = m.sub(m.symbol("y"), _ij(design))
+        law = m.row(m.name(f"{design.family.label}, link {design.family.link}"))
+        return Equation(title=title, mathml=m.equation(y, "~", law))
     left = m.sub(m.symbol("e"), _ij(design))
     own = design.residual
     index = m.symbol("e")
@@ -242,7 +246,7 @@ def _columns(design: Design) -> Sequence[Column]:
 
 
 def _effect_columns(design: Design) -> Sequence[Column]:
-    return design.encoding.z_columns
+    return design.effect_columns
 
 
 def _laid_out(design: Design, term: str) -> str:

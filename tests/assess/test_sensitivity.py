@@ -20,7 +20,7 @@ from bayes_mlm.assess.sensitivity.reweighting import (
     shortest_weighted_interval,
     summarise_weighted,
 )
-from bayes_mlm.assess.sensitivity.rows import COLUMNS, SensitivityRow, conclude
+from bayes_mlm.assess.sensitivity.rows import SensitivityRow, conclude
 from bayes_mlm.base.errors import BayesMLMError, EngineError, PriorError, SpecError
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.figures.sensitivity import plot_sensitivity
@@ -455,13 +455,13 @@ def test_rows_that_are_not_clean_do_not_decide():
 
 def test_csv_holds_every_row_in_full(ladder):
     rows = list(csv.DictReader(io.StringIO(ladder.to_csv())))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == ladder.names
     assert len(rows) == len(ladder.rows)
     for text, row in zip(rows, ladder.rows, strict=True):
         assert float(text["estimate"]) == row.estimate
         assert text["prior"] == row.prior
     frame = ladder.to_frame()
-    assert list(frame.columns) == list(COLUMNS)
+    assert tuple(frame.columns) == ladder.names
     assert frame["shift"].notna().all()
 
 

@@ -373,7 +373,8 @@ def test_whitened_residuals_are_standard_normal_if_the_structure_is_right(made):
     drawn = []
     for _ in range(300):
         y = make_outcomes(own.design, one, 0, 0.0, rng)
-        drawn.append(standardised_residuals(replace(own, design=replace(own.design, y=y)), fitted))
+        again = replace(own, design=own.design.with_arrays(y=y))
+        drawn.append(standardised_residuals(again, fitted))
     assert stats.kstest(np.ravel(drawn), stats.norm.cdf).pvalue > 1e-3
     heavy = made(residual=STUDENT, draws=30)
     one = residual_draws(heavy.draws).mean
@@ -381,10 +382,7 @@ def test_whitened_residuals_are_standard_normal_if_the_structure_is_right(made):
         standardised_residuals(
             replace(
                 heavy,
-                design=replace(
-                    heavy.design,
-                    y=make_outcomes(heavy.design, one, 0, 0.0, rng),
-                ),
+                design=heavy.design.with_arrays(y=make_outcomes(heavy.design, one, 0, 0.0, rng)),
             ),
             fitted,
         )

@@ -25,7 +25,7 @@ from bayes_mlm.assess.checks.nested import (
     slopes_by_level,
 )
 from bayes_mlm.assess.checks.reference import holm
-from bayes_mlm.assess.checks.result import LEVEL, Check, GroupRow, Judgement
+from bayes_mlm.assess.checks.result import LEVEL, Check, GroupRow, GroupRows, Judgement
 from bayes_mlm.assess.checks.shape import (
     FEW_VALUES,
     SKEW,
@@ -117,7 +117,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     --------
     >>> from bayes_mlm import check, fit
     >>> found = check(fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1))
-    >>> [one.topic for one in found.judgements if one.fine is False]
+    >>> [one.topic for one in found if one.fine is False]
     ['Residual autocorrelation', 'Tails of residuals']
     >>> max(found.groups, key=lambda row: row.spread).group
     332
@@ -137,8 +137,8 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     return Check(
         model=fit.spec.title,
         group=design.group,
-        judgements=tuple(found),
-        groups=rows,
+        rows=tuple(found),
+        groups=GroupRows(rows=rows, verdict=fit.verdict),
         verdict=fit.verdict,
     )
 
@@ -212,7 +212,7 @@ def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Ju
         varying = on_varying(omitted_effects(fit, group_statistics(fit)), design)
         omitted = is_clear(varying) and INTERCEPT not in design.effects
         yield varying
-    if whose.design.summed is not None:
+    if not whose.design.has_rows:
         found = _of_sums(fit, rows, seed)
     else:
         found = _of_rows(fit, whose, rows, seed)

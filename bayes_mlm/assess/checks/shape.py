@@ -30,7 +30,7 @@ TAILS = ("Tails of residuals", "Do residuals have the tails that the model gives
 
 def values_of_outcome(fit: Fit, sample: Fit) -> int | None:
     """Count the values of an outcome, up to one more than a few; None if unknown from sums."""
-    if sample.design.summed is None:
+    if sample.design.has_rows:
         return min(int(np.unique(sample.design.y).size), FEW_VALUES + 1)
     s = from_design(fit.design)
     mean = s.means[:, -1] + s.centre[-1]

@@ -27,6 +27,11 @@ def standardised_effects(fit: Fit) -> Floats:
     roots = effects_root(fit.draws)
     covariance = (roots @ roots.swapaxes(1, 2)).mean(axis=0)
     values, vectors = np.linalg.eigh(covariance)
+    if not fit.design.family.is_additive:  # not normal given the rest: from the draws of u
+        u = samples(fit.draws, "u")
+        left = np.diagonal(covariance) - u.var(axis=0)
+        scale = np.where(left > LEAST_RELIABLE * np.diagonal(covariance), left, np.nan)
+        return np.asarray(u.mean(axis=0) / np.sqrt(scale))
     given = residual_draws(fit.draws).mean
     sigma_e = float(given.sds[0, 0])
     lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / sigma_e)[None]
@@ -52,8 +57,12 @@ def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
     AR(1) residuals are whitened, Student-t ones taken to the normal quantile of their probability,
     all at the posterior means.
     """
-    fit.design.family.require_residual_sd("a standardised residual")
-    given = residual_draws(fit.draws).mean
+    given, family = residual_draws(fit.draws).mean, fit.design.family
+    if not family.is_additive:  # Pearson residuals; `fitted` is the linear predictor
+        aux = given.auxiliary(fit.design)
+        aux = {name: values[0] for name, values in aux.items()}
+        off = fit.design.y - family.expected(fitted, aux)
+        return np.asarray(off / np.sqrt(family.variance(fitted, aux)))
     left = fit.design.y - fitted
     if fit.design.residual is None:
         return np.asarray(left / given.sds[0, 0])

@@ -1,7 +1,7 @@
 """Compute the residuals and group effects that a fitted model leaves, and redraw them under it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -194,7 +194,7 @@ def working_rows(fit: Fit, seed: int) -> Working:
     ordered = in_order(design, ordering.order)
     grouped = design.group is not None and design.kind != "between"
     if not grouped:
-        ordered = replace(ordered, codes=np.zeros_like(ordered.codes), labels=design.labels[:1])
+        ordered = ordered.with_arrays(codes=np.zeros_like(ordered.codes), labels=design.labels[:1])
     q = design.q
     # About their means, so that an offset of a million sds costs no digits.
     x_mean, z_mean, turn = np.zeros(design.p), np.zeros(q), np.eye(q)
@@ -258,11 +258,4 @@ def _some(design: Design, seed: int) -> Design:
         kept += rows.size
     places = np.sort(np.concatenate(chosen))
     groups, codes = np.unique(design.codes[places], return_inverse=True)
-    return replace(
-        design,
-        y=design.y[places],
-        X=design.X[places],
-        Z=design.Z[places],
-        codes=codes,
-        labels=design.labels[groups],
-    )
+    return design.take(places).with_arrays(codes=codes, labels=design.labels[groups])

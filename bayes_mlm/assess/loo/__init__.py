@@ -47,7 +47,7 @@ from bayes_mlm.base import (
 from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import reliable_k_hat
 from bayes_mlm.fitting import Fit
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 __all__ = [
     "Elpd",
@@ -182,7 +182,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     if rows is not None:
         some = rows_of(fit.design, rows)
         n_rows = some.y.size
-    elif fit.design.summed is not None:
+    elif not fit.design.has_rows:
         raise RowsNeededError(
             "leaving out rows needs rows, and the data were reduced to sums by group; give some of "
             "them: leave_one_row_out(fit, rows=...)"
@@ -291,7 +291,7 @@ def _estimate(
     model: Model,
     left_out: Literal["group", "row"],
     blocks: Iterable[tuple[Ints, GroupDensities | RowDensities]],
-    without: Callable[[int], Sufficient],
+    without: Callable[[int], GroupMoments],
     *,
     seed: int,
 ) -> Elpd:
@@ -343,7 +343,7 @@ def _estimate(
 
 
 def _without(
-    model: Model, statistics: Sufficient, rng: np.random.Generator, what: str
+    model: Model, statistics: GroupMoments, rng: np.random.Generator, what: str
 ) -> LogMarginal | None:
     """Integrate without a part of the data, which an error names."""
     try:

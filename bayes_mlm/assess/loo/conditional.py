@@ -10,7 +10,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, join
 from bayes_mlm.fitting import Fit
 from bayes_mlm.likelihood import ModelPriors, turn_spread
-from bayes_mlm.moments import Sufficient, from_design, from_rows
+from bayes_mlm.moments import GroupMoments, from_design, from_rows
 
 # Fewer draws say too little of the tail of the weights.
 LEAST_DRAWS = 100
@@ -26,7 +26,7 @@ class Model:
         The fit's, with the grouping to leave out.
     priors : ModelPriors
         In force in the fit; they stay as they are whatever is left out.
-    statistics : Sufficient
+    statistics : GroupMoments
     joined : Joined
         Both as the direct engine's problem.
     at : Variances
@@ -40,7 +40,7 @@ class Model:
 
     design: Design
     priors: ModelPriors
-    statistics: Sufficient
+    statistics: GroupMoments
     joined: Joined
     at: Variances
     n_batches: int

@@ -16,7 +16,7 @@ from bayes_mlm.engines import (
     mean_beta,
     why_not_direct,
 )
-from bayes_mlm.moments import Sufficient, from_rows
+from bayes_mlm.moments import GroupMoments, from_rows
 
 # Parts that are done again at most: beyond it the model is in trouble, and says so.
 MAX_REFITTED = 50
@@ -37,7 +37,7 @@ class LogMarginal:
     error: float
 
 
-def without_group(model: Model, group: int) -> Sufficient:
+def without_group(model: Model, group: int) -> GroupMoments:
     """Return the statistics of all groups but one."""
     s = model.statistics
     return replace(
@@ -49,11 +49,11 @@ def without_group(model: Model, group: int) -> Sufficient:
     )
 
 
-def without_row(model: Model, row: int) -> Sufficient:
+def without_row(model: Model, row: int) -> GroupMoments:
     """Return the statistics of all rows but one."""
     design = model.design
-    if design.summed is not None:
-        return _less_row(design.summed, design, row)
+    if not design.has_rows:
+        return _less_row(design.moments(), design, row)
     codes = design.codes if design.q else np.zeros(design.n, dtype=np.int64)
     return from_rows(
         np.delete(design.y, row),
@@ -66,7 +66,7 @@ def without_row(model: Model, row: int) -> Sufficient:
     )
 
 
-def _less_row(s: Sufficient, design: Design, row: int) -> Sufficient:
+def _less_row(s: GroupMoments, design: Design, row: int) -> GroupMoments:
     """Return the sums of all rows less one: the inverse of merging it in."""
     j = int(design.codes[row])
     x = np.concatenate([design.X[row], design.Z[row], design.y[[row]]]) - s.centre
@@ -80,7 +80,7 @@ def _less_row(s: Sufficient, design: Design, row: int) -> Sufficient:
 
 
 def log_marginal(
-    model: Model, statistics: Sufficient, rng: np.random.Generator
+    model: Model, statistics: GroupMoments, rng: np.random.Generator
 ) -> LogMarginal | None:
     """Integrate likelihood times priors over all parameters, for all or a part of the data.
 
@@ -88,7 +88,7 @@ def log_marginal(
     ----------
     model : Model
         Its priors hold, the intercept's where the predictors of *all* data are at their means.
-    statistics : Sufficient
+    statistics : GroupMoments
         Of the data.
     rng : numpy.random.Generator
 
@@ -132,7 +132,7 @@ class Refit:
 
 
 def posterior_without(
-    model: Model, statistics: Sufficient, rng: np.random.Generator
+    model: Model, statistics: GroupMoments, rng: np.random.Generator
 ) -> Refit | None:
     """Draw from the posterior without a part of the data; None where direct does not do it."""
     if why_not_direct(model.priors):

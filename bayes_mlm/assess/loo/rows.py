@@ -12,7 +12,7 @@ row's group effects: (p + q)^2 operations a row and draw.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -79,8 +79,7 @@ def rows_of(design: Design, rows: Any) -> Design:
     if (laid_out.codes < 0).any() and design.group is not None:
         unknown = table.columns[design.group][laid_out.codes < 0][0]
         raise DataError(f"the data that were summed have no {design.group} {unknown}")
-    return replace(
-        design,
+    return design.with_arrays(
         y=encode(design.encoding, table).y,
         X=laid_out.X,
         Z=laid_out.Z,

@@ -13,7 +13,7 @@ adaptive quadrature.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -88,15 +88,7 @@ def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
         raise DesignError("the grouping is of other rows; give a design of the same rows")
     order = np.argsort(by.codes, kind="stable")
     assert design.residual is not None  # for mypy: the caller looked
-    ordered = replace(
-        design,
-        y=design.y[order],
-        X=design.X[order],
-        Z=design.Z[order],
-        codes=by.codes[order],
-        labels=by.labels,
-        residual=design.residual.take(order),
-    )
+    ordered = design.take(order).with_arrays(codes=by.codes[order], labels=by.labels)
     n_draws = fit.draws.n_chains * fit.draws.n_draws
     chosen = np.unique(np.linspace(0, n_draws - 1, min(most_draws, n_draws)).astype(int))
     whole = residual_draws(fit.draws)

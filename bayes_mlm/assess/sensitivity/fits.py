@@ -22,7 +22,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import Direct, Settings, cautions, quantities, sample_direct, why_improper
 from bayes_mlm.likelihood import ModelPriors, design_turn, turn_spread
 from bayes_mlm.model import ModelSpec
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 # Weights may cost three draws of four, no more: Monte Carlo errors are then twice those of a refit.
 LEAST_SHARE = 0.25
@@ -40,7 +40,7 @@ class VariedModel:
     model : ModelSpec
     design : Design
         Laid out for its kind.
-    statistics : Sufficient
+    statistics : GroupMoments
         Of the design.
     priors : ModelPriors
         The reference priors.
@@ -54,7 +54,7 @@ class VariedModel:
 
     model: ModelSpec
     design: Design
-    statistics: Sufficient
+    statistics: GroupMoments
     priors: ModelPriors
     choices: tuple[PriorChoice, ...]
     wanted: tuple[str, ...]

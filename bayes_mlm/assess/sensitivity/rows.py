@@ -1,15 +1,10 @@
 """Shifts of quantities with the prior on sigma_u, and whether conclusions change."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from bayes_mlm.base import Digits, digits, scaled, share_digits, signed
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bayes_mlm.base import Column, Digits, ResultTable, digits, scaled, share_digits, sign, signed
 
 # Shifts of the posterior mean, in posterior sds, up to which a prior makes no difference, or only
 # a little. A 95 % interval moved by 0.1 sd still contains 94.9 % of the other posterior (were both
@@ -81,9 +76,6 @@ class SensitivityRow:
         return digits(self.estimate, self.sd, self.lower, self.upper)
 
 
-COLUMNS = tuple(field.name for field in fields(SensitivityRow))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
     """Whether the conclusions from one model depend on the prior of sigma_u.
@@ -110,8 +102,8 @@ class Conclusion:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Sensitivity:
-    """Results of some models under several priors on sigma_u.
+class Sensitivity(ResultTable[SensitivityRow]):
+    """Sensitivity of the quantities of some models to the prior on sigma_u.
 
     Parameters
     ----------
@@ -126,7 +118,9 @@ class Sensitivity:
         their sufficient statistics made.
     """
 
-    rows: tuple[SensitivityRow, ...]
+    key = ("model", "label", "quantity")
+    row_type = SensitivityRow
+
     conclusions: tuple[Conclusion, ...]
     interval: str
     seconds: float
@@ -147,42 +141,32 @@ class Sensitivity:
         """Number of posteriors: pairs of a model and a prior that was not refused."""
         return len({(row.model, row.prior) for row in self.rows if row.method != "refused"})
 
-    def __iter__(self) -> Iterator[SensitivityRow]:
-        """Go through the rows."""
-        return iter(self.rows)
-
     def of(self, model: str, quantity: str | None = None) -> tuple[SensitivityRow, ...]:
         """Return the rows of one model, or of one of its quantities."""
-        return tuple(
-            row
-            for row in self.rows
-            if row.model == model and (quantity is None or row.quantity == quantity)
+        of = {} if quantity is None else {"quantity": quantity}
+        return self.where(model=model, **of)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
+        return (
+            *(Column(name=name) for name in ("model", "label", "quantity")),
+            Column(name="estimate", heading="mean", kind="number"),
+            Column(name="sd", kind="error"),
+            Column(name="lower", heading=self.interval, kind="interval"),
+            Column(name="shift", text=lambda row: "" if row.shift is None else signed(row.shift)),
+            Column(name="method"),
         )
 
-    def to_frame(self) -> "pd.DataFrame":
-        """Return the rows as a tidy data frame, one column for each field of `SensitivityRow`."""
-        import pandas as pd
-
-        return pd.DataFrame([astuple(row) for row in self.rows], columns=list(COLUMNS))
-
-    def to_csv(self) -> str:
-        """Write the rows as CSV text in full precision; what is not defined is left empty."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in self.rows)
-        return text.getvalue()
-
     def __str__(self) -> str:
-        """Return the conclusions, a line for each model."""
+        """Return the conclusions, a line a model."""
         return "\n".join(conclusion.text for conclusion in self.conclusions)
 
     def __repr__(self) -> str:
-        """Return the numbers of models and priors, and the time, on one line."""
-        sign = "ok" if self.ok else "NOT OK"
+        """Return the numbers of models and posteriors, and the time."""
         return (
             f"<Sensitivity of {len(self.models)} models, {self.n_fits} posteriors in "
-            f"{scaled(self.seconds_fitting, 2)} s, {sign}>"
+            f"{scaled(self.seconds_fitting, 2)} s, {sign(self.ok)}>"
         )
 
 

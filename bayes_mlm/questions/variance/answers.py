@@ -190,9 +190,9 @@ def _whole(asked: Asked) -> Iterator[Answer]:
         meaning="by those and by groups as such (Nakagawa & Schielzeth)",
         note=why,
     )
-    known = (own.u is not None or not design.q) and design.summed is None
+    known = (own.u is not None or not design.q) and design.has_rows
     why_not = "needs draws of every group's effect, and there are too many groups"
-    if design.summed is not None:
+    if not design.has_rows:
         why_not = "needs the rows, which were summed where they lie"
     of_groups = " and these groups' effects" if design.q else ""
     yield Answer(
