@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bayes_mlm.base import LOGLIK_ERROR, Column, Digits, ResultTable, Style, Texts, digits, texts
 
+
 @dataclass(frozen=True, kw_only=True)
 class QuantityRow:
     """One quantity as one engine estimates it.

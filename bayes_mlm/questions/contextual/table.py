@@ -10,7 +10,6 @@ from bayes_mlm.base import (
     Column,
     DesignError,
     ResultTable,
-    Verdict,
     check_prob,
     digits,
     expect,
