@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bayes_mlm import build_design, fit_reml, for_kind, load_dataset
 from bayes_mlm.engines.ols import fit_ols
-from bayes_mlm.figures.drawing import plot_shrinkage
+from bayes_mlm.figures.pooling import plot_shrinkage
 
 HERE = Path(__file__).parent
 

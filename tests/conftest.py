@@ -73,6 +73,19 @@ def run_command(monkeypatch, capsys):
     return call
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Prepare every figure of a report, but draw none: drawing is held apart, and takes time."""
+    from bayes_mlm.report.images import Image
+
+    def draw_none(drawings, _, *, on_done):
+        made = [Image(source="data:image/png;base64,", width=600, height=400) for _ in drawings]
+        on_done(len(made), len(made))
+        return tuple(made)
+
+    monkeypatch.setattr("bayes_mlm.report.rendering.draw_all", draw_none)
+
+
 def _independent_draws(design, draws, seed):
     rng = np.random.default_rng(seed)
     fit = fit_classical(design)
@@ -117,6 +130,6 @@ def _residual_draws(design, fit, rng, shape):
     if rows.asked.ar is not None:
         rho = np.clip(fit.residual.rho_e + 0.1 * rng.normal(size=shape), -0.95, 0.95)
         found["rho_e"] = Variable(("chain", "draw"), rho)
-    if rows.asked.family == "student_t":
+    if design.family.name == "student_t":
         found["nu"] = Variable(("chain", "draw"), 4.0 + rng.gamma(2.0, size=shape))
     return found

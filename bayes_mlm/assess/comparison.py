@@ -1,10 +1,8 @@
-"""Compare models of the same outcome by three measures, each of which answers its own question."""
+"""Comparison of models of one outcome: cross-validation by group or row, marginal likelihood."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,19 @@ from bayes_mlm.assess.ranking import (
     rank_elpds,
     rank_marginal,
 )
-from bayes_mlm.base import BayesMLMError, DesignError, EngineError, Finding, Verdict, expect_each
+from bayes_mlm.base import (
+    LOGLIK_ERROR,
+    BayesMLMError,
+    Column,
+    DesignError,
+    EngineError,
+    Finding,
+    ResultTable,
+    Verdict,
+    csv_text,
+    digits,
+    expect_each,
+)
 from bayes_mlm.design import Design, same_outcome
 from bayes_mlm.fitting import Fit
 from bayes_mlm.model import UNNAMED
@@ -29,14 +39,14 @@ QUESTIONS: dict[Criterion, str] = {
     "group that it has never seen?",
     "row": "Leaving one row out: how well does each model predict another member of the groups at "
     "hand?",
-    "marginal_likelihood": "Marginal likelihood: how well did model and priors together foresee "
+    "marginal_likelihood": "Marginal likelihood: how well did model and priors together predict "
     "the data?",
 }
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ModelComparison:
-    """Hold models side by side.
+class ModelComparison(ResultTable[ComparisonRow]):
+    """Models side by side by each measure.
 
     Parameters
     ----------
@@ -45,36 +55,53 @@ class ModelComparison:
     elpds : tuple of NamedElpd
         Pointwise, by groups and by rows.
     cautions : tuple of str
-        What a reader of the ranks must know.
+        What limits the interpretation of the ranks.
     verdict : Verdict
         Of the fits and of the measures.
     group : str or None
         Name of the grouping factor that is left out.
     """
 
-    rows: tuple[ComparisonRow, ...]
+    key = ("criterion", "model")
+    row_type = ComparisonRow
+
     elpds: tuple[NamedElpd, ...]
-    cautions: tuple[str, ...]
-    verdict: Verdict
     group: str | None
 
     def __repr__(self) -> str:
-        """Name the best model by each measure."""
+        """Return the best model by each measure."""
         best = [f"{row.criterion}: {row.model}" for row in self.rows if row.rank == 1]
         return f"<ModelComparison, best by {'; by '.join(best)}>"
 
     def by(self, criterion: Criterion) -> tuple[ComparisonRow, ...]:
-        """Give the rows of one measure, the best model first."""
-        return tuple(row for row in self.rows if row.criterion == criterion)
+        """Return the rows of one measure, the best model first."""
+        return self.where(criterion=criterion)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
+
+        def measured(value: str, error: str) -> tuple[Column, Column]:
+            def shown(row: ComparisonRow, name: str) -> str:
+                chosen = digits(getattr(row, value), getattr(row, error) or LOGLIK_ERROR)
+                found = getattr(row, name)
+                return chosen.number(found) if name == value else chosen.error(found)
+
+            return (
+                Column(name=value, text=lambda row: shown(row, value)),
+                Column(name=error, text=lambda row: shown(row, error)),
+            )
+
+        return (
+            *(Column(name=name) for name in ("criterion", "model", "rank")),
+            *measured("value", "se"),
+            *measured("difference", "se_difference"),
+            Column(name="standing"),
+        )
 
     def question(self, criterion: Criterion) -> str:
-        """Say in plain words what a measure answers."""
+        """Return the question that a measure answers."""
         return QUESTIONS[criterion].format(named=f" ({self.group})" if self.group else "")
-
-    def to_csv(self) -> str:
-        """Write the rows as CSV text in full precision; what is not defined is left empty."""
-        names = [field.name for field in fields(ComparisonRow)]
-        return _csv(names, [astuple(row) for row in self.rows])
 
     def pointwise_csv(self) -> str:
         """Write the log predictive density of every part left out, by every model, as CSV text."""
@@ -85,7 +112,7 @@ class ModelComparison:
             parts = zip(*(column.tolist() for column in columns), strict=True)
             rows += [(one.model, found.left_out, *part) for part in parts]
         names = ["model", "left_out", "label", "log_density", "k_hat", "refitted"]
-        return _csv(names, rows)
+        return csv_text(names, rows)
 
 
 def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelComparison:
@@ -97,7 +124,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
         Two or more models of the same outcome in the same rows, by any engine. A fit without
         groups has those of the others left out.
     rows_left_out : data frame or mapping, optional
-        Of summed data: the rows to leave out in turn (`leave_one_row_out`).
+        Of aggregated data: the rows to omit in turn (`leave_one_row_out`).
 
     Returns
     -------
@@ -212,12 +239,12 @@ def _size(design: Design) -> str:
 
 
 def _names(fits: Sequence[Fit]) -> list[str]:
-    """Name each model by its record, or by its formula; add the kind, or a number, if need be."""
+    """Return a distinct name for each model: its record's or formula, with kind or number."""
     plain = [f.spec.title for f in fits]
     plain = [
         name
-        if fit.spec.residual.is_plain or fit.spec.name != UNNAMED
-        else f"{name}, residuals {fit.spec.residual}"
+        if not fit.design.errors or fit.spec.name != UNNAMED
+        else f"{name}, residuals {fit.design.errors}"
         for name, fit in zip(plain, fits, strict=True)
     ]
     count = Counter(plain)
@@ -238,13 +265,13 @@ def _same(one: Fit, other: Fit) -> bool:
     return (
         one.priors == other.priors
         and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
-        and one.spec.residual == other.spec.residual
+        and (one.spec.residual, a.family) == (other.spec.residual, b.family)
         and _same_columns(a, b)
     )
 
 
 def _same_columns(a: Design, b: Design) -> bool:
-    if a.summed is not None or b.summed is not None:
+    if not a.has_rows or not b.has_rows:
         return True  # of the same names, kinds and outcome
     codes = not a.q or np.array_equal(a.codes, b.codes)
     return codes and np.array_equal(a.X, b.X) and np.array_equal(a.Z, b.Z)
@@ -255,7 +282,7 @@ def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     if grouping is None:
         raise DesignError('no model names groups; a record can: group = "NAME"')
     if design.group is not None:
-        same = design.summed is not None or np.array_equal(grouping.codes, design.codes)
+        same = not design.has_rows or np.array_equal(grouping.codes, design.codes)
         if not same or not np.array_equal(grouping.labels, design.labels):
             raise DesignError(f"it groups by {design.group!r}, not by {grouping.group!r}")
     return leave_one_group_out(fit, grouping=grouping)
@@ -272,11 +299,3 @@ def _by_marginal_likelihood(names: Sequence[str], fits: Sequence[Fit]) -> list[C
         else:
             have.append(replace(row, value=found.value, mcse=found.error))
     return rank_marginal(have) + without
-
-
-def _csv(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(rows)
-    return text.getvalue()

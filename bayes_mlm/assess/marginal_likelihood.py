@@ -1,4 +1,4 @@
-"""Give the marginal likelihood: how well model and priors together foresaw the data."""
+"""Marginal likelihood: the prior predictive density of the data."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from bayes_mlm.likelihood import model_priors
 
 @dataclass(frozen=True, kw_only=True)
 class LogMarginalLikelihood:
-    """Hold the logarithm of the marginal likelihood of a model.
+    """Logarithm of the marginal likelihood of a model.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class LogMarginalLikelihood:
 
 
 def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
-    """Give the log marginal likelihood of a fit by the direct engine.
+    """Return the log marginal likelihood of a fit by the direct engine.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ _ENOUGH_PARTS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
-    """Hold one model by one measure.
+    """One model by one measure.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class ComparisonRow:
     k_hat : float or None
         Largest Pareto k-hat of the parts that were not computed anew.
     n_parts, n_refitted : int or None
-        Groups or rows left out, and how many of them needed a fit of their own.
+        Groups or rows omitted in turn, and how many of them needed a refit.
     standing : {"best", "tie", "behind", "none"}
         "tie": the difference from the best is within its noise.
     note : str
@@ -74,7 +74,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True, kw_only=True)
 class NamedElpd:
-    """Hold the elpd of a model under its name."""
+    """Elpd of a model under its name."""
 
     model: str
     elpd: Elpd
@@ -126,7 +126,7 @@ def rank_marginal(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
 
 
 def cautions_on(rows: Sequence[ComparisonRow]) -> list[str]:
-    """Say which ranks mean nothing, and how the measures are to be read."""
+    """Return cautions: ranks without meaning, and how to read the measures."""
     texts = []
     for criterion in CRITERIA:
         ties = [row.model for row in rows if row.criterion == criterion and row.standing == "tie"]

@@ -24,6 +24,7 @@ from .errors import (
     OneValueError as OneValueError,
     PriorError as PriorError,
     RowsNeededError as RowsNeededError,
+    SeveralFactorsError as SeveralFactorsError,
     SpecError as SpecError,
     StorageError as StorageError,
 )
@@ -38,6 +39,20 @@ from .paths import (
 )
 from .prob import DEFAULT_PROB as DEFAULT_PROB, check_prob as check_prob
 from .registry import Registry as Registry
+from .rendering import (
+    RENDERERS as RENDERERS,
+    View as View,
+    format_rows as format_rows,
+    render as render,
+)
+from .result_table import (
+    Column as Column,
+    ResultTable as ResultTable,
+    Tabular as Tabular,
+    csv_text as csv_text,
+    field_names as field_names,
+    tables_csv as tables_csv,
+)
 from .streams import Stream as Stream, stream as stream
 from .text import (
     LOGLIK_ERROR as LOGLIK_ERROR,
@@ -70,4 +85,4 @@ from .text import (
 from .text.table import Head as Head, TextTable as TextTable
 from .text.visible import visible as visible
 from .toml import convert as convert, read_toml as read_toml, suggest as suggest
-from .verdict import Finding as Finding, Verdict as Verdict
+from .verdict import Finding as Finding, Verdict as Verdict, sign as sign

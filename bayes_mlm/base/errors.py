@@ -41,6 +41,10 @@ class RowsNeededError(DesignError):
     """Error in a request that needs rows, of data of which only the group moments are kept."""
 
 
+class SeveralFactorsError(DesignError):
+    """Signal several grouping factors where one at most can be taken."""
+
+
 class EngineError(BayesMLMError):
     """Error of an engine: it cannot fit this model, or the fit failed."""
 

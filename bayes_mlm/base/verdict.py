@@ -47,7 +47,21 @@ class Verdict:
         """The checks that failed."""
         return tuple(finding for finding in self.findings if not finding.ok)
 
+    @property
+    def line(self) -> str:
+        """The verdict as every table and command prints it: ``ok: R-hat at most 1.00``."""
+        return f"{sign(self.ok)}: {self}"
+
+    def line_of(self, name: str) -> str:
+        """Return the verdict on one of several results, aligned: ``ok     direct: R-hat 1.00``."""
+        return f"{sign(self.ok, 6)} {name}: {self}"
+
     def __str__(self) -> str:
         """Return the failed checks with their remedies; if all passed, what was found."""
         shown = self.problems or self.findings
         return visible("; ".join(finding.message for finding in shown))
+
+
+def sign(ok: bool, width: int = 0) -> str:
+    """Return the word of a verdict, "ok" or "NOT OK", padded to a width."""
+    return ("ok" if ok else "NOT OK").ljust(width)

@@ -57,12 +57,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     help=(
         "How much of an outcome's variation lies within groups and how much between, and what do "
-        "predictors at each level have to do with it? Bayesian posterior beside REML.\n\n"
+        "predictors at each level have to do with it? Bayesian posterior, compared with REML.\n\n"
         "Start with:\n\n"
         "  bayes-mlm reproduce          the High School and Beyond study, every model\n\n"
         '  bayes-mlm fit "y ~ x + (1 | g)" --data my.csv\n\n'
-        "Exit codes: 0 good; 1 the input is wrong; 2 the command is wrong; 3 fitted, but do not "
-        "trust it before reading the verdict; 130 interrupted."
+        "Exit codes: 0 good; 1 the input is wrong; 2 the command is wrong; 3 fitted, but a "
+        "diagnostic check failed: read the verdict; 130 interrupted."
     ),
 )
 
@@ -70,7 +70,6 @@ _PRIOR = "NAME=DISTRIBUTION, such as sigma_u=HalfNormal(5)"
 # As in `bayes_mlm.fitting.side_by_side` and `bayes_mlm.model.spec`, whose import would cost
 # `--help` a second.
 Engine = Literal["auto", "direct", "nuts", "reml", "ols"]
-Family = Literal["gaussian", "student_t"]
 Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 
 
@@ -102,21 +101,21 @@ def fit(
     ] = None,
     sigma: Annotated[
         str | None,
-        typer.Option(
-            help='A factor whose levels have residual sds of their own: "sigma ~ sector".'
-        ),
+        typer.Option(help='A factor whose levels differ in residual sd: "sigma ~ sector".'),
     ] = None,
     ar: Annotated[
         str | None, typer.Option(help="Column of times: residuals of a group are AR(1) along it.")
     ] = None,
     family: Annotated[
-        Family, typer.Option(help="Distribution of the residuals; student_t: heavier tails.")
+        str, typer.Option(help="Distribution of the outcome: gaussian, student_t (heavier tails).")
     ] = "gaussian",
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     cross_check: Annotated[
         bool,
-        typer.Option("--cross-check", help="Ask statsmodels too about the REML optimum (seconds)."),
+        typer.Option(
+            "--cross-check", help="Compare the REML optimum with statsmodels (takes seconds)."
+        ),
     ] = False,
     rows: RowsOption = "auto",
     memory: Memory = None,
@@ -126,7 +125,9 @@ def fit(
     ] = (None),
     quiet: Quiet = False,
 ) -> None:
-    """Fit one model: a formula and a file, a bundled model, or a record of your own.
+    """Fit one model, and write its report.
+
+    The model is a formula (with --data), a bundled model, or a record (.toml).
 
     --out writes report.html (figures, tables and the answer in one page), estimates.csv, and the
     model's posterior (.nc) and record (.toml).
@@ -148,7 +149,8 @@ def fit(
         group_level=group_level or (),
         **vars(reading),
         priors=read_pairs("--prior", prior or [], _PRIOR, PriorError),
-        residual=_read_residual(sigma, ar, family),
+        residual=_read_residual(sigma, ar),
+        family=None if family == "gaussian" else family,
     )
     if out is not None:
         source = request.source.location if data is None else data
@@ -188,7 +190,10 @@ def fit(
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this one's record.")] = None,
 ) -> None:
-    """List the bundled models, or print one's record, to start your own from."""
+    """List the bundled models, or print a record.
+
+    A printed record is a starting point for another.
+    """
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import as_starter, dump_record, load_record, records
 
@@ -261,6 +266,6 @@ def _analyse(
     return found.analysis, found.published, (record,), None if null is None else null.analysis
 
 
-def _read_residual(sigma: str | None, ar: str | None, family: Family) -> dict[str, str] | None:
-    asked = {"sigma": sigma, "ar": ar, "family": None if family == "gaussian" else family}
-    return {key: value for key, value in asked.items() if value is not None} or None
+def _read_residual(sigma: str | None, ar: str | None) -> dict[str, str] | None:
+    options = {"sigma": sigma, "ar": ar}
+    return {key: value for key, value in options.items() if value is not None} or None

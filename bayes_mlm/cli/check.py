@@ -34,8 +34,9 @@ def check(
     out: Annotated[Path | None, typer.Option(help="CSV file: a row a group.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Test what a model assumes; what fails is named with its remedy, and ends in exit code 3.
+    """Check the assumptions of a model.
 
+    An assumption that fails is reported with its remedy, and ends in exit code 3.
     Slopes within and between groups, omitted group effects, curvature, residual variance along
     predictors and by group, autocorrelation, skewness and tails of residuals and of group effects,
     influential groups. At most 5 % of right models fail any check.
@@ -54,11 +55,7 @@ def check(
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     with status("redrawing the data, leaving out groups", quiet=quiet):
         sample = None
-        if (
-            design.summed is not None
-            and design.group is not None
-            and not is_sums(request.source.data)
-        ):
+        if not design.has_rows and design.group is not None and not is_sums(request.source.data):
             sample = sample_groups(fit, source_of_rows(request, data))
         found = check_fit(fit, sample=sample)
     if sample is not None:
@@ -66,7 +63,7 @@ def check(
     console = show.make_console()
     console.print(str(found), soft_wrap=True)
     if out is not None:
-        write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
+        write_file(out, lambda partial: partial.write_text(found.groups.to_csv(), encoding="utf-8"))
         console.print(f"written to {visible(out)}")
     if not found.fine:
         raise typer.Exit(EXIT_VERDICT)

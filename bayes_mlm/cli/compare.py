@@ -41,7 +41,9 @@ def compare(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Rank models by what they foretell: a new group, a new member of a group, and the data.
+    """Compare models by predictive density.
+
+    Of a new group, of a new member of a group, and of the data under the priors.
 
     Exact leave-one-group-out and leave-one-row-out, and the marginal likelihood, without refits.
     """
@@ -62,10 +64,10 @@ def compare(
     for other, design in zip(model, designs, strict=True):
         check_comparable(designs[0], design, model[0], other)
     fits = []
-    for k, (request, design, own) in enumerate(zip(requests, designs, settings, strict=True)):
+    for k, (request, design, one) in enumerate(zip(requests, designs, settings, strict=True)):
         text = f"{k + 1}/{len(model)} fitting {model[k]}"
         with status(text, quiet=quiet, draws_bar=engine == "nuts") as shown:
-            fits.append(fit_design(request, design, own, engine=engine, progressbar=shown))
+            fits.append(fit_design(request, design, one, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = compare_models(fits)
     console = show.make_console()

@@ -51,15 +51,15 @@ def contextual(
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tell slopes within groups from slopes between them; with the Hausman test.
+    """Estimate within, between and contextual effects.
 
-    A model with one slope for both levels is laid out as a Mundlak model first: the group means
+    With the Hausman test.
+    A model with one slope for both levels is extended to a Mundlak model first: the group means
     of its predictors are added.
     """
-    from bayes_mlm.base import DesignError, atomic_folder
+    from bayes_mlm.base import DesignError, atomic_folder, tables_csv
     from bayes_mlm.fitting import fit_classical, fit_design
     from bayes_mlm.questions import (
-        contextual_csv,
         contextual_effects,
         contextual_effects_classical,
         hausman,
@@ -99,14 +99,12 @@ def contextual(
     lines += [f"caution: {text}" for text in tables[0].cautions]
     lines += ["", test, *(f"  {line}" for line in said(tables[0])), ""]
     for one in tables:
-        sign = "ok" if one.verdict.ok else "NOT OK"
-        lines.append(f"{sign} {one.rows[0].engine}: {one.verdict}")
+        lines.append(one.verdict.line_of(one.rows[0].engine))
     for line in lines:
         console.print(line, soft_wrap=True)
     if out is not None:
-        rows = [row for table in tables for row in table.rows]
         with atomic_folder(out) as stage:
-            (stage / "contextual.csv").write_text(contextual_csv(rows), encoding="utf-8")
+            (stage / "contextual.csv").write_text(tables_csv(tables), encoding="utf-8")
         console.print(f"written to {visible(out)}")
     if not all(table.verdict.ok for table in tables):
         raise typer.Exit(EXIT_VERDICT)
@@ -115,7 +113,7 @@ def contextual(
 def _two_levels(
     request: "ModelRequest", data: str | None, means: dict[str, str]
 ) -> "tuple[ModelRequest, Design, str]":
-    """Lay a model out with predictors at two levels, if it does not have them so already."""
+    """Return a model with group means of its predictors, added where it has none."""
     from bayes_mlm.base import DesignError
     from bayes_mlm.design import design_of, for_kind, pairs_of
 

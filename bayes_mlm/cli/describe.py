@@ -20,10 +20,10 @@ def describe(
     decimal: Decimal = None,
     delimiter: Delimiter = None,
 ) -> None:
-    """Describe a table: counts, means, sds, quartiles, group sizes, a crosstab.
+    """Describe the columns and groups of a table.
 
-    Labels that differ only by spaces or case, and texts that may stand for missing values, are
-    named.
+    Counts, means, sds, quartiles, group sizes, a crosstab. Notes list labels that differ
+    only by spaces or case, and texts that may stand for missing values.
     """
     from bayes_mlm.data import (
         Written,
@@ -36,7 +36,7 @@ def describe(
     from bayes_mlm.design import read_data
     from bayes_mlm.report import console as show
 
-    if data == "hsb":  # the study's own first page, as it was printed in 2015
+    if data == "hsb":  # the first page of the study, as it was printed in 2015
         column = column or ["mathach", "ses"]
         group = group or "schoolid"
         cross = cross or "sector,female,minority"

@@ -69,7 +69,7 @@ def effects(
         typer.Option(help="Region of practical equivalence, in units of the outcome: -0.5,0.5."),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
+        Engine, typer.Option(help="auto: direct where it can; compared with REML or OLS.")
     ] = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
@@ -79,11 +79,12 @@ def effects(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Ask a model for differences, slopes, and where a difference is zero.
+    """Estimate comparisons and marginal slopes.
 
+    And the values of a moderator at which they are zero (Johnson-Neyman).
     Each with its interval, probability of direction, and practical equivalence.
     """
-    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import design_of, is_sums
     from bayes_mlm.fitting import check_engine, fit_classical, fit_design, sample_table
     from bayes_mlm.questions import population, read_again, rebuild
@@ -91,10 +92,10 @@ def effects(
 
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
-    asked = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
+    query = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
     request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
-    if not asked.questions:
+    if not query.questions:
         named = ", ".join(
             name for name in design.encoding.predictor_columns if name != design.group
         )
@@ -105,7 +106,7 @@ def effects(
         source = over
     elif is_sums(request.source.location if data is None else data):
         source = None  # effects at values that are all set need no rows
-    elif design.summed is not None:
+    elif not design.has_rows:
         rows = source_of_rows(request, data)
         sample = sample_table(design, rows, random_seed=settings.random_seed)
         source = sample.table
@@ -118,27 +119,27 @@ def effects(
         check_engine(engine, design)
     people = population(design, request, source)
     fast = fit_classical(design, prob=prob)
-    found, zeros = _answer(asked, fast, people, data=source, design=design)
+    found, zeros = _answer(query, fast, people, data=source, design=design)
     if engine != "reml" and engine != "ols":
         with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
-        found, zeros = _answer(asked, fit, people, data=source)
+        found, zeros = _answer(query, fit, people, data=source)
     console = show.make_console()
     for part in [*found, *zeros]:
         console.print(str(part), soft_wrap=True)
         console.print()
     if out is not None:
         with atomic_folder(out) as stage:
-            (stage / "effects.csv").write_text(_csv(found), encoding="utf-8")
+            (stage / "effects.csv").write_text(tables_csv(found), encoding="utf-8")
             if zeros:
-                (stage / "crossing.csv").write_text(_csv(zeros), encoding="utf-8")
+                (stage / "crossing.csv").write_text(tables_csv(zeros), encoding="utf-8")
         console.print(f"written to {visible(out)}")
     if not found[0].verdict.ok:
         raise typer.Exit(EXIT_VERDICT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _Query:
     """Options of one command as read: predictor and contrast of each effect, slopes included."""
 
     questions: tuple[tuple[str, Any], ...]
@@ -155,9 +156,9 @@ def _read(
     crossing: str | None,
     rope: str | None,
     prob: float,
-) -> _Asked:
+) -> _Query:
     contrasts = tuple(_read_contrast(text) for text in contrast)
-    return _Asked(
+    return _Query(
         questions=(*contrasts, *((name, {name: "slope"}) for name in slope)),
         at=read_at(at),
         crossing=crossing,
@@ -167,30 +168,30 @@ def _read(
 
 
 def _answer(
-    asked: _Asked, fit: Any, people: "Population", **own: Any
+    query: _Query, fit: Any, people: "Population", **options: Any
 ) -> "tuple[list[Effects], list[Crossing]]":
     """Compute effects and zeros of a fit, each at the values of predictors not compared in it."""
     from bayes_mlm.questions import changes, comparisons, crossing, slopes
 
     found, zeros, used = [], [], set()
-    own |= {"prob": asked.prob}
-    names = {name for name, _ in asked.questions}
-    for name, contrast in asked.questions:
+    options |= {"prob": query.prob}
+    names = {name for name, _ in query.questions}
+    for name, contrast in query.questions:
         is_slope = contrast == {name: "slope"}
         compared = () if is_slope else {n for one in changes(people, contrast) for n in one.sets}
-        at = {n: values for n, values in asked.at.items() if n not in compared}
+        at = {n: values for n, values in query.at.items() if n not in compared}
         used |= set(at)
         ask, what = (slopes, name) if is_slope else (comparisons, contrast)
-        answer = ask(fit, what, at=at, rope=asked.rope, **own)
+        answer = ask(fit, what, at=at, rope=query.rope, **options)
         if name in at and names != {name}:  # values that may be meant for another effect
-            plain = ask(fit, what, at=_without(at, name), rope=asked.rope, **own)
+            plain = ask(fit, what, at=_without(at, name), rope=query.rope, **options)
             answer = plain if _same_everywhere(answer, plain) else answer
         found.append(answer)
-        if asked.crossing is not None and (name != asked.crossing or names == {name}):
+        if query.crossing is not None and (name != query.crossing or names == {name}):
             zeros.append(
-                crossing(fit, contrast, asked.crossing, at=_without(at, asked.crossing), **own)
+                crossing(fit, contrast, query.crossing, at=_without(at, query.crossing), **options)
             )
-    for name in asked.at:
+    for name in query.at:
         if name not in used:
             raise EngineError(
                 f"--at {name} sets the predictor that is compared, and there is no other contrast "
@@ -232,11 +233,3 @@ def _read_rope(text: str | None) -> tuple[float, float] | None:
     except ValueError:
         raise EngineError(f"--rope {text!r} must be LOW,HIGH, such as -0.5,0.5") from None
     return low, high
-
-
-def _csv(parts: "Sequence[Effects] | Sequence[Crossing]") -> str:
-    """Join the rows of several questions under all their columns."""
-    from bayes_mlm.questions import records_csv
-
-    columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
-    return records_csv(columns, [record for part in parts for record in part.records()])

@@ -61,7 +61,10 @@ def lines(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Give each group its own intercept, slope and line, with REML's beside them."""
+    """Estimate group-specific intercepts and slopes.
+
+    And the lines they make, compared with REML predictions.
+    """
     from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_design, sample_rows
     from bayes_mlm.questions import along_of, group_lines, own_weights, population_line
@@ -77,13 +80,13 @@ def lines(
         raise EngineError("--group and --population exclude each other; give one of them")
     request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
-    own_weights(design)  # a model without such effects is told before anything is drawn
+    own_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
         settings = settings_for(request, sampling)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     source: Any = data
-    if design.summed is not None:
+    if not design.has_rows:
         rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         say_sample(fit.design.notes[-1])
@@ -111,9 +114,9 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
             (stage / "population.csv").write_text(found.to_csv(), encoding="utf-8")
             return
         (stage / "coefficients.csv").write_text(found.to_csv(), encoding="utf-8")
-        (stage / "lines.csv").write_text(found.lines_to_csv(), encoding="utf-8")
+        (stage / "lines.csv").write_text(found.points.to_csv(), encoding="utf-8")
 
 
 def _label(design: "Design", text: str) -> Any:
-    """Give the label that a text stands for, or the text itself, which then is unknown."""
+    """Return the label that is written as a text, or the text if there is none."""
     return next((one for one in design.labels.tolist() if str(one) == text), text)

@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "direct", "nuts"]
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 150
-# What matplotlib says of a letter that its font lacks.
+# In matplotlib's warning of a letter that its font lacks.
 _GLYPH = "missing from font"
 
 
 @grouped
 def plot(
     name: Annotated[
-        str | None, typer.Argument(help="A figure; --list names them.", show_default=False)
+        str | None, typer.Argument(help="A figure; see --list.", show_default=False)
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -57,7 +57,7 @@ def plot(
         ),
     ] = None,
     list_all: Annotated[
-        bool, typer.Option("--list", help="Name every figure, and what it shows.")
+        bool, typer.Option("--list", help="List all figures, and what each shows.")
     ] = False,
     data: Data = None,
     engine: Annotated[
@@ -72,18 +72,17 @@ def plot(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw one figure of a model, or of a ladder of models, into a file."""
+    """Draw one figure of a model, or of several."""
     from bayes_mlm.engines import Settings
-    from bayes_mlm.figures import CATALOGUE
     from bayes_mlm.report import console as show
-    from bayes_mlm.studies import analyse_ladder
+    from bayes_mlm.studies import FIGURES, analyse_ladder
 
     console = show.make_console()
     if list_all or name is None:
-        console.print(show.figures_table(CATALOGUE))
+        console.print(show.figures_table(FIGURES.values()))
         console.print("bayes-mlm plot NAME MODEL draws one into NAME.png", soft_wrap=True)
         return
-    entry = _find(name, CATALOGUE)
+    entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
     ladder = _records(entry, model or [], data, **vars(reading))
@@ -106,13 +105,13 @@ def plot(
     with status(f"drawing {entry.name}", quiet=quiet):
         figure = entry.draw(picture)
         kind = file.suffix.lower().removeprefix(".")
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")  # one is said again below, or raised where asked for
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("always")  # each is repeated below
             write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
-    lacking = [one for one in said if _GLYPH in str(one.message)]
+    lacking = [one for one in raised if _GLYPH in str(one.message)]
     if lacking:
         typer.echo("some letters are not in the font, and drawn as boxes", err=True)
-    for one in said:
+    for one in raised:
         if one not in lacking:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     if not quiet:
@@ -124,16 +123,6 @@ def plot(
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _find(name: str, entries: "tuple[Entry, ...]") -> "Entry":
-    from bayes_mlm.base import suggest
-
-    entry = next((entry for entry in entries if entry.name == name), None)
-    if entry is None:
-        names = [entry.name for entry in entries]
-        raise SpecError(f"there is no figure {name!r}{suggest(name, names)}")
-    return entry
-
-
 def _check(out: Path, inputs: Inputs) -> None:
     if out.suffix.lower() not in _SUFFIXES:
         found = f"ends in {out.suffix!r}" if out.suffix else "has no ending"
@@ -143,38 +132,38 @@ def _check(out: Path, inputs: Inputs) -> None:
 
 def _records(
     entry: "Entry",
-    asked: list[str],
+    models: list[str],
     data: str | None,
     **options: Any,
 ) -> "list[Record]":
-    """Load the models asked for (`as_record`); for a figure of a ladder their null models too."""
+    """Load the models models for (`as_record`); for a figure of a ladder their null models too."""
     from bayes_mlm.fitting import named_apart
     from bayes_mlm.studies import WORKED_STUDY, as_record, baseline, records
 
-    refuse_repeats(asked)
+    refuse_repeats(models)
     if entry.of == "ladder":
-        if not asked and data is not None:
+        if not models and data is not None:
             raise SpecError(f"--data needs models too: bayes-mlm plot {entry.name} MODEL --data …")
-        ladder = [as_record(one, data, **options) for one in asked]
+        ladder = [as_record(one, data, **options) for one in models]
         apart = named_apart([record.request for record in ladder])
         ladder = [record.requesting(request) for record, request in zip(ladder, apart, strict=True)]
         ladder = ladder or list(records(WORKED_STUDY))
         nulls = [null for record in ladder if (null := baseline(record)) is not None]
         known = {record.name for record in ladder}
         return [*{null.name: null for null in nulls if null.name not in known}.values(), *ladder]
-    if len(asked) != 1:
+    if len(models) != 1:
         raise SpecError(
-            f"the figure {entry.name!r} is of one model, found {len(asked)}: "
+            f"the figure {entry.name!r} is of one model, found {len(models)}: "
             f"bayes-mlm plot {entry.name} MODEL, such as hsb_sector_ses"
         )
-    return [as_record(asked[0], data, **options)]
+    return [as_record(models[0], data, **options)]
 
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     """Join the rows of some groups to an analysis of summed data, and say of which."""
     from bayes_mlm.fitting import classical_of_sample, sample_groups
 
-    if analysis.design.summed is None or not analysis.fits:
+    if analysis.design.has_rows or not analysis.fits:
         return analysis
     rows = source_of_rows(analysis, data)
     fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)

@@ -46,7 +46,7 @@ def predict(
         typer.Option(help="The expected outcome, or one outcome with its residual."),
     ] = "mean",
     engine: Annotated[
-        Engine, typer.Option(help="auto: direct where it can; REML or OLS is beside it.")
+        Engine, typer.Option(help="auto: direct where it can; compared with REML or OLS.")
     ] = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
@@ -58,7 +58,11 @@ def predict(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict new rows: the REML prediction beside the posterior's, which has all uncertainty."""
+    """Predict the outcome of new rows.
+
+    Posterior predictive mean and interval, compared with the REML prediction.
+    """
+    from bayes_mlm.base import render
     from bayes_mlm.design import design_of, read_data
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.model import is_formula
@@ -91,7 +95,7 @@ def predict(
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
     console = show.make_console()
     if out is None or not quiet:
-        console.print(found.shown(_SHOWN), soft_wrap=True)
+        console.print(render(replace(found.view(_SHOWN), legend=())), soft_wrap=True)
     for line in found.legend:
         console.print(line, soft_wrap=True)
     if out is not None:

@@ -1,4 +1,4 @@
-"""Show what a run does and how far it is: on a terminal, once it has lasted a second."""
+"""Progress of a run: on a terminal, once it has lasted a second."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ PATIENCE = 1.0
 
 
 class Steps:
-    """Count the steps of a run for whoever waits for it; where nobody does, do nothing.
+    """Progress bar of the steps of a run, or nothing where there is no terminal.
 
     Parameters
     ----------
@@ -35,25 +35,25 @@ class Steps:
         self._task = None if bar is None else bar.add_task("", total=None)
 
     def say(self, text: str, *, done: int | None = None, of: int | None = None) -> None:
-        """Tell what is being done, and how many of how many steps are behind it."""
+        """Show what is being done, and how many of how many steps are done."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=visible(text), completed=done, total=of)
 
     def telling(self, text: str) -> "Callable[[float], None] | None":
-        """Give what shows how far a query is, in per cent; None where nobody waits for it."""
+        """Return a function that shows a query's progress in per cent; None without a bar."""
         if self._bar is None:
             return None
         return lambda share: self.say(text, done=int(share), of=100)
 
     def watching(self, scan: "Scan") -> "Scan":
-        """Have a scan tell how far its queries are."""
+        """Return a scan whose queries report their progress."""
         from dataclasses import replace
 
         return replace(scan, on_progress=self.telling(f"summing {scan.source}"))
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Take the bar away while something is printed."""
+        """Hide the bar while something is printed."""
         self.hide()
         try:
             yield
@@ -73,7 +73,7 @@ class Steps:
         self._timer.start()
 
     def hide(self) -> None:
-        """Take the bar away; it leaves no trace."""
+        """Remove the bar from the terminal."""
         if self._bar is None:
             return
         if self._timer is not None:

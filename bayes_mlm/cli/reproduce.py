@@ -30,10 +30,11 @@ def reproduce(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Redo the High School and Beyond study: every model, every printed figure, a verdict on each.
+    """Reproduce the High School and Beyond study.
 
-    Writes report.html (figures, tables and the answer in one page), estimates.csv, published.csv,
-    and for each model its posterior (.nc) and its record (.toml) with the seed and versions.
+    Fits every model, and compares every printed figure, with a verdict on each. Writes
+    report.html (figures, tables and conclusions), estimates.csv, published.csv, and for each model
+    its posterior (.nc) and its record (.toml) with the seed and versions.
     """
     started = time.monotonic()
     from bayes_mlm.engines import Settings
@@ -56,7 +57,7 @@ def reproduce(
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)
 
-    for record in ladder:  # whatever is wrong with them is said before processes are started
+    for record in ladder:  # raises for faults in them before processes are started
         settings_of(record)
     console = show.make_console()
     results, begun = [], list[str]()
@@ -95,7 +96,7 @@ def reproduce(
         )
         shown.say("writing")
         write_run(out, analyses, published, records=ladder, report=report)
-    console.print("The ladder: posterior means beside REML or OLS estimates")
+    console.print("The ladder: posterior means, and REML or OLS estimates")
     console.print(show.ladder_table(analyses))
     console.print("Printed in 2015, and wrong")
     console.print(show.corrections_table(published))

@@ -40,7 +40,7 @@ def sensitivity(
     ] = None,
     term: Annotated[
         list[str] | None,
-        typer.Option(help="A coefficient to look at; repeatable (default: those of groups)."),
+        typer.Option(help="A coefficient to report; repeatable (default: those of groups)."),
     ] = None,
     reading: Reading = Reading(),
     prob: Prob = DEFAULT_PROB,
@@ -53,7 +53,10 @@ def sensitivity(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """See how results move with the prior on sigma_u: every model, every prior, in a second."""
+    """Vary the prior of sigma_u.
+
+    The results of every model under every prior, and whether its conclusions depend on them.
+    """
     import msgspec
 
     from bayes_mlm.assess import choose_models, prior_sensitivity

@@ -46,7 +46,7 @@ def sum_data(
         bool,
         typer.Option(
             "--alone",
-            help="Lay the further rows out as the saved sums are, and keep their own sums only.",
+            help="Code the further rows as in the saved sums, and save their sums only.",
         ),
     ] = False,
     allow_repeats: AllowRepeats = False,
@@ -54,15 +54,17 @@ def sum_data(
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
     least_rows: Annotated[
-        int, typer.Option(min=1, help="Refuse groups of fewer rows, whose sums would tell them.")
+        int, typer.Option(min=1, help="Refuse groups of fewer rows, whose sums disclose them.")
     ] = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Reduce data to the sums by group that a model needs, and keep those: no rows are in them.
+    """Aggregate data by group, as a model needs.
+
+    Writes the sums by group, without rows.
 
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
     rows, without the old ones; `bayes-mlm merge` adds up sums of several places. A place that lacks
-    a category, or has one group, makes its own with `bayes-mlm sum plan.sums --alone`, where
+    a category, or has one group, makes its sums with `bayes-mlm sum plan.sums --alone`, where
     plan.sums has all categories (of made-up rows, say).
     """
     from bayes_mlm.base import DataError, OneValueError
@@ -111,7 +113,7 @@ def sum_data(
     if before is not None and not alone:
         found = merge_sums(before, found, allow_repeats=allow_repeats)
     save_sums(found, out, least_rows=least_rows)
-    _tell(found, out)
+    _print_summary(found, out)
 
 
 def merge(
@@ -119,7 +121,10 @@ def merge(
     out: Annotated[Path, typer.Option(help="File for the joined sums.")],
     allow_repeats: AllowRepeats = False,
 ) -> None:
-    """Add up the sums of several places or years, none of which need show its rows to another."""
+    """Add up the sums of several sites or years.
+
+    No site discloses its rows to another.
+    """
     from functools import partial, reduce
 
     from bayes_mlm.base import DesignError
@@ -132,10 +137,10 @@ def merge(
     add = partial(merge_sums, allow_repeats=allow_repeats)
     found = reduce(add, [load_sums(path) for path in sums])
     save_sums(found, out)
-    _tell(found, out)
+    _print_summary(found, out)
 
 
-def _tell(design: "Design", out: Path) -> None:
+def _print_summary(design: "Design", out: Path) -> None:
     from bayes_mlm.design import small_groups
     from bayes_mlm.report import console as show
 
@@ -146,13 +151,13 @@ def _tell(design: "Design", out: Path) -> None:
     few = small_groups(design, _SMALL) if design.group else 0
     if few:
         console.print(
-            f"{few:,} groups have fewer than {_SMALL} rows: their sums tell much of these rows "
+            f"{few:,} groups have fewer than {_SMALL} rows: their sums disclose much about them "
             "(of one row, all of it)",
             soft_wrap=True,
         )
     name = visible(out)
-    told = f"written to {name}; fit it with: bayes-mlm fit {shlex.quote(name)}"
-    console.print(told, soft_wrap=True)
+    written = f"written to {name}; fit it with: bayes-mlm fit {shlex.quote(name)}"
+    console.print(written, soft_wrap=True)
 
 
 @grouped
@@ -171,7 +176,10 @@ def groups(
     prob: Prob = DEFAULT_PROB,
     quiet: Quiet = False,
 ) -> None:
-    """Write every group's effects (mean, sd, interval) to a file, for any number of groups."""
+    """Write the effects of all groups to a file.
+
+    Mean, sd and interval of each, for any number of groups.
+    """
     from bayes_mlm.data import PARQUET
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.questions import write_group_effects

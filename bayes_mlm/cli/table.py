@@ -62,7 +62,9 @@ def table(
     out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Set models side by side as a table for a paper: Markdown, LaTeX (booktabs) or HTML.
+    """Tabulate models for a paper, a column each.
+
+    In Markdown, LaTeX (booktabs) or HTML.
 
     A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
     """
@@ -73,10 +75,10 @@ def table(
     if out is not None:
         check_file(out, "table.tex", inputs=(data, *(model or [])))
     engines = _engines(engine or ["auto"])
-    asked = model or []
+    names = model or []
     chosen = format or _format_of(out)
-    refuse_repeats(asked)
-    ladder = [as_record(one, data, **vars(reading)) for one in asked]
+    refuse_repeats(names)
+    ladder = [as_record(one, data, **vars(reading)) for one in names]
     ladder = ladder or list(records(WORKED_STUDY))
 
     def settings_of(record: "Record") -> "Settings":
@@ -102,15 +104,15 @@ def table(
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _engines(asked: list[str]) -> list[Engine]:
+def _engines(names: list[str]) -> list[Engine]:
     engines: list[Engine] = []
-    for name in dict.fromkeys(asked):
+    for name in dict.fromkeys(names):
         engine = next((one for one in get_args(Engine) if one == name), None)
         if engine is None:
             raise EngineError(f"--engine {name!r} is none; allowed: {', '.join(get_args(Engine))}")
         engines.append(engine)
     if "auto" in engines and ("direct" in engines or "nuts" in engines):
-        raise EngineError("--engine auto is direct or nuts itself; leave it out beside them")
+        raise EngineError("--engine auto is direct or nuts itself; omit it next to them")
     return engines
 
 

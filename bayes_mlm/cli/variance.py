@@ -59,11 +59,12 @@ def variance(
     out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Share the variance out: ICC, R² of every kind and their parts, each with what it means.
+    """Partition the variance: ICC and R².
 
-    Posterior with intervals, and REML (or OLS) beside it. What a model has none of says why.
+    ICC and R² of every kind and their parts, each with its meaning.
+    Posterior with intervals, compared with REML (or OLS). For what is not defined, the reason.
     """
-    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_classical, fit_design
     from bayes_mlm.questions import (
@@ -71,7 +72,6 @@ def variance(
         check_null,
         variance_by_level,
         variance_by_level_classical,
-        variance_csv,
     )
     from bayes_mlm.report import console as show
 
@@ -83,7 +83,7 @@ def variance(
     points = {name: read_numbers("--at", text) for name, text in pairs.items()} or None
     settings = settings_for(request, sampling)
     design = design_of(request, data)
-    along(design, points)  # a wrong name is said before anything is fitted
+    along(design, points)  # raises for a wrong name, before anything is fitted
     found_null = _null_of(request, design, null, data)
     if found_null is not None and null is not None:
         check_null(design, found_null[1], null)
@@ -109,27 +109,26 @@ def variance(
     for part in _parts(tables):
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
-        rows = [row for table in tables for row in table.rows]
         with atomic_folder(out) as stage:
-            (stage / "variance.csv").write_text(variance_csv(rows), encoding="utf-8")
+            (stage / "variance.csv").write_text(tables_csv(tables), encoding="utf-8")
         console.print(f"written to {visible(out)}")
     if not all(table.verdict.ok for table in tables):
         raise typer.Exit(EXIT_VERDICT)
 
 
 def _null_of(
-    request: "ModelRequest", design: "Design", asked: str | None, data: str | None
+    request: "ModelRequest", design: "Design", null: str | None, data: str | None
 ) -> "tuple[ModelRequest, Design] | None":
-    """Give the null model: the one asked for, or that of the same rows; None if there is none."""
+    """Return the null model: the one named, or that of the same rows; None if there is none."""
     from bayes_mlm.design import design_of
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import is_null, null_design
 
-    if asked is not None:
-        given = None if asked.endswith(".toml") else data
-        source = str(request.source.location) if given is None and is_formula(asked) else given
+    if null is not None:
+        given = None if null.endswith(".toml") else data
+        source = str(request.source.location) if given is None and is_formula(null) else given
         other = request_for(
-            asked,
+            null,
             source,
             missing=request.source.missing,
             strip=request.source.strip,
@@ -153,22 +152,22 @@ def _null_of(
 
 
 def _parts(tables: "Sequence[VarianceTable]") -> "list[TextTable | str]":
-    """Lay out each question: a row a measure, the engines side by side, and what it means."""
+    """Return a table for each question: a row for each measure, columns for the engines."""
     from bayes_mlm.base import Head, TextTable
-    from bayes_mlm.questions import QUESTIONS
+    from bayes_mlm.questions import QUESTIONS, reasons
 
     first = tables[0]
     parts: list[TextTable | str] = []
-    for question, asked in QUESTIONS.items():
-        rows = first.by(question)
+    for question, heading in QUESTIONS.items():
+        rows = first.where(question=question)
         if not rows:
             continue
-        parts.append(asked)
+        parts.append(heading)
         heads = [Head(text="measure", prose=True)]
         for one in tables:
             heads.append(Head(text=one.rows[0].engine))
-            own = ("sd", one.interval) if one.interval else ()
-            heads += [Head(text=text, opens=False) for text in own]
+            more = ("sd", one.interval) if one.interval else ()
+            heads += [Head(text=text, opens=False) for text in more]
         heads.append(Head(text="what of what", prose=True))
         known = [row for row in rows if row.estimate is not None]
         cells = [
@@ -181,17 +180,12 @@ def _parts(tables: "Sequence[VarianceTable]") -> "list[TextTable | str]":
         ]
         if known:
             parts.append(TextTable(heads=heads, rows=cells))
-        missing: dict[str, list[str]] = {}
-        for row in rows:
-            if row.note:
-                missing.setdefault(row.note, []).append(row.quantity)
-        parts += [f"- {', '.join(names)}: {note}" for note, names in missing.items()]
+        parts += [f"- {reason}" for reason in reasons(rows)]
         parts.append("")
     notes = dict.fromkeys(note for one in tables for note in one.notes)
     parts += [f"- {note}" for note in notes]
     for one in tables:
-        sign = "ok" if one.verdict.ok else "NOT OK"
-        parts.append(f"{sign} {one.rows[0].engine}: {one.verdict}")
+        parts.append(one.verdict.line_of(one.rows[0].engine))
     return parts
 
 

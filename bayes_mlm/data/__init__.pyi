@@ -10,7 +10,6 @@ from .datasets import (
 from .description import (
     crosstab as crosstab,
     describe as describe,
-    format_rows as format_rows,
     group_sizes as group_sizes,
 )
 from .footers import (

@@ -41,8 +41,8 @@ from .design import (
     INTERCEPT as INTERCEPT,
     Design as Design,
     GroupMeans as GroupMeans,
+    GroupRows as GroupRows,
     build_design as build_design,
-    means_by_group as means_by_group,
 )
 from .encoding import Encoding as Encoding, encode as encode
 from .encoding.columns import Column as Column, lay_out as lay_out
@@ -54,5 +54,11 @@ from .moments_of_columns import (
     same_outcome as same_outcome,
 )
 from .predictor_levels import Pair as Pair, argument_of as argument_of, pairs_of as pairs_of
-from .terms import GroupTerm as GroupTerm, Response as Response
+from .terms import (
+    FixedColumns as FixedColumns,
+    GroupTerm as GroupTerm,
+    Response as Response,
+    RowArray as RowArray,
+    means_by_group as means_by_group,
+)
 from .time_coding import code_time as code_time

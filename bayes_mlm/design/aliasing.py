@@ -3,7 +3,7 @@
 import numpy as np
 
 from bayes_mlm.base import Flags, Floats, Ints
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 # Rows worked on at a time where the whole would be a second copy of X.
 _BLOCK = 65_536
@@ -11,7 +11,7 @@ _BLOCK = 65_536
 _NOTHING = 1e-18
 
 
-def left_of_rows(X: Floats, origin: Floats, codes: Ints) -> tuple[Floats, Floats, Flags]:
+def left_of_rows(X: Floats, origin: Floats, codes: Ints | None) -> tuple[Floats, Floats, Flags]:
     """Measure the columns of rows about an origin, as parts of their length.
 
     Parameters
@@ -19,7 +19,8 @@ def left_of_rows(X: Floats, origin: Floats, codes: Ints) -> tuple[Floats, Floats
     X : ndarray, shape (n, p)
     origin : ndarray, shape (1, p) or (J, p)
         What is taken from every row, or from those of each group.
-    codes : ndarray of int, shape (n,)
+    codes : ndarray of int, shape (n,), or None
+        Group of each row; None for one origin.
 
     Returns
     -------
@@ -33,12 +34,14 @@ def left_of_rows(X: Floats, origin: Floats, codes: Ints) -> tuple[Floats, Floats
     return own, left, np.ptp(X, axis=0) > 0.0
 
 
-def left_of_sums(s: Sufficient, intercept: Flags, *, inside: bool) -> tuple[Floats, Floats, Flags]:
+def left_of_sums(
+    s: GroupMoments, intercept: Flags, *, inside: bool
+) -> tuple[Floats, Floats, Flags]:
     """Measure the same by sums of squares, which hold half the digits.
 
     Parameters
     ----------
-    s : Sufficient
+    s : GroupMoments
     intercept : ndarray of bool, shape (p,)
         Which column of X is the intercept, about which the others are measured.
     inside : bool
@@ -67,7 +70,7 @@ def left_of_sums(s: Sufficient, intercept: Flags, *, inside: bool) -> tuple[Floa
     return own, np.sqrt(np.maximum(left, 0.0)), sd[:p] > 0.0
 
 
-def _triangle(X: Floats, origin: Floats, codes: Ints) -> Floats:
+def _triangle(X: Floats, origin: Floats, codes: Ints | None) -> Floats:
     """Give R (p, p) of the QR of X less the origin of each row's group, at unit column length.
 
     Made a block of rows at a time, each joined to the R of those before it: as accurate as in one
@@ -78,7 +81,7 @@ def _triangle(X: Floats, origin: Floats, codes: Ints) -> Floats:
     triangle = np.zeros((0, X.shape[1]))
     for start in range(0, len(X), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        own = origin if len(origin) == 1 else origin[codes[rows]]
+        own = origin if codes is None or len(origin) == 1 else origin[codes[rows]]
         block = (X[rows] - own) / sizes
         triangle = np.linalg.qr(np.concatenate([triangle, block]), mode="r")
     return triangle

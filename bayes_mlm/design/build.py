@@ -37,7 +37,7 @@ from bayes_mlm.design.aggregated.file import is_sums, load_sums
 from bayes_mlm.design.design import Design, build_design, check_estimable
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.model import HasRequest, ModelSpec
+from bayes_mlm.model import FAMILIES, HasRequest, ModelSpec
 
 type Rows = Literal["auto", "keep", "sum"]
 
@@ -79,7 +79,7 @@ def design_of(
     """
     model, source = request.request.model, request.request.source
     if isinstance(data, Design):
-        if data.summed is not None:  # sums that were added up, or are a part of more
+        if not data.has_rows:  # sums that were added up, or are a part of more
             check_estimable(data)
         return for_kind(data, model.kind)
     location = source.location if data is None else data
@@ -87,11 +87,11 @@ def design_of(
         return for_kind(_saved(model, source, location), model.kind)
     scan = _scan_of(location, rows, source.written)
     if scan is not None:
-        if not model.residual.is_plain:
-            raise DataError(
-                f"residuals that are {model.residual} need the rows, and those of {scan.source} "
-                'are summed where they lie; take a sample of groups, or rows="keep" (--rows keep)'
-            )
+        _need_rows(
+            model,
+            f"those of {scan.source} are summed where they lie; take a sample of groups, or "
+            'rows="keep" (--rows keep)',
+        )
         design = sum_rows(
             model.formula,
             replace(scan, on_progress=tell),
@@ -108,9 +108,19 @@ def design_of(
         missing=source.missing,
         group_level=model.group_level,
         residual=model.residual,
+        family=model.family,
         strip=source.strip,
     )
     return for_kind(design, model.kind)
+
+
+def _need_rows(model: ModelSpec, why: str) -> None:
+    """Refuse sums for a model whose likelihood is not one of sums by group."""
+    family = FAMILIES[model.family]
+    if not family.gaussian_moments:
+        raise DataError(f"{family.label} outcomes need the rows, and {why}")
+    if not model.residual.is_plain:
+        raise DataError(f"residuals that are {model.residual} need the rows, and {why}")
 
 
 def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
@@ -122,10 +132,7 @@ def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
             f"{path} holds the sums of '{design.formula}' by {design.group}, not of '{formula}' "
             f"by {group}; sum the rows anew for another model"
         )
-    if not model.residual.is_plain:
-        raise DataError(
-            f"residuals that are {model.residual} need the rows, and {path} holds sums of them"
-        )
+    _need_rows(model, f"{path} holds sums of them")
     if source.strip and not design.encoding.strip:
         raise DataError(
             f"{path} holds sums by labels as they were written, spaces and all; sum the rows "

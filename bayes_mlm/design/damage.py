@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import BayesMLMError, StorageError
 from bayes_mlm.design.design import Design
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 # Raised by pyarrow, HDF5, json and msgspec when they read damage. A MemoryError is not among them:
 # the file may be sound.
@@ -59,12 +59,12 @@ def require(holds: bool | np.bool_, why: str) -> None:
         raise StorageError(why)
 
 
-def check_sums(s: Sufficient) -> None:
+def check_sums(s: GroupMoments) -> None:
     """Refuse sums that no rows can have.
 
     Parameters
     ----------
-    s : Sufficient
+    s : GroupMoments
         As read from a file.
 
     Raises
@@ -111,8 +111,10 @@ def check_names(design: Design) -> None:
     require(design.outcome == encoding.outcome, f"its outcome is called {design.outcome!r}")
     require(formula.group in (None, design.group), f"its group is called {design.group!r}")
     if design.kind in ("pooled", "partial_pooling"):
-        effects = encoding.effects if design.kind == "partial_pooling" else ()
-        for own, wanted in ((design.terms, encoding.terms), (design.effects, effects)):
+        pairs = [(design.terms, encoding.terms)]
+        for term, effects in zip(design.group_terms, encoding.effects, strict=False):
+            pairs.append((term.effects, effects if design.kind == "partial_pooling" else ()))
+        for own, wanted in pairs:
             require(
                 own == wanted,
                 f"its columns are called {', '.join(own) or 'nothing'}, and those of the formula "
@@ -120,7 +122,7 @@ def check_names(design: Design) -> None:
             )
 
 
-def _check_scatter(s: Sufficient) -> None:
+def _check_scatter(s: GroupMoments) -> None:
     """Refuse a scatter that the rows of its group cannot have, on the scale of all rows."""
     _, sd = s.moments
     live = np.flatnonzero(sd > 0.0)

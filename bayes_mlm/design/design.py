@@ -7,14 +7,16 @@ model.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, Floats, Ints
+from bayes_mlm.base import DataError, DesignError, Floats, Ints
 from bayes_mlm.data import (
+    Groups,
+    Table,
     as_table,
     check_footer,
     check_group,
@@ -32,97 +34,96 @@ from bayes_mlm.data import (
     strip_labels,
 )
 from bayes_mlm.design.aliasing import left_of_rows, left_of_sums
-from bayes_mlm.design.encoding import Encoding, encode, learn_encoding
+from bayes_mlm.design.encoding import Encoded, Encoding, encode, learn_encoding
+from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
-from bayes_mlm.formula import Formula, parse_formula
-from bayes_mlm.model import Residual, ResidualRows, as_residual, lay_out_residual
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response, changed, means_by_group
+from bayes_mlm.formula import Formula, parse_formula, refuse_several
+from bayes_mlm.model import (
+    FAMILIES,
+    GAUSSIAN,
+    Family,
+    Residual,
+    ResidualRows,
+    as_residual,
+    check_structure,
+    lay_out_residual,
+)
+from bayes_mlm.moments import GroupMoments, from_design, refuse_rows
 
 INTERCEPT = "Intercept"
 VARIES = 1e-9
 # A column is aliased when what the columns before it leave of it is below this part of its sd.
 _ALIASED = 1e-8
 # Sums of squares hold half the digits that rows do.
-_SUMMED = 1e-6
+_AGGREGATED = 1e-6
+_OF_TERM = ("Z", "effects", "correlated", "codes", "labels", "factor")
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Design:
-    """Hold the arrays of one model, with the names of their rows and columns.
+    """The arrays of one model, with the names of their rows and columns.
 
-    Of data that were summed where they lie (`bayes_mlm.design.aggregated`) the rows are not there:
-    `summed` is, and what uses `y`, `X`, `Z` or `codes` raises `RowsNeededError`.
+    Of aggregated data (`bayes_mlm.design.aggregated`) the rows are not there: `moments()` answers,
+    and what reads a value of a row raises `RowsNeededError`.
 
     Parameters
     ----------
-    y : ndarray, shape (n,)
-        Outcome, in its own units.
-    X : ndarray, shape (n, p)
-        Fixed-effect columns, named by `terms`.
-    Z : ndarray, shape (n, q)
-        Group-effect columns, named by `effects`; q = 0 without group effects.
-    codes : ndarray of int, shape (n,)
-        Group of each row, an index into `labels`; zeros when there is no group.
-    labels : ndarray, shape (J,)
-        The real group labels, sorted.
-    outcome, group : str, str or None
-        Names of the outcome and of the grouping factor.
-    terms, effects : tuple of str
-        Names of the columns of X and Z.
+    response : Response
+        The outcome.
+    fixed : FixedColumns
+        The fixed-effect columns.
+    group_terms : tuple of GroupTerm
+        One for each grouping factor; a factor that is known without effects has q = 0.
     kind : str
         The kind of model the arrays are laid out for (see `bayes_mlm.design.layouts`).
     formula : Formula
         The formula the arrays came from.
     encoding : Encoding
         What was learned from the table (levels, means), so that new data replay it.
-    correlated : bool
-        Whether the effects of a group may correlate: False for the formula's double bar.
     base : GroupMeans or None
-        Group means of the columns as the formula gave them; None when there is no group.
+        Group means of the columns as the formula gave them; None unless there is one factor.
     n_dropped : int
-        Rows left out because of missing values, by the user's explicit wish.
+        Rows omitted because of missing values, by the user's explicit wish.
     notes : tuple of str
         Remarks on the data that a reader of the results should see.
+    family : Family
+        Distribution of the outcome given its linear predictor.
     residual : ResidualRows or None
-        How residuals depart from independent normals of one sd; None if they do not.
-    summed : Sufficient or None
-        Sums by group of the model's columns, in place of the rows.
+        The residual structure by row, of all that is not Gaussian with independent residuals of
+        one sd; None for that.
+    aggregated : GroupMoments or None
+        Per-group sufficient statistics of the model's columns, in place of the rows.
     batches : tuple of str
-        Of sums that were added up: a mark of each set of rows, by which none is added twice.
+        Of merged moments: a checksum of each set of rows, by which none is added twice.
     sample_of : Design or None
-        Of rows that are those of a sample of groups: the design of all, in sums.
+        Of rows that are those of a sample of groups: the design of all, in moments.
     """
 
-    y: Floats
-    X: Floats
-    Z: Floats
-    codes: Ints
-    labels: NDArray[Any]
-    outcome: str
-    terms: tuple[str, ...]
-    effects: tuple[str, ...]
-    group: str | None
+    response: Response
+    fixed: FixedColumns
+    group_terms: tuple[GroupTerm, ...] = ()
     kind: str
     formula: Formula
     encoding: Encoding
-    correlated: bool = True
     base: "GroupMeans | None" = None
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
+    family: Family = GAUSSIAN
     residual: ResidualRows | None = None
-    summed: Sufficient | None = None
+    aggregated: GroupMoments | None = None
     batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
 
     def __repr__(self) -> str:
-        """Say what the design is of, and its size."""
-        groups = f", {self.J} groups ({self.group})" if self.group else ""
+        """Return the formula, the kind and the size, on one line."""
+        groups = "".join(f", {term.J} groups ({term.factor})" for term in self.group_terms)
         return f"<Design {str(self.formula)!r} [{self.kind}], n = {self.n}{groups}>"
 
     @property
     def n(self) -> int:
         """Number of rows."""
-        return int(self.y.size) if self.summed is None else self.summed.n
+        return int(self.y.size) if self.aggregated is None else self.aggregated.n
 
     @property
     def p(self) -> int:
@@ -130,46 +131,216 @@ class Design:
         return len(self.terms)
 
     @property
+    def y(self) -> Floats:
+        """Values of the outcome, shape (n,)."""
+        return self.response.y
+
+    @property
+    def outcome(self) -> str:
+        """Name of the outcome."""
+        return self.response.name
+
+    @property
+    def X(self) -> Floats:  # noqa: N802  (the field's symbol)
+        """Fixed-effect columns, shape (n, p)."""
+        return self.fixed.X
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the fixed-effect columns."""
+        return self.fixed.terms
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the grouping factors."""
+        return tuple(term.factor for term in self.group_terms)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows are there, and not their moments alone."""
+        return self.aggregated is None
+
+    def rows(self) -> "Design":
+        """Return the design, whose rows are there.
+
+        Raises
+        ------
+        RowsNeededError
+            If only moments are there.
+        """
+        if self.aggregated is not None:
+            refuse_rows("values")
+        return self
+
+    def moments(self) -> GroupMoments:
+        """Return the per-group sufficient statistics: those that are there, or of the rows."""
+        return from_design(self) if self.aggregated is None else self.aggregated
+
+    def single_term(self, what: str = "this") -> GroupTerm:
+        """Return the one group term; without a factor, a term of one group and no effects.
+
+        Parameters
+        ----------
+        what : str
+            What takes one factor at most, for the message: "REML".
+
+        Raises
+        ------
+        SeveralFactorsError
+            If the model has several grouping factors.
+        """
+        refuse_several(self.factors, what)
+        return self.group_terms[0] if self.group_terms else self._no_groups
+
+    @cached_property
+    def _no_groups(self) -> GroupTerm:
+        rows = self.aggregated is None
+        return GroupTerm(
+            factor="",
+            labels=np.zeros(1, dtype=np.int64),
+            codes=np.zeros(self.n, dtype=np.int64) if rows else None,
+            Z=np.empty((self.n, 0)) if rows else None,
+            effects=(),
+        )
+
+    @property
+    def group(self) -> str | None:
+        """Name of the one grouping factor; None without groups."""
+        return self.single_term().factor or None
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """Labels of the groups of the one factor, shape (J,)."""
+        return self.single_term().labels
+
+    @property
+    def codes(self) -> Ints:
+        """Group of each row, an index into `labels`, shape (n,); zeros without groups."""
+        return self.single_term().codes
+
+    @property
+    def Z(self) -> Floats:  # noqa: N802  (the field's symbol)
+        """Group-effect columns of the one factor, shape (n, q)."""
+        return self.single_term().Z
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """Names of the group-effect columns of the one factor."""
+        return self.single_term().effects
+
+    @property
+    def correlated(self) -> bool:
+        """Whether the effects of a group of the one factor may correlate."""
+        return self.single_term().correlated
+
+    @property
     def q(self) -> int:
-        """Number of group-effect columns."""
-        return len(self.effects)
+        """Number of group-effect columns of the one factor."""
+        return self.single_term().q
 
     @property
     def J(self) -> int:  # noqa: N802  (the field's symbol for the number of groups)
-        """Number of groups."""
-        return int(self.labels.size)
+        """Number of groups of the one factor; 1 without groups."""
+        return self.single_term().J
 
     @property
     def group_sizes(self) -> Ints:
-        """Rows in each group, shape (J,)."""
-        if self.summed is not None:
-            return self.summed.counts
-        return np.bincount(self.codes, minlength=self.J)
+        """Rows in each group of the one factor, shape (J,)."""
+        return self.single_term().sizes if self.aggregated is None else self.aggregated.counts
 
     @property
-    def whole(self) -> "Design":
-        """Give the design of all the data: itself, or that which its rows are a sample of."""
-        return self if self.sample_of is None else self.sample_of
-
-    @property
-    def has_intercept(self) -> bool:
-        """Tell whether X holds a column of ones named Intercept."""
-        return INTERCEPT in self.terms
-
-    @property
-    def has_icc(self) -> bool:
-        """Tell whether one intraclass correlation exists: a random intercept and nothing else."""
+    def has_intercept_effect_only(self) -> bool:
+        """Whether an intercept is the only group effect."""
         return self.effects == (INTERCEPT,)
+
+    @property
+    def errors(self) -> str:
+        """The residual structure and the family in a few words; empty if plain and Gaussian."""
+        parts = [] if self.family.gaussian_moments else [self.family.label]
+        if self.residual is not None and not self.residual.asked.is_plain:
+            parts.append(str(self.residual.asked))
+        return ", ".join(parts)
 
     @property
     def effect_pairs(self) -> tuple[tuple[int, int], ...]:
         """Places of the effects that may correlate: the upper triangle by rows, or none."""
-        return tuple(combinations(range(self.q), 2)) if self.correlated else ()
+        return self.single_term().pairs
+
+    @property
+    def effect_columns(self) -> tuple[Column, ...]:
+        """The formula's group-effect columns of the one factor, with the factors in each."""
+        self.single_term()
+        return self.encoding.z_columns[0] if self.encoding.z_columns else ()
+
+    def group_means(self, values: Floats) -> Floats:
+        """Return the mean of each group of the one factor: (n,) or (n, k) to (J,) or (J, k)."""
+        return self.single_term().means(values)
+
+    def by_row[A: np.generic](self, values: NDArray[A]) -> NDArray[A]:
+        """Return for each row the value of its group of the one factor: (J, ...) to (n, ...)."""
+        return self.single_term().by_row(values)
+
+    def take(self, rows: Ints) -> "Design":
+        """Return the design of some rows, in the order given; the groups stay."""
+        return replace(
+            self,
+            response=self.response.take(rows),
+            fixed=changed(self.fixed, X=self.X[rows]),
+            group_terms=tuple(term.take(rows) for term in self.group_terms),
+            residual=None if self.residual is None else self.residual.take(rows),
+        )
+
+    def with_arrays(self, **changes: Any) -> "Design":
+        """Return the design with some arrays, or their names, changed.
+
+        Parameters
+        ----------
+        **changes
+            `y` and `outcome` of the response, `X` and `terms` of the fixed columns, `Z`,
+            `factor`, `effects`, `correlated`, `codes` and `labels` of the one group term; any other
+            field.
+        """
+        own = {name: changes.pop(name) for name in _OF_TERM if name in changes}
+        fixed = {name: changes.pop(name) for name in ("X", "terms") if name in changes}
+        response = {
+            field: changes.pop(name)
+            for name, field in (("y", "y"), ("outcome", "name"))
+            if name in changes
+        }
+        if response:
+            changes["response"] = changed(self.response, **response)
+        if fixed:
+            changes["fixed"] = changed(self.fixed, **fixed)
+        if own and (self.group_terms or own.get("effects") or "labels" in own):
+            changes["group_terms"] = (changed(self.single_term("a change of columns"), **own),)
+        return replace(self, **changes)
+
+    def with_moments(self, moments: GroupMoments, **changes: Any) -> "Design":
+        """Return the design of other moments, with their columns and groups."""
+        arrays = dict.fromkeys(("y", "X", "Z", "codes"))
+        names = {"terms": moments.terms, "effects": moments.effects}
+        groups = {"labels": moments.labels} if self.group_terms else {}
+        return self.with_arrays(**arrays, **names, **groups, aggregated=moments, **changes)
+
+    @property
+    def whole(self) -> "Design":
+        """The design of all the data: itself, or that which its rows are a sample of."""
+        return self if self.sample_of is None else self.sample_of
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether X has a column of ones named Intercept."""
+        return INTERCEPT in self.terms
+
+    @property
+    def has_icc(self) -> bool:
+        """Whether one intraclass correlation exists: a random intercept only, and a residual sd."""
+        return self.has_intercept_effect_only and self.family.is_additive
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupMeans:
-    """Hold the group means of the formula's own columns, which several kinds are made of.
+    """Group means of the formula's columns, which several kinds are made of.
 
     Parameters
     ----------
@@ -187,25 +358,52 @@ class GroupMeans:
     varies: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Rows:
-    """Hold the columns of new data, laid out as a `Design` was.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GroupRows:
+    """The part of one group term in new data.
 
     Parameters
     ----------
-    X, Z : ndarray, shapes (m, p) and (m, q)
-        Columns in the order of the design's `terms` and `effects`.
+    Z : ndarray, shape (m, q)
+        Columns in the order of the term's `effects`.
     codes : ndarray of int, shape (m,)
-        Group of each row as an index into the design's `labels`; -1 for a group it never saw.
+        Group of each row as an index into the term's `labels`; -1 for a group it never saw.
+    """
+
+    Z: Floats
+    codes: Ints
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Rows:
+    """The columns of new data, laid out as a `Design` was.
+
+    Parameters
+    ----------
+    X : ndarray, shape (m, p)
+        Columns in the order of the design's `terms`.
+    groups : tuple of GroupRows
+        In the order of the design's `group_terms`; one without groups has one, of codes -1.
     """
 
     X: Floats
-    Z: Floats
-    codes: Ints
+    groups: tuple[GroupRows, ...]
 
     def __repr__(self) -> str:
         """Return how many there are, on one line."""
         return f"<Rows: {len(self.X):,}, X with {self.X.shape[1]} columns>"
+
+    @property
+    def Z(self) -> Floats:  # noqa: N802  (the field's symbol)
+        """Columns of the one group term, shape (m, q)."""
+        (only,) = self.groups
+        return only.Z
+
+    @property
+    def codes(self) -> Ints:
+        """Group of each row of the one factor, shape (m,); -1 where unknown."""
+        (only,) = self.groups
+        return only.codes
 
 
 def build_design(
@@ -216,6 +414,7 @@ def build_design(
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
     residual: Residual | Mapping[str, Any] | None = None,
+    family: str | Family = "gaussian",
     strip: bool = False,
 ) -> Design:
     """Evaluate a formula on a table, after checking that the two make an estimable model.
@@ -233,8 +432,10 @@ def build_design(
     group_level : sequence of str
         Columns declared to be properties of the group; an error if one varies within a group.
     residual : Residual or mapping, optional
-        How residuals depart from independent normals of one sd: ``{"sigma": "sector"}``,
-        ``{"ar": "age"}``, ``{"family": "student_t"}``; see `bayes_mlm.model.residual`.
+        How residuals depart from independent ones of one sd: ``{"sigma": "sector"}``,
+        ``{"ar": "age"}``; see `bayes_mlm.model.residual`.
+    family : str or Family
+        Distribution of the outcome given its linear predictor: a name in `FAMILIES`.
     strip : bool
         Whether to strip spaces from the ends of labels, as of new data that the design replays.
 
@@ -261,16 +462,11 @@ def build_design(
         group_level = (group_level,)
     table = strip_labels(as_table(table)) if strip else as_table(table)
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
-    if group is not None and parsed.group is not None and group != parsed.group:
-        raise DesignError(
-            f"the formula groups by {parsed.group!r} but group={group!r} was given; "
-            "give one of them"
-        )
-    group = parsed.group or group
+    factors = factors_of(parsed, group)
     asked = as_residual(residual)
-    names = list(
-        dict.fromkeys([*parsed.columns, *([group] if group else []), *group_level, *asked.columns])
-    )
+    family = FAMILIES[family] if isinstance(family, str) else family
+    check_structure(asked, family)
+    names = list(dict.fromkeys([*parsed.columns, *factors, *group_level, *asked.columns]))
     require_columns(table, names)
     if missing == "error":  # named as a footer, and not by its missing values
         check_footer(table)
@@ -278,64 +474,133 @@ def build_design(
     table = kept.table
     if missing != "error":
         check_footer(table)
-    require_finite(table, [name for name in names if name != group])
-    for name in names:
-        if name != group:
-            refuse_magnitudes([name], table.columns[name])
+    numbers = [name for name in names if name not in factors]
+    require_finite(table, numbers)
+    for name in numbers:
+        refuse_magnitudes([name], table.columns[name])
     notes = check_outcome(table, parsed.outcome.columns[0])
-    labels: NDArray[Any] = np.zeros(1, dtype=np.int64)
-    codes = np.zeros(table.n, dtype=np.int64)
-    if group is not None:
-        predictors = [name for name in parsed.predictor_columns if name != group]
-        effects = [name for term in parsed.effects for factor in term for name in factor.columns]
-        groups = check_group(table, group, predictors, effects=effects)
-        labels, codes = groups.labels, groups.codes
-        if kept.n_dropped:
-            before = count_labels(given.columns[group], as_numbers=labels.dtype != object)
-            notes = (*notes, *note_on_lost_groups(before, labels.size, group))
-        check_group_level(table, group, group_level)
+    found = _check_factors(parsed, factors, table)
+    if kept.n_dropped:
+        for one in found:
+            before = count_labels(given.columns[one.name], as_numbers=one.labels.dtype != object)
+            notes = (*notes, *note_on_lost_groups(before, one.labels.size, one.name))
+    _check_group_level(table, factors, group_level)
     measured = parsed.measured_columns
     check_predictors(
         table,
-        [name for name in parsed.predictor_columns if name != group or name in measured],
+        [name for name in parsed.predictor_columns if name not in factors or name in measured],
         categories=set(parsed.predictor_columns) - set(measured),
     )
     encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
-    notes = (*notes, *label_notes(encoding.levels, group, labels))
-    strata, noted = asked.sigma_column, (group, *(item.column for item in encoding.levels))
+    for one in found:
+        notes = (*notes, *label_notes(encoding.levels, one.name, one.labels))
+    strata, noted = asked.sigma_column, (*factors, *(item.column for item in encoding.levels))
     if strata is not None and strata not in noted:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
-    structure = lay_out_residual(asked, table, codes, labels.tolist(), group)
+    if asked.ar is not None:
+        refuse_several(factors, "an autoregression of residuals")
+    by = found[0] if found else None
+    codes = np.zeros(table.n, dtype=np.int64) if by is None else by.codes
+    structure = lay_out_residual(
+        asked,
+        table,
+        codes,
+        [0] if by is None else by.labels.tolist(),
+        None if by is None else by.name,
+        always=not family.gaussian_moments,
+    )
     arrays = encode(encoding, table)
     refuse_magnitudes([encoding.outcome], arrays.y)
+    notes = (*notes, *family.check_response(arrays.y))
     refuse_magnitudes(arrays.terms, arrays.X)
-    refuse_magnitudes(arrays.effects, arrays.Z)
+    for effects, Z in zip(arrays.effects, arrays.Z, strict=True):
+        refuse_magnitudes(effects, Z)
     design = Design(
-        y=arrays.y,
-        X=arrays.X,
-        Z=arrays.Z,
-        codes=codes,
-        labels=labels,
-        outcome=encoding.outcome,
-        terms=arrays.terms,
-        effects=arrays.effects,
-        group=group,
-        kind="partial_pooling" if arrays.Z.shape[1] else "pooled",
+        response=Response(name=encoding.outcome, y=arrays.y),
+        fixed=FixedColumns(X=arrays.X, terms=arrays.terms),
+        group_terms=_group_terms(parsed, found, arrays),
+        kind="partial_pooling" if parsed.group_terms else "pooled",
         formula=parsed,
         encoding=encoding,
-        correlated=parsed.correlated,
-        base=_group_means(arrays.X, arrays.terms, codes, labels.size) if group else None,
+        base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
         notes=(*notes, *encoding.notes, *(() if structure is None else structure.notes)),
+        family=family,
         residual=structure,
     )
     check_estimable(design)
     return design
 
 
-def _group_means(X: Floats, terms: tuple[str, ...], codes: Ints, n_groups: int) -> GroupMeans:
-    means = means_by_group(X, codes, n_groups)
+def factors_of(formula: Formula, group: str | None) -> tuple[str, ...]:
+    """Return the grouping factors: those of the bars, or `group` for a formula without one.
+
+    Raises
+    ------
+    DesignError
+        If both are given and differ.
+    """
+    factors = formula.grouping_factors
+    if group is not None and factors not in ((), (group,)):
+        raise DesignError(
+            f"the formula groups by {', '.join(map(repr, factors))} but group={group!r} was given; "
+            "give one of them"
+        )
+    return factors or (() if group is None else (group,))
+
+
+def _check_factors(formula: Formula, factors: Sequence[str], table: Table) -> list[Groups]:
+    """Find the groups of every factor, after checking that they can be groups."""
+    predictors = [name for name in formula.predictor_columns if name not in factors]
+    found = []
+    for place, factor in enumerate(factors):
+        terms = formula.group_terms[place].terms if formula.group_terms else ()
+        effects = [name for term in terms for one in term for name in one.columns]
+        found.append(check_group(table, factor, predictors, effects=effects))
+    return found
+
+
+def _check_group_level(table: Table, factors: Sequence[str], group_level: Sequence[str]) -> None:
+    """Refuse a column declared a property of groups that varies within those of every factor."""
+    for name in group_level if factors else ():
+        errors = []
+        for factor in factors:
+            try:
+                check_group_level(table, factor, [name])
+            except DataError as error:
+                errors.append(error)
+        if len(errors) == len(factors):
+            raise errors[0]
+
+
+def _group_terms(
+    formula: Formula, found: Sequence[Groups], arrays: Encoded
+) -> tuple[GroupTerm, ...]:
+    if not formula.group_terms:  # a factor that is known, without effects
+        empty = np.empty((len(arrays.X), 0))
+        return tuple(
+            GroupTerm(factor=one.name, labels=one.labels, codes=one.codes, Z=empty, effects=())
+            for one in found
+        )
+    return tuple(
+        GroupTerm(
+            factor=one.name,
+            labels=one.labels,
+            codes=one.codes,
+            Z=Z,
+            effects=effects,
+            correlated=bar.correlated,
+        )
+        for one, bar, Z, effects in zip(
+            found, formula.group_terms, arrays.Z, arrays.effects, strict=True
+        )
+    )
+
+
+def _group_means(X: Floats, terms: tuple[str, ...], groups: Groups) -> GroupMeans:
+    codes = groups.codes
+    means = means_by_group(X, codes, groups.labels.size)
     # A column at a time: a copy of X is the most that a large table leaves room for.
     inside = [
         float(np.sqrt(np.square(column - mean[codes]).mean()))
@@ -343,14 +608,6 @@ def _group_means(X: Floats, terms: tuple[str, ...], codes: Ints, n_groups: int) 
     ]
     sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
     return GroupMeans(terms=terms, means=means, varies=np.array(inside) > VARIES * sizes)
-
-
-def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
-    """Average the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
-    columns = values.reshape(values.shape[0], -1)
-    sums = [np.bincount(codes, weights=column, minlength=n_groups) for column in columns.T]
-    means = np.array(sums).T / np.bincount(codes, minlength=n_groups)[:, None]
-    return means.reshape(n_groups, *values.shape[1:])
 
 
 def check_estimable(design: Design) -> None:
@@ -361,7 +618,7 @@ def check_estimable(design: Design) -> None:
             f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
             f"({', '.join(design.terms)}); use fewer predictors or more data"
         )
-    if design.summed is not None and design.q and design.J == 1:
+    if design.aggregated is not None and design.q and design.J == 1:
         raise DesignError(
             f"the sums are of one group of {design.group!r}: how groups differ cannot be learned "
             "from one; add those of others (merge_sums, bayes-mlm merge)"
@@ -374,16 +631,17 @@ def check_estimable(design: Design) -> None:
         remedy += " within groups; use partial pooling for predictors of the group"
     aliased, near = _ALIASED, ""
     intercept = np.array([term == INTERCEPT for term in design.terms])
-    if design.summed is not None:
-        found = left_of_sums(design.summed, intercept, inside=design.kind == "no_pooling")
-        aliased, near = _SUMMED, ", or so near to one that sums cannot tell"
+    if design.aggregated is not None:
+        found = left_of_sums(design.aggregated, intercept, inside=design.kind == "no_pooling")
+        aliased, near = _AGGREGATED, ", or so near to one that sums cannot tell"
     else:
         origin = np.zeros((1, design.p))
         if design.kind == "no_pooling":
-            origin = means_by_group(design.X, design.codes, design.J)
+            origin = design.group_means(design.X)
         elif design.has_intercept:
             origin = np.where(intercept, 0.0, design.X.mean(axis=0))[None]
-        found = left_of_rows(design.X, origin, design.codes)
+        codes = design.codes if design.kind == "no_pooling" else None
+        found = left_of_rows(design.X, origin, codes)
     for term, own, left, several in zip(design.terms, *found, strict=True):
         if own <= VARIES and several and not where:
             raise DesignError(

@@ -12,24 +12,27 @@ kind                rows and columns
 =================== ==============================================================================
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, Floats, expect, expect_text
+from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
 from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
 from bayes_mlm.design.aggregated.layouts import lay_out_sums
 from bayes_mlm.design.design import (
     INTERCEPT,
     Design,
     GroupMeans,
+    GroupRows,
     Rows,
     check_estimable,
-    means_by_group,
 )
 from bayes_mlm.design.encoding import encode
+from bayes_mlm.design.terms import changed, means_by_group
+from bayes_mlm.formula import refuse_several
 from bayes_mlm.model import KINDS
 
 
@@ -67,8 +70,8 @@ def for_kind(design: Design, kind: str) -> Design:
         return design
     if kind in ("between", "no_pooling") and design.residual is not None:
         raise DesignError(
-            f"the {kind} model has independent residuals of one sd, and the design asks for "
-            f"{design.residual.asked}; build it without residual, or use partial_pooling"
+            f"the {kind} model has independent normal residuals of one sd, and the design has "
+            f"{design.errors}; build it without residual and family, or use partial_pooling"
         )
     if design.kind not in ("pooled", "partial_pooling"):
         raise DesignError(f"the design is already laid out for {design.kind!r}; build a new one")
@@ -77,27 +80,31 @@ def for_kind(design: Design, kind: str) -> Design:
             f"partial pooling needs group effects, and the formula '{design.formula}' has none; "
             f"add a term such as (1 | {design.group or 'group'})"
         )
-    if design.summed is not None:
+    if not design.has_rows:
         return lay_out_sums(design, kind)
+    if kind == "pooled" and len(design.group_terms) > 1:
+        none = np.empty((design.n, 0))
+        bare = tuple(changed(term, Z=none, effects=()) for term in design.group_terms)
+        return replace(design, group_terms=bare, kind=kind)
+    refuse_several(design.factors, f"the {kind} model")
     if kind == "pooled":
-        return replace(design, Z=np.empty((design.n, 0)), effects=(), kind=kind)
+        return design.with_arrays(Z=np.empty((design.n, 0)), effects=(), kind=kind)
     if design.base is None:
         raise DesignError(
             f"the {kind} model needs to know the groups; name their column "
             '(group = "NAME" in a record, --group on the command line)'
         )
-    X, terms = _lay_out(kind, design.X, design.base.means[design.codes], design.base)
-    laid_out = replace(design, X=X, terms=terms, kind=kind)
+    X, terms = _lay_out(kind, design.X, design.by_row(design.base.means), design.base)
+    laid_out = design.with_arrays(X=X, terms=terms, kind=kind)
     if kind == "between":
-        laid_out = replace(
-            laid_out,
-            y=means_by_group(design.y, design.codes, design.J),
+        laid_out = laid_out.with_arrays(
+            y=design.group_means(design.y),
             X=design.base.means,
             codes=np.arange(design.J),
         )
     if kind != "mundlak":
         own = np.ones((laid_out.n, 1)) if kind == "no_pooling" else np.empty((laid_out.n, 0))
-        laid_out = replace(laid_out, Z=own, effects=(INTERCEPT,) * own.shape[1])
+        laid_out = laid_out.with_arrays(Z=own, effects=(INTERCEPT,) * own.shape[1])
     check_estimable(laid_out)
     return laid_out
 
@@ -134,7 +141,13 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
     table = as_table(table)
     table = strip_labels(table) if design.encoding.strip else table
     arrays = encode(design.encoding, table, outcome=False)
-    X, Z = arrays.X, arrays.Z
+    if len(design.group_terms) > 1:
+        found = zip(design.group_terms, _laid_out_effects(design, arrays.Z), strict=True)
+        groups_of_rows = tuple(
+            GroupRows(Z=Z, codes=_codes_of(table, term.factor, term.labels)) for term, Z in found
+        )
+        return Rows(X=arrays.X, groups=groups_of_rows)
+    X = arrays.X
     codes = np.full(table.n, -1, dtype=np.int64)
     if design.group is not None and design.group in table.columns:
         groups = find_groups(table, design.group)
@@ -151,11 +164,27 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
         )
     if design.kind == "no_pooling":
         Z = np.ones((table.n, 1))
-    return Rows(X=X, Z=Z if design.q else np.empty((table.n, 0)), codes=codes)
+    else:
+        Z = arrays.Z[0] if design.q else np.empty((table.n, 0))
+    return Rows(X=X, groups=(GroupRows(Z=Z, codes=codes),))
+
+
+def _laid_out_effects(design: Design, Z: Sequence[Floats]) -> list[Floats]:
+    """Return the columns of each group term, without those that the kind has none of."""
+    pairs = zip(design.group_terms, Z, strict=True)
+    return [columns if term.q else columns[:, :0] for term, columns in pairs]
+
+
+def _codes_of(table: Table, factor: str, labels: NDArray[Any]) -> Ints:
+    """Return the group of each new row; -1 for one the design never saw, or without the column."""
+    if factor not in table.columns:
+        return np.full(table.n, -1, dtype=np.int64)
+    groups = find_groups(table, factor)
+    return _known(groups, labels)[groups.codes]
 
 
 def _known(groups: Groups, labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Place each group of new data among the labels of a design; -1 for one it never saw."""
+    """Return the place of each group of new data among a design's labels; -1 for an unseen one."""
     if (groups.labels.dtype.kind == "O") != (labels.dtype.kind == "O"):
         raise DesignError(
             f"the labels of {groups.name!r} are text in one of old and new data and numbers in the "
@@ -168,7 +197,7 @@ def _known(groups: Groups, labels: NDArray[Any]) -> NDArray[np.int64]:
 def _lay_out(
     kind: str, X: Floats, means: Floats, base: GroupMeans
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Give the columns, and their names, that a kind makes of X and its group means by row."""
+    """Return the columns, and their names, that a kind makes of X and its group means by row."""
     slopes = np.array([term != INTERCEPT for term in base.terms])
     if kind == "no_pooling":
         return X[:, slopes], tuple(term for term in base.terms if term != INTERCEPT)

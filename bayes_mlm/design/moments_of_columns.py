@@ -1,16 +1,16 @@
-"""Give means and sds of a design's columns, from its rows or from its sums."""
+"""Means and sds of a design's columns, from its rows or from its sums."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.design.design import Design, means_by_group
+from bayes_mlm.design.design import Design
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ColumnMoments:
-    """Hold means and sds (divisor n) over all rows: of y, of X (p,) and of Z (q,)."""
+    """Means and sds (divisor n) over all rows: of y, of X (p,) and of Z (q,)."""
 
     y_mean: float
     y_sd: float
@@ -21,12 +21,12 @@ class ColumnMoments:
 
 
 def same_outcome(one: Design, other: Design) -> bool:
-    """Tell whether two designs have the same outcome in the same rows, or in the same sums."""
-    if one.summed is None and other.summed is None:
+    """Return whether two designs have the same outcome in the same rows, or in the same sums."""
+    if one.has_rows and other.has_rows:
         return one.n == other.n and np.array_equal(one.y, other.y)
-    if one.summed is None or other.summed is None:
+    if one.has_rows or other.has_rows:
         return False
-    a, b = one.summed, other.summed
+    a, b = one.moments(), other.moments()
     if not np.array_equal(a.labels, b.labels) or not np.array_equal(a.counts, b.counts):
         return False
     first, second = (s.means[:, -1] + s.centre[-1] for s in (a, b))
@@ -36,7 +36,7 @@ def same_outcome(one: Design, other: Design) -> bool:
 
 def column_moments(design: Design) -> ColumnMoments:
     """Compute the means and sds of a design's columns, from its rows or from its sums."""
-    if design.summed is None:
+    if design.has_rows:
         return ColumnMoments(
             y_mean=float(np.mean(design.y)),
             y_sd=float(np.std(design.y)),
@@ -45,7 +45,7 @@ def column_moments(design: Design) -> ColumnMoments:
             z_mean=design.Z.mean(axis=0),
             z_sd=design.Z.std(axis=0),
         )
-    mean, sd = design.summed.moments
+    mean, sd = design.moments().moments
     x, z = slice(0, design.p), slice(design.p, design.p + design.q)
     return ColumnMoments(
         y_mean=float(mean[-1]),
@@ -58,7 +58,8 @@ def column_moments(design: Design) -> ColumnMoments:
 
 
 def outcome_means(design: Design) -> Floats:
-    """Give the mean outcome of each group, shape (J,), from rows or from sums."""
-    if design.summed is not None:
-        return np.asarray(design.summed.means[:, -1] + design.summed.centre[-1])
-    return means_by_group(design.y, design.codes, design.J)
+    """Return the mean outcome of each group, shape (J,)."""
+    if design.has_rows:
+        return design.group_means(design.y)
+    s = design.moments()
+    return np.asarray(s.means[:, -1] + s.centre[-1])

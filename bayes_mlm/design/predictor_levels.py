@@ -148,8 +148,8 @@ def share_between(column: Floats, design: Design) -> float:
     0.267
     """
     centred = column - column.mean()
-    means = np.bincount(design.codes, weights=centred, minlength=design.J) / design.group_sizes
-    return _share(design, means, float(np.square(centred - means[design.codes]).sum()))
+    means = design.group_means(centred)
+    return _share(design, means, float(np.square(centred - design.by_row(means)).sum()))
 
 
 def _share(design: Design, means: Floats, inside: float) -> float:
@@ -316,9 +316,9 @@ def _mean_of(design: Design, names: Sequence[str]) -> float:
     places = [_place(design, name) for name in names]
     if not places:
         return 1.0
-    s = design.summed
-    if s is None:
+    if design.has_rows:
         return float(np.prod(design.X[:, places], axis=1).mean())
+    s = design.moments()
     means = s.means[:, places] + s.centre[places]
     if len(places) == 1:
         return float(s.counts @ means[:, 0]) / s.n
@@ -360,9 +360,9 @@ def _parts(design: Design, name: str, mean: str) -> list[int]:
 
 def _share_of(design: Design, places: list[int]) -> float:
     """Give `share_between` of a sum of columns, from rows or from sums."""
-    s = design.summed
-    if s is None:
+    if design.has_rows:
         return share_between(design.X[:, places].sum(axis=1), design)
+    s = design.moments()
     means = s.means[:, places].sum(axis=1)
     means = means - float(s.counts @ means) / s.n
     return _share(design, means, float(s.scatter[:, places][:, :, places].sum()))

@@ -1,13 +1,46 @@
-"""The outcome and the terms of group effects of a design."""
+"""The outcome, the fixed columns and the terms of group effects of a design."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Floats, Ints
+from bayes_mlm.base import Flags, Floats, Ints
+from bayes_mlm.formula import Formula
+from bayes_mlm.moments import GroupMoments, refuse_rows
+
+
+class RowArray[T]:
+    """A field with a value per row; reading it where only moments are there is an error.
+
+    Raises
+    ------
+    RowsNeededError
+        When it is read and was never given.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> T:
+        if instance is None:
+            return None  # type: ignore[return-value]  # the default of the field
+        value: T | None = instance.__dict__[self.name]
+        if value is None:
+            refuse_rows(self.name)
+        return value
+
+    def __set__(self, instance: object, value: T | None) -> None:
+        instance.__dict__[self.name] = value
+
+
+def changed[P](part: P, **changes: Any) -> P:
+    """Return a part of a design with some fields changed, whether or not its rows are there."""
+    given = {field.name: vars(part)[field.name] for field in fields(part)}  # type: ignore[arg-type]
+    return type(part)(**(given | changes))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -29,7 +62,7 @@ class Response:
     """
 
     name: str
-    y: Floats
+    y: RowArray[Floats] = RowArray()
     trials: Ints | None = None
     offset: Floats | None = None
     weights: Floats | None = None
@@ -37,6 +70,32 @@ class Response:
     def __repr__(self) -> str:
         """Return the name on one line."""
         return f"<Response {self.name!r}>"
+
+    def take(self, rows: Ints) -> "Response":
+        """Return the outcome of some rows, in the order given."""
+        arrays = ("y", "trials", "offset", "weights")
+        given = {name: vars(self)[name] for name in arrays}
+        return changed(self, **{k: None if v is None else v[rows] for k, v in given.items()})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FixedColumns:
+    """The columns of the fixed effects.
+
+    Parameters
+    ----------
+    terms : tuple of str
+        Names of the columns, p of them.
+    X : ndarray, shape (n, p)
+        The columns.
+    """
+
+    terms: tuple[str, ...]
+    X: RowArray[Floats] = RowArray()
+
+    def __repr__(self) -> str:
+        """Return the names on one line."""
+        return f"<FixedColumns {', '.join(self.terms)}>"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -52,23 +111,32 @@ class GroupTerm:
     codes : ndarray of int, shape (n,)
         Group of each row, an index into `labels`.
     Z : ndarray, shape (n, q)
-        Columns of the effects.
+        Columns of the effects; q = 0 where the model has groups without effects.
     effects : tuple of str
         Names of the columns of Z.
     correlated : bool
         Whether the effects of a group may correlate: False for the formula's double bar.
+
+    Examples
+    --------
+    >>> term = GroupTerm(
+    ...     factor="school", labels=np.array(["a", "b"]), codes=np.array([0, 1, 1]),
+    ...     Z=np.ones((3, 1)), effects=("Intercept",),
+    ... )
+    >>> term, term.means(np.array([1.0, 2.0, 4.0])), term.sum_effects(np.array([[0.5], [0.0]]))
+    (<GroupTerm (Intercept | school), 2 groups>, array([1., 3.]), array([0.5, 0. , 0. ]))
     """
 
     factor: str
     labels: NDArray[Any]
-    codes: Ints
-    Z: Floats
+    codes: RowArray[Ints] = RowArray()
+    Z: RowArray[Floats] = RowArray()
     effects: tuple[str, ...]
     correlated: bool = True
 
     def __repr__(self) -> str:
         """Return the term and the number of groups, on one line."""
-        return f"<GroupTerm ({' + '.join(self.effects)} | {self.factor}), {self.J} groups>"
+        return f"<GroupTerm ({' + '.join(self.effects) or 0} | {self.factor}), {self.J} groups>"
 
     @property
     def J(self) -> int:  # noqa: N802  (the field's symbol for the number of groups)
@@ -80,7 +148,7 @@ class GroupTerm:
         """Number of effects."""
         return len(self.effects)
 
-    @property
+    @cached_property
     def sizes(self) -> Ints:
         """Rows in each group, shape (J,)."""
         return np.bincount(self.codes, minlength=self.J)
@@ -89,3 +157,60 @@ class GroupTerm:
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """Places of the effects that may correlate: the upper triangle by rows, or none."""
         return tuple(combinations(range(self.q), 2)) if self.correlated else ()
+
+    def take(self, rows: Ints) -> "GroupTerm":
+        """Return the term for some rows, in the order given; the groups stay."""
+        return changed(self, codes=self.codes[rows], Z=self.Z[rows])
+
+    def sums(self, values: Floats) -> Floats:
+        """Return the sum over the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
+        columns = values.reshape(values.shape[0], -1)
+        sums = [np.bincount(self.codes, weights=one, minlength=self.J) for one in columns.T]
+        return np.array(sums).T.reshape(self.J, *values.shape[1:])
+
+    def means(self, values: Floats) -> Floats:
+        """Return the mean over the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
+        return means_by_group(values, self.codes, self.J)
+
+    def by_row[A: np.generic](self, values: NDArray[A]) -> NDArray[A]:
+        """Return the value of its group for each row: (J, ...) to (n, ...)."""
+        return np.asarray(values[self.codes])
+
+    def deviations(self, values: Floats) -> Floats:
+        """Return the values (n,) or (n, k) less the mean of their group."""
+        return np.asarray(values - self.by_row(self.means(values)))
+
+    def sum_effects(self, u: Floats) -> Floats:
+        """Return what group effects (J, q) add to the linear predictor, shape (n,)."""
+        return np.asarray(np.einsum("nq,nq->n", self.Z, u[self.codes]))
+
+    def rows_of(self, place: int) -> Flags:
+        """Return which rows are of a group, shape (n,)."""
+        return np.asarray(self.codes == place)
+
+    def same_groups(self, other: "GroupTerm") -> bool:
+        """Return whether another term groups the same rows by the same labels."""
+        return np.array_equal(self.codes, other.codes) and np.array_equal(self.labels, other.labels)
+
+
+def terms_of_moments(moments: GroupMoments, formula: Formula) -> tuple[GroupTerm, ...]:
+    """Return the group terms of data of which per-group moments alone are there."""
+    if moments.group is None:
+        return ()
+    bars = formula.group_terms
+    return (
+        GroupTerm(
+            factor=moments.group,
+            labels=moments.labels,
+            effects=moments.effects,
+            correlated=bars[0].correlated if bars else True,
+        ),
+    )
+
+
+def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
+    """Average the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
+    columns = values.reshape(values.shape[0], -1)
+    sums = [np.bincount(codes, weights=column, minlength=n_groups) for column in columns.T]
+    means = np.array(sums).T / np.bincount(codes, minlength=n_groups)[:, None]
+    return means.reshape(n_groups, *values.shape[1:])

@@ -45,10 +45,11 @@ from .direct.report import (
 from .direct.variances import draw_variances as draw_variances
 from .draws import (
     SAMPLE_DIMS as SAMPLE_DIMS,
-    SCALARS as SCALARS,
     Draws as Draws,
     Variable as Variable,
     in_arviz_order as in_arviz_order,
+    listed_quantities as listed_quantities,
+    parameter_named as parameter_named,
     quantities as quantities,
     samples as samples,
 )

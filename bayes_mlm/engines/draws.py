@@ -5,28 +5,26 @@ xarray takes seconds to import, so what the engines hand on is plain arrays with
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayes_mlm.base import Array
 from bayes_mlm.design import Design
-from bayes_mlm.likelihood import ModelPriors, free_values
+from bayes_mlm.likelihood import (
+    ModelPriors,
+    Parameters,
+    free_dims,
+    free_values,
+    known_parameters,
+)
+from bayes_mlm.model import Parameter
 
 if TYPE_CHECKING:
     import xarray as xr
 
 SAMPLE_DIMS = ("chain", "draw")
-# What a table lists, in its order: all but the group effects.
-SCALARS = (
-    *("beta", "sigma_u", "rho_u", "sigma_e", "sigma_e_by", "rho_e", "nu"),
-    *("icc", "icc_by"),
-)
-# Dimensions of the variables that the factories' models sample, where these have labels.
-_FREE_DIMS = {"beta_free_": ("term",), "sigma_u_free_": ("effect",)} | dict.fromkeys(
-    ("u_free_", "z_", "own_"), ("group", "effect")
-)
 
 
 @dataclass(frozen=True)
@@ -56,21 +54,30 @@ class Draws:
         Each of shape (chains, draws): what the engine says of each draw.
     coords : mapping of str to ndarray
         Labels of the dimensions (``term``, ``group``, ``effect``, ``effect_pair``).
+    parameters : Parameters
+        What the variables are; by default those of a model with one grouping factor.
     """
 
     posterior: Mapping[str, Variable]
     sample_stats: Mapping[str, Variable]
     coords: Mapping[str, Array]
+    parameters: Parameters = field(default_factory=known_parameters)
 
     @property
     def n_chains(self) -> int:
         """Number of chains."""
-        return int(self.posterior["sigma_e"].values.shape[0])
+        return self._size[0]
 
     @property
     def n_draws(self) -> int:
         """Number of kept draws in each chain."""
-        return int(self.posterior["sigma_e"].values.shape[1])
+        return self._size[1]
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        drawn = (one for one in self.posterior.values() if one.dims[:2] == SAMPLE_DIMS)
+        chains, draws = next(drawn).values.shape[:2]
+        return int(chains), int(draws)
 
     def __repr__(self) -> str:
         """Name the variables and the number of draws."""
@@ -117,7 +124,7 @@ class Draws:
             "posterior": self._dataset(in_arviz_order(posterior)),
             "sample_stats": self._dataset(self.sample_stats),
         }
-        if design is not None and design.summed is None:
+        if design is not None and design.has_rows:
             rows = "group" if design.kind == "between" else "obs"
             coords = {rows: design.labels if rows == "group" else np.arange(design.n)}
             groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
@@ -130,10 +137,10 @@ class Draws:
     def free(self, design: Design, priors: ModelPriors) -> dict[str, Variable]:
         """Compute the draws of the free variables of the factories' models, as PyMC names them."""
         reported = {name: variable.values for name, variable in self.posterior.items()}
-        found = {}
+        found, labelled = {}, free_dims(design)
         for name, values in free_values(design, priors, reported).items():
             numbered = range(values.ndim - len(SAMPLE_DIMS))
-            dims = _FREE_DIMS.get(name, tuple(f"{name}_dim_{place}" for place in numbered))
+            dims = labelled.get(name, tuple(f"{name}_dim_{place}" for place in numbered))
             found[name] = Variable(SAMPLE_DIMS + dims, values)
         return found
 
@@ -208,18 +215,39 @@ def quantities(draws: Draws, *, groups: bool = False) -> Iterator[tuple[str, Arr
         ``sigma_e[sex=Male]``, ``rho_e``, ``nu``, ``icc`` and ``icc[sex=Male]``.
     values : ndarray, shape (chains, draws)
     """
-    for name in SCALARS:
-        if name not in draws.posterior:
+    for _, name, values in listed_quantities(draws, groups=groups):
+        yield name, values
+
+
+def listed_quantities(
+    draws: Draws, *, groups: bool = False
+) -> Iterator[tuple[Parameter, str, Array]]:
+    """Return each scalar quantity as `quantities` does, with the parameter it is an element of."""
+    for one in draws.parameters:
+        if one.name not in draws.posterior:
             continue
-        variable = draws.posterior[name]
-        if variable.values.ndim == len(SAMPLE_DIMS):
-            yield name, variable.values
-            continue
-        for k, label in enumerate(draws.coords[variable.dims[2]]):
-            yield f"{name.removesuffix('_by')}[{label}]", variable.values[:, :, k]
-    if groups and "u" in draws.posterior:
-        effects = draws.coords["effect"]
-        for j, group in enumerate(draws.coords["group"]):
-            for k, effect in enumerate(effects):
-                label = f"{group}" if len(effects) == 1 else f"{group},{effect}"
-                yield f"u[{label}]", draws["u"][:, :, j, k]
+        variable = draws.posterior[one.name]
+        labels = [draws.coords[dim] for dim in variable.dims[len(SAMPLE_DIMS) :]]
+        if one.role == "group effect":
+            if not groups:
+                continue
+            if labels[-1].size == 1:  # the only effect of a group needs no name
+                labels, values = labels[:-1], variable.values[..., 0]
+            else:
+                values = variable.values
+        else:
+            values = variable.values
+        for index in np.ndindex(*(label.size for label in labels)):
+            named = [label[k] for label, k in zip(labels, index, strict=True)]
+            yield one, one.element(*named), values[(slice(None), slice(None), *index)]
+
+
+def parameter_named(draws: Draws, quantity: str) -> Parameter:
+    """Return the parameter that a quantity of a table is an element of.
+
+    Raises
+    ------
+    KeyError
+        If the draws have none of that name.
+    """
+    return {name: one for one, name, _ in listed_quantities(draws)}[quantity]

@@ -3,6 +3,7 @@
 import logging
 import math
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable, draws_from_datatree, sampler_stats
 from bayes_mlm.engines.settings import Settings
-from bayes_mlm.likelihood import LogDensity, compile_log_density
+from bayes_mlm.likelihood import LogDensity, Parameters, compile_log_density
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 JITTER = 1.0
 
 
-def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = False) -> Draws:
+def sample_nuts(
+    model: "pm.Model",
+    settings: Settings,
+    *,
+    progressbar: bool = False,
+    parameters: Parameters | None = None,
+) -> Draws:
     """Draw from a model's posterior with nutpie's NUTS.
 
     A model whose log density is cheap (the marginal likelihood) is compiled by
@@ -35,6 +42,8 @@ def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = Fa
         Seed and sizes; the same settings and versions give the same draws.
     progressbar : bool
         Whether to draw a progress bar.
+    parameters : Parameters, optional
+        What the variables are, of a model with several grouping factors.
 
     Returns
     -------
@@ -62,7 +71,8 @@ def sample_nuts(model: "pm.Model", settings: Settings, *, progressbar: bool = Fa
         with exact, warnings.catch_warnings():
             # nutpie compiles with numba; that PyTensor's C code would be slow does not matter.
             warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
-            return sample(model, settings, progressbar)
+            drawn = sample(model, settings, progressbar)
+            return drawn if parameters is None else replace(drawn, parameters=parameters)
     except (RuntimeError, ValueError, pm.exceptions.SamplingError) as error:
         raise EngineError(
             f"NUTS could not sample this model ({error}); look at the priors and at the units "

@@ -20,7 +20,7 @@ from bayes_mlm.base import (
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines.reml.inference import Interval, format_estimates
 from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
-from bayes_mlm.moments import Sufficient, from_rows, one_group, reduce
+from bayes_mlm.moments import GroupMoments, from_rows, one_group, reduce
 
 # A predictor whose spread within groups is below this part of its size is constant within them.
 CONSTANT_WITHIN = 1e-9
@@ -149,8 +149,8 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
             "or a Bayesian engine, or a kind without them"
         )
     check_prob(level)
-    if design.summed is not None:
-        solution = _solve_sums(design, design.summed)
+    if not design.has_rows:
+        solution = _solve_sums(design, design.moments())
     else:
         solution = _solve_within(design) if own else _solve(design)
     return _table(design, solution, level)
@@ -239,7 +239,7 @@ def _solve_within(design: Design) -> _Solution:
     )
 
 
-def _solve_sums(design: Design, s: Sufficient) -> _Solution:
+def _solve_sums(design: Design, s: GroupMoments) -> _Solution:
     """Solve from sums by group; for own intercepts what varies within groups is enough."""
     own, p = design.kind == "no_pooling", design.p
     if own and design.n <= p + s.J:
@@ -289,7 +289,7 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
     n = design.n
     n_beta = design.p + solution.n_own
     df_resid, rss, tss = n - n_beta, solution.rss, solution.tss
-    mean = 0.0 if design.summed is not None else float(design.y.mean())
+    mean = 0.0 if not design.has_rows else float(design.y.mean())
     if not rss > nothing_left(n, mean, tss):
         raise EngineError(exact_outcome(design.terms, design.effects, design.group, rss, tss))
     sigma2 = rss / df_resid

@@ -1,12 +1,66 @@
-from .drawing import plot_sensitivity as plot_sensitivity
-from .drawing.catalogue import (
-    CATALOGUE as CATALOGUE,
-    Entry as Entry,
-    Section as Section,
+from .catalogue import (
+    FIGURES as FIGURES,
+    ladder_pictures as ladder_pictures,
+    pictures_of as pictures_of,
     prepared as prepared,
 )
-from .drawing.style import new_figure as new_figure
-from .effects import effects_of as effects_of
-from .lines import rows_of_x as rows_of_x
-from .picture import Picture as Picture
-from .roles import Roles as Roles, roles_of as roles_of
+from .choosing import (
+    reference_roles as reference_roles,
+    simplest as simplest,
+    with_intercepts as with_intercepts,
+)
+from .effects import (
+    effects_of as effects_of,
+)
+from .entry import (
+    Entry as Entry,
+    Section as Section,
+)
+from .lines import (
+    Line as Line,
+    has_effects as has_effects,
+    line_along as line_along,
+    rows_of_x as rows_of_x,
+    span as span,
+)
+from .parts import (
+    draw_classical as draw_classical,
+    draw_line as draw_line,
+    draw_rows as draw_rows,
+    legend_above as legend_above,
+    marked as marked,
+)
+from .picture import (
+    Picture as Picture,
+)
+from .pooling import (
+    plot_shrinkage as plot_shrinkage,
+)
+from .roles import (
+    Roles as Roles,
+    roles_of as roles_of,
+)
+from .rows import (
+    Cloud as Cloud,
+    cloud_of as cloud_of,
+    straight as straight,
+)
+from .sensitivity import (
+    plot_sensitivity as plot_sensitivity,
+)
+from .style import (
+    BLACK as BLACK,
+    BLUE as BLUE,
+    GREY as GREY,
+    INK as INK,
+    MANY_GROUPS as MANY_GROUPS,
+    ORANGE as ORANGE,
+    SIDES as SIDES,
+    Style as Style,
+    axes_or_new as axes_or_new,
+    engine_style as engine_style,
+    figure_of as figure_of,
+    model_styles as model_styles,
+    new_figure as new_figure,
+    styled as styled,
+)

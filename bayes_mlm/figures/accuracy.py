@@ -2,10 +2,19 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, percent, scaled, tiny
 from bayes_mlm.engines import MAX_COPIES, MAX_ERROR, MAX_K_HAT
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, axes_or_new, figure_of, styled
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_FLOOR = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,3 +140,60 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
         n_evaluations=report.n_evaluations,
         seconds=fit.seconds,
     )
+
+
+@styled
+def plot_accuracy(picture: Accuracy, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw each measure of accuracy as a part of its limit.
+
+    Parameters
+    ----------
+    picture : Accuracy
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    many = len(picture.checks)
+    ax = axes_or_new(ax, 0.9 + 0.42 * many)
+    low = min([_FLOOR, *(0.5 * check.part for check in picture.checks if check.part > 0)])
+    high = max([10.0, *(3.0 * check.part for check in picture.checks)])
+    ax.set_xscale("log")
+    ax.set_xlim(low / 1.5, high)
+    ax.axvspan(1.0, high, color=ORANGE, alpha=0.15, lw=0)
+    ax.axvline(1.0, color=INK, lw=1.0, ls="--")
+    for k, check in enumerate(picture.checks):
+        within = check.value <= check.limit
+        at = max(check.part, low)
+        colour = BLUE if within else ORANGE
+        ax.plot([low / 1.5, at], [k, k], color=colour, lw=2.5)
+        ax.plot(at, k, "o" if within else "X", color=colour, ms=6.5, clip_on=False)
+        ax.annotate(
+            f"{check.text} (limit {check.limit:g})",
+            (at, k),
+            (7.0, 0.0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75},
+        )
+    ax.set_yticks(range(many), [check.name for check in picture.checks])
+    ax.set_ylim(many - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel("part of its limit (shaded: not to be relied on)")
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="accuracy",
+    title="Accuracy of the direct draws",
+    shows="quadrature error or k-hat of the importance weights, against their limits",
+    applies="a fit is by the direct engine",
+    of="model",
+    prepare=direct_accuracy,
+    draw=plot_accuracy,
+    section="diagnostics",
+)

@@ -1,18 +1,36 @@
 """Compute the group effects in order, by side of the split, and which of them stand out."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.assess import OUTLYING, normal_quantile
-from bayes_mlm.base import Ints, count, number, percent, shorten
+from bayes_mlm.base import Ints, count, number, percent, shorten, shorten_all
 from bayes_mlm.figures.effects import GroupEffect, effects_of
+from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.figures.style import GREY, INK, SIDES, new_figure, styled
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Up to so many groups each has its name at the axis; beyond the second number none is named.
 MOST_TICKS, MOST_NAMED = 24, 600
+
 _OUTLYING_EACH_END = 3
+
+_POINTS_WIDE, _GAP = 380.0, 0.04
+
+# Beyond so many groups in a panel intervals are a band.
+_MOST_LINES = 600
+
+_MOST_LEVEL = 90
+
+# Part of a panel's width that a name may take.
+_NAME_WIDE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -179,3 +197,163 @@ def _named(blocks: tuple[Block, ...], far: np.ndarray, many: int) -> Ints:
         for end in (low, high):
             chosen += [int(k) for place, k in enumerate(end) if place == 0 or far[k]]
     return np.array(list(dict.fromkeys(chosen)), dtype=np.int64)
+
+
+@styled
+def plot_caterpillar(picture: Caterpillar) -> "Figure":
+    """Draw the effect of every group with its interval, the lowest first.
+
+    Parameters
+    ----------
+    picture : Caterpillar
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel an effect; in it a block a side.
+    """
+    many = len(picture.panels)
+    ticks = picture.labels.size <= MOST_TICKS
+    figure = new_figure(0.5 + (3.3 if many == 1 else 2.55 * many) + (0.3 if ticks else 0.0))
+    axes = figure.subplots(many, 1, squeeze=False).ravel()
+    for ax, panel in zip(axes, picture.panels, strict=True):
+        starts = _draw_effect(ax, picture, panel)
+        _name_groups(ax, picture, panel, starts)
+        what = f"effect on {shorten(picture.outcome, 28)}"
+        alone = many == 1 and panel.effect.name == "Intercept"
+        of = "" if alone else f"\n({shorten(panel.effect.name, 28)})"
+        ax.set_ylabel(f"{what}{of}")
+    axes[-1].set_xlabel(
+        f"{shorten(picture.group)}, in order of its effect ({count(picture.labels.size, 'group')}; "
+        f"posterior mean, {percent(picture.prob)} interval)"
+    )
+    return figure
+
+
+def _draw_effect(ax: "Axes", picture: Caterpillar, panel: EffectPanel) -> list[float]:
+    """Draw the blocks of one panel side by side; give where each starts."""
+    effect, many = panel.effect, picture.labels.size
+    room = _POINTS_WIDE / many
+    line, dot = float(np.clip(0.3 * room, 0.4, 1.6)), float(np.clip(1.1 * room, 1.0, 4.5))
+    gap = max(1.0, _GAP * many)
+    starts, at = [], 0.0
+    out = np.zeros(many, dtype=bool)
+    out[panel.outlying] = True
+    for block, style in zip(panel.blocks, SIDES, strict=False):
+        order, x = block.order, at + np.arange(block.order.size)
+        if order.size > _MOST_LINES:
+            ax.fill_between(
+                x, effect.lower[order], effect.upper[order], color=style.colour, alpha=0.3, lw=0
+            )
+            ax.plot(x, effect.mean[order], color=style.colour, lw=1.3)
+        else:
+            ax.vlines(
+                x, effect.lower[order], effect.upper[order], color=style.colour, lw=line, alpha=0.75
+            )
+            ax.plot(x, effect.mean[order], style.marker, color=style.colour, ms=dot, mew=0)
+        far = out[order]
+        ax.plot(
+            x[far],
+            effect.mean[order][far],
+            style.marker,
+            ms=max(dot + 2.0, 4.0),
+            mec="black",
+            mfc="none",
+            mew=0.8,
+        )
+        starts.append(at)
+        at += order.size + gap
+    ax.axhline(0.0, color=INK, lw=0.8, zorder=0)
+    ax.set_xlim(-max(0.6, 0.01 * many), at - gap - 1 + max(0.6, 0.01 * many))
+    low, high = ax.get_ylim()
+    if len(panel.blocks) > 1:
+        high += 0.1 * (high - low)
+        for block, start, style in zip(panel.blocks, starts, SIDES, strict=False):
+            ax.text(
+                start,
+                high,
+                f"{shorten(block.name, 30)} ({count(block.order.size, 'group')})",
+                color=style.colour,
+                va="top",
+            )
+        ax.set_ylim(low, high)
+    return starts
+
+
+def _name_groups(ax: "Axes", picture: Caterpillar, panel: EffectPanel, starts: list[float]) -> None:
+    """Name every group at the axis where there are few; else those far out, beside the points."""
+    place = {
+        int(group): start + rank
+        for block, start in zip(panel.blocks, starts, strict=True)
+        for rank, group in enumerate(block.order)
+    }
+    if picture.labels.size <= MOST_TICKS:
+        names = shorten_all((picture.labels[k] for k in place), 18)
+        level = sum(len(name) + 2 for name in names) <= _MOST_LEVEL
+        ax.set_xticks(list(place.values()), names, rotation=0 if level else 90)
+        ax.tick_params(axis="x", length=0)
+        return
+    ax.set_xticks([])
+    for sign in (-1, 1):
+        _name_ends(ax, picture, panel, place, sign)
+
+
+def _name_ends(
+    ax: "Axes", picture: Caterpillar, panel: EffectPanel, place: dict[int, float], sign: int
+) -> None:
+    """Name the lowest (sign -1) or the highest groups, clear of all intervals.
+
+    Effects rise from left to right, so there is room below to the right of the lowest, and above
+    to the left of the highest.
+    """
+    effect = panel.effect
+    at = np.array([place[k] for k in range(picture.labels.size)])
+    ends = effect.lower if sign < 0 else effect.upper
+    low, high = ax.get_ylim()
+    left, right = ax.get_xlim()
+    line, margin, wide = 0.062 * (high - low), 0.02 * (high - low), _NAME_WIDE * (right - left)
+    taken: list[tuple[float, float, float]] = []
+    chosen = panel.named.tolist()
+    names = dict(zip(chosen, shorten_all((picture.labels[k] for k in chosen), 22), strict=True))
+    for block in panel.blocks:
+        rank = {int(k): r for r, k in enumerate(block.order)}
+        own = [k for k in panel.named.tolist() if k in rank]
+        own = [k for k in own if (2 * rank[k] < block.order.size) is (sign < 0)]
+        if not own:
+            continue
+        # From the far end inwards; the farthest is named farthest out.
+        own.sort(key=lambda k: sign * rank[k], reverse=True)
+        x = place[own[-1]] - sign * 0.03 * (right - left)
+        start = x if sign < 0 else x - wide
+        start = float(np.clip(start, left, right - wide))
+        over = (at >= start) & (at <= start + wide)
+        edge = sign * (float(np.max(sign * ends[over])) if over.any() else 0.0)
+        beside = [y for first, last, y in taken if first < start + wide and start < last]
+        edge = sign * max([sign * edge, *(sign * y for y in beside)]) + sign * margin
+        for j, k in enumerate(reversed(own)):
+            y = edge + sign * line * (j + 0.5)
+            ax.annotate(
+                names[k],
+                (place[k], float(effect.mean[k])),
+                (start if sign < 0 else start + wide, y),
+                ha="left" if sign < 0 else "right",
+                va="center",
+                fontsize=8,
+                arrowprops={"arrowstyle": "-", "lw": 0.5, "color": GREY, "shrinkB": 2.0},
+            )
+        last = edge + sign * line * len(own)
+        taken.append((start, start + wide, last))
+        low, high = min(low, last), max(high, last)
+    ax.set_ylim(low, high)
+
+
+FIGURE = Entry(
+    name="caterpillar",
+    title="Group effects in order",
+    shows="every group's effect with its interval, by split, the outlying ones named",
+    applies="the model has random effects, and a posterior",
+    of="model",
+    prepare=caterpillar,
+    draw=plot_caterpillar,
+    section="groups",
+)

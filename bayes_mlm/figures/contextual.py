@@ -1,15 +1,32 @@
 """Compute the slope within groups, the slope between them, and their difference."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import Floats, estimate, percent
+from bayes_mlm.base import Floats, estimate, percent, shorten
 from bayes_mlm.design import pairs_of
 from bayes_mlm.engines import OlsFit, samples
+from bayes_mlm.figures.comparison import (
+    Classical,
+    Marked,
+    Posterior,
+    draw_marked,
+    draw_ridge,
+    legend_below,
+)
 from bayes_mlm.figures.density import density_of
-from bayes_mlm.figures.marks import Classical, Marked, Posterior
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.style import (
+    GREY,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis, shortest_interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MOST = 4
 
@@ -163,3 +180,52 @@ def _slopes(analysis: Analysis, name: str, turns: Floats) -> TwoSlopes:
         difference=marked[2],
         positive=positive,
     )
+
+
+@styled
+def plot_contextual(picture: Contextual) -> "Figure":
+    """Draw the slopes within and between groups, and their difference.
+
+    Parameters
+    ----------
+    picture : Contextual
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row a predictor: left the two slopes on one axis, right their difference.
+    """
+    many = len(picture.predictors)
+    figure = new_figure(0.75 + 2.15 * many)
+    panels = figure.subplots(many, 2, squeeze=False, width_ratios=(1.25, 1.0))
+    for (left, right), item in zip(panels, picture.predictors, strict=True):
+        for place, one in ((1, item.within), (0, item.between)):
+            draw_ridge(left, one, place)
+        left.set_yticks([0, 1], ["between\ngroups", "within\ngroups"])
+        left.set_ylim(-0.45, 1.95)
+        left.tick_params(axis="y", length=0)
+        left.spines["left"].set_visible(False)
+        outcome = shorten(picture.outcome, 28)
+        left.set_xlabel(f"slope ({outcome}\nfor one unit of {shorten(item.predictor, 26)})")
+        draw_marked(right, item.difference)
+        right.axvline(0.0, color=GREY, lw=0.9, zorder=0)
+        right.set_xlabel(f"difference of the slopes\n({outcome})")
+        sure = max(item.positive, 1.0 - item.positive)
+        sign = ">" if item.positive >= 0.5 else "<"
+        shown = "over 99.9 %" if sure > 0.999 else percent(sure)
+        right.set_title(f"P(difference {sign} 0): {shown}", fontsize=9)
+    items = [one for item in picture.predictors for one in (item.within, item.between)]
+    legend_below(figure, items, picture.prob)
+    return figure
+
+
+FIGURE = Entry(
+    name="within-between",
+    title="Slopes within and between groups",
+    shows="the slope within groups, the slope between them, and their difference",
+    applies="the model has a predictor and its group mean, and no product with either",
+    of="model",
+    prepare=contextual_effect,
+    draw=plot_contextual,
+    section="posterior",
+)

@@ -1,11 +1,28 @@
 """Compute the posterior densities of the variance parameters, with REML and published figures."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bayes_mlm.base import percent
-from bayes_mlm.engines import quantities
-from bayes_mlm.figures.marks import Marked, mark, told_classical, told_published
+from bayes_mlm.base import percent, shorten
+from bayes_mlm.engines import listed_quantities
+from bayes_mlm.figures.comparison import (
+    COLUMNS,
+    Marked,
+    draw_marked,
+    legend_below,
+    mark,
+    told_classical,
+    told_published,
+)
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.style import (
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # More panels than these would be too small to read.
 _MOST = 9
@@ -67,13 +84,52 @@ def variance_densities(analysis: Analysis) -> Densities | None:
     """
     if not analysis.fits:
         return None
-    names = [name for name, _ in quantities(analysis.fits[0].draws) if not name.startswith("beta")]
-    units = {"icc": "share of the variance", "rho": "correlation", "nu": "degrees of freedom"}
+    listed = listed_quantities(analysis.fits[0].draws)
+    units = {name: one.unit for one, name, _ in listed if one.role != "fixed effect"}
+    names = list(units)
     outcome = analysis.design.outcome
     return Densities(
         model=analysis.spec.name,
         outcome=outcome,
-        items=tuple(mark(analysis, name, units.get(name[:3], outcome)) for name in names[:_MOST]),
+        items=tuple(mark(analysis, name, units[name] or outcome) for name in names[:_MOST]),
         prob=analysis.prob,
         n_left_out=max(0, len(names) - _MOST),
     )
+
+
+@styled
+def plot_densities(picture: Densities) -> "Figure":
+    """Draw the density of each variance parameter, a panel each.
+
+    Parameters
+    ----------
+    picture : Densities
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    many = len(picture.items)
+    columns = 2 if many == 4 else min(many, COLUMNS)
+    rows = -(-many // columns)
+    figure = new_figure(0.75 + 2.0 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, item in zip(panels, picture.items, strict=False):
+        draw_marked(ax, item)
+        ax.set_xlabel(f"{shorten(item.quantity, 28)}\n({shorten(item.unit, 26)})")
+    for ax in panels[many:]:
+        ax.remove()
+    legend_below(figure, picture.items, picture.prob)
+    return figure
+
+
+FIGURE = Entry(
+    name="densities",
+    title="Densities of the variance parameters",
+    shows="posterior of sds, correlations and icc, with REML or OLS and published figures",
+    applies="the model has a posterior",
+    of="model",
+    prepare=variance_densities,
+    draw=plot_densities,
+    section="posterior",
+)

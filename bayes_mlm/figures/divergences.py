@@ -1,13 +1,24 @@
 """Find where in the posterior a sampler's trajectories diverged."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import Floats, count, number
-from bayes_mlm.engines import quantities
-from bayes_mlm.figures.energy import nuts_fit
+from bayes_mlm.base import Floats, count, number, shorten
+from bayes_mlm.engines import listed_quantities
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.sampler import nuts_fit
+from bayes_mlm.figures.style import (
+    GREY,
+    ORANGE,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MOST = 3
 
@@ -83,9 +94,9 @@ def divergences(analysis: Analysis) -> Divergences | None:
     if not diverging.any():
         return None
     named = {}
-    for name, values in quantities(fit.draws):
-        if not name.startswith("icc"):
-            sd = name.startswith("sigma")
+    for one, name, values in listed_quantities(fit.draws):
+        if one.role != "derived":
+            sd = one.is_sd
             with np.errstate(divide="ignore"):
                 named[f"log {name}" if sd else name] = np.ravel(np.log(values) if sd else values)
     apart = {name: _distance(values, diverging) for name, values in named.items()}
@@ -107,3 +118,49 @@ def divergences(analysis: Analysis) -> Divergences | None:
 def _distance(values: Floats, chosen: np.ndarray) -> float:
     sd = float(values.std())
     return float(values[chosen].mean() - values.mean()) / sd if sd > 0 else 0.0
+
+
+@styled
+def plot_divergences(picture: Divergences) -> "Figure":
+    """Draw the draws of some pairs of parameters, those that diverged on top.
+
+    Parameters
+    ----------
+    picture : Divergences
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.lines import Line2D
+
+    many = max(1, len(picture.panels))
+    figure = new_figure(2.9)
+    panels = np.atleast_1d(figure.subplots(1, many))
+    for ax, panel in zip(panels, picture.panels, strict=False):
+        bad = picture.diverging
+        ax.plot(panel.x[~bad], panel.y[~bad], "o", ms=1.8, color=GREY, mew=0, alpha=0.5)
+        ax.plot(panel.x[bad], panel.y[bad], "X", ms=5.0, color=ORANGE, mec="black", mew=0.4)
+        ax.set_xlabel(shorten(panel.x_name, 26))
+        ax.set_ylabel(shorten(panel.y_name, 26))
+    figure.legend(
+        handles=[
+            Line2D([], [], ls="", marker="o", ms=3.0, color=GREY, label="draw"),
+            Line2D([], [], ls="", marker="X", ms=5.0, color=ORANGE, mec="black", label="diverged"),
+        ],
+        loc="outside lower center",
+        ncols=2,
+    )
+    return figure
+
+
+FIGURE = Entry(
+    name="divergences",
+    title="Divergences",
+    shows="the parts of the posterior in which trajectories diverged",
+    applies="a fit is by NUTS (--engine nuts), and some trajectory diverged",
+    of="model",
+    prepare=divergences,
+    draw=plot_divergences,
+    section="diagnostics",
+)

@@ -1,67 +1,21 @@
-"""Compare the energies that a Hamiltonian sampler visits with the steps it takes between them."""
+"""Energy plot of a NUTS run."""
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import Floats, count, scaled
 from bayes_mlm.engines import MIN_EBFMI
-from bayes_mlm.figures.density import Density, density_of
-from bayes_mlm.fitting import Analysis, Fit
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit
+from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Energy:
-    """Hold the energies of a NUTS run.
-
-    Parameters
-    ----------
-    model : str
-    marginal, steps : Density
-        Energies less their mean, and changes from one draw to the next, all chains together.
-    ebfmi : ndarray, shape (chains,)
-        Mean squared step over the variance of the energy.
-    """
-
-    model: str
-    marginal: Density
-    steps: Density
-    ebfmi: Floats
-
-    @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Energy of the NUTS draws ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """What there is to see."""
-        least = float(self.ebfmi.min())
-        low = int(np.count_nonzero(self.ebfmi < MIN_EBFMI))
-        judged = (
-            f"above {MIN_EBFMI} in every chain: the sampler moves between energies freely"
-            if low == 0
-            else f"below {MIN_EBFMI} in {count(low, 'chain')}: the steps are too small to reach "
-            "the tails; raise --tune, or use the other parametrisation"
-        )
-        return (
-            "Where the steps are as wide as the energies, draws pass from one energy to another "
-            f"in a step. The smallest E-BFMI is {scaled(least, 2)}, {judged}."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return "Two density curves: energies about their mean, and steps from draw to draw."
-
-
-def energy(analysis: Analysis) -> Energy | None:
-    """Compute the energy picture of a NUTS fit.
-
-    Returns
-    -------
-    Energy or None
-        None where no fit is by NUTS.
+def energy(analysis: Analysis) -> SamplerFigure | None:
+    """Return the energies of a NUTS run and their E-BFMI; None without NUTS.
 
     References
     ----------
@@ -71,17 +25,63 @@ def energy(analysis: Analysis) -> Energy | None:
     if fit is None:
         return None
     values = fit.draws.sample_stats["energy"].values.astype(np.float64)
-    steps = np.diff(values, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ebfmi = np.square(steps).mean(axis=1) / values.var(axis=1)
-    return Energy(
-        model=analysis.spec.name,
-        marginal=density_of(values - values.mean()),
-        steps=density_of(steps),
-        ebfmi=np.asarray(ebfmi),
+    ebfmi = ebfmi_of(values)
+    low = int(np.count_nonzero(ebfmi < MIN_EBFMI))
+    verdict = (
+        f"above {MIN_EBFMI} in every chain"
+        if low == 0
+        else f"below {MIN_EBFMI} in {count(low, 'chain')}: the tails are explored slowly; raise "
+        "--tune, or use the other parametrisation"
+    )
+    return SamplerFigure(
+        title=f"Energy ({analysis.spec.name}, nuts)",
+        caption=(
+            "Marginal distribution of the energy, and of its change from draw to draw; the sampler "
+            "explores well where the two are about as wide. The smallest E-BFMI is "
+            f"{scaled(float(ebfmi.min()), 2)}, {verdict}."
+        ),
+        alt="E-BFMI of each chain (left); densities of the energy and of its transitions (right).",
+        values={"energy": values},
     )
 
 
-def nuts_fit(analysis: Analysis) -> Fit | None:
-    """Give the fit by NUTS, if there is one."""
-    return next((fit for fit in analysis.fits if fit.engine == "nuts"), None)
+def ebfmi_of(energies: Floats) -> Floats:
+    """Return the mean squared transition over the variance of the energy, by chain.
+
+    Parameters
+    ----------
+    energies : ndarray, shape (chains, draws)
+
+    Returns
+    -------
+    ndarray, shape (chains,)
+
+    Examples
+    --------
+    >>> ebfmi_of(np.array([[1.0, -1.0, 1.0, -1.0]])).tolist()
+    [4.0]
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.square(np.diff(energies, axis=1)).mean(axis=1) / energies.var(axis=1)
+    return found
+
+
+def plot_energy(picture: SamplerFigure) -> "Figure":
+    """Return the energy plot, drawn by `arviz_plots.plot_energy`."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = draw_with_arviz("plot_energy", picture.values, 2.6, group="sample_stats")
+    figure.axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))  # chains
+    return figure
+
+
+FIGURE = Entry(
+    name="energy",
+    title="Energy",
+    shows="energies of the NUTS draws and their transitions",
+    applies="a fit is by NUTS (--engine nuts): independent draws have nothing to converge",
+    of="model",
+    prepare=energy,
+    draw=plot_energy,
+    section="diagnostics",
+)

@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import percent
+from bayes_mlm.base import percent, shorten
 from bayes_mlm.engines import samples
+from bayes_mlm.figures.comparison import Marked, draw_ridge, legend_below, mark, told_published
 from bayes_mlm.figures.density import Density, density_of
-from bayes_mlm.figures.marks import Marked, mark, told_published
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.style import (
+    GREY,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis, Fit, derived as posterior
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LEVELS = (("r2_between", "between groups"), ("r2_within", "within groups"))
 
@@ -115,3 +125,46 @@ def _density(own: Fit, null: Fit, quantity: str) -> Density | None:
     # A null model without variance between groups has draws near 0, and R² a tail without end.
     low = np.quantile(values, 0.005) if values.size else 0.0
     return density_of(values[values >= low], upper=1.0) if values.size > 1 else None
+
+
+@styled
+def plot_explained(picture: Explained) -> "Figure":
+    """Draw R² by level for each model of a ladder.
+
+    Parameters
+    ----------
+    picture : Explained
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    many = len(picture.models)
+    figure = new_figure(1.3 + 0.62 * many)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for ax, items, level in (
+        (left, picture.between, "between groups"),
+        (right, picture.within, "within groups"),
+    ):
+        for k, item in enumerate(items):
+            draw_ridge(ax, item, many - 1 - k)
+        ax.set_xlabel(f"share explained {level}")
+        ax.axvline(0.0, color=GREY, lw=0.8, zorder=0)
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+    left.set_yticks(range(many), [shorten(name, 26) for name in picture.models[::-1]])
+    left.set_ylim(-0.45, many - 0.1)
+    legend_below(figure, (*picture.between, *picture.within), picture.prob)
+    return figure
+
+
+FIGURE = Entry(
+    name="explained",
+    title="R² by level",
+    shows="posterior share of variance explained between and within groups, model by model",
+    applies="a model has a null model beside it, and one icc",
+    of="ladder",
+    prepare=explained_by_level,
+    draw=plot_explained,
+    section="ladder",
+)

@@ -13,7 +13,7 @@ from bayes_mlm.engines import OlsFit, samples
 from bayes_mlm.figures.roles import Roles, base_columns, base_values
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 from bayes_mlm.formula import label
-from bayes_mlm.moments import RowsAway
+from bayes_mlm.moments import refuse_rows
 
 type Rows = NDArray[np.bool_]
 _POINTS = 41
@@ -174,7 +174,7 @@ def _rows_of_z(design: Design, roles: Roles, x: Floats, rows: Rows) -> Floats:
     """Make the rows (m, q) of Z along x for one group."""
     if design.kind == "no_pooling":
         return np.ones((x.size, 1))
-    columns = design.encoding.z_columns
+    columns = design.effect_columns
     made = [
         _along(design, roles, column, design.Z[:, k], x, rows, None)
         for k, column in enumerate(columns)
@@ -210,7 +210,7 @@ def _column(
     side: int | None,
 ) -> Floats:
     place = design.terms.index(term)
-    own = None if design.summed is not None else design.X[:, place]
+    own = None if not design.has_rows else design.X[:, place]
     return _along(design, roles, column, own, x, rows, side)
 
 
@@ -250,7 +250,7 @@ def _along(
     if name is not None:
         return wanted * _mean_where(design, name, divided != 0.0, rows)
     if values is None:
-        RowsAway(column.name).refuse()
+        refuse_rows(column.name)
     divisor = divided[design.codes]
     if slopes:
         divisor = divisor * _slope_values(design, roles)
@@ -273,7 +273,7 @@ def _own_mean(design: Design, column: Column, values: Floats | None, rows: Rows 
 def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> float:
     """Give the mean of a column of the formula over the rows of some groups, in its own units."""
     if rows is not None or design.base is None:
-        if design.summed is not None:
+        if not design.has_rows:
             return float(column_moments(design).x_mean[design.terms.index(name)])
         used = kept[design.codes] if rows is None else kept[design.codes] & rows
         return float(base_values(design, name)[used].mean()) if used.any() else 0.0

@@ -1,14 +1,13 @@
-"""Compute what each figure shows, as frozen arrays that `bayes_mlm.figures.drawing` draws.
+"""What the data of any figure have in common: title, caption and alt text.
 
-A picture holds the numbers and the names, and says what is to be seen in them: its `title`, its
-`caption` (written from the numbers, so that it is true of any data) and its `alt` text.
+The caption is written from the numbers, so that it holds for any data.
 """
 
 from typing import Protocol
 
 
 class Picture(Protocol):
-    """Stand for whatever a figure can be drawn from."""
+    """Data that a figure is drawn from, with its words."""
 
     @property
     def title(self) -> str:

@@ -2,26 +2,47 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import Floats, number, percent, rounded
+from bayes_mlm.base import Floats, number, percent, rounded, shorten
 from bayes_mlm.design import INTERCEPT, column_moments
-from bayes_mlm.engines import quantities, samples, sd_log_density
+from bayes_mlm.engines import listed_quantities, samples, sd_log_density
+from bayes_mlm.figures.comparison import COLUMNS
 from bayes_mlm.figures.density import Density, density_of
-from bayes_mlm.figures.marks import bounds_of
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.style import (
+    BLACK,
+    BLUE,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
-from bayes_mlm.likelihood import design_turn, effect_pairs, hold_at_means, turn_spread
-from bayes_mlm.model import Prior
+from bayes_mlm.likelihood import (
+    design_turn,
+    effect_pairs,
+    group_parameters,
+    group_views,
+    hold_at_means,
+    turn_spread,
+)
+from bayes_mlm.model import Parameter, Prior
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MOST, _POINTS = 12, 161
+
 # Where the prior of a parameter is stated, which is reported where predictors are zero.
 AT_MEANS = ", at the means"
-_UNITS = {"rh": "correlation", "nu": "degrees of freedom"}
+
 # Degrees of freedom beyond which no prior of theirs has mass to speak of.
 _REACH = 2_000.0
+
 # A prior that changes by less than this part over a posterior's interval adds nothing to see.
 _FLAT = 0.1
+
 # How far beyond the draws, in their range, a panel goes.
 _MARGIN = 0.15
 
@@ -134,9 +155,9 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     fit = analysis.fits[0]
     drawn = _parameters(fit)
     panels, flat = [], []
-    for name, (prior, values) in drawn.items():
+    for name, (prior, one, values) in drawn.items():
         if prior.is_proper:
-            panels.append(_panel(fit, name, prior, values, analysis.prob))
+            panels.append(_panel(fit, name, prior, one, values, analysis.prob))
         else:
             flat.append(name)
     if not panels:
@@ -152,47 +173,60 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     )
 
 
-def _parameters(fit: Fit) -> dict[str, tuple[Prior, Floats]]:
-    """Give every parameter that has a prior of its own, with its draws (S,)."""
-    design, spread = fit.design, _spread(fit)
-    found: dict[str, tuple[Prior, Floats]] = {}
-    for name, prior in fit.priors.by_name(design).items():
+type _Drawn = tuple[Parameter, Floats]
+
+
+def _parameters(fit: Fit) -> dict[str, tuple[Prior, Parameter, Floats]]:
+    """Return every parameter that has a prior, with its draws (S,)."""
+    design, found = fit.design, {}
+    spread, priors = _spread(fit), fit.priors.by_name(design)
+    for name, prior in priors.items():
         if name == INTERCEPT:
             # Its prior is stated where the predictors are at their means.
-            beta = samples(fit.draws, "beta")
-            found[f"{INTERCEPT}{AT_MEANS}"] = (prior, beta @ column_moments(design).x_mean)
-        elif name == "rho_u":
-            found |= {key: (prior, values) for key, values in spread.items() if key[:5] == "rho_u"}
-        elif name in spread:
-            found[name] = prior, spread[name]
-        elif name == f"sigma_u[{INTERCEPT}]":
-            found[f"{name}{AT_MEANS}"] = prior, spread[f"{name}{AT_MEANS}"]
+            beta = samples(fit.draws, "beta") @ column_moments(design).x_mean
+            found[f"{INTERCEPT}{AT_MEANS}"] = (prior, fit.draws.parameters["beta"], beta)
+            continue
+        for shown, (one, values) in spread.items():
+            # A prior of a whole matrix of correlations is that of each of them.
+            of_all = one.role == "group correlation" and one.text == name
+            if of_all or shown in (name, f"{name}{AT_MEANS}"):
+                found.setdefault(shown, (prior, one, values))
     return found
 
 
-def _spread(fit: Fit) -> dict[str, Floats]:
+def _spread(fit: Fit) -> dict[str, _Drawn]:
     """Return the draws (S,) of reported quantities, of group effects where their priors hold."""
-    design = fit.design
-    found = {name: np.ravel(values) for name, values in quantities(fit.draws)}
-    if not hold_at_means(design.effects, fit.priors) or "rho_u" not in fit.draws.posterior:
-        return found
-    back = np.linalg.inv(design_turn(design, fit.priors))
-    sds, rho_u = turn_spread(back, samples(fit.draws, "sigma_u"), samples(fit.draws, "rho_u"))
-    renamed = {}
-    for effect, values in zip(design.effects, sds.T, strict=True):
-        renamed[f"sigma_u[{effect}]"] = values
-    for pair, values in zip(effect_pairs(design), rho_u.T, strict=True):
-        renamed[f"rho_u[{pair}]"] = values
-    return {
-        f"{name}{AT_MEANS}" if INTERCEPT in name and name in renamed else name: renamed.get(
-            name, values
-        )
-        for name, values in found.items()
+    found: dict[str, _Drawn] = {
+        name: (one, np.ravel(values))
+        for one, name, values in listed_quantities(fit.draws)
+        if one.role != "derived"
     }
+    views, table = group_views(fit.design), fit.draws.parameters
+    for place, names in enumerate(group_parameters(fit.design)):
+        view, priors = views[place], fit.priors.of_term(place)
+        if not hold_at_means(view.effects, priors) or names.rho_u.name not in table:
+            continue
+        back = np.linalg.inv(design_turn(view, priors))
+        sds, rho_u = turn_spread(
+            back, samples(fit.draws, names.sigma_u.name), samples(fit.draws, names.rho_u.name)
+        )
+        for effect, name, values in zip(view.effects, names.sd_names, sds.T, strict=True):
+            at = AT_MEANS if effect == INTERCEPT else ""
+            found[f"{name}{at}"] = (names.sigma_u, values)
+            if at:
+                del found[name]
+        for k, (pair, values) in enumerate(zip(effect_pairs(view), rho_u.T, strict=True)):
+            name = names.rho_u.element(pair)
+            del found[name]
+            at = AT_MEANS if INTERCEPT in (view.effects[e] for e in view.effect_pairs[k]) else ""
+            found[f"{name}{at}"] = (names.rho_u, values)
+    return found
 
 
-def _panel(fit: Fit, name: str, prior: Prior, values: Floats, prob: float) -> PriorPanel:
-    low, high = bounds_of(name)
+def _panel(
+    fit: Fit, name: str, prior: Prior, one: Parameter, values: Floats, prob: float
+) -> PriorPanel:
+    low, high = one.support
     posterior = density_of(values, lower=low, upper=high)
     lower, upper = (float(end[0]) for end in shortest_interval(values[:, None], prob))
     margin = _MARGIN * (posterior.x[-1] - posterior.x[0])
@@ -203,30 +237,30 @@ def _panel(fit: Fit, name: str, prior: Prior, values: Floats, prob: float) -> Pr
     if high - stop < 0.5 * (stop - start):
         stop = high
     x = np.linspace(start, stop, _POINTS)
-    inside = _density(name, prior, np.linspace(lower, upper, _POINTS), fit.design.q)
+    inside = _density(one, prior, np.linspace(lower, upper, _POINTS), fit.design.q)
     with np.errstate(divide="ignore"):
         ratio = float(inside.max() / inside.min()) if inside.min() > 0 else math.inf
     return PriorPanel(
         name=name,
-        unit=_UNITS.get(name[:2], fit.design.outcome),
+        unit=one.unit or fit.design.outcome,
         prior=_named(prior),
         posterior=posterior,
         x=x,
-        density=_density(name, prior, x, fit.design.q),
+        density=_density(one, prior, x, fit.design.q),
         lower=lower,
         upper=upper,
         ratio=ratio,
     )
 
 
-def _density(name: str, prior: Prior, x: Floats, q: int) -> Floats:
+def _density(one: Parameter, prior: Prior, x: Floats, q: int) -> Floats:
     """Evaluate a prior where it is cut to what its parameter may be."""
-    if not name.startswith(("nu", "rho_e")):
+    if one.role not in ("auxiliary", "autocorrelation"):
         return prior_density(prior, x, q)
     if prior.family == "Uniform":
         inside = (x >= prior["lower"]) & (x <= prior["upper"])
         return np.where(inside, 1.0 / (prior["upper"] - prior["lower"]), 0.0)
-    low, high = bounds_of(name)
+    low, high = one.support
     # The rest of the mass by the trapezoidal rule: Gamma and Exponential end within this reach.
     grid = np.linspace(low, high if math.isfinite(high) else low + _REACH, 20_001)
     prob = np.trapezoid(prior_density(prior, grid, q), grid)
@@ -285,3 +319,65 @@ def _student(x: Floats, nu: float, mu: float, sigma: float) -> Floats:
         return np.asarray(np.exp(-0.5 * z) / (sigma * math.sqrt(2 * math.pi)))
     constant = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - 0.5 * math.log(nu * math.pi)
     return np.asarray(np.exp(constant - 0.5 * (nu + 1) * np.log1p(z / nu)) / sigma)
+
+
+@styled
+def plot_prior_posterior(picture: PriorPosterior) -> "Figure":
+    """Draw each prior over the range of its posterior.
+
+    Parameters
+    ----------
+    picture : PriorPosterior
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    many = len(picture.panels)
+    columns = min(many, COLUMNS)
+    rows = -(-many // columns)
+    figure = new_figure(0.7 + 1.75 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, item in zip(panels, picture.panels, strict=False):
+        ax.fill_between(item.posterior.x, item.posterior.y, color=BLUE, alpha=0.25, lw=0)
+        ax.plot(item.posterior.x, item.posterior.y, color=BLUE, lw=1.3)
+        ax.plot(item.x, item.density, color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)))
+        ax.hlines(-0.05 * item.posterior.y.max(), item.lower, item.upper, color=BLUE, lw=2.2)
+        ax.set_xlim(item.x[0], item.x[-1])
+        # A prior without bound at 0 must not press the posterior flat.
+        top = min(float(np.max(item.density)), 1.5 * float(item.posterior.y.max()))
+        ax.set_ylim(-0.1 * item.posterior.y.max(), 1.08 * max(float(item.posterior.y.max()), top))
+        ax.set_yticks([])
+        ax.spines["left"].set_visible(False)
+        ax.set_title(shorten(item.name.removesuffix(AT_MEANS), 27), fontsize=9)
+        where = AT_MEANS if item.name.endswith(AT_MEANS) else ""
+        unit = f"{shorten(item.unit, 30 - len(where))}{where}"
+        ax.set_xlabel(f"{unit}\n{shorten(item.prior, 30)}", fontsize=8)
+        ax.locator_params(axis="x", nbins=4)
+    for ax in panels[many:]:
+        ax.remove()
+    figure.legend(
+        handles=[
+            Patch(facecolor=BLUE, alpha=0.4, label="posterior"),
+            Line2D([], [], color=BLUE, lw=2.2, label=f"its {percent(picture.prob)} interval"),
+            Line2D([], [], color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)), label="prior, named below"),
+        ],
+        loc="outside lower center",
+        ncols=3,
+    )
+    return figure
+
+
+FIGURE = Entry(
+    name="prior-posterior",
+    title="Prior and posterior",
+    shows="every proper prior over the range of its posterior",
+    applies="the model has a posterior and a proper prior",
+    of="model",
+    prepare=prior_and_posterior,
+    draw=plot_prior_posterior,
+    section="posterior",
+)

@@ -5,15 +5,13 @@ rules, for any data.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Column, Design
+from bayes_mlm.design import Column, Design, RowArray
 from bayes_mlm.formula import Call, Factor, label
-from bayes_mlm.moments import RowsAway
 
 # A line needs an axis: a predictor of two values is a comparison, not a slope.
 _LEAST_VALUES = 3
@@ -22,7 +20,7 @@ _SAME = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Roles:
-    """Hold who plays which part in the figures of one design.
+    """Who plays which part in the figures of one design.
 
     Parameters
     ----------
@@ -34,7 +32,7 @@ class Roles:
         The first numeric predictor that varies within groups, has three values or more, and enters
         no other term as anything but a factor (so that the model is straight in it); as its term
         is named in the formula.
-    x : ndarray, shape (n,), or None
+    x : ndarray, shape (n,)
         Its value by row of the design, in its own units (also where the kind takes the group means
         out of it).
     split : str or None
@@ -52,7 +50,7 @@ class Roles:
     outcome: str
     group: str | None
     slope: str | None
-    x: Floats | None
+    x: RowArray[Floats] = RowArray()  # noqa: RUF009  (a descriptor)
     split: str | None
     split_name: str | None
     split_labels: tuple[str, ...]
@@ -88,20 +86,13 @@ def roles_of(design: Design) -> Roles:
         outcome=design.outcome,
         group=design.group,
         slope=None if slope is None else slope.name,
-        x=None if slope is None else _slope_values(design, slope.name),
+        x=base_values(design, slope.name) if slope is not None and design.has_rows else None,
         split=None if split is None else split.name,
         split_name=None if split is None else label(split.parts[0][0]),
         split_labels=() if split is None else _labels(design, split),
         split_values=() if means is None else _ends(means),
         side=None if means is None else (means > (means.min() + means.max()) / 2).astype(np.int64),
     )
-
-
-def _slope_values(design: Design, name: str) -> Floats:
-    """Give the values of the slope's predictor; for summed data, what says they are away."""
-    if design.summed is not None:
-        return cast("Floats", RowsAway("x"))
-    return base_values(design, name)
 
 
 def base_columns(design: Design) -> tuple[Column, ...]:
@@ -140,7 +131,7 @@ def _is_slope(design: Design, column: Column) -> bool:
         return False
     if any(_bends(factor, other) for other in design.formula.factors):
         return False
-    if design.summed is not None:  # whether it has many values sums do not tell; it varies
+    if not design.has_rows:  # whether it has many values sums do not tell; it varies
         return True
     return _has_values(base_values(design, column.name), _LEAST_VALUES)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design, means_by_group
+from bayes_mlm.design import Design
 from bayes_mlm.figures.roles import Roles
 
 
@@ -48,7 +48,6 @@ class Cloud:
 
 def cloud_of(design: Design, roles: Roles) -> Cloud:
     """Collect the rows of a design with a slope, and the means of its groups."""
-    assert roles.x is not None  # for mypy: the caller found a slope
     return Cloud(
         outcome=design.outcome,
         group=str(design.group or "group"),
@@ -56,8 +55,8 @@ def cloud_of(design: Design, roles: Roles) -> Cloud:
         x=roles.x,
         y=design.y,
         labels=design.labels,
-        group_x=means_by_group(roles.x, design.codes, design.J),
-        group_y=means_by_group(design.y, design.codes, design.J),
+        group_x=design.group_means(roles.x),
+        group_y=design.group_means(design.y),
         sizes=design.group_sizes,
         codes=design.codes,
     )

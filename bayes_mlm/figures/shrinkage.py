@@ -1,19 +1,33 @@
 """Compute how partial pooling moves each group's own estimate, by the size of the group."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints, count, percent
+from bayes_mlm.base import Floats, Ints, count, percent, shorten, shorten_all
 from bayes_mlm.design import Design
 from bayes_mlm.engines import samples
+from bayes_mlm.figures.caterpillar import MOST_TICKS
 from bayes_mlm.figures.effects import effects_of
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_above
 from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.figures.style import GREY, INK, SIDES, new_figure, styled
 from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # A group's own estimate needs columns of Z that are not nearly collinear within it.
 _CONDITION = 1e6
+
 _LEAST_THIRD = 9
+
+_POINTS_WIDE, _GAP = 380.0, 0.04
+
+_MOST_LEVEL = 90
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -175,3 +189,118 @@ def own_effects(design: Design, beta: Floats) -> Floats:
     own = np.full((design.J, q), np.nan)
     own[known] = np.linalg.solve(square[known], cross[known][..., None])[..., 0]
     return own
+
+
+@styled
+def plot_group_shrinkage(picture: Shrinkage) -> "Figure":
+    """Draw each group's own effect and its partially pooled one, the smallest group first.
+
+    Parameters
+    ----------
+    picture : Shrinkage
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel an effect.
+    """
+    many = len(picture.effects)
+    figure = new_figure(0.5 + (3.4 if many == 1 else 2.5 * many))
+    axes = figure.subplots(many, 1, squeeze=False, sharex=True).ravel()
+    for ax, effect in zip(axes, picture.effects, strict=True):
+        handles = _draw_shrunk(ax, picture, effect)
+        alone = many == 1 and effect.name == "Intercept"
+        name = "" if alone else f"\n({shorten(effect.name, 28)})"
+        ax.set_ylabel(f"effect on {shorten(picture.outcome, 28)}{name}")
+        if ax is axes[0]:
+            legend_above(ax, handles, columns=2 if len(handles) > 3 else 3)
+    _size_ticks(axes[-1], picture)
+    return figure
+
+
+def _draw_shrunk(ax: "Axes", picture: Shrinkage, effect: ShrunkEffect) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    many = picture.sizes.size
+    x = np.arange(many)
+    room = _POINTS_WIDE / many
+    dot = float(np.clip(1.2 * room, 0.9, 5.0))
+    known = np.isfinite(effect.own)
+    ax.axhline(0.0, color=INK, lw=0.9, zorder=1)
+    ax.vlines(
+        x[known],
+        effect.own[known],
+        effect.partial[known],
+        color=GREY,
+        lw=float(np.clip(0.25 * room, 0.3, 1.2)),
+        zorder=2,
+    )
+    sides = picture.side_labels or ("",)
+    side = np.zeros(many, dtype=np.int64) if picture.side is None else picture.side
+    handles: list[Any] = []
+    for k, (name, style) in enumerate(zip(sides, SIDES, strict=False)):
+        on = side == k
+        ax.plot(
+            x[on],
+            effect.own[on],
+            style.marker,
+            ms=dot,
+            mfc="white",
+            mec=style.colour,
+            mew=min(0.9, dot / 4),
+            zorder=3,
+        )
+        ax.plot(
+            x[on], effect.partial[on], style.marker, ms=dot, color=style.colour, mew=0, zorder=4
+        )
+        end = f", {shorten(name)}" if name else ""
+        for full, text in ((False, f"own estimate{end}"), (True, f"partial pooling{end}")):
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    ls="",
+                    marker=style.marker,
+                    ms=4.5,
+                    mec=style.colour,
+                    mfc=style.colour if full else "white",
+                    label=text,
+                )
+            )
+    return handles
+
+
+def _size_ticks(ax: "Axes", picture: Shrinkage) -> None:
+    """Mark where groups of some sizes stand, in a row ordered by size."""
+    sizes, many = picture.sizes, picture.sizes.size
+    places = np.unique(np.linspace(0, many - 1, min(many, 7)).round().astype(int))
+    ax.set_xlim(-0.02 * many - 0.4, 1.02 * many - 0.6)
+    if many <= MOST_TICKS and sizes[0] == sizes[-1]:
+        names = shorten_all(picture.labels, 18)
+        level = sum(len(name) + 2 for name in names) <= _MOST_LEVEL
+        ax.set_xticks(range(many), names, rotation=0 if level else 90)
+        each = count(int(sizes[0]), "row")
+        ax.set_xlabel(f"{shorten(picture.group)} ({count(many, 'group')} of {each})")
+        return
+    if sizes[0] == sizes[-1]:
+        each = count(int(sizes[0]), "row")
+        ax.set_xticks([])
+        ax.set_xlabel(f"{count(many, 'group')} of {each}, in order of their own estimate")
+        return
+    ax.set_xticks(places, [f"{sizes[k]:,}" for k in places])
+    ax.set_xlabel(
+        f"rows of the group, the smallest first ({count(many, 'group')}, "
+        f"{count(int(sizes.sum()), 'row')})"
+    )
+
+
+FIGURE = Entry(
+    name="shrinkage",
+    title="What partial pooling does",
+    shows="each group's own estimate and its partially pooled one, by size",
+    applies="the model has random effects, and a posterior",
+    of="model",
+    prepare=shrinkage,
+    draw=plot_group_shrinkage,
+    section="groups",
+)

@@ -1,153 +1,50 @@
-"""Collect the course of some parameters' draws, and how the chains share their ranks."""
+"""Trace plots of a NUTS run."""
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bayes_mlm.base import Floats, Ints, count, percent, scaled
-from bayes_mlm.engines import quantities
+from bayes_mlm.base import count, scaled
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit, selection, slowest
 from bayes_mlm.fitting import Analysis
 
-_MOST, _BINS = 5, 20
-_LEVEL = 0.99
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Trace:
-    """Hold the draws of one parameter.
-
-    Parameters
-    ----------
-    name : str
-    values : ndarray, shape (chains, draws)
-        In the parameter's units.
-    ranks : ndarray of int, shape (chains, bins)
-        How many of each chain's draws are in each part of the ranks over all chains.
-    r_hat : float or None
-        For a Markov chain sampler.
-    """
-
-    name: str
-    values: Floats
-    ranks: Ints
-    r_hat: float | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Traces:
-    """Hold the draws of some parameters of one fit.
-
-    Parameters
-    ----------
-    model, engine : str
-    traces : tuple of Trace
-        The variance parameters, then coefficients; of more than five, those with the largest
-        R-hat, or the first of independent draws.
-    n_parameters : int
-        Of the model, group effects apart.
-    lower, upper : float
-        A band that holds 99 % of a chain's counts of ranks where chains do not differ.
-    """
-
-    model: str
-    engine: str
-    traces: tuple[Trace, ...]
-    n_parameters: int
-    lower: float
-    upper: float
-
-    @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Draws in order, and their ranks by chain ({self.model}, {self.engine})"
-
-    @property
-    def outside(self) -> float:
-        """Share of the counts of ranks that lie outside the band."""
-        counts = np.array([trace.ranks for trace in self.traces])
-        return float(((counts < self.lower) | (counts > self.upper)).mean())
-
-    @property
-    def caption(self) -> str:
-        """What there is to see."""
-        shown = f"{len(self.traces)} of {count(self.n_parameters, 'parameter')}"
-        ranks = (
-            f"{percent(self.outside)} of the counts of ranks lie outside the {percent(_LEVEL)} band"
-        )
-        chains, draws = self.traces[0].values.shape
-        if self.engine == "direct":
-            return (
-                f"The draws are independent, so their order means nothing and the {chains} chains "
-                f"are only a way to store them; there is nothing to converge. {ranks}, "
-                f"{percent(1 - _LEVEL)} expected ({shown})."
-            )
-        worst = max(self.traces, key=lambda trace: trace.r_hat or 0.0)
-        r_hat = "not defined" if worst.r_hat is None else scaled(worst.r_hat, 3)
-        return (
-            f"{chains} chains of {count(draws)} draws; {shown} with the largest R-hat, {r_hat} for "
-            f"{worst.name}. {ranks} that chains alike would keep to; draws of one chain that "
-            "depend on each other widen it."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        names = ", ".join(trace.name for trace in self.traces)
-        return f"For each of {names}: left the draws in order by chain, right counts of ranks."
-
-
-def traces(analysis: Analysis) -> Traces | None:
-    """Collect the draws of the first fit by a Markov chain sampler, else of the first fit.
-
-    Returns
-    -------
-    Traces or None
-        None without a posterior.
-
-    References
-    ----------
-    Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Bayesian Analysis 16(2), sec. 4: rank
-    plots instead of traces alone.
-    """
-    if not analysis.fits:
+def traces(analysis: Analysis) -> SamplerFigure | None:
+    """Return the draws in order of the parameters with the largest R-hat; None without NUTS."""
+    fit = nuts_fit(analysis)
+    if fit is None:
         return None
-    k = next((k for k, fit in enumerate(analysis.fits) if fit.engine == "nuts"), 0)
-    fit, summary = analysis.fits[k], analysis.summaries[k]
-    named = {name: values for name, values in quantities(fit.draws) if not name.startswith("icc")}
-    order = sorted(named, key=lambda name: name.startswith("beta"))
-    r_hats = {name: row.r_hat for name in order if (row := summary.get(name)) is not None}
-    if fit.engine == "nuts":
-        worst = sorted(order, key=lambda name: -np.nan_to_num(r_hats.get(name) or 0.0, nan=9.0))
-        order = [name for name in order if name in worst[:_MOST]]
-    chains, draws = next(iter(named.values())).shape
-    reach = 2.576 * np.sqrt(draws / _BINS * (1 - 1 / _BINS) * (1 - 1 / chains))
-    return Traces(
-        model=analysis.spec.name,
-        engine=fit.engine,
-        traces=tuple(
-            Trace(
-                name=name,
-                values=named[name],
-                ranks=rank_counts(named[name]),
-                r_hat=r_hats.get(name),
-            )
-            for name in order[:_MOST]
+    values, r_hat, many = slowest(fit)
+    worst = max(r_hat, key=lambda name: r_hat[name])
+    return SamplerFigure(
+        title=f"Trace plots ({analysis.spec.name}, nuts)",
+        caption=(
+            f"{count(fit.draws.n_chains, 'chain')} of {count(fit.draws.n_draws, 'draw')}; "
+            f"{selection(len(values), many)} (largest R-hat {scaled(r_hat[worst], 3)}, {worst}). "
+            "Chains that have converged overlap and show no trend."
         ),
-        n_parameters=len(named),
-        lower=max(0.0, draws / _BINS - reach),
-        upper=draws / _BINS + reach,
+        alt=f"Draws in order, a line a chain, of each of {', '.join(values)}.",
+        values=values,
     )
 
 
-def rank_counts(values: Floats, bins: int = _BINS) -> Ints:
-    """Count each chain's draws by their rank among all draws, in even parts: (chains, bins).
+def plot_traces(picture: SamplerFigure) -> "Figure":
+    """Return trace plots, a panel a parameter, drawn by `arviz_plots.plot_trace`."""
+    rows = -(-len(picture.values) // 2)
+    return draw_with_arviz(
+        "plot_trace", picture.values, 0.5 + 1.3 * rows, group="posterior", col_wrap=2
+    )
 
-    Examples
-    --------
-    >>> rank_counts(np.array([[1.0, 2.0], [3.0, 4.0]]), bins=2)
-    array([[2, 0],
-           [0, 2]])
-    """
-    ranks = np.argsort(np.argsort(values, axis=None, kind="stable")).reshape(values.shape)
-    part = ranks * bins // values.size
-    return np.array([np.bincount(chain, minlength=bins) for chain in part])
+
+FIGURE = Entry(
+    name="traces",
+    title="Trace plots",
+    shows="draws in order, by chain",
+    applies="a fit is by NUTS (--engine nuts): independent draws have nothing to converge",
+    of="model",
+    prepare=traces,
+    draw=plot_traces,
+    section="diagnostics",
+)

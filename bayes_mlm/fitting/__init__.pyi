@@ -18,7 +18,6 @@ from .estimates import (
     Estimate as Estimate,
     Summary as Summary,
     estimate_texts as estimate_texts,
-    to_csv as to_csv,
 )
 from .group_sample import (
     sample_groups as sample_groups,
@@ -32,8 +31,7 @@ from .request import (
 )
 from .residuals import (
     ResidualDraws as ResidualDraws,
-    make_residuals as make_residuals,
-    mixing as mixing,
+    make_outcomes as make_outcomes,
     residual_draws as residual_draws,
 )
 from .result import Fit as Fit, installed_versions as installed_versions

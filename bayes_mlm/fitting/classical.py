@@ -20,7 +20,7 @@ from bayes_mlm.engines import (
 from bayes_mlm.fitting import derived as posterior
 from bayes_mlm.fitting.estimates import Estimate, Summary
 from bayes_mlm.likelihood import effect_pairs
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 type Classical = RemlFit | OlsFit
 
@@ -35,7 +35,7 @@ def fit_classical(
     *,
     prob: float = DEFAULT_PROB,
     check: bool = False,
-    statistics: Sufficient | None = None,
+    statistics: GroupMoments | None = None,
 ) -> Classical:
     """Fit by REML if the design has group effects or a residual structure, else by OLS.
 
@@ -118,7 +118,7 @@ def summarise_classical(
                 )
                 rows += [(key, float(value), None, None) for key, value in explained.items()]
         verdict = Verdict((Finding("optimum", fit.certificate.ok, fit.certificate.message),))
-        if design.residual is not None and design.residual.asked.family != "gaussian":
+        if not design.family.gaussian_moments:
             verdict = Verdict((*verdict.findings, Finding("family", True, _GAUSSIAN)))
         if fit.singular:  # an ordinary outcome with few or similar groups, and no fault of the fit
             verdict = Verdict((*verdict.findings, Finding("singular", True, _SINGULAR)))

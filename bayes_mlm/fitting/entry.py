@@ -27,11 +27,13 @@ from bayes_mlm.likelihood import (
     FACTORIES,
     ModelPriors,
     check_bounded_rows,
+    group_views,
     model_priors,
+    parameters_of,
     unidentified,
 )
 from bayes_mlm.model import HasRequest, Kind, Residual
-from bayes_mlm.moments import Sufficient, from_design, reduce
+from bayes_mlm.moments import GroupMoments, from_design, reduce
 
 type Engine = Literal["auto", "direct", "nuts"]
 
@@ -46,6 +48,7 @@ def fit(
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
+    family: str | None = None,
     strip: bool = False,
     decimal: Literal[".", ","] | None = None,
     delimiter: str | None = None,
@@ -76,9 +79,13 @@ def fit(
         Priors by parameter name (see `bayes_mlm.likelihood.default_priors`); over those of a
         record.
     residual : Residual or mapping, optional
-        With a formula: how residuals depart from independent normals of one sd, as in
-        ``{"sigma": "sector"}``, ``{"ar": "age"}``, ``{"family": "student_t"}``
-        (`bayes_mlm.model.residual`). NUTS draws such models.
+        With a formula: how residuals depart from independent ones of one sd, as in
+        ``{"sigma": "sector"}``, ``{"ar": "age"}`` (`bayes_mlm.model.residual`). NUTS draws such
+        models.
+    family : str, optional
+        With a formula: the distribution of the outcome given its linear predictor, by default
+        "gaussian"; "student_t" has heavier tails, and other families may be registered
+        (`bayes_mlm.model.family`). NUTS draws all but the Gaussian.
     decimal, delimiter : str, optional
         How the text of the data is written: `bayes_mlm.read_table`.
     strip : bool
@@ -123,6 +130,7 @@ def fit(
         missing=missing,
         priors=priors,
         residual=residual,
+        family=family,
         strip=strip,
         decimal=decimal,
         delimiter=delimiter,
@@ -149,7 +157,7 @@ def fit_design(
     settings: Settings,
     *,
     engine: Engine = "auto",
-    statistics: Sufficient | None = None,
+    statistics: GroupMoments | None = None,
     started: float | None = None,
     progressbar: bool = False,
 ) -> Fit:
@@ -193,7 +201,7 @@ def _draw(
     design: Design,
     priors: ModelPriors,
     settings: Settings,
-    statistics: Sufficient,
+    statistics: GroupMoments,
     *,
     progressbar: bool,
 ) -> _Drawn:
@@ -233,12 +241,13 @@ def _draw(
 
 
 def _cautions(
-    design: Design, priors: ModelPriors, drawn: _Drawn, statistics: Sufficient
+    design: Design, priors: ModelPriors, drawn: _Drawn, statistics: GroupMoments
 ) -> list[Finding]:
     """List what the engine's own verdict does not see."""
     independent = drawn.draws.n_chains * drawn.draws.n_draws if drawn.engine == "direct" else None
     found = cautions(design, priors, independent)
-    if drawn.engine == "nuts" and priors.sigma_u:  # the direct engine's report says this itself
+    # The direct engine's report says this itself.
+    if drawn.engine == "nuts" and len(priors.groups) == 1 and design.family.is_additive:
         notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]
     return found
@@ -248,9 +257,12 @@ def _sample(
     kind: Kind, design: Design, priors: ModelPriors, settings: Settings, *, progressbar: bool
 ) -> Draws:
     """Sample with NUTS, with the group effects integrated out where there are some."""
-    integrated = kind in ("partial_pooling", "mundlak") and design.q and design.residual is None
-    numbers = settings.chains * (settings.draws + settings.tune) * (design.p + design.q + 6)
-    effects = settings.chains * settings.draws * design.q * design.J
+    views = group_views(design)
+    integrated = kind in ("partial_pooling", "mundlak") and len(views) == 1
+    integrated = integrated and design.residual is None
+    scalars = design.p + sum(view.q for view in views) + 6
+    numbers = settings.chains * (settings.draws + settings.tune) * scalars
+    effects = settings.chains * settings.draws * sum(view.q * view.J for view in views)
     numbers += min(effects, MAX_EFFECTS) if integrated else effects
     check_memory(
         8 * numbers,
@@ -261,4 +273,5 @@ def _sample(
         model = FACTORIES[kind](design, priors, likelihood="marginal")
         draws = sample_nuts(model, settings, progressbar=progressbar)
         return recover_effects(design, draws, settings.random_seed)
-    return sample_nuts(FACTORIES[kind](design, priors), settings, progressbar=progressbar)
+    model = FACTORIES[kind](design, priors)
+    return sample_nuts(model, settings, progressbar=progressbar, parameters=parameters_of(design))

@@ -1,21 +1,12 @@
-"""Hold estimates as tidy rows: one quantity of one model by one engine.
+"""Estimates as tidy rows: one quantity of one model by one engine.
 
-A row holds full precision; rounding belongs to whoever shows it. Rows are what is written to
+A row has full precision; numbers are rounded where they are shown. Rows are what is written to
 ``estimates.csv``, joined across engines and models, and drawn.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from bayes_mlm.base import LOGLIK_ERROR, Style, Texts, Verdict, count, digits, scaled, texts
-from bayes_mlm.data import format_rows
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from bayes_mlm.base import LOGLIK_ERROR, Column, Digits, ResultTable, Style, Texts, digits, texts
 
 # Engines whose estimates are not made of draws.
 CLASSICAL = frozenset({"reml", "ols"})
@@ -23,7 +14,7 @@ CLASSICAL = frozenset({"reml", "ols"})
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Hold one quantity as one engine estimates it.
+    """One quantity as one engine estimates it.
 
     Parameters
     ----------
@@ -58,12 +49,9 @@ class Estimate:
     mcse_mean: float | None = None
 
 
-COLUMNS = tuple(field.name for field in fields(Estimate))
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Summary:
-    """Hold the estimates of one model by one engine, and whether to believe them.
+class Summary(ResultTable[Estimate]):
+    """Estimates of one model by one engine, and whether they can be relied on.
 
     Parameters
     ----------
@@ -73,9 +61,10 @@ class Summary:
     verdict : Verdict
     """
 
-    rows: tuple[Estimate, ...]
+    key = ("quantity",)
+    row_type = Estimate
+
     interval: str
-    verdict: Verdict
 
     def __repr__(self) -> str:
         """Return model, engine and number of quantities."""
@@ -86,60 +75,23 @@ class Summary:
         """The engine that the rows are from."""
         return self.rows[0].engine
 
-    def __getitem__(self, quantity: str) -> Estimate:
-        """Give the row of one quantity."""
-        row = self.get(quantity)
-        if row is None:
-            known = ", ".join(row.quantity for row in self.rows)
-            raise KeyError(f"no quantity {quantity!r}; there are {known}")
-        return row
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
+        return (
+            Column(name="quantity"),
+            Column(name="estimate", kind="number"),
+            Column(name="sd", kind="error"),
+            Column(name="lower", heading=self.interval, kind="interval"),
+            Column(name="ess_bulk", heading="ess", kind="count"),
+            Column(name="r_hat", kind="ratio"),
+        )
 
-    def get(self, quantity: str) -> Estimate | None:
-        """Give the row of one quantity, or None if there is none."""
-        return next((row for row in self.rows if row.quantity == quantity), None)
-
-    def __contains__(self, quantity: object) -> bool:
-        """Tell whether there is a row for a quantity."""
-        return any(row.quantity == quantity for row in self.rows)
-
-    def __iter__(self) -> Iterator[Estimate]:
-        """Go through the rows."""
-        return iter(self.rows)
-
-    def to_frame(self) -> "pd.DataFrame":
-        """Give the rows as a tidy data frame, one column a field of `Estimate`."""
-        return to_frame(self.rows)
-
-    def __str__(self) -> str:
-        """Show the rows as an aligned text table, with the interval's name and the verdict."""
-        head = ("quantity", "estimate", "sd", f"{self.interval}", "ess", "r_hat")
-        shown = format_rows([head, *(_cells(row) for row in self.rows)])
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        return f"{shown}\n{sign}: {self.verdict}"
-
-
-def to_frame(rows: Iterable[Estimate]) -> "pd.DataFrame":
-    """Give estimates as a tidy data frame."""
-    import pandas as pd
-
-    return pd.DataFrame([astuple(row) for row in rows], columns=list(COLUMNS))
-
-
-def to_csv(rows: Iterable[Estimate]) -> str:
-    """Write estimates as CSV text in full precision; what is not defined is left empty.
-
-    Examples
-    --------
-    >>> print(to_csv([Estimate(model="m", engine="reml", quantity="icc", estimate=0.25)]))
-    model,engine,quantity,estimate,sd,lower,upper,ess_bulk,ess_tail,r_hat,mcse_mean
-    m,reml,icc,0.25,,,,,,,
-    <BLANKLINE>
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in rows)
-    return text.getvalue()
+    def digits(self, row: Estimate) -> Digits:
+        """Return the digits of a row; a log-likelihood has tenths."""
+        if row.quantity == "loglik":
+            return digits(row.estimate, LOGLIK_ERROR)
+        return super().digits(row)
 
 
 def estimate_texts(
@@ -168,12 +120,3 @@ def estimate_texts(
         shown = digits(like.estimate, like.sd, like.lower, like.upper, style=style)
         return Texts(shown.number(row.estimate), "", "")
     return texts(row.estimate, row.sd, row.lower, row.upper, style=style)
-
-
-def _cells(row: Estimate) -> tuple[str, ...]:
-    return (
-        row.quantity,
-        *estimate_texts(row),
-        "" if row.ess_bulk is None else count(row.ess_bulk),
-        "" if row.r_hat is None else scaled(row.r_hat, 3),
-    )

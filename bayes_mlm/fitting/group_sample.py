@@ -30,7 +30,6 @@ from bayes_mlm.design import (
 )
 from bayes_mlm.engines import Draws, Variable, effects_of_groups
 from bayes_mlm.fitting.result import Fit
-from bayes_mlm.moments import from_design
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
@@ -106,8 +105,7 @@ def sample_rows(
     rows = replay(design, table)
     draws = _some_effects(design, fit.draws, places, stream(seed, Stream.SAMPLED_EFFECTS))
     base = design.base
-    sampled = replace(
-        design,
+    sampled = design.with_arrays(
         y=encode(design.encoding, table).y,
         X=rows.X,
         Z=rows.Z,
@@ -117,7 +115,7 @@ def sample_rows(
         if base is None
         else GroupMeans(terms=base.terms, means=base.means[places], varies=base.varies),
         notes=(*design.notes, found.what),
-        summed=None,
+        aggregated=None,
         sample_of=design,
     )
     _check_same(sampled, design, places, table.source)
@@ -142,7 +140,7 @@ def sample_table(
     random_seed: int,
 ) -> SampledRows:
     """Fetch the rows of some groups of a design of summed data; as `sample_groups`."""
-    if design.summed is None:
+    if design.has_rows:
         raise DesignError("sample_groups is for summed data; this fit has its rows")
     if design.group is None:
         raise DesignError(
@@ -158,7 +156,9 @@ def sample_table(
         places = _named(design, groups)
     scan = open_data(data) if isinstance(data, (str, Path)) else as_scan(data)
     scan = replace(scan, strip=design.encoding.strip, complete=design.n_dropped > 0)
-    table = collect_rows(_only(scan, design, places), design.encoding.columns_with(design.group))
+    table = collect_rows(
+        _only(scan, design, places), design.encoding.columns_with(str(design.group))
+    )
     found = find_groups(table, design.group)
     same = np.array_equal(found.labels, design.labels[places])
     if not same or not np.array_equal(found.sizes, design.group_sizes[places]):
@@ -173,8 +173,7 @@ def sample_table(
 
 def _check_same(sampled: Design, design: Design, places: Ints, source: str) -> None:
     """Refuse rows that do not add up to the sums of their groups."""
-    assert design.summed is not None  # for mypy: the caller looked
-    given, summed = from_design(sampled), design.summed
+    given, summed = sampled.moments(), design.moments()
     mean = summed.means[places] + summed.centre
     apart = np.abs(given.means + given.centre - mean)
     size = np.sqrt(np.diagonal(summed.scatter, axis1=1, axis2=2).sum(axis=0) / summed.n)

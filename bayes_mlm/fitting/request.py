@@ -40,6 +40,7 @@ def as_request(
     missing: Literal["error", "drop"] = "error",
     priors: Mapping[str, Any] | None = None,
     residual: Residual | Mapping[str, Any] | None = None,
+    family: str | None = None,
     strip: bool = False,
     decimal: Literal[".", ","] | None = None,
     delimiter: str | None = None,
@@ -50,7 +51,7 @@ def as_request(
     ----------
     model : str, Path, Design, ModelRequest or other with a `request`
         Of a request the priors given come before its own, and so does how data are read.
-    data, kind, group, group_level, missing, priors, residual, strip, decimal, delimiter
+    data, kind, group, group_level, missing, priors, residual, family, strip, decimal, delimiter
         As in `bayes_mlm.fit`.
 
     Raises
@@ -89,9 +90,10 @@ def as_request(
         strip = strip or stripped
         group = own if parse_formula(model).group is None else None
     if requested is not None:
-        if kind or group or group_level or residual is not None:
+        if kind or group or group_level or residual is not None or family is not None:
             raise EngineError(
-                "a record gives its own kind, group, group_level and residual; change them there"
+                "a record gives its own kind, group, group_level, residual and family; "
+                "change them there"
             )
         source = requested.source
         request = replace(
@@ -114,6 +116,7 @@ def as_request(
             group_level=tuple(group_level),
             priors=given,
             residual=as_residual(residual),
+            family=family or "gaussian",
             reading={
                 "missing": missing,
                 "strip": strip,
@@ -155,6 +158,7 @@ def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> Mo
         group=None if parse_formula(design.formula.text).group is not None else design.group,
         priors=priors,
         residual=PLAIN if design.residual is None else design.residual.asked,
+        family=design.family.name,
     )
     return ModelRequest(model=model, source=DataSource(strip=design.encoding.strip))
 

@@ -1,5 +1,6 @@
-"""Take the parameters of the residuals out of posterior draws, and make residuals of them."""
+"""The parameters of outcomes given the linear predictor, from draws, and outcomes made of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,33 +8,45 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, samples
-from bayes_mlm.model import colour
+from bayes_mlm.model import Auxiliary, colour
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ResidualDraws:
-    """Hold S draws of what the residuals are like, plain ones included.
+    """S draws of what outcomes are like given the linear predictor.
 
     Parameters
     ----------
     sds : ndarray, shape (S, n_sds)
-        Residual sds: one, or one a level of the factor.
+        Residual sds: one, or one a level of the factor; none of a family without one.
     rho : ndarray, shape (S,)
         Correlation of residuals one step apart; 0 without AR(1).
-    nu : ndarray, shape (S,), or None
-        Degrees of freedom of Student-t residuals.
+    others : mapping of str to ndarray, shape (S,)
+        Further auxiliary parameters of the family: the degrees of freedom ``nu``.
     """
 
     sds: Floats
     rho: Floats
-    nu: Floats | None
+    others: Mapping[str, Floats]
 
     def row_sds(self, design: Design) -> Floats:
-        """Give the sd of each row's residual, shape (S, n) or (S, 1) if all have the same."""
+        """Return the sd of each row's residual, shape (S, n) or (S, 1) if all have the same."""
         if design.residual is None or self.sds.shape[1] == 1:
             return self.sds
         found: Floats = self.sds[:, design.residual.stratum]
         return found
+
+    def auxiliary(self, design: Design) -> Auxiliary:
+        """Return the family's auxiliary parameters, shapes (S, 1), and (S, n) of sds by level."""
+        found = {name: values[:, None] for name, values in self.others.items()}
+        if design.family.residual_sd is not None:
+            found[design.family.residual_sd] = self.row_sds(design)
+        return found
+
+    def at(self, draws: "slice | Floats | list[int]") -> "ResidualDraws":
+        """Return some of the draws."""
+        others = {name: values[draws] for name, values in self.others.items()}
+        return ResidualDraws(sds=self.sds[draws], rho=self.rho[draws], others=others)
 
     @property
     def mean(self) -> "ResidualDraws":
@@ -41,35 +54,32 @@ class ResidualDraws:
         return ResidualDraws(
             sds=self.sds.mean(axis=0, keepdims=True),
             rho=self.rho.mean(keepdims=True),
-            nu=None if self.nu is None else self.nu.mean(keepdims=True),
+            others={name: one.mean(keepdims=True) for name, one in self.others.items()},
         )
 
 
 def residual_draws(draws: Draws) -> ResidualDraws:
-    """Take the residual parameters out of draws, chains joined."""
-    known = draws.posterior
-    sds = samples(draws, "sigma_e_by" if "sigma_e_by" in known else "sigma_e")
-    return ResidualDraws(
-        sds=sds.reshape(len(sds), -1),
-        rho=samples(draws, "rho_e") if "rho_e" in known else np.zeros(len(sds)),
-        nu=samples(draws, "nu") if "nu" in known else None,
-    )
+    """Return the parameters of outcomes given the linear predictor, chains joined."""
+    known, table = draws.posterior, draws.parameters
+    sds = np.empty((draws.n_chains * draws.n_draws, 0))
+    for one in table.role("residual sd"):  # those by level come last
+        if one.name in known:
+            sds = samples(draws, one.name).reshape(len(sds), -1)
+    rho = np.zeros(len(sds))
+    for one in table.role("autocorrelation"):
+        rho = samples(draws, one.name) if one.name in known else rho
+    others = {
+        one.name: samples(draws, one.name) for one in table.role("auxiliary") if one.name in known
+    }
+    return ResidualDraws(sds=sds, rho=rho, others=others)
 
 
-def make_residuals(
-    design: Design, given: ResidualDraws, draw: int, rng: np.random.Generator
+def make_outcomes(
+    design: Design, given: ResidualDraws, draw: int, eta: "Floats | float", rng: np.random.Generator
 ) -> Floats:
-    """Draw the residuals (n,) of a design's rows, given one draw of their parameters."""
-    noise = rng.standard_normal(design.n)
-    if given.nu is not None:
-        noise *= mixing(given.nu[draw], rng, design.n)
-    if design.residual is None:
-        plain: Floats = given.sds[draw, 0] * noise
-        return plain
-    return colour(design.residual, noise, given.sds[draw], float(given.rho[draw]))
-
-
-def mixing(nu: "float | Floats", rng: np.random.Generator, size: object) -> Floats:
-    """Draw factors of sd one that make a normal of sd 1 a Student-t of sd 1."""
-    found: Floats = np.sqrt((nu - 2.0) / (2.0 * rng.standard_gamma(0.5 * nu, size=size)))  # type: ignore[call-overload]
-    return found
+    """Draw outcomes (n,) of a design's rows at a linear predictor, given one draw of the rest."""
+    one, eta = given.at([draw]), np.broadcast_to(eta, (design.n,))
+    if one.rho.any() and design.residual is not None:
+        noise = rng.standard_normal(design.n)
+        return np.asarray(eta + colour(design.residual, noise, one.sds[0], float(one.rho[0])))
+    return np.asarray(design.family.draw(eta[None], one.auxiliary(design), rng)[0])

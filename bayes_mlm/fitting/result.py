@@ -72,8 +72,7 @@ class Fit:
     def __repr__(self) -> str:
         """Say what was fitted, by what, and the verdict; `summarise` gives the numbers."""
         shape = f"{self.draws.n_chains} x {self.draws.n_draws} draws"
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        return f"<Fit {self.spec.formula!r} by {self.engine}, {shape}, {sign}: {self.verdict}>"
+        return f"<Fit {self.spec.formula!r} by {self.engine}, {shape}, {self.verdict.line}>"
 
     @property
     def spec(self) -> ModelSpec:

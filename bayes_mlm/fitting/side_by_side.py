@@ -202,6 +202,8 @@ def check_engine(engine: str, design: Design) -> None:
         raise EngineError(f"unknown engine {engine!r}; allowed: auto, direct, nuts, reml, ols")
     random_effects = has_random_effects(design)
     structure = design.residual
+    if engine in ("reml", "ols"):
+        design.family.require_residual_sd(f"the engine {engine}")
     if engine == "reml" and not (random_effects or structure is not None):
         raise EngineError(
             f"a {design.kind} model has no group effects for REML; use --engine ols, or add "
@@ -210,7 +212,7 @@ def check_engine(engine: str, design: Design) -> None:
     if engine == "ols" and structure is not None:
         raise EngineError(
             f"OLS has independent residuals of one sd, and the model asks for "
-            f"{structure.asked}; use --engine reml"
+            f"{design.errors}; use --engine reml"
         )
     if engine == "ols" and random_effects:
         raise EngineError(

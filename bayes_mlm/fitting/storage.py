@@ -26,14 +26,25 @@ from bayes_mlm.base import (
     explain_file,
     unreadable_reason,
 )
-from bayes_mlm.design import Design, Encoding, GroupMeans, check_names, check_sums, naming, require
+from bayes_mlm.design import (
+    Design,
+    Encoding,
+    FixedColumns,
+    GroupMeans,
+    GroupTerm,
+    Response,
+    check_names,
+    check_sums,
+    naming,
+    require,
+)
 from bayes_mlm.engines import SAMPLE_DIMS, DirectReport, Draws, Settings, Variable, in_arviz_order
 from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.model import Kind, ModelRequest, Residual, ResidualRows
-from bayes_mlm.moments import Sufficient, rows_away
+from bayes_mlm.model import FAMILIES, Kind, ModelRequest, Residual, ResidualRows
+from bayes_mlm.moments import GroupMoments
 
 FORMAT = 2
 _RESIDUAL = ("asked", "levels", "step", "whole")
@@ -122,7 +133,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         )
     rows = "group" if design.kind == "between" else "obs"
     labels = {"group": design.labels} if design.group is not None else {}
-    data = _sums(design.summed) if design.summed is not None else _rows(design, rows)
+    data = _sums(design.moments()) if not design.has_rows else _rows(design, rows)
     if design.base is not None:
         data["base_means"] = Variable(("group", "base_term"), design.base.means)
         data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
@@ -135,7 +146,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
             "previous": Variable((rows,), own.previous),
             "gap": Variable((rows,), own.gap),
         }
-    if rows == "obs" and design.summed is None:
+    if rows == "obs" and design.has_rows:
         labels["obs"] = np.arange(design.n)
     coords = labels | {
         "term": np.array(design.terms, dtype=object),
@@ -150,7 +161,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         "sample_stats": Group(draws.sample_stats, draws.coords),
         "constant_data": Group(data, coords),
     }
-    if design.summed is None:
+    if design.has_rows:
         groups["observed_data"] = Group({"y": Variable((rows,), design.y)}, coords)
     path = Path(path)
     write_netcdf(path, json.dumps(_document(fit)), groups)
@@ -166,7 +177,7 @@ def _rows(design: Design, rows: str) -> dict[str, Variable]:
     return data
 
 
-def _sums(s: Sufficient) -> dict[str, Variable]:
+def _sums(s: GroupMoments) -> dict[str, Variable]:
     """Give the sums in the place of rows: of the scatter the lower triangle."""
     lower, upper = np.tril_indices(len(s.centre))
     return {
@@ -177,7 +188,7 @@ def _sums(s: Sufficient) -> dict[str, Variable]:
     }
 
 
-def _sums_from(kept: "_Design", constant: Group, labels: Any) -> Sufficient | None:
+def _sums_from(kept: "_Design", constant: Group, labels: Any) -> GroupMoments | None:
     if "sums_counts" not in constant.variables:
         return None
     counts = constant.variables["sums_counts"].values
@@ -186,7 +197,7 @@ def _sums_from(kept: "_Design", constant: Group, labels: Any) -> Sufficient | No
     scatter = np.empty((len(counts), len(centre), len(centre)))
     triangle = constant.variables["sums_scatter"].values
     scatter[:, lower, upper] = scatter[:, upper, lower] = triangle
-    return Sufficient(
+    return GroupMoments(
         labels=labels,
         counts=counts,
         centre=centre,
@@ -249,8 +260,8 @@ def check_fit(fit: Fit) -> None:
     design, draws = fit.design, fit.draws
     check_names(design)
     require(np.unique(design.labels).size == design.J, "a group is in it twice")
-    if design.summed is not None:
-        check_sums(design.summed)
+    if not design.has_rows:
+        check_sums(design.moments())
     else:
         _check_rows(design)
     labels = {"term": design.terms, "effect": design.effects}
@@ -325,21 +336,27 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
     formula = parse_formula(kept.formula)
     labels = constant.coords["group"] if base else np.zeros(1, dtype=np.int64)
     summed = _sums_from(kept, constant, labels)
-    design = Design(
-        **(rows_away() if summed is not None else _rows_from(kept, groups)),
-        summed=summed,
+    arrays = _rows_from(kept, groups) if summed is None else dict.fromkeys(("y", "X", "Z", "codes"))
+    term = GroupTerm(
+        factor=kept.group or "",
         labels=labels,
-        outcome=kept.outcome,
-        terms=kept.terms,
+        codes=arrays["codes"],
+        Z=arrays["Z"],
         effects=kept.effects,
-        group=kept.group,
+        correlated=all(one.correlated for one in formula.group_terms),
+    )
+    design = Design(
+        response=Response(name=kept.outcome, y=arrays["y"]),
+        fixed=FixedColumns(X=arrays["X"], terms=kept.terms),
+        group_terms=(term,) if kept.group is not None else (),
+        aggregated=summed,
         kind=kept.kind,
         formula=formula,
         encoding=Encoding.from_dict(kept.encoding),
-        correlated=formula.correlated,
         base=base,
         n_dropped=kept.n_dropped,
         notes=kept.notes,
+        family=FAMILIES[document.request.model.family],
         residual=_residual_from(kept.residual, constant),
     )
     # The factories' own coordinates are there for PyMC, and follow from the rest.

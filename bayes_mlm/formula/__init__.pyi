@@ -12,5 +12,10 @@ from .expressions import (
     label_term as label_term,
     unique as unique,
 )
-from .formula import Formula as Formula, parse_formula as parse_formula
+from .formula import (
+    Formula as Formula,
+    parse_formula as parse_formula,
+    refuse_several as refuse_several,
+)
 from .functions import FUNCTIONS as FUNCTIONS
+from .group_terms import GroupFormula as GroupFormula

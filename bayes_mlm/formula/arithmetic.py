@@ -65,8 +65,8 @@ def read_group(tree: "Branch", source: Source) -> str:
     if kind_of(bare) not in ("NAME", "QUOTED"):
         raise source.error(
             start_of(tree),
-            "the group is one column, as in (1 | school); nested and crossed groups "
-            "(a/b, a:b) are not available: a column that combines a and b can be named here",
+            "the group is one column, as in (1 | school); for classes nested in schools name a "
+            "column that tells every class from every other: (1 | school) + (1 | class)",
         )
     return _read_name(cast("Token", bare), source)
 

@@ -12,6 +12,7 @@ language:
 ``- a:b``                   takes a term out again
 ``(1 + a | g)``             one term of group effects: intercept and slope of a differ by g, and
                             may correlate; ``(0 + a | g)``: the slope alone differs
+``(1 | g) + (1 | h)``       one term for each grouping factor, crossed or nested
 ``(1 + a || g)``            the same effects held independent of one another, at a = 0
 ```school id```             a column whose name is not a plain word
 ``log(a)``, ``I(a / b)``    functions of `bayes_mlm.formula.functions.FUNCTIONS`
@@ -23,19 +24,21 @@ Wilkinson and Rogers (1973), Applied Statistics 22(3), 392-399, for the algebra;
 Bolker and Walker (2015), Journal of Statistical Software 67(1), section 2.1, for the bar.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bayes_mlm.base import FormulaError
+from bayes_mlm.base import FormulaError, SeveralFactorsError
 from bayes_mlm.formula.arithmetic import start_of
-from bayes_mlm.formula.expressions import Factor, Name, Term, measured, unique
+from bayes_mlm.formula.expressions import Factor, Term, measured, unique
 from bayes_mlm.formula.grammar import Source, parse_tree
+from bayes_mlm.formula.group_terms import GroupFormula, join_terms
 from bayes_mlm.formula.reader import read_outcome, read_predictors
 
 
 @dataclass(frozen=True, kw_only=True)
 class Formula:
-    """Hold a parsed formula; formulas with the same terms are equal, however they were written.
+    """A parsed formula; formulas with the same terms are equal, however they were written.
 
     Parameters
     ----------
@@ -45,13 +48,8 @@ class Formula:
         The outcome column, or a function of it; `outcome.columns` names its columns.
     terms : tuple of Term
         Fixed effects, by degree. A term is a tuple of factors; ``()`` is the intercept.
-    group : str or None
-        The grouping column, None without a bar.
-    effects : tuple of Term
-        Group effects, empty without a bar.
-    correlated : bool
-        Whether the effects of a group may correlate (``|``), or are independent (``||``). True
-        where there is nothing to correlate: without a bar, or with an intercept alone.
+    group_terms : tuple of GroupFormula
+        One for each bar, in order of appearance; no two have the same factor.
 
     Examples
     --------
@@ -65,29 +63,45 @@ class Formula:
     text: str = field(compare=False)
     outcome: Factor
     terms: tuple[Term, ...]
-    group: str | None = None
-    effects: tuple[Term, ...] = ()
-    correlated: bool = True
+    group_terms: tuple[GroupFormula, ...] = ()
 
     def __str__(self) -> str:
-        """Write the formula multiplied out; parsing this gives an equal formula."""
-        bar = ""
-        if self.group is not None:
-            mark = "|" if self.correlated else "||"
-            bar = f" + ({_sum(self.effects)} {mark} {Name(self.group)})"
-        return f"{self.outcome} ~ {_sum(self.terms)}{bar}"
+        """Return the formula multiplied out; parsing this gives an equal formula."""
+        bars = "".join(f" + {term}" for term in self.group_terms)
+        return f"{self.outcome} ~ {join_terms(self.terms)}{bars}"
+
+    @property
+    def grouping_factors(self) -> tuple[str, ...]:
+        """The grouping columns, one for each group term."""
+        return tuple(term.factor for term in self.group_terms)
+
+    @property
+    def group(self) -> str | None:
+        """The grouping column of the one group term; None without a bar.
+
+        Raises
+        ------
+        SeveralFactorsError
+            If the formula has several grouping factors.
+        """
+        refuse_several(self.grouping_factors)
+        return self.group_terms[0].factor if self.group_terms else None
+
+    @property
+    def effects(self) -> tuple[Term, ...]:
+        """Effects of every group term, in order; empty without a bar."""
+        return tuple(effect for term in self.group_terms for effect in term.terms)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column needed, in order of appearance: outcome, predictors, group."""
+        """Every column needed, in order of appearance: outcome, predictors, groups."""
         return unique(self.outcome.columns + self.predictor_columns)
 
     @property
     def predictor_columns(self) -> tuple[str, ...]:
-        """The columns needed to predict: those of the terms and effects, and the group."""
-        own = () if self.group is None else (self.group,)
+        """The columns needed to predict: those of the terms and effects, and the groups."""
         found = (name for factor in self.factors for name in factor.columns)
-        return unique((*found, *own))
+        return unique((*found, *self.grouping_factors))
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -102,6 +116,35 @@ class Formula:
         Text among them becomes categories without a request.
         """
         return unique(tuple(name for factor in self.factors for name in measured(factor)))
+
+
+def refuse_several(factors: Sequence[str], what: str = "this") -> None:
+    """Refuse several grouping factors where one at most can be taken.
+
+    Parameters
+    ----------
+    factors : sequence of str
+        Names of the grouping factors.
+    what : str
+        What takes one: "REML".
+
+    Raises
+    ------
+    SeveralFactorsError
+
+    Examples
+    --------
+    >>> refuse_several(["school", "class"], "REML")
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.base.errors.SeveralFactorsError: REML takes one grouping factor and the formula has 2
+    (school, class); use engine='nuts', or one group term
+    """
+    if len(factors) > 1:
+        raise SeveralFactorsError(
+            f"{what} takes one grouping factor and the formula has {len(factors)} "
+            f"({', '.join(factors)}); use engine='nuts', or one group term"
+        )
 
 
 def parse_formula(text: str) -> Formula:
@@ -152,7 +195,7 @@ def _parse(text: str) -> Formula:
         raise source.error(
             start_of(right), f"the outcome {outcome} is also a predictor; take it out"
         )
-    if predictors.group in outcome.columns:
+    if any(term.factor in outcome.columns for term in predictors.group_terms):
         raise source.error(
             start_of(right), f"the outcome {outcome} is also the group; choose another"
         )
@@ -160,12 +203,5 @@ def _parse(text: str) -> Formula:
         text=text,
         outcome=outcome,
         terms=predictors.terms,
-        group=predictors.group,
-        effects=predictors.effects,
-        correlated=predictors.correlated,
+        group_terms=predictors.group_terms,
     )
-
-
-def _sum(terms: tuple[Term, ...]) -> str:
-    written = [":".join(str(factor) for factor in term) for term in terms if term]
-    return " + ".join(["1" if () in terms else "0", *written])

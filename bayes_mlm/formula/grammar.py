@@ -51,7 +51,7 @@ QUOTED: /`[^`]*`/
 
 ALLOWED = (
     "a formula is 'outcome ~ predictors': column names, + - * / : **, parentheses, 0 or 1 for the "
-    "intercept, listed functions such as log(x), and one group term such as (1 | school)"
+    "intercept, listed functions such as log(x), and group terms such as (1 | school)"
 )
 _HINTS = {
     "^": "write ** for a power",
@@ -65,8 +65,8 @@ _HINTS = {
     ".": "write out the columns",
     "%": "write / for nesting",
     "~": "a formula has one ~",
-    "|": "a group term is written (effects | group), once",
-    "||": "a group term is written (effects || group), once",
+    "|": "a group term is written (effects | group)",
+    "||": "a group term is written (effects || group)",
     ",": "only functions have more than one argument",
 }
 _WIDE = ("W", "F")

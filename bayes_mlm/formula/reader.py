@@ -1,4 +1,4 @@
-"""Read what the tree of a formula means: an outcome, terms multiplied out, a group term."""
+"""Read what the tree of a formula means: an outcome, terms multiplied out, group terms."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -7,6 +7,7 @@ from bayes_mlm.formula.algebra import MAX_POWER, Algebra, Products, by_degree
 from bayes_mlm.formula.arithmetic import kind_of, read_expression, read_group, start_of, unwrap
 from bayes_mlm.formula.expressions import Call, Factor, Name, Term
 from bayes_mlm.formula.grammar import Source
+from bayes_mlm.formula.group_terms import GroupFormula
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -16,25 +17,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictors:
-    """Hold the right-hand side of a formula: fixed effects, grouping column, group effects."""
+    """The right-hand parts of a formula: fixed effects and group terms."""
 
     terms: tuple[Term, ...]
-    group: str | None
-    effects: tuple[Term, ...]
-    correlated: bool = True
+    group_terms: tuple[GroupFormula, ...]
+
+    @property
+    def effects(self) -> tuple[Term, ...]:
+        """Effects of every group term."""
+        return tuple(effect for term in self.group_terms for effect in term.terms)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Side:
-    """Hold a sum of terms while it is read; `intercept` is None when nothing was said of it."""
+class _Sum:
+    """A sum of terms while it is read; `intercept` is None where neither 0 nor 1 is in it."""
 
     terms: Products = field(default_factory=dict)
     intercept: bool | None = None
-    bar: "Tree[Token] | None" = None
+    bars: "tuple[Tree[Token], ...]" = ()
 
 
 def read_outcome(tree: "Branch", source: Source) -> Factor:
-    """Read the left-hand side: a column or a function of one."""
+    """Read the left-hand parts: a column or a function of one."""
     outcome = read_expression(tree, source)
     if not isinstance(outcome, Name | Call):
         raise source.error(
@@ -47,44 +51,55 @@ def read_outcome(tree: "Branch", source: Source) -> Factor:
 
 
 def read_predictors(tree: "Branch", source: Source) -> Predictors:
-    """Read the right-hand side: terms multiplied out, and at most one group term."""
+    """Read the right-hand parts: terms multiplied out, and group terms."""
     if kind_of(tree) == "bar":
         raise source.error(start_of(tree), "put the group term in parentheses: y ~ x + (1 | group)")
     algebra = Algebra()
-    side = _read_side(tree, source, algebra)
-    terms = _finish(side, algebra)
+    parts = _read_sum(tree, source, algebra)
+    terms = _finish(parts, algebra)
     if not terms:
         raise source.error(
             start_of(tree), "no fixed effect is left; write 1 for an intercept: y ~ 1 + (1 | group)"
         )
-    if side.bar is None:
-        return Predictors(terms=terms, group=None, effects=())
-    effects, bar, group = side.bar.children
-    inner = _read_side(effects, source, algebra)
-    if inner.bar is not None:
-        raise source.error(start_of(inner.bar), "a group term cannot hold another")
+    found: dict[str, GroupFormula] = {}
+    for tree_of_bar in parts.bars:
+        term = _read_group_term(tree_of_bar, source, algebra)
+        if term.factor in found:
+            raise source.error(
+                start_of(tree_of_bar),
+                f"{term.factor!r} has a group term already: put all effects of a group in one "
+                "term, as in (1 + x | group), or (1 + x || group) for independent ones",
+            )
+        found[term.factor] = term
+    return Predictors(terms=terms, group_terms=tuple(found.values()))
+
+
+def _read_group_term(tree: "Tree[Token]", source: Source, algebra: Algebra) -> GroupFormula:
+    effects, bar, group = tree.children
+    inner = _read_sum(effects, source, algebra)
+    if inner.bars:
+        raise source.error(start_of(inner.bars[0]), "a group term cannot hold another")
     products = _finish(inner, algebra)
     if not products:
         raise source.error(start_of(effects), "no group effect is left; write (1 | group)")
-    return Predictors(
-        terms=terms,
-        group=read_group(group, source),
-        effects=products,
+    return GroupFormula(
+        factor=read_group(group, source),
+        terms=products,
         # An intercept alone has nothing to correlate with: (1 || g) is (1 | g).
         correlated=cast("Token", bar).type == "BAR" or products == ((),),
     )
 
 
-def _finish(side: _Side, algebra: Algebra) -> tuple[Term, ...]:
-    intercept: tuple[Term, ...] = () if side.intercept is False else ((),)
-    return intercept + tuple(algebra.term(product) for product in by_degree(side.terms))
+def _finish(parts: _Sum, algebra: Algebra) -> tuple[Term, ...]:
+    intercept: tuple[Term, ...] = () if parts.intercept is False else ((),)
+    return intercept + tuple(algebra.term(product) for product in by_degree(parts.terms))
 
 
-def _read_side(tree: "Branch", source: Source, algebra: Algebra) -> _Side:
+def _read_sum(tree: "Branch", source: Source, algebra: Algebra) -> _Sum:
     """Read a sum: signs from left to right, as in R, so that the last word on 0 or 1 holds."""
     terms: Products = {}
     intercept: bool | None = None
-    bar: Tree[Token] | None = None
+    bars: tuple[Tree[Token], ...] = ()
     for minus, addend in _addends(tree):
         bare = unwrap(addend)
         if kind_of(bare) == "NUMBER":
@@ -96,29 +111,22 @@ def _read_side(tree: "Branch", source: Source, algebra: Algebra) -> _Side:
             intercept = (value == "1") != minus
             continue
         if kind_of(bare) == "bar":
-            side = _Side(bar=cast("Tree[Token]", bare))
+            parts = _Sum(bars=(cast("Tree[Token]", bare),))
         elif kind_of(bare) == "sum" and not minus:
-            side = _read_side(bare, source, algebra)
+            parts = _read_sum(bare, source, algebra)
         else:
-            side = _Side(terms=_read_products(bare, source, algebra))
-        if side.bar is not None and minus:
-            raise source.error(start_of(side.bar), "a group term can only be added")
-        if side.bar is not None and bar is not None:
-            raise source.error(
-                start_of(side.bar),
-                "a formula has one group term; crossed and nested groups are not available: "
-                "put all effects of a group in one term, as in (1 + x | group), or "
-                "(1 + x || group) for independent ones",
-            )
-        bar = side.bar or bar
-        intercept = intercept if side.intercept is None else side.intercept
+            parts = _Sum(terms=_read_products(bare, source, algebra))
+        if parts.bars and minus:
+            raise source.error(start_of(parts.bars[0]), "a group term can only be added")
+        bars += parts.bars
+        intercept = intercept if parts.intercept is None else parts.intercept
         if not minus:
-            algebra.add(terms, side.terms.values())
-        elif not terms.keys() & side.terms.keys():
+            algebra.add(terms, parts.terms.values())
+        elif not terms.keys() & parts.terms.keys():
             raise source.error(start_of(addend), "there is no such term before it to take out")
         else:
-            terms = {key: term for key, term in terms.items() if key not in side.terms}
-    return _Side(terms=terms, intercept=intercept, bar=bar)
+            terms = {key: term for key, term in terms.items() if key not in parts.terms}
+    return _Sum(terms=terms, intercept=intercept, bars=bars)
 
 
 def _read_products(tree: "Branch", source: Source, algebra: Algebra) -> Products:
@@ -126,12 +134,12 @@ def _read_products(tree: "Branch", source: Source, algebra: Algebra) -> Products
     bare = unwrap(tree)
     kind = kind_of(bare)
     if kind == "sum":
-        side = _read_side(bare, source, algebra)
-        if side.intercept is not None:
+        parts = _read_sum(bare, source, algebra)
+        if parts.intercept is not None:
             raise source.error(start_of(bare), "0 and 1 can only be added to or taken from terms")
-        if side.bar is not None:
-            raise source.error(start_of(side.bar), "a group term can only be added")
-        return side.terms
+        if parts.bars:
+            raise source.error(start_of(parts.bars[0]), "a group term can only be added")
+        return parts.terms
     if kind == "bar":
         raise source.error(start_of(bare), "a group term can only be added")
     if kind == "NUMBER":

@@ -6,6 +6,7 @@ from .bounded import (
 )
 from .conditional import group_effects as group_effects
 from .default_priors import (
+    GroupPriors as GroupPriors,
     ModelPriors as ModelPriors,
     expect_priors as expect_priors,
     model_priors as model_priors,
@@ -16,7 +17,7 @@ from .effect_centring import (
     hold_at_means as hold_at_means,
     turn_spread as turn_spread,
 )
-from .free_variables import free_values as free_values
+from .free_variables import free_dims as free_dims, free_values as free_values
 from .gaussian import (
     LOG_2PI as LOG_2PI,
     Method as Method,
@@ -28,6 +29,14 @@ from .gaussian import (
     residual_df as residual_df,
 )
 from .identification import unidentified as unidentified
+from .parameters import (
+    GroupParameters as GroupParameters,
+    Parameters as Parameters,
+    group_parameters as group_parameters,
+    group_views as group_views,
+    known_parameters as known_parameters,
+    parameters_of as parameters_of,
+)
 from .pymc.compiled import LogDensity as LogDensity, compile_log_density as compile_log_density
 from .pymc.models import (
     FACTORIES as FACTORIES,
@@ -38,5 +47,5 @@ from .pymc.models import (
     pooled as pooled,
     within as within,
 )
-from .pymc.parts import LEAST_NU as LEAST_NU, effect_pairs as effect_pairs
+from .pymc.parts import effect_pairs as effect_pairs
 from .whitened_design import Whitened as Whitened, whitened as whitened

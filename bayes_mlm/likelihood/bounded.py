@@ -62,7 +62,7 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
     nearly = left > max(_NOISE * cancelled, printed)
-    if not nearly and not repeats and rows is not None and rows.summed is None:
+    if not nearly and not repeats and rows is not None and rows.has_rows:
         columns = np.column_stack([rows.X, rows.Z, rows.y])
         exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
         nearly = exact > printed
@@ -98,6 +98,8 @@ def check_bounded_rows(design: Design) -> None:
     EngineError
         As of `check_bounded`; or if Student-t residuals leave most rows on an exact line.
     """
+    if not design.family.is_additive:  # no sd of residuals that could vanish
+        return
     check_bounded(reduce(from_design(design), aliased=True), rows=design)
     rows = design.residual
     if rows is None:
@@ -109,7 +111,7 @@ def check_bounded_rows(design: Design) -> None:
         some = np.flatnonzero(rows.stratum == k)
         if some.size > 1:
             check_bounded(_of_rows(design, design.Z, some), name)
-    if rows.asked.family == "student_t":
+    if not design.family.gaussian_moments:
         _check_majority(design)
 
 

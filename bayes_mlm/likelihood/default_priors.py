@@ -26,18 +26,35 @@ are the priors of ``sigma_u[Intercept]`` and ``rho_u``, of group effects that ma
 """
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from bayes_mlm.base import Floats, PriorError, describe_value, expect
+from bayes_mlm.base import EngineError, Floats, PriorError, describe_value, expect
 from bayes_mlm.design import INTERCEPT, Design, column_moments
-from bayes_mlm.model import Prior, parse_prior, role_of
+from bayes_mlm.likelihood.parameters import group_parameters, group_views
+from bayes_mlm.model import Prior, default_of, half_student_t, parse_prior, prior_target
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupPriors:
+    """Priors of one term of group effects.
+
+    Parameters
+    ----------
+    sigma_u : tuple of Prior, length q
+        One a column of Z.
+    rho_u : Prior or None
+        LKJ, if the effects may correlate; None for independent ones.
+    """
+
+    sigma_u: tuple[Prior, ...]
+    rho_u: Prior | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ModelPriors:
-    """Hold the prior of each parameter of one design.
+    """Priors of the parameters of one design.
 
     Parameters
     ----------
@@ -45,17 +62,17 @@ class ModelPriors:
         One a column of X; that of the intercept is for the intercept at the predictors' means.
     u : Prior or None
         The groups' own intercepts of a no-pooling model.
-    sigma_u : tuple of Prior, length q
-        One a column of Z; empty for a no-pooling model.
-    rho_u : Prior or None
-        LKJ, when there are group effects that may correlate; None for independent ones.
-    sigma_e : Prior
-        The residual sd.
-    sigma_e_by : tuple of Prior
-        One a residual sd where they differ by the levels of a factor; then `sigma_e`, the sd over
-        all rows, follows from them.
-    rho_e, nu : Prior or None
-        Of AR(1) residuals, and of Student-t ones.
+    groups : tuple of GroupPriors
+        One a term of group effects; none for a no-pooling model.
+    auxiliary : mapping of str to Prior
+        Of the family's auxiliary parameters: ``sigma_e``, ``nu``.
+    residual_sds : tuple of Prior
+        One a residual sd where they differ by the levels of a factor; then ``sigma_e``, the sd
+        over all rows, follows from them.
+    rho_e : Prior or None
+        Of AR(1) residuals.
+    family : str
+        Of the outcome.
     effects_at : {"means", "zero"}
         Where the predictors are at which the priors of correlated group effects hold, if an
         intercept is among them (`bayes_mlm.likelihood.effect_centring`); "zero" is for comparison
@@ -64,17 +81,54 @@ class ModelPriors:
 
     beta: tuple[Prior, ...]
     u: Prior | None
-    sigma_u: tuple[Prior, ...]
-    rho_u: Prior | None
-    sigma_e: Prior
-    sigma_e_by: tuple[Prior, ...] = ()
+    groups: tuple[GroupPriors, ...]
+    auxiliary: Mapping[str, Prior]
+    residual_sds: tuple[Prior, ...] = ()
     rho_e: Prior | None = None
-    nu: Prior | None = None
+    family: str = "gaussian"
     effects_at: Literal["means", "zero"] = "means"
+
+    @property
+    def sigma_u(self) -> tuple[Prior, ...]:
+        """One a column of Z of the only term of group effects; empty without one."""
+        return self._only.sigma_u if self.groups else ()
+
+    @property
+    def rho_u(self) -> Prior | None:
+        """LKJ of the only term of group effects, if they may correlate."""
+        return self._only.rho_u if self.groups else None
+
+    @property
+    def sigma_e(self) -> Prior:
+        """The residual sd of a family that has one."""
+        return self.auxiliary["sigma_e"]
+
+    @property
+    def _only(self) -> GroupPriors:
+        if len(self.groups) > 1:
+            raise EngineError(
+                f"the model has {len(self.groups)} grouping factors, and this is for one; "
+                "fit it with engine='nuts'"
+            )
+        return self.groups[0]
+
+    def with_group_sds(self, sigma_u: tuple[Prior, ...]) -> "ModelPriors":
+        """Return the priors with others of the sds of the only term of group effects."""
+        return replace(self, groups=(replace(self._only, sigma_u=sigma_u),))
+
+    def of_term(self, place: int) -> "ModelPriors":
+        """Return the priors with those of one term of group effects only."""
+        return replace(self, groups=(self.groups[place],))
 
     def __repr__(self) -> str:
         """List the priors."""
-        named = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        named: dict[str, Any] = {"beta": self.beta, "u": self.u}
+        for name in ("sigma_u", "rho_u"):
+            found = [getattr(one, name) for one in self.groups]
+            named[name] = found[0] if len(found) == 1 else tuple(map(str, found))
+        named |= self.auxiliary
+        named |= {"residual_sds": self.residual_sds, "rho_e": self.rho_e}
+        named["effects_at"] = self.effects_at
         shown = [
             f"{name} = {', '.join(dict.fromkeys(map(str, one))) if isinstance(one, tuple) else one}"
             for name, one in named.items()
@@ -104,19 +158,22 @@ class ModelPriors:
         }
         if self.u is not None:
             named["u"] = self.u
-        for effect, prior in zip(design.effects, self.sigma_u, strict=False):
-            named["sigma_u" if design.has_icc else f"sigma_u[{effect}]"] = prior
-        if self.rho_u is not None:
-            named["rho_u"] = self.rho_u
+        terms = group_parameters(design) if self.groups else ()
+        for own, term in zip(self.groups, terms, strict=True):
+            named |= dict(zip(term.sd_names, own.sigma_u, strict=True))
+            if own.rho_u is not None:
+                named[term.rho_u.text] = own.rho_u
+        residual_sd = design.family.residual_sd
         strata = () if design.residual is None else design.residual.strata
-        for stratum, prior in zip(strata, self.sigma_e_by, strict=True):
-            named[f"sigma_e[{stratum}]"] = prior
-        if not strata:
-            named["sigma_e"] = self.sigma_e
+        for stratum, prior in zip(strata, self.residual_sds, strict=True):
+            named[f"{residual_sd}[{stratum}]"] = prior
+        named |= {
+            name: prior
+            for name, prior in self.auxiliary.items()
+            if not strata or name != residual_sd
+        }
         if self.rho_e is not None:
             named["rho_e"] = self.rho_e
-        if self.nu is not None:
-            named["nu"] = self.nu
         return named
 
 
@@ -150,28 +207,15 @@ def model_priors(
     """
     expect("model_priors", design, Design)
     if isinstance(priors, ModelPriors):
-        correlated = priors.rho_u is not None
-        sizes = len(priors.beta), len(priors.sigma_u), correlated
-        own = design.residual
-        structure = (
-            0 if own is None else len(own.strata),
-            own is not None and own.asked.ar is not None,
-            own is not None and own.asked.family == "student_t",
-        )
-        given_structure = len(priors.sigma_e_by), priors.rho_e is not None, priors.nu is not None
-        if (
-            sizes != (design.p, _n_sigma_u(design), bool(design.effect_pairs))
-            or structure != given_structure
-        ):
+        if _shape(model_priors(design)) != _shape(priors):
             raise PriorError("these priors were made for another design; make them for this one")
         return priors
     expect_priors(priors)
     given = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
     _check_names(design, given)
     moments = column_moments(design)
-    s_y, mean = moments.y_sd, moments.y_mean
-    s_x, s_z = _spread(moments.x_sd), _spread(moments.z_sd)
-    pooled_sd = Prior("HalfStudentT", (("nu", 3.0), ("sigma", s_y)))
+    mean, s_y = design.family.scale(moments.y_mean, moments.y_sd)
+    s_x = _spread(moments.x_sd)
 
     def coefficient(k: int, term: str) -> Prior:
         if term == INTERCEPT:
@@ -180,43 +224,50 @@ def model_priors(
         default = given.get("beta", _normal(0.0, 2.5 * s_y / s_x[k]))
         return given.get(f"beta[{term}]", default)
 
-    def group_sd(k: int, effect: str) -> Prior:
-        sd = s_y if effect == INTERCEPT else s_y / s_z[k]
-        default = given.get("sigma_u", Prior("HalfStudentT", (("nu", 3.0), ("sigma", sd))))
-        return given.get(f"sigma_u[{effect}]", default)
-
     no_pooling = design.kind == "no_pooling"
-    effects = () if no_pooling else design.effects
+    residual_sd, own = design.family.residual_sd, design.residual
+    auxiliary = {
+        one.name: given.get(one.name, default_of(one, s_y)) for one in design.family.auxiliary
+    }
+    strata = () if own is None else own.strata
+    rho_e = None
+    if own is not None and own.asked.ar is not None:
+        flat = Prior("Uniform", (("lower", own.least_rho), ("upper", 1.0)))
+        rho_e = given.get("rho_e", flat)
     return ModelPriors(
         beta=tuple(coefficient(k, term) for k, term in enumerate(design.terms)),
         u=given.get("u", _normal(mean, 10 * s_y)) if no_pooling else None,
-        sigma_u=tuple(group_sd(k, effect) for k, effect in enumerate(effects)),
-        rho_u=given.get("rho_u", Prior("LKJ", (("eta", 2.0),))) if design.effect_pairs else None,
-        sigma_e=given.get("sigma_e", pooled_sd),
-        **_residual_priors(design, given, pooled_sd),
+        groups=() if no_pooling else tuple(_group_priors(design, given, s_y)),
+        auxiliary=auxiliary,
+        residual_sds=tuple(
+            given.get(f"{residual_sd}[{name}]", auxiliary[str(residual_sd)]) for name in strata
+        ),
+        rho_e=rho_e,
+        family=design.family.name,
     )
 
 
-def _residual_priors(design: Design, given: Mapping[str, Prior], sd: Prior) -> dict[str, Any]:
-    """Give the priors of what residuals have beside one sd."""
-    own = design.residual
-    if own is None:
-        return {}
-    found: dict[str, Any] = {
-        "sigma_e_by": tuple(
-            given.get(f"sigma_e[{name}]", given.get("sigma_e", sd)) for name in own.strata
+def _group_priors(design: Design, given: Mapping[str, Prior], s_y: float) -> Iterator[GroupPriors]:
+    """Return the priors of each term of group effects, the user's where there are some."""
+    for view, term in zip(group_views(design), group_parameters(design), strict=True):
+        s_z = _spread(column_moments(view).z_sd)
+        sds = []
+        for effect, scale, name in zip(view.effects, s_z, term.sd_names, strict=True):
+            default = half_student_t(s_y if effect == INTERCEPT else s_y / scale)
+            default = given.get(term.sigma_u.text, given.get("sigma_u", default))
+            sds.append(given.get(name, given.get(f"sigma_u[{effect}]", default)))
+        lkj = given.get("rho_u", Prior("LKJ", (("eta", 2.0),)))
+        yield GroupPriors(
+            sigma_u=tuple(sds),
+            rho_u=given.get(term.rho_u.text, lkj) if view.effect_pairs else None,
         )
-    }
-    if own.asked.ar is not None:
-        flat = Prior("Uniform", (("lower", own.least_rho), ("upper", 1.0)))
-        found["rho_e"] = given.get("rho_e", flat)
-    if own.asked.family == "student_t":
-        found["nu"] = given.get("nu", Prior("Gamma", (("alpha", 2.0), ("beta", 0.1))))
-    return found
 
 
-def _n_sigma_u(design: Design) -> int:
-    return 0 if design.kind == "no_pooling" else design.q
+def _shape(priors: ModelPriors) -> tuple[Any, ...]:
+    """Return of which parameters there are priors, and how many."""
+    groups = [(len(one.sigma_u), one.rho_u is not None) for one in priors.groups]
+    own = priors.u is not None, tuple(priors.auxiliary), len(priors.residual_sds)
+    return len(priors.beta), priors.family, groups, *own, priors.rho_e is not None
 
 
 def _normal(mu: float, sigma: float) -> Prior:
@@ -231,21 +282,24 @@ def _spread(sds: Floats) -> list[float]:
 def _check_names(design: Design, given: Mapping[str, Prior]) -> None:
     """Refuse a prior that would be ignored: a silent drop is worse than an error."""
     slopes = [term for term in design.terms if term != INTERCEPT]
-    allowed = [f"beta[{term}]" for term in design.terms] + ["sigma_e"]
+    allowed = [f"beta[{term}]" for term in design.terms]
+    allowed += [one.name for one in design.family.auxiliary]
     allowed += ["Intercept"] if design.has_intercept else []
     allowed += ["beta"] if slopes else []
     if design.kind == "no_pooling":
         allowed.append("u")
-    elif design.q:
-        allowed += ["sigma_u", *(f"sigma_u[{effect}]" for effect in design.effects)]
-        allowed += ["rho_u"] if design.effect_pairs else []
+    else:
+        for view, term in zip(group_views(design), group_parameters(design), strict=True):
+            allowed += ["sigma_u", term.sigma_u.text, *term.sd_names]
+            allowed += [f"sigma_u[{effect}]" for effect in view.effects]
+            allowed += ["rho_u", term.rho_u.text] if view.effect_pairs else []
     if design.residual is not None:
         own = design.residual
-        allowed += [f"sigma_e[{name}]" for name in own.strata]
+        allowed += [f"{design.family.residual_sd}[{name}]" for name in own.strata]
         allowed += ["rho_e"] if own.asked.ar is not None else []
-        allowed += ["nu"] if own.asked.family == "student_t" else []
+    allowed = list(dict.fromkeys(allowed))
     for name in given:
-        role_of(name)
+        prior_target(name)
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""

@@ -13,7 +13,6 @@ there.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -57,7 +56,7 @@ def design_turn(design: Design, priors: ModelPriors) -> Floats:
 
 def at_means(design: Design, priors: ModelPriors) -> Design:
     """Return the design with the columns Z of the effects that have the priors."""
-    return replace(design, Z=design.Z @ design_turn(design, priors))
+    return design.with_arrays(Z=design.Z @ design_turn(design, priors))
 
 
 def turn_spread(turn: Floats, sds: Floats, correlations: Floats) -> tuple[Floats, Floats]:

@@ -14,6 +14,12 @@ from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means, turn_spread
+from bayes_mlm.likelihood.parameters import (
+    GroupParameters,
+    group_parameters,
+    group_views,
+    parameters_of,
+)
 from bayes_mlm.model import Prior
 from bayes_mlm.moments import from_design
 
@@ -56,35 +62,48 @@ def free_values(
             name, values = "beta_free_", values @ np.linalg.inv(free_turn(design)).T
             found[name] = values
         found |= _parts(name, priors.beta, values)
-    if "sigma_e_by" in reported:
-        found |= _parts("sigma_e_by", priors.sigma_e_by, reported["sigma_e_by"])
-    if "sigma_u" in reported:
-        found |= _effect_values(design, priors, reported)
+    for one in parameters_of(design).role("residual sd"):
+        if one.dims and one.name in reported:
+            found |= _parts(one.name, priors.residual_sds, reported[one.name])
+    for place, names in enumerate(group_parameters(design)):
+        if names.sigma_u.name in reported:
+            view = group_views(design)[place]
+            found |= _effect_values(view, priors.of_term(place), names, reported)
+    return found
+
+
+def free_dims(design: Design) -> dict[str, tuple[str, ...]]:
+    """Return the dimensions of the free variables, where these have labels."""
+    found: dict[str, tuple[str, ...]] = {"beta_free_": ("term",)}
+    for names in group_parameters(design):
+        found[names.variable("sigma_u_free_")] = (names.effect,)
+        found |= {names.variable(name): names.u.dims for name in ("u_free_", "z_", "own_")}
     return found
 
 
 def _effect_values(
-    design: Design, priors: ModelPriors, reported: Mapping[str, Floats]
+    design: Design, priors: ModelPriors, names: GroupParameters, reported: Mapping[str, Floats]
 ) -> dict[str, Floats]:
-    sds = reported["sigma_u"]
-    sds = sds[..., None] if design.has_icc else sds
+    sigma_u, sds = names.sigma_u.name, reported[names.sigma_u.name]
+    sds = sds if names.sigma_u.dims else sds[..., None]
     factor = np.broadcast_to(np.eye(design.q), (*sds.shape, design.q))
     found: dict[str, Floats] = {}
-    name, back = "sigma_u", np.linalg.inv(design_turn(design, priors))
-    if "rho_u" in reported:
-        sds, rho_u = turn_spread(back, sds, reported["rho_u"])
-        factor = found["rho_cholesky_"] = correlation_cholesky(design, rho_u)
+    back = np.linalg.inv(design_turn(design, priors))
+    if names.rho_u.name in reported:
+        sds, rho_u = turn_spread(back, sds, reported[names.rho_u.name])
+        factor = found[names.variable("rho_cholesky_")] = correlation_cholesky(design, rho_u)
     if hold_at_means(design.effects, priors):
-        name, found["sigma_u_free_"] = "sigma_u_free_", sds
-    found |= _parts(name, priors.sigma_u, sds)
-    if "u" not in reported or design.summed is not None:  # sums have no model with u
+        sigma_u = names.variable("sigma_u_free_")
+        found[sigma_u] = sds
+    found |= _parts(sigma_u, priors.sigma_u, sds)
+    if names.u.name not in reported or not design.has_rows:  # sums have no model with u
         return found
-    u = reported["u"] @ back.T
+    u = reported[names.u.name] @ back.T
     if hold_at_means(design.effects, priors):
-        found["u_free_"] = u
+        found[names.variable("u_free_")] = u
     expected = reported["beta"] @ group_regressions(design, priors).reshape(-1, design.p).T
-    found["z_"] = _solve(factor, _divide(u, sds[..., None, :]))
-    found["own_"] = u + expected.reshape(u.shape)
+    found[names.variable("z_")] = _solve(factor, _divide(u, sds[..., None, :]))
+    found[names.variable("own_")] = u + expected.reshape(u.shape)
     return found
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.model import ResidualRows, whiten
-from bayes_mlm.moments import Reduced, Sufficient, from_rows, reduce
+from bayes_mlm.moments import GroupMoments, Reduced, from_rows, reduce
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class Whitened:
         """Reduce the rows, whitened for relative residual sds (n_sds,) and a correlation."""
         return reduce(self.statistics(sds, rho))
 
-    def statistics(self, sds: Floats, rho: float) -> Sufficient:
+    def statistics(self, sds: Floats, rho: float) -> GroupMoments:
         """Give the sufficient statistics of the rows whitened so."""
         design, p = self.design, self.design.p
         columns = np.column_stack([design.X - self.x_mean, design.Z, design.y - self.y_mean])

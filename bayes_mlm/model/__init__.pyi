@@ -1,4 +1,18 @@
-from .priors import Prior as Prior, parse_prior as parse_prior, role_of as role_of
+from .families import (
+    FAMILIES as FAMILIES,
+    GAUSSIAN as GAUSSIAN,
+    LEAST_NU as LEAST_NU,
+    STUDENT_T as STUDENT_T,
+)
+from .family import Auxiliary as Auxiliary, Family as Family
+from .parameter import (
+    Parameter as Parameter,
+    Role as Role,
+    default_of as default_of,
+    half_student_t as half_student_t,
+)
+from .prior import Prior as Prior
+from .priors import parse_prior as parse_prior, prior_target as prior_target
 from .request import (
     NO_SETTINGS as NO_SETTINGS,
     HasRequest as HasRequest,
@@ -17,7 +31,7 @@ from .residual import (
     whiten as whiten,
 )
 from .residual.rows import MAX_STRATA as MAX_STRATA
-from .residual.structure import PLAIN as PLAIN
+from .residual.structure import PLAIN as PLAIN, check_structure as check_structure
 from .residual.whitening import carried as carried
 from .spec import (
     KINDS as KINDS,

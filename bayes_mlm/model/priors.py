@@ -1,4 +1,4 @@
-"""Name prior distributions, read them from text, and give weakly informative defaults.
+"""Read prior distributions from text, and check that they suit the parameter.
 
 A prior is data: a family, and numbers in the units of the outcome. Families and parameter names
 are PyMC's. What may stand where:
@@ -12,29 +12,33 @@ name            meaning
 ``sigma_u``     sds of the group effects; ``sigma_u[ses]`` one of them
 ``rho_u``       their correlation matrix (LKJ); with an intercept among the effects, it and their
                 sds are those at the means of the predictors
-``sigma_e``     residual sd; ``sigma_e[sex=Male]`` one of several
 ``rho_e``       correlation of residuals one step apart, cut to where it may lie
+``sigma_e``     residual sd; ``sigma_e[sex=Male]`` one of several
 ``nu``          degrees of freedom of Student-t residuals, cut to above 2
 =============== ============================================================================
+
+Other families name their own auxiliary parameters (`bayes_mlm.model.family`).
 """
 
-import difflib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from bayes_mlm.base import PriorError, rounded
+from bayes_mlm.base import PriorError, suggest
+from bayes_mlm.model.families import FAMILIES
+from bayes_mlm.model.prior import Prior
+
+type Signatures = Mapping[str, tuple[tuple[str, ...], frozenset[str]]]
 
 # Family -> (parameter names in positional order, which of them must be > 0).
-_COEFFICIENT: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+_COEFFICIENT: Signatures = {
     "Normal": (("mu", "sigma"), frozenset({"sigma"})),
     "StudentT": (("nu", "mu", "sigma"), frozenset({"nu", "sigma"})),
     "Cauchy": (("alpha", "beta"), frozenset({"beta"})),
     "Flat": ((), frozenset()),
 }
-_SD: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+_POSITIVE: Signatures = {
     "HalfNormal": (("sigma",), frozenset({"sigma"})),
     "HalfStudentT": (("nu", "sigma"), frozenset({"nu", "sigma"})),
     "HalfCauchy": (("beta",), frozenset({"beta"})),
@@ -44,89 +48,62 @@ _SD: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
     "Uniform": (("lower", "upper"), frozenset()),
     "Flat": ((), frozenset()),
 }
-_CORRELATION: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
-    "LKJ": (("eta",), frozenset({"eta"})),
-}
-_AUTOCORRELATION: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+_CORRELATION: Signatures = {"LKJ": (("eta",), frozenset({"eta"}))}
+_BOUNDED: Signatures = {
     "Uniform": (("lower", "upper"), frozenset()),
     "Normal": (("mu", "sigma"), frozenset({"sigma"})),
 }
-_DEGREES: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
+_TRUNCATED: Signatures = {
     "Gamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
     "Exponential": (("lam",), frozenset({"lam"})),
 }
-_ROLES = {
+# Parameters that do not depend on the family of the outcome.
+_COMMON: Mapping[str, Signatures] = {
     "Intercept": _COEFFICIENT,
     "beta": _COEFFICIENT,
     "u": _COEFFICIENT,
-    "sigma_u": _SD,
-    "sigma_e": _SD,
+    "sigma_u": _POSITIVE,
     "rho_u": _CORRELATION,
-    "rho_e": _AUTOCORRELATION,
-    "nu": _DEGREES,
+    "rho_e": _BOUNDED,
 }
-_ONE_OF = re.compile(r"(?P<role>beta|sigma_u|sigma_e)\[(?P<label>.+)\]")
+_ONE_OF = re.compile(r"(?P<name>\w+)\[(?P<label>.+)\]")
 _CALL = re.compile(r"\s*(?P<family>\w+)\s*(?:\((?P<arguments>[^()]*)\))?\s*")
 
 
-@dataclass(frozen=True)
-class Prior:
-    """Hold one distribution: its family and its parameters.
-
-    Parameters
-    ----------
-    family : str
-        PyMC's name of the distribution ("Normal", "HalfStudentT", "LKJ", "Flat", ...).
-    parameters : tuple of (str, float)
-        PyMC's parameter names with their values, in the family's order.
-
-    Examples
-    --------
-    >>> print(Prior("Normal", (("mu", 0.0), ("sigma", 2.5))))
-    Normal(mu=0, sigma=2.5)
-    """
-
-    family: str
-    parameters: tuple[tuple[str, float], ...] = ()
-
-    def __str__(self) -> str:
-        """Write the prior as `parse_prior` reads it, to four significant digits."""
-        inside = ", ".join(f"{name}={rounded(value)}" for name, value in self.parameters)
-        return f"{self.family}({inside})"
-
-    def to_text(self) -> str:
-        """Write the prior in full precision, so that reading it back gives the same prior."""
-        inside = ", ".join(f"{name}={value!r}" for name, value in self.parameters)
-        return f"{self.family}({inside})"
-
-    def __getitem__(self, name: str) -> float:
-        """Give the value of one parameter."""
-        return dict(self.parameters)[name]
-
-    @property
-    def is_proper(self) -> bool:
-        """Tell whether the distribution integrates to one (`Flat` does not)."""
-        return self.family != "Flat"
+def _known() -> dict[str, Signatures]:
+    """Return the distributions that each parameter may have, of every registered family."""
+    found = dict(_COMMON)
+    for family in FAMILIES.values():
+        found |= {one.name: _allowed(one.support) for one in family.auxiliary}
+    return found
 
 
-def role_of(name: str) -> str:
-    """Give the kind of parameter that a prior's name stands for.
+def _allowed(support: tuple[float, float]) -> Signatures:
+    """Return the distributions for a parameter that lies between two values."""
+    lower, upper = support
+    if math.isinf(lower):
+        return _COEFFICIENT
+    if not math.isinf(upper):
+        return _BOUNDED
+    return _TRUNCATED if lower else _POSITIVE
+
+
+def prior_target(name: str) -> str:
+    """Return the parameter that a prior's name stands for, or one element of which.
 
     Examples
     --------
-    >>> role_of("beta[ses:sector]"), role_of("sigma_e")
+    >>> prior_target("beta[ses:sector]"), prior_target("sigma_e")
     ('beta', 'sigma_e')
     """
-    match = _ONE_OF.fullmatch(name)
-    role = match["role"] if match else name
-    if role not in _ROLES:
-        near = difflib.get_close_matches(name, _ROLES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+    match, known = _ONE_OF.fullmatch(name), _known()
+    found = match["name"] if match else name
+    if found not in known:
         raise PriorError(
-            f"unknown prior name {name!r}; {hint}allowed: {', '.join(_ROLES)}, "
-            "and one of several as beta[TERM], sigma_u[EFFECT] or sigma_e[FACTOR=LEVEL]"
+            f"unknown prior name {name!r}{suggest(name, known)}; one of several is named as "
+            "beta[TERM], sigma_u[EFFECT] or sigma_e[FACTOR=LEVEL]"
         )
-    return role
+    return found
 
 
 def parse_prior(name: str, value: str | Mapping[str, Any] | Prior) -> Prior:
@@ -157,7 +134,7 @@ def parse_prior(name: str, value: str | Mapping[str, Any] | Prior) -> Prior:
 allowed: HalfNormal(sigma), HalfStudentT(nu, sigma), HalfCauchy(beta), Exponential(lam), \
 Gamma(alpha, beta), InverseGamma(alpha, beta), Uniform(lower, upper), Flat()
     """
-    families = _ROLES[role_of(name)]
+    families = _known()[prior_target(name)]
     positional: list[Any]
     if isinstance(value, Prior):
         family, positional, named = value.family, [], dict(value.parameters)
@@ -251,5 +228,5 @@ def _check_range(name: str, lower: float, upper: float) -> None:
         )
 
 
-def _signatures(families: Mapping[str, tuple[tuple[str, ...], frozenset[str]]]) -> str:
+def _signatures(families: Signatures) -> str:
     return ", ".join(f"{family}({', '.join(names)})" for family, (names, _) in families.items())

@@ -6,7 +6,13 @@ from typing import Literal, get_args
 
 from bayes_mlm.base import ABSENT, FormulaError, SpecError, expand_home, unreadable_reason
 from bayes_mlm.formula import Formula, parse_formula
-from bayes_mlm.model.residual.structure import PLAIN, Residual, check_residual
+from bayes_mlm.model.families import FAMILIES
+from bayes_mlm.model.residual.structure import (
+    PLAIN,
+    Residual,
+    check_residual,
+    check_structure,
+)
 
 type Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 KINDS: tuple[str, ...] = get_args(Kind.__value__)
@@ -36,7 +42,9 @@ class ModelSpec:
     priors : mapping of str to str or table
         As text; `bayes_mlm.model.parse_prior` reads it.
     residual : Residual, optional
-        How the residuals depart from independent normals of one sd.
+        How the residuals depart from independent ones of one sd.
+    family : str
+        Distribution of the outcome given the linear predictor: a name in `FAMILIES`.
 
     Examples
     --------
@@ -51,11 +59,13 @@ class ModelSpec:
     group_level: tuple[str, ...] = ()
     priors: Mapping[str, str | Mapping[str, str | float]] = field(default_factory=dict)
     residual: Residual = PLAIN
+    family: str = "gaussian"
 
     def __str__(self) -> str:
         """Return the formula, the kind, and the residual structure where it is not plain."""
         residual = "" if self.residual.is_plain else f"; residuals: {self.residual}"
-        return f"{self.formula} [{self.kind}]{residual}"
+        family = "" if self.family == "gaussian" else f"; {self.family}"
+        return f"{self.formula} [{self.kind}]{residual}{family}"
 
     @property
     def group_column(self) -> str | None:
@@ -91,6 +101,16 @@ def check_model(model: ModelSpec, at: str) -> None:
         check_residual(model.residual)
     except SpecError as error:
         raise SpecError(f"{at}: {error}") from error
+    try:
+        family = FAMILIES[model.family]
+    except SpecError as error:
+        raise SpecError(f"{at}: {error}") from error
+    check_structure(model.residual, family, at)
+    if model.kind in _PLAIN_ONLY and not family.gaussian_moments:
+        raise SpecError(
+            f"{at}: kind = {model.kind!r} is for Gaussian outcomes; take family out, or use "
+            "partial_pooling"
+        )
     if model.kind in _PLAIN_ONLY and not model.residual.is_plain:
         raise SpecError(
             f"{at}: kind = {model.kind!r} has independent residuals of one sd; take [residual] "

@@ -1,5 +1,5 @@
 from .group_moments import (
-    Sufficient as Sufficient,
+    GroupMoments as GroupMoments,
     from_design as from_design,
     from_rows as from_rows,
     merge as merge,
@@ -19,4 +19,4 @@ from .sums import (
     lay_out_sums as lay_out_sums,
     sum_by_keys as sum_by_keys,
 )
-from .unavailable import RowsAway as RowsAway, rows_away as rows_away
+from .unavailable import refuse_rows as refuse_rows

@@ -19,7 +19,7 @@ from bayes_mlm.base import DesignError, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sufficient:
+class GroupMoments:
     """Hold the sufficient statistics of a grouped Gaussian model; add two to merge them.
 
     The columns of the row are ``[X, Z, y]``, k = p + q + 1 of them.
@@ -86,7 +86,7 @@ class Sufficient:
         outer = mean[:, :, None] * mean[:, None, :]
         return np.asarray(self.scatter[some] + self.counts[some, None, None] * outer)
 
-    def __add__(self, other: "Sufficient") -> "Sufficient":
+    def __add__(self, other: "GroupMoments") -> "GroupMoments":
         """Merge with the statistics of other rows of the same model; see `merge`."""
         return merge(self, other)
 
@@ -112,7 +112,7 @@ class LaidOut(Protocol):
     def group(self) -> str | None: ...  # noqa: D102
 
 
-def from_design(design: LaidOut) -> Sufficient:
+def from_design(design: LaidOut) -> GroupMoments:
     """Reduce a design to its sufficient statistics; those of summed data are at hand.
 
     Parameters
@@ -122,11 +122,11 @@ def from_design(design: LaidOut) -> Sufficient:
 
     Returns
     -------
-    Sufficient
+    GroupMoments
     """
-    summed = getattr(design, "summed", None)
-    if isinstance(summed, Sufficient):
-        return summed
+    aggregated = getattr(design, "aggregated", None)
+    if isinstance(aggregated, GroupMoments):
+        return aggregated
     return from_rows(
         design.y,
         design.X,
@@ -151,7 +151,7 @@ def from_rows(
     terms: Sequence[str] | None = None,
     effects: Sequence[str] | None = None,
     group: str | None = None,
-) -> Sufficient:
+) -> GroupMoments:
     """Reduce rows to sufficient statistics; the rows may come in any order.
 
     Parameters
@@ -169,7 +169,7 @@ def from_rows(
 
     Returns
     -------
-    Sufficient
+    GroupMoments
 
     Raises
     ------
@@ -191,7 +191,7 @@ def from_rows(
     columns = [*X.T, *Z.T, y]
     kept, place = _distinct(columns)
     counts, centre, means, scatter = _moments([columns[i] for i in kept], codes, n_groups)
-    return Sufficient(
+    return GroupMoments(
         labels=np.arange(n_groups) if labels is None else np.asarray(labels),
         counts=counts,
         centre=centre[place],
@@ -205,7 +205,7 @@ def from_rows(
     )
 
 
-def one_group(s: Sufficient) -> Sufficient:
+def one_group(s: GroupMoments) -> GroupMoments:
     """Join all groups to one: what least squares needs."""
     mean = s.counts @ s.means / s.n
     apart = s.means - mean
@@ -219,17 +219,17 @@ def one_group(s: Sufficient) -> Sufficient:
     )
 
 
-def merge(a: Sufficient, b: Sufficient) -> Sufficient:
+def merge(a: GroupMoments, b: GroupMoments) -> GroupMoments:
     """Merge the statistics of two sets of rows of one model; groups are matched by label.
 
     Parameters
     ----------
-    a, b : Sufficient
+    a, b : GroupMoments
         Of the same terms, effects and grouping factor; their centres may differ.
 
     Returns
     -------
-    Sufficient
+    GroupMoments
         With the centre of `a`; labels in the order of `a` when the two agree, else sorted.
 
     Raises
@@ -257,7 +257,7 @@ def merge(a: Sufficient, b: Sufficient) -> Sufficient:
     means = np.where((n_a > 0)[:, None], means, m_b)
     # Chan, Golub & LeVeque (1983), eq. 1.5b: scatter of the union from the parts' scatter.
     cross = (n_a * n_b / safe)[:, None, None] * (gap[:, :, None] * gap[:, None, :])
-    return Sufficient(
+    return GroupMoments(
         labels=labels,
         counts=n,
         centre=a.centre,
@@ -269,7 +269,7 @@ def merge(a: Sufficient, b: Sufficient) -> Sufficient:
     )
 
 
-def _spread(s: Sufficient, at: Ints, n_groups: int, shift: Floats) -> tuple[Ints, Floats, Floats]:
+def _spread(s: GroupMoments, at: Ints, n_groups: int, shift: Floats) -> tuple[Ints, Floats, Floats]:
     """Place counts, means and scatter at the rows `at` of arrays for `n_groups` groups."""
     k = len(s.centre)
     counts = np.zeros(n_groups, dtype=np.int64)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.base import DesignError, Floats, Ints
-from bayes_mlm.moments.group_moments import Sufficient
+from bayes_mlm.moments.group_moments import GroupMoments
 
 # A pivot below this share of its column's sum of squares counts as zero. Two columns that differ
 # by 1e-4 of their spread leave a share of 1e-8; rounding leaves about 1e-15.
@@ -59,7 +59,7 @@ class Reduced:
     between_df, within_df : int
         Dimensions left to tell the group effects from X, and the residuals from both.
     labels, terms, effects, group
-        As in `Sufficient`.
+        As in `GroupMoments`.
     """
 
     n: int
@@ -97,12 +97,12 @@ class Reduced:
         return np.eye(self.p) - np.outer(self.ones, self.x_mean)
 
 
-def reduce(s: Sufficient, *, aliased: bool = False) -> Reduced:
+def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
     """Rotate sufficient statistics, after checking that the fixed effects are estimable.
 
     Parameters
     ----------
-    s : Sufficient
+    s : GroupMoments
     aliased : bool
         Whether columns of X may depend on each other, because priors tell their coefficients.
 
@@ -183,7 +183,7 @@ def root_mean_square(reduced: Reduced, turn: Floats) -> Floats:
     return found
 
 
-def rest_by_group(s: Sufficient) -> Floats:
+def rest_by_group(s: GroupMoments) -> Floats:
     """Give each group's cross-products of W outside the span of Z, (J, p+1, p+1).
 
     Their sum is `Reduced.rest`, which is all that a fit needs; leaving groups out needs the parts.
@@ -210,7 +210,7 @@ class _Rotated:
     xy: list[int]
 
 
-def _rotate(s: Sufficient) -> _Rotated:
+def _rotate(s: GroupMoments) -> _Rotated:
     """Take the span of Z out of every group's cross-products."""
     p, q = s.p, s.q
     centre, ones, z_constant = _centring(s)
@@ -242,7 +242,7 @@ def _outer(d: Floats, weight: Floats) -> Floats:
     return weight[:, None, None] * d[:, :, None] * d[:, None, :]
 
 
-def _constant(s: Sufficient, column: int) -> float:
+def _constant(s: GroupMoments, column: int) -> float:
     """Give the value of a column that is constant over all rows, else 0."""
     full = s.counts > 0
     means = s.means[full, column]
@@ -251,7 +251,7 @@ def _constant(s: Sufficient, column: int) -> float:
     return float(means[0] + s.centre[column])
 
 
-def _centring(s: Sufficient) -> tuple[Floats, Floats, int | None]:
+def _centring(s: GroupMoments) -> tuple[Floats, Floats, int | None]:
     """Choose what to take from each column so that the model stays the same one.
 
     With X @ ones == 1, moving the columns that have no part in `ones`, and y, along the constant
@@ -281,7 +281,7 @@ def _centring(s: Sufficient) -> tuple[Floats, Floats, int | None]:
     return centre, ones, z_constant
 
 
-def _ones(s: Sufficient) -> Floats:
+def _ones(s: GroupMoments) -> Floats:
     """Find coefficients with X @ ones == 1 (a set of dummies, say), or zeros if there are none."""
     p = s.p
     d = s.means[:, :p] + s.centre[:p]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import Flags, Floats, Ints
 from bayes_mlm.data import Column, Frame, Scan, as_labels, collect, count, levels_of
-from bayes_mlm.moments.group_moments import Sufficient
+from bayes_mlm.moments.group_moments import GroupMoments
 
 type Keys = tuple[nw.Expr, ...]
 
@@ -246,7 +246,7 @@ def lay_out_sums(
     terms: tuple[str, ...],
     effects: tuple[str, ...],
     group: str | None,
-) -> Sufficient:
+) -> GroupMoments:
     """Place the distinct columns where X, Z and y have them; ones have mean 1 and no scatter."""
     k, n_groups = len(columns.place), len(found.counts)
     live = [a for a, place in enumerate(columns.place) if place is not None]
@@ -256,7 +256,7 @@ def lay_out_sums(
     centre[live] = columns.centre[source]
     means[:, live] = found.means[:, source]
     scatter[np.ix_(np.arange(n_groups), live, live)] = found.scatter[:, source][:, :, source]
-    return Sufficient(
+    return GroupMoments(
         labels=found.labels[0],
         counts=found.counts,
         centre=centre,

@@ -1,7 +1,6 @@
 from .contextual.hausman import chi2_tail as chi2_tail, hausman as hausman
 from .contextual.table import (
     ContextualTable as ContextualTable,
-    contextual_csv as contextual_csv,
     contextual_effects as contextual_effects,
     contextual_effects_classical as contextual_effects_classical,
     said as said,
@@ -14,7 +13,6 @@ from .effects import (
     slopes as slopes,
 )
 from .effects.query import changes as changes
-from .effects.result import records_csv as records_csv
 from .effects.rows import (
     Population as Population,
     population as population,
@@ -37,9 +35,9 @@ from .variance import (
     QUESTIONS as QUESTIONS,
     VarianceRow as VarianceRow,
     VarianceTable as VarianceTable,
+    reasons as reasons,
     variance_by_level as variance_by_level,
     variance_by_level_classical as variance_by_level_classical,
-    variance_csv as variance_csv,
 )
 from .variance.parameters import is_null as is_null, null_design as null_design
 from .variance.partition import along as along

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayes_mlm.figures import CATALOGUE, Entry, Picture, Section, prepared
+from bayes_mlm.figures import Entry, Picture, Section, prepared
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.narrative import main_model
+from bayes_mlm.studies import FIGURES
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """Hold one figure to be drawn.
+    """One figure to be drawn.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def choose_figures(analyses: Sequence[Analysis]) -> Iterator[Chosen]:
     """
     main = main_model(analyses)
     order = [main, *(analysis for analysis in analyses if analysis is not main)]
-    for entry in CATALOGUE:
+    for entry in FIGURES.values():
         if entry.of == "ladder":
             picture = prepared(entry, analyses)
             if picture is not None:

@@ -1,6 +1,6 @@
 """Show results as rich tables; computes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import table as rich_table
@@ -18,6 +18,7 @@ from bayes_mlm.base import (
     number,
     scaled,
     share_digits,
+    sign,
     signed,
     visible,
 )
@@ -69,7 +70,7 @@ def analysis_title(analysis: Analysis) -> str:
         rows += f", {design.J} groups ({design.group})"
     gone = count(design.n_dropped, "row")
     dropped = f", {gone} dropped (missing values)" if design.n_dropped else ""
-    residual = "" if design.residual is None else f"; residuals: {design.residual.asked}"
+    residual = f"; residuals: {design.errors}" if design.errors else ""
     return f"{model.name}: {model.formula} [{model.kind}]\n{rows}{dropped}{residual}"
 
 
@@ -126,17 +127,10 @@ def _legend(analysis: Analysis, drawn: bool, printed: bool) -> list[str]:
 
 def verdict_lines(analysis: Analysis) -> list[str]:
     """Say for each engine whether to believe it, and why; and whether they disagree."""
-    lines = [
-        f"{_sign(summary.verdict.ok)} {summary.engine}: {summary.verdict}"
-        for summary in analysis.summaries
-    ]
+    lines = [summary.verdict.line_of(summary.engine) for summary in analysis.summaries]
     if not analysis.agreement.ok:
-        lines.append(f"{_sign(False)} {analysis.agreement.message}")
+        lines.append(f"{sign(False)} {analysis.agreement.message}")
     return lines
-
-
-def _sign(ok: bool) -> str:
-    return "ok    " if ok else "NOT OK"
 
 
 def priors_table(analysis: Analysis) -> Table:
@@ -195,8 +189,8 @@ def records_table(records: "Sequence[Record]") -> Table:
     return table
 
 
-def figures_table(entries: "Sequence[Entry]") -> Table:
-    """Lay out the figures that there are."""
+def figures_table(entries: "Iterable[Entry]") -> Table:
+    """Return a table of figures: what each shows, and when it applies."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("figure", no_wrap=True)
     table.add_column("of", no_wrap=True)
@@ -248,7 +242,7 @@ def sensitivity_lines(found: "Sensitivity") -> list[str]:
     """Say what depends on the prior, and what is wrong with any row."""
     lines = [f"- {conclusion.text}" for conclusion in found.conclusions]
     wrong = {(row.model, row.label): row.verdict for row in found if not row.ok}
-    lines += [f"{_sign(False)} {model}, {label}: {why}" for (model, label), why in wrong.items()]
+    lines += [f"{sign(False)} {model}, {label}: {why}" for (model, label), why in wrong.items()]
     return lines
 
 
@@ -312,8 +306,8 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
         )
     lines += [f"- {caution}" for caution in found.cautions]
     if found.verdict.ok:
-        return [*lines, f"{_sign(True)} every fit, and every k-hat and Monte Carlo error"]
-    return lines + [f"{_sign(False)} {finding.message}" for finding in found.verdict.problems]
+        return [*lines, f"{sign(True, 6)} every fit, and every k-hat and Monte Carlo error"]
+    return lines + [f"{sign(False)} {finding.message}" for finding in found.verdict.problems]
 
 
 def _ranked(row: ComparisonRow, sampled: bool) -> list[str]:

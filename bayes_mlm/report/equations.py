@@ -24,7 +24,7 @@ type _Place = tuple[Factor, int | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Equation:
-    """Hold one equation.
+    """One equation.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Equation:
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """Hold a column of X as its two parts: what varies within groups, and what does not.
+    """Column of X in two parts: the within-group and the between-group factors.
 
     Parameters
     ----------
@@ -80,13 +80,13 @@ def equations(design: Design) -> tuple[Equation, ...]:
 
 
 def coefficient(design: Design, term: str) -> str:
-    """Give the symbol of a term's coefficient as text: β₂."""
+    """Return the symbol of a term's coefficient as text: β₂."""
     place = _number(design, design.terms.index(term))
     return "β" + str(place).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 def _number(design: Design, place: int) -> int:
-    """Give the number of a coefficient: from 0 if there is an intercept, else from 1."""
+    """Return the number of a coefficient: from 0 if there is an intercept, else from 1."""
     return place if design.has_intercept else place + 1
 
 
@@ -95,7 +95,7 @@ def _beta(design: Design, place: int) -> str:
 
 
 def _ij(design: Design) -> str:
-    """Give the indices of a row."""
+    """Return the indices of a row."""
     if design.kind == "between":
         return m.symbol("j")
     return m.row(m.symbol("i"), m.symbol("j")) if design.group is not None else m.symbol("i")
@@ -152,7 +152,7 @@ def _levels(design: Design) -> Iterator[Equation]:
 
 
 def _effect(design: Design, place: int) -> str:
-    """Give a group effect: u with j, or with its number and j."""
+    """Return a group effect: u with j, or with its number and j."""
     j = m.symbol("j")
     return m.sub(m.symbol("u"), j if design.q == 1 else m.row(m.number(place), j))
 
@@ -179,6 +179,10 @@ def _distributions(design: Design) -> Iterator[Equation]:
 
 
 def _residuals(design: Design, title: str) -> Equation:
+    if not design.family.is_additive:
+        y = m.sub(m.symbol("y"), _ij(design))
+        law = m.row(m.name(f"{design.family.label}, link {design.family.link}"))
+        return Equation(title=title, mathml=m.equation(y, "~", law))
     left = m.sub(m.symbol("e"), _ij(design))
     own = design.residual
     index = m.symbol("e")
@@ -187,7 +191,7 @@ def _residuals(design: Design, title: str) -> Equation:
         index = m.row(m.symbol("e"), m.operator(","), at)
     variance = m.squared(m.symbol("σ"), index)
     right = m.normal(m.number(0), variance)
-    if own is not None and own.asked.family == "student_t":
+    if not design.family.gaussian_moments:
         right = m.row(
             m.sub(m.symbol("t"), m.symbol("ν")),
             *(m.operator("("), m.number(0), m.operator(","), variance, m.operator(")")),
@@ -224,7 +228,7 @@ def _short(design: Design) -> Iterator[Equation]:
 
 
 def _parts(design: Design) -> list[_Part]:
-    """Take every column of X apart by level."""
+    """Return every column of X, separated by level."""
     known = {_laid_out(design, column.name): column for column in _columns(design)}
     found = []
     for place, term in enumerate(design.terms):
@@ -242,7 +246,7 @@ def _columns(design: Design) -> Sequence[Column]:
 
 
 def _effect_columns(design: Design) -> Sequence[Column]:
-    return design.encoding.z_columns
+    return design.effect_columns
 
 
 def _laid_out(design: Design, term: str) -> str:
@@ -250,7 +254,7 @@ def _laid_out(design: Design, term: str) -> str:
 
 
 def _split(design: Design, column: Column) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the factors of a column as MathML: those that vary within groups, and the others."""
+    """Return the factors of a column as MathML: those that vary within groups, and the others."""
     if design.kind == "within" and column.parts:
         shown = m.name(column.name)
         away = m.row(
@@ -283,7 +287,7 @@ def _part_name(design: Design, part: _Place) -> str:
 
 
 def _varies(design: Design, column: Column, part: _Place) -> bool:
-    """Tell whether a factor varies within groups; without groups every one does."""
+    """Return whether a factor varies within groups; without groups every one does."""
     base = design.base
     if base is None:
         return True

@@ -33,7 +33,7 @@ _MOST_WORKERS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """Hold an image as text that is put into a page.
+    """Image as text for a page.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Hold what is to be drawn: a function at the top of a module, and the picture it draws."""
+    """Drawing task: a function at the top of a module, and the data of its figure."""
 
     draw: Callable[[Any], "Figure"]
     picture: Any
@@ -161,7 +161,7 @@ def _save(figure: "Figure", kind: str, **options: Any) -> bytes:
 
 
 def _with_few_colours(png: bytes) -> bytes:
-    """Give the same pixels in a palette, a quarter of the size."""
+    """Return the same pixels in a palette, a quarter of the size."""
     from PIL import Image as Pixels
 
     pixels = Pixels.open(io.BytesIO(png)).convert("RGB")
@@ -174,7 +174,7 @@ def _with_few_colours(png: bytes) -> bytes:
 
 
 def _is_crowded(figure: "Figure") -> bool:
-    """Tell whether a figure has very many elements."""
+    """Return whether a figure has very many elements."""
     from matplotlib.collections import Collection
 
     vertices = 0
@@ -207,4 +207,4 @@ def _warm() -> None:
     """Load what drawing needs, before there is something to draw."""
     for module in ("backend_agg", "backend_svg"):
         import_module(f"matplotlib.backends.{module}")
-    import_module("bayes_mlm.figures.drawing.catalogue")
+    import_module("bayes_mlm.studies.hsb.figures.catalogue")

@@ -5,7 +5,7 @@ from html import escape
 
 
 def row(*parts: str) -> str:
-    """Put elements in a row."""
+    """Return elements in a row."""
     return f"<mrow>{''.join(parts)}</mrow>"
 
 

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bayes_mlm.base import MINUS, EngineError, rounded, suggest
-from bayes_mlm.figures import CATALOGUE, Entry
+from bayes_mlm.base import MINUS, EngineError, rounded
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.publication import publication_table
 from bayes_mlm.report.publication.html import STYLE, to_html_fragment
 from bayes_mlm.report.publication.markdown import set_markdown
+from bayes_mlm.studies import FIGURES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ _HYPHEN = re.compile(r"(?<![\w-])-(?=\d)")
 
 
 def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
-    """Draw one figure of the catalogue, with the caption that is written from its numbers.
+    """Draw one figure, with the caption that is written from its numbers.
 
     Parameters
     ----------
@@ -32,8 +32,10 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
 
     Raises
     ------
+    SpecError
+        If there is no such figure; the nearest is named.
     EngineError
-        If there is no such figure, or it does not apply to what was given.
+        If it does not apply to what was given.
 
     Examples
     --------
@@ -45,7 +47,7 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
     <IPython.core.display.Image object>
     <IPython.core.display.Markdown object>
     """
-    entry = find_entry(name)
+    entry = FIGURES[name]
     one = isinstance(of, Analysis)
     if entry.of == "model" and not one:
         raise EngineError(f"{name!r} is a figure of one model; give one of the analyses")
@@ -53,26 +55,6 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
     if picture is None:
         raise EngineError(f"no figure {name!r} of this: it applies if {entry.applies}")
     show_figure(entry.draw(picture), alt=picture.alt, caption=picture.caption)
-
-
-def find_entry(name: str) -> Entry:
-    """Find a figure of the catalogue by its name.
-
-    Raises
-    ------
-    EngineError
-        If there is none of that name; the nearest is named.
-
-    Examples
-    --------
-    >>> find_entry("within-line").of
-    'model'
-    """
-    found = next((entry for entry in CATALOGUE if entry.name == name), None)
-    if found is None:
-        names = [entry.name for entry in CATALOGUE]
-        raise EngineError(f"no figure is called {name!r}{suggest(name, names)}")
-    return found
 
 
 def show_figure(figure: "Figure", *, alt: str, caption: str = "") -> None:

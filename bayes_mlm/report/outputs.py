@@ -1,15 +1,13 @@
 """Write what a run found to a folder: every file, or none."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import atomic_folder, expand_home, visible
+from bayes_mlm.base import atomic_folder, csv_text, expand_home, tables_csv, visible
 from bayes_mlm.design import is_sums
-from bayes_mlm.fitting import Analysis, installed_versions, save_fit, to_csv
+from bayes_mlm.fitting import Analysis, installed_versions, save_fit
 from bayes_mlm.model import SamplerSettings
 
 if TYPE_CHECKING:
@@ -67,8 +65,8 @@ def write_run(
     stale = [f"{one.spec.name}.{end}" for one in analyses for end in ("nc", "nuts.nc")]
     with atomic_folder(folder, without=stale) as stage:
         known = {record.name: record for record in records}
-        rows = [row for analysis in analyses for row in analysis.rows]
-        (stage / "estimates.csv").write_text(to_csv(rows), encoding="utf-8")
+        summaries = [summary for analysis in analyses for summary in analysis.summaries]
+        (stage / "estimates.csv").write_text(tables_csv(summaries), encoding="utf-8")
         for analysis in analyses:
             name = analysis.spec.name
             (stage / f"{name}.toml").write_text(
@@ -123,7 +121,7 @@ def _record_text(analysis: Analysis, record: "Record | None") -> str:
     again = ["bayes-mlm", "fit", f"{analysis.spec.name}.toml", "--engine"]
     again.append(analysis.summaries[0].engine)
     again += ["--prob", f"{analysis.prob:g}"]
-    if analysis.design.summed is not None and not is_sums(analysis.source.data):
+    if not analysis.design.has_rows and not is_sums(analysis.source.data):
         again += ["--rows", "sum"]
     if analysis.fits:
         drawn = analysis.fits[0].settings
@@ -170,8 +168,4 @@ def _published_csv(rows: "Sequence[PublishedRow]") -> str:
 
 
 def _csv(table: Sequence[dict[str, object]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return text.getvalue()
+    return csv_text(list(table[0]), (row.values() for row in table))

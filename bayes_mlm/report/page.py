@@ -1,4 +1,4 @@
-"""Put a report's parts in order: what the template reads, and nothing that it must work out."""
+"""Page of a report: its parts in order, as the template reads them."""
 
 import time
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """Hold one figure of the page.
+    """One figure of the page.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """Hold the part of the page that is about one model.
+    """Section of the page on one model.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Corrections:
-    """Hold what was printed elsewhere and is wrong.
+    """Printed figures that are wrong.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Corrections:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Hold what a report is of, where its numbers alone do not say it.
+    """Title, time, command and published figures of a report.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Hold everything that the page shows, in its order; see the template.
+    """All parts of the page, in order; see the template.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def make_page(
     chosen: Sequence[Chosen],
     images: Sequence[Image],
 ) -> Page:
-    """Lay out a report.
+    """Return the page of a report.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
     if design.group is not None:
         size += f", {count(design.J, 'group')} ({design.group})"
     if design.n_dropped:
-        size += f"; {count(design.n_dropped, 'row')} left out because values are missing"
+        size += f"; {count(design.n_dropped, 'row')} omitted because values are missing"
     verdicts = [
         (summary.verdict.ok, f"{summary.engine}: {summary.verdict}")
         for summary in analysis.summaries
@@ -272,8 +272,8 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         title=analysis.title,
         description=" ".join(analysis.description.split()),
         formula=model.formula
-        if model.residual.is_plain
-        else f"{model.formula}; residuals: {model.residual}",
+        if not design.errors
+        else f"{model.formula}; residuals: {design.errors}",
         kind=model.kind.replace("_", " "),
         anchor=anchor,
         size=size,
@@ -285,7 +285,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
 
 
 def _ladder(analyses: Sequence[Analysis]) -> str:
-    """Set the models side by side, a column each, by the engine that is preferred."""
+    """Return the comparison of the models, a column each, by the preferred engine."""
     # The engines are compared model by model; here one column a model is enough.
     single = [
         replace(one, summaries=tuple(dict.fromkeys((one.summaries[0], one.summaries[-1]))))

@@ -1,4 +1,4 @@
-"""Say where the numbers come from: data with checksum, versions, seeds, settings, times, priors."""
+"""Provenance of the numbers: data with checksum, versions, seeds, settings, times, priors."""
 
 import hashlib
 import platform
@@ -16,7 +16,7 @@ _MOST_BYTES = 1_000_000_000
 
 
 def checksum(source: DataSource) -> str:
-    """Give the SHA-256 of the data file, or say why there is none.
+    """Return the SHA-256 of the data file, or the reason why there is none.
 
     Examples
     --------
@@ -37,12 +37,12 @@ def checksum(source: DataSource) -> str:
 
 
 def data_name(source: DataSource) -> str:
-    """Name the data without the folders they lie in, which are nobody's business."""
+    """Return the name of the data without their folders, which are not disclosed."""
     return source.data if source.data in DATASETS else Path(source.data).name
 
 
 def versions_table() -> Table:
-    """Lay out the versions of what made the numbers."""
+    """Return the versions of the software."""
     versions = {**installed_versions(), "python": platform.python_version()}
     versions["system"] = f"{platform.system()} {platform.machine()}"
     rows = tuple(
@@ -58,7 +58,7 @@ def versions_table() -> Table:
 
 
 def runs_table(analyses: Sequence[Analysis]) -> Table:
-    """Lay out how each posterior was drawn, with what seed, and how long it took."""
+    """Return how each posterior was drawn: settings, seed and time."""
     rows = []
     for analysis in analyses:
         for fit in analysis.fits:
@@ -85,7 +85,7 @@ def runs_table(analyses: Sequence[Analysis]) -> Table:
 
 
 def priors_table(analyses: Sequence[Analysis]) -> Table:
-    """Lay out the priors in force; those that models share, once."""
+    """Return the priors in force; those that models share, once."""
     models: dict[tuple[str, str], list[str]] = {}
     for analysis in analyses:
         for name, prior in _priors(analysis):

@@ -83,7 +83,7 @@ def render_page(page: Page) -> str:
 
 
 def content_policy(style: str, script: str) -> str:
-    """Give the policy that allows the page's own style and script, images in it, and no more.
+    """Return the policy that allows only the style, script and images of the page.
 
     Examples
     --------

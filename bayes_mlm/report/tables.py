@@ -335,7 +335,7 @@ def _group_row(found: GroupTable, k: int, means: Digits, columns: Sequence[Digit
 def variables_table(analysis: Analysis) -> Table:
     """Lay out the outcome and the columns that the model takes in."""
     design = analysis.design
-    if design.summed is not None:
+    if not design.has_rows:
         return _summed_variables(analysis)
     columns = [(design.outcome, design.y)]
     columns += [

@@ -1,3 +1,4 @@
+from .hsb.figures.catalogue import FIGURES as FIGURES
 from .hsb.study import load_study as load_study
 from .ladder import analyse_ladder as analyse_ladder
 from .names import as_record as as_record, fit as fit, is_record as is_record, resolve as resolve

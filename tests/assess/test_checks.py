@@ -151,7 +151,7 @@ def judged(table, formula="y ~ x + (1 | g)", **asked):
 
 
 def failed(found):
-    return {one.topic for one in found.judgements if one.fine is False}
+    return {one.topic for one in found.rows if one.fine is False}
 
 
 TESTS = {
@@ -171,9 +171,9 @@ TESTS = {
 def test_what_is_right_passes():
     found = judged(simulated(np.random.default_rng(4)))
     assert found.fine, str(found)
-    tested = {one.topic for one in found.judgements if one.p is not None}
+    tested = {one.topic for one in found.rows if one.p is not None}
     assert tested == TESTS
-    assert {one.topic for one in found.judgements} - TESTS == {
+    assert {one.topic for one in found.rows} - TESTS == {
         "Computation",
         "Outcome",
         "Influential groups",
@@ -456,9 +456,9 @@ def test_every_kind_has_a_page():
         found = check(fit(model, random_seed=1, draws=250))
         assert found["Computation"].fine
         assert len(found.groups) == 160
-        assert sum(one.p is not None for one in found.judgements) >= 4
+        assert sum(one.p is not None for one in found.rows) >= 4
     plain = check(fit("mathach ~ ses", "hsb", random_seed=1, draws=250))
-    assert plain.groups == ()
+    assert plain.groups.rows == ()
     with pytest.raises(KeyError, match="there are Computation"):
         plain["Influential groups"]
 
@@ -489,8 +489,8 @@ def test_the_command_writes_a_row_a_group(run_command, tmp_path):
     assert len(rows) == 18
     assert set(rows[0]) >= {"group", "effect", "spread", "shift", "moved", "reliable"}
     found = check(fit("sleepstudy_growth", random_seed=1982))
-    assert found.to_frame().shape == (18, 9)
-    page = found.to_frame("checks").set_index("topic")
+    assert found.groups.to_frame().shape == (18, 9)
+    page = found.to_frame().set_index("topic")
     assert page.loc["Tails of residuals", "verdict"] == "FAILS"
     assert (page.p_adjusted.dropna() >= page.p.dropna()).all()
     with pytest.raises(EngineError, match="'groups' or 'checks'"):

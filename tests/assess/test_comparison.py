@@ -1,4 +1,4 @@
-"""Models ranked by what they foretell; and the command that shows it."""
+"""Models ranked by what they predict; and the command that shows it."""
 
 import csv
 import dataclasses
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from bayes_mlm import fit
 from bayes_mlm.assess import comparison as model_comparison
 from bayes_mlm.assess.comparison import compare_models
 from bayes_mlm.assess.loo import leave_one_row_out
@@ -16,7 +17,6 @@ from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
 from bayes_mlm.assess.ranking import CRITERIA, NamedElpd, cautions_on, rank_elpds
 from bayes_mlm.base.errors import DesignError, EngineError
 from bayes_mlm.fitting import entry as fitting
-from bayes_mlm.fitting.entry import fit
 
 HSB = ("hsb_sector_ses", "hsb_ses", "hsb_pooled", "hsb_no_pooling")
 SLEEP = "sleepstudy"
@@ -328,7 +328,7 @@ F, G = "math ~ ses + (1 | school)", "math ~ ses"
 def test_command_shows_each_question_and_writes_the_numbers(run, tmp_path):
     code, out, err = run(F, G, "--data", "students.csv", "--out", "o")
     assert (code, err) == (0, "")
-    for words in ("group that it has never seen", "another member", "priors together foresee"):
+    for words in ("group that it has never seen", "another member", "priors together predict"):
         assert words in out
     assert "ok " in out
     rows = list(csv.DictReader((tmp_path / "o" / "comparison.csv").read_text().splitlines()))

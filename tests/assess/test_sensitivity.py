@@ -20,10 +20,11 @@ from bayes_mlm.assess.sensitivity.reweighting import (
     shortest_weighted_interval,
     summarise_weighted,
 )
-from bayes_mlm.assess.sensitivity.rows import COLUMNS, SensitivityRow, conclude
+from bayes_mlm.assess.sensitivity.rows import SensitivityRow, conclude
 from bayes_mlm.base.errors import BayesMLMError, EngineError, PriorError, SpecError
 from bayes_mlm.engines.direct import sample_direct
-from bayes_mlm.figures.drawing import model_styles, plot_sensitivity
+from bayes_mlm.figures.sensitivity import plot_sensitivity
+from bayes_mlm.figures.style import model_styles
 from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.summary import shortest_interval
 from bayes_mlm.likelihood.default_priors import model_priors
@@ -454,13 +455,13 @@ def test_rows_that_are_not_clean_do_not_decide():
 
 def test_csv_holds_every_row_in_full(ladder):
     rows = list(csv.DictReader(io.StringIO(ladder.to_csv())))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == ladder.names
     assert len(rows) == len(ladder.rows)
     for text, row in zip(rows, ladder.rows, strict=True):
         assert float(text["estimate"]) == row.estimate
         assert text["prior"] == row.prior
     frame = ladder.to_frame()
-    assert list(frame.columns) == list(COLUMNS)
+    assert tuple(frame.columns) == ladder.names
     assert frame["shift"].notna().all()
 
 

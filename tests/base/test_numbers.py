@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from bayes_mlm.base import text as wording
+from bayes_mlm.base import format_rows, text as wording
 from bayes_mlm.base.text import (
     align,
     count,
@@ -25,7 +25,6 @@ from bayes_mlm.base.text import (
     signed,
     texts,
 )
-from bayes_mlm.data.description import format_rows
 
 STYLES = ("terminal", "table", "sentence")
 

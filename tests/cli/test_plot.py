@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE
 from bayes_mlm.fitting import entry as fitting
+from bayes_mlm.studies import FIGURES
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ F = "math ~ ses + (1 | school)"
 def test_list_names_every_figure(run, arguments):
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
-    for entry in CATALOGUE:
+    for entry in FIGURES.values():
         assert f"\n {entry.name} " in out or f"\n{entry.name} " in out
     assert "every group's effect with its interval" in out
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bayes_mlm import cli
+from bayes_mlm.base import format_rows
 from bayes_mlm.base.errors import DataError
 from bayes_mlm.data.datasets import load_dataset, load_hsb
-from bayes_mlm.data.description import crosstab, describe, format_rows, group_sizes
+from bayes_mlm.data.description import crosstab, describe, group_sizes
 from bayes_mlm.data.table import as_table, take
 
 # The 2015 document, section "Dataset", output of In [2]; two spaces at the ends of lines removed.
@@ -88,7 +89,7 @@ def test_missing_values_are_counted_and_left_out() -> None:
         {"y": [1.0, None, 3.0], "g": ["a", None, "b"], "h": [1, 2, 2], "void": [None] * 3}
     )
     found = describe(table)
-    assert found.names == ("y", "h", "void")
+    assert found.variables == ("y", "h", "void")
     assert found.omitted == ("g",)
     assert found.n_missing.tolist() == [1, 0, 3]
     assert found.values[:, 0].tolist() == [2.0, 2.0, np.sqrt(2.0), 1.0, 1.5, 2.0, 2.5, 3.0]

@@ -193,7 +193,7 @@ def from_rows():
 def test_the_posterior_is_the_same_wherever_the_rows_lie(source, files, from_rows):
     data = ENGINES[source](HSB) if source in ENGINES else files / source
     found = fit(FORMULA, data, rows="sum", random_seed=3)
-    assert found.design.summed is not None
+    assert not found.design.has_rows
     assert found.engine == "direct"
     for name in ("beta", "sigma_u", "sigma_e"):
         np.testing.assert_allclose(found.draws[name], from_rows.draws[name], rtol=1e-8, atol=1e-8)
@@ -204,13 +204,13 @@ def test_rows_are_kept_or_summed_by_their_number(files, monkeypatch):
     from bayes_mlm.design import build as model_data
 
     record = as_request(FORMULA, files / "parts")
-    assert design_of(record).summed is None
+    assert design_of(record).has_rows
     monkeypatch.setattr(model_data, "KEPT_BYTES", 1_000)
     monkeypatch.setattr(model_data, "KEPT_ROWS", 1_000)
-    assert design_of(record).summed is not None
-    assert design_of(record, pl.from_pandas(HSB).lazy()).summed is not None
-    assert design_of(record, HSB).summed is None  # it is in memory as it is
-    assert design_of(record, rows="keep").summed is None
+    assert not design_of(record).has_rows
+    assert not design_of(record, pl.from_pandas(HSB).lazy()).has_rows
+    assert design_of(record, HSB).has_rows  # it is in memory as it is
+    assert design_of(record, rows="keep").has_rows
 
 
 def test_rows_of_parquet_files_are_counted_and_gzipped_text_weighs_more(tmp_path, monkeypatch):
@@ -589,7 +589,7 @@ def test_a_guess_from_few_rows_changes_nothing(few, monkeypatch):
     monkeypatch.setattr(sums, "_FEW", few)
     rows, found = build_design(FORMULA, HSB), sum_rows(FORMULA, pl.from_pandas(HSB))
     assert away(rows, found) < 1e-10
-    inside = found.summed.scatter[:, 2, 2]
+    inside = found.moments().scatter[:, 2, 2]
     assert (inside == 0.0).all()  # sector, of which no rounding is left
 
 

@@ -287,8 +287,8 @@ def test_a_predictor_may_be_called_outcome(tmp_path):
     table = small().rename(columns={"x": "(outcome)"})
     design = sum_rows("y ~ `(outcome)` + (1 | g)", table)
     again = load_sums(save_sums(design, tmp_path / "a.sums"))
-    assert np.array_equal(design.summed.means, again.summed.means)
-    assert np.array_equal(design.summed.scatter, again.summed.scatter)
+    assert np.array_equal(design.moments().means, again.moments().means)
+    assert np.array_equal(design.moments().scatter, again.moments().scatter)
 
 
 # --- samples of groups ------------------------------------------------------------------------

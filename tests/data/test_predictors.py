@@ -155,7 +155,7 @@ def test_notations_are_read_kept_and_summed(decimal: Any, tmp_path: Path) -> Non
     with pytest.raises(DataError, match=rf'outcome .w. is text.*decimal="{decimal}" \(--decimal'):
         sum_rows("w ~ u + (1 | g)", open_data(path))
     formula = "w ~ I(u / 2) + (1 | g)"
-    summed = sum_rows(formula, open_data(path, decimal=decimal)).summed
+    summed = sum_rows(formula, open_data(path, decimal=decimal)).moments()
     exact = from_design(build_design(formula, frame(w=wanted, u=wanted)))
     np.testing.assert_allclose(summed.means + summed.centre, exact.means + exact.centre, rtol=1e-12)
 
@@ -347,7 +347,7 @@ def test_two_hundred_levels_are_fitted_summed_as_kept() -> None:
     data["k"] = [f"k{one:03d}" for one in np.arange(n) % 200]
     data["g"] = rng.integers(0, 10, n)
     formula = "y ~ x + k + (1 | g)"
-    kept, summed = from_design(build_design(formula, data)), sum_rows(formula, data).summed
+    kept, summed = from_design(build_design(formula, data)), sum_rows(formula, data).moments()
     assert summed.terms == kept.terms
     np.testing.assert_array_equal(summed.counts, kept.counts)
     np.testing.assert_allclose(summed.means, kept.means, atol=1e-9)
@@ -366,10 +366,10 @@ def test_cells_give_the_sums_that_products_do(
     formula: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = frame(w=SIZES, k=G % 4, v=np.where(G > 5, "p", "q")).assign(y=np.exp(Y) + 1e3 * G + 1)
-    plain = sum_rows(formula, data).summed
+    plain = sum_rows(formula, data).moments()
     monkeypatch.setattr(crossed, "_MANY", 1)
     for given in (data, pl.from_pandas(data).lazy(), duckdb.from_df(data)):
-        cells = sum_rows(formula, given).summed
+        cells = sum_rows(formula, given).moments()
         np.testing.assert_array_equal(cells.labels, plain.labels)
         np.testing.assert_allclose(cells.means, plain.means, rtol=1e-9, atol=1e-10)
         size = np.abs(plain.scatter).max()

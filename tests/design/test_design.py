@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError
+from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, SeveralFactorsError
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.data.table import as_table
 from bayes_mlm.design.design import build_design, means_by_group
@@ -177,3 +177,38 @@ def test_near_collinear_predictors_are_kept_and_exact_ones_refused():
     columns["near"] = 3.0 * x + 2000.0
     with pytest.raises(DesignError, match="'near' is a linear combination"):
         build_design("y ~ x + near + (1 | g)", as_table(columns))
+
+
+TWO = {
+    "y": [1.0, 2.0, 4.0, 3.0, 5.0, 1.5, 2.5, 0.5],
+    "x": [0.1, 0.4, 0.2, 0.9, 0.7, 0.3, 0.8, 0.6],
+    "a": ["p", "p", "q", "q", "r", "r", "p", "q"],
+    "b": [1, 2, 1, 2, 1, 2, 2, 1],
+}
+
+
+def test_every_bar_becomes_a_group_term():
+    design = build_design("y ~ x + (1 | a) + (1 + x || b)", TWO)
+    one, two = design.group_terms
+    assert (one.factor, one.effects, one.J, one.correlated) == ("a", ("Intercept",), 3, True)
+    assert (two.factor, two.effects, two.J, two.correlated) == ("b", ("Intercept", "x"), 2, False)
+    assert np.array_equal(two.Z, np.column_stack([np.ones(8), TWO["x"]]))
+    u = np.array([[1.0, 0.0], [0.0, 2.0]])
+    by_hand = [u[code] @ z for code, z in zip(two.codes, two.Z, strict=True)]
+    np.testing.assert_allclose(two.sum_effects(u), by_hand)
+
+
+def test_new_rows_of_several_factors_find_their_groups():
+    design = build_design("y ~ x + (1 | a) + (1 + x || b)", TWO)
+    rows = replay(design, as_table({"x": [1.0, 2.0], "a": ["q", "new"], "b": [2, 1]}))
+    assert [one.codes.tolist() for one in rows.groups] == [[1, -1], [1, 0]]
+    assert [one.Z.shape for one in rows.groups] == [(2, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("ask", ["codes", "Z", "labels", "group", "effects", "q", "J"])
+def test_code_for_one_factor_refuses_two(ask):
+    design = build_design("y ~ x + (1 | a) + (1 | b)", TWO)
+    with pytest.raises(SeveralFactorsError, match=r"2 \(a, b\); use engine='nuts'"):
+        getattr(design, ask)
+    with pytest.raises(SeveralFactorsError, match="the within model takes one"):
+        for_kind(design, "within")

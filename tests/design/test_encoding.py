@@ -126,7 +126,7 @@ def test_columns_equal_those_of_formulae(formulae: ModuleType, text: str) -> Non
     if formula.group is not None:
         labels = TABLE.columns[formula.group]
         member = (labels[:, None] == np.unique(labels)[None, :]).astype(float)
-        blocks = (ours.Z[:, :, None] * member[:, None, :]).reshape(N, -1)
+        blocks = (ours.Z[0][:, :, None] * member[:, None, :]).reshape(N, -1)
         assert same_columns(blocks, Z)
 
 
@@ -194,7 +194,7 @@ def rank(X: np.ndarray) -> int:
 
 def test_group_effects_are_coded_by_the_rule_of_fixed_effects() -> None:
     # formulae 0.9 differs: it drops a level of a in (x:a | g), although x itself is not there.
-    assert encoded("y ~ x + (x:a | g)").effects == ("Intercept", "x:a[p]", "x:a[q]", "x:a[r]")
+    assert encoded("y ~ x + (x:a | g)").effects == (("Intercept", "x:a[p]", "x:a[q]", "x:a[r]"),)
 
 
 # --- names and values ----------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_columns_are_named_as_written(text: str, terms: tuple[str, ...]) -> None
     arrays = encoded(text)
     assert arrays.terms == terms
     assert arrays.X.shape == (N, len(terms))
-    assert arrays.X.dtype == arrays.y.dtype == arrays.Z.dtype == np.float64
+    assert arrays.X.dtype == arrays.y.dtype == np.float64
 
 
 def test_names_carry_no_backquotes() -> None:
@@ -230,7 +230,7 @@ def test_whole_float_category_is_named_like_an_integer() -> None:
 
 def test_formula_without_bar_has_no_group_columns() -> None:
     arrays = encoded("y ~ x")
-    assert arrays.Z.shape == (N, 0)
+    assert arrays.Z == ()
     assert arrays.effects == ()
 
 
@@ -288,7 +288,8 @@ def test_within_and_between_split_a_column() -> None:
     np.testing.assert_array_equal(column("between(x, g)", table), [5, 4, 4, 5])
     np.testing.assert_array_equal(column("within(x, g)", table), [-4, -1, 1, 4])
     np.testing.assert_array_equal(column("within(x)", table, group="g"), [-4, -1, 1, 4])
-    np.testing.assert_array_equal(encoded("y ~ x + (within(x) | g)", table).Z[:, 1], [-4, -1, 1, 4])
+    (Z,) = encoded("y ~ x + (within(x) | g)", table).Z
+    np.testing.assert_array_equal(Z[:, 1], [-4, -1, 1, 4])
 
 
 def test_group_means_keep_their_digits_under_a_large_offset() -> None:
@@ -320,7 +321,7 @@ def test_replay_on_some_rows_gives_those_rows() -> None:
     rows = np.array([3, 50, 7])
     some = encode(encoding, take(TABLE, rows))
     np.testing.assert_array_equal(some.X, whole.X[rows])
-    np.testing.assert_array_equal(some.Z, whole.Z[rows])
+    np.testing.assert_array_equal(some.Z[0], whole.Z[0][rows])
     np.testing.assert_array_equal(some.y, whole.y[rows])
     assert (some.terms, some.effects) == (whole.terms, whole.effects)
     assert (encoding.terms, encoding.effects) == (whole.terms, whole.effects)

@@ -233,7 +233,7 @@ def test_saved_sums_are_a_model_and_data_of_their_own_formula_only(tmp_path):
     with pytest.raises(BayesMLMError, match="fitted without data"):
         fit(path, HSB)
     with pytest.raises(BayesMLMError, match="need the rows"):
-        fit(FORMULA, path, residual={"family": "student_t"})
+        fit(FORMULA, path, family="student_t")
 
 
 # --- effects of many groups -------------------------------------------------------------------

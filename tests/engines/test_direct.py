@@ -1,7 +1,6 @@
 """The direct engine does not mind units, says what it cannot do, and gives what ArviZ expects."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ def design_of(formula: str, **columns: object) -> Design:
 def singletons(n: int) -> Design:
     """Give every row its own group, which `build_design` refuses to begin with."""
     design = design_of("y ~ x + (1 | g)", **grouped((2,) * (n // 2)))
-    return replace(design, codes=np.arange(n), labels=np.arange(n))
+    return design.with_arrays(codes=np.arange(n), labels=np.arange(n))
 
 
 def grouped(sizes: tuple[int, ...], seed: int = 1, sd: float = 1.0) -> dict[str, np.ndarray]:

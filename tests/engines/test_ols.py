@@ -1,7 +1,5 @@
 """Least squares, with and without an intercept a group."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -59,7 +57,7 @@ def test_own_intercepts_equal_dummies(hsb, formula):
 
 def test_an_offset_outcome_keeps_its_intercepts(hsb):
     d = design(hsb, "no_pooling")
-    plain, moved = fit_ols(d), fit_ols(replace(d, y=d.y + 1e6))
+    plain, moved = fit_ols(d), fit_ols(d.with_arrays(y=d.y + 1e6))
     # 1e6 leaves the data ten decimals.
     np.testing.assert_allclose(moved.group_intercepts - 1e6, plain.group_intercepts, atol=1e-8)
     np.testing.assert_allclose(moved.beta, plain.beta, rtol=1e-9)
@@ -69,14 +67,14 @@ def test_an_offset_outcome_keeps_its_intercepts(hsb):
 def test_a_group_level_predictor_is_refused_beside_own_intercepts(hsb):
     d = design(hsb, "no_pooling")
     sector = hsb.columns["sector"].astype(float)
-    d = replace(d, X=np.column_stack([d.X, sector]), terms=(*d.terms, "sector"))
+    d = d.with_arrays(X=np.column_stack([d.X, sector]), terms=(*d.terms, "sector"))
     with pytest.raises(DesignError, match="'sector' does not vary within 'schoolid'"):
         fit_ols(d)
 
 
 def test_an_aliased_column_is_named(hsb):
     d = design(hsb, "pooled")
-    d = replace(d, X=np.column_stack([d.X, 2 * d.X[:, 1]]), terms=(*d.terms, "twice"))
+    d = d.with_arrays(X=np.column_stack([d.X, 2 * d.X[:, 1]]), terms=(*d.terms, "twice"))
     with pytest.raises(DesignError, match="'twice' is a linear combination of 'ses'"):
         fit_ols(d)
 
@@ -95,7 +93,7 @@ def test_without_a_constant_r2_is_about_zero():
 def test_an_exact_fit_is_refused(hsb):
     d = design(hsb, "pooled")
     with pytest.raises(EngineError, match="no residual variation"):
-        fit_ols(replace(d, y=d.X @ [1.0, 2.0]))
+        fit_ols(d.with_arrays(y=d.X @ [1.0, 2.0]))
 
 
 def test_a_bad_level_says_what_is_allowed(hsb):

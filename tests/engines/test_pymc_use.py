@@ -16,7 +16,7 @@ from bayes_mlm import fit, load_fit, predict, save_fit
 from bayes_mlm.base.errors import EngineError, RowsNeededError
 from bayes_mlm.data.table import as_table
 from bayes_mlm.engines.direct import sample_direct
-from bayes_mlm.fitting.residuals import make_residuals, residual_draws
+from bayes_mlm.fitting.residuals import make_outcomes, residual_draws
 from bayes_mlm.likelihood.free_variables import correlation_cholesky, free_values
 from bayes_mlm.likelihood.pymc.models import FACTORIES
 from bayes_mlm.model.residual.whitening import carried, whiten
@@ -101,7 +101,9 @@ def _structured(plain, formula, residual, asked):
     from bayes_mlm.likelihood.default_priors import model_priors
 
     keep = {key: asked[key] for key in ("kind", "group") if key in asked}
-    record = as_request(formula, table(), priors=asked["priors"], residual=residual, **keep)
+    structure = {key: one for key, one in residual.items() if key != "family"}
+    keep["family"] = residual.get("family")
+    record = as_request(formula, table(), priors=asked["priors"], residual=structure, **keep)
     design = design_of(record, table())
     rng = np.random.default_rng(2)
     posterior, coords = dict(plain.draws.posterior), dict(plain.draws.coords)
@@ -166,7 +168,7 @@ def own_log_likelihood(fitted):
         rho, sds = float(drawn.rho[s]), drawn.sds[s]
         white = whiten(design.residual, design.y - mu[s], sds, rho)
         spread = sds[design.residual.stratum] * np.sqrt(1 - carried(design.residual, rho) ** 2)
-        nu = np.inf if drawn.nu is None else float(drawn.nu[s])
+        nu = float(drawn.others["nu"][s]) if drawn.others else np.inf
         unit = stats.norm() if np.isinf(nu) else stats.t(nu, scale=np.sqrt(1 - 2 / nu))
         found[s] = unit.logpdf(white) - np.log(spread)
     return found
@@ -247,7 +249,7 @@ def test_replicates_are_of_the_fit(fits, name):
 
 
 def test_replicates_of_a_series_are_series(fits):
-    """Oracle: `make_residuals`, which makes the package's own replicates.
+    """Oracle: `make_outcomes`, which makes the package's own replicates.
 
     Not steps from the outcomes that were observed: those would vary less, and follow the data.
     """
@@ -260,7 +262,7 @@ def test_replicates_of_a_series_are_series(fits):
         found = pm.sample_posterior_predictive(fitted.data, model=made, random_seed=1, **PYTHON)
         e = found["posterior_predictive"]["y"].to_numpy().reshape(mu.shape) - mu
         drawn, rng = residual_draws(fitted.draws), np.random.default_rng(3)
-        own = np.array([make_residuals(design, drawn, s, rng) for s in range(len(mu))])
+        own = np.array([make_outcomes(design, drawn, s, 0.0, rng) for s in range(len(mu))])
         later = design.residual.previous >= 0
         before = design.residual.previous[later]
 

@@ -297,8 +297,7 @@ def simulated(seed=0, *, n_groups=12, q=1, sd=1.0, sizes=(1, 9)):
     X = np.column_stack([np.ones(n), x])
     u = sd * rng.normal(size=(n_groups, q))
     y = X @ [10.0, 2.0] + (X[:, :q] * u[codes]).sum(axis=1) + rng.normal(size=n)
-    return replace(
-        design("sleep_rs"),
+    return design("sleep_rs").with_arrays(
         y=y,
         X=X,
         Z=X[:, :q].copy(),
@@ -306,7 +305,7 @@ def simulated(seed=0, *, n_groups=12, q=1, sd=1.0, sizes=(1, 9)):
         labels=np.arange(100, 100 + n_groups),
         terms=("Intercept", "x"),
         effects=("Intercept", "x")[:q],
-        group="g",
+        factor="g",
     )
 
 
@@ -319,7 +318,7 @@ def simulated(seed=0, *, n_groups=12, q=1, sd=1.0, sizes=(1, 9)):
 def test_units_of_y_pass_through(seed, q, scale):
     d = simulated(seed, q=q, sd=0.7)
     a = fit_reml(d, check=False, profile=q == 1)
-    b = fit_reml(replace(d, y=d.y * scale), check=False, profile=q == 1)
+    b = fit_reml(d.with_arrays(y=d.y * scale), check=False, profile=q == 1)
     assert a.singular == b.singular
     # Where a variance is all but zero the likelihood is flat to rounding: absolute, in sigma_e.
     close = {"rtol": 1e-6, "atol": 1e-6 * a.sigma_e}
@@ -343,7 +342,7 @@ def test_offsets_and_order_and_units_of_x_do_not_matter(seed, q):
     X = d.X.copy()
     X[:, 1] = 2000.0 + 50.0 * X[:, 1]
     b = fit_reml(
-        replace(d, y=(d.y + 1e6)[order], X=X[order], Z=X[order][:, :q], codes=d.codes[order]),
+        d.with_arrays(y=(d.y + 1e6)[order], X=X[order], Z=X[order][:, :q], codes=d.codes[order]),
         check=False,
         profile=False,
     )
@@ -441,7 +440,7 @@ def test_two_and_three_groups(n_groups):
 def test_singletons_count_but_cannot_stand_alone():
     d = simulated(5, sizes=(1, 3), n_groups=40)
     assert fit_reml(d, check=False).certificate.ok
-    alone = replace(d, codes=np.arange(len(d.y)), labels=np.arange(len(d.y)))
+    alone = d.with_arrays(codes=np.arange(len(d.y)), labels=np.arange(len(d.y)))
     with pytest.raises(DesignError, match="too few rows"):
         fit_reml(alone, check=False)
 
@@ -450,21 +449,20 @@ def test_singletons_count_but_cannot_stand_alone():
     ("change", "error", "message"),
     [
         (
-            lambda d: replace(d, codes=0 * d.codes, labels=d.labels[:1]),
+            lambda d: d.with_arrays(codes=0 * d.codes, labels=d.labels[:1]),
             DesignError,
             "single group",
         ),
         (
-            lambda d: replace(
-                d,
+            lambda d: d.with_arrays(
                 X=(d.codes[:, None] == np.arange(12)).astype(float),
                 terms=tuple(f"g[{j}]" for j in range(12)),
             ),
             DesignError,
             "explain every difference between the 12 groups",
         ),
-        (lambda d: replace(d, y=d.X @ [1.0, 2.0]), EngineError, "no residual variation"),
-        (lambda d: replace(d, y=0.0 * d.y), EngineError, "no residual variation"),
+        (lambda d: d.with_arrays(y=d.X @ [1.0, 2.0]), EngineError, "no residual variation"),
+        (lambda d: d.with_arrays(y=0.0 * d.y), EngineError, "no residual variation"),
     ],
     ids=["one group", "dummies", "exact fit", "constant outcome"],
 )
@@ -485,7 +483,7 @@ def test_a_nearly_collinear_pair_is_fitted():
     d = simulated(7, n_groups=30)
     near = d.X[:, 1] + 1e-4 * np.random.default_rng(0).normal(size=len(d.y))
     ours = fit_reml(
-        replace(d, X=np.column_stack([d.X, near]), terms=("Intercept", "x", "near")), check=True
+        d.with_arrays(X=np.column_stack([d.X, near]), terms=("Intercept", "x", "near")), check=True
     )
     assert ours.certificate.ok, ours.certificate.message
     # The sum of the two slopes is well determined, and is the slope of x.
@@ -504,8 +502,7 @@ def test_three_and_four_group_effects():
     y = X @ np.arange(1.0, 5.0) + (X * u[codes]).sum(axis=1) + rng.normal(size=n)
     names = ("Intercept", "a", "b", "c")
     for q in (3, 4):
-        d = replace(
-            design("sleep_rs"),
+        d = design("sleep_rs").with_arrays(
             y=y,
             X=X,
             Z=X[:, :q],
@@ -513,7 +510,7 @@ def test_three_and_four_group_effects():
             labels=np.arange(60),
             terms=names,
             effects=names[:q],
-            group="g",
+            factor="g",
         )
         ours = fit_reml(d, check=True, profile=False)
         assert ours.certificate.ok, ours.certificate.message

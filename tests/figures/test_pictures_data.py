@@ -9,16 +9,16 @@ from hypothesis import given, strategies as st
 from bayes_mlm.base.text import estimate, number, percent, shorten, shorten_all
 from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.draws import Draws, Variable
-from bayes_mlm.figures.by_group import spread_by_group
-from bayes_mlm.figures.extremes import extreme_groups
-from bayes_mlm.figures.pooled_between import pooled_and_between
-from bayes_mlm.figures.prototypes import prototypes
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.slopes import four_slopes
-from bayes_mlm.figures.split_means import split_means
-from bayes_mlm.figures.within_line import within_line
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.studies.hsb.figures.by_group import spread_by_group
+from bayes_mlm.studies.hsb.figures.extremes import extreme_groups
+from bayes_mlm.studies.hsb.figures.pooled_between import pooled_and_between
+from bayes_mlm.studies.hsb.figures.prototypes import prototypes
+from bayes_mlm.studies.hsb.figures.slopes import four_slopes
+from bayes_mlm.studies.hsb.figures.split_means import split_means
+from bayes_mlm.studies.hsb.figures.within_line import within_line
 from bayes_mlm.studies.record import WORKED_STUDY, records
 
 # Two sums of the same numbers in another order.

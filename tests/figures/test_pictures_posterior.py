@@ -12,34 +12,37 @@ from hypothesis import given, strategies as st
 from bayes_mlm.assess.checks.normality import normal_qq, normal_quantile
 from bayes_mlm.assess.checks.replicates import replicate
 from bayes_mlm.assess.loo import leave_one_group_out
+from bayes_mlm.base import scaled
 from bayes_mlm.engines.draws import Variable
 from bayes_mlm.figures.accuracy import direct_accuracy
 from bayes_mlm.figures.caterpillar import caterpillar
 from bayes_mlm.figures.coefficients import ladder_coefficients
+from bayes_mlm.figures.comparison import printed_of
 from bayes_mlm.figures.contextual import contextual_effect
 from bayes_mlm.figures.convergence import converged
 from bayes_mlm.figures.densities import variance_densities
 from bayes_mlm.figures.density import density_of
 from bayes_mlm.figures.divergences import divergences
 from bayes_mlm.figures.effects import effects_of
-from bayes_mlm.figures.energy import energy
+from bayes_mlm.figures.energy import ebfmi_of, energy
 from bayes_mlm.figures.explained import explained_by_level
-from bayes_mlm.figures.left_out import left_out_groups
 from bayes_mlm.figures.lines import line_along
-from bayes_mlm.figures.marks import printed_of
+from bayes_mlm.figures.loo import left_out_groups
 from bayes_mlm.figures.predictive import Statistic, p_text, predictive_checks
 from bayes_mlm.figures.prior_posterior import prior_and_posterior, prior_density
 from bayes_mlm.figures.prior_sensitivity import prior_sensitivity_of
+from bayes_mlm.figures.ranks import ranks
 from bayes_mlm.figures.residuals import fitted_values, group_residuals, row_residuals
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.shrinkage import own_effects, shrinkage
-from bayes_mlm.figures.sides import side_difference
-from bayes_mlm.figures.traces import rank_counts, traces
+from bayes_mlm.figures.subgroup_difference import side_difference
+from bayes_mlm.figures.traces import traces
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.model.priors import parse_prior
 from bayes_mlm.studies.record import load_record
+from bayes_mlm.studies.result import analyse_record
 
 # Two sums of the same numbers in another order.
 EXACT = 1e-9
@@ -64,15 +67,16 @@ def simulate(n_groups, size, *, seed=5, sigma_u=1.0, noise=1.0):
 
 def study(name, null=None, draws=1000):
     record = load_record(name)
-    settings = make_settings(record, draws=draws, random_seed=7)
-    return analyse(record, settings, engines=["direct"], null=null)
+    settings = make_settings(record.request, draws=draws, random_seed=7)
+    return analyse_record(record, settings, engines=["direct"], null=null)
 
 
 @pytest.fixture(scope="module")
 def hsb():
     null = study("hsb_null")
     names = ("hsb_ses", "hsb_sector_ses", "hsb_mundlak_random", "hsb_pooled")
-    return {"hsb_null": null} | {name: study(name, null) for name in names}
+    found = {"hsb_null": null} | {name: study(name, null) for name in names}
+    return {name: one.analysis for name, one in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +227,7 @@ def test_standardised_effects_are_those_of_reml(hsb):
 def test_standardised_slopes_of_low_reliability_are_not_stretched():
     # Normal slopes of which the data say little must not look long-tailed: their posterior sd
     # differs from group to group with their own size, the diagnostic sd does not.
-    analysis = study("hsb_random_slope")
+    analysis = study("hsb_random_slope").analysis
     picture = group_residuals(analysis)
     assert picture.effects == ("Intercept", "ses")
     assert all(curve.normal for curve in picture.curves)
@@ -610,22 +614,18 @@ def test_groups_left_out_are_those_of_leave_one_group_out(growth):
     assert f"subject {worst} is foretold worst" in picture.caption
 
 
-def test_ranks_of_chains_that_agree_stay_in_the_band():
-    rng = np.random.default_rng(4)
-    values = rng.normal(size=(4, 1000))
-    np.testing.assert_array_equal(rank_counts(values).sum(axis=1), 1000)
-    np.testing.assert_array_equal(rank_counts(values).sum(axis=0), 200)
-    apart = rank_counts(values + np.array([[2.0], [0], [0], [0]]))
-    assert apart[0, -1] > 150
+def test_sampler_figures_are_of_nuts_only(hsb):
+    for figure in (traces, ranks, energy, converged):
+        assert figure(hsb["hsb_ses"]) is None
 
 
-def test_traces_say_that_direct_draws_are_independent(hsb):
-    picture = traces(hsb["hsb_ses"])
-    assert picture.engine == "direct"
-    assert "independent" in picture.caption
-    # A band of 99 % at 400 counts: over 4 % outside have probability below 1e-6.
-    assert picture.outside < 0.04
-    np.testing.assert_array_equal(picture.traces[0].values, hsb["hsb_ses"].fits[0].draws["sigma_u"])
+def test_traces_and_ranks_are_of_the_largest_r_hats(nuts):
+    for figure in (traces, ranks):
+        picture = figure(nuts)
+        assert "all 4 parameters" in picture.caption
+        assert list(picture.values) == ["beta[Intercept]", "beta[ses]", "sigma_u", "sigma_e"]
+        np.testing.assert_array_equal(picture.values["sigma_u"], nuts.fits[0].draws["sigma_u"])
+    assert "4 chains of 100 draws" in traces(nuts).caption
 
 
 def test_nuts_pictures_come_from_the_samplers_record(nuts):
@@ -633,10 +633,11 @@ def test_nuts_pictures_come_from_the_samplers_record(nuts):
     picture = energy(nuts)
     values = fit.draws.sample_stats["energy"].values
     wanted = (np.diff(values, axis=1) ** 2).mean(axis=1) / values.var(axis=1)
-    np.testing.assert_allclose(picture.ebfmi, wanted)
+    np.testing.assert_allclose(ebfmi_of(picture.values["energy"]), wanted)
+    assert scaled(wanted.min(), 2) in picture.caption
     found = converged(nuts)
-    assert sum(family.r_hat.size for family in found.families) == 2 + 1 + 1 + 1 + 160
-    assert found.min_ess == 400
+    assert len(found.values) == 2 + 1 + 1 + 1 + 160
+    assert "below 400" in found.caption
     assert divergences(nuts) is None
     stats = dict(fit.draws.sample_stats)
     low = fit.draws["sigma_u"] < np.quantile(fit.draws["sigma_u"], 0.05)
@@ -646,4 +647,4 @@ def test_nuts_pictures_come_from_the_samplers_record(nuts):
     assert told.panels[0].x_name == "log sigma_u"
     assert "below that of all draws" in told.caption
     assert told.caption.startswith("20 draws of 400")
-    assert traces(bad).engine == "nuts"
+    assert "nuts" in traces(bad).title

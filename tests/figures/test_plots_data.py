@@ -16,30 +16,20 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-import bayes_mlm.figures.drawing
+import bayes_mlm.figures
 from bayes_mlm.base.text import estimate
-from bayes_mlm.figures.by_group import spread_by_group
-from bayes_mlm.figures.drawing import (
-    engine_style,
-    model_styles,
-    plot_extremes,
-    plot_four_slopes,
-    plot_group_spread,
-    plot_pooled_between,
-    plot_prototypes,
-    plot_split_means,
-    plot_within_line,
-)
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE, ladder_pictures, pictures_of
-from bayes_mlm.figures.drawing.style import WIDTH
-from bayes_mlm.figures.extremes import extreme_groups
-from bayes_mlm.figures.pooled_between import pooled_and_between
-from bayes_mlm.figures.prototypes import prototypes
-from bayes_mlm.figures.slopes import four_slopes
-from bayes_mlm.figures.split_means import split_means
-from bayes_mlm.figures.within_line import within_line
+from bayes_mlm.figures import ladder_pictures, pictures_of
+from bayes_mlm.figures.style import WIDTH, engine_style, model_styles
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.studies import FIGURES
+from bayes_mlm.studies.hsb.figures.by_group import plot_group_spread, spread_by_group
+from bayes_mlm.studies.hsb.figures.extremes import extreme_groups, plot_extremes
+from bayes_mlm.studies.hsb.figures.pooled_between import plot_pooled_between, pooled_and_between
+from bayes_mlm.studies.hsb.figures.prototypes import plot_prototypes, prototypes
+from bayes_mlm.studies.hsb.figures.slopes import four_slopes, plot_four_slopes
+from bayes_mlm.studies.hsb.figures.split_means import plot_split_means, split_means
+from bayes_mlm.studies.hsb.figures.within_line import plot_within_line, within_line
 from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
 
 MINE = {
@@ -203,10 +193,10 @@ def test_text_fits_and_never_overlaps(ladders, which):
 
 
 def test_the_catalogue_lists_every_figure_once():
-    names = [entry.name for entry in CATALOGUE]
+    names = [entry.name for entry in FIGURES.values()]
     assert len(names) == len(set(names))
     assert set(names) >= MINE
-    for entry in CATALOGUE:
+    for entry in FIGURES.values():
         assert entry.of in ("model", "ladder")
         assert entry.title
         assert entry.shows
@@ -220,8 +210,8 @@ def test_what_does_not_apply_is_left_out(ladders):
 
 
 def test_public_names_are_there():
-    for name in bayes_mlm.figures.drawing.__all__:
-        assert callable(getattr(bayes_mlm.figures.drawing, name))
+    for name in bayes_mlm.figures.__all__:
+        assert getattr(bayes_mlm.figures, name) is not None
 
 
 def test_figures_go_into_axes_that_are_given(study):

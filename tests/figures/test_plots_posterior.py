@@ -17,31 +17,25 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bayes_mlm.engines.draws import Variable
-from bayes_mlm.figures.accuracy import Accuracy, Check
-from bayes_mlm.figures.caterpillar import caterpillar
-from bayes_mlm.figures.coefficients import ladder_coefficients
-from bayes_mlm.figures.densities import variance_densities
-from bayes_mlm.figures.divergences import divergences
-from bayes_mlm.figures.drawing.accuracy import plot_accuracy
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE, pictures_of
-from bayes_mlm.figures.drawing.coefficients import plot_coefficients
-from bayes_mlm.figures.drawing.densities import plot_densities, plot_explained
-from bayes_mlm.figures.drawing.effects import plot_caterpillar, plot_group_shrinkage
-from bayes_mlm.figures.drawing.predictive import plot_predictive
-from bayes_mlm.figures.drawing.residuals import plot_group_residuals
-from bayes_mlm.figures.drawing.sampling import plot_divergences, plot_energy, plot_traces
-from bayes_mlm.figures.drawing.sides import plot_side_difference
-from bayes_mlm.figures.drawing.style import WIDTH
-from bayes_mlm.figures.energy import energy
-from bayes_mlm.figures.explained import explained_by_level
-from bayes_mlm.figures.predictive import predictive_checks
-from bayes_mlm.figures.residuals import group_residuals
-from bayes_mlm.figures.shrinkage import shrinkage
-from bayes_mlm.figures.sides import side_difference
-from bayes_mlm.figures.traces import traces
+from bayes_mlm.figures import pictures_of
+from bayes_mlm.figures.accuracy import Accuracy, Check, plot_accuracy
+from bayes_mlm.figures.caterpillar import caterpillar, plot_caterpillar
+from bayes_mlm.figures.coefficients import ladder_coefficients, plot_coefficients
+from bayes_mlm.figures.densities import plot_densities, variance_densities
+from bayes_mlm.figures.divergences import divergences, plot_divergences
+from bayes_mlm.figures.energy import energy, plot_energy
+from bayes_mlm.figures.explained import explained_by_level, plot_explained
+from bayes_mlm.figures.predictive import plot_predictive, predictive_checks
+from bayes_mlm.figures.residuals import group_residuals, plot_group_residuals
+from bayes_mlm.figures.shrinkage import plot_group_shrinkage, shrinkage
+from bayes_mlm.figures.style import WIDTH
+from bayes_mlm.figures.subgroup_difference import plot_side_difference, side_difference
+from bayes_mlm.figures.traces import plot_traces, traces
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.record import load_record
+from bayes_mlm.studies.result import analyse_record
 
 # Of a direct fit; the others need NUTS.
 MINE = {
@@ -54,7 +48,6 @@ MINE = {
     "within-between",
     "prior-posterior",
     "prior-sensitivity",
-    "traces",
     "accuracy",
     "left-out-groups",
     "predictive",
@@ -99,8 +92,14 @@ def simulated(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):
 
 @pytest.fixture(scope="module")
 def study():
-    null = fitted(load_record("hsb_null"))
-    return {name: fitted(load_record(name), null=null) for name in STUDY} | {"hsb_null": null}
+    def of_record(name, null=None):
+        record = load_record(name)
+        settings = make_settings(record.request, draws=100, random_seed=5)
+        return analyse_record(record, settings, engines=["direct"], null=null)
+
+    null = of_record("hsb_null")
+    found = {name: of_record(name, null) for name in STUDY} | {"hsb_null": null}
+    return {name: one.analysis for name, one in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +136,7 @@ def nuts(mock_fit, study):
 
 def drawn(ladder):
     """Draw every figure of this module's once, of the first model that it applies to."""
-    for entry in CATALOGUE:
+    for entry in FIGURES.values():
         if entry.name not in MINE:
             continue
         sources = [ladder] if entry.of == "ladder" else ladder
@@ -220,24 +219,24 @@ def test_text_fits_and_never_overlaps(ladders, which):
 
 def test_nuts_figures_fit_the_page_too(nuts):
     seen = set()
-    for entry in CATALOGUE:
-        if entry.name in ("traces", "energy", "convergence", "divergences"):
+    for entry in FIGURES.values():
+        if entry.name in ("traces", "ranks", "energy", "convergence", "divergences"):
             check_page(entry.draw(entry.prepare(nuts)), entry.name)
             seen.add(entry.name)
-    assert seen == {"traces", "energy", "convergence", "divergences"}
+    assert seen == {"traces", "ranks", "energy", "convergence", "divergences"}
 
 
 def test_what_does_not_apply_is_left_out(study):
     def names(which):
         return {entry.name for entry, _ in pictures_of(study[which])}
 
-    nuts_only = {"energy", "convergence", "divergences"}
+    nuts_only = {"traces", "ranks", "energy", "convergence", "divergences"}
     assert not names("hsb_ses") & {*nuts_only, "side-difference", "within-between"}
     assert "side-difference" in names("hsb_sector_ses")
     assert "within-between" in names("hsb_mundlak_random")
     reml_only = replace(study["hsb_ses"], fits=(), summaries=study["hsb_ses"].summaries[1:])
-    mine = [e for e in CATALOGUE if e.name in MINE | nuts_only]
-    assert len(mine) == 18
+    mine = [e for e in FIGURES.values() if e.name in MINE | nuts_only]
+    assert len(mine) == 19
     for entry in mine:
         assert entry.prepare([reml_only] if entry.of == "ladder" else reml_only) is None
 
@@ -369,20 +368,19 @@ def test_group_residuals_name_whoever_is_outside():
     assert "7" in [text.get_text() for text in axes.texts]
 
 
-def test_traces_say_how_many_chains(study):
-    picture = traces(study["hsb_ses"])
+def test_traces_are_of_every_chain(nuts):
+    picture = traces(nuts)
     figure = plot_traces(picture)
-    assert len(figure.axes) == 2 * len(picture.traces)
-    assert figure.axes[-2].get_xlabel() == "draw (4 chains, a colour each)"
-    for axes, trace in zip(figure.axes[::2], picture.traces, strict=True):
-        np.testing.assert_array_equal(axes.lines[0].get_ydata(), trace.values[0])
-        assert axes.get_title(loc="left") == trace.name
+    for axes, (name, values) in zip(figure.axes, picture.values.items(), strict=True):
+        assert len(axes.lines) >= values.shape[0]
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), values[0])
+        assert axes.get_title(loc="left") == name or axes.get_title() == name
 
 
 def test_energy_and_divergences_of_nuts(nuts):
     picture = energy(nuts)
-    (axes,) = plot_energy(picture).axes
-    assert "E-BFMI by chain" in axes.get_title(loc="left")
+    assert len(plot_energy(picture).axes) == 2
+    assert "smallest E-BFMI" in picture.caption
     picture = divergences(nuts)
     for axes, panel in zip(plot_divergences(picture).axes, picture.panels, strict=True):
         np.testing.assert_array_equal(axes.lines[1].get_xdata(), panel.x[picture.diverging])

@@ -21,6 +21,7 @@ from bayes_mlm.formula.expressions import (
 )
 from bayes_mlm.formula.formula import Formula, parse_formula
 from bayes_mlm.formula.functions import FUNCTIONS
+from bayes_mlm.formula.group_terms import GroupFormula
 
 
 # The right-hand sides follow Wilkinson & Rogers (1973), section 2, and R's ?formula.
@@ -155,7 +156,7 @@ REFUSED = [
     ("y ~ 0 + (1 | g)", "no fixed effect is left", 4),
     ("y ~ x + (0 | g)", "no group effect is left", 9),
     ("y ~ 1 | g", "put the group term in parentheses", 4),
-    ("y ~ x + (1 | g) + (x | h)", "one group term", 19),
+    ("y ~ x + (1 | g) + (x | g)", "'g' has a group term already", 19),
     ("y ~ x + (1 | g/h)", "the group is one column", 13),
     ("y ~ x + (1 | g:h)", "the group is one column", 13),
     ("y ~ x + (1 | log(g))", "the group is one column", 13),
@@ -289,14 +290,13 @@ def formulas(draw: st.DrawFn) -> Formula:
         intercept = [()] if draw(st.booleans()) or (at_least_one and not drawn) else []
         return (*intercept, *drawn)
 
-    group = draw(st.one_of(st.none(), st.just("g")))
+    groups = draw(st.sampled_from([(), ("g",), ("g", "h")]))
     outcome = draw(st.sampled_from([Name("y"), Call("log", Name("y"))]))
     return Formula(
         text="",
         outcome=outcome,
         terms=terms(True),
-        group=group,
-        effects=terms(True) if group else (),
+        group_terms=tuple(GroupFormula(factor=name, terms=terms(True)) for name in groups),
     )
 
 

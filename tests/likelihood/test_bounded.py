@@ -112,10 +112,10 @@ def test_heavy_tails_that_leave_most_rows_on_a_line_are_refused():
         data = table(line=line)
         data.loc[data.t == 0, "y"] += rng.normal(size=12)
         with pytest.raises(EngineError, match="48 of 60 rows lie exactly"):
-            fit(formula, data, residual={"family": "student_t"}, random_seed=1)
+            fit(formula, data, family="student_t", random_seed=1)
     # Half of the rows are too few: nu is above 2, and each row off the line takes that many.
     data.loc[data.t < 3, "y"] += rng.normal(size=36)
-    check_bounded_rows(build_design("y ~ x + (1 | g)", data, residual={"family": "student_t"}))
+    check_bounded_rows(build_design("y ~ x + (1 | g)", data, family="student_t"))
 
 
 @pytest.mark.parametrize("engine", ["reml", "direct", "nuts"])

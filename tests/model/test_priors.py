@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bayes_mlm.base.errors import PriorError
-from bayes_mlm.model.priors import Prior, parse_prior, role_of
+from bayes_mlm.model.priors import Prior, parse_prior, prior_target
 
 # Every family of the issue, under every spelling that is documented.
 GOOD = [
@@ -82,5 +82,5 @@ def test_only_flat_is_improper():
 
 
 def test_roles_of_indexed_names():
-    assert role_of("sigma_u[ses]") == "sigma_u"
-    assert role_of("beta[sex[Male]:age]") == "beta"
+    assert prior_target("sigma_u[ses]") == "sigma_u"
+    assert prior_target("beta[sex[Male]:age]") == "beta"

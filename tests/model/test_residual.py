@@ -138,15 +138,22 @@ def test_time_is_in_steps_of_the_smallest_gap_where_all_are_whole():
         ({"sigma": "tau ~ sex"}, SpecError, "one factor"),
         ({"sigma": ""}, SpecError, "name of a column"),
         ({"ar": "sex"}, DataError, "time 'sex' is text"),
-        ({"ar": "age", "family": "student_t"}, SpecError, "not offered"),
-        ({"family": "student"}, SpecError, "did you mean 'student_t'"),
-        ({"weights": "sex"}, SpecError, "allowed: sigma, ar, family"),
+        ({"family": "student_t"}, SpecError, "give family='student_t' by itself"),
+        ({"weights": "sex"}, SpecError, "allowed: sigma, ar"),
         ("sex", SpecError, "mapping"),
     ],
 )
 def test_what_cannot_be_asked_says_what_can(residual, error, says):
     with pytest.raises(error, match=says):
         build_design(GROWTH, load_dataset("orthodont"), residual=residual)
+
+
+def test_families_and_structures_that_do_not_go_together_say_so():
+    data = load_dataset("orthodont")
+    with pytest.raises(SpecError, match="did you mean 'student_t'"):
+        build_design(GROWTH, data, family="student")
+    with pytest.raises(SpecError, match="not offered"):
+        build_design(GROWTH, data, residual={"ar": "age"}, family="student_t")
 
 
 def test_a_level_of_one_row_or_two_rows_at_one_time_are_named():
@@ -169,7 +176,7 @@ def test_kinds_without_rows_or_shared_residuals_are_refused():
     design = build_design("distance ~ age", load_dataset("orthodont"), group="subject",
                           residual={"sigma": "sex"})  # fmt: skip
     for kind in ("between", "no_pooling"):
-        with pytest.raises(BayesMLMError, match="independent residuals of one sd"):
+        with pytest.raises(BayesMLMError, match="independent normal residuals of one sd"):
             for_kind(design, kind)
     assert for_kind(design, "within").residual is design.residual
 
@@ -348,9 +355,7 @@ def test_the_likelihood_is_that_of_the_covariance_written_out():
 
 
 def test_student_t_residuals_have_the_sd_that_is_named():
-    design = build_design(
-        "distance ~ 1", load_dataset("orthodont"), residual={"family": "student_t"}
-    )
+    design = build_design("distance ~ 1", load_dataset("orthodont"), family="student_t")
     model = pooled(design)
     values = {"beta_free_": np.array([24.0]), "sigma_e": 2.0, "nu": 5.0}
     scale = 2.0 * np.sqrt(3.0 / 5.0)  # sd^2 = scale^2 nu / (nu - 2)
@@ -383,9 +388,7 @@ def test_priors_of_the_structure_are_named_and_checked():
 def test_degrees_of_freedom_stay_above_two():
     import pymc as pm
 
-    design = build_design(
-        "distance ~ 1", load_dataset("orthodont"), residual={"family": "student_t"}
-    )
+    design = build_design("distance ~ 1", load_dataset("orthodont"), family="student_t")
     with pooled(design):
         drawn = pm.sample_prior_predictive(draws=400, random_seed=1)["prior"]["nu"].to_numpy()
     assert drawn.min() > 2

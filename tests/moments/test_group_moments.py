@@ -1,4 +1,4 @@
-"""Sufficient statistics: what they hold, that they merge, and what a reduction refuses."""
+"""GroupMoments statistics: what they hold, that they merge, and what a reduction refuses."""
 
 import time
 
@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from bayes_mlm.base.errors import DesignError
 from bayes_mlm.likelihood.gaussian import profiled_loglik
-from bayes_mlm.moments.group_moments import Sufficient, from_rows, merge
+from bayes_mlm.moments.group_moments import GroupMoments, from_rows, merge
 from bayes_mlm.moments.rotated import reduce
 
 
@@ -22,7 +22,7 @@ def random_rows(seed, *, n=60, n_groups=7, q=2):
     return y, X, Z, codes, n_groups
 
 
-def same(a: Sufficient, b: Sufficient, *, rtol=1e-12):
+def same(a: GroupMoments, b: GroupMoments, *, rtol=1e-12):
     np.testing.assert_array_equal(a.labels, b.labels)
     np.testing.assert_array_equal(a.counts, b.counts)
     full = a.counts > 0

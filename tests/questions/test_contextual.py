@@ -7,7 +7,6 @@ school; lmer of lme4 1.1-31).
 import csv
 import io
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -363,7 +362,7 @@ def test_hausman_says_what_it_cannot_do():
         hausman(build_design(tied, HSB))
     few = {"y": [1.0, 2, 4, 3], "x": [0.0, 1, 0.5, 2], "g": [0, 0, 1, 1]}
     design = build_design("y ~ x + (1 | g)", few)
-    wide = replace(design, X=np.column_stack([design.X, design.X[:, 1] ** 2]))
-    wide = replace(wide, terms=(*design.terms, "x2"))
+    wide = design.with_arrays(X=np.column_stack([design.X, design.X[:, 1] ** 2]))
+    wide = wide.with_arrays(terms=(*design.terms, "x2"))
     with pytest.raises(DesignError, match="more rows"):
         hausman(wide)

@@ -23,12 +23,17 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
 from bayes_mlm.design.time_coding import UNITS
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE
-from bayes_mlm.figures.drawing.trajectories import plot_trajectories
-from bayes_mlm.figures.trajectories import MOST_LINES, N_PANELS, seen, trajectories
+from bayes_mlm.figures.trajectories import (
+    MOST_LINES,
+    N_PANELS,
+    plot_trajectories,
+    seen,
+    trajectories,
+)
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.questions.lines.level_two import own_weights
+from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.record import WORKED_STUDY, dump_record
 from tests.helpers import REFERENCE
 
@@ -244,19 +249,19 @@ def test_reml_coefficients_are_those_of_lme4(name):
             if name == "orthodont_growth" and row["id"].startswith("M"):
                 by_sex = "sexMale" if effect == "(Intercept)" else f"{effect}:sexMale"
                 want += fixed[by_sex]
-            own = [one for one in lines.coefficients if str(one.group) == row["id"]]
+            own = [one for one in lines.rows if str(one.group) == row["id"]]
             assert own[place].reml == pytest.approx(want, rel=1e-6)
 
 
 def test_posterior_coefficients_are_made_of_the_draws():
     found = fitted("orthodont_growth")
     lines = group_lines(found, groups=["M05", "F03"])
-    assert list(dict.fromkeys(row.group for row in lines.coefficients)) == ["M05", "F03"]
+    assert list(dict.fromkeys(row.group for row in lines.rows)) == ["M05", "F03"]
     beta = found.draws["beta"].reshape(-1, 4)
     labels = found.design.labels.tolist()
     u = found.draws["u"].reshape(-1, 27, 2)
     own = beta[:, 1] + beta[:, 3] + u[:, labels.index("M05"), 1]
-    row = lines.coefficients[1]
+    row = lines.rows[1]
     assert (row.group, row.effect) == ("M05", "center(age)")
     assert row.estimate == pytest.approx(own.mean(), rel=1e-12)
     assert row.sd == pytest.approx(own.std(ddof=1), rel=1e-12)
@@ -266,16 +271,16 @@ def test_posterior_coefficients_are_made_of_the_draws():
 
 def test_a_line_is_its_coefficients():
     lines = group_lines(fitted("reaction ~ days + (days || subject)", "sleepstudy"), x=[0, 4, 9])
-    own = {(row.group, row.effect): row for row in lines.coefficients}
+    own = {(row.group, row.effect): row for row in lines.rows}
     for point in lines.points:
         for field in ("estimate", "reml"):
             intercept, slope = (
                 getattr(own[point.group, effect], field) for effect in ("Intercept", "days")
             )
             assert getattr(point, field) == pytest.approx(intercept + slope * point.x, rel=1e-12)
-    assert [point.x for point in lines.of(308)] == [0, 4, 9]
+    assert [point.x for point in lines.line(308)] == [0, 4, 9]
     # The interval at 0 is that of the intercept, with equal tails instead of the densest part.
-    start = lines.of(308)[0]
+    start = lines.line(308)[0]
     u = fitted("reaction ~ days + (days || subject)", "sleepstudy")
     values = (u.draws["beta"][:, :, 0] + u.draws["u"][:, :, 0, 0]).ravel()
     assert (start.lower, start.upper) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
@@ -343,7 +348,7 @@ def test_what_cannot_be_rebuilt_is_asked_for():
     with pytest.raises(DataError, match="not what the model was fitted to"):
         group_lines(found, data=other)
     lines = group_lines(found, data=table, groups=[308], x=[0, 4])
-    own = {row.effect: row.estimate for row in lines.coefficients}
+    own = {row.effect: row.estimate for row in lines.rows}
     # The line is straight in the square root.
     start, later = lines.points
     assert later.estimate - start.estimate == pytest.approx(2 * own["sqrt(days)"], rel=1e-10)
@@ -355,7 +360,7 @@ def test_too_many_effects_to_keep_are_drawn_again_for_the_groups_asked_for():
     without = {name: v for name, v in found.draws.posterior.items() if name != "u"}
     summarised = replace(found, draws=replace(found.draws, posterior=without))
     again = group_lines(summarised, groups=[308, 372])
-    for one, two in zip(kept.coefficients, again.coefficients, strict=True):
+    for one, two in zip(kept.rows, again.rows, strict=True):
         # Two sets of 16,000 draws of u at the same draws of the rest: 4 standard errors of each.
         assert two.estimate == pytest.approx(one.estimate, abs=6 * one.sd / np.sqrt(16_000))
         assert two.sd == pytest.approx(one.sd, rel=0.05)
@@ -378,7 +383,7 @@ def test_lines_say_what_is_wrong():
     with pytest.raises(EngineError, match="takes what fit gives"):
         group_lines(fit_reml(found.design))
     with pytest.raises(EngineError, match="no line of 7; there are those of 308"):
-        group_lines(found).of(7)
+        group_lines(found).line(7)
     with pytest.raises(DesignError, match="'days' .*cannot be set"):
         population_line(found, "days", [0], at={"days": 1})
     with pytest.raises(DesignError, match="no predictor 'sex'"):
@@ -393,9 +398,9 @@ def test_rows_are_tidy():
     frame = lines.to_frame()
     assert frame.shape == (36, 9)
     assert set(frame["effect"]) == {"Intercept", "days"}
-    assert lines.lines_to_frame().shape == (36, 8)
+    assert lines.points.to_frame().shape == (36, 8)
     assert lines.to_csv().splitlines()[0].startswith("model,engine,group,effect,estimate")
-    assert len(lines.lines_to_csv().splitlines()) == 37
+    assert len(lines.points.to_csv().splitlines()) == 37
     assert str(lines).splitlines()[-1].startswith("ok: ")
     assert "18 groups (subject)" in repr(lines)
 
@@ -475,7 +480,7 @@ def test_the_figure_shows_every_line_and_fits_the_page(model, data, tmp_path):
 
 
 def test_the_figure_is_in_the_catalogue():
-    (entry,) = [entry for entry in CATALOGUE if entry.name == "trajectories"]
+    (entry,) = [entry for entry in FIGURES.values() if entry.name == "trajectories"]
     assert entry.prepare is trajectories
     assert entry.draw is plot_trajectories
 

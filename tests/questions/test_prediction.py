@@ -310,7 +310,7 @@ def test_tidy_rows(sleep):
     assert frame.columns.tolist()[-4:] == ["reml", "reml_se", "reml_lower", "reml_upper"]
     assert found.to_csv().splitlines()[2].startswith(",309,1,")  # what is missing stays empty
     assert "for a new member of a group" in str(found)
-    assert "1 rows more" in predict(sleep, NEW).shown(2)
+    assert "1 rows more" in predict(sleep, NEW).view(2).legend[0]
     assert predict(sleep, new, classical=False).plug_in is None
 
 

@@ -16,9 +16,7 @@ from bayes_mlm import build_design, fit, fit_reml, for_kind, load_dataset, load_
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.design.build import design_of
 from bayes_mlm.engines.draws import Variable
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE
-from bayes_mlm.figures.drawing.variance_parts import plot_variance_parts
-from bayes_mlm.figures.variance_parts import variance_parts
+from bayes_mlm.figures.variance_parts import plot_variance_parts, variance_parts
 from bayes_mlm.fitting.classical import fit_classical
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.questions.variance import QUESTIONS, variance_by_level, variance_by_level_classical
@@ -31,6 +29,7 @@ from bayes_mlm.questions.variance.parameters import (
 from bayes_mlm.questions.variance.partition import along
 from bayes_mlm.questions.variance.rights_sterba import decompose, shares
 from bayes_mlm.questions.variance.rsquared import bayes_empirical, fitted_variance
+from bayes_mlm.studies import FIGURES
 from tests.helpers import REFERENCE
 
 R = json.loads((REFERENCE / "variance_r.json").read_text())
@@ -362,7 +361,7 @@ def test_picture_shows_the_parts_and_their_uncertainty():
     assert sum(heights) == pytest.approx(3.0)
     labels = [label.get_text() for label in right.get_yticklabels()]
     assert len(labels) == sum(len(column.shares) for column in picture.columns)
-    assert any(entry.name == "variance-parts" for entry in CATALOGUE)
+    assert any(entry.name == "variance-parts" for entry in FIGURES.values())
 
 
 def test_picture_does_not_apply_without_group_effects():

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bayes_mlm.base.errors import EngineError
+from bayes_mlm.base.errors import EngineError, SpecError
 from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report import notebook
@@ -37,8 +37,8 @@ def test_a_figure_comes_with_its_caption_and_its_text_for_the_blind(within, show
 
 
 def test_a_wrong_name_is_one_line_with_the_nearest():
-    with pytest.raises(EngineError, match="did you mean 'four-slopes'"):
-        notebook.find_entry("four-slope")
+    with pytest.raises(SpecError, match="did you mean 'four-slopes'"):
+        notebook.show("four-slope", [])
 
 
 def test_a_figure_that_does_not_apply_says_when_it_would(within):

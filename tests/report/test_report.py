@@ -18,8 +18,7 @@ from bayes_mlm import cli
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.base.verdict import Finding, Verdict
 from bayes_mlm.design.build import design_of
-from bayes_mlm.figures.drawing.catalogue import CATALOGUE
-from bayes_mlm.figures.drawing.style import new_figure
+from bayes_mlm.figures.style import new_figure
 from bayes_mlm.fitting.classical import fit_classical, summarise_classical
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import Analysis, analyse
@@ -28,11 +27,12 @@ from bayes_mlm.report import rendering
 from bayes_mlm.report.choosing import choose_figures
 from bayes_mlm.report.equations import coefficient, equations
 from bayes_mlm.report.group_table import MOST_GROUPS, group_table
-from bayes_mlm.report.images import Drawing, Image, draw_all, draw_image, drawing_pool
+from bayes_mlm.report.images import Drawing, draw_all, draw_image, drawing_pool
 from bayes_mlm.report.narrative import answer, main_model
 from bayes_mlm.report.outputs import write_run
 from bayes_mlm.report.page import SECTIONS, Origin
 from bayes_mlm.report.rendering import render_report
+from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.ladder import analyse_ladder
 from bayes_mlm.studies.record import load_record, records
 
@@ -105,18 +105,6 @@ def ladder():
         engines=["direct"],
     )
     return [one.analysis for one in made]
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Prepare every figure, but draw none: drawing is held apart, and takes its time."""
-
-    def draw_none(drawings, _, *, on_done):
-        made = [Image(source="data:image/png;base64,", width=600, height=400) for _ in drawings]
-        on_done(len(made), len(made))
-        return tuple(made)
-
-    monkeypatch.setattr(rendering, "draw_all", draw_none)
 
 
 def simulated(groups, size, labels=None):
@@ -282,7 +270,7 @@ def test_each_figure_of_the_catalogue_comes_once(ladder):
     names = [one.entry.name for one in chosen]
     assert len(names) == len(set(names))
     assert {one.section for one in chosen} <= set(SECTIONS)
-    assert {entry.section for entry in CATALOGUE} <= set(SECTIONS)
+    assert {entry.section for entry in FIGURES.values()} <= set(SECTIONS)
     # Of the main model where it applies, else of another that it does apply to.
     models = {one.entry.name: one.model for one in chosen}
     assert models["prototypes"] == "hsb_sector_ses"
@@ -333,7 +321,7 @@ def test_the_answer_has_the_numbers_of_the_fits(ladder):
     assert f"−{abs(gap.estimate):.2f} (−{abs(gap.lower):.2f} to" in text
     assert f"{main['beta[ses]'].estimate:.2f}" in text
     between = mundlak["beta[ses]"].estimate + mundlak["beta[between(ses)]"].estimate
-    assert f"{between:.2f}" in found["The two slopes"]
+    assert f"{between:.2f}" in found["Slopes within and between groups"]
     explained = main["r2_between"].estimate
     assert f"{100 * explained:.0f} %" in found["What the predictors explain"]
 
@@ -341,13 +329,13 @@ def test_the_answer_has_the_numbers_of_the_fits(ladder):
 def test_the_sign_is_called_open_where_the_interval_holds_zero():
     analysis = fitted("distance ~ sex + (1 | subject)", "orthodont")
     clear = answer([analysis]).conclusions[-1].text
-    assert "leaves zero out" in clear
+    assert "excludes zero" in clear
     rng = np.random.default_rng(3)
     table = simulated(20, 10) | {"y": rng.normal(size=200)}
     text = {
         one.topic: one.text for one in answer([fitted("y ~ side + (1 | g)", table)]).conclusions
     }["The difference by side"]
-    assert "its sign is open" in text
+    assert "its sign is uncertain" in text
 
 
 def letters(mathml):

@@ -25,7 +25,7 @@ from bayes_mlm.assess.checks.nested import (
     slopes_by_level,
 )
 from bayes_mlm.assess.checks.reference import holm
-from bayes_mlm.assess.checks.result import LEVEL, Check, GroupRow, Judgement
+from bayes_mlm.assess.checks.result import LEVEL, Check, GroupRow, GroupRows, Judgement
 from bayes_mlm.assess.checks.shape import (
     FEW_VALUES,
     SKEW,
@@ -56,6 +56,12 @@ _LEAST_GROUPS = 5
 _NO_ROWS = (
     "The data were reduced to sums by group, and this check needs rows: give a sample of groups "
     "with their rows (sample_groups)."
+)
+# Of families without a residual sd.
+_OF_FAMILY = (
+    "Not tested: {0.design.family.label} outcomes have no residual sd, which these checks compare "
+    "with; look at the posterior predictive figures, and compare models by leave-one-out.",
+    "Are the residuals as the model says?",
 )
 # Kinds whose residuals are independent normals of one sd.
 _PLAIN_ONLY = ("between", "no_pooling")
@@ -110,7 +116,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     --------
     >>> from bayes_mlm import check, fit
     >>> found = check(fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1))
-    >>> [one.topic for one in found.judgements if one.fine is False]
+    >>> [one.topic for one in found if one.fine is False]
     ['Residual autocorrelation', 'Tails of residuals']
     >>> max(found.groups, key=lambda row: row.spread).group
     332
@@ -121,7 +127,8 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
         if sample.design.sample_of is not fit.design:
             raise EngineError("check (sample) takes what sample_groups gives for the same fit")
     design, whose = fit.design, sample or fit
-    spread = spread_within(fit) if design.group is not None and design.q else None
+    additive = design.family.is_additive
+    spread = spread_within(fit) if additive and design.group is not None and design.q else None
     rows = () if design.group is None else _group_rows(fit, spread)
     found = [_on_computation(fit), *assess(fit, whose, rows)]
     if design.group is not None:
@@ -129,8 +136,8 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     return Check(
         model=fit.spec.title,
         group=design.group,
-        judgements=tuple(found),
-        groups=rows,
+        rows=tuple(found),
+        groups=GroupRows(rows=rows, verdict=fit.verdict),
         verdict=fit.verdict,
     )
 
@@ -152,7 +159,7 @@ def assess(
 
 
 def _together(found: list[Judgement]) -> Iterator[Judgement]:
-    """Adjust p values for the number of tests and for their own error; those below the level fail.
+    """Adjust p values for multiple tests and for Monte Carlo error; flag those below the level.
 
     Each p is itself estimated, by replicates or by a formula for many groups.
     """
@@ -180,7 +187,8 @@ def _on_computation(fit: Fit) -> Judgement:
 
 def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
     out = None
-    if has_random_effects(fit.design) and fit.design.J >= _LEAST_GROUPS:
+    enough = fit.design.J >= _LEAST_GROUPS and fit.design.family.is_additive
+    if has_random_effects(fit.design) and enough:
         out = outlying(standardised_effects(fit))
     try:
         shifts = shifts_without_groups(fit)
@@ -190,6 +198,9 @@ def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
 
 
 def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Judgement]:
+    if not fit.design.family.is_additive:
+        yield Judgement(topic="Residuals", question=_OF_FAMILY[1], found=_OF_FAMILY[0].format(fit))
+        return
     seed = fit.settings.random_seed + _STREAM
     values = values_of_outcome(fit, whose)
     few = values is not None and values <= FEW_VALUES
@@ -200,7 +211,7 @@ def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Ju
         varying = on_varying(omitted_effects(fit, group_statistics(fit)), design)
         omitted = is_clear(varying) and INTERCEPT not in design.effects
         yield varying
-    if whose.design.summed is not None:
+    if not whose.design.has_rows:
         found = _of_sums(fit, rows, seed)
     else:
         found = _of_rows(fit, whose, rows, seed)

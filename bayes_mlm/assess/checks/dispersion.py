@@ -60,12 +60,12 @@ def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: st
 
 
 def _sigma_of(work: Working) -> str | None:
-    """Name the factor that the model gives residual sds to."""
+    """Return the factor whose levels have different residual sds in the model."""
     return None if work.design.residual is None else work.design.residual.asked.sigma_column
 
 
 def _factor_of(work: Working, term: str) -> str:
-    """Name the column of the table that a term is of, if it is a factor of few levels."""
+    """Return the column of a term, if it is a factor of few levels."""
     if "[" in term:
         name = term.partition("[")[0]
         return name.removeprefix("C(").removesuffix(")")

@@ -17,7 +17,7 @@ OUTLYING = 0.01
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outlying:
-    """Hold how far out each group's effects are.
+    """Standardised distances of the groups' effects from their distribution.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def _tail(z: float) -> float:
 def group_rows(
     fit: Fit, out: Outlying | None, spread: Spread | None, shifts: Shifts | None
 ) -> tuple[GroupRow, ...]:
-    """Put a row a group together; what a model does not have is left out."""
+    """Return a row for each group, without the statistics that the model does not define."""
     design = fit.design
     labels, sizes = design.labels.tolist(), design.group_sizes.tolist()
 

@@ -22,7 +22,7 @@ from bayes_mlm.design import (
 from bayes_mlm.engines import RemlFit, fit_reml
 from bayes_mlm.fitting import Fit, has_random_effects, residual_draws
 from bayes_mlm.model import whiten
-from bayes_mlm.moments import Sufficient, from_design, from_rows
+from bayes_mlm.moments import GroupMoments, from_design, from_rows
 from bayes_mlm.questions import chi2_tail
 
 # Share of the length of a column that must be left after projection on the others to be tested.
@@ -56,12 +56,12 @@ class Nested:
     values: tuple[float, ...]
 
 
-def group_statistics(fit: Fit) -> Sufficient:
+def group_statistics(fit: Fit) -> GroupMoments:
     """Reduce a fit's data to sums by group, whitened where residuals are structured."""
     return _sums(fit.design.whole, fit, np.zeros((0, 0)), ())
 
 
-def _sums(design: Design, fit: Fit, added: Floats, names: tuple[str, ...]) -> Sufficient:
+def _sums(design: Design, fit: Fit, added: Floats, names: tuple[str, ...]) -> GroupMoments:
     """Sum the rows of a design with columns (n, k) put behind those of X."""
     if design.residual is None and not names:
         return _with_intercept(design, from_design(design))
@@ -85,7 +85,7 @@ def _sums(design: Design, fit: Fit, added: Floats, names: tuple[str, ...]) -> Su
     return _with_intercept(design, found)
 
 
-def _with_intercept(design: Design, s: Sufficient) -> Sufficient:
+def _with_intercept(design: Design, s: GroupMoments) -> GroupMoments:
     """Return sums with random group intercepts in place of those of no pooling."""
     if design.kind != "no_pooling":
         return s
@@ -97,7 +97,7 @@ def _core(term: str, design: Design) -> str:
     return argument_of(term, "within", design) or term
 
 
-def _varying(s: Sufficient) -> list[int]:
+def _varying(s: GroupMoments) -> list[int]:
     """List the columns of X that vary within groups."""
     inside = np.einsum("jkk->k", s.scatter)[: s.p]
     _, sds = s.moments
@@ -141,7 +141,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     return _wald_f(found, np.arange(-len(new), 0), df, [plain.terms[k] for k in new])
 
 
-def _about_means(s: Sufficient) -> Sufficient:
+def _about_means(s: GroupMoments) -> GroupMoments:
     """Subtract the overall means from the columns of X, where there is an intercept."""
     if INTERCEPT not in s.terms:
         return s
@@ -150,7 +150,7 @@ def _about_means(s: Sufficient) -> Sufficient:
     return replace(s, centre=s.centre - moved)
 
 
-def _refit(design: Design, s: Sufficient) -> RemlFit:
+def _refit(design: Design, s: GroupMoments) -> RemlFit:
     return fit_reml(s, correlated=design.correlated, profile=False)
 
 
@@ -172,7 +172,7 @@ def _wald_f(found: RemlFit, places: Ints, df: int, terms: Sequence[str]) -> Nest
     )
 
 
-def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
+def omitted_effects(fit: Fit, s: GroupMoments) -> Nested | str:
     """Test whether an effect that the model has in common for all groups varies between them.
 
     Likelihood-ratio tests by REML, one effect more at a time; the smallest p, for their number.
@@ -216,7 +216,7 @@ def omitted_effects(fit: Fit, s: Sufficient) -> Nested | str:
     return Nested(statistic=f"LR = {ratio:.2f}", p=smallest_of(p), terms=(term,), values=(sd,))
 
 
-def _by_score(s: Sufficient, null: RemlFit, candidates: list[int]) -> list[int]:
+def _by_score(s: GroupMoments, null: RemlFit, candidates: list[int]) -> list[int]:
     """Sort predictors by how far the squares of their groups' sums with the residuals go."""
     if len(candidates) <= _REFITTED:
         return candidates

@@ -1,4 +1,4 @@
-"""Hold values against a normal distribution: a Q-Q curve with a band from simulation."""
+"""Normal Q-Q plots: a curve with a simultaneous band from simulation."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _TAIL = 1.5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NormalQQ:
-    """Hold ordered values beside what a normal sample of their size would be.
+    """Ordered values with the quantiles and the band of a normal sample of their size.
 
     Parameters
     ----------
@@ -54,17 +54,17 @@ class NormalQQ:
 
     @property
     def normal(self) -> bool:
-        """Tell whether the values stay inside the band."""
+        """Whether the values stay inside the band."""
         return self.p >= 1.0 - _LEVEL
 
     @property
     def outside(self) -> NDArray[np.bool_]:
-        """Tell which points lie outside the band, of shape (m,)."""
+        """Flags (m,) of the points outside the band."""
         return np.asarray((self.found > self.upper) | (self.found < self.lower))
 
     @property
     def departure(self) -> str:
-        """Say where the values leave the band."""
+        """Return a description of where the values leave the band."""
         if self.normal:
             return f"stay within the {percent(_LEVEL)} band of normal samples (p = {self.p:.2f})"
         tails = [text for text in map(self._tail, (-1, 1)) if text]
@@ -76,7 +76,7 @@ class NormalQQ:
         )
 
     def _tail(self, sign: int) -> str:
-        """Say of the lower (sign -1) or upper tail where its outermost departure goes."""
+        """Return the direction of the outermost departure of the lower (sign -1) or upper tail."""
         places = np.flatnonzero(self.outside & (sign * self.expected > _TAIL))
         if not places.size:
             return ""
@@ -122,7 +122,7 @@ def normal_qq(values: Floats, seed: int | np.random.Generator) -> NormalQQ | Non
     if n < 3 or not np.ptp(given) > 1e-12 * float(np.abs(given).max()):
         return None
     order = np.argsort(given, kind="stable")
-    own = _standardised(given[None, order])[0]
+    ordered = _standardised(given[None, order])[0]
     at = _spread_places(n)
     samples = rng.normal(size=(int(np.clip(_NUMBERS // n, _FEWEST, _MOST)), n))
     samples = np.sort(_standardised(samples), axis=1)[:, at]
@@ -131,17 +131,17 @@ def normal_qq(values: Floats, seed: int | np.random.Generator) -> NormalQQ | Non
     down, up = np.maximum(centre - low, 1e-9), np.maximum(high - centre, 1e-9)
     worst = _worst(samples, centre, down, up)
     factor = float(np.quantile(worst, _LEVEL))
-    mine = float(_worst(own[None, at], centre, down, up)[0])
+    mine = float(_worst(ordered[None, at], centre, down, up)[0])
     return NormalQQ(
         expected=normal_quantile((at + 0.5) / n),
-        found=own[at],
+        found=ordered[at],
         lower=centre - factor * down,
         upper=centre + factor * up,
         places=chosen[order[at]],
         n=n,
         p=float((1 + np.count_nonzero(worst >= mine)) / (1 + worst.size)),
-        skewness=float((own**3).mean()),
-        kurtosis=float((own**4).mean()),
+        skewness=float((ordered**3).mean()),
+        kurtosis=float((ordered**4).mean()),
     )
 
 
@@ -166,7 +166,7 @@ def _spread_places(n: int) -> Ints:
 
 
 def normal_quantile(p: Floats) -> Floats:
-    """Give standard normal quantiles, to four decimals or better.
+    """Return standard normal quantiles, to four decimals or better.
 
     scipy's would cost two seconds to import.
 

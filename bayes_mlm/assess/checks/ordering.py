@@ -1,7 +1,7 @@
 """Find the order of the rows within groups: by time where the model has one, else as given."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -60,18 +60,11 @@ def order_of_rows(design: Design) -> Ordering:
 
 def in_order(design: Design, order: Ints) -> Design:
     """Return a design with its rows in another order."""
-    return replace(
-        design,
-        y=design.y[order],
-        X=design.X[order],
-        Z=design.Z[order],
-        codes=design.codes[order],
-        residual=None if design.residual is None else design.residual.take(order),
-    )
+    return design.take(order)
 
 
 def _column_of(term: str) -> str:
-    """Name the column in a term: age in center(age), which --ar takes."""
+    """Return the column in a term: age in center(age), which --ar takes."""
     return re.sub(r"^\w+\(([\w.]+)\)$", r"\1", term)
 
 

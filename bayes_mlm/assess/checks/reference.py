@@ -56,7 +56,7 @@ def upper_tail(value: float, replicates: Floats) -> float:
 
 
 def two_sided(value: float, replicates: Floats) -> float:
-    """Estimate the probability of a statistic as extreme on its side, twice over."""
+    """Estimate the probability of a statistic as extreme in its tail, doubled."""
     return min(1.0, 2.0 * min(upper_tail(value, replicates), upper_tail(-value, -replicates)))
 
 

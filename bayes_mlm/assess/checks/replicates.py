@@ -8,7 +8,7 @@ from bayes_mlm.assess.checks.ordering import in_order
 from bayes_mlm.base import Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines import SAMPLE_DIMS, Draws, Variable, effects_root, recover_effects, samples
-from bayes_mlm.fitting import Fit, has_random_effects, make_residuals, residual_draws
+from bayes_mlm.fitting import Fit, has_random_effects, make_outcomes, residual_draws
 
 # Numbers drawn in all, and the fewest and most replicates made of them.
 _NUMBERS, _FEWEST, _MOST = 1_500_000, 40, 400
@@ -16,7 +16,7 @@ _NUMBERS, _FEWEST, _MOST = 1_500_000, 40, 400
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Replicates:
-    """Hold what is checked of the data and of R replicates of them.
+    """Statistics of the data and of R posterior predictive replicates.
 
     The rows and the groups are those of the data. The outcomes are drawn anew given the posterior
     of all parameters, the group effects included; only the group means that `new_means` holds
@@ -87,7 +87,7 @@ def replicate(fit: Fit) -> Replicates:
     draws = _thinned(fit.draws, chosen)
     given = residual_draws(draws)
     beta = samples(draws, "beta") if design.p else np.zeros((n_made, 0))
-    own = _own_effects(fit, draws, rng)
+    effects = _fitted_effects(fit, draws, rng)
     new = _new_effects(fit, draws, rng)
     groups = _Groups(design) if design.group is not None and design.kind != "between" else None
     edges = _edges(design.y)
@@ -99,12 +99,23 @@ def replicate(fit: Fit) -> Replicates:
     outside = np.zeros(2)
     low, high = float(design.y.min()), float(design.y.max())
     z_means = None if new is None or groups is None else groups.means(design.Z)
+    additive = design.family.is_additive
     for r in range(n_made):
-        y = design.X @ beta[r] + make_residuals(design, given, r, rng)
+        eta = design.X @ beta[r]
+        # An additive outcome is drawn once: other effects only move it.
+        y = make_outcomes(design, given, r, eta, rng) if additive else np.empty(0)
         if groups is not None and means is not None and z_means is not None and new is not None:
-            means[r] = groups.means(y) + (z_means * new[r]).sum(axis=1)
-        if own is not None:
-            y += np.einsum("nq,nq->n", design.Z, own[r][design.codes])
+            if additive:
+                means[r] = groups.means(y) + (z_means * new[r]).sum(axis=1)
+            else:
+                moved = eta + np.einsum("nq,nq->n", design.Z, new[r][design.codes])
+                means[r] = groups.means(make_outcomes(design, given, r, moved, rng))
+        if effects is not None:
+            added = np.einsum("nq,nq->n", design.Z, effects[r][design.codes])
+            eta = eta + added
+            y = y + added if additive else y
+        if not additive:
+            y = make_outcomes(design, given, r, eta, rng)
         if groups is not None and means is not None and sds is not None:
             if z_means is None:
                 means[r] = groups.means(y)
@@ -143,7 +154,7 @@ class _Groups:
         return np.asarray(sums / self.sizes.reshape(-1, *[1] * (values.ndim - 1)))
 
     def sds(self, values: Floats) -> Floats:
-        """Give the sd in each group of two rows or more."""
+        """Return the sd in each group of two rows or more."""
         deviation = values - self.means(values)[self.codes]
         squares = np.add.reduceat(np.square(deviation), self.starts)[self.many]
         return np.asarray(np.sqrt(squares / (self.sizes[self.many] - 1)))
@@ -159,8 +170,8 @@ def _thinned(draws: Draws, chosen: Ints) -> Draws:
     return replace(draws, posterior=kept)
 
 
-def _own_effects(fit: Fit, draws: Draws, rng: np.random.Generator) -> Floats | None:
-    """Give the effects (R, J, q) of the groups at hand at each draw."""
+def _fitted_effects(fit: Fit, draws: Draws, rng: np.random.Generator) -> Floats | None:
+    """Return the effects (R, J, q) of the fitted groups at each draw."""
     if not fit.design.q:
         return None
     if "u" in draws.posterior:
@@ -183,7 +194,7 @@ def _new_effects(fit: Fit, draws: Draws, rng: np.random.Generator) -> Floats | N
 
 
 def _edges(y: Floats) -> Floats:
-    """Lay bins that begin and end with the observed outcomes, and go on beyond them."""
+    """Return bin edges that begin and end with the observed outcomes, and extend beyond them."""
     low, high = float(y.min()), float(y.max())
     lower, upper = np.quantile(y, [0.25, 0.75])
     width = 2.0 * float(upper - lower) * y.size ** (-1 / 3) or (high - low) / 20 or 1.0
@@ -203,7 +214,7 @@ def _count(y: Floats, edges: Floats) -> Ints:
 
 
 def skewness_of(y: Floats) -> float:
-    """Give the third standardised moment; 0 for values that are all alike."""
+    """Return the third standardised moment; 0 for constant values."""
     deviation = y - y.mean()
     square = deviation * deviation
     spread = float(square.mean())

@@ -1,15 +1,10 @@
 """What checking a model found: a page of checks, and a row a group."""
 
-import csv
-import io
 import textwrap
-from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
-from bayes_mlm.base import EngineError, Verdict
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bayes_mlm.base import ResultTable
 
 _WIDTH = 92
 _MARGIN = " " * 12
@@ -63,7 +58,7 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupRow:
-    """Hold what is known of one group.
+    """Diagnostics of one group.
 
     Parameters
     ----------
@@ -78,7 +73,7 @@ class GroupRow:
     effect_p : float or None
         Two-sided probability of an effect as large.
     spread : float or None
-        Sd of its rows about its own line, over the residual sd that the model has for it.
+        Sd of its rows about their least-squares line, over the residual sd of the model.
     spread_p : float or None
         Two-sided probability of a spread as far from 1.
     shift : float or None
@@ -86,7 +81,7 @@ class GroupRow:
     moved : str
         Which quantity moves so.
     reliable : bool
-        Whether the shift can be relied on: weights could tell, or a fit without the group did.
+        Whether the shift is reliable: by its importance weights, or a refit without the group.
     """
 
     group: Any
@@ -121,12 +116,16 @@ def p_text(p: float) -> str:
     return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
-CHECK_COLUMNS = ("topic", "question", "verdict", "statistic", "p", "p_adjusted", "found", "remedy")
-COLUMNS = tuple(field.name for field in fields(GroupRow))
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GroupRows(ResultTable[GroupRow]):
+    """Checks of each group."""
+
+    key = ("group",)
+    row_type = GroupRow
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Check:
+class Check(ResultTable[Judgement]):
     """The checks of a model, and a row a group.
 
     Parameters
@@ -135,48 +134,45 @@ class Check:
         Name or formula.
     group : str or None
         The grouping column.
-    judgements : tuple of Judgement
+    rows : tuple of Judgement
         One a check.
-    groups : tuple of GroupRow
+    groups : GroupRows
         In the order of the design's labels; empty for a model without groups.
     verdict : Verdict
         Of the computation: whether the rest can be relied on.
     """
 
+    key = ("topic",)
+
     model: str
     group: str | None
-    judgements: tuple[Judgement, ...]
-    groups: tuple[GroupRow, ...]
-    verdict: Verdict
+    groups: GroupRows
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data."""
+        fixed = ("topic", "question", "verdict", "statistic", "p", "p_adjusted")
+        return (*fixed, "found", "remedy")
 
     @property
     def fine(self) -> bool:
         """Whether no check fails."""
-        return all(one.fine is not False for one in self.judgements)
+        return all(one.fine is not False for one in self.rows)
 
     def __repr__(self) -> str:
         """Return the model and the number of failed checks."""
-        bad = sum(one.fine is False for one in self.judgements)
-        return f"<Check of {self.model!r}: {bad} of {len(self.judgements)} fail>"
-
-    def __getitem__(self, topic: str) -> Judgement:
-        """Return the check on a topic."""
-        for one in self.judgements:
-            if one.topic == topic:
-                return one
-        raise KeyError(
-            f"no topic {topic!r}; there are {', '.join(j.topic for j in self.judgements)}"
-        )
+        bad = sum(one.fine is False for one in self.rows)
+        return f"<Check of {self.model!r}: {bad} of {len(self.rows)} fail>"
 
     def __str__(self) -> str:
-        """Write the page."""
-        tests = sum(one.p is not None for one in self.judgements)
+        """Return the checks as a page of text."""
+        tests = sum(one.p is not None for one in self.rows)
         level = (
             f"{tests} tests; of right models 5 % at most fail any of them.\n"
             "p adjusted by Holm, after raising each by a quarter for what it is uncertain by."
         )
         lines = [self.model, level if tests else "No test could be made.", ""]
-        for one in self.judgements:
+        for one in self.rows:
             head = textwrap.wrap(f"{one.topic}: {one.question}", _WIDTH - len(_MARGIN))
             lines += [f"{one.verdict:<10}  {head[0]}", *(_MARGIN + rest for rest in head[1:])]
             if one.p is not None and one.p_adjusted is not None:
@@ -192,29 +188,3 @@ class Check:
             if one.remedy:
                 lines += _indented(one.remedy, f"{_MARGIN}→ ")
         return "\n".join(lines)
-
-    def to_frame(self, of: Literal["groups", "checks"] = "groups") -> "pd.DataFrame":
-        """Return a data frame with a row a group (fields of `GroupRow`) or a row a check.
-
-        Parameters
-        ----------
-        of : {"groups", "checks"}
-            Checks have the columns topic, question, verdict, statistic, p, p_adjusted, found and
-            remedy.
-        """
-        import pandas as pd
-
-        if of == "checks":
-            rows = [[getattr(one, name) for name in CHECK_COLUMNS] for one in self.judgements]
-            return pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
-        if of != "groups":
-            raise EngineError(f"of must be 'groups' or 'checks', found {of!r}")
-        return pd.DataFrame([astuple(row) for row in self.groups], columns=list(COLUMNS))
-
-    def to_csv(self) -> str:
-        """Write a row a group as CSV text in full precision; what is not known is left empty."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in self.groups)
-        return text.getvalue()

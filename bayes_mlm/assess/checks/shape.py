@@ -30,7 +30,7 @@ TAILS = ("Tails of residuals", "Do residuals have the tails that the model gives
 
 def values_of_outcome(fit: Fit, sample: Fit) -> int | None:
     """Count the values of an outcome, up to one more than a few; None if unknown from sums."""
-    if sample.design.summed is None:
+    if sample.design.has_rows:
         return min(int(np.unique(sample.design.y).size), FEW_VALUES + 1)
     s = from_design(fit.design)
     mean = s.means[:, -1] + s.centre[-1]
@@ -130,11 +130,13 @@ def on_tails(
     sd : float or None
         Of the residuals, where all have the same.
     """
+    family = work.design.family
+    label = "normal" if family.gaussian_moments else family.label
     kurtosis = float(sampled.kurtosis[0])
     long = kurtosis > 3.0
     negligible = abs(kurtosis - 3.0) < LEAST_EXCESS
     found = f"{work.n:,} residuals{among} have {'longer' if long else 'shorter'} tails than "
-    found += "Student-t ones of so many degrees of freedom." if work.nu else "normal ones."
+    found += f"{label} ones."
     if negligible:
         found = f"{work.n:,} residuals{among} have the tails they should, or near enough."
     beyond = 0.0 if sd is None else _beyond(work, sd)
@@ -145,7 +147,7 @@ def on_tails(
         )
         if beyond > _BEYOND:
             remedy += f" The model expects {percent(beyond)} of outcomes beyond those observed."
-    elif work.nu is not None:
+    elif label != "normal":
         remedy = "Look at the rows furthest out for errors."
     elif is_skewed(work, sampled):
         remedy = "The skew makes them: transform the outcome first."

@@ -1,6 +1,6 @@
-"""Ask whether the rows of some groups spread more than those of others.
+"""Test of heteroscedasticity between groups: whether residual variances differ.
 
-Given the coefficients, what is left of a group's rows outside the span of its own effects has a
+Given the coefficients, what is left of a group's rows outside the span of its effects has a
 sum of squares that is sigma_e^2 times a chi-squared: no estimate of the effects enters.
 """
 
@@ -14,7 +14,7 @@ from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.likelihood import whitened
 from bayes_mlm.moments import from_design, reduce, rest_by_group
 
-# Groups with fewer degrees of freedom say too little of their own spread for the test.
+# Groups with fewer degrees of freedom carry too little information on their variance for the test.
 LEAST_DF = 2
 # Numbers drawn for the reference distribution, and the fewest and most samples.
 _NUMBERS, _FEWEST, _MOST = 4_000_000, 200, 4_000
@@ -24,12 +24,12 @@ _LEAST_KURTOSIS = 1.2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Spread:
-    """Hold how the rows of each group spread about their own lines.
+    """Residual variances of the groups about their least-squares lines.
 
     Parameters
     ----------
     df : ndarray of int, shape (J,)
-        Degrees of freedom: rows less own effects.
+        Degrees of freedom: rows less group effects.
     ratio : ndarray, shape (J,)
         Sd within the group over the residual sd that the model has for it; nan without df.
     p : ndarray, shape (J,)
@@ -90,10 +90,10 @@ def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -
     tested = df >= LEAST_DF
     h = h_p = None
     if seed is not None and np.count_nonzero(tested) >= 2 and (squares[tested] > 0).all():
-        own = df[tested]
-        h = float(h_statistic(np.log(squares[tested] / own)[None], own)[0])
+        tested_df = df[tested]
+        h = float(h_statistic(np.log(squares[tested] / tested_df)[None], tested_df)[0])
         h *= 2.0 / (max(kurtosis, _LEAST_KURTOSIS) - 1.0)
-        h_p = _h_probability(h, own, seed)
+        h_p = _h_probability(h, tested_df, seed)
     return Spread(df=df, ratio=ratio, p=p, h=h, h_p=h_p)
 
 
@@ -105,10 +105,10 @@ def _two_sided(chi2: Floats, df: Ints) -> Floats:
 
 
 def h_statistic(log_variance: Floats, df: Ints) -> Floats:
-    """Give H of samples of logs of variances (R, J)."""
+    """Return H of samples of logs of variances (R, J)."""
     centre = log_variance @ df / df.sum()
-    away = (log_variance - centre[:, None]) * np.sqrt(df / 2.0)
-    return np.asarray(np.square(away).sum(axis=1))
+    deviation = (log_variance - centre[:, None]) * np.sqrt(df / 2.0)
+    return np.asarray(np.square(deviation).sum(axis=1))
 
 
 def _h_probability(h: float, df: Ints, seed: int) -> float:

@@ -17,8 +17,8 @@ def standardised_effects(fit: Fit) -> Floats:
     """Divide the expected effects (J, q) by the sd that they have among groups.
 
     Given the variance parameters that sd is ``sqrt(sigma_u^2 - var(u_j | y))``: what the variance
-    of the effects leaves when a group's own uncertainty is taken away. The parameters are taken
-    at their posterior means, because their uncertainty is shared by all groups.
+    of the effects leaves when the uncertainty of a group's effects is subtracted. The parameters
+    are taken at their posterior means, because their uncertainty is shared by all groups.
 
     References
     ----------
@@ -27,6 +27,11 @@ def standardised_effects(fit: Fit) -> Floats:
     roots = effects_root(fit.draws)
     covariance = (roots @ roots.swapaxes(1, 2)).mean(axis=0)
     values, vectors = np.linalg.eigh(covariance)
+    if not fit.design.family.is_additive:  # not normal given the rest: from the draws of u
+        u = samples(fit.draws, "u")
+        left = np.diagonal(covariance) - u.var(axis=0)
+        scale = np.where(left > LEAST_RELIABLE * np.diagonal(covariance), left, np.nan)
+        return np.asarray(u.mean(axis=0) / np.sqrt(scale))
     given = residual_draws(fit.draws).mean
     sigma_e = float(given.sds[0, 0])
     lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / sigma_e)[None]
@@ -39,11 +44,11 @@ def standardised_effects(fit: Fit) -> Floats:
         beta = np.linalg.solve(data.turn, (beta - data.offset).T).T
     found = group_effects(reduced, lam, beta)
     root = sigma_e * found.root[0]
-    own = np.square(root).sum(axis=2)[found.of_group]
+    uncertainty = np.square(root).sum(axis=2)[found.of_group]
     variance = np.diagonal(covariance)
-    spread = variance - own
-    told = spread > LEAST_RELIABLE * variance
-    return np.where(told, found.mean[0] / np.sqrt(np.where(told, spread, 1.0)), np.nan)
+    spread = variance - uncertainty
+    reliable = spread > LEAST_RELIABLE * variance
+    return np.where(reliable, found.mean[0] / np.sqrt(np.where(reliable, spread, 1.0)), np.nan)
 
 
 def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
@@ -52,34 +57,21 @@ def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
     AR(1) residuals are whitened, Student-t ones taken to the normal quantile of their probability,
     all at the posterior means.
     """
-    given = residual_draws(fit.draws).mean
+    given, family = residual_draws(fit.draws).mean, fit.design.family
+    if not family.is_additive:  # Pearson residuals; `fitted` is the linear predictor
+        aux = given.auxiliary(fit.design)
+        aux = {name: values[0] for name, values in aux.items()}
+        off = fit.design.y - family.expected(fitted, aux)
+        return np.asarray(off / np.sqrt(family.variance(fitted, aux)))
     left = fit.design.y - fitted
     if fit.design.residual is None:
         return np.asarray(left / given.sds[0, 0])
     white = whiten(fit.design.residual, left, given.sds[0], float(given.rho[0]))
-    return normal_scores(white, None if given.nu is None else float(given.nu[0]))
-
-
-def normal_scores(residuals: Floats, nu: float | None) -> Floats:
-    """Return Student-t residuals as the normal quantiles of their probability.
-
-    Parameters
-    ----------
-    residuals : ndarray
-        With an sd of one.
-    nu : float or None
-        Their degrees of freedom; None for normal residuals, which are returned as they are.
-    """
-    if nu is None:
-        return residuals
-    from scipy.special import ndtri, stdtr
-
-    tail = stdtr(nu, -np.abs(residuals) * np.sqrt(nu / (nu - 2.0)))
-    return np.asarray(np.sign(residuals) * -ndtri(np.maximum(tail, 1e-300)))
+    return fit.design.family.normal_scores(white, given.others)
 
 
 def fitted_values(fit: Fit) -> Floats:
-    """Give the expected outcome of each row at the posterior means, group effects included."""
+    """Return the expected outcome of each row at the posterior means, group effects included."""
     design, draws = fit.design, fit.draws
     fitted = np.zeros(design.n)
     if design.p:

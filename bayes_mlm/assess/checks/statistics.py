@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess.checks.spread import LEAST_DF, h_statistic
-from bayes_mlm.assess.checks.standardised import normal_scores
 from bayes_mlm.assess.checks.working import Working
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import INTERCEPT
@@ -92,7 +91,7 @@ def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
     variance, h, correlation, nuisance, skew, kurtosis = (
         np.concatenate([part[k] for part in parts], axis=-1) for k in range(6)
     )
-    shape = [moments(work.scaled(normal_scores(work.found, work.nu)))]
+    shape = [moments(work.scaled(work.design.family.normal_scores(work.found, work.others)))]
     shape += [moments(work.scaled(part)) for part in work.redraw(seed + 1, normal=True)]
     return Sampled(
         variance=_adjusted(variance, nuisance),

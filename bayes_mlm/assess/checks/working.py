@@ -1,7 +1,7 @@
 """Compute the residuals and group effects that a fitted model leaves, and redraw them under it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines import effects_root
 from bayes_mlm.fitting import Fit, has_random_effects, residual_draws
-from bayes_mlm.model import whiten
+from bayes_mlm.model import Auxiliary, whiten
 
 # Rows looked at; of more, those of groups chosen at random.
 MOST_ROWS = 100_000
@@ -42,8 +42,8 @@ class Working:
         Root of the covariance of the group effects; zero for group intercepts of no distribution.
     shrink : ndarray, shape (J, q, q)
         K of ``V_j^-1 = I - Z_j K_j Z_j'``.
-    nu : float or None
-        Of Student-t residuals.
+    others : mapping
+        Further auxiliary parameters of the family, at their posterior means.
     ordering : Ordering
     """
 
@@ -54,7 +54,7 @@ class Working:
     starts: Ints
     root: Floats
     shrink: Floats
-    nu: float | None
+    others: Auxiliary
     ordering: Ordering
 
     @property
@@ -194,7 +194,7 @@ def working_rows(fit: Fit, seed: int) -> Working:
     ordered = in_order(design, ordering.order)
     grouped = design.group is not None and design.kind != "between"
     if not grouped:
-        ordered = replace(ordered, codes=np.zeros_like(ordered.codes), labels=design.labels[:1])
+        ordered = ordered.with_arrays(codes=np.zeros_like(ordered.codes), labels=design.labels[:1])
     q = design.q
     # About their means, so that an offset of a million sds costs no digits.
     x_mean, z_mean, turn = np.zeros(design.p), np.zeros(q), np.eye(q)
@@ -231,7 +231,7 @@ def working_rows(fit: Fit, seed: int) -> Working:
         starts=starts,
         root=root,
         shrink=shrink,
-        nu=None if given.nu is None else float(given.nu[0]),
+        others=given.others,
         ordering=ordering,
     )
 
@@ -258,11 +258,4 @@ def _some(design: Design, seed: int) -> Design:
         kept += rows.size
     places = np.sort(np.concatenate(chosen))
     groups, codes = np.unique(design.codes[places], return_inverse=True)
-    return replace(
-        design,
-        y=design.y[places],
-        X=design.X[places],
-        Z=design.Z[places],
-        codes=codes,
-        labels=design.labels[groups],
-    )
+    return design.take(places).with_arrays(codes=codes, labels=design.labels[groups])

@@ -1,11 +1,11 @@
-"""Leave out a group, or a row, and ask how well the rest foretells it: exactly, without refits.
+"""Leave-one-group-out and leave-one-row-out cross-validation: exact, without refits.
 
 Given the variance parameters everything is normal and is integrated out in closed form; only over
 the variance parameters are the posterior draws averaged, with importance weights that are nearly
 constant. Where they are not, because there are few groups or one is unlike the others, the model
 is fitted without that part, by the direct engine (`bayes_mlm.assess.loo.refit`).
 
-Residuals that differ in variance, are AR(1) or Student-t have a way of their own
+Residuals that differ in variance, are AR(1) or Student-t have another algorithm
 (`bayes_mlm.assess.loo.structured`).
 
 The priors stay as they are in the fit, also those that were scaled by the data.
@@ -47,7 +47,7 @@ from bayes_mlm.base import (
 from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import reliable_k_hat
 from bayes_mlm.fitting import Fit
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 __all__ = [
     "Elpd",
@@ -73,7 +73,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     fit : Fit
         By any engine.
     grouping : Design, optional
-        Of the same rows: says which groups to leave out where the fit's own design has none.
+        Of the same rows, with the groups to omit where the design of the fit has none.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     DesignError
         If there are no groups, or a coefficient is not identified without one of them.
     EngineError
-        If a new group has no predictive distribution: the groups' own intercepts have a flat
+        If a new group has no predictive distribution: the group-specific intercepts have a flat
         prior, or the posterior without a group is improper.
 
     References
@@ -158,7 +158,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     DesignError
         If a coefficient is not identified without one of the rows.
     EngineError
-        If the groups' own intercepts have a prior that is neither normal nor flat.
+        If the group-specific intercepts have a prior that is neither normal nor flat.
     RowsNeededError
         If the data were summed and no rows are given.
 
@@ -182,7 +182,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     if rows is not None:
         some = rows_of(fit.design, rows)
         n_rows = some.y.size
-    elif fit.design.summed is not None:
+    elif not fit.design.has_rows:
         raise RowsNeededError(
             "leaving out rows needs rows, and the data were reduced to sums by group; give some of "
             "them: leave_one_row_out(fit, rows=...)"
@@ -206,7 +206,7 @@ def _structured(fit: Fit, grouping: Design | None, left_out: Literal["group", "r
     # Student-t densities are given the group effects: cheap, and less exact draw by draw.
     most = MAX_ROW_EVALUATIONS
     if (
-        fit.priors.nu is not None and left_out == "row"
+        not fit.design.family.gaussian_moments and left_out == "row"
     ):  # given the group effects: cheap, less exact
         most *= 4
     model = given(fit, grouping, _most_draws(most, fit.design.n))
@@ -246,7 +246,7 @@ def _whole(fit: Fit) -> None:
 
 
 def shifts_without_groups(fit: Fit) -> Shifts:
-    """Say how far leaving out each group moves the posterior mean of every quantity.
+    """Return the influence of each group on the posterior means, as DFBETAS are defined.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def shifts_without_groups(fit: Fit) -> Shifts:
     Returns
     -------
     Shifts
-        In posterior sds, without refits where weights can tell.
+        In posterior sds, without refits where importance weights are reliable.
 
     Raises
     ------
@@ -275,8 +275,8 @@ def shifts_without_groups(fit: Fit) -> Shifts:
         raise DesignError(f"the model '{design.formula}' names no groups to leave out")
     if design.residual is not None:
         check_draws(fit)
-        own = given(fit, None, _most_draws(MAX_ROW_EVALUATIONS, design.n))
-        return shifts_of(fit, own.chosen, group_log_densities(own), None)
+        model_given = given(fit, None, _most_draws(MAX_ROW_EVALUATIONS, design.n))
+        return shifts_of(fit, model_given.chosen, group_log_densities(model_given), None)
     model = make_model(fit, None, _most_draws(MAX_GROUP_EVALUATIONS, design.J))
     check_proper_without(model)
     found = group_densities(model, model.at)
@@ -291,11 +291,11 @@ def _estimate(
     model: Model,
     left_out: Literal["group", "row"],
     blocks: Iterable[tuple[Ints, GroupDensities | RowDensities]],
-    without: Callable[[int], Sufficient],
+    without: Callable[[int], GroupMoments],
     *,
     seed: int,
 ) -> Elpd:
-    """Average each block over the draws, and do again what the weights cannot tell."""
+    """Average each block over the draws, and refit where the weights are not reliable."""
     design, s = model.design, model.statistics
     labels = s.labels if left_out == "group" else np.arange(1, design.y.size + 1)
     n_parts, n_draws = len(labels), len(model.at.log_sigma_e)
@@ -343,7 +343,7 @@ def _estimate(
 
 
 def _without(
-    model: Model, statistics: Sufficient, rng: np.random.Generator, what: str
+    model: Model, statistics: GroupMoments, rng: np.random.Generator, what: str
 ) -> LogMarginal | None:
     """Integrate without a part of the data, which an error names."""
     try:
@@ -357,6 +357,6 @@ def _check_finite(values: Floats, left_out: str, labels: np.ndarray) -> None:
     if len(bad):
         raise EngineError(
             f"the predictive density of {left_out} {labels[bad[0]]} is not finite "
-            f"({len(bad)} of {len(labels)} {left_out}s); look at the scale of the columns and at "
+            f"({len(bad)} of {len(labels)} {left_out}s); check the scale of the columns and "
             "the priors"
         )

@@ -11,7 +11,7 @@ from bayes_mlm.engines import smooth_rows
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Averages:
-    """Hold what m parts of the data come to over S draws.
+    """Averages over S draws of the predictive densities of m parts of the data.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Averages:
 
 
 def average(left_out: Floats, again: Floats) -> Averages:
-    """Average over the draws, those of `left_out` weighted to the posterior without each part.
+    """Average over the draws: importance-weighted (leave-one-out), and over the posterior.
 
     Parameters
     ----------

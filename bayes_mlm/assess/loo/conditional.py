@@ -1,4 +1,4 @@
-"""Take from a fit what is needed to integrate everything but the variance parameters out."""
+"""Conditional models: a fit as needed to integrate all but the variance parameters out."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, join
 from bayes_mlm.fitting import Fit
 from bayes_mlm.likelihood import ModelPriors, turn_spread
-from bayes_mlm.moments import Sufficient, from_design, from_rows
+from bayes_mlm.moments import GroupMoments, from_design, from_rows
 
 # Fewer draws say too little of the tail of the weights.
 LEAST_DRAWS = 100
@@ -18,7 +18,7 @@ LEAST_DRAWS = 100
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
-    """Hold a fitted model in the form in which parts of its data can be left out.
+    """Fitted model in the form that leave-one-out needs.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Model:
         The fit's, with the grouping to leave out.
     priors : ModelPriors
         In force in the fit; they stay as they are whatever is left out.
-    statistics : Sufficient
+    statistics : GroupMoments
     joined : Joined
         Both as the direct engine's problem.
     at : Variances
@@ -40,7 +40,7 @@ class Model:
 
     design: Design
     priors: ModelPriors
-    statistics: Sufficient
+    statistics: GroupMoments
     joined: Joined
     at: Variances
     n_batches: int
@@ -76,7 +76,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
     Raises
     ------
     EngineError
-        If the groups' own intercepts have a prior that is not normal or flat, or the fit has too
+        If the group-specific intercepts have a prior that is not normal or flat, or the fit has too
         few draws.
     """
     priors, design = fit.priors, fit.design
@@ -118,7 +118,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
 def _variances(
     draws: Draws, problem: Problem, chosen: np.ndarray, rng: np.random.Generator
 ) -> Variances:
-    """Give the chosen draws of the variance parameters, whatever engine made them."""
+    """Return the chosen draws of the variance parameters, by any engine."""
 
     def take(name: str) -> Floats:
         values = draws[name]
@@ -152,9 +152,9 @@ def _variances(
 
 
 def relative_root(problem: Problem, at: Variances) -> Floats:
-    """Give roots (S, q, q) of the group effects' covariance over sigma_e^2, of the centred Z.
+    """Return roots (S, q, q) of the group effects' covariance over sigma_e^2, of the centred Z.
 
-    Of a no-pooling model: the prior sd of the groups' own intercepts, which must not be flat.
+    Of a no-pooling model: the prior sd of the group-specific intercepts, which must not be flat.
     """
     if problem.own_sd is not None:
         return np.exp(math.log(problem.own_sd) - at.log_sigma_e)[:, None, None]

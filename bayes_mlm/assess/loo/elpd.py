@@ -1,4 +1,4 @@
-"""Hold an expected log predictive density: how well a model foretells what it has not seen."""
+"""Expected log predictive density (elpd): how well a model predicts new data."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from bayes_mlm.base import Finding, Floats, Verdict, scaled, texts
 from bayes_mlm.engines import reliable_k_hat
 
-# Monte Carlo error that is small beside 4, below which a difference says nothing.
+# Small compared with 4, below which a difference of elpd is negligible.
 MAX_MCSE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Elpd:
-    """Hold the expected log predictive density of a model by leaving parts of the data out.
+    """Expected log predictive density of a model by leave-one-out cross-validation.
 
     Parameters
     ----------
     left_out : {"group", "row"}
-        What was left out, one at a time.
+        What was omitted, one at a time.
     pointwise : (N,) array
         ``log p(y_k | y_-k)`` of each part, everything else integrated out.
     labels : (N,) array
@@ -30,7 +30,7 @@ class Elpd:
     refitted : (N,) bool array
         Parts whose weights were not reliable, and which were computed by a fit without them.
     p : float
-        Effective number of parameters: what the model knows of the data too well.
+        Effective number of parameters: the optimism of the in-sample density.
     mcse : float
         Monte Carlo standard error of `elpd`.
     n_draws : int
@@ -50,7 +50,7 @@ class Elpd:
     group: str | None
 
     def __repr__(self) -> str:
-        """Give the estimate with its standard error."""
+        """Return the estimate with its standard error."""
         what = f"{len(self.pointwise)} {self.left_out}s"
         shown = texts(self.elpd, self.se)
         return f"<Elpd by leaving out {what}: {shown.estimate}, se {shown.error}>"
@@ -72,7 +72,7 @@ class Elpd:
 
     @property
     def verdict(self) -> Verdict:
-        """Judge the estimate, with remedies."""
+        """Checks of the estimate, with remedies."""
         limit = reliable_k_hat(self.n_draws)
         kept = ~self.refitted
         worst = int(np.argmax(np.where(kept, self.k_hat, -np.inf)))
@@ -83,7 +83,7 @@ class Elpd:
                 f"{n_bad} of {len(kept)} {self.left_out}s have Pareto k-hat above "
                 f"{scaled(limit, 2)} (largest {scaled(self.k_hat[worst], 2)}, {name} "
                 f"{self.labels[worst]}): leaving them out moves the posterior too far for "
-                "weights, so elpd is not reliable; look at them, and at the model"
+                "weights, so elpd is not reliable; check them, and the model"
             )
         else:
             text = f"Pareto k-hat at most {scaled(max(self.k_hat[worst], 0.0), 2)}"
@@ -101,7 +101,7 @@ class Elpd:
 
 
 def difference_se(one: Elpd, other: Elpd) -> float:
-    """Give the standard error of the difference of two models' elpd, paired by part.
+    """Return the standard error of the difference of two models' elpd, paired by part.
 
     References
     ----------

@@ -21,7 +21,7 @@ _CHUNK = 1_000_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupDensities:
-    """Hold log predictive densities of groups at S values of the variance parameters.
+    """Log predictive densities of groups at S values of the variance parameters.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def group_densities(model: Model, at: Variances) -> GroupDensities:
 
 
 def _product(left: Floats, right: Floats, rows: Ints, columns: Ints, twice: bool) -> Floats:
-    """Give the lower triangles (T, J) of the products of two rows of C."""
+    """Return the lower triangles (T, J) of the products of two rows of C."""
     product = left[:, rows] * right[:, columns]
     return (product + right[:, rows] * left[:, columns]).T if twice else product.T
 
@@ -111,7 +111,7 @@ def _factor(lower: Floats, p: int) -> Floats:
 
 
 def _pieces(*factors: Floats) -> list[Floats]:
-    """Give ``(log |A_xx| + rss) / 2`` for each array of Cholesky factors (k, k, m, B)."""
+    """Return ``(log |A_xx| + rss) / 2`` for each array of Cholesky factors (k, k, m, B)."""
     p = len(factors[0]) - 1
     return [
         np.log(lower[range(p), range(p)]).sum(axis=0) + 0.5 * lower[p, p] ** 2 for lower in factors

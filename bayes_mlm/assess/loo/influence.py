@@ -1,4 +1,4 @@
-"""Say how far the posterior moves when a group is left out, without fitting it again."""
+"""Influence of a group on the posterior means (as DFBETAS), without refits."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from bayes_mlm.fitting import Fit
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shifts:
-    """Hold how far each group holds the posterior means.
+    """Influence of each group on the posterior means, in posterior sds.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Shifts:
     k_hat : (J,) array
         Pareto shape of the weights; minus infinity where they are equal.
     refitted : (J,) bool array
-        Groups whose weights were not reliable, and which were settled by a fit without them.
+        Groups whose weights were not reliable, and which were refitted without them.
     limit : float
         The largest k-hat that can be relied on.
     """
@@ -38,14 +38,14 @@ class Shifts:
 
     @property
     def reliable(self) -> NDArray[np.bool_]:
-        """Tell of which groups the shifts can be relied on, of shape (J,)."""
+        """Flags (J,) of the groups whose influence is reliable."""
         return self.refitted | (self.k_hat <= self.limit)
 
 
 def shifts_of(
     fit: Fit, chosen: Ints, log_density: Floats, exact: tuple[Model, Floats] | None
 ) -> Shifts:
-    """Weigh draws to the posterior without each group.
+    """Return the influence of groups from importance-weighted draws.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def shifts_of(
     sd = np.array([values.std(ddof=1) for values in named.values()])
     smoothed = smooth_rows(-log_density)
     weight = np.exp(smoothed.log_weight)
-    # The draws at hand have a mean of their own: the shift is from there.
+    # The shift is from the mean of the draws used.
     moved = weight @ drawn.T - drawn.mean(axis=1)
     n_groups, n_draws = log_density.shape
     p = fit.design.p
@@ -90,7 +90,7 @@ def shifts_of(
 
 
 def _means(fit: Fit, names: tuple[str, ...], again: Refit) -> Floats:
-    """Give the posterior mean of every quantity from a fit without a group."""
+    """Return the posterior mean of every quantity from a fit without a group."""
     found = [*again.beta.mean(axis=0), *_variance_means(fit, again)]
     assert len(found) == len(names)  # the tables' order is the same everywhere
     return np.array(found)

@@ -1,4 +1,4 @@
-"""Fit the model without a part of the data, where weights cannot tell what leaving it out does."""
+"""Refits without a part of the data, where importance weights are not reliable."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from bayes_mlm.engines import (
     mean_beta,
     why_not_direct,
 )
-from bayes_mlm.moments import Sufficient, from_rows
+from bayes_mlm.moments import GroupMoments, from_rows
 
 # Parts that are done again at most: beyond it the model is in trouble, and says so.
 MAX_REFITTED = 50
@@ -27,7 +27,7 @@ _DRAWS = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class LogMarginal:
-    """Hold the log of the integral of likelihood times priors, with its numerical error.
+    """Log of the integral of likelihood times priors, with its numerical error.
 
     Flat priors count as a density of 1, so that the value has no meaning with them; but the
     difference between all data and a part of them does: it is ``log p(y_k | y_-k)``.
@@ -37,8 +37,8 @@ class LogMarginal:
     error: float
 
 
-def without_group(model: Model, group: int) -> Sufficient:
-    """Give the statistics of all groups but one."""
+def without_group(model: Model, group: int) -> GroupMoments:
+    """Return the statistics of all groups but one."""
     s = model.statistics
     return replace(
         s,
@@ -49,11 +49,11 @@ def without_group(model: Model, group: int) -> Sufficient:
     )
 
 
-def without_row(model: Model, row: int) -> Sufficient:
-    """Give the statistics of all rows but one."""
+def without_row(model: Model, row: int) -> GroupMoments:
+    """Return the statistics of all rows but one."""
     design = model.design
-    if design.summed is not None:
-        return _less_row(design.summed, design, row)
+    if not design.has_rows:
+        return _less_row(design.moments(), design, row)
     codes = design.codes if design.q else np.zeros(design.n, dtype=np.int64)
     return from_rows(
         np.delete(design.y, row),
@@ -66,21 +66,21 @@ def without_row(model: Model, row: int) -> Sufficient:
     )
 
 
-def _less_row(s: Sufficient, design: Design, row: int) -> Sufficient:
-    """Take one row out of the sums of all: the inverse of merging it in."""
+def _less_row(s: GroupMoments, design: Design, row: int) -> GroupMoments:
+    """Return the sums of all rows less one: the inverse of merging it in."""
     j = int(design.codes[row])
     x = np.concatenate([design.X[row], design.Z[row], design.y[[row]]]) - s.centre
     n = int(s.counts[j])
     counts, means, scatter = s.counts.copy(), s.means.copy(), s.scatter.copy()
     counts[j] = n - 1
-    away = x - means[j]
-    means[j] = 0.0 if n == 1 else means[j] - away / (n - 1)
-    scatter[j] = 0.0 if n <= 2 else scatter[j] - n / (n - 1) * np.outer(away, away)
+    deviation = x - means[j]
+    means[j] = 0.0 if n == 1 else means[j] - deviation / (n - 1)
+    scatter[j] = 0.0 if n <= 2 else scatter[j] - n / (n - 1) * np.outer(deviation, deviation)
     return replace(s, counts=counts, means=means, scatter=scatter)
 
 
 def log_marginal(
-    model: Model, statistics: Sufficient, rng: np.random.Generator
+    model: Model, statistics: GroupMoments, rng: np.random.Generator
 ) -> LogMarginal | None:
     """Integrate likelihood times priors over all parameters, for all or a part of the data.
 
@@ -88,7 +88,7 @@ def log_marginal(
     ----------
     model : Model
         Its priors hold, the intercept's where the predictors of *all* data are at their means.
-    statistics : Sufficient
+    statistics : GroupMoments
         Of the data.
     rng : numpy.random.Generator
 
@@ -120,7 +120,7 @@ def log_marginal(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Refit:
-    """Hold the posterior without a part of the data: S draws of the variance parameters.
+    """Posterior without a part of the data: S draws of the variance parameters.
 
     `beta` is ``E(beta | y_-j, theta)`` of the columns as given, (S, p); `effects_turn` is the
     problem's.
@@ -132,7 +132,7 @@ class Refit:
 
 
 def posterior_without(
-    model: Model, statistics: Sufficient, rng: np.random.Generator
+    model: Model, statistics: GroupMoments, rng: np.random.Generator
 ) -> Refit | None:
     """Draw from the posterior without a part of the data; None where direct does not do it."""
     if why_not_direct(model.priors):

@@ -8,11 +8,11 @@ variance of x_i'beta + z_i'u given *all* data and theta, and h_i = s_i^2 / sigma
 
 so that y_i | y_-i ~ N(y_i - (y_i - f_i) / (1 - h_i), sigma_e^2 / (1 - h_i)). A flat prior is a
 limit that changes nothing. f and h come from the normal conditional distribution of beta and the
-row's own group effects: (p + q)^2 operations a row and draw.
+row's group effects: (p + q)^2 operations a row and draw.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -34,7 +34,7 @@ _LEAST_LEFT = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowDensities:
-    """Hold log predictive densities of some rows at S values of the variance parameters.
+    """Log predictive densities of some rows at S values of the variance parameters.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class RowDensities:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Coefficients:
-    """Hold the normal distribution of beta_c given y and theta.
+    """Normal distribution of beta_c given y and theta.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class _Coefficients:
 
 
 def rows_of(design: Design, rows: Any) -> Design:
-    """Lay out some rows of data that were summed, beside the groups that they are of.
+    """Return the design of some rows of aggregated data, with their groups.
 
     Raises
     ------
@@ -79,8 +79,7 @@ def rows_of(design: Design, rows: Any) -> Design:
     if (laid_out.codes < 0).any() and design.group is not None:
         unknown = table.columns[design.group][laid_out.codes < 0][0]
         raise DataError(f"the data that were summed have no {design.group} {unknown}")
-    return replace(
-        design,
+    return design.with_arrays(
         y=encode(design.encoding, table).y,
         X=laid_out.X,
         Z=laid_out.Z,
@@ -113,9 +112,9 @@ def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
         block = rows[start : start + step]
         left_over, fitted = np.empty((2, len(block), n_draws))
         groups, first = np.unique(design.codes[block] if q else block * 0, return_index=True)
-        own = _group_part(model, at, beta, groups) if q else effect[None, p:]
+        group_part = _group_part(model, at, beta, groups) if q else effect[None, p:]
         for place, part in _segments([*first.tolist(), len(block)]):
-            effect[p:] = own[place]
+            effect[p:] = group_part[place]
             parts = W[block[part]] @ effect.reshape(p + q, -1)
             parts = parts.reshape(len(parts), p + q + 1, n_draws)
             fitted[part] = parts[:, -1]
@@ -137,14 +136,14 @@ def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
 
 
 def _segments(ends: list[int]) -> Iterator[tuple[int, slice]]:
-    """Give each group's place and rows; those of a large group in several turns."""
+    """Yield each group's index and rows; those of a large group in several blocks."""
     for place, (first, end) in enumerate(pairwise(ends)):
         for start in range(first, end, _SEGMENT):
             yield place, slice(start, min(start + _SEGMENT, end))
 
 
 def _coefficients(model: Model, at: Variances) -> _Coefficients:
-    """Give the conditional distribution of the coefficients of the centred columns."""
+    """Return the conditional distribution of the coefficients of the centred columns."""
     p = model.problem.reduced.p
     lower = cholesky(with_prior(model.problem, at, sums_at(model.problem, at)))
     identity = np.repeat(np.eye(p)[:, :, None], lower.shape[2], axis=2)
@@ -153,7 +152,7 @@ def _coefficients(model: Model, at: Variances) -> _Coefficients:
 
 
 def _group_part(model: Model, at: Variances, beta: _Coefficients, groups: Ints) -> Floats:
-    """Give what z adds to the coordinates of the fitted value and to its mean.
+    """Return the contribution of z to the coordinates of the fitted value and to its mean.
 
     Of the conditional covariance of (beta, u_j) over sigma_e^2, these are the rows of u_j of a
     root, and then the conditional mean of u_j: (m, q, p+q+1, S).
@@ -194,7 +193,7 @@ def _multiply(left: Floats, right: Floats) -> Floats:
 
 
 def _solve(lower: Floats, right: Floats) -> Floats:
-    """Solve ``L x = right`` for lower triangles (k, k, ...) and right sides (k, m, ...)."""
+    """Solve ``L x = right`` for lower triangles (k, k, ...) and right-hand sides (k, m, ...)."""
     x = np.empty(np.broadcast_shapes(right.shape, (1, 1, *lower.shape[2:])))
     for i in range(len(x)):
         x[i] = (right[i] - (lower[i, :i, None] * x[:i]).sum(axis=0)) / lower[i, i]
@@ -202,13 +201,13 @@ def _solve(lower: Floats, right: Floats) -> Floats:
 
 
 def _alone(model: Model, row: int) -> str:
-    """Name the coefficient that a row alone tells: the one its fitted value moves with most."""
+    """Return the coefficient that a row alone identifies: the one with most leverage."""
     design = model.design
     others = np.delete(np.arange(design.n), row)
     X, codes = design.X[others], design.codes[others]
     if model.problem.flat_groups:
         if not (codes == design.codes[row]).any():
-            return f"the own intercept of {design.group} {design.labels[design.codes[row]]}"
+            return f"the intercept of {design.group} {design.labels[design.codes[row]]}"
         counts = np.maximum(np.bincount(codes, minlength=design.J), 1)
         sums = [np.bincount(codes, weights=column, minlength=design.J) for column in X.T]
         X = X - (np.array(sums) / counts).T[codes]

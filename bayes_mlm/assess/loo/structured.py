@@ -1,7 +1,7 @@
-"""Evaluate predictive densities where residuals differ in variance, are AR(1) or Student-t.
+"""Predictive densities where residuals differ in variance, are AR(1), or outcomes not Gaussian.
 
 The coefficients are not integrated out but taken from the draws; the group effects are, where a
-group is left out: in closed form for normal residuals, by quadrature for Student-t ones. Importance
+group is left out: in closed form for Gaussian outcomes, by quadrature for others. Importance
 weights over all parameters vary more than those over the variance parameters alone, and k-hat says
 whether they vary too much; there are no refits.
 
@@ -12,9 +12,8 @@ effects integrated out. Rabe-Hesketh, Skrondal & Pickles (2005), Journal of Econ
 adaptive quadrature.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -25,16 +24,18 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import effects_root
 from bayes_mlm.fitting import Fit, ResidualDraws, residual_draws
 from bayes_mlm.likelihood import LOG_2PI
-from bayes_mlm.model import ResidualRows, carried, whiten
+from bayes_mlm.model import Auxiliary, ResidualRows, carried, whiten
 
 # Quadrature points along one group effect, by their number.
 _POINTS = {1: 15, 2: 9, 3: 7}
-_EM_STEPS = 25
+_STEPS = 40
+# Of a step towards the mode, in sds of the effects: a Poisson mean must not overflow.
+_LONGEST = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
-    """Hold a fit with a residual structure at S of its draws, rows in order of their groups.
+    """A fit that needs its rows, at S of its draws, rows in order of their groups.
 
     Parameters
     ----------
@@ -80,22 +81,14 @@ class Given:
 
 
 def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
-    """Take from a fit what its predictive densities are made of."""
+    """Return the parts of a fit that its predictive densities are computed from."""
     design = fit.design
     by = design if design.group is not None or grouping is None else grouping
     if not np.array_equal(by.y, design.y):
         raise DesignError("the grouping is of other rows; give a design of the same rows")
     order = np.argsort(by.codes, kind="stable")
     assert design.residual is not None  # for mypy: the caller looked
-    ordered = replace(
-        design,
-        y=design.y[order],
-        X=design.X[order],
-        Z=design.Z[order],
-        codes=by.codes[order],
-        labels=by.labels,
-        residual=design.residual.take(order),
-    )
+    ordered = design.take(order).with_arrays(codes=by.codes[order], labels=by.labels)
     n_draws = fit.draws.n_chains * fit.draws.n_draws
     chosen = np.unique(np.linspace(0, n_draws - 1, min(most_draws, n_draws)).astype(int))
     whole = residual_draws(fit.draws)
@@ -113,29 +106,26 @@ def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
         beta=fit.draws["beta"].reshape(n_draws, -1)[chosen],
         root=effects_root(fit.draws)[chosen] if q else np.zeros((len(chosen), 0, 0)),
         u=u,
-        residual=ResidualDraws(
-            sds=whole.sds[chosen],
-            rho=whole.rho[chosen],
-            nu=None if whole.nu is None else whole.nu[chosen],
-        ),
+        residual=whole.at(chosen),
     )
 
 
 def group_log_densities(model: Given) -> Floats:
     """Evaluate ``log p(y_j | beta, theta)`` of every group, its effects integrated out: (J, S)."""
-    if model.residual.nu is not None:
+    family = model.design.family
+    if not family.gaussian_moments:
         if model.q not in (0, *_POINTS):
             raise EngineError(
-                f"leaving out groups of Student-t residuals integrates over {model.q} group "
+                f"leaving out groups of {family.label} outcomes integrates over {model.q} group "
                 "effects, more than 3; compare by rows, or with fewer group effects"
             )
-        return np.column_stack([_student_groups(model, s) for s in range(len(model.beta))])
+        return np.column_stack([_quadrature_groups(model, s) for s in range(len(model.beta))])
     return np.column_stack([_normal_groups(model, s) for s in range(len(model.beta))])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Turned:
-    """Hold one draw's whitened residual (n,), and what is known of u given it.
+    """Whitened residual (n,) of one draw, and the conditional distribution of u.
 
     `gain` is (n, q): whitened Z times the root; `inner` (J, q, q) is I + gain'gain of each group,
     `cross` (J, q) is gain'residual.
@@ -195,8 +185,8 @@ def row_log_densities(model: Given) -> Iterator[tuple[Floats, Floats]]:
     Yields
     ------
     left_out : ndarray, shape (n,)
-        ``log p(y_i | y_-i, beta, theta)``, the group effects integrated out; for Student-t
-        residuals given them.
+        ``log p(y_i | y_-i, beta, theta)``, the group effects integrated out; for other
+        families given them.
     again : ndarray, shape (n,)
         The same given the group effects too.
     """
@@ -205,9 +195,8 @@ def row_log_densities(model: Given) -> Iterator[tuple[Floats, Floats]]:
         if model.u is not None:
             fitted = fitted + (model.design.Z * model.u[s][model.design.codes]).sum(axis=1)
         left = model.design.y - fitted
-        if model.residual.nu is not None:
-            sds = model.residual.sds[s][model.rows.stratum]
-            found = student_log_density(left / sds, float(model.residual.nu[s])) - np.log(sds)
+        if not model.design.family.gaussian_moments:
+            found = _log_density(model, s, fitted)
             yield found, found
             continue
         turned = _turn(model, s)
@@ -229,86 +218,76 @@ def _whitened(model: Given, s: int, left: Floats) -> Floats:
 
 
 def _given_others(model: Given, s: int, white: Floats, factor: Floats) -> Floats:
-    """Give each row's normal log-density given all others, from the inverse covariance K.
+    """Return each row's normal log-density given all others, from the inverse covariance K.
 
     K is ``T'(I - factor factor')T`` with T the whitening, and `white` is ``(I - factor factor')T``
     times the residual. Sundararajan & Keerthi (2001), Neural Computation 13(5), eq. 12.
     """
     rows = model.rows
     kept = carried(rows, float(model.residual.rho[s]))
-    own = 1.0 / (model.residual.sds[s][rows.stratum] * np.sqrt(1.0 - np.square(kept)))
+    inverse = 1.0 / (model.residual.sds[s][rows.stratum] * np.sqrt(1.0 - np.square(kept)))
     later = np.flatnonzero(rows.previous >= 0)
     before = rows.previous[later]
     # What row `before` has in the whitened row that follows it.
-    passed = -kept[later] * own[later] * model.residual.sds[s][rows.stratum[later]]
+    passed = -kept[later] * inverse[later] * model.residual.sds[s][rows.stratum[later]]
     passed /= model.residual.sds[s][rows.stratum[before]]
-    pull, diagonal = own * white, np.square(own)
+    pull, diagonal = inverse * white, np.square(inverse)
     pull[before] += passed * white[later]
     diagonal[before] += np.square(passed)
     if factor.shape[1]:
-        part = own[:, None] * factor
+        part = inverse[:, None] * factor
         part[before] += passed[:, None] * factor[later]
         diagonal -= np.square(part).sum(axis=1)
     found: Floats = 0.5 * (np.log(diagonal) - LOG_2PI - np.square(pull) / diagonal)
     return found
 
 
-def student_log_density(z: Floats, nu: float) -> Floats:
-    """Evaluate the log-density of a Student-t of sd one (not of scale one), nu > 2.
+def _aux(model: Given, s: int) -> Auxiliary:
+    return {
+        name: values[0] for name, values in model.residual.at([s]).auxiliary(model.design).items()
+    }
 
-    Examples
-    --------
-    >>> round(float(np.exp(student_log_density(np.zeros(1), 1e9))[0]), 4)
-    0.3989
+
+def _log_density(model: Given, s: int, eta: Floats) -> Floats:
+    return model.design.family.log_density(model.design.y, eta, _aux(model, s))
+
+
+def _quadrature_groups(model: Given, s: int) -> Floats:
+    """Integrate over the effects of each group by adaptive Gauss-Hermite quadrature.
+
+    The mode of u = root v, with v standard normal, by the family's scores and weights (Fisher
+    scoring or EM), and the curvature there.
     """
-    constant = math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu)
-    constant -= 0.5 * math.log((nu - 2.0) * math.pi)
-    found: Floats = constant - 0.5 * (nu + 1.0) * np.log1p(np.square(z) / (nu - 2.0))
-    return found
-
-
-def _student_groups(model: Given, s: int) -> Floats:
-    """Integrate over the effects of each group by adaptive Gauss-Hermite quadrature."""
-    turned = _turn(model, s)
-    assert model.residual.nu is not None  # for mypy: the caller looked
-    nu, q = float(model.residual.nu[s]), model.q
-    spread = _sums(model, turned.log_spread)
+    design, q = model.design, model.q
+    eta, aux = design.X @ model.beta[s], _aux(model, s)
     if q == 0:
-        return _sums(model, student_log_density(turned.residual, nu)) - spread
-    codes = model.design.codes
-    # u = root v with v standard normal; the mode in v, by iterated weights (EM).
-    v = np.zeros((len(spread), q))
-    for _ in range(_EM_STEPS):
-        left = turned.residual - (turned.gain * v[codes]).sum(axis=1)
-        weight = (nu + 1.0) / (nu - 2.0 + np.square(left))
-        inner, cross = _weighted(model, turned, weight)
-        moved = np.linalg.solve(inner, cross[:, :, None])[:, :, 0]
-        if np.abs(moved - v).max() < 1e-6:
+        return _sums(model, _log_density(model, s, eta))
+    gain, codes = design.Z @ model.root[s], design.codes
+    v = np.zeros((len(model.starts), q))
+    for _ in range(_STEPS):
+        score, weight = design.family.score(design.y, eta + (gain * v[codes]).sum(axis=1), aux)
+        weighted = gain * weight[:, None]
+        inner = np.eye(q) + _sums(model, weighted[:, :, None] * gain[:, None, :])
+        uphill = _sums(model, gain * score[:, None]) - v
+        step = np.linalg.solve(inner, uphill[:, :, None])[:, :, 0]
+        v = v + np.clip(step, -_LONGEST, _LONGEST)
+        if np.abs(step).max() < 1e-6:
             break
-        v = moved
-    # The information in a Student-t is (nu + 1) / (nu + 3) of what the weights make of it.
-    inner = np.eye(q) + (inner - np.eye(q)) * (nu + 1.0) / (nu + 3.0)
     scale = np.linalg.inv(np.linalg.cholesky(inner)).swapaxes(1, 2)
     points, log_weights = _grid(q)
-    logs = np.empty((len(points), len(spread)))
+    logs = np.empty((len(points), len(v)))
     half_logdet = np.linalg.slogdet(scale)[1]
     for k, (point, log_weight) in enumerate(zip(points, log_weights, strict=True)):
         at = v + scale @ point
-        left = turned.residual - (turned.gain * at[codes]).sum(axis=1)
         prior = -0.5 * (q * LOG_2PI + np.square(at).sum(axis=1))
-        logs[k] = _sums(model, student_log_density(left, nu)) + prior + log_weight
-    found: Floats = log_sum(logs.T) + half_logdet - spread
+        density = _log_density(model, s, eta + (gain * at[codes]).sum(axis=1))
+        logs[k] = _sums(model, density) + prior + log_weight
+    found: Floats = log_sum(logs.T) + half_logdet
     return found
 
 
-def _weighted(model: Given, turned: _Turned, weight: Floats) -> tuple[Floats, Floats]:
-    weighted = turned.gain * weight[:, None]
-    inner = np.eye(model.q) + _sums(model, weighted[:, :, None] * turned.gain[:, None, :])
-    return inner, _sums(model, weighted * turned.residual[:, None])
-
-
 def _grid(q: int) -> tuple[Floats, Floats]:
-    """Give points (K, q) for a standard normal, and logs of weights over the density there."""
+    """Return points (K, q) for a standard normal, and logs of weights over the density there."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(_POINTS[q])
     points = np.array(list(product(nodes, repeat=q)))
     logs = np.array([sum(one) for one in product(np.log(weights), repeat=q)])

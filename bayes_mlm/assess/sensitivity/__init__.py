@@ -1,8 +1,8 @@
-"""Look at models again under other priors of sigma_u, in milliseconds.
+"""Prior sensitivity: the results under other priors of sigma_u, in milliseconds.
 
-The likelihood does not know the prior. So each model is fitted once, under the record's own prior,
-by the direct engine and without drawing group effects; the other priors' posteriors are the same
-draws with weights (`bayes_mlm.assess.sensitivity.reweighting`). Where weights will not do, the
+The likelihood does not depend on the prior. So each model is fitted once, under its reference
+prior, by the direct engine and without drawing group effects; the other priors' posteriors are the
+same draws with weights (`bayes_mlm.assess.sensitivity.reweighting`). Where weights will not do, the
 model is fitted anew.
 """
 
@@ -49,7 +49,7 @@ def prior_sensitivity(
     priors : sequence of str, Prior or mapping, optional
         Such as ``["HalfNormal(5)", "Flat"]``, in outcome units, or
         ``{"sigma_u[ses]": "HalfNormal(1)"}`` for one of several; by default the grid of
-        `bayes_mlm.assess.sensitivity.grid`. The record's own prior is always there, to compare
+        `bayes_mlm.assess.sensitivity.grid`. The record's prior is always there, to compare
         with.
     terms : sequence of str, optional
         Coefficients to look at, such as ``["ses", "sector"]``; by default those of predictors
@@ -63,8 +63,8 @@ def prior_sensitivity(
     draws : int, optional
         Draws a chain, as for `bayes_mlm.fit`.
     random_seed : int, optional
-        By default each record's own, else a fresh one. With the same seed the rows of a record's
-        own prior are those of `bayes_mlm.fit`, to the digit.
+        By default each record's, else a fresh one. With the same seed the rows of the record's
+        prior are those of `bayes_mlm.fit`, to the digit.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def prior_sensitivity(
     PriorError
         If a prior cannot be read, or is not one of sigma_u.
     EngineError
-        If the direct engine cannot fit a model under its own prior.
+        If the direct engine cannot fit a model under its reference prior.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def prior_sensitivity(
 
 
 def sensitivity_of_fits(fits: Sequence[Fit], *, prob: float = DEFAULT_PROB) -> Sensitivity:
-    """Look at fitted models again under the grid of priors of sigma_u.
+    """Return the results of fitted models under a grid of priors of sigma_u.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def sensitivity_of_fits(fits: Sequence[Fit], *, prob: float = DEFAULT_PROB) -> S
     Raises
     ------
     EngineError
-        If the direct engine cannot fit a model under its own prior.
+        If the direct engine cannot fit a model under its reference prior.
 
     Examples
     --------

@@ -22,7 +22,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import Direct, Settings, cautions, quantities, sample_direct, why_improper
 from bayes_mlm.likelihood import ModelPriors, design_turn, turn_spread
 from bayes_mlm.model import ModelSpec
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 # Weights may cost three draws of four, no more: Monte Carlo errors are then twice those of a refit.
 LEAST_SHARE = 0.25
@@ -33,19 +33,19 @@ MAX_K_HAT = 0.5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VariedModel:
-    """Hold one model, ready to be fitted under several priors of sigma_u.
+    """One model, prepared to be fitted under several priors of sigma_u.
 
     Attributes
     ----------
     model : ModelSpec
     design : Design
         Laid out for its kind.
-    statistics : Sufficient
+    statistics : GroupMoments
         Of the design.
     priors : ModelPriors
-        The record's own.
+        The reference priors.
     choices : tuple of PriorChoice
-        The priors of sigma_u; the first is the record's own.
+        The priors of sigma_u; the first is the reference.
     wanted : tuple of str
         Names of the quantities to look at.
     settings : Settings
@@ -54,7 +54,7 @@ class VariedModel:
 
     model: ModelSpec
     design: Design
-    statistics: Sufficient
+    statistics: GroupMoments
     priors: ModelPriors
     choices: tuple[PriorChoice, ...]
     wanted: tuple[str, ...]
@@ -63,7 +63,7 @@ class VariedModel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Posterior:
-    """Hold one posterior: values (N, k) of the quantities wanted, their weights, and quality."""
+    """One posterior: values (N, k) of the quantities, their weights, and diagnostics."""
 
     values: Floats
     weights: Weights
@@ -75,12 +75,12 @@ class _Posterior:
 
 
 def vary_prior(model: VariedModel, prob: float) -> list[SensitivityRow]:
-    """Find the posterior under each prior: a row a prior and quantity, the record's own first.
+    """Find the posterior under each prior: a row for each prior and quantity, the reference first.
 
     Raises
     ------
     EngineError
-        If the model cannot be fitted under its own prior.
+        If the model cannot be fitted under its reference prior.
     """
     base = _sample(model, model.choices[0])
     log_sigma_u = _log_sigma_u(base, model)
@@ -98,7 +98,7 @@ def vary_prior(model: VariedModel, prob: float) -> list[SensitivityRow]:
 def _sample(model: VariedModel, choice: PriorChoice) -> Direct:
     return sample_direct(
         model.design,
-        replace(model.priors, sigma_u=choice.sigma_u),
+        model.priors.with_group_sds(choice.sigma_u),
         draws=model.settings.draws,
         chains=model.settings.chains,
         random_seed=model.settings.random_seed,
@@ -144,20 +144,20 @@ def _refit(model: VariedModel, choice: PriorChoice) -> _Posterior | EngineError:
 def _reweighted(
     model: VariedModel, choice: PriorChoice, own: _Posterior, log_sigma_u: Floats, base: Direct
 ) -> _Posterior | None:
-    """Weight the draws under the record's own prior; None where they will not do."""
+    """Return the importance-weighted draws of the reference; None where they are unreliable."""
     old, new = model.priors.sigma_u, choice.sigma_u
     if not base.report.trusted or not covers(old, new):
         return None
     # The weights of an improper posterior look like any others: it must be found out beforehand.
     flat = any(not prior.is_proper for prior in new)
-    if flat and why_improper(replace(model.priors, sigma_u=new), model.statistics):
+    if flat and why_improper(model.priors.with_group_sds(new), model.statistics):
         return None
     weights = reweight(log_sigma_u, old, new)
     if weights is None or weights.k_hat > MAX_K_HAT or weights.share < LEAST_SHARE:
         return None
     ess = own.ess * weights.share
-    told = f"Pareto k-hat {scaled(weights.k_hat, 2)} of the weights, worth {count(ess)} draws"
-    findings = (*base.report.verdict.findings, Finding("reweighting", True, told))
+    message = f"Pareto k-hat {scaled(weights.k_hat, 2)} of the weights, worth {count(ess)} draws"
+    findings = (*base.report.verdict.findings, Finding("reweighting", True, message))
     return _Posterior(
         values=own.values,
         weights=weights,
@@ -173,7 +173,7 @@ def _judge(
     model: VariedModel, choice: PriorChoice, findings: Sequence[Finding], worth: float
 ) -> Verdict:
     """Add to the engine's findings what it does not see."""
-    priors = replace(model.priors, sigma_u=choice.sigma_u)
+    priors = model.priors.with_group_sds(choice.sigma_u)
     return Verdict((*findings, *cautions(model.design, priors, math.floor(worth))))
 
 

@@ -33,7 +33,7 @@ from bayes_mlm.model import Prior, parse_prior
 
 @dataclass(frozen=True, kw_only=True)
 class PriorChoice:
-    """Hold the priors of all sds of group effects of one model, with a name for tables.
+    """Priors of all sds of group effects of one model, with a name for tables.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class PriorChoice:
         The priors in full precision, as a record or ``--prior`` takes them:
         ``HalfNormal(sigma=5.0)``, or ``sigma_u[Intercept]=...; sigma_u[ses]=...``.
     own : bool
-        Whether these are the record's own.
+        Whether these are the reference: the record's.
     """
 
     label: str
@@ -57,7 +57,7 @@ class PriorChoice:
 def choose_priors(
     design: Design, own: ModelPriors, priors: Sequence[Any] | None = None
 ) -> tuple[PriorChoice, ...]:
-    """List the record's own priors of sigma_u, then those of the grid or of the user.
+    """Return the record's priors of sigma_u, then those of the grid or of the user.
 
     Parameters
     ----------
@@ -68,12 +68,12 @@ def choose_priors(
     priors : sequence of str, Prior or mapping, optional
         Instead of the default grid. ``"HalfNormal(5)"`` is given to every group effect, as a
         record's ``sigma_u`` is; ``{"sigma_u[ses]": "HalfNormal(1)"}`` changes one, and leaves the
-        record's own to the others.
+        record's to the others.
 
     Returns
     -------
     tuple of PriorChoice
-        Without repetition; the first is the record's own.
+        Without repetition; the first is the record's.
 
     Raises
     ------

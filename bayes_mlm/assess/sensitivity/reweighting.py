@@ -1,4 +1,4 @@
-"""Take posterior draws from one prior to another by weights.
+"""Importance weights that take posterior draws from one prior to another.
 
 The likelihood does not know the prior, so draws under one prior are draws under another once each
 is weighted by the ratio of the two prior densities. The ratio of priors on sigma_u depends on
@@ -22,7 +22,7 @@ from bayes_mlm.model import Prior
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Weights:
-    """Hold weights that take draws to another prior.
+    """Importance weights that take draws to another prior.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moments:
-    """Hold the summary of k weighted quantities; each array is (k,), in the quantity's units.
+    """Summary of k weighted quantities; each array is (k,), in the quantity's units.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Moments:
 
 
 def covers(old: Sequence[Prior], new: Sequence[Prior]) -> bool:
-    """Tell whether draws under `old` can lie everywhere that `new` allows; weights cannot tell.
+    """Return whether the support of `old` covers that of `new`, which weights do not show.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def reweight(log_sigma_u: Floats, old: Sequence[Prior], new: Sequence[Prior]) ->
 
 
 def equal_weights(n: int) -> Weights:
-    """Give n draws the same weight."""
+    """Return equal weights of n draws."""
     return Weights(weight=np.full(n, 1.0 / n), k_hat=-np.inf, share=1.0)
 
 
@@ -141,7 +141,7 @@ def summarise_weighted(values: Floats, weights: Weights, prob: float) -> Moments
 def shortest_weighted_interval(
     values: Floats, weight: Floats, prob: float
 ) -> tuple[Floats, Floats]:
-    """Give the ends (k,) of the shortest intervals that hold `prob` of weighted draws (N, k).
+    """Return the ends (k,) of the highest density intervals of weighted draws (N, k).
 
     The weighted form of `bayes_mlm.fitting.summary.shortest_interval` (Chen & Shao 1999, Journal of
     Computational and Graphical Statistics 8(1), sec. 3), and equal to it where the weights are.

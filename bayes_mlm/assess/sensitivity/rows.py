@@ -1,15 +1,10 @@
-"""Hold how quantities move with the prior on sigma_u, and say whether it matters."""
+"""Shifts of quantities with the prior on sigma_u, and whether conclusions change."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from bayes_mlm.base import Digits, digits, scaled, share_digits, signed
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bayes_mlm.base import Column, Digits, ResultTable, digits, scaled, share_digits, sign, signed
 
 # Shifts of the posterior mean, in posterior sds, up to which a prior makes no difference, or only
 # a little. A 95 % interval moved by 0.1 sd still contains 94.9 % of the other posterior (were both
@@ -19,7 +14,7 @@ NO_SHIFT, LITTLE_SHIFT = 0.1, 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SensitivityRow:
-    """Hold one quantity of one model under one prior on sigma_u.
+    """One quantity of one model under one prior on sigma_u.
 
     Parameters
     ----------
@@ -31,9 +26,9 @@ class SensitivityRow:
         The same in full precision, as a record's ``sigma_u`` or ``--prior`` takes it; of several
         group effects ``sigma_u[Intercept]=...; sigma_u[ses]=...``.
     own : bool
-        Whether it is the record's own prior, from which shifts are measured.
+        Whether it is the record's prior, from which shifts are measured.
     method : {"refitted", "reweighted", "refused"}
-        Drawn anew; or the draws under the record's own prior, weighted; or not fitted at all.
+        Drawn anew; or the draws under the record's prior, weighted; or not fitted at all.
     quantity : str
         ``sigma_u``, ``sigma_u[ses]``, ``icc``, ``beta[sector]``.
     estimate, sd : float or None
@@ -43,7 +38,7 @@ class SensitivityRow:
     mcse_mean : float or None
         Monte Carlo standard error of the mean.
     shift : float or None
-        Posterior mean less that under the record's own prior, in sds of the latter.
+        Posterior mean less that under the record's prior, in sds of the latter.
     ess : float or None
         Effective sample size.
     k_hat : float or None
@@ -51,7 +46,7 @@ class SensitivityRow:
     error : float or None
         Error of any probability, where the fit is a quadrature.
     ok : bool
-        Whether to believe the row.
+        Whether the row is reliable.
     verdict : str
         Why, and what to do if not.
     """
@@ -81,12 +76,9 @@ class SensitivityRow:
         return digits(self.estimate, self.sd, self.lower, self.upper)
 
 
-COLUMNS = tuple(field.name for field in fields(SensitivityRow))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """Hold whether what one model says depends on the prior of sigma_u.
+    """Whether the conclusions from one model depend on the prior of sigma_u.
 
     Parameters
     ----------
@@ -110,13 +102,13 @@ class Conclusion:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Sensitivity:
-    """Hold how the quantities of some models move with the prior on sigma_u.
+class Sensitivity(ResultTable[SensitivityRow]):
+    """Sensitivity of the quantities of some models to the prior on sigma_u.
 
     Parameters
     ----------
     rows : tuple of SensitivityRow
-        By model, prior (the record's own first) and quantity.
+        By model, prior (the record's first) and quantity.
     conclusions : tuple of Conclusion
         One a model.
     interval : str
@@ -126,7 +118,9 @@ class Sensitivity:
         their sufficient statistics made.
     """
 
-    rows: tuple[SensitivityRow, ...]
+    key = ("model", "label", "quantity")
+    row_type = SensitivityRow
+
     conclusions: tuple[Conclusion, ...]
     interval: str
     seconds: float
@@ -134,7 +128,7 @@ class Sensitivity:
 
     @property
     def ok(self) -> bool:
-        """Tell whether every row is to be believed."""
+        """Whether every row is reliable."""
         return all(row.ok for row in self.rows)
 
     @property
@@ -147,47 +141,37 @@ class Sensitivity:
         """Number of posteriors: pairs of a model and a prior that was not refused."""
         return len({(row.model, row.prior) for row in self.rows if row.method != "refused"})
 
-    def __iter__(self) -> Iterator[SensitivityRow]:
-        """Go through the rows."""
-        return iter(self.rows)
-
     def of(self, model: str, quantity: str | None = None) -> tuple[SensitivityRow, ...]:
-        """Give the rows of one model, or of one of its quantities."""
-        return tuple(
-            row
-            for row in self.rows
-            if row.model == model and (quantity is None or row.quantity == quantity)
+        """Return the rows of one model, or of one of its quantities."""
+        of = {} if quantity is None else {"quantity": quantity}
+        return self.where(model=model, **of)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
+        return (
+            *(Column(name=name) for name in ("model", "label", "quantity")),
+            Column(name="estimate", heading="mean", kind="number"),
+            Column(name="sd", kind="error"),
+            Column(name="lower", heading=self.interval, kind="interval"),
+            Column(name="shift", text=lambda row: "" if row.shift is None else signed(row.shift)),
+            Column(name="method"),
         )
 
-    def to_frame(self) -> "pd.DataFrame":
-        """Give the rows as a tidy data frame, one column a field of `SensitivityRow`."""
-        import pandas as pd
-
-        return pd.DataFrame([astuple(row) for row in self.rows], columns=list(COLUMNS))
-
-    def to_csv(self) -> str:
-        """Write the rows as CSV text in full precision; what is not defined is left empty."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row in self.rows)
-        return text.getvalue()
-
     def __str__(self) -> str:
-        """Give the conclusions, a line a model."""
+        """Return the conclusions, a line a model."""
         return "\n".join(conclusion.text for conclusion in self.conclusions)
 
     def __repr__(self) -> str:
-        """Say what was looked at, and how long it took."""
-        sign = "ok" if self.ok else "NOT OK"
+        """Return the numbers of models and posteriors, and the time."""
         return (
             f"<Sensitivity of {len(self.models)} models, {self.n_fits} posteriors in "
-            f"{scaled(self.seconds_fitting, 2)} s, {sign}>"
+            f"{scaled(self.seconds_fitting, 2)} s, {sign(self.ok)}>"
         )
 
 
 def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
-    """Say from the rows of one model whether what it says depends on the prior of sigma_u.
+    """Return whether the conclusions from one model depend on the prior of sigma_u.
 
     Parameters
     ----------
@@ -214,7 +198,7 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
     unfair = dict.fromkeys(row.label for row in rows if row not in fair)
     left_out = f" Not counted: {', '.join(unfair)}, whose verdict is not clean." if unfair else ""
     if not moved:
-        text = f"{model} was fitted under its own prior of sigma_u only.{left_out}"
+        text = f"{model} was fitted under one prior of sigma_u only.{left_out}"
         return Conclusion(model=model, depends="no", quantity="", label="", shift=0.0, text=text)
     most = max(moved, key=lambda row: abs(row.shift or 0.0))
     shift = most.shift or 0.0
@@ -243,10 +227,10 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
 
 
 def comparable(rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
-    """Leave out of one model's rows those that cannot be set beside the others.
+    """Return the rows of one model that are comparable with one another.
 
     They have no numbers, or a verdict that is not clean, such as a mean that does not exist. Where
-    the record's own prior has such a verdict too, the fault is the model's, and only rows without
+    the record's prior has such a verdict too, the fault is the model's, and only rows without
     numbers are left out.
     """
     clean = all(row.ok for row in rows if row.own)
@@ -254,30 +238,30 @@ def comparable(rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
 
 
 def _coefficients(moved: Sequence[SensitivityRow]) -> str:
-    """Say how far the coefficients move, which is often not at all where the sds do."""
+    """Return how far the coefficients move, which is often not at all where the sds do."""
     sizes = [abs(row.shift or 0.0) for row in moved if row.quantity.startswith("beta[")]
     return f" Coefficients move by {scaled(max(sizes), 2)} at most." if sizes else ""
 
 
 def _signs(rows: Sequence[SensitivityRow], interval: str) -> str:
-    """Say of each coefficient whether its interval leaves out zero, whatever the prior."""
-    said: dict[str, list[str]] = {}
+    """Return for each coefficient whether its interval excludes zero under every prior."""
+    phrases: dict[str, list[str]] = {}
     for quantity in dict.fromkeys(row.quantity for row in rows):
         if not quantity.startswith("beta["):
             continue
-        away = {
+        excluded = {
             row.label: row.lower > 0 or row.upper < 0
             for row in rows
             if row.quantity == quantity and row.lower is not None and row.upper is not None
         }
-        if len(set(away.values())) == 1:
-            verb = "excludes" if next(iter(away.values())) else "holds"
-            said.setdefault(f"{verb} 0 under every prior", []).append(quantity)
+        if len(set(excluded.values())) == 1:
+            verb = "excludes" if next(iter(excluded.values())) else "holds"
+            phrases.setdefault(f"{verb} 0 under every prior", []).append(quantity)
         else:
-            holds = ", ".join(label for label, out in away.items() if not out)
-            said.setdefault(f"holds 0 under {holds}, and excludes it otherwise", []).append(
+            holds = ", ".join(label for label, out in excluded.items() if not out)
+            phrases.setdefault(f"holds 0 under {holds}, and excludes it otherwise", []).append(
                 quantity
             )
     return "".join(
-        f" The {interval} {what} for {', '.join(names)}." for what, names in said.items()
+        f" The {interval} {what} for {', '.join(names)}." for what, names in phrases.items()
     )

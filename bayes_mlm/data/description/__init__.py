@@ -3,7 +3,6 @@
 from bayes_mlm.data.description.columns import Description, describe
 from bayes_mlm.data.description.counts import Crosstab, crosstab
 from bayes_mlm.data.description.groups import GroupSizes, group_sizes
-from bayes_mlm.data.description.rows import format_rows
 
 __all__ = [
     "Crosstab",
@@ -11,6 +10,5 @@ __all__ = [
     "GroupSizes",
     "crosstab",
     "describe",
-    "format_rows",
     "group_sizes",
 ]

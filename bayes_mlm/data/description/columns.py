@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, Floats, Ints, count, describe_value, digits
-from bayes_mlm.data.description.rows import format_rows
+from bayes_mlm.base import DataError, Floats, Ints, Tabular, View, count, describe_value, digits
 from bayes_mlm.data.table import Table, as_table
 from bayes_mlm.data.validation import require_columns, require_numeric
 
@@ -21,12 +20,12 @@ _STATISTICS = ("count", "mean", "std", "min", "25%", "50%", "75%", "max")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Description:
+class Description(Tabular):
     """Summary statistics of k numeric columns, missing values omitted.
 
     Parameters
     ----------
-    names : tuple of str
+    variables : tuple of str
         The columns, k of them.
     values : ndarray, shape (8, k)
         In the units of the columns: count, mean, sd (divisor count - 1), minimum, quartiles (linear
@@ -37,14 +36,14 @@ class Description:
         Text columns, which have no such summary, where no columns were named.
     """
 
-    names: tuple[str, ...]
+    variables: tuple[str, ...]
     values: Floats
     n_missing: Ints
     omitted: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Return how many columns are described, on one line."""
-        return f"<Description of {len(self.names)} columns>"
+        return f"<Description of {len(self.variables)} columns>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """Return the table as text, the header first, with six decimals as in the 2015 document.
@@ -55,18 +54,30 @@ class Description:
         body = [(label, *(column[k] for column in columns)) for k, label in enumerate(_STATISTICS)]
         if self.n_missing.any():
             body.insert(1, ("missing", *(f"{count:d}" for count in self.n_missing)))
-        return (("", *self.names), *body)
+        return (("", *self.variables), *body)
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the summary as a pandas frame: a row for each statistic."""
         import pandas as pd
 
-        frame = pd.DataFrame(self.values, index=list(_STATISTICS), columns=list(self.names))
+        frame = pd.DataFrame(self.values, index=list(_STATISTICS), columns=list(self.variables))
         frame.loc["missing"] = self.n_missing.astype(float)
         return frame
 
-    def __str__(self) -> str:
-        return format_rows(self.rows())
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data."""
+        return ("statistic", *self.variables)
+
+    def raw(self) -> list[tuple[Any, ...]]:
+        """Return the statistics, a row each."""
+        rows = zip((*_STATISTICS, "missing"), [*self.values, self.n_missing], strict=True)
+        return [(name, *values.tolist()) for name, values in rows]
+
+    def view(self) -> View:
+        """Return the table as text, for a renderer."""
+        head, *rest = self.rows()
+        return View(headings=head, cells=tuple(rest))
 
 
 def describe(table: Table, columns: Sequence[str] | None = None) -> Description:
@@ -117,7 +128,7 @@ def describe(table: Table, columns: Sequence[str] | None = None) -> Description:
     if not names:
         raise DataError(f"{table.source} has no numeric column to describe: {', '.join(text)}")
     return Description(
-        names=names,
+        variables=names,
         values=np.column_stack([_statistics(table.columns[name]) for name in names]),
         n_missing=np.array([np.isnan(_numbers(table.columns[name])).sum() for name in names]),
         omitted=omitted,

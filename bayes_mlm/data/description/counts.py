@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, Ints, describe_value, expect_text
-from bayes_mlm.data.description.rows import format_rows
+from bayes_mlm.base import DataError, Ints, Tabular, View, describe_value, expect_text
 from bayes_mlm.data.groups import label_text, levels_of
 from bayes_mlm.data.table import Table, as_table
 from bayes_mlm.data.validation import require_columns
@@ -21,7 +20,7 @@ _MOST_LEVELS = 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Crosstab:
+class Crosstab(Tabular):
     """Numbers of rows for each combination of labels.
 
     Parameters
@@ -82,8 +81,23 @@ class Crosstab:
         index = pd.Index(self.row_labels, name=self.row)
         return pd.DataFrame(self.counts, index=index, columns=columns)
 
-    def __str__(self) -> str:
-        return format_rows(self.rows())
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data: a row for each combination of labels."""
+        return (self.row, *self.columns, "n")
+
+    def raw(self) -> list[tuple[Any, ...]]:
+        """Return the counts, a row for each combination of labels."""
+        return [
+            (label, *labels, int(count))
+            for label, counts in zip(self.row_labels.tolist(), self.counts, strict=True)
+            for labels, count in zip(self.column_labels, counts, strict=True)
+        ]
+
+    def view(self) -> View:
+        """Return the table as text, for a renderer."""
+        head, *rest = self.rows()
+        return View(headings=head, cells=tuple(rest))
 
 
 def crosstab(table: Table, row: str, columns: Sequence[str]) -> Crosstab:

@@ -1,10 +1,9 @@
 """Summarise how many rows the groups of a table have."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bayes_mlm.base import scaled
-from bayes_mlm.data.description.rows import format_rows
+from bayes_mlm.base import Tabular, View, scaled
 from bayes_mlm.data.groups import find_groups
 from bayes_mlm.data.table import Table
 from bayes_mlm.data.validation import require_columns
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupSizes:
+class GroupSizes(Tabular):
     """Numbers of rows of the groups.
 
     Parameters
@@ -50,17 +49,21 @@ class GroupSizes:
         """Return the summary as a pandas frame of one row, indexed by the group's name."""
         import pandas as pd
 
-        figures = {
-            "n": self.n,
-            "n_groups": self.n_groups,
-            "smallest": self.smallest,
-            "largest": self.largest,
-            "mean": self.mean,
-        }
-        return pd.DataFrame(figures, index=[self.group])
+        return pd.DataFrame(self.raw(), columns=list(self.names)).set_index("group")
 
-    def __str__(self) -> str:
-        return format_rows(self.rows())
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data."""
+        return ("group", "n", "n_groups", "smallest", "largest", "mean")
+
+    def raw(self) -> list[tuple[Any, ...]]:
+        """Return the one row of the summary."""
+        return [tuple(getattr(self, name) for name in self.names)]
+
+    def view(self) -> View:
+        """Return the table as text, for a renderer."""
+        head, *rest = self.rows()
+        return View(headings=head, cells=tuple(rest))
 
 
 def group_sizes(table: Table, group: str) -> GroupSizes:

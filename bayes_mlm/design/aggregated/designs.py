@@ -34,11 +34,12 @@ from bayes_mlm.design.aggregated.learning import (
     level_indicator,
     replay_on,
 )
-from bayes_mlm.design.design import VARIES, Design, GroupMeans, check_estimable
+from bayes_mlm.design.design import VARIES, Design, GroupMeans, check_estimable, factors_of
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
-from bayes_mlm.formula import Factor, Formula, label, parse_formula
-from bayes_mlm.moments import Columns, Sufficient, lay_out_sums, rows_away, sum_by_keys
+from bayes_mlm.design.terms import FixedColumns, Response, terms_of_moments
+from bayes_mlm.formula import Factor, Formula, label, parse_formula, refuse_several
+from bayes_mlm.moments import Columns, GroupMoments, lay_out_sums, sum_by_keys
 
 # Engines that hold what is no frame of Python's.
 _OUTSIDE = ("duckdb", "pyspark")
@@ -113,13 +114,11 @@ def sum_rows(
     if not isinstance(formula, (str, Formula)):
         raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
-    if group is not None and parsed.group is not None and group != parsed.group:
-        raise DesignError(
-            f"the formula groups by {parsed.group!r} but group={group!r} was given; give one"
-        )
+    factors = factors_of(parsed, group)
+    refuse_several(factors, "a fit to sums by group")
     asked = _Asked(
         formula=parsed,
-        group=parsed.group or group,
+        group=factors[0] if factors else None,
         missing=missing,
         group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
         strip=strip,
@@ -192,7 +191,7 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
     if estimable:
         notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
-    terms, effects = encoding.terms, encoding.effects
+    terms, effects = encoding.terms, encoding.effects[0] if encoding.effects else ()
     columns = Columns(
         values=tuple(written.plain.values()),
         centre=np.array([stats.mean[name] for name in written.plain]),
@@ -222,27 +221,23 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
         f"rows of {scan.source}{engine}{SUMMED_NOTE}",
     )
     found = Design(
-        **rows_away(),
-        labels=summed.labels,
-        outcome=encoding.outcome,
-        terms=terms,
-        effects=effects,
-        group=asked.group,
+        response=Response(name=encoding.outcome),
+        fixed=FixedColumns(terms=terms),
+        group_terms=terms_of_moments(summed, asked.formula),
         kind="partial_pooling" if effects else "pooled",
         formula=asked.formula,
         encoding=encoding,
-        correlated=asked.formula.correlated,
         base=base,
         n_dropped=n_dropped,
         notes=notes,
-        summed=summed,
+        aggregated=summed,
     )
     if estimable:
         check_estimable(found)
     return found
 
 
-def group_means(summed: Sufficient, terms: tuple[str, ...]) -> GroupMeans:
+def group_means(summed: GroupMoments, terms: tuple[str, ...]) -> GroupMeans:
     """Give the groups' means of the columns of X, and whether they vary within groups."""
     p = len(terms)
     inside = np.sqrt(np.einsum("jkk->k", summed.scatter[:, :p, :p]) / summed.n)
@@ -314,7 +309,7 @@ def _write_columns(learned: Learned) -> _Columns:
 
     plain: dict[str, nw.Expr] = {}
     names: list[str | None] = []
-    for column in (*encoding.x_columns, *encoding.z_columns):
+    for column in (*encoding.x_columns, *(column for one in encoding.z_columns for column in one)):
         names.append(column.name if column.parts else None)
         if column.parts and column.name not in plain:
             plain[column.name] = column_value(column)

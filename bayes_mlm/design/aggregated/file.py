@@ -37,8 +37,9 @@ from bayes_mlm.design.aggregated.merge import batches_of
 from bayes_mlm.design.damage import check_names, check_sums, naming, require
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoding
+from bayes_mlm.design.terms import FixedColumns, Response, terms_of_moments
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.moments import Sufficient, rows_away
+from bayes_mlm.moments import GroupMoments
 
 FORMAT = 1
 ENDING = ".sums"
@@ -105,7 +106,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    s = design.summed
+    s = design.moments()
     if s is None:
         raise StorageError(
             "this design holds rows; reduce them to sums with sum_rows, or keep the fit (save_fit)"
@@ -249,7 +250,7 @@ def small_groups(design: Design, fewer_than: int = 5) -> int:
     return int(np.count_nonzero(design.group_sizes < fewer_than))
 
 
-def _columns(s: Sufficient) -> dict[str, Any]:
+def _columns(s: GroupMoments) -> dict[str, Any]:
     """Give the columns of the file; of columns that are equal (ses in X and Z) one is kept."""
     kept, _ = _distinct(s)
     found: dict[str, Any] = {"label": s.labels, "n": s.counts}
@@ -261,7 +262,7 @@ def _columns(s: Sufficient) -> dict[str, Any]:
     return found
 
 
-def _distinct(s: Sufficient) -> tuple[list[int], list[int]]:
+def _distinct(s: GroupMoments) -> tuple[list[int], list[int]]:
     """Find columns of X and Z with one name, and columns of ones, which hold nothing."""
     names = [*s.terms, *s.effects, None]  # no column is called as the outcome is
     kept: list[int] = []
@@ -280,7 +281,7 @@ def _distinct(s: Sufficient) -> tuple[list[int], list[int]]:
     return kept, place
 
 
-def _document(design: Design, s: Sufficient) -> dict[str, Any]:
+def _document(design: Design, s: GroupMoments) -> dict[str, Any]:
     _, place = _distinct(s)
     return {
         "format": FORMAT,
@@ -311,7 +312,7 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
         for b, j in enumerate(place):
             if j >= 0:
                 scatter[:, a, b] = _pair(arrays, i, j)
-    summed = Sufficient(
+    summed = GroupMoments(
         labels=labels,
         counts=counts,
         centre=np.array(document.centre),
@@ -327,21 +328,17 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
     )
     formula = parse_formula(document.formula)
     design = Design(
-        **rows_away(),
-        labels=labels,
-        outcome=document.outcome,
-        terms=summed.terms,
-        effects=summed.effects,
-        group=document.group,
+        response=Response(name=document.outcome),
+        fixed=FixedColumns(terms=summed.terms),
+        group_terms=terms_of_moments(summed, formula),
         kind=document.kind,
         formula=formula,
         encoding=Encoding.from_dict(document.encoding),
-        correlated=formula.correlated,
         base=None if document.group is None else group_means(summed, summed.terms),
         n_dropped=document.n_dropped,
         notes=document.notes,
         batches=document.batches,
-        summed=summed,
+        aggregated=summed,
     )
     check_names(design)
     require(_distinct(summed)[1] == list(place), "columns of one name differ, or are not there")

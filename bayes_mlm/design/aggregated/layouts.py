@@ -11,7 +11,7 @@ import numpy as np
 
 from bayes_mlm.base import DesignError, Floats
 from bayes_mlm.design.design import INTERCEPT, Design, check_estimable
-from bayes_mlm.moments import Sufficient, one_group, rows_away
+from bayes_mlm.moments import GroupMoments, one_group
 
 
 def lay_out_sums(design: Design, kind: str) -> Design:
@@ -29,8 +29,7 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     Design
         Of summed data; for "between" one with rows, which are the groups.
     """
-    s = design.summed
-    assert s is not None  # for mypy: the caller looked
+    s = design.moments()
     p = s.p
     x, z, y = list(range(p)), list(range(p, p + s.q)), [p + s.q]
     if kind == "pooled":
@@ -66,12 +65,12 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     return found
 
 
-def sums_of_null(s: Sufficient) -> Sufficient:
+def sums_of_null(s: GroupMoments) -> GroupMoments:
     """Keep the outcome beside an intercept in X and in Z: the null model of the same rows."""
     return _with_intercept(_with_ones(select_columns(s, [s.p + s.q], (), ()), ()))
 
 
-def sums_of_one_slope(design: Design) -> Sufficient:
+def sums_of_one_slope(design: Design) -> GroupMoments:
     """Give the formula's own columns beside a random intercept, whatever the kind made of them.
 
     Raises
@@ -79,8 +78,7 @@ def sums_of_one_slope(design: Design) -> Sufficient:
     DesignError
         If the kind is of rows that are groups.
     """
-    s, base = design.summed, design.base
-    assert s is not None  # for mypy: the caller looked
+    s, base = design.moments(), design.base
     assert base is not None
     known = len(base.terms)
     if design.kind == "no_pooling":  # its intercepts are group effects
@@ -95,14 +93,14 @@ def sums_of_one_slope(design: Design) -> Sufficient:
     return replace(found, centre=centre, means=means)
 
 
-def without(s: Sufficient, names: Sequence[str]) -> Sufficient:
+def without(s: GroupMoments, names: Sequence[str]) -> GroupMoments:
     """Leave columns of X out, by name."""
     places = [k for k, term in enumerate(s.terms) if term not in names]
     rest = [*range(s.p, s.p + s.q + 1)]
     return select_columns(s, [*places, *rest], tuple(s.terms[k] for k in places), s.effects)
 
 
-def with_group_means(s: Sufficient, places: list[int]) -> Sufficient:
+def with_group_means(s: GroupMoments, places: list[int]) -> GroupMoments:
     """Put the group means of some columns of X behind those of X."""
     columns = [*range(s.p), *places, *range(s.p, s.p + s.q + 1)]
     terms = (*s.terms, *(f"between({s.terms[k]})" for k in places))
@@ -113,12 +111,12 @@ def with_group_means(s: Sufficient, places: list[int]) -> Sufficient:
     return replace(found, scatter=scatter)
 
 
-def new_group_means(s: Sufficient, places: list[int], least: float) -> list[int]:
+def new_group_means(s: GroupMoments, places: list[int], least: float) -> list[int]:
     """List the group means (by their order) that no column before them, and no column, says.
 
     Parameters
     ----------
-    s : Sufficient
+    s : GroupMoments
         With an intercept in X.
     places : list of int
         Columns of X.
@@ -146,7 +144,7 @@ def new_group_means(s: Sufficient, places: list[int], least: float) -> list[int]
     return kept
 
 
-def _with_intercept(s: Sufficient) -> Sufficient:
+def _with_intercept(s: GroupMoments) -> GroupMoments:
     """Put a column of ones before those of X."""
     return replace(
         s,
@@ -158,8 +156,8 @@ def _with_intercept(s: Sufficient) -> Sufficient:
 
 
 def select_columns(
-    s: Sufficient, places: list[int], terms: tuple[str, ...], effects: tuple[str, ...]
-) -> Sufficient:
+    s: GroupMoments, places: list[int], terms: tuple[str, ...], effects: tuple[str, ...]
+) -> GroupMoments:
     """Keep some columns, in the order given."""
     return replace(
         s,
@@ -171,7 +169,7 @@ def select_columns(
     )
 
 
-def _centred(s: Sufficient, slopes: Floats) -> Sufficient:
+def _centred(s: GroupMoments, slopes: Floats) -> GroupMoments:
     """Take from the columns of slopes their group means."""
     places = np.flatnonzero(slopes)
     centre, means = s.centre.copy(), s.means.copy()
@@ -180,7 +178,7 @@ def _centred(s: Sufficient, slopes: Floats) -> Sufficient:
     return replace(s, centre=centre, means=means)
 
 
-def _with_ones(s: Sufficient, terms: tuple[str, ...]) -> Sufficient:
+def _with_ones(s: GroupMoments, terms: tuple[str, ...]) -> GroupMoments:
     """Put a column of ones before the outcome, as the one group effect."""
     at = len(s.centre) - 1
     centre = np.insert(s.centre, at, 1.0)
@@ -191,22 +189,21 @@ def _with_ones(s: Sufficient, terms: tuple[str, ...]) -> Sufficient:
     )
 
 
-def _with(design: Design, s: Sufficient, kind: str) -> Design:
-    return replace(design, summed=s, terms=s.terms, effects=s.effects, kind=kind, **rows_away())
+def _with(design: Design, s: GroupMoments, kind: str) -> Design:
+    return design.with_moments(s, kind=kind)
 
 
-def _of_means(design: Design, s: Sufficient) -> Design:
+def _of_means(design: Design, s: GroupMoments) -> Design:
     """Make rows of the groups' means."""
     assert design.base is not None  # for mypy: the caller looked
-    found = replace(
-        design,
+    found = design.with_arrays(
         y=s.means[:, -1] + s.centre[-1],
         X=design.base.means,
         Z=np.empty((s.J, 0)),
         codes=np.arange(s.J),
         effects=(),
         kind="between",
-        summed=None,
+        aggregated=None,
     )
     check_estimable(found)
     return found

@@ -80,7 +80,7 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         centrings=tuple(centrings.values()),
         means=tuple(learned),
     )
-    check_columns(encoding.terms, encoding.effects, encoding.group)
+    check_columns(encoding.terms, encoding.effects, encoding.formula.grouping_factors)
     encoding = with_crossings(
         encoding,
         lambda name: _two_valued(scan, name),

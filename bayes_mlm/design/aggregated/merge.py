@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -62,7 +61,7 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
     """
     for one_design in (one, other):
         expect("merge_sums", one_design, Design)
-    if one.summed is None or other.summed is None:
+    if one.has_rows or other.has_rows:
         raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
     _check_alike(one, other)
     batches = batches_of(one), batches_of(other)
@@ -73,14 +72,12 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
             "sets that are in the first already, and would count twice; add each set once, or, if "
             "they are different rows, say so (allow_repeats, --allow-repeats)"
         )
-    summed = merge(one.summed, other.summed)
+    summed = merge(one.moments(), other.moments())
     base = None
     if one.group is not None:
         base = group_means(summed, one.terms)
-    return replace(
-        one,
-        labels=summed.labels,
-        summed=summed,
+    return one.with_moments(
+        summed,
         base=base,
         n_dropped=one.n_dropped + other.n_dropped,
         notes=_join(
@@ -115,8 +112,7 @@ def batches_of(design: Design) -> tuple[str, ...]:
     """
     if design.batches:
         return design.batches
-    assert design.summed is not None  # for mypy: the callers looked
-    s = design.summed
+    s = design.moments()
     mean, sd = s.moments
     size = np.hypot(mean, sd)
     live = sd > _CONSTANT * size

@@ -29,7 +29,7 @@ __all__ = ["Encoded", "Encoding", "check_cells", "encode", "learn_encoding", "wi
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Encoded:
-    """Hold the columns that an encoding makes of a table.
+    """The columns that an encoding makes of a table.
 
     Parameters
     ----------
@@ -37,17 +37,19 @@ class Encoded:
         Outcome; shape (0,) if it was not asked for.
     X : ndarray, shape (n, p)
         Fixed-effect columns.
-    Z : ndarray, shape (n, q)
-        Group-effect columns; q = 0 without a bar.
-    terms, effects : tuple of str
-        Names of the columns of X and Z.
+    Z : tuple of ndarray, shapes (n, q)
+        Group-effect columns of each group term.
+    terms : tuple of str
+        Names of the columns of X.
+    effects : tuple of tuple of str
+        Names of the columns of each Z.
     """
 
     y: Floats
     X: Floats
-    Z: Floats
+    Z: tuple[Floats, ...]
     terms: tuple[str, ...]
-    effects: tuple[str, ...]
+    effects: tuple[tuple[str, ...], ...]
 
 
 def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None) -> Encoding:
@@ -86,11 +88,13 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     >>> encode(encoding, as_table({"x": [5.0], "sex": ["m"]}), outcome=False).X
     array([[1., 2., 1., 2.]])
     """
-    if group is not None and formula.group not in (None, group):
+    factors = formula.grouping_factors
+    if group is not None and factors not in ((), (group,)):
         raise FormulaError(
-            f"the formula groups by {formula.group!r} but group={group!r} was given; give one"
+            f"the formula groups by {', '.join(map(repr, factors))} but group={group!r} was given; "
+            "give one"
         )
-    by = formula.group or group
+    by = group if len(factors) != 1 else factors[0]
     if table.n == 0:
         raise DataError(f"{table.source} has no rows to learn from")
     categorical = [factor for factor in formula.factors if _is_categorical(factor, table)]
@@ -105,7 +109,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         centrings=tuple(learned.centrings.values()),
         means=tuple(learned.means.values()),
     )
-    check_columns(encoding.terms, encoding.effects, encoding.group)
+    check_columns(encoding.terms, encoding.effects, factors)
     return with_crossings(
         encoding, lambda name: _two_valued(table, name), lambda names: _distinct(table, names)
     )
@@ -170,13 +174,13 @@ def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encod
     formula = encoding.formula
     values = factor_values(encoding, formula.factors, table)
     refuse_empty(encoding.layout, encoding.crossings, values, table.source)
-    terms, effects = encoding.x_columns, encoding.z_columns
+    terms = encoding.x_columns
     return Encoded(
         y=evaluate(formula.outcome, table, encoding.learned) if outcome else np.empty(0),
         X=_fill(terms, values, table.n),
-        Z=_fill(effects, values, table.n),
+        Z=tuple(_fill(columns, values, table.n) for columns in encoding.z_columns),
         terms=tuple(column.name for column in terms),
-        effects=tuple(column.name for column in effects),
+        effects=encoding.effects,
     )
 
 

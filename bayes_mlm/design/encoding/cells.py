@@ -46,24 +46,32 @@ class Crossing:
         The crossed factors as a formula writes them.
     seen : tuple of tuple
         The cells with rows: of each factor a category, or the value of a number.
-    dropped, dropped_effects : tuple of str
-        Columns of X and of Z that are aliased by the empty cells.
+    dropped : tuple of str
+        Columns of X that are aliased by the empty cells.
+    dropped_effects : tuple of tuple of str
+        The same columns of Z, for each group term.
     """
 
     factors: tuple[str, ...]
     seen: tuple[tuple[Scalar, ...], ...]
     dropped: tuple[str, ...]
-    dropped_effects: tuple[str, ...]
+    dropped_effects: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layout:
-    """A formula with its categories, and the columns of X and Z before any is dropped."""
+    """A formula with its categories, and the columns of X and of each Z before any is dropped."""
 
     formula: Formula
     levels: tuple[Levels, ...]
     x: tuple[Column, ...]
-    z: tuple[Column, ...]
+    z: tuple[tuple[Column, ...], ...]
+
+    @property
+    def parts(self) -> tuple[tuple[tuple[Term, ...], tuple[Column, ...]], ...]:
+        """Terms and columns of the fixed effects, then of each group term."""
+        bars = zip((one.terms for one in self.formula.group_terms), self.z, strict=True)
+        return ((self.formula.terms, self.x), *bars)
 
     @property
     def known(self) -> Mapping[str, Levels]:
@@ -96,33 +104,30 @@ def find_crossings(
     tuple of Crossing
         One for each set of crossed factors of whose cells some column is dropped.
     """
-    sides = (layout.formula.terms, layout.formula.effects)
-    candidates = {f for side in sides for term in side if len(term) > 1 for f in term}
+    parts = [terms for terms, _ in layout.parts]
+    candidates = {f for part in parts for term in part if len(term) > 1 for f in term}
     discrete = {f for f in candidates if str(f) in layout.known}
     if len(candidates) > 1:
         discrete |= {f for f in candidates - discrete if two_valued(f)}
-    sets = dict.fromkeys(crossed for side in sides for _, crossed in _crossed(side, discrete))
+    sets = dict.fromkeys(crossed for part in parts for _, crossed in _crossed(part, discrete))
     found = []
     for crossed in sets:
         factors = tuple(f for f in layout.formula.factors if f in crossed)
         cells = cells_of(factors)
         if _is_full(cells, layout):
             continue
-        dropped = _dropped(layout.x, _crossed(sides[0], discrete), crossed, cells)
-        effects = _dropped(
-            layout.z,
-            _crossed(sides[1], discrete),
-            crossed,
-            cells,
-            zero_only=not layout.formula.correlated,
+        independent = [False, *(not term.correlated for term in layout.formula.group_terms)]
+        dropped, *effects = (
+            _dropped(columns, _crossed(terms, discrete), crossed, cells, zero_only=zero_only)
+            for (terms, columns), zero_only in zip(layout.parts, independent, strict=True)
         )
-        if dropped or effects:
+        if dropped or any(effects):
             found.append(
                 Crossing(
                     factors=tuple(map(str, factors)),
                     seen=_as_seen(cells, layout.known),
                     dropped=dropped,
-                    dropped_effects=effects,
+                    dropped_effects=tuple(effects),
                 )
             )
     return tuple(found)
@@ -179,7 +184,7 @@ def _note(layout: Layout, crossing: Crossing) -> str:
         f"{_listed(names)} {'was' if len(names) == 1 else 'were'} dropped{what}"
         for names, what in (
             (crossing.dropped, ""),
-            (crossing.dropped_effects, " from the group effects"),
+            *((names, " from the group effects") for names in crossing.dropped_effects),
         )
         if names
     ]
@@ -280,7 +285,7 @@ def _dropped(
 
 
 def _aliased(rows: Floats) -> Flags:
-    """Tell which columns are linear combinations of those before them."""
+    """Return which columns are linear combinations of those before them."""
     found = ~rows.any(axis=0)
     basis = np.zeros((rows.shape[0], 0))
     for k in np.flatnonzero(~found):
@@ -297,12 +302,12 @@ def _aliased(rows: Floats) -> Flags:
 
 
 def _not_estimable(layout: Layout, factors: Sequence[Factor], asked: Floats, seen: Floats) -> Flags:
-    """Tell which cells lie outside of the row space of those with rows."""
+    """Return which cells lie outside of the row space of those with rows."""
     outside = np.zeros(len(asked), dtype=np.bool_)
     crossed = frozenset(factors)
     numerics = {f for f in layout.formula.factors if str(f) not in layout.known} - crossed
     cells = [{f: m[:, k] for k, f in enumerate(factors)} for m in (asked, seen)]
-    for terms, columns in ((layout.formula.terms, layout.x), (layout.formula.effects, layout.z)):
+    for terms, columns in layout.parts:
         for term in terms:
             if not crossed <= frozenset(term):
                 continue

@@ -51,18 +51,21 @@ def lay_out(terms: Sequence[Term], levels: Sequence[Levels]) -> tuple[Column, ..
     return tuple(columns)
 
 
-def check_columns(terms: Sequence[str], effects: Sequence[str], group: str | None) -> None:
+def check_columns(
+    terms: Sequence[str], effects: Sequence[Sequence[str]], factors: Sequence[str]
+) -> None:
     """Refuse two columns of one name, and more effects of a group than can have covariances."""
-    for names in (terms, effects):
+    for names in (terms, *effects):
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise DataError(f"two columns of the model are called {twice[0]!r}; rename one")
-    if len(effects) > MAX_EFFECTS:
-        raise DataError(
-            f"a group of {group!r} would have {len(effects)} effects ({', '.join(effects[:3])}, "
-            f"…); at most {MAX_EFFECTS} can vary by group: use categories of fewer levels there, "
-            f"or (1 | {group})"
-        )
+    for factor, names in zip(factors, effects, strict=True):
+        if len(names) > MAX_EFFECTS:
+            raise DataError(
+                f"a group of {factor!r} would have {len(names)} effects ({', '.join(names[:3])}, "
+                f"…); at most {MAX_EFFECTS} can vary by group: use categories of fewer levels "
+                f"there, or (1 | {factor})"
+            )
 
 
 def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
@@ -71,7 +74,8 @@ def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
     lme4's double bar leaves the columns of a category correlated among themselves, and says so
     nowhere in its results.
     """
-    for term in () if formula.correlated else formula.effects:
+    independent = [one for one in formula.group_terms if not one.correlated]
+    for term in (term for one in independent for term in one.terms):
         for factor in term:
             if factor in categorical:
                 raise FormulaError(

@@ -61,9 +61,9 @@ class Encoding:
         return tuple(column.name for column in self.x_columns)
 
     @property
-    def effects(self) -> tuple[str, ...]:
-        """Names of the columns of Z, q of them."""
-        return tuple(column.name for column in self.z_columns)
+    def effects(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the columns of Z, for each group term."""
+        return tuple(tuple(column.name for column in one) for one in self.z_columns)
 
     @property
     def x_columns(self) -> tuple[Column, ...]:
@@ -72,10 +72,13 @@ class Encoding:
         return tuple(column for column in self.layout.x if column.name not in dropped)
 
     @property
-    def z_columns(self) -> tuple[Column, ...]:
-        """Columns of Z, those aliased by empty cells dropped."""
-        dropped = {name for one in self.crossings for name in one.dropped_effects}
-        return tuple(column for column in self.layout.z if column.name not in dropped)
+    def z_columns(self) -> tuple[tuple[Column, ...], ...]:
+        """Columns of Z for each group term, those aliased by empty cells dropped."""
+        found = []
+        for place, columns in enumerate(self.layout.z):
+            dropped = {name for one in self.crossings for name in one.dropped_effects[place]}
+            found.append(tuple(column for column in columns if column.name not in dropped))
+        return tuple(found)
 
     @cached_property
     def layout(self) -> Layout:
@@ -84,7 +87,7 @@ class Encoding:
             formula=self.formula,
             levels=self.levels,
             x=lay_out(self.formula.terms, self.levels),
-            z=lay_out(self.formula.effects, self.levels),
+            z=tuple(lay_out(term.terms, self.levels) for term in self.formula.group_terms),
         )
 
     @property
@@ -112,9 +115,9 @@ class Encoding:
             group=self.group,
         )
 
-    def columns_with(self, group: str | None) -> tuple[str, ...]:
-        """Columns of the table that `encode` reads, and the group."""
-        return unique((*self.columns, *((group,) if group is not None else ())))
+    def columns_with(self, *factors: str) -> tuple[str, ...]:
+        """Columns of the table that `encode` reads, and grouping factors."""
+        return unique((*self.columns, *factors))
 
     def to_dict(self) -> dict[str, Any]:
         """Write the encoding as values that JSON holds exactly."""
@@ -203,5 +206,9 @@ def _is_whole(encoding: Encoding, one: Crossing) -> bool:
         and all(len(cell) == len(one.factors) for cell in one.seen)
         and all(value in known.get(f, {value}) for cell in cells for f, value in cell.items())
         and set(one.dropped) <= {column.name for column in encoding.layout.x}
-        and set(one.dropped_effects) <= {column.name for column in encoding.layout.z}
+        and len(one.dropped_effects) == len(encoding.layout.z)
+        and all(
+            set(names) <= {column.name for column in columns}
+            for names, columns in zip(one.dropped_effects, encoding.layout.z, strict=True)
+        )
     )

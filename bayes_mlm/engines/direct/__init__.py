@@ -27,7 +27,8 @@ from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, unidentified
-from bayes_mlm.moments import Sufficient, from_design
+from bayes_mlm.model import FAMILIES
+from bayes_mlm.moments import GroupMoments, from_design
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
 # thirtieth of what the other parameters' spread adds to it.
@@ -76,10 +77,13 @@ def why_not_direct(priors: ModelPriors) -> str:
     >>> why_not_direct(model_priors(design))
     ''
     """
+    family = FAMILIES[priors.family]
+    if len(priors.groups) > 1:
+        return f"it has {len(priors.groups)} grouping factors"
     structure = [
-        *(["residual sds that differ"] if priors.sigma_e_by else []),
+        *(["residual sds that differ"] if priors.residual_sds else []),
         *(["AR(1) residuals"] if priors.rho_e is not None else []),
-        *(["Student-t residuals"] if priors.nu is not None else []),
+        *([] if family.gaussian_moments else [f"{family.label} outcomes"]),
     ]
     if structure:
         return f"it has {' and '.join(structure)}"
@@ -95,14 +99,14 @@ def why_not_direct(priors: ModelPriors) -> str:
     return ""
 
 
-def why_improper(priors: ModelPriors, statistics: Sufficient) -> str:
+def why_improper(priors: ModelPriors, statistics: GroupMoments) -> str:
     """Say why the posterior is not a distribution, without drawing from it; "" if it is one.
 
     Parameters
     ----------
     priors : ModelPriors
         Of the design, laid out for its kind.
-    statistics : Sufficient
+    statistics : GroupMoments
         Of the design.
 
     Examples
@@ -130,7 +134,7 @@ def sample_direct(
     draws: int = 1000,
     chains: int = 4,
     random_seed: int,
-    statistics: Sufficient | None = None,
+    statistics: GroupMoments | None = None,
     effects: bool = True,
     max_effects: int = MAX_EFFECTS,
 ) -> Direct:
@@ -146,7 +150,7 @@ def sample_direct(
         The draws are independent; "chains" only gives them the shape that ArviZ expects.
     random_seed : int
         The same seed gives the same draws.
-    statistics : Sufficient, optional
+    statistics : GroupMoments, optional
         Of the design, where they are at hand; else they are made.
     effects : bool
         Whether to draw the group effects, which take most of the time and memory. The other
@@ -224,7 +228,7 @@ def sample_direct(
     )
 
 
-def _problem(statistics: Sufficient, priors: ModelPriors) -> tuple[Problem, float]:
+def _problem(statistics: GroupMoments, priors: ModelPriors) -> tuple[Problem, float]:
     """Join data and priors; also give what was taken from y, the mean of the groups' prior."""
     joined = join(statistics, priors)
     return joined.problem, joined.own_mean

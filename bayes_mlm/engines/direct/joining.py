@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import Problem, make_problem
 from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.moments import Sufficient, reduce
+from bayes_mlm.moments import GroupMoments, reduce
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,7 +29,7 @@ class Joined:
 
 
 def join(
-    statistics: Sufficient,
+    statistics: GroupMoments,
     priors: ModelPriors,
     *,
     means: Floats | None = None,
@@ -39,7 +39,7 @@ def join(
 
     Parameters
     ----------
-    statistics : Sufficient
+    statistics : GroupMoments
     priors : ModelPriors
     means : (p + q,) array, optional
         Of the columns of X and Z, where the priors of the intercept and of group effects hold; by

@@ -30,26 +30,26 @@ from bayes_mlm.likelihood import (
     unidentified,
     whitened,
 )
-from bayes_mlm.moments import Reduced, Sufficient, from_design, from_rows, one_group, reduce
+from bayes_mlm.moments import GroupMoments, Reduced, from_design, from_rows, one_group, reduce
 
 __all__ = ["RemlFit", "fit_reml"]
 
 
 def fit_reml(
-    data: Design | Sufficient,
+    data: Design | GroupMoments,
     *,
     method: Method = "REML",
     correlated: bool | None = None,
     level: float = DEFAULT_PROB,
     profile: bool = True,
     check: bool = False,
-    statistics: Sufficient | None = None,
+    statistics: GroupMoments | None = None,
 ) -> RemlFit:
     """Fit a Gaussian model with one grouping factor by REML or maximum likelihood.
 
     Parameters
     ----------
-    data : Design or Sufficient
+    data : Design or GroupMoments
         A design, or its sufficient statistics.
         Without group effects (q = 0) the fit is that of ordinary least squares.
     method : {"REML", "ML"}
@@ -63,7 +63,7 @@ def fit_reml(
     check : bool
         Whether to have statsmodels evaluate its likelihood at the optimum: it needs the rows,
         and the first time some seconds to import. The certificate says what it found.
-    statistics : Sufficient, optional
+    statistics : GroupMoments, optional
         Of a design with group effects, where they are at hand; else they are made.
 
     Returns
@@ -102,22 +102,22 @@ def fit_reml(
     >>> round(fit.sigma_e**2, 10), round(fit.icc, 4), fit.singular
     (1.75, 0.7583, False)
     """
-    if not isinstance(data, Sufficient):
+    if not isinstance(data, GroupMoments):
         expect("fit_reml", data, Design)
     if method not in ("REML", "ML"):
         raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")
     check_prob(level)
     correlated = _correlated(data, correlated)
-    if not isinstance(data, Sufficient) and data.residual is not None:
+    if not isinstance(data, GroupMoments) and data.residual is not None:
         return _fit_structured(data, method=method, level=level)
-    if isinstance(data, Sufficient):
+    if isinstance(data, GroupMoments):
         statistics = data
     elif statistics is None or not data.q:
         statistics = _reduce_rows(data)
     reduced = reduce(statistics)
     labels = data.labels
     _check_identified(reduced)
-    check_bounded(reduced, rows=None if isinstance(data, Sufficient) else data)
+    check_bounded(reduced, rows=None if isinstance(data, GroupMoments) else data)
     optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
     if not np.isfinite(optimum.loglik) or not np.isfinite(optimum.hessian).all():
         raise EngineError(
@@ -163,8 +163,8 @@ def _fit_structured(design: Design, *, method: Method, level: float) -> RemlFit:
     return add_structure(plain, found, data, method, level)
 
 
-def _correlated(data: Design | Sufficient, given: bool | None) -> bool:
-    if isinstance(data, Sufficient):
+def _correlated(data: Design | GroupMoments, given: bool | None) -> bool:
+    if isinstance(data, GroupMoments):
         return given is not False
     if given is not None and given != data.correlated:
         says, write = ("correlated", "||") if data.correlated else ("independent", "|")
@@ -176,21 +176,21 @@ def _correlated(data: Design | Sufficient, given: bool | None) -> bool:
 
 
 def _check(
-    data: Design | Sufficient, lam: Floats, method: Method, wanted: bool
+    data: Design | GroupMoments, lam: Floats, method: Method, wanted: bool
 ) -> StatsmodelsCheck:
     if not wanted:
         return StatsmodelsCheck(loglik=None, reason="check=True or fit --cross-check asks it")
-    if isinstance(data, Sufficient):
+    if isinstance(data, GroupMoments):
         return StatsmodelsCheck(loglik=None, reason="it needs the rows")
     return statsmodels_check(data, lam, method)
 
 
-def _reduce_rows(design: Design) -> Sufficient:
+def _reduce_rows(design: Design) -> GroupMoments:
     """Reduce a design; without group effects all rows make one group."""
     if len(design.effects):
         return from_design(design)
-    if design.summed is not None:
-        return one_group(design.summed)
+    if not design.has_rows:
+        return one_group(design.moments())
     return from_rows(
         design.y,
         design.X,

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, level, texts
-from bayes_mlm.data import format_rows
+from bayes_mlm.base import Floats, format_rows, level, texts
 from bayes_mlm.engines.reml.search import Optimum, eliminate
 from bayes_mlm.moments import Reduced
 

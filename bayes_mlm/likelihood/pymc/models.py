@@ -31,6 +31,7 @@ from bayes_mlm.base import EngineError, expect
 from bayes_mlm.design import Design, for_kind
 from bayes_mlm.likelihood.default_priors import ModelPriors, model_priors
 from bayes_mlm.likelihood.effect_centring import at_means
+from bayes_mlm.likelihood.parameters import group_parameters, group_views
 from bayes_mlm.likelihood.pymc.marginal import cross_products, observe_marginally
 from bayes_mlm.likelihood.pymc.parts import (
     coefficients,
@@ -353,16 +354,25 @@ def _multilevel(
     chosen = model_priors(design, priors)
     if likelihood == "marginal":
         return _marginal(design, chosen, centred)
+    views, names = group_views(design), group_parameters(design)
+    additive = design.family.is_additive
     with pm.Model(coords=coords(design)) as model:
         beta = coefficients(design, chosen)
-        sigma_e = residual_sd(design, chosen)
-        if centred is None and prefers_centred(at_means(design, chosen)):
-            mu = own_coefficients(design, chosen, beta)
+        sd = residual_sd(design, chosen)
+        told = [
+            centred is None and additive and prefers_centred(at_means(view, chosen.of_term(place)))
+            for place, view in enumerate(views)
+        ]
+        if told == [True]:
+            eta = own_coefficients(design, chosen, names[0], beta)
         else:
-            u = group_effects(design, chosen, centred=bool(centred))
-            mu = pm.math.dot(design.X, beta) + (design.Z * u[design.codes]).sum(axis=1)
+            eta = pm.math.dot(design.X, beta)
+            for place, view in enumerate(views):
+                own = chosen.of_term(place)
+                u = group_effects(view, own, names[place], centred=bool(centred) or told[place])
+                eta = eta + (view.Z * u[view.codes]).sum(axis=1)
         intraclass_correlation(design)
-        observe(design, chosen, mu, sigma_e)
+        observe(design, chosen, eta, sd)
     return model
 
 
@@ -372,7 +382,7 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
     if design.residual is not None:
         raise EngineError(
             f"the marginal likelihood is that of independent normal residuals of one sd, and the "
-            f"design asks for {design.residual.asked}; leave likelihood away"
+            f"design has {design.errors}; omit likelihood"
         )
     if centred is not None:
         raise EngineError(
@@ -381,11 +391,12 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
         )
     named = {dim: labels for dim, labels in coords(design).items() if dim not in ("group", "obs")}
     data = cross_products(design, priors)
+    (group,) = group_parameters(design)
     with pm.Model(coords=named) as model:
         beta = coefficients(design, priors)
         free = model["beta_free_"] if design.has_intercept else beta
-        sigma_e = variable("sigma_e", (priors.sigma_e,))
-        root = effect_root(design, priors)
+        (sigma_e,) = residual_sd(design, priors).values()
+        root = effect_root(design, priors, group)
         intraclass_correlation(design)
         observe_marginally(data, free, root, sigma_e)
     return model

@@ -1,8 +1,9 @@
-"""Make the parts that the model factories share: coefficients, group effects, coordinates.
+"""The parts that the model factories share: coefficients, group effects, coordinates.
 
 Every function here that makes variables is called inside ``with pymc.Model(...)``.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,17 @@ from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means
 from bayes_mlm.likelihood.free_variables import family_places, free_turn, group_regressions
-from bayes_mlm.model import Prior, ResidualRows, colour
+from bayes_mlm.likelihood.parameters import (
+    GroupParameters,
+    by_level,
+    group_parameters,
+    group_views,
+    parameters_of,
+)
+from bayes_mlm.model import Parameter, Prior, ResidualRows, colour
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
-
-# Residuals have a variance only above it.
-LEAST_NU = 2.0
 
 
 def prefers_centred(design: Design) -> bool:
@@ -69,27 +74,30 @@ def prefers_centred(design: Design) -> bool:
     return min(reliabilities) > 0.5
 
 
-def group_effects(design: Design, priors: ModelPriors, centred: bool) -> "TensorVariable":
-    """Make u (group, effect) with its sds and, if the effects may correlate, correlations."""
+def group_effects(
+    design: Design, priors: ModelPriors, names: GroupParameters, centred: bool
+) -> "TensorVariable":
+    """Make u (group, effect) of one term, with its sds and, if they may correlate, correlations."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    dims = ("group", "effect")
-    root = effect_root(design, priors)
+    dims, u, z = names.u.dims, names.u.name, names.variable("z_")
+    root = effect_root(design, priors, names)
     if not design.effect_pairs:
         if centred:
-            return pm.Normal("u", 0.0, root, dims=dims)
-        return pm.Deterministic("u", root * pm.Normal("z_", dims=dims), dims=dims)
+            return pm.Normal(u, 0.0, root, dims=dims)
+        return pm.Deterministic(u, root * pm.Normal(z, dims=dims), dims=dims)
     if not centred:
-        free = pt.dot(pm.Normal("z_", dims=dims), root.T)
-        return _report_effects(design, priors, free)
+        free = pt.dot(pm.Normal(z, dims=dims), root.T)
+        return _report_effects(design, priors, names, free)
     turned = hold_at_means(design.effects, priors)
-    free = pm.MvNormal("u_free_" if turned else "u", mu=np.zeros(design.q), chol=root, dims=dims)
-    return _report_effects(design, priors, free) if turned else free
+    free_name = names.variable("u_free_") if turned else u
+    free = pm.MvNormal(free_name, mu=np.zeros(design.q), chol=root, dims=dims)
+    return _report_effects(design, priors, names, free) if turned else free
 
 
 def _report_effects(
-    design: Design, priors: ModelPriors, free: "TensorVariable"
+    design: Design, priors: ModelPriors, names: GroupParameters, free: "TensorVariable"
 ) -> "TensorVariable":
     """Make u, the effects as reported, from the effects that have the priors."""
     import pymc as pm
@@ -100,11 +108,11 @@ def _report_effects(
         place = design.effects.index(INTERCEPT)
         at_zero = (design_turn(design, priors)[place] * free).sum(axis=1)
         u = pt.set_subtensor(free[:, place], at_zero)
-    return pm.Deterministic("u", u, dims=("group", "effect"))
+    return pm.Deterministic(names.u.name, u, dims=names.u.dims)
 
 
 def own_coefficients(
-    design: Design, priors: ModelPriors, beta: "TensorVariable"
+    design: Design, priors: ModelPriors, names: GroupParameters, beta: "TensorVariable"
 ) -> "TensorVariable":
     """Make u as what each group's own coefficients are off the regression; give the rows' means.
 
@@ -114,8 +122,7 @@ def own_coefficients(
     """
     import pymc as pm
 
-    dims = ("group", "effect")
-    root = effect_root(design, priors)
+    dims, root = names.u.dims, effect_root(design, priors, names)
     on_z, Z = group_regressions(design, priors), at_means(design, priors).Z
     rest = design.X - np.einsum("nq,nqp->np", Z, on_z[design.codes])
     flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
@@ -124,11 +131,11 @@ def own_coefficients(
         own = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
     else:
         own = pm.Normal("own_", expected, root, dims=dims)
-    _report_effects(design, priors, own - expected)
+    _report_effects(design, priors, names, own - expected)
     return pm.math.dot(rest, beta) + (Z * own[design.codes]).sum(axis=1)
 
 
-def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
+def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> "TensorVariable":
     """Make sigma_u and, if the effects may correlate, rho_u; give the root of their covariance.
 
     That is the sds themselves, a scalar or of shape (q,), for one effect or independent ones,
@@ -138,19 +145,24 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
     import pytensor.tensor as pt
     from pymc.distributions.transforms import CholeskyCorrTransform
 
-    if design.has_icc:
-        return variable("sigma_u", priors.sigma_u)
+    sigma_u = names.sigma_u.name
+    if not names.sigma_u.dims:
+        return variable(sigma_u, priors.sigma_u, positive=True)
     if not design.effect_pairs:
-        return _mixture("sigma_u", priors.sigma_u, dims="effect")
+        return _mixture(sigma_u, priors.sigma_u, positive=True, dims=names.effect)
     assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
     turned = hold_at_means(design.effects, priors)
-    sds = _mixture("sigma_u_free_" if turned else "sigma_u", priors.sigma_u, dims="effect")
+    free_name = names.variable("sigma_u_free_") if turned else sigma_u
+    sds = _mixture(free_name, priors.sigma_u, positive=True, dims=names.effect)
     transform = CholeskyCorrTransform(n=design.q, upper=False)
     # PyMC takes a transformation's name off the variable's up to its last underscore only, and
     # finds no value of one named cholesky_corr (compute_log_likelihood, compute_log_prior).
     transform.name = "corr"
     factor = pm.LKJCorr(
-        "rho_cholesky_", n=design.q, eta=priors.rho_u["eta"], default_transform=transform
+        names.variable("rho_cholesky_"),
+        n=design.q,
+        eta=priors.rho_u["eta"],
+        default_transform=transform,
     )
     lower, upper = np.triu_indices(design.q, k=1)
     unit = factor
@@ -160,9 +172,9 @@ def effect_root(design: Design, priors: ModelPriors) -> "TensorVariable":
         turn = design_turn(design, priors)[place]
         row = (turn[:, None] * sds[:, None] * factor).sum(axis=0)
         norm = (row**2).sum() ** 0.5
-        pm.Deterministic("sigma_u", pt.set_subtensor(sds[place], norm), dims="effect")
+        pm.Deterministic(sigma_u, pt.set_subtensor(sds[place], norm), dims=names.effect)
         unit = pt.set_subtensor(factor[place], row / norm)
-    pm.Deterministic("rho_u", (unit[lower] * unit[upper]).sum(axis=1), dims="effect_pair")
+    pm.Deterministic(names.rho_u.name, (unit[lower] * unit[upper]).sum(axis=1), dims=names.pair)
     return sds[:, None] * factor
 
 
@@ -182,7 +194,9 @@ def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
     return pm.Deterministic("beta", pt.set_subtensor(free[place], shifted), dims="term")
 
 
-def _mixture(name: str, priors: tuple[Prior, ...], *, dims: str) -> "TensorVariable":
+def _mixture(
+    name: str, priors: tuple[Prior, ...], *, dims: str, positive: bool = False
+) -> "TensorVariable":
     """Make a vector whose elements may have priors of different families.
 
     One family is one vector variable; several are one vector a family, put back in order.
@@ -192,20 +206,22 @@ def _mixture(name: str, priors: tuple[Prior, ...], *, dims: str) -> "TensorVaria
 
     places = family_places(name, priors)
     if len(places) == 1:
-        return variable(name, priors, dims=dims)
+        return variable(name, priors, positive=positive, dims=dims)
     parts = [
-        variable(part, tuple(priors[k] for k in at), shape=len(at)) for part, at in places.items()
+        variable(part, tuple(priors[k] for k in at), positive=positive, shape=len(at))
+        for part, at in places.items()
     ]
     order = np.concatenate(list(places.values()))
     return pm.Deterministic(name, pt.concatenate(parts)[np.argsort(order)], dims=dims)
 
 
-def variable(name: str, priors: tuple[Prior, ...], **shape: Any) -> "TensorVariable":
+def variable(
+    name: str, priors: tuple[Prior, ...], *, positive: bool = False, **shape: Any
+) -> "TensorVariable":
     """Make one variable, scalar or vector, from priors of one family."""
     import pymc as pm
 
-    positive = name.startswith("sigma") and priors[0].family == "Flat"
-    family = "HalfFlat" if positive else priors[0].family
+    family = "HalfFlat" if positive and priors[0].family == "Flat" else priors[0].family
     keys = [key for key, _ in priors[0].parameters]
     if shape:
         values: dict[str, Any] = {key: np.array([prior[key] for prior in priors]) for key in keys}
@@ -214,57 +230,82 @@ def variable(name: str, priors: tuple[Prior, ...], **shape: Any) -> "TensorVaria
     return getattr(pm, family)(name, **values, **shape)
 
 
-def residual_sd(design: Design, priors: ModelPriors) -> "TensorVariable":
-    """Make sigma_e, and where it differs by the levels of a factor also sigma_e_by (stratum).
+def residual_sd(design: Design, priors: ModelPriors) -> dict[str, "TensorVariable"]:
+    """Make the residual sd of a family that has one, by name; empty for others.
 
-    `sigma_e` is then the sd over all rows: the root of their mean variance.
+    Where it differs by the levels of a factor there are one a level (``sigma_e_by``, stratum), and
+    the sd over all rows is the root of their mean variance.
     """
     import pymc as pm
 
-    if not priors.sigma_e_by:
-        return variable("sigma_e", (priors.sigma_e,))
+    sd = next((one for one in design.family.auxiliary if one.role == "residual sd"), None)
+    if sd is None:
+        return {}
+    if not priors.residual_sds:
+        return {sd.name: variable(sd.name, (priors.auxiliary[sd.name],), positive=True)}
     assert design.residual is not None  # for mypy: there are priors of its sds
-    own = _mixture("sigma_e_by", priors.sigma_e_by, dims="stratum")
-    return pm.Deterministic("sigma_e", (design.residual.share * own**2).sum() ** 0.5)
+    name = by_level(sd).name
+    own = _mixture(name, priors.residual_sds, positive=True, dims="stratum")
+    return {sd.name: pm.Deterministic(sd.name, (design.residual.share * own**2).sum() ** 0.5)}
 
 
 def intraclass_correlation(design: Design) -> None:
     """Make icc, and icc_by of each stratum, if a random intercept is the only group effect."""
     import pymc as pm
 
-    if not design.has_icc:
+    table, model = parameters_of(design), pm.modelcontext(None)
+    if not table.role("derived"):
         return
-    model = pm.modelcontext(None)
-    variance = model["sigma_u"] ** 2
-    pm.Deterministic("icc", variance / (variance + model["sigma_e"] ** 2))
-    if "sigma_e_by" in model.named_vars:
-        own = model["sigma_e_by"] ** 2
-        pm.Deterministic("icc_by", variance / (variance + own), dims="stratum")
+    (sigma_u,) = table.role("group sd")
+    variance = model[sigma_u.name] ** 2
+    for sd, icc in zip(table.role("residual sd"), table.role("derived"), strict=True):
+        own = variance / (variance + model[sd.name] ** 2)
+        pm.Deterministic(icc.name, own, dims=icc.dims or None)
 
 
 def observe(
-    design: Design, priors: ModelPriors, mu: "TensorVariable", sigma_e: "TensorVariable"
+    design: Design, priors: ModelPriors, eta: "TensorVariable", sd: dict[str, "TensorVariable"]
 ) -> None:
-    """Tie the model to the outcome."""
+    """Make the family's further auxiliary parameters, and tie the model to the outcome.
+
+    Parameters
+    ----------
+    design : Design
+    priors : ModelPriors
+    eta : variable
+        Linear predictor, one a row.
+    sd : mapping
+        From `residual_sd`.
+    """
     import pymc as pm
 
     dims = "group" if design.kind == "between" else "obs"
-    rows = design.residual
-    if rows is None:
-        pm.Normal("y", mu=mu, sigma=sigma_e, observed=design.y, dims=dims)
+    rows, aux = design.residual, dict(sd)
+    if rows is not None and rows.levels:
+        for one in parameters_of(design).role("residual sd"):
+            if one.dims:
+                aux[one.text] = pm.modelcontext(None)[one.name][rows.stratum]
+    if rows is not None and priors.rho_e is not None:  # of a Gaussian family
+        (row_sd,) = aux.values()
+        row_sd = row_sd if rows.levels else row_sd[None][rows.stratum]
+        _observe_series(design, rows, eta, row_sd, _autocorrelation(rows, priors.rho_e))
         return
-    own = pm.modelcontext(None)["sigma_e_by"] if rows.levels else sigma_e[None]
-    sd = own[rows.stratum]
-    if priors.rho_e is not None:  # never of Student-t residuals
-        _observe_series(design, rows, mu, sd, _autocorrelation(rows, priors.rho_e))
-        return
-    if priors.nu is None:
-        pm.Normal("y", mu=mu, sigma=sd, observed=design.y, dims=dims)
-        return
-    # The prior and the tables speak of the sd; the t's own scale is smaller.
-    nu = pm.Truncated("nu", _dist(priors.nu), lower=LEAST_NU)
-    scale = sd * (1.0 - 2.0 / nu) ** 0.5
-    pm.StudentT("y", nu=nu, mu=mu, sigma=scale, observed=design.y, dims=dims)
+    for one in design.family.auxiliary:
+        if one.name not in aux:
+            aux[one.name] = _auxiliary(one, priors.auxiliary[one.name])
+    design.family.observe("y", eta, aux, design.y, dims)
+
+
+def _auxiliary(parameter: Parameter, prior: Prior) -> "TensorVariable":
+    """Make an auxiliary parameter, its prior cut to where it may lie."""
+    import pymc as pm
+
+    lower, upper = parameter.support
+    if lower in (0.0, -math.inf) and math.isinf(upper):
+        return variable(parameter.name, (prior,), positive=lower == 0.0)
+    ends = {"lower": lower, "upper": upper}
+    finite = {name: end for name, end in ends.items() if math.isfinite(end)}
+    return pm.Truncated(parameter.name, _dist(prior), **finite)
 
 
 def _observe_series(
@@ -341,14 +382,15 @@ def _dist(prior: Prior) -> "TensorVariable":
 def coords(design: Design) -> dict[str, Any]:
     """Label every dimension with what the user calls it."""
     coords: dict[str, Any] = {"term": design.terms}
-    if design.q or design.kind == "between":
+    if design.kind == "between":
         coords["group"] = design.labels
-    if design.kind != "between":
+    else:
         coords["obs"] = np.arange(design.n)
-    if design.q:
-        coords["effect"] = design.effects
-    if design.effect_pairs:
-        coords["effect_pair"] = effect_pairs(design)
+    for view, names in zip(group_views(design), group_parameters(design), strict=True):
+        coords[names.group] = view.labels
+        coords[names.effect] = view.effects
+        if view.effect_pairs:
+            coords[names.pair] = effect_pairs(view)
     if design.residual is not None and design.residual.strata:
         coords["stratum"] = design.residual.strata
     return coords

@@ -1,4 +1,4 @@
-"""Say how residuals depart from independent normals of one sd, and lay that out by row.
+"""How residuals depart from independent ones of one sd, and that by row.
 
 =========== =================================== ==================================================
 asked       meaning                             parameters
@@ -7,17 +7,14 @@ asked       meaning                             parameters
             of a factor                         over all rows, the root of their mean variance
 ``ar``      residuals of a group that are near  ``rho_e``, the correlation of residuals one step
             in time are alike: AR(1)            apart
-``family``  ``student_t``: heavier tails        ``nu``, degrees of freedom, above 2; ``sigma_e``
-                                                stays the residual *sd*, not the scale of the t
 =========== =================================== ==================================================
 """
 
 from bayes_mlm.model.residual.rows import ResidualRows, lay_out_residual, strata_of
-from bayes_mlm.model.residual.structure import FAMILIES, Residual, as_residual
+from bayes_mlm.model.residual.structure import Residual, as_residual
 from bayes_mlm.model.residual.whitening import colour, log_spread, whiten
 
 __all__ = [
-    "FAMILIES",
     "Residual",
     "ResidualRows",
     "as_residual",

@@ -81,8 +81,6 @@ class ResidualRows:
         said = []
         if self.levels:
             said.append("sigma_e: the residual sd over all rows, the root of their mean variance")
-        if self.asked.family == "student_t":
-            said.append("sigma_e: the sd of the residuals, sqrt(nu / (nu - 2)) times their scale")
         if self.asked.ar is not None:
             unit = f"{rounded(self.step)} of {self.asked.ar}"
             between = "" if self.whole else ", the median gap: times are not in whole steps"
@@ -114,9 +112,15 @@ class ResidualRows:
 
 
 def lay_out_residual(
-    asked: Residual, table: Table, codes: Ints, labels: Sequence[Any], group: str | None
+    asked: Residual,
+    table: Table,
+    codes: Ints,
+    labels: Sequence[Any],
+    group: str | None,
+    *,
+    always: bool = False,
 ) -> ResidualRows | None:
-    """Lay out what is asked of the residuals; None if they are plain.
+    """Lay the residual structure out by row; None if residuals are plain.
 
     Parameters
     ----------
@@ -129,6 +133,8 @@ def lay_out_residual(
         Labels of the groups, for messages.
     group : str or None
         The grouping column.
+    always : bool
+        Whether plain residuals are laid out too: of families that need rows.
 
     Raises
     ------
@@ -145,7 +151,7 @@ def lay_out_residual(
     >>> rows.previous.tolist(), rows.gap.tolist(), rows.step
     ([-1, 2, 0, -1], [0.0, 1.0, 1.0, 0.0], 2.0)
     """
-    if asked.is_plain:
+    if asked.is_plain and not always:
         return None
     levels: tuple[Scalar, ...] = ()
     stratum = np.zeros(table.n, dtype=np.int64)

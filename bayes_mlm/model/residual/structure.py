@@ -1,22 +1,21 @@
-"""Hold what is asked of the residuals: their family, their sds, their correlation in time."""
+"""How residuals depart from independent ones of one sd: by level of a factor, or in time."""
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any
 
 import msgspec
 
 from bayes_mlm.base import SpecError
+from bayes_mlm.model.family import Family
 
-type Family = Literal["gaussian", "student_t"]
-FAMILIES: tuple[str, ...] = get_args(Family.__value__)
-_KEYS = ("sigma", "ar", "family")
+_KEYS = ("sigma", "ar")
 
 
 class Residual(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Hold how the residuals of a model depart from independent normals of one sd.
+    """Departure of the residuals of a model from independent ones of one sd.
 
     Parameters
     ----------
@@ -25,8 +24,6 @@ class Residual(
         bambi write it ``"sigma ~ sector"``.
     ar : str, optional
         A column of times: residuals of one group have correlation ``rho_e ** gap`` (AR(1)).
-    family : {"gaussian", "student_t"}
-        Distribution of the residuals.
 
     Examples
     --------
@@ -38,7 +35,6 @@ class Residual(
 
     sigma: str | None = None
     ar: str | None = None
-    family: Family = "gaussian"
 
     @property
     def sigma_column(self) -> str | None:
@@ -54,15 +50,14 @@ class Residual(
 
     @property
     def is_plain(self) -> bool:
-        """Tell whether the residuals are independent normals of one sd."""
+        """Return whether the residuals are independent and of one sd."""
         return self == PLAIN
 
     def __str__(self) -> str:
-        """Say it in a few words."""
+        """Return the departure in a few words."""
         parts = [f"sigma ~ {self.sigma_column}"] if self.sigma else []
         parts += [f"AR(1) along {self.ar}"] if self.ar else []
-        parts += ["Student-t"] if self.family == "student_t" else []
-        return ", ".join(parts) or "independent, normal, one sd"
+        return ", ".join(parts) or "independent, one sd"
 
 
 PLAIN = Residual()
@@ -79,17 +74,16 @@ def as_residual(value: "Residual | Mapping[str, Any] | None") -> Residual:
     Raises
     ------
     SpecError
-        For an unknown key or family, or a combination that is not offered.
+        For an unknown key, or a value that is no name of a column.
 
     Examples
     --------
     >>> as_residual({"ar": "age"}).ar
     'age'
-    >>> as_residual({"family": "student"})
+    >>> as_residual({"ra": "age"})
     Traceback (most recent call last):
     ...
-    bayes_mlm.base.errors.SpecError: residual family 'student'; did you mean 'student_t'? allowed: \
-gaussian, student_t
+    bayes_mlm.base.errors.SpecError: residual has no key 'ra'; did you mean 'ar'? allowed: sigma, ar
     """
     if value is None:
         return PLAIN
@@ -98,6 +92,10 @@ gaussian, student_t
     elif isinstance(value, Mapping):
         for key in value:
             if key not in _KEYS:
+                if key == "family":
+                    raise SpecError(
+                        f"family is no key of residual: give family={value[key]!r} by itself"
+                    )
                 raise SpecError(
                     f"residual has no key {key!r}{_near(str(key), _KEYS)} allowed: "
                     f"{', '.join(_KEYS)}"
@@ -112,15 +110,12 @@ gaussian, student_t
 
 
 def check_residual(asked: Residual) -> None:
-    """Refuse what is not a factor, a column or a family, and what does not go together.
+    """Refuse what is not a factor or a column.
 
     Raises
     ------
     SpecError
     """
-    if asked.family not in FAMILIES:
-        near = _near(str(asked.family), FAMILIES)
-        raise SpecError(f"residual family {asked.family!r}{near} allowed: {', '.join(FAMILIES)}")
     for key in ("sigma", "ar"):
         given = getattr(asked, key)
         if given is not None and (not isinstance(given, str) or not given.strip()):
@@ -133,10 +128,24 @@ def check_residual(asked: Residual) -> None:
                 f"residual sigma = {asked.sigma!r}: give one factor, such as 'FACTOR' or "
                 "'sigma ~ FACTOR'; cross two factors in a column of your own"
             )
-    if asked.ar is not None and asked.family != "gaussian":
+
+
+def check_structure(asked: Residual, family: Family, at: str = "residual") -> None:
+    """Refuse a residual structure that a family does not take.
+
+    Raises
+    ------
+    SpecError
+    """
+    if asked.sigma is not None and not family.is_additive:
         raise SpecError(
-            "residuals that are AR(1) and Student-t at once are not offered: neighbours' "
-            "residuals would not be Student-t given each other; choose one of the two"
+            f"{at}: sigma ~ {asked.sigma_column} needs a family with a residual sd, and "
+            f"{family.label} has none; take sigma out"
+        )
+    if asked.ar is not None and not family.gaussian_moments:
+        raise SpecError(
+            f"{at}: residuals that are AR(1) and {family.label} at once are not offered: "
+            "neighbours' residuals would not be independent given each other; choose one of the two"
         )
 
 

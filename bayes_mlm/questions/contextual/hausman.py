@@ -19,7 +19,7 @@ from bayes_mlm.design import (
 from bayes_mlm.engines import fit_reml
 from bayes_mlm.fitting import has_random_effects
 from bayes_mlm.formula import label_term
-from bayes_mlm.moments import RowsAway, from_design
+from bayes_mlm.moments import from_design, refuse_rows
 
 # Of a group mean: what the columns before it leave of it, below which it says nothing new.
 _NEW = 1e-6
@@ -167,8 +167,8 @@ def hausman(design: Design) -> Hausman:
         notes.append("residuals are taken as independent, of one sd")
     varies = _varies(single)
     moved = np.flatnonzero(varies).tolist()
-    if single.summed is not None:
-        new = new_group_means(single.summed, moved, _NEW)
+    if not single.has_rows:
+        new = new_group_means(single.moments(), moved, _NEW)
     else:
         means = means_by_group(single.X[:, varies], single.codes, single.J)[single.codes]
         new = _says_something_new(single.X, means)
@@ -186,11 +186,11 @@ def hausman(design: Design) -> Hausman:
     fixed_beta, fixed_cov = _fixed_effects(single, varies)
     random = fit_reml(single, profile=False)
     terms = (*single.terms, *(f"between({name})" for name in names))
-    if single.summed is not None:
-        summed = with_group_means(single.summed, places.tolist())
-        added = replace(single, summed=summed, terms=terms)
+    if not single.has_rows:
+        summed = with_group_means(single.moments(), places.tolist())
+        added = single.with_moments(summed)
     else:
-        added = replace(single, X=np.column_stack([single.X, means[:, new]]), terms=terms)
+        added = single.with_arrays(X=np.column_stack([single.X, means[:, new]]), terms=terms)
     both = fit_reml(added, profile=False)
     own = [moving.index(name) for name in names]
     fixed_cov = fixed_cov[np.ix_(own, own)]
@@ -230,11 +230,10 @@ def _without_means(design: Design) -> tuple[Design, list[str]]:
         for pair in pairs_of(design)[0]
         if not pair.from_rows
     ]
-    if design.summed is not None:
+    if not design.has_rows:
         return _sums_without_means(design), notes
     X, terms = _one_slope(design)
-    bare = replace(
-        design,
+    bare = design.with_arrays(
         X=X,
         terms=terms,
         Z=np.ones((design.n, 1)),
@@ -251,16 +250,9 @@ def _sums_without_means(design: Design) -> Design:
     own = any("between(" in term or "within(" in term for term in terms)
     given = () if design.kind == "mundlak" else pairs_of(design)[0]
     if own or any(pair.averaged for pair in given):
-        RowsAway("X").refuse()
+        refuse_rows("X")
     summed = without(sums_of_one_slope(design), [pair.mean for pair in given])
-    return replace(
-        design,
-        summed=summed,
-        terms=summed.terms,
-        effects=summed.effects,
-        kind="partial_pooling",
-        correlated=True,
-    )
+    return design.with_moments(summed, kind="partial_pooling", correlated=True)
 
 
 def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
@@ -315,7 +307,7 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
 
 def _varies(design: Design) -> NDArray[np.bool_]:
     """Tell which columns vary within groups, by the tolerance of `bayes_mlm.design.design`."""
-    if design.summed is not None:
+    if not design.has_rows:
         base = design.base
         assert base is not None  # for mypy: the caller looked
         moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}

@@ -1,33 +1,27 @@
 """Tell slopes within groups from slopes between them, and what their difference amounts to."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import (
     DEFAULT_PROB,
+    Column,
     DesignError,
     Finding,
+    ResultTable,
     Verdict,
     check_prob,
     digits,
     expect,
     level,
     probability,
-    texts,
 )
-from bayes_mlm.data import format_rows
 from bayes_mlm.design import Design, Pair, pairs_of
 from bayes_mlm.engines import OlsFit, RemlFit
 from bayes_mlm.fitting import Classical, Fit, shortest_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 QUANTITIES = ("within", "between", "contextual")
 
@@ -70,16 +64,14 @@ class ContextualRow:
         return None if self.above is None else max(self.above, 1.0 - self.above)
 
 
-COLUMNS = tuple(field.name for field in fields(ContextualRow))
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ContextualTable:
-    """Hold the slopes at both levels of one model by one engine, and whether to believe them.
+class ContextualTable(ResultTable[ContextualRow]):
+    """Slopes at both levels of one model by one engine, and whether they can be relied on.
 
     Parameters
     ----------
     rows : tuple of ContextualRow
+        ``table["ses", "contextual"]`` is that of a predictor and a quantity.
     interval : str
         What `lower` and `upper` are: "95% HDI", "95% Wald".
     notes : tuple of str
@@ -90,48 +82,27 @@ class ContextualTable:
         Of the fit.
     """
 
-    rows: tuple[ContextualRow, ...]
+    key = ("predictor", "quantity")
+    row_type = ContextualRow
+
     interval: str
-    notes: tuple[str, ...]
-    cautions: tuple[str, ...]
-    verdict: Verdict
 
     def __repr__(self) -> str:
-        """Name the model and its predictors."""
+        """Return the model and its predictors."""
         names = ", ".join(dict.fromkeys(row.predictor for row in self.rows))
         return f"<ContextualTable of {names} in {self.rows[0].model} by {self.rows[0].engine}>"
 
-    def __getitem__(self, key: tuple[str, str]) -> ContextualRow:
-        """Give the row of a predictor and a quantity: ``table["ses", "contextual"]``."""
-        for row in self.rows:
-            if (row.predictor, row.quantity) == key:
-                return row
-        known = ", ".join(f"({row.predictor!r}, {row.quantity!r})" for row in self.rows)
-        raise KeyError(f"no row {key!r}; there are {known}")
-
-    def __iter__(self) -> Iterator[ContextualRow]:
-        """Go through the rows."""
-        return iter(self.rows)
-
-    def to_csv(self) -> str:
-        """Write the rows as CSV text in full precision."""
-        return contextual_csv(self.rows)
-
-    def to_frame(self) -> "pd.DataFrame":
-        """Give the rows as a tidy data frame, one column a field of `ContextualRow`."""
-        import pandas as pd
-
-        return pd.DataFrame([astuple(row) for row in self.rows], columns=list(COLUMNS))
-
-    def __str__(self) -> str:
-        """Show the rows as aligned text, with notes, cautions and verdict."""
-        head = ("predictor", "slope", "estimate", "sd", self.interval, "P(> 0)")
-        kinds = max(map(len, ("slope", *QUANTITIES)))
-        lines = [head, *(_cells(row) for row in self.rows)]
-        shown = format_rows([(one, kind.ljust(kinds), *rest) for one, kind, *rest in lines])
-        cautions = [f"caution: {text}" for text in self.cautions]
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        return "\n".join([shown, *self.notes, *cautions, f"{sign}: {self.verdict}"])
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
+        return (
+            Column(name="predictor"),
+            Column(name="quantity", heading="slope", kind="label"),
+            Column(name="estimate", kind="number"),
+            Column(name="sd", kind="error"),
+            Column(name="lower", heading=self.interval, kind="interval"),
+            Column(name="above", heading="P(> 0)", kind="probability"),
+        )
 
 
 def contextual_effects(
@@ -310,15 +281,6 @@ def said(table: ContextualTable) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def contextual_csv(rows: Iterable[ContextualRow]) -> str:
-    """Write rows of one or several engines as CSV text in full precision."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in rows)
-    return text.getvalue()
-
-
 def _found(
     design: Design, means: Mapping[str, str] | None
 ) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
@@ -361,12 +323,3 @@ def _cautions(pairs: tuple[Pair, ...], design: Design) -> tuple[str, ...]:
             f"and of the contextual effect are too small; add (1 | {design.group}) to the formula"
         )
     return tuple(found)
-
-
-def _cells(row: ContextualRow) -> tuple[str, ...]:
-    return (
-        row.predictor,
-        row.quantity,
-        *texts(row.estimate, row.sd, row.lower, row.upper),
-        probability(row.above),
-    )

@@ -1,24 +1,18 @@
-"""Hold effects as tidy rows: one effect, at one setting of other predictors, by one engine."""
+"""Effects as tidy rows: one effect, at one setting of other predictors, by one engine."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from bayes_mlm.base import EngineError, Floats, Verdict, level, probability, texts
-from bayes_mlm.data import format_rows, label_text
+from bayes_mlm.base import Column, EngineError, Floats, ResultTable, level
+from bayes_mlm.data import label_text
 from bayes_mlm.questions.effects.query import At
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 type Kind = Literal["comparison", "slope"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """Hold one effect as one engine sees it, in units of the outcome.
+    """One effect as one engine estimates it, in units of the outcome.
 
     Parameters
     ----------
@@ -73,8 +67,8 @@ class Effect:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Effects:
-    """Hold effects, what they are averaged over, and whether to believe them.
+class Effects(ResultTable[Effect]):
+    """Effects, what they are averaged over, and whether they can be relied on.
 
     Parameters
     ----------
@@ -90,31 +84,23 @@ class Effects:
         Of the coefficients in each of the k effects.
     verdict : Verdict
     cautions : tuple of str
-        What a reader must know: values outside of the data.
+        Such as values outside of the data.
     """
 
-    rows: tuple[Effect, ...]
+    key = ("contrast", "at", "engine")
+    row_type = Effect
+
     over: str
     prob: float
     rope: tuple[float, float] | None
     weights: Floats
-    verdict: Verdict
-    cautions: tuple[str, ...] = ()
-
-    def __iter__(self) -> Iterator[Effect]:
-        """Go through the rows."""
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        """Count the rows."""
-        return len(self.rows)
 
     def __repr__(self) -> str:
-        """Name the effects; `print` shows their numbers."""
+        """Return the names of the effects; `print` shows their numbers."""
         return f"<Effects: {', '.join(dict.fromkeys(row.contrast for row in self.rows))}>"
 
     def by(self, engine: str) -> tuple[Effect, ...]:
-        """Give the rows of one engine.
+        """Return the rows of one engine.
 
         Raises
         ------
@@ -124,63 +110,55 @@ class Effects:
         known = list(dict.fromkeys(row.engine for row in self.rows))
         if engine not in known:
             raise EngineError(f"no effects by {engine!r}; there are those by {', '.join(known)}")
-        return tuple(row for row in self.rows if row.engine == engine)
+        return self.where(engine=engine)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns of the tidy frame."""
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data; a predictor that is set has one."""
         set_to = dict.fromkeys(one.name for row in self.rows for one in row.at)
         rope = ("below", "within", "above", "decision") if self.rope is not None else ()
         found = ("estimate", "sd", "lower", "upper", "direction", "positive")
         return ("model", "engine", "kind", "contrast", *set_to, *found, *rope)
 
-    def records(self) -> list[dict[str, Any]]:
-        """Give the rows as mappings, one key a column; None where something is not defined."""
-        records = []
-        for row in self.rows:
-            own: dict[str, Any] = {one.name: one.value for one in row.at}
-            own |= {
-                name: getattr(row, name)
-                for name in self.columns
-                if name not in own and hasattr(row, name) and name != "decision"
-            }
-            if self.rope is not None:
-                posterior = row.direction is not None
-                own["decision"] = row.decision(self.rope) if posterior else None
-            records.append({name: own.get(name) for name in self.columns})
-        return records
+    def values(self, row: Effect) -> tuple[Any, ...]:
+        """Return the raw values of a row, in the order of `names`."""
+        set_to: dict[str, Any] = {"decision": self._decision(row) or None}
+        set_to |= {one.name: one.value for one in row.at}
+        return tuple(
+            set_to[name] if name in set_to else getattr(row, name, None) for name in self.names
+        )
 
-    def to_frame(self) -> "pd.DataFrame":
-        """Give the rows as a tidy data frame; a predictor that is set has a column of its own."""
-        import pandas as pd
-
-        return pd.DataFrame(self.records(), columns=list(self.columns))
-
-    def to_csv(self) -> str:
-        """Write the rows as CSV text in full precision; what is not defined is left empty."""
-        return records_csv(self.columns, self.records())
-
-    def __str__(self) -> str:
-        """Show the rows as an aligned table, with what they are of."""
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
         drawn = any(row.direction is not None for row in self.rows)
-        head = ["effect", "at", "engine", "estimate", "sd", level(self.prob)]
-        head += ["P(direction)"] if drawn else []
-        head += ["below", "in", "above", "rope"] if drawn and self.rope is not None else []
-        cells = [head]
-        for row in self.rows:
-            line = [row.contrast, ", ".join(map(str, row.at)) or "(average)", row.engine]
-            line += texts(row.estimate, row.sd, row.lower, row.upper)
-            if drawn:
-                line.append(probability(row.direction))
-            if drawn and self.rope is not None:
-                line += [probability(part) for part in (row.below, row.within, row.above)]
-                line.append("" if row.direction is None else row.decision(self.rope))
-            cells.append(line)
-        return "\n".join([format_rows(cells), *self.legend])
+        rope = self.rope is not None and drawn
+        columns = [
+            Column(name="contrast", heading="effect"),
+            Column(name="at", text=lambda row: ", ".join(map(str, row.at)) or "(average)"),
+            Column(name="engine"),
+            Column(name="estimate", kind="number"),
+            Column(name="sd", kind="error"),
+            Column(name="lower", heading=level(self.prob), kind="interval"),
+        ]
+        if drawn:
+            columns.append(Column(name="direction", heading="P(direction)", kind="probability"))
+        if rope:
+            parts = {"below": "below", "within": "in", "above": "above"}
+            columns += [
+                Column(name=k, heading=text, kind="probability") for k, text in parts.items()
+            ]
+            columns.append(Column(name="decision", heading="rope", text=self._decision))
+        return tuple(columns)
+
+    def _decision(self, row: Effect) -> str:
+        if self.rope is None or row.direction is None:
+            return ""
+        return row.decision(self.rope)
 
     @property
     def legend(self) -> tuple[str, ...]:
-        """Say what the numbers are."""
+        """Lines below the table: what the numbers are, cautions and verdict."""
         names = {row.engine for row in self.rows}
         lines = [f"averaged over {self.over}"]
         kinds = ["HDI of the posterior"] if names - {"reml", "ols"} else []
@@ -193,14 +171,4 @@ class Effects:
                 f"practical equivalence: {label_text(low)} to {label_text(high)}, in units of the "
                 "outcome"
             )
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        return (*lines, *self.cautions, f"{sign}: {self.verdict}")
-
-
-def records_csv(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> str:
-    """Write records as CSV text in full precision; None is left empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
+        return (*lines, *super().legend)

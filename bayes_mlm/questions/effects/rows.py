@@ -141,7 +141,7 @@ def population(design: Design, request: ModelRequest | None, data: Any = None) -
         require_columns(table, needed)
         handle_missing(table, needed)
         return Population(design=design, table=table, what=_count(table, design, "given"))
-    if design.summed is not None:
+    if not design.has_rows:
         stand_in = Table(columns={}, n=1, source="sums")
         return Population(design=design, table=stand_in, what=_at_values(design), away=True)
     found = rebuild(design) or read_again(design, request)

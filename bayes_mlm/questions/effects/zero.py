@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,24 +10,22 @@ from bayes_mlm.base import (
     DEFAULT_PROB,
     DesignError,
     Floats,
+    Tabular,
     Verdict,
+    View,
     level,
     number,
     probability,
     texts,
 )
-from bayes_mlm.data import format_rows, label_text
+from bayes_mlm.data import label_text
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import Classical, Fit
 from bayes_mlm.questions.effects.average import weights_of
 from bayes_mlm.questions.effects.query import At, Change, changes, check_predictor, grid
 from bayes_mlm.questions.effects.regions import FiellerSet, Span, fieller, outside, posterior_spans
-from bayes_mlm.questions.effects.result import records_csv
 from bayes_mlm.questions.effects.rows import Population
 from bayes_mlm.questions.effects.sources import Sources, draws_of, reach, sources
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Of the residual sd: a difference that moves by less over the whole range moves next to nothing.
 _PARALLEL = 0.1
@@ -97,8 +95,8 @@ class ClassicalZero:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Crossing:
-    """Hold where a difference is zero along a moderator.
+class Crossing(Tabular):
+    """The values of a moderator at which a difference is zero, and where it is not.
 
     Parameters
     ----------
@@ -130,13 +128,13 @@ class Crossing:
         return f"<Crossing of {self.contrast!r} along {self.by!r}>"
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns of the tidy frame."""
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data."""
         names = ("model", "engine", "contrast", "by", "at", "what", "estimate", "lower", "upper")
         return (*names, "sign", "parallel", "one_way", "inside")
 
-    def records(self) -> list[dict[str, Any]]:
-        """Give a row for each crossing, each stretch of its set, and each stretch without zero.
+    def raw(self) -> list[list[Any]]:
+        """Return a row for each crossing, each stretch of its set, and each stretch without zero.
 
         The column `what` says which: "crossing", "fieller" or "excludes zero". An end at infinity
         is infinite.
@@ -155,17 +153,7 @@ class Crossing:
             rows += _spans(beside.engine, "excludes zero", beside.spans)
         same = {"model": self.model, "contrast": self.contrast, "by": self.by}
         same["at"] = ", ".join(map(str, self.at))
-        return [{name: {**same, **row}.get(name) for name in self.columns} for row in rows]
-
-    def to_frame(self) -> "pd.DataFrame":
-        """Give `records` as a tidy data frame."""
-        import pandas as pd
-
-        return pd.DataFrame(self.records(), columns=list(self.columns))
-
-    def to_csv(self) -> str:
-        """Write `records` as CSV text in full precision."""
-        return records_csv(self.columns, self.records())
+        return [[{**same, **row}.get(name) for name in self.names] for row in rows]
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -192,10 +180,9 @@ class Crossing:
             )
         return tuple(said)
 
-    def __str__(self) -> str:
-        """Show the crossing by each engine, and where its interval excludes zero."""
-        head = ("engine", "crossing", level(self.prob), "difference not zero")
-        rows = [head]
+    def view(self) -> View:
+        """Return the crossing by each engine, and where its interval excludes zero."""
+        rows = []
         if self.posterior is not None:
             own = self.posterior
             shown = texts(own.median, None, own.lower, own.upper)
@@ -206,9 +193,13 @@ class Crossing:
             found = number(beside.estimate, beside.se, style="terminal")
             fieller_set = f"{beside.fieller} (Fieller)"
             rows.append((beside.engine, found, fieller_set, _shown(beside.spans)))
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        first, *rest = self.lines
-        return "\n".join([first, format_rows(rows), *rest, f"{sign}: {self.verdict}"])
+        title, *rest = self.lines
+        return View(
+            title=title,
+            headings=("engine", "crossing", level(self.prob), "difference not zero"),
+            cells=tuple(rows),
+            legend=(*rest, self.verdict.line),
+        )
 
 
 def crossing(

@@ -26,7 +26,13 @@ from bayes_mlm.questions.effects.query import grid
 from bayes_mlm.questions.effects.rows import Population, population, read_again, set_columns
 from bayes_mlm.questions.lines.along import RowsAlong, along_of, columns_at, rows_along
 from bayes_mlm.questions.lines.level_two import own_weights
-from bayes_mlm.questions.lines.result import GroupLines, LinePoint, OwnCoefficient, PopulationLine
+from bayes_mlm.questions.lines.result import (
+    GroupLines,
+    LinePoint,
+    LinePoints,
+    OwnCoefficient,
+    PopulationLine,
+)
 
 __all__ = [
     "GroupLines",
@@ -92,11 +98,11 @@ def group_lines(
     >>> from bayes_mlm import fit, group_lines
     >>> fitted = fit("reaction ~ days + (days || subject)", "sleepstudy", random_seed=1)
     >>> lines = group_lines(fitted, groups=[308], x=[0, 9])
-    >>> for row in lines.coefficients:
+    >>> for row in lines:
     ...     print(row.effect, f"{row.estimate:.0f} ({row.lower:.0f} to {row.upper:.0f})")
     Intercept 253 (228 to 278)
     days 20 (15 to 25)
-    >>> [f"{point.estimate:.0f}" for point in lines.of(308)]
+    >>> [f"{point.estimate:.0f}" for point in lines.line(308)]
     ['253', '432']
     """
     expect("group_lines", fit, Fit)
@@ -130,8 +136,8 @@ def group_lines(
         along=along,
         outcome=design.outcome,
         group=str(design.group),
-        coefficients=tuple(coefficients),
-        points=tuple(points),
+        rows=tuple(coefficients),
+        points=LinePoints(rows=tuple(points), verdict=fit.verdict),
         prob=prob,
         verdict=fit.verdict,
     )
@@ -201,7 +207,7 @@ def population_line(
     return PopulationLine(
         along=along,
         at=", ".join(map(str, settings[0])),
-        points=tuple(_line(fit, None, places, beta @ X.T, told, prob)),
+        rows=tuple(_line(fit, None, places, beta @ X.T, told, prob)),
         prob=prob,
         verdict=fit.verdict,
     )

@@ -60,7 +60,7 @@ def own_weights(design: Design) -> Floats:
             "a distribution; add (1 + x | group) to the formula"
         )
     parts = {column.name: set(column.parts) for column in design.encoding.x_columns}
-    effects = design.encoding.z_columns
+    effects = design.effect_columns
     weights = np.zeros((design.q, design.J, design.p))
     for k, effect in enumerate(effects):
         mine = set(effect.parts)
@@ -75,9 +75,9 @@ def own_weights(design: Design) -> Floats:
 
 def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
     """Divide an effect's column out of one of X, whether rows or their sums are there."""
-    s = design.summed
-    if s is None:
+    if design.has_rows:
         return _rest(design.X[:, place], design.Z[:, effect], design.codes, design.J)
+    s = design.moments()
     x, z = place, s.p + effect
     if not s.scatter[:, z, z].any() and not s.means[:, z].any():  # an intercept's: x itself
         means = s.means[:, x] + s.centre[x]

@@ -1,20 +1,14 @@
-"""Hold the own coefficients and lines of groups as tidy rows."""
+"""Group-specific coefficients and lines as tidy rows."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from bayes_mlm.base import EngineError, Verdict, digits, level, rounded
-from bayes_mlm.data import format_rows
-from bayes_mlm.questions.effects.result import records_csv
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bayes_mlm.base import Column, EngineError, ResultTable, level, rounded
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnCoefficient:
-    """Hold an own intercept or slope of one group.
+    """Intercept or slope of one group.
 
     Parameters
     ----------
@@ -43,7 +37,7 @@ class OwnCoefficient:
 
 @dataclass(frozen=True, kw_only=True)
 class LinePoint:
-    """Hold the expected outcome of one group at one value of the predictor.
+    """Expected outcome of one group at one value of the predictor.
 
     Parameters
     ----------
@@ -67,19 +61,27 @@ class LinePoint:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class GroupLines:
-    """Hold the own coefficients and lines of groups, and whether to believe them.
+class LinePoints(ResultTable[LinePoint]):
+    """Expected outcomes along lines."""
+
+    key = ("group", "x")
+    row_type = LinePoint
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GroupLines(ResultTable[OwnCoefficient]):
+    """Group-specific coefficients, the lines that go with them, and the verdict on the fit.
 
     Parameters
     ----------
+    rows : tuple of OwnCoefficient
+        By group, an effect after the other. Where every predictor that varies within groups is
+        zero, the expected outcome is the group's intercept.
     along : str
         The column of the table that the lines run along.
     outcome, group : str
         Names.
-    coefficients : tuple of OwnCoefficient
-        By group, an effect after the other. Where every predictor that varies within groups is
-        zero, the expected outcome is the own intercept.
-    points : tuple of LinePoint
+    points : LinePoints
         By group; other predictors keep the values that the group's rows have.
     prob : float
         Of the intervals: highest density for coefficients, equal tails along lines.
@@ -87,79 +89,59 @@ class GroupLines:
         Of the posterior.
     """
 
+    key = ("group", "effect")
+    row_type = OwnCoefficient
+
     along: str
     outcome: str
     group: str
-    coefficients: tuple[OwnCoefficient, ...]
-    points: tuple[LinePoint, ...]
+    points: LinePoints
     prob: float
-    verdict: Verdict
 
     def __repr__(self) -> str:
-        """Say how many lines there are; `print` shows the coefficients."""
+        """Return the number of lines; `print` shows the coefficients."""
         n = len(dict.fromkeys(point.group for point in self.points))
         return f"<GroupLines of {self.outcome} along {self.along}: {n} groups ({self.group})>"
 
-    def of(self, group: Any) -> tuple[LinePoint, ...]:
-        """Give the line of one group.
+    def line(self, group: Any) -> tuple[LinePoint, ...]:
+        """Return the line of one group.
 
         Raises
         ------
         EngineError
             If it is not among them.
         """
-        found = tuple(point for point in self.points if point.group == group)
+        found = self.points.where(group=group)
         if not found:
             known = list(dict.fromkeys(point.group for point in self.points))
             listed = ", ".join(map(str, known[:12])) + (", …" if len(known) > 12 else "")
             raise EngineError(f"there is no line of {group!r}; there are those of {listed}")
         return found
 
-    def to_frame(self) -> "pd.DataFrame":
-        """Give the own coefficients as a tidy data frame, a row a group and effect."""
-        import pandas as pd
-
-        return pd.DataFrame(_records(self.coefficients), columns=_columns(OwnCoefficient))
-
-    def lines_to_frame(self) -> "pd.DataFrame":
-        """Give the lines as a tidy data frame, a row a group and point."""
-        import pandas as pd
-
-        return pd.DataFrame(_records(self.points), columns=_columns(LinePoint))
-
-    def to_csv(self) -> str:
-        """Write the own coefficients as CSV text in full precision."""
-        return records_csv(tuple(_columns(OwnCoefficient)), _records(self.coefficients))
-
-    def lines_to_csv(self) -> str:
-        """Write the lines as CSV text in full precision."""
-        return records_csv(tuple(_columns(LinePoint)), _records(self.points))
-
-    def __str__(self) -> str:
-        """Show the own coefficients as an aligned table."""
-        head = (self.group, "effect", "estimate", "sd", f"{level(self.prob)} HDI", "reml")
-        cells = [head]
-        for row in self.coefficients:
-            shown = digits((row.estimate, row.reml), row.sd, row.lower, row.upper)
-            numbers = (shown.number(row.estimate), shown.error(row.sd))
-            ends = shown.interval(row.lower, row.upper)
-            cells.append((str(row.group), row.effect, *numbers, ends, shown.number(row.reml)))
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        return f"{format_rows(cells)}\n{sign}: {self.verdict}"
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
+        return (
+            Column(name="group", heading=self.group),
+            Column(name="effect"),
+            Column(name="estimate", kind="number"),
+            Column(name="sd", kind="error"),
+            Column(name="lower", heading=f"{level(self.prob)} HDI", kind="interval"),
+            Column(name="reml", kind="number"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class PopulationLine:
-    """The line of the population: a sequence of points.
+class PopulationLine(LinePoints):
+    """The line of the population: points with None for their group.
 
     Parameters
     ----------
+    rows : tuple of LinePoint
     along : str
         The column of the table that it runs along.
     at : str
         What other predictors are set to, in words; empty if they keep the values of the rows.
-    points : tuple of LinePoint
-        With None for their group.
     prob : float
         Of the intervals, with equal tails.
     verdict : Verdict
@@ -167,55 +149,25 @@ class PopulationLine:
 
     along: str
     at: str
-    points: tuple[LinePoint, ...]
     prob: float
-    verdict: Verdict
-
-    def __iter__(self) -> Iterator[LinePoint]:
-        """Iterate over the points."""
-        return iter(self.points)
-
-    def __len__(self) -> int:
-        """Return the number of points."""
-        return len(self.points)
-
-    def __getitem__(self, place: int) -> LinePoint:
-        """Return the point at a place."""
-        return self.points[place]
 
     def __repr__(self) -> str:
         """Return the column, the settings and the number of points."""
         at = f" at {self.at}" if self.at else ""
-        return f"<PopulationLine along {self.along!r}{at}, {len(self.points)} points>"
+        return f"<PopulationLine along {self.along!r}{at}, {len(self)} points>"
 
-    def to_frame(self) -> "pd.DataFrame":
-        """Return the points as a tidy data frame."""
-        import pandas as pd
-
-        return pd.DataFrame(_records(self.points), columns=_columns(LinePoint))
-
-    def to_csv(self) -> str:
-        """Return the points as CSV text in full precision."""
-        return records_csv(tuple(_columns(LinePoint)), _records(self.points))
-
-    def __str__(self) -> str:
-        """Return the points as an aligned table."""
-        cells: list[tuple[str, ...]] = [(self.along, "expected", level(self.prob), "reml")]
-        for one in self.points:
-            shown = digits((one.estimate, one.reml), None, one.lower, one.upper)
-            numbers = (shown.number(one.estimate), shown.interval(one.lower, one.upper))
-            cells.append((rounded(one.x), *numbers, shown.number(one.reml)))
-        at = f" at {self.at}" if self.at else ""
-        sign = "ok" if self.verdict.ok else "NOT OK"
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
         return (
-            f"{format_rows(cells)}\nthe population{at}: group effects at zero, their mean\n"
-            f"{sign}: {self.verdict}"
+            Column(name="x", heading=self.along, text=lambda row: rounded(row.x)),
+            Column(name="estimate", heading="expected", kind="number"),
+            Column(name="lower", heading=level(self.prob), kind="interval"),
+            Column(name="reml", kind="number"),
         )
 
-
-def _columns(row: type[OwnCoefficient] | type[LinePoint]) -> list[str]:
-    return [field.name for field in fields(row)]
-
-
-def _records(rows: Sequence[OwnCoefficient | LinePoint]) -> list[dict[str, Any]]:
-    return [{name: getattr(row, name) for name in _columns(type(row))} for row in rows]
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """Lines below the table."""
+        at = f" at {self.at}" if self.at else ""
+        return (f"the population{at}: group effects at zero, their mean", *super().legend)

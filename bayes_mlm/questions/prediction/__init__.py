@@ -17,10 +17,20 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, Stream, check_prob, expect, stream
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    EngineError,
+    Floats,
+    Ints,
+    Stream,
+    check_prob,
+    expect,
+    stream,
+)
 from bayes_mlm.design import Design, read_data
 from bayes_mlm.engines import effects_root, samples
-from bayes_mlm.fitting import Classical, Fit, fit_classical
+from bayes_mlm.fitting import Classical, Fit, fit_classical, residual_draws
+from bayes_mlm.model import Auxiliary, Family
 from bayes_mlm.questions.effects.sources import reach
 from bayes_mlm.questions.prediction.effects import batches, effects_for, sum_effects
 from bayes_mlm.questions.prediction.mixtures import mixture_quantile
@@ -32,7 +42,7 @@ from bayes_mlm.questions.prediction.rows import LaidOut, check_rows, lay_out, se
 __all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
 
 
-def predict(
+def predict(  # noqa: C901
     fit: Fit,
     new_rows: Any,
     *,
@@ -106,18 +116,31 @@ def predict(
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {seed!r}")
     table = read_data(new_rows, written=fit.source.written)
     laid_out = lay_out(design, table, asked, kind)
-    beside = fit_classical(design, prob=prob) if classical else None
+    family = design.family
+    # Normal given the draws, or a scale mixture: intervals then need no draws of outcomes.
+    normal = family.gaussian_moments or family.mixing is not None
+    beside = fit_classical(design, prob=prob) if classical and normal else None
     beta = samples(fit.draws, "beta")
     rng = stream(int(seed), Stream.PREDICTION)
-    effects = effects_for(fit, asked, rng, drawn=draws)
+    effects = effects_for(fit, asked, rng, drawn=draws or not normal)
     found = [np.empty(table.n) for _ in range(4)]
     kept = np.empty((len(beta), table.n)) if draws else None
-    residuals = Residuals(fit, laid_out, rng) if kind == "observation" else None
+    residuals = Residuals(fit, laid_out, rng) if normal and kind == "observation" else None
+    aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
     for rows, places, u in batches(laid_out.codes, effects):
         Z = laid_out.Z[rows]
         values = beta @ laid_out.X[rows].T
         if u is not None and asked == "existing_group":
             values += sum_effects(u, places, Z)
+        if not normal:
+            if u is not None and asked == "new_group":
+                values += sum_effects(u, places, Z)
+            made = _outcomes(family, values, aux, rng if kind == "observation" else None)
+            still = np.zeros(made.shape)
+            _store(found, rows, _summary(made, still, still, prob))
+            if kept is not None:
+                kept[:, rows] = made
+            continue
         noise = np.zeros(values.shape)
         if asked == "new_group":
             along = np.einsum("sqr,bq->sbr", effects_root(fit.draws), Z)
@@ -127,8 +150,7 @@ def predict(
             own = residuals.of(rows)
             centre, noise = values + own.mean, noise + own.mixed
             spread = spread + own.variance
-        for array, part in zip(found, _summary(centre, noise, spread, prob), strict=True):
-            array[rows] = part
+        _store(found, rows, _summary(centre, noise, spread, prob))
         if kept is not None:
             if u is not None and asked == "new_group":
                 values += sum_effects(u, places, Z)
@@ -152,6 +174,18 @@ def predict(
         notes=laid_out.notes,
         verdict=fit.verdict,
     )
+
+
+def _outcomes(
+    family: Family, eta: Floats, aux: Auxiliary, rng: np.random.Generator | None
+) -> Floats:
+    """Return expected outcomes at a linear predictor, or with a generator drawn ones."""
+    return family.expected(eta, aux) if rng is None else family.draw(eta, aux, rng)
+
+
+def _store(found: list[Floats], rows: Ints, parts: tuple[Floats, ...]) -> None:
+    for array, part in zip(found, parts, strict=True):
+        array[rows] = part
 
 
 def _is_seed(value: object) -> bool:

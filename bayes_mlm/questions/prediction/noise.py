@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import samples
-from bayes_mlm.fitting import Fit, mixing, residual_draws
+from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.questions.prediction.residuals import Neighbours, bridge, draw_together
 from bayes_mlm.questions.prediction.rows import LaidOut
 
@@ -48,8 +48,10 @@ class Residuals:
             mean = sds * (found.weight_before * before + found.weight_after * after)
             variance = variance * found.variance
         mixed = variance
-        if self.given.nu is not None:
-            mixed = variance * np.square(mixing(self.given.nu[:, None], self.rng, sds.shape))
+        mixing = self.fit.design.family.mixing
+        if mixing is not None:
+            aux = self.given.auxiliary(self.fit.design)
+            mixed = variance * np.square(mixing(aux, self.rng, sds.shape))
         return Noise(mean=mean, variance=variance, mixed=mixed)
 
     def draw(self, rows: Ints) -> Floats:
@@ -66,8 +68,9 @@ class Residuals:
                 self.rng,
             )
         noise = sds * self.rng.standard_normal(sds.shape)
-        if self.given.nu is not None:
-            noise *= mixing(self.given.nu[:, None], self.rng, sds.shape)
+        mixing = self.fit.design.family.mixing
+        if mixing is not None:
+            noise *= mixing(self.given.auxiliary(self.fit.design), self.rng, sds.shape)
         return noise
 
     def _near(self, rows: Ints) -> Neighbours | None:

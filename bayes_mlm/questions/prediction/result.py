@@ -1,17 +1,18 @@
-"""Hold the predictions of new rows."""
+"""Predictions of new rows."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayes_mlm.base import Floats, Verdict, count, digits, level, share_digits
-from bayes_mlm.data import Table, format_rows, label_text
-from bayes_mlm.questions.effects.result import records_csv
+from bayes_mlm.base import Floats, Tabular, Verdict, View, count, digits, level, share_digits
+from bayes_mlm.data import Table, label_text
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
+# Rows that are printed.
+MOST_SHOWN = 20
 type Question = Literal["existing_group", "new_group", "population"]
 type PredictionKind = Literal["mean", "observation"]
 _ANSWERS: dict[Question, str] = {
@@ -27,7 +28,7 @@ _KINDS: dict[PredictionKind, str] = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlugIn:
-    """Hold the predictions of m rows from one set of estimates.
+    """Predictions of m rows from one set of estimates.
 
     Parameters
     ----------
@@ -49,8 +50,8 @@ class PlugIn:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Prediction:
-    """Hold the predictions of m new rows.
+class Prediction(Tabular):
+    """Predictions of m new rows.
 
     Parameters
     ----------
@@ -98,8 +99,8 @@ class Prediction:
         return f"<Prediction of the {self.kind}, {self.question}, of {self.rows.n} rows>"
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns of the tidy frame: those of the rows, then those found."""
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data: those of the rows, then those found."""
         found = ["mean", "sd", "lower", "upper"]
         if self.plug_in is not None:
             engine = self.plug_in.engine
@@ -108,46 +109,35 @@ class Prediction:
         names = [f"predicted_{name}" if name in self.rows.names else name for name in found]
         return (*self.rows.names, *names)
 
-    def records(self) -> list[dict[str, Any]]:
-        """Give the rows as mappings, one key a column; None where the rows miss a value."""
+    def raw(self) -> Iterator[tuple[Any, ...]]:
+        """Iterate over the rows with their predictions; None where the rows miss a value."""
         arrays: list[NDArray[Any]] = [self.rows.columns[name] for name in self.rows.names]
         arrays += [self.mean, self.sd, self.lower, self.upper]
         if self.plug_in is not None:
             own = self.plug_in
             arrays += [own.estimate, own.se, own.lower, own.upper]
         listed = [[_or_none(value) for value in array.tolist()] for array in arrays]
-        return [dict(zip(self.columns, row, strict=True)) for row in zip(*listed, strict=True)]
+        return zip(*listed, strict=True)
 
-    def to_frame(self) -> "pd.DataFrame":
-        """Give the rows with their predictions as a data frame."""
-        import pandas as pd
-
-        return pd.DataFrame(self.records(), columns=list(self.columns))
-
-    def to_csv(self) -> str:
-        """Write the rows with their predictions as CSV text in full precision."""
-        return records_csv(self.columns, self.records())
-
-    def shown(self, most: int = 20) -> str:
-        """Show the first rows as an aligned table."""
-        rows = [list(self.columns)]
+    def view(self, most: int = MOST_SHOWN) -> View:
+        """Return the first rows, what is predicted, and the verdict."""
         own = [self.rows.columns[name][:most].tolist() for name in self.rows.names]
         columns = [[_given(value) for value in column] for column in own]
         columns += _texts(most, self.mean, self.sd, self.lower, self.upper)
         if self.plug_in is not None:
             other = self.plug_in
             columns += _texts(most, other.estimate, other.se, other.lower, other.upper)
-        rows += [list(cells) for cells in zip(*columns, strict=True)]
         rest = self.rows.n - most
-        return format_rows(rows) + (f"\n… and {count(rest)} rows more" if rest > 0 else "")
-
-    def __str__(self) -> str:
-        """Show the first rows, and say what is predicted."""
-        return "\n".join([self.shown(), *self.legend])
+        more = (f"… and {count(rest)} rows more",) if rest > 0 else ()
+        return View(
+            headings=self.names,
+            cells=tuple(zip(*columns, strict=True)),
+            legend=(*more, *self.legend),
+        )
 
     @property
     def legend(self) -> tuple[str, ...]:
-        """Say what is predicted, how, and whether to believe it."""
+        """What is predicted, how, and the verdict on the fit."""
         lines = [f"{_ANSWERS[self.question]}: {_KINDS[self.kind]}"]
         lines.append(
             f"{self.engine}: mean, sd and {level(self.prob)} interval (equal tails) of the "
@@ -155,8 +145,7 @@ class Prediction:
         )
         if self.plug_in is not None:
             lines.append(f"{self.plug_in.engine}: {self.plug_in.what}")
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        return (*lines, *self.notes, f"{sign}: {self.verdict}")
+        return (*lines, *self.notes, self.verdict.line)
 
 
 def _or_none(value: Any) -> Any:

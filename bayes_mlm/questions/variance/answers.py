@@ -133,7 +133,7 @@ def _against_null(asked: Asked) -> Iterator[Answer]:
     meanings = {
         "r2_between": "fall of the variance between groups (Raudenbush & Bryk)",
         "r2_within": "fall of the variance within groups (Raudenbush & Bryk)",
-        "r2_level1": "fall of the error in foretelling a row of a new group (Snijders & Bosker)",
+        "r2_level1": "fall of the prediction error for a row of a new group (Snijders & Bosker)",
         "r2_level2": f"the same for the mean of {rounded(size)} rows (harmonic mean of group "
         "sizes)",
     }
@@ -189,11 +189,11 @@ def _whole(asked: Asked) -> Iterator[Answer]:
         meaning="by those and by groups as such (Nakagawa & Schielzeth)",
         note=why,
     )
-    known = (own.own is not None or not design.q) and design.summed is None
+    known = (own.own is not None or not design.q) and design.has_rows
     why_not = "needs draws of every group's effect, and there are too many groups"
-    if design.summed is not None:
+    if not design.has_rows:
         why_not = "needs the rows, which were summed where they lie"
-    of_groups = " and these groups' own effects" if design.q else ""
+    of_groups = " and these groups' effects" if design.q else ""
     yield Answer(
         question="whole",
         quantity="r2_bayes",

@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design, means_by_group
-from bayes_mlm.moments import Sufficient
+from bayes_mlm.moments import GroupMoments
 
 # Rows worked on at a time, so that the deviations are no second copy of X.
 _BLOCK = 65_536
@@ -89,12 +89,12 @@ class DesignMoments:
 
 def design_moments(design: Design) -> DesignMoments:
     """Compute the moments of the columns of X and Z."""
-    if design.summed is not None:
+    if not design.has_rows:
         x = list(range(design.p))
         z = list(range(design.p, design.p + design.q))
         return DesignMoments(
-            x=moments_of_sums(design.summed, x),
-            z=moments_of_sums(design.summed, z),
+            x=moments_of_sums(design.moments(), x),
+            z=moments_of_sums(design.moments(), z),
             sizes=design.group_sizes,
         )
     return DesignMoments(
@@ -104,7 +104,7 @@ def design_moments(design: Design) -> DesignMoments:
     )
 
 
-def moments_of_sums(s: Sufficient, places: list[int]) -> Moments:
+def moments_of_sums(s: GroupMoments, places: list[int]) -> Moments:
     """Compute the moments of some columns from their sums by group."""
     means = s.means[:, places] + s.centre[places]
     mean = s.counts @ means / s.n

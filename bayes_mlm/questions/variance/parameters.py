@@ -1,7 +1,6 @@
 """Hold the parameters that variances are made of, draw by draw or as one estimate."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -103,17 +102,13 @@ def null_design(design: Design) -> Design:
     design = design.whole
     if design.group is None or design.kind == "between":
         raise DesignError("a null model needs groups of rows; name their column: (1 | group)")
-    arrays: dict[str, Any]
-    if design.summed is not None:
-        arrays = {"summed": sums_of_null(design.summed)}
+    if not design.has_rows:
+        null = design.with_moments(sums_of_null(design.moments()))
     else:
         ones = np.ones((design.n, 1))
-        arrays = {"X": ones, "Z": ones}
+        null = design.with_arrays(X=ones, Z=ones, terms=(INTERCEPT,), effects=(INTERCEPT,))
     return replace(
-        design,
-        **arrays,
-        terms=(INTERCEPT,),
-        effects=(INTERCEPT,),
+        null,
         kind="partial_pooling",
         formula=parse_formula(f"{Name(design.outcome)} ~ 1 + (1 | {Name(design.group)})"),
         base=GroupMeans(

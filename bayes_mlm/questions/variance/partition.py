@@ -88,7 +88,7 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     for effect in moving:
         k = design.effects.index(effect)
         given = None if at is None else at.get(effect)
-        if design.summed is not None:
+        if not design.has_rows:
             found.append(_along_sums(design, effect, given))
             continue
         column = design.Z[:, k]

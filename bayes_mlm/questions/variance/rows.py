@@ -1,15 +1,9 @@
-"""Hold what was found about variance by level as tidy rows, grouped by the question they answer."""
+"""Measures of variance by level as tidy rows, grouped by the question they answer."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from bayes_mlm.base import Digits, Verdict, digits
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bayes_mlm.base import Column, Digits, ResultTable, digits
 
 QUESTIONS = {
     "shares": "How much of the variance lies between groups?",
@@ -22,7 +16,7 @@ QUESTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceRow:
-    """Hold one measure of one model by one engine.
+    """One measure of one model by one engine.
 
     Parameters
     ----------
@@ -64,108 +58,70 @@ class VarianceRow:
         return digits(self.estimate, error, self.lower, self.upper)
 
 
-COLUMNS = tuple(field.name for field in fields(VarianceRow))
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
-class VarianceTable:
-    """Hold the measures of one model by one engine, and whether to believe them.
+class VarianceTable(ResultTable[VarianceRow]):
+    """Measures of variance of one model by one engine, and whether they can be relied on.
 
     Parameters
     ----------
     rows : tuple of VarianceRow
+        ``table["icc_null"]`` is that of a quantity.
     interval : str
         What `lower` and `upper` are: "95% HDI"; empty for a plug-in.
     notes : tuple of str
-        What a reader must know of the model's layout.
+        What limits the measures in the model's layout.
     verdict : Verdict
         Of the fit.
     """
 
-    rows: tuple[VarianceRow, ...]
+    key = ("quantity",)
+    row_type = VarianceRow
+    sectioned = True
+
     interval: str
-    notes: tuple[str, ...]
-    verdict: Verdict
 
     def __repr__(self) -> str:
-        """Name the model and how many measures are defined for it."""
+        """Return the model and the number of measures that are defined for it."""
         known = sum(row.estimate is not None for row in self.rows)
         return f"<VarianceTable of {self.rows[0].model} by {self.rows[0].engine}: {known} measures>"
 
-    def __getitem__(self, quantity: str) -> VarianceRow:
-        """Give the row of one quantity."""
-        row = self.get(quantity)
-        if row is None:
-            known = ", ".join(row.quantity for row in self.rows)
-            raise KeyError(f"no quantity {quantity!r}; there are {known}")
-        return row
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
+        drawn = (
+            Column(name="sd", kind="error"),
+            Column(name="lower", heading=self.interval, kind="interval"),
+        )
+        return (
+            Column(name="quantity"),
+            Column(name="estimate", kind="number"),
+            *(drawn if self.interval else ()),
+            Column(name="meaning", kind="label"),
+        )
 
-    def get(self, quantity: str) -> VarianceRow | None:
-        """Give the row of one quantity, or None if there is none."""
-        return next((row for row in self.rows if row.quantity == quantity), None)
+    def section(self, row: VarianceRow) -> str:
+        """Return the question that a row answers."""
+        return QUESTIONS[row.question]
 
-    def __contains__(self, quantity: object) -> bool:
-        """Tell whether there is a row for a quantity."""
-        return any(row.quantity == quantity for row in self.rows)
+    def digits(self, row: VarianceRow) -> Digits:
+        """Return the digits of a row."""
+        return row.digits
 
-    def __iter__(self) -> Iterator[VarianceRow]:
-        """Go through the rows."""
-        return iter(self.rows)
+    def cells(self, row: VarianceRow) -> tuple[str, ...]:
+        """Return the texts of a row."""
+        name, number, *rest = super().cells(row)
+        return name, number or "not defined", *rest
 
-    def by(self, question: str) -> tuple[VarianceRow, ...]:
-        """Give the rows that answer one question."""
-        return tuple(row for row in self.rows if row.question == question)
-
-    def to_csv(self) -> str:
-        """Write the rows as CSV text in full precision; what is not defined is left empty."""
-        return variance_csv(self.rows)
-
-    def to_frame(self) -> "pd.DataFrame":
-        """Give the rows as a tidy data frame, one column a field of `VarianceRow`."""
-        import pandas as pd
-
-        return pd.DataFrame([astuple(row) for row in self.rows], columns=list(COLUMNS))
-
-    def __str__(self) -> str:
-        """Show the rows by question as aligned text, with notes and verdict."""
-        width = max(len(row.quantity) for row in self.rows)
-        lines = []
-        for question, asked in QUESTIONS.items():
-            rows = self.by(question)
-            if not rows:
-                continue
-            lines.append(asked)
-            lines += [
-                f"  {row.quantity:<{width}}  {shown(row):<30}  {row.meaning}".rstrip()
-                for row in rows
-            ]
-            lines += [f"  {note}" for note in dict.fromkeys(row.note for row in rows) if note]
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        return "\n".join([*lines, *self.notes, f"{sign}: {self.verdict}"])
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """Lines below the table; the reasons why measures are not defined come first."""
+        return (*reasons(self.rows), *super().legend)
 
 
-def variance_csv(rows: Iterable[VarianceRow]) -> str:
-    """Write rows of one or several models and engines as CSV text in full precision."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in rows)
-    return text.getvalue()
-
-
-def shown(row: VarianceRow) -> str:
-    """Write a row's numbers: ``0.180 (0.019) [0.144, 0.217]``, or that it is not defined.
-
-    Examples
-    --------
-    >>> shown(VarianceRow(
-    ...     model="m", engine="reml", question="shares", quantity="icc_null", estimate=0.18,
-    ...     meaning="",
-    ... ))
-    '0.180'
-    """
-    if row.estimate is None:
-        return "not defined"
-    error, ends = row.digits.error(row.sd), row.digits.interval(row.lower, row.upper)
-    parts = (row.digits.number(row.estimate), f"({error})" if error else "", ends)
-    return " ".join(part for part in parts if part)
+def reasons(rows: Sequence[VarianceRow]) -> list[str]:
+    """Return why measures are not defined, or below zero: ``icc_null: needs a null model``."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            found.setdefault(row.note, []).append(row.quantity)
+    return [f"{', '.join(names)}: {note}" for note, names in found.items()]

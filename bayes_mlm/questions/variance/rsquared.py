@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.moments import Sufficient, from_rows
+from bayes_mlm.moments import GroupMoments, from_rows
 from bayes_mlm.questions.variance.moments import DesignMoments
 from bayes_mlm.questions.variance.parameters import Parameters
 from bayes_mlm.questions.variance.shares import fixed_variance, random_variance
@@ -173,7 +173,7 @@ def fitted_variance(
     return out / (design.n - 1)
 
 
-def _one_for_all(weights: Floats, found: Sufficient) -> Floats:
+def _one_for_all(weights: Floats, found: GroupMoments) -> Floats:
     """Give the sum of squares of one combination of the columns for all groups, for each draw."""
     scatter = found.scatter.sum(axis=0)
     inside = np.einsum("sa,ab,sb->s", weights, scatter, weights, optimize=True)

@@ -28,11 +28,11 @@ _BELOW_ZERO = {
         "chance does where predictors explain next to nothing within groups"
     ),
     "r2_level1": (
-        "below zero: the model foretells a row of a new group worse than the null model; by "
+        "below zero: the model predicts a row of a new group worse than the null model; by "
         "chance, or because slopes within and between groups differ and the model has one for both"
     ),
     "r2_level2": (
-        "below zero: the model foretells the mean of a new group worse than the null model; by "
+        "below zero: the model predicts the mean of a new group worse than the null model; by "
         "chance, or because slopes within and between groups differ and the model has one for both"
     ),
 }

@@ -1,4 +1,4 @@
-"""Answer the question of a study in plain words, each number with its uncertainty.
+"""Narrative of the results in plain words, each number with its uncertainty.
 
 The sentences are written from the numbers and from the parts that the columns play
 (`bayes_mlm.figures.roles`), so they are true of any data; nothing about any study is in them.
@@ -13,7 +13,7 @@ from bayes_mlm.fitting import CLASSICAL, Analysis
 from bayes_mlm.formula import label
 from bayes_mlm.report.narrative.choosing import main_model, mundlak_of, null_of
 from bayes_mlm.report.narrative.parts import Conclusion
-from bayes_mlm.report.narrative.predictors import others, sides, slopes
+from bayes_mlm.report.narrative.predictors import others, slopes, subgroups
 from bayes_mlm.report.narrative.variation import variation
 
 __all__ = ["Answer", "Conclusion", "answer", "main_model"]
@@ -21,14 +21,14 @@ __all__ = ["Answer", "Conclusion", "answer", "main_model"]
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Hold the question, what the models answer, and how far to trust it.
+    """Question, conclusions from the models, and cautions.
 
     Parameters
     ----------
     question : str
     conclusions : tuple of Conclusion
     cautions : tuple of str
-        What to know before believing them: verdicts that are not clean first.
+        Qualifications of the conclusions: failed checks first.
     """
 
     question: str
@@ -61,10 +61,10 @@ def answer(analyses: Sequence[Analysis]) -> Answer:
     read = (null_of(analyses), main, mundlak_of(analyses))
     used = [analysis for analysis in analyses if any(analysis is one for one in read)]
     found = [
-        *_told(variation(analyses, main)),
-        *_told(slopes(analyses, main)),
-        *_told(sides(main)),
-        *_told(others(main)),
+        *_available(variation(analyses, main)),
+        *_available(slopes(analyses, main)),
+        *_available(subgroups(main)),
+        *_available(others(main)),
     ]
     return Answer(
         question=_question(main),
@@ -73,8 +73,8 @@ def answer(analyses: Sequence[Analysis]) -> Answer:
     )
 
 
-def _told(conclusions: Iterator[Conclusion]) -> Iterator[Conclusion]:
-    """Give the conclusions until one needs rows that were summed; the tables have the rest."""
+def _available(conclusions: Iterator[Conclusion]) -> Iterator[Conclusion]:
+    """Yield conclusions until one needs rows of aggregated data; the tables have the rest."""
     with suppress(RowsNeededError):
         yield from conclusions
 
@@ -118,6 +118,6 @@ def _cautions(used: Sequence[Analysis], main: Analysis) -> Iterator[str]:
         )
     )
     yield (
-        "They compare rows and groups as they were observed. What would happen to a member who "
-        "was moved, or to a group that was changed, they do not tell."
+        "They are associations among rows and groups as observed. They are not estimates of the "
+        "causal effect of moving a member to another group, or of changing a group."
     )

@@ -22,7 +22,7 @@ def main_model(analyses: Sequence[Analysis]) -> Analysis:
 
 
 def null_of(analyses: Sequence[Analysis]) -> Analysis | None:
-    """Give the model without predictors whose variance is shared out between the levels."""
+    """Return the null model, whose variance is partitioned between the levels."""
     found = [
         analysis
         for analysis in analyses
@@ -34,6 +34,6 @@ def null_of(analyses: Sequence[Analysis]) -> Analysis | None:
 
 
 def mundlak_of(analyses: Sequence[Analysis]) -> Analysis | None:
-    """Give the Mundlak model, one with group effects if there is one."""
+    """Return the Mundlak model, one with group effects if there is one."""
     found = [analysis for analysis in analyses if analysis.design.kind == "mundlak"]
     return max(found, key=lambda one: (bool(one.fits), one.design.q), default=None)

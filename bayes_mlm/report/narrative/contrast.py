@@ -16,7 +16,7 @@ from bayes_mlm.questions import reach, standard_error
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """Hold a difference in the expected outcome.
+    """Difference in the expected outcome.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Contrast:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.lower > 0.0 or self.upper < 0.0
 
 
@@ -85,7 +85,7 @@ def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
 def slope_weights(
     analysis: Analysis, roles: Roles, *, side: int | None = None, follow: bool = False
 ) -> Floats:
-    """Give the weights of the slope: one unit more of its predictor, all else alike.
+    """Return the weights of the slope: one unit more of its predictor, all else equal.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def slope_weights(
     roles : Roles
         Of its design, with a slope.
     side : int, optional
-        0 or 1: for groups on that side of the split.
+        0 or 1: for groups at that level of the binary predictor.
     follow : bool
         Whether a Mundlak model's group mean rises with it: the slope of the means of groups.
     """
@@ -102,7 +102,7 @@ def slope_weights(
 
 
 def split_weights(analysis: Analysis, roles: Roles) -> Floats:
-    """Give the weights of the split: side 1 less side 0, where the slope's predictor is average."""
+    """Return the weights of the binary predictor: level 1 less 0, at the mean of the slope's."""
     at = np.zeros(1)
     if roles.slope is not None:
         at[0] = average_of_slope(analysis, roles)
@@ -111,7 +111,7 @@ def split_weights(analysis: Analysis, roles: Roles) -> Floats:
 
 
 def average_of_slope(analysis: Analysis, roles: Roles) -> float:
-    """Give the mean of the slope's predictor over the rows, as the kind lays it out."""
+    """Return the mean of the slope's predictor over the rows, as coded for the kind of model."""
     assert roles.slope is not None  # for mypy: the caller looked
     if analysis.design.kind == "within":  # deviations, whose mean is nothing
         return 0.0
@@ -126,7 +126,7 @@ def _rows(analysis: Analysis, roles: Roles, x: Floats, side: int | None, *, foll
 
 
 def _rows_without_slope(analysis: Analysis, roles: Roles, side: int | None) -> Floats:
-    """Give the mean row of X (1, p), with the split's own column set to a side."""
+    """Return the mean row of X (1, p), with the binary predictor set to a level."""
     design = analysis.design
     row = column_moments(design).x_mean.copy()
     if side is not None and roles.split in design.terms:

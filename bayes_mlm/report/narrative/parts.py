@@ -1,4 +1,4 @@
-"""Hold the parts of an answer, and write what its sentences share."""
+"""Conclusions, and the phrases that their sentences share."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ from bayes_mlm.base import digits, estimate, percent, probability, scaled
 from bayes_mlm.fitting import Analysis, Estimate
 from bayes_mlm.report.narrative.contrast import Contrast
 
-# A share below this is next to nothing, and more digits of it would tell nothing.
+# A share below this is next to nothing, and more digits of it carry no information.
 _TINY = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """Hold one part of the answer.
+    """One conclusion of the narrative.
 
     Parameters
     ----------
@@ -30,24 +30,24 @@ class Conclusion:
 
 
 def preferred(analysis: Analysis, quantity: str) -> Estimate | None:
-    """Give an estimate by the engine that is preferred: a posterior if there is one."""
+    """Return the estimate by the preferred engine: a posterior if there is one."""
     return analysis.summaries[0].get(quantity)
 
 
-def told(found: Contrast) -> str:
+def with_interval(found: Contrast) -> str:
     """Write a difference with its interval."""
     return estimate(found.estimate, found.lower, found.upper)
 
 
 def sureness(found: Contrast) -> str:
-    """Say how sure the sign is."""
+    """Return how certain the sign is, as a phrase."""
     above = found.above >= 0.5
     sure = found.above if above else 1.0 - found.above
     shown = probability(sure).replace(">", "more than ") if sure > 0.99 else scaled(sure, 2)
     sign = f"the probability that it is {'above' if above else 'below'} zero is {shown}."
     if found.clear:
-        return f"its interval leaves zero out, and {sign}"
-    return f"its interval holds zero, so its sign is open: {sign}"
+        return f"its interval excludes zero, and {sign}"
+    return f"its interval includes zero, so its sign is uncertain: {sign}"
 
 
 def share(part: float) -> str:

@@ -1,4 +1,4 @@
-"""Answer what the predictors have to do with the outcome: slopes, sides, and the rest."""
+"""Narrative of the effects of predictors: slopes, binary group predictors, and the rest."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,13 @@ from bayes_mlm.report.narrative.contrast import (
     slope_weights,
     split_weights,
 )
-from bayes_mlm.report.narrative.parts import Conclusion, preferred, span, sureness, told
+from bayes_mlm.report.narrative.parts import (
+    Conclusion,
+    preferred,
+    span,
+    sureness,
+    with_interval,
+)
 
 _MOST_OTHERS = 6
 # Whom a coefficient of each kind of model compares.
@@ -29,7 +35,7 @@ _COMPARED = {
 
 
 def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]:
-    """Tell of the slope of the main model, and of those within and between groups."""
+    """Yield conclusions on the slope of the main model, and those within and between groups."""
     roles = roles_of(main.design)
     if roles.slope is not None:
         yield _slope(main, roles)
@@ -43,8 +49,9 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
     gap = contrast(other, slope_weights(other, roles, follow=True) - slope_weights(other, roles))
     text = (
         f"Within a group, one unit more {roles.slope} goes with a difference in {roles.outcome} of "
-        f"{told(within)}; from one group's mean to another's, with {told(between)}. What the "
-        f"group's mean adds for the same member (the contextual effect) is {told(gap)}; "
+        f"{with_interval(within)}; from one group's mean to another's, with "
+        f"{with_interval(between)}. What the group's mean adds for the same member (the contextual "
+        f"effect) is {with_interval(gap)}; "
         f"{sureness(gap)}"
     )
     if gap.clear and main is not other and roles_of(main.design).slope == roles.slope:
@@ -52,7 +59,7 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
             " A model with the same slope within and between groups, such as "
             f"{main.spec.name}, mixes the two."
         )
-    yield Conclusion(topic="The two slopes", text=text, model=other.spec.name)
+    yield Conclusion(topic="Slopes within and between groups", text=text, model=other.spec.name)
 
 
 def _slope(main: Analysis, roles: Roles) -> Conclusion:
@@ -63,13 +70,13 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
             main, slope_weights(main, roles, side=1) - slope_weights(main, roles, side=0)
         )
         text = (
-            f"{unit} in {roles.outcome} of {told(first)} where {roles.split_labels[0]}, and of "
-            f"{told(second)} where {roles.split_labels[1]}. The slopes differ by {told(gap)}; "
-            f"{sureness(gap)}"
+            f"{unit} in {roles.outcome} of {with_interval(first)} where {roles.split_labels[0]}, "
+            f"and of {with_interval(second)} where {roles.split_labels[1]}. The slopes "
+            f"differ by {with_interval(gap)}; {sureness(gap)}"
         )
         return Conclusion(topic="A slope that differs", text=text, model=main.spec.name)
     found = contrast(main, slope_weights(main, roles))
-    text = f"{unit} in {roles.outcome} of {told(found)}; {sureness(found)}"
+    text = f"{unit} in {roles.outcome} of {with_interval(found)}; {sureness(found)}"
     varying = preferred(main, f"sigma_u[{roles.slope}]")
     if varying is not None:
         text += (
@@ -79,8 +86,8 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
     return Conclusion(topic=f"The slope of {roles.slope}", text=text, model=main.spec.name)
 
 
-def sides(main: Analysis) -> Iterator[Conclusion]:
-    """Tell how the groups on the two sides of the split differ."""
+def subgroups(main: Analysis) -> Iterator[Conclusion]:
+    """Yield the difference between groups at the two levels of the binary predictor."""
     roles = roles_of(main.design)
     if roles.split is None or not roles.split_labels or roles.side is None:
         return
@@ -93,7 +100,7 @@ def sides(main: Analysis) -> Iterator[Conclusion]:
         where = f", where {roles.slope} is at its mean of {centre}"
     text = (
         f"Groups with {roles.split_labels[1]} differ in {roles.outcome} from those with "
-        f"{roles.split_labels[0]} by {told(found)}{where}; {sureness(found)}"
+        f"{roles.split_labels[0]} by {with_interval(found)}{where}; {sureness(found)}"
     )
     yield Conclusion(topic=f"The difference by {roles.split_name}", text=text, model=main.spec.name)
 
@@ -106,7 +113,7 @@ def _spread(main: Analysis, roles: Roles) -> float:
 
 
 def others(main: Analysis) -> Iterator[Conclusion]:
-    """Tell of the terms that play no other part, if they are in no product."""
+    """Yield the effects of the remaining terms that are in no product."""
     roles, design = roles_of(main.design), main.design
     known = {INTERCEPT, roles.split, roles.slope, f"within({roles.slope})"}
     known.add(f"between({roles.slope})")
@@ -115,7 +122,7 @@ def others(main: Analysis) -> Iterator[Conclusion]:
         if term in known or ":" in term or _in_products(main, term):
             continue
         weights = [float(k == place) for place in range(design.p)]
-        lines.append(f"{term}: {told(contrast(main, weights))}")
+        lines.append(f"{term}: {with_interval(contrast(main, weights))}")
     if not lines:
         return
     rest = len(lines) - _MOST_OTHERS
@@ -125,7 +132,7 @@ def others(main: Analysis) -> Iterator[Conclusion]:
 
 
 def _crossed(main: Analysis, roles: Roles) -> bool:
-    """Tell whether the slope may differ between the two sides."""
+    """Return whether the slope may differ between the two levels."""
     if roles.split is None or roles.side is None:
         return False
     both = {str(roles.slope), str(roles.split_name)}

@@ -1,4 +1,4 @@
-"""Answer how much lies within groups and how much between, and what of it is explained."""
+"""Narrative of the partition of the variance, and of what is explained."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ _NOTHING = 0.01
 
 
 def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]:
-    """Tell which share of the variance lies between groups, and which the predictors explain."""
+    """Yield the share of the variance between groups, and that which the predictors explain."""
     model = null_of(analyses) or main
     design, row = model.design, preferred(model, "icc")
     if row is None:
@@ -27,7 +27,7 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
     )
     if row.lower is not None and row.lower < _NOTHING:
         text += (
-            " The data do not tell the share between from nothing: its interval reaches down to "
+            " The share between groups is not distinguishable from zero: its interval reaches "
             f"{share(row.lower)}."
         )
     effect = preferred(model, "design_effect")
@@ -48,8 +48,8 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
     )
     if min(between.estimate, within.estimate) < 0.0:
         text += (
-            " Less than nothing is no error: predictors can uncover differences that the model "
-            "without them hides."
+            " A negative value is no error: predictors can uncover differences that the model "
+            "without them conceals."
         )
     yield Conclusion(topic="What the predictors explain", text=text, model=main.spec.name)
 
@@ -59,17 +59,17 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
     topic, name = "Within and between groups", main.spec.name
     if not has_random_effects(design):
         text = (
-            f"This model does not say: it ({design.kind.replace('_', ' ')}) has no distribution of "
-            "group effects. Add one to the formula, such as (1 | group)."
+            f"The share is not defined for this model ({design.kind.replace('_', ' ')}): it has no "
+            "distribution of group effects. Add one to the formula, such as (1 | group)."
         )
         yield Conclusion(topic=topic, text=text, model=name)
         return
     sds = [(row.quantity, row) for row in main.summaries[0] if row.quantity.startswith("sigma_u")]
     residual = preferred(main, "sigma_e")
-    told = ", ".join(f"{quantity} {number(row.estimate, row.sd)}" for quantity, row in sds)
+    listed = ", ".join(f"{quantity} {number(row.estimate, row.sd)}" for quantity, row in sds)
     text = (
         "Slopes differ between groups, so there is no one share: it depends on the predictors. "
-        f"The sds between groups are {told}"
+        f"The sds between groups are {listed}"
     )
     text += (
         "."

@@ -1,4 +1,4 @@
-"""Tell the few symbols that a format sets its own way from names, which are shown as they are."""
+"""Symbols that each format sets in its way; names are shown as they are."""
 
 import re
 from collections.abc import Callable
@@ -39,5 +39,5 @@ def set_text(text: str, symbol: Callable[[str], str], escape: Callable[[str], st
 
 
 def heading(column: Column) -> str:
-    """Say whose column it is, in one line and without markup."""
+    """Return the heading of a column, in one line and without markup."""
     return f"({column.number}) {column.model}".rstrip()

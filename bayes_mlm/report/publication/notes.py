@@ -14,12 +14,12 @@ _ESTIMATES = {
 
 
 def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
-    """Say which models, what the numbers are, how not to read them, and which not to trust."""
+    """Return the notes below a table: models, estimates, cautions, failed checks."""
     for number, analysis in enumerate(_models(sources), start=1):
         name, model = name_of(analysis), analysis.spec
         kind = model.kind.replace("_", " ")
-        own = analysis.design.residual
-        residual = "" if own is None else f"; residuals: {own.asked}"
+        errors = analysis.design.errors
+        residual = f"; residuals: {errors}" if errors else ""
         yield f"({number}) {name + ': ' if name else ''}{model.formula} [{kind}]{residual}."
     yield _about_estimates(sources, interval)
     yield from filter(None, (remark(sources) for remark in _REMARKS))
@@ -36,7 +36,7 @@ def _models(sources: Sequence[Source]) -> list[Analysis]:
 
 
 def _about_estimates(sources: Sequence[Source], interval: bool) -> str:
-    """Say what the estimates are, and what stands below them."""
+    """Return what the estimates are, and what is printed below them."""
     by = {source.summary.engine: source.summary for source in sources}
     drawn = [summary for engine, summary in by.items() if engine not in CLASSICAL]
     classical = [summary for engine, summary in by.items() if engine in CLASSICAL]
@@ -76,8 +76,9 @@ def _about_residuals(sources: Sequence[Source]) -> str:
         parts.append("σ_e by level, and over all rows (the root of their mean variance)")
     if any(one.ar for one in asked):
         parts.append("ρ_e: correlation of residuals one step of time apart")
-    if any(one.family == "student_t" for one in asked):
-        parts.append("ν: degrees of freedom of the residuals, whose sd is σ_e")
+    families = {one.design.family.name: one.design.family for one in _models(sources)}
+    for family in families.values():
+        parts += [one.note for one in family.auxiliary if one.note]
     return f"{'; '.join(parts)}." if parts else ""
 
 

@@ -12,7 +12,7 @@ ENGINES = {"direct": "direct", "nuts": "NUTS", "reml": "REML", "ols": "OLS"}
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Hold what one column is made from."""
+    """Source of one column."""
 
     number: int
     analysis: Analysis
@@ -39,11 +39,11 @@ def name_of(analysis: Analysis) -> str:
 
 
 def effects_of(source: Source) -> tuple[str, ...]:
-    """Give the group effects that a column has sds of."""
+    """Return the group effects that a column has sds of."""
     return () if source.summary.engine == "ols" else drawn_effects(source.analysis)
 
 
 def drawn_effects(analysis: Analysis) -> tuple[str, ...]:
-    """Give the group effects that have a distribution; those of no pooling have none."""
+    """Return the group effects that have a distribution; those of no pooling have none."""
     design = analysis.design
     return () if design.kind == "no_pooling" else design.effects

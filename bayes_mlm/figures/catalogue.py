@@ -1,0 +1,90 @@
+"""The registry of figures; the command line, the report and notebooks read it.
+
+A new figure is a file with its data, its drawing and its `Entry`, and a line here.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bayes_mlm.base import Registry, RowsNeededError
+from bayes_mlm.figures import (
+    accuracy,
+    caterpillar,
+    coefficients,
+    contextual,
+    convergence,
+    densities,
+    divergences,
+    energy,
+    explained,
+    influence,
+    loo,
+    predictive,
+    prior_posterior,
+    prior_sensitivity,
+    ranks,
+    residuals,
+    shrinkage,
+    subgroup_difference,
+    traces,
+    trajectories,
+    variance_parts,
+)
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.picture import Picture
+from bayes_mlm.fitting import Analysis
+
+FIGURES = Registry[Entry]("figure")
+
+for _entry in (
+    densities.FIGURE,
+    explained.FIGURE,
+    coefficients.FIGURE,
+    caterpillar.FIGURE,
+    trajectories.FIGURE,
+    shrinkage.FIGURE,
+    subgroup_difference.FIGURE,
+    contextual.FIGURE,
+    variance_parts.FIGURE,
+    prior_posterior.FIGURE,
+    prior_sensitivity.FIGURE,
+    traces.FIGURE,
+    ranks.FIGURE,
+    energy.FIGURE,
+    convergence.FIGURE,
+    divergences.FIGURE,
+    accuracy.FIGURE,
+    loo.FIGURE,
+    influence.FIGURE,
+    predictive.FIGURE,
+    residuals.ROW_RESIDUALS,
+    residuals.GROUP_RESIDUALS,
+):
+    FIGURES.register(_entry.name, _entry)
+
+
+def pictures_of(analysis: Analysis) -> Iterator[tuple[Entry, Picture]]:
+    """Prepare every figure of one model that applies to it, in the order of the registry."""
+    yield from _prepared("model", analysis)
+
+
+def ladder_pictures(analyses: Sequence[Analysis]) -> Iterator[tuple[Entry, Picture]]:
+    """Prepare every figure of a ladder of models (or of one) that applies to it."""
+    yield from _prepared("ladder", analyses)
+
+
+def prepared(entry: Entry, source: Any) -> Picture | None:
+    """Prepare a figure; None where it does not apply, or needs rows of aggregated data."""
+    try:
+        picture: Picture | None = entry.prepare(source)
+    except RowsNeededError:
+        return None
+    return picture
+
+
+def _prepared(of: str, source: object) -> Iterator[tuple[Entry, Picture]]:
+    for entry in FIGURES.values():
+        if entry.of == of:
+            picture = prepared(entry, source)
+            if picture is not None:
+                yield entry, picture

@@ -1,0 +1,198 @@
+"""Compute how well the rest foretells each group, and whether weights could tell."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayes_mlm.assess import leave_one_group_out
+from bayes_mlm.base import DesignError, EngineError, Floats, Ints, count, number, scaled, shorten
+from bayes_mlm.engines import reliable_k_hat
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_above, name_points
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, axes_or_new, figure_of, styled
+from bayes_mlm.fitting import Analysis, has_random_effects
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_NAMED = 3
+
+# Beyond so many groups it would take seconds: `bayes-mlm compare` leaves out any number.
+_MOST_GROUPS = 500
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LeftOut:
+    """Hold the predictive density of each group without itself.
+
+    Parameters
+    ----------
+    model, outcome, group : str
+    labels : ndarray, shape (J,)
+    sizes : ndarray of int, shape (J,)
+        Rows.
+    per_row : ndarray, shape (J,)
+        ``log p(y_j | y_-j)`` over the group's rows.
+    k_hat : ndarray, shape (J,)
+        Pareto shape of the weights; minus infinity where they are equal.
+    refitted : ndarray of bool, shape (J,)
+        Computed by a fit without the group instead.
+    limit : float
+        The largest k-hat that can be relied on.
+    elpd, se : float
+        The sum, and its standard error.
+    named : ndarray of int
+        The groups foretold worst for a row, and those whose k-hat is above the limit.
+    """
+
+    model: str
+    outcome: str
+    group: str
+    labels: np.ndarray
+    sizes: Ints
+    per_row: Floats
+    k_hat: Floats
+    refitted: np.ndarray
+    limit: float
+    elpd: float
+    se: float
+    named: Ints
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"Each {self.group} foretold by the others ({self.model})"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        high = int(np.count_nonzero(self.k_hat > self.limit))
+        again = int(np.count_nonzero(self.refitted))
+        largest = int(np.argmax(self.k_hat))
+        k_hat = (
+            "The weights are equal for every group"
+            if not np.isfinite(self.k_hat[largest])
+            else f"The largest Pareto k-hat is {number(self.k_hat[largest], 0.1)} "
+            f"({shorten(self.labels[largest])}), and {high} of {count(self.labels.size, 'group')} "
+            f"{'are' if high != 1 else 'is'} above the limit of {number(self.limit, 0.1)}"
+        )
+        refits = f", {again} of them settled by a fit without the group" if again else ""
+        worst = int(np.argmin(self.per_row))
+        spread = float(self.per_row.std())
+        return (
+            f"{k_hat}{refits}. {self.group} {shorten(self.labels[worst])} is foretold worst: "
+            f"{number(self.per_row[worst], spread)} log density for a row, where the median of all "
+            f"is {number(float(np.median(self.per_row)), spread)}. elpd of all groups "
+            f"{number(self.elpd, self.se)}, standard error {number(self.se, self.se)}."
+        )
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        return (
+            f"A point for each {self.group}: log predictive density for a row against the Pareto "
+            "k-hat of its weights, with the limit as a line."
+        )
+
+
+def left_out_groups(analysis: Analysis) -> LeftOut | None:
+    """Leave each group out in turn.
+
+    Returns
+    -------
+    LeftOut or None
+        None without a posterior of random effects, for very many groups, or where a group cannot
+        be left out because no other tells a coefficient.
+    """
+    if not analysis.fits or not has_random_effects(analysis.design):
+        return None
+    fit = analysis.fits[0]
+    if fit.design.J > _MOST_GROUPS:
+        return None
+    try:
+        found = leave_one_group_out(fit)
+    except (DesignError, EngineError):
+        return None
+    sizes = fit.design.group_sizes
+    per_row = found.pointwise / sizes
+    worst = np.argsort(per_row, kind="stable")[:_NAMED]
+    limit = reliable_k_hat(found.n_draws)
+    high = [int(k) for k in np.argsort(-found.k_hat)[:_NAMED] if found.k_hat[k] > limit]
+    return LeftOut(
+        model=analysis.spec.name,
+        outcome=fit.design.outcome,
+        group=str(fit.design.group),
+        labels=fit.design.labels,
+        sizes=sizes,
+        per_row=per_row,
+        k_hat=found.k_hat,
+        refitted=found.refitted,
+        limit=limit,
+        elpd=found.elpd,
+        se=found.se,
+        named=np.array(list(dict.fromkeys([*worst.tolist(), *high])), dtype=np.int64),
+    )
+
+
+@styled
+def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw how well each group is foretold, against the k-hat of its weights.
+
+    Parameters
+    ----------
+    picture : LeftOut
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.lines import Line2D
+
+    ax = axes_or_new(ax, 3.5)
+    # Equal weights have no tail, whose shape is then minus infinity: drawn at the left edge.
+    known = np.isfinite(picture.k_hat)
+    floor = min(-0.1, float(picture.k_hat[known].min()) - 0.05) if known.any() else -0.1
+    k_hat = np.where(known, picture.k_hat, floor)
+    bad = k_hat > picture.limit
+    again = picture.refitted
+    dot = 4.5 if k_hat.size <= 400 else 2.2
+    ax.plot(k_hat[~bad], picture.per_row[~bad], "o", ms=dot, color=BLUE, mew=0, alpha=0.7)
+    ax.plot(k_hat[again], picture.per_row[again], "s", ms=6.0, mec=ORANGE, mfc="white", mew=1.1)
+    worst = bad & ~again
+    ax.plot(k_hat[worst], picture.per_row[worst], "X", ms=6.0, color=ORANGE, mew=0)
+    ax.axvline(picture.limit, color=INK, lw=1.0, ls="--")
+    ax.set_xlim(floor - 0.04, max(picture.limit, float(k_hat.max())) + 0.14)
+    ax.margins(y=0.1)
+    name_points(ax, k_hat, picture.per_row, picture.named, picture.labels)
+    ax.set_xlabel("Pareto k-hat of the weights that leave the group out")
+    ax.set_ylabel("log predictive density\nfor a row of the group")
+    handles = [
+        Line2D([], [], ls="", marker="o", ms=4.5, color=BLUE, label=count(k_hat.size, "group")),
+        Line2D([], [], color=INK, lw=1.0, ls="--", label=f"limit {scaled(picture.limit, 2)}"),
+    ]
+    if again.any():
+        handles.append(
+            Line2D([], [], ls="", marker="s", ms=6.0, mec=ORANGE, mfc="white", label="fitted anew")
+        )
+    if worst.any():
+        handles.append(
+            Line2D([], [], ls="", marker="X", ms=6.0, color=ORANGE, label="not reliable")
+        )
+    legend_above(ax, handles, columns=4)
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="left-out-groups",
+    title="Groups left out",
+    shows="how well each group is foretold by the others, and the k-hat of its weights",
+    applies="the model has random effects of at most 500 groups, and a posterior without any",
+    of="model",
+    prepare=left_out_groups,
+    draw=plot_left_out,
+    section="diagnostics",
+)

@@ -1,0 +1,185 @@
+"""Draw the parts that several figures share: clouds of rows, lines with bands, legends."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import count, shorten_all
+from bayes_mlm.figures.lines import Line
+from bayes_mlm.figures.style import GREY, INK, Style, engine_style
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+# Beyond this many rows points hide each other, and are counted in hexagons instead.
+_MOST_POINTS = 1500
+# Characters of a legend, with room for the samples, that fit the width of a figure.
+_WIDEST = 92
+_PALE, _DARK = "#EFEFEF", "#A0A0A0"
+
+
+def draw_rows(ax: "Axes", x: NDArray[Any], y: NDArray[Any]) -> "Artist":
+    """Draw rows in grey, behind everything; give the handle for a legend.
+
+    Few are points, many are hexagons, the darker the more rows.
+    """
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+    from matplotlib.lines import Line2D
+
+    if x.size <= _MOST_POINTS:
+        alpha = float(np.clip(120.0 / x.size, 0.35, 0.8))
+        ax.plot(x, y, "o", ms=3.0, mew=0.0, color=GREY, alpha=alpha, zorder=1)
+        return Line2D([], [], ls="", marker="o", ms=3.5, color=GREY, label=count(x.size, "row"))
+    shades = LinearSegmentedColormap.from_list("rows", [_PALE, _DARK])
+    ax.hexbin(
+        x,
+        y,
+        gridsize=(44, 22),
+        mincnt=1,
+        cmap=shades,
+        norm=PowerNorm(0.6),
+        linewidths=0.15,
+        zorder=1,
+    )
+    label = f"{count(x.size, 'row')} (darker: more)"
+    return Line2D([], [], ls="", marker="h", ms=7.0, color="#BDBDBD", label=label)
+
+
+def draw_line(ax: "Axes", line: Line, style: Style, *, label: str) -> "Artist":
+    """Draw a line with its band in the colour of a style; give the handle for a legend."""
+    ax.fill_between(line.x, line.lower, line.upper, color=style.colour, alpha=0.22, lw=0, zorder=3)
+    (drawn,) = ax.plot(
+        line.x, line.centre, color=style.colour, ls=style.line, lw=1.7, zorder=5, label=label
+    )
+    return drawn
+
+
+def draw_classical(ax: "Axes", line: Line) -> "Artist":
+    """Draw the line of REML or OLS, thin and dashed, over the posterior's."""
+    from matplotlib.lines import Line2D
+
+    style = engine_style(line.classical_engine.lower())
+    ax.plot(line.x, line.classical, color=style.colour, ls=style.line, lw=0.8, zorder=6)
+    return Line2D([], [], color=style.colour, ls=style.line, lw=0.8, label=line.classical_engine)
+
+
+def marked(
+    style: Style, label: str, *, size: float = 4.5, filled: bool = True, line: bool = False
+) -> "Artist":
+    """Give the legend handle of points in a style, on their line if they have one."""
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [],
+        [],
+        color=style.colour,
+        ls=style.line if line else "",
+        lw=1.7,
+        marker=style.marker,
+        ms=size,
+        mec=style.colour,
+        mfc=style.colour if filled else "white",
+        label=label,
+    )
+
+
+def legend_above(ax: "Axes", handles: list[Any], *, columns: int = 2) -> None:
+    """Put a legend over the axes, where it covers nothing, in columns that fit the page."""
+    widths = [len(handle.get_label()) + 6 for handle in handles]
+    while columns > 1 and _width(widths, columns) > _WIDEST:
+        columns -= 1
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=columns,
+        borderaxespad=0.2,
+        columnspacing=1.4,
+        handlelength=2.4,
+    )
+
+
+def name_points(
+    ax: "Axes",
+    x: NDArray[Any],
+    y: NDArray[Any],
+    chosen: NDArray[Any],
+    labels: NDArray[Any],
+) -> None:
+    """Name some points, beyond the other points of their line, no two names on one line."""
+    low, high = ax.get_ylim()
+    left, right = ax.get_xlim()
+    line = 0.055 * (high - low)
+    taken: list[float] = []
+    places = chosen.tolist()
+    names = dict(zip(places, shorten_all((labels[k] for k in places), 20), strict=True))
+    middle = float(np.median(y))
+    # Away from the others, which lie about the middle.
+    for k in sorted(places, key=lambda k: abs(float(y[k]) - middle)):
+        at = float(y[k])
+        while any(abs(at - other) < line for other in taken):
+            at += line if y[k] > middle else -line
+        taken.append(at)
+        beside = x[np.abs(y - at) < line]
+        beside = beside if beside.size else x[[k]]
+        on_left = float(beside.max()) > left + 0.6 * (right - left)
+        end = float(beside.min() if on_left else beside.max())
+        ax.annotate(
+            names[k],
+            (float(x[k]), float(y[k])),
+            (end + (-1 if on_left else 1) * 0.02 * (right - left), at),
+            ha="right" if on_left else "left",
+            va="center",
+            fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "shrinkA": 0.0},
+        )
+
+
+def name_beside(
+    ax: "Axes", x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
+) -> None:
+    """Name some points beside them, where the name covers least: a line up or down if need be."""
+    low, high = ax.get_ylim()
+    left, right = ax.get_xlim()
+    tall, letter = 0.05 * (high - low), 0.034 * (right - left)
+    covered = np.column_stack([x, y])
+    places = chosen.tolist()
+    names = shorten_all((labels[k] for k in places), 20)
+    for k, name in zip(places, names, strict=True):
+        wide = letter * len(name)
+        best = (math.inf, 0, 0)
+        for lift in (0, 1, -1, 2, -2):
+            at = y[k] + lift * tall
+            for side in (1, -1):
+                start, end = sorted([x[k] + side * 0.2 * letter, x[k] + side * (wide + letter)])
+                inside = (covered[:, 0] > start) & (covered[:, 0] < end)
+                inside &= np.abs(covered[:, 1] - at) < tall
+                beyond = 100.0 * (start < left or end > right or not low < at < high)
+                cost = float(np.count_nonzero(inside)) + beyond
+                best = best if best[0] <= cost else (cost, side, lift)
+        _, side, lift = best
+        at = float(y[k] + lift * tall)
+        ax.annotate(
+            name,
+            (float(x[k]), float(y[k])),
+            (float(x[k] + side * 0.6 * letter), at),
+            ha="left" if side > 0 else "right",
+            va="center",
+            fontsize=8,
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "shrinkA": 0.0}
+            if lift
+            else None,
+        )
+        steps = np.linspace(0.5 * letter, wide, 6)
+        own = np.column_stack([x[k] + side * steps, np.full(6, at)])
+        covered = np.concatenate([covered, own])
+
+
+def _width(widths: list[int], columns: int) -> int:
+    """Give the characters that a legend of some columns is wide, filled column by column."""
+    deep = -(-len(widths) // columns)
+    return sum(max(widths[start : start + deep]) for start in range(0, len(widths), deep))

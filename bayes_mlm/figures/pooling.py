@@ -1,0 +1,64 @@
+"""Draw how partial pooling moves each group's mean."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayes_mlm.figures.style import BLUE, GREY, ORANGE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_shrinkage(
+    own: ArrayLike,
+    partial: ArrayLike,
+    sizes: ArrayLike,
+    overall: float,
+    *,
+    outcome: str,
+    group: str,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw how partial pooling draws each group's own mean towards the overall mean.
+
+    Parameters
+    ----------
+    own : array_like, shape (J,)
+        Each group's own mean (no pooling), in outcome units.
+    partial : array_like, shape (J,)
+        Its partially pooled mean.
+    sizes : array_like of int, shape (J,)
+        Rows in each group.
+    overall : float
+        The mean that complete pooling would give every group.
+    outcome, group : str
+        Names for the axes.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> axes = plot_shrinkage([1.0, 5.0], [2.0, 4.5], [4, 20], 3.0, outcome="y", group="g")
+    >>> axes.get_ylabel()
+    'mean of y'
+    """
+    if ax is None:
+        ax = new_figure(4.2, width=8.0).add_subplot()
+    own, partial, sizes = (np.asarray(values, dtype=float) for values in (own, partial, sizes))
+    ax.axhline(overall, color=GREY, linewidth=1.2, zorder=1, label="complete pooling: one mean")
+    ax.vlines(sizes, own, partial, color=GREY, linewidth=0.6, zorder=2)
+    ax.plot(
+        sizes, own, "o", mfc="white", mec=ORANGE, ms=4.5, zorder=3, label=f"no pooling: own {group}"
+    )
+    ax.plot(sizes, partial, "o", color=BLUE, ms=4, zorder=4, label="partial pooling")
+    ax.set_xlabel(f"rows in the {group}")
+    ax.set_ylabel(f"mean of {outcome}")
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=3, fontsize=9)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

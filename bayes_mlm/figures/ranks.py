@@ -1,0 +1,55 @@
+"""Rank plots of a NUTS run."""
+
+from typing import TYPE_CHECKING
+
+from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit, selection, slowest
+from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def ranks(analysis: Analysis) -> SamplerFigure | None:
+    """Return the draws of the parameters with the largest R-hat; None without NUTS.
+
+    References
+    ----------
+    Säilynoja, Bürkner & Vehtari (2022), Statistics and Computing 32, 32: ECDF difference plots.
+    Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Bayesian Analysis 16(2), sec. 4.
+    """
+    fit = nuts_fit(analysis)
+    if fit is None:
+        return None
+    values, _, many = slowest(fit)
+    return SamplerFigure(
+        title=f"Rank plots ({analysis.spec.name}, nuts)",
+        caption=(
+            "Difference between the empirical distribution of each chain's ranks among all draws "
+            "and the uniform one; "
+            f"{selection(len(values), many)}. "
+            "Chains that sample the same distribution stay near zero; p is of a test that they do."
+        ),
+        alt=f"ECDF differences of ranks, a line a chain, of each of {', '.join(values)}.",
+        values=values,
+    )
+
+
+def plot_ranks(picture: SamplerFigure) -> "Figure":
+    """Return rank plots, a panel a parameter, drawn by `arviz_plots.plot_rank`."""
+    rows = -(-len(picture.values) // 2)
+    return draw_with_arviz(
+        "plot_rank", picture.values, 0.5 + 1.3 * rows, group="posterior", col_wrap=2
+    )
+
+
+FIGURE = Entry(
+    name="ranks",
+    title="Rank plots",
+    shows="how evenly the chains share the ranks of all draws",
+    applies="a fit is by NUTS (--engine nuts): independent draws have nothing to converge",
+    of="model",
+    prepare=ranks,
+    draw=plot_ranks,
+    section="diagnostics",
+)

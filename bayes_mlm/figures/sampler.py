@@ -1,0 +1,106 @@
+"""What the figures of a NUTS run have in common: its draws by name, drawn by `arviz_plots`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_mlm.base import Floats, count
+from bayes_mlm.engines import SAMPLE_DIMS, convergence, listed_quantities
+from bayes_mlm.figures.style import WIDTH, styled
+from bayes_mlm.fitting import Analysis, Fit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Panels of a figure of single parameters.
+_MOST = 6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SamplerFigure:
+    """Draws of a NUTS run, and what a figure of them says.
+
+    Parameters
+    ----------
+    title, caption, alt : str
+    values : mapping of str to ndarray, shape (chains, draws)
+        By name of the parameter or of the sampler's statistic.
+    """
+
+    title: str
+    caption: str
+    alt: str
+    values: Mapping[str, Floats]
+
+
+def nuts_fit(analysis: Analysis) -> Fit | None:
+    """Return the fit by NUTS, if there is one."""
+    return next((fit for fit in analysis.fits if fit.engine == "nuts"), None)
+
+
+def selection(shown: int, many: int) -> str:
+    """Return which parameters a figure shows.
+
+    Examples
+    --------
+    >>> selection(4, 4), selection(6, 20)
+    ('all 4 parameters', 'the 6 of 20 parameters with the largest R-hat')
+    """
+    if shown == many:
+        return f"all {count(many, 'parameter')}"
+    return f"the {shown} of {count(many, 'parameter')} with the largest R-hat"
+
+
+def slowest(fit: Fit) -> tuple[dict[str, Floats], dict[str, float], int]:
+    """Return draws and R-hat of the parameters with the largest R-hat, and how many there are.
+
+    Group effects and functions of other parameters (icc) are left to the figure of convergence.
+    """
+    listed = listed_quantities(fit.draws)
+    named = {name: values for one, name, values in listed if one.role != "derived"}
+    stacked = np.stack(list(named.values()), axis=-1)
+    r_hat = dict(zip(named, np.atleast_1d(convergence(stacked).r_hat).tolist(), strict=True))
+    worst = sorted(named, key=lambda name: -np.nan_to_num(r_hat[name], nan=9.0))[:_MOST]
+    return {n: v for n, v in named.items() if n in worst}, {n: r_hat[n] for n in worst}, len(named)
+
+
+@styled
+def draw_with_arviz(
+    function: str, values: Mapping[str, Floats], height: float, *, group: str, **options: Any
+) -> "Figure":
+    """Return the figure that a function of `arviz_plots` draws of arrays of draws.
+
+    Parameters
+    ----------
+    function : str
+        Such as "plot_trace".
+    values : mapping of str to ndarray, shape (chains, draws)
+    height : float
+        In inches.
+    group : {"posterior", "sample_stats"}
+        Where ArviZ looks for them.
+    **options
+        Of the function.
+
+    References
+    ----------
+    ArviZ: Martin et al. (2026), Journal of Open Source Software; https://www.arviz.org.
+    """
+    import arviz_plots
+    import xarray as xr
+    from matplotlib import pyplot as plt
+
+    chains, draws = next(iter(values.values())).shape
+    coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    dataset = xr.Dataset({name: (SAMPLE_DIMS, v) for name, v in values.items()}, coords)
+    collection = getattr(arviz_plots, function)(
+        xr.DataTree.from_dict({group: dataset}),
+        backend="matplotlib",
+        figure_kwargs={"figsize": (WIDTH, height), "layout": "constrained"},
+        **options,
+    )
+    figure: Figure = collection.viz["figure"].item()
+    plt.close(figure)
+    return figure

@@ -1,0 +1,158 @@
+"""The table of a model's parameters: the only source of their names, order, dims and supports."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bayes_mlm.design import Design
+from bayes_mlm.model import FAMILIES, Parameter
+
+_BETA = Parameter(name="beta", role="fixed effect", dims=("term",))
+_U = Parameter(name="u", role="group effect")
+_SIGMA_U = Parameter(name="sigma_u", role="group sd", support=(0.0, math.inf))
+_RHO_U = Parameter(name="rho_u", role="group correlation", support=(-1.0, 1.0), unit="correlation")
+_RHO_E = Parameter(name="rho_e", role="autocorrelation", support=(-1.0, 1.0), unit="correlation")
+_ICC = Parameter(name="icc", role="derived", support=(0.0, 1.0), unit="share of the variance")
+_ICC_BY = replace(_ICC, name="icc_by", base="icc", dims=("stratum",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupParameters:
+    """Parameters of one term of group effects, with the names of its dimensions.
+
+    Parameters
+    ----------
+    u, sigma_u, rho_u : Parameter
+    sd_names : tuple of str, length q
+        What tables call each sd.
+    group, effect, pair : str
+        Names of the dimensions: of groups, of effects, and of pairs of effects.
+    suffix : str
+        Of the names of variables, with several factors: "_school".
+    """
+
+    u: Parameter
+    sigma_u: Parameter
+    rho_u: Parameter
+    sd_names: tuple[str, ...]
+    group: str
+    effect: str
+    pair: str
+    suffix: str
+
+    def variable(self, name: str) -> str:
+        """Return the name of one of the model's variables of this term."""
+        return f"{name[:-1]}{self.suffix}_" if name.endswith("_") else f"{name}{self.suffix}"
+
+
+def group_views(design: Design) -> tuple[Design, ...]:
+    """Return one design with a single term of group effects for each term of a design."""
+    return (design,) if design.q else ()
+
+
+def group_parameters(design: Design) -> tuple[GroupParameters, ...]:
+    """Return the parameters of each term of group effects, in the design's order."""
+    views = group_views(design)
+    return tuple(_of_term(view, several=len(views) > 1) for view in views)
+
+
+def _of_term(view: Design, *, several: bool) -> GroupParameters:
+    factor = str(view.group) if several else None
+    suffix = f"_{factor}" if several else ""
+    group, effect, pair = (factor or "group"), f"effect{suffix}", f"effect_pair{suffix}"
+    alone = view.has_intercept_effect_only
+    sigma_u = replace(
+        _SIGMA_U,
+        name=f"sigma_u{suffix}",
+        base="sigma_u",
+        factor=factor,
+        dims=() if alone else (effect,),
+    )
+    return GroupParameters(
+        u=replace(_U, name=f"u{suffix}", base="u", factor=factor, dims=(group, effect)),
+        sigma_u=sigma_u,
+        rho_u=replace(_RHO_U, name=f"rho_u{suffix}", base="rho_u", factor=factor, dims=(pair,)),
+        sd_names=tuple([sigma_u.text] if alone else map(sigma_u.element, view.effects)),
+        group=group,
+        effect=effect,
+        pair=pair,
+        suffix=suffix,
+    )
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of a model, in the order of its tables.
+
+    Parameters
+    ----------
+    items : tuple of Parameter
+        Group effects last.
+    """
+
+    items: tuple[Parameter, ...]
+
+    def __iter__(self) -> Iterator[Parameter]:
+        """Iterate over the parameters, in order."""
+        return iter(self.items)
+
+    def __getitem__(self, name: str) -> Parameter:
+        """Return the parameter whose variable has a name."""
+        return next(one for one in self.items if one.name == name)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a variable of this name is a parameter."""
+        return any(one.name == name for one in self.items)
+
+    def role(self, *roles: str) -> tuple[Parameter, ...]:
+        """Return the parameters of some roles."""
+        return tuple(one for one in self.items if one.role in roles)
+
+
+def parameters_of(design: Design) -> Parameters:
+    """Return the table of the parameters of a design.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_dataset
+    >>> design = build_design("mathach ~ ses + (ses | schoolid)", load_dataset("hsb"))
+    >>> [one.name for one in parameters_of(design)]
+    ['beta', 'sigma_u', 'rho_u', 'sigma_e', 'u']
+    """
+    groups, family = group_parameters(design), design.family
+    found = [_BETA]
+    if design.kind != "no_pooling":
+        found += [one.sigma_u for one in groups]
+        pairs = [view.effect_pairs for view in group_views(design)]
+        found += [one.rho_u for one, some in zip(groups, pairs, strict=True) if some]
+    found += _auxiliary(family.auxiliary, design)
+    if design.has_icc and len(groups) == 1 and design.kind != "no_pooling":
+        found.append(_ICC)
+        if design.residual is not None and design.residual.strata:
+            found.append(_ICC_BY)
+    found += [one.u for one in groups]
+    return Parameters(tuple(found))
+
+
+def _auxiliary(auxiliary: tuple[Parameter, ...], design: Design) -> list[Parameter]:
+    found, rows = [], design.residual
+    for one in auxiliary:
+        found.append(one)
+        if one.role == "residual sd" and rows is not None:
+            found += [by_level(one)] if rows.strata else []
+            found += [_RHO_E] if rows.asked.ar is not None else []
+    return found
+
+
+def by_level(sd: Parameter) -> Parameter:
+    """Return the parameter of the residual sds by level of a factor."""
+    return replace(sd, name=f"{sd.name}_by", base=sd.name, dims=("stratum",))
+
+
+def known_parameters() -> Parameters:
+    """Return every parameter that a model of one grouping factor may have, of all families."""
+    auxiliary = dict.fromkeys(one for family in FAMILIES.values() for one in family.auxiliary)
+    sds = [part for one in auxiliary if one.role == "residual sd" for part in (one, by_level(one))]
+    others = [one for one in auxiliary if one.role != "residual sd"]
+    scalars = [_BETA, _SIGMA_U, _RHO_U, *sds, _RHO_E, *others, _ICC, _ICC_BY]
+    return Parameters((*scalars, _U))

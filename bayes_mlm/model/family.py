@@ -1,0 +1,133 @@
+"""Distributions of the outcome given its linear predictor, as values of functions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayes_mlm.base import EngineError, Floats, Registry
+from bayes_mlm.model.parameter import Parameter
+
+type Auxiliary = Mapping[str, Floats]
+
+
+def identity(eta: Floats, *_: object) -> Floats:
+    """Return the linear predictor as it is."""
+    return eta
+
+
+def same_scale(mean: float, sd: float) -> tuple[float, float]:
+    """Return mean and sd of the outcome: those of a linear predictor on the outcome's scale."""
+    return mean, sd
+
+
+def no_notes(y: Floats) -> tuple[str, ...]:  # noqa: ARG001
+    """Accept every finite outcome."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Family:
+    """A distribution of the outcome given its linear predictor eta, as functions on arrays.
+
+    Arrays broadcast: y (n,), eta (n,) or (S, n), and auxiliary parameters of shape (), (S, 1) or
+    (S, n). A new family is one file that calls ``FAMILIES.register``; nothing else names it.
+
+    Parameters
+    ----------
+    name, label : str
+        "student_t", and what a sentence calls it: "Student-t".
+    link : str
+        "identity", "log", "logit", ...
+    auxiliary : tuple of Parameter
+        Parameters beside the linear predictor, with default priors.
+    log_density : callable
+        ``(y, eta, aux)`` to log p(y | eta), of each row.
+    score : callable
+        ``(y, eta, aux)`` to the derivative of the log density in eta, and a positive weight: the
+        information in eta, expected or of an EM step. By these the mode of a group's effects is
+        found.
+    variance : callable
+        ``(eta, aux)`` to the variance of y.
+    draw : callable
+        ``(eta, aux, rng)`` to replicated outcomes.
+    observe : callable
+        ``(name, eta, aux, observed, dims)``: adds the outcome to the PyMC model at hand.
+    inverse_link : callable
+        eta to the expected outcome.
+    mean : callable, optional
+        ``(eta, aux)`` to the expected outcome, if that is not ``inverse_link(eta)``.
+    scale : callable
+        Mean and sd of the outcome, to centre and scale of the default priors of the intercept and
+        the slopes, on the scale of the linear predictor.
+    check_response : callable
+        Raises a DataError for outcomes that it cannot have; returns notes.
+    normal_scores : callable
+        ``(z, aux)``: residuals of sd one to the normal quantiles of their probability, of an
+        additive family.
+    mixing : callable, optional
+        ``(aux, rng, shape)``: factors of the sd that make y normal given them, of an additive
+        family that is a scale mixture of normals. Predictions then need no draws of y.
+    gaussian_moments : bool
+        Whether the likelihood needs only sums of squares and products by group.
+
+    Examples
+    --------
+    >>> from bayes_mlm.model import FAMILIES
+    >>> gaussian = FAMILIES["gaussian"]
+    >>> gaussian.variance(np.zeros(2), {"sigma_e": np.array(3.0)})
+    array([9., 9.])
+    """
+
+    name: str
+    label: str
+    link: str
+    auxiliary: tuple[Parameter, ...]
+    log_density: Callable[[Floats, Floats, Auxiliary], Floats]
+    score: Callable[[Floats, Floats, Auxiliary], tuple[Floats, Floats]]
+    variance: Callable[[Floats, Auxiliary], Floats]
+    draw: Callable[[Floats, Auxiliary, np.random.Generator], Floats]
+    observe: Callable[..., Any]
+    inverse_link: Callable[[Floats], Floats] = identity
+    mean: Callable[[Floats, Auxiliary], Floats] | None = None
+    scale: Callable[[float, float], tuple[float, float]] = same_scale
+    check_response: Callable[[Floats], tuple[str, ...]] = no_notes
+    normal_scores: Callable[[Floats, Auxiliary], Floats] = identity
+    mixing: Callable[[Auxiliary, np.random.Generator, tuple[int, ...]], Floats] | None = None
+    gaussian_moments: bool = False
+
+    def __repr__(self) -> str:
+        """Return name and link on one line."""
+        return f"<Family {self.name!r}, link {self.link!r}>"
+
+    def expected(self, eta: Floats, aux: Auxiliary) -> Floats:
+        """Return the expected outcome at a linear predictor."""
+        return self.inverse_link(eta) if self.mean is None else self.mean(eta, aux)
+
+    @property
+    def residual_sd(self) -> str | None:
+        """Name of the parameter that is the sd of residuals, where the family has one."""
+        return next((one.name for one in self.auxiliary if one.role == "residual sd"), None)
+
+    @property
+    def is_additive(self) -> bool:
+        """Return whether outcomes are the linear predictor plus a residual of a constant sd."""
+        return self.residual_sd is not None and self.link == "identity"
+
+    def require_residual_sd(self, what: str) -> None:
+        """Raise an error where a quantity needs a residual variance and the family has none.
+
+        Raises
+        ------
+        EngineError
+        """
+        if not self.is_additive:
+            raise EngineError(
+                f"{what} needs a residual sd on the scale of the linear predictor, and the "
+                f"{self.label} family (link {self.link}) has none; ask for coefficients, "
+                "predictions or leave-one-out, or fit a Gaussian or Student-t outcome"
+            )
+
+
+FAMILIES = Registry[Family]("family")

@@ -1,0 +1,1 @@
+"""Figures of the 2015 document, one file each."""

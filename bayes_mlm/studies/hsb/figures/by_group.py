@@ -1,0 +1,375 @@
+"""Compute how the outcome is spread within each group, the groups in order of their means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import DEFAULT_PROB, Floats, Ints, count, number, percent, shorten, shorten_all
+from bayes_mlm.design import Design, means_by_group
+from bayes_mlm.engines import samples
+from bayes_mlm.figures import (
+    BLACK,
+    BLUE,
+    INK,
+    ORANGE,
+    Entry,
+    has_effects,
+    legend_above,
+    new_figure,
+    styled,
+    with_intercepts,
+)
+from bayes_mlm.fitting import Analysis, Fit, shortest_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# A quarter of a normal distribution lies beyond this many sds.
+_QUARTILE = 0.674489750196082
+
+# Groups that are summarised at a time, so that draws x groups stays a small array.
+_CHUNK = 512
+
+_ALIKE = 1e-9
+
+# Groups that can each have their name under the axis; and characters of a name written level.
+_MOST_NAMED, _MOST_LEVEL = 30, 90
+
+_POINTS_WIDE = 400.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GroupSpread:
+    """Hold the spread of the outcome in each group; groups in order of their means.
+
+    Parameters
+    ----------
+    outcome, group : str
+        Names.
+    n : int
+        Rows.
+    labels : ndarray, shape (J,)
+        Groups, the one with the lowest mean first.
+    sizes : ndarray of int, shape (J,)
+        Rows in each.
+    mean, median, lower_quartile, upper_quartile : ndarray, shape (J,)
+        Of the outcome in each group, in its units. Less `mean` they are those of the de-meaned
+        outcome.
+    overall : float
+        Mean of all rows.
+    model : str or None
+        The record whose posterior is shown; None without a model with random intercepts.
+    fitted, fitted_lower, fitted_upper : ndarray, shape (J,), or None
+        Posterior mean and interval of each group's expected mean. No interval where the group
+        effects are kept as summaries.
+    half_width : tuple of float or None
+        Posterior mean, lower and upper end of 0.674 sigma_e: how far the middle half would reach
+        to each side in every group if the residuals were normal with one sd.
+    prob : float
+        Of the intervals.
+    """
+
+    outcome: str
+    group: str
+    n: int
+    labels: NDArray[Any]
+    sizes: Ints
+    mean: Floats
+    median: Floats
+    lower_quartile: Floats
+    upper_quartile: Floats
+    overall: float
+    model: str | None
+    fitted: Floats | None
+    fitted_lower: Floats | None
+    fitted_upper: Floats | None
+    half_width: tuple[float, float, float] | None
+    prob: float
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"{self.outcome} by {self.group}, and about each {self.group}'s own mean"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        spread = self._scale
+        widths = self.upper_quartile - self.lower_quartile
+        first = (
+            f"The mean of {self.outcome} runs from {number(self.mean[0], spread)} "
+            f"({self.group} {shorten(self.labels[0])}) to {number(self.mean[-1], spread)} "
+            f"({shorten(self.labels[-1])}) over {count(self.labels.size, 'group')}, while the "
+            f"middle half of a typical group's own rows is "
+            f"{number(float(np.median(widths)), spread)} wide; {self._reach}."
+        )
+        return " ".join(filter(None, [first, self._pulled, self._tilt]))
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        fitted = "" if self.fitted is None else " and the posterior of its expected mean"
+        return (
+            f"Two panels over {count(self.labels.size, 'group')} in order of their mean "
+            f"{self.outcome}: above, each group's middle half, mean and median{fitted}; below, the "
+            "same about the group's own mean."
+        )
+
+    @property
+    def _scale(self) -> float:
+        """What the figures of the caption are exact to: a tenth of the sd of the means or so."""
+        return float(np.std(self.mean)) / 3.0
+
+    @property
+    def _reach(self) -> str:
+        """How many groups' middle halves contain the overall mean."""
+        inside = (self.lower_quartile <= self.overall) & (self.overall <= self.upper_quartile)
+        return (
+            f"{int(inside.sum()):,} of the {self.labels.size:,} middle halves contain the overall "
+            f"mean, {number(self.overall, self._scale)}"
+        )
+
+    @property
+    def _pulled(self) -> str:
+        """How far the model draws the group means together."""
+        if self.fitted is None:
+            return ""
+        own, drawn = float(np.std(self.mean)), float(np.std(self.fitted))
+        if own <= 0.0:
+            return ""
+        return (
+            f"The expected means of {self.model} lie closer together than the observed ones: "
+            f"their sd is {percent(drawn / own)} of the sd of the observed means."
+            if drawn < own * (1.0 - _ALIKE)
+            else f"The expected means of {self.model} spread as widely as the observed ones."
+        )
+
+    @property
+    def _tilt(self) -> str:
+        """Whether mean and median part company along the order of the groups."""
+        several = self.sizes > 2
+        if several.sum() < 10:
+            return ""
+        gap = (self.median - self.mean)[several]
+        third = max(1, gap.size // 3)
+        low, high = float(gap[:third].mean()), float(gap[-third:].mean())
+        below, beyond = (number(abs(gap), self._scale) for gap in (low, high))
+        return (
+            f"The median lies on average {below} {_above(low)} the mean in the third of the groups "
+            f"with the lowest means, and {beyond} {_above(high)} it in the third with the highest."
+        )
+
+
+def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
+    """Compute the spread of the outcome in each group of the first model that has the rows.
+
+    Parameters
+    ----------
+    analyses : sequence of Analysis
+        The posterior is that of the one with random intercepts and the fewest terms.
+
+    Returns
+    -------
+    GroupSpread or None
+        None where no model has groups and rows below them.
+
+    Examples
+    --------
+    >>> from bayes_mlm.fitting import analyse
+    >>> from bayes_mlm import load_record
+    >>> found = spread_by_group([analyse(load_record("hsb_pooled").request, None, engines=["ols"])])
+    >>> int(found.labels[0]), round(float(found.mean[0]), 2)
+    (8854, 4.24)
+    """
+    chosen = with_intercepts(analyses)
+    grouped = [item for item in analyses if item.design.group and item.design.kind != "between"]
+    if not grouped:
+        return None
+    design = grouped[0].design if chosen is None else chosen.design
+    quartiles = _quartiles(design)
+    mean = means_by_group(design.y, design.codes, design.J)
+    order = np.argsort(mean, kind="stable")
+    fitted = None if chosen is None else _expected_means(chosen.fits[0], chosen.prob)
+    return GroupSpread(
+        outcome=design.outcome,
+        group=str(design.group),
+        n=design.n,
+        labels=design.labels[order],
+        sizes=design.group_sizes[order],
+        mean=mean[order],
+        median=quartiles[order, 1],
+        lower_quartile=quartiles[order, 0],
+        upper_quartile=quartiles[order, 2],
+        overall=float(design.y.mean()),
+        model=None if chosen is None else chosen.spec.name,
+        fitted=None if fitted is None else fitted[0][order],
+        fitted_lower=None if fitted is None or fitted[1] is None else fitted[1][order],
+        fitted_upper=None if fitted is None or fitted[2] is None else fitted[2][order],
+        half_width=None if chosen is None else _half_width(chosen.fits[0], chosen.prob),
+        prob=DEFAULT_PROB if chosen is None else chosen.prob,
+    )
+
+
+def _quartiles(design: Design) -> Floats:
+    """Give the quartiles (J, 3) of y in each group, interpolated as NumPy does."""
+    order = np.lexsort((design.y, design.codes))
+    y, sizes = design.y[order], design.group_sizes
+    start = np.cumsum(sizes) - sizes
+    found = []
+    for share in (0.25, 0.5, 0.75):
+        place = share * (sizes - 1)
+        below = np.floor(place).astype(np.int64)
+        above = np.minimum(below + 1, sizes - 1)
+        part = place - below
+        found.append(y[start + below] * (1 - part) + y[start + above] * part)
+    return np.array(found).T
+
+
+def _expected_means(fit: Fit, prob: float) -> tuple[Floats, Floats | None, Floats | None] | None:
+    """Give the posterior mean and interval of each group's expected mean, shape (J,) each."""
+    design = fit.design
+    X = means_by_group(design.X, design.codes, design.J)
+    Z = means_by_group(design.Z, design.codes, design.J)
+    beta = samples(fit.draws, "beta") if design.p else np.zeros((1, 0))
+    if not has_effects(fit):
+        u_mean = fit.draws["u_mean"]
+        return X @ beta.mean(axis=0) + (Z * u_mean).sum(axis=1), None, None
+    u = samples(fit.draws, "u")
+    centre, lower, upper = (np.empty(design.J) for _ in range(3))
+    for start in range(0, design.J, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        expected = beta @ X[part].T + np.einsum("sjq,jq->sj", u[:, part], Z[part])
+        centre[part] = expected.mean(axis=0)
+        lower[part], upper[part] = shortest_interval(expected, prob)
+    return centre, lower, upper
+
+
+def _half_width(fit: Fit, prob: float) -> tuple[float, float, float]:
+    widths = _QUARTILE * samples(fit.draws, "sigma_e")
+    lower, upper = shortest_interval(widths[:, None], prob)
+    return float(widths.mean()), float(lower[0]), float(upper[0])
+
+
+def _above(gap: float) -> str:
+    return "above" if gap >= 0 else "below"
+
+
+@styled
+def plot_group_spread(picture: GroupSpread) -> "Figure":
+    """Draw the middle half, mean and median of every group, in order of the means.
+
+    Parameters
+    ----------
+    picture : GroupSpread
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above in the outcome's own units, below about each group's own mean.
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    figure = new_figure(5.9 if _upright(picture) else 4.9)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.35, 1.0))
+    ranks = np.arange(1, picture.labels.size + 1)
+    room = _POINTS_WIDE / picture.labels.size
+    bar = float(np.clip(0.62 * room, 0.25, 9.0))
+    dot = float(np.clip(1.1 * room, 0.7, 4.5))
+    for ax, less in ((top, np.zeros_like(picture.mean)), (bottom, picture.mean)):
+        ax.vlines(
+            ranks,
+            picture.lower_quartile - less,
+            picture.upper_quartile - less,
+            color="#C9C9C9",
+            lw=bar,
+            zorder=1,
+        )
+        ax.plot(
+            ranks,
+            picture.median - less,
+            ls="",
+            marker="_",
+            ms=dot + 1.5,
+            mew=min(1.3, dot / 2),
+            color=ORANGE,
+            zorder=4.5,
+        )
+    handles: list[Any] = [
+        Patch(color="#C9C9C9", label="middle half of the rows"),
+        Line2D([], [], ls="", marker="_", ms=8, mew=1.5, color=ORANGE, label="median"),
+        Line2D([], [], ls="", marker="o", ms=3.5, color=BLACK, label="mean"),
+    ]
+    handles.append(Line2D([], [], color=INK, lw=0.8, ls=":", label="mean of all rows"))
+    top.plot(ranks, picture.mean, "o", ms=dot, mew=0, color=BLACK, zorder=5)
+    bottom.axhline(0.0, color=BLACK, lw=1.0, zorder=2)
+    top.axhline(picture.overall, color=INK, lw=0.8, ls=":", zorder=2)
+    if picture.fitted is not None:
+        label = "expected mean"
+        if picture.fitted_lower is not None and picture.fitted_upper is not None:
+            top.vlines(
+                ranks,
+                picture.fitted_lower,
+                picture.fitted_upper,
+                color=BLUE,
+                lw=max(0.25, bar * 0.45),
+                alpha=0.75,
+                zorder=4,
+            )
+            label += f", {percent(picture.prob)} interval"
+        else:
+            top.plot(ranks, picture.fitted, ".", ms=dot, color=BLUE, zorder=4)
+        handles.append(Line2D([], [], color=BLUE, lw=2.2, alpha=0.75, label=label))
+    if picture.half_width is not None:
+        width, lower, upper = picture.half_width
+        expected = "middle half of normal residuals (±0.67 sigma_e)"
+        handles.append(Line2D([], [], color=BLUE, lw=0.9, label=expected))
+        for sign in (-1.0, 1.0):
+            bottom.axhspan(sign * lower, sign * upper, color=BLUE, alpha=0.35, lw=0, zorder=4)
+            bottom.axhline(sign * width, color=BLUE, lw=0.9, zorder=4)
+    legend_above(top, handles)
+    top.set_ylabel(shorten(picture.outcome, 20))
+    bottom.set_ylabel(f"{shorten(picture.outcome, 12)} less\nthe group's mean")
+    _name_groups(bottom, picture)
+    top.tick_params(axis="x", length=0)
+    bottom.set_xlim(0.0, picture.labels.size + 1.0)
+    return figure
+
+
+def _upright(picture: GroupSpread) -> bool:
+    """Tell whether the groups' names fit under the axis only when turned."""
+    if picture.labels.size > _MOST_NAMED:
+        return False
+    return sum(len(name) + 2 for name in shorten_all(picture.labels, 22)) > _MOST_LEVEL
+
+
+def _name_groups(ax: "Axes", picture: GroupSpread) -> None:
+    """Name every group under the axis where there is room, else the first and the last."""
+    many = picture.labels.size
+    ax.tick_params(axis="x", length=0)
+    sizes = f"{count(many, 'group')}, {count(picture.n, 'row')}"
+    if many > _MOST_NAMED:
+        ax.set_xticks([1, many], shorten_all(picture.labels[[0, -1]], 30))
+        first, last = ax.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
+    else:
+        names = shorten_all(picture.labels, 22)
+        ax.set_xticks(range(1, many + 1), names, rotation=90 if _upright(picture) else 0)
+    ax.set_xlabel(f"{shorten(picture.group, 30)}, in order of its mean ({sizes})")
+
+
+FIGURE = Entry(
+    name="group-spread",
+    title="Outcome by group, and about each group's mean",
+    shows="middle half, mean and median of every group, with the posterior of its mean",
+    applies="the model has groups and rows below them",
+    of="ladder",
+    prepare=spread_by_group,
+    draw=plot_group_spread,
+    section="data",
+)

@@ -1,0 +1,25 @@
+"""The registry of figures, those of the 2015 document included."""
+
+from bayes_mlm.figures import FIGURES
+from bayes_mlm.studies.hsb.figures import (
+    by_group,
+    extremes,
+    pooled_between,
+    prototypes,
+    slopes,
+    split_means,
+    within_line,
+)
+
+__all__ = ["FIGURES"]
+
+for _entry in (
+    by_group.FIGURE,
+    pooled_between.FIGURE,
+    within_line.FIGURE,
+    extremes.FIGURE,
+    slopes.FIGURE,
+    prototypes.FIGURE,
+    split_means.FIGURE,
+):
+    FIGURES.register(_entry.name, _entry)

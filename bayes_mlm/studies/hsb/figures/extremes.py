@@ -1,0 +1,183 @@
+"""Compute the no-pooling lines of the groups at the two ends of the predictor."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayes_mlm.base import count, estimate, interval, number, percent, shorten
+from bayes_mlm.figures import (
+    SIDES,
+    Cloud,
+    Entry,
+    Line,
+    Style,
+    axes_or_new,
+    cloud_of,
+    draw_classical,
+    draw_line,
+    draw_rows,
+    figure_of,
+    has_effects,
+    legend_above,
+    line_along,
+    marked,
+    roles_of,
+    span,
+    styled,
+)
+from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ALIKE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Extremes:
+    """Hold the lines of the groups with the lowest and the highest mean of the slope's predictor.
+
+    Parameters
+    ----------
+    cloud : Cloud
+    groups : tuple of int
+        Places of the two groups among the labels, the lower mean first.
+    lines : tuple of Line
+        Theirs, each over the range of its own rows.
+    """
+
+    cloud: Cloud
+    groups: tuple[int, int]
+    lines: tuple[Line, Line]
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"No pooling: the groups with the lowest and the highest mean {self.cloud.slope}"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        cloud, (low, high) = self.cloud, self.lines
+        spread = float(np.ptp(cloud.group_x))
+        means = [number(float(cloud.group_x[j]), spread) for j in self.groups]
+        sizes = [count(int(cloud.sizes[j]), "row") for j in self.groups]
+        expected = [
+            interval(float(line.lower[line.x.size // 2]), float(line.upper[line.x.size // 2]))
+            for line in self.lines
+        ]
+        return (
+            f"Of {count(cloud.sizes.size, 'group')}, {cloud.group} {shorten(low.name)} has the "
+            f"lowest mean {cloud.slope} ({means[0]}, {sizes[0]}) and {shorten(high.name)} the "
+            f"highest ({means[1]}, {sizes[1]}). Every group has an intercept of its own, and "
+            "all share one slope, which only differences within groups inform: "
+            f"{estimate(low.slope, low.slope_lower, low.slope_upper)}. In the middle of its own "
+            f"range the expected {cloud.outcome} is {expected[0]} in the first and {expected[1]} "
+            f"in the second ({percent(low.prob)} intervals); the model says nothing of groups that "
+            "were not observed."
+        )
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        return (
+            f"Scatter of {self.cloud.outcome} against {self.cloud.slope}, two groups marked, each "
+            "with its own line and the posterior's band."
+        )
+
+
+def extreme_groups(analysis: Analysis) -> Extremes | None:
+    """Compute the lines of a no-pooling model for the two groups furthest apart.
+
+    Returns
+    -------
+    Extremes or None
+        None for other kinds, without draws of the groups' intercepts, and where all groups have
+        the same mean of the predictor (of equals, the first in order of the labels).
+
+    Examples
+    --------
+    >>> from bayes_mlm.fitting import analyse
+    >>> from bayes_mlm.fitting import make_settings
+    >>> from bayes_mlm import load_record
+    >>> model = load_record("hsb_no_pooling").request
+    >>> settings = make_settings(model, random_seed=1)
+    >>> found = extreme_groups(analyse(model, settings, engines=["direct"]))
+    >>> [line.name for line in found.lines]
+    ['5762', '5404']
+    """
+    roles = roles_of(analysis.design)
+    if analysis.design.kind != "no_pooling" or roles.slope is None or not analysis.fits:
+        return None
+    cloud = cloud_of(analysis.design, roles)
+    apart = float(np.ptp(cloud.group_x)) > _ALIKE * float(np.ptp(cloud.x))
+    if not apart or not has_effects(analysis.fits[0]):
+        return None
+    groups = int(cloud.group_x.argmin()), int(cloud.group_x.argmax())
+    low, high = (
+        line_along(
+            analysis, roles, span(cloud.x[cloud.codes == j]), name=str(cloud.labels[j]), group=j
+        )
+        for j in groups
+    )
+    return Extremes(cloud=cloud, groups=groups, lines=(low, high))
+
+
+@styled
+def plot_extremes(picture: Extremes, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw the no-pooling lines of the groups with the lowest and the highest mean.
+
+    Parameters
+    ----------
+    picture : Extremes
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    ax = axes_or_new(ax)
+    cloud = picture.cloud
+    handles = [draw_rows(ax, cloud.x, cloud.y)]
+    for which, place, line, style in zip(
+        ("lowest", "highest"), picture.groups, picture.lines, SIDES, strict=True
+    ):
+        own = cloud.codes == place
+        ax.plot(
+            cloud.x[own],
+            cloud.y[own],
+            style.marker,
+            ms=4.0,
+            mec=style.colour,
+            mfc="white",
+            mew=0.9,
+            zorder=4,
+        )
+        label = (
+            f"{which} mean {shorten(cloud.slope, 16)}: {shorten(line.name)} "
+            f"({count(int(cloud.sizes[place]), 'row')})"
+        )
+        solid = Style(style.colour, style.marker)
+        draw_line(ax, line, solid, label=label)
+        handles.append(marked(solid, label, filled=False, line=True))
+    handles.append(draw_classical(ax, picture.lines[0]))
+    draw_classical(ax, picture.lines[1])
+    legend_above(ax, handles)
+    ax.set_xlabel(shorten(cloud.slope, 60))
+    ax.set_ylabel(shorten(cloud.outcome, 40))
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="extreme-groups",
+    title="No-pooling lines of the two extreme groups",
+    shows="own lines of the groups with the lowest and the highest mean of the predictor",
+    applies="the model is of the no_pooling kind, and group means of the predictor differ",
+    of="model",
+    prepare=extreme_groups,
+    draw=plot_extremes,
+    section="groups",
+)

@@ -1,0 +1,258 @@
+"""Choose a typical group of each kind, and compute its own line and its partially pooled one."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
+from bayes_mlm.figures import (
+    INK,
+    SIDES,
+    Cloud,
+    Entry,
+    Line,
+    Roles,
+    Style,
+    cloud_of,
+    draw_classical,
+    draw_line,
+    has_effects,
+    line_along,
+    new_figure,
+    roles_of,
+    span,
+    straight,
+    styled,
+)
+from bayes_mlm.fitting import Analysis, has_random_effects
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_ALIKE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prototype:
+    """Hold one typical group.
+
+    Parameters
+    ----------
+    side : str
+        What it is typical of: ``sector = 1``, or "all groups".
+    label : str
+        Its own.
+    place : int
+        Among the labels.
+    x, y : ndarray, shape (n_j,)
+        Its rows.
+    own : ndarray, shape (m,), or None
+        The least-squares line of its rows alone along `line.x`; None where x does not vary.
+    own_slope : float or None
+        Its slope.
+    line : Line
+        The partially pooled one.
+    """
+
+    side: str
+    label: str
+    place: int
+    x: Floats
+    y: Floats
+    own: Floats | None
+    own_slope: float | None
+    line: Line
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prototypes:
+    """Hold the typical group of each side of the split, or of all groups.
+
+    Parameters
+    ----------
+    cloud : Cloud
+    model : str
+        The record.
+    groups : tuple of Prototype
+    tied : bool
+        Whether the groups had one mean of the predictor, so that the outcome had to choose.
+    """
+
+    cloud: Cloud
+    model: str
+    groups: tuple[Prototype, ...]
+    tied: bool
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        many = "Prototypical groups" if len(self.groups) > 1 else "A prototypical group"
+        return f"{many}: members, own line, partially pooled line"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see, and by what rule the groups were chosen."""
+        cloud = self.cloud
+        rule = (
+            f"whose mean {cloud.outcome} is nearest the median of the groups' means (all have the "
+            f"same mean {cloud.slope})"
+            if self.tied
+            else f"whose mean {cloud.slope} is nearest the mean of all rows "
+            f"({number(float(cloud.x.mean()), float(np.std(cloud.x)))})"
+        )
+        each = "of each side " if len(self.groups) > 1 else ""
+        told = "; ".join(self._told(group) for group in self.groups)
+        prob = percent(self.groups[0].line.prob)
+        return f"The group {each}is drawn {rule}: {told} ({prob} intervals)."
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        named = ", ".join(f"{group.label} ({group.side})" for group in self.groups)
+        return (
+            f"Members of {self.cloud.group} {named} as points, with the group's own least-squares "
+            "line, its partially pooled line and the posterior's band."
+        )
+
+    def _told(self, group: Prototype) -> str:
+        """Say of one group how far partial pooling moved its slope."""
+        line = group.line
+        pooled = estimate(line.slope, line.slope_lower, line.slope_upper)
+        spread = (line.slope_upper - line.slope_lower) / 2
+        own = (
+            "has no slope of its own"
+            if group.own_slope is None
+            else f"has a slope of {number(group.own_slope, spread)} by itself"
+        )
+        of = f"for {group.side}, " if len(self.groups) > 1 else ""
+        mean = number(float(group.x.mean()), float(np.std(self.cloud.x)))
+        return (
+            f"{of}{self.cloud.group} {shorten(group.label)} ({count(group.x.size, 'row')}, mean "
+            f"{self.cloud.slope} {mean}) {own} and of {pooled} with partial pooling"
+        )
+
+
+def prototypes(analysis: Analysis) -> Prototypes | None:
+    """Compute the prototypical group of each side of the split, or of all groups without a split.
+
+    The rule is that of the 2015 document (its cell In [400] takes the school of each sector whose
+    mean ses is nearest 0, the mean of all students): the group whose mean of the slope's predictor
+    is nearest the mean of all rows. Where all groups have one mean (as when all are observed on the
+    same occasions), it is the group whose mean outcome is nearest the median of such means. Of
+    equals, the first in order of the labels.
+
+    Returns
+    -------
+    Prototypes or None
+        None without group effects drawn, or without a slope.
+
+    Examples
+    --------
+    >>> from bayes_mlm.fitting import analyse
+    >>> from bayes_mlm.fitting import make_settings
+    >>> from bayes_mlm import load_record
+    >>> model = load_record("hsb_sector").request
+    >>> settings = make_settings(model, random_seed=1)
+    >>> found = prototypes(analyse(model, settings, engines=["direct"]))
+    >>> [(group.side, group.label) for group in found.groups]
+    [('sector = 0', '1946'), ('sector = 1', '5650')]
+    """
+    roles = roles_of(analysis.design)
+    if roles.slope is None or not analysis.fits or not has_random_effects(analysis.design):
+        return None
+    if not has_effects(analysis.fits[0]):
+        return None
+    cloud = cloud_of(analysis.design, roles)
+    tied = bool(np.ptp(cloud.group_x) <= _ALIKE * np.ptp(cloud.x))
+    labels = roles.split_labels or ("all groups",)
+    side = np.zeros(cloud.sizes.size, dtype=np.int64) if roles.side is None else roles.side
+    found = []
+    for k, name in enumerate(labels):
+        members = np.flatnonzero(side == k)
+        place = int(members[_distance(cloud, members, tied=tied).argmin()])
+        found.append(_prototype(analysis, roles, cloud, place, name))
+    return Prototypes(cloud=cloud, model=analysis.spec.name, groups=tuple(found), tied=tied)
+
+
+def _distance(cloud: Cloud, members: np.ndarray, *, tied: bool) -> Floats:
+    """Give how far each of some groups lies from the typical one."""
+    if tied:
+        means = cloud.group_y[members]
+        return np.asarray(np.abs(means - np.median(means)))
+    return np.asarray(np.abs(cloud.group_x[members] - cloud.x.mean()))
+
+
+def _prototype(analysis: Analysis, roles: Roles, cloud: Cloud, place: int, side: str) -> Prototype:
+    rows = cloud.codes == place
+    x, y = cloud.x[rows], cloud.y[rows]
+    along = span(x)
+    label = str(cloud.labels[place])
+    own = straight(x, y) if x.size > 2 else None
+    return Prototype(
+        side=side,
+        label=label,
+        place=place,
+        x=x,
+        y=y,
+        own=None if own is None else own[0] + own[1] * along,
+        own_slope=None if own is None else own[1],
+        line=line_along(analysis, roles, along, name=label, group=place),
+    )
+
+
+@styled
+def plot_prototypes(picture: Prototypes) -> "Figure":
+    """Draw the members of each typical group, their own line and the partially pooled one.
+
+    Parameters
+    ----------
+    picture : Prototypes
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel a group.
+    """
+    from matplotlib.lines import Line2D
+
+    figure = new_figure()
+    panels = np.atleast_1d(figure.subplots(1, len(picture.groups), sharex=True, sharey=True))
+    handles: list[Any] = []
+    for ax, group, style in zip(panels, picture.groups, SIDES, strict=False):
+        ax.plot(
+            group.x, group.y, style.marker, ms=4.0, mec=style.colour, mfc="white", mew=0.9, zorder=2
+        )
+        draw_line(ax, group.line, Style(style.colour, style.marker, "-"), label=group.label)
+        handles = [draw_classical(ax, group.line)]
+        if group.own is not None:
+            ax.plot(group.line.x, group.own, color=INK, lw=1.4, ls=":", zorder=4)
+        title = f"{shorten(picture.cloud.group, 12)} {shorten(group.label, 16)}"
+        size = count(group.x.size, "row")
+        if len(picture.groups) > 1:
+            title = f"{shorten(group.side, 24)}, {size}\n{title}"
+        else:
+            title = f"{title}, {size}"
+        ax.set_title(title, fontsize=9)
+        ax.set_xlabel(shorten(picture.cloud.slope, 36))
+    panels[0].set_ylabel(shorten(picture.cloud.outcome, 40))
+    band = f"partial pooling, posterior with {percent(picture.groups[0].line.prob)} band"
+    handles = [
+        Line2D([], [], color=INK, lw=1.7, label=band),
+        *handles,
+        Line2D([], [], color=INK, lw=1.4, ls=":", label="own least-squares line"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+FIGURE = Entry(
+    name="prototypes",
+    title="Prototypical groups",
+    shows="members of a typical group of each side, own line and partially pooled line",
+    applies="the model has group effects and a numeric predictor that varies within groups",
+    of="model",
+    prepare=prototypes,
+    draw=plot_prototypes,
+    section="groups",
+)

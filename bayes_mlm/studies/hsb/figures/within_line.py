@@ -1,0 +1,148 @@
+"""Compute the line along the deviations of a predictor from its group means."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
+from bayes_mlm.figures import (
+    Cloud,
+    Entry,
+    Line,
+    axes_or_new,
+    cloud_of,
+    draw_classical,
+    draw_line,
+    draw_rows,
+    figure_of,
+    legend_above,
+    line_along,
+    model_styles,
+    roles_of,
+    span,
+    styled,
+)
+from bayes_mlm.fitting import Analysis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WithinLine:
+    """Hold the rows by their deviation from the group's mean, and the line through them.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        The rows in their own units.
+    deviation : ndarray, shape (n,)
+        The slope's predictor less its mean in the row's group.
+    line : Line
+        Along the deviations.
+    """
+
+    cloud: Cloud
+    deviation: Floats
+    line: Line
+
+    @property
+    def title(self) -> str:
+        """What the figure is of."""
+        return f"{self.cloud.outcome} on {self.cloud.slope} less its {self.cloud.group} mean"
+
+    @property
+    def caption(self) -> str:
+        """What there is to see."""
+        line, cloud = self.line, self.cloud
+        share = float(np.var(self.deviation) / np.var(cloud.x)) if np.var(cloud.x) > 0 else 0.0
+        spread = (line.slope_upper - line.slope_lower) / 2
+        return (
+            f"Among members of one group, one unit of {cloud.slope} goes with "
+            f"{estimate(line.slope, line.slope_lower, line.slope_upper)} units of {cloud.outcome} "
+            f"({percent(line.prob)} interval; least squares "
+            f"{number(line.classical_slope, spread)}). The {count(cloud.n, 'row')} are placed by "
+            f"how far they lie from their own group's mean, which keeps {percent(share)} "
+            f"of the variance of {cloud.slope}."
+        )
+
+    @property
+    def alt(self) -> str:
+        """What is drawn."""
+        return (
+            f"Scatter of {self.cloud.outcome} against the deviation of {self.cloud.slope} from the "
+            f"mean of its {self.cloud.group}, with the line within groups and its band."
+        )
+
+
+def within_line(analysis: Analysis) -> WithinLine | None:
+    """Compute the line of a within model.
+
+    Returns
+    -------
+    WithinLine or None
+        None for other kinds, and without a posterior or a numeric predictor that varies in groups.
+
+    Examples
+    --------
+    >>> from bayes_mlm.fitting import analyse
+    >>> from bayes_mlm.fitting import make_settings
+    >>> from bayes_mlm import load_record
+    >>> model = load_record("hsb_within").request
+    >>> settings = make_settings(model, random_seed=1)
+    >>> found = within_line(analyse(model, settings, engines=["direct"]))
+    >>> round(found.line.classical_slope, 4)
+    2.1912
+    """
+    roles = roles_of(analysis.design)
+    if analysis.design.kind != "within" or roles.slope is None or not analysis.fits:
+        return None
+    cloud = cloud_of(analysis.design, roles)
+    deviation = cloud.x - cloud.group_x[cloud.codes]
+    return WithinLine(
+        cloud=cloud,
+        deviation=deviation,
+        line=line_along(analysis, roles, span(deviation), name="within groups"),
+    )
+
+
+@styled
+def plot_within_line(picture: WithinLine, *, ax: "Axes | None" = None) -> "Figure":
+    """Draw the line along the deviations from the group means, with its band.
+
+    Parameters
+    ----------
+    picture : WithinLine
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    ax = axes_or_new(ax)
+    cloud, line = picture.cloud, picture.line
+    style = model_styles([line.model])[line.model]
+    handles = [
+        draw_rows(ax, picture.deviation, cloud.y),
+        draw_line(ax, line, style, label=f"line within groups, {percent(line.prob)} band"),
+        draw_classical(ax, line),
+    ]
+    legend_above(ax, handles, columns=3)
+    ax.set_xlabel(f"{shorten(cloud.slope, 36)} less its mean by {shorten(cloud.group)}")
+    ax.set_ylabel(shorten(cloud.outcome, 40))
+    return figure_of(ax)
+
+
+FIGURE = Entry(
+    name="within-line",
+    title="Line within groups",
+    shows="outcome against the predictor less its group mean, with the line and band",
+    applies="the model is of the within kind, with a numeric predictor",
+    of="model",
+    prepare=within_line,
+    draw=plot_within_line,
+    section="data",
+)

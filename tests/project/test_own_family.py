@@ -1,0 +1,148 @@
+"""A family that the package does not know goes through everything, registered from here alone."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import gammaln
+
+from bayes_mlm import (
+    build_design,
+    check,
+    fit,
+    leave_one_group_out,
+    leave_one_row_out,
+    predict,
+    summarise,
+)
+from bayes_mlm.base.errors import BayesMLMError, DataError, EngineError
+from bayes_mlm.model import FAMILIES, Family
+
+
+def _check_counts(y):
+    if (y < 0).any() or (y != np.floor(y)).any():
+        raise DataError("Poisson outcomes are counts 0, 1, 2, ...; look at the outcome column")
+    return ()
+
+
+def _observe(name, eta, aux, observed, dims):
+    import pymc as pm
+
+    return pm.Poisson(name, mu=pm.math.exp(eta), observed=observed.astype(int), dims=dims)
+
+
+POISSON = Family(
+    name="poisson_of_the_test",
+    label="Poisson",
+    link="log",
+    auxiliary=(),
+    log_density=lambda y, eta, _: y * eta - np.exp(eta) - gammaln(y + 1.0),
+    score=lambda y, eta, _: (y - np.exp(eta), np.exp(eta)),
+    variance=lambda eta, _: np.exp(eta),
+    draw=lambda eta, _, rng: rng.poisson(np.exp(eta)).astype(float),
+    observe=_observe,
+    inverse_link=np.exp,
+    scale=lambda mean, _: (math.log(mean), 1.0),
+    check_response=_check_counts,
+)
+TRUTH = {"beta[Intercept]": 1.0, "beta[x]": 0.5, "sigma_u": 0.6}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def family():
+    return FAMILIES.register(POISSON.name, POISSON)
+
+
+def counts(seed=1, J=40, n=12):
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(J), n)
+    x = rng.normal(size=g.size)
+    u = TRUTH["sigma_u"] * rng.normal(size=J)
+    eta = TRUTH["beta[Intercept]"] + TRUTH["beta[x]"] * x + u[g]
+    return {"y": rng.poisson(np.exp(eta)).astype(float), "x": x, "g": g, "u": u}
+
+
+@pytest.fixture(scope="module")
+def fitted(family):
+    data = {name: values for name, values in counts().items() if name != "u"}
+    return fit(
+        "y ~ x + (1 | g)",
+        data,
+        family=family.name,
+        random_seed=1,
+        draws=400,
+        tune=400,
+    )
+
+
+def test_it_recovers_what_the_data_were_made_with(fitted):
+    assert fitted.engine == "nuts"
+    assert "Poisson" in fitted.why
+    found = summarise(fitted)
+    assert [row.quantity for row in found.rows] == list(TRUTH)
+    for row in found.rows:
+        assert abs(row.estimate - TRUTH[row.quantity]) < 3.5 * row.sd, row
+    u = fitted.draws["u"][..., 0].mean(axis=(0, 1))
+    assert np.corrcoef(u, counts()["u"])[0, 1] > 0.9
+
+
+def test_it_predicts_on_the_scale_of_the_outcome(fitted):
+    new = {"x": [0.0, 1.0], "g": [3, 3]}
+    mean = predict(fitted, new)
+    outcome = predict(fitted, new, kind="observation", draws=True)
+    assert mean.plug_in is None
+    assert (outcome.draws == np.floor(outcome.draws)).all()
+    np.testing.assert_allclose(outcome.mean, mean.mean, rtol=0.1)
+    assert (outcome.sd > mean.sd).all()
+    # E exp(eta + u) over new groups is exp(sigma²/2) times that of an average one.
+    population = predict(fitted, new, question="population").mean
+    others = predict(fitted, new, question="new_group").mean
+    np.testing.assert_allclose(others / population, math.exp(0.6**2 / 2), rtol=0.15)
+
+
+def test_leaving_out_groups_integrates_over_their_effects(fitted):
+    """Oracle: the integral over u by a fine grid, at each draw of the rest."""
+    groups, rows = leave_one_group_out(fitted), leave_one_row_out(fitted)
+    assert groups.pointwise.size == 40
+    assert rows.pointwise.size == fitted.design.n
+    assert groups.elpd < rows.elpd
+    from bayes_mlm.assess.loo.structured import given, group_log_densities
+
+    model = given(fitted, None, 3)
+    found = group_log_densities(model)
+    grid = np.linspace(-8, 8, 4001)
+    for s in range(found.shape[1]):
+        eta = model.design.X @ model.beta[s]
+        sd = float(abs(model.root[s][0, 0]))
+        dense = np.empty(40)
+        for j in range(40):
+            rows_of = model.design.codes == j
+            at = eta[rows_of][:, None] + sd * grid
+            logs = POISSON.log_density(model.design.y[rows_of][:, None], at, {}).sum(axis=0)
+            logs += -0.5 * grid**2 - 0.5 * math.log(2 * math.pi)
+            dense[j] = np.log(np.trapezoid(np.exp(logs - logs.max()), grid)) + logs.max()
+        np.testing.assert_allclose(found[:, s], dense, atol=1e-5)
+
+
+def test_checks_run_and_say_what_they_cannot_do(fitted):
+    found = check(fitted)
+    assert "Poisson" in str(found)
+
+
+def test_outcomes_it_cannot_have_are_refused():
+    data = counts()
+    with pytest.raises(DataError, match="counts"):
+        build_design("y ~ x", {"y": data["y"] - 0.5, "x": data["x"]}, family=POISSON.name)
+
+
+@pytest.mark.parametrize("engine", ["direct"])
+def test_engines_for_gaussian_outcomes_refuse_it(engine):
+    data = {name: values for name, values in counts().items() if name != "u"}
+    with pytest.raises(EngineError, match="Poisson"):
+        fit("y ~ x + (1 | g)", data, family=POISSON.name, engine=engine)
+
+
+def test_an_icc_and_sums_are_refused_with_a_reason(fitted):
+    assert "icc" not in fitted.draws.posterior
+    with pytest.raises(BayesMLMError, match="Poisson"):
+        fitted.design.family.require_residual_sd("the intraclass correlation")
