@@ -1,6 +1,7 @@
 """Tables in LaTeX, with the rules of booktabs."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 from bayes_mlm.base.rendering.escaping import escape_text
 from bayes_mlm.base.rendering.view import Span, View
@@ -83,17 +84,21 @@ def _tabular(view: View, full: bool) -> Iterator[str]:
     columns = "".join(side if numeric else "l" for numeric in view.numeric[1:])
     yield from (rf"\begin{{tabular}}{{l{columns}}}", r"\toprule")
     yield from _spans(view.spans, full)
-    yield from (_line(view.headings), r"\midrule")
-    for k, (section, rows) in enumerate(view.parts()):
+    rows = [row for _, rows in view.parts() for row in rows]
+    lines = [list(map(escape_latex, line)) for line in (view.headings, *chain(*rows))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = iter([_line(line, widths) for line in lines])
+    yield from (next(shown), r"\midrule")
+    for k, (section, part) in enumerate(view.parts()):
         if section:
             yield from [r"\midrule"] if k else []
             yield rf"\emph{{{escape_latex(section)}}}{' &' * len(columns)} \\"
-        yield from (_line(line) for row in rows for line in row)
+        yield from islice(shown, sum(map(len, part)))
     yield from (r"\bottomrule", r"\end{tabular}")
 
 
-def _line(cells: Sequence[str]) -> str:
-    first, *others = map(escape_latex, cells)
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
     # A label that is not to be read as the option, or the star, of the line break before it.
     first = f"{{}}{first}" if first[:1] in ("[", "*") else first
     return f"{' & '.join([first, *others])} \\\\"
