@@ -82,7 +82,7 @@ def test_effects_that_are_summarised_count_for_no_memory(monkeypatch):
     monkeypatch.setattr(
         "bayes_mlm.base.memory.free_memory", lambda: 5e8
     )  # 72 million effects: 0.58 GB
-    monkeypatch.setattr("bayes_mlm.fitting.entry.sample_nuts", begin)
+    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_nuts", begin)
     formula, settings = "reaction ~ days + (1 | subject)", {"draws": 10**6, "random_seed": 1}
     with pytest.raises(EngineError, match="begun"):
         fit(formula, "sleepstudy", engine="nuts", **settings)

@@ -74,12 +74,12 @@ def fitted(formula=SLEEP, data="sleepstudy"):
 )
 def test_the_double_bar_is_read_and_written_again(text, effects):
     formula = parse_formula(text)
-    assert not formula.correlated
+    assert not formula.group_terms[0].correlated
     assert [":".join(map(str, term)) for term in formula.effects] == effects
     assert " || " in str(formula)
     assert parse_formula(str(formula)) == formula
     single = parse_formula(text.replace("||", "|"))
-    assert single.correlated
+    assert single.group_terms[0].correlated
     assert single.effects == formula.effects
     assert single != formula
 
@@ -111,7 +111,7 @@ def test_the_design_says_so_and_its_encoding_too(formula):
     assert design.correlated is ("||" not in formula)
     assert design.effect_pairs == (((0, 1),) if design.correlated else ())
     kept = json.loads(json.dumps(design.encoding.to_dict()))
-    assert Encoding.from_dict(kept).formula.correlated is design.correlated
+    assert Encoding.from_dict(kept).formula.group_terms[0].correlated is design.correlated
 
 
 @given(st.integers(1, 3), st.booleans())

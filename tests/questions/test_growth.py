@@ -521,7 +521,7 @@ def test_the_double_bar_by_command(run):
     ("arguments", "told"),
     [
         (("lines", "orthodont_growth", "--group", "M99"), "no 'M99'"),
-        (("lines", "orthodont_growth", "--x", "a"), "numbers with commas"),
+        (("lines", "orthodont_growth", "--x", "a"), "must be numbers"),
         (("lines", "orthodont_growth", "--along", "sex"), "no numeric predictor"),
         (("lines", "hsb_pooled"), "no group effects that are drawn"),
     ],

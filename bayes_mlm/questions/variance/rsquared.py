@@ -235,7 +235,7 @@ def snijders_bosker(
     --------
     >>> def one(u, e):
     ...     return ParameterValues(
-    ...         beta=np.zeros((1, 1)), cov_u=np.array([[[u]]]), sigma_e2=np.array([e]), own=None
+    ...         beta=np.zeros((1, 1)), cov_u=np.array([[[u]]]), sigma_e2=np.array([e]), u=None
     ...     )
     >>> first, second = snijders_bosker(one(1.0, 5.0), one(2.0, 10.0), 5.0)
     >>> float(first[0]), float(second[0])

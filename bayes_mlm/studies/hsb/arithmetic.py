@@ -170,7 +170,7 @@ def table_figures(table: Table) -> dict[str, float]:
     found = {"n": float(table.n), "n_groups": float(sizes.n_groups)}
     summary = describe(table, ["mathach", "ses"])
     for (name, *_), values in zip(summary.rows()[1:], summary.values, strict=True):
-        found |= {f"{name}[{c}]": float(v) for c, v in zip(summary.names, values, strict=True)}
+        found |= {f"{name}[{c}]": float(v) for c, v in zip(summary.variables, values, strict=True)}
     single = table.columns["mathach"].astype(np.float32)
     found["75%[mathach]_float32"] = float(np.quantile(single, 0.75))
     counts = crosstab(table, "sector", ["female", "minority"])
