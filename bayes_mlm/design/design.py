@@ -521,7 +521,7 @@ def build_design(
     if strata is not None and strata not in noted:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
     if asked.ar is not None:
-        refuse_several(factors, "an autoregression of residuals")
+        refuse_several(factors, "an autoregression of residuals", "leave one of them out")
     by = found[0] if found else None
     codes = np.zeros(table.n, dtype=np.int64) if by is None else by.codes
     structure = lay_out_residual(
