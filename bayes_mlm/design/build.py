@@ -143,9 +143,10 @@ def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
 
 
 def _columns(model: ModelSpec) -> tuple[str, ...]:
-    own = parse_formula(model.formula).columns
-    group = (model.group_column,) if model.group_column is not None else ()
-    return tuple(dict.fromkeys([*own, *group, *model.group_level, *model.residual.columns]))
+    own = parse_formula(model.formula)
+    groups = own.grouping_factors or ((model.group,) if model.group is not None else ())
+    names = [*own.columns, *groups, *model.group_level, *model.residual.columns]
+    return tuple(dict.fromkeys(names))
 
 
 def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:

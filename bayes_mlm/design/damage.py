@@ -109,7 +109,10 @@ def check_names(design: Design) -> None:
         encoding.formula == formula, f"its encoding is of '{encoding.formula}', not of '{formula}'"
     )
     require(design.outcome == encoding.outcome, f"its outcome is called {design.outcome!r}")
-    require(formula.group in (None, design.group), f"its group is called {design.group!r}")
+    require(
+        formula.grouping_factors in ((), design.factors),
+        f"its groups are called {', '.join(design.factors)}",
+    )
     if design.kind in ("pooled", "partial_pooling"):
         pairs = [(design.terms, encoding.terms)]
         for term, effects in zip(design.group_terms, encoding.effects, strict=False):

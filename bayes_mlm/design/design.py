@@ -151,6 +151,11 @@ class Design:
         return self.fixed.terms
 
     @property
+    def has_group_effects(self) -> bool:
+        """Whether a grouping factor has effects."""
+        return any(term.q for term in self.group_terms)
+
+    @property
     def factors(self) -> tuple[str, ...]:
         """Names of the grouping factors."""
         return tuple(term.factor for term in self.group_terms)
@@ -176,20 +181,36 @@ class Design:
         """Return the per-group sufficient statistics: those that are there, or of the rows."""
         return from_design(self) if self.aggregated is None else self.aggregated
 
-    def single_term(self, what: str = "this") -> GroupTerm:
+    def of_factor(self, place: int) -> "Design":
+        """Return the design with one of its group terms only."""
+        if len(self.group_terms) == 1:
+            return self
+        encoding = self.encoding.of_factor(place)
+        return replace(
+            self,
+            group_terms=self.group_terms[place : place + 1],
+            formula=encoding.formula,
+            encoding=encoding,
+        )
+
+    def single_term(
+        self, what: str = "this", remedy: str = "it needs a model with one group term"
+    ) -> GroupTerm:
         """Return the one group term; without a factor, a term of one group and no effects.
 
         Parameters
         ----------
         what : str
             What takes one factor at most, for the message: "REML".
+        remedy : str
+            What to do, for the message.
 
         Raises
         ------
         SeveralFactorsError
             If the model has several grouping factors.
         """
-        refuse_several(self.factors, what)
+        refuse_several(self.factors, what, remedy)
         return self.group_terms[0] if self.group_terms else self._no_groups
 
     @cached_property
@@ -335,7 +356,8 @@ class Design:
     @property
     def has_icc(self) -> bool:
         """Whether one intraclass correlation exists: a random intercept only, and a residual sd."""
-        return self.has_intercept_effect_only and self.family.is_additive
+        alone = len(self.group_terms) == 1 and self.group_terms[0].effects == (INTERCEPT,)
+        return alone and self.family.is_additive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -499,7 +521,7 @@ def build_design(
     if strata is not None and strata not in noted:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
     if asked.ar is not None:
-        refuse_several(factors, "an autoregression of residuals")
+        refuse_several(factors, "an autoregression of residuals", "leave one of them out")
     by = found[0] if found else None
     codes = np.zeros(table.n, dtype=np.int64) if by is None else by.codes
     structure = lay_out_residual(

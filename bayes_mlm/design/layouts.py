@@ -86,7 +86,7 @@ def for_kind(design: Design, kind: str) -> Design:
         none = np.empty((design.n, 0))
         bare = tuple(changed(term, Z=none, effects=()) for term in design.group_terms)
         return replace(design, group_terms=bare, kind=kind)
-    refuse_several(design.factors, f"the {kind} model")
+    refuse_several(design.factors, f"the {kind} model", "leave one in, or use partial_pooling")
     if kind == "pooled":
         return design.with_arrays(Z=np.empty((design.n, 0)), effects=(), kind=kind)
     if design.base is None:

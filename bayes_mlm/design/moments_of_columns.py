@@ -37,13 +37,14 @@ def same_outcome(one: Design, other: Design) -> bool:
 def column_moments(design: Design) -> ColumnMoments:
     """Compute the means and sds of a design's columns, from its rows or from its sums."""
     if design.has_rows:
+        terms = design.group_terms
         return ColumnMoments(
             y_mean=float(np.mean(design.y)),
             y_sd=float(np.std(design.y)),
             x_mean=design.X.mean(axis=0),
             x_sd=design.X.std(axis=0),
-            z_mean=design.Z.mean(axis=0),
-            z_sd=design.Z.std(axis=0),
+            z_mean=np.concatenate([np.empty(0), *(one.Z.mean(axis=0) for one in terms)]),
+            z_sd=np.concatenate([np.empty(0), *(one.Z.std(axis=0) for one in terms)]),
         )
     mean, sd = design.moments().moments
     x, z = slice(0, design.p), slice(design.p, design.p + design.q)

@@ -142,7 +142,7 @@ def _request_for(
             "a formula needs data: give a data frame, a file (--data my.csv) or an embedded "
             f"set ({', '.join(DATASETS)})"
         )
-    kind = kind or ("partial_pooling" if parse_formula(formula).group else "pooled")
+    kind = kind or ("partial_pooling" if parse_formula(formula).group_terms else "pooled")
     named = str(data) if isinstance(data, (str, Path)) else IN_MEMORY
     return ModelRequest(
         model=ModelSpec(formula=formula, kind=kind, **model),

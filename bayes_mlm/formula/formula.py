@@ -118,7 +118,9 @@ class Formula:
         return unique(tuple(name for factor in self.factors for name in measured(factor)))
 
 
-def refuse_several(factors: Sequence[str], what: str = "this") -> None:
+def refuse_several(
+    factors: Sequence[str], what: str = "this", remedy: str = "use engine='nuts', or one group term"
+) -> None:
     """Refuse several grouping factors where one at most can be taken.
 
     Parameters
@@ -127,6 +129,8 @@ def refuse_several(factors: Sequence[str], what: str = "this") -> None:
         Names of the grouping factors.
     what : str
         What takes one: "REML".
+    remedy : str
+        What to do, for the message.
 
     Raises
     ------
@@ -143,7 +147,7 @@ def refuse_several(factors: Sequence[str], what: str = "this") -> None:
     if len(factors) > 1:
         raise SeveralFactorsError(
             f"{what} takes one grouping factor and the formula has {len(factors)} "
-            f"({', '.join(factors)}); use engine='nuts', or one group term"
+            f"({', '.join(factors)}); {remedy}"
         )
 
 

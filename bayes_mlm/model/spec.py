@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from bayes_mlm.base import ABSENT, FormulaError, SpecError, expand_home, unreadable_reason
-from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.formula import Formula, parse_formula, refuse_several
 from bayes_mlm.model.families import FAMILIES
 from bayes_mlm.model.residual.structure import (
     PLAIN,
@@ -69,8 +69,9 @@ class ModelSpec:
 
     @property
     def group_column(self) -> str | None:
-        """The grouping column, from the formula's bar or from `group`."""
-        return parse_formula(self.formula).group or self.group
+        """The one grouping column, of the formula's bar or `group`; None if there is not one."""
+        factors = parse_formula(self.formula).grouping_factors
+        return factors[0] if len(factors) == 1 else self.group
 
     @property
     def title(self) -> str:
@@ -116,6 +117,8 @@ def check_model(model: ModelSpec, at: str) -> None:
             f"{at}: kind = {model.kind!r} has independent residuals of one sd; take [residual] "
             "out, or use partial_pooling"
         )
+    if model.residual.ar is not None:
+        refuse_several(formula.grouping_factors, "an autoregression of residuals")
     if model.residual.ar is not None and model.group_column is None:
         raise SpecError(
             f"{at}: residual.ar = {model.residual.ar!r} needs the groups whose residuals "
@@ -124,8 +127,9 @@ def check_model(model: ModelSpec, at: str) -> None:
 
 
 def _check_grouping(model: ModelSpec, formula: Formula, at: str) -> None:
-    kind, bar = model.kind, formula.group
-    if bar is not None and model.group is not None and bar != model.group:
+    kind, factors = model.kind, formula.grouping_factors
+    bar = ", ".join(factors) or None
+    if bar is not None and model.group is not None and factors != (model.group,):
         raise SpecError(
             f"{at}: group = {model.group!r}, but the formula groups by {bar!r}; give one of them"
         )

@@ -115,7 +115,9 @@ def sum_rows(
         raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     factors = factors_of(parsed, group)
-    refuse_several(factors, "a fit to sums by group")
+    refuse_several(
+        factors, "a fit to sums by group", "keep the rows (rows='keep') and use engine='nuts'"
+    )
     asked = _Asked(
         formula=parsed,
         group=factors[0] if factors else None,

@@ -1,7 +1,7 @@
 """What a formula learned from a table, and its form as stored values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,15 @@ class Encoding:
             means={(item.expression, item.group): item for item in self.means},
             group=self.group,
         )
+
+    def of_factor(self, place: int) -> "Encoding":
+        """Return the encoding with one of the formula's group terms only."""
+        bar = slice(place, place + 1)
+        crossings = tuple(
+            replace(one, dropped_effects=one.dropped_effects[bar]) for one in self.crossings
+        )
+        formula = replace(self.formula, group_terms=self.formula.group_terms[bar])
+        return replace(self, formula=formula, crossings=crossings)
 
     def columns_with(self, *factors: str) -> tuple[str, ...]:
         """Columns of the table that `encode` reads, and grouping factors."""
