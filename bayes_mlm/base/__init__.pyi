@@ -42,10 +42,14 @@ from .prob import DEFAULT_PROB as DEFAULT_PROB, check_prob as check_prob
 from .registry import Registry as Registry
 from .rendering import (
     RENDERERS as RENDERERS,
+    STYLE as STYLE,
+    Span as Span,
     View as View,
+    escape_markdown as escape_markdown,
     format_rows as format_rows,
     render as render,
 )
+from .rendering.terminal import TerminalTable as TerminalTable
 from .result_table import (
     Column as Column,
     ResultTable as ResultTable,
@@ -83,7 +87,6 @@ from .text import (
     texts as texts,
     tiny as tiny,
 )
-from .text.table import Head as Head, TextTable as TextTable
 from .text.visible import visible as visible
 from .toml import convert as convert, read_toml as read_toml, suggest as suggest
 from .verdict import Finding as Finding, Verdict as Verdict, sign as sign

@@ -8,13 +8,13 @@ from bayes_mlm.fitting import Analysis
 
 
 def reference_roles(analyses: Sequence[Analysis]) -> Roles | None:
-    """Give the roles of the first model with a slope, whose slope the ladder is compared along."""
+    """Return the roles of the first model with a slope, along which the ladder is compared."""
     found = (roles_of(analysis.design) for analysis in analyses)
     return next((roles for roles in found if roles.slope is not None), None)
 
 
 def simplest(analyses: Sequence[Analysis], kind: str, roles: Roles) -> Analysis | None:
-    """Give the fitted model of a kind that has the slope and the fewest other terms.
+    """Return the fitted model of a kind that has the slope and the fewest other terms.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ class Population:
     def predictors(self) -> tuple[str, ...]:
         """Columns of the table that the predictors are made of; the group is none."""
         names = self.design.encoding.predictor_columns
-        return tuple(name for name in names if name != self.design.group)
+        return tuple(name for name in names if name not in self.design.factors)
 
     def levels(self, name: str) -> Levels | None:
         """Give the categories of a column that the formula takes as categories."""
