@@ -215,7 +215,9 @@ def check_predictor(population: Population, name: str) -> None:
     if name in known:
         return
     if name in population.design.factors:
-        raise DesignError(f"{name!r} is a grouping factor; its effects are drawn, and not compared here")
+        raise DesignError(
+            f"{name!r} is a grouping factor; its effects are drawn, and not compared here"
+        )
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     inside = next((one for one in known if f"({one}" in name), None)
