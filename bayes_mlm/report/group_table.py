@@ -41,7 +41,7 @@ class GroupTable(Tabular):
     effects : tuple of str, length q
         Group effects; "Intercept" alone for a no-pooling model, whose groups have intercepts.
     estimate, lower, upper : ndarray, shape (m, q)
-        Posterior means and intervals; of REML predictions, of OLS own intercepts, and mean ±
+        Posterior means and intervals; of REML predictions, of OLS intercepts, and mean ±
         so many sds, if there is no posterior. In units of the outcome (for one unit of x).
     interval : str
         What the intervals are.
@@ -129,7 +129,7 @@ class _Effects:
 
 
 def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | None:
-    """Tabulate the groups of one model.
+    """Return the groups of one model.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def _effects_of(analysis: Analysis) -> _Effects:
 
 
 def _drawn(fit: Fit, prob: float) -> _Effects:
-    """Summarise the draws of a model whose groups have own intercepts (no pooling)."""
+    """Summarise the draws of a model whose groups have an intercept each (no pooling)."""
     u = samples(fit.draws, "u")
     lower, upper = shortest_interval(u.reshape(len(u), -1), prob)
     return _Effects(
@@ -205,7 +205,7 @@ def _drawn(fit: Fit, prob: float) -> _Effects:
 
 
 def _joined(fit: Fit, prob: float) -> _Effects:
-    """Put the effects of a model with random effects side by side."""
+    """Summarise the draws of a model with random effects."""
     found = effects_of(fit, prob)
     return _Effects(
         engine=fit.engine,
@@ -230,7 +230,7 @@ def _normal(engine: str, estimate: Floats, sd: Floats, prob: float) -> _Effects:
 
 
 def _most_telling(found: _Effects, most: int) -> NDArray[np.int64]:
-    """Choose the groups whose effects stand out most from those of the others."""
+    """Return the groups whose effects differ most from those of the others."""
     away = np.abs(found.estimate - np.median(found.estimate, axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
         telling = np.where(found.sd > 0.0, away / found.sd, 0.0).max(axis=1)

@@ -18,14 +18,14 @@ _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
 def publication_table(
     analyses: Sequence[Analysis], *, classical: bool = True, interval: bool = False
 ) -> PublicationTable:
-    """Lay out analysed models side by side.
+    """Return analysed models side by side.
 
     Parameters
     ----------
     analyses : sequence of Analysis
         In the order of the columns.
     classical : bool
-        Whether a model that has a posterior gets a column for REML (or OLS) beside it. A model
+        Whether a model that has a posterior gets a column for REML (or OLS) next to it. A model
         without one has that column in any case.
     interval : bool
         Whether intervals stand below the estimates, instead of posterior sds or standard errors.

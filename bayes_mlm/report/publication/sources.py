@@ -1,4 +1,4 @@
-"""Find what each column of the table is made from."""
+"""Analysis and summary that each column of the table is made from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Source:
 
 
 def sources_of(analyses: Sequence[Analysis], classical: bool) -> Iterator[Source]:
-    """Go through the columns: the posteriors of a model, then REML or OLS if wanted or alone."""
+    """Iterate over the columns: the posteriors of a model, then REML or OLS if wanted or alone."""
     for number, analysis in enumerate(analyses, start=1):
         drawn = [one for one in analysis.summaries if is_drawing(one.engine)]
         for summary in analysis.summaries:
