@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, DesignError, Floats, Ints
+from bayes_mlm.base import DataError, DesignError, Flags, Floats, Ints
 from bayes_mlm.data import (
     Groups,
     Table,
@@ -49,7 +49,7 @@ from bayes_mlm.model import (
     check_structure,
     lay_out_residual,
 )
-from bayes_mlm.moments import GroupMoments, from_design, refuse_rows
+from bayes_mlm.moments import GroupMoments, from_design, from_rows, refuse_rows
 
 INTERCEPT = "Intercept"
 VARIES = 1e-9
@@ -300,6 +300,50 @@ class Design:
     def by_row[A: np.generic](self, values: NDArray[A]) -> NDArray[A]:
         """Return for each row the value of its group of the one factor: (J, ...) to (n, ...)."""
         return self.single_term().by_row(values)
+
+    def deviations(self, values: Floats) -> Floats:
+        """Return the values (n,) or (n, k) less the mean of their group of the one factor."""
+        return self.single_term().deviations(values)
+
+    def sum_effects(self, u: Floats) -> Floats:
+        """Return what effects (J, q) of the one factor add to the linear predictor, shape (n,)."""
+        return self.single_term().sum_effects(u)
+
+    def rows_of(self, place: int) -> Flags:
+        """Return which rows are of a group of the one factor, shape (n,)."""
+        return self.single_term().rows_of(place)
+
+    def row_order(self, *within: NDArray[Any]) -> Ints:
+        """Return the order of the rows by group of the one factor, and within groups by keys."""
+        return self.single_term().row_order(*within)
+
+    @property
+    def columns(self) -> Floats:
+        """X, Z of the one factor and y side by side, shape (n, p + q + 1)."""
+        return np.column_stack([self.X, self.Z, self.y])
+
+    def moments_of(self, columns: Floats, terms: tuple[str, ...] = ()) -> GroupMoments:
+        """Return the moments of other columns of the rows, laid out as `columns` are.
+
+        Parameters
+        ----------
+        columns : ndarray, shape (n, p + k + q + 1)
+            As whitened, for example.
+        terms : tuple of str
+            Names of the k columns that follow those of X.
+        """
+        term, p = self.single_term(), self.p + len(terms)
+        return from_rows(
+            columns[:, -1],
+            columns[:, :p],
+            columns[:, p:-1],
+            term.codes,
+            term.J,
+            labels=term.labels,
+            terms=(*self.terms, *terms),
+            effects=term.effects,
+            group=term.factor or None,
+        )
 
     def take(self, rows: Ints) -> "Design":
         """Return the design of some rows, in the order given; the groups stay."""

@@ -63,7 +63,7 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
     repeats = reduced.q > 0 and inside + lines <= printed
     nearly = left > max(_NOISE * cancelled, printed)
     if not nearly and not repeats and rows is not None and rows.has_rows:
-        columns = np.column_stack([rows.X, rows.Z, rows.y])
+        columns = rows.columns
         exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
         nearly = exact > printed
         left = exact if nearly else left
@@ -198,7 +198,7 @@ def _check_majority(design: Design) -> None:
     Each row on the line adds a power of 1/scale to the likelihood, each other one takes `nu` of
     them, and `nu` may be as small as 2. Least absolute deviations find such a line.
     """
-    columns = np.column_stack([design.X, design.Z, design.y])
+    columns = design.columns
     scale = float(np.abs(design.y - design.y.mean()).max())
     tiny, n = 1e-10 * scale, design.n
     weight, exact = np.ones(n), np.zeros(n, dtype=bool)
@@ -229,9 +229,7 @@ def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:
     root = np.sqrt(weight / weight.max())[:, None]
     left = root * columns
     whole = np.linalg.norm(left[:, :p], axis=0)
-    order = np.argsort(design.codes, kind="stable")
-    ends = np.cumsum(np.bincount(design.codes, minlength=design.J))[:-1]
-    for some in np.split(order, ends) if q else ():
+    for some in np.split(design.row_order(), np.cumsum(design.group_sizes)[:-1]) if q else ():
         base = np.linalg.qr(left[some, p : p + q])[0]
         left[some] -= base @ (base.T @ left[some])
     x = left[:, :p]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import bayes_mlm
 from bayes_mlm.assess import loo as leave_out
 from bayes_mlm.assess.loo import leave_one_group_out, leave_one_row_out
 from bayes_mlm.assess.loo.conditional import Model, make_model
@@ -282,7 +283,7 @@ def test_groups_against_real_refits_by_the_marginal_likelihood(formula, options,
 
 
 def test_a_few_schools_against_real_refits():
-    fitted = fit("hsb_sector_ses", random_seed=1)
+    fitted = bayes_mlm.fit("hsb_sector_ses", random_seed=1)
     found = leave_one_group_out(fitted)
     model = make_model(fitted, None, 100)
     whole = log_z(model, None)
@@ -504,7 +505,7 @@ def test_a_row_that_alone_tells_a_coefficient():
 
 def test_a_group_of_one_with_a_flat_intercept():
     fitted = small_fit("no pooling", priors={"u": "Flat"})
-    with pytest.raises(DesignError, match="own intercept of g 3"):
+    with pytest.raises(DesignError, match="intercept of g 3"):
         leave_one_row_out(fitted)
 
 

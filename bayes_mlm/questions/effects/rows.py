@@ -171,7 +171,7 @@ def rebuild(design: Design) -> Table | None:
     for name in design.encoding.predictor_columns:
         values = None
         if name == design.group:
-            values = design.labels[design.codes]
+            values = design.by_row(design.labels)
         elif name not in columns:
             values = (
                 _category(design, name) if _is_category(design, name) else _number(design, name)
@@ -180,7 +180,7 @@ def rebuild(design: Design) -> Table | None:
             return None
         columns[name] = values
     if design.group is not None:
-        columns[design.group] = design.labels[design.codes]
+        columns[design.group] = design.by_row(design.labels)
     return Table(columns=columns, n=design.n, source="the design")
 
 
@@ -272,7 +272,7 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
         return None
     values = design.X[:, design.terms.index(laid_out)]
     if laid_out != name and design.base is not None:
-        values = values + design.base.means[design.codes, design.base.terms.index(name)]
+        values = values + design.by_row(design.base.means[:, design.base.terms.index(name)])
     return values
 
 
