@@ -109,8 +109,8 @@ def _independent_draws(design, draws, seed):
             posterior["icc"] = Variable(dims[:2], icc(sd[..., 0], sigma_e))
         noise = rng.normal(size=(*shape, design.J, design.q))
         u = fit.u + noise * fit.u_sd
-        posterior["u"] = Variable((*dims[:2], "group", "effect"), u)
-        coords |= {"group": design.labels, "effect": np.array(design.effects)}
+        posterior["u"] = Variable((*dims[:2], str(design.group), "effect"), u)
+        coords |= {str(design.group): design.labels, "effect": np.array(design.effects)}
     if design.residual is not None:
         posterior |= _residual_draws(design, fit, rng, shape)
         if design.residual.strata:

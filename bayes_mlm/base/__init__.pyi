@@ -41,7 +41,10 @@ from .prob import DEFAULT_PROB as DEFAULT_PROB, check_prob as check_prob
 from .registry import Registry as Registry
 from .rendering import (
     RENDERERS as RENDERERS,
+    STYLE as STYLE,
+    Span as Span,
     View as View,
+    escape_markdown as escape_markdown,
     format_rows as format_rows,
     render as render,
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-from bayes_mlm.base.rendering import View, render
+from bayes_mlm.base.rendering import STYLE, View, render
 from bayes_mlm.base.text import Digits, count, digits, probability, scaled
 from bayes_mlm.base.verdict import Verdict
 
@@ -75,7 +75,7 @@ class Tabular:
         return csv_text(self.names, self.raw())
 
     def render(self, form: str = "console") -> str:
-        """Return the table as text for a console, or in HTML, LaTeX or Markdown.
+        """Return the table as text for a console, or in another form of `RENDERERS`.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class Tabular:
         return self.render()
 
     def _repr_html_(self) -> str:
-        return self.render("html")
+        return f"<style>\n{STYLE}</style>\n{self.render('html')}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

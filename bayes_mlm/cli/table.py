@@ -69,7 +69,7 @@ def table(
     A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
     """
     from bayes_mlm.engines import Settings
-    from bayes_mlm.report import publication_table, render
+    from bayes_mlm.report import publication_table
     from bayes_mlm.studies import WORKED_STUDY, Record, analyse_ladder, as_record, records
 
     if out is not None:
@@ -94,7 +94,7 @@ def table(
     laid_out = publication_table(
         analyses, classical=any(not is_drawing(one) for one in engines), interval=interval
     )
-    made = render(laid_out, chosen)
+    made = laid_out.render("page" if chosen == "html" else chosen)
     if out is None:
         typer.echo(made, nl=False)
     else:

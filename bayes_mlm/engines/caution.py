@@ -33,13 +33,15 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
         Empty if there is nothing to say.
     """
     found = cautions_on_model(design)
-    flat = [prior for prior in priors.sigma_u if not prior.is_proper]
-    if flat and design.J - _group_columns(design) < LEAST_GROUPS_FOR_FLAT:
+    for place, own in enumerate(priors.groups):
+        flat, view = [one for one in own.sigma_u if not one.is_proper], design.of_factor(place)
+        if not flat or view.J - _group_columns(view) >= LEAST_GROUPS_FOR_FLAT:
+            continue
         found.append(
             Finding(
                 "moments",
                 False,
-                f"with {design.J} groups a flat prior leaves sigma_u without a posterior mean or "
+                f"with {view.J} groups a flat prior leaves sigma_u without a posterior mean or "
                 "sd; give it a proper prior such as HalfNormal",
             )
         )
@@ -56,6 +58,9 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
 
 def cautions_on_model(design: Design) -> list[Finding]:
     """List what is wrong, or unusual, in the model itself, whichever engine fits it."""
+    if len(design.factors) > 1:
+        views = map(design.of_factor, range(len(design.factors)))
+        return list(dict.fromkeys(one for view in views for one in cautions_on_model(view)))
     if INTERCEPT not in design.effects or design.kind == "no_pooling":
         return []
     found = []

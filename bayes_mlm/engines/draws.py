@@ -5,7 +5,7 @@ xarray takes seconds to import, so what the engines hand on is plain arrays with
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +13,12 @@ import numpy as np
 from bayes_mlm.base import Array
 from bayes_mlm.design import Design
 from bayes_mlm.likelihood import (
+    GroupParameters,
     ModelPriors,
     Parameters,
     free_dims,
     free_values,
+    group_dim,
     known_parameters,
 )
 from bayes_mlm.model import Parameter
@@ -53,7 +55,7 @@ class Draws:
     sample_stats : mapping of str to Variable
         Each of shape (chains, draws): what the engine says of each draw.
     coords : mapping of str to ndarray
-        Labels of the dimensions (``term``, ``group``, ``effect``, ``effect_pair``).
+        Labels of the dimensions (``term``, the factor's, ``effect``, ``effect_pair``).
     parameters : Parameters
         What the variables are; by default those of a model with one grouping factor.
     """
@@ -96,6 +98,27 @@ class Draws:
             f"{name}[{','.join(str(self.coords[d][i]) for d, i in zip(dims, index, strict=True))}]"
         )
 
+    def of_factor(self, names: GroupParameters, alone: GroupParameters) -> "Draws":
+        """Return the draws with the group effects of one factor only, under other names.
+
+        Parameters
+        ----------
+        names : GroupParameters
+            Of the factor, among several.
+        alone : GroupParameters
+            Of the same factor by itself.
+        """
+        several, one = ((part.u, part.sigma_u, part.rho_u) for part in (names, alone))
+        pairs = zip(several, one, strict=True)
+        new_name = {old.name: new for old, new in pairs if old.name in self.posterior}
+        dims = {names.group: alone.group, names.effect: alone.effect, names.pair: alone.pair}
+        groups = {one.name for one in self.parameters if one.factor is not None}
+        posterior = {k: v for k, v in self.posterior.items() if k not in groups}
+        for old, new in new_name.items():
+            posterior[new.name] = Variable(SAMPLE_DIMS + new.dims, self.posterior[old].values)
+        coords = {dims.get(dim, dim): labels for dim, labels in self.coords.items()}
+        return replace(self, posterior=posterior, coords=coords, parameters=known_parameters())
+
     def to_datatree(
         self, design: Design | None = None, priors: ModelPriors | None = None
     ) -> "xr.DataTree":
@@ -104,7 +127,7 @@ class Draws:
         Parameters
         ----------
         design : Design, optional
-            Adds the groups ``observed_data`` (y) and ``constant_data`` (X, group), if it has rows.
+            Adds the groups ``observed_data`` (y) and ``constant_data`` (X, groups), if it has rows.
         priors : ModelPriors, optional
             With the design, adds to ``posterior`` the free variables of the factories' models
             (``beta_free_``, ``z_``; see `bayes_mlm.likelihood.free_variables`), so that PyMC draws
@@ -125,12 +148,13 @@ class Draws:
             "sample_stats": self._dataset(self.sample_stats),
         }
         if design is not None and design.has_rows:
-            rows = "group" if design.kind == "between" else "obs"
-            coords = {rows: design.labels if rows == "group" else np.arange(design.n)}
+            between = design.kind == "between"
+            rows = group_dim(design) if between else "obs"
+            coords = {rows: design.labels if between else np.arange(design.n)}
             groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
             constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
-            if rows == "obs" and design.group is not None:
-                constant["group_of_obs"] = (("obs",), design.labels[design.codes])
+            for term in () if between else design.group_terms:
+                constant[f"{term.factor}_of_obs"] = (("obs",), term.labels[term.codes])
             groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})
         return xr.DataTree.from_dict(groups)
 

@@ -4,6 +4,7 @@ import logging
 import math
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,6 +115,8 @@ def sample_nuts(
 
     # Of the marginal likelihood, y is a single number without dimensions (`observe_marginally`).
     sample = _sample_model if "y" in model.named_vars_to_dims else _sample_density
+    if parameters is not None and len(parameters.role("group sd")) > 1:
+        sample = partial(_sample_model, adaptation="low_rank")
     try:
         # Numba's fast mathematics rounds as the compiler happens to inline, which differs between
         # what was just compiled and what is read back from the cache: other draws, same seed.
@@ -130,7 +133,14 @@ def sample_nuts(
         ) from error
 
 
-def _sample_model(model: "pm.Model", settings: Settings, progressbar: bool) -> Draws:
+def _sample_model(
+    model: "pm.Model", settings: Settings, progressbar: bool, adaptation: str | None = None
+) -> Draws:
+    """Draw as PyMC does; `adaptation` is that of nutpie's mass matrix.
+
+    With several grouping factors the intercept and the means of the factors' effects are almost
+    collinear, which a diagonal mass matrix cannot express and "low_rank" can.
+    """
     import pymc as pm
 
     logging.getLogger("pymc").setLevel(logging.WARNING)  # it lists its variables on stdout
@@ -144,6 +154,7 @@ def _sample_model(model: "pm.Model", settings: Settings, progressbar: bool) -> D
         progressbar=progressbar,
         compute_convergence_checks=False,  # `bayes_mlm.engines.diagnostics` makes them
         model=model,
+        **({} if adaptation is None else {"nuts": {"adaptation": adaptation}}),
     )
     return draws_from_datatree(tree)
 

@@ -15,6 +15,7 @@ from bayes_mlm.engines.direct.effects import (
 )
 from bayes_mlm.engines.direct.quadratic import make_kernel
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
+from bayes_mlm.likelihood import group_dim
 from bayes_mlm.moments import from_design, reduce
 
 
@@ -50,7 +51,7 @@ def recover_effects(
     reduced = reduce(from_design(design))
     kernel, given = make_kernel(reduced), conditions_of(design, draws)
     n_draws = len(given.sigma_e)
-    dims = ("group", "effect")
+    dims = (group_dim(design), "effect")
     if n_draws * design.J * design.q > max_effects:
         summary = summarise_effects(reduced, kernel, given)
         found = {"u_mean": Variable(dims, summary.mean), "u_sd": Variable(dims, summary.sd)}
@@ -59,7 +60,7 @@ def recover_effects(
         u = draw_effects(reduced, kernel, given, rng)
         shape = (draws.n_chains, draws.n_draws, design.J, design.q)
         found = {"u": Variable(SAMPLE_DIMS + dims, u.reshape(shape))}
-    labels = {"group": design.labels, "effect": np.array(design.effects, dtype=object)}
+    labels = {group_dim(design): design.labels, "effect": np.array(design.effects, dtype=object)}
     return replace(draws, posterior={**draws.posterior, **found}, coords={**draws.coords, **labels})
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Registry, Verdict
+from bayes_mlm.formula import refuse_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,8 @@ class Engine:
         What it does, in a phrase, for the help.
     why_not : callable
         ``why_not(design, priors) -> str``: why it cannot fit a model, in a clause; "" if it can.
+    several_factors : bool
+        Whether it fits models with several grouping factors.
     run : callable
         ``run(task) -> Drawn`` of an engine that draws, else RemlFit or OlsFit.
     """
@@ -93,6 +96,14 @@ class Engine:
     what: str
     why_not: "Callable[[Design, ModelPriors | None], str]"
     run: "Callable[[Task], Drawn | RemlFit | OlsFit]"
+    several_factors: bool = False
+
+    def refusal(self, design: "Design", priors: "ModelPriors | None") -> str:
+        """Return why it cannot fit a model, in a clause; "" if it can."""
+        if len(design.factors) > 1 and not self.several_factors:
+            named = ", ".join(design.factors)
+            return f"the formula has {len(design.factors)} grouping factors ({named}); use nuts"
+        return self.why_not(design, priors)
 
 
 ENGINES = Registry[Engine]("engine", EngineError)
@@ -130,11 +141,18 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
     ------
     EngineError
         With the reason, and an engine that can.
+    SeveralFactorsError
+        If the design has several grouping factors, and the engine takes one.
     """
     is_drawing(name)
-    reason = "" if name == AUTO else ENGINES[name].why_not(design, priors)
+    if name == AUTO:
+        return
+    one = ENGINES[name]
+    if not one.several_factors:
+        refuse_several(design.factors, f"the {one.label} engine")
+    reason = one.why_not(design, priors)
     if reason:
-        raise EngineError(f"the {ENGINES[name].label} engine cannot fit this model: {reason}")
+        raise EngineError(f"the {one.label} engine cannot fit this model: {reason}")
 
 
 def likelihood_engine(design: "Design") -> str:
@@ -147,12 +165,12 @@ def likelihood_engine(design: "Design") -> str:
     'ols'
     """
     can = (name for name, one in ENGINES.items() if not one.draws)
-    return next((name for name in can if not ENGINES[name].why_not(design, None)), "")
+    return next((name for name in can if not ENGINES[name].refusal(design, None)), "")
 
 
 def has_random_effects(design: "Design") -> bool:
     """Return whether a design's group effects have a distribution."""
-    return design.q > 0 and design.kind != "no_pooling"
+    return design.has_group_effects and design.kind != "no_pooling"
 
 
 def _not_reml(design: "Design", _: "ModelPriors | None") -> str:
@@ -264,6 +282,7 @@ for _engine in (
         draws=True,
         what="Markov chains, for any model",
         why_not=_nothing_against,
+        several_factors=True,
         run=_run_nuts,
     ),
     Engine(

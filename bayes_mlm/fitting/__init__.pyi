@@ -25,6 +25,10 @@ from .group_sample import (
     sample_rows as sample_rows,
     sample_table as sample_table,
 )
+from .linear_predictor import (
+    conditional_log_densities as conditional_log_densities,
+    linear_predictors as linear_predictors,
+)
 from .request import (
     as_request as as_request,
     make_settings as make_settings,

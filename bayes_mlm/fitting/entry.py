@@ -177,7 +177,8 @@ def fit_design(
         )
     request = request.request
     priors = model_priors(design, request.model.priors)
-    moments = statistics if statistics is not None else from_design(design)
+    several = len(design.factors) > 1  # moments are by one factor
+    moments = from_design(design) if statistics is None and not several else statistics
     task = Task(
         design=design,
         priors=priors,
@@ -228,7 +229,7 @@ def _draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
     for name, one in ENGINES.items():
         if not one.draws:
             continue
-        reason = one.why_not(task.design, task.priors)
+        reason = one.refusal(task.design, task.priors)
         if not reason:
             found = one.run(task)
             assert isinstance(found, Drawn)  # for mypy: it draws
@@ -239,14 +240,16 @@ def _draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
     raise EngineError(f"no engine can draw from this posterior: {passed}")
 
 
-def _cautions(task: Task, engine: str, draws: Draws, statistics: GroupMoments) -> list[Finding]:
+def _cautions(
+    task: Task, engine: str, draws: Draws, statistics: GroupMoments | None
+) -> list[Finding]:
     """List what the engine's verdict does not cover."""
     design, priors = task.design, task.priors
     assert priors is not None  # for mypy
     found = cautions(design, priors, draws.n_chains * draws.n_draws if engine == "direct" else None)
-    if (
-        engine != "direct" and len(priors.groups) == 1 and design.family.is_additive
-    ):  # the direct engine's report says this itself
+    plain = len(priors.groups) == 1 and design.family.is_additive
+    if engine != "direct" and plain and statistics is not None:
+        # The direct engine's report says this itself.
         notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]
     return found

@@ -30,6 +30,7 @@ from bayes_mlm.design import (
 )
 from bayes_mlm.engines import Draws, Variable, effects_of_groups
 from bayes_mlm.fitting.result import Fit
+from bayes_mlm.likelihood import group_dim
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
@@ -258,6 +259,7 @@ def _some_effects(design: Design, draws: Draws, places: Ints, rng: np.random.Gen
         u = draws["u"][:, :, places]
     else:
         u = effects_of_groups(design, draws, rng)(places).reshape(shape)
-    known["u"] = Variable(("chain", "draw", "group", "effect"), u)
-    coords = {**draws.coords, "group": design.labels[places]}
+    dim = group_dim(design)
+    known["u"] = Variable(("chain", "draw", dim, "effect"), u)
+    coords = {**draws.coords, dim: design.labels[places]}
     return replace(draws, posterior=known, coords=coords)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, samples
 from bayes_mlm.model import Auxiliary, colour
@@ -43,7 +43,7 @@ class ResidualDraws:
             found[design.family.residual_sd] = self.row_sds(design)
         return found
 
-    def at(self, draws: "slice | Floats | list[int]") -> "ResidualDraws":
+    def at(self, draws: "slice | Ints | list[int]") -> "ResidualDraws":
         """Return some of the draws."""
         others = {name: values[draws] for name, values in self.others.items()}
         return ResidualDraws(sds=self.sds[draws], rho=self.rho[draws], others=others)

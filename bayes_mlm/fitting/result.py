@@ -1,7 +1,7 @@
 """Hold a fitted model with everything needed to say where its numbers come from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design
 from bayes_mlm.engines import DirectReport, Draws, Settings, has_random_effects
 from bayes_mlm.fitting.source import ParameterValues, Value
-from bayes_mlm.likelihood import ModelPriors
+from bayes_mlm.likelihood import ModelPriors, group_parameters
 from bayes_mlm.model import ModelRequest, ModelSpec
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Fit:
     >>> from bayes_mlm import fit
     >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
     >>> fitted.posterior["u"].dims
-    ('chain', 'draw', 'group', 'effect')
+    ('chain', 'draw', 'subject', 'effect')
     """
 
     request: ModelRequest
@@ -101,11 +101,11 @@ class Fit:
 
     def combine(self, weights: Floats) -> tuple[Value, ...]:
         """Return the draws of k linear combinations of the coefficients, weights (k, p)."""
-        return tuple(Value(draws=values) for values in (self.values.beta @ weights.T).T)
+        return tuple(Value(draws=values) for values in (self.beta @ weights.T).T)
 
     def joint_covariance(self, weights: Floats) -> Floats:
         """Return the posterior covariance (k, k) of linear combinations of the coefficients."""
-        found: Floats = weights @ np.cov(self.values.beta.T, ddof=1) @ weights.T
+        found: Floats = weights @ np.cov(self.beta.T, ddof=1) @ weights.T
         return found
 
     def group_covariance(self) -> Floats:
@@ -113,15 +113,42 @@ class Fit:
         return self.values.cov_u
 
     @cached_property
+    def beta(self) -> Floats:
+        """The draws (S, p) of the coefficients, chains joined."""
+        return self._joined("beta")
+
+    def _joined(self, name: str) -> Floats:
+        values = self.draws[name]
+        return np.asarray(values, dtype=np.float64).reshape(-1, *values.shape[2:])
+
+    def of_factor(self, place: int) -> "Fit":
+        """Return the fit with the group effects of one factor only, named as with one factor."""
+        if len(self.design.group_terms) < 2:
+            return self
+        names = group_parameters(self.design)[place]
+        design = self.design.of_factor(place)
+        return replace(
+            self,
+            design=design,
+            priors=self.priors.of_term(place),
+            draws=self.draws.of_factor(names, group_parameters(design)[0]),
+        )
+
+    @cached_property
     def values(self) -> ParameterValues:
-        """The draws of every parameter, chains joined."""
-        draws, design = self.draws, self.design
+        """The draws of every parameter, chains joined.
 
-        def joined(name: str) -> Floats:
-            values = draws[name]
-            return np.asarray(values, dtype=np.float64).reshape(-1, *values.shape[2:])
-
-        beta = joined("beta")
+        Raises
+        ------
+        SeveralFactorsError
+            If there are several grouping factors.
+        EngineError
+            If the family has no residual variance.
+        """
+        draws, design, joined = self.draws, self.design, self._joined
+        design.single_term("a question on variances")
+        design.family.require_residual_sd("a question on variances")
+        beta = self.beta
         size = beta.shape[0]
         cov = np.zeros((size, 0, 0))
         if has_random_effects(design):
@@ -135,7 +162,7 @@ class Fit:
         return ParameterValues(
             beta=beta,
             cov_u=cov,
-            sigma_e2=np.square(joined("sigma_e")),
+            sigma_e2=np.square(joined(str(design.family.residual_sd))),
             u=joined("u") if "u" in draws.posterior else None,
         )
 

@@ -8,7 +8,7 @@ executed, and a file whose content has changed is refused (`netcdf`); groups may
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,11 +42,11 @@ from bayes_mlm.engines import SAMPLE_DIMS, DirectReport, Draws, Settings, Variab
 from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.likelihood import ModelPriors
+from bayes_mlm.likelihood import ModelPriors, factor_dim, known_parameters, parameters_of
 from bayes_mlm.model import FAMILIES, Kind, ModelRequest, Residual, ResidualRows
 from bayes_mlm.moments import GroupMoments
 
-FORMAT = 2
+FORMAT = 3
 _RESIDUAL = ("asked", "levels", "step", "whole")
 
 
@@ -63,15 +63,22 @@ class _Residual(_Kept, frozen=True):
     whole: bool
 
 
+class _Term(_Kept, frozen=True):
+    """Parts of a group term that are not arrays."""
+
+    factor: str
+    effects: tuple[str, ...]
+    correlated: bool
+
+
 class _Design(_Kept, frozen=True):
     """Parts of a design that are not arrays."""
 
     outcome: str
-    group: str | None
+    groups: tuple[_Term, ...]
     kind: Kind
     formula: str
     terms: tuple[str, ...]
-    effects: tuple[str, ...]
     n_dropped: Annotated[int, msgspec.Meta(ge=0)]
     notes: tuple[str, ...]
     encoding: dict[str, Any]
@@ -131,11 +138,15 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
             f"this fit is joined to the rows of {design.J} of {design.sample_of.J:,} groups; save "
             "the fit that sample_groups was given, and take the sample again when it is read"
         )
-    rows = "group" if design.kind == "between" else "obs"
-    labels = {"group": design.labels} if design.group is not None else {}
-    data = _sums(design.moments()) if not design.has_rows else _rows(design, rows)
+    dims = _names(design.factors)
+    rows = dims[0].group if design.kind == "between" else "obs"
+    labels = {dim.group: term.labels for dim, term in zip(dims, design.group_terms, strict=True)}
+    data = _sums(design.moments()) if not design.has_rows else _rows(design, rows, dims)
+    for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
+        labels[dim.effect] = np.array(term.effects, dtype=object)
+        data[dim.array("group_number")] = Variable((dim.group,), np.arange(term.J))
     if design.base is not None:
-        data["base_means"] = Variable(("group", "base_term"), design.base.means)
+        data["base_means"] = Variable((dims[0].group, "base_term"), design.base.means)
         data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
         labels["base_term"] = np.array(design.base.terms, dtype=object)
     if design.residual is not None:
@@ -148,10 +159,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         }
     if rows == "obs" and design.has_rows:
         labels["obs"] = np.arange(design.n)
-    coords = labels | {
-        "term": np.array(design.terms, dtype=object),
-        "effect": np.array(design.effects, dtype=object),
-    }
+    coords = labels | {"term": np.array(design.terms, dtype=object)}
     draws = fit.draws
     groups = {
         "posterior": Group(
@@ -168,12 +176,33 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     return path
 
 
-def _rows(design: Design, rows: str) -> dict[str, Variable]:
+@dataclasses.dataclass(frozen=True)
+class _Names:
+    """Names in a file of the dimensions and arrays of one group term."""
+
+    group: str
+    suffix: str
+
+    @property
+    def effect(self) -> str:
+        return f"effect{self.suffix}"
+
+    def array(self, name: str) -> str:
+        return f"{name}{self.suffix}"
+
+
+def _names(factors: Sequence[str]) -> tuple[_Names, ...]:
+    """Return the names of each group term; without the factor's where there is one."""
+    several = len(factors) > 1
+    return tuple(_Names(factor_dim(one), f"_{one}" if several else "") for one in factors)
+
+
+def _rows(design: Design, rows: str, dims: tuple[_Names, ...]) -> dict[str, Variable]:
     data = {"X": Variable((rows, "term"), design.X)}
-    if design.q:
-        data["Z"] = Variable((rows, "effect"), design.Z)
-    if design.group is not None:
-        data["codes"] = Variable((rows,), design.codes)
+    for dim, term in zip(dims, design.group_terms, strict=True):
+        if term.q:
+            data[dim.array("Z")] = Variable((rows, dim.effect), term.Z)
+        data[dim.array("codes")] = Variable((rows,), term.codes)
     return data
 
 
@@ -204,8 +233,8 @@ def _sums_from(kept: "_Design", constant: Group, labels: Any) -> GroupMoments | 
         means=constant.variables["sums_means"].values,
         scatter=scatter,
         terms=kept.terms,
-        effects=kept.effects,
-        group=kept.group,
+        effects=kept.groups[0].effects if kept.groups else (),
+        group=kept.groups[0].factor if kept.groups else None,
     )
 
 
@@ -259,14 +288,15 @@ def check_fit(fit: Fit) -> None:
     """
     design, draws = fit.design, fit.draws
     check_names(design)
-    require(np.unique(design.labels).size == design.J, "a group is in it twice")
+    for term in design.group_terms:
+        require(np.unique(term.labels).size == term.J, "a group is in it twice")
     if not design.has_rows:
         check_sums(design.moments())
     else:
         _check_rows(design)
-    labels = {"term": design.terms, "effect": design.effects}
-    if design.group is not None:
-        labels["group"] = tuple(design.labels.tolist())
+    labels: dict[str, tuple[Any, ...]] = {"term": design.terms}
+    for names, term in zip(_names(design.factors), design.group_terms, strict=True):
+        labels |= {names.group: tuple(term.labels.tolist()), names.effect: term.effects}
     shape = (fit.settings.chains, fit.settings.draws)
     for name, variable in draws.posterior.items():
         found = variable.dims[:2], variable.values.shape[:2]
@@ -275,22 +305,26 @@ def check_fit(fit: Fit) -> None:
         for dim in variable.dims[2:]:
             own = tuple(draws.coords[dim].tolist())
             require(own == labels.get(dim, own), f"the labels of {name} are not the design's")
-    require((draws["sigma_e"] > 0.0).all(), "a draw of sigma_e is not above 0")
+    for one in draws.parameters.role("residual sd"):
+        if one.name in draws.posterior:
+            require((draws[one.name] > 0.0).all(), f"a draw of {one.name} is not above 0")
 
 
 def _check_rows(design: Design) -> None:
-    n = design.y.size
+    n, terms = design.y.size, design.group_terms
+    shapes = [design.y.shape, design.X.shape, *(t.Z.shape for t in terms)]
     require(
-        (design.y.shape, design.X.shape, design.Z.shape, design.codes.shape)
-        == ((n,), (n, design.p), (n, design.q), (n,)),
+        shapes == [(n,), (n, design.p), *((n, t.q) for t in terms)]
+        and all(t.codes.shape == (n,) for t in terms),
         "its y, X, Z and groups do not have the same rows",
     )
-    for name in ("y", "X", "Z"):
-        require(np.isfinite(getattr(design, name)).all(), f"a value of its {name} is not finite")
-    require(
-        design.codes.dtype.kind in "iu" and set(np.unique(design.codes)) == set(range(design.J)),
-        "its rows are not those of its groups",
-    )
+    for name, values in (("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)):
+        require(np.isfinite(values).all(), f"a value of its {name} is not finite")
+    for term in terms:
+        require(
+            term.codes.dtype.kind in "iu" and set(np.unique(term.codes)) == set(range(term.J)),
+            "its rows are not those of its groups",
+        )
 
 
 def _document(fit: Fit) -> dict[str, Any]:
@@ -308,11 +342,13 @@ def _document(fit: Fit) -> dict[str, Any]:
         "priors": dataclasses.asdict(fit.priors),
         "design": {
             "outcome": design.outcome,
-            "group": design.group,
+            "groups": [
+                {"factor": one.factor, "effects": one.effects, "correlated": one.correlated}
+                for one in design.group_terms
+            ],
             "kind": design.kind,
             "formula": str(design.formula),
             "terms": design.terms,
-            "effects": design.effects,
             "n_dropped": design.n_dropped,
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
@@ -334,21 +370,29 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
             varies=constant.variables["base_varies"].values.astype(bool),
         )
     formula = parse_formula(kept.formula)
-    labels = constant.coords["group"] if base else np.zeros(1, dtype=np.int64)
-    summed = _sums_from(kept, constant, labels)
-    arrays = _rows_from(kept, groups) if summed is None else dict.fromkeys(("y", "X", "Z", "codes"))
-    term = GroupTerm(
-        factor=kept.group or "",
-        labels=labels,
-        codes=arrays["codes"],
-        Z=arrays["Z"],
-        effects=kept.effects,
-        correlated=all(one.correlated for one in formula.group_terms),
+    dims = _names([one.factor for one in kept.groups])
+    labels = [constant.coords[dim.group] for dim in dims]
+    summed = _sums_from(kept, constant, labels[0] if labels else np.zeros(1, dtype=np.int64))
+    kept_arrays = constant.variables if summed is None else {}
+    arrays = {name: variable.values for name, variable in kept_arrays.items()}
+    y = None if summed is not None else groups["observed_data"].variables["y"].values
+    n = 0 if y is None else y.size
+    empty = None if y is None else np.empty((n, 0))
+    terms = tuple(
+        GroupTerm(
+            factor=one.factor,
+            labels=known,
+            codes=arrays.get(dim.array("codes")),
+            Z=arrays.get(dim.array("Z"), empty),
+            effects=one.effects,
+            correlated=one.correlated,
+        )
+        for one, dim, known in zip(kept.groups, dims, labels, strict=True)
     )
     design = Design(
-        response=Response(name=kept.outcome, y=arrays["y"]),
-        fixed=FixedColumns(X=arrays["X"], terms=kept.terms),
-        group_terms=(term,) if kept.group is not None else (),
+        response=Response(name=kept.outcome, y=y),
+        fixed=FixedColumns(X=arrays.get("X", empty), terms=kept.terms),
+        group_terms=terms,
         aggregated=summed,
         kind=kept.kind,
         formula=formula,
@@ -370,6 +414,7 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
             posterior=reported,
             sample_stats=groups["sample_stats"].variables,
             coords={k: v for k, v in posterior.coords.items() if k in named},
+            parameters=parameters_of(design) if len(terms) > 1 else known_parameters(),
         ),
         engine=document.engine,
         why=document.why,
@@ -379,18 +424,6 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
         verdict=Verdict(document.verdict),
         seconds=document.seconds,
     )
-
-
-def _rows_from(kept: _Design, groups: Mapping[str, Group]) -> dict[str, Any]:
-    constant = groups["constant_data"].variables
-    y = groups["observed_data"].variables["y"].values
-    n = y.size
-    return {
-        "y": y,
-        "X": constant["X"].values if kept.terms else np.empty((n, 0)),
-        "Z": constant["Z"].values if kept.effects else np.empty((n, 0)),
-        "codes": constant["codes"].values if "codes" in constant else np.zeros(n, dtype=np.int64),
-    }
 
 
 def _residual_from(kept: "_Residual | None", constant: Group) -> ResidualRows | None:

@@ -32,6 +32,8 @@ from .identification import unidentified as unidentified
 from .parameters import (
     GroupParameters as GroupParameters,
     Parameters as Parameters,
+    factor_dim as factor_dim,
+    group_dim as group_dim,
     group_parameters as group_parameters,
     group_views as group_views,
     known_parameters as known_parameters,

@@ -100,9 +100,10 @@ def check_bounded_rows(design: Design) -> None:
     """
     if not design.family.is_additive:  # no sd of residuals that could vanish
         return
-    check_bounded(reduce(from_design(design), aliased=True), rows=design)
+    for view in [design.of_factor(k) for k in range(len(design.factors))] or [design]:
+        check_bounded(reduce(from_design(view), aliased=True), rows=view)
     rows = design.residual
-    if rows is None:
+    if rows is None or len(design.factors) > 1:
         return
     if rows.asked.ar is not None and not design.q and design.group is not None:
         # As rho_e goes to 1 the residuals of a group become one constant.

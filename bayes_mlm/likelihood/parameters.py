@@ -15,6 +15,11 @@ _RHO_E = Parameter(name="rho_e", role="autocorrelation", support=(-1.0, 1.0), un
 _ICC = Parameter(name="icc", role="derived", support=(0.0, 1.0), unit="share of the variance")
 _ICC_BY = replace(_ICC, name="icc_by", base="icc", dims=("stratum",))
 
+# Dimensions and variables of ours, and dimensions that ArviZ gives a meaning of its own.
+_TAKEN = {"chain", "draw", "sample", "group", "term", "obs", "effect", "effect_pair", "stratum"}
+_TAKEN |= {"base_term", "beta", "u", "u_mean", "u_sd", "sigma_u", "rho_u", "rho_e", "icc", "icc_by"}
+_TAKEN |= {"y", "X", "Z"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class GroupParameters:
@@ -45,9 +50,37 @@ class GroupParameters:
         return f"{name[:-1]}{self.suffix}_" if name.endswith("_") else f"{name}{self.suffix}"
 
 
+def factor_dim(factor: str) -> str:
+    """Return the name of the dimension of a factor's groups: its own, unless that is taken.
+
+    Examples
+    --------
+    >>> factor_dim("schoolid"), factor_dim("group")
+    ('schoolid', 'group_label')
+    """
+    name = factor.replace("/", "|")  # a path, in a netCDF file
+    auxiliary = {one.name for family in FAMILIES.values() for one in family.auxiliary}
+    return f"{name}_label" if name in _TAKEN or name in auxiliary else name
+
+
+def group_dim(design: Design) -> str:
+    """Return the name of the dimension of the groups of a design with one factor."""
+    return factor_dim(str(design.group))
+
+
 def group_views(design: Design) -> tuple[Design, ...]:
-    """Return one design with a single term of group effects for each term of a design."""
-    return (design,) if design.q else ()
+    """Return one design with a single term of group effects for each term of a design.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design
+    >>> data = {"y": [1.0, 2, 4, 7], "g": [1, 1, 2, 2], "h": [1, 2, 1, 2]}
+    >>> design = build_design("y ~ 1 + (1 | g) + (1 | h)", data)
+    >>> [view.group for view in group_views(design)]
+    ['g', 'h']
+    """
+    places = [place for place, term in enumerate(design.group_terms) if term.q]
+    return tuple(design.of_factor(place) for place in places)
 
 
 def group_parameters(design: Design) -> tuple[GroupParameters, ...]:
@@ -59,7 +92,7 @@ def group_parameters(design: Design) -> tuple[GroupParameters, ...]:
 def _of_term(view: Design, *, several: bool) -> GroupParameters:
     factor = str(view.group) if several else None
     suffix = f"_{factor}" if several else ""
-    group, effect, pair = (factor or "group"), f"effect{suffix}", f"effect_pair{suffix}"
+    group, effect, pair = (group_dim(view), f"effect{suffix}", f"effect_pair{suffix}")
     alone = view.has_intercept_effect_only
     sigma_u = replace(
         _SIGMA_U,
@@ -126,7 +159,7 @@ def parameters_of(design: Design) -> Parameters:
         pairs = [view.effect_pairs for view in group_views(design)]
         found += [one.rho_u for one, some in zip(groups, pairs, strict=True) if some]
     found += _auxiliary(family.auxiliary, design)
-    if design.has_icc and len(groups) == 1 and design.kind != "no_pooling":
+    if design.has_icc and design.kind != "no_pooling":
         found.append(_ICC)
         if design.residual is not None and design.residual.strata:
             found.append(_ICC_BY)

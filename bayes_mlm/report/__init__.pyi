@@ -9,5 +9,5 @@ from .outputs import (
     write_sensitivity as write_sensitivity,
 )
 from .page import Origin as Origin
-from .publication import publication_table as publication_table, render as render
+from .publication import publication_table as publication_table
 from .rendering import render_report as render_report

@@ -5,11 +5,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bayes_mlm.base import MINUS, EngineError, rounded
+from bayes_mlm.base import MINUS, EngineError, View, escape_markdown, render, rounded
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.publication import publication_table
-from bayes_mlm.report.publication.html import STYLE, to_html_fragment
-from bayes_mlm.report.publication.markdown import set_markdown
 from bayes_mlm.studies import FIGURES
 
 if TYPE_CHECKING:
@@ -74,39 +72,24 @@ def show_figure(figure: "Figure", *, alt: str, caption: str = "") -> None:
     figure.savefig(png, format="png", dpi=DPI)
     display(Image(png.getvalue(), alt=alt))
     if caption:
-        display(Markdown(f"*{set_markdown(caption)}*"))
+        display(Markdown(f"*{escape_markdown(caption)}*"))
 
 
 def show_rows(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Show a small table; numbers to four significant digits, text as it is."""
     from IPython.display import Markdown, display
-    from tabulate import tabulate
 
-    rows = list(rows)
-    cells = [[_cell(value) for value in row] for row in rows]
-    numeric = [
-        all(isinstance(row[k], (int, float)) or row[k] is None for row in rows)
-        for k in range(len(head))
-    ]
-    text = tabulate(
-        cells,
-        headers=[set_markdown(one) for one in head],
-        tablefmt="pipe",
-        disable_numparse=True,
-        colalign=["right" if one else "left" for one in numeric],
-    )
-    display(Markdown(text))
+    cells = tuple(tuple(_cell(value) for value in row) for row in rows)
+    display(Markdown(render(View(headings=tuple(head), cells=cells), "markdown")))
 
 
 def show_table(
     analyses: Sequence[Analysis], *, classical: bool = True, interval: bool = False
 ) -> None:
     """Show models side by side, as they are printed in papers; options as `publication_table`."""
-    from IPython.display import HTML, display
+    from IPython.display import display
 
-    laid_out = publication_table(analyses, classical=classical, interval=interval)
-    table = to_html_fragment(laid_out)
-    display(HTML(f"<style>\n{STYLE}</style>\n{table}"))
+    display(publication_table(analyses, classical=classical, interval=interval))
 
 
 def say(text: str) -> None:
@@ -121,4 +104,4 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return rounded(value, style="table")
-    return set_markdown(str(value))
+    return str(value)

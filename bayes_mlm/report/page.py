@@ -15,7 +15,6 @@ from bayes_mlm.report.group_table import group_table
 from bayes_mlm.report.images import Image
 from bayes_mlm.report.narrative import Answer, answer, main_model
 from bayes_mlm.report.publication import publication_table
-from bayes_mlm.report.publication.html import to_html_fragment
 from bayes_mlm.report.tables import (
     Table,
     corrections_table,
@@ -291,7 +290,7 @@ def _ladder(analyses: Sequence[Analysis]) -> str:
         replace(one, summaries=tuple(dict.fromkeys((one.summaries[0], one.summaries[-1]))))
         for one in analyses
     ]
-    return to_html_fragment(publication_table(single, classical=False))
+    return publication_table(single, classical=False).render("html")
 
 
 def _data_facts(main: Analysis) -> list[tuple[str, str]]:

@@ -16,7 +16,6 @@ from bayes_mlm.assess.loo import leave_one_row_out
 from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
 from bayes_mlm.assess.ranking import CRITERIA, NamedElpd, cautions_on, rank_elpds
 from bayes_mlm.base.errors import DesignError, EngineError
-from bayes_mlm.fitting import entry as fitting
 
 HSB = ("hsb_sector_ses", "hsb_ses", "hsb_pooled", "hsb_no_pooling")
 SLEEP = "sleepstudy"
@@ -376,7 +375,7 @@ def test_command_gives_code_3_where_it_is_not_to_be_trusted(run):
 )
 def test_wrong_input_is_one_line_before_anything_is_sampled(run, monkeypatch, arguments, says):
     if says != "the same model":
-        monkeypatch.setattr(fitting, "sample_direct", None)
+        monkeypatch.setattr("bayes_mlm.engines.direct.sample_direct", None)
     code, out, err = run(*arguments)
     assert code == 1, out + err
     assert says in err

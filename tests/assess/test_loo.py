@@ -505,7 +505,7 @@ def test_a_row_that_alone_tells_a_coefficient():
 
 def test_a_group_of_one_with_a_flat_intercept():
     fitted = small_fit("no pooling", priors={"u": "Flat"})
-    with pytest.raises(DesignError, match="intercept of g 3"):
+    with pytest.raises(DesignError, match="the intercept of g 3"):
         leave_one_row_out(fitted)
 
 

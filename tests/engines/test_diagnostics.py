@@ -33,7 +33,7 @@ def test_a_chain_elsewhere_is_found(mock_fit):
     verdict = diagnose(changed(draws, "u", shifted))
     assert not verdict.ok
     # The fourth school's id, by the real label.
-    assert f"u[{draws.coords['group'][3]},Intercept]" in str(verdict)
+    assert f"u[{draws.coords['schoolid'][3]},Intercept]" in str(verdict)
     assert "raise --draws and --tune" in str(verdict)
 
 

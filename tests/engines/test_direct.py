@@ -119,7 +119,7 @@ def test_summarised_effects_are_those_drawn(formula: str) -> None:
     assert drawn.report.effects == "drawn"
     assert short.report.effects == "summarised"
     assert "u" not in short.draws.posterior
-    assert short.draws.posterior["u_mean"].dims == ("group", "effect")
+    assert short.draws.posterior["u_mean"].dims == ("g", "effect")
     u = drawn.draws["u"].reshape(20_000, *drawn.draws["u"].shape[2:])
     # Five standard errors of 20,000 draws of the mean; heavy tails make the sd noisier.
     error = np.abs(u.mean(axis=0) - short.draws["u_mean"]) / u.std(axis=0)
@@ -204,9 +204,9 @@ def test_shapes_are_those_arviz_expects() -> None:
         "sigma_u": ("effect",),
         "rho_u": ("effect_pair",),
         "sigma_e": (),
-        "u": ("group", "effect"),
+        "u": ("g", "effect"),
     }
     assert all(variable.values.shape[:2] == (3, 30) for variable in draws.posterior.values())
     tree = draws.to_datatree(design)
-    assert list(tree["posterior"]["u"].dims) == ["chain", "draw", "group", "effect"]
+    assert list(tree["posterior"]["u"].dims) == ["chain", "draw", "g", "effect"]
     assert set(tree["sample_stats"].data_vars) == {"log_posterior", "log_weight"}

@@ -51,8 +51,8 @@ def test_at_the_reml_estimates_they_have_the_blups_and_condvars(name):
     fit = fit_reml(design, check=False, profile=False)
     draws = repeated(design, fit.beta, fit.sigma_u, fit.rho_u, fit.sigma_e)
     found = recover_effects(design, draws, 1)
-    assert found.posterior["u"].dims == ("chain", "draw", "group", "effect")
-    assert found.coords["group"].tolist() == design.labels.tolist()
+    assert found.posterior["u"].dims == ("chain", "draw", design.group, "effect")
+    assert found.coords[design.group].tolist() == design.labels.tolist()
     u = found["u"].reshape(N_DRAWS, design.J, design.q)
     assert np.abs((u.mean(axis=0) - fit.u) / fit.u_sd).max() < 5 * 0.016
     np.testing.assert_allclose(u.std(axis=0), fit.u_sd, rtol=5 * 0.011)
@@ -66,7 +66,7 @@ def test_summaries_at_fixed_parameters_are_exact(name):
     draws = repeated(design, fit.beta, fit.sigma_u, fit.rho_u, fit.sigma_e, n_draws=8)
     found = recover_effects(design, draws, 1, max_effects=0).posterior
     assert "u" not in found
-    assert found["u_mean"].dims == ("group", "effect")
+    assert found["u_mean"].dims == (design.group, "effect")
     # 1e-8: the estimates' correlation goes through the eigenvalues of its matrix.
     np.testing.assert_allclose(found["u_mean"].values, fit.u, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(found["u_sd"].values, fit.u_sd, rtol=1e-8)

@@ -205,7 +205,7 @@ def summarised(analysis):
     fit = analysis.fits[0]
     u = joined(analysis, "u")
     posterior = {name: value for name, value in fit.draws.posterior.items() if name != "u"}
-    dims = ("group", "effect")
+    dims = ("schoolid", "effect")
     posterior |= {"u_mean": Variable(dims, u.mean(0)), "u_sd": Variable(dims, u.std(0))}
     draws = Draws(posterior=posterior, sample_stats=fit.draws.sample_stats, coords=fit.draws.coords)
     return replace(analysis, fits=(replace(fit, draws=draws),))

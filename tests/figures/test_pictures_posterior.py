@@ -204,7 +204,7 @@ def test_effects_are_the_summaries(hsb):
 def test_effects_from_means_and_sds_are_nearly_those_from_draws(hsb):
     fit = hsb["hsb_ses"].fits[0]
     (drawn,) = effects_of(fit, 0.95)
-    dims = ("group", "effect")
+    dims = ("schoolid", "effect")
     kept = {name: v for name, v in fit.draws.posterior.items() if name != "u"}
     kept["u_mean"] = Variable(dims, drawn.mean[:, None])
     kept["u_sd"] = Variable(dims, drawn.sd[:, None])
@@ -549,8 +549,8 @@ def test_replicates_do_not_need_draws_of_the_effects(growth):
     fit = growth.fits[0]
     kept = {name: v for name, v in fit.draws.posterior.items() if name != "u"}
     (mean, sd) = (fit.draws["u"].mean(axis=(0, 1)), fit.draws["u"].std(axis=(0, 1)))
-    kept |= {"u_mean": Variable(("group", "effect"), mean)}
-    kept |= {"u_sd": Variable(("group", "effect"), sd)}
+    kept |= {"u_mean": Variable(("schoolid", "effect"), mean)}
+    kept |= {"u_sd": Variable(("schoolid", "effect"), sd)}
     summarised = replicate(replace(fit, draws=replace(fit.draws, posterior=kept)))
     drawn = replicate(fit)
     # Two sets of 400 replicates of 180 rows, each sd of a statistic over 20.

@@ -44,8 +44,8 @@ def test_it_opens_as_a_data_tree(mock_fit, tmp_path):
     fit = mock_fit("hsb_ses", draws=20)
     with xr.open_datatree(save_fit(fit, tmp_path / "fit.nc")) as tree:
         posterior = tree["posterior"]
-        assert posterior["u"].dims == ("chain", "draw", "group", "effect")
-        assert posterior["u"].sel(group=1224).shape == (4, 20, 1)
+        assert posterior["u"].dims == ("chain", "draw", "schoolid", "effect")
+        assert posterior["u"].sel(schoolid=1224).shape == (4, 20, 1)
         assert list(posterior["term"].to_numpy()) == ["Intercept", "ses"]
         assert tree["observed_data"]["y"].size == 7185
     # And what a fit gives in memory is the same tree.

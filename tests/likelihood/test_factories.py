@@ -19,18 +19,18 @@ from bayes_mlm.model.spec import KINDS
 CONTRACT = {
     "pooled": {"beta": ("term",), "sigma_e": ()},
     "between": {"beta": ("term",), "sigma_e": ()},
-    "no_pooling": {"beta": ("term",), "u": ("group", "effect"), "sigma_e": ()},
+    "no_pooling": {"beta": ("term",), "u": ("child", "effect"), "sigma_e": ()},
     "within": {"beta": ("term",), "sigma_e": ()},
     "mundlak": {
         "beta": ("term",),
-        "u": ("group", "effect"),
+        "u": ("child", "effect"),
         "sigma_u": (),
         "sigma_e": (),
         "icc": (),
     },
     "partial_pooling": {
         "beta": ("term",),
-        "u": ("group", "effect"),
+        "u": ("child", "effect"),
         "sigma_u": (),
         "sigma_e": (),
         "icc": (),
@@ -68,7 +68,7 @@ def test_the_contract(kind):
     laid_out = for_kind(design_for(kind), kind)
     assert tuple(model.coords["term"]) == laid_out.terms
     if "u" in CONTRACT[kind]:
-        assert list(model.coords["group"]) == ["c0", "c1", "c2", "c3", "c4", "c5"]
+        assert list(model.coords[laid_out.group]) == ["c0", "c1", "c2", "c3", "c4", "c5"]
     # The sampler's own coordinates end in an underscore; everything else is promised above.
     own = {name for name in model.named_vars if not name.endswith("_")}
     assert own == set(CONTRACT[kind]) | {"y"}

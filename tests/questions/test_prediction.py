@@ -178,7 +178,7 @@ def test_summarised_effects_are_drawn_anew(name, request):
     fitted = request.getfixturevalue(name)
     u = flat(fitted, "u")
     stored = {key: value for key, value in fitted.draws.posterior.items() if key != "u"}
-    dims = ("group", "effect")
+    dims = (fitted.design.group, "effect")
     stored |= {"u_mean": Variable(dims, u.mean(axis=0)), "u_sd": Variable(dims, u.std(axis=0))}
     bare = replace(fitted, draws=replace(fitted.draws, posterior=stored))
     new = HSB_NEW if name == "ladder" else NEW

@@ -67,7 +67,7 @@ def test_rows_are_rounded_alike_and_text_is_as_it_is(shown):
 
 def test_models_side_by_side(within, shown):
     notebook.show_table([within])
-    text = shown[0].data
+    text = shown[0]._repr_html_()
     assert text.startswith("<style>")
     assert ">within(ses)</th>" in text
 

@@ -8,7 +8,7 @@ import pytest
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.report.publication import publication_table, render
+from bayes_mlm.report.publication import publication_table
 from bayes_mlm.studies.ladder import analyse_ladder
 from bayes_mlm.studies.record import load_record
 from tests.helpers import REFERENCE
@@ -44,7 +44,7 @@ def table(ladder):
 
 
 def row(table, label):
-    return next(one for part in table.sections for one in part.rows if one.label == label)
+    return next(one for one in table.rows if one.label == label)
 
 
 def cells(table, label):
@@ -87,7 +87,7 @@ def test_posterior_columns_stand_before_classical_ones(table, ladder):
 
 
 def test_one_sd_of_intercepts_whether_slopes_vary_or_not(table):
-    labels = [one.label for one in table.sections[1].rows]
+    labels = [one.label for one in table.rows if one.section == "Random part"]
     assert labels == [
         "σ_u (Intercept)",
         "σ_u (ses)",
@@ -135,14 +135,13 @@ def test_intervals_instead_of_errors(classical):
 
 
 def test_a_row_has_one_number_of_decimals(table):
-    for part in table.sections:
-        for one in part.rows:
-            decimals = {
-                len(number.partition(".")[2])
-                for cell in one.cells
-                for number in re.findall(r"\d+\.\d+", f"{cell.text} {cell.below}")
-            }
-            assert len(decimals) <= 1, one
+    for one in table.rows:
+        decimals = {
+            len(number.partition(".")[2])
+            for cell in one.cells
+            for number in re.findall(r"\d+\.\d+", f"{cell.text} {cell.below}")
+        }
+        assert len(decimals) <= 1, one
 
 
 def test_notes_say_what_a_reader_needs(table):
@@ -186,7 +185,7 @@ def test_a_formula_has_no_name_but_its_number():
     found = publication_table([analyse(record, None, engines=["reml"])])
     assert found.columns[0].model == ""
     assert found.notes[0].startswith("(1) reaction ~ days + (1 | subject)")
-    assert "(1) " not in render(found, "latex").splitlines()[7]
+    assert "(1) " not in found.render("latex").splitlines()[7]
 
 
 def test_nothing_to_lay_out():

@@ -123,6 +123,8 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     332
     """
     expect("check", fit, Fit)
+    if len(fit.design.factors) > 1:
+        return _of_several(fit)
     if sample is not None:
         expect("check (sample)", sample, Fit)
         if sample.design.sample_of is not fit.design:
@@ -139,6 +141,25 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
         group=design.group,
         rows=tuple(found),
         groups=GroupRows(rows=rows, verdict=fit.verdict),
+        verdict=fit.verdict,
+    )
+
+
+def _of_several(fit: Fit) -> Check:
+    """Return the page of a model with several grouping factors: the draws alone are judged."""
+    named = ", ".join(fit.design.factors)
+    untested = Judgement(
+        topic="Residuals and group effects",
+        question="Are they as the model says?",
+        found=f"Not tested: these checks are of models with one grouping factor, and this has "
+        f"{len(fit.design.factors)} ({named}); look at the posterior predictive figures, and "
+        "compare models by leave-one-row-out.",
+    )
+    return Check(
+        model=fit.spec.title,
+        group=None,
+        rows=(_on_computation(fit), untested),
+        groups=GroupRows(rows=(), verdict=fit.verdict),
         verdict=fit.verdict,
     )
 

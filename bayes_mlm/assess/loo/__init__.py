@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bayes_mlm.assess.loo.average import average
-from bayes_mlm.assess.loo.conditional import LEAST_DRAWS, Model, check_draws, make_model
+from bayes_mlm.assess.loo.conditional import LEAST_DRAWS, Model, check_draws, make_model, spaced
 from bayes_mlm.assess.loo.elpd import Elpd, difference_se
 from bayes_mlm.assess.loo.groups import GroupDensities, group_densities
 from bayes_mlm.assess.loo.influence import Shifts, shifts_of
@@ -46,7 +46,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import reliable_k_hat
-from bayes_mlm.fitting import Fit
+from bayes_mlm.fitting import Fit, conditional_log_densities
 from bayes_mlm.moments import GroupMoments
 
 __all__ = [
@@ -108,6 +108,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     if grouping is not None:
         expect("leave_one_group_out (grouping)", grouping, Design)
     _whole(fit)
+    fit.design.single_term("leave-one-group-out", "use leave_one_row_out")
     if fit.design.group is None and grouping is None:
         raise DesignError(
             f"leave-one-group-out needs groups, and the model '{fit.design.formula}' names none; "
@@ -148,7 +149,8 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     Returns
     -------
     Elpd
-        ``log p(y_i | y_-i)`` of each row i: the quantity that `arviz.loo` estimates from the
+        ``log p(y_i | y_-i)`` of each row i (by importance weights given every parameter, where
+        there are several grouping factors): the quantity that `arviz.loo` estimates from the
         likelihood given all parameters, with the coefficients and group effects integrated out
         in closed form here, which leaves far less Monte Carlo error. `Elpd.p` is what it falls
         short of ``log p(y_i' | y)``, arviz's p_loo.
@@ -175,6 +177,8 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     """
     expect("leave_one_row_out", fit, Fit)
     _whole(fit)
+    if len(fit.design.factors) > 1:
+        return _given_effects(fit)
     if fit.design.residual is not None:
         return _structured(fit, None, "row")
     n_rows = fit.design.n
@@ -218,6 +222,26 @@ def _structured(fit: Fit, grouping: Design | None, left_out: Literal["group", "r
         place = np.argsort(model.order)
         densities, again = np.stack(found, axis=2)[:, place]
         labels = np.arange(1, fit.design.n + 1)
+    return _from_draws(fit, left_out, labels, densities, again, model.group)
+
+
+def _given_effects(fit: Fit) -> Elpd:
+    """Leave out rows of a model with several grouping factors: given every parameter."""
+    n = fit.design.n
+    chosen = spaced(check_draws(fit), _most_draws(4 * MAX_ROW_EVALUATIONS, n))
+    densities = conditional_log_densities(fit, chosen).T
+    return _from_draws(fit, "row", np.arange(1, n + 1), densities, densities, None)
+
+
+def _from_draws(
+    fit: Fit,
+    left_out: Literal["group", "row"],
+    labels: np.ndarray,
+    densities: Floats,
+    again: Floats,
+    group: str | None,
+) -> Elpd:
+    """Average densities (parts, S), and those given all data, over the draws."""
     averages = average(densities, again)
     _check_finite(averages.left_out + averages.again, left_out, labels)
     n_draws = densities.shape[1]
@@ -232,7 +256,7 @@ def _structured(fit: Fit, grouping: Design | None, left_out: Literal["group", "r
         p=float(averages.again.sum() - averages.left_out.sum()),
         mcse=float(np.sqrt(sum(float(batch.sum()) ** 2 for batch in batches))),
         n_draws=n_draws,
-        group=model.group,
+        group=group,
     )
 
 

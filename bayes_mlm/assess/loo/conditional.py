@@ -62,6 +62,11 @@ def check_draws(fit: Fit) -> int:
     return n_draws
 
 
+def spaced(n_draws: int, most: int) -> Ints:
+    """Return places of at most so many draws, evenly spaced."""
+    return np.unique(np.linspace(0, n_draws - 1, min(most, n_draws)).astype(int))
+
+
 def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
     """Prepare a fit, with at most `most_draws` of its draws.
 
@@ -102,7 +107,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
             group=grouping.group,
         )
     joined = join(statistics, priors)
-    chosen = np.unique(np.linspace(0, n_draws - 1, min(most_draws, n_draws)).astype(int))
+    chosen = spaced(n_draws, most_draws)
     rng = stream(fit.settings.random_seed, Stream.LOO_VARIANCES)
     return Model(
         design=design,

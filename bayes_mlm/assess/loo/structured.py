@@ -18,6 +18,7 @@ from itertools import product
 
 import numpy as np
 
+from bayes_mlm.assess.loo.conditional import spaced
 from bayes_mlm.assess.loo.log_sums import log_sum
 from bayes_mlm.base import DesignError, EngineError, Floats, Ints
 from bayes_mlm.design import Design
@@ -90,7 +91,7 @@ def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
     assert design.residual is not None  # for mypy: the caller looked
     ordered = design.take(order).with_arrays(codes=by.codes[order], labels=by.labels)
     n_draws = fit.draws.n_chains * fit.draws.n_draws
-    chosen = np.unique(np.linspace(0, n_draws - 1, min(most_draws, n_draws)).astype(int))
+    chosen = spaced(n_draws, most_draws)
     whole = residual_draws(fit.draws)
     q = design.q
     u = None

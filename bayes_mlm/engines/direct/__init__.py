@@ -26,7 +26,7 @@ from bayes_mlm.engines.direct.propriety import check_proper
 from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
-from bayes_mlm.likelihood import ModelPriors, effect_pairs, unidentified
+from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_dim, unidentified
 from bayes_mlm.model import FAMILIES
 from bayes_mlm.moments import GroupMoments, from_design
 
@@ -157,7 +157,7 @@ def sample_direct(
         parameters' draws are the same either way.
     max_effects : int
         Above this many numbers (draws x chains x groups x effects) the group effects are not
-        drawn; their posterior means and sds are stored as ``u_mean`` and ``u_sd`` (dims group,
+        drawn; their posterior means and sds are stored as ``u_mean`` and ``u_sd`` (dims factor,
         effect), by the laws of total expectation and variance.
 
     Returns
@@ -284,10 +284,10 @@ def _effects(
 def _variable(design: Design, name: str, values: Floats, shape: tuple[int, int]) -> Variable:
     """Shape draws (S, ...) into chains, with the names of their dimensions."""
     if name in ("u_mean", "u_sd"):
-        return Variable(("group", "effect"), values)
+        return Variable((group_dim(design), "effect"), values)
     dims: tuple[str, ...] = {
         "beta": ("term",),
-        "u": ("group", "effect"),
+        "u": (group_dim(design), "effect"),
         "rho_u": ("effect_pair",),
         "sigma_u": () if design.has_icc else ("effect",),
     }.get(name, ())
@@ -297,7 +297,7 @@ def _variable(design: Design, name: str, values: Floats, shape: tuple[int, int])
 def _coords(design: Design) -> dict[str, np.ndarray]:
     coords = {"term": np.array(design.terms, dtype=str)}
     if design.q:
-        coords |= {"group": design.labels, "effect": np.array(design.effects, dtype=str)}
+        coords |= {group_dim(design): design.labels, "effect": np.array(design.effects, dtype=str)}
     if design.effect_pairs:
         coords["effect_pair"] = np.array(effect_pairs(design), dtype=str)
     return coords

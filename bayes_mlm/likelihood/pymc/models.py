@@ -8,7 +8,7 @@ same names in every model:
 variable    dims                          meaning
 =========== ============================= =======================================================
 ``beta``    ``term``                      coefficients, the intercept at predictors = 0
-``u``       ``group``, ``effect``         group effects, labelled with the real group labels
+``u``       the factor's, ``effect``      group effects, labelled with the real group labels
 ``sigma_u`` none, or ``effect``           sd of the group effects (``effect`` if there are several)
 ``rho_u``   ``effect_pair``               their correlations, if there are several and they may
                                           correlate (``|``, not ``||``)
@@ -31,7 +31,7 @@ from bayes_mlm.base import EngineError, expect
 from bayes_mlm.design import Design, for_kind
 from bayes_mlm.likelihood.default_priors import ModelPriors, model_priors
 from bayes_mlm.likelihood.effect_centring import at_means
-from bayes_mlm.likelihood.parameters import group_parameters, group_views
+from bayes_mlm.likelihood.parameters import group_dim, group_parameters, group_views
 from bayes_mlm.likelihood.pymc.marginal import cross_products, observe_marginally
 from bayes_mlm.likelihood.pymc.parts import (
     coefficients,
@@ -173,7 +173,7 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
     Returns
     -------
     pymc.Model
-        With ``u`` (group, effect) and ``sigma_e``, and ``beta`` (term) unless the formula has no
+        With ``u`` (factor, effect) and ``sigma_e``, and ``beta`` (term) unless the formula has no
         predictors.
 
     References
@@ -194,7 +194,7 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
     chosen = model_priors(design, priors)
     assert chosen.u is not None  # for mypy: model_priors gives one for this kind
     with pm.Model(coords=coords(design)) as model:
-        u = variable("u", (chosen.u,), dims=("group", "effect"))
+        u = variable("u", (chosen.u,), dims=(group_dim(design), "effect"))
         mu = u[design.codes, 0]
         if design.p:
             mu = mu + pm.math.dot(design.X, coefficients(design, chosen))
@@ -316,7 +316,7 @@ def partial_pooling(
     >>> from bayes_mlm import build_design, load_dataset, partial_pooling
     >>> design = build_design("mathach ~ ses * sector + (1 | schoolid)", load_dataset("hsb"))
     >>> model = partial_pooling(design, {"sigma_u": "HalfNormal(5)"})
-    >>> [int(label) for label in model.coords["group"][:3]]
+    >>> [int(label) for label in model.coords["schoolid"][:3]]
     [1224, 1288, 1296]
     """
     return _multilevel(_laid_out(design, "partial_pooling"), priors, centred, likelihood)
@@ -364,7 +364,7 @@ def _multilevel(
             for place, view in enumerate(views)
         ]
         if told == [True]:
-            eta = own_coefficients(design, chosen, names[0], beta)
+            eta = own_coefficients(views[0], chosen, names[0], beta)
         else:
             eta = pm.math.dot(design.X, beta)
             for place, view in enumerate(views):
@@ -389,7 +389,8 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
             "the marginal likelihood has no group effects to be centred; leave centred away, or "
             'use likelihood="conditional"'
         )
-    named = {dim: labels for dim, labels in coords(design).items() if dim not in ("group", "obs")}
+    without = (group_dim(design), "obs")
+    named = {dim: labels for dim, labels in coords(design).items() if dim not in without}
     data = cross_products(design, priors)
     (group,) = group_parameters(design)
     with pm.Model(coords=named) as model:

@@ -16,6 +16,7 @@ from bayes_mlm.likelihood.free_variables import family_places, free_turn, group_
 from bayes_mlm.likelihood.parameters import (
     GroupParameters,
     by_level,
+    group_dim,
     group_parameters,
     group_views,
     parameters_of,
@@ -279,7 +280,7 @@ def observe(
     """
     import pymc as pm
 
-    dims = "group" if design.kind == "between" else "obs"
+    dims = group_dim(design) if design.kind == "between" else "obs"
     rows, aux = design.residual, dict(sd)
     if rows is not None and rows.levels:
         for one in parameters_of(design).role("residual sd"):
@@ -383,7 +384,7 @@ def coords(design: Design) -> dict[str, Any]:
     """Label every dimension with what the user calls it."""
     coords: dict[str, Any] = {"term": design.terms}
     if design.kind == "between":
-        coords["group"] = design.labels
+        coords[group_dim(design)] = design.labels
     else:
         coords["obs"] = np.arange(design.n)
     for view, names in zip(group_views(design), group_parameters(design), strict=True):

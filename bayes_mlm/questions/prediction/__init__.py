@@ -32,7 +32,7 @@ from bayes_mlm.design import read_data
 from bayes_mlm.engines import ENGINES, effects_root, samples
 from bayes_mlm.fitting import Estimate, Fit, estimate_of, posterior_of, residual_draws
 from bayes_mlm.model import Auxiliary, Family
-from bayes_mlm.questions.prediction.effects import batches, effects_for, sum_effects
+from bayes_mlm.questions.prediction.effects import batches, effects_for
 from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
 from bayes_mlm.questions.prediction.plug_in import plug_in
@@ -118,7 +118,7 @@ def predict(
     laid_out = lay_out(design, table, asked, kind)
     posterior = posterior_of(fit)
     plugged = None
-    if posterior is None or (likelihood and _is_normal(design.family)):
+    if posterior is None or (likelihood and _is_normal(design.family) and len(design.factors) <= 1):
         plugged = plug_in(
             estimate_of(fit, prob).solution,
             design,
@@ -171,19 +171,18 @@ def _draw(
     normal = _is_normal(family)
     beta = samples(fit.draws, "beta")
     rng = stream(seed, Stream.PREDICTION)
-    effects = effects_for(fit, asked, rng, drawn=keep or not normal)
+    parts = [fit.of_factor(place) for place in range(len(laid_out.groups))]
+    effects = [effects_for(one, asked, rng, drawn=keep or not normal) for one in parts]
+    roots = [effects_root(one.draws) for one in parts] if asked == "new_group" else []
     found = [np.empty(n) for _ in range(4)]
     kept = np.empty((len(beta), n)) if keep else None
     residuals = Residuals(fit, laid_out, rng) if normal and kind == "observation" else None
     aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
-    for rows, places, u in batches(laid_out.codes, effects):
-        Z = laid_out.Z[rows]
+    for rows, terms in batches(laid_out.groups, effects):
         values = beta @ laid_out.X[rows].T
-        if u is not None and asked == "existing_group":
-            values += sum_effects(u, places, Z)
+        for one in terms if asked == "existing_group" or not normal else ():
+            one.add_to(values)
         if not normal:
-            if u is not None and asked == "new_group":
-                values += sum_effects(u, places, Z)
             made = _outcomes(family, values, aux, rng if kind == "observation" else None)
             still = np.zeros(made.shape)
             _store(found, rows, _summary(made, still, still, prob))
@@ -191,8 +190,8 @@ def _draw(
                 kept[:, rows] = made
             continue
         noise = np.zeros(values.shape)
-        if asked == "new_group":
-            along = np.einsum("sqr,bq->sbr", effects_root(fit.draws), Z)
+        for root, term in zip(roots, laid_out.groups, strict=True) if roots else ():
+            along = np.einsum("sqr,bq->sbr", root, term.Z[rows])
             noise += np.square(along).sum(axis=2)
         centre, spread = values, noise
         if residuals is not None:
@@ -201,8 +200,8 @@ def _draw(
             spread = spread + own.variance
         _store(found, rows, _summary(centre, noise, spread, prob))
         if kept is not None:
-            if u is not None and asked == "new_group":
-                values += sum_effects(u, places, Z)
+            for one in terms if asked == "new_group" else ():
+                one.add_to(values)
             if residuals is not None:
                 values += residuals.draw(rows)
             kept[:, rows] = values

@@ -1,10 +1,12 @@
 """Give draws of the effects of the groups that rows are predicted in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
+from bayes_mlm.design import GroupRows
 from bayes_mlm.engines import effects_of_groups, effects_root
 from bayes_mlm.fitting import Fit
 from bayes_mlm.questions.prediction.result import Question
@@ -44,16 +46,47 @@ def effects_for(fit: Fit, question: Question, rng: np.random.Generator, *, drawn
     return effects_of_groups(fit.design, fit.draws, rng)
 
 
-def batches(codes: Ints, effects: Effects) -> Iterator[tuple[Ints, Ints, Floats | None]]:
-    """Go through the rows, some groups at a time, so that rows of a group share its effects.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TermEffects:
+    """What one group term adds to some rows: effects `u` (S, G, q) of the rows' groups."""
+
+    u: Floats
+    places: Ints
+    Z: Floats
+
+    def add_to(self, values: Floats) -> None:
+        """Add the effects to linear predictors (S, b), in place."""
+        values += sum_effects(self.u, self.places, self.Z)
+
+
+def batches(
+    groups: Sequence[GroupRows], effects: Sequence[Effects]
+) -> Iterator[tuple[Ints, list[TermEffects]]]:
+    """Return the rows in batches, with the effects of their groups in each term.
+
+    With one factor a batch is of some groups, so that no more effects are drawn at a time.
 
     Yields
     ------
     rows : ndarray of int, shape (b,)
-    places : ndarray of int, shape (b,)
-        Of each row's group among the groups of the batch.
-    u : ndarray, shape (S, G, q), or None
+    terms : list of TermEffects
+        Of the terms whose effects are drawn.
     """
+    if len(groups) == 1:
+        for rows, places, u in _by_group(groups[0].codes, effects[0]):
+            terms = [] if u is None else [TermEffects(u=u, places=places, Z=groups[0].Z[rows])]
+            yield rows, terms
+        return
+    drawn = []
+    for term, draw in zip(groups, effects, strict=True):
+        known, places = np.unique(term.codes, return_inverse=True)
+        if draw is not None:
+            drawn.append((draw(known), places, term.Z))
+    for rows in np.split(np.arange(n := groups[0].codes.size), range(_ROWS, n, _ROWS)):
+        yield rows, [TermEffects(u=u, places=at[rows], Z=Z[rows]) for u, at, Z in drawn]
+
+
+def _by_group(codes: Ints, effects: Effects) -> Iterator[tuple[Ints, Ints, Floats | None]]:
     order = np.argsort(codes, kind="stable")
     known, first = np.unique(codes[order], return_index=True)
     ends = np.append(first, codes.size)

@@ -16,7 +16,7 @@ from bayes_mlm.data import (
     require_columns,
     strip_labels,
 )
-from bayes_mlm.design import Design, read_data, replay
+from bayes_mlm.design import Design, GroupRows, read_data, replay
 from bayes_mlm.model import strata_of
 from bayes_mlm.questions.prediction.residuals import Neighbours, neighbours
 from bayes_mlm.questions.prediction.result import PredictionKind, Question
@@ -49,18 +49,27 @@ class LaidOut:
     """
 
     X: Floats
-    Z: Floats
-    codes: Ints
+    groups: tuple[GroupRows, ...]
     notes: tuple[str, ...]
     stratum: Ints
     time: Floats
     near: Neighbours | None
 
+    @property
+    def Z(self) -> Floats:  # noqa: N802  (the field's symbol)
+        """Columns of the one group term."""
+        return self.groups[0].Z
+
+    @property
+    def codes(self) -> Ints:
+        """Group of each row, of the one group term."""
+        return self.groups[0].codes
+
 
 def settle_question(design: Design, question: str | None) -> Question:
     """Settle the question, or say why the model cannot answer it."""
     if question is None:
-        return "existing_group" if design.q else "population"
+        return "existing_group" if design.has_group_effects else "population"
     known = get_args(Question.__value__)
     if question not in known:
         near = difflib.get_close_matches(str(question), known, n=1, cutoff=0.4)
@@ -71,7 +80,7 @@ def settle_question(design: Design, question: str | None) -> Question:
             "a no-pooling model knows each group by itself and nothing that they share; it "
             "answers question='existing_group' only (for the others use partial pooling)"
         )
-    if not design.q and question != "population":
+    if not design.has_group_effects and question != "population":
         raise DesignError(
             f"the {design.kind} model has no group effects, so it tells no group from another; it "
             "answers question='population' only (for the others add (1 | group) to the formula)"
@@ -82,32 +91,33 @@ def settle_question(design: Design, question: str | None) -> Question:
 def lay_out(design: Design, table: Table, question: Question, kind: PredictionKind) -> LaidOut:
     """Lay new rows out as the design was, after checking what they must hold."""
     table = strip_labels(table) if design.encoding.strip else table
-    group = design.group
     needed = list(design.encoding.predictor_columns)
     by_means = design.kind in ("within", "mundlak", "no_pooling")
-    if group is not None and (question == "existing_group" or by_means):
-        needed.append(group)
+    if question == "existing_group" or by_means:
+        needed += design.factors
     residual = design.residual if kind == "observation" else None
     needed += [] if residual is None else residual.asked.columns
     require_columns(table, needed)
     _check_missing(table, needed)
-    codes = np.zeros(table.n, dtype=np.int64)
-    if question == "new_group":
-        codes = np.arange(table.n)
-        if group in table.columns:
-            _check_missing(table, [str(group)])
-            codes = find_groups(table, str(group)).codes
-    kept = table
-    if group is not None and group in table.columns and group not in needed:
-        columns = {name: values for name, values in table.columns.items() if name != group}
-        kept = Table(columns=columns, n=table.n, source=table.source)
+    unused = set(design.factors) - set(needed)
+    columns = {name: values for name, values in table.columns.items() if name not in unused}
+    kept = Table(columns=columns, n=table.n, source=table.source) if unused else table
     try:
         rows = replay(design, kept)
     except DesignError as error:
         raise DataError(f"{table.source}: {error}") from error
+    places = range(len(rows.groups))
     if question == "existing_group":
-        _check_groups(design, table, rows.codes)
-        codes = rows.codes
+        for place in places:
+            _check_groups(design.of_factor(place), table, rows.groups[place].codes)
+        groups = rows.groups
+    else:
+        named = design.factors or ("",)
+        groups = tuple(
+            GroupRows(Z=rows.groups[k].Z, codes=_new_codes(table, named[k], question))
+            for k in places
+        )
+    codes = groups[0].codes
     time, near = np.zeros(table.n), None
     if residual is not None and residual.asked.ar is not None:
         times = table.columns[residual.asked.ar].astype(np.float64)
@@ -115,13 +125,22 @@ def lay_out(design: Design, table: Table, question: Question, kind: PredictionKi
         near = neighbours(design, own, times)
     return LaidOut(
         X=rows.X,
-        Z=rows.Z,
-        codes=codes,
-        notes=_notes(design, kept, rows.codes),
+        groups=groups,
+        notes=_notes(design, kept, rows.groups),
         stratum=codes * 0 if residual is None else strata_of(residual, table),
         time=time,
         near=near,
     )
+
+
+def _new_codes(table: Table, factor: str, question: Question) -> Ints:
+    """Return which rows share a group that was never seen; all zero where no group matters."""
+    if question != "new_group":
+        return np.zeros(table.n, dtype=np.int64)
+    if factor not in table.columns:
+        return np.arange(table.n)
+    _check_missing(table, [factor])
+    return find_groups(table, factor).codes
 
 
 def _check_missing(table: Table, names: list[str]) -> None:
@@ -157,12 +176,15 @@ def _check_groups(design: Design, table: Table, codes: Ints) -> None:
     )
 
 
-def _notes(design: Design, table: Table, codes: Ints) -> tuple[str, ...]:
+def _notes(design: Design, table: Table, groups: tuple[GroupRows, ...]) -> tuple[str, ...]:
     notes = []
-    made_of_means = design.kind in ("within", "mundlak") or bool(design.encoding.means)
-    if made_of_means and (codes < 0).any() and design.group in table.columns:
+    by = {one.group for one in design.encoding.means}
+    by |= set(design.factors) if design.kind in ("within", "mundlak") else set()
+    for factor, own in zip(design.factors, groups, strict=False):
+        if factor not in by or factor not in table.columns or (own.codes >= 0).all():
+            continue
         notes.append(
-            f"the means of a {design.group} that was not in the data are those of its rows in "
+            f"the means of a {factor} that was not in the data are those of its rows in "
             f"{table.source}"
         )
     if design.kind == "between":

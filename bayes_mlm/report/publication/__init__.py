@@ -1,16 +1,6 @@
-"""Set the ladder of models as a table for a paper: Markdown, LaTeX or HTML."""
+"""Tables of models side by side, as they are printed in papers."""
 
 from bayes_mlm.report.publication.layout import publication_table
-from bayes_mlm.report.publication.rendering import FORMATS, render
-from bayes_mlm.report.publication.table import Cell, Column, PublicationTable, Row, Section
+from bayes_mlm.report.publication.table import Cell, ModelColumn, PublicationTable, Row
 
-__all__ = [
-    "FORMATS",
-    "Cell",
-    "Column",
-    "PublicationTable",
-    "Row",
-    "Section",
-    "publication_table",
-    "render",
-]
+__all__ = ["Cell", "ModelColumn", "PublicationTable", "Row", "publication_table"]

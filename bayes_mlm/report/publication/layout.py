@@ -1,4 +1,4 @@
-"""Lay the ladder out as it is printed in papers: a column a model, a row a quantity."""
+"""Lay models out side by side, as they are printed in papers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,10 @@ from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
 from bayes_mlm.report.publication.notes import notes_of
 from bayes_mlm.report.publication.sources import Source, effects_of, name_of, sources_of
-from bayes_mlm.report.publication.table import Cell, Column, PublicationTable, Row, Section
+from bayes_mlm.report.publication.table import Cell, ModelColumn, PublicationTable, Row
+
+# The label of a row, and its cells.
+type _Line = tuple[str, list[Cell]]
 
 _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
 
@@ -45,34 +48,38 @@ def publication_table(
     >>> null, ses = (analyse(load_record(name).request, None, engines=["reml"])
     ...              for name in ("hsb_null", "hsb_ses"))
     >>> table = publication_table([null, ses])
-    >>> table.sections[0].rows[1].label, table.sections[0].rows[1].cells[1]
+    >>> table.rows[1].label, table.rows[1].cells[1]
     ('ses', Cell(text='2.39', below='(0.11)'))
     """
     if not analyses:
         raise EngineError("a table needs a model; give one or more")
     sources = list(sources_of(analyses, classical))
-    sections = (
-        Section(title="Fixed part", rows=tuple(_fixed(sources, interval))),
-        Section(title="Random part", rows=tuple(_random(sources, interval))),
-        Section(title="Size and fit", rows=tuple(_size(sources))),
-    )
+    parts = {
+        "Fixed part": _fixed(sources, interval),
+        "Random part": _random(sources, interval),
+        "Size and fit": _size(sources),
+    }
     outcomes = dict.fromkeys(analysis.design.outcome for analysis in analyses)
     return PublicationTable(
         title=f"Models of {', '.join(outcomes)}",
         columns=tuple(
-            Column(
+            ModelColumn(
                 number=source.number,
                 model=name_of(source.analysis),
                 engine=ENGINES[source.summary.engine].label,
             )
             for source in sources
         ),
-        sections=tuple(section for section in sections if section.rows),
+        rows=tuple(
+            Row(section=section, label=label, cells=tuple(cells))
+            for section, lines in parts.items()
+            for label, cells in lines
+        ),
         notes=tuple(notes_of(sources, interval)),
     )
 
 
-def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[Row]:
+def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
     terms = dict.fromkeys(term for source in sources for term in source.analysis.design.terms)
     for term in terms:
         rows = [source.summary.get(f"beta[{term}]") for source in sources]
@@ -80,7 +87,7 @@ def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[Row]:
             yield _row(term, rows, interval)
 
 
-def _random(sources: Sequence[Source], interval: bool) -> Iterator[Row]:
+def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
     effects = dict.fromkeys(effect for source in sources for effect in effects_of(source))
     for effect in effects:
         rows = [_sd_of(source, effect) for source in sources]
@@ -105,7 +112,7 @@ def _sd_of(source: Source, effect: str) -> QuantityRow | None:
     return source.summary.get(f"sigma_u[{effect}]") or source.summary.get("sigma_u")
 
 
-def _size(sources: Sequence[Source]) -> Iterator[Row]:
+def _size(sources: Sequence[Source]) -> Iterator[_Line]:
     yield _plain("rows", [count(source.analysis.design.n) for source in sources])
     groups = [source.analysis.design for source in sources]
     if any(design.group for design in groups):
@@ -122,11 +129,11 @@ def _size(sources: Sequence[Source]) -> Iterator[Row]:
             yield _plain(f"log-likelihood ({engine.upper()})", texts)
 
 
-def _plain(label: str, texts: Sequence[str]) -> Row:
-    return Row(label=label, cells=tuple(Cell(text=text) for text in texts))
+def _plain(label: str, texts: Sequence[str]) -> _Line:
+    return label, [Cell(text=text) for text in texts]
 
 
-def _row(label: str, estimates: Sequence[QuantityRow | None], interval: bool) -> Row:
+def _row(label: str, estimates: Sequence[QuantityRow | None], interval: bool) -> _Line:
     shown = share_digits(
         [
             None
@@ -144,5 +151,5 @@ def _row(label: str, estimates: Sequence[QuantityRow | None], interval: bool) ->
             below = chosen.interval(one.lower, one.upper)
         else:
             below = "" if one.sd is None else f"({chosen.error(one.sd)})"
-        cells.append(Cell(text=chosen.number(one.estimate), below=below))
-    return Row(label=label, cells=tuple(cells))
+        cells.append(Cell(text=chosen.number(one.estimate), below=below, source=one))
+    return label, cells

@@ -1,0 +1,53 @@
+"""The linear predictor of a fit's rows, and the likelihood of each row given it, draw by draw."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.fitting.residuals import residual_draws
+from bayes_mlm.likelihood import group_parameters
+
+if TYPE_CHECKING:
+    from bayes_mlm.fitting.result import Fit
+
+
+def linear_predictors(fit: "Fit", chosen: Ints) -> Floats:
+    """Return the linear predictor (S, n) of each row at some draws, all group effects included.
+
+    Parameters
+    ----------
+    fit : Fit
+        With rows, and draws of its group effects.
+    chosen : ndarray of int, shape (S,)
+        Which draws, chains joined.
+
+    Examples
+    --------
+    >>> from bayes_mlm import fit
+    >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+    >>> linear_predictors(fitted, np.arange(3)).shape
+    (3, 180)
+    """
+    design, draws = fit.design, fit.draws
+    n_draws = draws.n_chains * draws.n_draws
+
+    def taken(name: str) -> Floats:
+        values = draws[name]
+        return np.asarray(values.reshape(n_draws, *values.shape[2:])[chosen])
+
+    eta: Floats = np.zeros((len(chosen), design.n))
+    if design.p:
+        eta += taken("beta") @ design.X.T
+    terms = [term for term in design.group_terms if term.q]
+    for term, names in zip(terms, group_parameters(design), strict=True):
+        u = taken(names.u.name)
+        for k in range(term.q):
+            eta += u[:, term.codes, k] * term.Z[:, k]
+    return eta
+
+
+def conditional_log_densities(fit: "Fit", chosen: Ints) -> Floats:
+    """Return ``log p(y_i | eta_i, auxiliary)`` (S, n) of each row at some draws."""
+    aux = residual_draws(fit.draws).at(chosen).auxiliary(fit.design)
+    return fit.design.family.log_density(fit.design.y, linear_predictors(fit, chosen), aux)

@@ -1,0 +1,154 @@
+"""A second grouping factor, crossed with the first, from fit to prediction, by NUTS."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bayes_mlm import (
+    check,
+    fit,
+    leave_one_group_out,
+    leave_one_row_out,
+    load_fit,
+    predict,
+    save_fit,
+    summarise,
+)
+from bayes_mlm.base.errors import SeveralFactorsError
+from tests.helpers import REFERENCE
+
+FORMULA = "y ~ x + (1 | g) + (1 | h)"
+TRUTH = {
+    "beta[Intercept]": 2.0,
+    "beta[x]": 0.5,
+    "sigma_u[g]": 1.2,
+    "sigma_u[h]": 0.7,
+    "sigma_e": 1.0,
+}
+J, K = 30, 20
+
+
+def crossed(seed=1):
+    rng = np.random.default_rng(seed)
+    g, h = (part.ravel() for part in np.meshgrid(np.arange(J), np.arange(K), indexing="ij"))
+    x, u, v = rng.normal(size=J * K), 1.2 * rng.normal(size=J), 0.7 * rng.normal(size=K)
+    y = 2.0 + 0.5 * x + u[g] + v[h] + rng.normal(size=J * K)
+    data = {"y": y, "x": x, "g": g, "h": np.array([f"i{k:02}" for k in range(K)])[h]}
+    return data, u, v
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit(FORMULA, crossed()[0], random_seed=1, draws=500, tune=500, chains=2)
+
+
+def test_it_recovers_what_the_data_were_made_with(fitted):
+    assert fitted.engine == "nuts"
+    assert "2 grouping factors (g, h)" in fitted.why
+    found = summarise(fitted).rows
+    assert [row.quantity for row in found] == list(TRUTH)
+    for row in found:
+        assert abs(row.estimate - TRUTH[row.quantity]) < 3.5 * row.sd, row
+        assert row.ess_bulk > 200, row  # an intercept and two means of effects, almost collinear
+    _, u, v = crossed()
+    for name, true in (("u_g", u), ("u_h", v)):
+        mean = fitted.draws[name][..., 0].mean(axis=(0, 1))
+        assert np.corrcoef(mean, true)[0, 1] > 0.95
+
+
+def test_dimensions_are_named_after_the_factors(fitted):
+    assert fitted.posterior["u_g"].dims == ("chain", "draw", "g", "effect_g")
+    assert fitted.posterior["u_h"].coords["h"].values[3] == "i03"
+    assert list(fitted.data["constant_data"].data_vars) == ["X", "g_of_obs", "h_of_obs"]
+
+
+def test_penicillin_is_near_lme4():
+    """lme4 1.1-31 (reference/several_factors.json): ML and REML sds within a posterior sd."""
+    text = (REFERENCE / "several_factors.json").read_text(encoding="utf-8")
+    (case,) = json.loads(text)["cases"]
+    found = fit(
+        "diameter ~ 1 + (1 | plate) + (1 | sample)",
+        case["rows"],
+        random_seed=1,
+        draws=500,
+        tune=500,
+        chains=2,
+    )
+    rows = {row.quantity: row for row in summarise(found).rows}
+    lme4 = {one["group"]: one["sdcor"] for one in case["ml"]["varcomp"]}
+    for name, value in (
+        ("sigma_u[plate]", lme4["plate"]),
+        ("sigma_u[sample]", lme4["sample"]),
+        ("sigma_e", lme4["Residual"]),
+        ("beta[Intercept]", case["ml"]["fixef"]["(Intercept)"]),
+    ):
+        assert abs(rows[name].estimate - value) < rows[name].sd, name
+    # Conditional sds of lme4 leave out the uncertainty of the variances and the intercept.
+    u = found.draws["u_plate"][..., 0].mean(axis=(0, 1))
+    blups = {
+        one["id"]: one["blup"]["(Intercept)"]
+        for one in case["reml"]["ranef_head"]
+        if one["group"] == "plate"
+    }
+    np.testing.assert_allclose(u[: len(blups)], list(blups.values()), atol=0.1)
+
+
+def test_predictions_add_the_effects_of_every_factor(fitted):
+    new = {"x": [0.0, 1.0], "g": [3, 4], "h": ["i05", "i06"]}
+    own = predict(fitted, new)
+    draws = fitted.draws
+    by_hand = draws["beta"] @ np.array([[1.0, 0.0], [1.0, 1.0]]).T
+    by_hand = by_hand + draws["u_g"][..., [3, 4], 0] + draws["u_h"][..., [5, 6], 0]
+    np.testing.assert_allclose(own.mean, by_hand.mean(axis=(0, 1)), rtol=1e-12)
+    assert own.plug_in is None
+    wide = predict(fitted, {"x": [0.0]}, question="new_group", draws=True)
+    sds = [fitted.draws[name] for name in ("sigma_u_g", "sigma_u_h")]
+    spread = np.mean(sum(np.square(sd) for sd in sds)) + draws["beta"][..., 0].var(ddof=1)
+    np.testing.assert_allclose(wide.sd, [np.sqrt(spread)], rtol=1e-12)
+    np.testing.assert_allclose(wide.draws.std(), np.sqrt(spread), rtol=0.1)
+    assert predict(fitted, {"x": [0.0]}, question="population").sd[0] < own.sd.max()
+
+
+def test_rows_are_left_out_and_groups_refused(fitted):
+    found = leave_one_row_out(fitted)
+    assert found.pointwise.size == J * K
+    # Oracle: the normal density of each row given the others, at the posterior means of the sds;
+    # that these are uncertain costs about one more.
+    design, draws = fitted.design, fitted.draws
+    at = {name: draws[name].mean() for name in ("sigma_u_g", "sigma_u_h", "sigma_e")}
+    cov = at["sigma_e"] ** 2 * np.eye(design.n) + 1e4 * design.X @ design.X.T  # flat on beta
+    for term, name in zip(design.group_terms, ("sigma_u_g", "sigma_u_h"), strict=True):
+        cov += at[name] ** 2 * (term.codes[:, None] == term.codes)
+    inverse = np.linalg.inv(cov)
+    left = inverse @ design.y
+    diagonal = np.diag(inverse)
+    elpd = 0.5 * (np.log(diagonal / (2 * np.pi)) - np.square(left) / diagonal).sum()
+    assert abs(found.elpd - elpd) < 2.5
+    with pytest.raises(SeveralFactorsError, match="use leave_one_row_out"):
+        leave_one_group_out(fitted)
+
+
+def test_checks_say_what_they_do_not_do(fitted):
+    assert "2 (g, h)" in " ".join(str(check(fitted)).split())
+
+
+@pytest.mark.parametrize("engine", ["direct", "reml", "ml", "ols"])
+def test_engines_of_one_factor_refuse(engine):
+    with pytest.raises(SeveralFactorsError, match="use engine='nuts'"):
+        fit(FORMULA, crossed()[0], engine=engine)
+
+
+def test_a_saved_fit_is_read_back(fitted, tmp_path):
+    again = load_fit(save_fit(fitted, tmp_path / "fit.nc"))
+    assert str(summarise(again)) == str(summarise(fitted))
+    for one, other in zip(again.design.group_terms, fitted.design.group_terms, strict=True):
+        assert (one.factor, one.effects, one.correlated) == (
+            other.factor,
+            other.effects,
+            other.correlated,
+        )
+        np.testing.assert_array_equal(one.codes, other.codes)
+        np.testing.assert_array_equal(one.Z, other.Z)
+    new = {"x": [0.0], "g": [3], "h": ["i05"]}
+    assert predict(again, new).mean == predict(fitted, new).mean
