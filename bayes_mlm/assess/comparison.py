@@ -30,7 +30,7 @@ from bayes_mlm.base import (
     digits,
     expect_each,
 )
-from bayes_mlm.design import Design, same_outcome
+from bayes_mlm.design import Design, same_columns, same_outcome
 from bayes_mlm.fitting import Fit
 from bayes_mlm.model import UNNAMED
 
@@ -266,15 +266,8 @@ def _same(one: Fit, other: Fit) -> bool:
         one.priors == other.priors
         and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
         and (one.spec.residual, a.family) == (other.spec.residual, b.family)
-        and _same_columns(a, b)
+        and same_columns(a, b)
     )
-
-
-def _same_columns(a: Design, b: Design) -> bool:
-    if not a.has_rows or not b.has_rows:
-        return True  # of the same names, kinds and outcome
-    codes = not a.q or np.array_equal(a.codes, b.codes)
-    return codes and np.array_equal(a.X, b.X) and np.array_equal(a.Z, b.Z)
 
 
 def _by_group(fit: Fit, grouping: Design | None) -> Elpd:

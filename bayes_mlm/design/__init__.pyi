@@ -51,6 +51,7 @@ from .layouts import for_kind as for_kind, replay as replay
 from .moments_of_columns import (
     column_moments as column_moments,
     outcome_means as outcome_means,
+    same_columns as same_columns,
     same_outcome as same_outcome,
 )
 from .predictor_levels import Pair as Pair, argument_of as argument_of, pairs_of as pairs_of

@@ -322,7 +322,9 @@ class Design:
         """X, Z of the one factor and y side by side, shape (n, p + q + 1)."""
         return np.column_stack([self.X, self.Z, self.y])
 
-    def moments_of(self, columns: Floats, terms: tuple[str, ...] = ()) -> GroupMoments:
+    def moments_of(
+        self, columns: Floats, terms: tuple[str, ...] = (), *, grouped: bool = True
+    ) -> GroupMoments:
         """Return the moments of other columns of the rows, laid out as `columns` are.
 
         Parameters
@@ -331,19 +333,26 @@ class Design:
             As whitened, for example.
         terms : tuple of str
             Names of the k columns that follow those of X.
+        grouped : bool
+            Whether by group; else all rows make one.
         """
         term, p = self.single_term(), self.p + len(terms)
         return from_rows(
             columns[:, -1],
             columns[:, :p],
             columns[:, p:-1],
-            term.codes,
-            term.J,
-            labels=term.labels,
+            term.codes if grouped else np.zeros(self.n, dtype=np.int64),
+            term.J if grouped else 1,
+            labels=term.labels if grouped else None,
             terms=(*self.terms, *terms),
             effects=term.effects,
             group=term.factor or None,
         )
+
+    def moments_of_rows(self, rows: Ints) -> GroupMoments:
+        """Return the moments of some rows; without effects, as of one group."""
+        some = self.take(rows)
+        return some.moments_of(some.columns, grouped=self.q > 0)
 
     def take(self, rows: Ints) -> "Design":
         """Return the design of some rows, in the order given; the groups stay."""
@@ -354,6 +363,22 @@ class Design:
             group_terms=tuple(term.take(rows) for term in self.group_terms),
             residual=None if self.residual is None else self.residual.take(rows),
         )
+
+    def drop_empty_groups(self) -> "Design":
+        """Return the design with those groups of the one factor only that have rows."""
+        groups, codes = np.unique(self.codes, return_inverse=True)
+        return self.with_arrays(codes=codes, labels=self.labels[groups])
+
+    def grouped_by(self, other: "Design") -> "Design":
+        """Return the design with the groups of another, of the same rows, and no other change."""
+        term = other.single_term()
+        return self.with_arrays(codes=term.codes, labels=term.labels, factor=term.factor)
+
+    def without_effects(self) -> "Design":
+        """Return the design whose factors are known and have no effects."""
+        none = np.empty((self.n, 0))
+        bare = tuple(changed(term, Z=none, effects=()) for term in self.group_terms)
+        return replace(self, group_terms=bare)
 
     def with_arrays(self, **changes: Any) -> "Design":
         """Return the design with some arrays, or their names, changed.

@@ -31,7 +31,7 @@ from bayes_mlm.design.design import (
     check_estimable,
 )
 from bayes_mlm.design.encoding import encode
-from bayes_mlm.design.terms import changed, means_by_group
+from bayes_mlm.design.terms import means_by_group
 from bayes_mlm.formula import refuse_several
 from bayes_mlm.model import KINDS
 
@@ -82,13 +82,9 @@ def for_kind(design: Design, kind: str) -> Design:
         )
     if not design.has_rows:
         return lay_out_sums(design, kind)
-    if kind == "pooled" and len(design.group_terms) > 1:
-        none = np.empty((design.n, 0))
-        bare = tuple(changed(term, Z=none, effects=()) for term in design.group_terms)
-        return replace(design, group_terms=bare, kind=kind)
-    refuse_several(design.factors, f"the {kind} model", "leave one in, or use partial_pooling")
     if kind == "pooled":
-        return design.with_arrays(Z=np.empty((design.n, 0)), effects=(), kind=kind)
+        return replace(design.without_effects(), kind=kind)
+    refuse_several(design.factors, f"the {kind} model", "leave one in, or use partial_pooling")
     if design.base is None:
         raise DesignError(
             f"the {kind} model needs to know the groups; name their column "

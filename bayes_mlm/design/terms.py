@@ -201,17 +201,34 @@ class GroupTerm:
         DesignError
             If a label is not that of a group.
         """
-        known = {label: place for place, label in enumerate(self.labels.tolist())}
-        found = list(labels)
+        known, found = _places(self.labels), list(labels)
         unknown = [label for label in found if label not in known]
         if unknown:
             shown = ", ".join(map(repr, list(known)[:8])) + (", …" if self.J > 8 else "")
             raise DesignError(f"{self.factor} has no {unknown[0]!r}; its labels are {shown}")
         return np.array([known[label] for label in found], dtype=np.int64)
 
+    def places_in(self, labels: NDArray[Any]) -> Ints:
+        """Return the places of the term's groups among the labels of more groups, shape (J,)."""
+        known = _places(labels)
+        return np.array([known[label] for label in self.labels.tolist()], dtype=np.int64)
+
+    def label(self, place: int) -> Any:
+        """Return the label of a group, as a value of Python."""
+        return self.labels[place : place + 1].tolist()[0]
+
+    @property
+    def row_labels(self) -> NDArray[Any]:
+        """Label of the group of each row, shape (n,)."""
+        return self.by_row(self.labels)
+
     def same_groups(self, other: "GroupTerm") -> bool:
         """Return whether another term groups the same rows by the same labels."""
         return np.array_equal(self.codes, other.codes) and np.array_equal(self.labels, other.labels)
+
+
+def _places(labels: NDArray[Any]) -> dict[Any, int]:
+    return {label: place for place, label in enumerate(labels.tolist())}
 
 
 def terms_of_moments(moments: GroupMoments, formula: Formula) -> tuple[GroupTerm, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.moments import Reduced, from_design, from_rows, reduce, residual_squares
+from bayes_mlm.moments import Reduced, from_design, reduce, residual_squares
 
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
@@ -107,29 +107,20 @@ def check_bounded_rows(design: Design) -> None:
         return
     if rows.asked.ar is not None and not design.q and design.group is not None:
         # As rho_e goes to 1 the residuals of a group become one constant.
-        check_bounded(_of_rows(design, np.ones((design.n, 1)), np.arange(design.n)))
+        one = design.with_arrays(Z=np.ones((design.n, 1)), effects=(INTERCEPT,))
+        check_bounded(_of_rows(one, np.arange(design.n)))
     for k, name in enumerate(rows.strata):
         some = np.flatnonzero(rows.stratum == k)
         if some.size > 1:
-            check_bounded(_of_rows(design, design.Z, some), name)
+            check_bounded(_of_rows(design, some), name)
     if not design.family.gaussian_moments:
         _check_majority(design)
 
 
-def _of_rows(design: Design, Z: Floats, some: Ints) -> Reduced:
+def _of_rows(design: Design, some: Ints) -> Reduced:
     """Reduce some rows of a design, with the groups and columns that are left in them."""
-    _, codes = np.unique(design.codes[some], return_inverse=True)
-    rows = from_rows(
-        design.y[some],
-        design.X[some],
-        Z[some],
-        codes if Z.shape[1] else np.zeros(some.size, dtype=np.int64),
-        int(codes.max()) + 1 if Z.shape[1] else 1,
-        terms=design.terms,
-        effects=design.effects if Z is design.Z else (INTERCEPT,),
-        group=design.group,
-    )
-    return reduce(rows, aliased=True)
+    part = design.take(some).drop_empty_groups()
+    return reduce(part.moments_of(part.columns, grouped=design.q > 0), aliased=True)
 
 
 def exact_outcome(
@@ -212,7 +203,7 @@ def _check_majority(design: Design) -> None:
     on_line = np.flatnonzero(exact)
     if 3 * on_line.size <= 2 * n:
         return
-    free = _of_rows(design, design.Z, on_line).within_df
+    free = _of_rows(design, on_line).within_df
     off = n - on_line.size
     if free > 2 * off + 1:
         raise EngineError(

@@ -257,5 +257,4 @@ def _some(design: Design, seed: int) -> Design:
         chosen.append(rows)
         kept += rows.size
     places = np.sort(np.concatenate(chosen))
-    groups, codes = np.unique(design.codes[places], return_inverse=True)
-    return design.take(places).with_arrays(codes=codes, labels=design.labels[groups])
+    return design.take(places).drop_empty_groups()

@@ -207,7 +207,7 @@ def _alone(model: Model, row: int) -> str:
     X, codes = design.X[others], design.codes[others]
     if model.problem.flat_groups:
         if not (codes == design.codes[row]).any():
-            return f"the intercept of {design.group} {design.labels[design.codes[row]]}"
+            return f"the intercept of {design.group} {design.single_term().row_labels[row]}"
         counts = np.maximum(np.bincount(codes, minlength=design.J), 1)
         sums = [np.bincount(codes, weights=column, minlength=design.J) for column in X.T]
         X = X - (np.array(sums) / counts).T[codes]

@@ -171,7 +171,7 @@ def rebuild(design: Design) -> Table | None:
     for name in design.encoding.predictor_columns:
         values = None
         if name == design.group:
-            values = design.by_row(design.labels)
+            values = design.single_term().row_labels
         elif name not in columns:
             values = (
                 _category(design, name) if _is_category(design, name) else _number(design, name)
@@ -180,7 +180,7 @@ def rebuild(design: Design) -> Table | None:
             return None
         columns[name] = values
     if design.group is not None:
-        columns[design.group] = design.by_row(design.labels)
+        columns[design.group] = design.single_term().row_labels
     return Table(columns=columns, n=design.n, source="the design")
 
 
