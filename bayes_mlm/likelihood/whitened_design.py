@@ -12,7 +12,7 @@ from bayes_mlm.moments import GroupMoments, Reduced, reduce
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Whitened:
-    """Hold a design whose rows can be whitened for any residual structure.
+    """A design whose rows can be whitened for any residual structure.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Whitened:
         return reduce(self.statistics(sds, rho))
 
     def statistics(self, sds: Floats, rho: float) -> GroupMoments:
-        """Give the sufficient statistics of the rows whitened so."""
+        """Compute the sufficient statistics of the rows whitened so."""
         design = self.design
         columns = design.columns - np.concatenate([self.x_mean, np.zeros(design.q), [self.y_mean]])
         return design.moments_of(whiten(self.rows, columns, sds, rho), grouped=design.q > 0)

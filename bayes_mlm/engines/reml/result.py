@@ -24,7 +24,7 @@ from bayes_mlm.likelihood import Method
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RemlFit:
-    """Hold a REML (or ML) fit.
+    """A REML (or ML) fit.
 
     Attributes
     ----------
@@ -157,12 +157,12 @@ class RemlFit:
 
     @property
     def beta_se(self) -> Floats:
-        """Give the standard errors (p,) of `beta` at the variance estimates (lme4's)."""
+        """Standard errors (p,) of `beta` at the variance estimates (lme4's)."""
         return np.sqrt(np.diagonal(self.beta_cov))
 
     @property
     def beta_se_joint(self) -> Floats:
-        """Give the standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
+        """Standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
         return np.sqrt(np.diagonal(self.beta_cov_joint))
 
     def of_groups(self, design: Design) -> "RemlFit":
