@@ -119,8 +119,7 @@ def check_bounded_rows(design: Design) -> None:
 
 def _of_rows(design: Design, some: Ints) -> Reduced:
     """Reduce some rows of a design, with the groups and columns that are left in them."""
-    part = design.take(some).drop_empty_groups()
-    return reduce(part.moments_of(part.columns, grouped=design.q > 0), aliased=True)
+    return reduce(design.moments_of_rows(some, drop_empty=True), aliased=True)
 
 
 def exact_outcome(

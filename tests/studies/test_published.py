@@ -15,7 +15,7 @@ from hypothesis import assume, given, strategies as st
 
 from bayes_mlm.base.errors import SpecError
 from bayes_mlm.data.datasets import load_dataset
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.ols import fit_ols
 from bayes_mlm.engines.reml import fit_reml
 from bayes_mlm.studies.hsb.arithmetic import (

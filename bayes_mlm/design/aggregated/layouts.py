@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.base import DesignError, Floats
-from bayes_mlm.design.design import INTERCEPT, Design, check_estimable
+from bayes_mlm.design.design import INTERCEPT, Design
+from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.moments import GroupMoments, one_group
 
 
