@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Flags, Floats, Ints
+from bayes_mlm.base import Flags, Floats, Ints, count
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response, changed
@@ -114,6 +114,11 @@ class Design:
     def terms(self) -> tuple[str, ...]:
         """Names of the fixed-effect columns."""
         return self.fixed.terms
+
+    @property
+    def group_counts(self) -> tuple[str, ...]:
+        """How many groups each factor has: "160 groups (schoolid)"."""
+        return tuple(f"{count(one.J, 'group')} ({one.factor})" for one in self.group_terms)
 
     @property
     def has_group_effects(self) -> bool:
