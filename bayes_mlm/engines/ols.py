@@ -218,15 +218,15 @@ def _solve(design: Design) -> _Solution:
     columns = design.X - centre
     size = np.sqrt(np.square(columns).sum(axis=0))
     result = OLS(design.y, columns / size).fit()
-    turn = np.eye(design.p)
+    transform = np.eye(design.p)
     if place is not None:
-        turn[place] -= centre
-    turn /= size
+        transform[place] -= centre
+    transform /= size
     constant, residual = int(result.k_constant), np.asarray(result.resid)
     total = design.y - design.y.mean() if constant else design.y
     return _Solution(
-        beta=turn @ np.asarray(result.params),
-        unscaled_cov=turn @ np.asarray(result.normalized_cov_params) @ turn.T,
+        beta=transform @ np.asarray(result.params),
+        unscaled_cov=transform @ np.asarray(result.normalized_cov_params) @ transform.T,
         rss=float(residual @ residual),
         tss=float(total @ total),
         n_own=0,
@@ -302,11 +302,11 @@ def _solve_sums(design: Design, s: GroupMoments) -> _Solution:
     size = np.sqrt(np.diag(cross))
     inverse = np.linalg.inv(cross / np.outer(size, size)) / np.outer(size, size)
     centred = inverse @ xy
-    turn = np.eye(p) if own else reduced.beta_turn
+    transform = np.eye(p) if own else reduced.beta_transform
     means = s.means[:, :p] + s.centre[:p]
     constant = own or bool(reduced.ones.any())
     _, sd = s.moments
-    cov = turn @ inverse @ turn.T
+    cov = transform @ inverse @ transform.T
     rss, tss = yy - float(xy @ centred), s.n * float(sd[-1]) ** 2 if constant else yy
     return _Solution(
         beta=centred if own else reduced.original_beta(centred),

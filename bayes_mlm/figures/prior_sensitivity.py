@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PriorSensitivity:
-    """Shifts of posterior means under each prior.
+    """ParameterShifts of posterior means under each prior.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class PriorSensitivity:
         Priors of sigma_u, the models' own first.
     sds : ndarray, shape (models, priors)
         Shift of the sd of group effects that moves most, in sds of the posterior under the model's
-        own prior; nan where a prior gives no posterior to compare.
+        baseline prior; nan where a prior gives no posterior to compare.
     coefficients : ndarray, shape (models, priors)
         The same of the coefficient of groups that moves most; nan also without one.
     sensitivity : Sensitivity

@@ -86,8 +86,8 @@ def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
     s = e[: reduced.q].sum(axis=0)
     inverse = invert_classes(reduced.r, s[None])[0][0]
     g = reduced.r.swapaxes(1, 2) @ inverse @ reduced.r  # Z'V^-1 Z, a class
-    turned = (reduced.r.swapaxes(1, 2) @ inverse)[reduced.of_group]
-    x = turned @ reduced.c[:, :, :p]  # Z'V^-1 X, a group
+    transformed = (reduced.r.swapaxes(1, 2) @ inverse)[reduced.of_group]
+    x = transformed @ reduced.c[:, :, :p]  # Z'V^-1 X, a group
     whole = reduced.rest + np.einsum(
         "jap,jab,jbr->pr", reduced.c, inverse[reduced.of_group], reduced.c
     )

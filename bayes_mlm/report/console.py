@@ -219,7 +219,7 @@ def sensitivity_tables(found: "Sensitivity") -> list[TextTable]:
             first = next(row for row in own if row.label == label)
             rows.append(
                 [
-                    label + ("*" if first.own else ""),
+                    label + ("*" if first.baseline else ""),
                     *(column[k] for column in moved),
                     first.method + ("" if first.ok else " NOT OK"),
                     "" if first.ess is None else count(first.ess),
@@ -231,8 +231,7 @@ def sensitivity_tables(found: "Sensitivity") -> list[TextTable]:
             TextTable(
                 heads=heads,
                 rows=rows,
-                title=f"{model}: means, and (shifts) in posterior sds from the record's own prior, "
-                "*",
+                title=f"{model}: means, and (shifts) in posterior sds from the baseline prior, *",
                 caption=caption if any(";" in row.prior for row in own) else "",
             )
         )
@@ -261,7 +260,7 @@ def _moved(rows: "Sequence[SensitivityRow]") -> list[str]:
     return [
         ""
         if row.estimate is None or row.shift is None or how is None
-        else how.number(row.estimate) + ("" if row.own else f" ({signed(row.shift)})")
+        else how.number(row.estimate) + ("" if row.baseline else f" ({signed(row.shift)})")
         for row, how in zip(rows, chosen, strict=True)
     ]
 

@@ -15,7 +15,7 @@ from bayes_mlm.fitting.derived import correlation_at
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.likelihood.default_priors import model_priors
-from bayes_mlm.likelihood.effect_centring import design_turn
+from bayes_mlm.likelihood.effect_centring import design_transform
 from bayes_mlm.likelihood.pymc.models import partial_pooling, pooled
 from bayes_mlm.model.priors import parse_prior
 from bayes_mlm.model.residual import Residual, as_residual, lay_out_residual, log_spread, whiten
@@ -349,7 +349,7 @@ def test_the_likelihood_is_that_of_the_covariance_written_out():
     mean = design.X @ beta + (design.Z * u[design.codes]).sum(axis=1)
     V = covariance(design.residual, sds, rho, design.codes)
     expected = stats.multivariate_normal(mean, V).logpdf(design.y)
-    centred = u @ np.linalg.inv(design_turn(design, model_priors(design))).T
+    centred = u @ np.linalg.inv(design_transform(design, model_priors(design))).T
     values = {"beta_free_": free, "u_free_": centred, "sigma_e_by": sds, "rho_e": rho}
     assert logp_at(model, values) == pytest.approx(expected, rel=1e-10)
 

@@ -19,7 +19,7 @@ class Elpd:
 
     Parameters
     ----------
-    left_out : {"group", "row"}
+    unit : {"group", "row"}
         What was omitted, one at a time.
     pointwise : (N,) array
         ``log p(y_k | y_-k)`` of each part, everything else integrated out.
@@ -39,7 +39,7 @@ class Elpd:
         Name of the grouping factor.
     """
 
-    left_out: Literal["group", "row"]
+    unit: Literal["group", "row"]
     pointwise: Floats
     labels: NDArray[Any]
     k_hat: Floats
@@ -51,7 +51,7 @@ class Elpd:
 
     def __repr__(self) -> str:
         """Return the estimate with its standard error."""
-        what = f"{len(self.pointwise)} {self.left_out}s"
+        what = f"{len(self.pointwise)} {self.unit}s"
         shown = texts(self.elpd, self.se)
         return f"<Elpd by leaving out {what}: {shown.estimate}, se {shown.error}>"
 
@@ -76,11 +76,11 @@ class Elpd:
         limit = reliable_k_hat(self.n_draws)
         kept = ~self.refitted
         worst = int(np.argmax(np.where(kept, self.k_hat, -np.inf)))
-        name = f"{self.group or 'group'}" if self.left_out == "group" else "row"
+        name = f"{self.group or 'group'}" if self.unit == "group" else "row"
         n_bad = int(np.count_nonzero(self.k_hat[kept] > limit))
         if n_bad:
             text = (
-                f"{n_bad} of {len(kept)} {self.left_out}s have Pareto k-hat above "
+                f"{n_bad} of {len(kept)} {self.unit}s have Pareto k-hat above "
                 f"{scaled(limit, 2)} (largest {scaled(self.k_hat[worst], 2)}, {name} "
                 f"{self.labels[worst]}): leaving them out moves the posterior too far for "
                 "weights, so elpd is not reliable; check them, and the model"
@@ -89,7 +89,7 @@ class Elpd:
             text = f"Pareto k-hat at most {scaled(max(self.k_hat[worst], 0.0), 2)}"
         if self.n_refitted:
             plural = "" if self.n_refitted == 1 else "s"
-            text += f"; {self.n_refitted} {self.left_out}{plural} by a fit without"
+            text += f"; {self.n_refitted} {self.unit}{plural} by a fit without"
         accurate = self.mcse <= MAX_MCSE
         error = f"Monte Carlo error {scaled(self.mcse, 2)}"
         return Verdict(

@@ -241,7 +241,7 @@ def _parameters(design: Design, problem: Problem, at: Variances, beta: Floats) -
         found["beta"] = beta
     q = at.log_sigma_u.shape[1]
     if design.effect_pairs:
-        found["sigma_u"], correlation = at.reported(problem.effects_turn)
+        found["sigma_u"], correlation = at.reported(problem.effects_transform)
         rows, columns = np.array(design.effect_pairs).T
         found["rho_u"] = correlation[:, rows, columns]
     elif q:
@@ -268,7 +268,7 @@ def _effects(
     sigma_e = np.exp(at.log_sigma_e)
     if problem.own_sd is None:
         relative = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])
-        root = problem.effects_turn @ (relative[:, :, None] * at.factor)
+        root = problem.effects_transform @ (relative[:, :, None] * at.factor)
     else:
         root = (problem.own_sd / sigma_e)[:, None, None]
     given = Conditions(beta=beta, root=root, sigma_e=sigma_e)

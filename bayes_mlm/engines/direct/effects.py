@@ -102,17 +102,17 @@ def _draw_several(
 ) -> None:
     """Draw several effects a group by simulating and correcting."""
     q, r = reduced.q, reduced.r[reduced.of_group]
-    turned = reduced.z_centring @ given.root
-    gain = _gain(reduced, kernel, turned @ turned.swapaxes(1, 2), slice(None))
-    turned = turned * given.sigma_e[:, None, None]
-    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(turned), 1))], axis=1)
+    transformed = reduced.z_centring @ given.root
+    gain = _gain(reduced, kernel, transformed @ transformed.swapaxes(1, 2), slice(None))
+    transformed = transformed * given.sigma_e[:, None, None]
+    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(transformed), 1))], axis=1)
     rotated = [v @ reduced.c[:, a].T for a in range(q)]
     simulated = [np.zeros_like(rotated[0]) for _ in range(q)]
     for b in range(q):
         noise = rng.standard_normal(rotated[0].shape)
         for a in range(q):
-            if turned[:, a, b].any():
-                simulated[a] += turned[:, a, b, None] * noise
+            if transformed[:, a, b].any():
+                simulated[a] += transformed[:, a, b, None] * noise
     for a in range(q):
         rotated[a] -= rng.standard_normal(rotated[0].shape) * given.sigma_e[:, None]
         for b in range(q):
@@ -146,8 +146,8 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
     n_groups, q, k = len(reduced.c), reduced.q, reduced.p + 1
     back = np.linalg.inv(reduced.z_centring)
     v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(given.beta), 1))], axis=1)
-    turned = reduced.z_centring @ given.root
-    s, sigma2 = turned @ turned.swapaxes(1, 2), given.sigma_e**2
+    transformed = reduced.z_centring @ given.root
+    s, sigma2 = transformed @ transformed.swapaxes(1, 2), given.sigma_e**2
     mean, sd = np.empty((n_groups, q)), np.empty((n_groups, q))
     order = np.argsort(reduced.of_group, kind="stable")
     ends = np.searchsorted(reduced.of_group[order], np.arange(kernel.n_classes + 1))

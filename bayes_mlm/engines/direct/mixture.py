@@ -62,8 +62,8 @@ def distances(mixture: Mixture, x: Floats) -> Floats:
     inverse = np.linalg.inv(mixture.root)
     out = np.empty((len(inverse), len(x)))
     along = np.ascontiguousarray(x.T)  # long rows: a step over 4 columns costs as much as over 400
-    for k, turn in enumerate(inverse):
-        gap = turn @ (along - mixture.mean[k][:, None])
+    for k, transform in enumerate(inverse):
+        gap = transform @ (along - mixture.mean[k][:, None])
         out[k] = np.einsum("dn,dn->n", gap, gap)
     return out
 
@@ -165,11 +165,11 @@ def _far_points(
     x: Floats, weight: Floats, spread: Floats, k: int, rng: np.random.Generator
 ) -> Floats:
     """Choose k points far from one another (k-means++), at unit covariance."""
-    turned = x @ np.linalg.inv(np.linalg.cholesky(spread)).T
+    transformed = x @ np.linalg.inv(np.linalg.cholesky(spread)).T
     chosen = [int(rng.choice(len(x), p=weight))]
     nearest = np.full(len(x), np.inf)
     for _ in range(k - 1):
-        nearest = np.minimum(nearest, ((turned - turned[chosen[-1]]) ** 2).sum(axis=1))
+        nearest = np.minimum(nearest, ((transformed - transformed[chosen[-1]]) ** 2).sum(axis=1))
         odds = weight * nearest
         chosen.append(int(rng.choice(len(x), p=odds / odds.sum())))
     return x[chosen]

@@ -58,9 +58,9 @@ def add_structure(
     level : float
         Coverage of the intervals.
     """
-    rows, turn = data.rows, data.turn
-    beta = turn @ plain.beta + data.offset
-    cov = turn @ plain.beta_cov @ turn.T
+    rows, transform = data.rows, data.transform
+    beta = transform @ plain.beta + data.offset
+    cov = transform @ plain.beta_cov @ transform.T
     half = NormalDist().inv_cdf(0.5 + 0.5 * level) * np.sqrt(np.diagonal(cov))
     own = plain.sigma_e * found.sds
     overall = math.sqrt(float(rows.share @ own**2))
@@ -74,7 +74,7 @@ def add_structure(
         bic=plain.bic + penalty + math.log(plain.n) * n_par,
         beta=beta,
         beta_cov=cov,
-        beta_cov_joint=turn @ plain.beta_cov_joint @ turn.T,
+        beta_cov_joint=transform @ plain.beta_cov_joint @ transform.T,
         beta_interval=tuple(
             Interval(lower=float(b - h), upper=float(b + h), level=level, method="Wald")
             for b, h in zip(beta, half, strict=True)
@@ -287,8 +287,8 @@ class _Likelihood:
         if key not in self.known:
             self.known[key] = self.data.reduced(relative, rho)
         reduced = self.known[key]
-        turn = reduced.z_centring
-        s = turn @ cov_u @ turn.T * math.exp(-2.0 * log_sds[0])
+        transform = reduced.z_centring
+        s = transform @ cov_u @ transform.T * math.exp(-2.0 * log_sds[0])
         level = np.array([2.0 * log_sds[0]])
         value = profiled_loglik(reduced, s[None], self.method, log_sigma_e2=level)
         return float(value[0]) - log_spread(rows, relative, rho)

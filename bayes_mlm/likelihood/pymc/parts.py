@@ -11,8 +11,8 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
-from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means
-from bayes_mlm.likelihood.free_variables import family_places, free_turn, group_regressions
+from bayes_mlm.likelihood.effect_centring import at_means, design_transform, hold_at_means
+from bayes_mlm.likelihood.free_variables import family_places, free_transform, group_regressions
 from bayes_mlm.likelihood.parameters import (
     GroupParameters,
     by_level,
@@ -91,10 +91,10 @@ def group_effects(
     if not centred:
         free = pt.dot(pm.Normal(z, dims=dims), root.T)
         return _report_effects(design, priors, names, free)
-    turned = hold_at_means(design.effects, priors)
-    free_name = names.variable("u_free_") if turned else u
+    transformed = hold_at_means(design.effects, priors)
+    free_name = names.variable("u_free_") if transformed else u
     free = pm.MvNormal(free_name, mu=np.zeros(design.q), chol=root, dims=dims)
-    return _report_effects(design, priors, names, free) if turned else free
+    return _report_effects(design, priors, names, free) if transformed else free
 
 
 def _report_effects(
@@ -107,7 +107,7 @@ def _report_effects(
     u = free
     if hold_at_means(design.effects, priors):
         place = design.effects.index(INTERCEPT)
-        at_zero = (design_turn(design, priors)[place] * free).sum(axis=1)
+        at_zero = (design_transform(design, priors)[place] * free).sum(axis=1)
         u = pt.set_subtensor(free[:, place], at_zero)
     return pm.Deterministic(names.u.name, u, dims=names.u.dims)
 
@@ -152,8 +152,8 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
     if not design.effect_pairs:
         return _mixture(sigma_u, priors.sigma_u, positive=True, dims=names.effect)
     assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
-    turned = hold_at_means(design.effects, priors)
-    free_name = names.variable("sigma_u_free_") if turned else sigma_u
+    transformed = hold_at_means(design.effects, priors)
+    free_name = names.variable("sigma_u_free_") if transformed else sigma_u
     sds = _mixture(free_name, priors.sigma_u, positive=True, dims=names.effect)
     transform = CholeskyCorrTransform(n=design.q, upper=False)
     # PyMC takes a transformation's name off the variable's up to its last underscore only, and
@@ -168,10 +168,10 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
     lower, upper = np.triu_indices(design.q, k=1)
     unit = factor
     # Sums of products, not pt.dot: numba takes 20 s to compile its first matrix product.
-    if turned:
+    if transformed:
         place = design.effects.index(INTERCEPT)
-        turn = design_turn(design, priors)[place]
-        row = (turn[:, None] * sds[:, None] * factor).sum(axis=0)
+        to_reported = design_transform(design, priors)[place]
+        row = (to_reported[:, None] * sds[:, None] * factor).sum(axis=0)
         norm = (row**2).sum() ** 0.5
         pm.Deterministic(sigma_u, pt.set_subtensor(sds[place], norm), dims=names.effect)
         unit = pt.set_subtensor(factor[place], row / norm)
@@ -191,7 +191,7 @@ def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
         return _mixture("beta", priors.beta, dims="term")
     free = _mixture("beta_free_", priors.beta, dims="term")
     place = design.terms.index(INTERCEPT)
-    shifted = (free_turn(design)[place] * free).sum()
+    shifted = (free_transform(design)[place] * free).sum()
     return pm.Deterministic("beta", pt.set_subtensor(free[place], shifted), dims="term")
 
 
