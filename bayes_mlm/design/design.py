@@ -278,8 +278,8 @@ class Design:
     def errors(self) -> str:
         """The residual structure and the family in a few words; empty if plain and Gaussian."""
         parts = [] if self.family.gaussian_moments else [self.family.label]
-        if self.residual is not None and not self.residual.asked.is_plain:
-            parts.append(str(self.residual.asked))
+        if self.residual is not None and not self.residual.spec.is_plain:
+            parts.append(str(self.residual.spec))
         return ", ".join(parts)
 
     @property
@@ -649,7 +649,7 @@ def check_estimable(design: Design) -> None:
     if design.kind in ("no_pooling", "within"):
         where = f" within {design.group}"
     if design.kind == "no_pooling":
-        remedy = "a no-pooling model has an own intercept a group, which leaves only what varies"
+        remedy = "a no-pooling model has an intercept for each group, which leaves only what varies"
         remedy += " within groups; use partial pooling for predictors of the group"
     aliased, near = _ALIASED, ""
     intercept = np.array([term == INTERCEPT for term in design.terms])

@@ -143,7 +143,7 @@ def _factor(ratio: float) -> str:
 def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     """Evaluate every proper prior where its posterior is.
 
-    The groups' own intercepts of a no-pooling model, which share one prior, are left out.
+    Group-specific intercepts of a no-pooling model, which share one prior, are left out.
 
     Returns
     -------

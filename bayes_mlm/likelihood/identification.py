@@ -104,10 +104,10 @@ def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
     information = plain - crossed - crossed.T + np.einsum("mpr,nrp->mn", k, k)
     trace = np.einsum("c,cmaa->m", reduced.size, ge) - np.einsum("mpp->m", k)
     # V = Z S Z' + I is itself a sum of the directions, and P V P = P.
-    own = np.zeros(len(e))
-    own[: reduced.q] = 1.0
-    residual = trace - information @ own
-    last = reduced.n - p - own @ trace - own @ residual
+    is_effect = np.zeros(len(e))
+    is_effect[: reduced.q] = 1.0
+    residual = trace - information @ is_effect
+    last = reduced.n - p - is_effect @ trace - is_effect @ residual
     full = np.block([[information, residual[:, None]], [residual[None], np.array([[last]])]])
     size = np.sqrt(np.maximum(np.diagonal(full), np.finfo(float).tiny))
     value, vector = np.linalg.eigh(full / np.outer(size, size))

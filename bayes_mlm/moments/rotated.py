@@ -57,7 +57,7 @@ class Reduced:
     z_constant : int or None
         Place of a constant column of Z, the first row of R and C; None where there is none.
     between_df, within_df : int
-        Dimensions left to tell the group effects from X, and the residuals from both.
+        Dimensions left to distinguish the group effects from X, and the residuals from both.
     labels, terms, effects, group
         As in `GroupMoments`.
     """
@@ -104,7 +104,7 @@ def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
     ----------
     s : GroupMoments
     aliased : bool
-        Whether columns of X may depend on each other, because priors tell their coefficients.
+        Whether columns of X may depend on each other, because priors identify their coefficients.
 
     Returns
     -------

@@ -37,10 +37,11 @@ class GroupTable:
     sides : tuple of str
         Its value in each group; empty without a split.
     effects : tuple of str, length q
-        Group effects; "Intercept" alone for a no-pooling model, whose groups have own intercepts.
+        Group effects; "Intercept" alone for a no-pooling model, whose groups have group-specific
+        intercepts.
     estimate, lower, upper : ndarray, shape (m, q)
-        Posterior means and intervals; of REML predictions, of OLS own intercepts, and mean ±
-        so many sds, if there is no posterior. In units of the outcome (for one unit of x).
+        Posterior means and intervals; of REML predictions, of OLS group-specific intercepts, and
+        mean ± so many sds, if there is no posterior. In units of the outcome (for one unit of x).
     interval : str
         What the intervals are.
     """
@@ -137,7 +138,7 @@ def _effects_of(analysis: Analysis) -> _Effects:
 
 
 def _drawn(fit: Fit, prob: float) -> _Effects:
-    """Summarise the draws of a model whose groups have own intercepts (no pooling)."""
+    """Summarise the draws of a model whose groups have group-specific intercepts (no pooling)."""
     u = samples(fit.draws, "u")
     lower, upper = shortest_interval(u.reshape(len(u), -1), prob)
     return _Effects(

@@ -61,7 +61,7 @@ def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: st
 
 def _sigma_of(work: Working) -> str | None:
     """Return the factor whose levels have different residual sds in the model."""
-    return None if work.design.residual is None else work.design.residual.asked.sigma_column
+    return None if work.design.residual is None else work.design.residual.spec.sigma_column
 
 
 def _factor_of(work: Working, term: str) -> str:

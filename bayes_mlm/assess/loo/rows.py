@@ -100,7 +100,7 @@ def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
     beta = _coefficients(model, at)
     X = design.X - reduced.x_mean
     Z = design.Z @ np.linalg.inv(reduced.z_centring)
-    y = design.y - model.joined.own_mean - reduced.y_mean
+    y = design.y - model.joined.prior_mean - reduced.y_mean
     rows = np.argsort(design.codes, kind="stable") if q else np.arange(len(y))
     W = np.column_stack([X, Z])
     # What x and z add to the coordinates of the fitted value, and to its mean; that of x is the

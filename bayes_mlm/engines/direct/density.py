@@ -45,7 +45,7 @@ class Problem:
     effects_transform : (q, q) array
         From the group effects that have the priors to those of Z as given.
     own_sd : float or None
-        Prior sd of the groups' own intercepts in a no-pooling model; infinite if it is flat.
+        Prior sd of the group-specific intercepts in a no-pooling model; infinite if it is flat.
     """
 
     reduced: Reduced
@@ -237,7 +237,7 @@ def _beta_at(problem: Problem, at: Variances, noise: Floats) -> Floats:
     """Compute coefficients (B, p) at standard normal deviates (p, B)."""
     p, centred = problem.reduced.p, np.empty_like(noise)
     for part in parts(problem.kernel, noise.shape[1]):
-        own = at.part(part)
-        lower = cholesky(with_prior(problem, own, sums_at(problem, own)))
+        values = at.part(part)
+        lower = cholesky(with_prior(problem, values, sums_at(problem, values)))
         centred[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
     return problem.reduced.original_beta(centred.T)

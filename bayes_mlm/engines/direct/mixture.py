@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 
-# Heavier tails than any posterior in logs of sds has: its own fall off at least exponentially.
+# Heavier tails than any posterior in logs of sds has: those fall off at least exponentially.
 NU = 5.0
 
 
@@ -52,8 +52,8 @@ def draw_mixture(mixture: Mixture, n: int, rng: np.random.Generator) -> Floats:
     noise = rng.standard_normal((n, d)) * stretch[:, None]
     points = np.empty((n, d))
     for k in range(len(edges)):
-        own = component == k
-        points[own] = mixture.mean[k] + noise[own] @ mixture.root[k].T
+        members = component == k
+        points[members] = mixture.mean[k] + noise[members] @ mixture.root[k].T
     return points
 
 
@@ -153,8 +153,8 @@ def fit_mixture(
         )
         scale = np.empty((len(share), d, d))
         for k in range(len(share)):
-            away = along - mean[k][:, None]
-            scale[k] = (away * pull[k]) @ away.T
+            deviation = along - mean[k][:, None]
+            scale[k] = (deviation * pull[k]) @ deviation.T
         small = common * n_components ** (-2.0 / d)
         scale = (scale + prior * small) / (share + prior)[:, None, None]
         mixture = make_mixture(share + 1e-4, mean, scale)

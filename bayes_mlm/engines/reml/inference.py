@@ -156,7 +156,7 @@ def variance_errors(reduced: Reduced, optimum: Optimum, *, singular: bool) -> Va
     reduced : Reduced
     optimum : Optimum
     singular : bool
-        Whether the covariance is singular; its own errors are then nan.
+        Whether the covariance is singular; its standard errors are then nan.
 
     Returns
     -------

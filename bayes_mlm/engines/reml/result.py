@@ -55,7 +55,7 @@ class RemlFit:
     sigma_u : (q,) array
         Their sds.
     rho_u : (q, q) array
-        Their correlations; nan beside an sd of zero, and 0 where the effects are independent.
+        Their correlations; nan where an sd is zero, and 0 where the effects are independent.
     sigma_e : float
         Residual sd.
     icc : float or None
@@ -64,11 +64,11 @@ class RemlFit:
     errors : VarianceErrors
         Standard errors of the variance parameters.
     intervals : ProfileIntervals or None
-        Profile intervals of the sds and the icc; None if they were not asked for.
+        Profile intervals of the sds and the icc; None if not requested.
     singular : bool
         Whether the covariance of the effects is singular: smallest singular value of the
         relative factor below 1e-4, the columns of Z being at unit mean square. An ordinary
-        outcome: the data do not tell some variance from zero.
+        outcome: some variance is not distinguishable from zero.
     u : (J, q) array
         Group effects: best linear unbiased predictions.
     u_sd : (J, q) array

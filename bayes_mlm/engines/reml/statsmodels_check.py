@@ -33,8 +33,8 @@ class StatsmodelsCheck:
     loglik : float or None
         Its profiled log-likelihood (REML or ML) at our relative factor.
     beta_cov_joint : (p, p) array or None
-        Covariance of beta from its own joint Hessian; None for a singular fit or where it was
-        not asked for.
+        Covariance of beta from its joint Hessian; None for a singular fit or where it was
+        not requested.
     reason : str
         Why there is no `loglik`; empty if there is one.
     rounding : float
@@ -51,7 +51,7 @@ class StatsmodelsCheck:
 def statsmodels_check(
     design: "Design", lam: Floats, method: Method, *, joint: bool = False
 ) -> StatsmodelsCheck:
-    """Evaluate MixedLM's likelihood, and if asked its Hessian, at a relative factor.
+    """Evaluate MixedLM's likelihood, and on request its Hessian, at a relative factor.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def statsmodels_check(
         transform[place, place] = 1.0
     x = design.X @ transform
     with warnings.catch_warnings():
-        # Its warnings concern its own optimiser and parametrisation, neither of which is used.
+        # Its warnings concern its optimiser and parametrisation, neither of which is used.
         warnings.simplefilter("ignore")
         try:
             model = MixedLM(design.y, x, groups=design.codes, exog_re=effects)

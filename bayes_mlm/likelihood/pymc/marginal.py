@@ -207,10 +207,10 @@ def _pseudo_groups(reduced: Reduced) -> tuple[Floats, Ints, Floats]:
     parts = np.split(order, np.cumsum(reduced.size)[:-1].astype(int))
     kept, classes, sizes = [], [], []
     for i, members in enumerate(parts):
-        own = reduced.c[members].reshape(len(members), q * k)
-        if len(own) > q * k:
-            own = np.linalg.qr(own, mode="r")
-        kept.append(own)
-        classes += [i] * len(own)
-        sizes += [float(len(members))] + [0.0] * (len(own) - 1)
+        stacked = reduced.c[members].reshape(len(members), q * k)
+        if len(stacked) > q * k:
+            stacked = np.linalg.qr(stacked, mode="r")
+        kept.append(stacked)
+        classes += [i] * len(stacked)
+        sizes += [float(len(members))] + [0.0] * (len(stacked) - 1)
     return np.concatenate(kept).reshape(-1, q, k), np.array(classes), np.array(sizes)

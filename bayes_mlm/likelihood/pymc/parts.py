@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 def prefers_centred(design: Design) -> bool:
     """Decide from the data whether group effects are better sampled themselves (centred).
 
-    Centred is better where the rows tell each group's effects well, non-centred where the prior
-    tells them. The mean reliability of the least reliable effect, from moments, is held against
-    one half.
+    Centred is better where the rows determine each group's effects well, non-centred where the
+    prior tells them. The mean reliability of the least reliable effect, from moments, is held
+    against one half.
 
     Parameters
     ----------
@@ -115,11 +115,11 @@ def _report_effects(
 def own_coefficients(
     design: Design, priors: ModelPriors, names: GroupParameters, beta: "TensorVariable"
 ) -> "TensorVariable":
-    """Make u as what each group's own coefficients are off the regression; give the rows' means.
+    """Make u as what the group-specific coefficients are off the regression; give the rows' means.
 
-    The rows of a group tell its own coefficients, ``u_j + B_j beta`` with the least-squares
-    ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not hang on beta as u does: the mean of the rows
-    is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
+    The rows of a group tell the group-specific coefficients, ``u_j + B_j beta`` with the
+    least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not hang on beta as u does: the mean
+    of the rows is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
     """
     import pymc as pm
 
@@ -129,11 +129,11 @@ def own_coefficients(
     flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
     expected = flat.reshape((design.J, design.q))
     if design.effect_pairs:
-        own = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
+        specific = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
     else:
-        own = pm.Normal("own_", expected, root, dims=dims)
-    _report_effects(design, priors, names, own - expected)
-    return pm.math.dot(rest, beta) + (Z * own[design.codes]).sum(axis=1)
+        specific = pm.Normal("own_", expected, root, dims=dims)
+    _report_effects(design, priors, names, specific - expected)
+    return pm.math.dot(rest, beta) + (Z * specific[design.codes]).sum(axis=1)
 
 
 def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> "TensorVariable":
@@ -182,7 +182,7 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
 def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
     """Return the coefficients; the intercept is sampled where the predictors are at their means.
 
-    That is where its prior is stated, and it takes away the correlation of intercept and slopes.
+    That is where its prior is stated, and it removes the correlation of intercept and slopes.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -246,8 +246,8 @@ def residual_sd(design: Design, priors: ModelPriors) -> dict[str, "TensorVariabl
         return {sd.name: variable(sd.name, (priors.auxiliary[sd.name],), positive=True)}
     assert design.residual is not None  # for mypy: there are priors of its sds
     name = by_level(sd).name
-    own = _mixture(name, priors.residual_sds, positive=True, dims="stratum")
-    return {sd.name: pm.Deterministic(sd.name, (design.residual.share * own**2).sum() ** 0.5)}
+    specific = _mixture(name, priors.residual_sds, positive=True, dims="stratum")
+    return {sd.name: pm.Deterministic(sd.name, (design.residual.share * specific**2).sum() ** 0.5)}
 
 
 def intraclass_correlation(design: Design) -> None:
@@ -260,8 +260,8 @@ def intraclass_correlation(design: Design) -> None:
     (sigma_u,) = table.role("group sd")
     variance = model[sigma_u.name] ** 2
     for sd, icc in zip(table.role("residual sd"), table.role("derived"), strict=True):
-        own = variance / (variance + model[sd.name] ** 2)
-        pm.Deterministic(icc.name, own, dims=icc.dims or None)
+        specific = variance / (variance + model[sd.name] ** 2)
+        pm.Deterministic(icc.name, specific, dims=icc.dims or None)
 
 
 def observe(
@@ -370,8 +370,8 @@ def _given_previous(
         pt.zeros(known.size)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
     )
     before = np.maximum(rows.previous, 0)
-    away = (y - mu) / sd
-    return mu + sd * kept * away[before], sd * (1.0 - kept**2) ** 0.5
+    standardised = (y - mu) / sd
+    return mu + sd * kept * standardised[before], sd * (1.0 - kept**2) ** 0.5
 
 
 def _dist(prior: Prior) -> "TensorVariable":

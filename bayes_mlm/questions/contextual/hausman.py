@@ -30,7 +30,7 @@ _SMALL = 0.05
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Hausman:
-    """Hold Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
+    """Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
 
     Both ask whether the slope within groups (fixed effects) and the slope that mixes the levels
     (random effects) differ by more than chance; so whether the random intercept goes with the
@@ -41,7 +41,7 @@ class Hausman:
     predictors : tuple of str
         The k predictors that vary within groups and whose group means differ.
     fixed, random : ndarray, shape (k,)
-        Slopes with an own intercept a group (OLS), and by generalised least squares at the REML
+        Slopes with an intercept for each group (OLS), and by generalised least squares at the REML
         estimate of a random-intercept model.
     fixed_se, random_se : ndarray, shape (k,)
     statistic, p : float or None
@@ -78,7 +78,7 @@ class Hausman:
         return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
 
     def __str__(self) -> str:
-        """Tell both forms in words."""
+        """Describe both forms in words."""
         names = ", ".join(self.predictors)
         lines = [f"Hausman test of the slopes of {names}: fixed effects against random effects"]
         if self.statistic is None:
@@ -218,7 +218,7 @@ def hausman(design: Design) -> Hausman:
 
 
 def _without_means(design: Design) -> tuple[Design, list[str]]:
-    """Lay a design out as a random-intercept model with one slope for both levels."""
+    """Return a design as a random-intercept model with one slope for both levels."""
     notes = []
     if has_random_effects(design) and not design.has_icc:
         notes.append("the model's slopes vary; the test is for a random intercept alone")
@@ -255,7 +255,7 @@ def _sums_without_means(design: Design) -> Design:
 
 
 def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
-    """Give X with the two parts of each predictor joined, and without group means."""
+    """Return X with the two parts of each predictor joined, and without group means."""
     assert design.base is not None  # for mypy: the caller looked
     if design.kind == "mundlak":
         known = len(design.base.terms)
@@ -285,7 +285,7 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
 
 
 def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Give the slopes with an own intercept a group and their covariance.
+    """Return the slopes of the model with an intercept for each group, and their covariance.
 
     As `bayes_mlm.fit_ols` of the no_pooling kind, which imports statsmodels for the rest of its
     table: six seconds that this test need not take.
@@ -297,7 +297,8 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
     df = design.n - design.J - places.size
     if df < 1:
         raise DesignError(
-            f"{design.n} rows cannot estimate {design.J} own intercepts, {places.size} slopes and "
+            f"{design.n} rows cannot estimate {design.J} group-specific intercepts, "
+            f"{places.size} slopes and "
             "a residual variance; the Hausman test needs more rows in its groups"
         )
     rest = float(inside[-1, -1] - beta @ inside[places, -1])
@@ -305,7 +306,7 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
 
 
 def _varies(design: Design) -> NDArray[np.bool_]:
-    """Tell which columns vary within groups, by the tolerance of `bayes_mlm.design.design`."""
+    """Flag the columns that vary within groups, by the tolerance of `bayes_mlm.design.design`."""
     if not design.has_rows:
         base = design.base
         assert base is not None  # for mypy: the caller looked
@@ -335,7 +336,7 @@ def _says_something_new(X: Floats, means: Floats) -> list[int]:
 def _quadratic(
     difference: Floats, covariance: Floats, variances: Floats
 ) -> tuple[float | None, float]:
-    """Give d'V^-1 d and the smallest eigenvalue of V, in units of `variances`; None if not > 0."""
+    """Return d'V^-1 d and the least eigenvalue of V, in units of `variances`; None if not > 0."""
     unit = np.sqrt(variances)
     values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
     smallest = float(values[0])
