@@ -48,6 +48,7 @@ from .rendering import (
     format_rows as format_rows,
     render as render,
 )
+from .rendering.terminal import TerminalTable as TerminalTable
 from .result_table import (
     Column as Column,
     ResultTable as ResultTable,
@@ -85,7 +86,6 @@ from .text import (
     texts as texts,
     tiny as tiny,
 )
-from .text.table import Head as Head, TextTable as TextTable
 from .text.visible import visible as visible
 from .toml import convert as convert, read_toml as read_toml, suggest as suggest
 from .verdict import Finding as Finding, Verdict as Verdict, sign as sign

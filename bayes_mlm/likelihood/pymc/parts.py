@@ -31,8 +31,8 @@ def prefers_centred(design: Design) -> bool:
     """Decide from the data whether group effects are better sampled themselves (centred).
 
     Centred is better where the rows determine each group's effects well, non-centred where the
-    prior tells them. The mean reliability of the least reliable effect, from moments, is held
-    against one half.
+    prior determines them. The mean reliability of the least reliable effect, from moments, is compared
+    with one half.
 
     Parameters
     ----------
@@ -115,10 +115,10 @@ def _report_effects(
 def own_coefficients(
     design: Design, priors: ModelPriors, names: GroupParameters, beta: "TensorVariable"
 ) -> "TensorVariable":
-    """Make u as what the group-specific coefficients are off the regression; give the rows' means.
+    """Return the rows' means, with u the deviation of group coefficients from the regression.
 
-    The rows of a group tell the group-specific coefficients, ``u_j + B_j beta`` with the
-    least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not hang on beta as u does: the mean
+    The rows of a group determine the group-specific coefficients, ``u_j + B_j beta`` with the
+    least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not depend on beta as u does: the mean
     of the rows is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
     """
     import pymc as pm
@@ -246,8 +246,8 @@ def residual_sd(design: Design, priors: ModelPriors) -> dict[str, "TensorVariabl
         return {sd.name: variable(sd.name, (priors.auxiliary[sd.name],), positive=True)}
     assert design.residual is not None  # for mypy: there are priors of its sds
     name = by_level(sd).name
-    specific = _mixture(name, priors.residual_sds, positive=True, dims="stratum")
-    return {sd.name: pm.Deterministic(sd.name, (design.residual.share * specific**2).sum() ** 0.5)}
+    sds = _mixture(name, priors.residual_sds, positive=True, dims="stratum")
+    return {sd.name: pm.Deterministic(sd.name, (design.residual.share * sds**2).sum() ** 0.5)}
 
 
 def intraclass_correlation(design: Design) -> None:
@@ -260,8 +260,8 @@ def intraclass_correlation(design: Design) -> None:
     (sigma_u,) = table.role("group sd")
     variance = model[sigma_u.name] ** 2
     for sd, icc in zip(table.role("residual sd"), table.role("derived"), strict=True):
-        specific = variance / (variance + model[sd.name] ** 2)
-        pm.Deterministic(icc.name, specific, dims=icc.dims or None)
+        shares = variance / (variance + model[sd.name] ** 2)
+        pm.Deterministic(icc.name, shares, dims=icc.dims or None)
 
 
 def observe(
