@@ -31,8 +31,8 @@ def prefers_centred(design: Design) -> bool:
     """Decide from the data whether group effects are better sampled themselves (centred).
 
     Centred is better where the rows determine each group's effects well, non-centred where the
-    prior determines them. The mean reliability of the least reliable effect, from moments, is compared
-    with one half.
+    prior determines them. The mean reliability of the least reliable effect, from moments, is
+    compared with one half.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def own_coefficients(
     """Return the rows' means, with u the deviation of group coefficients from the regression.
 
     The rows of a group determine the group-specific coefficients, ``u_j + B_j beta`` with the
-    least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not depend on beta as u does: the mean
-    of the rows is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
+    least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not depend on beta as u does: the
+    mean of the rows is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
     """
     import pymc as pm
 
