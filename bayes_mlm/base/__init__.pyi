@@ -27,6 +27,7 @@ from .errors import (
     SeveralFactorsError as SeveralFactorsError,
     SpecError as SpecError,
     StorageError as StorageError,
+    UnsupportedModelError as UnsupportedModelError,
 )
 from .memory import check_memory as check_memory
 from .paths import (

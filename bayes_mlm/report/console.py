@@ -23,7 +23,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.fitting import Analysis, estimate_texts
-from bayes_mlm.likelihood import hold_at_means
+from bayes_mlm.likelihood import group_parameters, group_views, hold_at_means
 from bayes_mlm.report.estimates import estimates_view
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def analysis_title(analysis: Analysis) -> str:
     """Say what was fitted: name, formula, kind, rows and groups."""
     model, design = analysis.spec, analysis.design
     rows = f"n = {design.n}"
-    if design.group is not None:
-        rows += f", {design.J} groups ({design.group})"
+    rows += "".join(f", {term.J} groups ({term.factor})" for term in design.group_terms)
     gone = count(design.n_dropped, "row")
     dropped = f", {gone} dropped (missing values)" if design.n_dropped else ""
     residual = f"; residuals: {design.errors}" if design.errors else ""
@@ -91,8 +90,11 @@ def verdict_lines(analysis: Analysis) -> list[str]:
 def priors_table(analysis: Analysis) -> TerminalTable:
     """Return the priors in force, in outcome units."""
     priors = analysis.fits[0].priors
-    effects = hold_at_means(analysis.design.effects, priors)
-    at_means = {INTERCEPT, *([f"sigma_u[{INTERCEPT}]", "rho_u"] if effects else [])}
+    at_means = {INTERCEPT}
+    views, terms = group_views(analysis.design), group_parameters(analysis.design)
+    for place, (view, names) in enumerate(zip(views, terms, strict=True)):
+        if priors.groups and hold_at_means(view.effects, priors.of_term(place)):
+            at_means |= {names.sigma_u.element(INTERCEPT), names.rho_u.text}
     at = " (where predictors are at their means)"
     rows = [
         (name + (at if name in at_means else ""), str(prior))

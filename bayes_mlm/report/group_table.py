@@ -140,7 +140,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     Returns
     -------
     GroupTable or None
-        None for a model without group effects.
+        None for a model without group effects, or with several factors.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     (3427, 'reml', 160)
     """
     design = analysis.design
-    if not design.q or design.group is None:
+    if len(design.factors) != 1 or not design.q:
         return None
     found = _effects_of(analysis)
     means = outcome_means(design)
@@ -163,7 +163,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
         values = [label.removeprefix(f"{roles.split_name} = ") for label in roles.split_labels]
         sides = tuple(values[side] for side in roles.side[kept])
     return GroupTable(
-        group=design.group,
+        group=str(design.group),
         outcome=design.outcome,
         model=analysis.spec.name,
         engine=found.engine,

@@ -260,9 +260,7 @@ def _figure(one: Chosen, image: Image, number: int) -> Figure:
 
 def _model(analysis: Analysis, anchor: str) -> Model:
     model, design = analysis.spec, analysis.design
-    size = count(design.n, "row")
-    if design.group is not None:
-        size += f", {count(design.J, 'group')} ({design.group})"
+    size = ", ".join((count(design.n, "row"), *design.group_counts))
     if design.n_dropped:
         size += f"; {count(design.n_dropped, 'row')} omitted because values are missing"
     verdicts = [
@@ -312,9 +310,9 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
         facts.append(("Left out", f"{count(design.n_dropped, 'row')} with missing values"))
-    if design.group is not None:
-        sizes = design.group_sizes
-        facts.append(("Groups", f"{count(design.J)} ({design.group})"))
+    for term in design.group_terms:
+        sizes = term.sizes if design.has_rows else design.group_sizes
+        facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
         low, high = int(sizes.min()), int(sizes.max())
         mean = float(sizes.mean())
         spread = (
