@@ -108,7 +108,7 @@ class PriorPosterior:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         most = max(self.panels, key=lambda panel: panel.ratio)
         weigh = [panel for panel in self.panels if panel.ratio > 1.0 + _FLAT]
         over = f"over the {percent(self.prob)} interval of its posterior"

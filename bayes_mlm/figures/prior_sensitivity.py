@@ -32,7 +32,7 @@ class PriorSensitivity:
     ----------
     models : tuple of str
     labels : tuple of str
-        Priors of sigma_u, the models' own first.
+        Priors of sigma_u, the models' baseline priors first.
     sds : ndarray, shape (models, priors)
         Shift of the sd of group effects that moves most, in sds of the posterior under the model's
         baseline prior; nan where a prior gives no posterior to compare.
@@ -54,7 +54,7 @@ class PriorSensitivity:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         found = [one for one in self.sensitivity.conclusions if one.label]
         if not found:
             return "Under no other prior of sigma_u is there a posterior to compare with."

@@ -88,7 +88,7 @@ def _keyed(keys: Keys) -> dict[str, nw.Expr]:
 def _ordered(
     found: Mapping[str, Column], keys: Keys
 ) -> tuple[tuple[NDArray[Any], ...], NDArray[np.int64]]:
-    """Sort the groups found by their labels, and give the order too."""
+    """Return the groups sorted by their labels, and the order."""
     if not keys:
         return (np.zeros(1, dtype=np.int64),), np.arange(1)
     if len(keys) == 1:

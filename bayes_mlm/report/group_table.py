@@ -205,7 +205,7 @@ def _drawn(fit: Fit, prob: float) -> _Effects:
 
 
 def _joined(fit: Fit, prob: float) -> _Effects:
-    """Put the effects of a model with random effects side by side."""
+    """Arrange the effects of a model with random effects in rows of groups."""
     found = effects_of(fit, prob)
     return _Effects(
         engine=fit.engine,

@@ -211,7 +211,7 @@ def _share(log_ratio: Floats) -> float:
 
 
 def _tempered(log_weight: Floats, *, wanted: float) -> Floats:
-    """Flatten weights until they are worth `wanted` points, so that a fit to them is stable."""
+    """Temper weights to an effective size of `wanted` points, so that a fit to them is stable."""
     power = 1.0
     while _share(power * log_weight) * len(log_weight) < wanted and power > 1e-3:
         power *= 0.7

@@ -26,7 +26,7 @@ class Mode:
 
 
 def find_mode(log_density: Callable[[Floats], Floats], start: Floats, scale: Floats) -> Mode:
-    """Climb to a local mode by Newton steps with derivatives from differences.
+    """Find a local mode by Newton's method, with derivatives from differences.
 
     Parameters
     ----------

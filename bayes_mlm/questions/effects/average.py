@@ -263,7 +263,7 @@ def measure(
     rope: Rope | None,
     prob: float,
 ) -> Effects:
-    """Evaluate effects by every result at hand, the first of which gives the verdict."""
+    """Evaluate effects by every available result, the first of which gives the verdict."""
     _check_rope(rope)
     weights = np.array([one.weights for one in asked])
     for one in asked:

@@ -97,7 +97,7 @@ class GroupSpread:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         spread = self._scale
         widths = self.upper_quartile - self.lower_quartile
         first = (
