@@ -248,8 +248,8 @@ class Design:
     def errors(self) -> str:
         """The residual structure and the family in a few words; empty if plain and Gaussian."""
         parts = [] if self.family.gaussian_moments else [self.family.label]
-        if self.residual is not None and not self.residual.asked.is_plain:
-            parts.append(str(self.residual.asked))
+        if self.residual is not None and not self.residual.spec.is_plain:
+            parts.append(str(self.residual.spec))
         return ", ".join(parts)
 
     @property

@@ -39,7 +39,7 @@ def check_estimable(design: Design) -> None:
     if design.kind in ("no_pooling", "within"):
         where = f" within {design.group}"
     if design.kind == "no_pooling":
-        remedy = "a no-pooling model has an own intercept a group, which leaves only what varies"
+        remedy = "a no-pooling model has an intercept for each group, which leaves only what varies"
         remedy += " within groups; use partial pooling for predictors of the group"
     aliased, near = _ALIASED, ""
     intercept = np.array([term == INTERCEPT for term in design.terms])

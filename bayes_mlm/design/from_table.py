@@ -60,7 +60,7 @@ def build_design(
     formula : str or Formula
         For example ``"mathach ~ ses * sector + (1 | schoolid)"``.
     table : data frame, mapping or Table
-        Any frame narwhals supports, or what `bayes_mlm.read_table` gives.
+        Any frame narwhals supports, or what `bayes_mlm.read_table` returns.
     group : str, optional
         The grouping column of a formula without a bar, for the kinds that need groups.
     missing : {"error", "drop"}

@@ -45,12 +45,12 @@ class Whitened:
         return design.moments_of(whiten(self.rows, columns, sds, rho), grouped=design.q > 0)
 
     @property
-    def turn(self) -> Floats:
+    def transform(self) -> Floats:
         """The matrix (p, p) that takes coefficients of the columns less their means to `beta`."""
-        turn = np.eye(self.design.p)
+        transform = np.eye(self.design.p)
         if self.design.has_intercept:
-            turn[self.design.terms.index(INTERCEPT)] -= self.x_mean
-        return turn
+            transform[self.design.terms.index(INTERCEPT)] -= self.x_mean
+        return transform
 
     @property
     def offset(self) -> Floats:
