@@ -57,7 +57,8 @@ class Nested:
 
 def group_statistics(fit: Fit) -> GroupMoments:
     """Reduce a fit's data to sums by group, whitened where residuals are structured."""
-    return _sums(fit.design.whole, fit, np.zeros((0, 0)), ())
+    whole = fit.design.whole
+    return _sums(whole, fit, np.zeros((whole.n, 0)), ())
 
 
 def _sums(design: Design, fit: Fit, added: Floats, names: tuple[str, ...]) -> GroupMoments:
