@@ -59,7 +59,7 @@ class Coefficients:
     @property
     def title(self) -> str:
         """What the figure is of."""
-        return f"Coefficients of {self.outcome} across the models, engine beside engine"
+        return f"Coefficients of {self.outcome} across the models, engine next to engine"
 
     @property
     def caption(self) -> str:
@@ -235,7 +235,7 @@ def _draw(ax: "Axes", item: Marked, y: float) -> list[str]:
 FIGURE = Entry(
     name="coefficients",
     title="Coefficients across the models",
-    shows="every coefficient in every model that has it, engine beside engine",
+    shows="every coefficient in every model that has it, engine next to engine",
     applies="a model has coefficients, and a posterior",
     of="ladder",
     prepare=ladder_coefficients,

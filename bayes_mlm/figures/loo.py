@@ -176,7 +176,7 @@ def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
     ]
     if again.any():
         handles.append(
-            Line2D([], [], ls="", marker="s", ms=6.0, mec=ORANGE, mfc="white", label="fitted anew")
+            Line2D([], [], ls="", marker="s", ms=6.0, mec=ORANGE, mfc="white", label="refitted")
         )
     if worst.any():
         handles.append(

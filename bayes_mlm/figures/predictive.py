@@ -368,7 +368,7 @@ def _draw_statistics(ax: "Axes", statistics: tuple[Statistic, ...]) -> None:
 FIGURE = Entry(
     name="predictive",
     title="Posterior predictive checks",
-    shows="outcomes, group means, sds within groups and extremes, beside replicates",
+    shows="outcomes, group means, sds within groups and extremes, next to replicates",
     applies="the model has a posterior",
     of="model",
     prepare=predictive_checks,

@@ -78,7 +78,7 @@ class SideDifference:
 
     @property
     def away(self) -> np.ndarray:
-        """Where the interval leaves out zero, of shape (m,)."""
+        """Where the interval excludes zero, of shape (m,)."""
         return np.asarray((self.lower > 0) | (self.upper < 0))
 
     @property
@@ -95,7 +95,7 @@ class SideDifference:
         """What is drawn."""
         return (
             f"Line with band of the difference in {self.outcome} against {self.slope}, shaded "
-            "where the band leaves out zero; below, where the rows of each side lie."
+            "where the band excludes zero; below, where the rows of each side lie."
         )
 
     @property
@@ -288,7 +288,7 @@ def plot_side_difference(picture: SideDifference) -> "Figure":
             Line2D([], [], color=BLUE, lw=1.8, label="posterior mean"),
             Patch(facecolor=BLUE, alpha=0.2, label=f"{prob} interval"),
             Line2D([], [], color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)), label=picture.classical_engine),
-            Patch(facecolor="#B3D0E4", hatch="////", edgecolor=BLUE, label="leaves out zero"),
+            Patch(facecolor="#B3D0E4", hatch="////", edgecolor=BLUE, label="excludes zero"),
         ],
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),

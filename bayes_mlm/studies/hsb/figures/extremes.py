@@ -84,7 +84,7 @@ class Extremes:
         """What is drawn."""
         return (
             f"Scatter of {self.cloud.outcome} against {self.cloud.slope}, two groups marked, each "
-            "with its own line and the posterior's band."
+            "with its group-specific line and the posterior's band."
         )
 
 
@@ -174,7 +174,7 @@ def plot_extremes(picture: Extremes, *, ax: "Axes | None" = None) -> "Figure":
 FIGURE = Entry(
     name="extreme-groups",
     title="No-pooling lines of the two extreme groups",
-    shows="own lines of the groups with the lowest and the highest mean of the predictor",
+    shows="group-specific lines of the groups with the lowest and highest predictor mean",
     applies="the model is of the no_pooling kind, and group means of the predictor differ",
     of="model",
     prepare=extreme_groups,
