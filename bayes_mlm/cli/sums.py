@@ -201,7 +201,7 @@ def groups(
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         write_group_effects(fit, out, prob=prob)
     console = show.make_console()
-    console.print(f"{fit.engine} ({fit.why}): {fit.verdict}", soft_wrap=True)
+    console.print(f"{fit.engine} ({fit.reason}): {fit.verdict}", soft_wrap=True)
     console.print(f"{design.J:,} groups ({design.group}) written to {visible(out)}", soft_wrap=True)
     if not fit.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)

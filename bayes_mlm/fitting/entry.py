@@ -91,7 +91,7 @@ def fit(
     engine : str
         A name in `bayes_mlm.engines.ENGINES`. "direct" draws independently from the exact
         posterior; "nuts" runs Markov chains; "auto" takes "direct" where it is exact, and "nuts"
-        otherwise (`Fit.why` states the reason). "reml", "ml" and "ols" maximise a likelihood.
+        otherwise (`Fit.reason` states the reason). "reml", "ml" and "ols" maximise a likelihood.
     rows : {"auto", "keep", "sum"}
         Whether rows come into memory, or are summed by group where they lie; see `design_of`.
     progressbar : bool, optional
@@ -113,7 +113,7 @@ def fit(
     --------
     >>> from bayes_mlm import fit, load_sleepstudy
     >>> fitted = fit("reaction ~ days + (1 | subject)", load_sleepstudy(), random_seed=1)
-    >>> fitted.engine, fitted.why, fitted.verdict.ok
+    >>> fitted.engine, fitted.reason, fitted.verdict.ok
     ('direct', 'exact by quadrature', True)
     """
     started = time.perf_counter()
@@ -194,7 +194,7 @@ def fit_design(
         priors=priors,
         draws=drawn.draws,
         engine=name,
-        why=reason,
+        reason=reason,
         report=drawn.report,
         settings=settings,
         versions=installed_versions(),

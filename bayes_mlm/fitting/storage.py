@@ -90,7 +90,7 @@ class _Document(_Kept, frozen=True):
 
     format: int
     engine: Literal["direct", "nuts"]
-    why: str
+    reason: str
     report: DirectReport | None
     seconds: float
     request: ModelRequest
@@ -332,7 +332,7 @@ def _document(fit: Fit) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "engine": fit.engine,
-        "why": fit.why,
+        "reason": fit.reason,
         "report": None if fit.report is None else dataclasses.asdict(fit.report),
         "seconds": fit.seconds,
         "request": msgspec.to_builtins(fit.request),
@@ -417,7 +417,7 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
             parameters=parameters_of(design) if len(terms) > 1 else known_parameters(),
         ),
         engine=document.engine,
-        why=document.why,
+        reason=document.reason,
         report=document.report,
         settings=document.settings,
         versions=document.versions,

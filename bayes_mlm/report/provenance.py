@@ -66,7 +66,7 @@ def runs_table(analyses: Sequence[Analysis]) -> Table:
             nuts = fit.engine == "nuts"
             cells = (
                 Cell(text=ENGINES[fit.engine].label),
-                Cell(text=fit.why),
+                Cell(text=fit.reason),
                 Cell(text=f"{asked.chains} × {count(asked.draws)}"),
                 Cell(text=count(asked.tune) if nuts else ""),
                 Cell(text=f"{asked.target_accept:g}" if nuts else ""),

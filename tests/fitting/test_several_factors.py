@@ -45,7 +45,7 @@ def fitted():
 
 def test_it_recovers_what_the_data_were_made_with(fitted):
     assert fitted.engine == "nuts"
-    assert "2 grouping factors (g, h)" in fitted.why
+    assert "2 grouping factors (g, h)" in fitted.reason
     found = summarise(fitted).rows
     assert [row.quantity for row in found] == list(TRUTH)
     for row in found:

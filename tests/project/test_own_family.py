@@ -77,7 +77,7 @@ def fitted(family):
 
 def test_it_recovers_what_the_data_were_made_with(fitted):
     assert fitted.engine == "nuts"
-    assert "Poisson" in fitted.why
+    assert "Poisson" in fitted.reason
     found = summarise(fitted)
     assert [row.quantity for row in found.rows] == list(TRUTH)
     for row in found.rows:
