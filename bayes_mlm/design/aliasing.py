@@ -71,7 +71,7 @@ def left_of_sums(
 
 
 def _triangle(X: Floats, origin: Floats, codes: Ints | None) -> Floats:
-    """Give R (p, p) of the QR of X less the origin of each row's group, at unit column length.
+    """Return R (p, p) of the QR of X, centred by the row's group, at unit column length.
 
     Made a block of rows at a time, each joined to the R of those before it: as accurate as in one
     go, without a second copy of the rows (Golub & Van Loan 2013, Matrix Computations, sec. 5.1).

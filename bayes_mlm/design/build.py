@@ -1,4 +1,4 @@
-"""Get what a model is fitted to: rows that are read, or sums made where the rows lie."""
+"""Build the design of a model: from rows in memory, or sums aggregated out of core."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -150,7 +150,7 @@ def _columns(model: ModelSpec) -> tuple[str, ...]:
 
 
 def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:
-    """Give what is to be summed where it lies; None if rows are to be kept."""
+    """Return the scan to aggregate out of core; None if rows are to be kept."""
     if rows not in get_args(Rows.__value__):
         raise DataError(f"rows={rows!r} is not known; give auto, keep or sum")
     if rows == "keep":
@@ -213,7 +213,7 @@ def _rows_in(files: Sequence[Path]) -> int:
 
 
 def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
-    """Give rows in memory; of a lazy frame or of many files only the columns that are needed."""
+    """Return rows in memory; of a lazy frame or of many files only the columns needed."""
     written, columns = source.written, _columns(model)
     if isinstance(location, (str, Path)):
         if str(location) in (*DATASETS, IN_MEMORY) or _is_one_file(location):

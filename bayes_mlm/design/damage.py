@@ -29,7 +29,7 @@ _LONGEST = 300
 
 @contextmanager
 def naming(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Turn what reading a damaged file raises into a `StorageError` that names it.
+    """Convert what reading a damaged file raises into a `StorageError` with the file's name.
 
     Parameters
     ----------

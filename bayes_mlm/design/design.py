@@ -1,4 +1,4 @@
-"""Turn a table and a formula into the arrays that every engine reads.
+"""Arrays that every engine reads, from a table and a formula.
 
 A `Design` is made once (`build_design`) and handed to the factories, to REML and to OLS, so that
 what they disagree about is never the data. `bayes_mlm.design.layouts` lays it out for a kind of

@@ -1,4 +1,4 @@
-"""Lay a design out for each kind of model.
+"""Layout of a design for each kind of model.
 
 =================== ==============================================================================
 kind                rows and columns
@@ -37,7 +37,7 @@ from bayes_mlm.model import KINDS
 
 
 def for_kind(design: Design, kind: str) -> Design:
-    """Lay a design out for one kind of model.
+    """Arrange a design for one kind of model.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def for_kind(design: Design, kind: str) -> Design:
 
 
 def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Rows:
-    """Lay new data out as a design was, with the means and levels it learned.
+    """Arrange new data as a design was, with the means and levels it learned.
 
     Parameters
     ----------

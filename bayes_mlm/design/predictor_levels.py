@@ -30,7 +30,7 @@ class _UnknownSlopeError(Exception):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pair:
-    """Hold a predictor that a model has at two levels.
+    """A predictor that a model has at two levels.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _share(design: Design, means: Floats, inside: float) -> float:
 
 
 def _candidates(design: Design, means: Mapping[str, str] | None) -> dict[str, str]:
-    """Give the column of group means of each predictor that has one."""
+    """Return the column of group means of each predictor that has one."""
     found: dict[str, str] = {}
     for term in design.terms:
         inner = argument_of(term, "between", design)
@@ -190,7 +190,7 @@ def _candidates(design: Design, means: Mapping[str, str] | None) -> dict[str, st
 
 
 def _own(design: Design, name: str) -> str | None:
-    """Give the term that holds a predictor within groups: itself or its deviations."""
+    """Return the term of a predictor within groups: itself or its deviations."""
     if name in design.terms and _varies(design, name):
         return name
     return next((t for t in design.terms if argument_of(t, "within", design) == name), None)
@@ -270,7 +270,7 @@ def _pair(design: Design, name: str, mean: str) -> Pair:
 
 
 def _moves(design: Design, factor: str, name: str, mean: str) -> tuple[float, float]:
-    """Say whether a factor moves with the deviation of x and with the group's mean of x."""
+    """Test whether a factor varies with the deviation of x and with the group mean of x."""
     if factor == mean:
         return 0.0, 1.0
     if factor == name:
@@ -289,7 +289,7 @@ def _inner(design: Design, factor: str) -> list[str]:
 
 
 def _mean_of_product(design: Design, factor: str, name: str) -> bool:
-    """Tell whether a factor is the group mean of a product with x."""
+    """Test whether a factor is the group mean of a product with x."""
     parts = _inner(design, factor)
     if len(parts) < 2 or name not in parts:
         return False
@@ -312,7 +312,7 @@ def _place(design: Design, name: str) -> int:
 
 
 def _mean_of(design: Design, names: Sequence[str]) -> float:
-    """Give the mean over the rows of a product of columns; sums give that of two at most."""
+    """Return the mean over the rows of a product of columns; of two at most from sums."""
     places = [_place(design, name) for name in names]
     if not places:
         return 1.0
@@ -350,7 +350,7 @@ def _check_alone(design: Design, name: str) -> None:
 
 
 def _parts(design: Design, name: str, mean: str) -> list[int]:
-    """Give the columns that add up to the predictor itself: one, or its two parts."""
+    """Return the columns that add up to the predictor itself: one, or its two parts."""
     if name in design.terms:
         return [design.terms.index(name)]
     own = _own(design, name)
@@ -359,7 +359,7 @@ def _parts(design: Design, name: str, mean: str) -> list[int]:
 
 
 def _share_of(design: Design, places: list[int]) -> float:
-    """Give `share_between` of a sum of columns, from rows or from sums."""
+    """Return `share_between` of a sum of columns, from rows or from sums."""
     if design.has_rows:
         return share_between(design.X[:, places].sum(axis=1), design)
     s = design.moments()

@@ -1,4 +1,4 @@
-"""Turn dates or measures of time into the numbers that a growth model is about.
+"""Coding of dates or measures of time as the numeric time of a growth model.
 
 Where zero lies decides what an intercept means, and how it correlates with the slope; the unit
 decides what a slope means. Both are said here rather than left to a column of dates.
@@ -35,7 +35,7 @@ ORIGINS: tuple[str, ...] = get_args(Origin.__value__)
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CodedTime:
-    """Hold time as numbers, and what they are.
+    """Time as numbers, with unit and zero.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class CodedTime:
         return f"<CodedTime of {self.values.size:,} rows: {self}>"
 
     def __str__(self) -> str:
-        """Say what the numbers are: "years since each person's first visit"."""
+        """Describe the numbers: "years since each person's first visit"."""
         return f"{self.unit or 'time'} since {self.origin}"
 
 
@@ -177,7 +177,7 @@ def _zero(
     dates: bool,
     given_in: Unit | None,
 ) -> tuple[Floats | float, str]:
-    """Give the time that is to be zero, of each row or of all, and its name."""
+    """Return the time that is to be zero, of each row or of all, and its name."""
     own = isinstance(origin, str) and origin.startswith("own-")
     if person is not None and not own:
         raise DataError(

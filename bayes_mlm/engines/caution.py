@@ -1,4 +1,4 @@
-"""Say what no sampler's diagnostics can see: a model whose data or priors mislead."""
+"""Cautions that no sampler's diagnostics can raise: a model whose data or priors mislead."""
 
 import numpy as np
 

@@ -21,7 +21,7 @@ MIN_EBFMI = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """Hold the convergence diagnostics of one or several quantities, one number a quantity.
+    """Convergence diagnostics of one or several quantities, one number a quantity.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _drawn(draws: Draws) -> dict[str, Variable]:
 
 
 def _name(draws: Draws, place: int) -> str:
-    """Name the parameter at one place of `_all_parameters`."""
+    """Return the name of the parameter at one index of `_all_parameters`."""
     for name, variable in _drawn(draws).items():
         shape = variable.values.shape[2:]
         if place < math.prod(shape):

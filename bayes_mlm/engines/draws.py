@@ -1,4 +1,4 @@
-"""Hold posterior draws as labelled arrays, and give each quantity the name the tables use.
+"""Posterior draws as labelled arrays, with the name of each quantity in the tables.
 
 xarray takes seconds to import, so what the engines hand on is plain arrays with named dimensions;
 `Draws.to_datatree` makes the `xarray.DataTree` that ArviZ reads.
@@ -31,7 +31,7 @@ SAMPLE_DIMS = ("chain", "draw")
 
 @dataclass(frozen=True)
 class Variable:
-    """Hold one array with a name for each dimension.
+    """One array with a name for each dimension.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Variable:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Draws:
-    """Hold the draws of every variable of a model, with the sampler's own record of them.
+    """Draws of every variable of a model, with the sampler's statistics.
 
     Parameters
     ----------
@@ -82,15 +82,15 @@ class Draws:
         return int(chains), int(draws)
 
     def __repr__(self) -> str:
-        """Name the variables and the number of draws."""
+        """Return the variables and the number of draws as text."""
         return f"<Draws of {', '.join(self.posterior)}: {self.n_chains} x {self.n_draws}>"
 
     def __getitem__(self, name: str) -> Array:
-        """Give one variable's draws, shape (chains, draws, ...)."""
+        """Return one variable's draws, shape (chains, draws, ...)."""
         return self.posterior[name].values
 
     def label(self, name: str, index: tuple[int, ...]) -> str:
-        """Name one element of a variable by its labels: ``u[1224,Intercept]``."""
+        """Return the name of one element of a variable by its labels: ``u[1224,Intercept]``."""
         dims = self.posterior[name].dims[len(SAMPLE_DIMS) :]
         if not dims:
             return name
@@ -184,7 +184,7 @@ class Draws:
 
 
 def in_arviz_order(variables: Mapping[str, Variable]) -> dict[str, Variable]:
-    """Put variables of more dimensions first.
+    """Sort variables of more dimensions first.
 
     ArviZ 1.3 labels the flattened elements of a variable in the order in which its dimensions
     first appear in the dataset; after ``sigma_u`` (effect), ``u`` (group, effect) would be given
@@ -194,7 +194,7 @@ def in_arviz_order(variables: Mapping[str, Variable]) -> dict[str, Variable]:
 
 
 def draws_from_datatree(tree: "xr.DataTree") -> Draws:
-    """Take the draws out of what a PyMC sampler returned.
+    """Extract the draws from what a PyMC sampler returned.
 
     Variables whose names end in an underscore are the sampler's own coordinates and are left out.
     """
@@ -209,7 +209,7 @@ def draws_from_datatree(tree: "xr.DataTree") -> Draws:
 
 
 def sampler_stats(tree: "xr.DataTree") -> dict[str, Variable]:
-    """Take out what a sampler says of each draw: every number of shape (chains, draws)."""
+    """Return the sampler's statistics of each draw: every number of shape (chains, draws)."""
     return {
         str(name): Variable(SAMPLE_DIMS, array.transpose(*SAMPLE_DIMS).to_numpy())
         for name, array in tree["sample_stats"].data_vars.items()
@@ -218,13 +218,13 @@ def sampler_stats(tree: "xr.DataTree") -> dict[str, Variable]:
 
 
 def samples(draws: Draws, name: str) -> Array:
-    """Give the draws of a variable with chains joined, shape (S, ...)."""
+    """Return the draws of a variable with chains joined, shape (S, ...)."""
     values = draws[name]
     return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
 
 
 def quantities(draws: Draws, *, groups: bool = False) -> Iterator[tuple[str, Array]]:
-    """Give each scalar quantity with its draws, under the name the tables use.
+    """Yield each scalar quantity with its draws, under its name in the tables.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ def recover_effects(
 def effects_of_groups(
     design: Design, draws: Draws, rng: np.random.Generator
 ) -> Callable[[Ints], Floats]:
-    """Give what draws the effects of some groups: those stored, or else recovered.
+    """Return what draws the effects of some groups: those stored, or else recovered.
 
     Given the other parameters the groups are independent, so that no other group's rows are
     needed where the draws of all of them would have been too many to keep.
@@ -103,7 +103,7 @@ def effects_of_groups(
 
 
 def conditions_of(design: Design, draws: Draws) -> Conditions:
-    """Give what the group effects are conditional on, chains joined."""
+    """Return what the group effects are conditional on, chains joined."""
     sigma_e = draws["sigma_e"].ravel()
     return Conditions(
         beta=draws["beta"].reshape(sigma_e.size, design.p),
@@ -113,7 +113,7 @@ def conditions_of(design: Design, draws: Draws) -> Conditions:
 
 
 def effects_root(draws: Draws) -> Floats:
-    """Give a root (S, q, q) of the covariance of the group effects at each draw."""
+    """Return a root (S, q, q) of the covariance of the group effects at each draw."""
     sds = draws["sigma_u"].reshape(draws.n_chains * draws.n_draws, -1)
     n_draws, q = sds.shape
     correlation = np.broadcast_to(np.eye(q), (n_draws, q, q)).copy()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Hold how the draws were made; with the versions, enough to make them again.
+    """Settings of the sampler; with the versions, enough to reproduce the draws.
 
     Parameters
     ----------

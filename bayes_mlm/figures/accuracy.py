@@ -19,7 +19,7 @@ _FLOOR = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Hold one measure of accuracy.
+    """One measure of accuracy.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """Hold the accuracy of direct draws.
+    """Accuracy of direct draws.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ _NAME_WIDE = 0.3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Block:
-    """Hold the groups of one side, in order of one effect.
+    """Groups of one subgroup, in order of one effect.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EffectPanel:
-    """Hold one effect with its groups in order.
+    """One effect with its groups in order.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class EffectPanel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Caterpillar:
-    """Hold the effects of all groups.
+    """Effects of all groups.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class Caterpillar:
 
 
 def caterpillar(analysis: Analysis) -> Caterpillar | None:
-    """Put the effects of the groups in order.
+    """Order the effects of the groups.
 
     A group is outlying if its standardised effect has a two-sided normal probability below
     0.01 / J. Where there is one effect `check` calls the same ones so; it judges several together.
@@ -281,7 +281,7 @@ def _draw_effect(ax: "Axes", picture: Caterpillar, panel: EffectPanel) -> list[f
 
 
 def _name_groups(ax: "Axes", picture: Caterpillar, panel: EffectPanel, starts: list[float]) -> None:
-    """Name every group at the axis where there are few; else those far out, beside the points."""
+    """Label every group at the axis where there are few; else the extremes, next to the points."""
     place = {
         int(group): start + rank
         for block, start in zip(panel.blocks, starts, strict=True)
@@ -301,7 +301,7 @@ def _name_groups(ax: "Axes", picture: Caterpillar, panel: EffectPanel, starts: l
 def _name_ends(
     ax: "Axes", picture: Caterpillar, panel: EffectPanel, place: dict[int, float], sign: int
 ) -> None:
-    """Name the lowest (sign -1) or the highest groups, clear of all intervals.
+    """Label the lowest (sign -1) or the highest groups, clear of all intervals.
 
     Effects rise from left to right, so there is room below to the right of the lowest, and above
     to the left of the highest.

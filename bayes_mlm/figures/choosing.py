@@ -8,13 +8,13 @@ from bayes_mlm.fitting import Analysis
 
 
 def reference_roles(analyses: Sequence[Analysis]) -> Roles | None:
-    """Give the roles of the first model with a slope, whose slope the ladder is compared along."""
+    """Return the roles of the first model with a slope, along which the ladder is compared."""
     found = (roles_of(analysis.design) for analysis in analyses)
     return next((roles for roles in found if roles.slope is not None), None)
 
 
 def simplest(analyses: Sequence[Analysis], kind: str, roles: Roles) -> Analysis | None:
-    """Give the fitted model of a kind that has the slope and the fewest other terms.
+    """Return the fitted model of a kind that has the slope and the fewest other terms.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def simplest(analyses: Sequence[Analysis], kind: str, roles: Roles) -> Analysis 
 
 
 def with_intercepts(analyses: Sequence[Analysis]) -> Analysis | None:
-    """Give the fitted model with random intercepts that has the fewest terms: the null model."""
+    """Return the fitted model with random intercepts that has the fewest terms: the null model."""
     found = [
         analysis
         for analysis in analyses

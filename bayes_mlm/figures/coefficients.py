@@ -21,7 +21,7 @@ _MOST_ROWS = 36
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TermRows:
-    """Hold one coefficient in every model that has it.
+    """One coefficient in every model that has it.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class TermRows:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Coefficients:
-    """Hold the coefficients across a ladder.
+    """Coefficients across a ladder.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Coefficients:
 
     @staticmethod
     def _moves(row: TermRows) -> str:
-        """Say from where to where a coefficient goes over the models."""
+        """Describe how a coefficient changes over the models."""
         if len(row.items) < 2:
             return ""
         ordered = sorted(zip(row.models, row.items, strict=True), key=_mean_of)

@@ -1,4 +1,4 @@
-"""Hold one quantity as the posterior, REML or OLS, and a publication have it."""
+"""One quantity by its posterior, REML or OLS, and a publication."""
 
 import math
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ COLUMNS = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Posterior:
-    """Hold the posterior of one quantity by one engine.
+    """Posterior of one quantity by one engine.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Posterior:
 
 @dataclass(frozen=True, kw_only=True)
 class Classical:
-    """Hold the REML or OLS estimate of one quantity.
+    """REML or OLS estimate of one quantity.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Classical:
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """Hold a published figure.
+    """A published figure.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Printed:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Marked:
-    """Hold one quantity from every side.
+    """One quantity from every source.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def _number(text: str) -> float | None:
 
 
 def told_published(items: tuple[Marked, ...]) -> str:
-    """Say which published figures lie outside the first posterior's interval, if any."""
+    """Describe which published figures lie outside the first posterior's interval, if any."""
     outside = [
         f"{item.quantity} {printed.printed}"
         for item in items
@@ -222,7 +222,7 @@ def told_published(items: tuple[Marked, ...]) -> str:
 
 
 def told_classical(items: tuple[Marked, ...]) -> str:
-    """Say how far REML or OLS lies from the posterior means, at its farthest."""
+    """Describe the largest deviation of REML or OLS from the posterior means."""
     known = [item for item in items if item.classical is not None]
     if not known:
         return ""
@@ -315,7 +315,7 @@ def draw_ridge(ax: "Axes", item: Marked, base: float) -> None:
 
 
 def legend_below(figure: "Figure", items: Iterable[Marked], prob: float) -> None:
-    """Name under the figure whatever marks are in it."""
+    """Add a legend of all markers below the figure."""
     from matplotlib.lines import Line2D
 
     items = list(items)

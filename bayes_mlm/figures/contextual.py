@@ -32,7 +32,7 @@ _MOST = 4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TwoSlopes:
-    """Hold the slopes of one predictor at either level.
+    """Slopes of one predictor at either level.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class TwoSlopes:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contextual:
-    """Hold slopes within and between groups of a model that has both.
+    """Slopes within and between groups of a model that has both.
 
     Parameters
     ----------

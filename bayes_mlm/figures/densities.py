@@ -30,7 +30,7 @@ _MOST = 9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Densities:
-    """Hold the posterior of each sd, correlation and the icc of one model.
+    """Posterior of each sd, correlation and the icc of one model.
 
     Parameters
     ----------

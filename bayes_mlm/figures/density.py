@@ -14,7 +14,7 @@ _REACH = 3.5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Density:
-    """Hold a density as a curve.
+    """A density as a curve.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ _MOST = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DivergencePanel:
-    """Hold the draws of two parameters.
+    """Draws of two parameters.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class DivergencePanel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Divergences:
-    """Hold the draws of a NUTS fit with those that diverged.
+    """Draws of a NUTS fit with those that diverged.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Divergences:
 
 
 def divergences(analysis: Analysis) -> Divergences | None:
-    """Lay draws of the parameters in which diverging ones stand apart most against each other.
+    """Select the parameters in which diverging draws differ most, and plot them pairwise.
 
     Returns
     -------

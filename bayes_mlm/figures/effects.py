@@ -16,7 +16,7 @@ _MOST_NUMBERS = 1_500_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupEffect:
-    """Hold one effect of every group: the intercepts, or the slopes of one predictor.
+    """One effect of every group: the intercepts, or the slopes of one predictor.
 
     Parameters
     ----------

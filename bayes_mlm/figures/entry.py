@@ -1,4 +1,4 @@
-"""Hold one kind of figure as the list of them has it."""
+"""One kind of figure as an entry of the catalogue."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ type Section = Literal["data", "posterior", "groups", "diagnostics", "ladder"]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Hold one kind of figure.
+    """One kind of figure.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ _LEVELS = (("r2_between", "between groups"), ("r2_within", "within groups"))
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Explained:
-    """Hold R² by level for every model that has it.
+    """R² by level for every model that has it.
 
     Parameters
     ----------

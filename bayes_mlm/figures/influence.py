@@ -33,7 +33,7 @@ _COARSE = (0.01, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupInfluence:
-    """Hold how far out, how influential and how spread out each group is.
+    """Outlyingness, influence and spread of each group.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _POINTS = 41
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Line:
-    """Hold a straight line with the posterior's band, and the REML or OLS line beside it.
+    """A straight line with the posterior's band, and the REML or OLS line.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ class Line:
 
 
 def has_effects(fit: Fit) -> bool:
-    """Tell whether the group effects are there as draws (too many are kept as summaries)."""
+    """Test whether the group effects are stored as draws (too many are kept as summaries)."""
     return "u" in fit.draws.posterior
 
 
 def span(values: NDArray[Any]) -> Floats:
-    """Lay points evenly over the range of some values, for a line to be drawn through."""
+    """Return points evenly spaced over the range of some values, for a line."""
     return np.linspace(float(np.min(values)), float(np.max(values)), _POINTS)
 
 
@@ -181,7 +181,7 @@ def _laid_out(design: Design, name: str) -> str:
 
 
 def _slope_values(design: Design, roles: Roles) -> Floats:
-    """Give the slope's predictor by row as the kind lays it out (deviations for `within`)."""
+    """Return the slope's predictor by row in the kind's layout (deviations for `within`)."""
     assert roles.slope is not None  # for mypy: lines are drawn where there is a slope
     return design.X[:, design.terms.index(_laid_out(design, roles.slope))]
 
@@ -217,7 +217,7 @@ def _along(
     rows: Rows | None,
     side: int | None,
 ) -> Floats:
-    """Give a column along x: a product of the slope, the split and a rest at its mean.
+    """Return a column along x: a product of the slope, the moderator and a rest at its mean.
 
     The mean is that of the rest's own column, over the rows (of groups where the split's factor is
     not zero). Where it has no column, it is what is left of `values` by row when the other two are
@@ -257,7 +257,7 @@ def _along(
 
 
 def _own_mean(design: Design, column: Column, values: Floats | None, rows: Rows | None) -> float:
-    """Give the mean of a column as the kind lays it out: of deviations, nothing."""
+    """Return the mean of a column in the kind's layout: zero for deviations."""
     if values is not None:
         return float((values if rows is None else values[rows]).mean())
     place = design.terms.index(_laid_out(design, column.name))
@@ -265,7 +265,7 @@ def _own_mean(design: Design, column: Column, values: Floats | None, rows: Rows 
 
 
 def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> float:
-    """Give the mean of a column of the formula over the rows of some groups, in its own units."""
+    """Return the mean of a column of the formula over the rows of some groups, in its units."""
     if rows is not None or design.base is None:
         if not design.has_rows:
             return float(column_moments(design).x_mean[design.terms.index(name)])
@@ -279,7 +279,7 @@ def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> flo
 def _split_value(
     design: Design, roles: Roles, place: int | None
 ) -> Callable[[NDArray[Any]], Floats]:
-    """Give what a factor of a column is on either side of the split: a number, or a dummy."""
+    """Return the value of a column's factor in either subgroup: a number, or a dummy."""
     if place is None:
         return lambda side: np.asarray(roles.split_values)[side]
     own = next(column for column in base_columns(design) if column.name == roles.split)

@@ -25,7 +25,7 @@ _MOST_GROUPS = 500
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LeftOut:
-    """Hold the predictive density of each group without itself.
+    """Predictive density of each group without itself.
 
     Parameters
     ----------

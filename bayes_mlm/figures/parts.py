@@ -69,7 +69,7 @@ def draw_classical(ax: "Axes", line: Line) -> "Artist":
 def marked(
     style: Style, label: str, *, size: float = 4.5, filled: bool = True, line: bool = False
 ) -> "Artist":
-    """Give the legend handle of points in a style, on their line if they have one."""
+    """Return the legend handle of points in a style, on their line if they have one."""
     from matplotlib.lines import Line2D
 
     return Line2D(
@@ -87,7 +87,7 @@ def marked(
 
 
 def legend_above(ax: "Axes", handles: list[Any], *, columns: int = 2) -> None:
-    """Put a legend over the axes, where it covers nothing, in columns that fit the page."""
+    """Place a legend over the axes, where it covers nothing, in columns that fit the page."""
     widths = [len(handle.get_label()) + 6 for handle in handles]
     while columns > 1 and _width(widths, columns) > _WIDEST:
         columns -= 1
@@ -109,7 +109,7 @@ def name_points(
     chosen: NDArray[Any],
     labels: NDArray[Any],
 ) -> None:
-    """Name some points, beyond the other points of their line, no two names on one line."""
+    """Label some points, beyond the other points of their line, no two names on one line."""
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
     line = 0.055 * (high - low)
@@ -142,7 +142,7 @@ def name_points(
 def name_beside(
     ax: "Axes", x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
 ) -> None:
-    """Name some points beside them, where the name covers least: a line up or down if need be."""
+    """Label some points to their right, a line up or down where less is covered."""
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
     tall, letter = 0.05 * (high - low), 0.034 * (right - left)
@@ -180,6 +180,6 @@ def name_beside(
 
 
 def _width(widths: list[int], columns: int) -> int:
-    """Give the characters that a legend of some columns is wide, filled column by column."""
+    """Return the width in characters of a legend of some columns, filled column by column."""
     deep = -(-len(widths) // columns)
     return sum(max(widths[start : start + deep]) for start in range(0, len(widths), deep))

@@ -23,7 +23,7 @@ _LEAST_GROUPS = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Statistic:
-    """Hold one statistic of the data and of the replicates.
+    """One statistic of the data and of the replicates.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ class Statistic:
 
     @property
     def unlike(self) -> bool:
-        """Tell whether the data are in the outer parts of the replicates."""
+        """Test whether the data are in the tails of the replicates."""
         return not _UNLIKELY <= self.p <= 1.0 - _UNLIKELY
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ordered:
-    """Hold ordered values of the data beside the band that replicates' ordered values have.
+    """Ordered values of the data with the band of the replicates' ordered values.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Ordered:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictive:
-    """Hold posterior predictive checks by level.
+    """Posterior predictive checks by level.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ _MARGIN = 0.15
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PriorPanel:
-    """Hold one parameter's prior beside its posterior.
+    """One parameter's prior and posterior.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class PriorPanel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PriorPosterior:
-    """Hold the priors and posteriors of one model's parameters.
+    """Priors and posteriors of one model's parameters.
 
     Parameters
     ----------

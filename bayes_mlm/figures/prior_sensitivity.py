@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PriorSensitivity:
-    """Hold how far posterior means move under each prior.
+    """Shifts of posterior means under each prior.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class PriorSensitivity:
 
 
 def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | None:
-    """Look at every model with random effects again under the grid of priors.
+    """Analyse every model with random effects again under the grid of priors.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | Non
 
 
 def _largest(rows: Sequence[SensitivityRow]) -> float:
-    """Give the shift that is largest in size; nan for none."""
+    """Return the shift that is largest in size; nan for none."""
     shifts = [row.shift for row in rows if row.shift is not None]
     return max(shifts, key=abs, default=float("nan"))
 

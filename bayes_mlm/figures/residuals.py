@@ -28,7 +28,7 @@ _SHADE = "#D9D9D9"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowResiduals:
-    """Hold what is left of each row.
+    """Residual of each row.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class RowResiduals:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupResiduals:
-    """Hold the standardised effects of the groups against the normal distribution.
+    """Standardised effects of the groups against the normal distribution.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
 
 
 def group_residuals(analysis: Analysis) -> GroupResiduals | None:
-    """Hold the group effects, standardised, against the normal distribution.
+    """Compare the standardised group effects with the normal distribution.
 
     Returns
     -------

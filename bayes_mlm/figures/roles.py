@@ -96,12 +96,12 @@ def roles_of(design: Design) -> Roles:
 
 
 def base_columns(design: Design) -> tuple[Column, ...]:
-    """Give the columns of X as the formula has them, before the kind changed them."""
+    """Return the columns of X as the formula has them, before the kind changed them."""
     return design.encoding.x_columns
 
 
 def base_values(design: Design, name: str) -> Floats:
-    """Give a column of the formula by row of the design, in its own units.
+    """Return a column of the formula by row of the design, in its units.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def _group_means(design: Design, name: str) -> Floats:
 
 
 def _is_slope(design: Design, column: Column) -> bool:
-    """Tell whether a column is one numeric factor that varies within groups, and straight."""
+    """Test whether a column is one numeric factor, linear and varying within groups."""
     if len(column.parts) != 1 or column.parts[0][1] is not None:
         return False
     factor = column.parts[0][0]
@@ -142,13 +142,13 @@ def _varies(design: Design, name: str) -> bool:
 
 
 def _bends(factor: Factor, other: Factor) -> bool:
-    """Tell whether another factor is made of the same columns and moves with them in a group."""
+    """Test whether another factor is made of the same columns and varies with them in a group."""
     moves = not (isinstance(other, Call) and other.function == "between")
     return other != factor and moves and not set(factor.columns).isdisjoint(other.columns)
 
 
 def _is_split(design: Design, column: Column) -> bool:
-    """Tell whether a column is one factor that has two values, the same for a whole group."""
+    """Test whether a column is one factor of two values, constant within groups."""
     if design.base is None or len(column.parts) != 1 or column.name not in design.base.terms:
         return False
     factor, place = column.parts[0]
@@ -162,14 +162,14 @@ def _is_split(design: Design, column: Column) -> bool:
 
 
 def _ends(means: Floats) -> tuple[float, float]:
-    """Give the least and the largest; what summing left of a zero is zero."""
+    """Return the least and the largest; rounding error of summing counts as zero."""
     low, high = float(means.min()), float(means.max())
     near = _SAME * max(abs(low), abs(high))
     return (0.0 if abs(low) <= near else low), (0.0 if abs(high) <= near else high)
 
 
 def _labels(design: Design, column: Column) -> tuple[str, str]:
-    """Name the two sides of a split, the smaller value of its column first."""
+    """Return the labels of the two subgroups, the smaller value of the moderator first."""
     factor, place = column.parts[0]
     if place is None:
         means = _group_means(design, column.name)
@@ -181,7 +181,7 @@ def _labels(design: Design, column: Column) -> tuple[str, str]:
 
 
 def _has_values(values: NDArray[np.float64], least: int) -> bool:
-    """Tell whether an array has at least so many different values, without sorting it whole."""
+    """Test whether an array has at least so many different values, without sorting it whole."""
     found: list[float] = []
     for _ in range(least):
         values = values[~np.isin(values, found)] if found else values

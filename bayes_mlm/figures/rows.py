@@ -1,4 +1,4 @@
-"""Hold the rows that lie behind a line, and the means of their groups."""
+"""Rows that a line is fitted to, and the means of their groups."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from bayes_mlm.figures.roles import Roles
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cloud:
-    """Hold the points that lines are drawn over.
+    """Points that lines are drawn over.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def cloud_of(design: Design, roles: Roles) -> Cloud:
 
 
 def straight(x: Floats, y: Floats) -> tuple[float, float] | None:
-    """Give intercept and slope of the least-squares line; None where x does not vary."""
+    """Return intercept and slope of the least-squares line; None where x does not vary."""
     centre = float(x.mean())
     square = float(np.square(x - centre).sum())
     if x.size < 2 or square <= 1e-18 * max(1.0, float(np.square(x).sum())):

@@ -140,7 +140,7 @@ def _draw_panel(
 
 
 def _tick(sensitivity: Sensitivity, label: str) -> str:
-    """Name a row, and say whether it is every record's own prior."""
+    """Return the label of a row, and whether it is every record's stated prior."""
     rows: list[SensitivityRow] = [row for row in sensitivity if row.label == label]
     return f"{label}\n(the record's own)" if all(row.own for row in rows) else label
 

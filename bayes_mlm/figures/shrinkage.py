@@ -32,7 +32,7 @@ _MOST_LEVEL = 90
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ShrunkEffect:
-    """Hold one effect of every group, by itself and partially pooled.
+    """One effect of every group, unpooled and partially pooled.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class ShrunkEffect:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shrinkage:
-    """Hold each group's own effects and its partially pooled ones, the smallest group first.
+    """Unpooled and partially pooled effects of each group, the smallest group first.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Shrinkage:
         )
 
     def kept(self, effect: ShrunkEffect, part: slice) -> float:
-        """Give the share of their own departures that some groups keep."""
+        """Return the shrinkage factor of some groups: the part of their deviations that is kept."""
         own, partial = effect.own[part], effect.partial[part]
         known = np.isfinite(own)
         total = float((own[known] ** 2).sum())

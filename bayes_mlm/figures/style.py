@@ -1,4 +1,4 @@
-"""Give every figure one look: colours, markers, sizes and the labels of axes.
+"""Style of every figure: colours, markers, sizes and the labels of axes.
 
 Colours are Okabe & Ito's (2008, Color Universal Design), told apart by the colour-blind; markers
 and line styles tell the same things apart in grey.
@@ -62,7 +62,7 @@ _LOOK: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Style:
-    """Hold how one model, engine or side is drawn.
+    """How one model, engine or subgroup is drawn.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ SIDES = (Style(BLUE, "o", "-"), Style(ORANGE, "^", (0, (6.0, 1.5, 1.5, 1.5))))
 
 
 def model_styles(models: Sequence[str]) -> dict[str, Style]:
-    """Give each model a colour and a marker of its own; the bundled ones always the same.
+    """Return a distinct colour and marker for each model; fixed for the bundled ones.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def model_styles(models: Sequence[str]) -> dict[str, Style]:
 
 
 def engine_style(engine: str) -> Style:
-    """Give the look of an engine, or of a "published" figure.
+    """Return the style of an engine, or of a "published" figure.
 
     Examples
     --------
@@ -126,12 +126,12 @@ def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> "Figure":
 
 
 def axes_or_new(ax: "Axes | None", height: float = HEIGHT) -> "Axes":
-    """Give the axes that were handed over, or those of a new figure."""
+    """Return the axes that were handed over, or those of a new figure."""
     return new_figure(height).add_subplot() if ax is None else ax
 
 
 def figure_of(ax: "Axes") -> "Figure":
-    """Give the figure that axes are part of."""
+    """Return the figure that axes are part of."""
     figure = ax.get_figure(root=True)
     assert figure is not None  # for mypy: axes that are drawn into have one
     return figure

@@ -21,7 +21,7 @@ _POINTS, _BINS = 401, 40
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SideDifference:
-    """Hold how far apart the two sides are at each value of the slope's predictor.
+    """Difference between the two subgroups at each value of the slope's predictor.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class SideDifference:
 
 
 def _zero(x: Floats, bound: Floats, inside: int, outside: int) -> float:
-    """Give where a bound reaches zero between two places of x; the end of x if it does not."""
+    """Return where a bound crosses zero between two values of x; the end of x if it does not."""
     if not 0 <= outside < x.size:
         return float(x[inside])
     share = bound[inside] / (bound[inside] - bound[outside])
@@ -189,7 +189,7 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
 
 
 def _crossed(design: Design, roles: Roles) -> bool:
-    """Tell whether some term holds both the slope and the split."""
+    """Test whether some term is a product of the slope and the moderator."""
     both = {roles.slope, roles.split_name}
     return any(both <= _factors(column) for column in base_columns(design))
 
@@ -199,7 +199,7 @@ def _factors(column: Column) -> set[str | None]:
 
 
 def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
-    """Give what X changes by from the first side to the second, at each x: (m, p)."""
+    """Return the change in X from the first subgroup to the second, at each x: (m, p)."""
     assert roles.side is not None
     known = {column.name: column for column in base_columns(design)}
     rows = np.zeros((x.size, design.p))
@@ -224,7 +224,7 @@ def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
 
 
 def _split_values(design: Design, roles: Roles, column: Column) -> tuple[float, float]:
-    """Give the split's factor in a column on either side: a number, or a dummy."""
+    """Return the moderator's factor in a column in either subgroup: a number, or a dummy."""
     place = next(place for factor, place in column.parts if str(factor) == roles.split_name)
     if place is None:
         return roles.split_values[0], roles.split_values[1]

@@ -53,7 +53,7 @@ _COLUMNS = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
-    """Hold one line with its band.
+    """One line with its band.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Individual:
-    """Hold one group: its own line, its own rows (x, y), and its side of the population."""
+    """One group: its line, its rows (x, y), and its subgroup of the population."""
 
     curve: Curve
     x: Floats
@@ -90,7 +90,7 @@ class Individual:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trajectories:
-    """Hold the lines of individuals and of the population.
+    """Lines of individuals and of the population.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _individuals(
 
 
 def _evenly(n: int, most: int) -> Ints:
-    """Take at most so many of n places, evenly, the first and the last among them."""
+    """Select at most so many of n indices, evenly, the first and the last among them."""
     if n <= most:
         return np.arange(n, dtype=np.int64)
     return np.linspace(0, n - 1, most).round().astype(np.int64)
@@ -276,7 +276,7 @@ def _curve(name: str, points: Sequence[LinePoint]) -> Curve:
 def _population(
     analysis: Analysis, table: Table, along: str, grid: Floats
 ) -> tuple[Ints, tuple[Curve, ...]]:
-    """Give the side (J,) of each group, and the line of the population on each side."""
+    """Return the subgroup (J,) of each group, and the population line of each subgroup."""
     design = analysis.design
     roles = roles_of(design)
     name, sides = roles.split_name, np.zeros(design.J, dtype=np.int64)
@@ -382,7 +382,7 @@ def _draw_one(ax: "Axes", one: Individual, look: Style) -> None:
 
 
 def _sample(colour: str, width: float, label: str, look: Style | None = None) -> "Artist":
-    """Give a line for the legend."""
+    """Return a line for the legend."""
     from matplotlib.lines import Line2D
 
     return Line2D(

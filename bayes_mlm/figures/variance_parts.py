@@ -70,7 +70,7 @@ _ROOM = 0.045
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """Hold one part's share of one variance.
+    """Proportion of one variance due to one part.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """Hold the parts of one variance, which add up to 1.
+    """Parts of one variance, which add up to 1.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceParts:
-    """Hold the decomposition of the whole variance, and of that within and between groups.
+    """Decomposition of the total variance, and of that within and between groups.
 
     Parameters
     ----------

@@ -38,14 +38,14 @@ class Algebra:
     work: int = 0
 
     def single(self, factor: Factor) -> Products:
-        """Give the set of one term of one factor."""
+        """Return the set of one term of one factor."""
         number = self.numbers.setdefault(factor, len(self.factors))
         if number == len(self.factors):
             self.factors.append(factor)
         return {frozenset((number,)): (number,)}
 
     def term(self, product: Product) -> Term:
-        """Give the factors a term stands for."""
+        """Return the factors of a term."""
         return tuple(self.factors[number] for number in product)
 
     def add(self, target: Products, terms: Iterable[Product]) -> None:
@@ -71,16 +71,16 @@ class Algebra:
         return result
 
     def cross(self, left: Products, right: Products) -> Products:
-        """Give both sets and their interactions (``*``)."""
+        """Return both sets and their interactions (``*``)."""
         return self.union(left, right, self.interact(left, right))
 
     def nest(self, left: Products, right: Products) -> Products:
-        """Give a set, and another inside the combination of all its factors (``/``)."""
+        """Return a set, and another inside the combination of all its factors (``/``)."""
         outer = tuple(dict.fromkeys(number for product in left.values() for number in product))
         return self.union(left, self.interact({frozenset(outer): outer}, right))
 
     def power(self, terms: Products, exponent: int) -> Products:
-        """Give all interactions of up to `exponent` of the terms (``**``)."""
+        """Return all interactions of up to `exponent` of the terms (``**``)."""
         result = terms
         for _ in range(exponent - 1):
             result = self.union(result, self.interact(result, terms))
@@ -88,5 +88,5 @@ class Algebra:
 
 
 def by_degree(terms: Products) -> tuple[Product, ...]:
-    """Put main effects before interactions, otherwise as written, as R does."""
+    """Sort main effects before interactions, otherwise as written, as R does."""
     return tuple(sorted(terms.values(), key=len))

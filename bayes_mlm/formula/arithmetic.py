@@ -128,18 +128,18 @@ def _read_name(token: "Token", source: Source) -> str:
 
 
 def unwrap(tree: "Branch") -> "Branch":
-    """Take parentheses off."""
+    """Strip parentheses."""
     while not isinstance(tree, str) and tree.data == "group":
         tree = tree.children[0]
     return tree
 
 
 def kind_of(tree: "Branch") -> str:
-    """Give the terminal of a token (a Token is a str), or the rule of a tree."""
+    """Return the terminal of a token (a Token is a str), or the rule of a tree."""
     return tree.type if isinstance(tree, str) else str(tree.data)
 
 
 def start_of(tree: "Branch") -> int:
-    """Give the position in the text at which a tree or token starts."""
+    """Return the position in the text at which a tree or token begins."""
     start = tree.start_pos if isinstance(tree, str) else tree.meta.start_pos
     return start or 0

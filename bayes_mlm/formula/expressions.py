@@ -1,4 +1,4 @@
-"""Hold a formula's expressions as data: columns, numbers, arithmetic and calls of listed functions.
+"""Expressions of a formula as data: columns, numbers, arithmetic, calls of listed functions.
 
 These are values, not code. Nothing here computes: `bayes_mlm.design.encoding` reads an expression
 and decides, node by node, which NumPy function stands for it.
@@ -14,7 +14,7 @@ _STRENGTH = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "**": _POWER}
 
 @dataclass(frozen=True)
 class Name:
-    """Stand for a column of the table."""
+    """Column of the table."""
 
     name: str
 
@@ -29,7 +29,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Number:
-    """Stand for a number written in the formula; finite and not negative."""
+    """Number written in the formula; finite and not negative."""
 
     value: float
 
@@ -44,7 +44,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Negative:
-    """Stand for minus an expression."""
+    """Minus an expression."""
 
     operand: "Expression"
 
@@ -59,7 +59,7 @@ class Negative:
 
 @dataclass(frozen=True)
 class Operation:
-    """Stand for arithmetic on two expressions; `operator` is one of ``+ - * / **``."""
+    """Arithmetic on two expressions; `operator` is one of ``+ - * / **``."""
 
     operator: str
     left: "Expression"
@@ -76,7 +76,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Call:
-    """Stand for a listed function of an expression; `group` names the column it groups by."""
+    """A listed function of an expression; `group` is the column it groups by."""
 
     function: str
     argument: "Expression"
@@ -130,7 +130,7 @@ def calls(expression: Expression) -> tuple[Call, ...]:
 
 
 def is_bare_name(name: str) -> bool:
-    """Tell whether a column's name can be written without backquotes.
+    """Test whether a column's name can be written without backquotes.
 
     Examples
     --------

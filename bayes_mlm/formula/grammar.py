@@ -1,4 +1,4 @@
-"""Turn a formula's text into a tree by an LALR grammar, and show where it goes wrong.
+"""Parser of a formula's text by an LALR grammar, with the position of any error.
 
 The grammar says only how a formula is put together; `bayes_mlm.formula.reader` says what the
 parts mean. The limits here keep a hostile text from costing more than a moment.
@@ -75,7 +75,7 @@ _AROUND = 60  # characters of a long formula shown on either side of the mark
 
 @dataclass(frozen=True)
 class Source:
-    """Hold the text of a formula, to point into it."""
+    """Text of a formula, with the means to point into it."""
 
     text: str
 
@@ -160,7 +160,7 @@ def _unexpected(source: Source, position: int, found: str) -> FormulaError:
 
 
 def describe(char: str) -> str:
-    """Name a character for a message, so that look-alikes can be told apart."""
+    """Describe a character for a message, so that look-alikes can be distinguished."""
     name = unicodedata.name(char, "")
     return f"the character U+{ord(char):04X}{' ' + name if name else ''}"
 

@@ -1,4 +1,4 @@
-"""Give the group effects their normal distribution given everything else."""
+"""Normal distribution of the group effects given everything else."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from bayes_mlm.moments import Reduced
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EffectMoments:
-    """Hold the distribution of the group effects given the other parameters.
+    """Moments of the distribution of the group effects given the other parameters.
 
     Attributes
     ----------

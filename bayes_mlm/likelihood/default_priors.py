@@ -1,4 +1,4 @@
-"""Give every parameter of a design its prior: the user's, or a weakly informative default.
+"""Priors of every parameter of a design: the user's, or weakly informative defaults.
 
 Defaults are in outcome units and scale with the data, as in rstanarm (Gabry & Goodrich, vignette
 "Prior Distributions for rstanarm Models") for the coefficients and Gelman (2006, Bayesian
@@ -275,7 +275,7 @@ def _normal(mu: float, sigma: float) -> Prior:
 
 
 def _spread(sds: Floats) -> list[float]:
-    """Give the sd of each column, and 1 for a constant one (its scale is its own size)."""
+    """Return the sd of each column, and 1 for a constant one (its scale is its magnitude)."""
     return [float(sd) if sd > 0 else 1.0 for sd in sds]
 
 

@@ -25,7 +25,7 @@ LOG_2PI = math.log(2.0 * math.pi)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Marginal:
-    """Hold what the likelihood needs at B values of the relative factor.
+    """Terms of the likelihood at B values of the relative factor.
 
     Attributes
     ----------

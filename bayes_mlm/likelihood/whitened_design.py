@@ -12,7 +12,7 @@ from bayes_mlm.moments import GroupMoments, Reduced, from_rows, reduce
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Whitened:
-    """Hold a design whose rows can be whitened for any residual structure.
+    """A design whose rows can be whitened for any residual structure.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Whitened:
         return reduce(self.statistics(sds, rho))
 
     def statistics(self, sds: Floats, rho: float) -> GroupMoments:
-        """Give the sufficient statistics of the rows whitened so."""
+        """Compute the sufficient statistics of the rows whitened so."""
         design, p = self.design, self.design.p
         columns = np.column_stack([design.X - self.x_mean, design.Z, design.y - self.y_mean])
         turned = whiten(self.rows, columns, sds, rho)

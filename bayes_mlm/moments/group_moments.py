@@ -20,7 +20,7 @@ from bayes_mlm.base import DesignError, Floats, Ints
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupMoments:
-    """Hold the sufficient statistics of a grouped Gaussian model; add two to merge them.
+    """Sufficient statistics of a grouped Gaussian model; add two to merge them.
 
     The columns of the row are ``[X, Z, y]``, k = p + q + 1 of them.
 
@@ -73,14 +73,14 @@ class GroupMoments:
 
     @property
     def moments(self) -> tuple[Floats, Floats]:
-        """Give the mean and the sd (divisor n) of each column over all rows, both (k,)."""
+        """Return the mean and the sd (divisor n) of each column over all rows, both (k,)."""
         mean = self.counts @ self.means / self.n
         apart = self.means - mean
         square = np.einsum("jkk->k", self.scatter) + self.counts @ np.square(apart)
         return mean + self.centre, np.sqrt(np.maximum(square, 0.0) / self.n)
 
     def products(self, groups: Ints | None = None) -> Floats:
-        """Give the cross-products (J, k, k) about nothing, of all groups or of some."""
+        """Return the uncentred cross-products (J, k, k) of all groups or of some."""
         some = slice(None) if groups is None else groups
         mean = self.means[some] + self.centre
         outer = mean[:, :, None] * mean[:, None, :]

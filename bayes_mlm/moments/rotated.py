@@ -28,7 +28,7 @@ _INSIDE = 1e-11
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reduced:
-    """Hold the rotated statistics of W = [X, y] (p + 1 columns), centred where that is harmless.
+    """Rotated statistics of W = [X, y] (p + 1 columns), centred where that is harmless.
 
     Attributes
     ----------
@@ -84,16 +84,16 @@ class Reduced:
     group: str | None
 
     def original_beta(self, beta: Floats) -> Floats:
-        """Take coefficients (..., p) of the centred columns to those of X as given."""
+        """Transform coefficients (..., p) of the centred columns to those of X as given."""
         return beta + (self.y_mean - beta @ self.x_mean)[..., None] * self.ones
 
     def centred_beta(self, beta: Floats) -> Floats:
-        """Take coefficients (..., p) of X as given to those of the centred columns."""
+        """Transform coefficients (..., p) of X as given to those of the centred columns."""
         return beta + (beta @ self.x_mean - self.y_mean)[..., None] * self.ones
 
     @property
     def beta_turn(self) -> Floats:
-        """Give the (p, p) matrix that takes differences of centred to original coefficients."""
+        """Return the (p, p) matrix that maps differences of centred to original coefficients."""
         return np.eye(self.p) - np.outer(self.ones, self.x_mean)
 
 
@@ -184,7 +184,7 @@ def root_mean_square(reduced: Reduced, turn: Floats) -> Floats:
 
 
 def rest_by_group(s: GroupMoments) -> Floats:
-    """Give each group's cross-products of W outside the span of Z, (J, p+1, p+1).
+    """Return each group's cross-products of W outside the span of Z, (J, p+1, p+1).
 
     Their sum is `Reduced.rest`, which is all that a fit needs; leaving groups out needs the parts.
     """
@@ -195,7 +195,7 @@ def rest_by_group(s: GroupMoments) -> Floats:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Rotated:
-    """Hold each group's R (J, q, q), C (J, q, p+1) and what is left of its cross-products.
+    """Each group's R (J, q, q), C (J, q, p+1) and the remainder of its cross-products.
 
     `left` is (J, k, k) in the columns [X, Z, y], `xy` the places of [X, y] in it; `centre`, `ones`
     and `z_constant` are as `_centring` gives them.
@@ -211,7 +211,7 @@ class _Rotated:
 
 
 def _rotate(s: GroupMoments) -> _Rotated:
-    """Take the span of Z out of every group's cross-products."""
+    """Project the span of Z out of every group's cross-products."""
     p, q = s.p, s.q
     centre, ones, z_constant = _centring(s)
     counts = s.counts.astype(float)
@@ -243,7 +243,7 @@ def _outer(d: Floats, weight: Floats) -> Floats:
 
 
 def _constant(s: GroupMoments, column: int) -> float:
-    """Give the value of a column that is constant over all rows, else 0."""
+    """Return the value of a column that is constant over all rows, else 0."""
     full = s.counts > 0
     means = s.means[full, column]
     if s.scatter[:, column, column].any() or (means != means[0]).any():

@@ -27,7 +27,7 @@ _CANCELLED = 1e-6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Columns:
-    """Hold the columns to be summed, as the engine reads them.
+    """Columns to be summed, as the engine reads them.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _ends(places: Sequence[int]) -> list[nw.Expr]:
 
 
 def _same_ends(found: Mapping[str, Column], places: Sequence[int], order: Ints) -> Flags:
-    """Tell in which groups (J,) each column (k,) takes one value."""
+    """Flag the groups (J,) in which each column (k,) takes one value."""
     same = [found[f"x{i}_low"][order] == found[f"x{i}_high"][order] for i in places]
     return np.array(same, dtype=bool).reshape(len(places), len(order)).T
 
@@ -186,7 +186,7 @@ def _suspects(found: GroupSums) -> Ints:
 def _settle(
     scan: Scan, columns: Columns, keys: Keys, found: GroupSums, suspects: Ints
 ) -> GroupSums:
-    """Tell columns that are constant within groups from those that lost digits; sum these anew."""
+    """Separate columns constant within groups from those that lost digits; sum the latter anew."""
     if set(suspects.tolist()) <= set(found.watched):
         constant = found.constant[:, [found.watched.index(i) for i in suspects.tolist()]]
     else:
@@ -202,7 +202,7 @@ def _settle(
 
 
 def _constant(scan: Scan, columns: Columns, keys: Keys, suspects: Ints) -> Flags:
-    """Tell in which groups (J,) each suspect (k,) takes one value."""
+    """Flag the groups (J,) in which each suspect (k,) takes one value."""
     chosen = {f"x{i}_": columns.values[i] for i in suspects.tolist()}
     rows = scan.frame.select(**_keyed(keys), **chosen)
     extent = collect(scan, rows.group_by(*_keyed(keys)).agg(*_ends(suspects.tolist())))

@@ -1,4 +1,4 @@
-"""Turn a statistic and its replicates under the model into a probability."""
+"""Probability of a statistic among its replicates under the model."""
 
 import math
 

@@ -169,7 +169,7 @@ class _Groups:
 
 
 def _thinned(draws: Draws, chosen: Ints) -> Draws:
-    """Keep some draws, as one chain."""
+    """Thin the draws, as one chain."""
     kept = {
         name: Variable(variable.dims, samples(draws, name)[chosen][None])
         for name, variable in draws.posterior.items()

@@ -1,4 +1,4 @@
-"""Bring group effects and residuals to a scale on which they are alike if the model is right."""
+"""Group effects and residuals on a scale on which they are alike if the model is right."""
 
 import numpy as np
 

@@ -241,7 +241,7 @@ def _stretches(starts: Ints, n: int) -> Iterator[tuple[int, int]]:
 
 
 def _some(design: Design, seed: int) -> Design:
-    """Keep groups at random, and of large ones their first rows, where there are many rows."""
+    """Sample groups at random, and of large ones the first rows, where there are many rows."""
     if design.n <= MOST_ROWS or design.residual is not None:
         return design
     rng = np.random.default_rng(seed)

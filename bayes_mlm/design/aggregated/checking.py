@@ -36,7 +36,7 @@ _LARGEST = 1.7e308
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ColumnStats:
-    """Hold what one pass tells of the columns of a model.
+    """Statistics of the columns of a model, from one pass.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class ColumnStats:
 
 
 def notes_on_outcome(scan: Scan, name: str, stats: ColumnStats) -> tuple[str, ...]:
-    """Give the remarks on an outcome that a reader should see: that it has two values."""
+    """Return notes on an outcome that a reader should see: that it has two values."""
     low, high = stats.raw[name]
     if high - low != 1.0:  # others are not coded as 0 and 1, or 1 and 2; asking costs a pass
         return ()
@@ -64,7 +64,7 @@ def notes_on_outcome(scan: Scan, name: str, stats: ColumnStats) -> tuple[str, ..
 
 
 def is_missing(scan: Scan, name: str) -> nw.Expr:
-    """Tell in which rows a column misses a value: null, or not a number."""
+    """Flag the rows in which a column is missing: null, or not a number."""
     column = scan.col(name)
     return column.is_null() | column.is_nan() if name in scan.floats else column.is_null()
 
@@ -119,7 +119,7 @@ def check_columns(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Asked:
-    """Hold what is looked at: columns of the table, those that are numbers, and what they make."""
+    """Columns of the table to check, those that are numeric, and what they make."""
 
     scan: Scan
     names: Sequence[str]
@@ -151,7 +151,7 @@ def _look(of: _Asked) -> dict[str, float]:
 
 
 def _seems_whole(found: Mapping[str, float], n_names: int, n: int) -> bool:
-    """Tell whether nothing that was looked at shows a fault."""
+    """Test whether the statistics show no fault."""
     broken = any(value for key, value in found.items() if key.startswith("broken"))
     finite = all(
         abs(value) <= _LARGEST
@@ -227,7 +227,7 @@ def _refuse_missing(scan: Scan, names: Sequence[str], found: Mapping[str, float]
 
 
 def _where(scan: Scan, condition: nw.Expr) -> str:
-    """Name the file in which most of the rows are that a condition picks, of several files."""
+    """Return the file that most of the rows meeting a condition are in, of several files."""
     if len(scan.files) < 2:
         return ""
     rows = scan.frame.filter(condition).group_by(FILE).agg(nw.len().alias("n"))

@@ -48,7 +48,7 @@ SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sa
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Asked:
-    """Hold what is to be summed: formula, group, and what to do with missing values."""
+    """What is to be aggregated: formula, group, and the treatment of missing values."""
 
     formula: Formula
     group: str | None
@@ -240,7 +240,7 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
 
 
 def group_means(summed: GroupMoments, terms: tuple[str, ...]) -> GroupMeans:
-    """Give the groups' means of the columns of X, and whether they vary within groups."""
+    """Compute the groups' means of the columns of X, and whether they vary within groups."""
     p = len(terms)
     inside = np.sqrt(np.einsum("jkk->k", summed.scatter[:, :p, :p]) / summed.n)
     mean, sd = summed.moments
@@ -254,7 +254,7 @@ def group_means(summed: GroupMoments, terms: tuple[str, ...]) -> GroupMeans:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Columns:
-    """Hold the columns as the engine reads them.
+    """Columns as the engine reads them.
 
     Parameters
     ----------

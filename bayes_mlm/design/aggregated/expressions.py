@@ -22,7 +22,7 @@ from bayes_mlm.formula import FUNCTIONS, Call, Expression, Name, Negative, Numbe
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """Hold what must not be: a condition on rows, and what it means."""
+    """Condition that no row may meet, and what it means."""
 
     what: str
     reason: str
@@ -31,7 +31,7 @@ class Guard:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """Hold an expression as an engine reads it, with its guards, innermost first."""
+    """An expression as an engine reads it, with its guards, innermost first."""
 
     value: nw.Expr
     guards: tuple[Guard, ...] = ()
@@ -45,7 +45,7 @@ class _Elementwise:
 
 
 def _log1p(x: nw.Expr) -> nw.Expr:
-    """Give log(1 + x) to full precision also near 0, which engines have no function for.
+    """Return log(1 + x) to full precision also near 0, which engines have no function for.
 
     What rounding takes from 1 + x it takes from both logarithm and difference (Kahan's method;
     Higham 2002, Accuracy and Stability of Numerical Algorithms, 2nd ed., sec. 1.14.1).
@@ -81,7 +81,7 @@ _ARITHMETIC: Mapping[str, Callable[[nw.Expr, nw.Expr], nw.Expr]] = MappingProxyT
 
 @dataclass(frozen=True, kw_only=True)
 class Constants:
-    """Hold what was learned, and where the group means that were joined on stand.
+    """Learned constants, and the positions of the group means that were joined on.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Constants:
 
 
 def number_of(scan: Scan, name: str) -> nw.Expr:
-    """Give a column as floating-point numbers, so that no product of whole numbers overflows.
+    """Return a column in floating point, so that no product of whole numbers overflows.
 
     Raises
     ------

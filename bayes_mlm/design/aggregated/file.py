@@ -1,4 +1,4 @@
-"""Keep the sums of a model in a file, so that further data can be added without the old rows.
+"""File of a model's sufficient statistics, to which further data are added without old rows.
 
 The file is Parquet: a row a group, with its label, its count, the mean of each column less the
 centre, and the lower triangle of the scatter; what they are of (formula, categories, centre) is
@@ -172,7 +172,7 @@ def check_name(path: Path) -> None:
 
 
 def is_sums(source: object) -> bool:
-    """Tell whether a source of data is a file of saved sums, by its ending."""
+    """Test whether a source of data is a file of saved sums, by its ending."""
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
 
 
@@ -251,7 +251,7 @@ def small_groups(design: Design, fewer_than: int = 5) -> int:
 
 
 def _columns(s: GroupMoments) -> dict[str, Any]:
-    """Give the columns of the file; of columns that are equal (ses in X and Z) one is kept."""
+    """Return the columns of the file; of columns that are equal (ses in X and Z) one is kept."""
     kept, _ = _distinct(s)
     found: dict[str, Any] = {"label": s.labels, "n": s.counts}
     for i in kept:

@@ -1,4 +1,4 @@
-"""Lay the sums of a design out for each kind of model: what `kinds` does to rows, done to sums.
+"""Aggregated designs of each kind of model: what `kinds` does to rows, done to sums.
 
 Every kind is a linear change of columns within groups, so counts, means and scatter follow:
 a column less its group mean has mean 0 and the scatter it had, a group mean has no scatter.
@@ -15,7 +15,7 @@ from bayes_mlm.moments import GroupMoments, one_group
 
 
 def lay_out_sums(design: Design, kind: str) -> Design:
-    """Lay out the sums of a design that holds no rows.
+    """Arrange the sums of a design without rows for the kind of model.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def lay_out_sums(design: Design, kind: str) -> Design:
 
 
 def sums_of_null(s: GroupMoments) -> GroupMoments:
-    """Keep the outcome beside an intercept in X and in Z: the null model of the same rows."""
+    """Return the sums of the null model of the same rows: an intercept in X and in Z."""
     return _with_intercept(_with_ones(select_columns(s, [s.p + s.q], (), ()), ()))
 
 
 def sums_of_one_slope(design: Design) -> GroupMoments:
-    """Give the formula's own columns beside a random intercept, whatever the kind made of them.
+    """Return the sums of the formula's columns with a random intercept, whatever the kind.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def without(s: GroupMoments, names: Sequence[str]) -> GroupMoments:
 
 
 def with_group_means(s: GroupMoments, places: list[int]) -> GroupMoments:
-    """Put the group means of some columns of X behind those of X."""
+    """Append the group means of some columns of X to those of X."""
     columns = [*range(s.p), *places, *range(s.p, s.p + s.q + 1)]
     terms = (*s.terms, *(f"between({s.terms[k]})" for k in places))
     found = select_columns(s, columns, terms, s.effects)
@@ -145,7 +145,7 @@ def new_group_means(s: GroupMoments, places: list[int], least: float) -> list[in
 
 
 def _with_intercept(s: GroupMoments) -> GroupMoments:
-    """Put a column of ones before those of X."""
+    """Insert a column of ones before those of X."""
     return replace(
         s,
         centre=np.insert(s.centre, 0, 1.0),
@@ -158,7 +158,7 @@ def _with_intercept(s: GroupMoments) -> GroupMoments:
 def select_columns(
     s: GroupMoments, places: list[int], terms: tuple[str, ...], effects: tuple[str, ...]
 ) -> GroupMoments:
-    """Keep some columns, in the order given."""
+    """Select some columns, in the order given."""
     return replace(
         s,
         centre=s.centre[places],
@@ -170,7 +170,7 @@ def select_columns(
 
 
 def _centred(s: GroupMoments, slopes: Floats) -> GroupMoments:
-    """Take from the columns of slopes their group means."""
+    """Subtract from the columns of slopes their group means."""
     places = np.flatnonzero(slopes)
     centre, means = s.centre.copy(), s.means.copy()
     centre[places] = 0.0
@@ -179,7 +179,7 @@ def _centred(s: GroupMoments, slopes: Floats) -> GroupMoments:
 
 
 def _with_ones(s: GroupMoments, terms: tuple[str, ...]) -> GroupMoments:
-    """Put a column of ones before the outcome, as the one group effect."""
+    """Insert a column of ones before the outcome, as the one group effect."""
     at = len(s.centre) - 1
     centre = np.insert(s.centre, at, 1.0)
     means = np.insert(s.means, at, 0.0, axis=1)

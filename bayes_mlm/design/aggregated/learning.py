@@ -23,7 +23,7 @@ _FIRST = 500
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Learned:
-    """Hold an encoding, and the scan with the group means that it needs joined on.
+    """An encoding, and the scan with the group means that it needs joined on.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
 
 
 def replay_on(encoding: Encoding, scan: Scan) -> Learned:
-    """Take an encoding as it is, for new rows of the same model.
+    """Replay an encoding as it is, for new rows of the same model.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def _join_means(
 
 
 def level_indicator(levels: Levels, place: int, scan: Scan) -> nw.Expr:
-    """Give 1 in the rows of one category, else 0."""
+    """Return 1 in the rows of one category, else 0."""
     column = scan.col(levels.column)
     if scan.kinds[levels.column] == "text":
         return (column.cast(nw.String) == str(levels.levels[place])).cast(nw.Float64)
@@ -294,5 +294,5 @@ def level_indicator(levels: Levels, place: int, scan: Scan) -> nw.Expr:
 
 
 def known_levels(encoding: Encoding) -> Mapping[str, Levels]:
-    """Give the categories of each categorical factor, by its text."""
+    """Return the categories of each categorical factor, by its text."""
     return {item.factor: item for item in encoding.levels}

@@ -103,7 +103,7 @@ def _join(one: Sequence[str], other: Sequence[str], labels: Sequence[str]) -> tu
 
 
 def batches_of(design: Design) -> tuple[str, ...]:
-    """Give the marks of the sets of rows whose sums were added up, one a set.
+    """Return the fingerprints of the sets of rows whose sums were added up, one a set.
 
     A mark is a hash of the labels, of the numbers of rows by group, and of the columns' means, sds,
     correlations, and group means and scatter, these two added up with weights of their own; all to

@@ -1,4 +1,4 @@
-"""Turn the terms of a formula into named columns, so that new data can replay them.
+"""Encode the terms of a formula as named columns that new data can replay.
 
 `learn_encoding` looks at a table once and keeps what the columns depend on: the categories of
 text columns, means and sds for `center` and `scale`, group means for `within` and `between`.

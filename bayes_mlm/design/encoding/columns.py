@@ -1,4 +1,4 @@
-"""Name the columns that the terms of a formula become."""
+"""Names of the columns that the terms of a formula become."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ _MAX_CATEGORICAL = 6
 
 @dataclass(frozen=True)
 class Column:
-    """Name a column and its factors; a categorical one with the place of its level."""
+    """Name and factors of a column; a categorical one with the index of its level."""
 
     name: str
     parts: tuple[tuple[Factor, int | None], ...]
 
 
 def lay_out(terms: Sequence[Term], levels: Sequence[Levels]) -> tuple[Column, ...]:
-    """Name the columns of some terms; the level of the first factor runs fastest, as in R."""
+    """Return the columns of some terms; the level of the first factor runs fastest, as in R."""
     by_text = {item.factor: item for item in levels}
     known = {
         factor: by_text[str(factor)] for term in terms for factor in term if str(factor) in by_text

@@ -19,7 +19,7 @@ from bayes_mlm.formula import Factor, Term
 
 @dataclass(frozen=True)
 class Coding:
-    """Name the categorical factors of a block of columns: those coded in full, those reduced."""
+    """Categorical factors of a block of columns: those coded in full, those reduced."""
 
     full: frozenset[Factor]
     reduced: frozenset[Factor]

@@ -38,7 +38,7 @@ def raw_column(table: "Table", name: str) -> NDArray[Any]:
 
 
 def is_text(values: NDArray[Any]) -> bool:
-    """Tell whether a column holds text."""
+    """Test whether a column is text."""
     return values.dtype.kind not in "biuf"
 
 

@@ -26,7 +26,7 @@ _LISTED = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Levels:
-    """Hold the categories of a factor.
+    """Categories of a factor.
 
     Parameters
     ----------

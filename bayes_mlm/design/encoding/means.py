@@ -13,7 +13,7 @@ type Scalar = bool | int | float | str
 
 @dataclass(frozen=True, kw_only=True)
 class Centring:
-    """Hold the mean and sd (divisor n - 1; 0 for one row) of an expression, in its own units."""
+    """Mean and sd (divisor n - 1; 0 for one row) of an expression, in its units."""
 
     expression: str
     mean: float
@@ -22,7 +22,7 @@ class Centring:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelMeans:
-    """Hold the mean of an expression in each group of a column; labels and means run in step."""
+    """Mean of an expression in each group of a column; labels and means run in step."""
 
     expression: str
     group: str

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """Hold what numeric expressions need to be replayed on new data, by what it is of."""
+    """What numeric expressions need to be replayed on new data, by expression."""
 
     centrings: Mapping[str, Centring]
     means: Mapping[tuple[str, str], LevelMeans]
@@ -158,7 +158,7 @@ def learn_values(
 
 
 def group_of(call: Call, group: str | None) -> str:
-    """Give the column a `within` or `between` groups by: its own, else the model's."""
+    """Return the column a `within` or `between` groups by: one named in it, else the model's."""
     by = call.group or group
     if by is None:
         raise FormulaError(

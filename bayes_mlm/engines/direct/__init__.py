@@ -43,7 +43,7 @@ _FURTHER, _BYTES = 6, 165
 
 @dataclass(frozen=True, kw_only=True)
 class Direct:
-    """Hold direct draws with the report on how they were made.
+    """Direct draws with the report on how they were made.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Direct:
 
 
 def why_not_direct(priors: ModelPriors) -> str:
-    """Say why a model is outside of what the direct engine draws exactly; "" if it is inside.
+    """Return the reason why the direct engine cannot draw a model exactly; "" if it can.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def why_not_direct(priors: ModelPriors) -> str:
 
 
 def why_improper(priors: ModelPriors, statistics: GroupMoments) -> str:
-    """Say why the posterior is not a distribution, without drawing from it; "" if it is one.
+    """Return the reason why the posterior is improper, without drawing from it; "" if it is proper.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def _problem(statistics: GroupMoments, priors: ModelPriors) -> tuple[Problem, fl
 
 
 def _parameters(design: Design, problem: Problem, at: Variances, beta: Floats) -> dict[str, Floats]:
-    """Give the draws (S, ...) of everything but the group effects, by name."""
+    """Return the draws (S, ...) of everything but the group effects, by name."""
     found: dict[str, Floats] = {}
     if design.p:
         found["beta"] = beta
@@ -261,7 +261,7 @@ def _effects(
     rng: np.random.Generator,
     max_effects: int,
 ) -> dict[str, Floats] | None:
-    """Give draws of the group effects, or their means and sds where the draws are too many."""
+    """Draw the group effects; return their means and sds where the draws are too many."""
     reduced, at = problem.reduced, variances.at
     if reduced.q == 0:
         return None

@@ -33,7 +33,7 @@ from bayes_mlm.moments import Reduced
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """Hold the data and the priors in the form the density needs.
+    """Data and priors in the form the density needs.
 
     Attributes
     ----------
@@ -72,12 +72,12 @@ class Problem:
 
     @property
     def place_e(self) -> int:
-        """Give the place of sigma_e among the coordinates, after the sds and correlations."""
+        """Return the index of sigma_e among the coordinates, after the sds and correlations."""
         return self.q + self.n_pairs
 
     @property
     def flat_groups(self) -> bool:
-        """Tell whether the groups' own intercepts have a flat prior."""
+        """Test whether the group-specific intercepts have a flat prior."""
         return self.own_sd == math.inf
 
 
@@ -111,7 +111,7 @@ class Variances:
         )
 
     def covariance(self) -> Floats:
-        """Give the relative covariances (B, q, q) of the group effects, over sigma_e^2."""
+        """Return the relative covariances (B, q, q) of the group effects, over sigma_e^2."""
         root = np.exp(self.log_sigma_u - self.log_sigma_e[:, None])[:, :, None] * self.factor
         relative: Floats = root @ root.swapaxes(1, 2)
         return relative
@@ -129,7 +129,7 @@ class Variances:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sums:
-    """Hold the sums over groups at B values of the variance parameters.
+    """Sums over groups at B values of the variance parameters.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ CHUNK = 40_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditions:
-    """Hold S draws of what the group effects are conditional on.
+    """The S draws of what the group effects are conditional on.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Conditions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EffectSummary:
-    """Hold posterior means and sds (J, q) of the group effects."""
+    """Posterior means and sds (J, q) of the group effects."""
 
     mean: Floats
     sd: Floats
@@ -178,7 +178,7 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
 
 
 def _gain(reduced: Reduced, kernel: Kernel, s: Floats, classes: slice) -> list[list[Floats]]:
-    """Give S R' N^-1, the gain of the centred effects: q by q arrays (B, classes)."""
+    """Return S R' N^-1, the gain of the centred effects: q by q arrays (B, classes)."""
     q, r = reduced.q, reduced.r[classes]
     inverse = invert_classes(kernel, s, classes)
     at = {pair: place for place, pair in enumerate(triangle(q))}

@@ -43,7 +43,7 @@ MAX_BATCHES = 5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImportanceDraws:
-    """Hold S resampled points and what is known of their quality.
+    """Resampled points (S of them) with the diagnostics of their quality.
 
     Attributes
     ----------
@@ -172,7 +172,7 @@ def _adapt(
 
 
 def _arms(log_density: Callable[[Floats], Floats], mode: Mode, widest: Floats) -> Mixture:
-    """Lay a component along each long arm of the density, however little of its mass is there.
+    """Add a component along each long arm of the density, however small its probability.
 
     An arm leaves the mode along one coordinate; it is as long as the density stays within reach
     of the mode's, and as wide across, in the other coordinates that have a `widest`, as the data
@@ -202,7 +202,7 @@ def _arms(log_density: Callable[[Floats], Floats], mode: Mode, widest: Floats) -
 
 
 def _share(log_ratio: Floats) -> float:
-    """Give the effective sample size of importance ratios as a part of their number."""
+    """Return the effective sample size of importance ratios as a fraction of their number."""
     top = log_ratio.max()
     if not np.isfinite(top):
         return 0.0

@@ -23,7 +23,7 @@ def residual_df(problem: Problem) -> int:
 
 
 def residual_level(problem: Problem) -> float:
-    """Give the log sigma_e that least squares finds outside the span of Z (for q = 0: of X)."""
+    """Return log sigma_e by least squares outside the span of Z (for q = 0: of X)."""
     rest = problem.kernel.rest
     p = len(rest) - 1
     norm = np.sqrt(np.maximum(np.diagonal(rest)[:p], np.finfo(float).tiny))
@@ -83,14 +83,14 @@ def choose_start(problem: Problem, rows: Design | None = None) -> Floats:
 
 
 def typical_scale(problem: Problem) -> Floats:
-    """Give about one posterior sd of each coordinate, for a first step."""
+    """Return about one posterior sd of each coordinate, for a first step."""
     scale = np.full(dimension(problem), 0.3)
     scale[problem.place_e] = 1.0 / math.sqrt(2.0 * residual_df(problem))
     return scale
 
 
 def widest_scale(problem: Problem) -> Floats:
-    """Give the sd of each coordinate where the data say nothing of it; 0 if they always do.
+    """Return the sd of each coordinate where the data are uninformative on it; 0 if they never are.
 
     Near zero the log of an sd has a density e^x, of sd 1, whatever the data; the correlations of
     an effect that hardly varies follow their prior, as do the scales of t priors.

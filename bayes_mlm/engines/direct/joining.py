@@ -11,7 +11,7 @@ from bayes_mlm.moments import GroupMoments, reduce
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Joined:
-    """Hold a problem with what leads back from it to the rows.
+    """A problem with its columns joined, and the map from it back to the rows.
 
     Attributes
     ----------

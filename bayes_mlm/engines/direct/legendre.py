@@ -14,7 +14,7 @@ _TABLE = np.linspace(-1.0, 1.0, 17)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
-    """Hold a Gauss-Legendre rule on [-1, 1] with the transform from values to coefficients.
+    """Gauss-Legendre rule on [-1, 1] with the transform from values to coefficients.
 
     Attributes
     ----------

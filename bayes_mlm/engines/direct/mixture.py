@@ -13,7 +13,7 @@ NU = 5.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mixture:
-    """Hold a mixture of K multivariate t distributions with `NU` degrees of freedom.
+    """Mixture of K multivariate t distributions with `NU` degrees of freedom.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ def draw_mixture(mixture: Mixture, n: int, rng: np.random.Generator) -> Floats:
 
 
 def distances(mixture: Mixture, x: Floats) -> Floats:
-    """Give squared Mahalanobis distances (K, n) of points (n, d) from each component."""
+    """Return squared Mahalanobis distances (K, n) of points (n, d) from each component."""
     inverse = np.linalg.inv(mixture.root)
     out = np.empty((len(inverse), len(x)))
     along = np.ascontiguousarray(x.T)  # long rows: a step over 4 columns costs as much as over 400
@@ -69,12 +69,12 @@ def distances(mixture: Mixture, x: Floats) -> Floats:
 
 
 def component_log_density(mixture: Mixture, x: Floats) -> Floats:
-    """Give the weighted log-densities (K, n) of the components at points (n, d)."""
+    """Return the weighted log-densities (K, n) of the components at points (n, d)."""
     return _log_density_at(mixture, distances(mixture, x))
 
 
 def _log_density_at(mixture: Mixture, gap: Floats) -> Floats:
-    """Give what `component_log_density` does, from the `distances` (K, n)."""
+    """Return the same as `component_log_density`, from the `distances` (K, n)."""
     d = mixture.mean.shape[1]
     half = 0.5 * (NU + d)
     constant = math.lgamma(half) - math.lgamma(0.5 * NU) - 0.5 * d * math.log(NU * math.pi)
@@ -86,7 +86,7 @@ def _log_density_at(mixture: Mixture, gap: Floats) -> Floats:
 
 
 def mixture_log_density(mixture: Mixture, x: Floats) -> Floats:
-    """Give the log-density (n,) of the mixture at points (n, d)."""
+    """Return the log-density (n,) of the mixture at points (n, d)."""
     parts = component_log_density(mixture, x)
     top = parts.max(axis=0)
     value: Floats = top + np.log(np.exp(parts - top).sum(axis=0))

@@ -18,7 +18,7 @@ WIDEST = 3.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mode:
-    """Hold a mode (d,), the log-density there, and the covariance (d, d) its curvature implies."""
+    """Mode (d,), the log-density there, and the covariance (d, d) that its curvature implies."""
 
     x: Floats
     value: float
@@ -74,7 +74,7 @@ def find_mode(log_density: Callable[[Floats], Floats], start: Floats, scale: Flo
 def _differentiate(
     log_density: Callable[[Floats], Floats], x: Floats, scale: Floats
 ) -> tuple[float, Floats, Floats]:
-    """Give value, gradient (d,) and Hessian (d, d) at x from one batch of points."""
+    """Return value, gradient (d,) and Hessian (d, d) at x from one batch of points."""
     d = len(x)
     steps = np.diag(_REACH * scale)
     pairs = [(i, j) for i in range(d) for j in range(i)]

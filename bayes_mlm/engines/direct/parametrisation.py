@@ -27,7 +27,7 @@ def dimension(problem: Problem) -> int:
 
 
 def variances_at(problem: Problem, x: Floats) -> Variances:
-    """Give the variance parameters at points x (B, d)."""
+    """Return the variance parameters at points x (B, d)."""
     return _place(problem, x)[0]
 
 
@@ -43,7 +43,7 @@ def log_density(problem: Problem, x: Floats) -> Floats:
 
 
 def _place(problem: Problem, x: Floats) -> tuple[Variances, Floats]:
-    """Give the parameters at x, and the log-density of what the coordinates add (B,)."""
+    """Return the parameters at x, and the log-Jacobian of the coordinates (B,)."""
     q, priors, place_e = problem.q, problem.priors, problem.place_e
     log_sigma_u = np.empty((len(x), q))
     jacobian = np.zeros(len(x))
@@ -66,7 +66,7 @@ def _place(problem: Problem, x: Floats) -> tuple[Variances, Floats]:
 
 
 def _sd(prior: Prior, x: Floats) -> tuple[Floats, Floats]:
-    """Give log sd and the log of its derivative, d sd / d x."""
+    """Return log sd and the log of its derivative, d sd / d x."""
     if prior.family != "Uniform":
         return x, x
     low, high = prior["lower"], prior["upper"]
@@ -78,7 +78,7 @@ def _sd(prior: Prior, x: Floats) -> tuple[Floats, Floats]:
 
 
 def coordinate(prior: Prior, log_sd: float) -> float:
-    """Give the coordinate of an sd, moved inside the bounds of its prior if need be."""
+    """Return the coordinate of an sd, moved inside the bounds of its prior if need be."""
     if prior.family != "Uniform":
         return log_sd
     low, high = prior["lower"], prior["upper"]

@@ -15,7 +15,7 @@ _CHUNK = 500_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SmoothedWeights:
-    """Hold smoothed importance weights.
+    """Smoothed importance weights.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class SmoothedWeights:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SmoothedRows:
-    """Hold M sets of N smoothed weights: `log_weight` (M, N) and `k_hat` (M,)."""
+    """M sets of N smoothed weights: `log_weight` (M, N) and `k_hat` (M,)."""
 
     log_weight: Floats
     k_hat: Floats
@@ -108,7 +108,7 @@ def smooth_rows(log_ratio: Floats) -> SmoothedRows:
 
 
 def reliable_k_hat(n: int) -> float:
-    """Give the largest k-hat at which n weights can be relied on: 0.7, and less for n < 2,200.
+    """Return the largest k-hat at which n weights are reliable: 0.7, and less for n < 2,200.
 
     Examples
     --------

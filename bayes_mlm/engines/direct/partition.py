@@ -27,7 +27,7 @@ type LogDensity = Callable[[Floats, Floats], Floats]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Box:
-    """Hold the grid from which the refinement starts, and where it may not go.
+    """Region with the grid that the refinement begins with; nothing outside it is evaluated.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cells:
-    """Hold a density as polynomials on N rectangles.
+    """A density as polynomials on N rectangles.
 
     Attributes
     ----------
@@ -74,18 +74,18 @@ class Cells:
 
     @property
     def log_total(self) -> float:
-        """Give the log of the integral."""
+        """Log of the integral."""
         return float(np.log(self.mass.sum()) + self.reference)
 
     @property
     def relative_error(self) -> float:
-        """Give the part of the mass by which the cells may be wrong."""
+        """Upper estimate of the relative error of the integral over the rectangles."""
         return float(self.error.sum() / self.mass.sum() + self.outside)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CellDraws:
-    """Hold points (S, 2) and the log of the polynomial density (S,) they were drawn from."""
+    """Points (S, 2) and the log of the polynomial density (S,) they were drawn from."""
 
     points: Floats
     log_density: Floats

@@ -127,7 +127,7 @@ def lower_pairs(q: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BetaPrior:
-    """Hold the coefficients' priors as normal ones, some of random scale.
+    """Priors of the coefficients as normal ones, some of random scale.
 
     A row k stands for ``form[k, :p] @ beta_c - form[k, p] ~ N(0, sd_k^2 lambda_k)`` with beta_c
     the coefficients of the centred columns, and lambda_k = 1 for a normal prior. Student's t and
@@ -148,17 +148,17 @@ class BetaPrior:
 
     @property
     def mixed(self) -> list[int]:
-        """Give the rows of random scale."""
+        """Rows of random scale."""
         return [int(k) for k in np.flatnonzero(np.isfinite(self.nu))]
 
     @property
     def flat(self) -> list[int]:
-        """Give the rows without a prior."""
+        """Rows without a prior."""
         return [int(k) for k in np.flatnonzero(self.precision == 0.0)]
 
 
 def beta_prior(reduced: Reduced, priors: ModelPriors, x_mean: Floats) -> BetaPrior:
-    """Put the coefficients' priors in terms of the centred columns.
+    """Express the coefficients' priors in terms of the centred columns.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def beta_prior(reduced: Reduced, priors: ModelPriors, x_mean: Floats) -> BetaPri
 
 
 def prior_form(beta: BetaPrior, log_scale: Floats) -> Floats:
-    """Give the coefficients' priors as a quadratic form in [beta_c, -1]: (p+1, p+1, B).
+    """Return the coefficients' priors as a quadratic form in [beta_c, -1]: (p+1, p+1, B).
 
     Parameters
     ----------

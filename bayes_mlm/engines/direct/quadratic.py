@@ -23,7 +23,7 @@ _LARGE = 32
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Kernel:
-    """Hold the linear maps between a relative covariance and the sums over groups.
+    """Linear maps between a relative covariance and the sums over groups.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Kernel:
 
 
 def make_kernel(reduced: Reduced) -> Kernel:
-    """Lay the statistics out for `evaluate_quadratic`."""
+    """Arrange the statistics for `evaluate_quadratic`."""
     q, k, c = reduced.q, reduced.p + 1, len(reduced.size) if reduced.q else 0
     pairs, r = triangle(q), reduced.r
     spread = np.zeros((len(pairs), len(pairs), c))

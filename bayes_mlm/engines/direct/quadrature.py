@@ -35,7 +35,7 @@ _EDGES = np.array([-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0])
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuadratureDraws:
-    """Hold the draws of a quadrature.
+    """Draws of a quadrature.
 
     Attributes
     ----------
@@ -136,13 +136,13 @@ def _on_plane(problem: Problem, points: Floats) -> tuple[Floats, Floats]:
 
 
 def _plane_density(problem: Problem, at: Variances, sums: Sums) -> Floats:
-    """Give the density in the logs: their Jacobian is sigma_u sigma_e."""
+    """Return the density in the logs: their Jacobian is sigma_u sigma_e."""
     value = log_posterior(problem, at, sums)
     return value + at.log_sigma_u[:, 0] + at.log_sigma_e
 
 
 def _levels(problem: Problem, sums: Sums) -> Floats:
-    """Give the log (B,) of the generalised least-squares estimate of sigma_e."""
+    """Return the log (B,) of the generalised least-squares estimate of sigma_e."""
     p = problem.reduced.p
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.log(cholesky(sums.a)[p, p])
@@ -219,7 +219,7 @@ def _cells_plane(problem: Problem) -> Cells:
 
 
 def _typical_log_theta(problem: Problem) -> float:
-    """Give the log theta at which a typical group's effect is as large as its error."""
+    """Return the log theta at which a typical group's effect is as large as its error."""
     r = problem.reduced.r
     mean = float(problem.reduced.size @ r[:, 0, 0] ** 2) / len(problem.reduced.c)
     return -0.5 * math.log(mean)

@@ -1,4 +1,4 @@
-"""Say how direct draws were made, and whether to believe them."""
+"""Report on direct draws: how they were made, and whether they are reliable."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ MAX_COPIES = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class DirectReport:
-    """Hold what is known of the quality of direct draws.
+    """Diagnostics of direct draws.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class DirectReport:
 
     @property
     def trusted(self) -> bool:
-        """Tell whether the draws are exact enough; if not, use NUTS."""
+        """Whether the draws are exact enough; if not, use NUTS."""
         if self.k_hat is not None and self.k_hat > MAX_K_HAT:
             return False
         if self.error is not None and not self.error <= MAX_ERROR:

@@ -16,7 +16,7 @@ from bayes_mlm.engines.direct.report import MAX_ERROR, DirectReport
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VarianceDraws:
-    """Hold S draws of the variance parameters, by whatever method.
+    """The S draws of the variance parameters, by whatever method.
 
     Attributes
     ----------

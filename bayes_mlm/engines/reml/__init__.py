@@ -237,7 +237,7 @@ def _assemble(
     intervals: ProfileIntervals | None,
     check: StatsmodelsCheck,
 ) -> RemlFit:
-    """Put the fit together from the optimum."""
+    """Assemble the fit from the optimum."""
     q, n_par = reduced.q, reduced.p + len(optimum.theta) + 1
     sigma2 = optimum.point.sigma_e2
     relative, _ = original_covariance(reduced, optimum)

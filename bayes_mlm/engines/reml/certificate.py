@@ -16,7 +16,7 @@ ROUNDING = 1e-11
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """Hold the evidence that a fit is the optimum.
+    """Evidence that a fit is the optimum.
 
     Attributes
     ----------

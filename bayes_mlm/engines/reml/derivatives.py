@@ -19,7 +19,7 @@ from bayes_mlm.moments import Reduced
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Derivatives:
-    """Hold the log-likelihood and its derivatives at one relative covariance.
+    """Log-likelihood and its derivatives at one relative covariance.
 
     The coordinates are the m directions given, then log sigma_e^2.
 

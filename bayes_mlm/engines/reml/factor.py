@@ -29,25 +29,25 @@ class Factor:
     scaling: Floats
 
     def lam(self, theta: Floats) -> Floats:
-        """Give the factors (..., q, q) at theta (..., m)."""
+        """Return the factors (..., q, q) at theta (..., m)."""
         m, q, _ = self.basis.shape
         return (theta @ self.basis.reshape(m, q * q)).reshape(*theta.shape[:-1], q, q)
 
     def covariance(self, theta: Floats) -> Floats:
-        """Give the relative covariances (..., q, q) of the centred effects at theta (..., m)."""
+        """Return the relative covariances (..., q, q) of the centred effects at theta (..., m)."""
         lam = self.lam(theta)
         return lam @ lam.swapaxes(-1, -2)
 
     @property
     def off_diagonal(self) -> npt.NDArray[np.bool_]:
-        """Tell which coordinates (m,) are off the diagonal of the triangular factor."""
+        """Flag the coordinates (m,) that are off the diagonal of the triangular factor."""
         m, q, _ = self.basis.shape
         if m == q:
             return np.zeros(m, dtype=bool)
         return np.array([a != b for b in range(q) for a in range(b, q)])
 
     def smallest(self, theta: Floats) -> float:
-        """Give the smallest singular value of the factor, with Z at unit mean square."""
+        """Return the smallest singular value of the factor, with Z at unit mean square."""
         return float(np.linalg.svd(self.scaling[:, None] * self.lam(theta), compute_uv=False)[-1])
 
 
@@ -153,7 +153,7 @@ def _triangle(units: Floats) -> Floats:
 
 
 def lower_factor(lam: Floats) -> Floats:
-    """Turn a square root (q, q) of a covariance into its lower-triangular one, singular or not.
+    """Return the lower-triangular factor of a covariance from any square root (q, q) of it.
 
     An orthogonal turn of the columns keeps the digits that a Cholesky factor of the product
     would lose; the diagonal is made non-negative.

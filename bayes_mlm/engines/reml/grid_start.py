@@ -18,7 +18,7 @@ _LARGE = 30.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scan:
-    """Hold points to evaluate before climbing.
+    """Points at which to evaluate the likelihood before climbing.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Scan:
 
 
 def scan(reduced: Reduced, factor: Factor) -> Scan:
-    """Give diagonal factors on a grid; for correlated effects also random and rank-one factors.
+    """Return diagonal factors on a grid; for correlated effects also random and rank-one factors.
 
     As many random ones as are cheap: few groups make several maxima, many groups make an
     evaluation dear and the maximum single. Rank one is where several maxima are seen most: each
@@ -92,7 +92,7 @@ def _typical(reduced: Reduced) -> Floats:
 
 
 def peaks(direction: Floats, loglik: Floats) -> list[int]:
-    """Give the best points of rank one that are higher than those of the directions beside them.
+    """Return the local maxima of rank one: points higher than those of neighbouring directions.
 
     With two effects the directions beside one are its neighbours, 5 degrees away with few groups;
     with more effects the directions are too few to be beside one another.

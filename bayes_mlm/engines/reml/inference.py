@@ -1,4 +1,4 @@
-"""Say how sure the estimates are: standard errors from the information at the optimum.
+"""Standard errors of the estimates, from the information at the optimum.
 
 The observed information is that of (theta, log sigma_e^2) with beta at its generalised
 least-squares estimate; standard errors of the variance parameters follow by the delta method,
@@ -17,7 +17,7 @@ from bayes_mlm.moments import Reduced
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Interval:
-    """Hold an interval and how it was made.
+    """Confidence interval and the method behind it.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ def format_estimates(rows: Iterable[EstimateRow]) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VarianceErrors:
-    """Hold standard errors of the variance parameters; nan where they are not defined.
+    """Standard errors of the variance parameters; nan where they are not defined.
 
     They are not defined for the sds and correlations of a singular covariance (the likelihood is
     not quadratic at a boundary): use the profile intervals there.
@@ -96,7 +96,7 @@ class VarianceErrors:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ResidualEstimates:
-    """Hold the REML estimates of a residual structure.
+    """REML estimates of a residual structure.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class ResidualEstimates:
 
 
 def original_covariance(reduced: Reduced, optimum: Optimum) -> tuple[Floats, Floats]:
-    """Give the relative covariance (q, q) for Z as given, and its derivatives (m, q, q)."""
+    """Return the relative covariance (q, q) for Z as given, and its derivatives (m, q, q)."""
     back = np.linalg.inv(reduced.z_centring)
     lam = back @ optimum.factor.lam(optimum.theta)
     half = back @ optimum.factor.basis @ lam.T
@@ -142,7 +142,7 @@ def original_covariance(reduced: Reduced, optimum: Optimum) -> tuple[Floats, Flo
 
 
 def effect_name(name: str, effects: tuple[str, ...], *which: int) -> str:
-    """Name a quantity of the group effects: plain for a random intercept alone."""
+    """Return the name of a quantity of the group effects: plain for a random intercept alone."""
     if effects == ("Intercept",):
         return name
     return f"{name}[{','.join(effects[i] for i in which)}]"

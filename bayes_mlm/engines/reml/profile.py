@@ -21,7 +21,7 @@ from bayes_mlm.moments import Reduced
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProfileIntervals:
-    """Hold the intervals: one for each sd of the group effects, sigma_e, and the icc if defined."""
+    """Profile intervals: one for each sd of the group effects, sigma_e, and the icc if defined."""
 
     sigma_u: tuple[Interval, ...]
     sigma_e: Interval

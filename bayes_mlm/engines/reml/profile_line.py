@@ -36,7 +36,7 @@ def log_variance(drop: Floats) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Hold the ends for sigma_u, sigma_e, and the relative variance s of a single effect."""
+    """Ends of the interval for sigma_u, sigma_e, and the relative variance s of a single effect."""
 
     sigma_u: tuple[float, float]
     sigma_e: tuple[float, float]

@@ -23,7 +23,7 @@ from bayes_mlm.likelihood import Method
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RemlFit:
-    """Hold a REML (or ML) fit.
+    """A REML (or ML) fit.
 
     Attributes
     ----------
@@ -156,16 +156,16 @@ class RemlFit:
 
     @property
     def beta_se(self) -> Floats:
-        """Give the standard errors (p,) of `beta` at the variance estimates (lme4's)."""
+        """Standard errors (p,) of `beta` at the variance estimates (lme4's)."""
         return np.sqrt(np.diagonal(self.beta_cov))
 
     @property
     def beta_se_joint(self) -> Floats:
-        """Give the standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
+        """Standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
         return np.sqrt(np.diagonal(self.beta_cov_joint))
 
     def of_groups(self, labels: npt.ArrayLike) -> "RemlFit":
-        """Keep the effects of some groups, in the order given; the estimates stay those of all."""
+        """Return the effects of some groups, in the order given; estimates stay those of all."""
         known = {label: place for place, label in enumerate(self.labels.tolist())}
         places = np.array([known[label] for label in np.asarray(labels).tolist()], dtype=np.int64)
         return replace(

@@ -28,7 +28,7 @@ KKT_TOLERANCE = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Hold one start of the search: theta there, and the log-likelihood it led to."""
+    """One initialisation of the search: theta there, and the log-likelihood it led to."""
 
     theta: tuple[float, ...]
     loglik: float
@@ -36,7 +36,7 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Optimum:
-    """Hold the maximum found.
+    """The maximum found.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ def eliminate(gradient: Floats, hessian: Floats) -> tuple[Floats, Floats]:
 
 
 def ascent(gradient: Floats, hessian: Floats) -> Floats:
-    """Take a Newton step made uphill by turning the curvatures that have the wrong sign."""
+    """Return a Newton step made uphill by reversing the curvatures that have the wrong sign."""
     # Scaled to unit curvature in each coordinate, so that units do not matter.
     size = np.sqrt(np.abs(np.diagonal(hessian)))
     size = np.maximum(size, max(1e-15 * size.max(initial=0.0), 1e-20))

@@ -1,4 +1,4 @@
-"""Ask statsmodels' MixedLM what it makes of our optimum: an independent likelihood.
+"""Check of the optimum against an independent likelihood: that of statsmodels' MixedLM.
 
 Only its evaluation of the likelihood is used, never its optimiser, which misses the optimum of
 the very study this package is about while reporting convergence. The model is handed over as
@@ -26,7 +26,7 @@ MAX_GROUPS = 20_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StatsmodelsCheck:
-    """Hold what statsmodels says at our optimum, or why it was not asked.
+    """Statsmodels' likelihood at our optimum, or the reason why it was not evaluated.
 
     Attributes
     ----------

@@ -34,7 +34,7 @@ _STARTS = (-0.8, -0.5, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Structured:
-    """Hold the best residual structure and the optimum there.
+    """The best residual structure and the optimum there.
 
     Attributes
     ----------
@@ -190,7 +190,7 @@ def _off_edges(
 
 
 def structure_at(rows: ResidualRows, x: Floats) -> tuple[Floats, float]:
-    """Give relative sds (n_sds,) and correlation at unbounded coordinates.
+    """Return relative sds (n_sds,) and correlation at unbounded coordinates.
 
     The coordinates are the logs of the sds over the first one, then that of the correlation.
     """
@@ -199,17 +199,17 @@ def structure_at(rows: ResidualRows, x: Floats) -> tuple[Floats, float]:
 
 
 def correlation_at(rows: ResidualRows, place: float) -> float:
-    """Give the correlation at an unbounded coordinate: Fisher's z, or the log odds above 0."""
+    """Return the correlation at an unbounded coordinate: Fisher's z, or the log odds above 0."""
     return math.tanh(place) if rows.whole else 1.0 / (1.0 + math.exp(min(-place, 700.0)))
 
 
 def correlation_place(rows: ResidualRows, rho: float) -> float:
-    """Give the unbounded coordinate of a correlation."""
+    """Return the unbounded coordinate of a correlation."""
     return math.atanh(rho) if rows.whole else math.log(rho / (1.0 - rho))
 
 
 def differences(value: Callable[[Floats], Floats], x: Floats) -> tuple[Floats, Floats]:
-    """Give gradient (m,) and Hessian (m, m) of a smooth function by central differences."""
+    """Return gradient (m,) and Hessian (m, m) of a smooth function by central differences."""
     m = x.size
     step = STEP * np.eye(m)
     pairs = [(a, b) for a in range(m) for b in range(a)]

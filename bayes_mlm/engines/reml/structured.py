@@ -46,7 +46,7 @@ _NO_INFORMATION = "no Wald interval: the data do not identify the variance param
 def add_structure(
     plain: RemlFit, found: Structured, data: Whitened, method: Method, level: float
 ) -> RemlFit:
-    """Turn the fit of the whitened rows into that of the rows as given.
+    """Convert the fit of the whitened rows to that of the rows as given.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def _certify(inner: Certificate, found: Structured, *, identified: bool) -> Cert
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Place:
-    """Hold unbounded coordinates of the variance parameters: logs of sds, Fisher's z.
+    """Unbounded coordinates of the variance parameters: logs of sds, Fisher's z.
 
     `n_effects` coordinates are of the group effects, then come the residual sds, then rho_e.
     """
@@ -141,7 +141,7 @@ def _inference(
     level: float,
     own: Floats,
 ) -> tuple[VarianceErrors, ProfileIntervals, ResidualEstimates]:
-    """Give standard errors and Wald intervals in unbounded coordinates, as nlme's `intervals`."""
+    """Compute standard errors and Wald intervals in unbounded coordinates, as nlme does."""
     rows, q = data.rows, plain.sigma_u.size
     pairs = data.design.effect_pairs
     place = _coordinates(plain, found, data, own)
@@ -245,7 +245,7 @@ def _inference(
 
 
 def _coordinates(plain: RemlFit, found: Structured, data: Whitened, own: Floats) -> _Place:
-    """Give the estimates in unbounded coordinates; a singular covariance has none."""
+    """Return the estimates in unbounded coordinates; a singular covariance has none."""
     at: list[float] = []
     if plain.sigma_u.size and not plain.singular:
         at = [math.log(sd) for sd in plain.sigma_u]

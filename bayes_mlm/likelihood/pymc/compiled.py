@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LogDensity:
-    """Hold the compiled log density of a model over its unconstrained parameters.
+    """Compiled log density of a model over its unconstrained parameters.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ def _cut(parts: Sequence[Floats]) -> "_Cut":
 
 
 def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
-    """Turn the arrays, and the numbers that are no part of a formula, in a graph into inputs.
+    """Replace the arrays of a graph, and the numbers that belong to no formula, by inputs.
 
     Each place where one stands has its own: that two priors have equal numbers must not make
     another graph. A number that passes for a part of a formula (a sigma of 1) only does that.
@@ -166,7 +166,7 @@ def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
 
 
 def _is_data(number: NDArray[Any]) -> bool:
-    """Tell whether a constant may differ from one data set or prior to the next."""
+    """Test whether a constant may differ from one data set or prior to the next."""
     if number.dtype.kind != "f":
         return False
     return number.size != 1 or abs(number.item()) not in (0.0, 0.5, 1.0)
@@ -187,7 +187,7 @@ def _labels(labels: Sequence[Any]) -> NDArray[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Cut:
-    """Hold a vector, its pieces, and where they begin and end as inputs with their values."""
+    """A vector with its pieces, and where they begin and end as inputs with their values."""
 
     point: "TensorVariable"
     pieces: "list[TensorVariable]"
@@ -197,7 +197,7 @@ class _Cut:
 
 @dataclass(frozen=True, kw_only=True)
 class _Lifted:
-    """Hold a graph and the inputs, with their values, that stand for its former constants."""
+    """A graph and the inputs, with their values, that replace its former constants."""
 
     inputs: "list[TensorVariable]"
     numbers: list[NDArray[Any]]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CrossProducts:
-    """Hold what the marginal likelihood of a design needs: no rows, only cross-products.
+    """Statistics of a design for the marginal likelihood: no rows, only cross-products.
 
     The groups of a class that has more than q (p + 1) of them are replaced by that many
     pseudo-groups with the same cross-products, so that M grows with the number of classes.
@@ -190,7 +190,7 @@ def observe_marginally(
 
 
 def _root(cross: Floats) -> Floats:
-    """Give a matrix A (k, k) with A'A = `cross`, which may be singular."""
+    """Return a matrix A (k, k) with A'A = `cross`, which may be singular."""
     values, vectors = np.linalg.eigh(cross)
     root: Floats = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
     return root

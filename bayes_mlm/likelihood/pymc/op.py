@@ -31,7 +31,7 @@ LOG_2PI = math.log(2.0 * math.pi)
 
 @numba.njit(error_model="numpy")
 def _residuals(rows: Floats, free: Floats, found: Floats) -> None:
-    """Give the residuals (m,): rows (m, p+1) times [free, 1]."""
+    """Return the residuals (m,): rows (m, p+1) times [free, 1]."""
     p = len(free)
     for i in range(len(rows)):
         total = rows[i, p]
@@ -94,7 +94,7 @@ def _invert_factors(b: Floats, noise: float, size: Floats, inverse: Floats) -> f
 
 @numba.njit(error_model="numpy")
 def _solve(inverse: Floats, t: Floats, w: Floats) -> float:
-    """Give w = N^-1 t, a row a group, and the sum of t' w."""
+    """Return w = N^-1 t, a row a group, and the sum of t' w."""
     n_groups, q = t.shape
     total = 0.0
     for j in range(n_groups):
@@ -110,7 +110,7 @@ def _solve(inverse: Floats, t: Floats, w: Floats) -> float:
 
 @numba.njit(error_model="numpy")
 def _slope(inverse: Floats, w: Floats, size: Floats, slope: Floats) -> float:
-    """Give the derivatives (w w' - size N^-1) / 2 in N, and the sum of their traces."""
+    """Return the derivatives (w w' - size N^-1) / 2 in N, and the sum of their traces."""
     n_groups, q = w.shape
     total = 0.0
     for j in range(n_groups):
@@ -127,7 +127,7 @@ def _slope(inverse: Floats, w: Floats, size: Floats, slope: Floats) -> float:
 
 @numba.njit(error_model="numpy")
 def _root_slope(spread: Floats, slope: Floats, b: Floats, z_centring: Floats) -> Floats:
-    """Give the derivative in the root of N = B B' + noise I, B = R z_centring root."""
+    """Return the derivative in the root of N = B B' + noise I, B = R z_centring root."""
     n_groups, q = b.shape[:2]
     centred, found = np.zeros((q, q)), np.zeros((q, q))
     for j in range(n_groups):
@@ -211,7 +211,7 @@ def loglik_and_gradient(
 
 
 class MarginalLogLik(Op):  # type: ignore[misc]  # PyTensor has no types
-    """Give the marginal log-likelihood, and its gradient as further outputs."""
+    """Marginal log-likelihood, with its gradient as further outputs."""
 
     __props__ = ()
 
@@ -232,7 +232,7 @@ class MarginalLogLik(Op):  # type: ignore[misc]  # PyTensor has no types
         return slopes + [disconnected_type() for _ in inputs[N_DIFFERENTIABLE:]]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Say that only the log-likelihood is to be differentiated, in three inputs."""
+        """Declare that only the log-likelihood is to be differentiated, in three inputs."""
         connected = [[True, False, False, False]] * N_DIFFERENTIABLE
         return connected + [[False] * 4 for _ in node.inputs[N_DIFFERENTIABLE:]]
 

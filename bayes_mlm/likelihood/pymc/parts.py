@@ -180,7 +180,7 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
 
 
 def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
-    """Give the coefficients; the intercept is sampled where the predictors are at their means.
+    """Return the coefficients; the intercept is sampled where the predictors are at their means.
 
     That is where its prior is stated, and it takes away the correlation of intercept and slopes.
     """
@@ -357,7 +357,7 @@ def _given_previous(
     sd: "TensorVariable",
     rho: "TensorVariable",
 ) -> "tuple[TensorVariable, TensorVariable]":
-    """Give mean and sd of each outcome given the one before in its group.
+    """Return mean and sd of each outcome given the one before in its group.
 
     What `residual.whiten` does to the rows, written as a regression on the residual before.
     """
@@ -398,7 +398,7 @@ def coords(design: Design) -> dict[str, Any]:
 
 
 def effect_pairs(design: Design) -> tuple[str, ...]:
-    """Name the correlations of the group effects, in the order of the upper triangle by rows.
+    """Return the names of the group effects' correlations: the upper triangle by rows.
 
     There are none where the effects are independent (``||``).
 

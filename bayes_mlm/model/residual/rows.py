@@ -1,4 +1,4 @@
-"""Lay residuals out by row: which sd is whose, and who comes before whom in time."""
+"""Residual structure by row: the sd of each, and the order of rows in time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ResidualRows:
-    """Hold the residual structure of n rows.
+    """Residual structure of n rows.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class ResidualRows:
 
     @property
     def share(self) -> Floats:
-        """Share of the rows that each sd is of, shape (n_sds,)."""
+        """Return the proportion of the rows with each sd, shape (n_sds,)."""
         return np.bincount(self.stratum, minlength=self.n_sds) / self.stratum.size
 
     @property
@@ -98,7 +98,7 @@ class ResidualRows:
         return ranks
 
     def take(self, order: Ints) -> "ResidualRows":
-        """Give the structure of the same rows in another order, (n,) places of rows."""
+        """Return the structure of the same rows in another order, (n,) indices of rows."""
         place = np.empty_like(order)
         place[order] = np.arange(order.size)
         before = self.previous[order]
@@ -120,7 +120,7 @@ def lay_out_residual(
     *,
     always: bool = False,
 ) -> ResidualRows | None:
-    """Lay the residual structure out by row; None if residuals are plain.
+    """Arrange the residual structure by row; None if residuals are plain.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def _previous(times: Floats, codes: Ints, labels: Sequence[Any], column: str, gr
 
 
 def _step(gaps: Floats) -> tuple[float, bool]:
-    """Give the unit of time, and whether all gaps are whole multiples of it."""
+    """Return the unit of time, and whether all gaps are whole multiples of it."""
     step = float(gaps.min())
     ratio = gaps / step
     if (np.abs(ratio - np.round(ratio)) <= _WHOLE * ratio).all():

@@ -1,4 +1,4 @@
-r"""Turn residuals of unequal sds and AR(1) correlation into independent ones of sd one.
+r"""Whitening: residuals of unequal sds and AR(1) correlation as independent ones of sd one.
 
 With s_k the sd of row k, and row k' the one before it in its group, d steps earlier,
 
@@ -21,7 +21,7 @@ from bayes_mlm.model.residual.rows import ResidualRows
 
 
 def carried(rows: ResidualRows, rho: float) -> Floats:
-    """Give the correlation (n,) of each row's residual with the one before; 0 if there is none."""
+    """Return the correlation (n,) of each row's residual with the one before; 0 without one."""
     kept = np.zeros(rows.previous.size)
     known = rows.previous >= 0
     kept[known] = rho ** rows.gap[known]
@@ -42,7 +42,7 @@ def left_over(rows: ResidualRows, rho: float) -> Floats:
 
 
 def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -> Floats:
-    """Turn columns (n, k), or a residual (n,), as their residuals are made independent.
+    """Whiten columns (n, k), or a residual (n,), as their residuals become independent.
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -
 
 
 def log_spread(rows: ResidualRows, sds: Floats, rho: float = 0.0) -> float:
-    """Give the log of what whitening divides by in all: minus its log-determinant."""
+    """Return the log of what whitening divides by in all: minus its log-determinant."""
     spread = float(np.log(sds)[rows.stratum].sum())
     return spread + 0.5 * float(left_over(rows, rho).sum()) if rows.asked.ar is not None else spread
 
 
 def colour(rows: ResidualRows, white: Floats, sds: Floats, rho: float = 0.0) -> Floats:
-    """Turn independent residuals (n,) of sd one into those of a structure: undo `whiten`.
+    """Colour independent residuals (n,) of sd one with those of a structure: undo `whiten`.
 
     Examples
     --------

@@ -44,7 +44,7 @@ _POINTS_WIDE = 400.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupSpread:
-    """Hold the spread of the outcome in each group; groups in order of their means.
+    """Distribution of the outcome in each group; groups in order of their means.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
 
 
 def _quartiles(design: Design) -> Floats:
-    """Give the quartiles (J, 3) of y in each group, interpolated as NumPy does."""
+    """Compute the quartiles (J, 3) of y in each group, interpolated as NumPy does."""
     order = np.lexsort((design.y, design.codes))
     y, sizes = design.y[order], design.group_sizes
     start = np.cumsum(sizes) - sizes
@@ -230,7 +230,7 @@ def _quartiles(design: Design) -> Floats:
 
 
 def _expected_means(fit: Fit, prob: float) -> tuple[Floats, Floats | None, Floats | None] | None:
-    """Give the posterior mean and interval of each group's expected mean, shape (J,) each."""
+    """Compute the posterior mean and interval of each group's expected mean, shape (J,) each."""
     design = fit.design
     X = means_by_group(design.X, design.codes, design.J)
     Z = means_by_group(design.Z, design.codes, design.J)
@@ -341,14 +341,14 @@ def plot_group_spread(picture: GroupSpread) -> "Figure":
 
 
 def _upright(picture: GroupSpread) -> bool:
-    """Tell whether the groups' names fit under the axis only when turned."""
+    """Test whether the groups' names fit under the axis only when rotated."""
     if picture.labels.size > _MOST_NAMED:
         return False
     return sum(len(name) + 2 for name in shorten_all(picture.labels, 22)) > _MOST_LEVEL
 
 
 def _name_groups(ax: "Axes", picture: GroupSpread) -> None:
-    """Name every group under the axis where there is room, else the first and the last."""
+    """Label every group under the axis where there is room, else the first and the last."""
     many = picture.labels.size
     ax.tick_params(axis="x", length=0)
     sizes = f"{count(many, 'group')}, {count(picture.n, 'row')}"

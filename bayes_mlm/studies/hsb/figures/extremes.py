@@ -37,7 +37,7 @@ _ALIKE = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extremes:
-    """Hold the lines of the groups with the lowest and the highest mean of the slope's predictor.
+    """Lines of the groups with the lowest and the highest mean of the slope's predictor.
 
     Parameters
     ----------

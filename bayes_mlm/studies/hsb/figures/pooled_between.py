@@ -38,7 +38,7 @@ _DASHES = ("-", (0, (6.0, 1.5)), (0, (1.2, 1.2)), (0, (6.0, 1.5, 1.2, 1.5)))
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PooledBetween:
-    """Hold the rows, the group means, and the line through each.
+    """Rows, group means, and the line through each.
 
     Parameters
     ----------

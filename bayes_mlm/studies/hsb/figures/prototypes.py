@@ -36,7 +36,7 @@ _ALIKE = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prototype:
-    """Hold one typical group.
+    """One typical group.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Prototype:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prototypes:
-    """Hold the typical group of each side of the split, or of all groups.
+    """Typical group of each subgroup, or of all groups.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Prototypes:
         )
 
     def _told(self, group: Prototype) -> str:
-        """Say of one group how far partial pooling moved its slope."""
+        """Describe how far partial pooling moved the slope of one group."""
         line = group.line
         pooled = estimate(line.slope, line.slope_lower, line.slope_upper)
         spread = (line.slope_upper - line.slope_lower) / 2
@@ -177,7 +177,7 @@ def prototypes(analysis: Analysis) -> Prototypes | None:
 
 
 def _distance(cloud: Cloud, members: np.ndarray, *, tied: bool) -> Floats:
-    """Give how far each of some groups lies from the typical one."""
+    """Return the distance of each of some groups from the typical one."""
     if tied:
         means = cloud.group_y[members]
         return np.asarray(np.abs(means - np.median(means)))

@@ -47,7 +47,7 @@ _DASHES = ("-", (0, (6.0, 1.5)), (0, (1.2, 1.2)), (0, (6.0, 1.5, 1.2, 1.5)))
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FourSlopes:
-    """Hold the lines that different kinds of model draw through the same rows.
+    """Lines that different kinds of model fit to the same rows.
 
     Parameters
     ----------

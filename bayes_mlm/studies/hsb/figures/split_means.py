@@ -40,7 +40,7 @@ _LEAST_GROUPS = 5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Side:
-    """Hold one side of the split.
+    """One subgroup.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SplitMeans:
-    """Hold the means of the groups by the side they are on, with a line for each side.
+    """Means of the groups by subgroup, with a line for each.
 
     Parameters
     ----------

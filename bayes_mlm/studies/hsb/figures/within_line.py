@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WithinLine:
-    """Hold the rows by their deviation from the group's mean, and the line through them.
+    """Rows by their deviation from the group's mean, and the line through them.
 
     Parameters
     ----------
