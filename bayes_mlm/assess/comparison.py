@@ -31,7 +31,7 @@ from bayes_mlm.base import (
     expect_each,
 )
 from bayes_mlm.design import Design, same_outcome
-from bayes_mlm.fitting import Fit
+from bayes_mlm.fitting import Estimate, Fit, expect_draws
 from bayes_mlm.model import UNNAMED
 
 QUESTIONS: dict[Criterion, str] = {
@@ -152,8 +152,9 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
     >>> compare_models([one, two]).by("row")[0].model
     'reaction ~ days + (days | subject)'
     """
-    expect_each("compare_models", fits, Fit)
+    expect_each("compare_models", fits, Fit, Estimate)
     fits = list(fits)
+    expect_draws("compare_models", *fits)
     if len(fits) < 2:
         raise EngineError(f"a comparison needs two models or more, found {len(fits)}")
     names = _names(fits)

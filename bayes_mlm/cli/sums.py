@@ -24,6 +24,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -196,7 +197,7 @@ def groups(
         engine_data=engine_data,
         quiet=quiet,
     )
-    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         write_group_effects(fit, out, prob=prob)

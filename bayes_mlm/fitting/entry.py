@@ -236,7 +236,7 @@ def _draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
             if found.trusted:
                 return name, passed or found.how, found
             reason = str(found.verdict)
-        passed = passed or f"not {one.label}: {reason.removesuffix('; use nuts')}"
+        passed = passed or f"not {one.label}: {reason}"
     raise EngineError(f"no engine can draw from this posterior: {passed}")
 
 
@@ -246,9 +246,10 @@ def _cautions(
     """List what the engine's verdict does not cover."""
     design, priors = task.design, task.priors
     assert priors is not None  # for mypy
-    found = cautions(design, priors, draws.n_chains * draws.n_draws if engine == "direct" else None)
+    independent = ENGINES[engine].independent
+    found = cautions(design, priors, draws.n_chains * draws.n_draws if independent else None)
     plain = len(priors.groups) == 1 and design.family.is_additive
-    if engine != "direct" and plain and statistics is not None:
+    if not independent and plain and statistics is not None:
         # The direct engine's report says this itself.
         notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]

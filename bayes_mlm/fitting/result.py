@@ -37,8 +37,8 @@ class Fit:
         The priors in force, defaults included.
     draws : Draws
         Posterior draws of every parameter.
-    engine : {"direct", "nuts"}
-        What made them.
+    engine : str
+        What made them, a name in `ENGINES`.
     reason : str
         Why this engine, in a few words.
     report : DirectReport or None

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -38,7 +38,15 @@ from bayes_mlm.design import (
     naming,
     require,
 )
-from bayes_mlm.engines import SAMPLE_DIMS, DirectReport, Draws, Settings, Variable, in_arviz_order
+from bayes_mlm.engines import (
+    ENGINES,
+    SAMPLE_DIMS,
+    DirectReport,
+    Draws,
+    Settings,
+    Variable,
+    in_arviz_order,
+)
 from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.formula import parse_formula
@@ -89,7 +97,7 @@ class _Document(_Kept, frozen=True):
     """Parts of a fit that are not arrays."""
 
     format: int
-    engine: Literal["direct", "nuts"]
+    engine: str
     reason: str
     report: DirectReport | None
     seconds: float
@@ -287,6 +295,7 @@ def check_fit(fit: Fit) -> None:
     StorageError
     """
     design, draws = fit.design, fit.draws
+    require(fit.engine in ENGINES, f"there is no engine {fit.engine!r}")
     check_names(design)
     for term in design.group_terms:
         require(np.unique(term.labels).size == term.J, "a group is in it twice")

@@ -23,7 +23,7 @@ from bayes_mlm.base import (
     visible,
 )
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.engines import is_drawing
+from bayes_mlm.engines import has_chains, is_drawing
 from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
 from bayes_mlm.likelihood import hold_at_means
 
@@ -81,11 +81,11 @@ def estimates_table(analysis: Analysis) -> TextTable:
     drawn = [summary for summary in analysis.summaries if is_drawing(summary.engine)]
     printed = any(row.published for row in analysis.compared)
     for k, summary in enumerate(analysis.summaries):
-        classical = not is_drawing(summary.engine)
-        own = ["se" if classical else "sd"]
-        if k == 0 or classical:  # a second posterior's interval would repeat the first's
+        likelihood = not is_drawing(summary.engine)
+        own = ["se" if likelihood else "sd"]
+        if k == 0 or likelihood:  # a second posterior's interval would repeat the first's
             own.append(summary.interval)
-        if summary.engine == "nuts":
+        if has_chains(summary.engine):
             own += ["ESS", "R-hat"]
         heads.append(Head(text=summary.engine))
         heads += [Head(text=text, opens=False) for text in own]
@@ -99,7 +99,7 @@ def estimates_table(analysis: Analysis) -> TextTable:
         ):
             shown = estimate_texts(estimate, like=row.estimates[0])
             cells += shown if k == 0 or not is_drawing(summary.engine) else shown[:2]
-            cells += _convergence(estimate) if summary.engine == "nuts" else []
+            cells += _convergence(estimate) if has_chains(summary.engine) else []
         if drawn:
             cells.append("" if row.difference is None else signed(row.difference))
         if printed:

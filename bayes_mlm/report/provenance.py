@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bayes_mlm.base import count, expand_home, scaled, unreadable_reason
 from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
-from bayes_mlm.engines import ENGINES
+from bayes_mlm.engines import ENGINES, has_chains
 from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.tables import Cell, Head, Row, Table
 
@@ -63,7 +63,7 @@ def runs_table(analyses: Sequence[Analysis]) -> Table:
     for analysis in analyses:
         for fit in analysis.fits:
             asked = fit.settings
-            nuts = fit.engine == "nuts"
+            nuts = has_chains(fit.engine)
             cells = (
                 Cell(text=ENGINES[fit.engine].label),
                 Cell(text=fit.reason),

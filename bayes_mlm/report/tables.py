@@ -104,8 +104,8 @@ def estimates_table(analysis: Analysis, name: str) -> Table:
     printed = any(row.published for row in analysis.compared)
     heads, spans = [Head(text="quantity")], [Span(text="", columns=1)]
     for summary in analysis.summaries:
-        classical = not is_drawing(summary.engine)
-        texts = ("estimate", "se") if classical else ("mean", "sd")
+        likelihood = not is_drawing(summary.engine)
+        texts = ("estimate", "se") if likelihood else ("mean", "sd")
         heads += [Head(text=text, numeric=True) for text in (*texts, summary.interval)]
         spans.append(Span(text=ENGINES[summary.engine].label, columns=3))
     extra = ([Head(text="difference", numeric=True)] if drawn else []) + (

@@ -6,7 +6,6 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from bayes_mlm.fitting import entry as fitting
 from bayes_mlm.studies import FIGURES
 
 
@@ -94,7 +93,9 @@ def test_the_seed_is_fixed(run, tmp_path):
     ],
 )
 def test_mistakes_are_one_line_before_anything_is_fitted(run, monkeypatch, arguments, says):
-    monkeypatch.setattr(fitting, "sample_direct", None)  # called, it would end the test
+    monkeypatch.setattr(
+        "bayes_mlm.engines.direct.sample_direct", None
+    )  # called, it would end the test
     code, out, err = run(*arguments)
     assert (code, out) == (1, "")
     assert err.startswith("error: ")

@@ -6,7 +6,7 @@ from bayes_mlm.base import EngineError, count, digits, share_digits
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
 from bayes_mlm.report.publication.notes import notes_of
-from bayes_mlm.report.publication.sources import Source, effects_of, name_of, sources_of
+from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of, sources_of
 from bayes_mlm.report.publication.table import Cell, ModelColumn, PublicationTable, Row
 
 # The label of a row, and its cells.
@@ -16,7 +16,7 @@ _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
 
 
 def publication_table(
-    analyses: Sequence[Analysis], *, classical: bool = True, interval: bool = False
+    analyses: Sequence[Analysis], *, likelihood: bool = True, interval: bool = False
 ) -> PublicationTable:
     """Lay out analysed models side by side.
 
@@ -24,7 +24,7 @@ def publication_table(
     ----------
     analyses : sequence of Analysis
         In the order of the columns.
-    classical : bool
+    likelihood : bool
         Whether a model that has a posterior gets a column for REML (or OLS) beside it. A model
         without one has that column in any case.
     interval : bool
@@ -53,7 +53,7 @@ def publication_table(
     """
     if not analyses:
         raise EngineError("a table needs a model; give one or more")
-    sources = list(sources_of(analyses, classical))
+    sources = list(sources_of(analyses, likelihood))
     parts = {
         "Fixed part": _fixed(sources, interval),
         "Random part": _random(sources, interval),
@@ -88,7 +88,9 @@ def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
 
 
 def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
-    effects = dict.fromkeys(effect for source in sources for effect in effects_of(source))
+    effects = dict.fromkeys(
+        effect for source in sources for effect in drawn_effects(source.analysis)
+    )
     for effect in effects:
         rows = [_sd_of(source, effect) for source in sources]
         yield _row("σ_u" if len(effects) == 1 else f"σ_u ({effect})", rows, interval)
@@ -107,7 +109,7 @@ def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
 
 def _sd_of(source: Source, effect: str) -> QuantityRow | None:
     """Find the sd of a group effect, whose name is plain where it is the only one."""
-    if effect not in effects_of(source):
+    if effect not in drawn_effects(source.analysis):
         return None
     return source.summary.get(f"sigma_u[{effect}]") or source.summary.get("sigma_u")
 
@@ -117,8 +119,8 @@ def _size(sources: Sequence[Source]) -> Iterator[_Line]:
     groups = [source.analysis.design for source in sources]
     if any(design.group for design in groups):
         yield _plain("groups", [count(design.J) if design.group else "" for design in groups])
-    for engine in ("reml", "ols"):
-        own = [source.classical for source in sources]
+    for engine in (name for name, one in ENGINES.items() if not one.draws):
+        own = [source.likelihood for source in sources]
         if any(summary.engine == engine for summary in own):
             texts = [
                 estimate_texts(summary["loglik"], style="table").estimate
