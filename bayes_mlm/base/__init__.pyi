@@ -27,6 +27,7 @@ from .errors import (
     SeveralFactorsError as SeveralFactorsError,
     SpecError as SpecError,
     StorageError as StorageError,
+    UnsupportedModelError as UnsupportedModelError,
 )
 from .memory import check_memory as check_memory
 from .paths import (
@@ -52,6 +53,7 @@ from .rendering import (
     format_rows as format_rows,
     render as render,
 )
+from .rendering.terminal import TerminalTable as TerminalTable
 from .result_table import (
     Column as Column,
     ResultTable as ResultTable,
@@ -89,7 +91,6 @@ from .text import (
     texts as texts,
     tiny as tiny,
 )
-from .text.table import Head as Head, TextTable as TextTable
 from .text.visible import visible as visible
 from .toml import convert as convert, read_toml as read_toml, suggest as suggest
 from .verdict import Finding as Finding, Verdict as Verdict, sign as sign

@@ -41,12 +41,16 @@ class RowsNeededError(DesignError):
     """Error in a request that needs rows, of data of which only the group moments are kept."""
 
 
-class SeveralFactorsError(DesignError):
-    """Signal several grouping factors where one at most can be taken."""
-
-
 class EngineError(BayesMLMError):
     """Error of an engine: it cannot fit this model, or the fit failed."""
+
+
+class UnsupportedModelError(DesignError, EngineError):
+    """Error in a request that is not defined for a model of this kind, or not implemented."""
+
+
+class SeveralFactorsError(UnsupportedModelError):
+    """Error in a request that takes one grouping factor, of a model with several."""
 
 
 class StorageError(BayesMLMError):

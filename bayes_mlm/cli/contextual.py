@@ -27,7 +27,7 @@ from bayes_mlm.engines import has_chains
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bayes_mlm.base import TextTable
+    from bayes_mlm.base import TerminalTable
     from bayes_mlm.design import Design
     from bayes_mlm.model import ModelRequest
     from bayes_mlm.questions import ContextualTable
@@ -121,16 +121,17 @@ def _two_levels(
     return changed, laid_out, ", group means of its predictors added"
 
 
-def _table(tables: "Sequence[ContextualTable]") -> "TextTable":
-    from bayes_mlm.base import Head, TextTable, probability, texts
+def _table(tables: "Sequence[ContextualTable]") -> "TerminalTable":
+    from bayes_mlm.base import Span, TerminalTable, View, probability, texts
 
-    heads = [Head(text=text, prose=True) for text in ("predictor", "slope", "group mean")]
+    heads, spans, left = ["predictor", "slope", "group mean"], [Span(columns=3)], {2}
     for one in tables:
         drawn = one.rows[0].above is not None
-        heads.append(Head(text=one.rows[0].engine))
-        heads += [Head(text=text, opens=False) for text in ("sd" if drawn else "se", one.interval)]
+        heads += ["estimate", "sd" if drawn else "se", one.interval]
         if drawn:
-            heads.append(Head(text="P(direction)", prose=True, opens=False))
+            left.add(len(heads))
+            heads.append("P(direction)")
+        spans.append(Span(text=one.rows[0].engine, columns=4 if drawn else 3))
     lines = []
     for rows in zip(*(one.rows for one in tables), strict=True):
         cells: list[str] = []
@@ -141,5 +142,6 @@ def _table(tables: "Sequence[ContextualTable]") -> "TextTable":
                 cells.append(f"{probability(row.direction)} {sign}")
         first = rows[0].quantity == "within"
         name, mean = (rows[0].predictor, rows[0].mean) if first else ("", "")
-        lines.append([name, rows[0].quantity, mean, *cells])
-    return TextTable(heads=heads, rows=lines, names=2)
+        lines.append((name, rows[0].quantity, mean, *cells))
+    view = View(headings=tuple(heads), spans=tuple(spans), cells=tuple(lines), left=frozenset(left))
+    return TerminalTable(view=view, names=2)

@@ -170,7 +170,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     say_sample(design.notes[-1])
     solution = analysis.estimate.solution.of_groups(design.labels)
     estimate = replace(analysis.estimate, design=design, solution=solution)
-    return replace(analysis, design=design, fits=fits, estimate=estimate)
+    return replace(analysis, design=design, fits=fits, estimates=(estimate,))
 
 
 def _prepare(entry: "Entry", found: "list[Analysis]") -> Any:

@@ -27,7 +27,7 @@ from bayes_mlm.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bayes_mlm.base import TextTable
+    from bayes_mlm.base import TerminalTable
     from bayes_mlm.design import Design
     from bayes_mlm.model import ModelRequest
     from bayes_mlm.questions import VarianceRow, VarianceTable
@@ -142,35 +142,41 @@ def _null_of(
     return replace(request, model=model), bare
 
 
-def _parts(tables: "Sequence[VarianceTable]") -> "list[TextTable | str]":
+def _parts(tables: "Sequence[VarianceTable]") -> "list[TerminalTable | str]":
     """Return a table for each question: a row for each measure, columns for the engines."""
-    from bayes_mlm.base import Head, TextTable
+    from bayes_mlm.base import Span, TerminalTable, View
     from bayes_mlm.questions import QUESTIONS, reasons
 
     first = tables[0]
-    parts: list[TextTable | str] = []
+    parts: list[TerminalTable | str] = []
     for question, heading in QUESTIONS.items():
         rows = first.where(question=question)
         if not rows:
             continue
         parts.append(heading)
-        heads = [Head(text="measure", prose=True)]
+        heads, spans = ["measure"], [Span()]
         for one in tables:
-            heads.append(Head(text=one.rows[0].engine))
-            more = ("sd", one.interval) if one.interval else ()
-            heads += [Head(text=text, opens=False) for text in more]
-        heads.append(Head(text="what of what", prose=True))
+            more = ("estimate", "sd", one.interval) if one.interval else ("estimate",)
+            heads += more
+            spans.append(Span(text=one.rows[0].engine, columns=len(more)))
+        heads.append("what of what")
         known = [row for row in rows if row.estimate is not None]
-        cells = [
-            [
+        cells = tuple(
+            (
                 row.quantity,
                 *(cell for one in tables for cell in _cells(one, row)),
                 row.meaning,
-            ]
+            )
             for row in known
-        ]
+        )
         if known:
-            parts.append(TextTable(heads=heads, rows=cells))
+            view = View(
+                headings=tuple(heads),
+                spans=(*spans, Span()),
+                cells=cells,
+                left=frozenset({len(heads) - 1}),
+            )
+            parts.append(TerminalTable(view=view))
         parts += [f"- {reason}" for reason in reasons(rows)]
         parts.append("")
     notes = dict.fromkeys(note for one in tables for note in one.notes)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, DesignError, Floats, Ints
+from bayes_mlm.base import DataError, DesignError, Floats, Ints, count
 from bayes_mlm.data import (
     Groups,
     Table,
@@ -149,6 +149,11 @@ class Design:
     def terms(self) -> tuple[str, ...]:
         """Names of the fixed-effect columns."""
         return self.fixed.terms
+
+    @property
+    def group_counts(self) -> tuple[str, ...]:
+        """How many groups each factor has: "160 groups (schoolid)"."""
+        return tuple(f"{count(one.J, 'group')} ({one.factor})" for one in self.group_terms)
 
     @property
     def has_group_effects(self) -> bool:

@@ -115,7 +115,9 @@ def sample_nuts(
 
     # Of the marginal likelihood, y is a single number without dimensions (`observe_marginally`).
     sample = _sample_model if "y" in model.named_vars_to_dims else _sample_density
-    if parameters is not None and len(parameters.role("group sd")) > 1:
+    if parameters is not None and (
+        len(parameters.role("group sd")) > 1 or not parameters.role("residual sd")
+    ):
         sample = partial(_sample_model, adaptation="low_rank")
     try:
         # Numba's fast mathematics rounds as the compiler happens to inline, which differs between
@@ -138,8 +140,9 @@ def _sample_model(
 ) -> Draws:
     """Draw as PyMC does; `adaptation` is that of nutpie's mass matrix.
 
-    With several grouping factors the intercept and the means of the factors' effects are almost
-    collinear, which a diagonal mass matrix cannot express and "low_rank" can.
+    With several grouping factors, and where group effects are sampled in units of their sds, the
+    intercept and the means of the effects are almost collinear, which a diagonal mass matrix cannot
+    express and "low_rank" can.
     """
     import pymc as pm
 

@@ -1,6 +1,7 @@
 """Fit by ordinary least squares."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from bayes_mlm.base import (
     wald_reach,
 )
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.engines.reml.inference import Interval, format_estimates
+from bayes_mlm.engines.reml.inference import EstimateRow, EstimatesTable, Interval
 from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
 from bayes_mlm.moments import GroupMoments, from_rows, one_group, reduce
 
@@ -30,7 +31,7 @@ CONSTANT_WITHIN = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class OlsFit:
+class OlsFit(EstimatesTable):
     """A least-squares fit.
 
     Attributes
@@ -133,11 +134,10 @@ class OlsFit:
         found = f"R² = {scaled(self.r2, 3)}, sigma_e = {rounded(self.sigma_e)}"
         return f"<OlsFit, n = {self.n}{own}, {found}>"
 
-    def __str__(self) -> str:
-        """Return the table of coefficients, with standard errors and intervals."""
+    def estimate_rows(self) -> Iterator[EstimateRow]:
+        """Return the coefficients with standard errors and intervals."""
         columns = (self.beta.tolist(), self.beta_se.tolist(), self.beta_interval)
-        names = (f"beta[{term}]" for term in self.terms)
-        return f"{self!r}\n{format_estimates(zip(names, *columns, strict=True))}"
+        yield from zip((f"beta[{term}]" for term in self.terms), *columns, strict=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

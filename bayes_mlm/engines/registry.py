@@ -7,7 +7,7 @@ it. Functions import what they need when they run, so that the list itself costs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Registry, Verdict
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Registry, UnsupportedModelError, Verdict
 from bayes_mlm.formula import refuse_several
 
 if TYPE_CHECKING:
@@ -162,9 +162,9 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
     Raises
     ------
     EngineError
+        If there is no such engine.
+    UnsupportedModelError
         With the reason, and an engine that can.
-    SeveralFactorsError
-        If the design has several grouping factors, and the engine takes one.
     """
     is_drawing(name)
     if name == AUTO:
@@ -175,7 +175,9 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
     reason = one.why_not(design, priors)
     if reason:
         advice = f"; use {one.instead}" if one.instead else ""
-        raise EngineError(f"the {one.label} engine cannot fit this model: {reason}{advice}")
+        raise UnsupportedModelError(
+            f"the {one.label} engine cannot fit this model: {reason}{advice}"
+        )
 
 
 def likelihood_engine(design: "Design") -> str:

@@ -6,7 +6,7 @@ A new figure is a file with its data, its drawing and its `Entry`, and a line he
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bayes_mlm.base import Registry, RowsNeededError
+from bayes_mlm.base import Registry, RowsNeededError, UnsupportedModelError
 from bayes_mlm.figures import (
     accuracy,
     caterpillar,
@@ -74,10 +74,10 @@ def ladder_pictures(analyses: Sequence[Analysis]) -> Iterator[tuple[Entry, Pictu
 
 
 def prepared(entry: Entry, source: Any) -> Picture | None:
-    """Prepare a figure; None where it does not apply, or needs rows of aggregated data."""
+    """Prepare a figure; None where it does not apply to the model or the data."""
     try:
         picture: Picture | None = entry.prepare(source)
-    except RowsNeededError:
+    except (RowsNeededError, UnsupportedModelError):
         return None
     return picture
 

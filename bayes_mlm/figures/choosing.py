@@ -42,11 +42,13 @@ def simplest(analyses: Sequence[Analysis], kind: str, roles: Roles) -> Analysis 
 
 
 def with_intercepts(analyses: Sequence[Analysis]) -> Analysis | None:
-    """Return the fitted model with random intercepts that has the fewest terms: the null model."""
+    """Return the fitted model with random intercepts and the fewest terms: the null model."""
     found = [
         analysis
         for analysis in analyses
         if analysis.fits
+        and len(analysis.design.factors) == 1
+        and analysis.design.family.is_additive
         and has_random_effects(analysis.design)
         and "Intercept" in analysis.design.effects
     ]

@@ -187,10 +187,12 @@ def plot_influence(picture: GroupInfluence) -> "Figure":
     matplotlib.figure.Figure
     """
     figure = new_figure(3.6)
-    left, right = figure.subplots(1, 2)
+    has_spread = bool(np.isfinite(picture.ratio).any())  # families with a residual sd have it
+    left, *right = figure.subplots(1, 2 if has_spread else 1, squeeze=False)[0]
     dot = 4.0 if picture.labels.size <= MANY_GROUPS else 2.2
     _draw_shifts(left, picture, dot)
-    _draw_spread(right, picture, dot)
+    for ax in right:
+        _draw_spread(ax, picture, dot)
     return figure
 
 

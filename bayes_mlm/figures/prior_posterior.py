@@ -237,7 +237,9 @@ def _panel(
     if high - stop < 0.5 * (stop - start):
         stop = high
     x = np.linspace(start, stop, _POINTS)
-    inside = _density(one, prior, np.linspace(lower, upper, _POINTS), fit.design.q)
+    views = group_views(fit.design)
+    q = max((view.q for view in views if one.factor in (None, view.group)), default=0)
+    inside = _density(one, prior, np.linspace(lower, upper, _POINTS), q)
     with np.errstate(divide="ignore"):
         ratio = float(inside.max() / inside.min()) if inside.min() > 0 else math.inf
     return PriorPanel(
@@ -246,7 +248,7 @@ def _panel(
         prior=_named(prior),
         posterior=posterior,
         x=x,
-        density=_density(one, prior, x, fit.design.q),
+        density=_density(one, prior, x, q),
         lower=lower,
         upper=upper,
         ratio=ratio,

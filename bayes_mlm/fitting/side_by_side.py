@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, signed
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, UnsupportedModelError, signed
 from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design, design_of
 from bayes_mlm.engines import (
@@ -39,8 +39,9 @@ class Analysis:
     design : Design
     fits : tuple of Fit
         The posterior by each engine asked for; none if only REML or OLS was.
-    estimate : Estimate
-        By REML, or by OLS of a model without group effects, unless another was requested.
+    estimates : tuple of Estimate
+        By REML, or by OLS of a model without group effects, unless others were requested; none of
+        a model that neither can fit.
     summaries : tuple of Summary
         One an engine, the posteriors first.
     prob : float
@@ -56,7 +57,7 @@ class Analysis:
     request: ModelRequest
     design: Design
     fits: tuple[Fit, ...]
-    estimate: Estimate
+    estimates: tuple[Estimate, ...]
     summaries: tuple[Summary, ...]
     prob: float
     null: str | None = None
@@ -74,6 +75,22 @@ class Analysis:
         """Its data, and how they are read."""
         return self.request.source
 
+    @property
+    def estimate(self) -> Estimate:
+        """The first likelihood estimate.
+
+        Raises
+        ------
+        UnsupportedModelError
+            If no likelihood engine can fit the model.
+        """
+        if not self.estimates:
+            raise UnsupportedModelError(
+                f"no likelihood engine can fit '{self.design.formula}', and this compares the "
+                "posterior with an estimate; look at the posterior alone (summarise, predict)"
+            )
+        return self.estimates[0]
+
     @cached_property
     def compared(self) -> tuple[Compared, ...]:
         """The engines compared, a row a quantity, with the figure printed for it."""
@@ -87,6 +104,8 @@ class Analysis:
     @property
     def agreement(self) -> Finding:
         """Whether posterior and REML or OLS tell one story; if not, the priors matter much."""
+        if not self.estimates:
+            return Finding("agreement", True, "no likelihood engine can fit this model")
         far = [row for row in self.compared if abs(row.difference or 0.0) > MAX_DIFFERENCE]
         if not far:
             return Finding("agreement", True, "posterior and REML or OLS agree")
@@ -154,10 +173,11 @@ def analyse(
     for engine in engines:
         check_engine(engine, design)
     # One pass over the rows serves every engine.
-    statistics = from_design(design) if design.q else None
+    single = len(design.factors) == 1 and design.has_group_effects
+    statistics = from_design(design) if single else None
     named = [name for name in engines if not is_drawing(name)] or [likelihood_engine(design)]
     estimates = []
-    for name in dict.fromkeys(named):
+    for name in dict.fromkeys(filter(None, named)):
         on_engine(name)
         estimates.append(
             estimate_design(
@@ -182,13 +202,13 @@ def analyse(
             )
         )
     summaries = [summarise(fit, null=_same_engine(null, fit), prob=prob) for fit in fits]
-    zero = None if null is None else null.estimate
+    zero = next(iter(null.estimates), None) if null is not None else None
     summaries += [one.summary(null=zero) for one in estimates]
     return Analysis(
         request=request,
         design=design,
         fits=tuple(fits),
-        estimate=estimates[0],
+        estimates=tuple(estimates),
         summaries=tuple(summaries),
         prob=prob,
         null=None if null is None else null.spec.name,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, Registry
+from bayes_mlm.base import Floats, Registry, UnsupportedModelError
 from bayes_mlm.model.parameter import Parameter
 
 type Auxiliary = Mapping[str, Floats]
@@ -120,10 +120,10 @@ class Family:
 
         Raises
         ------
-        EngineError
+        UnsupportedModelError
         """
         if not self.is_additive:
-            raise EngineError(
+            raise UnsupportedModelError(
                 f"{what} needs a residual sd on the scale of the linear predictor, and the "
                 f"{self.label} family (link {self.link}) has none; ask for coefficients, "
                 "predictions or leave-one-out, or fit a Gaussian or Student-t outcome"

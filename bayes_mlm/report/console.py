@@ -1,18 +1,17 @@
-"""Show results as rich tables; computes nothing."""
+"""Tables and lines of results on a terminal; computes nothing."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import table as rich_table
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.text import Text
 
 from bayes_mlm.assess import BY, CRITERIA, ComparisonRow, Criterion
 from bayes_mlm.base import (
     LOGLIK_ERROR,
-    Head,
-    TextTable,
+    Span,
+    TerminalTable,
+    View,
     count,
     digits,
     number,
@@ -23,9 +22,9 @@ from bayes_mlm.base import (
     visible,
 )
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.engines import has_chains, is_drawing
-from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
-from bayes_mlm.likelihood import hold_at_means
+from bayes_mlm.fitting import Analysis, estimate_texts
+from bayes_mlm.likelihood import group_parameters, group_views, hold_at_means
+from bayes_mlm.report.estimates import estimates_view
 
 if TYPE_CHECKING:
     from bayes_mlm.assess import ModelComparison, Sensitivity, SensitivityRow
@@ -45,16 +44,6 @@ class _Console(Console):
         return super().render_str(visible(text, keep="\n"), **options)
 
 
-class Table(rich_table.Table):
-    """Table whose cells are one line each, whatever is in a name."""
-
-    def add_row(self, *cells: Any, **options: Any) -> None:
-        """Add a row."""
-        super().add_row(
-            *(visible(one) if isinstance(one, str) else one for one in cells), **options
-        )
-
-
 def make_console(*, stderr: bool = False) -> Console:
     """Make a console that neither wraps tables in a pipe nor reads names as markup."""
     console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
@@ -67,63 +56,27 @@ def analysis_title(analysis: Analysis) -> str:
     """Say what was fitted: name, formula, kind, rows and groups."""
     model, design = analysis.spec, analysis.design
     rows = f"n = {design.n}"
-    if design.group is not None:
-        rows += f", {design.J} groups ({design.group})"
+    rows += "".join(f", {term.J} groups ({term.factor})" for term in design.group_terms)
     gone = count(design.n_dropped, "row")
     dropped = f", {gone} dropped (missing values)" if design.n_dropped else ""
     residual = f"; residuals: {design.errors}" if design.errors else ""
     return f"{model.name}: {model.formula} [{model.kind}]\n{rows}{dropped}{residual}"
 
 
-def estimates_table(analysis: Analysis) -> TextTable:
-    """Lay out one model: each quantity by each engine, their difference, the printed figure."""
-    heads = [Head(text="quantity", prose=True)]
-    drawn = [summary for summary in analysis.summaries if is_drawing(summary.engine)]
-    printed = any(row.published for row in analysis.compared)
-    for k, summary in enumerate(analysis.summaries):
-        likelihood = not is_drawing(summary.engine)
-        own = ["se" if likelihood else "sd"]
-        if k == 0 or likelihood:  # a second posterior's interval would repeat the first's
-            own.append(summary.interval)
-        if has_chains(summary.engine):
-            own += ["ESS", "R-hat"]
-        heads.append(Head(text=summary.engine))
-        heads += [Head(text=text, opens=False) for text in own]
-    heads += [Head(text="diff/sd")] if drawn else []
-    heads += [Head(text="printed")] if printed else []
-    rows = []
-    for row in analysis.compared:
-        cells = [row.quantity]
-        for k, (summary, estimate) in enumerate(
-            zip(analysis.summaries, row.estimates, strict=True)
-        ):
-            shown = estimate_texts(estimate, like=row.estimates[0])
-            cells += shown if k == 0 or not is_drawing(summary.engine) else shown[:2]
-            cells += _convergence(estimate) if has_chains(summary.engine) else []
-        if drawn:
-            cells.append("" if row.difference is None else signed(row.difference))
-        if printed:
-            cells.append(row.published or "")
-        rows.append(cells)
-    caption = " ".join(_legend(analysis, bool(drawn), printed))
-    return TextTable(heads=heads, rows=rows, caption=caption)
+def estimates_table(analysis: Analysis) -> TerminalTable:
+    """Return each quantity by each engine, their difference, and the printed figure."""
+    return TerminalTable(view=estimates_view(analysis))
 
 
-_PROFILE = "t or Wald for beta, profile for sigma and icc"
-
-
-def _legend(analysis: Analysis, drawn: bool, printed: bool) -> list[str]:
-    """Explain the columns that are there."""
-    structure = analysis.design.residual is not None
-    ends = "Wald for beta, and for sigma, rho and icc" if structure else _PROFILE
-    texts = [f"CI: {ends}."]
-    if drawn:
-        texts.insert(0, "direct, nuts: posterior means; HDI: highest density interval.")
-    if drawn and any(row.quantity == "r2_between" for row in analysis.compared):
-        texts.append("r2 takes model and null model as independent: its HDI is too wide.")
-    if printed:
-        texts.append("printed: elsewhere, as the record says; * is wrong or imprecise.")
-    return texts
+def _prose(headings: Sequence[str], rows: Iterable[Sequence[str]], *numbers: int) -> TerminalTable:
+    """Return a table of text, which is folded and not continued below, but for some columns."""
+    view = View(
+        headings=tuple(headings),
+        cells=tuple(map(tuple, rows)),
+        left=frozenset(range(len(headings))) - {*numbers},
+        spans=(Span(), Span(columns=len(headings) - 1)),
+    )
+    return TerminalTable(view=view)
 
 
 def verdict_lines(analysis: Analysis) -> list[str]:
@@ -134,22 +87,24 @@ def verdict_lines(analysis: Analysis) -> list[str]:
     return lines
 
 
-def priors_table(analysis: Analysis) -> Table:
-    """Lay out the priors in force, in outcome units."""
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("prior for")
-    table.add_column("in outcome units")
+def priors_table(analysis: Analysis) -> TerminalTable:
+    """Return the priors in force, in outcome units."""
     priors = analysis.fits[0].priors
-    effects = hold_at_means(analysis.design.effects, priors)
-    at_means = {INTERCEPT, *([f"sigma_u[{INTERCEPT}]", "rho_u"] if effects else [])}
-    for name, prior in priors.by_name(analysis.design).items():
-        at = " (where predictors are at their means)" if name in at_means else ""
-        table.add_row(name + at, str(prior))
-    return table
+    at_means = {INTERCEPT}
+    views, terms = group_views(analysis.design), group_parameters(analysis.design)
+    for place, (view, names) in enumerate(zip(views, terms, strict=True)):
+        if priors.groups and hold_at_means(view.effects, priors.of_term(place)):
+            at_means |= {names.sigma_u.element(INTERCEPT), names.rho_u.text}
+    at = " (where predictors are at their means)"
+    rows = [
+        (name + (at if name in at_means else ""), str(prior))
+        for name, prior in priors.by_name(analysis.design).items()
+    ]
+    return _prose(("prior for", "in outcome units"), rows)
 
 
-def ladder_table(analyses: Sequence[Analysis]) -> TextTable:
-    """Lay out the ladder: a row a model and engine, the main quantities as columns."""
+def ladder_table(analyses: Sequence[Analysis]) -> TerminalTable:
+    """Return a row for each model and engine, with the main quantities as columns."""
     names = [f"beta[{term}]" for term in _LADDER]
     names += ["sigma_u", "sigma_e", "icc", "r2_between", "r2_within"]
     rows = []
@@ -157,85 +112,65 @@ def ladder_table(analyses: Sequence[Analysis]) -> TextTable:
         for k, summary in enumerate(analysis.summaries):
             first = analysis.summaries[0]
             shown = [estimate_texts(summary.get(name), like=first.get(name)) for name in names]
-            cells = [one.estimate for one in shown]
-            rows.append([analysis.spec.name if k == 0 else "", summary.engine, *cells])
-    heads = [Head(text="model", prose=True), Head(text="engine", prose=True)]
-    heads += [Head(text=name.removeprefix("beta[").removesuffix("]")) for name in names]
-    return TextTable(heads=heads, rows=rows, names=2)
+            cells = (one.estimate for one in shown)
+            rows.append((analysis.spec.name if k == 0 else "", summary.engine, *cells))
+    heads = (name.removeprefix("beta[").removesuffix("]") for name in names)
+    return TerminalTable(
+        view=View(headings=("model", "engine", *heads), cells=tuple(rows)), names=2
+    )
 
 
-def corrections_table(rows: "Sequence[PublishedRow]") -> Table:
+def corrections_table(rows: "Sequence[PublishedRow]") -> TerminalTable:
     """Return the published figures that are not right: as printed, corrected, and why."""
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("model")
-    table.add_column("printed figure")
-    table.add_column("printed", justify="right")
-    table.add_column("right", justify="right")
-    table.add_column("cause")
-    table.add_column("why", overflow="fold")
-    for row in rows:
-        if row.status == "corrected":
-            cells = (row.model, row.quantity, row.printed, row.right_text(), row.cause, row.reason)
-            table.add_row(*cells)
-    return table
+    cells = [
+        (row.model, row.quantity, row.printed, row.right_text(), row.cause, row.reason)
+        for row in rows
+        if row.status == "corrected"
+    ]
+    return _prose(("model", "printed figure", "printed", "right", "cause", "why"), cells, 2, 3)
 
 
-def records_table(records: "Sequence[Record]") -> Table:
-    """Lay out the bundled models."""
-    table = Table(box=SIMPLE_HEAD)
-    for head in ("model", "kind", "formula"):
-        table.add_column(head, overflow="fold")
-    for record in records:
-        table.add_row(record.name, record.model.kind, record.model.formula)
-    return table
+def records_table(records: "Sequence[Record]") -> TerminalTable:
+    """Return the bundled models."""
+    cells = [(one.name, one.model.kind, one.model.formula) for one in records]
+    return _prose(("model", "kind", "formula"), cells)
 
 
-def figures_table(entries: "Iterable[Entry]") -> Table:
-    """Return a table of figures: what each shows, and when it applies."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("figure", no_wrap=True)
-    table.add_column("of", no_wrap=True)
-    table.add_column("what it shows", overflow="fold")
-    table.add_column("there is one where", overflow="fold")
-    for entry in entries:
-        table.add_row(entry.name, entry.of, entry.shows, entry.applies)
-    return table
+def figures_table(entries: "Iterable[Entry]") -> TerminalTable:
+    """Return the figures: what each shows, and when it applies."""
+    cells = [(one.name, one.of, one.shows, one.applies) for one in entries]
+    return _prose(("figure", "of", "what it shows", "there is one where"), cells)
 
 
-def sensitivity_tables(found: "Sensitivity") -> list[TextTable]:
-    """Lay out each model: a row a prior, a column a quantity; means, and in brackets the shifts."""
+def sensitivity_tables(found: "Sensitivity") -> list[TerminalTable]:
+    """Return a table for each model: priors by quantities; means, and in brackets the shifts."""
     tables = []
     for model in found.models:
         own = found.of(model)
         names = list(dict.fromkeys(row.quantity for row in own))
-        heads = [Head(text="prior on sigma_u", prose=True)]
-        for name in names:
-            short = name.removeprefix("beta[").removesuffix("]") if name[:5] == "beta[" else name
-            heads.append(Head(text=short))
-        heads += [Head(text="made", prose=True), Head(text="worth"), Head(text="k-hat")]
+        short = [name[5:-1] if name.startswith("beta[") else name for name in names]
         moved = [_moved(found.of(model, name)) for name in names]
         rows = []
         for k, label in enumerate(dict.fromkeys(row.label for row in own)):
             first = next(row for row in own if row.label == label)
             rows.append(
-                [
+                (
                     label + ("*" if first.own else ""),
                     *(column[k] for column in moved),
                     first.method + ("" if first.ok else " NOT OK"),
                     "" if first.ess is None else count(first.ess),
                     "" if first.k_hat is None else scaled(first.k_hat, 2),
-                ]
+                )
             )
         caption = "Priors are named by that of the first group effect; --out has all."
-        tables.append(
-            TextTable(
-                heads=heads,
-                rows=rows,
-                title=f"{model}: means, and (shifts) in posterior sds from the record's own prior, "
-                "*",
-                caption=caption if any(";" in row.prior for row in own) else "",
-            )
+        view = View(
+            title=f"{model}: means, and (shifts) in posterior sds from the record's own prior, *",
+            headings=("prior on sigma_u", *short, "made", "worth", "k-hat"),
+            cells=tuple(rows),
+            left=frozenset({len(names) + 1}),
+            legend=(caption,) if any(";" in row.prior for row in own) else (),
         )
+        tables.append(TerminalTable(view=view))
     return tables
 
 
@@ -266,22 +201,19 @@ def _moved(rows: "Sequence[SensitivityRow]") -> list[str]:
     ]
 
 
-def comparison_parts(found: "ModelComparison") -> list[TextTable | str]:
-    """Lay out each measure after the question that it answers: a row a model, the best first."""
-    parts: list[TextTable | str] = []
+def comparison_parts(found: "ModelComparison") -> list[TerminalTable | str]:
+    """Return each measure after the question that it answers: a row a model, the best first."""
+    parts: list[TerminalTable | str] = []
     for criterion in CRITERIA:
         rows = [row for row in found.by(criterion) if row.value is not None]
         if not rows:
             continue
         sampled = criterion != "marginal_likelihood"
-        names = ["elpd", "se", "difference", "se of it", "p", "max k-hat"]
-        heads = [
-            Head(text="model", prose=True),
-            *(Head(text=text) for text in (names if sampled else ["log density", "difference"])),
-            Head(text="", prose=True),
-        ]
-        cells = [[row.model, *_ranked(row, sampled), row.standing] for row in rows]
-        parts += [found.question(criterion), TextTable(heads=heads, rows=cells)]
+        names = ("elpd", "se", "difference", "se of it", "p", "max k-hat")
+        headings = ("model", *(names if sampled else ("log density", "difference")), "")
+        cells = tuple((row.model, *_ranked(row, sampled), row.standing) for row in rows)
+        view = View(headings=headings, cells=cells, left=frozenset({len(headings) - 1}))
+        parts += [found.question(criterion), TerminalTable(view=view)]
     return parts
 
 
@@ -331,9 +263,3 @@ def _measured(value: float | None, error: float | None) -> list[str]:
     """Write a difference in log density with its error; tenths where it has none."""
     chosen = digits(value, error or LOGLIK_ERROR)
     return [chosen.number(value), chosen.error(error)]
-
-
-def _convergence(row: QuantityRow | None) -> list[str]:
-    if row is None or row.ess_bulk is None or row.ess_tail is None or row.r_hat is None:
-        return ["", ""]
-    return [count(min(row.ess_bulk, row.ess_tail)), scaled(row.r_hat, 3)]

@@ -74,6 +74,8 @@ def equations(design: Design) -> tuple[Equation, ...]:
     >>> [one.title for one in equations(design)]
     ['Members', 'Groups', '', 'Distributions', '']
     """
+    if len(design.factors) > 1:
+        return tuple(_several(design))
     if design.p > _MOST_TERMS:
         return tuple(_short(design))
     return tuple(_levels(design) if has_random_effects(design) else _single(design))
@@ -98,7 +100,8 @@ def _ij(design: Design) -> str:
     """Return the indices of a row."""
     if design.kind == "between":
         return m.symbol("j")
-    return m.row(m.symbol("i"), m.symbol("j")) if design.group is not None else m.symbol("i")
+    one = len(design.factors) == 1
+    return m.row(m.symbol("i"), m.symbol("j")) if one else m.symbol("i")
 
 
 def _outcome(design: Design) -> str:
@@ -115,6 +118,29 @@ def _single(design: Design) -> Iterator[Equation]:
     title = {"between": "Means of groups"}.get(design.kind, "Rows")
     yield Equation(title=title, mathml=m.equation(_outcome(design), "=", m.total(parts)))
     yield _residuals(design, "Distribution")
+
+
+def _several(design: Design) -> Iterator[Equation]:
+    """Write a model with several grouping factors with vectors, a distribution a factor."""
+    i = m.symbol("i")
+    parts = [m.row(m.sub(m.bold("x"), i), m.bold("β"))]
+    laws = []
+    for term in design.group_terms:
+        factor = m.name(term.factor)
+        group = m.row(factor, m.operator("("), i, m.operator(")"))
+        u, z = m.sub(m.bold("u"), group), m.sub(m.bold("z"), i)
+        parts.append(u if term.effects == (INTERCEPT,) else m.row(z, u))
+        law = m.normal(m.zero(), m.sub(m.bold("Σ"), factor))
+        if term.effects == (INTERCEPT,):
+            law = m.normal(m.number(0), m.squared(m.symbol("σ"), factor))
+        laws.append(m.equation(m.sub(m.bold("u"), factor), "~", law))
+    if design.family.is_additive:
+        parts.append(m.sub(m.symbol("e"), i))
+    left = m.name(design.outcome) if design.family.is_additive else m.symbol("η")
+    yield Equation(title="Rows", mathml=m.equation(m.sub(left, i), "=", m.total(parts)))
+    for k, law in enumerate(laws):
+        yield Equation(title="" if k else "Distributions", mathml=law)
+    yield _residuals(design, "")
 
 
 def _levels(design: Design) -> Iterator[Equation]:

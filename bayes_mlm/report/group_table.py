@@ -1,15 +1,17 @@
-"""Tabulate the groups: how large each is, its own mean, and its effects with their intervals."""
+"""Groups of a model: how large each is, its mean, and its effects with their intervals."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import batched, chain
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Floats, Ints, level
+from bayes_mlm.base import Floats, Ints, Tabular, View, count, digits, level
 from bayes_mlm.design import outcome_means
-from bayes_mlm.engines import has_random_effects, samples
+from bayes_mlm.engines import ENGINES, has_random_effects, samples
 from bayes_mlm.figures import effects_of, roles_of
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 
@@ -18,8 +20,8 @@ MOST_GROUPS = 300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GroupTable:
-    """Hold the groups of one model, the one with the largest effect first.
+class GroupTable(Tabular):
+    """Groups of one model, the one with the largest effect first.
 
     Parameters
     ----------
@@ -31,13 +33,13 @@ class GroupTable:
     sizes : ndarray of int, shape (m,)
         Rows in each.
     means : ndarray, shape (m,)
-        Their own means of the outcome, in its units.
+        Their means of the outcome, in its units.
     split : str or None
-        The two-valued property of groups that `sides` tells of.
+        Binary group-level predictor.
     sides : tuple of str
-        Its value in each group; empty without a split.
+        Its level in each group; empty without one.
     effects : tuple of str, length q
-        Group effects; "Intercept" alone for a no-pooling model, whose groups have own intercepts.
+        Group effects; "Intercept" alone for a no-pooling model, whose groups have intercepts.
     estimate, lower, upper : ndarray, shape (m, q)
         Posterior means and intervals; of REML predictions, of OLS own intercepts, and mean ±
         so many sds, if there is no posterior. In units of the outcome (for one unit of x).
@@ -61,10 +63,62 @@ class GroupTable:
     upper: Floats
     interval: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data."""
+        ends = ((one, f"{one} lower", f"{one} upper") for one in self.effects)
+        return (self.group, *([self.split] if self.split else []), "rows", "mean", *chain(*ends))
+
+    def raw(self) -> Iterator[Sequence[Any]]:
+        """Return groups, their sizes and means, and effects with the ends of their intervals."""
+        effects = np.stack([self.estimate, self.lower, self.upper], axis=2)
+        for k, label in enumerate(self.labels.tolist()):
+            side = [self.sides[k]] if self.split else []
+            size, mean = int(self.sizes[k]), float(self.means[k])
+            yield (label, *side, size, mean, *effects[k].ravel().tolist())
+
+    def view(self) -> View:
+        """Return the table as text, with one number of decimals a column."""
+        spreads = np.median(self.upper - self.lower, axis=0) / 4
+        columns = [
+            digits(self.estimate[:, q], spread, style="table") for q, spread in enumerate(spreads)
+        ]
+        means = digits(self.means, float(spreads[0]), style="table")
+        headings = [self.group, *([self.split] if self.split else [])]
+        headings += ["rows", f"mean of {self.outcome}"]
+        for effect in self.effects:
+            name = "effect" if self.effects == ("Intercept",) else effect
+            headings += [name, f"{self.interval} of it"]
+        labelled = self.labels.dtype.kind not in "iuf"
+        cells, values = [], []
+        for label, *others in self.raw():
+            side = others[:1] if self.split else []
+            size, mean, *ends = others[len(side) :]
+            texts = [str(label), *side, count(size), means.number(mean)]
+            numbers = [None if labelled else float(label), *(None for _ in side), float(size), mean]
+            for shown, (estimate, lower, upper) in zip(columns, batched(ends, 3), strict=True):
+                texts += [shown.number(estimate), shown.interval(lower, upper)]
+                numbers += [estimate, lower]
+            cells.append(tuple(texts))
+            values.append(tuple(numbers))
+        listed = f"The {count(self.labels.size)} of {count(self.n_groups)} groups"
+        every = self.labels.size == self.n_groups
+        which = "Every group" if every else f"{listed} that stand out most"
+        return View(
+            title=(
+                f"{which} of {self.model} ({ENGINES[self.engine].label}): rows, mean, and effect, "
+                f"the largest first. An effect is in units of {self.outcome}; that of a group with "
+                "few data is drawn towards zero."
+            ),
+            headings=tuple(headings),
+            cells=tuple(cells),
+            values=tuple(values),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Effects:
-    """Hold the effects of every group: arrays (J, q), and what made them."""
+    """Effects of every group: arrays (J, q), and what made them."""
 
     engine: str
     estimate: Floats
@@ -86,7 +140,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     Returns
     -------
     GroupTable or None
-        None for a model without group effects.
+        None for a model without group effects, or with several factors.
 
     Examples
     --------
@@ -97,7 +151,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     (3427, 'reml', 160)
     """
     design = analysis.design
-    if not design.q or design.group is None:
+    if len(design.factors) != 1 or not design.q:
         return None
     found = _effects_of(analysis)
     means = outcome_means(design)
@@ -109,7 +163,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
         values = [label.removeprefix(f"{roles.split_name} = ") for label in roles.split_labels]
         sides = tuple(values[side] for side in roles.side[kept])
     return GroupTable(
-        group=design.group,
+        group=str(design.group),
         outcome=design.outcome,
         model=analysis.spec.name,
         engine=found.engine,

@@ -149,8 +149,9 @@ def _record_text(analysis: Analysis, record: "Record | None") -> str:
 def _verdicts_csv(analyses: Sequence[Analysis]) -> str:
     rows: list[dict[str, object]] = []
     for analysis in analyses:
-        design, groups = analysis.design, analysis.design.group is not None
-        sizes = {"n": design.n, "n_groups": design.J if groups else None}
+        design = analysis.design
+        n_groups = " ".join(str(term.J) for term in design.group_terms) or None
+        sizes = {"n": design.n, "n_groups": n_groups}
         judged = [
             (summary.engine, summary.interval, finding)
             for summary in analysis.summaries

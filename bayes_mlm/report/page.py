@@ -11,15 +11,14 @@ from bayes_mlm.fitting import Analysis
 from bayes_mlm.report import provenance
 from bayes_mlm.report.choosing import Chosen
 from bayes_mlm.report.equations import Equation, equations
-from bayes_mlm.report.group_table import group_table
+from bayes_mlm.report.group_table import GroupTable, group_table
 from bayes_mlm.report.images import Image
 from bayes_mlm.report.narrative import Answer, answer, main_model
 from bayes_mlm.report.publication import publication_table
 from bayes_mlm.report.tables import (
-    Table,
+    PageTable,
     corrections_table,
     estimates_table,
-    groups_table,
     reasons_table,
     variables_table,
     verdict_table,
@@ -62,7 +61,7 @@ class Model:
     size : str
         Rows and groups.
     equations : tuple of Equation
-    estimates : Table
+    estimates : PageTable
     verdicts : tuple of (bool, str)
         A line an engine: whether it is clean, and what it says.
     notes : tuple of str
@@ -77,7 +76,7 @@ class Model:
     anchor: str
     size: str
     equations: tuple[Equation, ...]
-    estimates: Table
+    estimates: PageTable
     verdicts: tuple[tuple[bool, str], ...]
     notes: tuple[str, ...]
 
@@ -90,15 +89,15 @@ class Corrections:
     ----------
     tally : str
         How many figures there are of each status.
-    reasons, figures : Table or None
+    reasons, figures : PageTable or None
         By reason, and each by itself; None if nothing is wrong.
     notes : tuple of str
         Statements that are wrong.
     """
 
     tally: str
-    reasons: Table | None
-    figures: Table | None
+    reasons: PageTable | None
+    figures: PageTable | None
     notes: tuple[str, ...]
 
 
@@ -149,16 +148,16 @@ class Page:
         Models whose verdict is not.
     data_facts : tuple of (str, str)
         What is known of the data: a term and its meaning.
-    variables : Table
+    variables : PageTable
     ladder : str
         The table of models, as HTML whose names are escaped.
     models : tuple of Model
-    groups : Table or None
+    groups : PageTable or None
     n_groups, n_listed : int
         Groups there are, and those that are in the table.
-    checks : Table
+    checks : PageTable
     corrections : Corrections or None
-    runs, priors, versions : Table
+    runs, priors, versions : PageTable
     seconds : float or None
         From the start of the run until the page was laid out.
     figures : mapping of str to tuple of Figure
@@ -171,17 +170,17 @@ class Page:
     all_ok: bool
     unclean: tuple[str, ...]
     data_facts: tuple[tuple[str, str], ...]
-    variables: Table
+    variables: PageTable
     ladder: str
     models: tuple[Model, ...]
-    groups: Table | None
+    groups: PageTable | None
     n_groups: int
     n_listed: int
-    checks: Table
+    checks: PageTable
     corrections: Corrections | None
-    runs: Table
-    priors: Table
-    versions: Table
+    runs: PageTable
+    priors: PageTable
+    versions: PageTable
     seconds: float | None
     figures: dict[str, tuple[Figure, ...]]
 
@@ -222,7 +221,7 @@ def make_page(
         models=tuple(
             _model(analysis, f"model-{k}") for k, analysis in enumerate(analyses, start=1)
         ),
-        groups=None if found is None else groups_table(found),
+        groups=None if found is None else _groups(found),
         n_groups=0 if found is None else found.n_groups,
         n_listed=0 if found is None else int(found.labels.size),
         checks=verdict_table(analyses),
@@ -233,6 +232,12 @@ def make_page(
         seconds=None if origin.started is None else time.monotonic() - origin.started,
         figures=_figures(chosen, images),
     )
+
+
+def _groups(found: GroupTable) -> PageTable:
+    view = found.view()
+    first = len(view.headings) - 2 * len(found.effects)
+    return PageTable(name="groups-table", view=view, tools=True, noun="group", sorted_by=first)
 
 
 def _figures(chosen: Sequence[Chosen], images: Sequence[Image]) -> dict[str, tuple[Figure, ...]]:
@@ -255,9 +260,7 @@ def _figure(one: Chosen, image: Image, number: int) -> Figure:
 
 def _model(analysis: Analysis, anchor: str) -> Model:
     model, design = analysis.spec, analysis.design
-    size = count(design.n, "row")
-    if design.group is not None:
-        size += f", {count(design.J, 'group')} ({design.group})"
+    size = ", ".join((count(design.n, "row"), *design.group_counts))
     if design.n_dropped:
         size += f"; {count(design.n_dropped, 'row')} omitted because values are missing"
     verdicts = [
@@ -307,9 +310,9 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
         facts.append(("Left out", f"{count(design.n_dropped, 'row')} with missing values"))
-    if design.group is not None:
-        sizes = design.group_sizes
-        facts.append(("Groups", f"{count(design.J)} ({design.group})"))
+    for term in design.group_terms:
+        sizes = term.sizes if design.has_rows else design.group_sizes
+        facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
         low, high = int(sizes.min()), int(sizes.max())
         mean = float(sizes.mean())
         spread = (

@@ -9,7 +9,7 @@ from bayes_mlm.base import count, expand_home, scaled, unreadable_reason
 from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
 from bayes_mlm.engines import ENGINES, has_chains
 from bayes_mlm.fitting import Analysis, installed_versions
-from bayes_mlm.report.tables import Cell, Head, Row, Table
+from bayes_mlm.report.tables import PageTable, page_table
 
 # A larger file would take longer to read again than to fit.
 _MOST_BYTES = 1_000_000_000
@@ -41,72 +41,57 @@ def data_name(source: DataSource) -> str:
     return source.data if source.data in DATASETS else Path(source.data).name
 
 
-def versions_table() -> Table:
+def versions_table() -> PageTable:
     """Return the versions of the software."""
     versions = {**installed_versions(), "python": platform.python_version()}
     versions["system"] = f"{platform.system()} {platform.machine()}"
-    rows = tuple(
-        Row(header=Cell(text=package), cells=(Cell(text=version),))
-        for package, version in versions.items()
-    )
-    return Table(
-        name="versions-table",
-        caption="Versions.",
-        heads=(Head(text="package"), Head(text="version")),
-        rows=rows,
-    )
+    return page_table("versions-table", "Versions.", ("package", "version"), versions.items())
 
 
-def runs_table(analyses: Sequence[Analysis]) -> Table:
+def runs_table(analyses: Sequence[Analysis]) -> PageTable:
     """Return how each posterior was drawn: settings, seed and time."""
     rows = []
     for analysis in analyses:
         for fit in analysis.fits:
-            asked = fit.settings
+            settings = fit.settings
             nuts = has_chains(fit.engine)
-            cells = (
-                Cell(text=ENGINES[fit.engine].label),
-                Cell(text=fit.reason),
-                Cell(text=f"{asked.chains} × {count(asked.draws)}"),
-                Cell(text=count(asked.tune) if nuts else ""),
-                Cell(text=f"{asked.target_accept:g}" if nuts else ""),
-                Cell(text=f"{asked.random_seed}"),
-                Cell(text=scaled(fit.seconds, 2), value=fit.seconds),
+            rows.append(
+                (
+                    analysis.spec.name,
+                    ENGINES[fit.engine].label,
+                    fit.reason,
+                    f"{settings.chains} × {count(settings.draws)}",
+                    count(settings.tune) if nuts else "",
+                    f"{settings.target_accept:g}" if nuts else "",
+                    f"{settings.random_seed}",
+                    scaled(fit.seconds, 2),
+                )
             )
-            rows.append(Row(header=Cell(text=analysis.spec.name), cells=cells))
-    heads = ("model", "engine", "why", "draws", "warm-up", "target acceptance", "seed", "seconds")
-    numeric = ("draws", "warm-up", "target acceptance", "seed", "seconds")
-    return Table(
-        name="runs-table",
-        caption="How each posterior was drawn. The same seed, settings and versions give the same.",
-        heads=tuple(Head(text=text, numeric=text in numeric) for text in heads),
-        rows=tuple(rows),
+    return page_table(
+        "runs-table",
+        "How each posterior was drawn. The same seed, settings and versions give the same.",
+        ("model", "engine", "why", "draws", "warm-up", "target acceptance", "seed", "seconds"),
+        rows,
     )
 
 
-def priors_table(analyses: Sequence[Analysis]) -> Table:
+def priors_table(analyses: Sequence[Analysis]) -> PageTable:
     """Return the priors in force; those that models share, once."""
     models: dict[tuple[str, str], list[str]] = {}
     for analysis in analyses:
         for name, prior in _priors(analysis):
             models.setdefault((name, prior), []).append(analysis.spec.name)
     every = [analysis.spec.name for analysis in analyses if analysis.fits]
-    rows = tuple(
-        Row(
-            header=Cell(text=name),
-            cells=(Cell(text=prior), Cell(text="all" if own == every else ", ".join(own))),
-        )
-        for (name, prior), own in models.items()
-    )
-    return Table(
-        name="priors-table",
-        caption=(
-            "Priors, in units of the outcome; that of the intercept is of the expected outcome "
-            "where the predictors are at their means, and there hold those of the sds and "
-            "correlations of group effects that may correlate."
+    return page_table(
+        "priors-table",
+        "Priors, in units of the outcome; that of the intercept is of the expected outcome where "
+        "the predictors are at their means, and there hold those of the sds and correlations of "
+        "group effects that may correlate.",
+        ("parameter", "prior", "models"),
+        (
+            (name, prior, "all" if own == every else ", ".join(own))
+            for (name, prior), own in models.items()
         ),
-        heads=(Head(text="parameter"), Head(text="prior"), Head(text="models")),
-        rows=rows,
     )
 
 

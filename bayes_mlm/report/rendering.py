@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -11,7 +12,6 @@ from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.choosing import Chosen, choose_figures
 from bayes_mlm.report.images import Drawing, draw_all
 from bayes_mlm.report.page import Origin, Page, make_page
-from bayes_mlm.report.tables import finite
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -71,7 +71,7 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["finite"] = finite
+    environment.filters["finite"] = lambda value: value is not None and math.isfinite(value)
     style, script = (_read(name) for name in ("style.css", "script.js"))
     made = environment.get_template("report.html.j2").render(
         page=page,

@@ -11,7 +11,8 @@ from bayes_mlm import open_data, read_table
 from bayes_mlm.base import memory
 from bayes_mlm.base.atomic import atomic_file, atomic_folder, file_obstacle, folder_obstacle
 from bayes_mlm.base.errors import DataError, EngineError, SpecError, StorageError
-from bayes_mlm.base.text.table import Head, TextTable
+from bayes_mlm.base.rendering.terminal import TerminalTable
+from bayes_mlm.base.rendering.view import View
 from bayes_mlm.base.text.visible import visible
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.design.damage import naming
@@ -118,8 +119,8 @@ def test_a_closed_standard_error_sends_no_error_to_the_output(monkeypatch, capsy
 def test_control_characters_are_shown():
     assert visible("a\x1b[2J\u202e\x9b\nb") == r"a\x1b[2J\u202e\x9b\nb"
     acting, text = "a\x1b[2Jb", io.StringIO()
-    table = TextTable(heads=[Head(text=acting)], rows=[[acting]], title=acting, caption=acting)
-    Console(file=text, markup=False).print(table)
+    view = View(headings=(acting,), cells=((acting,),), title=acting, legend=(acting,))
+    Console(file=text, markup=False).print(TerminalTable(view=view))
     assert "\x1b" not in text.getvalue()
     assert text.getvalue().count(visible(acting)) == 4
 

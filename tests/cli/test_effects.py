@@ -40,7 +40,7 @@ def no_sampling(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("a wrong input reached the sampler")
 
-    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_model", refuse)
+    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_nuts", refuse)
     monkeypatch.setattr("bayes_mlm.engines.direct.sample_direct", refuse)
 
 

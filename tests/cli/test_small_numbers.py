@@ -7,7 +7,8 @@ import re
 import pytest
 from rich.console import Console
 
-from bayes_mlm.base.text.table import Head, TextTable
+from bayes_mlm.base.rendering.terminal import TerminalTable
+from bayes_mlm.base.rendering.view import Span, View
 from bayes_mlm.engines.reml import fit_reml
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
@@ -184,12 +185,14 @@ def test_no_number_is_cut_on_a_terminal(analysed, width, blocks):
 @pytest.mark.parametrize("width", range(20, 100))
 def test_no_digit_is_lost_at_any_width(width):
     """Names are folded first: rich crops columns that may not be folded, without a word."""
-    heads = [Head(text="quantity", prose=True), Head(text="direct")]
-    heads += [Head(text="sd", opens=False), Head(text="HDI", opens=False)]
-    rows = [["beta[a very long name of a term]", "123.456", "0.045", "[123.367, 123.545]"]]
+    view = View(
+        headings=("quantity", "direct", "sd", "HDI"),
+        cells=(("beta[a very long name of a term]", "123.456", "0.045", "[123.367, 123.545]"),),
+        spans=(Span(), Span(columns=3)),
+    )
     text = io.StringIO()
-    Console(file=text, width=width, markup=False).print(TextTable(heads=heads, rows=rows))
+    Console(file=text, width=width, markup=False).print(TerminalTable(view=view))
     out = text.getvalue()
-    wanted = "".join([*(head.text for head in heads), *rows[0]]).replace(" ", "")
+    wanted = "".join([*view.headings, *view.cells[0]]).replace(" ", "")
     assert sorted(re.sub(r"[\s─]", "", out)) == sorted(wanted)
     assert max(map(len, out.splitlines())) <= width

@@ -129,7 +129,7 @@ def test_a_mistake_is_one_line(run, monkeypatch, arguments, code, told):
     def refuse(*_, **__):
         raise AssertionError("a wrong input reached the sampler")
 
-    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_model", refuse)
+    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_nuts", refuse)
     monkeypatch.setattr("bayes_mlm.engines.direct.sample_direct", refuse)
     found, out, err = run(*arguments)
     assert found == code

@@ -7,15 +7,23 @@ import pytest
 
 from bayes_mlm import (
     check,
+    contextual_effects,
     fit,
+    group_lines,
     leave_one_group_out,
     leave_one_row_out,
     load_fit,
+    population_line,
     predict,
     save_fit,
+    slopes,
     summarise,
+    variance_by_level,
 )
 from bayes_mlm.base.errors import SeveralFactorsError
+from bayes_mlm.fitting import Analysis
+from bayes_mlm.report.page import Origin
+from bayes_mlm.report.rendering import render_report
 from tests.helpers import REFERENCE
 
 FORMULA = "y ~ x + (1 | g) + (1 | h)"
@@ -152,3 +160,34 @@ def test_a_saved_fit_is_read_back(fitted, tmp_path):
         np.testing.assert_array_equal(one.Z, other.Z)
     new = {"x": [0.0], "g": [3], "h": ["i05"]}
     assert predict(again, new).mean == predict(fitted, new).mean
+
+
+def test_a_report_names_every_factor(fitted):
+    analysis = Analysis(
+        request=fitted.request,
+        design=fitted.design,
+        fits=(fitted,),
+        estimates=(),
+        summaries=(summarise(fitted),),
+        prob=0.95,
+    )
+    page = render_report([analysis], Origin(title="Crossed"))
+    for text in ("30 groups (g), 20 groups (h)", "sigma_u[g]", "sigma_u[h]"):
+        assert text in page, text
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [variance_by_level, group_lines, contextual_effects],
+)
+def test_questions_of_one_factor_refuse(fitted, ask):
+    with pytest.raises(SeveralFactorsError, match=r"2 \(g, h\)"):
+        ask(fitted)
+
+
+def test_questions_of_the_fixed_effects_answer(fitted):
+    beta = fitted.draws["beta"].mean(axis=(0, 1))
+    (slope,) = slopes(fitted, "x").by("nuts")
+    assert slope.estimate == pytest.approx(beta[1], rel=1e-9)
+    line = population_line(fitted, "x", [0.0, 1.0])
+    assert [one.estimate for one in line] == pytest.approx([beta[0], beta.sum()], rel=1e-9)

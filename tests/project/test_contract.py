@@ -196,7 +196,7 @@ def test_every_fit_has_a_report(engine: str, family: str, terms: str, undrawn: N
         request=fit.request,
         design=fit.design,
         fits=fits,
-        estimate=estimate,
+        estimates=(estimate,),
         summaries=(*map(bayes_mlm.summarise, fits), estimate.summary()),
         prob=0.95,
     )

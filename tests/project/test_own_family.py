@@ -12,11 +12,16 @@ from bayes_mlm import (
     fit,
     leave_one_group_out,
     leave_one_row_out,
+    load_fit,
     predict,
+    save_fit,
     summarise,
 )
-from bayes_mlm.base.errors import BayesMLMError, DataError, EngineError
+from bayes_mlm.base.errors import BayesMLMError, DataError, EngineError, UnsupportedModelError
+from bayes_mlm.fitting import Analysis
 from bayes_mlm.model import FAMILIES, Family
+from bayes_mlm.report.page import Origin
+from bayes_mlm.report.rendering import render_report
 
 
 def _check_counts(y):
@@ -146,3 +151,41 @@ def test_an_icc_and_sums_are_refused_with_a_reason(fitted):
     assert "icc" not in fitted.draws.posterior
     with pytest.raises(BayesMLMError, match="Poisson"):
         fitted.design.family.require_residual_sd("the intraclass correlation")
+
+
+def test_a_report_of_it_has_figures_and_no_residual_sd(fitted):
+    summary = summarise(fitted)
+    analysis = Analysis(
+        request=fitted.request,
+        design=fitted.design,
+        fits=(fitted,),
+        estimates=(),
+        summaries=(summary,),
+        prob=0.95,
+    )
+    page = render_report([analysis], Origin(title="Counts"))
+    assert "Poisson, link log" in page
+    assert "σ_e" not in page
+    assert page.count("data:image") > 8
+    with pytest.raises(UnsupportedModelError, match="no likelihood engine"):
+        _ = analysis.estimate
+
+
+def test_a_saved_fit_is_read_back(fitted, tmp_path):
+    again = load_fit(save_fit(fitted, tmp_path / "fit.nc"))
+    assert again.design.family is FAMILIES[POISSON.name]
+    assert str(summarise(again)) == str(summarise(fitted))
+
+
+@pytest.mark.slow
+def test_a_second_grouping_factor_of_it(family):
+    rng = np.random.default_rng(3)
+    g, h = (one.ravel() for one in np.meshgrid(np.arange(30), np.arange(15)))
+    u, v = 0.5 * rng.normal(size=30), 0.3 * rng.normal(size=15)
+    data = {"y": rng.poisson(np.exp(1.0 + u[g] + v[h])).astype(float), "g": g, "h": h}
+    found = fit("y ~ 1 + (1 | g) + (1 | h)", data, family=family.name, random_seed=1, draws=500)
+    rows = {row.quantity: row for row in summarise(found).rows}
+    assert list(rows) == ["beta[Intercept]", "sigma_u[g]", "sigma_u[h]"]
+    for name, truth in zip(rows, (1.0, 0.5, 0.3), strict=True):
+        assert abs(rows[name].estimate - truth) < 3.5 * rows[name].sd
+    assert leave_one_row_out(found).pointwise.size == 450

@@ -135,7 +135,7 @@ def by_nuts(mock_fit):
         request=fit.request,
         design=design,
         fits=(fit,),
-        estimate=estimate,
+        estimates=(estimate,),
         summaries=summaries,
         prob=0.95,
     )

@@ -1,20 +1,24 @@
 """Expected log predictive density (elpd): how well a model predicts new data."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Finding, Floats, Verdict, scaled, texts
+from bayes_mlm.base import Finding, Floats, Tabular, Verdict, View, count, scaled, texts
 from bayes_mlm.engines import reliable_k_hat
 
 # Small compared with 4, below which a difference of elpd is negligible.
 MAX_MCSE = 0.5
 
 
+PART_COLUMNS = ("left_out", "label", "log_density", "k_hat", "refitted")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Elpd:
+class Elpd(Tabular):
     """Expected log predictive density of a model by leave-one-out cross-validation.
 
     Parameters
@@ -54,6 +58,26 @@ class Elpd:
         what = f"{len(self.pointwise)} {self.left_out}s"
         shown = texts(self.elpd, self.se)
         return f"<Elpd by leaving out {what}: {shown.estimate}, se {shown.error}>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data, which have a row for each part."""
+        return PART_COLUMNS
+
+    def raw(self) -> Iterator[tuple[Any, ...]]:
+        """Return the log predictive density of each part, with the reliability of its weights."""
+        columns = (self.labels, self.pointwise, self.k_hat, self.refitted)
+        parts = zip(*(column.tolist() for column in columns), strict=True)
+        return ((self.left_out, *part) for part in parts)
+
+    def view(self) -> View:
+        """Return the sum over the parts as a table of one row."""
+        elpd, p = texts(self.elpd, self.se), texts(self.p, self.mcse)
+        return View(
+            headings=("left out", "parts", "elpd", "se", "p", "mcse"),
+            cells=((self.left_out, count(len(self.pointwise)), *elpd[:2], *p[:2]),),
+            legend=(self.verdict.line,),
+        )
 
     @property
     def elpd(self) -> float:

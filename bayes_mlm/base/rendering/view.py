@@ -47,6 +47,8 @@ class View:
         Headings over the headings, for all columns; empty without them.
     below : tuple of tuple of str
         Second lines of the cells, such as standard errors; empty where all have one line.
+    values : tuple of tuple of float or None
+        Of each row, the cells that are one number, in full precision; empty where not needed.
     """
 
     title: str = ""
@@ -57,6 +59,7 @@ class View:
     sections: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
     below: tuple[tuple[str, ...], ...] = ()
+    values: tuple[tuple[float | None, ...], ...] = ()
 
     @cached_property
     def numeric(self) -> tuple[bool, ...]:

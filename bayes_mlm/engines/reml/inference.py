@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, format_rows, level, texts
+from bayes_mlm.base import Floats, Tabular, View, level, texts
 from bayes_mlm.engines.reml.search import Optimum, eliminate
 from bayes_mlm.moments import Reduced
 
@@ -43,23 +43,42 @@ class Interval:
 type EstimateRow = tuple[str, float, float | None, Interval | None]
 
 
-def format_estimates(rows: Iterable[EstimateRow]) -> str:
-    """Return a table of names, estimates, standard errors and intervals, for print.
+class EstimatesTable(Tabular):
+    """Table of names, estimates, standard errors and intervals; a subclass has `estimate_rows`."""
 
-    Examples
-    --------
-    >>> wald = Interval(lower=1.0, upper=2.0, level=0.95, method="Wald")
-    >>> print(format_estimates([("x", 1.5, 0.25, wald)]))
-       estimate    se           95%
-    x      1.50  0.25  [1.00, 2.00]
-    """
-    listed = list(rows)
-    prob = next((one.level for *_, one in listed if one is not None), None)
-    cells = [("", "estimate", "se", "" if prob is None else level(prob))]
-    for name, estimate, se, interval in listed:
-        ends = (None, None) if interval is None else (interval.lower, interval.upper)
-        cells.append((name, *texts(estimate, se, *ends)))
-    return format_rows(cells)
+    def estimate_rows(self) -> Iterable[EstimateRow]:
+        """Return the rows."""
+        raise NotImplementedError
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines below the table."""
+        return ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data."""
+        return ("quantity", "estimate", "se", "lower", "upper", "method")
+
+    def raw(self) -> Iterator[tuple[str | float | None, ...]]:
+        """Return the estimates in full precision."""
+        for name, estimate, se, one in self.estimate_rows():
+            ends = (None, None, None) if one is None else (one.lower, one.upper, one.method)
+            yield (name, float(estimate), None if se is None else float(se), *ends)
+
+    def view(self) -> View:
+        """Return the table as text."""
+        prob, cells = "", []
+        for name, estimate, se, one in self.estimate_rows():
+            ends = (None, None) if one is None else (one.lower, one.upper)
+            cells.append((name, *texts(estimate, se, *ends)))
+            prob = prob or ("" if one is None else level(one.level))
+        return View(
+            title=repr(self),
+            headings=("", "estimate", "se", prob),
+            cells=tuple(cells),
+            legend=self.remarks,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,17 +12,17 @@ from bayes_mlm.base import Finding, Floats, Verdict, scaled
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
+    EstimatesTable,
     Interval,
     ResidualEstimates,
     VarianceErrors,
-    format_estimates,
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.likelihood import Method
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RemlFit:
+class RemlFit(EstimatesTable):
     """A REML (or ML) fit.
 
     Attributes
@@ -119,11 +119,13 @@ class RemlFit:
         groups = f", {self.n_groups} groups ({self.group})" if self.group else ""
         return f"<RemlFit ({self.method}), n = {self.n}{groups}, loglik = {scaled(self.loglik, 2)}>"
 
-    def __str__(self) -> str:
-        """Return the table of estimates, standard errors and intervals, and the certificate."""
-        return f"{self!r}\n{format_estimates(self._rows())}\n{self.certificate.message}"
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The certificate, below the table."""
+        return (self.certificate.message,)
 
-    def _rows(self) -> Iterator[EstimateRow]:
+    def estimate_rows(self) -> Iterator[EstimateRow]:
+        """Return coefficients, sds, correlations and the icc with their intervals."""
         intervals = self.intervals
         for k, term in enumerate(self.terms):
             yield f"beta[{term}]", self.beta[k], self.beta_se[k], self.beta_interval[k]

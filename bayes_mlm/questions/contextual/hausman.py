@@ -1,11 +1,24 @@
-"""Test whether groups' own levels go with the predictors: Hausman's test in two forms."""
+"""Hausman's test, in two forms: whether group effects and predictors are correlated."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import batched
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, Floats, expect, p_value, rounded, scaled
+from bayes_mlm.base import (
+    DesignError,
+    Floats,
+    Tabular,
+    View,
+    expect,
+    p_value,
+    rounded,
+    scaled,
+    texts,
+)
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
@@ -29,8 +42,8 @@ _SMALL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Hausman:
-    """Hold Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
+class Hausman(Tabular):
+    """Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
 
     Both ask whether the slope within groups (fixed effects) and the slope that mixes the levels
     (random effects) differ by more than chance; so whether the random intercept goes with the
@@ -77,27 +90,45 @@ class Hausman:
         """Return what was tested, and its p value."""
         return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
 
-    def __str__(self) -> str:
-        """Tell both forms in words."""
-        names = ", ".join(self.predictors)
-        lines = [f"Hausman test of the slopes of {names}: fixed effects against random effects"]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data, which have a row for each predictor."""
+        slopes = ("fixed", "random", "contextual")
+        return ("predictor", *(name for one in slopes for name in (one, f"{one}_se")))
+
+    def raw(self) -> Iterator[tuple[Any, ...]]:
+        """Return the slopes with their standard errors."""
+        columns = (getattr(self, name).tolist() for name in self.names[1:])
+        return zip(self.predictors, *columns, strict=True)
+
+    def view(self) -> View:
+        """Return the slopes as text, with both forms of the test below."""
         if self.statistic is None:
-            lines.append(
-                "  classical: not defined, because the difference of the two covariances is not "
+            classical = (
+                "classical: not defined, because the difference of the two covariances is not "
                 f"positive definite (smallest eigenvalue {rounded(self.smallest)}); use the form "
                 "below"
             )
         else:
-            lines.append(
-                f"  classical: chi² = {scaled(self.statistic, 2)} on {self.df} df, "
-                f"{p_value(self.p)}"
+            classical = (
+                f"classical: chi² = {scaled(self.statistic, 2)} on {self.df} df, {p_value(self.p)}"
             )
-        lines.append(
-            f"  Mundlak (contextual effects all zero): chi² = {scaled(self.wald, 2)} on {self.df} "
+        mundlak = (
+            f"Mundlak (contextual effects all zero): chi² = {scaled(self.wald, 2)} on {self.df} "
             f"df, {p_value(self.wald_p)}"
         )
-        lines.append(f"  {self._upshot()}")
-        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+        cells = []
+        for predictor, *numbers in self.raw():
+            pairs = batched(numbers, 2)
+            shown = (text for slope, se in pairs for text in texts(slope, se)[:2])
+            cells.append((predictor, *shown))
+        return View(
+            title=f"Hausman test of the slopes of {', '.join(self.predictors)}: fixed effects "
+            "against random effects",
+            headings=("", "fixed", "se", "random", "se", "contextual", "se"),
+            cells=tuple(cells),
+            legend=(classical, mundlak, self._upshot(), *self.notes),
+        )
 
     def _upshot(self) -> str:
         if self.wald_p < _SMALL:

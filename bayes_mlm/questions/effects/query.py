@@ -214,8 +214,10 @@ def check_predictor(population: Population, name: str) -> None:
     expect_text("a question about effects", name, "the name of a predictor", DesignError)
     if name in known:
         return
-    if name == population.design.group:
-        raise DesignError(f"{name!r} is the group; its effects are drawn, and not compared here")
+    if name in population.design.factors:
+        raise DesignError(
+            f"{name!r} is a grouping factor; its effects are drawn, and not compared here"
+        )
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     inside = next((one for one in known if f"({one}" in name), None)

@@ -77,7 +77,7 @@ class Population:
     def predictors(self) -> tuple[str, ...]:
         """Columns of the table that the predictors are made of; the group is none."""
         names = self.design.encoding.predictor_columns
-        return tuple(name for name in names if name != self.design.group)
+        return tuple(name for name in names if name not in self.design.factors)
 
     def levels(self, name: str) -> Levels | None:
         """Give the categories of a column that the formula takes as categories."""
@@ -169,18 +169,13 @@ def rebuild(design: Design) -> Table | None:
         return None
     columns: dict[str, NDArray[Any]] = {}
     for name in design.encoding.predictor_columns:
-        values = None
-        if name == design.group:
-            values = design.labels[design.codes]
-        elif name not in columns:
-            values = (
-                _category(design, name) if _is_category(design, name) else _number(design, name)
-            )
+        if name in design.factors:  # below
+            continue
+        values = _category(design, name) if _is_category(design, name) else _number(design, name)
         if values is None:
             return None
         columns[name] = values
-    if design.group is not None:
-        columns[design.group] = design.labels[design.codes]
+    columns |= {term.factor: term.labels[term.codes] for term in design.group_terms}
     return Table(columns=columns, n=design.n, source="the design")
 
 
@@ -198,7 +193,7 @@ def read_again(design: Design, request: ModelRequest | None, data: Any = None) -
             "give the rows too (data=..., --data)"
         )
     table = table_of(request.source, data)
-    names = [*design.encoding.columns, *([design.group] if design.group else [])]
+    names = [*design.encoding.columns, *design.factors]
     names += [*request.model.group_level, *request.model.residual.columns]
     require_columns(table, names)
     table = handle_missing(table, names, missing=request.source.missing).table
@@ -220,8 +215,8 @@ def set_columns(table: Table, settings: Settings) -> Table:
 
 def _needed(design: Design) -> list[str]:
     names = list(design.encoding.predictor_columns)
-    if design.group is not None and design.kind in ("between", "within", "mundlak", "no_pooling"):
-        names.append(design.group)
+    if design.kind in ("between", "within", "mundlak", "no_pooling"):
+        names += design.factors
     return list(dict.fromkeys(names))
 
 
@@ -265,8 +260,9 @@ def _category(design: Design, name: str) -> NDArray[Any] | None:
 def _values(design: Design, name: str, matrix: str) -> Floats | None:
     """Give a column of the formula by row, in its own units whatever the kind made of it."""
     if matrix == "Z":
-        known = design.effects if design.kind != "no_pooling" else ()
-        return design.Z[:, known.index(name)] if name in known else None
+        terms = design.group_terms if design.kind != "no_pooling" else ()
+        found = (one.Z[:, one.effects.index(name)] for one in terms if name in one.effects)
+        return next(found, None)
     laid_out = f"within({name})" if design.kind == "within" and name != INTERCEPT else name
     if laid_out not in design.terms:
         return None
@@ -288,5 +284,5 @@ def _at_values(design: Design) -> str:
 
 
 def _effects_at_zero(design: Design) -> str:
-    drawn = design.q and design.kind != "no_pooling"
+    drawn = design.has_group_effects and design.kind != "no_pooling"
     return "; group effects at zero, their mean" if drawn else ""

@@ -205,7 +205,8 @@ def population_line(
     expect("population_line", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    own_weights(design)  # refuses a model without group effects
+    if len(design.factors) < 2:
+        own_weights(design)  # refuses a model without group effects
     rows = population(design, fit.request, data)
     table = rows.table
     _check_along(rows, along)

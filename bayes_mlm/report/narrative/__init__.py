@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bayes_mlm.base import RowsNeededError
+from bayes_mlm.base import RowsNeededError, UnsupportedModelError
 from bayes_mlm.engines import is_drawing
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.formula import label
@@ -75,8 +75,8 @@ def answer(analyses: Sequence[Analysis]) -> Answer:
 
 
 def _available(conclusions: Iterator[Conclusion]) -> Iterator[Conclusion]:
-    """Yield conclusions until one needs rows of aggregated data; the tables have the rest."""
-    with suppress(RowsNeededError):
+    """Yield conclusions until one does not apply to the model or the data."""
+    with suppress(RowsNeededError, UnsupportedModelError):
         yield from conclusions
 
 
@@ -85,15 +85,15 @@ def _question(main: Analysis) -> str:
     names = [label(factor) for factor in design.formula.factors]
     listed = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
     verb = "has" if len(names) == 1 else "have"
-    if design.group is None:
+    if not design.factors:
         return (
             f"What {verb} {listed} to do with {design.outcome}?"
             if names
             else (f"How does {design.outcome} vary?")
         )
     first = (
-        f"How much of the variation in {design.outcome} lies within groups ({design.group}), and "
-        "how much between them"
+        f"How much of the variation in {design.outcome} lies within groups "
+        f"({', '.join(design.factors)}), and how much between them"
     )
     return f"{first}; and what {verb} {listed} to do with it?" if names else f"{first}?"
 

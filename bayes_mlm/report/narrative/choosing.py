@@ -37,4 +37,4 @@ def null_of(analyses: Sequence[Analysis]) -> Analysis | None:
 def mundlak_of(analyses: Sequence[Analysis]) -> Analysis | None:
     """Return the Mundlak model, one with group effects if there is one."""
     found = [analysis for analysis in analyses if analysis.design.kind == "mundlak"]
-    return max(found, key=lambda one: (bool(one.fits), one.design.q), default=None)
+    return max(found, key=lambda one: (bool(one.fits), one.design.has_group_effects), default=None)

@@ -6,6 +6,7 @@ from bayes_mlm.base import count, number, percent
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import Analysis, QuantityRow
+from bayes_mlm.likelihood import group_parameters
 from bayes_mlm.report.narrative.choosing import null_of
 from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span
 
@@ -65,13 +66,16 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
         )
         yield Conclusion(topic=topic, text=text, model=name)
         return
-    sds = [(row.quantity, row) for row in main.summaries[0] if row.quantity.startswith("sigma_u")]
-    residual = preferred(main, "sigma_e")
+    names = [name for term in group_parameters(design) for name in term.sd_names]
+    sds = [(row.quantity, row) for row in main.summaries[0] if row.quantity in names]
+    residual = preferred(main, design.family.residual_sd or "")
     listed = ", ".join(f"{quantity} {number(row.estimate, row.sd)}" for quantity, row in sds)
-    text = (
-        "Slopes differ between groups, so there is no one share: it depends on the predictors. "
-        f"The sds between groups are {listed}"
-    )
+    why = "Slopes differ between groups, so there is no one share: it depends on the predictors."
+    if len(design.factors) > 1:
+        why = f"The grouping factors ({', '.join(design.factors)}) have a share each."
+    elif not design.family.is_additive:
+        why = f"{design.family.label} outcomes have no residual sd, so that no share is defined."
+    text = f"{why} The sds between groups are {listed}"
     text += (
         "."
         if residual is None

@@ -116,15 +116,22 @@ def _sd_of(source: Source, effect: str) -> QuantityRow | None:
 
 def _size(sources: Sequence[Source]) -> Iterator[_Line]:
     yield _plain("rows", [count(source.analysis.design.n) for source in sources])
-    groups = [source.analysis.design for source in sources]
-    if any(design.group for design in groups):
-        yield _plain("groups", [count(design.J) if design.group else "" for design in groups])
+    terms = [source.analysis.design.group_terms for source in sources]
+    if any(terms):
+        several = any(len(one) > 1 for one in terms)
+        yield _plain(
+            "groups",
+            [
+                ", ".join(count(term.J) + f" {term.factor}" * several for term in one)
+                for one in terms
+            ],
+        )
     for engine in (name for name, one in ENGINES.items() if not one.draws):
         own = [source.likelihood for source in sources]
-        if any(summary.engine == engine for summary in own):
+        if any(summary is not None and summary.engine == engine for summary in own):
             texts = [
                 estimate_texts(summary["loglik"], style="table").estimate
-                if summary.engine == engine
+                if summary is not None and summary.engine == engine
                 else ""
                 for summary in own
             ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bayes_mlm.engines import ENGINES, is_drawing
 from bayes_mlm.fitting import Analysis
+from bayes_mlm.likelihood import group_views
 from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of
 
 
@@ -50,14 +51,17 @@ def _about_estimates(sources: Sequence[Source], interval: bool) -> str:
 
 def _about_variation(sources: Sequence[Source]) -> str:
     models = _models(sources)
-    groups = dict.fromkeys(one.design.group for one in models if drawn_effects(one))
+    residual = any(one.design.family.is_additive for one in models)
+    groups = dict.fromkeys(
+        factor for one in models if drawn_effects(one) for factor in one.design.factors
+    )
     if not groups:
-        return "σ_e: sd of the residuals."
-    named = ", ".join(str(group) for group in groups)
-    text = f"σ_u: sd between groups ({named}); σ_e: sd of the residuals within them"
+        return "σ_e: sd of the residuals." if residual else ""
+    text = f"σ_u: sd between groups ({', '.join(groups)})"
+    text += "; σ_e: sd of the residuals within them" if residual else ""
     if any("icc" in source.summary for source in sources):
         text += "; ICC: share of the variance that lies between groups, given the predictors"
-    if any(len(drawn_effects(one)) > 1 for one in models):
+    if any(view.q > 1 for one in models for view in group_views(one.design)):
         text += (
             "; where slopes vary, σ_u (Intercept) holds where the predictors are zero, and there "
             "is no one ICC"
@@ -92,7 +96,7 @@ def _about_explained(sources: Sequence[Source]) -> str:
 
 def _about_likelihood(sources: Sequence[Source]) -> str:
     """Warn of a comparison that the row invites."""
-    own = {source.likelihood.engine for source in sources}
+    own = {source.likelihood.engine for source in sources if source.likelihood is not None}
     if "reml" not in own or len(_models(sources)) < 2:
         return ""
     return (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bayes_mlm.engines import is_drawing
 from bayes_mlm.fitting import Analysis, Summary
+from bayes_mlm.likelihood import group_views
 from bayes_mlm.model import UNNAMED
 
 
@@ -17,9 +18,10 @@ class Source:
     summary: Summary
 
     @property
-    def likelihood(self) -> Summary:
-        """The model's REML or OLS summary, which every analysis has."""
-        return next(one for one in self.analysis.summaries if not is_drawing(one.engine))
+    def likelihood(self) -> Summary | None:
+        """The model's REML or OLS summary; None of a model that neither can fit."""
+        found = (one for one in self.analysis.summaries if not is_drawing(one.engine))
+        return next(found, None)
 
 
 def sources_of(analyses: Sequence[Analysis], likelihood: bool) -> Iterator[Source]:
@@ -39,4 +41,12 @@ def name_of(analysis: Analysis) -> str:
 def drawn_effects(analysis: Analysis) -> tuple[str, ...]:
     """Return the group effects that have a distribution; those of no pooling have none."""
     design = analysis.design
-    return () if design.kind == "no_pooling" else design.effects
+    if design.kind == "no_pooling":
+        return ()
+    if len(design.factors) < 2:
+        return design.effects
+    return tuple(
+        ",".join([str(view.group), *([] if view.has_intercept_effect_only else [effect])])
+        for view in group_views(design)
+        for effect in view.effects
+    )
