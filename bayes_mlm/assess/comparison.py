@@ -31,7 +31,7 @@ from bayes_mlm.base import (
     digits,
     expect_each,
 )
-from bayes_mlm.design import Design, same_outcome
+from bayes_mlm.design import Design, same_columns, same_outcome
 from bayes_mlm.fitting import Estimate, Fit, expect_draws
 from bayes_mlm.model import UNNAMED
 
@@ -110,7 +110,7 @@ class ModelComparison(ResultTable[ComparisonRow]):
         return csv_text(["model", *PART_COLUMNS], rows)
 
 
-def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelComparison:
+def compare_models(fits: Sequence[Fit], *, loo_rows: Any = None) -> ModelComparison:
     """Rank models by leaving groups out, by leaving rows out, and by marginal likelihood.
 
     Parameters
@@ -118,7 +118,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
     fits : sequence of Fit
         Two or more models of the same outcome in the same rows, by any engine. A fit without
         groups has those of the others left out.
-    rows_left_out : data frame or mapping, optional
+    loo_rows : data frame or mapping, optional
         Of aggregated data: the rows to omit in turn (`leave_one_row_out`).
 
     Returns
@@ -171,7 +171,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
     ]
     ways: dict[Criterion, Callable[[Fit], Elpd]] = {
         "group": lambda fit: _by_group(fit, grouping),
-        "row": lambda fit: leave_one_row_out(fit, rows=rows_left_out),
+        "row": lambda fit: leave_one_row_out(fit, rows=loo_rows),
     }
     for criterion, measure in ways.items():
         found: list[NamedElpd | ComparisonRow] = []
@@ -262,15 +262,8 @@ def _same(one: Fit, other: Fit) -> bool:
         one.priors == other.priors
         and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
         and (one.spec.residual, a.family) == (other.spec.residual, b.family)
-        and _same_columns(a, b)
+        and same_columns(a, b)
     )
-
-
-def _same_columns(a: Design, b: Design) -> bool:
-    if not a.has_rows or not b.has_rows:
-        return True  # of the same names, kinds and outcome
-    codes = not a.q or np.array_equal(a.codes, b.codes)
-    return codes and np.array_equal(a.X, b.X) and np.array_equal(a.Z, b.Z)
 
 
 def _by_group(fit: Fit, grouping: Design | None) -> Elpd:

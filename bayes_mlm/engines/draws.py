@@ -154,7 +154,7 @@ class Draws:
             groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
             constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
             for term in () if between else design.group_terms:
-                constant[f"{term.factor}_of_obs"] = (("obs",), term.labels[term.codes])
+                constant[f"{term.factor}_of_obs"] = (("obs",), term.row_labels)
             groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})
         return xr.DataTree.from_dict(groups)
 
@@ -196,7 +196,7 @@ def in_arviz_order(variables: Mapping[str, Variable]) -> dict[str, Variable]:
 def draws_from_datatree(tree: "xr.DataTree") -> Draws:
     """Extract the draws from what a PyMC sampler returned.
 
-    Variables whose names end in an underscore are the sampler's own coordinates and are left out.
+    Variables whose names end in an underscore are the sampler's coordinates and are omitted.
     """
     posterior, coords = {}, {}
     for name, array in tree["posterior"].data_vars.items():

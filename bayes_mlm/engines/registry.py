@@ -83,7 +83,8 @@ class Engine:
     what : str
         What it does, in a phrase, for the help.
     why_not : callable
-        ``why_not(design, priors) -> str``: why it cannot fit a model, in a clause; "" if it can.
+        ``why_not(design, priors) -> str``: the reason why it cannot fit a model, in a clause; "" if
+        it can.
     run : callable
         ``run(task) -> Drawn`` of an engine that draws, else RemlFit or OlsFit.
     estimates : str
@@ -116,7 +117,7 @@ class Engine:
         return self.draws and not self.independent
 
     def refusal(self, design: "Design", priors: "ModelPriors | None") -> str:
-        """Return why it cannot fit a model, in a clause; "" if it can."""
+        """Return the reason why it cannot fit a model, in a clause; "" if it can."""
         if len(design.factors) > 1 and not self.several_factors:
             named = ", ".join(design.factors)
             return f"the formula has {len(design.factors)} grouping factors ({named})"
@@ -247,7 +248,7 @@ def _maximise(method: "Method") -> "Callable[[Task], RemlFit]":
             check=task.check,
             statistics=task.statistics if design.sample_of is None else None,
         )
-        return found if design.sample_of is None else found.of_groups(design.labels)
+        return found if design.sample_of is None else found.of_groups(design)
 
     return run
 
@@ -257,7 +258,7 @@ def _run_ols(task: Task) -> "OlsFit":
 
     design = task.design
     found = fit_ols(design.whole, level=task.prob)
-    return found if design.sample_of is None else found.of_groups(design.labels)
+    return found if design.sample_of is None else found.of_groups(design)
 
 
 def _run_direct(task: Task) -> Drawn:

@@ -1,4 +1,4 @@
-"""Compute the difference between the two sides of the split along the slope."""
+"""Difference between the two subgroups along the slope."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ class SideDifference:
     classical_engine : str
     bins : ndarray, shape (k + 1,)
     rows : ndarray, shape (2, k)
-        Share of each side's rows in the bins.
+        Proportion of each subgroup's rows in the bins.
     n : int
         Rows of both sides.
     rows_away : tuple of int
@@ -83,7 +83,7 @@ class SideDifference:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         change = estimate(self.change, self.change_lower, self.change_upper)
         return (
             f"The difference in expected {self.outcome} changes by {change} with each unit of "
@@ -139,7 +139,7 @@ def _zero(x: Floats, bound: Floats, inside: int, outside: int) -> float:
 
 
 def side_difference(analysis: Analysis) -> SideDifference | None:
-    """Compute the difference of the sides along the slope, other predictors at their means.
+    """Compute the difference of the subgroups along the slope, other predictors at their means.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
     changes = (drawn[:, -1] - drawn[:, 0]) / (x[-1] - x[0])
     change_lower, change_upper = shortest_interval(changes[:, None], analysis.prob)
     bins = np.linspace(x[0], x[-1], _BINS + 1)
-    on = roles.side[design.codes]
+    on = design.by_row(roles.side)
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
     return SideDifference(
         model=analysis.spec.name,
@@ -211,7 +211,7 @@ def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
         if roles.split_name not in factors:
             continue
         low, high = _split_values(design, roles, column)
-        divisor = np.where(roles.side == 0, low, high)[design.codes]
+        divisor = design.by_row(np.where(roles.side == 0, low, high))
         wanted = np.full_like(x, high - low)
         if roles.slope in factors:
             divisor = divisor * roles.x
@@ -240,7 +240,7 @@ def _rows_where(values: Floats, x: Floats, sign: np.ndarray) -> int:
 
 @styled
 def plot_side_difference(picture: SideDifference) -> "Figure":
-    """Draw the difference with its band, and where the rows of each side lie.
+    """Draw the difference with its band, and where the rows of each subgroup lie.
 
     Parameters
     ----------

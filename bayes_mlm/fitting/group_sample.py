@@ -125,7 +125,7 @@ def sample_rows(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SampledRows:
-    """Hold the rows of some groups, the places of these among all groups, and both in words."""
+    """Rows of some groups, the indices of these among all groups, and a description of both."""
 
     table: Table
     places: Ints
@@ -185,18 +185,14 @@ def _check_same(sampled: Design, design: Design, places: Ints, source: str) -> N
         name = (*design.terms, *design.effects, design.outcome)[column]
         raise DataError(
             f"{source} has other values than the data that were summed: the mean of {name} in "
-            f"{design.group} {label_text(sampled.labels[place])} is "
+            f"{design.group} {label_text(sampled.single_term().label(place))} is "
             f"{given.means[place, column] + given.centre[column]:.6g}, and was "
             f"{mean[place, column]:.6g}; give the same data"
         )
 
 
 def _named(design: Design, groups: Sequence[Any]) -> Ints:
-    known = {label: place for place, label in enumerate(design.labels.tolist())}
-    unknown = [label for label in groups if label not in known]
-    if unknown:
-        raise DesignError(f"the data that were summed have no {design.group} {unknown[0]!r}")
-    places = np.unique([known[label] for label in groups]).astype(np.int64)
+    places = np.unique(design.single_term().places_of(groups))
     rows = int(design.group_sizes[places].sum())
     if rows > MOST_ROWS:
         raise DataError(
@@ -222,7 +218,7 @@ def _choose_among(small: Ints, design: Design, n_groups: int, rng: np.random.Gen
 
 
 def _only(scan: Scan, design: Design, places: Ints) -> Scan:
-    """Keep the whole rows of some groups, in the engine that holds them."""
+    """Return the whole rows of some groups, in the engine that stores them."""
     group = str(design.group)
     columns = design.encoding.columns_with(group)
     absent = [name for name in columns if name not in scan.kinds]
@@ -242,7 +238,7 @@ def _only(scan: Scan, design: Design, places: Ints) -> Scan:
 
 
 def _as_held(scan: Scan, group: str, labels: set[str]) -> list[Any]:
-    """Give labels as the engine holds them: a date's label is text, and each writes its own."""
+    """Return labels as the engine stores them: dates differ as text by engine."""
     with engine_errors(scan):
         held = scan.frame.select(label_=scan.col(group)).unique().collect("pyarrow").to_native()
     values, texts = held.column("label_").to_pylist(), from_arrow(held.column("label_")).tolist()
@@ -250,7 +246,7 @@ def _as_held(scan: Scan, group: str, labels: set[str]) -> list[Any]:
 
 
 def _some_effects(design: Design, draws: Draws, places: Ints, rng: np.random.Generator) -> Draws:
-    """Keep the effects of some groups, drawn anew where they were only summarised."""
+    """Return the effects of some groups, drawn anew where they were only summarised."""
     if not design.q:
         return draws
     shape = (draws.n_chains, draws.n_draws, places.size, design.q)

@@ -41,17 +41,16 @@ def order_of_rows(design: Design) -> Ordering:
     """Sort rows by group and, within groups, by time."""
     n, by, modelled = design.n, None, False
     time: Floats = np.arange(n, dtype=np.float64)
-    if design.residual is not None and design.residual.asked.ar is not None:
-        time, by, modelled = design.residual.time, design.residual.asked.ar, True
+    if design.residual is not None and design.residual.spec.ar is not None:
+        time, by, modelled = design.residual.time, design.residual.spec.ar, True
     else:
         most = _MOST_VALUES * int(design.group_sizes.max())
         for term, column in zip(design.terms, design.X.T, strict=True):
             if ":" not in term and _is_time(column, design.codes, most):
                 time, by = column, _column_of(term)
                 break
-    order = np.lexsort((time, design.codes))
     return Ordering(
-        order=order,
+        order=design.row_order(time),
         by=by,
         modelled=modelled,
         by_outcome=by is None and _sorted_by(design.y, design.codes),

@@ -41,7 +41,7 @@ def standardised_effects(fit: Fit) -> Floats:
     else:  # rows made independent, of the first stratum's sd; Student-t residuals taken as normal
         data = whitened(fit.design)
         reduced = data.reduced(given.sds[0] / sigma_e, float(given.rho[0]))
-        beta = np.linalg.solve(data.turn, (beta - data.offset).T).T
+        beta = np.linalg.solve(data.transform, (beta - data.offset).T).T
     found = group_effects(reduced, lam, beta)
     root = sigma_e * found.root[0]
     uncertainty = np.square(root).sum(axis=2)[found.of_group]
@@ -79,5 +79,5 @@ def fitted_values(fit: Fit) -> Floats:
     if design.q:
         known = "u" in draws.posterior
         u = samples(draws, "u").mean(axis=0) if known else draws["u_mean"]
-        fitted = fitted + np.einsum("nq,nq->n", design.Z, u[design.codes])
+        fitted = fitted + design.sum_effects(u)
     return np.asarray(fitted)

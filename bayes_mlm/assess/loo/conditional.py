@@ -9,8 +9,8 @@ from bayes_mlm.base import DesignError, EngineError, Floats, Ints, Stream, strea
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, has_chains, join
 from bayes_mlm.fitting import Fit
-from bayes_mlm.likelihood import ModelPriors, turn_spread
-from bayes_mlm.moments import GroupMoments, from_design, from_rows
+from bayes_mlm.likelihood import ModelPriors, transform_spread
+from bayes_mlm.moments import GroupMoments, from_design
 
 # Fewer draws say too little of the tail of the weights.
 LEAST_DRAWS = 100
@@ -95,17 +95,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
     if design.group is None and grouping is not None:
         if not np.array_equal(grouping.y, design.y):
             raise DesignError("the grouping is of other rows; give a design of the same rows")
-        statistics = from_rows(
-            design.y,
-            design.X,
-            design.Z,
-            grouping.codes,
-            len(grouping.labels),
-            labels=grouping.labels,
-            terms=design.terms,
-            effects=design.effects,
-            group=grouping.group,
-        )
+        statistics = design.grouped_by(grouping).moments()
     joined = join(statistics, priors)
     chosen = spaced(n_draws, most_draws)
     rng = stream(fit.settings.random_seed, Stream.LOO_VARIANCES)
@@ -135,8 +125,8 @@ def _variances(
     correlation = np.repeat(np.eye(q)[None], len(chosen), axis=0)
     if problem.n_pairs:
         rows, columns = np.triu_indices(q, k=1)
-        back = np.linalg.inv(problem.effects_turn)
-        sigma_u, pairs = turn_spread(back, sigma_u, take("rho_u"))
+        back = np.linalg.inv(problem.effects_transform)
+        sigma_u, pairs = transform_spread(back, sigma_u, take("rho_u"))
         correlation[:, rows, columns] = correlation[:, columns, rows] = pairs
     # A root by eigenvalues exists also where rounding leaves a correlation matrix singular.
     value, vector = np.linalg.eigh(correlation)
@@ -164,5 +154,5 @@ def relative_root(problem: Problem, at: Variances) -> Floats:
     if problem.own_sd is not None:
         return np.exp(math.log(problem.own_sd) - at.log_sigma_e)[:, None, None]
     root = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])[:, :, None] * at.factor
-    centred: Floats = problem.z_turn @ root
+    centred: Floats = problem.z_transform @ root
     return centred

@@ -14,7 +14,7 @@ from bayes_mlm.engines import reliable_k_hat
 MAX_MCSE = 0.5
 
 
-PART_COLUMNS = ("left_out", "label", "log_density", "k_hat", "refitted")
+PART_COLUMNS = ("unit", "label", "log_density", "k_hat", "refitted")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -23,7 +23,7 @@ class Elpd(Tabular):
 
     Parameters
     ----------
-    left_out : {"group", "row"}
+    unit : {"group", "row"}
         What was omitted, one at a time.
     pointwise : (N,) array
         ``log p(y_k | y_-k)`` of each part, everything else integrated out.
@@ -43,7 +43,7 @@ class Elpd(Tabular):
         Name of the grouping factor.
     """
 
-    left_out: Literal["group", "row"]
+    unit: Literal["group", "row"]
     pointwise: Floats
     labels: NDArray[Any]
     k_hat: Floats
@@ -55,7 +55,7 @@ class Elpd(Tabular):
 
     def __repr__(self) -> str:
         """Return the estimate with its standard error."""
-        what = f"{len(self.pointwise)} {self.left_out}s"
+        what = f"{len(self.pointwise)} {self.unit}s"
         shown = texts(self.elpd, self.se)
         return f"<Elpd by leaving out {what}: {shown.estimate}, se {shown.error}>"
 
@@ -68,14 +68,14 @@ class Elpd(Tabular):
         """Return the log predictive density of each part, with the reliability of its weights."""
         columns = (self.labels, self.pointwise, self.k_hat, self.refitted)
         parts = zip(*(column.tolist() for column in columns), strict=True)
-        return ((self.left_out, *part) for part in parts)
+        return ((self.unit, *part) for part in parts)
 
     def view(self) -> View:
         """Return the sum over the parts as a table of one row."""
         elpd, p = texts(self.elpd, self.se), texts(self.p, self.mcse)
         return View(
-            headings=("left out", "parts", "elpd", "se", "p", "mcse"),
-            cells=((self.left_out, count(len(self.pointwise)), *elpd[:2], *p[:2]),),
+            headings=("unit", "parts", "elpd", "se", "p", "mcse"),
+            cells=((self.unit, count(len(self.pointwise)), *elpd[:2], *p[:2]),),
             legend=(self.verdict.line,),
         )
 
@@ -100,11 +100,11 @@ class Elpd(Tabular):
         limit = reliable_k_hat(self.n_draws)
         kept = ~self.refitted
         worst = int(np.argmax(np.where(kept, self.k_hat, -np.inf)))
-        name = f"{self.group or 'group'}" if self.left_out == "group" else "row"
+        name = f"{self.group or 'group'}" if self.unit == "group" else "row"
         n_bad = int(np.count_nonzero(self.k_hat[kept] > limit))
         if n_bad:
             text = (
-                f"{n_bad} of {len(kept)} {self.left_out}s have Pareto k-hat above "
+                f"{n_bad} of {len(kept)} {self.unit}s have Pareto k-hat above "
                 f"{scaled(limit, 2)} (largest {scaled(self.k_hat[worst], 2)}, {name} "
                 f"{self.labels[worst]}): leaving them out moves the posterior too far for "
                 "weights, so elpd is not reliable; check them, and the model"
@@ -113,7 +113,7 @@ class Elpd(Tabular):
             text = f"Pareto k-hat at most {scaled(max(self.k_hat[worst], 0.0), 2)}"
         if self.n_refitted:
             plural = "" if self.n_refitted == 1 else "s"
-            text += f"; {self.n_refitted} {self.left_out}{plural} by a fit without"
+            text += f"; {self.n_refitted} {self.unit}{plural} by a fit without"
         accurate = self.mcse <= MAX_MCSE
         error = f"Monte Carlo error {scaled(self.mcse, 2)}"
         return Verdict(

@@ -175,7 +175,7 @@ def variance_errors(reduced: Reduced, optimum: Optimum, *, singular: bool) -> Va
     reduced : Reduced
     optimum : Optimum
     singular : bool
-        Whether the covariance is singular; its own errors are then nan.
+        Whether the covariance is singular; its standard errors are then nan.
 
     Returns
     -------
@@ -237,12 +237,12 @@ def beta_covariances(reduced: Reduced, optimum: Optimum) -> tuple[Floats, Floats
         the block inverse it is ``gls + D cov(theta) D'`` with D = d beta / d theta: it adds how
         far beta would move with the variances.
     """
-    turn, point = reduced.beta_turn, optimum.point
-    gls = point.sigma_e2 * turn @ point.beta_cov @ turn.T
+    transform, point = reduced.beta_transform, optimum.point
+    gls = point.sigma_e2 * transform @ point.beta_cov @ transform.T
     if len(optimum.theta) == 0:
         return gls, gls.copy()
     _, curve = eliminate(optimum.gradient, optimum.hessian)
-    move = turn @ point.d_beta.T
+    move = transform @ point.d_beta.T
     return gls, gls + move @ inverse_information(-curve) @ move.T
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.base import Finding, Floats, Verdict, scaled
+from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
@@ -55,7 +56,7 @@ class RemlFit(EstimatesTable):
     sigma_u : (q,) array
         Their sds.
     rho_u : (q, q) array
-        Their correlations; nan beside an sd of zero, and 0 where the effects are independent.
+        Their correlations; nan where an sd is zero, and 0 where the effects are independent.
     sigma_e : float
         Residual sd.
     icc : float or None
@@ -64,11 +65,11 @@ class RemlFit(EstimatesTable):
     errors : VarianceErrors
         Standard errors of the variance parameters.
     intervals : ProfileIntervals or None
-        Profile intervals of the sds and the icc; None if they were not asked for.
+        Profile intervals of the sds and the icc; None if not requested.
     singular : bool
         Whether the covariance of the effects is singular: smallest singular value of the
         relative factor below 1e-4, the columns of Z being at unit mean square. An ordinary
-        outcome: the data do not tell some variance from zero.
+        outcome: some variance is not distinguishable from zero.
     u : (J, q) array
         Group effects: best linear unbiased predictions.
     u_sd : (J, q) array
@@ -166,10 +167,9 @@ class RemlFit(EstimatesTable):
         """Standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
         return np.sqrt(np.diagonal(self.beta_cov_joint))
 
-    def of_groups(self, labels: npt.ArrayLike) -> "RemlFit":
-        """Return the effects of some groups, in the order given; estimates stay those of all."""
-        known = {label: place for place, label in enumerate(self.labels.tolist())}
-        places = np.array([known[label] for label in np.asarray(labels).tolist()], dtype=np.int64)
+    def of_groups(self, design: Design) -> "RemlFit":
+        """Return the fit with the effects of a design's groups only; the rest stays that of all."""
+        places = design.single_term().places_in(self.labels)
         return replace(
             self,
             labels=self.labels[places],

@@ -22,7 +22,6 @@ from bayes_mlm.base import (
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
-    means_by_group,
     new_group_means,
     pairs_of,
     sums_of_one_slope,
@@ -54,7 +53,7 @@ class Hausman(Tabular):
     predictors : tuple of str
         The k predictors that vary within groups and whose group means differ.
     fixed, random : ndarray, shape (k,)
-        Slopes with an own intercept a group (OLS), and by generalised least squares at the REML
+        Slopes with an intercept for each group (OLS), and by generalised least squares at the REML
         estimate of a random-intercept model.
     fixed_se, random_se : ndarray, shape (k,)
     statistic, p : float or None
@@ -200,7 +199,7 @@ def hausman(design: Design) -> Hausman:
     if not single.has_rows:
         new = new_group_means(single.moments(), moved, _NEW)
     else:
-        means = means_by_group(single.X[:, varies], single.codes, single.J)[single.codes]
+        means = single.by_row(single.group_means(single.X[:, varies]))
         new = _says_something_new(single.X, means)
     places = np.flatnonzero(varies)[new]
     names = tuple(single.terms[k] for k in places)
@@ -249,7 +248,7 @@ def hausman(design: Design) -> Hausman:
 
 
 def _without_means(design: Design) -> tuple[Design, list[str]]:
-    """Lay a design out as a random-intercept model with one slope for both levels."""
+    """Return a design as a random-intercept model with one slope for both levels."""
     notes = []
     if has_random_effects(design) and not design.has_icc:
         notes.append("the model's slopes vary; the test is for a random intercept alone")
@@ -286,13 +285,13 @@ def _sums_without_means(design: Design) -> Design:
 
 
 def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
-    """Give X with the two parts of each predictor joined, and without group means."""
+    """Return X with the two parts of each predictor joined, and without group means."""
     assert design.base is not None  # for mypy: the caller looked
     if design.kind == "mundlak":
         known = len(design.base.terms)
         return design.X[:, :known], design.base.terms
     if design.kind == "within":
-        means = design.base.means[design.codes]
+        means = design.by_row(design.base.means)
         slopes = np.array([term != INTERCEPT for term in design.base.terms])
         return design.X + np.where(slopes, means, 0.0), design.base.terms
     if design.kind == "no_pooling":
@@ -316,7 +315,7 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
 
 
 def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Give the slopes with an own intercept a group and their covariance.
+    """Return the slopes of the model with an intercept for each group, and their covariance.
 
     As `bayes_mlm.fit_ols` of the no_pooling kind, which imports statsmodels for the rest of its
     table: six seconds that this test need not take.
@@ -328,7 +327,8 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
     df = design.n - design.J - places.size
     if df < 1:
         raise DesignError(
-            f"{design.n} rows cannot estimate {design.J} own intercepts, {places.size} slopes and "
+            f"{design.n} rows cannot estimate {design.J} group-specific intercepts, "
+            f"{places.size} slopes and "
             "a residual variance; the Hausman test needs more rows in its groups"
         )
     rest = float(inside[-1, -1] - beta @ inside[places, -1])
@@ -336,14 +336,13 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
 
 
 def _varies(design: Design) -> NDArray[np.bool_]:
-    """Tell which columns vary within groups, by the tolerance of `bayes_mlm.design.design`."""
+    """Flag the columns that vary within groups, by the tolerance of `bayes_mlm.design.design`."""
     if not design.has_rows:
         base = design.base
         assert base is not None  # for mypy: the caller looked
         moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
         return np.array([term in moving for term in design.terms])
-    means = means_by_group(design.X, design.codes, design.J)[design.codes]
-    inside = np.sqrt(np.square(design.X - means).mean(axis=0))
+    inside = np.sqrt(np.square(design.deviations(design.X)).mean(axis=0))
     return np.asarray(inside > 1e-9 * np.abs(design.X).max(axis=0))
 
 
@@ -366,7 +365,7 @@ def _says_something_new(X: Floats, means: Floats) -> list[int]:
 def _quadratic(
     difference: Floats, covariance: Floats, variances: Floats
 ) -> tuple[float | None, float]:
-    """Give d'V^-1 d and the smallest eigenvalue of V, in units of `variances`; None if not > 0."""
+    """Return d'V^-1 d and the least eigenvalue of V, in units of `variances`; None if not > 0."""
     unit = np.sqrt(variances)
     values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
     smallest = float(values[0])

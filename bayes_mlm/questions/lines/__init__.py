@@ -245,16 +245,9 @@ def _places(design: Design, groups: Sequence[Any] | None) -> Ints:
                 "name some of them (groups=[...])"
             )
         return np.arange(design.J)
-    known = {label: place for place, label in enumerate(design.labels.tolist())}
-    unknown = [group for group in groups if group not in known]
-    if unknown or not groups:
-        first = ", ".join(map(repr, list(known)[:8]))
-        raise EngineError(
-            f"{design.group} has no {unknown[0]!r}; its labels are {first}, …"
-            if unknown
-            else "no group is named; leave groups out for all of them"
-        )
-    return np.array([known[group] for group in dict.fromkeys(groups)], dtype=np.int64)
+    if not groups:
+        raise EngineError("no group is named; leave groups out for all of them")
+    return design.single_term().places_of(dict.fromkeys(groups))
 
 
 def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
@@ -272,7 +265,7 @@ def _reml(fit: Fit | Estimate) -> Estimate | None:
         return estimate_of(fit)
     design = fit.design
     try:
-        solution = fit_reml(design.whole, profile=False).of_groups(design.labels)
+        solution = fit_reml(design.whole, profile=False).of_groups(design)
     except (DesignError, EngineError):
         return None
     return Estimate(design=design, solution=solution, request=fit.request)

@@ -6,7 +6,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import Solution, summarise_wald
 from bayes_mlm.model import whiten
-from bayes_mlm.moments import from_design, from_rows
+from bayes_mlm.moments import from_design
 from bayes_mlm.questions.prediction.residuals import bridge
 from bayes_mlm.questions.prediction.result import PlugIn
 from bayes_mlm.questions.prediction.rows import LaidOut
@@ -117,15 +117,12 @@ def expected(
 
 
 def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
-    """Give W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
+    """Return W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
     s, residual = from_design(design), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
         own = fit.residual
-        white = whiten(
-            design.residual, np.column_stack([design.X, design.Z]), own.sigma_e, own.rho_e or 0.0
-        )
-        X, Z, residual = white[:, : design.p], white[:, design.p :], 1.0
-        s = from_rows(design.y, X, Z, design.codes, design.J)
+        white = whiten(design.residual, design.columns, own.sigma_e, own.rho_e or 0.0)
+        s, residual = design.moments_of(white), 1.0
     p, q, products = design.p, design.q, s.products(groups)
     zz, zx = products[:, p : p + q, p : p + q], products[:, p : p + q, :p]
     relative = fit.cov_u / residual
@@ -137,7 +134,7 @@ def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Flo
 
 
 def _residual_variance(fit: Solution, laid_out: LaidOut) -> Floats:
-    """Give the residual variance of each row, shape (m,)."""
+    """Return the residual variance of each row, shape (m,)."""
     if fit.residual is not None:
         return np.asarray(np.square(fit.residual.sigma_e)[laid_out.stratum])
     return np.full(len(laid_out.X), fit.sigma_e**2)
@@ -146,7 +143,7 @@ def _residual_variance(fit: Solution, laid_out: LaidOut) -> Floats:
 def _less_neighbours(
     fit: Solution, design: Design, laid_out: LaidOut
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Take from rows their share of their neighbours in time.
+    """Subtract from rows the contribution of their neighbours in time.
 
     Returns X (m, p), Z (m, q), the shares of the neighbours' outcomes (m,), and the part of the
     residual variance that they leave (m,).
