@@ -164,8 +164,8 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
                 raise EngineError(
                     f"{names[before]!r} and {names[place]!r} are the same model; leave one out"
                 )
-    grouping = next((f.design for f in fits if f.design.group is not None and f.design.q), None)
-    grouping = grouping or next((f.design for f in fits if f.design.group is not None), None)
+    grouped = [fit.design for fit in fits if len(fit.design.factors) == 1]
+    grouping = next((one for one in grouped if one.q), next(iter(grouped), None))
     rows: list[ComparisonRow] = []
     elpds: list[NamedElpd] = []
     findings = [
@@ -264,21 +264,28 @@ def _same(one: Fit, other: Fit) -> bool:
     a, b = one.design, other.design
     return (
         one.priors == other.priors
-        and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
+        and (a.terms, a.kind, a.factors) == (b.terms, b.kind, b.factors)
         and (one.spec.residual, a.family) == (other.spec.residual, b.family)
         and _same_columns(a, b)
     )
 
 
 def _same_columns(a: Design, b: Design) -> bool:
+    terms = list(zip(a.group_terms, b.group_terms, strict=True))
+    if any(one.effects != other.effects for one, other in terms):
+        return False
     if not a.has_rows or not b.has_rows:
         return True  # of the same names, kinds and outcome
-    codes = not a.q or np.array_equal(a.codes, b.codes)
-    return codes and np.array_equal(a.X, b.X) and np.array_equal(a.Z, b.Z)
+    same = all(
+        not one.q or (np.array_equal(one.codes, other.codes) and np.array_equal(one.Z, other.Z))
+        for one, other in terms
+    )
+    return same and np.array_equal(a.X, b.X)
 
 
 def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     design = fit.design
+    design.single_term("leave-one-group-out", "compare by rows")
     if grouping is None:
         raise DesignError('no model names groups; a record can: group = "NAME"')
     if design.group is not None:
