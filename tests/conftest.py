@@ -128,7 +128,7 @@ def _residual_draws(design, fit, rng, shape):
         sds = fit.residual.sigma_e * np.exp(0.05 * rng.normal(size=(*shape, rows.n_sds)))
         found["sigma_e_by"] = Variable(("chain", "draw", "stratum"), sds)
         found["sigma_e"] = Variable(("chain", "draw"), np.sqrt(sds**2 @ rows.share))
-    if rows.asked.ar is not None:
+    if rows.spec.ar is not None:
         rho = np.clip(fit.residual.rho_e + 0.1 * rng.normal(size=shape), -0.95, 0.95)
         found["rho_e"] = Variable(("chain", "draw"), rho)
     if design.family.name == "student_t":

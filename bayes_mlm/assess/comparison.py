@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.assess.loo import Elpd, leave_one_group_out, leave_one_row_out
+from bayes_mlm.assess.loo.elpd import PART_COLUMNS
 from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
 from bayes_mlm.assess.ranking import (
     ComparisonRow,
@@ -105,17 +106,11 @@ class ModelComparison(ResultTable[ComparisonRow]):
 
     def pointwise_csv(self) -> str:
         """Write the log predictive density of every part left out, by every model, as CSV text."""
-        rows: list[tuple[object, ...]] = []
-        for one in self.elpds:
-            found = one.elpd
-            columns = (found.labels, found.pointwise, found.k_hat, found.refitted)
-            parts = zip(*(column.tolist() for column in columns), strict=True)
-            rows += [(one.model, found.left_out, *part) for part in parts]
-        names = ["model", "left_out", "label", "log_density", "k_hat", "refitted"]
-        return csv_text(names, rows)
+        rows = [(one.model, *part) for one in self.elpds for part in one.elpd.raw()]
+        return csv_text(["model", *PART_COLUMNS], rows)
 
 
-def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelComparison:
+def compare_models(fits: Sequence[Fit], *, loo_rows: Any = None) -> ModelComparison:
     """Rank models by leaving groups out, by leaving rows out, and by marginal likelihood.
 
     Parameters
@@ -123,7 +118,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
     fits : sequence of Fit
         Two or more models of the same outcome in the same rows, by any engine. A fit without
         groups has those of the others left out.
-    rows_left_out : data frame or mapping, optional
+    loo_rows : data frame or mapping, optional
         Of aggregated data: the rows to omit in turn (`leave_one_row_out`).
 
     Returns
@@ -175,7 +170,7 @@ def compare_models(fits: Sequence[Fit], *, rows_left_out: Any = None) -> ModelCo
     ]
     ways: dict[Criterion, Callable[[Fit], Elpd]] = {
         "group": lambda fit: _by_group(fit, grouping),
-        "row": lambda fit: leave_one_row_out(fit, rows=rows_left_out),
+        "row": lambda fit: leave_one_row_out(fit, rows=loo_rows),
     }
     for criterion, measure in ways.items():
         found: list[NamedElpd | ComparisonRow] = []

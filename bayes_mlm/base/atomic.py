@@ -170,7 +170,7 @@ def _nearest(path: Path) -> tuple[Path, int]:
 
 
 def _free(path: Path) -> bool:
-    """Return whether there is nothing at a path, or a file that can be replaced."""
+    """Return whether a path is free, or that of a file that can be replaced."""
     return not os.path.lexists(path) or path.is_file()
 
 

@@ -283,8 +283,8 @@ class Design:
     def errors(self) -> str:
         """The residual structure and the family in a few words; empty if plain and Gaussian."""
         parts = [] if self.family.gaussian_moments else [self.family.label]
-        if self.residual is not None and not self.residual.asked.is_plain:
-            parts.append(str(self.residual.asked))
+        if self.residual is not None and not self.residual.spec.is_plain:
+            parts.append(str(self.residual.spec))
         return ", ".join(parts)
 
     @property
@@ -451,7 +451,7 @@ def build_design(
     formula : str or Formula
         For example ``"mathach ~ ses * sector + (1 | schoolid)"``.
     table : data frame, mapping or Table
-        Any frame narwhals supports, or what `bayes_mlm.read_table` gives.
+        Any frame narwhals supports, or what `bayes_mlm.read_table` returns.
     group : str, optional
         The grouping column of a formula without a bar, for the kinds that need groups.
     missing : {"error", "drop"}
@@ -654,7 +654,7 @@ def check_estimable(design: Design) -> None:
     if design.kind in ("no_pooling", "within"):
         where = f" within {design.group}"
     if design.kind == "no_pooling":
-        remedy = "a no-pooling model has an own intercept a group, which leaves only what varies"
+        remedy = "a no-pooling model has an intercept for each group, which leaves only what varies"
         remedy += " within groups; use partial pooling for predictors of the group"
     aliased, near = _ALIASED, ""
     intercept = np.array([term == INTERCEPT for term in design.terms])

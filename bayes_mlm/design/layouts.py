@@ -5,7 +5,7 @@ kind                rows and columns
 =================== ==============================================================================
 ``pooled``          as they are, groups ignored
 ``between``         one row a group: the means of y and of every column
-``no_pooling``      an own intercept a group, nothing shared between them but the slopes
+``no_pooling``      an intercept for each group, nothing shared between them but the slopes
 ``within``          every predictor as its deviation from the group's mean; y as it is
 ``mundlak``         every predictor that varies within groups joined by its group mean
 ``partial_pooling`` as they are, with group effects

@@ -177,7 +177,7 @@ class GroupTerm:
         return np.asarray(values[self.codes])
 
     def deviations(self, values: Floats) -> Floats:
-        """Return the values (n,) or (n, k) less the mean of their group."""
+        """Return the values (n,) or (n, k) minus the mean of their group."""
         return np.asarray(values - self.by_row(self.means(values)))
 
     def sum_effects(self, u: Floats) -> Floats:

@@ -11,7 +11,7 @@ from bayes_mlm.likelihood import ModelPriors
 MAX_OFFSET = 3.0
 # With fewer groups left over than this, a flat prior on sigma_u leaves it without a posterior sd.
 LEAST_GROUPS_FOR_FLAT = 4
-# As many independent draws as are asked of Markov chains.
+# As many independent draws as are required of Markov chains.
 LEAST_DRAWS = 400
 
 
@@ -33,8 +33,11 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
         Empty if there is nothing to say.
     """
     found = cautions_on_model(design)
-    for place, own in enumerate(priors.groups):
-        flat, view = [one for one in own.sigma_u if not one.is_proper], design.of_factor(place)
+    for place, group_priors in enumerate(priors.groups):
+        flat, view = (
+            [one for one in group_priors.sigma_u if not one.is_proper],
+            design.of_factor(place),
+        )
         if not flat or view.J - _group_columns(view) >= LEAST_GROUPS_FOR_FLAT:
             continue
         found.append(

@@ -196,7 +196,7 @@ def in_arviz_order(variables: Mapping[str, Variable]) -> dict[str, Variable]:
 def draws_from_datatree(tree: "xr.DataTree") -> Draws:
     """Extract the draws from what a PyMC sampler returned.
 
-    Variables whose names end in an underscore are the sampler's own coordinates and are left out.
+    Variables whose names end in an underscore are the sampler's coordinates and are omitted.
     """
     posterior, coords = {}, {}
     for name, array in tree["posterior"].data_vars.items():

@@ -99,7 +99,7 @@ def sample_nuts(
     Returns
     -------
     Draws
-        Variables whose names end in an underscore, the sampler's own coordinates, are left out.
+        Variables whose names end in an underscore, the sampler's coordinates, are omitted.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Fit by ordinary least squares."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ from bayes_mlm.base import (
     scaled,
 )
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.engines.reml.inference import Interval, format_estimates
+from bayes_mlm.engines.reml.inference import EstimateRow, EstimatesTable, Interval
 from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
 from bayes_mlm.moments import GroupMoments, from_rows, one_group, reduce
 
@@ -29,7 +30,7 @@ CONSTANT_WITHIN = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class OlsFit:
+class OlsFit(EstimatesTable):
     """A least-squares fit.
 
     Attributes
@@ -128,15 +129,14 @@ class OlsFit:
 
     def __repr__(self) -> str:
         """Return the kind of fit, its size and its R²."""
-        own = f", {self.labels.size} intercepts ({self.group})" if self.group else ""
+        by_group = f", {self.labels.size} intercepts ({self.group})" if self.group else ""
         found = f"R² = {scaled(self.r2, 3)}, sigma_e = {rounded(self.sigma_e)}"
-        return f"<OlsFit, n = {self.n}{own}, {found}>"
+        return f"<OlsFit, n = {self.n}{by_group}, {found}>"
 
-    def __str__(self) -> str:
-        """Return the table of coefficients, with standard errors and intervals."""
+    def estimate_rows(self) -> Iterator[EstimateRow]:
+        """Return the coefficients with standard errors and intervals."""
         columns = (self.beta.tolist(), self.beta_se.tolist(), self.beta_interval)
-        names = (f"beta[{term}]" for term in self.terms)
-        return f"{self!r}\n{format_estimates(zip(names, *columns, strict=True))}"
+        yield from zip((f"beta[{term}]" for term in self.terms), *columns, strict=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,7 +147,7 @@ class _Solution:
     unscaled_cov: Floats
     rss: float
     tss: float
-    n_own: int
+    n_intercepts: int
     intercepts: Floats
     intercepts_unscaled_var: Floats
 
@@ -158,7 +158,7 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
     Parameters
     ----------
     design : Design
-        Laid out for any kind without group effects. For `no_pooling` every group gets its own
+        Laid out for any kind without group effects. For `no_pooling` every group gets an
         intercept; `beta` then holds the slopes.
     level : float
         Coverage of the intervals.
@@ -170,8 +170,8 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
     Raises
     ------
     DesignError
-        If a column is a linear combination of others, or, with own intercepts, constant within
-        the groups; the column is named.
+        If a column is a linear combination of others, or, with group-specific intercepts, constant
+        within the groups; the column is named.
     EngineError
         If the design has group effects.
 
@@ -190,8 +190,8 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
     (0.13, 32.783)
     """
     expect("fit_ols", design, Design)
-    own = design.kind == "no_pooling"
-    if design.q and not own:
+    by_group = design.kind == "no_pooling"
+    if design.q and not by_group:
         raise EngineError(
             f"least squares cannot fit group effects ({', '.join(design.effects)}); use the REML "
             "or a Bayesian engine, or a kind without them"
@@ -200,7 +200,7 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
     if not design.has_rows:
         solution = _solve_sums(design, design.moments())
     else:
-        solution = _solve_within(design) if own else _solve(design)
+        solution = _solve_within(design) if by_group else _solve(design)
     return _table(design, solution, level)
 
 
@@ -218,25 +218,25 @@ def _solve(design: Design) -> _Solution:
     columns = design.X - centre
     size = np.sqrt(np.square(columns).sum(axis=0))
     result = OLS(design.y, columns / size).fit()
-    turn = np.eye(design.p)
+    transform = np.eye(design.p)
     if place is not None:
-        turn[place] -= centre
-    turn /= size
+        transform[place] -= centre
+    transform /= size
     constant, residual = int(result.k_constant), np.asarray(result.resid)
     total = design.y - design.y.mean() if constant else design.y
     return _Solution(
-        beta=turn @ np.asarray(result.params),
-        unscaled_cov=turn @ np.asarray(result.normalized_cov_params) @ turn.T,
+        beta=transform @ np.asarray(result.params),
+        unscaled_cov=transform @ np.asarray(result.normalized_cov_params) @ transform.T,
         rss=float(residual @ residual),
         tss=float(total @ total),
-        n_own=0,
+        n_intercepts=0,
         intercepts=np.empty(0),
         intercepts_unscaled_var=np.empty(0),
     )
 
 
 def _solve_within(design: Design) -> _Solution:
-    """Solve for slopes and an own intercept a group, by de-meaning within groups."""
+    """Solve for slopes and an intercept for each group, by de-meaning within groups."""
     from statsmodels.regression.linear_model import OLS
 
     codes, n_groups = design.codes, len(design.labels)
@@ -256,15 +256,16 @@ def _solve_within(design: Design) -> _Solution:
     y, X = design.y - y_means[codes], design.X - x_means[codes]
     if design.n <= design.p + n_groups:
         raise DesignError(
-            f"{design.n} rows cannot estimate {design.p} slopes, {n_groups} own intercepts and a "
-            "residual variance; drop terms or pool the groups"
+            f"{design.n} rows cannot estimate {design.p} slopes, {n_groups} group-specific "
+            "intercepts and a residual variance; drop terms or pool the groups"
         )
     spread = np.abs(X).max(axis=0, initial=0.0)
     size = np.abs(design.X).max(axis=0, initial=0.0)
     for term, flat in zip(design.terms, spread <= CONSTANT_WITHIN * size, strict=True):
         if flat:
             raise DesignError(
-                f"column {term!r} does not vary within {design.group!r}, so the own intercepts "
+                f"column {term!r} does not vary within {design.group!r}, so the group-specific "
+                "intercepts "
                 "absorb it and its slope is not identified; drop it, or use partial_pooling"
             )
     if design.p:
@@ -281,42 +282,44 @@ def _solve_within(design: Design) -> _Solution:
         unscaled_cov=cov,
         rss=float(residual @ residual),
         tss=float(np.square(design.y - design.y.mean()).sum()),
-        n_own=n_groups,
+        n_intercepts=n_groups,
         intercepts=y_means - x_means @ beta,
         intercepts_unscaled_var=1.0 / counts + np.einsum("ja,ab,jb->j", x_means, cov, x_means),
     )
 
 
 def _solve_sums(design: Design, s: GroupMoments) -> _Solution:
-    """Solve from sums by group; for own intercepts what varies within groups is enough."""
-    own, p = design.kind == "no_pooling", design.p
-    if own and design.n <= p + s.J:
+    """Solve from sums by group; group-specific intercepts need only what varies within groups."""
+    by_group, p = design.kind == "no_pooling", design.p
+    if by_group and design.n <= p + s.J:
         raise DesignError(
-            f"{design.n} rows cannot estimate {p} slopes, {s.J} own intercepts and a residual "
-            "variance; drop terms or pool the groups"
+            f"{design.n} rows cannot estimate {p} slopes, {s.J} group-specific intercepts and a "
+            "residual variance; drop terms or pool the groups"
         )
-    reduced = reduce(s if own else one_group(s))
+    reduced = reduce(s if by_group else one_group(s))
     check_bounded(reduced)
     cross, xy, yy = reduced.rest[:p, :p], reduced.rest[:p, p], float(reduced.rest[p, p])
     # To unit columns first, so that a predictor in dollars costs no digits.
     size = np.sqrt(np.diag(cross))
     inverse = np.linalg.inv(cross / np.outer(size, size)) / np.outer(size, size)
     centred = inverse @ xy
-    turn = np.eye(p) if own else reduced.beta_turn
+    transform = np.eye(p) if by_group else reduced.beta_transform
     means = s.means[:, :p] + s.centre[:p]
-    constant = own or bool(reduced.ones.any())
+    constant = by_group or bool(reduced.ones.any())
     _, sd = s.moments
-    cov = turn @ inverse @ turn.T
+    cov = transform @ inverse @ transform.T
     rss, tss = yy - float(xy @ centred), s.n * float(sd[-1]) ** 2 if constant else yy
     return _Solution(
-        beta=centred if own else reduced.original_beta(centred),
+        beta=centred if by_group else reduced.original_beta(centred),
         unscaled_cov=cov,
         rss=rss,
         tss=tss,
-        n_own=s.J if own else 0,
-        intercepts=s.means[:, -1] + s.centre[-1] - means @ centred if own else np.empty(0),
+        n_intercepts=s.J if by_group else 0,
+        intercepts=s.means[:, -1] + s.centre[-1] - means @ centred if by_group else np.empty(0),
         intercepts_unscaled_var=(
-            1.0 / s.counts + np.einsum("ja,ab,jb->j", means, cov, means) if own else np.empty(0)
+            1.0 / s.counts + np.einsum("ja,ab,jb->j", means, cov, means)
+            if by_group
+            else np.empty(0)
         ),
     )
 
@@ -335,7 +338,7 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
     from scipy import stats
 
     n = design.n
-    n_beta = design.p + solution.n_own
+    n_beta = design.p + solution.n_intercepts
     df_resid, rss, tss = n - n_beta, solution.rss, solution.tss
     mean = 0.0 if not design.has_rows else float(design.y.mean())
     if not rss > nothing_left(n, mean, tss):
@@ -365,8 +368,8 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
         loglik=loglik,
         aic=2.0 * n_beta - 2.0 * loglik,
         bic=math.log(n) * n_beta - 2.0 * loglik,
-        group=design.group if solution.n_own else None,
-        labels=design.labels if solution.n_own else design.labels[:0],
+        group=design.group if solution.n_intercepts else None,
+        labels=design.labels if solution.n_intercepts else design.labels[:0],
         group_intercepts=solution.intercepts,
         group_intercepts_se=np.sqrt(sigma2 * solution.intercepts_unscaled_var),
     )

@@ -83,7 +83,8 @@ class Engine:
     what : str
         What it does, in a phrase, for the help.
     why_not : callable
-        ``why_not(design, priors) -> str``: why it cannot fit a model, in a clause; "" if it can.
+        ``why_not(design, priors) -> str``: the reason why it cannot fit a model, in a clause; "" if
+        it can.
     several_factors : bool
         Whether it fits models with several grouping factors.
     run : callable
@@ -99,7 +100,7 @@ class Engine:
     several_factors: bool = False
 
     def refusal(self, design: "Design", priors: "ModelPriors | None") -> str:
-        """Return why it cannot fit a model, in a clause; "" if it can."""
+        """Return the reason why it cannot fit a model, in a clause; "" if it can."""
         if len(design.factors) > 1 and not self.several_factors:
             named = ", ".join(design.factors)
             return f"the formula has {len(design.factors)} grouping factors ({named}); use nuts"

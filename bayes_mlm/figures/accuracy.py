@@ -1,4 +1,4 @@
-"""Set what is known of the direct engine's accuracy beside its limits."""
+"""Accuracy of the direct engine compared with its limits."""
 
 import math
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class Accuracy:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         over = [check for check in self.checks if not check.value <= check.limit]
         judged = (
             "Every measure is within its limit."
@@ -100,7 +100,7 @@ class Accuracy:
 
 
 def direct_accuracy(analysis: Analysis) -> Accuracy | None:
-    """Collect what the direct engine knows of its own accuracy.
+    """Return the direct engine's measures of its accuracy.
 
     Returns
     -------

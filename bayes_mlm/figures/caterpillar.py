@@ -1,4 +1,4 @@
-"""Compute the group effects in order, by side of the split, and which of them stand out."""
+"""Group effects in order, by subgroup, with those whose intervals exclude zero."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -100,7 +100,7 @@ class Caterpillar:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         return " ".join(self._told(panel) for panel in self.panels)
 
     @property
@@ -231,7 +231,7 @@ def plot_caterpillar(picture: Caterpillar) -> "Figure":
 
 
 def _draw_effect(ax: "Axes", picture: Caterpillar, panel: EffectPanel) -> list[float]:
-    """Draw the blocks of one panel side by side; give where each starts."""
+    """Draw the blocks of one panel from left to right; return where each begins."""
     effect, many = panel.effect, picture.labels.size
     room = _POINTS_WIDE / many
     line, dot = float(np.clip(0.3 * room, 0.4, 1.6)), float(np.clip(1.1 * room, 1.0, 4.5))

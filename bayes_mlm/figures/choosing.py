@@ -1,4 +1,4 @@
-"""Choose from a ladder the models that a figure compares."""
+"""Models of a ladder that a figure compares."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Collect the coefficients of a ladder of models, engine beside engine."""
+"""Coefficients of a ladder of models, by engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Coefficients:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         told = [text for text in map(self._moves, self.terms) if text]
         away = [
             row.term
@@ -129,7 +129,7 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
     fitted = [one for one in analyses if one.fits and one.design.p]
     if not fitted:
         return None
-    # Coefficients of different outcomes are not to be laid side by side.
+    # Coefficients of different outcomes are not comparable.
     fitted = [one for one in fitted if one.design.outcome == fitted[0].design.outcome]
     terms = list(dict.fromkeys(term for one in fitted for term in one.design.terms))
     slopes = [term for term in terms if term != INTERCEPT]
@@ -161,7 +161,7 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
 
 @styled
 def plot_coefficients(picture: Coefficients) -> "Figure":
-    """Draw each coefficient in every model that has it, engine beside engine.
+    """Draw each coefficient in every model that has it, by engine.
 
     Parameters
     ----------

@@ -298,7 +298,7 @@ def _draw_published(ax: "Axes", item: Marked, y: float) -> None:
 
 
 def draw_ridge(ax: "Axes", item: Marked, base: float) -> None:
-    """Draw one quantity on a line of its own: density above, estimates below."""
+    """Draw one quantity on one line: density above, estimates below."""
     for k, one in enumerate(item.posteriors):
         style = engine_style(one.engine)
         if one.density is not None and k == 0:

@@ -78,7 +78,7 @@ class Contextual:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         return " ".join(self._told(item) for item in self.predictors)
 
     @property

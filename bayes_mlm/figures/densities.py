@@ -56,7 +56,7 @@ class Densities:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         told = "; ".join(item.text for item in self.items)
         left_out = f" {self.n_left_out} more are not shown." if self.n_left_out else ""
         return (

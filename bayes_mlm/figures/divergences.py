@@ -65,7 +65,7 @@ class Divergences:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         many = int(self.diverging.sum())
         return (
             f"{count(many, 'draw')} of {self.diverging.size:,} ended a divergent trajectory. "

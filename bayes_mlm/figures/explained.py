@@ -52,7 +52,7 @@ class Explained:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         told = "; ".join(
             f"{model} {percent(b.posteriors[0].mean)} between and "
             f"{percent(w.posteriors[0].mean)} within groups"

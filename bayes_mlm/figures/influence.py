@@ -51,7 +51,7 @@ class GroupInfluence:
     df : ndarray of int, shape (J,)
         Degrees of freedom of the spread: rows less own effects.
     ratio : ndarray, shape (J,)
-        Sd of the group's rows about its own line over the model's; nan where there is none.
+        Sd of the group's rows about its line over the model's; nan where there is none.
     band_df, lower, upper : ndarray, shape (m,)
         Where 95 % of the ratios lie if the model is right, by degrees of freedom.
     limit : float
@@ -84,7 +84,7 @@ class GroupInfluence:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         most = int(self.influential[0])
         strong = int(np.count_nonzero(self.shift > self.limit))
         inside = (

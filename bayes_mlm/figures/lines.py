@@ -83,7 +83,7 @@ def line_along(
     group: int | None = None,
     follow: bool = False,
 ) -> Line:
-    """Draw a model's expected outcome along its slope.
+    """Compute a model's expected outcome along its slope.
 
     Parameters
     ----------

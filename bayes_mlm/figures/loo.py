@@ -44,7 +44,7 @@ class LeftOut:
     elpd, se : float
         The sum, and its standard error.
     named : ndarray of int
-        The groups foretold worst for a row, and those whose k-hat is above the limit.
+        The groups predicted worst for a row, and those whose k-hat is above the limit.
     """
 
     model: str
@@ -63,11 +63,11 @@ class LeftOut:
     @property
     def title(self) -> str:
         """What the figure is of."""
-        return f"Each {self.group} foretold by the others ({self.model})"
+        return f"Each {self.group} predicted by the others ({self.model})"
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         high = int(np.count_nonzero(self.k_hat > self.limit))
         again = int(np.count_nonzero(self.refitted))
         largest = int(np.argmax(self.k_hat))
@@ -82,7 +82,7 @@ class LeftOut:
         worst = int(np.argmin(self.per_row))
         spread = float(self.per_row.std())
         return (
-            f"{k_hat}{refits}. {self.group} {shorten(self.labels[worst])} is foretold worst: "
+            f"{k_hat}{refits}. {self.group} {shorten(self.labels[worst])} is predicted worst: "
             f"{number(self.per_row[worst], spread)} log density for a row, where the median of all "
             f"is {number(float(np.median(self.per_row)), spread)}. elpd of all groups "
             f"{number(self.elpd, self.se)}, standard error {number(self.se, self.se)}."
@@ -138,7 +138,7 @@ def left_out_groups(analysis: Analysis) -> LeftOut | None:
 
 @styled
 def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
-    """Draw how well each group is foretold, against the k-hat of its weights.
+    """Draw how well each group is predicted, against the k-hat of its weights.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
 FIGURE = Entry(
     name="left-out-groups",
     title="Groups left out",
-    shows="how well each group is foretold by the others, and the k-hat of its weights",
+    shows="how well each group is predicted by the others, and the k-hat of its weights",
     applies="the model has random effects of at most 500 groups, and a posterior without any",
     of="model",
     prepare=left_out_groups,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Picture(Protocol):
-    """Data that a figure is drawn from, with its words."""
+    """Data of a figure, with its title, caption and alternative text."""
 
     @property
     def title(self) -> str:

@@ -21,12 +21,12 @@ def plot_shrinkage(
     group: str,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw how partial pooling draws each group's own mean towards the overall mean.
+    """Draw how partial pooling draws each group's mean towards the overall mean.
 
     Parameters
     ----------
     own : array_like, shape (J,)
-        Each group's own mean (no pooling), in outcome units.
+        Observed mean of each group (no pooling), in outcome units.
     partial : array_like, shape (J,)
         Its partially pooled mean.
     sizes : array_like of int, shape (J,)

@@ -123,7 +123,7 @@ class Predictive:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         spread = float(np.ptp(self.edges)) / 100
         unlike = [item for item in self.statistics if item.unlike]
         if unlike:

@@ -20,12 +20,12 @@ from bayes_mlm.figures.style import (
 )
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 from bayes_mlm.likelihood import (
-    design_turn,
+    design_transform,
     effect_pairs,
     group_parameters,
     group_views,
     hold_at_means,
-    turn_spread,
+    transform_spread,
 )
 from bayes_mlm.model import Parameter, Prior
 
@@ -108,7 +108,7 @@ class PriorPosterior:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         most = max(self.panels, key=lambda panel: panel.ratio)
         weigh = [panel for panel in self.panels if panel.ratio > 1.0 + _FLAT]
         over = f"over the {percent(self.prob)} interval of its posterior"
@@ -143,7 +143,7 @@ def _factor(ratio: float) -> str:
 def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     """Evaluate every proper prior where its posterior is.
 
-    The groups' own intercepts of a no-pooling model, which share one prior, are left out.
+    Group-specific intercepts of a no-pooling model, which share one prior, are left out.
 
     Returns
     -------
@@ -206,8 +206,8 @@ def _spread(fit: Fit) -> dict[str, _Drawn]:
         view, priors = views[place], fit.priors.of_term(place)
         if not hold_at_means(view.effects, priors) or names.rho_u.name not in table:
             continue
-        back = np.linalg.inv(design_turn(view, priors))
-        sds, rho_u = turn_spread(
+        back = np.linalg.inv(design_transform(view, priors))
+        sds, rho_u = transform_spread(
             back, samples(fit.draws, names.sigma_u.name), samples(fit.draws, names.rho_u.name)
         )
         for effect, name, values in zip(view.effects, names.sd_names, sds.T, strict=True):

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PriorSensitivity:
-    """Shifts of posterior means under each prior.
+    """ParameterShifts of posterior means under each prior.
 
     Parameters
     ----------
     models : tuple of str
     labels : tuple of str
-        Priors of sigma_u, the models' own first.
+        Priors of sigma_u, the models' baseline priors first.
     sds : ndarray, shape (models, priors)
         Shift of the sd of group effects that moves most, in sds of the posterior under the model's
-        own prior; nan where a prior gives no posterior to compare.
+        baseline prior; nan where a prior gives no posterior to compare.
     coefficients : ndarray, shape (models, priors)
         The same of the coefficient of groups that moves most; nan also without one.
     sensitivity : Sensitivity
@@ -54,7 +54,7 @@ class PriorSensitivity:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         found = [one for one in self.sensitivity.conclusions if one.label]
         if not found:
             return "Under no other prior of sigma_u is there a posterior to compare with."

@@ -67,7 +67,7 @@ class RowResiduals:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         first, last = (number(sd, 0.1) for sd in self.sds)
         judged = "more than chance allows" if self.unequal else "no more than chance allows"
         off = int(np.count_nonzero((self.low > 0) | (self.high < 0)))
@@ -124,7 +124,7 @@ class GroupResiduals:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         told = " ".join(
             f"{'The group effects' if len(self.effects) == 1 else effect + ' effects'} "
             f"{curve.departure}."

@@ -40,7 +40,7 @@ class Roles:
     split_name : str or None
         The same without the level that a dummy's name carries: ``sex`` for ``sex[Male]``.
     split_labels : tuple of str
-        How to call the two sides, ``("sector = 0", "sector = 1")``; empty without a split.
+        Labels of the two subgroups, ``("sector = 0", "sector = 1")``; empty without a split.
     split_values : tuple of float
         Its two values in X, the smaller first; empty without a split.
     side : ndarray of int, shape (J,), or None
@@ -118,7 +118,7 @@ def base_values(design: Design, name: str) -> Floats:
 
 
 def _group_means(design: Design, name: str) -> Floats:
-    assert design.base is not None  # for mypy: asked only of designs with groups
+    assert design.base is not None  # for mypy: used only for designs with groups
     return design.base.means[:, design.base.terms.index(name)]
 
 

@@ -20,7 +20,7 @@ _MOST = 6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SamplerFigure:
-    """Draws of a NUTS run, and what a figure of them says.
+    """Draws of a NUTS run, with the caption of their figure.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def plot_sensitivity(
     -------
     matplotlib.figure.Figure
         Points are posterior means, lines highest density intervals; a filled point is under the
-        record's own prior, and a dotted line carries its mean to the other rows. Where a prior
+        baseline prior, and a dotted line carries its mean to the other rows. Where a prior
         gives no posterior, or one whose verdict is not clean, the row says so instead.
 
     Raises
@@ -116,7 +116,7 @@ def _draw_panel(
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
                 )
                 continue
-            if row.own:
+            if row.baseline:
                 axes.axvline(row.estimate, color=style.colour, lw=0.8, ls=":", zorder=1)
             axes.hlines(y, row.lower, row.upper, color=style.colour, lw=1.3, zorder=2)
             axes.plot(
@@ -125,7 +125,7 @@ def _draw_panel(
                 style.marker,
                 ms=5.5,
                 mec=style.colour,
-                mfc=style.colour if row.own else "white",
+                mfc=style.colour if row.baseline else "white",
                 zorder=3,
             )
     if quantity.startswith("beta["):
@@ -142,7 +142,7 @@ def _draw_panel(
 def _tick(sensitivity: Sensitivity, label: str) -> str:
     """Return the label of a row, and whether it is every record's stated prior."""
     rows: list[SensitivityRow] = [row for row in sensitivity if row.label == label]
-    return f"{label}\n(the record's own)" if all(row.own for row in rows) else label
+    return f"{label}\n(baseline)" if all(row.baseline for row in rows) else label
 
 
 def _legend(sensitivity: Sensitivity, styles: Mapping[str, Style]) -> list[Any]:
@@ -161,7 +161,7 @@ def _legend(sensitivity: Sensitivity, styles: Mapping[str, Style]) -> list[Any]:
             ls=":",
             marker="o",
             ms=5.5,
-            label="under the record's own prior (dotted: its mean)",
+            label="under the baseline prior (dotted: its mean)",
         ),
     ]
     return [*models, *told]

@@ -1,4 +1,4 @@
-"""Compute how partial pooling moves each group's own estimate, by the size of the group."""
+"""Shrinkage of each group's unpooled estimate by partial pooling, by the size of the group."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# A group's own estimate needs columns of Z that are not nearly collinear within it.
+# A group's unpooled estimate needs columns of Z that are not nearly collinear within it.
 _CONDITION = 1e6
 
 _LEAST_THIRD = 9
@@ -38,7 +38,7 @@ class ShrunkEffect:
     ----------
     name : str
     own : ndarray, shape (J,)
-        From the group's own rows, by least squares, given the coefficients; nan where they do not
+        From the group's rows, by least squares, given the coefficients; nan where they do not
         tell it.
     partial : ndarray, shape (J,)
         Posterior mean.
@@ -82,7 +82,7 @@ class Shrinkage:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         told = " ".join(self._told(effect) for effect in self.effects)
         return (
             "Zero is what the coefficients alone expect; the open point is the group's own "
@@ -132,7 +132,7 @@ class Shrinkage:
 
 
 def shrinkage(analysis: Analysis) -> Shrinkage | None:
-    """Compute each group's own effects, given the coefficients, beside the partially pooled ones.
+    """Compute each group's unpooled effects, given the coefficients, and the partially pooled ones.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def own_effects(design: Design, beta: Floats) -> Floats:
 
 @styled
 def plot_group_shrinkage(picture: Shrinkage) -> "Figure":
-    """Draw each group's own effect and its partially pooled one, the smallest group first.
+    """Draw each group's unpooled effect and its partially pooled one, the smallest group first.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Style of every figure: colours, markers, sizes and the labels of axes.
 
-Colours are Okabe & Ito's (2008, Color Universal Design), told apart by the colour-blind; markers
+Colours are Okabe & Ito's (2008, Color Universal Design), distinct to the colour-blind; markers
 and line styles tell the same things apart in grey.
 """
 
@@ -26,7 +26,7 @@ WIDTH, HEIGHT = 6.3, 3.9
 # no pair comes twice among 56 models.
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, BLACK, SKY, "#E69F00", "#7F7F7F")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-# A model of the study looks the same in every figure, whichever others are drawn beside it.
+# A model of the study looks the same in every figure, whichever others are drawn with it.
 _LADDER = (
     "hsb_null",
     "hsb_ses",
@@ -86,7 +86,7 @@ _ENGINES = {
     "ols": Style(BLACK, "D", (0, (3.5, 2.0))),
     "published": Style(ORANGE, "X", (0, (1.0, 1.5))),
 }
-# The two sides that a property of groups splits them into.
+# The two subgroups of a binary group-level predictor.
 SIDES = (Style(BLUE, "o", "-"), Style(ORANGE, "^", (0, (6.0, 1.5, 1.5, 1.5))))
 
 

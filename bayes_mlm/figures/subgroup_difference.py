@@ -1,4 +1,4 @@
-"""Compute the difference between the two sides of the split along the slope."""
+"""Difference between the two subgroups along the slope."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ class SideDifference:
     classical_engine : str
     bins : ndarray, shape (k + 1,)
     rows : ndarray, shape (2, k)
-        Share of each side's rows in the bins.
+        Proportion of each subgroup's rows in the bins.
     n : int
         Rows of both sides.
     rows_away : tuple of int
@@ -83,7 +83,7 @@ class SideDifference:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         change = estimate(self.change, self.change_lower, self.change_upper)
         return (
             f"The difference in expected {self.outcome} changes by {change} with each unit of "
@@ -139,7 +139,7 @@ def _zero(x: Floats, bound: Floats, inside: int, outside: int) -> float:
 
 
 def side_difference(analysis: Analysis) -> SideDifference | None:
-    """Compute the difference of the sides along the slope, other predictors at their means.
+    """Compute the difference of the subgroups along the slope, other predictors at their means.
 
     Returns
     -------
@@ -240,7 +240,7 @@ def _rows_where(values: Floats, x: Floats, sign: np.ndarray) -> int:
 
 @styled
 def plot_side_difference(picture: SideDifference) -> "Figure":
-    """Draw the difference with its band, and where the rows of each side lie.
+    """Draw the difference with its band, and where the rows of each subgroup lie.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# As many lines as can still be told apart in half a page, and as many small panels.
+# As many lines as are distinguishable in half a page, and as many small panels.
 MOST_LINES = 60
 
 N_PANELS = 6
@@ -124,7 +124,7 @@ class Trajectories:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         told = []
         for curve in self.population:
             first, last = (
@@ -208,7 +208,7 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
 
 
 def seen(individual: Individual) -> Curve:
-    """Cut an individual's line to the range of its own rows, and no further than a step beyond."""
+    """Cut an individual's line to the range of its rows, and no further than a step beyond."""
     curve = individual.curve
     first = max(int(np.searchsorted(curve.x, individual.x.min(), side="right")) - 1, 0)
     last = min(int(np.searchsorted(curve.x, individual.x.max())), curve.x.size - 1)
@@ -370,7 +370,7 @@ def _draw_all(ax: "Axes", picture: Trajectories, looks: tuple[Style, ...]) -> "l
 
 
 def _draw_one(ax: "Axes", one: Individual, look: Style) -> None:
-    """Draw one individual's rows, and its own line with its band."""
+    """Draw one individual's rows, and its line with its band."""
     line = seen(one)
     alpha = 0.9 if one.x.size <= 30 else 0.4
     ax.plot(one.x, one.y, look.marker, ms=3.4, mew=0.0, color=INK, alpha=alpha, zorder=3.5)

@@ -142,7 +142,7 @@ class VarianceParts:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         told = []
         for column in self.columns:
             named = sorted(column.shares, key=lambda share: -share.mean)

@@ -1,4 +1,4 @@
-"""Put the engines' estimates of one model side by side, and say how far apart they are."""
+"""Estimates of one model by each engine, next to each other, and how far apart they are."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bayes_mlm.fitting.estimates import QuantityRow, Summary
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Compared:
-    """Hold one quantity of one model as each engine gives it.
+    """One quantity of one model by each engine.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from bayes_mlm.design import Design
 
 
 def icc(sigma_u: ArrayLike, sigma_e: ArrayLike) -> Array:
-    r"""Give the part of the variance that lies between groups.
+    r"""Return the proportion of the variance that lies between groups.
 
     .. math:: \mathrm{icc} = \sigma_u^2 / (\sigma_u^2 + \sigma_e^2)
 
@@ -44,7 +44,7 @@ def icc(sigma_u: ArrayLike, sigma_e: ArrayLike) -> Array:
 
 
 def correlation_at(icc: ArrayLike, rho_e: ArrayLike, steps: float = 1.0) -> Array:
-    r"""Give the correlation of two outcomes of one group some steps of time apart, AR(1) residuals.
+    r"""Return the correlation of two outcomes of one group by their lag in time, AR(1) residuals.
 
     .. math:: \mathrm{icc} + (1 - \mathrm{icc})\,\rho_e^{d}
 
@@ -78,7 +78,7 @@ def correlation_at(icc: ArrayLike, rho_e: ArrayLike, steps: float = 1.0) -> Arra
 
 
 def design_effect(icc: ArrayLike, group_sizes: ArrayLike) -> Array:
-    r"""Give the factor by which grouping inflates the variance of the overall mean.
+    r"""Return the factor by which grouping inflates the variance of the overall mean.
 
     .. math:: 1 + (\tilde n - 1)\,\mathrm{icc}, \qquad \tilde n = \sum_j n_j^2 / \sum_j n_j
 
@@ -112,7 +112,7 @@ def design_effect(icc: ArrayLike, group_sizes: ArrayLike) -> Array:
 
 
 def reliability(icc: ArrayLike, group_sizes: ArrayLike) -> Array:
-    r"""Give the mean reliability of the groups' own means as measures of the true group means.
+    r"""Return the mean reliability of the groups' observed means as measures of the true means.
 
     .. math:: \frac1J \sum_j \frac{\sigma_u^2}{\sigma_u^2 + \sigma_e^2 / n_j}
               = \frac1J \sum_j \frac{n_j\,\mathrm{icc}}{1 + (n_j - 1)\,\mathrm{icc}}
@@ -147,7 +147,7 @@ def reliability(icc: ArrayLike, group_sizes: ArrayLike) -> Array:
 
 
 def explained(sigma: ArrayLike, sigma_null: ArrayLike) -> Array:
-    r"""Give the part of a null model's variance at one level that a model's predictors explain.
+    r"""Return the proportion of a null model's variance at one level that the predictors explain.
 
     .. math:: R^2 = (\sigma_0^2 - \sigma_1^2) / \sigma_0^2
 
@@ -188,7 +188,7 @@ def explained(sigma: ArrayLike, sigma_null: ArrayLike) -> Array:
 
 
 def derived(design: Design, icc_values: ArrayLike) -> dict[str, Array]:
-    """Give what follows from the icc and the group sizes: design effect and reliability."""
+    """Return what follows from the icc and the group sizes: design effect and reliability."""
     return {
         "design_effect": design_effect(icc_values, design.group_sizes),
         "reliability": reliability(icc_values, design.group_sizes),
@@ -198,5 +198,5 @@ def derived(design: Design, icc_values: ArrayLike) -> dict[str, Array]:
 def r_squared(
     sigma_u: ArrayLike, sigma_e: ArrayLike, null_u: ArrayLike, null_e: ArrayLike
 ) -> dict[str, Array]:
-    """Give R² by level against a null model: `r2_between` and `r2_within` (see `explained`)."""
+    """Return R² by level against a null model: `r2_between` and `r2_within` (see `explained`)."""
     return {"r2_between": explained(sigma_u, null_u), "r2_within": explained(sigma_e, null_e)}

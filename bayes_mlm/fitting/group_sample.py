@@ -125,7 +125,7 @@ def sample_rows(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SampledRows:
-    """Hold the rows of some groups, the places of these among all groups, and both in words."""
+    """Rows of some groups, the indices of these among all groups, and a description of both."""
 
     table: Table
     places: Ints
@@ -222,7 +222,7 @@ def _choose_among(small: Ints, design: Design, n_groups: int, rng: np.random.Gen
 
 
 def _only(scan: Scan, design: Design, places: Ints) -> Scan:
-    """Keep the whole rows of some groups, in the engine that holds them."""
+    """Return the whole rows of some groups, in the engine that stores them."""
     group = str(design.group)
     columns = design.encoding.columns_with(group)
     absent = [name for name in columns if name not in scan.kinds]
@@ -242,7 +242,7 @@ def _only(scan: Scan, design: Design, places: Ints) -> Scan:
 
 
 def _as_held(scan: Scan, group: str, labels: set[str]) -> list[Any]:
-    """Give labels as the engine holds them: a date's label is text, and each writes its own."""
+    """Return labels as the engine stores them: dates differ as text by engine."""
     with engine_errors(scan):
         held = scan.frame.select(label_=scan.col(group)).unique().collect("pyarrow").to_native()
     values, texts = held.column("label_").to_pylist(), from_arrow(held.column("label_")).tolist()
@@ -250,7 +250,7 @@ def _as_held(scan: Scan, group: str, labels: set[str]) -> list[Any]:
 
 
 def _some_effects(design: Design, draws: Draws, places: Ints, rng: np.random.Generator) -> Draws:
-    """Keep the effects of some groups, drawn anew where they were only summarised."""
+    """Return the effects of some groups, drawn anew where they were only summarised."""
     if not design.q:
         return draws
     shape = (draws.n_chains, draws.n_draws, places.size, design.q)

@@ -157,7 +157,7 @@ def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> Mo
         kind=kind or cast("Kind", design.kind),
         group=None if parse_formula(design.formula.text).group is not None else design.group,
         priors=priors,
-        residual=PLAIN if design.residual is None else design.residual.asked,
+        residual=PLAIN if design.residual is None else design.residual.spec,
         family=design.family.name,
     )
     return ModelRequest(model=model, source=DataSource(strip=design.encoding.strip))

@@ -1,4 +1,4 @@
-"""Hold a fitted model with everything needed to say where its numbers come from."""
+"""A fitted model with everything needed to trace where its numbers come from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _PACKAGES = ("pymc", "nutpie", "arviz", "statsmodels", "numpy", "pandas", "xarra
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Fit:
-    """Hold one fitted model: posterior draws, what they were made from, and whether to trust them.
+    """One fitted model: posterior draws, what they were made from, and their diagnostics.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Fit:
     seconds: float
 
     def __repr__(self) -> str:
-        """Say what was fitted, by what, and the verdict; `summarise` gives the numbers."""
+        """Describe what was fitted, by what, and the verdict; `summarise` returns the numbers."""
         shape = f"{self.draws.n_chains} x {self.draws.n_draws} draws"
         return f"<Fit {self.spec.formula!r} by {self.engine}, {shape}, {self.verdict.line}>"
 
@@ -183,7 +183,7 @@ class Fit:
 
 
 def installed_versions() -> dict[str, str]:
-    """Give the versions of the packages that a result depends on, without importing them."""
+    """Return the versions of the packages that a result depends on, without importing them."""
     return dict(_versions())
 
 

@@ -30,7 +30,7 @@ MAX_DIFFERENCE = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """Hold all that was found out about one model.
+    """All results on one model.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Analysis:
 
     @property
     def ok(self) -> bool:
-        """Tell whether every engine's verdict is clean, and they agree."""
+        """Whether every engine's verdict is clean, and they agree."""
         return self.agreement.ok and all(summary.verdict.ok for summary in self.summaries)
 
     @property
@@ -216,6 +216,6 @@ def analyse(
 
 
 def _same_engine(null: Analysis | None, fit: Fit) -> Fit | None:
-    """Give the null model's fit by the engine of another fit, if there is one."""
+    """Return the null model's fit by the engine of another fit, if there is one."""
     fits = () if null is None else null.fits
     return next((other for other in fits if other.engine == fit.engine), None)

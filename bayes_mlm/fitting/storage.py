@@ -47,7 +47,7 @@ from bayes_mlm.model import FAMILIES, Kind, ModelRequest, Residual, ResidualRows
 from bayes_mlm.moments import GroupMoments
 
 FORMAT = 3
-_RESIDUAL = ("asked", "levels", "step", "whole")
+_RESIDUAL = ("spec", "levels", "step", "whole")
 
 
 class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Residual(_Kept, frozen=True):
     """Parts of a residual structure that are not arrays."""
 
-    asked: Residual
+    spec: Residual
     levels: tuple[bool | int | float | str, ...]
     step: float
     whole: bool
@@ -207,7 +207,7 @@ def _rows(design: Design, rows: str, dims: tuple[_Names, ...]) -> dict[str, Vari
 
 
 def _sums(s: GroupMoments) -> dict[str, Variable]:
-    """Give the sums in the place of rows: of the scatter the lower triangle."""
+    """Return the sums in place of rows: of the scatter the lower triangle."""
     lower, upper = np.tril_indices(len(s.centre))
     return {
         "sums_counts": Variable(("sums_group",), s.counts),
@@ -431,7 +431,7 @@ def _residual_from(kept: "_Residual | None", constant: Group) -> ResidualRows | 
         return None
     arrays = {name: one.values for name, one in constant.variables.items()}
     return ResidualRows(
-        asked=kept.asked,
+        spec=kept.spec,
         levels=kept.levels,
         stratum=arrays["stratum"],
         time=arrays["residual_time"],

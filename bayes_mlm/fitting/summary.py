@@ -110,7 +110,7 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
 
 
 def _independent(values: Array) -> Convergence:
-    """Say of independent draws what ArviZ estimates of dependent ones; there is no R-hat."""
+    """Compute for independent draws what ArviZ estimates of dependent ones; there is no R-hat."""
     k, n = values.shape[2], values.shape[0] * values.shape[1]
     return Convergence(
         r_hat=np.full(k, np.nan),

@@ -1,7 +1,7 @@
 """Multiply out model formulas: the algebra of Wilkinson and Rogers (1973).
 
 A model is an ordered set of terms, a term a set of factors. Factors are numbered as they are met,
-so that a set operation costs the same however long the factor's own text is.
+so that a set operation costs the same however long the factor's text is.
 
 References
 ----------

@@ -1,6 +1,6 @@
 """Read a model formula such as ``mathach ~ ses * sector + (1 | schoolid)``.
 
-A formula is data. It is parsed by a grammar of its own into the values of
+A formula is data. It is parsed by a grammar into the values of
 `bayes_mlm.formula.expressions`; no part of it is ever evaluated as Python, whatever the text. The
 language:
 

@@ -53,7 +53,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     }
 )
 
-# What people write from habit, and what to tell them; every other name is answered with the
+# What people write from habit, and the advice on each; every other name is answered with the
 # nearest in FUNCTIONS.
 HABITS: Mapping[str, str] = MappingProxyType(
     {

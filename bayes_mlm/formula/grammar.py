@@ -70,7 +70,7 @@ _HINTS = {
     ",": "only functions have more than one argument",
 }
 _WIDE = ("W", "F")
-_AROUND = 60  # characters of a long formula shown on either side of the mark
+_AROUND = 60  # characters of a long formula shown around the error
 
 
 @dataclass(frozen=True)

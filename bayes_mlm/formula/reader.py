@@ -169,7 +169,7 @@ def _read_products(tree: "Branch", source: Source, algebra: Algebra) -> Products
 
 
 def _addends(tree: "Branch") -> "list[tuple[bool, Branch]]":
-    """List the parts of a sum with whether each is taken away."""
+    """List the parts of a sum with whether each is subtracted."""
     parts = [tree]
     minus = [False]
     if kind_of(tree) == "sum":

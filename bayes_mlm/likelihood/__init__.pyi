@@ -12,10 +12,10 @@ from .default_priors import (
     model_priors as model_priors,
 )
 from .effect_centring import (
-    design_turn as design_turn,
-    effects_turn as effects_turn,
+    design_transform as design_transform,
+    effects_transform as effects_transform,
     hold_at_means as hold_at_means,
-    turn_spread as turn_spread,
+    transform_spread as transform_spread,
 )
 from .free_variables import free_dims as free_dims, free_values as free_values
 from .gaussian import (

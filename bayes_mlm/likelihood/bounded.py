@@ -105,7 +105,7 @@ def check_bounded_rows(design: Design) -> None:
     rows = design.residual
     if rows is None or len(design.factors) > 1:
         return
-    if rows.asked.ar is not None and not design.q and design.group is not None:
+    if rows.spec.ar is not None and not design.q and design.group is not None:
         # As rho_e goes to 1 the residuals of a group become one constant.
         check_bounded(_of_rows(design, np.ones((design.n, 1)), np.arange(design.n)))
     for k, name in enumerate(rows.strata):

@@ -61,7 +61,7 @@ class ModelPriors:
     beta : tuple of Prior, length p
         One a column of X; that of the intercept is for the intercept at the predictors' means.
     u : Prior or None
-        The groups' own intercepts of a no-pooling model.
+        Group-specific intercepts of a no-pooling model.
     groups : tuple of GroupPriors
         One a term of group effects; none for a no-pooling model.
     auxiliary : mapping of str to Prior
@@ -231,7 +231,7 @@ def model_priors(
     }
     strata = () if own is None else own.strata
     rho_e = None
-    if own is not None and own.asked.ar is not None:
+    if own is not None and own.spec.ar is not None:
         flat = Prior("Uniform", (("lower", own.least_rho), ("upper", 1.0)))
         rho_e = given.get("rho_e", flat)
     return ModelPriors(
@@ -296,7 +296,7 @@ def _check_names(design: Design, given: Mapping[str, Prior]) -> None:
     if design.residual is not None:
         own = design.residual
         allowed += [f"{design.family.residual_sd}[{name}]" for name in own.strata]
-        allowed += ["rho_e"] if own.asked.ar is not None else []
+        allowed += ["rho_e"] if own.spec.ar is not None else []
     allowed = list(dict.fromkeys(allowed))
     for name in given:
         prior_target(name)

@@ -26,7 +26,7 @@ def hold_at_means(effects: Sequence[str], priors: ModelPriors) -> bool:
     return priors.rho_u is not None and INTERCEPT in effects and priors.effects_at == "means"
 
 
-def effects_turn(effects: Sequence[str], z_mean: Floats, priors: ModelPriors) -> Floats:
+def effects_transform(effects: Sequence[str], z_mean: Floats, priors: ModelPriors) -> Floats:
     """Return T (q, q), from the effects that have the priors to the effects as reported.
 
     Parameters
@@ -41,40 +41,40 @@ def effects_turn(effects: Sequence[str], z_mean: Floats, priors: ModelPriors) ->
     (q, q) array
         The identity where the effects as reported have the priors.
     """
-    turn: Floats = np.eye(len(effects))
+    transform: Floats = np.eye(len(effects))
     if hold_at_means(effects, priors):
         place = list(effects).index(INTERCEPT)
-        turn[place] = -z_mean
-        turn[place, place] = 1.0
-    return turn
+        transform[place] = -z_mean
+        transform[place, place] = 1.0
+    return transform
 
 
-def design_turn(design: Design, priors: ModelPriors) -> Floats:
+def design_transform(design: Design, priors: ModelPriors) -> Floats:
     """Return T (q, q) of a design."""
-    return effects_turn(design.effects, column_moments(design.whole).z_mean, priors)
+    return effects_transform(design.effects, column_moments(design.whole).z_mean, priors)
 
 
 def at_means(design: Design, priors: ModelPriors) -> Design:
     """Return the design with the columns Z of the effects that have the priors."""
-    return design.with_arrays(Z=design.Z @ design_turn(design, priors))
+    return design.with_arrays(Z=design.Z @ design_transform(design, priors))
 
 
-def turn_spread(turn: Floats, sds: Floats, correlations: Floats) -> tuple[Floats, Floats]:
-    """Transform sds (..., q) and correlations (..., pairs) to those of ``turn @ effects``.
+def transform_spread(transform: Floats, sds: Floats, correlations: Floats) -> tuple[Floats, Floats]:
+    """Transform sds (..., q) and correlations (..., pairs) to those of ``transform @ effects``.
 
     Examples
     --------
-    >>> turn = np.array([[1.0, 3.0], [0.0, 1.0]])
-    >>> turn_spread(turn, np.array([4.0, 1.0]), np.array([0.0]))
+    >>> transform = np.array([[1.0, 3.0], [0.0, 1.0]])
+    >>> transform_spread(transform, np.array([4.0, 1.0]), np.array([0.0]))
     (array([5., 1.]), array([0.6]))
     """
     q = sds.shape[-1]
-    if np.array_equal(turn, np.eye(q)):
+    if np.array_equal(transform, np.eye(q)):
         return sds, correlations
     lower, upper = np.triu_indices(q, k=1)
     matrix = np.broadcast_to(np.eye(q), (*sds.shape, q)).copy()
     matrix[..., lower, upper] = matrix[..., upper, lower] = correlations
-    covariance = turn @ (matrix * sds[..., None] * sds[..., None, :]) @ turn.T
+    covariance = transform @ (matrix * sds[..., None] * sds[..., None, :]) @ transform.T
     variance = np.diagonal(covariance, axis1=-2, axis2=-1)
     found = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
     scaled = covariance / (found[..., None] * found[..., None, :])

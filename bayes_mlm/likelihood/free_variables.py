@@ -13,7 +13,12 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.likelihood.default_priors import ModelPriors
-from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means, turn_spread
+from bayes_mlm.likelihood.effect_centring import (
+    at_means,
+    design_transform,
+    hold_at_means,
+    transform_spread,
+)
 from bayes_mlm.likelihood.parameters import (
     GroupParameters,
     group_parameters,
@@ -59,7 +64,7 @@ def free_values(
     if "beta" in reported:
         name, values = "beta", reported["beta"]
         if design.has_intercept:
-            name, values = "beta_free_", values @ np.linalg.inv(free_turn(design)).T
+            name, values = "beta_free_", values @ np.linalg.inv(free_transform(design)).T
             found[name] = values
         found |= _parts(name, priors.beta, values)
     for one in parameters_of(design).role("residual sd"):
@@ -88,9 +93,9 @@ def _effect_values(
     sds = sds if names.sigma_u.dims else sds[..., None]
     factor = np.broadcast_to(np.eye(design.q), (*sds.shape, design.q))
     found: dict[str, Floats] = {}
-    back = np.linalg.inv(design_turn(design, priors))
+    back = np.linalg.inv(design_transform(design, priors))
     if names.rho_u.name in reported:
-        sds, rho_u = turn_spread(back, sds, reported[names.rho_u.name])
+        sds, rho_u = transform_spread(back, sds, reported[names.rho_u.name])
         factor = found[names.variable("rho_cholesky_")] = correlation_cholesky(design, rho_u)
     if hold_at_means(design.effects, priors):
         sigma_u = names.variable("sigma_u_free_")
@@ -107,17 +112,17 @@ def _effect_values(
     return found
 
 
-def free_turn(design: Design) -> Floats:
+def free_transform(design: Design) -> Floats:
     """Return the matrix (p, p) that transforms the coefficients as sampled to `beta`.
 
     The intercept is sampled where the predictors have their means over all rows.
     """
-    turn: Floats = np.eye(design.p)
+    transform: Floats = np.eye(design.p)
     if design.has_intercept:
         place = design.terms.index(INTERCEPT)
-        turn[place] = -column_moments(design.whole).x_mean
-        turn[place, place] = 1.0
-    return turn
+        transform[place] = -column_moments(design.whole).x_mean
+        transform[place, place] = 1.0
+    return transform
 
 
 def group_regressions(design: Design, priors: ModelPriors) -> Floats:

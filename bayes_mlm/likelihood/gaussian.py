@@ -81,8 +81,8 @@ def evaluate(reduced: Reduced, lam: Floats) -> Marginal:
     EngineError
         If y is an exact linear function of X (no residual variance), or a factor is not finite.
     """
-    turn = reduced.z_centring
-    s = turn @ lam @ lam.swapaxes(-1, -2) @ turn.T
+    transform = reduced.z_centring
+    s = transform @ lam @ lam.swapaxes(-1, -2) @ transform.T
     logdet_v, a = quadratic(reduced, s)
     chol = cholesky(a)
     p = reduced.p
@@ -97,7 +97,7 @@ def evaluate(reduced: Reduced, lam: Floats) -> Marginal:
         beta=reduced.original_beta(centred),
         chol_x=chol_x,
         quadratic=a,
-        beta_root=reduced.beta_turn @ inverse.swapaxes(1, 2),
+        beta_root=reduced.beta_transform @ inverse.swapaxes(1, 2),
         n=reduced.n,
         p=p,
     )

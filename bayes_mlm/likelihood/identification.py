@@ -86,8 +86,8 @@ def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
     s = e[: reduced.q].sum(axis=0)
     inverse = invert_classes(reduced.r, s[None])[0][0]
     g = reduced.r.swapaxes(1, 2) @ inverse @ reduced.r  # Z'V^-1 Z, a class
-    turned = (reduced.r.swapaxes(1, 2) @ inverse)[reduced.of_group]
-    x = turned @ reduced.c[:, :, :p]  # Z'V^-1 X, a group
+    transformed = (reduced.r.swapaxes(1, 2) @ inverse)[reduced.of_group]
+    x = transformed @ reduced.c[:, :, :p]  # Z'V^-1 X, a group
     whole = reduced.rest + np.einsum(
         "jap,jab,jbr->pr", reduced.c, inverse[reduced.of_group], reduced.c
     )
@@ -104,10 +104,10 @@ def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
     information = plain - crossed - crossed.T + np.einsum("mpr,nrp->mn", k, k)
     trace = np.einsum("c,cmaa->m", reduced.size, ge) - np.einsum("mpp->m", k)
     # V = Z S Z' + I is itself a sum of the directions, and P V P = P.
-    own = np.zeros(len(e))
-    own[: reduced.q] = 1.0
-    residual = trace - information @ own
-    last = reduced.n - p - own @ trace - own @ residual
+    is_effect = np.zeros(len(e))
+    is_effect[: reduced.q] = 1.0
+    residual = trace - information @ is_effect
+    last = reduced.n - p - is_effect @ trace - is_effect @ residual
     full = np.block([[information, residual[:, None]], [residual[None], np.array([[last]])]])
     size = np.sqrt(np.maximum(np.diagonal(full), np.finfo(float).tiny))
     value, vector = np.linalg.eigh(full / np.outer(size, size))

@@ -15,7 +15,7 @@ _RHO_E = Parameter(name="rho_e", role="autocorrelation", support=(-1.0, 1.0), un
 _ICC = Parameter(name="icc", role="derived", support=(0.0, 1.0), unit="share of the variance")
 _ICC_BY = replace(_ICC, name="icc_by", base="icc", dims=("stratum",))
 
-# Dimensions and variables of ours, and dimensions that ArviZ gives a meaning of its own.
+# Dimensions and variables of ours, and dimensions that ArviZ reserves.
 _TAKEN = {"chain", "draw", "sample", "group", "term", "obs", "effect", "effect_pair", "stratum"}
 _TAKEN |= {"base_term", "beta", "u", "u_mean", "u_sd", "sigma_u", "rho_u", "rho_e", "icc", "icc_by"}
 _TAKEN |= {"y", "X", "Z"}
@@ -51,7 +51,7 @@ class GroupParameters:
 
 
 def factor_dim(factor: str) -> str:
-    """Return the name of the dimension of a factor's groups: its own, unless that is taken.
+    """Return the name of the dimension of a factor's groups: the factor's, unless that is taken.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def _auxiliary(auxiliary: tuple[Parameter, ...], design: Design) -> list[Paramet
         found.append(one)
         if one.role == "residual sd" and rows is not None:
             found += [by_level(one)] if rows.strata else []
-            found += [_RHO_E] if rows.asked.ar is not None else []
+            found += [_RHO_E] if rows.spec.ar is not None else []
     return found
 
 

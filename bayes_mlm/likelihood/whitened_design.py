@@ -42,12 +42,12 @@ class Whitened:
         """Compute the sufficient statistics of the rows whitened so."""
         design, p = self.design, self.design.p
         columns = np.column_stack([design.X - self.x_mean, design.Z, design.y - self.y_mean])
-        turned = whiten(self.rows, columns, sds, rho)
+        transformed = whiten(self.rows, columns, sds, rho)
         grouped = design.q > 0
         return from_rows(
-            turned[:, -1],
-            turned[:, :p],
-            turned[:, p:-1],
+            transformed[:, -1],
+            transformed[:, :p],
+            transformed[:, p:-1],
             design.codes if grouped else np.zeros(design.n, dtype=np.int64),
             design.J if grouped else 1,
             labels=design.labels if grouped else None,
@@ -57,12 +57,12 @@ class Whitened:
         )
 
     @property
-    def turn(self) -> Floats:
+    def transform(self) -> Floats:
         """The matrix (p, p) that takes coefficients of the columns less their means to `beta`."""
-        turn = np.eye(self.design.p)
+        transform = np.eye(self.design.p)
         if self.design.has_intercept:
-            turn[self.design.terms.index(INTERCEPT)] -= self.x_mean
-        return turn
+            transform[self.design.terms.index(INTERCEPT)] -= self.x_mean
+        return transform
 
     @property
     def offset(self) -> Floats:

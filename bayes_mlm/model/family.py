@@ -41,7 +41,7 @@ class Family:
     link : str
         "identity", "log", "logit", ...
     auxiliary : tuple of Parameter
-        Parameters beside the linear predictor, with default priors.
+        Parameters besides the linear predictor, with default priors.
     log_density : callable
         ``(y, eta, aux)`` to log p(y | eta), of each row.
     score : callable

@@ -8,7 +8,7 @@ name            meaning
 =============== ============================================================================
 ``Intercept``   the mean outcome where every predictor is at its mean (see `default_priors`)
 ``beta``        every other coefficient; ``beta[ses]`` one of them
-``u``           the groups' own intercepts, only in the no-pooling model
+``u``           the group-specific intercepts, only in the no-pooling model
 ``sigma_u``     sds of the group effects; ``sigma_u[ses]`` one of them
 ``rho_u``       their correlation matrix (LKJ); with an intercept among the effects, it and their
                 sds are those at the means of the predictors
@@ -17,7 +17,7 @@ name            meaning
 ``nu``          degrees of freedom of Student-t residuals, cut to above 2
 =============== ============================================================================
 
-Other families name their own auxiliary parameters (`bayes_mlm.model.family`).
+Other families have other auxiliary parameters (`bayes_mlm.model.family`).
 """
 
 import math

@@ -75,7 +75,7 @@ class ModelSpec:
 
     @property
     def title(self) -> str:
-        """The name, or the formula of a model that has no name of its own."""
+        """The name, or the formula of a model without a name."""
         return self.formula if self.name == UNNAMED else self.name
 
 
@@ -150,7 +150,7 @@ def _check_grouping(model: ModelSpec, formula: Formula, at: str) -> None:
 
 
 def is_formula(model: str) -> bool:
-    """Return whether the name of a model is a formula, and not a record whose own name holds ~.
+    """Return whether the name of a model is a formula, and not a record whose name contains ~.
 
     Examples
     --------

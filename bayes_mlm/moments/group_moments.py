@@ -35,7 +35,7 @@ class GroupMoments:
     means : (J, k) array
         Group means less `centre`.
     scatter : (J, k, k) array
-        Cross-products of the deviations from the group's own mean.
+        Cross-products of the deviations from the group's mean.
     terms, effects : tuple of str
         Names of the p columns of X and the q columns of Z.
     group : str or None

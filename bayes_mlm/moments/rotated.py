@@ -57,7 +57,7 @@ class Reduced:
     z_constant : int or None
         Place of a constant column of Z, the first row of R and C; None where there is none.
     between_df, within_df : int
-        Dimensions left to tell the group effects from X, and the residuals from both.
+        Dimensions left to distinguish the group effects from X, and the residuals from both.
     labels, terms, effects, group
         As in `GroupMoments`.
     """
@@ -92,7 +92,7 @@ class Reduced:
         return beta + (beta @ self.x_mean - self.y_mean)[..., None] * self.ones
 
     @property
-    def beta_turn(self) -> Floats:
+    def beta_transform(self) -> Floats:
         """Return the (p, p) matrix that maps differences of centred to original coefficients."""
         return np.eye(self.p) - np.outer(self.ones, self.x_mean)
 
@@ -104,7 +104,7 @@ def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
     ----------
     s : GroupMoments
     aliased : bool
-        Whether columns of X may depend on each other, because priors tell their coefficients.
+        Whether columns of X may depend on each other, because priors identify their coefficients.
 
     Returns
     -------
@@ -122,11 +122,11 @@ def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
             f"{s.n} rows cannot estimate {p} coefficients and a residual variance; drop terms "
             "or add rows"
         )
-    turned = _rotate(s)
-    centre, ones, z_constant = turned.centre, turned.ones, turned.z_constant
-    c, xy, z = turned.c, turned.xy, list(range(p, p + q))
-    rest = turned.left.sum(axis=0)[np.ix_(xy, xy)]
-    r, of_group, size = _classes(turned.r)
+    transformed = _rotate(s)
+    centre, ones, z_constant = transformed.centre, transformed.ones, transformed.z_constant
+    c, xy, z = transformed.c, transformed.xy, list(range(p, p + q))
+    rest = transformed.left.sum(axis=0)[np.ix_(xy, xy)]
+    r, of_group, size = _classes(transformed.r)
     products = _products(c, of_group, len(size))
     ranks = np.count_nonzero(np.abs(r).max(axis=2, initial=0.0) > 0, axis=1) if q else size * 0
     stacked = c.reshape(-1, p + 1)
@@ -135,11 +135,11 @@ def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
         _check_rank(information[:p, :p], s.terms, ones)
     inside = _rank(rest[:p, :p], np.diag(information)[:p])
     z_rank = int(ranks @ size)
-    turn = np.eye(q)
+    transform = np.eye(q)
     if z_constant is not None:
         shift = centre[z].copy()
         shift[z_constant] = 0.0
-        turn[z_constant] += shift / _constant(s, p + z_constant)
+        transform[z_constant] += shift / _constant(s, p + z_constant)
     return Reduced(
         n=s.n,
         p=p,
@@ -153,7 +153,7 @@ def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
         ones=ones,
         x_mean=centre[:p],
         y_mean=float(centre[-1]),
-        z_centring=turn,
+        z_centring=transform,
         z_constant=z_constant,
         between_df=z_rank + inside - p,
         within_df=s.n - z_rank - inside,
@@ -175,9 +175,9 @@ def residual_squares(reduced: Reduced) -> float:
     return float(rest[p, p] - (along**2 / value[kept]).sum())
 
 
-def root_mean_square(reduced: Reduced, turn: Floats) -> Floats:
-    """Return the root mean square (q,) of the columns of ``Z turn``, Z centred."""
-    r = reduced.r @ turn
+def root_mean_square(reduced: Reduced, transform: Floats) -> Floats:
+    """Return the root mean square (q,) of the columns of ``Z transform``, Z centred."""
+    r = reduced.r @ transform
     mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / reduced.n
     found: Floats = np.sqrt(np.maximum(mean, np.finfo(float).tiny))
     return found
@@ -188,8 +188,8 @@ def rest_by_group(s: GroupMoments) -> Floats:
 
     Their sum is `Reduced.rest`, which is all that a fit needs; leaving groups out needs the parts.
     """
-    turned = _rotate(s)
-    by_group: Floats = turned.left[np.ix_(range(s.J), turned.xy, turned.xy)]
+    transformed = _rotate(s)
+    by_group: Floats = transformed.left[np.ix_(range(s.J), transformed.xy, transformed.xy)]
     return by_group
 
 

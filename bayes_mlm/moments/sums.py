@@ -2,7 +2,7 @@
 
 Columns are taken less their means over all rows first, so that an offset costs no digits. Within a
 group scatter is then ``sum of products - products of sums / n``, which loses digits where a group
-lies far from the others; such columns are summed once more about each group's own means.
+lies far from the others; such columns are summed once more about each group's means.
 """
 
 from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ def _keyed(keys: Keys) -> dict[str, nw.Expr]:
 def _ordered(
     found: Mapping[str, Column], keys: Keys
 ) -> tuple[tuple[NDArray[Any], ...], NDArray[np.int64]]:
-    """Sort the groups found by their labels, and give the order too."""
+    """Return the groups sorted by their labels, and the order."""
     if not keys:
         return (np.zeros(1, dtype=np.int64),), np.arange(1)
     if len(keys) == 1:
@@ -177,9 +177,9 @@ def _sum(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> 
 
 def _suspects(found: GroupSums) -> Ints:
     """List the columns whose scatter lost digits, or which do not vary within groups."""
-    own = np.einsum("jmm->jm", found.scatter)
+    diagonal = np.einsum("jmm->jm", found.scatter)
     many = found.counts > 1
-    lost = (own < _CANCELLED * found.squares) & (found.squares > 0) & many[:, None]
+    lost = (diagonal < _CANCELLED * found.squares) & (found.squares > 0) & many[:, None]
     return np.flatnonzero(lost.any(axis=0))
 
 
@@ -194,8 +194,8 @@ def _settle(
     scatter = found.scatter.copy()
     for place, fixed in zip(suspects.tolist(), constant.T, strict=True):
         scatter[fixed, place] = scatter[fixed, :, place] = 0.0
-    own = np.einsum("jmm->jm", scatter)[:, suspects]
-    lost = ~constant & (own < _CANCELLED * found.squares[:, suspects])
+    diagonal = np.einsum("jmm->jm", scatter)[:, suspects]
+    lost = ~constant & (diagonal < _CANCELLED * found.squares[:, suspects])
     if (lost & (found.counts > 1)[:, None]).any():
         return _about_group_means(scan, columns, keys, found)
     return replace(found, scatter=scatter)
@@ -211,21 +211,21 @@ def _constant(scan: Scan, columns: Columns, keys: Keys, suspects: Ints) -> Flags
 
 
 def _about_group_means(scan: Scan, columns: Columns, keys: Keys, found: GroupSums) -> GroupSums:
-    """Sum the scatter about each group's own means, which are joined on: no digits are lost."""
+    """Sum the scatter about each group's means, which are joined on: no digits are lost."""
     by = list(_keyed(keys))
     rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values))
     m = len(columns.values)
     means = rows.group_by(*by).agg(*(nw.col(f"x{i}_").mean().alias(f"m{i}_") for i in range(m)))
-    away = rows.join(means, on=by, how="left").select(
+    deviations = rows.join(means, on=by, how="left").select(
         *by, **{f"x{i}_": nw.col(f"x{i}_") - nw.col(f"m{i}_") for i in range(m)}
     )
     pairs = [(i, j) for i in range(m) for j in range(i + 1)]
-    away = away.with_columns(
+    deviations = deviations.with_columns(
         **{f"p{i}_{j}_": nw.col(f"x{i}_") * nw.col(f"x{j}_") for i, j in pairs}
     )
     again = collect(
         scan,
-        away.group_by(*by).agg(
+        deviations.group_by(*by).agg(
             *(nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)),
             *(nw.col(f"p{i}_{j}_").sum() for i, j in pairs),
         ),

@@ -118,7 +118,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PRO
 
 
 def _some(reduced: Reduced, places: Ints) -> Reduced:
-    """Keep some groups, and the classes that they are of."""
+    """Select some groups, and the classes that they are of."""
     classes, of_group = np.unique(reduced.of_group[places], return_inverse=True)
     k = (reduced.p + 1) ** 2
     products = reduced.products.reshape(len(reduced.r), reduced.q**2, k)[classes]

@@ -53,7 +53,7 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def analysis_title(analysis: Analysis) -> str:
-    """Say what was fitted: name, formula, kind, rows and groups."""
+    """Return a title of what was fitted: name, formula, kind, rows and groups."""
     model, design = analysis.spec, analysis.design
     rows = f"n = {design.n}"
     rows += "".join(f", {term.J} groups ({term.factor})" for term in design.group_terms)
@@ -80,7 +80,7 @@ def _prose(headings: Sequence[str], rows: Iterable[Sequence[str]], *numbers: int
 
 
 def verdict_lines(analysis: Analysis) -> list[str]:
-    """Say for each engine whether to believe it, and why; and whether they disagree."""
+    """Describe for each engine whether it is reliable, with reasons; and any disagreement."""
     lines = [summary.verdict.line_of(summary.engine) for summary in analysis.summaries]
     if not analysis.agreement.ok:
         lines.append(f"{sign(False)} {analysis.agreement.message}")
@@ -121,7 +121,7 @@ def ladder_table(analyses: Sequence[Analysis]) -> TerminalTable:
 
 
 def corrections_table(rows: "Sequence[PublishedRow]") -> TerminalTable:
-    """Return the published figures that are not right: as printed, corrected, and why."""
+    """Return the published figures that are not right: as printed, corrected, and the reason."""
     cells = [
         (row.model, row.quantity, row.printed, row.right_text(), row.cause, row.reason)
         for row in rows
@@ -155,7 +155,7 @@ def sensitivity_tables(found: "Sensitivity") -> list[TerminalTable]:
             first = next(row for row in own if row.label == label)
             rows.append(
                 (
-                    label + ("*" if first.own else ""),
+                    label + ("*" if first.baseline else ""),
                     *(column[k] for column in moved),
                     first.method + ("" if first.ok else " NOT OK"),
                     "" if first.ess is None else count(first.ess),
@@ -164,7 +164,7 @@ def sensitivity_tables(found: "Sensitivity") -> list[TerminalTable]:
             )
         caption = "Priors are named by that of the first group effect; --out has all."
         view = View(
-            title=f"{model}: means, and (shifts) in posterior sds from the record's own prior, *",
+            title=f"{model}: means, and (shifts) in posterior sds from the baseline prior, *",
             headings=("prior on sigma_u", *short, "made", "worth", "k-hat"),
             cells=tuple(rows),
             left=frozenset({len(names) + 1}),
@@ -175,7 +175,7 @@ def sensitivity_tables(found: "Sensitivity") -> list[TerminalTable]:
 
 
 def sensitivity_lines(found: "Sensitivity") -> list[str]:
-    """Say what depends on the prior, and what is wrong with any row."""
+    """Describe what depends on the prior, and what is wrong with any row."""
     lines = [f"- {conclusion.text}" for conclusion in found.conclusions]
     wrong = {(row.model, row.label): row.verdict for row in found if not row.ok}
     lines += [f"{sign(False)} {model}, {label}: {why}" for (model, label), why in wrong.items()]
@@ -183,7 +183,7 @@ def sensitivity_lines(found: "Sensitivity") -> list[str]:
 
 
 def sensitivity_time(found: "Sensitivity") -> str:
-    """Say how long it took."""
+    """Return the elapsed time as text."""
     return (
         f"{found.n_fits} posteriors in {scaled(found.seconds_fitting, 2)} s; with reading the data "
         f"and laying out the designs {scaled(found.seconds, 2)} s"
@@ -196,7 +196,7 @@ def _moved(rows: "Sequence[SensitivityRow]") -> list[str]:
     return [
         ""
         if row.estimate is None or row.shift is None or how is None
-        else how.number(row.estimate) + ("" if row.own else f" ({signed(row.shift)})")
+        else how.number(row.estimate) + ("" if row.baseline else f" ({signed(row.shift)})")
         for row, how in zip(rows, chosen, strict=True)
     ]
 
@@ -218,7 +218,7 @@ def comparison_parts(found: "ModelComparison") -> list[TerminalTable | str]:
 
 
 def comparison_lines(found: "ModelComparison") -> list[str]:
-    """Say which measures are missing and why, how to read the ranks, and whether to believe them.
+    """Describe the missing measures, the reading of the ranks, and whether they are reliable.
 
     What is fine is said in one line: the largest numbers are in the tables.
     """

@@ -213,7 +213,7 @@ def _residuals(design: Design, title: str) -> Equation:
     own = design.residual
     index = m.symbol("e")
     if own is not None and own.levels:
-        at = m.sub(m.name(str(own.asked.sigma_column)), _ij(design))
+        at = m.sub(m.name(str(own.spec.sigma_column)), _ij(design))
         index = m.row(m.symbol("e"), m.operator(","), at)
     variance = m.squared(m.symbol("σ"), index)
     right = m.normal(m.number(0), variance)
@@ -222,12 +222,12 @@ def _residuals(design: Design, title: str) -> Equation:
             m.sub(m.symbol("t"), m.symbol("ν")),
             *(m.operator("("), m.number(0), m.operator(","), variance, m.operator(")")),
         )
-    if own is not None and own.asked.ar is not None:
+    if own is not None and own.spec.ar is not None:
         before = m.sub(m.symbol("e"), m.row(m.symbol("i"), m.operator(_PRIME), m.symbol("j")))
         pair = m.row(left, m.operator(","), before)
         power = m.power(
             m.sub(m.symbol("ρ"), m.symbol("e")),
-            m.row(m.name(f"steps of {own.asked.ar} between them")),
+            m.row(m.name(f"steps of {own.spec.ar} between them")),
         )
         correlation = m.row(m.name("cor"), m.operator("("), pair, m.operator(")"))
         right = m.row(right, m.operator(","), correlation, m.operator("="), power)

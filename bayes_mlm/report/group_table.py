@@ -41,8 +41,8 @@ class GroupTable(Tabular):
     effects : tuple of str, length q
         Group effects; "Intercept" alone for a no-pooling model, whose groups have intercepts.
     estimate, lower, upper : ndarray, shape (m, q)
-        Posterior means and intervals; of REML predictions, of OLS own intercepts, and mean ±
-        so many sds, if there is no posterior. In units of the outcome (for one unit of x).
+        Posterior means and intervals; of REML predictions, of OLS group-specific intercepts, and
+        mean ± so many sds, if there is no posterior. In units of the outcome (for one unit of x).
     interval : str
         What the intervals are.
     """
@@ -191,7 +191,7 @@ def _effects_of(analysis: Analysis) -> _Effects:
 
 
 def _drawn(fit: Fit, prob: float) -> _Effects:
-    """Summarise the draws of a model whose groups have own intercepts (no pooling)."""
+    """Summarise the draws of a model whose groups have group-specific intercepts (no pooling)."""
     u = samples(fit.draws, "u")
     lower, upper = shortest_interval(u.reshape(len(u), -1), prob)
     return _Effects(
@@ -205,7 +205,7 @@ def _drawn(fit: Fit, prob: float) -> _Effects:
 
 
 def _joined(fit: Fit, prob: float) -> _Effects:
-    """Put the effects of a model with random effects side by side."""
+    """Arrange the effects of a model with random effects in rows of groups."""
     found = effects_of(fit, prob)
     return _Effects(
         engine=fit.engine,

@@ -1,4 +1,4 @@
-"""Turn figures into images that are part of the page, on all cores where that helps."""
+"""Images of figures as part of the page, rendered on all cores where that helps."""
 
 import base64
 import io

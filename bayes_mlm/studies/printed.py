@@ -65,7 +65,7 @@ class Published(
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every place the figure is printed at."""
+        """All places where the figure is printed."""
         return (self.where,) if isinstance(self.where, str) else self.where
 
 

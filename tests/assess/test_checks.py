@@ -10,6 +10,11 @@ from scipy import stats
 from bayes_mlm import check, fit, load_dataset, summarise
 from bayes_mlm.assess.checks import _together, assess
 from bayes_mlm.assess.checks.groups import outlying
+from bayes_mlm.assess.checks.heteroscedasticity import (
+    _h_probability,
+    h_statistic,
+    heteroscedasticity,
+)
 from bayes_mlm.assess.checks.nested import slopes_by_level
 from bayes_mlm.assess.checks.reference import (
     holm,
@@ -19,7 +24,6 @@ from bayes_mlm.assess.checks.reference import (
     upper_tail,
 )
 from bayes_mlm.assess.checks.shape import on_skewness, on_tails
-from bayes_mlm.assess.checks.spread import _h_probability, h_statistic, spread_within
 from bayes_mlm.assess.checks.standardised import standardised_effects
 from bayes_mlm.assess.checks.statistics import Sampled, moments
 from bayes_mlm.assess.checks.working import working_rows
@@ -88,7 +92,7 @@ def test_a_shift_with_a_residual_structure_is_that_of_the_plain_model_where_it_s
 
 def test_the_spread_within_a_group_is_its_own_sd_over_the_models():
     own = fit(GROWTH, "orthodont", random_seed=1)
-    found = spread_within(own, 1)
+    found = heteroscedasticity(own, 1)
     design = own.design
     beta = own.draws["beta"].reshape(-1, 2).mean(axis=0)
     left = design.y - design.X @ beta

@@ -38,7 +38,7 @@ def row_of(comparison, criterion, model):
 
 def far_behind(comparison, criterion, model, than):
     """Tell whether a model is behind another by more than 4 and more than 3 standard errors."""
-    found = {one.model: one.elpd for one in comparison.elpds if one.elpd.left_out == criterion}
+    found = {one.model: one.elpd for one in comparison.elpds if one.elpd.unit == criterion}
     gap = found[than].pointwise - found[model].pointwise
     return gap.sum() > max(4.0, 3.0 * math.sqrt(len(gap)) * gap.std(ddof=1))
 
@@ -94,7 +94,7 @@ def test_tidy_text_holds_full_precision(hsb):
     total = math.fsum(
         float(point["log_density"])
         for point in points
-        if (point["model"], point["left_out"]) == ("hsb_ses", "group")
+        if (point["model"], point["unit"]) == ("hsb_ses", "group")
     )
     assert total == pytest.approx(row_of(hsb, "group", "hsb_ses").value)
     assert points[0]["label"] == "1224"  # the first school's id

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import bayes_mlm
-from bayes_mlm.assess import loo as leave_out
+from bayes_mlm.assess import loo as loo_module
 from bayes_mlm.assess.loo import leave_one_group_out, leave_one_row_out
 from bayes_mlm.assess.loo.conditional import Model, make_model
 from bayes_mlm.assess.loo.groups import group_densities
@@ -78,9 +78,9 @@ def dense_log_density(rows: Rows, model: Model, at: Variances, s: int) -> float:
         root = np.diag(np.exp(at.log_sigma_u[s])) @ at.factor[s]
         if priors.rho_u is not None and INTERCEPT in design.effects:
             # They are of the effects where the columns of Z are at their means.
-            turn = np.eye(design.q)
-            turn[0, 1:] = -design.Z.mean(axis=0)[1:]
-            root = turn @ root
+            transform = np.eye(design.q)
+            transform[0, 1:] = -design.Z.mean(axis=0)[1:]
+            root = transform @ root
         K += same * (rows.Z @ root @ root.T @ rows.Z.T)
     # The intercept's prior holds at the predictors' means: gamma = free @ beta has the priors.
     free = np.eye(design.p)
@@ -150,9 +150,9 @@ def test_densities_are_those_of_dense_algebra(name):
     by_row = list(row_densities(model, model.at))
     order = np.concatenate([block.places for block in by_row])
     assert sorted(order) == list(range(design.n))
-    left_out, again = np.empty((2, design.n, 3))
+    loo, lpd = np.empty((2, design.n, 3))
     for block in by_row:
-        left_out[block.places], again[block.places] = block.left_out, block.again
+        loo[block.places], lpd[block.places] = block.loo, block.lpd
     for s in range(3):
         whole = dense_log_density(rows, model, model.at, s)
         for j in range(design.J):
@@ -160,17 +160,17 @@ def test_densities_are_those_of_dense_algebra(name):
             others = np.flatnonzero(design.codes != j)
             want = whole - dense_log_density(rows.take(others), model, model.at, s)
             # Both in double precision; the dense inverse of a matrix of condition 1e5 or so.
-            assert groups.left_out[j, s] == pytest.approx(want, abs=1e-8)
+            assert groups.loo[j, s] == pytest.approx(want, abs=1e-8)
             twice = rows + rows.take(inside, np.full(len(inside), design.J))
             want = dense_log_density(twice, model, model.at, s) - whole
-            assert groups.again[j, s] == pytest.approx(want, abs=1e-8)
+            assert groups.lpd[j, s] == pytest.approx(want, abs=1e-8)
         for i in range(design.n):
             others = np.delete(np.arange(design.n), i)
             want = whole - dense_log_density(rows.take(others), model, model.at, s)
-            assert left_out[i, s] == pytest.approx(want, abs=1e-8)
+            assert loo[i, s] == pytest.approx(want, abs=1e-8)
             twice = rows + rows.take(np.array([i]))
             want = dense_log_density(twice, model, model.at, s) - whole
-            assert again[i, s] == pytest.approx(want, abs=1e-8)
+            assert lpd[i, s] == pytest.approx(want, abs=1e-8)
 
 
 def test_rows_of_a_flat_no_pooling_model():
@@ -186,7 +186,7 @@ def test_rows_of_a_flat_no_pooling_model():
         for place, i in enumerate(block.places):
             others = np.delete(np.arange(model.design.n), i)
             want = whole - dense_log_density(rows.take(others), model, model.at, s)
-            assert block.left_out[place, s] == pytest.approx(want, abs=1e-8)
+            assert block.loo[place, s] == pytest.approx(want, abs=1e-8)
 
 
 FLAT_BETA = {"beta": "Flat"}
@@ -208,12 +208,12 @@ def test_an_offset_and_small_units_cost_no_digits():
     levels = math.log(units) * np.array(SIZES)[:, None]
     # y is held to 1e-16 x 1e6 of its spread.
     np.testing.assert_allclose(
-        group_densities(two, at).left_out + levels,
-        group_densities(one, one.at).left_out,
+        group_densities(two, at).loo + levels,
+        group_densities(one, one.at).loo,
         atol=1e-5,
     )
     (new,), (old,) = row_densities(two, at), row_densities(one, one.at)
-    np.testing.assert_allclose(new.left_out + math.log(units), old.left_out, atol=1e-5)
+    np.testing.assert_allclose(new.loo + math.log(units), old.loo, atol=1e-5)
 
 
 def with_priors(fitted: Fit, model: Model, units: float) -> Fit:
@@ -319,8 +319,8 @@ def test_three_groups_are_fitted_without_where_weights_cannot_tell(unlike):
 
 def raw_weights(fitted):
     model = make_model(fitted, None, 4000)
-    left_out = group_densities(model, model.at).left_out
-    return -np.log(np.exp(-left_out).mean(axis=1))
+    loo = group_densities(model, model.at).loo
+    return -np.log(np.exp(-loo).mean(axis=1))
 
 
 def test_a_row_that_moves_the_posterior_too_far_is_fitted_without():
@@ -350,7 +350,7 @@ def test_flat_priors_leave_what_a_fit_without_gives_defined():
 
 
 def test_weights_that_fail_are_not_believed_in_silence(unlike, monkeypatch):
-    monkeypatch.setattr(leave_out, "MAX_REFITTED", 0)
+    monkeypatch.setattr(loo_module, "MAX_REFITTED", 0)
     found = leave_one_group_out(unlike)
     assert found.n_refitted == 0
     assert not found.verdict.ok
@@ -419,8 +419,8 @@ def test_thinning_stays_within_its_error(monkeypatch):
     for measure in (leave_one_group_out, leave_one_row_out):
         every = measure(fitted)
         with monkeypatch.context() as fewer:
-            fewer.setattr(leave_out, "MAX_GROUP_EVALUATIONS", 1)
-            fewer.setattr(leave_out, "MAX_ROW_EVALUATIONS", 1)
+            fewer.setattr(loo_module, "MAX_GROUP_EVALUATIONS", 1)
+            fewer.setattr(loo_module, "MAX_ROW_EVALUATIONS", 1)
             some = measure(fitted)
         assert every.n_draws == 4000
         assert some.n_draws == 200
@@ -538,14 +538,14 @@ def test_what_is_not_exact_is_refused(mock_fit):
 
 def test_a_density_that_is_not_finite_is_an_error(monkeypatch):
     fitted = small_fit("intercept")
-    real = leave_out.group_densities
+    real = loo_module.group_densities
 
     def spoilt(*arguments, **options):
         found = real(*arguments, **options)
-        found.again[1] = np.nan
+        found.lpd[1] = np.nan
         return found
 
-    monkeypatch.setattr(leave_out, "group_densities", spoilt)
+    monkeypatch.setattr(loo_module, "group_densities", spoilt)
     with pytest.raises(EngineError, match="group 1 is not finite"):
         leave_one_group_out(fitted)
 
@@ -564,4 +564,4 @@ def test_standard_errors_are_those_of_sums_of_independent_parts():
     assert found.se == pytest.approx(math.sqrt(n) * np.std(found.pointwise, ddof=1))
     better = dataclasses.replace(found, pointwise=found.pointwise + 0.5)
     # The same gain in every part: no doubt about the difference, whatever the spread of the parts.
-    assert leave_out.difference_se(better, found) == pytest.approx(0.0, abs=1e-9)
+    assert loo_module.difference_se(better, found) == pytest.approx(0.0, abs=1e-9)

@@ -124,7 +124,7 @@ def test_a_bound_is_not_seen_by_weights_and_so_is_looked_at_first():
 def test_the_own_prior_gives_the_ordinary_fit_to_the_digit(ladder, name):
     summary = summarise(fit(name, random_seed=1982))
     for row in ladder.of(name):
-        if row.own:
+        if row.baseline:
             known = summary[row.quantity]
             # The same draws: only the order of summation differs.
             for field in ("estimate", "sd", "lower", "upper"):
@@ -206,7 +206,7 @@ def test_a_tight_prior_at_zero_takes_the_icc_there():
     assert own.estimate > 0.1
     # Under it sigma_u is 0.01 or some hundredths, where sigma_e is 6: an icc below 1e-4.
     assert tight.estimate < 1e-3
-    assert tight.method == "refitted"  # no draw under the own prior is anywhere near
+    assert tight.method == "refitted"  # no draw under the baseline prior is anywhere near
     assert found.conclusions[0].depends == "yes"
 
 
@@ -236,7 +236,7 @@ def test_shifts_are_in_posterior_sds_of_the_own_prior(ladder):
     for model in LADDER:
         for quantity in {row.quantity for row in ladder.of(model)}:
             own, *others = ladder.of(model, quantity)
-            assert own.own
+            assert own.baseline
             for row in others:
                 assert row.shift == pytest.approx((row.estimate - own.estimate) / own.sd)
 
@@ -251,7 +251,7 @@ def test_the_grid_scales_with_the_outcome_and_the_slope():
     choices = choose_priors(design, own)
     s_y, s_x = np.std(data["y"]), np.std(data["x"])
     assert len(choices) == 8
-    assert [choice.own for choice in choices] == [True] + [False] * 7
+    assert [choice.baseline for choice in choices] == [True] + [False] * 7
     assert choices[0].sigma_u == own.sigma_u
     tight = choices[1].sigma_u
     assert tight[0]["sigma"] == pytest.approx(s_y / 4)
@@ -289,7 +289,7 @@ def test_a_prior_that_is_the_records_own_has_one_row(ladder):
     record = load_record("hsb_null")
     record.model.priors["sigma_u"] = "HalfNormal(3)"
     found = prior_sensitivity(record, priors=["Flat", "HalfNormal(3)"], random_seed=1)
-    assert [(row.label, row.own) for row in found.of("hsb_null", "icc")] == [
+    assert [(row.label, row.baseline) for row in found.of("hsb_null", "icc")] == [
         ("HalfNormal(sigma=3)", True),
         ("Flat()", False),
     ]
@@ -367,12 +367,12 @@ def test_mistakes_are_told(models, options, error, says):
 def test_terms_of_the_group_level_and_their_products_are_shown():
     data = small(10)
     found = prior_sensitivity("y ~ x * w + (1 | g)", data, priors=["Flat"], random_seed=1)
-    names = [row.quantity for row in found if row.own]
+    names = [row.quantity for row in found if row.baseline]
     assert names == ["sigma_u", "icc", "beta[w]", "beta[x:w]"]
     found = prior_sensitivity(
         "y ~ x * w + (1 | g)", data, priors=["Flat"], terms=["x"], random_seed=1
     )
-    assert [row.quantity for row in found if row.own] == ["sigma_u", "icc", "beta[x]"]
+    assert [row.quantity for row in found if row.baseline] == ["sigma_u", "icc", "beta[x]"]
 
 
 def test_several_formulas_go_by_their_own_names():
@@ -413,7 +413,7 @@ def rows_of(*shifts, ok=True, lower=1.0):
         **made,
         label="own",
         prior="own",
-        own=True,
+        baseline=True,
         method="refitted",
         ok=True,
         estimate=2.0,
@@ -423,7 +423,7 @@ def rows_of(*shifts, ok=True, lower=1.0):
         shift=0.0,
     )
     others = [
-        replace(own, label=f"p{k}", own=False, ok=ok, shift=shift, lower=lower + shift)
+        replace(own, label=f"p{k}", baseline=False, ok=ok, shift=shift, lower=lower + shift)
         for k, shift in enumerate(shifts)
     ]
     return [own, *others]
@@ -472,13 +472,13 @@ def test_the_figure_names_everything(ladder):
     assert icc.get_xlabel() == "icc (share of variance between groups)"
     assert sector.get_xlabel() == "beta[sector] (mathach)"
     ticks = [label.get_text() for label in icc.get_yticklabels()]
-    assert ticks[0] == "HalfStudentT(nu=3, sigma=6.878)\n(the record's own)"
+    assert ticks[0] == "HalfStudentT(nu=3, sigma=6.878)\n(baseline)"
     assert ticks[-1] == "Flat()"
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     with_icc = {row.model for row in ladder if row.quantity == "icc"}
     assert with_icc <= set(legend)
     assert "posterior mean and 95% HDI" in legend
-    # A point for each model and prior; those under the own prior are filled.
+    # A point for each model and prior; those under the baseline prior are filled.
     points = [line for line in icc.lines if line.get_marker() not in ("", "None")]
     assert len(points) == len(with_icc) * 8
     filled = [line for line in points if line.get_markerfacecolor() != "white"]

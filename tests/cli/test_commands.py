@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from bayes_mlm.cli.options import read_pairs
-from bayes_mlm.fitting import entry as fitting
 from bayes_mlm.studies.record import load_record
 
 STUDENTS = """school,ses,math,sector,note
@@ -44,8 +43,8 @@ def no_sampling(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("a wrong input reached the sampler")
 
-    monkeypatch.setattr(fitting, "sample_nuts", refuse)
-    monkeypatch.setattr(fitting, "sample_direct", refuse)
+    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_nuts", refuse)
+    monkeypatch.setattr("bayes_mlm.engines.direct.sample_direct", refuse)
 
 
 FILES = {

@@ -6,8 +6,6 @@ import io
 import numpy as np
 import pytest
 
-from bayes_mlm.fitting import entry as fitting
-
 STUDENTS = """school,ses,math,sector,wealth
 1,0.5,12.1,0,1.5
 1,-0.2,10.4,0,0.7
@@ -42,8 +40,8 @@ def no_sampling(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("a wrong input reached the sampler")
 
-    monkeypatch.setattr(fitting, "sample_nuts", refuse)
-    monkeypatch.setattr(fitting, "sample_direct", refuse)
+    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_nuts", refuse)
+    monkeypatch.setattr("bayes_mlm.engines.direct.sample_direct", refuse)
 
 
 def read(path):

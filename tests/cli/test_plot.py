@@ -6,7 +6,6 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from bayes_mlm.fitting import entry as fitting
 from bayes_mlm.studies import FIGURES
 
 
@@ -81,7 +80,7 @@ def test_the_seed_is_fixed(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["caterpilar", "hsb_ses"], "no figure 'caterpilar'; did you mean 'caterpillar'?"),
+        (["caterpilar", "hsb_ses"], "unknown figure 'caterpilar'; did you mean 'caterpillar'?"),
         (["predictive"], "of one model, found 0"),
         (["predictive", "hsb_ses", "hsb_null"], "of one model, found 2"),
         (["predictive", "hsb_sess"], "did you mean 'hsb_ses'?"),
@@ -94,7 +93,8 @@ def test_the_seed_is_fixed(run, tmp_path):
     ],
 )
 def test_mistakes_are_one_line_before_anything_is_fitted(run, monkeypatch, arguments, says):
-    monkeypatch.setattr(fitting, "sample_direct", None)  # called, it would end the test
+    # Called, it would end the test.
+    monkeypatch.setattr("bayes_mlm.engines.direct.sample_direct", None)
     code, out, err = run(*arguments)
     assert (code, out) == (1, "")
     assert err.startswith("error: ")

@@ -4,8 +4,6 @@ from functools import partial
 
 import pytest
 
-from bayes_mlm.fitting import entry as fitting
-
 STUDENTS = """school,ses,math
 1,0.5,12.1
 1,-0.2,10.4
@@ -131,8 +129,8 @@ def test_a_mistake_is_one_line(run, monkeypatch, arguments, code, told):
     def refuse(*_, **__):
         raise AssertionError("a wrong input reached the sampler")
 
-    monkeypatch.setattr(fitting, "sample_nuts", refuse)
-    monkeypatch.setattr(fitting, "sample_direct", refuse)
+    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_nuts", refuse)
+    monkeypatch.setattr("bayes_mlm.engines.direct.sample_direct", refuse)
     found, out, err = run(*arguments)
     assert found == code
     assert out == ""

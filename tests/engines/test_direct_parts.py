@@ -19,7 +19,7 @@ from bayes_mlm.engines.direct.mixture import (
 )
 from bayes_mlm.engines.direct.mode import Mode, find_mode
 from bayes_mlm.engines.direct.pareto import smooth_weights
-from bayes_mlm.engines.direct.partition import Box, draw_from, integrate
+from bayes_mlm.engines.direct.partition import Region, draw_from, integrate
 from bayes_mlm.engines.direct.priors import (
     correlation_factor,
     lower_pairs,
@@ -130,22 +130,22 @@ def test_cdf_of_a_polynomial_is_inverted(values: list[float], chance: float) -> 
     assert integral(x) / integral(1.0) == pytest.approx(chance, abs=1e-9)
 
 
-def test_cells_integrate_and_draw_a_known_density() -> None:
+def test_rectangles_integrate_and_draw_a_known_density() -> None:
     def log_density(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         # A Gumbel in x (one steep and one exponential tail) and a normal around a curve in y.
         a, b = x[:, :, None], y[:, None, :]
         return -a - np.exp(-a) - 0.5 * ((b - np.tanh(a)) / 0.3) ** 2
 
-    box = Box(
+    region = Region(
         x=np.linspace(-1.0, 1.0, 3),
         y=np.linspace(-1.0, 1.0, 3),
         growth=np.ones(2),
         limits=np.full((2, 2), np.inf) * [[-1.0, 1.0]],
     )
-    cells = integrate(log_density, box, 0.0)
-    assert cells.relative_error < 1.1e-5
-    assert cells.log_total == pytest.approx(math.log(0.3 * math.sqrt(2 * math.pi)), abs=1e-6)
-    drawn = draw_from(cells, 20_000, np.random.default_rng(1))
+    found = integrate(log_density, region, 0.0)
+    assert found.relative_error < 1.1e-5
+    assert found.log_total == pytest.approx(math.log(0.3 * math.sqrt(2 * math.pi)), abs=1e-6)
+    drawn = draw_from(found, 20_000, np.random.default_rng(1))
     assert stats.kstest(drawn.points[:, 0], stats.gumbel_r.cdf).pvalue > 1e-4
     away = (drawn.points[:, 1] - np.tanh(drawn.points[:, 0])) / 0.3
     assert stats.kstest(away, "norm").pvalue > 1e-4

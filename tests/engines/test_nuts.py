@@ -214,7 +214,7 @@ def test_auto_says_which_engine_and_why():
         random_seed=1,
     )
     assert handed_over.engine == "nuts"
-    assert handed_over.why == "not direct: the groups' own intercepts have a StudentT prior"
+    assert handed_over.why == "not direct: the group-specific intercepts have a StudentT prior"
     with pytest.raises(EngineError, match="use nuts"):
         fit_design(handed_over.request, handed_over.design, handed_over.settings, engine="direct")
 

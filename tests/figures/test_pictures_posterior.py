@@ -611,7 +611,7 @@ def test_groups_left_out_are_those_of_leave_one_group_out(growth):
     np.testing.assert_array_equal(picture.k_hat, found.k_hat)
     np.testing.assert_allclose(picture.per_row * picture.sizes, found.pointwise)
     worst = picture.labels[np.argmin(picture.per_row)]
-    assert f"subject {worst} is foretold worst" in picture.caption
+    assert f"subject {worst} is predicted worst" in picture.caption
 
 
 def test_sampler_figures_are_of_nuts_only(hsb):

@@ -19,7 +19,7 @@ from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.draws import quantities
 from bayes_mlm.engines.recovery import effects_root
 from bayes_mlm.likelihood.default_priors import model_priors
-from bayes_mlm.likelihood.effect_centring import design_turn, turn_spread
+from bayes_mlm.likelihood.effect_centring import design_transform, transform_spread
 from bayes_mlm.likelihood.pymc.models import partial_pooling
 
 SHIFTS = (-100.0, 1e4)
@@ -58,11 +58,11 @@ def test_the_posterior_moves_with_the_origin(shift):
     np.testing.assert_allclose(there.draws["sigma_e"], here.draws["sigma_e"], rtol=1e-8)
     roots = [effects_root(one.draws) for one in (here, there)]
     here_cov, there_cov = (root @ root.swapaxes(1, 2) for root in roots)
-    turn = np.eye(here.design.q)
-    turn[0, 1] = shift
+    transform = np.eye(here.design.q)
+    transform[0, 1] = shift
     scale = np.abs(here_cov).max()
     np.testing.assert_allclose(
-        turn @ there_cov @ turn.T, here_cov, rtol=1e-6, atol=1e-12 * shift**2 * scale
+        transform @ there_cov @ transform.T, here_cov, rtol=1e-6, atol=1e-12 * shift**2 * scale
     )
     assert there.report.log_marginal_likelihood == pytest.approx(
         here.report.log_marginal_likelihood, abs=1e-8
@@ -91,7 +91,7 @@ def test_weights_to_another_prior_are_of_the_sds_that_it_is_of(shift):
         for by in (0.0, shift)
     ]
     slopes = [
-        {(row.own, row.quantity): row.estimate for row in rows if "[x]" in row.quantity}
+        {(row.baseline, row.quantity): row.estimate for row in rows if "[x]" in row.quantity}
         for rows in found
     ]
     assert len(slopes[0]) == 4
@@ -132,8 +132,8 @@ def test_the_prior_is_that_of_the_effects_at_the_means():
             draws=1000, var_names=["sigma_u", "rho_u", "u"], random_seed=1
         )["prior"].to_dataset()
     sds, rho = drawn["sigma_u"].to_numpy()[0], drawn["rho_u"].to_numpy()[0, :, 0]
-    back = np.linalg.inv(design_turn(design, model_priors(design)))
-    at_means, r = turn_spread(back, sds, rho[:, None])
+    back = np.linalg.inv(design_transform(design, model_priors(design)))
+    at_means, r = transform_spread(back, sds, rho[:, None])
     n = 1000
     for k, scale in enumerate((1.0, 0.5)):
         wanted = stats.halfnorm(scale=scale)
@@ -150,7 +150,9 @@ def test_effects_without_an_intercept_or_independent_are_left_as_they_are():
     for formula in ("y ~ x + (0 + x | g)", "y ~ x + w + (0 + x + w | g)", "y ~ x + (x || g)",
                     "y ~ x + (1 | g)"):  # fmt: skip
         design = build_design(formula, table(50.0))
-        np.testing.assert_array_equal(design_turn(design, model_priors(design)), np.eye(design.q))
+        np.testing.assert_array_equal(
+            design_transform(design, model_priors(design)), np.eye(design.q)
+        )
         names = {one.name for one in partial_pooling(design, centred=True).free_RVs}
         assert {"u", "sigma_u"} <= names, formula
 
@@ -164,16 +166,16 @@ def test_a_saved_fit_keeps_where_its_priors_hold(tmp_path):
 
 def test_sds_and_correlations_turn_there_and_back():
     rng = np.random.default_rng(2)
-    turn = np.array([[1.0, -3.0, 40.0], [0, 1, 0], [0, 0, 1]])
+    transform = np.array([[1.0, -3.0, 40.0], [0, 1, 0], [0, 0, 1]])
     root = rng.normal(size=(50, 3, 3))
     cov = root @ root.swapaxes(1, 2)
     sds = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
     upper = np.triu_indices(3, k=1)
     rho = (cov / sds[:, :, None] / sds[:, None])[:, upper[0], upper[1]]
-    there = turn_spread(turn, sds, rho)
-    wanted = turn @ cov @ turn.T
+    there = transform_spread(transform, sds, rho)
+    wanted = transform @ cov @ transform.T
     np.testing.assert_allclose(there[0] ** 2, np.diagonal(wanted, axis1=1, axis2=2), rtol=1e-10)
-    back = turn_spread(np.linalg.inv(turn), *there)
+    back = transform_spread(np.linalg.inv(transform), *there)
     np.testing.assert_allclose(back[0], sds, rtol=1e-6)
     np.testing.assert_allclose(back[1], rho, atol=1e-6)
 

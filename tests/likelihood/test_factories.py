@@ -10,7 +10,7 @@ from bayes_mlm.data.table import Table, as_table
 from bayes_mlm.design.design import build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.likelihood.default_priors import model_priors
-from bayes_mlm.likelihood.effect_centring import design_turn
+from bayes_mlm.likelihood.effect_centring import design_transform
 from bayes_mlm.likelihood.pymc.models import FACTORIES, partial_pooling
 from bayes_mlm.likelihood.pymc.parts import prefers_centred
 from bayes_mlm.model.spec import KINDS
@@ -189,8 +189,8 @@ def test_groups_own_coefficients_describe_the_same_model(formula, monkeypatch):
     effects = own.replace_rvs_by_values([own["u"]])
     compiled = own.compile_fn(effects, inputs=own.value_vars, on_unused_input="ignore")
     u = compiled(point)[0]
-    turn = design_turn(design, model_priors(design))
-    at_means = {"u": u, "u_free_": u @ np.linalg.inv(turn).T}
+    transform = design_transform(design, model_priors(design))
+    at_means = {"u": u, "u_free_": u @ np.linalg.inv(transform).T}
     other = {key: value for key, value in point.items() if key != "own_"}
     other |= {v.name: at_means[v.name] for v in centred.free_RVs if v.name in at_means}
     found, expected = float(own.compile_logp()(point)), float(centred.compile_logp()(other))

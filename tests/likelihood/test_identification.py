@@ -74,8 +74,8 @@ def test_the_likelihood_is_flat_along_what_is_named():
     assert unidentified(reduced)
     # 2 cov + var = 0: neither the groups of w = 0 nor those of w = 1 see it.
     s = np.array([[[1.0, 0.2], [0.2, 1.0]], [[1.0, 0.0], [0.0, 1.4]]])
-    turned = reduced.z_centring @ s @ reduced.z_centring.T
-    one, two = profiled_loglik(reduced, turned, "REML")
+    transformed = reduced.z_centring @ s @ reduced.z_centring.T
+    one, two = profiled_loglik(reduced, transformed, "REML")
     assert one == pytest.approx(two, abs=1e-9)
 
 

@@ -97,8 +97,8 @@ def test_everything_agrees_with_the_dense_covariance(case, method):
     df = len(case.y) - (3 if method == "REML" else 0)
     at_best = loglik_given(m, 0.5 * np.log(m.rss / df), method=method)
     np.testing.assert_allclose(at_best[0], loglik, **close)
-    turned = reduced.z_centring @ case.lam
-    profiled = profiled_loglik(reduced, (turned @ turned.T)[None], method)
+    transformed = reduced.z_centring @ case.lam
+    profiled = profiled_loglik(reduced, (transformed @ transformed.T)[None], method)
     np.testing.assert_allclose(profiled[0], loglik, **close)
     moments = group_effects(reduced, case.lam[None], m.beta)
     np.testing.assert_allclose(moments.mean[0], u, **close)
@@ -198,8 +198,8 @@ def test_sleepstudy_agrees_with_fifty_digits(lam, method):
     lam = np.array(lam)
     exact = mp_loglik(y, X, X, codes, lam, method)
     reduced = reduce(from_rows(y, X, X, codes, 18))
-    turned = reduced.z_centring @ lam
-    ours = profiled_loglik(reduced, (turned @ turned.T)[None], method)[0]
+    transformed = reduced.z_centring @ lam
+    ours = profiled_loglik(reduced, (transformed @ transformed.T)[None], method)[0]
     # Sixteen digits less what sums of 180 terms and a logarithm lose.
     assert abs(ours - float(exact)) < 1e-12 * abs(float(exact))
 
@@ -219,8 +219,8 @@ def test_offsets_and_scales_lose_nothing(shift_y, scale_y, shift_x, method):
     lam = np.array([[0.8, 0.0], [0.3, 0.5]])
     exact = float(mp_loglik(y, X, Z, case.codes, lam, method))
     reduced = reduce(from_rows(y, X, Z, case.codes, case.n_groups))
-    turned = reduced.z_centring @ lam
-    ours = profiled_loglik(reduced, (turned @ turned.T)[None], method)[0]
+    transformed = reduced.z_centring @ lam
+    ours = profiled_loglik(reduced, (transformed @ transformed.T)[None], method)[0]
     # With slopes at 2000 the relative covariance itself spans 1e7: nine digits are left of it.
     assert abs(ours - exact) < (1e-8 if shift_x else 1e-10) * abs(exact)
 

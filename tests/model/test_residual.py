@@ -15,7 +15,7 @@ from bayes_mlm.fitting.derived import correlation_at
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.likelihood.default_priors import model_priors
-from bayes_mlm.likelihood.effect_centring import design_turn
+from bayes_mlm.likelihood.effect_centring import design_transform
 from bayes_mlm.likelihood.pymc.models import partial_pooling, pooled
 from bayes_mlm.model.priors import parse_prior
 from bayes_mlm.model.residual import Residual, as_residual, lay_out_residual, log_spread, whiten
@@ -44,7 +44,7 @@ def covariance(rows, sds, rho, codes):
     n = rows.stratum.size
     sd = np.asarray(sds)[rows.stratum]
     same = codes[:, None] == codes[None]
-    if rows.asked.ar is None:
+    if rows.spec.ar is None:
         return np.diag(sd**2)
     steps = np.abs(rows.time[:, None] - rows.time[None]) / rows.step
     steps = np.round(steps) if rows.whole else steps
@@ -243,7 +243,7 @@ def test_reml_is_the_optimum_of_the_likelihood_written_out(name):
     for moved in (own * 1.02, own * 0.98, own * [1.02, *[1] * (own.size - 1)]):
         assert dense_loglik(design, found.cov_u, moved, rho) < best
     assert dense_loglik(design, found.cov_u * 1.05, own, rho) < best
-    if design.residual.asked.ar:
+    if design.residual.spec.ar:
         for moved in (rho - 0.02, rho + 0.02):
             assert dense_loglik(design, found.cov_u, own, moved) < best
 
@@ -349,7 +349,7 @@ def test_the_likelihood_is_that_of_the_covariance_written_out():
     mean = design.X @ beta + (design.Z * u[design.codes]).sum(axis=1)
     V = covariance(design.residual, sds, rho, design.codes)
     expected = stats.multivariate_normal(mean, V).logpdf(design.y)
-    centred = u @ np.linalg.inv(design_turn(design, model_priors(design))).T
+    centred = u @ np.linalg.inv(design_transform(design, model_priors(design))).T
     values = {"beta_free_": free, "u_free_": centred, "sigma_e_by": sds, "rho_e": rho}
     assert logp_at(model, values) == pytest.approx(expected, rel=1e-10)
 
@@ -441,8 +441,8 @@ def test_a_saved_fit_comes_back_whole(grown, tmp_path):
     assert again.request == grown.request
     assert again.priors == grown.priors
     one, other = again.design.residual, grown.design.residual
-    assert (one.asked, one.levels, one.step, one.whole) == (
-        other.asked,
+    assert (one.spec, one.levels, one.step, one.whole) == (
+        other.spec,
         other.levels,
         other.step,
         other.whole,

@@ -318,7 +318,7 @@ def test_hausman_is_the_same_however_the_model_is_written(formula, kind):
 
 def test_a_difference_that_is_no_covariance_is_said():
     # Opposite slopes, and rows within groups of which few have company: the one slope leaves so
-    # much more residual than own intercepts do that V_F - V_R is below 0.
+    # much more residual than group-specific intercepts do that V_F - V_R is below 0.
     rng = np.random.default_rng(0)
     codes = np.concatenate([np.arange(40), np.arange(15)])
     x = rng.normal(size=40)[codes] + rng.normal(size=55)

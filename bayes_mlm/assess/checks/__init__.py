@@ -10,12 +10,13 @@ from bayes_mlm.assess.checks.dispersion import (
     BY_GROUP,
     LEAST_ROWS,
     SERIAL,
+    heteroscedasticity_assessment,
     on_correlation,
     on_spread,
     on_variance,
-    spread_judgement,
 )
 from bayes_mlm.assess.checks.groups import group_rows, outlying
+from bayes_mlm.assess.checks.heteroscedasticity import Heteroscedasticity, heteroscedasticity
 from bayes_mlm.assess.checks.influence import on_influence
 from bayes_mlm.assess.checks.mean_part import CURVED, on_curvature, on_slopes, on_varying
 from bayes_mlm.assess.checks.nested import (
@@ -25,7 +26,7 @@ from bayes_mlm.assess.checks.nested import (
     slopes_by_level,
 )
 from bayes_mlm.assess.checks.reference import holm
-from bayes_mlm.assess.checks.result import LEVEL, Check, GroupRow, GroupRows, Judgement
+from bayes_mlm.assess.checks.result import LEVEL, Assessment, Check, GroupRow, GroupRows
 from bayes_mlm.assess.checks.shape import (
     FEW_VALUES,
     SKEW,
@@ -37,7 +38,6 @@ from bayes_mlm.assess.checks.shape import (
     on_tails,
     values_of_outcome,
 )
-from bayes_mlm.assess.checks.spread import Spread, spread_within
 from bayes_mlm.assess.checks.standardised import standardised_effects
 from bayes_mlm.assess.checks.statistics import Sampled, sample_statistics, variance_predictors
 from bayes_mlm.assess.checks.working import working_rows
@@ -48,7 +48,7 @@ from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.model import MAX_STRATA
 
-__all__ = ["Check", "GroupRow", "Judgement", "assess", "check"]
+__all__ = ["Assessment", "Check", "GroupRow", "assess", "check"]
 
 # Streams of random numbers apart from those of the fit.
 _STREAM = 11
@@ -131,7 +131,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
             raise EngineError("check (sample) takes what sample_groups gives for the same fit")
     design, whose = fit.design, sample or fit
     additive = design.family.is_additive
-    spread = spread_within(fit) if additive and design.group is not None and design.q else None
+    spread = heteroscedasticity(fit) if additive and design.group is not None and design.q else None
     rows = () if design.group is None else _group_rows(fit, spread)
     found = [_on_computation(fit), *assess(fit, whose, rows)]
     if design.group is not None:
@@ -148,7 +148,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
 def _of_several(fit: Fit) -> Check:
     """Return the page of a model with several grouping factors: the draws alone are judged."""
     named = ", ".join(fit.design.factors)
-    untested = Judgement(
+    untested = Assessment(
         topic="Residuals and group effects",
         question="Are they as the model says?",
         found=f"Not tested: these checks are of models with one grouping factor, and this has "
@@ -166,7 +166,7 @@ def _of_several(fit: Fit) -> Check:
 
 def assess(
     fit: Fit, whose: Fit | None = None, rows: tuple[GroupRow, ...] = ()
-) -> tuple[Judgement, ...]:
+) -> tuple[Assessment, ...]:
     """Run the tests of a page, adjusted for their number.
 
     Parameters
@@ -177,10 +177,10 @@ def assess(
     rows : tuple of GroupRow
         Of the groups, which the words name.
     """
-    return tuple(_together(list(_judgements(fit, whose or fit, rows))))
+    return tuple(_together(list(_assessments(fit, whose or fit, rows))))
 
 
-def _together(found: list[Judgement]) -> Iterator[Judgement]:
+def _together(found: list[Assessment]) -> Iterator[Assessment]:
     """Adjust p values for multiple tests and for Monte Carlo error; flag those below the level.
 
     Each p is itself estimated, by replicates or by a formula for many groups.
@@ -197,8 +197,8 @@ def _together(found: list[Judgement]) -> Iterator[Judgement]:
         yield replace(one, fine=fine, p_adjusted=value, remedy="" if fine else one.remedy)
 
 
-def _on_computation(fit: Fit) -> Judgement:
-    return Judgement(
+def _on_computation(fit: Fit) -> Assessment:
+    return Assessment(
         topic="Computation",
         question="Can the draws be relied on?",
         fine=fit.verdict.ok,
@@ -207,7 +207,7 @@ def _on_computation(fit: Fit) -> Judgement:
     )
 
 
-def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
+def _group_rows(fit: Fit, spread: Heteroscedasticity | None) -> tuple[GroupRow, ...]:
     out = None
     enough = fit.design.J >= _LEAST_GROUPS and fit.design.family.is_additive
     if has_random_effects(fit.design) and enough:
@@ -219,9 +219,9 @@ def _group_rows(fit: Fit, spread: Spread | None) -> tuple[GroupRow, ...]:
     return group_rows(fit, out, spread, shifts)
 
 
-def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Judgement]:
+def _assessments(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Assessment]:
     if not fit.design.family.is_additive:
-        yield Judgement(topic="Residuals", question=_OF_FAMILY[1], found=_OF_FAMILY[0].format(fit))
+        yield Assessment(topic="Residuals", question=_OF_FAMILY[1], found=_OF_FAMILY[0].format(fit))
         return
     seed = fit.settings.random_seed + _STREAM
     values = values_of_outcome(fit, whose)
@@ -239,7 +239,7 @@ def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Ju
         found = _of_rows(fit, whose, rows, seed)
     for one in found:
         if few and one.topic in _OF_VALUES:
-            yield Judgement(topic=one.topic, question=one.question, found=_FOLLOWS)
+            yield Assessment(topic=one.topic, question=one.question, found=_FOLLOWS)
         elif omitted and one.remedy:
             yield replace(one, remedy=f"{_OMITTED} {one.remedy}")
         elif design.kind in _PLAIN_ONLY and "--" in one.remedy:
@@ -248,7 +248,7 @@ def _judgements(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Ju
             yield one
 
 
-def is_clear(one: Judgement | None) -> bool:
+def is_clear(one: Assessment | None) -> bool:
     """Return whether a check fails whatever the p values of the others."""
     return one is not None and one.p is not None and one.p < _CLEAR * LEVEL
 
@@ -260,7 +260,7 @@ def _needs_partial(design: Design) -> str:
     )
 
 
-def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
+def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Assessment]:
     """Run the checks that need rows."""
     work = working_rows(whose, seed)
     predictors, names = variance_predictors(work)
@@ -288,13 +288,13 @@ def _of_rows(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...], seed: int) -> Ite
         yield from _on_effects(fit, whole, rows, seed)
 
 
-def _of_sums(fit: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Judgement]:
+def _of_sums(fit: Fit, rows: tuple[GroupRow, ...], seed: int) -> Iterator[Assessment]:
     """Run the checks that sums by group allow; those that need rows are not tested."""
     spread = _spread_of_sums(fit, rows, seed, 3.0)
     if spread is not None:
         yield spread
     for topic, question in _OF_ROWS:
-        yield Judgement(topic=topic, question=question, found=_NO_ROWS)
+        yield Assessment(topic=topic, question=question, found=_NO_ROWS)
     if has_random_effects(fit.design):
         yield from _on_effects(fit, None, rows, seed)
 
@@ -307,20 +307,20 @@ def _few_large(fit: Fit) -> bool:
 
 def _spread_of_sums(
     fit: Fit, rows: tuple[GroupRow, ...], seed: int, kurtosis: float
-) -> Judgement | None:
+) -> Assessment | None:
     if not fit.design.q:
         return None
-    spread = spread_within(fit, seed, kurtosis=kurtosis)
+    spread = heteroscedasticity(fit, seed, kurtosis=kurtosis)
     if spread.h is None or spread.h_p is None:
         return None
-    return spread_judgement(
+    return heteroscedasticity_assessment(
         spread.h, spread.h_p, rows, "", str(fit.design.group), small=_few_large(fit)
     )
 
 
 def _on_effects(
     fit: Fit, sampled: Sampled | None, rows: tuple[GroupRow, ...], seed: int
-) -> Iterator[Judgement]:
+) -> Iterator[Assessment]:
     """Check the distribution of group effects, redrawn with the rows or as normal samples."""
     if sampled is not None:
         found = (sampled.effect_sizes, sampled.effect_skewness, sampled.effect_kurtosis)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayes_mlm.assess.checks.reference import two_sided, upper_tail
-from bayes_mlm.assess.checks.result import GroupRow, Judgement
+from bayes_mlm.assess.checks.result import Assessment, GroupRow
 from bayes_mlm.assess.checks.statistics import Sampled, quadratic_form
 from bayes_mlm.assess.checks.working import Working
 from bayes_mlm.base import count, number, shorten
@@ -24,11 +24,11 @@ BY_GROUP = ("Residual variance by group", "Is the residual variance the same in 
 SERIAL = ("Residual autocorrelation", "Are residuals of neighbouring rows of a group unrelated?")
 
 
-def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: str) -> Judgement:
+def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: str) -> Assessment:
     """Judge whether the residual variance changes along predictors (Breusch & Pagan)."""
     topic, question = ALONG
     if not names:
-        return Judgement(topic=topic, question=question, found="The model has no predictor.")
+        return Assessment(topic=topic, question=question, found="The model has no predictor.")
     form = quadratic_form(sampled.variance)
     replicates = sampled.variance[:, 1:]
     z = (sampled.variance[:, 0] - replicates.mean(axis=1)) / replicates.std(axis=1)
@@ -48,7 +48,7 @@ def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: st
             "between them: --sigma with that column; or transform the outcome."
         )
     more = "rises" if z[most] > 0 else "falls"
-    return Judgement(
+    return Assessment(
         topic=topic,
         question=question,
         statistic=f"chi² = {form[0]:.1f} on {len(names)} df",
@@ -61,7 +61,7 @@ def on_variance(work: Working, sampled: Sampled, names: Sequence[str], among: st
 
 def _sigma_of(work: Working) -> str | None:
     """Return the factor whose levels have different residual sds in the model."""
-    return None if work.design.residual is None else work.design.residual.asked.sigma_column
+    return None if work.design.residual is None else work.design.residual.spec.sigma_column
 
 
 def _factor_of(work: Working, term: str) -> str:
@@ -77,7 +77,7 @@ def _factor_of(work: Working, term: str) -> str:
 
 def on_spread(
     work: Working, sampled: Sampled, rows: Sequence[GroupRow], among: str, *, small: bool
-) -> Judgement:
+) -> Assessment:
     """Judge whether the residual variance is the same in all groups.
 
     Parameters
@@ -88,10 +88,10 @@ def on_spread(
     topic, question = BY_GROUP
     h = float(sampled.spread[0])
     if math.isnan(h):
-        return Judgement(
+        return Assessment(
             topic=topic, question=question, found="Too few groups have enough rows to be compared."
         )
-    return spread_judgement(
+    return heteroscedasticity_assessment(
         h,
         upper_tail(h, sampled.spread[1:]),
         rows,
@@ -101,9 +101,9 @@ def on_spread(
     )
 
 
-def spread_judgement(
+def heteroscedasticity_assessment(
     h: float, p: float, rows: Sequence[GroupRow], among: str, group: str, *, small: bool
-) -> Judgement:
+) -> Assessment:
     """Describe H and its probability."""
     topic, question = BY_GROUP
     known = [row for row in rows if row.spread is not None]
@@ -116,7 +116,7 @@ def spread_judgement(
     )
     if small:
         remedy = f"Let the residual sd differ between groups: --sigma {group}."
-    return Judgement(
+    return Assessment(
         topic=topic,
         question=question,
         statistic=f"H = {h:.1f}" + (f" over {count(len(known), 'group')}" if known else ""),
@@ -128,19 +128,19 @@ def spread_judgement(
     )
 
 
-def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
+def on_correlation(work: Working, sampled: Sampled, among: str) -> Assessment:
     """Judge whether residuals follow on those before them in their group."""
     topic, question = SERIAL
     order = work.ordering
     if not work.grouped or work.starts.size == work.n:
         found = "There are no groups of two rows or more."
-        return Judgement(topic=topic, question=question, found=found)
+        return Assessment(topic=topic, question=question, found=found)
     if order.by_outcome:
         found = (
             f"The rows are sorted by {work.design.outcome} within groups, so that their order "
             "is not informative."
         )
-        return Judgement(topic=topic, question=question, found=found)
+        return Assessment(topic=topic, question=question, found=found)
     value, replicates = float(sampled.correlation[0]), sampled.correlation[1:]
     expected, sd = float(replicates.mean()), float(replicates.std())
     z = (value - expected) / sd if sd > 0.0 else 0.0
@@ -157,7 +157,7 @@ def on_correlation(work: Working, sampled: Sampled, among: str) -> Judgement:
             "If the order is one of time, let residuals be AR(1): --ar time, with the column of "
             "times. If it is another (rows sorted by something), include that in the model."
         )
-    return Judgement(
+    return Assessment(
         topic=topic,
         question=question,
         statistic=f"lag-1 correlation {number(value, 0.1)}, expected {number(expected, 0.1)} "

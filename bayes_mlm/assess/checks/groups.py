@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayes_mlm.assess.checks.heteroscedasticity import Heteroscedasticity
 from bayes_mlm.assess.checks.result import GroupRow
-from bayes_mlm.assess.checks.spread import Spread
-from bayes_mlm.assess.loo import Shifts
+from bayes_mlm.assess.loo import ParameterShifts
 from bayes_mlm.base import Floats
 from bayes_mlm.fitting import Fit
 
@@ -48,7 +48,10 @@ def _tail(z: float) -> float:
 
 
 def group_rows(
-    fit: Fit, out: Outlying | None, spread: Spread | None, shifts: Shifts | None
+    fit: Fit,
+    out: Outlying | None,
+    spread: Heteroscedasticity | None,
+    shifts: ParameterShifts | None,
 ) -> tuple[GroupRow, ...]:
     """Return a row for each group, without the statistics that the model does not define."""
     design = fit.design

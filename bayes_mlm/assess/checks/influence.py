@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from bayes_mlm.assess.checks.result import GroupRow, Judgement
+from bayes_mlm.assess.checks.result import Assessment, GroupRow
 from bayes_mlm.base import count, number, shorten
 
 _NAMED = 3
@@ -18,12 +18,12 @@ def most_shift(n_groups: int) -> float:
     return 1.0 + 2.0 / math.sqrt(n_groups)
 
 
-def on_influence(rows: Sequence[GroupRow], group: str) -> Judgement:
+def on_influence(rows: Sequence[GroupRow], group: str) -> Assessment:
     """Assess whether a result depends on one group: no test, as it may in right models too."""
     topic, question = "Influential groups", f"Does a result hang on a single {group}?"
     known = [row for row in rows if row.shift is not None]
     if not known:
-        return Judgement(topic=topic, question=question, found="No group could be left out.")
+        return Assessment(topic=topic, question=question, found="No group could be left out.")
     unknown = [row for row in known if not row.reliable]
     most = sorted(known, key=lambda row: -abs(row.shift or 0.0))
     named = ", ".join(
@@ -45,7 +45,7 @@ def on_influence(rows: Sequence[GroupRow], group: str) -> Judgement:
         else ""
     )
     bad = bool(strong or unknown)
-    return Judgement(
+    return Assessment(
         topic=topic,
         question=question,
         fine=None if bad else True,

@@ -1,7 +1,7 @@
 """Judge the fixed part of a model and which effects vary between groups."""
 
 from bayes_mlm.assess.checks.nested import Nested
-from bayes_mlm.assess.checks.result import Judgement
+from bayes_mlm.assess.checks.result import Assessment
 from bayes_mlm.base import number
 from bayes_mlm.design import INTERCEPT, Design
 
@@ -16,11 +16,11 @@ VARYING = (
 CURVED = ("Curvature", "Is the outcome linear in the predictors?")
 
 
-def on_slopes(test: Nested | str, design: Design) -> Judgement:
+def on_slopes(test: Nested | str, design: Design) -> Assessment:
     """Judge whether slopes within and between groups differ."""
     topic, question = SLOPES
     if isinstance(test, str):
-        return Judgement(topic=topic, question=question, found=test)
+        return Assessment(topic=topic, question=question, found=test)
     x, gap = test.terms[0], test.values[0]
     plain = x.partition("[")[0] if "[" in x else x
     remedy = f"Give {x} both: within({plain}) + between({plain}) in place of {plain} in the formula"
@@ -28,7 +28,7 @@ def on_slopes(test: Nested | str, design: Design) -> Judgement:
         remedy = "Give each predictor both slopes: within(x) + between(x) in place of x"
     if design.kind == "partial_pooling" and design.has_icc:
         remedy += ', or kind = "mundlak" (--kind mundlak)'
-    return Judgement(
+    return Assessment(
         topic=topic,
         question=question,
         statistic=test.statistic,
@@ -39,11 +39,11 @@ def on_slopes(test: Nested | str, design: Design) -> Judgement:
     )
 
 
-def on_varying(test: Nested | str, design: Design) -> Judgement:
+def on_varying(test: Nested | str, design: Design) -> Assessment:
     """Judge whether an effect varies between groups that the model has in common for all."""
     topic, question = VARYING
     if isinstance(test, str):
-        return Judgement(topic=topic, question=question, found=test)
+        return Assessment(topic=topic, question=question, found=test)
     x, sd = test.terms[0], test.values[0]
     have = [effect for effect in design.effects if effect != INTERCEPT]
     bar = "|" if design.correlated else "||"
@@ -56,7 +56,7 @@ def on_varying(test: Nested | str, design: Design) -> Judgement:
     else:
         what = f"The slope of {x}"
         remedy = f"Let it vary: ({' + '.join([*have, x])} {bar} {group})."
-    return Judgement(
+    return Assessment(
         topic=topic,
         question=question,
         statistic=test.statistic,
@@ -66,14 +66,14 @@ def on_varying(test: Nested | str, design: Design) -> Judgement:
     )
 
 
-def on_curvature(test: Nested | str) -> Judgement:
+def on_curvature(test: Nested | str) -> Assessment:
     """Judge whether the outcome is curved along a predictor."""
     topic, question = CURVED
     if isinstance(test, str):
-        return Judgement(topic=topic, question=question, found=test)
+        return Assessment(topic=topic, question=question, found=test)
     x, bend = test.terms[0], test.values[0]
     form = f"I({x} ** 2)" if "(" not in x else "its square, as a new column"
-    return Judgement(
+    return Assessment(
         topic=topic,
         question=question,
         statistic=test.statistic,

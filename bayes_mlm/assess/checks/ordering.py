@@ -41,8 +41,8 @@ def order_of_rows(design: Design) -> Ordering:
     """Sort rows by group and, within groups, by time."""
     n, by, modelled = design.n, None, False
     time: Floats = np.arange(n, dtype=np.float64)
-    if design.residual is not None and design.residual.asked.ar is not None:
-        time, by, modelled = design.residual.time, design.residual.asked.ar, True
+    if design.residual is not None and design.residual.spec.ar is not None:
+        time, by, modelled = design.residual.time, design.residual.spec.ar, True
     else:
         most = _MOST_VALUES * int(design.group_sizes.max())
         for term, column in zip(design.terms, design.X.T, strict=True):

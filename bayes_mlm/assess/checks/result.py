@@ -13,7 +13,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class Assessment:
     """One check of a model: its question, its statistic and what follows.
 
     Parameters
@@ -125,7 +125,7 @@ class GroupRows(ResultTable[GroupRow]):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Check(ResultTable[Judgement]):
+class Check(ResultTable[Assessment]):
     """The checks of a model, and a row a group.
 
     Parameters
@@ -134,7 +134,7 @@ class Check(ResultTable[Judgement]):
         Name or formula.
     group : str or None
         The grouping column.
-    rows : tuple of Judgement
+    rows : tuple of Assessment
         One a check.
     groups : GroupRows
         In the order of the design's labels; empty for a model without groups.

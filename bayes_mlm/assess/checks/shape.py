@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayes_mlm.assess.checks.reference import kurtosis_tail, skewness_tail, smallest_of
-from bayes_mlm.assess.checks.result import GroupRow, Judgement
+from bayes_mlm.assess.checks.result import Assessment, GroupRow
 from bayes_mlm.assess.checks.statistics import Sampled, moments
 from bayes_mlm.assess.checks.working import Working
 from bayes_mlm.base import Floats, count, number, percent, shorten
@@ -43,7 +43,7 @@ def values_of_outcome(fit: Fit, sample: Fit) -> int | None:
     return 2 if two and total**2 > 4.0 * product else None
 
 
-def on_outcome(fit: Fit, values: int | None) -> Judgement:
+def on_outcome(fit: Fit, values: int | None) -> Assessment:
     """Judge whether the outcome is one that a normal distribution can describe at all."""
     topic, question = "Outcome", "Can the outcome have normal residuals at all?"
     name = fit.design.outcome
@@ -51,9 +51,9 @@ def on_outcome(fit: Fit, values: int | None) -> Judgement:
         found = f"{name} takes more than {FEW_VALUES} values."
         if values is None:
             found = f"{name} does not take only two values, as far as sums show."
-        return Judgement(topic=topic, question=question, fine=True, found=found)
+        return Assessment(topic=topic, question=question, fine=True, found=found)
     model = "logistic" if values == 2 else "ordinal or multinomial"
-    return Judgement(
+    return Assessment(
         topic=topic,
         question=question,
         fine=False,
@@ -64,7 +64,7 @@ def on_outcome(fit: Fit, values: int | None) -> Judgement:
     )
 
 
-def on_skewness(work: Working, sampled: Sampled, among: str) -> Judgement:
+def on_skewness(work: Working, sampled: Sampled, among: str) -> Assessment:
     """Judge whether residuals are symmetric."""
     skew = float(sampled.skewness[0])
     p = skewness_tail(skew, sampled.skewness[1:], work.n)
@@ -82,7 +82,7 @@ def on_skewness(work: Working, sampled: Sampled, among: str) -> Judgement:
                 "With short tails, it often means a bounded scale: coefficients hold, intervals "
                 "of single outcomes near its ends do not."
             )
-    return Judgement(
+    return Assessment(
         topic=SKEW[0],
         question=SKEW[1],
         statistic=f"skewness {number(skew, 0.1)}",
@@ -117,7 +117,7 @@ def bulk_skewness(y: Floats) -> float:
 
 def on_tails(
     work: Working, sampled: Sampled, among: str, *, unequal: bool, sd: float | None
-) -> Judgement:
+) -> Assessment:
     """Judge whether residuals have the tails of their distribution.
 
     Parameters
@@ -163,7 +163,7 @@ def on_tails(
             "Student-t residuals (--family student_t) keep single rows from deciding; compare "
             "the two with bayes-mlm compare."
         )
-    return Judgement(
+    return Assessment(
         topic=TAILS[0],
         question=TAILS[1],
         statistic=f"kurtosis {number(kurtosis, 0.1)} (normal: 3)",
@@ -192,7 +192,7 @@ def on_effects(
     kurtosis: Floats,
     rows: Sequence[GroupRow],
     group: str,
-) -> tuple[Judgement, Judgement]:
+) -> tuple[Assessment, Assessment]:
     """Judge whether group effects are symmetric, and have the tails of a normal distribution.
 
     Parameters
@@ -213,7 +213,7 @@ def on_effects(
     ]
     if not known:
         found = "The rows contain too little information on single groups."
-        one, other = (Judgement(topic=a, question=b, found=found) for a, b in topics)
+        one, other = (Assessment(topic=a, question=b, found=found) for a, b in topics)
         return one, other
     skewness, kurtosis = skewness[known], kurtosis[known]
     many = [sizes[k] for k in known]
@@ -234,7 +234,7 @@ def on_effects(
     )
     long = kurtosis[b][0] > 3.0
     return (
-        Judgement(
+        Assessment(
             topic=topics[0][0],
             question=topics[0][1],
             statistic=f"skewness{of(a)} {number(float(skewness[a][0]), 0.1)}",
@@ -245,7 +245,7 @@ def on_effects(
             "predictions of new groups are off; transform the outcome, or add a predictor of "
             "groups that sets the extreme ones apart (bayes-mlm plot group-residuals).",
         ),
-        Judgement(
+        Assessment(
             topic=topics[1][0],
             question=topics[1][1],
             statistic=f"kurtosis{of(b)} {number(float(kurtosis[b][0]), 0.1)} (normal: 3)",

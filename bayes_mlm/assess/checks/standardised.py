@@ -41,7 +41,7 @@ def standardised_effects(fit: Fit) -> Floats:
     else:  # rows made independent, of the first stratum's sd; Student-t residuals taken as normal
         data = whitened(fit.design)
         reduced = data.reduced(given.sds[0] / residual_sd, float(given.rho[0]))
-        beta = np.linalg.solve(data.turn, (beta - data.offset).T).T
+        beta = np.linalg.solve(data.transform, (beta - data.offset).T).T
     found = group_effects(reduced, lam, beta)
     root = residual_sd * found.root[0]
     uncertainty = np.square(root).sum(axis=2)[found.of_group]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess.checks.spread import LEAST_DF, h_statistic
+from bayes_mlm.assess.checks.heteroscedasticity import LEAST_DF, h_statistic
 from bayes_mlm.assess.checks.working import Working
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import INTERCEPT
@@ -64,7 +64,7 @@ def sample_statistics(work: Working, predictors: Floats, seed: int) -> Sampled:
     Neyman (1959), in Grenander (ed.), Probability and Statistics; Breusch & Pagan (1979),
     Econometrica 47(5); Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd ed., p. 263.
     """
-    q, pairs, spread = work.root.shape[0], _pairs(work), _Spread(work)
+    q, pairs, spread = work.root.shape[0], _pairs(work), _HStatistics(work)
     random = bool(work.root.any())
 
     def of(residuals: Floats) -> list[Floats]:
@@ -143,7 +143,7 @@ def _pairs(work: Working) -> Ints:
     return np.flatnonzero(~first)
 
 
-class _Spread:
+class _HStatistics:
     """Computes H of residuals: how the logarithms of variances within groups differ.
 
     Variances within a group are about the group-specific coefficients, or the mean.

@@ -197,14 +197,14 @@ def working_rows(fit: Fit, seed: int) -> Working:
         ordered = ordered.with_arrays(codes=np.zeros_like(ordered.codes), labels=design.labels[:1])
     q = design.q
     # About their means, so that an offset of a million sds costs no digits.
-    x_mean, z_mean, turn = np.zeros(design.p), np.zeros(q), np.eye(q)
+    x_mean, z_mean, transform = np.zeros(design.p), np.zeros(q), np.eye(q)
     y_mean = float(ordered.y.mean()) if design.has_intercept else 0.0
     if design.has_intercept:
         x_mean = np.where(np.array(design.terms) == INTERCEPT, 0.0, ordered.X.mean(axis=0))
     if INTERCEPT in design.effects:
         constant = design.effects.index(INTERCEPT)
         z_mean = np.where(np.arange(q) == constant, 0.0, ordered.Z.mean(axis=0))
-        turn[constant] += z_mean
+        transform[constant] += z_mean
     columns = np.column_stack([ordered.X - x_mean, ordered.Z - z_mean, ordered.y - y_mean])
     if ordered.residual is None:
         columns = columns / given.sds[0, 0]
@@ -218,7 +218,7 @@ def working_rows(fit: Fit, seed: int) -> Working:
         if has_random_effects(design):
             roots = effects_root(fit.draws)
             values, vectors = np.linalg.eigh((roots @ roots.swapaxes(1, 2)).mean(axis=0))
-            root = turn @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+            root = transform @ (vectors * np.sqrt(np.maximum(values, 0.0)))
             inner = np.eye(q) + root.T @ zz @ root
             shrink = root @ np.linalg.solve(inner, np.broadcast_to(root.T, inner.shape))
         else:

@@ -22,7 +22,7 @@ from bayes_mlm.assess.loo.average import average
 from bayes_mlm.assess.loo.conditional import LEAST_DRAWS, Model, check_draws, make_model, spaced
 from bayes_mlm.assess.loo.elpd import Elpd, difference_se
 from bayes_mlm.assess.loo.groups import GroupDensities, group_densities
-from bayes_mlm.assess.loo.influence import Shifts, shifts_of
+from bayes_mlm.assess.loo.influence import ParameterShifts, shifts_of
 from bayes_mlm.assess.loo.refit import (
     MAX_REFITTED,
     LogMarginal,
@@ -32,7 +32,11 @@ from bayes_mlm.assess.loo.refit import (
     without_row,
 )
 from bayes_mlm.assess.loo.rows import RowDensities, row_densities, rows_of
-from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_densities
+from bayes_mlm.assess.loo.structured import (
+    conditional_model,
+    group_log_densities,
+    row_log_densities,
+)
 from bayes_mlm.base import (
     DesignError,
     EngineError,
@@ -51,7 +55,7 @@ from bayes_mlm.moments import GroupMoments
 
 __all__ = [
     "Elpd",
-    "Shifts",
+    "ParameterShifts",
     "difference_se",
     "leave_one_group_out",
     "leave_one_row_out",
@@ -178,7 +182,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     expect("leave_one_row_out", fit, Fit)
     _whole(fit)
     if len(fit.design.factors) > 1:
-        return _given_effects(fit)
+        return _conditional_on_effects(fit)
     if fit.design.residual is not None:
         return _structured(fit, None, "row")
     n_rows = fit.design.n
@@ -204,28 +208,28 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     )
 
 
-def _structured(fit: Fit, grouping: Design | None, left_out: Literal["group", "row"]) -> Elpd:
+def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]) -> Elpd:
     """Leave out parts where residuals have a structure: given the coefficients, without refits."""
     check_draws(fit)
     # Student-t densities are given the group effects: cheap, and less exact draw by draw.
     most = MAX_ROW_EVALUATIONS
     if (
-        not fit.design.family.gaussian_moments and left_out == "row"
+        not fit.design.family.gaussian_moments and unit == "row"
     ):  # given the group effects: cheap, less exact
         most *= 4
-    model = given(fit, grouping, _most_draws(most, fit.design.n))
+    model = conditional_model(fit, grouping, _most_draws(most, fit.design.n))
     labels: np.ndarray = model.labels
-    if left_out == "group":
-        densities = again = group_log_densities(model)
+    if unit == "group":
+        densities = lpd = group_log_densities(model)
     else:
         found = [np.array(pair) for pair in row_log_densities(model)]
         place = np.argsort(model.order)
-        densities, again = np.stack(found, axis=2)[:, place]
+        densities, lpd = np.stack(found, axis=2)[:, place]
         labels = np.arange(1, fit.design.n + 1)
-    return _from_draws(fit, left_out, labels, densities, again, model.group)
+    return _from_draws(fit, unit, labels, densities, lpd, model.group)
 
 
-def _given_effects(fit: Fit) -> Elpd:
+def _conditional_on_effects(fit: Fit) -> Elpd:
     """Leave out rows of a model with several grouping factors: given every parameter."""
     n = fit.design.n
     chosen = spaced(check_draws(fit), _most_draws(4 * MAX_ROW_EVALUATIONS, n))
@@ -235,25 +239,25 @@ def _given_effects(fit: Fit) -> Elpd:
 
 def _from_draws(
     fit: Fit,
-    left_out: Literal["group", "row"],
+    unit: Literal["group", "row"],
     labels: np.ndarray,
     densities: Floats,
-    again: Floats,
+    lpd: Floats,
     group: str | None,
 ) -> Elpd:
     """Average densities (parts, S), and those given all data, over the draws."""
-    averages = average(densities, again)
-    _check_finite(averages.left_out + averages.again, left_out, labels)
+    averages = average(densities, lpd)
+    _check_finite(averages.loo + averages.lpd, unit, labels)
     n_draws = densities.shape[1]
     n_batches = math.isqrt(n_draws) if fit.engine == "nuts" else n_draws
     batches = np.array_split(averages.influence.sum(axis=0), n_batches)
     return Elpd(
-        left_out=left_out,
-        pointwise=averages.left_out,
+        unit=unit,
+        pointwise=averages.loo,
         labels=labels,
         k_hat=averages.k_hat,
         refitted=np.zeros(labels.size, dtype=bool),
-        p=float(averages.again.sum() - averages.left_out.sum()),
+        p=float(averages.lpd.sum() - averages.loo.sum()),
         mcse=float(np.sqrt(sum(float(batch.sum()) ** 2 for batch in batches))),
         n_draws=n_draws,
         group=group,
@@ -269,7 +273,7 @@ def _whole(fit: Fit) -> None:
         )
 
 
-def shifts_without_groups(fit: Fit) -> Shifts:
+def shifts_without_groups(fit: Fit) -> ParameterShifts:
     """Return the influence of each group on the posterior means, as DFBETAS are defined.
 
     Parameters
@@ -279,7 +283,7 @@ def shifts_without_groups(fit: Fit) -> Shifts:
 
     Returns
     -------
-    Shifts
+    ParameterShifts
         In posterior sds, without refits where importance weights are reliable.
 
     Raises
@@ -299,12 +303,12 @@ def shifts_without_groups(fit: Fit) -> Shifts:
         raise DesignError(f"the model '{design.formula}' names no groups to leave out")
     if design.residual is not None:
         check_draws(fit)
-        model_given = given(fit, None, _most_draws(MAX_ROW_EVALUATIONS, design.n))
+        model_given = conditional_model(fit, None, _most_draws(MAX_ROW_EVALUATIONS, design.n))
         return shifts_of(fit, model_given.chosen, group_log_densities(model_given), None)
     model = make_model(fit, None, _most_draws(MAX_GROUP_EVALUATIONS, design.J))
     check_proper_without(model)
     found = group_densities(model, model.at)
-    return shifts_of(fit, model.chosen, found.left_out, (model, found.beta))
+    return shifts_of(fit, model.chosen, found.loo, (model, found.beta))
 
 
 def _most_draws(evaluations: int, n_parts: int) -> int:
@@ -313,7 +317,7 @@ def _most_draws(evaluations: int, n_parts: int) -> int:
 
 def _estimate(
     model: Model,
-    left_out: Literal["group", "row"],
+    unit: Literal["group", "row"],
     blocks: Iterable[tuple[Ints, GroupDensities | RowDensities]],
     without: Callable[[int], GroupMoments],
     *,
@@ -321,16 +325,16 @@ def _estimate(
 ) -> Elpd:
     """Average each block over the draws, and refit where the weights are not reliable."""
     design, s = model.design, model.statistics
-    labels = s.labels if left_out == "group" else np.arange(1, design.y.size + 1)
+    labels = s.labels if unit == "group" else np.arange(1, design.y.size + 1)
     n_parts, n_draws = len(labels), len(model.at.log_sigma_e)
     limit = reliable_k_hat(n_draws)
-    pointwise, again, k_hat = np.full((3, n_parts), np.nan)
+    pointwise, lpd, k_hat = np.full((3, n_parts), np.nan)
     refitted = np.zeros(n_parts, dtype=bool)
     influence, variance, n_tried = np.zeros(n_draws), 0.0, 0
     whole: LogMarginal | None = None
     for places, block in blocks:
-        found = average(block.left_out, block.again)
-        pointwise[places], again[places], k_hat[places] = found.left_out, found.again, found.k_hat
+        found = average(block.loo, block.lpd)
+        pointwise[places], lpd[places], k_hat[places] = found.loo, found.lpd, found.k_hat
         for place in places[found.k_hat > limit].tolist():
             if n_tried >= MAX_REFITTED:
                 break
@@ -341,25 +345,25 @@ def _estimate(
                 model,
                 without(place),
                 stream(seed, Stream.LOO_REFIT, place),
-                f"{left_out} {labels[place]}",
+                f"{unit} {labels[place]}",
             )
             if whole is not None and part is not None:
                 pointwise[place] = whole.value - part.value
                 refitted[place] = True
                 variance += part.error**2
         influence += found.influence[~refitted[places]].sum(axis=0)
-    _check_finite(pointwise + again, left_out, labels)
+    _check_finite(pointwise + lpd, unit, labels)
     if whole is not None:
         variance += (refitted.sum() * whole.error) ** 2
     batches = np.array_split(influence, model.n_batches)
     variance += sum(float(batch.sum()) ** 2 for batch in batches)
     return Elpd(
-        left_out=left_out,
+        unit=unit,
         pointwise=pointwise,
         labels=labels,
         k_hat=k_hat,
         refitted=refitted,
-        p=float(again.sum() - pointwise.sum()),
+        p=float(lpd.sum() - pointwise.sum()),
         mcse=float(np.sqrt(variance)),
         n_draws=n_draws,
         group=s.group,
@@ -376,11 +380,11 @@ def _without(
         raise EngineError(f"without {what} {error}") from error
 
 
-def _check_finite(values: Floats, left_out: str, labels: np.ndarray) -> None:
+def _check_finite(values: Floats, unit: str, labels: np.ndarray) -> None:
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise EngineError(
-            f"the predictive density of {left_out} {labels[bad[0]]} is not finite "
-            f"({len(bad)} of {len(labels)} {left_out}s); check the scale of the columns and "
+            f"the predictive density of {unit} {labels[bad[0]]} is not finite "
+            f"({len(bad)} of {len(labels)} {unit}s); check the scale of the columns and "
             "the priors"
         )

@@ -9,7 +9,7 @@ from bayes_mlm.base import DesignError, EngineError, Floats, Ints, Stream, strea
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, join
 from bayes_mlm.fitting import Fit
-from bayes_mlm.likelihood import ModelPriors, turn_spread
+from bayes_mlm.likelihood import ModelPriors, transform_spread
 from bayes_mlm.moments import GroupMoments, from_design, from_rows
 
 # Fewer draws say too little of the tail of the weights.
@@ -135,8 +135,8 @@ def _variances(
     correlation = np.repeat(np.eye(q)[None], len(chosen), axis=0)
     if problem.n_pairs:
         rows, columns = np.triu_indices(q, k=1)
-        back = np.linalg.inv(problem.effects_turn)
-        sigma_u, pairs = turn_spread(back, sigma_u, take("rho_u"))
+        back = np.linalg.inv(problem.effects_transform)
+        sigma_u, pairs = transform_spread(back, sigma_u, take("rho_u"))
         correlation[:, rows, columns] = correlation[:, columns, rows] = pairs
     # A root by eigenvalues exists also where rounding leaves a correlation matrix singular.
     value, vector = np.linalg.eigh(correlation)
@@ -164,5 +164,5 @@ def relative_root(problem: Problem, at: Variances) -> Floats:
     if problem.own_sd is not None:
         return np.exp(math.log(problem.own_sd) - at.log_sigma_e)[:, None, None]
     root = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])[:, :, None] * at.factor
-    centred: Floats = problem.z_turn @ root
+    centred: Floats = problem.z_transform @ root
     return centred

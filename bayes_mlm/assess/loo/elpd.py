@@ -1,25 +1,29 @@
 """Expected log predictive density (elpd): how well a model predicts new data."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Finding, Floats, Verdict, scaled, texts
+from bayes_mlm.base import Finding, Floats, Tabular, Verdict, View, count, scaled, texts
 from bayes_mlm.engines import reliable_k_hat
 
 # Small compared with 4, below which a difference of elpd is negligible.
 MAX_MCSE = 0.5
 
 
+PART_COLUMNS = ("unit", "label", "log_density", "k_hat", "refitted")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Elpd:
+class Elpd(Tabular):
     """Expected log predictive density of a model by leave-one-out cross-validation.
 
     Parameters
     ----------
-    left_out : {"group", "row"}
+    unit : {"group", "row"}
         What was omitted, one at a time.
     pointwise : (N,) array
         ``log p(y_k | y_-k)`` of each part, everything else integrated out.
@@ -39,7 +43,7 @@ class Elpd:
         Name of the grouping factor.
     """
 
-    left_out: Literal["group", "row"]
+    unit: Literal["group", "row"]
     pointwise: Floats
     labels: NDArray[Any]
     k_hat: Floats
@@ -51,9 +55,29 @@ class Elpd:
 
     def __repr__(self) -> str:
         """Return the estimate with its standard error."""
-        what = f"{len(self.pointwise)} {self.left_out}s"
+        what = f"{len(self.pointwise)} {self.unit}s"
         shown = texts(self.elpd, self.se)
         return f"<Elpd by leaving out {what}: {shown.estimate}, se {shown.error}>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data, which have a row for each part."""
+        return PART_COLUMNS
+
+    def raw(self) -> Iterator[tuple[Any, ...]]:
+        """Return the log predictive density of each part, with the reliability of its weights."""
+        columns = (self.labels, self.pointwise, self.k_hat, self.refitted)
+        parts = zip(*(column.tolist() for column in columns), strict=True)
+        return ((self.unit, *part) for part in parts)
+
+    def view(self) -> View:
+        """Return the sum over the parts as a table of one row."""
+        elpd, p = texts(self.elpd, self.se), texts(self.p, self.mcse)
+        return View(
+            headings=("unit", "parts", "elpd", "se", "p", "mcse"),
+            cells=((self.unit, count(len(self.pointwise)), *elpd[:2], *p[:2]),),
+            legend=(self.verdict.line,),
+        )
 
     @property
     def elpd(self) -> float:
@@ -76,11 +100,11 @@ class Elpd:
         limit = reliable_k_hat(self.n_draws)
         kept = ~self.refitted
         worst = int(np.argmax(np.where(kept, self.k_hat, -np.inf)))
-        name = f"{self.group or 'group'}" if self.left_out == "group" else "row"
+        name = f"{self.group or 'group'}" if self.unit == "group" else "row"
         n_bad = int(np.count_nonzero(self.k_hat[kept] > limit))
         if n_bad:
             text = (
-                f"{n_bad} of {len(kept)} {self.left_out}s have Pareto k-hat above "
+                f"{n_bad} of {len(kept)} {self.unit}s have Pareto k-hat above "
                 f"{scaled(limit, 2)} (largest {scaled(self.k_hat[worst], 2)}, {name} "
                 f"{self.labels[worst]}): leaving them out moves the posterior too far for "
                 "weights, so elpd is not reliable; check them, and the model"
@@ -89,7 +113,7 @@ class Elpd:
             text = f"Pareto k-hat at most {scaled(max(self.k_hat[worst], 0.0), 2)}"
         if self.n_refitted:
             plural = "" if self.n_refitted == 1 else "s"
-            text += f"; {self.n_refitted} {self.left_out}{plural} by a fit without"
+            text += f"; {self.n_refitted} {self.unit}{plural} by a fit without"
         accurate = self.mcse <= MAX_MCSE
         error = f"Monte Carlo error {scaled(self.mcse, 2)}"
         return Verdict(

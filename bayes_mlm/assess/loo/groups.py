@@ -25,16 +25,16 @@ class GroupDensities:
 
     Attributes
     ----------
-    left_out : (m, S) array
+    loo : (m, S) array
         ``log p(y_j | y_-j, theta)``.
-    again : (m, S) array
+    lpd : (m, S) array
         ``log p(y_j' | y, theta)`` of a further group with the outcomes and predictors of j.
     beta : (m, p, S) array
         ``E(beta | y_-j, theta)`` of the centred columns.
     """
 
-    left_out: Floats
-    again: Floats
+    loo: Floats
+    lpd: Floats
     beta: Floats
 
 
@@ -54,7 +54,7 @@ def group_densities(model: Model, at: Variances) -> GroupDensities:
     # Off-diagonal pairs of effects count twice; only the symmetric part of a product matters.
     pairs = triangle(reduced.q)
     products = [_product(reduced.c[:, a], reduced.c[:, b], rows, columns, a != b) for a, b in pairs]
-    left_out, again = np.empty((2, n_groups, n_draws))
+    loo, lpd = np.empty((2, n_groups, n_draws))
     beta = np.empty((n_groups, p, n_draws))
     step = max(1, _CHUNK // (len(rows) * n_groups))
     counts = statistics.counts[:, None]
@@ -80,12 +80,12 @@ def group_densities(model: Model, at: Variances) -> GroupDensities:
         whole, others = whole + prior, others + prior
         lower = _factor(others, p)
         _check_identified(model, lower, others)
-        half, half_others, half_again = _pieces(_factor(whole, p), lower, _factor(whole + a, p))
+        half, half_others, half_with = _pieces(_factor(whole, p), lower, _factor(whole + a, p))
         own_part = counts * (now.log_sigma_e + 0.5 * LOG_2PI) + 0.5 * logdet
-        left_out[:, part] = half_others - half - own_part
-        again[:, part] = half - half_again - own_part
+        loo[:, part] = half_others - half - own_part
+        lpd[:, part] = half - half_with - own_part
         beta[:, :, part] = solve_transposed(lower[:p, :p], lower[p, :p]).swapaxes(0, 1)
-    return GroupDensities(left_out=left_out, again=again, beta=beta)
+    return GroupDensities(loo=loo, lpd=lpd, beta=beta)
 
 
 def _product(left: Floats, right: Floats, rows: Ints, columns: Ints, twice: bool) -> Floats:

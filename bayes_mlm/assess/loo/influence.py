@@ -13,7 +13,7 @@ from bayes_mlm.fitting import Fit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shifts:
+class ParameterShifts:
     """Influence of each group on the posterior means, in posterior sds.
 
     Parameters
@@ -44,7 +44,7 @@ class Shifts:
 
 def shifts_of(
     fit: Fit, chosen: Ints, log_density: Floats, exact: tuple[Model, Floats] | None
-) -> Shifts:
+) -> ParameterShifts:
     """Return the influence of groups from importance-weighted draws.
 
     Parameters
@@ -76,11 +76,11 @@ def shifts_of(
         moved[:, :p] = model.problem.reduced.original_beta(centred) - mean[:p]
         for place in np.flatnonzero(smoothed.k_hat > limit)[:MAX_REFITTED].tolist():
             rng = stream(fit.settings.random_seed, Stream.LOO_INFLUENCE, place)
-            again = posterior_without(model, without_group(model, place), rng)
-            if again is not None:
-                moved[place] = _means(fit, names, again) - mean
+            repeat = posterior_without(model, without_group(model, place), rng)
+            if repeat is not None:
+                moved[place] = _means(fit, names, repeat) - mean
                 refitted[place] = True
-    return Shifts(
+    return ParameterShifts(
         quantities=names,
         shift=moved / np.where(sd > 0, sd, 1.0),
         k_hat=smoothed.k_hat,
@@ -89,16 +89,16 @@ def shifts_of(
     )
 
 
-def _means(fit: Fit, names: tuple[str, ...], again: Refit) -> Floats:
+def _means(fit: Fit, names: tuple[str, ...], repeat: Refit) -> Floats:
     """Return the posterior mean of every quantity from a fit without a group."""
-    found = [*again.beta.mean(axis=0), *_variance_means(fit, again)]
+    found = [*repeat.beta.mean(axis=0), *_variance_means(fit, repeat)]
     assert len(found) == len(names)  # the tables' order is the same everywhere
     return np.array(found)
 
 
-def _variance_means(fit: Fit, again: Refit) -> list[float]:
-    at = again.at
-    sigma_u, correlation = at.reported(again.effects_turn)
+def _variance_means(fit: Fit, repeat: Refit) -> list[float]:
+    at = repeat.at
+    sigma_u, correlation = at.reported(repeat.effects_transform)
     sigma_e = np.exp(at.log_sigma_e)
     found = sigma_u.mean(axis=0).tolist() if fit.priors.sigma_u else []
     if fit.design.effect_pairs and fit.priors.rho_u is not None:

@@ -122,13 +122,13 @@ def log_marginal(
 class Refit:
     """Posterior without a part of the data: S draws of the variance parameters.
 
-    `beta` is ``E(beta | y_-j, theta)`` of the columns as given, (S, p); `effects_turn` is the
+    `beta` is ``E(beta | y_-j, theta)`` of the columns as given, (S, p); `effects_transform` is the
     problem's.
     """
 
     at: Variances
     beta: Floats
-    effects_turn: Floats
+    effects_transform: Floats
 
 
 def posterior_without(
@@ -145,7 +145,9 @@ def posterior_without(
     found = draw_variances(problem, choose_start(problem), _DRAWS, rng)
     if not found.report.trusted:
         return None
-    return Refit(at=found.at, beta=mean_beta(problem, found.at), effects_turn=problem.effects_turn)
+    return Refit(
+        at=found.at, beta=mean_beta(problem, found.at), effects_transform=problem.effects_transform
+    )
 
 
 def check_proper_without(model: Model) -> None:

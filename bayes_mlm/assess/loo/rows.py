@@ -40,15 +40,15 @@ class RowDensities:
     ----------
     places : (m,) int array
         The rows.
-    left_out : (m, S) array
+    loo : (m, S) array
         ``log p(y_i | y_-i, theta)``.
-    again : (m, S) array
+    lpd : (m, S) array
         ``log p(y_i' | y, theta)`` of another member of the group, with the outcome of row i.
     """
 
     places: Ints
-    left_out: Floats
-    again: Floats
+    loo: Floats
+    lpd: Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,7 +100,7 @@ def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
     beta = _coefficients(model, at)
     X = design.X - reduced.x_mean
     Z = design.Z @ np.linalg.inv(reduced.z_centring)
-    y = design.y - model.joined.own_mean - reduced.y_mean
+    y = design.y - model.joined.prior_mean - reduced.y_mean
     rows = np.argsort(design.codes, kind="stable") if q else np.arange(len(y))
     W = np.column_stack([X, Z])
     # What x and z add to the coordinates of the fitted value, and to its mean; that of x is the
@@ -130,8 +130,8 @@ def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
         level = -0.5 * LOG_2PI - at.log_sigma_e
         yield RowDensities(
             places=block,
-            left_out=level + 0.5 * np.log(left_over) - 0.5 * size / left_over,
-            again=level - 0.5 * np.log(2.0 - left_over) - 0.5 * size / (2.0 - left_over),
+            loo=level + 0.5 * np.log(left_over) - 0.5 * size / left_over,
+            lpd=level - 0.5 * np.log(2.0 - left_over) - 0.5 * size / (2.0 - left_over),
         )
 
 
@@ -162,16 +162,16 @@ def _group_part(model: Model, at: Variances, beta: _Coefficients, groups: Ints) 
     r = reduced.r[reduced.of_group[groups]].transpose(1, 2, 0)[..., None]  # (q, q, m, 1)
     c = reduced.c[groups].transpose(1, 2, 0)[..., None]  # (q, p+1, m, 1)
     if model.problem.flat_groups:
-        turned = np.broadcast_to(1.0 / r, (1, 1, len(groups), n_draws))
+        transformed = np.broadcast_to(1.0 / r, (1, 1, len(groups), n_draws))
     else:
         # cov(u | y, beta) / sigma_e^2 = L (I + L'R'R L)^-1 L': symmetric whatever the rank of L.
         lam = relative_root(model.problem, at).transpose(1, 2, 0)[:, :, None]  # (q, q, 1, S)
         rl = _multiply(r, lam)
         middle = _multiply(rl.swapaxes(0, 1), rl) + np.eye(q)[:, :, None, None]
         right = np.broadcast_to(lam.swapaxes(0, 1), middle.shape)
-        turned = _solve(cholesky(middle), right)
-    # u_j given beta has mean `gain @ C @ [-beta, 1]`, and root `turned`'.
-    gain = _multiply(turned.swapaxes(0, 1), _multiply(turned, r.swapaxes(0, 1)))
+        transformed = _solve(cholesky(middle), right)
+    # u_j given beta has mean `gain @ C @ [-beta, 1]`, and root `transformed`'.
+    gain = _multiply(transformed.swapaxes(0, 1), _multiply(transformed, r.swapaxes(0, 1)))
     rotated = _multiply(gain, c)  # (q, p+1, m, S)
     out = np.empty((len(groups), q, p + q + 1, n_draws))
     for a in range(q):
@@ -179,7 +179,7 @@ def _group_part(model: Model, at: Variances, beta: _Coefficients, groups: Ints) 
         for i in range(p):
             out[:, a, i] = -(beta.root[i, :, None] * slope).sum(axis=0)
         for i in range(q):
-            out[:, a, p + i] = turned[i, a]
+            out[:, a, p + i] = transformed[i, a]
         out[:, a, -1] = rotated[a, p] - (beta.mean[:, None] * slope).sum(axis=0)
     return out
 

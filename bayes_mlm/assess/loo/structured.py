@@ -35,7 +35,7 @@ _LONGEST = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Given:
+class ConditionalModel:
     """A fit that needs its rows, at S of its draws, rows in order of their groups.
 
     Parameters
@@ -72,7 +72,7 @@ class Given:
     @property
     def rows(self) -> ResidualRows:
         """The residual structure of the ordered rows."""
-        assert self.design.residual is not None  # for mypy: there is no Given without
+        assert self.design.residual is not None  # for mypy: there is no ConditionalModel without
         return self.design.residual
 
     @property
@@ -81,7 +81,7 @@ class Given:
         return int(self.root.shape[1])
 
 
-def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
+def conditional_model(fit: Fit, grouping: Design | None, most_draws: int) -> ConditionalModel:
     """Return the parts of a fit that its predictive densities are computed from."""
     design = fit.design
     by = design if design.group is not None or grouping is None else grouping
@@ -97,7 +97,7 @@ def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
     u = None
     if q:
         u = fit.draws["u"].reshape(n_draws, design.J, q)[chosen]
-    return Given(
+    return ConditionalModel(
         design=ordered,
         order=order,
         starts=np.searchsorted(ordered.codes, np.arange(by.J)),
@@ -111,7 +111,7 @@ def given(fit: Fit, grouping: Design | None, most_draws: int) -> Given:
     )
 
 
-def group_log_densities(model: Given) -> Floats:
+def group_log_densities(model: ConditionalModel) -> Floats:
     """Evaluate ``log p(y_j | beta, theta)`` of every group, its effects integrated out: (J, S)."""
     family = model.design.family
     if not family.gaussian_moments:
@@ -125,7 +125,7 @@ def group_log_densities(model: Given) -> Floats:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Turned:
+class _WhitenedDraw:
     """Whitened residual (n,) of one draw, and the conditional distribution of u.
 
     `gain` is (n, q): whitened Z times the root; `inner` (J, q, q) is I + gain'gain of each group,
@@ -139,16 +139,16 @@ class _Turned:
     log_spread: Floats
 
 
-def _turn(model: Given, s: int) -> _Turned:
+def _whiten_draw(model: ConditionalModel, s: int) -> _WhitenedDraw:
     design, rows = model.design, model.rows
     sds, rho = model.residual.sds[s], float(model.residual.rho[s])
     left = design.y - design.X @ model.beta[s]
     columns = np.column_stack([left, design.Z[:, : model.q] @ model.root[s]])
-    turned = whiten(rows, columns, sds, rho)
-    residual, gain = turned[:, 0], turned[:, 1:]
+    whitened = whiten(rows, columns, sds, rho)
+    residual, gain = whitened[:, 0], whitened[:, 1:]
     spread = np.log(sds)[rows.stratum] + 0.5 * np.log1p(-np.square(carried(rows, rho)))
     inner = np.eye(model.q) + _sums(model, gain[:, :, None] * gain[:, None, :])
-    return _Turned(
+    return _WhitenedDraw(
         residual=residual,
         gain=gain,
         inner=inner,
@@ -157,38 +157,38 @@ def _turn(model: Given, s: int) -> _Turned:
     )
 
 
-def _sums(model: Given, values: Floats) -> Floats:
+def _sums(model: ConditionalModel, values: Floats) -> Floats:
     """Sum over the rows of each group."""
     found: Floats = np.add.reduceat(values, model.starts, axis=0)
     return found
 
 
-def _normal_groups(model: Given, s: int) -> Floats:
-    turned = _turn(model, s)
-    squares = _sums(model, np.square(turned.residual))
+def _normal_groups(model: ConditionalModel, s: int) -> Floats:
+    whitened = _whiten_draw(model, s)
+    squares = _sums(model, np.square(whitened.residual))
     logdet = np.zeros(len(squares))
     if model.q:
-        squares = squares - _quadratic(turned)
-        logdet = np.linalg.slogdet(turned.inner)[1]
-    spread = _sums(model, turned.log_spread + 0.5 * LOG_2PI)
+        squares = squares - _quadratic(whitened)
+        logdet = np.linalg.slogdet(whitened.inner)[1]
+    spread = _sums(model, whitened.log_spread + 0.5 * LOG_2PI)
     return -spread - 0.5 * (logdet + squares)
 
 
-def _quadratic(turned: _Turned) -> Floats:
-    solved = np.linalg.solve(turned.inner, turned.cross[:, :, None])[:, :, 0]
-    found: Floats = (turned.cross * solved).sum(axis=1)
+def _quadratic(whitened: _WhitenedDraw) -> Floats:
+    solved = np.linalg.solve(whitened.inner, whitened.cross[:, :, None])[:, :, 0]
+    found: Floats = (whitened.cross * solved).sum(axis=1)
     return found
 
 
-def row_log_densities(model: Given) -> Iterator[tuple[Floats, Floats]]:
+def row_log_densities(model: ConditionalModel) -> Iterator[tuple[Floats, Floats]]:
     """Evaluate each draw's densities of the rows, in the order of the model: (n,) and (n,).
 
     Yields
     ------
-    left_out : ndarray, shape (n,)
+    loo : ndarray, shape (n,)
         ``log p(y_i | y_-i, beta, theta)``, the group effects integrated out; for other
         families given them.
-    again : ndarray, shape (n,)
+    lpd : ndarray, shape (n,)
         The same given the group effects too.
     """
     for s in range(len(model.beta)):
@@ -200,25 +200,27 @@ def row_log_densities(model: Given) -> Iterator[tuple[Floats, Floats]]:
             found = _log_density(model, s, fitted)
             yield found, found
             continue
-        turned = _turn(model, s)
-        white = turned.residual
+        whitened = _whiten_draw(model, s)
+        white = whitened.residual
         factor = np.zeros((len(left), model.q))
         if model.q:
-            solved = np.linalg.solve(turned.inner, turned.cross[:, :, None])[:, :, 0]
-            white = white - (turned.gain * solved[model.design.codes]).sum(axis=1)
-            lower = np.linalg.inv(np.linalg.cholesky(turned.inner))
-            factor = np.einsum("nab,nb->na", lower[model.design.codes], turned.gain)
+            solved = np.linalg.solve(whitened.inner, whitened.cross[:, :, None])[:, :, 0]
+            white = white - (whitened.gain * solved[model.design.codes]).sum(axis=1)
+            lower = np.linalg.inv(np.linalg.cholesky(whitened.inner))
+            factor = np.einsum("nab,nb->na", lower[model.design.codes], whitened.gain)
         yield (
-            _given_others(model, s, white, factor),
-            _given_others(model, s, _whitened(model, s, left), factor[:, :0]),
+            _conditional_on_others(model, s, white, factor),
+            _conditional_on_others(model, s, _whiten_residual(model, s, left), factor[:, :0]),
         )
 
 
-def _whitened(model: Given, s: int, left: Floats) -> Floats:
+def _whiten_residual(model: ConditionalModel, s: int, left: Floats) -> Floats:
     return whiten(model.rows, left, model.residual.sds[s], float(model.residual.rho[s]))
 
 
-def _given_others(model: Given, s: int, white: Floats, factor: Floats) -> Floats:
+def _conditional_on_others(
+    model: ConditionalModel, s: int, white: Floats, factor: Floats
+) -> Floats:
     """Return each row's normal log-density given all others, from the inverse covariance K.
 
     K is ``T'(I - factor factor')T`` with T the whitening, and `white` is ``(I - factor factor')T``
@@ -243,17 +245,17 @@ def _given_others(model: Given, s: int, white: Floats, factor: Floats) -> Floats
     return found
 
 
-def _aux(model: Given, s: int) -> Auxiliary:
+def _aux(model: ConditionalModel, s: int) -> Auxiliary:
     return {
         name: values[0] for name, values in model.residual.at([s]).auxiliary(model.design).items()
     }
 
 
-def _log_density(model: Given, s: int, eta: Floats) -> Floats:
+def _log_density(model: ConditionalModel, s: int, eta: Floats) -> Floats:
     return model.design.family.log_density(model.design.y, eta, _aux(model, s))
 
 
-def _quadrature_groups(model: Given, s: int) -> Floats:
+def _quadrature_groups(model: ConditionalModel, s: int) -> Floats:
     """Integrate over the effects of each group by adaptive Gauss-Hermite quadrature.
 
     The mode of u = root v, with v standard normal, by the family's scores and weights (Fisher
@@ -292,5 +294,5 @@ def _grid(q: int) -> tuple[Floats, Floats]:
     nodes, weights = np.polynomial.hermite_e.hermegauss(_POINTS[q])
     points = np.array(list(product(nodes, repeat=q)))
     logs = np.array([sum(one) for one in product(np.log(weights), repeat=q)])
-    # The weights integrate against exp(-x^2 / 2), which is taken out again.
+    # The weights integrate against exp(-x^2 / 2), which is taken out lpd.
     return points, logs + 0.5 * np.square(points).sum(axis=1)

@@ -204,7 +204,7 @@ def _prepare(
     terms: Sequence[str] | None,
     settings: Settings,
 ) -> VariedModel:
-    own = model_priors(design, model.priors)
+    stated = model_priors(design, model.priors)
     shown = _group_terms(design) if terms is None else [t for t in terms if t in design.terms]
     sds = ["sigma_u"] if design.has_icc else [f"sigma_u[{effect}]" for effect in design.effects]
     icc = ["icc"] if design.has_icc else []
@@ -212,8 +212,8 @@ def _prepare(
         model=model,
         design=design,
         statistics=from_design(design),
-        priors=own,
-        choices=choose_priors(design, own, priors),
+        priors=stated,
+        choices=choose_priors(design, stated, priors),
         wanted=(*sds, *icc, *(f"beta[{term}]" for term in shown)),
         settings=settings,
     )

@@ -20,7 +20,7 @@ from bayes_mlm.assess.sensitivity.rows import SensitivityRow
 from bayes_mlm.base import Array, EngineError, Finding, Floats, Verdict, count, scaled
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Direct, Settings, cautions, quantities, sample_direct, why_improper
-from bayes_mlm.likelihood import ModelPriors, design_turn, turn_spread
+from bayes_mlm.likelihood import ModelPriors, design_transform, transform_spread
 from bayes_mlm.model import ModelSpec
 from bayes_mlm.moments import GroupMoments
 
@@ -84,13 +84,13 @@ def vary_prior(model: VariedModel, prob: float) -> list[SensitivityRow]:
     """
     base = _sample(model, model.choices[0])
     log_sigma_u = _log_sigma_u(base, model)
-    own = _refitted(model, model.choices[0], base)
-    centre = summarise_weighted(own.values, own.weights, prob)
+    baseline = _refitted(model, model.choices[0], base)
+    centre = summarise_weighted(baseline.values, baseline.weights, prob)
     rows = []
     for choice in model.choices:
-        found: _Posterior | EngineError = own
-        if not choice.own:
-            found = _reweighted(model, choice, own, log_sigma_u, base) or _refit(model, choice)
+        found: _Posterior | EngineError = baseline
+        if not choice.baseline:
+            found = _reweighted(model, choice, baseline, log_sigma_u, base) or _refit(model, choice)
         rows += _rows(model, choice, found, centre, prob)
     return rows
 
@@ -111,8 +111,8 @@ def _log_sigma_u(fitted: Direct, model: VariedModel) -> Floats:
     """Return the logarithms of the sds that the priors are for."""
     design, sds = model.design, fitted.draws["sigma_u"]
     if design.effect_pairs:
-        back = np.linalg.inv(design_turn(design, model.priors))
-        sds, _ = turn_spread(back, sds, fitted.draws["rho_u"])
+        back = np.linalg.inv(design_transform(design, model.priors))
+        sds, _ = transform_spread(back, sds, fitted.draws["rho_u"])
     with np.errstate(divide="ignore"):  # an sd below 1e-308 is 0
         log_sd: Array = np.log(sds).reshape(-1, design.q)
     return log_sd
@@ -142,7 +142,7 @@ def _refit(model: VariedModel, choice: PriorChoice) -> _Posterior | EngineError:
 
 
 def _reweighted(
-    model: VariedModel, choice: PriorChoice, own: _Posterior, log_sigma_u: Floats, base: Direct
+    model: VariedModel, choice: PriorChoice, baseline: _Posterior, log_sigma_u: Floats, base: Direct
 ) -> _Posterior | None:
     """Return the importance-weighted draws of the reference; None where they are unreliable."""
     old, new = model.priors.sigma_u, choice.sigma_u
@@ -155,16 +155,16 @@ def _reweighted(
     weights = reweight(log_sigma_u, old, new)
     if weights is None or weights.k_hat > MAX_K_HAT or weights.share < LEAST_SHARE:
         return None
-    ess = own.ess * weights.share
+    ess = baseline.ess * weights.share
     message = f"Pareto k-hat {scaled(weights.k_hat, 2)} of the weights, worth {count(ess)} draws"
     findings = (*base.report.verdict.findings, Finding("reweighting", True, message))
     return _Posterior(
-        values=own.values,
+        values=baseline.values,
         weights=weights,
         method="reweighted",
         ess=ess,
         k_hat=weights.k_hat,
-        error=own.error,
+        error=baseline.error,
         verdict=_judge(model, choice, findings, ess),
     )
 
@@ -192,7 +192,7 @@ def _rows(
             outcome=model.design.outcome,
             label=choice.label,
             prior=choice.text,
-            own=choice.own,
+            baseline=choice.baseline,
             method="refused",
             quantity=name,
             ok=False,

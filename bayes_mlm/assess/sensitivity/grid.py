@@ -44,18 +44,18 @@ class PriorChoice:
     text : str
         The priors in full precision, as a record or ``--prior`` takes them:
         ``HalfNormal(sigma=5.0)``, or ``sigma_u[Intercept]=...; sigma_u[ses]=...``.
-    own : bool
+    baseline : bool
         Whether these are the reference: the record's.
     """
 
     label: str
     sigma_u: tuple[Prior, ...]
     text: str
-    own: bool
+    baseline: bool
 
 
 def choose_priors(
-    design: Design, own: ModelPriors, priors: Sequence[Any] | None = None
+    design: Design, stated: ModelPriors, priors: Sequence[Any] | None = None
 ) -> tuple[PriorChoice, ...]:
     """Return the record's priors of sigma_u, then those of the grid or of the user.
 
@@ -63,7 +63,7 @@ def choose_priors(
     ----------
     design : Design
         Laid out for its kind, with at least one group effect.
-    own : ModelPriors
+    stated : ModelPriors
         Those in force for the record.
     priors : sequence of str, Prior or mapping, optional
         Instead of the default grid. ``"HalfNormal(5)"`` is given to every group effect, as a
@@ -95,15 +95,15 @@ def choose_priors(
     Uniform(lower=0, upper=34.39)
     Flat()
     """
-    wanted = _default_grid(design) if priors is None else _read(design, own, priors)
+    wanted = _default_grid(design) if priors is None else _read(design, stated, priors)
     labels = {sigma_u: str(sigma_u[0]) for sigma_u in _default_grid(design)}
-    ordered = [own.sigma_u, *(sigma_u for sigma_u in wanted if sigma_u != own.sigma_u)]
+    ordered = [stated.sigma_u, *(sigma_u for sigma_u in wanted if sigma_u != stated.sigma_u)]
     return tuple(
         PriorChoice(
             label=labels.get(sigma_u) or _write(design, [str(prior) for prior in sigma_u]),
             sigma_u=sigma_u,
             text=_write(design, [prior.to_text() for prior in sigma_u]),
-            own=sigma_u == own.sigma_u,
+            baseline=sigma_u == stated.sigma_u,
         )
         for sigma_u in ordered
     )
@@ -127,7 +127,7 @@ def _grid(s: float) -> list[Prior]:
     ]
 
 
-def _read(design: Design, own: ModelPriors, priors: Sequence[Any]) -> list[tuple[Prior, ...]]:
+def _read(design: Design, stated: ModelPriors, priors: Sequence[Any]) -> list[tuple[Prior, ...]]:
     """Read the user's priors, each for all group effects or for those it names."""
     if isinstance(priors, (str, Prior, Mapping)) or not isinstance(priors, Sequence):
         raise PriorError(
@@ -138,16 +138,16 @@ def _read(design: Design, own: ModelPriors, priors: Sequence[Any]) -> list[tuple
     found: list[tuple[Prior, ...]] = []
     for given in priors:
         if isinstance(given, Mapping):
-            sigma_u = _read_named(design, own, given)
+            sigma_u = _read_named(design, stated, given)
         else:
-            sigma_u = (parse_prior("sigma_u", given),) * len(own.sigma_u)
+            sigma_u = (parse_prior("sigma_u", given),) * len(stated.sigma_u)
         if sigma_u in found:
             raise PriorError(f"the prior {_write(design, list(map(str, sigma_u)))} is given twice")
         found.append(sigma_u)
     return found
 
 
-def _read_named(design: Design, own: ModelPriors, given: Mapping[str, Any]) -> tuple[Prior, ...]:
+def _read_named(design: Design, stated: ModelPriors, given: Mapping[str, Any]) -> tuple[Prior, ...]:
     for name in given:
         if not name.startswith("sigma_u"):
             raise PriorError(
@@ -157,7 +157,7 @@ def _read_named(design: Design, own: ModelPriors, given: Mapping[str, Any]) -> t
     read = model_priors(design, given).sigma_u
     named = ["sigma_u" in given or f"sigma_u[{effect}]" in given for effect in design.effects]
     return tuple(
-        new if use else old for new, old, use in zip(read, own.sigma_u, named, strict=True)
+        new if use else old for new, old, use in zip(read, stated.sigma_u, named, strict=True)
     )
 
 

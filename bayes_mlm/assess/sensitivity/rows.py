@@ -1,4 +1,4 @@
-"""Shifts of quantities with the prior on sigma_u, and whether conclusions change."""
+"""ParameterShifts of quantities with the prior on sigma_u, and whether conclusions change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class SensitivityRow:
     prior : str
         The same in full precision, as a record's ``sigma_u`` or ``--prior`` takes it; of several
         group effects ``sigma_u[Intercept]=...; sigma_u[ses]=...``.
-    own : bool
+    baseline : bool
         Whether it is the record's prior, from which shifts are measured.
     method : {"refitted", "reweighted", "refused"}
         Drawn anew; or the draws under the record's prior, weighted; or not fitted at all.
@@ -55,7 +55,7 @@ class SensitivityRow:
     outcome: str
     label: str
     prior: str
-    own: bool
+    baseline: bool
     method: Literal["refitted", "reweighted", "refused"]
     quantity: str
     estimate: float | None = None
@@ -184,9 +184,10 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
     --------
     >>> made = {"model": "m", "outcome": "y", "method": "refitted", "ok": True, "verdict": ""}
     >>> rows = [
-    ...     SensitivityRow(**made, label="Flat()", prior="Flat()", own=own, quantity="beta[x]",
-    ...                    estimate=2.0 + shift, lower=0.5 + shift, upper=3.5 + shift, shift=shift)
-    ...     for own, shift in ((True, 0.0), (False, -0.04))]
+    ...     SensitivityRow(**made, label="Flat()", prior="Flat()", baseline=first,
+    ...                    quantity="beta[x]", estimate=2.0 + shift, lower=0.5 + shift,
+    ...                    upper=3.5 + shift, shift=shift)
+    ...     for first, shift in ((True, 0.0), (False, -0.04))]
     >>> print(conclude(rows, "95% HDI").text)
     m does not depend on the prior of sigma_u: beta[x] moves most, by -0.04 posterior sds under
     Flat() (2.00 to 1.96). Coefficients move by 0.04 at most. The 95% HDI excludes 0 under every
@@ -194,7 +195,7 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
     """
     model = rows[0].model
     fair = comparable(rows)
-    moved = [row for row in fair if not row.own]
+    moved = [row for row in fair if not row.baseline]
     unfair = dict.fromkeys(row.label for row in rows if row not in fair)
     left_out = f" Not counted: {', '.join(unfair)}, whose verdict is not clean." if unfair else ""
     if not moved:
@@ -207,9 +208,9 @@ def conclude(rows: Sequence[SensitivityRow], interval: str) -> Conclusion:
     if size < LITTLE_SHIFT:
         depends = "little" if size >= NO_SHIFT else "no"
     how = {"no": "does not depend", "little": "depends little", "yes": "DEPENDS"}[depends]
-    own = next(row for row in rows if row.own and row.quantity == most.quantity)
-    first, last = share_digits([own.digits, most.digits])
-    moved_from = "" if first is None else first.number(own.estimate)
+    baseline = next(row for row in rows if row.baseline and row.quantity == most.quantity)
+    first, last = share_digits([baseline.digits, most.digits])
+    moved_from = "" if first is None else first.number(baseline.estimate)
     moved_to = "" if last is None else last.number(most.estimate)
     text = (
         f"{model} {how} on the prior of sigma_u: {most.quantity} moves most, by {signed(shift)} "
@@ -233,7 +234,7 @@ def comparable(rows: Sequence[SensitivityRow]) -> list[SensitivityRow]:
     the record's prior has such a verdict too, the fault is the model's, and only rows without
     numbers are left out.
     """
-    clean = all(row.ok for row in rows if row.own)
+    clean = all(row.ok for row in rows if row.baseline)
     return [row for row in rows if row.estimate is not None and (row.ok or not clean)]
 
 

@@ -29,7 +29,7 @@ def to_console(view: View) -> str:
 
 
 def format_rows(rows: Sequence[Sequence[str]], left: Collection[int] = ()) -> str:
-    """Align rows of text: the first column to the left, numbers on their points, others right.
+    """Align rows of text: the first column left, numbers at their decimal points, others right.
 
     Parameters
     ----------

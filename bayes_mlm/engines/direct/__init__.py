@@ -88,7 +88,7 @@ def why_not_direct(priors: ModelPriors) -> str:
     if structure:
         return f"it has {' and '.join(structure)}"
     if priors.u is not None and priors.u.family not in ("Normal", "Flat"):
-        return f"the groups' own intercepts have a {priors.u.family} prior"
+        return f"the group-specific intercepts have a {priors.u.family} prior"
     q = len(priors.sigma_u)
     if q > MAX_Q:
         return f"{q} group effects are more than {MAX_Q}"
@@ -193,8 +193,8 @@ def sample_direct(
         raise EngineError(f"draws and chains must be 1 or more, found {draws} and {chains}")
     numbers = draws * chains * (design.p + design.q + _FURTHER)
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "ask for fewer (draws, --draws)")
-    own = statistics if statistics is not None else from_design(design)
-    problem, own_mean = _problem(own, priors)
+    data = statistics if statistics is not None else from_design(design)
+    problem, prior_mean = _problem(data, priors)
     start = choose_start(problem, design)
     check_proper(problem, start)
     rng = np.random.default_rng(random_seed)
@@ -206,7 +206,7 @@ def sample_direct(
     if u is not None:
         report = replace(report, effects="drawn" if len(u) == 1 else "summarised")
         for name, values in u.items():
-            posterior[name] = values + own_mean if own_mean and name != "u_sd" else values
+            posterior[name] = values + prior_mean if prior_mean and name != "u_sd" else values
     shape = (chains, draws)
     proper = all(prior.is_proper for prior in priors.by_name(design).values())
     return Direct(
@@ -231,7 +231,7 @@ def sample_direct(
 def _problem(statistics: GroupMoments, priors: ModelPriors) -> tuple[Problem, float]:
     """Join data and priors; also give what was taken from y, the mean of the groups' prior."""
     joined = join(statistics, priors)
-    return joined.problem, joined.own_mean
+    return joined.problem, joined.prior_mean
 
 
 def _parameters(design: Design, problem: Problem, at: Variances, beta: Floats) -> dict[str, Floats]:
@@ -241,7 +241,7 @@ def _parameters(design: Design, problem: Problem, at: Variances, beta: Floats) -
         found["beta"] = beta
     q = at.log_sigma_u.shape[1]
     if design.effect_pairs:
-        found["sigma_u"], correlation = at.reported(problem.effects_turn)
+        found["sigma_u"], correlation = at.reported(problem.effects_transform)
         rows, columns = np.array(design.effect_pairs).T
         found["rho_u"] = correlation[:, rows, columns]
     elif q:
@@ -268,13 +268,13 @@ def _effects(
     sigma_e = np.exp(at.log_sigma_e)
     if problem.own_sd is None:
         relative = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])
-        root = problem.effects_turn @ (relative[:, :, None] * at.factor)
+        root = problem.effects_transform @ (relative[:, :, None] * at.factor)
     else:
         root = (problem.own_sd / sigma_e)[:, None, None]
     given = Conditions(beta=beta, root=root, sigma_e=sigma_e)
     if len(beta) * len(reduced.c) * reduced.q <= max_effects:
         return {"u": draw_effects(reduced, problem.kernel, given, rng)}
-    # Where no two groups are alike, the work is as much as drawing: fewer draws then tell enough.
+    # Where no two groups are alike, the work is as much as drawing: fewer draws then suffice.
     most = max(LEAST_SUMMARISED, max_effects // (problem.kernel.n_classes * reduced.q))
     part = Conditions(beta=beta[:most], root=root[:most], sigma_e=sigma_e[:most])
     summary = summarise_effects(reduced, problem.kernel, part)

@@ -27,7 +27,7 @@ from bayes_mlm.engines.direct.quadratic import (
     parts,
     solve_transposed,
 )
-from bayes_mlm.likelihood import LOG_2PI, ModelPriors, effects_turn
+from bayes_mlm.likelihood import LOG_2PI, ModelPriors, effects_transform
 from bayes_mlm.moments import Reduced
 
 
@@ -42,23 +42,23 @@ class Problem:
     kernel : Kernel
     priors : ModelPriors
     beta : BetaPrior
-    effects_turn : (q, q) array
+    effects_transform : (q, q) array
         From the group effects that have the priors to those of Z as given.
     own_sd : float or None
-        Prior sd of the groups' own intercepts in a no-pooling model; infinite if it is flat.
+        Prior sd of the group-specific intercepts in a no-pooling model; infinite if it is flat.
     """
 
     reduced: Reduced
     kernel: Kernel
     priors: ModelPriors
     beta: BetaPrior
-    effects_turn: Floats
+    effects_transform: Floats
     own_sd: float | None
 
     @property
-    def z_turn(self) -> Floats:
+    def z_transform(self) -> Floats:
         """Return the matrix (q, q) from the effects with the priors to those of the centred Z."""
-        return self.reduced.z_centring @ self.effects_turn
+        return self.reduced.z_centring @ self.effects_transform
 
     @property
     def q(self) -> int:
@@ -116,9 +116,9 @@ class Variances:
         relative: Floats = root @ root.swapaxes(1, 2)
         return relative
 
-    def reported(self, turn: Floats) -> tuple[Floats, Floats]:
-        """Return the sds (B, q) and correlations (B, q, q) of ``turn @ effects``."""
-        root = turn @ (np.exp(self.log_sigma_u)[:, :, None] * self.factor)
+    def reported(self, transform: Floats) -> tuple[Floats, Floats]:
+        """Return the sds (B, q) and correlations (B, q, q) of ``transform @ effects``."""
+        root = transform @ (np.exp(self.log_sigma_u)[:, :, None] * self.factor)
         top = np.abs(root).max(axis=2, keepdims=True)  # squares of very small sds are 0
         unit = np.where(top > 0, root / np.where(top > 0, top, 1.0), self.factor)
         norm = np.sqrt(np.square(unit).sum(axis=2, keepdims=True))
@@ -152,7 +152,7 @@ def make_problem(
         kernel=make_kernel(reduced),
         priors=priors,
         beta=beta_prior(reduced, priors, means[: reduced.p]),
-        effects_turn=effects_turn(reduced.effects, means[reduced.p :], priors),
+        effects_transform=effects_transform(reduced.effects, means[reduced.p :], priors),
         own_sd=own_sd,
     )
 
@@ -173,8 +173,8 @@ def sums_at(problem: Problem, at: Variances) -> Sums:
 
 def sums_of(problem: Problem, covariance: Floats) -> Sums:
     """Evaluate the sums at relative covariances (B, q, q) of the effects that have the priors."""
-    turn = problem.z_turn
-    logdet, a = evaluate_quadratic(problem.kernel, turn @ covariance @ turn.T)
+    transform = problem.z_transform
+    logdet, a = evaluate_quadratic(problem.kernel, transform @ covariance @ transform.T)
     return Sums(logdet=logdet, a=a)
 
 
@@ -237,7 +237,7 @@ def _beta_at(problem: Problem, at: Variances, noise: Floats) -> Floats:
     """Compute coefficients (B, p) at standard normal deviates (p, B)."""
     p, centred = problem.reduced.p, np.empty_like(noise)
     for part in parts(problem.kernel, noise.shape[1]):
-        own = at.part(part)
-        lower = cholesky(with_prior(problem, own, sums_at(problem, own)))
+        values = at.part(part)
+        lower = cholesky(with_prior(problem, values, sums_at(problem, values)))
         centred[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
     return problem.reduced.original_beta(centred.T)

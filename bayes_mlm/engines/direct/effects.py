@@ -80,7 +80,7 @@ def _draw_one(
 ) -> None:
     """Draw one effect a group: mean s r t / N and variance sigma_e^2 s / N."""
     if np.isinf(given.root).all():
-        # A flat prior: the group's own mean, with its standard error.
+        # A flat prior: the group's mean, with its standard error.
         v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(out), 1))], axis=1)
         noise = rng.standard_normal(out.shape[:2]) * given.sigma_e[:, None]
         out[:, :, 0] = (v @ reduced.c[:, 0].T + noise) / reduced.r[reduced.of_group, 0, 0]
@@ -102,17 +102,17 @@ def _draw_several(
 ) -> None:
     """Draw several effects a group by simulating and correcting."""
     q, r = reduced.q, reduced.r[reduced.of_group]
-    turned = reduced.z_centring @ given.root
-    gain = _gain(reduced, kernel, turned @ turned.swapaxes(1, 2), slice(None))
-    turned = turned * given.sigma_e[:, None, None]
-    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(turned), 1))], axis=1)
+    transformed = reduced.z_centring @ given.root
+    gain = _gain(reduced, kernel, transformed @ transformed.swapaxes(1, 2), slice(None))
+    transformed = transformed * given.sigma_e[:, None, None]
+    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(transformed), 1))], axis=1)
     rotated = [v @ reduced.c[:, a].T for a in range(q)]
     simulated = [np.zeros_like(rotated[0]) for _ in range(q)]
     for b in range(q):
         noise = rng.standard_normal(rotated[0].shape)
         for a in range(q):
-            if turned[:, a, b].any():
-                simulated[a] += turned[:, a, b, None] * noise
+            if transformed[:, a, b].any():
+                simulated[a] += transformed[:, a, b, None] * noise
     for a in range(q):
         rotated[a] -= rng.standard_normal(rotated[0].shape) * given.sigma_e[:, None]
         for b in range(q):
@@ -140,14 +140,14 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
 
     By the laws of total expectation and variance: the mean of the conditional means, and the mean
     of the conditional variances plus the variance of the conditional means. A conditional mean is
-    linear in the group's own statistics, with coefficients that its class shares; so the draws
+    linear in the group's statistics, with coefficients that its class shares; so the draws
     meet the classes and not the groups, which may be any number.
     """
     n_groups, q, k = len(reduced.c), reduced.q, reduced.p + 1
     back = np.linalg.inv(reduced.z_centring)
     v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(given.beta), 1))], axis=1)
-    turned = reduced.z_centring @ given.root
-    s, sigma2 = turned @ turned.swapaxes(1, 2), given.sigma_e**2
+    transformed = reduced.z_centring @ given.root
+    s, sigma2 = transformed @ transformed.swapaxes(1, 2), given.sigma_e**2
     mean, sd = np.empty((n_groups, q)), np.empty((n_groups, q))
     order = np.argsort(reduced.of_group, kind="stable")
     ends = np.searchsorted(reduced.of_group[order], np.arange(kernel.n_classes + 1))
@@ -157,7 +157,7 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
         gain = _gain(reduced, kernel, s, slice(start, stop))
         groups = order[ends[start] : ends[stop]]
         place = reduced.of_group[groups] - start
-        own = reduced.c[groups].reshape(len(groups), q * k)
+        rotated_c = reduced.c[groups].reshape(len(groups), q * k)
         r = reduced.r[start:stop]
         for a in range(q):
             rows = [_combine(back[a], [gain[b][c] for b in range(q)]) for c in range(q)]
@@ -166,8 +166,8 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
             centre = weights.mean(axis=1)
             weights = weights - centre[:, None]
             spread = weights.swapaxes(1, 2) @ weights / len(v)
-            mean[groups, a] = (centre[place] * own).sum(axis=1)
-            between = np.einsum("ja,jab,jb->j", own, spread[place], own, optimize=True)
+            mean[groups, a] = (centre[place] * rotated_c).sum(axis=1)
+            between = np.einsum("ja,jab,jb->j", rotated_c, spread[place], rotated_c, optimize=True)
             # With w the row of `back`: w S w' - w (gain R S) w', the conditional variance.
             along = s @ back[a]
             reached = np.einsum("xcd,sd->sxc", r, along)

@@ -150,13 +150,13 @@ def _adapt(
     current = join(hill, arms, 2.0 * DEFENSIVE)
     proposals, points, values = [], np.empty((0, d)), np.empty(0)
     best, best_share = current, 0.0
-    for turn in range(MAX_ROUNDS):
+    for round_ in range(MAX_ROUNDS):
         proposals.append(current)
         fresh = draw_mixture(current, n_round, rng)
         value = log_density(fresh)
         points, values = np.concatenate([points, fresh]), np.append(values, value)
         share = _share(value - mixture_log_density(current, fresh))
-        if turn and share > best_share:
+        if round_ and share > best_share:
             best, best_share = current, share
         if best_share >= GOOD_ENOUGH:
             break
@@ -211,7 +211,7 @@ def _share(log_ratio: Floats) -> float:
 
 
 def _tempered(log_weight: Floats, *, wanted: float) -> Floats:
-    """Flatten weights until they are worth `wanted` points, so that a fit to them is stable."""
+    """Temper weights to an effective size of `wanted` points, so that a fit to them is stable."""
     power = 1.0
     while _share(power * log_weight) * len(log_weight) < wanted and power > 1e-3:
         power *= 0.7

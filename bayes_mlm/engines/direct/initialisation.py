@@ -58,7 +58,7 @@ def choose_start(problem: Problem, rows: Design | None = None) -> Floats:
         ratios = np.zeros((1, 0))
     else:
         reduced = problem.reduced
-        r = reduced.r @ problem.z_turn
+        r = reduced.r @ problem.z_transform
         mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / len(reduced.c)
         ratios = np.array(list(product(_LEVELS, repeat=q))) / np.sqrt(mean)
         sums = sums_of(problem, ratios[:, :, None] ** 2 * np.eye(q))

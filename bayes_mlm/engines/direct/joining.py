@@ -16,15 +16,15 @@ class Joined:
     Attributes
     ----------
     problem : Problem
-        Of the outcome less `own_mean`.
-    own_mean : float
-        Prior mean of the groups' own intercepts in a no-pooling model, else 0.
+        Of the outcome less `prior_mean`.
+    prior_mean : float
+        Prior mean of the group-specific intercepts in a no-pooling model, else 0.
     means : (p + q,) array
         Of the columns of X and Z: where the priors of the intercept and of group effects hold.
     """
 
     problem: Problem
-    own_mean: float
+    prior_mean: float
     means: Floats
 
 
@@ -51,17 +51,17 @@ def join(
     total = statistics.centre + statistics.counts @ statistics.means / statistics.n
     if means is None:
         means = total[:-1]
-    own_mean, own_sd = 0.0, None
+    prior_mean, own_sd = 0.0, None
     if priors.u is not None:
         flat = priors.u.family == "Flat"
-        own_mean = float(total[-1]) if flat else priors.u["mu"]
+        prior_mean = float(total[-1]) if flat else priors.u["mu"]
         own_sd = math.inf if flat else priors.u["sigma"]
         centre = statistics.centre.copy()
-        centre[-1] -= own_mean
+        centre[-1] -= prior_mean
         statistics = replace(statistics, centre=centre)
     reduced = reduce(statistics, aliased=aliased)
     return Joined(
         problem=make_problem(reduced, priors, means, own_sd=own_sd),
-        own_mean=own_mean,
+        prior_mean=prior_mean,
         means=means,
     )

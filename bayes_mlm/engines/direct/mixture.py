@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 
-# Heavier tails than any posterior in logs of sds has: its own fall off at least exponentially.
+# Heavier tails than any posterior in logs of sds has: those fall off at least exponentially.
 NU = 5.0
 
 
@@ -52,8 +52,8 @@ def draw_mixture(mixture: Mixture, n: int, rng: np.random.Generator) -> Floats:
     noise = rng.standard_normal((n, d)) * stretch[:, None]
     points = np.empty((n, d))
     for k in range(len(edges)):
-        own = component == k
-        points[own] = mixture.mean[k] + noise[own] @ mixture.root[k].T
+        members = component == k
+        points[members] = mixture.mean[k] + noise[members] @ mixture.root[k].T
     return points
 
 
@@ -62,8 +62,8 @@ def distances(mixture: Mixture, x: Floats) -> Floats:
     inverse = np.linalg.inv(mixture.root)
     out = np.empty((len(inverse), len(x)))
     along = np.ascontiguousarray(x.T)  # long rows: a step over 4 columns costs as much as over 400
-    for k, turn in enumerate(inverse):
-        gap = turn @ (along - mixture.mean[k][:, None])
+    for k, transform in enumerate(inverse):
+        gap = transform @ (along - mixture.mean[k][:, None])
         out[k] = np.einsum("dn,dn->n", gap, gap)
     return out
 
@@ -153,8 +153,8 @@ def fit_mixture(
         )
         scale = np.empty((len(share), d, d))
         for k in range(len(share)):
-            away = along - mean[k][:, None]
-            scale[k] = (away * pull[k]) @ away.T
+            deviation = along - mean[k][:, None]
+            scale[k] = (deviation * pull[k]) @ deviation.T
         small = common * n_components ** (-2.0 / d)
         scale = (scale + prior * small) / (share + prior)[:, None, None]
         mixture = make_mixture(share + 1e-4, mean, scale)
@@ -165,11 +165,11 @@ def _far_points(
     x: Floats, weight: Floats, spread: Floats, k: int, rng: np.random.Generator
 ) -> Floats:
     """Choose k points far from one another (k-means++), at unit covariance."""
-    turned = x @ np.linalg.inv(np.linalg.cholesky(spread)).T
+    transformed = x @ np.linalg.inv(np.linalg.cholesky(spread)).T
     chosen = [int(rng.choice(len(x), p=weight))]
     nearest = np.full(len(x), np.inf)
     for _ in range(k - 1):
-        nearest = np.minimum(nearest, ((turned - turned[chosen[-1]]) ** 2).sum(axis=1))
+        nearest = np.minimum(nearest, ((transformed - transformed[chosen[-1]]) ** 2).sum(axis=1))
         odds = weight * nearest
         chosen.append(int(rng.choice(len(x), p=odds / odds.sum())))
     return x[chosen]

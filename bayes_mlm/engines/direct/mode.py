@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.base import Floats
 
 MAX_STEPS = 80
-# Differences are taken a twentieth of a standard deviation away: their error is of the order of
+# Differences are taken over a twentieth of a standard deviation: their error is of the order of
 # 1e-3 of the curvature, and rounding of a log-density of -1e5 (1e-11) stays far below it.
 _REACH = 0.05
 _LENGTHS = np.array([1.0, 0.5, 0.2, 0.05, 0.01, 1e-3, 2.0, 4.0])
@@ -26,7 +26,7 @@ class Mode:
 
 
 def find_mode(log_density: Callable[[Floats], Floats], start: Floats, scale: Floats) -> Mode:
-    """Climb to a local mode by Newton steps with derivatives from differences.
+    """Find a local mode by Newton's method, with derivatives from differences.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _differentiate(
     moves = [np.zeros(d), *steps, *-steps]
     moves += [steps[i] + steps[j] for i, j in pairs] + [-steps[i] - steps[j] for i, j in pairs]
     values = log_density(x + np.array(moves))
-    values = np.maximum(values, values[0] - 1e6)  # minus infinity beside a bound
+    values = np.maximum(values, values[0] - 1e6)  # minus infinity at a bound
     centre, up, down = values[0], values[1 : d + 1], values[d + 1 : 2 * d + 1]
     h = _REACH * scale
     gradient = (up - down) / (2.0 * h)

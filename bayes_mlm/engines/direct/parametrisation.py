@@ -48,21 +48,21 @@ def _place(problem: Problem, x: Floats) -> tuple[Variances, Floats]:
     log_sigma_u = np.empty((len(x), q))
     jacobian = np.zeros(len(x))
     for k in range(q):
-        log_sigma_u[:, k], own = _sd(priors.sigma_u[k], x[:, k])
-        jacobian += own
+        log_sigma_u[:, k], log_jacobian = _sd(priors.sigma_u[k], x[:, k])
+        jacobian += log_jacobian
     factor = np.broadcast_to(np.eye(q), (len(x), q, q))
     if priors.rho_u is not None:
         w = x[:, q:place_e]
         jacobian += partial_correlation_log_density(priors.rho_u["eta"], q, w)
         factor = correlation_factor(q, w)
-    log_sigma_e, own = _sd(priors.sigma_e, x[:, place_e])
+    log_sigma_e, log_jacobian = _sd(priors.sigma_e, x[:, place_e])
     at = Variances(
         log_sigma_u=log_sigma_u,
         factor=factor,
         log_sigma_e=log_sigma_e,
         log_scale=x[:, place_e + 1 :],
     )
-    return at, jacobian + own
+    return at, jacobian + log_jacobian
 
 
 def _sd(prior: Prior, x: Floats) -> tuple[Floats, Floats]:

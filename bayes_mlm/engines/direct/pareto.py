@@ -77,7 +77,7 @@ def smooth_rows(log_ratio: Floats) -> SmoothedRows:
     -------
     SmoothedRows
         `k_hat` is minus infinity where the weights are equal, and infinity where too few of them
-        are above zero to tell.
+        are above zero to estimate it.
     """
     n = log_ratio.shape[1]
     value = log_ratio - log_ratio.max(axis=1, keepdims=True)

@@ -1,8 +1,8 @@
-"""Integrate a density over adaptive cells, and draw from it without a visible grid.
+"""Integrate a density over adaptive rectangles, and draw from it without a visible grid.
 
 The plane is cut into rectangles. On each the density is the polynomial through its values at a
 product of Gauss-Legendre nodes; the size of the highest coefficients says how far it is from the
-truth, and in which direction to cut the cell in two. Cells are added outwards until the density
+truth, and along which axis to halve it. Rectangles are added outwards until the density
 at the edge no longer matters. One-dimensional problems have a second axis of a single node.
 """
 
@@ -16,25 +16,25 @@ from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.legendre import Rule, invert_cdf, legendre, make_rule
 
 ORDER = 10
-# Part of the whole mass that the cells may be wrong by, and that may lie outside of them.
+# Relative error allowed over the rectangles, and outside of them.
 TOLERANCE = 1e-5
 TAIL = 1e-9
-MAX_CELLS = 6_000
+MAX_RECTANGLES = 6_000
 MAX_GROWTH = 200
 
 type LogDensity = Callable[[Floats, Floats], Floats]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Box:
+class Region:
     """Region with the grid that the refinement begins with; nothing outside it is evaluated.
 
     Attributes
     ----------
     x, y : (a,), (b,) arrays
-        Increasing edges of the first cells.
+        Increasing edges of the first rectangles.
     growth : (2,) array
-        Width of the first cells added outside, along x and along y.
+        Width of the first rectangles added outside, along x and along y.
     limits : (2, 2) array
         Lowest and highest value allowed of x and of y.
     """
@@ -46,7 +46,7 @@ class Box:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Cells:
+class Partition:
     """A density as polynomials on N rectangles.
 
     Attributes
@@ -60,7 +60,7 @@ class Cells:
     reference : float
     n_evaluations : int
     outside : float
-        Part of the mass that may lie outside of the cells.
+        Part of the mass that may lie outside of the rectangles.
     """
 
     low: Floats
@@ -84,47 +84,49 @@ class Cells:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CellDraws:
+class PartitionDraws:
     """Points (S, 2) and the log of the polynomial density (S,) they were drawn from."""
 
     points: Floats
     log_density: Floats
 
 
-def integrate(log_density: LogDensity, box: Box, reference: float, *, flat: bool = False) -> Cells:
-    """Cut a plane into cells on which a density is known to a small part of its integral.
+def integrate(
+    log_density: LogDensity, region: Region, reference: float, *, flat: bool = False
+) -> Partition:
+    """Cut a plane into rectangles on which a density is known to a small part of its integral.
 
     Parameters
     ----------
     log_density : callable
         Takes x (N, m1) and y (N, m2) and gives (N, m1, m2) values.
-    box : Box
+    region : Region
     reference : float
         Largest log-density, or near it.
     flat : bool
-        Whether there is only the x axis (y is then one cell of one node).
+        Whether there is only the x axis (y is then one rectangle of one node).
 
     Returns
     -------
     Cells
-        With `relative_error` above `TOLERANCE` if `MAX_CELLS` did not suffice.
+        With `relative_error` above `TOLERANCE` if `MAX_RECTANGLES` did not suffice.
     """
     rules = make_rule(ORDER + 6 if flat else ORDER), make_rule(1 if flat else ORDER)
-    x, y, growth = box.x, box.y, box.growth.copy()
-    cells = _refine(log_density, _grid(log_density, x, y, rules, reference), rules)
+    x, y, growth = region.x, region.y, region.growth.copy()
+    partition = _refine(log_density, _grid(log_density, x, y, rules, reference), rules)
     for _ in range(MAX_GROWTH):
         grown, outside = False, 0.0
         for axis in range(1 if flat else 2):
             for side in (0, 1):
                 edges = x if axis == 0 else y
                 at = edges[-side]
-                beyond = _edge_density(cells, axis, side, at) * growth[axis]
-                if beyond <= TAIL * cells.mass.sum() or at == box.limits[axis, side]:
-                    outside += 0.0 if at == box.limits[axis, side] else beyond
+                beyond = _edge_density(partition, axis, side, at) * growth[axis]
+                if beyond <= TAIL * partition.mass.sum() or at == region.limits[axis, side]:
+                    outside += 0.0 if at == region.limits[axis, side] else beyond
                     continue
                 grown = True
                 end = at + growth[axis] * (1 if side else -1)
-                end = min(max(end, box.limits[axis, 0]), box.limits[axis, 1])
+                end = min(max(end, region.limits[axis, 0]), region.limits[axis, 1])
                 strip = np.sort(np.array([at, end]))
                 fresh = _grid(
                     log_density,
@@ -133,14 +135,14 @@ def integrate(log_density: LogDensity, box: Box, reference: float, *, flat: bool
                     rules,
                     reference,
                 )
-                cells = _join(cells, fresh)
+                partition = _join(partition, fresh)
                 edges = np.append(edges, end) if side else np.insert(edges, 0, end)
                 x, y = (edges, y) if axis == 0 else (x, edges)
-        if not grown or len(cells.mass) > MAX_CELLS:
+        if not grown or len(partition.mass) > MAX_RECTANGLES:
             break
         growth *= 1.5
-        cells = _refine(log_density, cells, rules)
-    return replace(cells, outside=outside / float(cells.mass.sum()))
+        partition = _refine(log_density, partition, rules)
+    return replace(partition, outside=outside / float(partition.mass.sum()))
 
 
 def _grid(
@@ -149,7 +151,7 @@ def _grid(
     y: Floats,
     rules: tuple[Rule, Rule],
     reference: float,
-) -> Cells:
+) -> Partition:
     low = np.stack(np.meshgrid(x[:-1], y[:-1], indexing="ij"), axis=-1).reshape(-1, 2)
     width = np.stack(np.meshgrid(np.diff(x), np.diff(y), indexing="ij"), axis=-1).reshape(-1, 2)
     return _fill(log_density, low, width, rules, reference)
@@ -161,8 +163,8 @@ def _fill(
     width: Floats,
     rules: tuple[Rule, Rule],
     reference: float,
-) -> Cells:
-    """Evaluate the density on cells and fit the polynomials."""
+) -> Partition:
+    """Evaluate the density on rectangles and fit the polynomials."""
     x = low[:, :1] + width[:, :1] * (0.5 * rules[0].nodes + 0.5)
     y = low[:, 1:] + width[:, 1:] * (0.5 * rules[1].nodes + 0.5)
     # Far above the reference a density would overflow; the reference is the largest value known.
@@ -172,7 +174,7 @@ def _fill(
     size = np.abs(coefficients)
     tail_x = size[:, -2:].sum(axis=(1, 2))
     tail_y = size[:, :, -2:].sum(axis=(1, 2)) if len(rules[1].nodes) > 1 else np.zeros(len(area))
-    return Cells(
+    return Partition(
         low=low,
         width=width,
         coefficients=coefficients,
@@ -183,44 +185,44 @@ def _fill(
     )
 
 
-def _refine(log_density: LogDensity, cells: Cells, rules: tuple[Rule, Rule]) -> Cells:
-    """Halve the cells that are wrong by too much, each along its worse axis."""
-    while len(cells.mass) < MAX_CELLS:
-        allowed = TOLERANCE * cells.mass.sum()
-        worst = cells.error.max(axis=1)
-        if cells.error.sum() <= allowed:
+def _refine(log_density: LogDensity, partition: Partition, rules: tuple[Rule, Rule]) -> Partition:
+    """Halve the rectangles that are wrong by too much, each along its worse axis."""
+    while len(partition.mass) < MAX_RECTANGLES:
+        allowed = TOLERANCE * partition.mass.sum()
+        worst = partition.error.max(axis=1)
+        if partition.error.sum() <= allowed:
             break
         split = worst > 0.5 * allowed / len(worst)
-        axis = cells.error[split].argmax(axis=1)
-        half = cells.width[split].copy()
+        axis = partition.error[split].argmax(axis=1)
+        half = partition.width[split].copy()
         rows = np.arange(len(axis))
         half[rows, axis] *= 0.5
-        upper = cells.low[split].copy()
+        upper = partition.low[split].copy()
         upper[rows, axis] += half[rows, axis]
         fresh = _fill(
             log_density,
-            np.concatenate([cells.low[split], upper]),
+            np.concatenate([partition.low[split], upper]),
             np.concatenate([half, half]),
             rules,
-            cells.reference,
+            partition.reference,
         )
-        cells = _join(_keep(cells, ~split), fresh)
-    return cells
+        partition = _join(_keep(partition, ~split), fresh)
+    return partition
 
 
-def _keep(cells: Cells, kept: npt.NDArray[np.bool_]) -> Cells:
+def _keep(partition: Partition, kept: npt.NDArray[np.bool_]) -> Partition:
     return replace(
-        cells,
-        low=cells.low[kept],
-        width=cells.width[kept],
-        coefficients=cells.coefficients[kept],
-        mass=cells.mass[kept],
-        error=cells.error[kept],
+        partition,
+        low=partition.low[kept],
+        width=partition.width[kept],
+        coefficients=partition.coefficients[kept],
+        mass=partition.mass[kept],
+        error=partition.error[kept],
     )
 
 
-def _join(a: Cells, b: Cells) -> Cells:
-    return Cells(
+def _join(a: Partition, b: Partition) -> Partition:
+    return Partition(
         low=np.concatenate([a.low, b.low]),
         width=np.concatenate([a.width, b.width]),
         coefficients=np.concatenate([a.coefficients, b.coefficients]),
@@ -231,31 +233,33 @@ def _join(a: Cells, b: Cells) -> Cells:
     )
 
 
-def _edge_density(cells: Cells, axis: int, side: int, at: float) -> float:
+def _edge_density(partition: Partition, axis: int, side: int, at: float) -> float:
     """Integrate the density along one edge of the box."""
-    edge = cells.low[:, axis] + (cells.width[:, axis] if side else 0.0)
-    touching = np.isclose(edge, at, rtol=0.0, atol=1e-9 * cells.width[:, axis])
-    other = cells.width[touching, 1 - axis]
-    along = cells.coefficients[touching, :, 0] if axis == 0 else cells.coefficients[touching, 0]
+    edge = partition.low[:, axis] + (partition.width[:, axis] if side else 0.0)
+    touching = np.isclose(edge, at, rtol=0.0, atol=1e-9 * partition.width[:, axis])
+    other = partition.width[touching, 1 - axis]
+    along = (
+        partition.coefficients[touching, :, 0] if axis == 0 else partition.coefficients[touching, 0]
+    )
     sign = np.ones(along.shape[1]) if side else (-1.0) ** np.arange(along.shape[1])
     return float(np.abs((along @ sign) * other).sum())
 
 
-def draw_from(cells: Cells, n_draws: int, rng: np.random.Generator) -> CellDraws:
+def draw_from(partition: Partition, n_draws: int, rng: np.random.Generator) -> PartitionDraws:
     """Draw independent points from the polynomials, by inverting distribution functions."""
-    mass = np.maximum(cells.mass, 0.0)
+    mass = np.maximum(partition.mass, 0.0)
     cumulative = np.cumsum(mass)
     place = np.searchsorted(cumulative, rng.random(n_draws) * cumulative[-1], side="right")
     place = np.minimum(place, len(mass) - 1)
-    chosen = cells.coefficients[place]
+    chosen = partition.coefficients[place]
     x = invert_cdf(chosen[:, :, 0], rng.random(n_draws))
     given_x = np.einsum("ms,smk->sk", legendre(x, chosen.shape[1]), chosen)
     y = invert_cdf(given_x, rng.random(n_draws))
     density = (given_x.T * legendre(y, chosen.shape[2])).sum(axis=0)
     inside = np.stack([x, y], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_density = np.log(density) + cells.reference
-    return CellDraws(
-        points=cells.low[place] + cells.width[place] * (0.5 * inside + 0.5),
+        log_density = np.log(density) + partition.reference
+    return PartitionDraws(
+        points=partition.low[place] + partition.width[place] * (0.5 * inside + 0.5),
         log_density=log_density,
     )

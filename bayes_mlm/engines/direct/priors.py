@@ -188,8 +188,8 @@ def beta_prior(reduced: Reduced, priors: ModelPriors, x_mean: Floats) -> BetaPri
             nu[k] = prior["nu"] if prior.family == "StudentT" else np.inf
         precision[k] = sd**-2.0
     offset = mean - reduced.y_mean * (free @ reduced.ones)
-    turn = free - np.outer(free @ reduced.ones, reduced.x_mean)
-    return BetaPrior(form=np.column_stack([turn, offset]), precision=precision, nu=nu)
+    transform = free - np.outer(free @ reduced.ones, reduced.x_mean)
+    return BetaPrior(form=np.column_stack([transform, offset]), precision=precision, nu=nu)
 
 
 def prior_form(beta: BetaPrior, log_scale: Floats) -> Floats:

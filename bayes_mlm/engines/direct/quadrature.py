@@ -23,13 +23,13 @@ from bayes_mlm.engines.direct.density import (
 )
 from bayes_mlm.engines.direct.initialisation import residual_df, residual_level
 from bayes_mlm.engines.direct.mode import Mode, find_mode
-from bayes_mlm.engines.direct.partition import Box, Cells, draw_from, integrate
+from bayes_mlm.engines.direct.partition import Partition, Region, draw_from, integrate
 from bayes_mlm.engines.direct.quadratic import cholesky, parts
 
-# Log-density below the highest at which a point of the first scan still deserves cells.
+# Log-density below the highest at which a point of the first scan still deserves rectangles.
 _DEPTH = 30.0
 _SCAN = np.linspace(-12.0, 12.0, 65)
-# Edges of the first cells, in standard deviations from the mode.
+# Edges of the first rectangles, in standard deviations from the mode.
 _EDGES = np.array([-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0])
 
 
@@ -79,8 +79,8 @@ def sample_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) 
     EngineError
         If the density is nowhere finite.
     """
-    cells = _cells_line(problem) if problem.q == 0 else _cells_plane(problem)
-    drawn = draw_from(cells, n_draws, rng)
+    rectangles = _partition_line(problem) if problem.q == 0 else _partition_plane(problem)
+    drawn = draw_from(rectangles, n_draws, rng)
     points = drawn.points
     if problem.q == 0:
         at = _line_point(points[:, 0] + residual_level(problem))
@@ -94,9 +94,9 @@ def sample_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) 
         at=at,
         log_density=exact,
         log_ratio=exact - drawn.log_density,
-        log_marginal=cells.log_total,
-        error=cells.relative_error,
-        n_evaluations=cells.n_evaluations,
+        log_marginal=rectangles.log_total,
+        error=rectangles.relative_error,
+        n_evaluations=rectangles.n_evaluations,
     )
 
 
@@ -123,8 +123,10 @@ def _line_density(problem: Problem, at: Variances) -> Floats:
     """Compute the density in log sigma_e."""
     found = np.empty(len(at.log_sigma_e))
     for part in parts(problem.kernel, len(found)):
-        own = at.part(part)
-        found[part] = log_posterior(problem, own, sums_at(problem, own)) + own.log_sigma_e
+        at_part = at.part(part)
+        found[part] = (
+            log_posterior(problem, at_part, sums_at(problem, at_part)) + at_part.log_sigma_e
+        )
     return found
 
 
@@ -150,13 +152,13 @@ def _levels(problem: Problem, sums: Sums) -> Floats:
     return level
 
 
-def _cells_line(problem: Problem) -> Cells:
+def _partition_line(problem: Problem) -> Partition:
     level, width = residual_level(problem), 1.0 / math.sqrt(2.0 * residual_df(problem))
 
     def density(x: Floats) -> Floats:
         return _line_density(problem, _line_point(x.ravel() + level))
 
-    def on_cells(x: Floats, _: Floats) -> Floats:
+    def evaluate(x: Floats, _: Floats) -> Floats:
         return density(x).reshape(*x.shape, 1)
 
     scan = np.concatenate([width * np.linspace(-60.0, 60.0, 121), np.linspace(-12.0, 12.0, 97)])
@@ -171,11 +173,11 @@ def _cells_line(problem: Problem) -> Cells:
     mode = _best_mode(density, np.sort(scan)[:, None], np.array([width]))
     sd = math.sqrt(mode.covariance[0, 0])
     x = np.unique(np.clip(mode.x[0] + sd * _EDGES, *limits[0]))
-    box = Box(x=x, y=np.array([0.0, 1.0]), growth=np.array([2.0 * sd, 1.0]), limits=limits)
-    return integrate(on_cells, box, mode.value, flat=True)
+    region = Region(x=x, y=np.array([0.0, 1.0]), growth=np.array([2.0 * sd, 1.0]), limits=limits)
+    return integrate(evaluate, region, mode.value, flat=True)
 
 
-def _cells_plane(problem: Problem) -> Cells:
+def _partition_plane(problem: Problem) -> Partition:
     width = 1.0 / math.sqrt(2.0 * residual_df(problem))
 
     def density(points: Floats) -> Floats:
@@ -183,7 +185,7 @@ def _cells_plane(problem: Problem) -> Cells:
             [_on_plane(problem, points[part])[1] for part in parts(problem.kernel, len(points))]
         )
 
-    def on_cells(x: Floats, y: Floats) -> Floats:
+    def evaluate(x: Floats, y: Floats) -> Floats:
         cut = parts(problem.kernel, len(x), x.shape[1] * y.shape[1])
         return np.concatenate([on_some(x[part], y[part]) for part in cut])
 
@@ -200,7 +202,7 @@ def _cells_plane(problem: Problem) -> Cells:
     near = np.array([0.0, 1.0, 3.0, 10.0, 30.0]) * width
     y = np.unique(np.concatenate([near, -near, [-3.0, -1.5, -0.5, 0.5, 1.5, 3.0]]))
     x = _typical_log_theta(problem) + _SCAN
-    values = on_cells(x[None], y[None])[0]
+    values = evaluate(x[None], y[None])[0]
     profile = values.max(axis=1)
     scan = np.stack([x, y[values.argmax(axis=1)]], axis=1)
     mode = _best_mode(density, scan, np.array([0.3, width]), values=profile)
@@ -209,13 +211,13 @@ def _cells_plane(problem: Problem) -> Cells:
     inner = mode.x[0] + sd[0] * _EDGES
     far = x[deserving]
     edges = np.sort(np.concatenate([inner, far[(far < inner[0] - 0.1) | (far > inner[-1] + 0.1)]]))
-    box = Box(
+    region = Region(
         x=edges,
         y=mode.x[1] + sd[1] * _EDGES,
         growth=2.0 * sd,
         limits=np.full((2, 2), np.inf) * [[-1.0, 1.0]],
     )
-    return integrate(on_cells, box, mode.value)
+    return integrate(evaluate, region, mode.value)
 
 
 def _typical_log_theta(problem: Problem) -> float:

@@ -27,8 +27,8 @@ class DirectReport:
         Its standard error (importance) or bound (quadrature).
     error : float or None
         Quadrature: error of any posterior probability. The larger of a bound from the highest
-        polynomial coefficients of all cells, and of what the draws show (mean difference of the
-        exact density from the one drawn from).
+        polynomial coefficients of all rectangles, and of the mean difference between the exact
+        density and the one drawn from.
     k_hat : float or None
         Importance sampling: shape of the tail of the weights.
     ess : float
@@ -41,9 +41,9 @@ class DirectReport:
     effects : {"none", "drawn", "summarised"}
         Whether the group effects are there as draws (``u``), or as means and sds (``u_mean``,
         ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
-        none or they were not asked for.
+        none or they were not requested.
     notes : tuple of str
-        What the data could not tell, so that the priors decide.
+        What the data do not identify, so that the priors decide.
     """
 
     method: Literal["quadrature", "importance"]

@@ -9,7 +9,7 @@ from bayes_mlm.engines.reml.statsmodels_check import StatsmodelsCheck
 
 # Log-likelihood that a further Newton step may gain: far below anything a table shows.
 STATIONARY = 1e-8
-# Agreement asked of statsmodels: 1e-6, and at large |loglik| what rounding leaves of its sums.
+# Agreement required of statsmodels: 1e-6, and at large |loglik| what rounding leaves of its sums.
 AGREEMENT = 1e-6
 ROUNDING = 1e-11
 
@@ -32,7 +32,7 @@ class Certificate:
     starts : tuple of Start
         Each start of the search and the log-likelihood it led to.
     statsmodels_loglik : float or None
-        MixedLM's own log-likelihood at our optimum.
+        MixedLM's log-likelihood at our optimum.
     statsmodels_difference : float or None
         That less ours.
     statsmodels_note : str

@@ -112,8 +112,8 @@ def derivatives(
     slope = -0.5 * (r.swapaxes(1, 2) @ slope_n @ r).sum(axis=0)
     along = directions.reshape(m, q * q) @ slope.reshape(q * q)
 
-    turned = da @ v  # (m, k)
-    second = turned[:, :p] @ beta_cov @ turned[:, :p].T
+    transformed = da @ v  # (m, k)
+    second = transformed[:, :p] @ beta_cov @ transformed[:, :p].T
     flat_l = left.reshape(m, c * q * q)
     flat_r = left.swapaxes(2, 3)
     log_n = (left * size[:, None, None]).reshape(m, c * q * q) @ flat_r.reshape(m, c * q * q).T
@@ -125,7 +125,7 @@ def derivatives(
         hess -= half.reshape(m, p * p) @ half.swapaxes(1, 2).reshape(m, p * p).T
     full = np.empty((m + 1, m + 1))
     full[:m, :m] = -0.5 * hess
-    full[:m, m] = full[m, :m] = 0.5 * (turned @ v) / sigma2
+    full[:m, m] = full[m, :m] = 0.5 * (transformed @ v) / sigma2
     full[m, m] = -0.5 * rss / sigma2
     penalty = float(logdet[0] @ size) + (
         2.0 * float(np.log(np.diagonal(chol)[:p]).sum()) if reml else 0.0
@@ -137,7 +137,7 @@ def derivatives(
         slope=slope,
         beta=beta,
         beta_cov=beta_cov,
-        d_beta=turned[:, :p] @ beta_cov,
+        d_beta=transformed[:, :p] @ beta_cov,
         rss=rss,
         sigma_e2=sigma2,
     )

@@ -104,7 +104,7 @@ class Turned:
         return np.array([scaled[a, b] for b in range(q) for a in range(b, q)])
 
 
-def turn_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned:
+def rotate_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned:
     """Choose coordinates, one of which is the sd of an effect of Z as given.
 
     The others are of all but one of the effects of the centred Z. The one omitted weighs most in
@@ -160,5 +160,5 @@ def lower_factor(lam: Floats) -> Floats:
     """
     lower = np.linalg.qr(lam.T)[1].T
     sign = np.where(np.diagonal(lower) < 0.0, -1.0, 1.0)
-    turned: Floats = lower * sign
-    return turned
+    transformed: Floats = lower * sign
+    return transformed

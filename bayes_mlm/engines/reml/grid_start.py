@@ -65,7 +65,7 @@ def scan(reduced: Reduced, factor: Factor) -> Scan:
             unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         line = np.zeros((len(unit) * len(reach), q, q))
         line[:, :, 0] = (reach[:, None, None] * unit).reshape(-1, q)
-        # Not quite rank one: at the boundary itself the slope away from it is zero in theta.
+        # Not quite rank one: at the boundary itself the slope there is zero in theta.
         line[:, range(1, q), range(1, q)] = 0.01
         factors = np.concatenate([rows, line])
         scattered = np.stack([factors[:, a, b] for b in range(q) for a in range(b, q)], axis=1)
@@ -94,18 +94,18 @@ def _typical(reduced: Reduced) -> Floats:
 def peaks(direction: Floats, loglik: Floats) -> list[int]:
     """Return the local maxima of rank one: points higher than those of neighbouring directions.
 
-    With two effects the directions beside one are its neighbours, 5 degrees away with few groups;
-    with more effects the directions are too few to be beside one another.
+    With two effects a direction has its neighbours 5 degrees off with few groups;
+    with more effects the directions are too few to be neighbours.
     """
     chosen: list[int] = []
-    beside = math.cos(math.radians(7.0))
+    nearby = math.cos(math.radians(7.0))
     on_line = np.flatnonzero(direction.any(axis=1))
     if on_line.size == 0:  # independent effects have no rank-one factors
         return chosen
-    alike = np.abs(direction[on_line] @ direction[on_line].T) > beside
+    alike = np.abs(direction[on_line] @ direction[on_line].T) > nearby
     highest = np.where(alike, loglik[on_line], -np.inf).max(axis=1)
     for k in on_line[np.argsort(-loglik[on_line])]:
         peak = loglik[k] >= highest[on_line.searchsorted(k)]
-        if peak and (np.abs(direction[chosen] @ direction[k]) <= beside).all():
+        if peak and (np.abs(direction[chosen] @ direction[k]) <= nearby).all():
             chosen.append(int(k))
     return chosen[:4]

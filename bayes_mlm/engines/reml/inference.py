@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, format_rows, level, texts
+from bayes_mlm.base import Floats, Tabular, View, level, texts
 from bayes_mlm.engines.reml.search import Optimum, eliminate
 from bayes_mlm.moments import Reduced
 
@@ -43,23 +43,42 @@ class Interval:
 type EstimateRow = tuple[str, float, float | None, Interval | None]
 
 
-def format_estimates(rows: Iterable[EstimateRow]) -> str:
-    """Return a table of names, estimates, standard errors and intervals, for print.
+class EstimatesTable(Tabular):
+    """Table of names, estimates, standard errors and intervals; a subclass has `estimate_rows`."""
 
-    Examples
-    --------
-    >>> wald = Interval(lower=1.0, upper=2.0, level=0.95, method="Wald")
-    >>> print(format_estimates([("x", 1.5, 0.25, wald)]))
-       estimate    se           95%
-    x      1.50  0.25  [1.00, 2.00]
-    """
-    listed = list(rows)
-    prob = next((one.level for *_, one in listed if one is not None), None)
-    cells = [("", "estimate", "se", "" if prob is None else level(prob))]
-    for name, estimate, se, interval in listed:
-        ends = (None, None) if interval is None else (interval.lower, interval.upper)
-        cells.append((name, *texts(estimate, se, *ends)))
-    return format_rows(cells)
+    def estimate_rows(self) -> Iterable[EstimateRow]:
+        """Return the rows."""
+        raise NotImplementedError
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines below the table."""
+        return ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data."""
+        return ("quantity", "estimate", "se", "lower", "upper", "method")
+
+    def raw(self) -> Iterator[tuple[str | float | None, ...]]:
+        """Return the estimates in full precision."""
+        for name, estimate, se, one in self.estimate_rows():
+            ends = (None, None, None) if one is None else (one.lower, one.upper, one.method)
+            yield (name, float(estimate), None if se is None else float(se), *ends)
+
+    def view(self) -> View:
+        """Return the table as text."""
+        prob, cells = "", []
+        for name, estimate, se, one in self.estimate_rows():
+            ends = (None, None) if one is None else (one.lower, one.upper)
+            cells.append((name, *texts(estimate, se, *ends)))
+            prob = prob or ("" if one is None else level(one.level))
+        return View(
+            title=repr(self),
+            headings=("", "estimate", "se", prob),
+            cells=tuple(cells),
+            legend=self.remarks,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,7 +175,7 @@ def variance_errors(reduced: Reduced, optimum: Optimum, *, singular: bool) -> Va
     reduced : Reduced
     optimum : Optimum
     singular : bool
-        Whether the covariance is singular; its own errors are then nan.
+        Whether the covariance is singular; its standard errors are then nan.
 
     Returns
     -------
@@ -218,12 +237,12 @@ def beta_covariances(reduced: Reduced, optimum: Optimum) -> tuple[Floats, Floats
         the block inverse it is ``gls + D cov(theta) D'`` with D = d beta / d theta: it adds how
         far beta would move with the variances.
     """
-    turn, point = reduced.beta_turn, optimum.point
-    gls = point.sigma_e2 * turn @ point.beta_cov @ turn.T
+    transform, point = reduced.beta_transform, optimum.point
+    gls = point.sigma_e2 * transform @ point.beta_cov @ transform.T
     if len(optimum.theta) == 0:
         return gls, gls.copy()
     _, curve = eliminate(optimum.gradient, optimum.hessian)
-    move = turn @ point.d_beta.T
+    move = transform @ point.d_beta.T
     return gls, gls + move @ inverse_information(-curve) @ move.T
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bayes_mlm.base import Floats
 
 MAX_STEPS = 80
-# A profile that has not come down where a parameter is this many times its first step away never
+# A profile that has not come down where a parameter is this many times its first step off never
 # does, as far as rounding allows to decide.
 _FAR = 1e8
 # How much higher another start must lead to count as another maximum.
@@ -21,7 +21,7 @@ _BETTER = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Ends:
-    """Ends of a profile interval, and why one is infinite or missing (nan)."""
+    """Ends of a profile interval, and the reason why one is infinite or missing (nan)."""
 
     lower: float
     upper: float
@@ -71,7 +71,7 @@ class Profile:
 
 
 def solve(profile: Profile, step: float, bound: float) -> tuple[float, str]:
-    """Find where the profile falls to the cut on one side of the estimate, or why nowhere.
+    """Find where the profile falls to the cut in one direction, or the reason why it does not.
 
     The signed root of twice the fall is nearly linear in the parameter, so that Newton's steps on
     it take few evaluations; they are kept between the last point inside and the last one outside.

@@ -19,8 +19,8 @@ def log_variance(drop: Floats) -> tuple[Floats, Floats]:
     """Solve ``d + exp(-d) - 1 = drop`` for d < 0 and d > 0.
 
     With the rest at its optimum the log-likelihood falls by ``df/2 * drop`` where log sigma_e^2
-    is d from its own optimum. The function is convex and both starts lie outside the roots, so
-    that Newton's steps close in from one side.
+    is d from its optimum. The function is convex and both starts lie outside the roots, so
+    that Newton's steps converge monotonically.
     """
     drop = np.maximum(drop, 0.0)
     root = np.sqrt(2.0 * drop)
@@ -84,7 +84,7 @@ def profile_line(reduced: Reduced, optimum: Optimum, method: Method, z: float) -
 
 
 def _contour(loglik: Curve, theta: float, target: float) -> tuple[float, float]:
-    """Find where the profile over theta crosses the target on either side of the maximum."""
+    """Find where the profile over theta crosses the target below and above the maximum."""
     beyond = max(theta, 1e-4) * 2.0 ** np.arange(0.0, 40.0)
     values = loglik(np.concatenate([[0.0], beyond]))
     outside = np.flatnonzero(values[1:] < target)

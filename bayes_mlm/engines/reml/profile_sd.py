@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.engines.reml.factor import turn_to
+from bayes_mlm.engines.reml.factor import rotate_to
 from bayes_mlm.engines.reml.grid_start import FEW_GROUPS
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
 from bayes_mlm.engines.reml.search import Optimum, climb, differentiate
@@ -31,11 +31,11 @@ def profile_sd(
     In coordinates where the sd is ``sigma_e * theta[k] / unit`` alone, holding it ties theta[k]
     to sigma_e and leaves the rest free.
     """
-    turned = turn_to(reduced, effect, correlated=correlated)
-    factor, k, unit = turned.factor, turned.place, turned.unit
+    transformed = rotate_to(reduced, effect, correlated=correlated)
+    factor, k, unit = transformed.factor, transformed.place, transformed.unit
     m = len(factor.basis)
     rest = [i for i in range(m) if i != k]
-    theta_hat = turned.theta(optimum.factor.lam(optimum.theta))
+    theta_hat = transformed.theta(optimum.factor.lam(optimum.theta))
     log_s2 = math.log(optimum.point.sigma_e2)
     reach = np.append(np.full(m - 1, np.inf), _REACH)
 

@@ -12,17 +12,17 @@ from bayes_mlm.base import Finding, Floats, Verdict, scaled
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
+    EstimatesTable,
     Interval,
     ResidualEstimates,
     VarianceErrors,
-    format_estimates,
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.likelihood import Method
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RemlFit:
+class RemlFit(EstimatesTable):
     """A REML (or ML) fit.
 
     Attributes
@@ -55,7 +55,7 @@ class RemlFit:
     sigma_u : (q,) array
         Their sds.
     rho_u : (q, q) array
-        Their correlations; nan beside an sd of zero, and 0 where the effects are independent.
+        Their correlations; nan where an sd is zero, and 0 where the effects are independent.
     sigma_e : float
         Residual sd.
     icc : float or None
@@ -64,11 +64,11 @@ class RemlFit:
     errors : VarianceErrors
         Standard errors of the variance parameters.
     intervals : ProfileIntervals or None
-        Profile intervals of the sds and the icc; None if they were not asked for.
+        Profile intervals of the sds and the icc; None if not requested.
     singular : bool
         Whether the covariance of the effects is singular: smallest singular value of the
         relative factor below 1e-4, the columns of Z being at unit mean square. An ordinary
-        outcome: the data do not tell some variance from zero.
+        outcome: some variance is not distinguishable from zero.
     u : (J, q) array
         Group effects: best linear unbiased predictions.
     u_sd : (J, q) array
@@ -119,11 +119,13 @@ class RemlFit:
         groups = f", {self.n_groups} groups ({self.group})" if self.group else ""
         return f"<RemlFit ({self.method}), n = {self.n}{groups}, loglik = {scaled(self.loglik, 2)}>"
 
-    def __str__(self) -> str:
-        """Return the table of estimates, standard errors and intervals, and the certificate."""
-        return f"{self!r}\n{format_estimates(self._rows())}\n{self.certificate.message}"
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The certificate, below the table."""
+        return (self.certificate.message,)
 
-    def _rows(self) -> Iterator[EstimateRow]:
+    def estimate_rows(self) -> Iterator[EstimateRow]:
+        """Return coefficients, sds, correlations and the icc with their intervals."""
         intervals = self.intervals
         for k, term in enumerate(self.terms):
             yield f"beta[{term}]", self.beta[k], self.beta_se[k], self.beta_interval[k]

@@ -136,7 +136,7 @@ def differentiate(
     point = derivatives(reduced, lam @ lam.T, directions, method, sigma_e2=sigma_e2)
     m = len(theta)
     hessian = point.hessian.copy()
-    # The covariance is quadratic in theta: its own curvature meets the slope.
+    # The covariance is quadratic in theta: its curvature meets the slope.
     flat = factor.basis.reshape(m, reduced.q**2)
     bent = (point.slope @ factor.basis).reshape(m, reduced.q**2)
     hessian[:m, :m] += 2.0 * flat @ bent.T
@@ -166,7 +166,7 @@ def boundary_slope(reduced: Reduced, factor: Factor, theta: Floats, slope: Float
         return 0.0
     scale = 1.0 / factor.scaling
     scaled = slope * np.outer(scale, scale) / len(reduced.c)
-    if len(theta) == reduced.q > 1:  # independent effects: each has its own boundary
+    if len(theta) == reduced.q > 1:  # independent effects: each has a boundary
         size = np.abs(theta)
         at_zero = size < SINGULAR
         along = np.einsum("kab,ac,kcb->k", factor.basis, slope, factor.basis) / len(reduced.c)
@@ -211,8 +211,8 @@ def _refine(
 ) -> tuple[float, float]:
     """Refine a local maximum in [low, high] by Newton steps in theta, bisecting where they stray.
 
-    The derivative in s = theta^2 decides the side, so that theta = 0 is a maximum only where the
-    likelihood falls as the variance leaves zero.
+    The derivative in s = theta^2 decides the direction, so that theta = 0 is a maximum only where
+    the likelihood falls as the variance leaves zero.
     """
     for _ in range(MAX_STEPS):
         point, gradient, hessian = differentiate(reduced, factor, np.array([theta]), method)

@@ -33,8 +33,8 @@ class StatsmodelsCheck:
     loglik : float or None
         Its profiled log-likelihood (REML or ML) at our relative factor.
     beta_cov_joint : (p, p) array or None
-        Covariance of beta from its own joint Hessian; None for a singular fit or where it was
-        not asked for.
+        Covariance of beta from its joint Hessian; None for a singular fit or where it was
+        not requested.
     reason : str
         Why there is no `loglik`; empty if there is one.
     rounding : float
@@ -51,7 +51,7 @@ class StatsmodelsCheck:
 def statsmodels_check(
     design: "Design", lam: Floats, method: Method, *, joint: bool = False
 ) -> StatsmodelsCheck:
-    """Evaluate MixedLM's likelihood, and if asked its Hessian, at a relative factor.
+    """Evaluate MixedLM's likelihood, and on request its Hessian, at a relative factor.
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def statsmodels_check(
     identity = np.eye(max(q, 1))
     # Centring is a turn of determinant one: it leaves either likelihood as it is, and saves the
     # digits that a large offset would cost in its cross-products.
-    turn = np.eye(design.X.shape[1])
+    transform = np.eye(design.X.shape[1])
     if INTERCEPT in design.terms:
         place = design.terms.index(INTERCEPT)
-        turn[place] -= design.X.mean(axis=0)
-        turn[place, place] = 1.0
-    x = design.X @ turn
+        transform[place] -= design.X.mean(axis=0)
+        transform[place, place] = 1.0
+    x = design.X @ transform
     with warnings.catch_warnings():
-        # Its warnings concern its own optimiser and parametrisation, neither of which is used.
+        # Its warnings concern its optimiser and parametrisation, neither of which is used.
         warnings.simplefilter("ignore")
         try:
             model = MixedLM(design.y, x, groups=design.codes, exog_re=effects)
@@ -104,7 +104,9 @@ def statsmodels_check(
             covariance = None
             if joint and q and abs(np.linalg.det(lam)) > 0.0:
                 hessian, _ = model.hessian(params)
-                covariance = turn @ np.linalg.inv(-hessian)[: len(beta), : len(beta)] @ turn.T
+                covariance = (
+                    transform @ np.linalg.inv(-hessian)[: len(beta), : len(beta)] @ transform.T
+                )
         except (np.linalg.LinAlgError, ValueError) as error:
             raise EngineError(
                 f"statsmodels could not evaluate the likelihood at our optimum ({error}); fit "

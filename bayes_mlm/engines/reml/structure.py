@@ -24,7 +24,7 @@ from bayes_mlm.moments import Reduced
 STEP = 1e-3
 # Longest step of a coordinate, and how far the logs of the sds may be from equality.
 LONGEST_STEP, _WIDEST = 1.5, 20.0
-# Next to 1 as far as differences of rows can tell; by log odds, a rho_e of 0 to all intents.
+# Next to 1 as far as differences of rows can resolve; by log odds, a rho_e of 0 to all intents.
 _NEXT_TO_ONE, _NOTHING = 1e-9, -700.0
 # A log-likelihood within this of that at an edge counts as the same.
 _SAME = 1e-6
@@ -107,10 +107,8 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
 
     first = _first_ratios(data)
     # No whitened column is constant in a group, so that tiny residuals are lost to rounding.
-    check_bounded(
-        data.reduced(np.exp(np.append(0.0, first)), 0.0 if rows.asked.ar is None else 0.4)
-    )
-    if rows.asked.ar is None:
+    check_bounded(data.reduced(np.exp(np.append(0.0, first)), 0.0 if rows.spec.ar is None else 0.4))
+    if rows.spec.ar is None:
         starts = first[None]
     else:
         places = np.array([correlation_place(rows, rho) for rho in _STARTS if rho > rows.least_rho])
@@ -153,8 +151,8 @@ def correlation_edges(rows: ResidualRows) -> tuple[float, float]:
 
 def _inside(rows: ResidualRows, points: Floats) -> npt.NDArray[np.bool_]:
     """Return which of the points (B, m) are searched."""
-    low, high = correlation_edges(rows) if rows.asked.ar is not None else (-np.inf, np.inf)
-    last = points[:, -1] if rows.asked.ar is not None else np.zeros(len(points))
+    low, high = correlation_edges(rows) if rows.spec.ar is not None else (-np.inf, np.inf)
+    last = points[:, -1] if rows.spec.ar is not None else np.zeros(len(points))
     sds = np.abs(points[:, : rows.n_sds - 1]).max(axis=1, initial=0.0)
     inside: npt.NDArray[np.bool_] = (sds < _WIDEST) & (last >= low) & (last <= high)
     return inside
@@ -171,7 +169,7 @@ def _off_edges(
             f"the likelihood has no maximum: it rises as the residual sd of {name} goes to 0, "
             "whose rows the rest of the model explains; join it to another level, or omit sigma"
         )
-    if rows.asked.ar is None:
+    if rows.spec.ar is None:
         return best, True
     reached = float(value(best[None])[0])
     for edge, limit in zip(correlation_edges(rows), (rows.least_rho, 1.0), strict=True):
@@ -195,7 +193,7 @@ def structure_at(rows: ResidualRows, x: Floats) -> tuple[Floats, float]:
     The coordinates are the logs of the sds over the first one, then that of the correlation.
     """
     sds = np.exp(np.concatenate([[0.0], x[: rows.n_sds - 1]]))
-    return sds, correlation_at(rows, float(x[-1])) if rows.asked.ar is not None else 0.0
+    return sds, correlation_at(rows, float(x[-1])) if rows.spec.ar is not None else 0.0
 
 
 def correlation_at(rows: ResidualRows, place: float) -> float:

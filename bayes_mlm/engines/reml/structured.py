@@ -1,4 +1,4 @@
-"""Fit by REML where residuals differ in variance or are AR(1): beside the posterior by NUTS."""
+"""Fit by REML where residuals differ in variance or are AR(1), for comparison with NUTS."""
 
 import math
 from collections.abc import Callable
@@ -58,15 +58,15 @@ def add_structure(
     level : float
         Coverage of the intervals.
     """
-    rows, turn = data.rows, data.turn
-    beta = turn @ plain.beta + data.offset
-    cov = turn @ plain.beta_cov @ turn.T
+    rows, transform = data.rows, data.transform
+    beta = transform @ plain.beta + data.offset
+    cov = transform @ plain.beta_cov @ transform.T
     half = NormalDist().inv_cdf(0.5 + 0.5 * level) * np.sqrt(np.diagonal(cov))
-    own = plain.sigma_e * found.sds
-    overall = math.sqrt(float(rows.share @ own**2))
-    n_par = rows.n_sds - 1 + (rows.asked.ar is not None)
+    stratum_sds = plain.sigma_e * found.sds
+    overall = math.sqrt(float(rows.share @ stratum_sds**2))
+    n_par = rows.n_sds - 1 + (rows.spec.ar is not None)
     penalty = -2.0 * (found.loglik - plain.loglik)
-    errors, intervals, residual = _inference(plain, found, data, method, level, own)
+    errors, intervals, residual = _inference(plain, found, data, method, level, stratum_sds)
     return replace(
         plain,
         loglik=found.loglik,
@@ -74,7 +74,7 @@ def add_structure(
         bic=plain.bic + penalty + math.log(plain.n) * n_par,
         beta=beta,
         beta_cov=cov,
-        beta_cov_joint=turn @ plain.beta_cov_joint @ turn.T,
+        beta_cov_joint=transform @ plain.beta_cov_joint @ transform.T,
         beta_interval=tuple(
             Interval(lower=float(b - h), upper=float(b + h), level=level, method="Wald")
             for b, h in zip(beta, half, strict=True)
@@ -139,20 +139,20 @@ def _inference(
     data: Whitened,
     method: Method,
     level: float,
-    own: Floats,
+    stratum_sds: Floats,
 ) -> tuple[VarianceErrors, ProfileIntervals, ResidualEstimates]:
     """Compute standard errors and Wald intervals in unbounded coordinates, as nlme does."""
     rows, q = data.rows, plain.sigma_u.size
     pairs = data.design.effect_pairs
-    place = _coordinates(plain, found, data, own)
+    place = _coordinates(plain, found, data, stratum_sds)
     likelihood = _Likelihood(data=data, method=method, rho=found.rho, known={})
     covariance = _covariance(plain, place, data, likelihood)
-    why = _AT_BOUNDARY if not np.isnan(covariance).any() else _NO_INFORMATION
+    reason = _AT_BOUNDARY if not np.isnan(covariance).any() else _NO_INFORMATION
     spread = np.sqrt(np.diagonal(covariance))
     z = NormalDist().inv_cdf(0.5 + 0.5 * level)
 
     def interval(lower: float, upper: float) -> Interval:
-        note = why if math.isnan(lower + upper) else ""
+        note = reason if math.isnan(lower + upper) else ""
         return Interval(lower=lower, upper=upper, level=level, method="Wald", note=note)
 
     def sd_interval(estimate: float, error: float) -> Interval:
@@ -168,10 +168,10 @@ def _inference(
     else:
         rho_u[:] = np.nan
     # log of the overall sd is a mean of the logs, weighted by variance; the icc its log odds.
-    weight = rows.share * own**2 / (rows.share @ own**2)
+    weight = rows.share * stratum_sds**2 / (rows.share @ stratum_sds**2)
     residuals = slice(place.n_effects, place.n_effects + rows.n_sds)
     log_overall = math.sqrt(float(weight @ covariance[residuals, residuals] @ weight))
-    overall = math.sqrt(float(rows.share @ own**2))
+    overall = math.sqrt(float(rows.share @ stratum_sds**2))
 
     def icc_interval(e: Floats, sigma_e: float) -> tuple[float, Interval]:
         along = np.zeros(len(covariance))
@@ -192,7 +192,10 @@ def _inference(
         icc_error, whole_icc = icc_interval(weight, overall)
     by_stratum: list[tuple[float, Interval]] = []
     if plain.icc is not None and rows.strata:
-        by_stratum = [icc_interval(one, sd) for one, sd in zip(np.eye(own.size), own, strict=True)]
+        by_stratum = [
+            icc_interval(one, sd)
+            for one, sd in zip(np.eye(stratum_sds.size), stratum_sds, strict=True)
+        ]
     errors = VarianceErrors(
         names=(*names, "sigma_e"),
         covariance=joint,
@@ -215,7 +218,7 @@ def _inference(
         icc=whole_icc,
     )
     rho, rho_error, rho_interval = None, None, None
-    if rows.asked.ar is not None:
+    if rows.spec.ar is not None:
         rho = found.rho if found.free_rho else 0.0
         rho_error, rho_interval = math.nan, interval(math.nan, math.nan)
         if found.free_rho:
@@ -230,12 +233,15 @@ def _inference(
         intervals,
         ResidualEstimates(
             strata=rows.strata,
-            sigma_e=own,
-            sigma_e_se=own * log_e,
+            sigma_e=stratum_sds,
+            sigma_e_se=stratum_sds * log_e,
             sigma_e_interval=tuple(
-                sd_interval(float(sd), float(error)) for sd, error in zip(own, log_e, strict=True)
+                sd_interval(float(sd), float(error))
+                for sd, error in zip(stratum_sds, log_e, strict=True)
             ),
-            icc=tuple(_icc(float(plain.sigma_u[0]), float(sd)) for sd in own) if by_stratum else (),
+            icc=tuple(_icc(float(plain.sigma_u[0]), float(sd)) for sd in stratum_sds)
+            if by_stratum
+            else (),
             icc_interval=tuple(one[1] for one in by_stratum),
             rho_e=rho,
             rho_e_se=rho_error,
@@ -244,15 +250,15 @@ def _inference(
     )
 
 
-def _coordinates(plain: RemlFit, found: Structured, data: Whitened, own: Floats) -> _Place:
+def _coordinates(plain: RemlFit, found: Structured, data: Whitened, stratum_sds: Floats) -> _Place:
     """Return the estimates in unbounded coordinates; a singular covariance has none."""
     at: list[float] = []
     if plain.sigma_u.size and not plain.singular:
         at = [math.log(sd) for sd in plain.sigma_u]
         at += [math.atanh(plain.rho_u[a, b]) for a, b in data.design.effect_pairs]
     n_effects = len(at)
-    at += [math.log(sd) for sd in own]
-    if data.rows.asked.ar is not None and found.free_rho:
+    at += [math.log(sd) for sd in stratum_sds]
+    if data.rows.spec.ar is not None and found.free_rho:
         at.append(correlation_place(data.rows, found.rho))
     return _Place(at=np.array(at), n_effects=n_effects)
 
@@ -287,8 +293,8 @@ class _Likelihood:
         if key not in self.known:
             self.known[key] = self.data.reduced(relative, rho)
         reduced = self.known[key]
-        turn = reduced.z_centring
-        s = turn @ cov_u @ turn.T * math.exp(-2.0 * log_sds[0])
+        transform = reduced.z_centring
+        s = transform @ cov_u @ transform.T * math.exp(-2.0 * log_sds[0])
         level = np.array([2.0 * log_sds[0]])
         value = profiled_loglik(reduced, s[None], self.method, log_sigma_e2=level)
         return float(value[0]) - log_spread(rows, relative, rho)

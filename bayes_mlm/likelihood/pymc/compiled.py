@@ -98,7 +98,7 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     joined = pt.concatenate([part.ravel() for part in parts])
     lifted = _lift(clone_replace([joined], dict(zip(values, cut.pieces, strict=True))))
     numbers = [*cut.places, *lifted.numbers]
-    # The linker's own function: the checks of inputs around it cost more than it does.
+    # The linker's function: the checks of inputs around it cost more than it does.
     function = pytensor.function(
         [cut.point, *cut.bounds, *lifted.inputs],
         lifted.outputs[0],
@@ -135,7 +135,7 @@ def _cut(parts: Sequence[Floats]) -> "_Cut":
 def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
     """Replace the arrays of a graph, and the numbers that belong to no formula, by inputs.
 
-    Each place where one stands has its own: that two priors have equal numbers must not make
+    Each occurrence has an input: that two priors have equal numbers must not make
     another graph. A number that passes for a part of a formula (a sigma of 1) only does that.
     """
     import pytensor.tensor as pt

@@ -23,8 +23,8 @@ import numpy as np
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
-from bayes_mlm.likelihood.effect_centring import design_turn
-from bayes_mlm.likelihood.free_variables import free_turn
+from bayes_mlm.likelihood.effect_centring import design_transform
+from bayes_mlm.likelihood.free_variables import free_transform
 from bayes_mlm.moments import Reduced, from_design, reduce
 
 if TYPE_CHECKING:
@@ -95,14 +95,14 @@ def cross_products(design: Design, priors: ModelPriors | None = None) -> CrossPr
     p, q = reduced.p, reduced.q
     # [X, y] times [-beta, 1] in terms of [free, 1]: first the columns are centred.
     centre = np.eye(p) + np.outer(reduced.ones, reduced.x_mean)
-    turn = np.zeros((p + 1, p + 1))
-    turn[:p, :p] = -centre @ free_turn(design)
-    turn[:, p] = [*(reduced.y_mean * reduced.ones), 1.0]
+    transform = np.zeros((p + 1, p + 1))
+    transform[:p, :p] = -centre @ free_transform(design)
+    transform[:, p] = [*(reduced.y_mean * reduced.ones), 1.0]
     rotated, classes, size = _pseudo_groups(reduced)
-    at = np.eye(q) if priors is None else design_turn(design, priors)
+    at = np.eye(q) if priors is None else design_transform(design, priors)
     return CrossProducts(
-        outside=_root(reduced.rest) @ turn,
-        inside=(rotated @ turn).reshape(-1, p + 1),
+        outside=_root(reduced.rest) @ transform,
+        inside=(rotated @ transform).reshape(-1, p + 1),
         spread=np.ascontiguousarray(reduced.r[classes]),
         size=size,
         degrees=np.array([reduced.n, reduced.n - len(reduced.c) * q], dtype=float),
@@ -207,10 +207,10 @@ def _pseudo_groups(reduced: Reduced) -> tuple[Floats, Ints, Floats]:
     parts = np.split(order, np.cumsum(reduced.size)[:-1].astype(int))
     kept, classes, sizes = [], [], []
     for i, members in enumerate(parts):
-        own = reduced.c[members].reshape(len(members), q * k)
-        if len(own) > q * k:
-            own = np.linalg.qr(own, mode="r")
-        kept.append(own)
-        classes += [i] * len(own)
-        sizes += [float(len(members))] + [0.0] * (len(own) - 1)
+        stacked = reduced.c[members].reshape(len(members), q * k)
+        if len(stacked) > q * k:
+            stacked = np.linalg.qr(stacked, mode="r")
+        kept.append(stacked)
+        classes += [i] * len(stacked)
+        sizes += [float(len(members))] + [0.0] * (len(stacked) - 1)
     return np.concatenate(kept).reshape(-1, q, k), np.array(classes), np.array(sizes)

@@ -19,7 +19,7 @@ variable    dims                          meaning
 A design with a residual structure (`bayes_mlm.model.residual`) adds ``sigma_e_by`` and ``icc_by``
 (``stratum``), ``rho_e`` or ``nu``; its likelihood is always conditional.
 
-Names ending in an underscore (``beta_free_``, ``z_``) are the sampler's own coordinates, not
+Names ending in an underscore (``beta_free_``, ``z_``) are the sampler's coordinates, not
 quantities to report; `bayes_mlm.likelihood.free_variables` computes them from a fit's draws, for
 PyMC.
 """
@@ -157,18 +157,18 @@ def within(design: Design, priors: Priors = None) -> "pm.Model":
 
 
 def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
-    r"""Build the fixed-effects model: an own intercept a group, not related to any other.
+    r"""Build the fixed-effects model: an intercept for each group, not related to any other.
 
     .. math:: y_{ij} = u_j + \mathbf{x}_{ij}'\beta + e_{ij}, \qquad e_{ij} \sim N(0, \sigma_e^2)
 
-    There is no common intercept: ``u`` holds each group's own, with an all but flat prior.
+    There is no common intercept: ``u`` is that of each group, with an all but flat prior.
 
     Parameters
     ----------
     design : Design
         With a group, and predictors that vary within it.
     priors : mapping, optional
-        Priors by parameter name (``u`` for the groups' own intercepts).
+        Priors by parameter name (``u`` for the group-specific intercepts).
 
     Returns
     -------
@@ -209,7 +209,7 @@ def mundlak(
     centred: bool | None = None,
     likelihood: Likelihood = "conditional",
 ) -> "pm.Model":
-    r"""Build the model with each predictor beside its group mean.
+    r"""Build the model with each predictor and its group mean.
 
     .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + \bar{\mathbf{x}}_j'\gamma + u_j + e_{ij}
 
@@ -253,7 +253,7 @@ def mundlak(
     if centred is not None or likelihood != "conditional":
         raise EngineError(
             f"the formula '{design.formula}' has no group effects to be centred or integrated "
-            f"out; leave centred and likelihood away, or add (1 | {design.group})"
+            f"out; omit centred and likelihood, or add (1 | {design.group})"
         )
     return _regression(design, priors)
 
@@ -285,8 +285,8 @@ def partial_pooling(
         Priors by parameter name; see `bayes_mlm.likelihood.default_priors`.
     centred : bool, optional
         Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default the
-        groups' own coefficients are, u about the regression, where `prefers_centred` finds that
-        the data tell them, else u in units of its sd. Only for the conditional likelihood.
+        group-specific coefficients are, u about the regression, where `prefers_centred` finds that
+        the data determine them, else u in units of its sd. Only for the conditional likelihood.
     likelihood : {"conditional", "marginal"}
         "conditional" has u as a parameter and the rows as observations ``y``, to look at and to
         build on. "marginal" integrates u out exactly: the same posterior of everything else, from
@@ -359,17 +359,19 @@ def _multilevel(
     with pm.Model(coords=coords(design)) as model:
         beta = coefficients(design, chosen)
         sd = residual_sd(design, chosen)
-        told = [
+        informed = [
             centred is None and additive and prefers_centred(at_means(view, chosen.of_term(place)))
             for place, view in enumerate(views)
         ]
-        if told == [True]:
+        if informed == [True]:
             eta = own_coefficients(views[0], chosen, names[0], beta)
         else:
             eta = pm.math.dot(design.X, beta)
             for place, view in enumerate(views):
-                own = chosen.of_term(place)
-                u = group_effects(view, own, names[place], centred=bool(centred) or told[place])
+                term_priors = chosen.of_term(place)
+                u = group_effects(
+                    view, term_priors, names[place], centred=bool(centred) or informed[place]
+                )
                 eta = eta + (view.Z * u[view.codes]).sum(axis=1)
         intraclass_correlation(design)
         observe(design, chosen, eta, sd)
@@ -386,7 +388,7 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
         )
     if centred is not None:
         raise EngineError(
-            "the marginal likelihood has no group effects to be centred; leave centred away, or "
+            "the marginal likelihood has no group effects to be centred; omit centred, or "
             'use likelihood="conditional"'
         )
     without = (group_dim(design), "obs")

@@ -11,8 +11,8 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
-from bayes_mlm.likelihood.effect_centring import at_means, design_turn, hold_at_means
-from bayes_mlm.likelihood.free_variables import family_places, free_turn, group_regressions
+from bayes_mlm.likelihood.effect_centring import at_means, design_transform, hold_at_means
+from bayes_mlm.likelihood.free_variables import family_places, free_transform, group_regressions
 from bayes_mlm.likelihood.parameters import (
     GroupParameters,
     by_level,
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 def prefers_centred(design: Design) -> bool:
     """Decide from the data whether group effects are better sampled themselves (centred).
 
-    Centred is better where the rows tell each group's effects well, non-centred where the prior
-    tells them. The mean reliability of the least reliable effect, from moments, is held against
-    one half.
+    Centred is better where the rows determine each group's effects well, non-centred where the
+    prior determines them. The mean reliability of the least reliable effect, from moments, is
+    compared with one half.
 
     Parameters
     ----------
@@ -91,10 +91,10 @@ def group_effects(
     if not centred:
         free = pt.dot(pm.Normal(z, dims=dims), root.T)
         return _report_effects(design, priors, names, free)
-    turned = hold_at_means(design.effects, priors)
-    free_name = names.variable("u_free_") if turned else u
+    transformed = hold_at_means(design.effects, priors)
+    free_name = names.variable("u_free_") if transformed else u
     free = pm.MvNormal(free_name, mu=np.zeros(design.q), chol=root, dims=dims)
-    return _report_effects(design, priors, names, free) if turned else free
+    return _report_effects(design, priors, names, free) if transformed else free
 
 
 def _report_effects(
@@ -107,7 +107,7 @@ def _report_effects(
     u = free
     if hold_at_means(design.effects, priors):
         place = design.effects.index(INTERCEPT)
-        at_zero = (design_turn(design, priors)[place] * free).sum(axis=1)
+        at_zero = (design_transform(design, priors)[place] * free).sum(axis=1)
         u = pt.set_subtensor(free[:, place], at_zero)
     return pm.Deterministic(names.u.name, u, dims=names.u.dims)
 
@@ -115,11 +115,11 @@ def _report_effects(
 def own_coefficients(
     design: Design, priors: ModelPriors, names: GroupParameters, beta: "TensorVariable"
 ) -> "TensorVariable":
-    """Make u as what each group's own coefficients are off the regression; give the rows' means.
+    """Return the rows' means, with u the deviation of group coefficients from the regression.
 
-    The rows of a group tell its own coefficients, ``u_j + B_j beta`` with the least-squares
-    ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not hang on beta as u does: the mean of the rows
-    is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
+    The rows of a group determine the group-specific coefficients, ``u_j + B_j beta`` with the
+    least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not depend on beta as u does: the
+    mean of the rows is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
     """
     import pymc as pm
 
@@ -129,11 +129,11 @@ def own_coefficients(
     flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
     expected = flat.reshape((design.J, design.q))
     if design.effect_pairs:
-        own = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
+        specific = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
     else:
-        own = pm.Normal("own_", expected, root, dims=dims)
-    _report_effects(design, priors, names, own - expected)
-    return pm.math.dot(rest, beta) + (Z * own[design.codes]).sum(axis=1)
+        specific = pm.Normal("own_", expected, root, dims=dims)
+    _report_effects(design, priors, names, specific - expected)
+    return pm.math.dot(rest, beta) + (Z * specific[design.codes]).sum(axis=1)
 
 
 def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> "TensorVariable":
@@ -152,8 +152,8 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
     if not design.effect_pairs:
         return _mixture(sigma_u, priors.sigma_u, positive=True, dims=names.effect)
     assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
-    turned = hold_at_means(design.effects, priors)
-    free_name = names.variable("sigma_u_free_") if turned else sigma_u
+    transformed = hold_at_means(design.effects, priors)
+    free_name = names.variable("sigma_u_free_") if transformed else sigma_u
     sds = _mixture(free_name, priors.sigma_u, positive=True, dims=names.effect)
     transform = CholeskyCorrTransform(n=design.q, upper=False)
     # PyMC takes a transformation's name off the variable's up to its last underscore only, and
@@ -168,10 +168,10 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
     lower, upper = np.triu_indices(design.q, k=1)
     unit = factor
     # Sums of products, not pt.dot: numba takes 20 s to compile its first matrix product.
-    if turned:
+    if transformed:
         place = design.effects.index(INTERCEPT)
-        turn = design_turn(design, priors)[place]
-        row = (turn[:, None] * sds[:, None] * factor).sum(axis=0)
+        to_reported = design_transform(design, priors)[place]
+        row = (to_reported[:, None] * sds[:, None] * factor).sum(axis=0)
         norm = (row**2).sum() ** 0.5
         pm.Deterministic(sigma_u, pt.set_subtensor(sds[place], norm), dims=names.effect)
         unit = pt.set_subtensor(factor[place], row / norm)
@@ -182,7 +182,7 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
 def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
     """Return the coefficients; the intercept is sampled where the predictors are at their means.
 
-    That is where its prior is stated, and it takes away the correlation of intercept and slopes.
+    That is where its prior is stated, and it removes the correlation of intercept and slopes.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -191,7 +191,7 @@ def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
         return _mixture("beta", priors.beta, dims="term")
     free = _mixture("beta_free_", priors.beta, dims="term")
     place = design.terms.index(INTERCEPT)
-    shifted = (free_turn(design)[place] * free).sum()
+    shifted = (free_transform(design)[place] * free).sum()
     return pm.Deterministic("beta", pt.set_subtensor(free[place], shifted), dims="term")
 
 
@@ -246,8 +246,8 @@ def residual_sd(design: Design, priors: ModelPriors) -> dict[str, "TensorVariabl
         return {sd.name: variable(sd.name, (priors.auxiliary[sd.name],), positive=True)}
     assert design.residual is not None  # for mypy: there are priors of its sds
     name = by_level(sd).name
-    own = _mixture(name, priors.residual_sds, positive=True, dims="stratum")
-    return {sd.name: pm.Deterministic(sd.name, (design.residual.share * own**2).sum() ** 0.5)}
+    sds = _mixture(name, priors.residual_sds, positive=True, dims="stratum")
+    return {sd.name: pm.Deterministic(sd.name, (design.residual.share * sds**2).sum() ** 0.5)}
 
 
 def intraclass_correlation(design: Design) -> None:
@@ -260,8 +260,8 @@ def intraclass_correlation(design: Design) -> None:
     (sigma_u,) = table.role("group sd")
     variance = model[sigma_u.name] ** 2
     for sd, icc in zip(table.role("residual sd"), table.role("derived"), strict=True):
-        own = variance / (variance + model[sd.name] ** 2)
-        pm.Deterministic(icc.name, own, dims=icc.dims or None)
+        shares = variance / (variance + model[sd.name] ** 2)
+        pm.Deterministic(icc.name, shares, dims=icc.dims or None)
 
 
 def observe(
@@ -370,8 +370,8 @@ def _given_previous(
         pt.zeros(known.size)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
     )
     before = np.maximum(rows.previous, 0)
-    away = (y - mu) / sd
-    return mu + sd * kept * away[before], sd * (1.0 - kept**2) ** 0.5
+    standardised = (y - mu) / sd
+    return mu + sd * kept * standardised[before], sd * (1.0 - kept**2) ** 0.5
 
 
 def _dist(prior: Prior) -> "TensorVariable":

@@ -59,7 +59,7 @@ def _draw(eta: Floats, aux: Auxiliary, rng: np.random.Generator) -> Floats:
 def _observe(name: str, eta: Any, aux: Any, observed: Floats, dims: str) -> Any:
     import pymc as pm
 
-    # The prior and the tables speak of the sd; the t's own scale is smaller.
+    # The prior and the tables are about the sd; the scale of the t is smaller.
     scale = aux["sigma_e"] * (1.0 - 2.0 / aux["nu"]) ** 0.5
     return pm.StudentT(name, nu=aux["nu"], mu=eta, sigma=scale, observed=observed, dims=dims)
 

@@ -1,9 +1,9 @@
 """How residuals depart from independent ones of one sd, and that by row.
 
 =========== =================================== ==================================================
-asked       meaning                             parameters
+request     meaning                             parameters
 =========== =================================== ==================================================
-``sigma``   an own residual sd for each level   ``sigma_e[sex=Male]``, ...; ``sigma_e`` is the sd
+``sigma``   a residual sd for each level   ``sigma_e[sex=Male]``, ...; ``sigma_e`` is the sd
             of a factor                         over all rows, the root of their mean variance
 ``ar``      residuals of a group that are near  ``rho_e``, the correlation of residuals one step
             in time are alike: AR(1)            apart

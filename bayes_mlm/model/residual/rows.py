@@ -14,7 +14,7 @@ type Scalar = bool | int | float | str
 
 # More sds than this are no factor but a measurement.
 MAX_STRATA = 20
-# An sd needs rows to be told from.
+# An sd needs rows to be estimated from.
 _LEAST_ROWS = 3
 # Gaps are whole steps if they are so to this part of a step.
 _WHOLE = 1e-6
@@ -27,7 +27,7 @@ class ResidualRows:
 
     Parameters
     ----------
-    asked : Residual
+    spec : Residual
     levels : tuple
         Levels of the factor in `sigma`, sorted; empty if there is one sd.
     stratum : ndarray of int, shape (n,)
@@ -46,7 +46,7 @@ class ResidualRows:
         Whether all gaps are whole steps, so that `rho_e` may be negative.
     """
 
-    asked: Residual
+    spec: Residual
     levels: tuple[Scalar, ...]
     stratum: Ints
     time: Floats
@@ -58,7 +58,7 @@ class ResidualRows:
     @property
     def strata(self) -> tuple[str, ...]:
         """Names of the levels, as in ``sex=Male``; empty if there is one sd."""
-        return tuple(f"{self.asked.sigma_column}={label_text(level)}" for level in self.levels)
+        return tuple(f"{self.spec.sigma_column}={label_text(level)}" for level in self.levels)
 
     @property
     def n_sds(self) -> int:
@@ -81,8 +81,8 @@ class ResidualRows:
         said = []
         if self.levels:
             said.append("sigma_e: the residual sd over all rows, the root of their mean variance")
-        if self.asked.ar is not None:
-            unit = f"{rounded(self.step)} of {self.asked.ar}"
+        if self.spec.ar is not None:
+            unit = f"{rounded(self.step)} of {self.spec.ar}"
             between = "" if self.whole else ", the median gap: times are not in whole steps"
             said.append(f"rho_e: correlation of residuals one step apart, which is {unit}{between}")
         return tuple(said)
@@ -112,7 +112,7 @@ class ResidualRows:
 
 
 def lay_out_residual(
-    asked: Residual,
+    spec: Residual,
     table: Table,
     codes: Ints,
     labels: Sequence[Any],
@@ -124,9 +124,9 @@ def lay_out_residual(
 
     Parameters
     ----------
-    asked : Residual
+    spec : Residual
     table : Table
-        Without missing values in the columns that are asked for.
+        Without missing values in the columns that are requested.
     codes : ndarray of int, shape (n,)
         Group of each row.
     labels : sequence
@@ -146,38 +146,38 @@ def lay_out_residual(
     --------
     >>> from bayes_mlm.data import as_table
     >>> table = as_table({"age": [8, 12, 10, 8], "sex": ["f", "f", "f", "m"]})
-    >>> asked = Residual(ar="age")
-    >>> rows = lay_out_residual(asked, table, np.array([0, 0, 0, 1]), ["a", "b"], "child")
+    >>> spec = Residual(ar="age")
+    >>> rows = lay_out_residual(spec, table, np.array([0, 0, 0, 1]), ["a", "b"], "child")
     >>> rows.previous.tolist(), rows.gap.tolist(), rows.step
     ([-1, 2, 0, -1], [0.0, 1.0, 1.0, 0.0], 2.0)
     """
-    if asked.is_plain and not always:
+    if spec.is_plain and not always:
         return None
     levels: tuple[Scalar, ...] = ()
     stratum = np.zeros(table.n, dtype=np.int64)
-    if asked.sigma_column is not None:
-        levels, stratum = _strata(table, asked.sigma_column)
+    if spec.sigma_column is not None:
+        levels, stratum = _strata(table, spec.sigma_column)
     previous, gap = np.full(table.n, -1, dtype=np.int64), np.zeros(table.n)
     step, whole, times = 1.0, True, np.zeros(table.n)
-    if asked.ar is not None:
+    if spec.ar is not None:
         if group is None:
             raise DataError(
-                f"AR(1) residuals along {asked.ar!r} need to know whose they are; name the groups, "
+                f"AR(1) residuals along {spec.ar!r} need groups; name the groups, "
                 "as in (1 | person)"
             )
-        require_numeric(table, [asked.ar], role="time")
-        times = table.columns[asked.ar].astype(np.float64)
-        previous = _previous(times, codes, labels, asked.ar, group)
+        require_numeric(table, [spec.ar], role="time")
+        times = table.columns[spec.ar].astype(np.float64)
+        previous = _previous(times, codes, labels, spec.ar, group)
         known = previous >= 0
         if not known.any():
             raise DataError(
-                f"no group of {group!r} has two rows, so nothing is told of AR(1) residuals"
+                f"no group of {group!r} has two rows, so AR(1) residuals are not identified"
             )
         gap[known] = times[known] - times[previous[known]]
         step, whole = _step(gap[known])
         gap = np.round(gap / step) if whole else gap / step
     return ResidualRows(
-        asked=asked,
+        spec=spec,
         levels=levels,
         stratum=stratum,
         time=times,
@@ -196,7 +196,7 @@ def strata_of(rows: ResidualRows, table: Table) -> Ints:
     DataError
         If a level was not there when the model was made.
     """
-    column = rows.asked.sigma_column
+    column = rows.spec.sigma_column
     if column is None:
         return np.zeros(table.n, dtype=np.int64)
     places = {level: place for place, level in enumerate(rows.levels)}

@@ -45,7 +45,7 @@ class Residual(
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the table that are needed, beside the formula's."""
+        """Columns of the table that are needed besides the formula's."""
         return tuple(name for name in (self.sigma_column, self.ar) if name is not None)
 
     @property
@@ -64,7 +64,7 @@ PLAIN = Residual()
 
 
 def as_residual(value: "Residual | Mapping[str, Any] | None") -> Residual:
-    """Read what was asked of the residuals.
+    """Read the requested residual structure.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def as_residual(value: "Residual | Mapping[str, Any] | None") -> Residual:
     return PLAIN if found.is_plain else found
 
 
-def check_residual(asked: Residual) -> None:
+def check_residual(spec: Residual) -> None:
     """Refuse what is not a factor or a column.
 
     Raises
@@ -117,32 +117,32 @@ def check_residual(asked: Residual) -> None:
     SpecError
     """
     for key in ("sigma", "ar"):
-        given = getattr(asked, key)
+        given = getattr(spec, key)
         if given is not None and (not isinstance(given, str) or not given.strip()):
             raise SpecError(f"residual {key} = {given!r} must be the name of a column")
-    if asked.sigma is not None:
-        left = asked.sigma.rpartition("~")[0].strip()
-        column = asked.sigma_column or ""
+    if spec.sigma is not None:
+        left = spec.sigma.rpartition("~")[0].strip()
+        column = spec.sigma_column or ""
         if left not in ("", "sigma") or not column or any(mark in column for mark in "+*:|("):
             raise SpecError(
-                f"residual sigma = {asked.sigma!r}: give one factor, such as 'FACTOR' or "
+                f"residual sigma = {spec.sigma!r}: give one factor, such as 'FACTOR' or "
                 "'sigma ~ FACTOR'; cross two factors in a column of your own"
             )
 
 
-def check_structure(asked: Residual, family: Family, at: str = "residual") -> None:
+def check_structure(spec: Residual, family: Family, at: str = "residual") -> None:
     """Refuse a residual structure that a family does not take.
 
     Raises
     ------
     SpecError
     """
-    if asked.sigma is not None and not family.is_additive:
+    if spec.sigma is not None and not family.is_additive:
         raise SpecError(
-            f"{at}: sigma ~ {asked.sigma_column} needs a family with a residual sd, and "
+            f"{at}: sigma ~ {spec.sigma_column} needs a family with a residual sd, and "
             f"{family.label} has none; take sigma out"
         )
-    if asked.ar is not None and not family.gaussian_moments:
+    if spec.ar is not None and not family.gaussian_moments:
         raise SpecError(
             f"{at}: residuals that are AR(1) and {family.label} at once are not offered: "
             "neighbours' residuals would not be independent given each other; choose one of the two"

@@ -5,7 +5,7 @@ With s_k the sd of row k, and row k' the one before it in its group, d steps ear
 .. math::
    e^*_k = \Bigl(\frac{e_k}{s_k} - \rho^d \frac{e_{k'}}{s_{k'}}\Bigr) \Big/ \sqrt{1 - \rho^{2d}}
 
-(and :math:`e_k / s_k` for the first row of a group): the residual's own part, given the one
+(and :math:`e_k / s_k` for the first row of a group): the innovation, given the residual
 before. The transformation is linear, so that a model whose columns are turned alike has
 independent residuals of one sd, and everything that is known of such a model holds.
 
@@ -35,10 +35,10 @@ def left_over(rows: ResidualRows, rho: float) -> Floats:
     """
     with np.errstate(divide="ignore"):
         log_rho = np.log(np.abs(rho))
-    own = np.zeros(rows.previous.size)
+    log_part = np.zeros(rows.previous.size)
     known = rows.previous >= 0
-    own[known] = np.log(-np.expm1(2.0 * rows.gap[known] * log_rho))
-    return own
+    log_part[known] = np.log(-np.expm1(2.0 * rows.gap[known] * log_rho))
+    return log_part
 
 
 def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -> Floats:
@@ -62,7 +62,7 @@ def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -
     --------
     >>> from bayes_mlm.model.residual.structure import Residual
     >>> rows = ResidualRows(
-    ...     asked=Residual(ar="t"), levels=(), stratum=np.zeros(2, dtype=int), step=1.0,
+    ...     spec=Residual(ar="t"), levels=(), stratum=np.zeros(2, dtype=int), step=1.0,
     ...     time=np.arange(2.0), previous=np.array([-1, 0]), gap=np.array([0.0, 1.0]), whole=True,
     ... )
     >>> whiten(rows, np.array([2.0, 1.0]), np.array([2.0]), 0.6)
@@ -70,7 +70,7 @@ def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -
     """
     shaped = columns.reshape(columns.shape[0], -1)
     scaled = shaped / sds[rows.stratum][:, None]
-    if rows.asked.ar is not None:
+    if rows.spec.ar is not None:
         kept = carried(rows, rho)
         before = scaled[np.maximum(rows.previous, 0)]  # times kept, which is 0 where there is none
         scaled = (scaled - kept[:, None] * before) * np.exp(-0.5 * left_over(rows, rho))[:, None]
@@ -80,7 +80,7 @@ def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -
 def log_spread(rows: ResidualRows, sds: Floats, rho: float = 0.0) -> float:
     """Return the log of what whitening divides by in all: minus its log-determinant."""
     spread = float(np.log(sds)[rows.stratum].sum())
-    return spread + 0.5 * float(left_over(rows, rho).sum()) if rows.asked.ar is not None else spread
+    return spread + 0.5 * float(left_over(rows, rho).sum()) if rows.spec.ar is not None else spread
 
 
 def colour(rows: ResidualRows, white: Floats, sds: Floats, rho: float = 0.0) -> Floats:
@@ -90,17 +90,17 @@ def colour(rows: ResidualRows, white: Floats, sds: Floats, rho: float = 0.0) -> 
     --------
     >>> from bayes_mlm.model.residual.structure import Residual
     >>> rows = ResidualRows(
-    ...     asked=Residual(ar="t"), levels=(), stratum=np.zeros(2, dtype=int), step=1.0,
+    ...     spec=Residual(ar="t"), levels=(), stratum=np.zeros(2, dtype=int), step=1.0,
     ...     time=np.arange(2.0), previous=np.array([-1, 0]), gap=np.array([0.0, 1.0]), whole=True,
     ... )
     >>> colour(rows, np.array([1.0, -0.125]), np.array([2.0]), 0.6)
     array([2., 1.])
     """
     made = white.copy()
-    if rows.asked.ar is not None:
+    if rows.spec.ar is not None:
         kept = carried(rows, rho)
-        own = np.sqrt(1.0 - np.square(kept)) * white
+        log_part = np.sqrt(1.0 - np.square(kept)) * white
         # Rows that are k-th in time of their group follow from those that are (k-1)-th.
         for later in rows.by_rank[1:]:
-            made[later] = kept[later] * made[rows.previous[later]] + own[later]
+            made[later] = kept[later] * made[rows.previous[later]] + log_part[later]
     return made * sds[rows.stratum]

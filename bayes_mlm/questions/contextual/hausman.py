@@ -1,11 +1,24 @@
-"""Test whether groups' own levels go with the predictors: Hausman's test in two forms."""
+"""Hausman's test, in two forms: whether group effects and predictors are correlated."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import batched
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, Floats, expect, p_value, rounded, scaled
+from bayes_mlm.base import (
+    DesignError,
+    Floats,
+    Tabular,
+    View,
+    expect,
+    p_value,
+    rounded,
+    scaled,
+    texts,
+)
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
@@ -29,8 +42,8 @@ _SMALL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Hausman:
-    """Hold Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
+class Hausman(Tabular):
+    """Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
 
     Both ask whether the slope within groups (fixed effects) and the slope that mixes the levels
     (random effects) differ by more than chance; so whether the random intercept goes with the
@@ -41,7 +54,7 @@ class Hausman:
     predictors : tuple of str
         The k predictors that vary within groups and whose group means differ.
     fixed, random : ndarray, shape (k,)
-        Slopes with an own intercept a group (OLS), and by generalised least squares at the REML
+        Slopes with an intercept for each group (OLS), and by generalised least squares at the REML
         estimate of a random-intercept model.
     fixed_se, random_se : ndarray, shape (k,)
     statistic, p : float or None
@@ -77,27 +90,45 @@ class Hausman:
         """Return what was tested, and its p value."""
         return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
 
-    def __str__(self) -> str:
-        """Tell both forms in words."""
-        names = ", ".join(self.predictors)
-        lines = [f"Hausman test of the slopes of {names}: fixed effects against random effects"]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the data, which have a row for each predictor."""
+        slopes = ("fixed", "random", "contextual")
+        return ("predictor", *(name for one in slopes for name in (one, f"{one}_se")))
+
+    def raw(self) -> Iterator[tuple[Any, ...]]:
+        """Return the slopes with their standard errors."""
+        columns = (getattr(self, name).tolist() for name in self.names[1:])
+        return zip(self.predictors, *columns, strict=True)
+
+    def view(self) -> View:
+        """Return the slopes as text, with both forms of the test below."""
         if self.statistic is None:
-            lines.append(
-                "  classical: not defined, because the difference of the two covariances is not "
+            classical = (
+                "classical: not defined, because the difference of the two covariances is not "
                 f"positive definite (smallest eigenvalue {rounded(self.smallest)}); use the form "
                 "below"
             )
         else:
-            lines.append(
-                f"  classical: chi² = {scaled(self.statistic, 2)} on {self.df} df, "
-                f"{p_value(self.p)}"
+            classical = (
+                f"classical: chi² = {scaled(self.statistic, 2)} on {self.df} df, {p_value(self.p)}"
             )
-        lines.append(
-            f"  Mundlak (contextual effects all zero): chi² = {scaled(self.wald, 2)} on {self.df} "
+        mundlak = (
+            f"Mundlak (contextual effects all zero): chi² = {scaled(self.wald, 2)} on {self.df} "
             f"df, {p_value(self.wald_p)}"
         )
-        lines.append(f"  {self._upshot()}")
-        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+        cells = []
+        for predictor, *numbers in self.raw():
+            pairs = batched(numbers, 2)
+            shown = (text for slope, se in pairs for text in texts(slope, se)[:2])
+            cells.append((predictor, *shown))
+        return View(
+            title=f"Hausman test of the slopes of {', '.join(self.predictors)}: fixed effects "
+            "against random effects",
+            headings=("", "fixed", "se", "random", "se", "contextual", "se"),
+            cells=tuple(cells),
+            legend=(classical, mundlak, self._upshot(), *self.notes),
+        )
 
     def _upshot(self) -> str:
         if self.wald_p < _SMALL:
@@ -218,7 +249,7 @@ def hausman(design: Design) -> Hausman:
 
 
 def _without_means(design: Design) -> tuple[Design, list[str]]:
-    """Lay a design out as a random-intercept model with one slope for both levels."""
+    """Return a design as a random-intercept model with one slope for both levels."""
     notes = []
     if has_random_effects(design) and not design.has_icc:
         notes.append("the model's slopes vary; the test is for a random intercept alone")
@@ -255,7 +286,7 @@ def _sums_without_means(design: Design) -> Design:
 
 
 def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
-    """Give X with the two parts of each predictor joined, and without group means."""
+    """Return X with the two parts of each predictor joined, and without group means."""
     assert design.base is not None  # for mypy: the caller looked
     if design.kind == "mundlak":
         known = len(design.base.terms)
@@ -285,7 +316,7 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
 
 
 def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Give the slopes with an own intercept a group and their covariance.
+    """Return the slopes of the model with an intercept for each group, and their covariance.
 
     As `bayes_mlm.fit_ols` of the no_pooling kind, which imports statsmodels for the rest of its
     table: six seconds that this test need not take.
@@ -297,7 +328,8 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
     df = design.n - design.J - places.size
     if df < 1:
         raise DesignError(
-            f"{design.n} rows cannot estimate {design.J} own intercepts, {places.size} slopes and "
+            f"{design.n} rows cannot estimate {design.J} group-specific intercepts, "
+            f"{places.size} slopes and "
             "a residual variance; the Hausman test needs more rows in its groups"
         )
     rest = float(inside[-1, -1] - beta @ inside[places, -1])
@@ -305,7 +337,7 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
 
 
 def _varies(design: Design) -> NDArray[np.bool_]:
-    """Tell which columns vary within groups, by the tolerance of `bayes_mlm.design.design`."""
+    """Flag the columns that vary within groups, by the tolerance of `bayes_mlm.design.design`."""
     if not design.has_rows:
         base = design.base
         assert base is not None  # for mypy: the caller looked
@@ -335,7 +367,7 @@ def _says_something_new(X: Floats, means: Floats) -> list[int]:
 def _quadratic(
     difference: Floats, covariance: Floats, variances: Floats
 ) -> tuple[float | None, float]:
-    """Give d'V^-1 d and the smallest eigenvalue of V, in units of `variances`; None if not > 0."""
+    """Return d'V^-1 d and the least eigenvalue of V, in units of `variances`; None if not > 0."""
     unit = np.sqrt(variances)
     values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
     smallest = float(values[0])

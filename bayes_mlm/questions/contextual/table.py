@@ -1,4 +1,4 @@
-"""Tell slopes within groups from slopes between them, and what their difference amounts to."""
+"""Slopes within and between groups, and what their difference amounts to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ QUANTITIES = ("within", "between", "contextual")
 
 @dataclass(frozen=True, kw_only=True)
 class ContextualRow:
-    """Hold one slope of one predictor by one engine.
+    """One slope of one predictor by one engine.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def contextual_effects(
 
 
 def said(table: ContextualTable) -> tuple[str, ...]:
-    """Say in words what a posterior says instead of a test, a sentence a predictor.
+    """Describe the posterior of each contextual effect, a sentence a predictor.
 
     Parameters
     ----------

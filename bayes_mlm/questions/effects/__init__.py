@@ -1,4 +1,4 @@
-"""Ask a fitted model for differences, slopes, and where a difference is zero.
+"""Differences and slopes of a fitted model, and where a difference is zero.
 
 Every question is answered by the same two steps. The rows at hand are laid out anew with some
 predictors set, as the model's design was (so interactions and transformations follow), and the

@@ -36,7 +36,7 @@ _STEP = 1e-4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
-    """Hold one effect asked for: its name, setting, weights (p,), and the values it is between."""
+    """One requested effect: its name, setting, weights (p,), and the values it is between."""
 
     contrast: str
     at: tuple[At, ...]
@@ -135,7 +135,7 @@ def slopes(
     prob: float = DEFAULT_PROB,
     likelihood: bool = True,
 ) -> Effects:
-    """Give the slope of the expected outcome along a numeric predictor.
+    """Estimate the slope of the expected outcome along a numeric predictor.
 
     The derivative of the fixed part, by a central difference of the design's columns (exact where
     they are straight in the predictor). At values of a moderator these are the simple slopes; the
@@ -206,7 +206,7 @@ def weights_of(people: Population, change: Change, setting: Sequence[At]) -> Flo
 
 
 def as_settings(people: Population, setting: Sequence[At]) -> Settings:
-    """Turn values into columns."""
+    """Convert values to columns."""
     return {one.name: constant(people, one.value) for one in setting}
 
 
@@ -227,7 +227,7 @@ def _slope(people: Population, name: str, setting: Sequence[At]) -> Floats:
 
 
 def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Floats:
-    """Give the slope along a predictor whose values are not at hand, where it is one everywhere."""
+    """Return the slope along a predictor whose values are unavailable, where it is constant."""
     try:
         here, there = (
             _slope(people, name, (*setting, At(name=name, value=at))) for at in (0.0, 1.0)
@@ -263,7 +263,7 @@ def measure(
     rope: Rope | None,
     prob: float,
 ) -> Effects:
-    """Evaluate effects by every result at hand, the first of which gives the verdict."""
+    """Evaluate effects by every available result, the first of which gives the verdict."""
     _check_rope(rope)
     weights = np.array([one.weights for one in asked])
     for one in asked:

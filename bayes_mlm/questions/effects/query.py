@@ -21,7 +21,7 @@ _STATISTICS = ("mean-sd", "mean", "mean+sd", "median")
 
 @dataclass(frozen=True, kw_only=True)
 class At:
-    """Hold a predictor and the value that it is set to.
+    """A predictor and the value that it is set to.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class At:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """Hold a change of one predictor.
+    """A change of one predictor.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Change:
     def ends(
         self, population: Population, base: Mapping[str, NDArray[Any]]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Give the column (n,) before and after the change.
+        """Return the column (n,) before and after the change.
 
         A step starts from the column in `base`, where it is set there, else from the rows' own.
         """
@@ -93,7 +93,7 @@ class Change:
 
 
 def constant(population: Population, value: Value) -> NDArray[Any]:
-    """Give a column (n,) that is everywhere one value."""
+    """Return a column (n,) that is everywhere one value."""
     dtype = object if isinstance(value, str) else None
     return np.full(population.table.n, value, dtype=dtype)
 
@@ -191,7 +191,7 @@ def grid(
 
 
 def beyond(population: Population, settings: Iterable[tuple[At, ...]]) -> tuple[str, ...]:
-    """Say which settings lie outside of the data, where a line is only believed in."""
+    """Describe which settings lie outside the data, where a line is extrapolated."""
     texts: dict[tuple[str, Value], str] = {}
     if population.away:  # what range the data have is not known
         return ()

@@ -16,7 +16,7 @@ from bayes_mlm.base import Floats, digits, number
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Hold a stretch of the moderator, from `lower` to `upper` (either may be infinite).
+    """An interval of the moderator, from `lower` to `upper` (either may be infinite).
 
     `sign` is +1 where the difference is positive, -1 where it is negative, and 0 where its
     interval holds zero.
@@ -39,7 +39,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class FiellerSet:
-    """Hold the values of the moderator at which a difference of zero is not rejected.
+    """Values of the moderator at which a difference of zero is not rejected.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def fieller(estimate: Floats, covariance: Floats, reach: float) -> FiellerSet:
 
 
 def outside(found: FiellerSet, estimate: Floats) -> tuple[Span, ...]:
-    """Give the stretches where the interval excludes zero, with the sign of a + b m there."""
+    """Return the regions where the interval excludes zero, with the sign of a + b m there."""
     if found.shape == "everything":
         return ()
     ends = sorted({end for span in found.spans for end in (span.lower, span.upper)})

@@ -1,4 +1,4 @@
-"""Give the rows that effects are averaged over, in the columns of the table they came from."""
+"""Rows that effects are averaged over, in the columns of the table they came from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ type Settings = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Population:
-    """Hold the rows that an effect is averaged over.
+    """Rows that an effect is averaged over.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Population:
     away: bool = False
 
     def own(self, name: str) -> NDArray[Any]:
-        """Give a column of the rows.
+        """Return a column of the rows.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Population:
         return tuple(name for name in names if name not in self.design.factors)
 
     def levels(self, name: str) -> Levels | None:
-        """Give the categories of a column that the formula takes as categories."""
+        """Return the categories of a column that the formula takes as categories."""
         known = self.design.encoding.levels
         return next((item for item in known if item.column == name), None)
 
@@ -98,7 +98,7 @@ class Population:
         return np.asarray(rows.mean(axis=0))
 
     def _columns(self, settings: Settings) -> Floats:
-        """Lay the rows out as the design's kind does, with some columns set."""
+        """Arrange the rows as the design's kind does, with some columns set."""
         design, supposed = self.design, None
         if design.kind in ("within", "mundlak"):
             # What a whole group shares changes the group's means of products with it; what one
@@ -152,7 +152,7 @@ def population(design: Design, request: ModelRequest | None, data: Any = None) -
 
 
 def rebuild(design: Design) -> Table | None:
-    """Take the columns of the table back out of the design, where it holds all of them.
+    """Recover the columns of the table from the design, where it stores all of them.
 
     A column that enters the formula only through a function (``log(x)``) is not there.
 
@@ -209,7 +209,7 @@ def read_again(design: Design, request: ModelRequest | None, data: Any = None) -
 
 
 def set_columns(table: Table, settings: Settings) -> Table:
-    """Give a table with some columns replaced."""
+    """Return a table with some columns replaced."""
     return Table(columns={**table.columns, **settings}, n=table.n, source=table.source)
 
 
@@ -258,7 +258,7 @@ def _category(design: Design, name: str) -> NDArray[Any] | None:
 
 
 def _values(design: Design, name: str, matrix: str) -> Floats | None:
-    """Give a column of the formula by row, in its own units whatever the kind made of it."""
+    """Return a column of the formula by row, in its original units whatever the kind made of it."""
     if matrix == "Z":
         terms = design.group_terms if design.kind != "no_pooling" else ()
         found = (one.Z[:, one.effects.index(name)] for one in terms if name in one.effects)

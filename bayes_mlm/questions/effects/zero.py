@@ -42,7 +42,7 @@ _STRAIGHT = 1e-7
 
 @dataclass(frozen=True, kw_only=True)
 class Zero:
-    """Hold the posterior of the value at which a difference is zero.
+    """Posterior of the value at which a difference is zero.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Zero:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassicalZero:
-    """Hold the REML or OLS estimate of the value at which a difference is zero.
+    """REML or OLS estimate of the value at which a difference is zero.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Crossing(Tabular):
     verdict: Verdict
 
     def __repr__(self) -> str:
-        """Say where."""
+        """Describe where the difference is zero."""
         return f"<Crossing of {self.contrast!r} along {self.by!r}>"
 
     @property
@@ -162,7 +162,7 @@ class Crossing(Tabular):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Say in words what was found."""
+        """Describe the result in words."""
         setting = f" at {', '.join(map(str, self.at))}" if self.at else ""
         low, high = self.observed
         said = [
@@ -302,7 +302,7 @@ def _line(
     setting: tuple[At, ...],
     observed: tuple[float, float],
 ) -> Floats:
-    """Give the weights (2, p) of a and b in the difference a + b m, once it is seen to be so."""
+    """Return the weights (2, p) of a and b in the difference a + b m, if it is linear in m."""
     low, high = observed
     if not high > low:
         raise DesignError(f"{by!r} has a single value in the rows, {label_text(low)}")

@@ -1,4 +1,4 @@
-"""Give each group its own line: intercept, slope and expected outcome, with their uncertainty."""
+"""Line of each group: intercept, slope and expected outcome, with their uncertainty."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -59,7 +59,7 @@ def group_lines(
     estimate: Estimate | None = None,
     data: Any = None,
 ) -> GroupLines:
-    """Give groups their own coefficients and lines, with REML's beside them.
+    """Estimate the coefficients and lines of groups, with REML's for comparison.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def population_line(
     estimate: Estimate | None = None,
     data: Any = None,
 ) -> PopulationLine:
-    """Give the line of the population: group effects at zero, averaged over the rows.
+    """Estimate the line of the population: group effects at zero, averaged over the rows.
 
     Parameters
     ----------

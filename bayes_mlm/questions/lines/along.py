@@ -1,4 +1,4 @@
-"""Lay the rows of groups along one predictor: what a line is drawn from."""
+"""Rows of groups along one predictor, from which a line is computed."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from bayes_mlm.questions.effects.rows import set_columns
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowsAlong:
-    """Hold the mean rows of groups along a predictor: X (G, m, p) and Z (G, m, q)."""
+    """Mean rows of groups along a predictor: X (G, m, p) and Z (G, m, q)."""
 
     X: Floats
     Z: Floats
@@ -44,7 +44,7 @@ def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints
 
 
 def along_of(design: Design) -> str:
-    """Name the column of the table that lines run along unless another is named.
+    """Return the column of the table that lines run along unless another is named.
 
     Raises
     ------
@@ -66,6 +66,6 @@ def along_of(design: Design) -> str:
 
 
 def columns_at(design: Design, table: Table, along: str, value: float) -> tuple[Floats, Floats]:
-    """Lay rows out with one predictor set to a value: X (n, p) and Z (n, q)."""
+    """Return rows with one predictor set to a value: X (n, p) and Z (n, q)."""
     rows = replay(design, set_columns(table, {along: np.full(table.n, value)}))
     return rows.X, rows.Z

@@ -1,4 +1,4 @@
-"""Give each group its own coefficients: the level-2 equations of a multilevel model.
+"""Group-specific coefficients: the level-2 equations of a multilevel model.
 
 The own intercept and the own slope of group j are
 
@@ -23,7 +23,7 @@ _SAME_SUMS = 1e-6
 
 
 def own_weights(design: Design) -> Floats:
-    """Give what each group's own coefficients take of the fixed effects.
+    """Return the weights of the fixed effects in the group-specific coefficients.
 
     Parameters
     ----------

@@ -234,7 +234,7 @@ def _is_seed(value: object) -> bool:
 def _summary(
     centre: Floats, noise: Floats, spread: Floats, prob: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Give mean, sd and ends of the interval (b,) of normals (S, b), mixed over the draws.
+    """Return mean, sd and interval (b,) of normals (S, b), mixed over the draws.
 
     `noise` is their variance, and `spread` its expectation where it is itself drawn.
     """

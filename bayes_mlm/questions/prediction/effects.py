@@ -1,4 +1,4 @@
-"""Give draws of the effects of the groups that rows are predicted in."""
+"""Draws of the effects of the groups that rows are predicted in."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ROWS, _GROUPS = 1_000, 250
 
 
 def sum_effects(u: Floats, places: Ints, Z: Floats) -> Floats:
-    """Give what the group effects (S, G, q) add to rows of the groups at `places`: (S, b)."""
+    """Return the part (S, b) of rows due to group effects (S, G, q) of the groups at `places`."""
     added = np.zeros((len(u), len(Z)))
     for k in range(Z.shape[1]):
         added += u[:, places, k] * Z[:, k]
@@ -27,7 +27,7 @@ type Effects = Callable[[Ints], Floats] | None
 
 
 def effects_for(fit: Fit, question: Question, rng: np.random.Generator, *, drawn: bool) -> Effects:
-    """Give what makes the draws (S, G, q) of the effects of some groups, where they are needed."""
+    """Return what draws the effects (S, G, q) of some groups, where they are needed."""
     if question == "population" or (question == "new_group" and not drawn):
         return None
     if question == "new_group":
@@ -40,8 +40,8 @@ def effects_for(fit: Fit, question: Question, rng: np.random.Generator, *, drawn
         return invent
     if fit.design.kind == "no_pooling" and "u" not in fit.draws.posterior:
         raise EngineError(
-            "the own intercepts of so many groups were summarised, not drawn; fit with fewer draws "
-            "(draws=..., --draws) to predict from them"
+            "the group-specific intercepts of so many groups were summarised, not drawn; fit "
+            "with fewer draws (draws=..., --draws) to predict from them"
         )
     return effects_of_groups(fit.design, fit.draws, rng)
 

@@ -1,4 +1,4 @@
-"""Give the residuals of new rows their distribution, draw by draw."""
+"""Distribution of the residuals of new rows, draw by draw."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from bayes_mlm.questions.prediction.rows import LaidOut
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Noise:
-    """Hold the distribution of b rows' residuals at S draws, (S, b) each.
+    """Distribution of b rows' residuals at S draws, (S, b) each.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ class Noise:
 
 
 class Residuals:
-    """Give the residuals of new rows, whatever their structure; made once for all batches."""
+    """Residuals of new rows, whatever their structure; made once for all batches."""
 
     def __init__(self, fit: Fit, laid_out: LaidOut, rng: np.random.Generator) -> None:
         self.fit, self.laid_out, self.rng = fit, laid_out, rng
         self.given = residual_draws(fit.draws)
 
     def of(self, rows: Ints) -> Noise:
-        """Give the distribution of some rows' residuals."""
+        """Return the distribution of some rows' residuals."""
         sds = self.given.sds[:, self.laid_out.stratum[rows]]
         variance, mean = np.square(sds), np.zeros((1, rows.size))
         near = self._near(rows)
@@ -85,7 +85,7 @@ class Residuals:
         )
 
     def _known(self, near: Neighbours) -> tuple[Floats, Floats]:
-        """Give the neighbours' standardised residuals (S, b); 0 where there is none."""
+        """Return the neighbours' standardised residuals (S, b); 0 where there is none."""
         return self._standardised(near.before), self._standardised(near.after)
 
     def _standardised(self, places: Ints) -> Floats:

@@ -97,7 +97,7 @@ def plug_in(
 
 
 def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
-    """Give W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
+    """Return W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
     s, residual = from_design(design), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
         own = fit.residual
@@ -117,7 +117,7 @@ def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Flo
 
 
 def _residual_variance(fit: Solution, laid_out: LaidOut) -> Floats:
-    """Give the residual variance of each row, shape (m,)."""
+    """Return the residual variance of each row, shape (m,)."""
     if fit.residual is not None:
         return np.asarray(np.square(fit.residual.sigma_e)[laid_out.stratum])
     return np.full(len(laid_out.X), fit.sigma_e**2)
@@ -126,7 +126,7 @@ def _residual_variance(fit: Solution, laid_out: LaidOut) -> Floats:
 def _less_neighbours(
     fit: Solution, design: Design, laid_out: LaidOut
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Take from rows their share of their neighbours in time.
+    """Subtract from rows the contribution of their neighbours in time.
 
     Returns X (m, p), Z (m, q), the shares of the neighbours' outcomes (m,), and the part of the
     residual variance that they leave (m,).

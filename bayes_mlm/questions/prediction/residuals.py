@@ -1,4 +1,4 @@
-"""Say what the residuals of new rows are like: their sds, and what rows near in time tell of them.
+"""Residuals of new rows: their sds, and their distribution given rows near in time.
 
 With AR(1) residuals, an outcome of a group of the data shares its residual with those observed
 just before and just after it. Given both nothing else tells more of it (the residuals are a Markov
@@ -22,7 +22,7 @@ _WHOLE = 1e-6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Neighbours:
-    """Hold, for each of m new rows, the rows of the data next to it in time in its own group.
+    """For each of m new rows, the adjacent rows in time of the data of the same group.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Neighbours:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bridge:
-    """Hold what neighbours tell of standardised residuals, (S, m) each.
+    """Conditional mean and sd of standardised residuals given their neighbours, (S, m) each.
 
     Parameters
     ----------

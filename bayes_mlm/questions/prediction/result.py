@@ -95,7 +95,7 @@ class Prediction(Tabular):
     verdict: Verdict
 
     def __repr__(self) -> str:
-        """Say what is predicted for how many rows."""
+        """Describe what is predicted for how many rows."""
         return f"<Prediction of the {self.kind}, {self.question}, of {self.rows.n} rows>"
 
     @property

@@ -1,4 +1,4 @@
-"""Lay out the rows that are to be predicted, after checking what they must hold."""
+"""Rows that are to be predicted, validated and arranged in columns."""
 
 import difflib
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def check_rows(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LaidOut:
-    """Hold the columns of new rows, and the group of each: which one depends on the question.
+    """Columns of new rows, and the group of each: which one depends on the question.
 
     `stratum` is the residual sd of each row, and with AR(1) residuals `time` its time in steps;
     `near` are its neighbours in time, where its group is one of the data. All are for outcomes,
@@ -89,14 +89,14 @@ def settle_question(design: Design, question: str | None) -> Question:
 
 
 def lay_out(design: Design, table: Table, question: Question, kind: PredictionKind) -> LaidOut:
-    """Lay new rows out as the design was, after checking what they must hold."""
+    """Validate new rows and arrange them as the design was."""
     table = strip_labels(table) if design.encoding.strip else table
     needed = list(design.encoding.predictor_columns)
     by_means = design.kind in ("within", "mundlak", "no_pooling")
     if question == "existing_group" or by_means:
         needed += design.factors
     residual = design.residual if kind == "observation" else None
-    needed += [] if residual is None else residual.asked.columns
+    needed += [] if residual is None else residual.spec.columns
     require_columns(table, needed)
     _check_missing(table, needed)
     unused = set(design.factors) - set(needed)
@@ -119,8 +119,8 @@ def lay_out(design: Design, table: Table, question: Question, kind: PredictionKi
         )
     codes = groups[0].codes
     time, near = np.zeros(table.n), None
-    if residual is not None and residual.asked.ar is not None:
-        times = table.columns[residual.asked.ar].astype(np.float64)
+    if residual is not None and residual.spec.ar is not None:
+        times = table.columns[residual.spec.ar].astype(np.float64)
         time, own = times / residual.step, codes if question == "existing_group" else codes * 0 - 1
         near = neighbours(design, own, times)
     return LaidOut(

@@ -1,4 +1,4 @@
-"""Ask every question about variance by level of one model: values, or why there are none."""
+"""Measures of variance by level of one model: values, or the reason why there are none."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _NOTHING = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
-    """Hold one model as it is asked.
+    """One model with what its measures are computed from.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
-    """Hold S values of one measure, or None and why.
+    """S values of one measure, or None and the reason.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ _SLOPES = (
 
 
 def answers_to(asked: Asked) -> Iterator[Answer]:
-    """Go through every measure, by question; what is not defined comes with why."""
+    """Yield every measure, by question; what is not defined comes with the reason."""
     yield from _shares(asked)
     if has_random_effects(asked.design):
         for line in along(asked.design, asked.at):
@@ -236,7 +236,7 @@ def _parts(asked: Asked) -> Iterator[Answer]:
 
 
 def notes_on(asked: Asked) -> Iterator[str]:
-    """Tell what a reader must know of the model's layout."""
+    """Return notes on the model's layout that a reader needs."""
     design = asked.design
     if not has_random_effects(design):
         return
@@ -255,7 +255,7 @@ def notes_on(asked: Asked) -> Iterator[str]:
 
 
 def mixed_predictors(design: Design, moments: DesignMoments) -> list[str]:
-    """Name the columns that vary at both levels, each with more than a thousandth of itself."""
+    """Return the columns that vary at both levels, each with more than 0.1 % of its variance."""
     within, between = np.diag(moments.x.within), np.diag(moments.x.between)
     total = within + between
     held = {name for name in design.terms if f"between({name})" in design.terms}

@@ -14,7 +14,7 @@ _BLOCK = 65_536
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moments:
-    """Hold how columns vary over the rows, within groups and between them.
+    """Variances of columns over the rows, within groups and between them.
 
     Covariances have the divisor n - 1 over rows (as R's ``var`` of the column), so within and
     between add up to the total.
@@ -72,7 +72,7 @@ def moments(columns: Floats, codes: Ints, n_groups: int) -> Moments:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DesignMoments:
-    """Hold the moments of a design's fixed-effect columns and of its group-effect columns.
+    """Moments of a design's fixed-effect columns and of its group-effect columns.
 
     Parameters
     ----------
@@ -120,10 +120,10 @@ def moments_of_sums(s: GroupMoments, places: list[int]) -> Moments:
 
 
 def quadratic(vectors: Floats, matrix: Floats) -> Floats:
-    """Give ``v' M v`` for each of the vectors (S, k), shape (S,)."""
+    """Return ``v' M v`` for each of the vectors (S, k), shape (S,)."""
     return np.asarray(np.einsum("sa,ab,sb->s", vectors, matrix, vectors, optimize=True))
 
 
 def traced(covariances: Floats, matrix: Floats) -> Floats:
-    """Give the trace of ``C M`` for each of the covariances (S, k, k), shape (S,)."""
+    """Return the trace of ``C M`` for each of the covariances (S, k, k), shape (S,)."""
     return np.asarray(np.einsum("sab,ab->s", covariances, matrix))

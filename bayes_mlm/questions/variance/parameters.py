@@ -26,12 +26,12 @@ def turned(parameters: ParameterValues) -> ParameterValues:
 
 
 def is_null(design: Design) -> bool:
-    """Tell whether a design is that of a null model: a random intercept and no predictors."""
+    """Test whether a design is that of a null model: a random intercept and no predictors."""
     return has_random_effects(design) and design.has_icc and design.p == 1 and design.has_intercept
 
 
 def null_design(design: Design) -> Design:
-    """Lay out the null model of a design: a random intercept and no predictors, the same rows.
+    """Return the null model of the same rows: a random intercept and no predictors.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Give the variance partition coefficient as a function of a predictor whose slope varies."""
+"""Variance partition coefficient as a function of a predictor whose slope varies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Along:
-    """Hold points along one predictor whose slope varies.
+    """Points along one predictor whose slope varies.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Along:
 
 
 def partition(parameters: ParameterValues, Z: Floats) -> Floats:
-    r"""Give the part of the variance left by the predictors that lies between groups, at points.
+    r"""Compute the proportion of the residual variance that lies between groups, at points.
 
     .. math:: \mathrm{VPC}(z) = \frac{z'\Sigma_u z}{z'\Sigma_u z + \sigma_e^2}
 

@@ -1,4 +1,4 @@
-"""Take the variance that a model implies apart: Rights & Sterba's decomposition."""
+"""Decomposition of the variance that a model implies, after Rights & Sterba."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, trace
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decomposition:
-    """Hold the parts of the variance of the outcome that a model implies, each of shape (S,).
+    """Parts of the variance of the outcome that a model implies, each of shape (S,).
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def decompose(parameters: ParameterValues, moments: DesignMoments) -> Decomposit
 
 
 def shares(found: Decomposition, of: str) -> dict[str, Floats]:
-    """Give each part as a share of the total variance, or of that within or between groups.
+    """Return each part as a proportion of the variance in total, or of that within or between.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Give the shares of variance that a model explains: four families of R², each with its question.
+"""Proportions of variance explained: four families of R², each with its question.
 
 Raudenbush & Bryk's (`bayes_mlm.fitting.derived.r_squared`) and Snijders & Bosker's compare with a
 null model; Nakagawa & Schielzeth's and the Bayesian one are of one model alone.
@@ -18,7 +18,7 @@ _MOST = 4_000_000
 
 
 def marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Give the marginal R²: what the fixed part explains of the variance of a row.
+    r"""Return the marginal R²: the variance of a row explained by the fixed part.
 
     .. math:: R^2_m = \frac{\mathrm{var}(X\beta)}
                            {\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2}
@@ -38,7 +38,7 @@ def marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
 
 
 def conditional(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Give the conditional R²: what the fixed part and the group effects explain together.
+    r"""Return the conditional R²: that explained by the fixed part and the group effects together.
 
     .. math:: R^2_c = \frac{\mathrm{var}(X\beta) + \bar\sigma_u^2}
                            {\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2}
@@ -55,7 +55,7 @@ def conditional(parameters: ParameterValues, moments: DesignMoments) -> Floats:
 
 
 def bayes_conditional(parameters: ParameterValues, design: Design) -> Floats:
-    r"""Give the Bayesian R², conditional on the groups at hand.
+    r"""Return the Bayesian R², conditional on the groups at hand.
 
     .. math:: R^2_s = \frac{\mathrm{var}_i(x_i'\beta^s + z_i'u^s_{j(i)})}
               {\mathrm{var}_i(x_i'\beta^s + z_i'u^s_{j(i)}) + (\sigma_e^s)^2}
@@ -88,7 +88,7 @@ def bayes_conditional(parameters: ParameterValues, design: Design) -> Floats:
 
 
 def bayes_marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Give the Bayesian R² of the fixed part, for rows of groups not seen before.
+    r"""Return the Bayesian R² of the fixed part, for rows of groups not seen before.
 
     .. math:: R^2_s = \frac{\mathrm{var}_i(x_i'\beta^s)}
               {\mathrm{var}_i(x_i'\beta^s) + \frac1n\sum_i z_i'\Sigma_u^s z_i + (\sigma_e^s)^2}
@@ -106,7 +106,7 @@ def bayes_marginal(parameters: ParameterValues, moments: DesignMoments) -> Float
 
 
 def bayes_empirical(parameters: ParameterValues, design: Design, *, groups: bool) -> Floats:
-    r"""Give the Bayesian R² with the variance of the residuals at hand for the modelled one.
+    r"""Return the Bayesian R² with the variance of the realised residuals for the modelled one.
 
     .. math:: R^2_s = \frac{\mathrm{var}(\hat y^s)}{\mathrm{var}(\hat y^s) +
               \mathrm{var}(y - \hat y^s)}
@@ -126,7 +126,7 @@ def bayes_empirical(parameters: ParameterValues, design: Design, *, groups: bool
 def fitted_variance(
     parameters: ParameterValues, design: Design, *, groups: bool = True, residual: bool = False
 ) -> Floats:
-    """Give the variance over rows of the expected outcome, or of the residual, for each draw.
+    """Return the variance over rows of the expected outcome, or of the residual, for each draw.
 
     From the groups' cross-products, so that draws never meet rows.
 
@@ -174,7 +174,7 @@ def fitted_variance(
 
 
 def _one_for_all(weights: Floats, found: GroupMoments) -> Floats:
-    """Give the sum of squares of one combination of the columns for all groups, for each draw."""
+    """Return the sum of squares of one combination of the columns for all groups, by draw."""
     scatter = found.scatter.sum(axis=0)
     inside = np.einsum("sa,ab,sb->s", weights, scatter, weights, optimize=True)
     return np.asarray(inside + _spread(weights @ found.means.T, found.counts))
@@ -187,7 +187,7 @@ def _spread(level: Floats, counts: Ints) -> Floats:
 
 
 def representative_size(sizes: Ints) -> float:
-    r"""Give the group size for Snijders & Bosker's R²: the harmonic mean, :math:`J/\sum_j 1/n_j`.
+    r"""Return the group size for Snijders & Bosker's R²: the harmonic mean, :math:`J/\sum_j 1/n_j`.
 
     Snijders & Bosker (1994) leave it to the user to name a representative size, and give the
     harmonic mean where groups differ in size.
@@ -203,7 +203,7 @@ def representative_size(sizes: Ints) -> float:
 def snijders_bosker(
     parameters: ParameterValues, null: ParameterValues, size: float
 ) -> tuple[Floats, Floats]:
-    r"""Give R² at level 1 and at level 2 as the fall in the error of prediction.
+    r"""Return R² at level 1 and at level 2 as the reduction in the error of prediction.
 
     .. math:: R_1^2 = 1 - \frac{\sigma_e^2 + \sigma_u^2}{\sigma_{e0}^2 + \sigma_{u0}^2}, \qquad
               R_2^2 = 1 - \frac{\sigma_e^2/\tilde n + \sigma_u^2}

@@ -1,4 +1,4 @@
-"""Give intraclass correlations: the part of an outcome's variance that lies between groups.
+"""Intraclass correlations: the proportion of an outcome's variance that lies between groups.
 
 Three of them go by one name in the literature. They answer different questions, so none is
 called just "the icc" here: `icc_null` is of the outcome, `icc_adjusted` of what the predictors
@@ -13,7 +13,7 @@ from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, trace
 
 
 def fixed_variance(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Give the variance of the fixed part over the rows, :math:`\mathrm{var}(X\beta)`, (S,).
+    r"""Return the variance of the fixed part over the rows, :math:`\mathrm{var}(X\beta)`, (S,).
 
     Divisor n - 1, as in Nakagawa & Schielzeth (2013), eq. 27, and in R's ``performance``.
     """
@@ -21,7 +21,7 @@ def fixed_variance(parameters: ParameterValues, moments: DesignMoments) -> Float
 
 
 def random_variance(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Give the mean over the rows of the variance of their group effect, shape (S,).
+    r"""Return the mean over the rows of the variance of their group effect, shape (S,).
 
     .. math:: \bar\sigma_u^2 = \frac1n \sum_i z_i' \Sigma_u z_i
               = \mathrm{tr}(\Sigma_u\, Z'Z / n)
@@ -34,7 +34,7 @@ def random_variance(parameters: ParameterValues, moments: DesignMoments) -> Floa
 
 
 def icc_null(null: ParameterValues) -> Floats:
-    r"""Give the unconditional icc, that of the null model.
+    r"""Return the unconditional icc, that of the null model.
 
     .. math:: \sigma_{u0}^2 / (\sigma_{u0}^2 + \sigma_{e0}^2)
 
@@ -49,7 +49,7 @@ def icc_null(null: ParameterValues) -> Floats:
 
 
 def icc_adjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Give the adjusted (conditional, residual) icc.
+    r"""Return the adjusted (conditional, residual) icc.
 
     .. math:: \bar\sigma_u^2 / (\bar\sigma_u^2 + \sigma_e^2)
 
@@ -68,7 +68,7 @@ def icc_adjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
 
 
 def icc_unadjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Give the unadjusted icc: the group effects against the whole variance of the outcome.
+    r"""Return the unadjusted icc: the group effects relative to the total variance of the outcome.
 
     .. math:: \bar\sigma_u^2 / (\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2)
 

@@ -1,4 +1,4 @@
-"""Put the measures of variance by level of one fitted model in rows."""
+"""Measures of variance by level of one fitted model, in rows."""
 
 from collections.abc import Mapping, Sequence
 

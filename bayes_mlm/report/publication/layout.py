@@ -1,4 +1,4 @@
-"""Lay models out side by side, as they are printed in papers."""
+"""Layout of models in columns, as they are printed in papers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +21,7 @@ _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
 def publication_table(
     analyses: Sequence[Analysis], *, classical: bool = True, interval: bool = False
 ) -> PublicationTable:
-    """Lay out analysed models side by side.
+    """Arrange analysed models in columns.
 
     Parameters
     ----------

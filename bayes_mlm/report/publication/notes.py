@@ -75,7 +75,7 @@ def _about_variation(sources: Sequence[Source]) -> str:
 
 
 def _about_residuals(sources: Sequence[Source]) -> str:
-    asked = [one.design.residual.asked for one in _models(sources) if one.design.residual]
+    asked = [one.design.residual.spec for one in _models(sources) if one.design.residual]
     parts = []
     if any(one.sigma for one in asked):
         parts.append("σ_e by level, and over all rows (the root of their mean variance)")

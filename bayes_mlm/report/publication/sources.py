@@ -25,7 +25,7 @@ class Source:
 
 
 def sources_of(analyses: Sequence[Analysis], classical: bool) -> Iterator[Source]:
-    """Go through the columns: the posteriors of a model, then REML or OLS if wanted or alone."""
+    """Yield the columns: the posteriors of a model, then REML or OLS if wanted or alone."""
     for number, analysis in enumerate(analyses, start=1):
         drawn = [one for one in analysis.summaries if is_drawing(one.engine)]
         for summary in analysis.summaries:

@@ -97,7 +97,7 @@ class GroupSpread:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         spread = self._scale
         widths = self.upper_quartile - self.lower_quartile
         first = (
@@ -116,7 +116,7 @@ class GroupSpread:
         return (
             f"Two panels over {count(self.labels.size, 'group')} in order of their mean "
             f"{self.outcome}: above, each group's middle half, mean and median{fitted}; below, the "
-            "same about the group's own mean."
+            "same about the group's mean."
         )
 
     @property

@@ -59,7 +59,7 @@ class Extremes:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         cloud, (low, high) = self.cloud, self.lines
         spread = float(np.ptp(cloud.group_x))
         means = [number(float(cloud.group_x[j]), spread) for j in self.groups]

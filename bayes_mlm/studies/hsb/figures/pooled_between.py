@@ -59,7 +59,7 @@ class PooledBetween:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         cloud, pooled, between = self.cloud, self.pooled, self.between
         apart = between.slope_lower > pooled.slope_upper or between.slope_upper < pooled.slope_lower
         steeper = abs(between.slope) > abs(pooled.slope)

@@ -67,7 +67,7 @@ class FourSlopes:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         listed = "; ".join(
             f"{line.name} {estimate(line.slope, line.slope_lower, line.slope_upper)}"
             for line in self.lines

@@ -1,4 +1,4 @@
-"""Compute the group means on either side of a split, and the model's line for each side."""
+"""Group means in either subgroup, and the model's line for each."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,7 @@ class SplitMeans:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         told = " and ".join(
             f"{estimate(side.line.slope, side.line.slope_lower, side.line.slope_upper)} for "
             f"{side.name}"
@@ -115,7 +115,7 @@ class SplitMeans:
 
     @property
     def prob(self) -> float:
-        """Of the intervals."""
+        """Probability of the intervals."""
         return self.sides[0].line.prob
 
     @property
@@ -187,7 +187,7 @@ def _side(analysis: Analysis, roles: Roles, cloud: Cloud, k: int) -> Side:
 
 @styled
 def plot_split_means(picture: SplitMeans, *, ax: "Axes | None" = None) -> "Figure":
-    """Draw the group means by side, with the model's lines and bands.
+    """Draw the group means by subgroup, with the model's lines and bands.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class WithinLine:
 
     @property
     def caption(self) -> str:
-        """What there is to see."""
+        """Caption: what the figure shows."""
         line, cloud = self.line, self.cloud
         share = float(np.var(self.deviation) / np.var(cloud.x)) if np.var(cloud.x) > 0 else 0.0
         spread = (line.slope_upper - line.slope_lower) / 2

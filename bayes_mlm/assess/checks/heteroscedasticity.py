@@ -23,7 +23,7 @@ _LEAST_KURTOSIS = 1.2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Spread:
+class Heteroscedasticity:
     """Residual variances of the groups about their least-squares lines.
 
     Parameters
@@ -47,7 +47,9 @@ class Spread:
     h_p: float | None
 
 
-def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -> Spread:
+def heteroscedasticity(
+    fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0
+) -> Heteroscedasticity:
     """Compare the spread within groups.
 
     Parameters
@@ -77,7 +79,7 @@ def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -
     else:
         data = whitened(design)
         statistics = data.statistics(given.sds[0] / residual_sd, float(given.rho[0]))
-        beta = np.linalg.solve(data.turn, beta - data.offset)
+        beta = np.linalg.solve(data.transform, beta - data.offset)
     reduced = reduce(statistics, aliased=True)
     v = np.array([*-reduced.centred_beta(beta), 1.0])
     squares = np.maximum(np.einsum("a,jab,b->j", v, rest_by_group(statistics), v), 0.0)
@@ -94,7 +96,7 @@ def spread_within(fit: Fit, seed: int | None = None, *, kurtosis: float = 3.0) -
         h = float(h_statistic(np.log(squares[tested] / tested_df)[None], tested_df)[0])
         h *= 2.0 / (max(kurtosis, _LEAST_KURTOSIS) - 1.0)
         h_p = _h_probability(h, tested_df, seed)
-    return Spread(df=df, ratio=ratio, p=p, h=h, h_p=h_p)
+    return Heteroscedasticity(df=df, ratio=ratio, p=p, h=h, h_p=h_p)
 
 
 def _two_sided(chi2: Floats, df: Ints) -> Floats:
