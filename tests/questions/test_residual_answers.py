@@ -23,7 +23,10 @@ from bayes_mlm import (
     summarise,
     variance_by_level,
 )
-from bayes_mlm.assess.loo.structured import given, group_log_densities, row_log_densities
+from bayes_mlm.assess.loo.structured import (
+    group_log_densities,
+    row_log_densities,
+)
 from bayes_mlm.base.errors import BayesMLMError, DataError
 from bayes_mlm.figures import ladder_pictures, pictures_of
 from bayes_mlm.figures.residuals import standardised_residuals
