@@ -28,7 +28,7 @@ from standard_tests import STANDARD
 from bayes_mlm import fit, fit_reml
 from bayes_mlm.assess.checks import Judgement, assess
 from bayes_mlm.base.verdict import Finding, Verdict
-from bayes_mlm.design.design import Design
+from bayes_mlm.design import Design
 from bayes_mlm.engines.draws import Draws, Variable
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.result import Fit

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_mlm import build_design, for_kind
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import Design
+from bayes_mlm.design import Design
 
 Rng = np.random.Generator
 Columns = dict[str, Any]

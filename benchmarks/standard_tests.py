@@ -9,7 +9,7 @@ from scipy import stats
 
 from bayes_mlm import build_design, fit_reml, hausman
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import Design
+from bayes_mlm.design import Design
 from bayes_mlm.engines.reml import RemlFit
 
 

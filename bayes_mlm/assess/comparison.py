@@ -31,7 +31,7 @@ from bayes_mlm.base import (
     digits,
     expect_each,
 )
-from bayes_mlm.design import Design, same_outcome
+from bayes_mlm.design import Design, same_columns, same_outcome
 from bayes_mlm.fitting import Fit
 from bayes_mlm.model import UNNAMED
 
@@ -259,23 +259,12 @@ def _same(one: Fit, other: Fit) -> bool:
     a, b = one.design, other.design
     return (
         one.priors == other.priors
-        and (a.terms, a.kind, a.factors) == (b.terms, b.kind, b.factors)
+        and (a.terms, a.kind) == (b.terms, b.kind)
+        and [(t.factor, t.effects) for t in a.group_terms]
+        == [(t.factor, t.effects) for t in b.group_terms]
         and (one.spec.residual, a.family) == (other.spec.residual, b.family)
-        and _same_columns(a, b)
+        and same_columns(a, b)
     )
-
-
-def _same_columns(a: Design, b: Design) -> bool:
-    terms = list(zip(a.group_terms, b.group_terms, strict=True))
-    if any(one.effects != other.effects for one, other in terms):
-        return False
-    if not a.has_rows or not b.has_rows:
-        return True  # of the same names, kinds and outcome
-    same = all(
-        not one.q or (np.array_equal(one.codes, other.codes) and np.array_equal(one.Z, other.Z))
-        for one, other in terms
-    )
-    return same and np.array_equal(a.X, b.X)
 
 
 def _by_group(fit: Fit, grouping: Design | None) -> Elpd:

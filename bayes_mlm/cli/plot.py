@@ -167,7 +167,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)
     design = fits[0].design
     say_sample(design.notes[-1])
-    solution = analysis.estimate.solution.of_groups(design.labels)
+    solution = analysis.estimate.solution.of_groups(design)
     estimate = replace(analysis.estimate, design=design, solution=solution)
     return replace(analysis, design=design, fits=fits, estimates=(estimate,))
 

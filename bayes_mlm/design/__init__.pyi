@@ -41,18 +41,19 @@ from .design import (
     INTERCEPT as INTERCEPT,
     Design as Design,
     GroupMeans as GroupMeans,
-    GroupRows as GroupRows,
-    build_design as build_design,
 )
 from .encoding import Encoding as Encoding, encode as encode
 from .encoding.columns import Column as Column, lay_out as lay_out
 from .encoding.levels import Levels as Levels, notes_on_levels as notes_on_levels
+from .from_table import build_design as build_design
 from .layouts import for_kind as for_kind, replay as replay
 from .moments_of_columns import (
     column_moments as column_moments,
     outcome_means as outcome_means,
+    same_columns as same_columns,
     same_outcome as same_outcome,
 )
+from .new_rows import GroupRows as GroupRows
 from .predictor_levels import Pair as Pair, argument_of as argument_of, pairs_of as pairs_of
 from .terms import (
     FixedColumns as FixedColumns,

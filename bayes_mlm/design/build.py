@@ -34,7 +34,9 @@ from bayes_mlm.design.aggregated import (
     sum_rows,
 )
 from bayes_mlm.design.aggregated.file import is_sums, load_sums
-from bayes_mlm.design.design import Design, build_design, check_estimable
+from bayes_mlm.design.design import Design
+from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.from_table import build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.model import FAMILIES, HasRequest, ModelSpec

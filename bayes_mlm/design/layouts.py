@@ -22,16 +22,11 @@ from numpy.typing import NDArray
 from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
 from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
 from bayes_mlm.design.aggregated.layouts import lay_out_sums
-from bayes_mlm.design.design import (
-    INTERCEPT,
-    Design,
-    GroupMeans,
-    GroupRows,
-    Rows,
-    check_estimable,
-)
+from bayes_mlm.design.design import INTERCEPT, Design, GroupMeans
 from bayes_mlm.design.encoding import encode
-from bayes_mlm.design.terms import changed, means_by_group
+from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.new_rows import GroupRows, NewRows
+from bayes_mlm.design.terms import means_by_group
 from bayes_mlm.formula import refuse_several
 from bayes_mlm.model import KINDS
 
@@ -55,7 +50,7 @@ def for_kind(design: Design, kind: str) -> Design:
     Examples
     --------
     >>> from bayes_mlm.data import load_dataset
-    >>> from bayes_mlm.design.design import build_design
+    >>> from bayes_mlm.design import build_design
     >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
     >>> between = for_kind(design, "between")
     >>> between.n, for_kind(design, "mundlak").terms
@@ -82,13 +77,9 @@ def for_kind(design: Design, kind: str) -> Design:
         )
     if not design.has_rows:
         return lay_out_sums(design, kind)
-    if kind == "pooled" and len(design.group_terms) > 1:
-        none = np.empty((design.n, 0))
-        bare = tuple(changed(term, Z=none, effects=()) for term in design.group_terms)
-        return replace(design, group_terms=bare, kind=kind)
-    refuse_several(design.factors, f"the {kind} model", "leave one in, or use partial_pooling")
     if kind == "pooled":
-        return design.with_arrays(Z=np.empty((design.n, 0)), effects=(), kind=kind)
+        return replace(design.without_effects(), kind=kind)
+    refuse_several(design.factors, f"the {kind} model", "leave one in, or use partial_pooling")
     if design.base is None:
         raise DesignError(
             f"the {kind} model needs to know the groups; name their column "
@@ -109,7 +100,7 @@ def for_kind(design: Design, kind: str) -> Design:
     return laid_out
 
 
-def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Rows:
+def replay(design: Design, table: Table, *, means_of: Table | None = None) -> NewRows:
     """Arrange new data as a design was, with the means and levels it learned.
 
     Parameters
@@ -124,7 +115,7 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
 
     Returns
     -------
-    Rows
+    NewRows
         Groups that the design never saw have code -1 and, where a kind needs a group mean, the
         mean of their own new rows.
 
@@ -132,7 +123,7 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
     --------
     >>> from bayes_mlm.data import as_table
     >>> from bayes_mlm.data import load_dataset
-    >>> from bayes_mlm.design.design import build_design
+    >>> from bayes_mlm.design import build_design
     >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
     >>> replay(design, as_table({"ses": [0.5], "schoolid": [1224]})).X
     array([[1. , 0.5]])
@@ -146,7 +137,7 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
         groups_of_rows = tuple(
             GroupRows(Z=Z, codes=_codes_of(table, term.factor, term.labels)) for term, Z in found
         )
-        return Rows(X=arrays.X, groups=groups_of_rows)
+        return NewRows(X=arrays.X, groups=groups_of_rows)
     X = arrays.X
     codes = np.full(table.n, -1, dtype=np.int64)
     if design.group is not None and design.group in table.columns:
@@ -166,7 +157,7 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ro
         Z = np.ones((table.n, 1))
     else:
         Z = arrays.Z[0] if design.q else np.empty((table.n, 0))
-    return Rows(X=X, groups=(GroupRows(Z=Z, codes=codes),))
+    return NewRows(X=X, groups=(GroupRows(Z=Z, codes=codes),))
 
 
 def _laid_out_effects(design: Design, Z: Sequence[Floats]) -> list[Floats]:

@@ -34,6 +34,17 @@ def same_outcome(one: Design, other: Design) -> bool:
     return np.allclose(first, second, rtol=1e-9, atol=1e-9 * float(a.moments[1][-1]))
 
 
+def same_columns(one: Design, other: Design) -> bool:
+    """Return whether two designs have the same columns in the same groups, as far as rows tell."""
+    if not one.has_rows or not other.has_rows:
+        return True
+    return np.array_equal(one.X, other.X) and all(
+        np.array_equal(a.codes, b.codes) and np.array_equal(a.Z, b.Z)
+        for a, b in zip(one.group_terms, other.group_terms, strict=True)
+        if a.q
+    )
+
+
 def column_moments(design: Design) -> ColumnMoments:
     """Compute the means and sds of a design's columns, from its rows or from its sums."""
     if design.has_rows:

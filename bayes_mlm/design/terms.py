@@ -1,5 +1,6 @@
 """The outcome, the fixed columns and the terms of group effects of a design."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import combinations
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Flags, Floats, Ints
+from bayes_mlm.base import DesignError, Flags, Floats, Ints
 from bayes_mlm.formula import Formula
 from bayes_mlm.moments import GroupMoments, refuse_rows
 
@@ -188,9 +189,46 @@ class GroupTerm:
         """Return which rows are of a group, shape (n,)."""
         return np.asarray(self.codes == place)
 
+    def row_order(self, *within: NDArray[Any]) -> Ints:
+        """Return the order of the rows by group and, within groups, by keys, the last first."""
+        return np.lexsort((*within, self.codes))
+
+    def places_of(self, labels: Iterable[Any]) -> Ints:
+        """Return the places of groups by their labels.
+
+        Raises
+        ------
+        DesignError
+            If a label is not that of a group.
+        """
+        known, found = _places(self.labels), list(labels)
+        unknown = [label for label in found if label not in known]
+        if unknown:
+            shown = ", ".join(map(repr, list(known)[:8])) + (", …" if self.J > 8 else "")
+            raise DesignError(f"{self.factor} has no {unknown[0]!r}; its labels are {shown}")
+        return np.array([known[label] for label in found], dtype=np.int64)
+
+    def places_in(self, labels: NDArray[Any]) -> Ints:
+        """Return the places of the term's groups among the labels of more groups, shape (J,)."""
+        known = _places(labels)
+        return np.array([known[label] for label in self.labels.tolist()], dtype=np.int64)
+
+    def label(self, place: int) -> Any:
+        """Return the label of a group, as a value of Python."""
+        return self.labels[place : place + 1].tolist()[0]
+
+    @property
+    def row_labels(self) -> NDArray[Any]:
+        """Label of the group of each row, shape (n,)."""
+        return self.by_row(self.labels)
+
     def same_groups(self, other: "GroupTerm") -> bool:
         """Return whether another term groups the same rows by the same labels."""
         return np.array_equal(self.codes, other.codes) and np.array_equal(self.labels, other.labels)
+
+
+def _places(labels: NDArray[Any]) -> dict[Any, int]:
+    return {label: place for place, label in enumerate(labels.tolist())}
 
 
 def terms_of_moments(moments: GroupMoments, formula: Formula) -> tuple[GroupTerm, ...]:

@@ -154,7 +154,7 @@ class Draws:
             groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
             constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
             for term in () if between else design.group_terms:
-                constant[f"{term.factor}_of_obs"] = (("obs",), term.labels[term.codes])
+                constant[f"{term.factor}_of_obs"] = (("obs",), term.row_labels)
             groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})
         return xr.DataTree.from_dict(groups)
 

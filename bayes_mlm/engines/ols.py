@@ -115,11 +115,11 @@ class OlsFit(EstimatesTable):
         """Their standard errors (J, 1)."""
         return self.group_intercepts_se[:, None]
 
-    def of_groups(self, labels: npt.ArrayLike) -> "OlsFit":
-        """Return the fit with the intercepts of some groups only, in the order of `labels`."""
+    def of_groups(self, design: Design) -> "OlsFit":
+        """Return the fit with the intercepts of the groups of a design only."""
         if not self.group_intercepts.size:
             return self
-        places = np.searchsorted(self.labels, labels)
+        places = design.single_term().places_in(self.labels)
         return replace(
             self,
             labels=self.labels[places],
@@ -239,21 +239,18 @@ def _solve_within(design: Design) -> _Solution:
     """Solve for slopes and an intercept for each group, by de-meaning within groups."""
     from statsmodels.regression.linear_model import OLS
 
-    codes, n_groups = design.codes, len(design.labels)
-    counts = np.bincount(codes, minlength=n_groups)
+    n_groups, counts = design.J, design.group_sizes
 
     def means(column: Floats) -> Floats:
         # Less the overall mean first: an offset must not eat the digits of the deviations.
         centre = float(column.mean())
-        sums = np.bincount(codes, weights=column - centre, minlength=n_groups)
-        mean: Floats = centre + sums / np.maximum(counts, 1)
-        return mean
+        return centre + design.group_means(column - centre)
 
     y_means = means(design.y)
     x_means = (
         np.stack([means(c) for c in design.X.T], axis=1) if design.p else np.empty((n_groups, 0))
     )
-    y, X = design.y - y_means[codes], design.X - x_means[codes]
+    y, X = design.y - design.by_row(y_means), design.X - design.by_row(x_means)
     if design.n <= design.p + n_groups:
         raise DesignError(
             f"{design.n} rows cannot estimate {design.p} slopes, {n_groups} group-specific "

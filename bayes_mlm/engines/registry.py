@@ -224,7 +224,7 @@ def _maximise(method: "Method") -> "Callable[[Task], RemlFit]":
             check=task.check,
             statistics=task.statistics if design.sample_of is None else None,
         )
-        return found if design.sample_of is None else found.of_groups(design.labels)
+        return found if design.sample_of is None else found.of_groups(design)
 
     return run
 
@@ -234,7 +234,7 @@ def _run_ols(task: Task) -> "OlsFit":
 
     design = task.design
     found = fit_ols(design.whole, level=task.prob)
-    return found if design.sample_of is None else found.of_groups(design.labels)
+    return found if design.sample_of is None else found.of_groups(design)
 
 
 def _run_direct(task: Task) -> Drawn:

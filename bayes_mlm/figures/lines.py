@@ -110,7 +110,7 @@ def line_along(
     """
     fit = analysis.fits[0]
     design = fit.design
-    rows = None if group is None else design.codes == group
+    rows = None if group is None else design.rows_of(group)
     X = rows_of_x(design, roles, x, rows, side, follow=follow)
     X_step = rows_of_x(design, roles, np.array([0.0, 1.0]), rows, side, follow=follow)
     beta = samples(fit.draws, "beta")
@@ -245,7 +245,7 @@ def _along(
         return wanted * _mean_where(design, name, divided != 0.0, rows)
     if values is None:
         refuse_rows(column.name)
-    divisor = divided[design.codes]
+    divisor = design.by_row(divided)
     if slopes:
         divisor = divisor * _slope_values(design, roles)
     used = np.abs(divisor) > 0.0
@@ -269,7 +269,7 @@ def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> flo
     if rows is not None or design.base is None:
         if not design.has_rows:
             return float(column_moments(design).x_mean[design.terms.index(name)])
-        used = kept[design.codes] if rows is None else kept[design.codes] & rows
+        used = design.by_row(kept) if rows is None else design.by_row(kept) & rows
         return float(base_values(design, name)[used].mean()) if used.any() else 0.0
     sizes = np.where(kept, design.group_sizes, 0).astype(np.float64)
     means = design.base.means[:, design.base.terms.index(name)]

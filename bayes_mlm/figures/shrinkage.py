@@ -174,14 +174,12 @@ def own_effects(design: Design, beta: Floats) -> Floats:
     array([43.63])
     """
     left = design.y - design.X @ beta
-    q = design.q
+    term, q = design.single_term(), design.q
     square = np.empty((design.J, q, q))
-    cross = np.empty((design.J, q))
+    cross = term.sums(term.Z * left[:, None])
     for a in range(q):
-        cross[:, a] = np.bincount(design.codes, design.Z[:, a] * left, design.J)
         for b in range(a + 1):
-            product = design.Z[:, a] * design.Z[:, b]
-            square[:, a, b] = square[:, b, a] = np.bincount(design.codes, product, design.J)
+            square[:, a, b] = square[:, b, a] = term.sums(term.Z[:, a] * term.Z[:, b])
     sizes = np.sqrt(np.diagonal(square, axis1=1, axis2=2))
     sizes = np.where(sizes > 0, sizes, 1.0)
     scaled = square / (sizes[:, :, None] * sizes[:, None, :])

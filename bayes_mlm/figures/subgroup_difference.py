@@ -162,7 +162,7 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
     changes = (drawn[:, -1] - drawn[:, 0]) / (x[-1] - x[0])
     change_lower, change_upper = shortest_interval(changes[:, None], analysis.prob)
     bins = np.linspace(x[0], x[-1], _BINS + 1)
-    on = roles.side[design.codes]
+    on = design.by_row(roles.side)
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
     return SideDifference(
         model=analysis.spec.name,
@@ -211,7 +211,7 @@ def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
         if roles.split_name not in factors:
             continue
         low, high = _split_values(design, roles, column)
-        divisor = np.where(roles.side == 0, low, high)[design.codes]
+        divisor = design.by_row(np.where(roles.side == 0, low, high))
         wanted = np.full_like(x, high - low)
         if roles.slope in factors:
             divisor = divisor * roles.x

@@ -245,9 +245,9 @@ def _individuals(
     x = np.asarray(table.columns[along], dtype=np.float64)
     found = []
     for k, place in enumerate(places):
-        rows = design.codes == place
+        rows = design.rows_of(place)
         points = own.points[k * grid.size : (k + 1) * grid.size]
-        curve = _curve(str(design.labels[place]), points)
+        curve = _curve(str(design.single_term().label(place)), points)
         found.append(Individual(curve=curve, x=x[rows], y=design.y[rows], side=int(sides[place])))
     return found
 
@@ -282,7 +282,7 @@ def _population(
     name, sides = roles.split_name, np.zeros(design.J, dtype=np.int64)
     given: list[tuple[str, dict[str, Any]]] = [("population", {})]
     if name is not None and name in table.columns and roles.side is not None:
-        sides, rows = roles.side, roles.side[design.codes]
+        sides, rows = roles.side, design.by_row(roles.side)
         values = [table.columns[name][rows == k][0] for k in (0, 1)]
         given = [(told, {name: one}) for told, one in zip(roles.split_labels, values, strict=True)]
     curves = []

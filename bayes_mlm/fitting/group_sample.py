@@ -185,18 +185,14 @@ def _check_same(sampled: Design, design: Design, places: Ints, source: str) -> N
         name = (*design.terms, *design.effects, design.outcome)[column]
         raise DataError(
             f"{source} has other values than the data that were summed: the mean of {name} in "
-            f"{design.group} {label_text(sampled.labels[place])} is "
+            f"{design.group} {label_text(sampled.single_term().label(place))} is "
             f"{given.means[place, column] + given.centre[column]:.6g}, and was "
             f"{mean[place, column]:.6g}; give the same data"
         )
 
 
 def _named(design: Design, groups: Sequence[Any]) -> Ints:
-    known = {label: place for place, label in enumerate(design.labels.tolist())}
-    unknown = [label for label in groups if label not in known]
-    if unknown:
-        raise DesignError(f"the data that were summed have no {design.group} {unknown[0]!r}")
-    places = np.unique([known[label] for label in groups]).astype(np.int64)
+    places = np.unique(design.single_term().places_of(groups))
     rows = int(design.group_sizes[places].sum())
     if rows > MOST_ROWS:
         raise DataError(

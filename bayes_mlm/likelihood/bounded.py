@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.moments import Reduced, from_design, from_rows, reduce, residual_squares
+from bayes_mlm.moments import Reduced, from_design, reduce, residual_squares
 
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
@@ -63,7 +63,7 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
     repeats = reduced.q > 0 and inside + lines <= printed
     nearly = left > max(_NOISE * cancelled, printed)
     if not nearly and not repeats and rows is not None and rows.has_rows:
-        columns = np.column_stack([rows.X, rows.Z, rows.y])
+        columns = rows.columns
         exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
         nearly = exact > printed
         left = exact if nearly else left
@@ -107,29 +107,19 @@ def check_bounded_rows(design: Design) -> None:
         return
     if rows.spec.ar is not None and not design.q and design.group is not None:
         # As rho_e goes to 1 the residuals of a group become one constant.
-        check_bounded(_of_rows(design, np.ones((design.n, 1)), np.arange(design.n)))
+        one = design.with_arrays(Z=np.ones((design.n, 1)), effects=(INTERCEPT,))
+        check_bounded(_of_rows(one, np.arange(design.n)))
     for k, name in enumerate(rows.strata):
         some = np.flatnonzero(rows.stratum == k)
         if some.size > 1:
-            check_bounded(_of_rows(design, design.Z, some), name)
+            check_bounded(_of_rows(design, some), name)
     if not design.family.gaussian_moments:
         _check_majority(design)
 
 
-def _of_rows(design: Design, Z: Floats, some: Ints) -> Reduced:
+def _of_rows(design: Design, some: Ints) -> Reduced:
     """Reduce some rows of a design, with the groups and columns that are left in them."""
-    _, codes = np.unique(design.codes[some], return_inverse=True)
-    rows = from_rows(
-        design.y[some],
-        design.X[some],
-        Z[some],
-        codes if Z.shape[1] else np.zeros(some.size, dtype=np.int64),
-        int(codes.max()) + 1 if Z.shape[1] else 1,
-        terms=design.terms,
-        effects=design.effects if Z is design.Z else (INTERCEPT,),
-        group=design.group,
-    )
-    return reduce(rows, aliased=True)
+    return reduce(design.moments_of_rows(some, drop_empty=True), aliased=True)
 
 
 def exact_outcome(
@@ -199,7 +189,7 @@ def _check_majority(design: Design) -> None:
     Each row on the line adds a power of 1/scale to the likelihood, each other one takes `nu` of
     them, and `nu` may be as small as 2. Least absolute deviations find such a line.
     """
-    columns = np.column_stack([design.X, design.Z, design.y])
+    columns = design.columns
     scale = float(np.abs(design.y - design.y.mean()).max())
     tiny, n = 1e-10 * scale, design.n
     weight, exact = np.ones(n), np.zeros(n, dtype=bool)
@@ -212,7 +202,7 @@ def _check_majority(design: Design) -> None:
     on_line = np.flatnonzero(exact)
     if 3 * on_line.size <= 2 * n:
         return
-    free = _of_rows(design, design.Z, on_line).within_df
+    free = _of_rows(design, on_line).within_df
     off = n - on_line.size
     if free > 2 * off + 1:
         raise EngineError(
@@ -230,9 +220,7 @@ def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:
     root = np.sqrt(weight / weight.max())[:, None]
     left = root * columns
     whole = np.linalg.norm(left[:, :p], axis=0)
-    order = np.argsort(design.codes, kind="stable")
-    ends = np.cumsum(np.bincount(design.codes, minlength=design.J))[:-1]
-    for some in np.split(order, ends) if q else ():
+    for some in np.split(design.row_order(), np.cumsum(design.group_sizes)[:-1]) if q else ():
         base = np.linalg.qr(left[some, p : p + q])[0]
         left[some] -= base @ (base.T @ left[some])
     x = left[:, :p]

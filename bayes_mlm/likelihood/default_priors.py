@@ -118,7 +118,7 @@ class ModelPriors:
 
     def of_term(self, place: int) -> "ModelPriors":
         """Return the priors with those of one term of group effects only."""
-        return replace(self, groups=(self.groups[place],))
+        return replace(self, groups=self.groups[place : place + 1])
 
     def __repr__(self) -> str:
         """List the priors."""

@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.model import ResidualRows, whiten
-from bayes_mlm.moments import GroupMoments, Reduced, from_rows, reduce
+from bayes_mlm.moments import GroupMoments, Reduced, reduce
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,21 +40,9 @@ class Whitened:
 
     def statistics(self, sds: Floats, rho: float) -> GroupMoments:
         """Compute the sufficient statistics of the rows whitened so."""
-        design, p = self.design, self.design.p
-        columns = np.column_stack([design.X - self.x_mean, design.Z, design.y - self.y_mean])
-        transformed = whiten(self.rows, columns, sds, rho)
-        grouped = design.q > 0
-        return from_rows(
-            transformed[:, -1],
-            transformed[:, :p],
-            transformed[:, p:-1],
-            design.codes if grouped else np.zeros(design.n, dtype=np.int64),
-            design.J if grouped else 1,
-            labels=design.labels if grouped else None,
-            terms=design.terms,
-            effects=design.effects,
-            group=design.group,
-        )
+        design = self.design
+        columns = design.columns - np.concatenate([self.x_mean, np.zeros(design.q), [self.y_mean]])
+        return design.moments_of(whiten(self.rows, columns, sds, rho), grouped=design.q > 0)
 
     @property
     def transform(self) -> Floats:

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, SeveralFactorsError
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import build_design, means_by_group
+from bayes_mlm.design import build_design, means_by_group
 from bayes_mlm.design.layouts import for_kind, replay
 from bayes_mlm.model.spec import KINDS
 

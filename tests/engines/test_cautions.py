@@ -5,7 +5,7 @@ import pytest
 
 from bayes_mlm.base.errors import BayesMLMError
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.reml import fit_reml
 from bayes_mlm.fitting.agreement import printed_figures
 from bayes_mlm.fitting.entry import fit

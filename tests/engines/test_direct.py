@@ -8,7 +8,7 @@ from scipy import stats
 
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import Design, build_design
+from bayes_mlm.design import Design, build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.direct import sample_direct, why_not_direct
 from bayes_mlm.likelihood.default_priors import model_priors

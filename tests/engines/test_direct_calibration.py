@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import Design, build_design
+from bayes_mlm.design import Design, build_design
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.likelihood.default_priors import ModelPriors, model_priors
 

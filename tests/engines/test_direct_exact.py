@@ -8,7 +8,7 @@ from scipy import stats
 
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import Design, build_design
+from bayes_mlm.design import Design, build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.engines.direct.density import Variances, log_posterior, make_problem, sums_at

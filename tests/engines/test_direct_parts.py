@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from scipy import stats
 
 from bayes_mlm.data.datasets import load_dataset
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.direct.importance import sample_importance
 from bayes_mlm.engines.direct.legendre import invert_cdf, make_rule
 from bayes_mlm.engines.direct.mixture import (

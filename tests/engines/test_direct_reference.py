@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bayes_mlm.data.datasets import load_dataset
-from bayes_mlm.design.design import Design, build_design
+from bayes_mlm.design import Design, build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.engines.draws import quantities

@@ -6,7 +6,7 @@ import pytest
 from bayes_mlm.base.errors import DesignError, EngineError
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.ols import fit_ols
 

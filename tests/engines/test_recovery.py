@@ -5,7 +5,7 @@ import pytest
 
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.engines.recovery import effects_root, recover_effects
 from bayes_mlm.engines.reml import fit_reml

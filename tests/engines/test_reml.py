@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from bayes_mlm.base.errors import DesignError, EngineError
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.reml import fit_reml
 from bayes_mlm.engines.reml.factor import make_factor
 from bayes_mlm.engines.reml.search import KKT_TOLERANCE

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bayes_mlm.base.text import estimate, number, percent, shorten, shorten_all
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.draws import Draws, Variable
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.fitting.request import as_request, make_settings

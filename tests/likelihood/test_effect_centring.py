@@ -15,7 +15,7 @@ from bayes_mlm import fit, load_fit, save_fit
 from bayes_mlm.assess.loo import leave_one_group_out, leave_one_row_out, shifts_without_groups
 from bayes_mlm.assess.sensitivity import prior_sensitivity
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.draws import quantities
 from bayes_mlm.engines.recovery import effects_root
 from bayes_mlm.likelihood.default_priors import model_priors

@@ -7,7 +7,7 @@ import scipy.stats
 from bayes_mlm.base.errors import DesignError
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.data.table import Table, as_table
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.effect_centring import design_transform

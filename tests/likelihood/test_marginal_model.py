@@ -8,7 +8,7 @@ import scipy.stats
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.data.table import as_table
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.diagnostics import convergence
 from bayes_mlm.engines.draws import quantities
 from bayes_mlm.engines.nuts import sample_nuts

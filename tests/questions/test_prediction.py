@@ -9,8 +9,8 @@ from scipy.special import ndtr
 
 from bayes_mlm import fit, fit_ols, load_hsb, predict
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
+from bayes_mlm.design import build_design
 from bayes_mlm.design.build import design_of
-from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.draws import Variable
 from bayes_mlm.engines.recovery import effects_root
 from bayes_mlm.fitting.entry import fit_design

@@ -24,6 +24,7 @@ from bayes_mlm import (
     variance_by_level,
 )
 from bayes_mlm.assess.loo.structured import (
+    conditional_model,
     group_log_densities,
     row_log_densities,
 )
@@ -78,7 +79,7 @@ def test_densities_of_groups_and_rows_are_those_of_the_covariance_written_out(
     made, formula, residual
 ):
     own = made(formula, residual, draws=4)
-    model = given(own, None, 4)
+    model = conditional_model(own, None, 4)
     groups = group_log_densities(model)
     rows = [np.array(pair) for pair in row_log_densities(model)]
     chosen = np.linspace(0, 15, 4).astype(int)
@@ -109,7 +110,7 @@ def test_densities_of_groups_and_rows_are_those_of_the_covariance_written_out(
 
 def test_groups_of_student_t_residuals_are_integrated_over_their_effects(made):
     own = made(GROWTH, STUDENT, draws=4)
-    found = group_log_densities(given(own, None, 16))
+    found = group_log_densities(conditional_model(own, None, 16))
     for s in (0, 5):
         mean, _, _, flat = dense(own, s)
         nu, sd, sigma_u = flat["nu"][s], flat["sigma_e"][s], flat["sigma_u"][s]
@@ -130,7 +131,7 @@ def test_groups_of_student_t_residuals_are_integrated_over_their_effects(made):
 
 def test_two_effects_of_student_t_residuals_are_integrated_too(made):
     own = made(SLOPES, STUDENT, draws=4)
-    found = group_log_densities(given(own, None, 16))
+    found = group_log_densities(conditional_model(own, None, 16))
     mean, _, _, flat = dense(own, 0)
     nu, scale = flat["nu"][0], flat["sigma_e"][0] * np.sqrt((flat["nu"][0] - 2) / flat["nu"][0])
     grids = [np.linspace(-8 * sd, 8 * sd, 401) for sd in flat["sigma_u"][0]]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bayes_mlm.design import build_design
 from bayes_mlm.design.build import read_data
-from bayes_mlm.design.design import build_design
 from bayes_mlm.engines.diagnostics import convergence
 from bayes_mlm.engines.draws import quantities
 from bayes_mlm.engines.nuts import sample_nuts

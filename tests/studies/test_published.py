@@ -15,7 +15,7 @@ from hypothesis import assume, given, strategies as st
 
 from bayes_mlm.base.errors import SpecError
 from bayes_mlm.data.datasets import load_dataset
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.engines.ols import fit_ols
 from bayes_mlm.engines.reml import fit_reml
 from bayes_mlm.studies.hsb.arithmetic import (
@@ -267,8 +267,6 @@ def test_the_misplaced_parentheses_are_the_documents():
 )
 def test_the_short_error_is_the_curvature_of_the_profiled_likelihood(sizes, seed, ratio):
     """The closed form against second differences of the likelihood, written out with V itself."""
-    from types import SimpleNamespace
-
     rng = np.random.default_rng(seed)
     codes = np.repeat(np.arange(len(sizes)), sizes)
     X = np.column_stack([np.ones(codes.size), rng.normal(size=codes.size)])
@@ -289,9 +287,7 @@ def test_the_short_error_is_the_curvature_of_the_profiled_likelihood(sizes, seed
     assume(-curvature > 0.05 / ratio**2)
     beta, Q, _ = solve(ratio)
     sigma_e = math.sqrt(Q / (codes.size - 2))
-    design = SimpleNamespace(
-        y=y, X=X, codes=codes, J=len(sizes), n=codes.size, p=2, group_sizes=np.array(sizes)
-    )
+    design = build_design("y ~ x + (1 | g)", {"y": y, "x": X[:, 1], "g": codes})
     found = short_error(design, beta, sigma_u=sigma_e * math.sqrt(ratio), sigma_e=sigma_e)
     # Second differences at a relative step of 1e-3 are good to about its square, times the
     # fourth derivative over the second.

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from bayes_mlm.data.datasets import load_dataset
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.studies.hsb.study import load_study
 from bayes_mlm.studies.record import WORKED_STUDY, Record, dump_record, load_record, records

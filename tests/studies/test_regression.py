@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayes_mlm.data.datasets import load_dataset
-from bayes_mlm.design.design import build_design
+from bayes_mlm.design import build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.ols import fit_ols
 from bayes_mlm.studies.hsb.regression import regression_figures

@@ -13,7 +13,6 @@ from bayes_mlm.design import (
     INTERCEPT,
     Design,
     argument_of,
-    means_by_group,
     new_group_means,
     pairs_of,
     select_columns,
@@ -22,7 +21,7 @@ from bayes_mlm.design import (
 from bayes_mlm.engines import RemlFit, fit_reml, has_random_effects
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.model import whiten
-from bayes_mlm.moments import GroupMoments, from_design, from_rows
+from bayes_mlm.moments import GroupMoments, from_design
 from bayes_mlm.questions import chi2_tail
 
 # Share of the length of a column that must be left after projection on the others to be tested.
@@ -58,30 +57,19 @@ class Nested:
 
 def group_statistics(fit: Fit) -> GroupMoments:
     """Reduce a fit's data to sums by group, whitened where residuals are structured."""
-    return _sums(fit.design.whole, fit, np.zeros((0, 0)), ())
+    whole = fit.design.whole
+    return _sums(whole, fit, np.zeros((whole.n, 0)), ())
 
 
 def _sums(design: Design, fit: Fit, added: Floats, names: tuple[str, ...]) -> GroupMoments:
     """Sum the rows of a design with columns (n, k) put behind those of X."""
     if design.residual is None and not names:
         return _with_intercept(design, from_design(design))
-    X = np.column_stack([design.X, added]) if names else design.X
-    columns = np.column_stack([X, design.Z, design.y])
+    columns = np.column_stack([design.X, added, design.columns[:, design.p :]])
     if design.residual is not None:
         given = residual_draws(fit.draws).mean
         columns = whiten(design.residual, columns, given.sds[0], float(given.rho[0]))
-    p = X.shape[1]
-    found = from_rows(
-        columns[:, -1],
-        columns[:, :p],
-        columns[:, p:-1],
-        design.codes,
-        design.J,
-        labels=design.labels,
-        terms=(*design.terms, *names),
-        effects=design.effects,
-        group=design.group,
-    )
+    found = design.moments_of(columns, names)
     return _with_intercept(design, found)
 
 
@@ -127,7 +115,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     names = tuple(f"between({plain.terms[k]})" for k in new)
     s = around = with_group_means(plain, new)
     if design.residual is not None:
-        means = means_by_group(design.X[:, new], design.codes, design.J)[design.codes]
+        means = design.by_row(design.group_means(design.X[:, new]))
         s = _sums(design, fit, means, names)
     level = around.means[:, : around.p] + around.centre[: around.p]
     size = np.maximum(np.abs(level).max(axis=0), around.moments[1][: around.p])
@@ -245,7 +233,7 @@ def curvature(fit: Fit, work: Working) -> Nested | str:
         return f"Not to be estimated: {error}."
     k = len(names)
     rows = work.n - design.p - k - groups * design.q
-    level = means_by_group(np.column_stack([_unit(design.X), squares]), design.codes, groups)
+    level = design.group_means(np.column_stack([_unit(design.X), squares]))
     between = groups - int(np.linalg.matrix_rank(level)) if has_random_effects(design) else rows
     tests = []
     for part, df in ((inside, rows), (~inside, between)):
@@ -267,13 +255,13 @@ def _squares(work: Working) -> tuple[tuple[str, ...], Floats, np.ndarray]:
 
     Their names, the squares (n, k), and which of them vary within groups (k,).
     """
-    design, groups = work.design, work.starts.size
+    design = work.design
     varying = not work.grouped or design.q == 0
 
     def centred(columns: Floats) -> Floats:  # about group means, where the model has those
         if design.kind != "no_pooling":
             return columns
-        return np.asarray(columns - means_by_group(columns, design.codes, groups)[design.codes])
+        return design.deviations(columns)
 
     basis = np.linalg.qr(centred(_unit(design.X)))[0]
     names, kept, inside = [], [], []
@@ -291,6 +279,6 @@ def _squares(work: Working) -> tuple[tuple[str, ...], Floats, np.ndarray]:
         basis = np.column_stack([basis, rest / left])
         names.append(term)
         kept.append(square)
-        deviation = column - means_by_group(column, design.codes, groups)[design.codes]
+        deviation = design.deviations(column)
         inside.append(varying or bool(np.abs(deviation).max() > _VARIES * sd))
     return tuple(names), np.array(kept).reshape(len(kept), work.n).T, np.array(inside, dtype=bool)

@@ -49,9 +49,8 @@ def order_of_rows(design: Design) -> Ordering:
             if ":" not in term and _is_time(column, design.codes, most):
                 time, by = column, _column_of(term)
                 break
-    order = np.lexsort((time, design.codes))
     return Ordering(
-        order=order,
+        order=design.row_order(time),
         by=by,
         modelled=modelled,
         by_outcome=by is None and _sorted_by(design.y, design.codes),

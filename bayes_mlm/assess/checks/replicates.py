@@ -87,7 +87,7 @@ def replicate(fit: Fit) -> Replicates:
     """
     rng = stream(fit.settings.random_seed, Stream.REPLICATES)
     # Sorted by group, so that a group is a stretch of rows.
-    design = in_order(fit.design, np.argsort(fit.design.codes, kind="stable"))
+    design = in_order(fit.design, fit.design.row_order())
     n_drawn = fit.draws.n_chains * fit.draws.n_draws
     n_wanted = int(np.clip(_NUMBERS // design.n, _FEWEST, _MOST))
     n_made = min(n_wanted, n_drawn)
@@ -116,10 +116,10 @@ def replicate(fit: Fit) -> Replicates:
             if additive:
                 means[r] = groups.means(y) + (z_means * new[r]).sum(axis=1)
             else:
-                moved = eta + np.einsum("nq,nq->n", design.Z, new[r][design.codes])
+                moved = eta + design.sum_effects(new[r])
                 means[r] = groups.means(make_outcomes(design, given, r, moved, rng))
         if effects is not None:
-            added = np.einsum("nq,nq->n", design.Z, effects[r][design.codes])
+            added = design.sum_effects(effects[r])
             eta = eta + added
             y = y + added if additive else y
         if not additive:
@@ -153,7 +153,7 @@ class _Groups:
     def __init__(self, design: Design) -> None:
         self.sizes = design.group_sizes
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        self.codes = design.codes
+        self.by_row = design.by_row
         self.many = np.flatnonzero(self.sizes > 1)
 
     def means(self, values: Floats) -> Floats:
@@ -163,7 +163,7 @@ class _Groups:
 
     def sds(self, values: Floats) -> Floats:
         """Return the sd in each group of two rows or more."""
-        deviation = values - self.means(values)[self.codes]
+        deviation = values - self.by_row(self.means(values))
         squares = np.add.reduceat(np.square(deviation), self.starts)[self.many]
         return np.asarray(np.sqrt(squares / (self.sizes[self.many] - 1)))
 

@@ -79,5 +79,5 @@ def fitted_values(fit: Fit) -> Floats:
     if design.q:
         known = "u" in draws.posterior
         u = samples(draws, "u").mean(axis=0) if known else draws["u_mean"]
-        fitted = fitted + np.einsum("nq,nq->n", design.Z, u[design.codes])
+        fitted = fitted + design.sum_effects(u)
     return np.asarray(fitted)

@@ -245,7 +245,7 @@ def _some(design: Design, seed: int) -> Design:
     if design.n <= MOST_ROWS or design.residual is not None:
         return design
     rng = np.random.default_rng(seed)
-    order = np.argsort(design.codes, kind="stable")
+    order = design.row_order()
     sizes = design.group_sizes
     starts = np.cumsum(sizes) - sizes
     most = max(MOST_ROWS // design.J, MOST_ROWS // 10)
@@ -257,5 +257,4 @@ def _some(design: Design, seed: int) -> Design:
         chosen.append(rows)
         kept += rows.size
     places = np.sort(np.concatenate(chosen))
-    groups, codes = np.unique(design.codes[places], return_inverse=True)
-    return design.take(places).with_arrays(codes=codes, labels=design.labels[groups])
+    return design.take(places).drop_empty_groups()

@@ -127,7 +127,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
         )
     if fit.design.residual is not None:
         return _structured(fit, grouping, "group")
-    n_groups = len((fit.design if fit.design.group is not None else grouping or fit.design).labels)
+    n_groups = (fit.design if fit.design.group is not None else grouping or fit.design).J
     model = make_model(fit, grouping, _most_draws(MAX_GROUP_EVALUATIONS, n_groups))
     check_proper_without(model)
     return _estimate(

@@ -10,7 +10,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, join
 from bayes_mlm.fitting import Fit
 from bayes_mlm.likelihood import ModelPriors, transform_spread
-from bayes_mlm.moments import GroupMoments, from_design, from_rows
+from bayes_mlm.moments import GroupMoments, from_design
 
 # Fewer draws say too little of the tail of the weights.
 LEAST_DRAWS = 100
@@ -95,17 +95,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
     if design.group is None and grouping is not None:
         if not np.array_equal(grouping.y, design.y):
             raise DesignError("the grouping is of other rows; give a design of the same rows")
-        statistics = from_rows(
-            design.y,
-            design.X,
-            design.Z,
-            grouping.codes,
-            len(grouping.labels),
-            labels=grouping.labels,
-            terms=design.terms,
-            effects=design.effects,
-            group=grouping.group,
-        )
+        statistics = design.grouped_by(grouping).moments()
     joined = join(statistics, priors)
     chosen = spaced(n_draws, most_draws)
     rng = stream(fit.settings.random_seed, Stream.LOO_VARIANCES)

@@ -16,7 +16,7 @@ from bayes_mlm.engines import (
     mean_beta,
     why_not_direct,
 )
-from bayes_mlm.moments import GroupMoments, from_rows
+from bayes_mlm.moments import GroupMoments
 
 # Parts that are done again at most: beyond it the model is in trouble, and says so.
 MAX_REFITTED = 50
@@ -54,16 +54,7 @@ def without_row(model: Model, row: int) -> GroupMoments:
     design = model.design
     if not design.has_rows:
         return _less_row(design.moments(), design, row)
-    codes = design.codes if design.q else np.zeros(design.n, dtype=np.int64)
-    return from_rows(
-        np.delete(design.y, row),
-        np.delete(design.X, row, axis=0),
-        np.delete(design.Z, row, axis=0),
-        np.delete(codes, row),
-        design.J if design.q else 1,
-        terms=design.terms,
-        effects=design.effects,
-    )
+    return design.moments_of_rows(np.delete(np.arange(design.n), row))
 
 
 def _less_row(s: GroupMoments, design: Design, row: int) -> GroupMoments:

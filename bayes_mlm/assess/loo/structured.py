@@ -87,9 +87,9 @@ def conditional_model(fit: Fit, grouping: Design | None, most_draws: int) -> Con
     by = design if design.group is not None or grouping is None else grouping
     if not np.array_equal(by.y, design.y):
         raise DesignError("the grouping is of other rows; give a design of the same rows")
-    order = np.argsort(by.codes, kind="stable")
+    order = by.row_order()
     assert design.residual is not None  # for mypy: the caller looked
-    ordered = design.take(order).with_arrays(codes=by.codes[order], labels=by.labels)
+    ordered = design.grouped_by(by).take(order)
     n_draws = fit.draws.n_chains * fit.draws.n_draws
     chosen = spaced(n_draws, most_draws)
     whole = residual_draws(fit.draws)

@@ -2,6 +2,12 @@
 
 Each kind of node has one place below. Where a function is not defined (the logarithm of 0) a
 harmless value stands in, so that no engine stumbles, and a guard counts such rows.
+
+Why this is not one evaluator with that of rows in memory: that one has values at every node, and
+stops at the first undefined one with its row and its value; a query has none until it is run, so
+that guards are gathered and counted in one pass. NumPy's `log1p` and `power` have no counterpart
+in the engines, whose substitutes (`_log1p`, products for whole powers) differ in the last digits:
+rows in memory would change, at the price of loading narwhals' lazy engines for each of them.
 """
 
 import functools

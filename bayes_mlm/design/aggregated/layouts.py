@@ -1,4 +1,4 @@
-"""Aggregated designs of each kind of model: what `kinds` does to rows, done to sums.
+"""Aggregated designs of each kind of model: the layouts of rows (`layouts`), done to sums.
 
 Every kind is a linear change of columns within groups, so counts, means and scatter follow:
 a column less its group mean has mean 0 and the scatter it had, a group mean has no scatter.
@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.base import DesignError, Floats
-from bayes_mlm.design.design import INTERCEPT, Design, check_estimable
+from bayes_mlm.design.design import INTERCEPT, Design
+from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.moments import GroupMoments, one_group
 
 

@@ -30,7 +30,7 @@ from bayes_mlm.likelihood import (
     unidentified,
     whitened,
 )
-from bayes_mlm.moments import GroupMoments, Reduced, from_design, from_rows, one_group, reduce
+from bayes_mlm.moments import GroupMoments, Reduced, from_design, one_group, reduce
 
 __all__ = ["RemlFit", "fit_reml"]
 
@@ -191,16 +191,7 @@ def _reduce_rows(design: Design) -> GroupMoments:
         return from_design(design)
     if not design.has_rows:
         return one_group(design.moments())
-    return from_rows(
-        design.y,
-        design.X,
-        design.Z,
-        np.zeros(len(design.y), dtype=np.int64),
-        1,
-        terms=design.terms,
-        effects=(),
-        group=design.group,
-    )
+    return design.moments_of(design.columns, grouped=False)
 
 
 def _check_identified(reduced: Reduced) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.base import Finding, Floats, Verdict, scaled
+from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
@@ -166,10 +167,9 @@ class RemlFit(EstimatesTable):
         """Standard errors (p,) of `beta` jointly with the variances (statsmodels')."""
         return np.sqrt(np.diagonal(self.beta_cov_joint))
 
-    def of_groups(self, labels: npt.ArrayLike) -> "RemlFit":
-        """Return the effects of some groups, in the order given; estimates stay those of all."""
-        known = {label: place for place, label in enumerate(self.labels.tolist())}
-        places = np.array([known[label] for label in np.asarray(labels).tolist()], dtype=np.int64)
+    def of_groups(self, design: Design) -> "RemlFit":
+        """Return the fit with the effects of a design's groups only; the rest stays that of all."""
+        places = design.single_term().places_in(self.labels)
         return replace(
             self,
             labels=self.labels[places],

@@ -62,11 +62,11 @@ def prefers_centred(design: Design) -> bool:
     reliabilities = []
     for column in design.Z.T:
         # One effect at a time: the slope of the residuals on its column within each group.
-        size = np.bincount(design.codes, weights=column**2, minlength=design.J)
-        cross = np.bincount(design.codes, weights=column * residual, minlength=design.J)
+        size = design.single_term().sums(column**2)
+        cross = design.single_term().sums(column * residual)
         known = size > 0
         slopes = np.where(known, cross / np.where(known, size, 1.0), 0.0)
-        sigma2 = np.sum((residual - column * slopes[design.codes]) ** 2) / max(
+        sigma2 = np.sum((residual - column * design.by_row(slopes)) ** 2) / max(
             design.n - known.sum(), 1
         )
         noise = sigma2 / size[known]
@@ -125,7 +125,7 @@ def own_coefficients(
 
     dims, root = names.u.dims, effect_root(design, priors, names)
     on_z, Z = group_regressions(design, priors), at_means(design, priors).Z
-    rest = design.X - np.einsum("nq,nqp->np", Z, on_z[design.codes])
+    rest = design.X - np.einsum("nq,nqp->np", Z, design.by_row(on_z))
     flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
     expected = flat.reshape((design.J, design.q))
     if design.effect_pairs:

@@ -22,7 +22,6 @@ from bayes_mlm.base import (
 from bayes_mlm.design import (
     INTERCEPT,
     Design,
-    means_by_group,
     new_group_means,
     pairs_of,
     sums_of_one_slope,
@@ -200,7 +199,7 @@ def hausman(design: Design) -> Hausman:
     if not single.has_rows:
         new = new_group_means(single.moments(), moved, _NEW)
     else:
-        means = means_by_group(single.X[:, varies], single.codes, single.J)[single.codes]
+        means = single.by_row(single.group_means(single.X[:, varies]))
         new = _says_something_new(single.X, means)
     places = np.flatnonzero(varies)[new]
     names = tuple(single.terms[k] for k in places)
@@ -292,7 +291,7 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
         known = len(design.base.terms)
         return design.X[:, :known], design.base.terms
     if design.kind == "within":
-        means = design.base.means[design.codes]
+        means = design.by_row(design.base.means)
         slopes = np.array([term != INTERCEPT for term in design.base.terms])
         return design.X + np.where(slopes, means, 0.0), design.base.terms
     if design.kind == "no_pooling":
@@ -343,8 +342,7 @@ def _varies(design: Design) -> NDArray[np.bool_]:
         assert base is not None  # for mypy: the caller looked
         moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
         return np.array([term in moving for term in design.terms])
-    means = means_by_group(design.X, design.codes, design.J)[design.codes]
-    inside = np.sqrt(np.square(design.X - means).mean(axis=0))
+    inside = np.sqrt(np.square(design.deviations(design.X)).mean(axis=0))
     return np.asarray(inside > 1e-9 * np.abs(design.X).max(axis=0))
 
 

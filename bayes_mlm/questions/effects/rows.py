@@ -175,7 +175,7 @@ def rebuild(design: Design) -> Table | None:
         if values is None:
             return None
         columns[name] = values
-    columns |= {term.factor: term.labels[term.codes] for term in design.group_terms}
+    columns |= {term.factor: term.row_labels for term in design.group_terms}
     return Table(columns=columns, n=design.n, source="the design")
 
 
@@ -268,7 +268,7 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
         return None
     values = design.X[:, design.terms.index(laid_out)]
     if laid_out != name and design.base is not None:
-        values = values + design.base.means[design.codes, design.base.terms.index(name)]
+        values = values + design.by_row(design.base.means[:, design.base.terms.index(name)])
     return values
 
 

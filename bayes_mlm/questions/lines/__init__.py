@@ -230,16 +230,9 @@ def _places(design: Design, groups: Sequence[Any] | None) -> Ints:
                 "name some of them (groups=[...])"
             )
         return np.arange(design.J)
-    known = {label: place for place, label in enumerate(design.labels.tolist())}
-    unknown = [group for group in groups if group not in known]
-    if unknown or not groups:
-        first = ", ".join(map(repr, list(known)[:8]))
-        raise EngineError(
-            f"{design.group} has no {unknown[0]!r}; its labels are {first}, …"
-            if unknown
-            else "no group is named; leave groups out for all of them"
-        )
-    return np.array([known[group] for group in dict.fromkeys(groups)], dtype=np.int64)
+    if not groups:
+        raise EngineError("no group is named; leave groups out for all of them")
+    return design.single_term().places_of(dict.fromkeys(groups))
 
 
 def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
@@ -254,7 +247,7 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
 def _reml(design: Design) -> Solution | None:
     """Fit by REML, where REML is defined: priors can identify what the data cannot."""
     try:
-        return fit_reml(design.whole, profile=False).of_groups(design.labels)
+        return fit_reml(design.whole, profile=False).of_groups(design)
     except (DesignError, EngineError):
         return None
 
@@ -275,7 +268,7 @@ def _coefficients(
         yield OwnCoefficient(
             model=fit.spec.name,
             engine=fit.engine,
-            group=fit.design.labels[place : place + 1].tolist()[0],
+            group=fit.design.single_term().label(place),
             effect=effect,
             estimate=float(shown.mean[k]),
             sd=float(shown.sd[k]),
@@ -298,7 +291,7 @@ def _points(
 ) -> Iterator[LinePoint]:
     expected = beta @ rows.X[k].T + u @ rows.Z[k].T
     told = None if reml is None else rows.X[k] @ reml.beta + rows.Z[k] @ reml.u[place]
-    return _line(fit, fit.design.labels[place : place + 1].tolist()[0], grid, expected, told, prob)
+    return _line(fit, fit.design.single_term().label(place), grid, expected, told, prob)
 
 
 def _line(

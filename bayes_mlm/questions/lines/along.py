@@ -23,7 +23,7 @@ def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints
     """Average the rows of each group with one predictor set to each of some values."""
     where = np.full(design.J, -1)
     where[places] = np.arange(len(places))
-    own = where[design.codes]
+    own = design.by_row(where)
     kept = own >= 0
     part = Table(
         columns={name: values[kept] for name, values in table.columns.items()},

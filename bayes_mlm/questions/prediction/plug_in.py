@@ -6,7 +6,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import Solution, wald_reach
 from bayes_mlm.model import whiten
-from bayes_mlm.moments import from_design, from_rows
+from bayes_mlm.moments import from_design
 from bayes_mlm.questions.prediction.residuals import bridge
 from bayes_mlm.questions.prediction.result import PlugIn
 from bayes_mlm.questions.prediction.rows import LaidOut
@@ -101,11 +101,8 @@ def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Flo
     s, residual = from_design(design), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
         own = fit.residual
-        white = whiten(
-            design.residual, np.column_stack([design.X, design.Z]), own.sigma_e, own.rho_e or 0.0
-        )
-        X, Z, residual = white[:, : design.p], white[:, design.p :], 1.0
-        s = from_rows(design.y, X, Z, design.codes, design.J)
+        white = whiten(design.residual, design.columns, own.sigma_e, own.rho_e or 0.0)
+        s, residual = design.moments_of(white), 1.0
     p, q, products = design.p, design.q, s.products(groups)
     zz, zx = products[:, p : p + q, p : p + q], products[:, p : p + q, :p]
     relative = fit.cov_u / residual

@@ -69,8 +69,8 @@ def neighbours(design: Design, codes: Ints, times: Floats) -> Neighbours:
     assert rows is not None  # for mypy: the caller looked
     m = len(codes)
     before, after = np.full((2, m), -1, dtype=np.int64)
-    order = np.lexsort((rows.time, design.codes))
-    starts = np.searchsorted(design.codes[order], np.arange(design.J + 1))
+    order = design.row_order(rows.time)
+    starts = np.concatenate([[0], np.cumsum(design.group_sizes)])
     for k in np.flatnonzero(codes >= 0).tolist():
         own = order[starts[codes[k]] : starts[codes[k] + 1]]
         place = int(np.searchsorted(rows.time[own], times[k], side="right"))

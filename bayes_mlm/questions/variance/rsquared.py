@@ -9,7 +9,7 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import ParameterValues
-from bayes_mlm.moments import GroupMoments, from_rows
+from bayes_mlm.moments import GroupMoments
 from bayes_mlm.questions.variance.moments import DesignMoments
 from bayes_mlm.questions.variance.shares import fixed_variance, random_variance
 
@@ -145,8 +145,7 @@ def fitted_variance(
         Divisor n - 1.
     """
     own = parameters.u if groups else None
-    Z = design.Z if own is not None else np.empty((design.n, 0))
-    found = from_rows(design.y, design.X, Z, design.codes, design.J)
+    found = (design if own is not None else design.without_effects()).moments()
     size, last = parameters.beta.shape[0], 0.0
     if residual:
         last = -1.0

@@ -28,7 +28,7 @@ def publication_table(
     analyses : sequence of Analysis
         In the order of the columns.
     classical : bool
-        Whether a model that has a posterior gets a column for REML (or OLS) beside it. A model
+        Whether a model that has a posterior gets a column for REML (or OLS) next to it. A model
         without one has that column in any case.
     interval : bool
         Whether intervals stand below the estimates, instead of posterior sds or standard errors.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DEFAULT_PROB, Floats, Ints, count, number, percent, shorten, shorten_all
-from bayes_mlm.design import Design, means_by_group
+from bayes_mlm.design import Design
 from bayes_mlm.engines import samples
 from bayes_mlm.figures import (
     BLACK,
@@ -191,7 +191,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
         return None
     design = grouped[0].design if chosen is None else chosen.design
     quartiles = _quartiles(design)
-    mean = means_by_group(design.y, design.codes, design.J)
+    mean = design.group_means(design.y)
     order = np.argsort(mean, kind="stable")
     fitted = None if chosen is None else _expected_means(chosen.fits[0], chosen.prob)
     return GroupSpread(
@@ -216,7 +216,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
 
 def _quartiles(design: Design) -> Floats:
     """Compute the quartiles (J, 3) of y in each group, interpolated as NumPy does."""
-    order = np.lexsort((design.y, design.codes))
+    order = design.row_order(design.y)
     y, sizes = design.y[order], design.group_sizes
     start = np.cumsum(sizes) - sizes
     found = []
@@ -232,8 +232,8 @@ def _quartiles(design: Design) -> Floats:
 def _expected_means(fit: Fit, prob: float) -> tuple[Floats, Floats | None, Floats | None] | None:
     """Compute the posterior mean and interval of each group's expected mean, shape (J,) each."""
     design = fit.design
-    X = means_by_group(design.X, design.codes, design.J)
-    Z = means_by_group(design.Z, design.codes, design.J)
+    X = design.group_means(design.X)
+    Z = design.group_means(design.Z)
     beta = samples(fit.draws, "beta") if design.p else np.zeros((1, 0))
     if not has_effects(fit):
         u_mean = fit.draws["u_mean"]

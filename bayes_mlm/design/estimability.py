@@ -1,14 +1,72 @@
-"""Measure what each column of X has of its own: what the columns before it do not already say."""
+"""Whether the columns of a design are estimable: none is a combination of those before it."""
 
 import numpy as np
 
-from bayes_mlm.base import Flags, Floats, Ints
+from bayes_mlm.base import DesignError, Flags, Floats, Ints
+from bayes_mlm.design.design import INTERCEPT, VARIES, Design
 from bayes_mlm.moments import GroupMoments
 
+# A column is aliased when what the columns before it leave of it is below this part of its sd.
+_ALIASED = 1e-8
+# Sums of squares hold half the digits that rows do.
+_AGGREGATED = 1e-6
 # Rows worked on at a time where the whole would be a second copy of X.
 _BLOCK = 65_536
 # A pivot below it is nothing but rounding, and no column is told by it.
 _NOTHING = 1e-18
+
+
+def check_estimable(design: Design) -> None:
+    """Refuse columns that are combinations of the rest of the model, and too few rows.
+
+    Raises
+    ------
+    DesignError
+        With the column, or the number of coefficients.
+    """
+    wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
+    if design.n <= wanted:
+        raise DesignError(
+            f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
+            f"({', '.join(design.terms)}); use fewer predictors or more data"
+        )
+    if design.aggregated is not None and design.q and design.J == 1:
+        raise DesignError(
+            f"the sums are of one group of {design.group!r}: how groups differ cannot be learned "
+            "from one; add those of others (merge_sums, bayes-mlm merge)"
+        )
+    where, remedy = "", "leave one of them out"
+    if design.kind in ("no_pooling", "within"):
+        where = f" within {design.group}"
+    if design.kind == "no_pooling":
+        remedy = "a no-pooling model has an intercept for each group, which leaves only what varies"
+        remedy += " within groups; use partial pooling for predictors of the group"
+    aliased, near = _ALIASED, ""
+    intercept = np.array([term == INTERCEPT for term in design.terms])
+    if design.aggregated is not None:
+        found = left_of_sums(design.aggregated, intercept, inside=design.kind == "no_pooling")
+        aliased, near = _AGGREGATED, ", or so near to one that sums cannot tell"
+    else:
+        origin = np.zeros((1, design.p))
+        if design.kind == "no_pooling":
+            origin = design.group_means(design.X)
+        elif design.has_intercept:
+            origin = np.where(intercept, 0.0, design.X.mean(axis=0))[None]
+        codes = design.codes if design.kind == "no_pooling" else None
+        found = left_of_rows(design.X, origin, codes)
+    for term, own, left, several in zip(design.terms, *found, strict=True):
+        if own <= VARIES and several and not where:
+            raise DesignError(
+                f"the predictor {term!r} varies by next to nothing of its own size, too little to "
+                "tell from the intercept; take a constant off it first, as center() does"
+            )
+        if own <= VARIES:
+            raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
+        if left <= aliased * own:
+            raise DesignError(
+                f"the predictor {term!r} is a linear combination of the predictors before "
+                f"it{near}; {remedy}"
+            )
 
 
 def left_of_rows(X: Floats, origin: Floats, codes: Ints | None) -> tuple[Floats, Floats, Flags]:

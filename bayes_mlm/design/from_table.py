@@ -1,0 +1,246 @@
+"""Design of a formula and a table in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from bayes_mlm.base import DataError, DesignError, Floats
+from bayes_mlm.data import (
+    Groups,
+    Table,
+    as_table,
+    check_footer,
+    check_group,
+    check_group_level,
+    check_outcome,
+    check_predictors,
+    count_labels,
+    handle_missing,
+    levels_of,
+    note_on_lost_groups,
+    notes_on_labels,
+    refuse_magnitudes,
+    require_columns,
+    require_finite,
+    strip_labels,
+)
+from bayes_mlm.design.design import VARIES, Design, GroupMeans
+from bayes_mlm.design.encoding import Encoded, encode, learn_encoding
+from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
+from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response, means_by_group
+from bayes_mlm.formula import Formula, parse_formula, refuse_several
+from bayes_mlm.model import (
+    FAMILIES,
+    Family,
+    Residual,
+    as_residual,
+    check_structure,
+    lay_out_residual,
+)
+
+
+def build_design(
+    formula: str | Formula,
+    table: Any,
+    *,
+    group: str | None = None,
+    missing: Literal["error", "drop"] = "error",
+    group_level: Sequence[str] = (),
+    residual: Residual | Mapping[str, Any] | None = None,
+    family: str | Family = "gaussian",
+    strip: bool = False,
+) -> Design:
+    """Evaluate a formula on a table, after checking that the two make an estimable model.
+
+    Parameters
+    ----------
+    formula : str or Formula
+        For example ``"mathach ~ ses * sector + (1 | schoolid)"``.
+    table : data frame, mapping or Table
+        Any frame narwhals supports, or what `bayes_mlm.read_table` returns.
+    group : str, optional
+        The grouping column of a formula without a bar, for the kinds that need groups.
+    missing : {"error", "drop"}
+        What to do with rows that miss a value in a column the model uses.
+    group_level : sequence of str
+        Columns declared to be properties of the group; an error if one varies within a group.
+    residual : Residual or mapping, optional
+        How residuals depart from independent ones of one sd: ``{"sigma": "sector"}``,
+        ``{"ar": "age"}``; see `bayes_mlm.model.residual`.
+    family : str or Family
+        Distribution of the outcome given its linear predictor: a name in `FAMILIES`.
+    strip : bool
+        Whether to strip spaces from the ends of labels, as of new data that the design replays.
+
+    Returns
+    -------
+    Design
+        With kind "partial_pooling" if the formula has a bar, else "pooled".
+
+    Raises
+    ------
+    DataError, FormulaError, SpecError, DesignError
+        If the table, the formula or the two together cannot make the model.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data import load_dataset
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
+    >>> design.n, design.J, design.terms, design.effects
+    (7185, 160, ('Intercept', 'ses'), ('Intercept',))
+    """
+    if not isinstance(formula, (str, Formula)):
+        raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
+    if isinstance(group_level, str):
+        group_level = (group_level,)
+    table = strip_labels(as_table(table)) if strip else as_table(table)
+    parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    factors = factors_of(parsed, group)
+    asked = as_residual(residual)
+    family = FAMILIES[family] if isinstance(family, str) else family
+    check_structure(asked, family)
+    names = list(dict.fromkeys([*parsed.columns, *factors, *group_level, *asked.columns]))
+    require_columns(table, names)
+    if missing == "error":  # named as a footer, and not by its missing values
+        check_footer(table)
+    given, kept = table, handle_missing(table, names, missing=missing)
+    table = kept.table
+    if missing != "error":
+        check_footer(table)
+    numbers = [name for name in names if name not in factors]
+    require_finite(table, numbers)
+    for name in numbers:
+        refuse_magnitudes([name], table.columns[name])
+    notes = check_outcome(table, parsed.outcome.columns[0])
+    found = _check_factors(parsed, factors, table)
+    if kept.n_dropped:
+        for one in found:
+            before = count_labels(given.columns[one.name], as_numbers=one.labels.dtype != object)
+            notes = (*notes, *note_on_lost_groups(before, one.labels.size, one.name))
+    _check_group_level(table, factors, group_level)
+    measured = parsed.measured_columns
+    check_predictors(
+        table,
+        [name for name in parsed.predictor_columns if name not in factors or name in measured],
+        categories=set(parsed.predictor_columns) - set(measured),
+    )
+    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
+    notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
+    for one in found:
+        notes = (*notes, *label_notes(encoding.levels, one.name, one.labels))
+    strata, noted = asked.sigma_column, (*factors, *(item.column for item in encoding.levels))
+    if strata is not None and strata not in noted:
+        notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
+    if asked.ar is not None:
+        refuse_several(factors, "an autoregression of residuals", "leave one of them out")
+    by = found[0] if found else None
+    codes = np.zeros(table.n, dtype=np.int64) if by is None else by.codes
+    structure = lay_out_residual(
+        asked,
+        table,
+        codes,
+        [0] if by is None else by.labels.tolist(),
+        None if by is None else by.name,
+        always=not family.gaussian_moments,
+    )
+    arrays = encode(encoding, table)
+    refuse_magnitudes([encoding.outcome], arrays.y)
+    notes = (*notes, *family.check_response(arrays.y))
+    refuse_magnitudes(arrays.terms, arrays.X)
+    for effects, Z in zip(arrays.effects, arrays.Z, strict=True):
+        refuse_magnitudes(effects, Z)
+    design = Design(
+        response=Response(name=encoding.outcome, y=arrays.y),
+        fixed=FixedColumns(X=arrays.X, terms=arrays.terms),
+        group_terms=_group_terms(parsed, found, arrays),
+        kind="partial_pooling" if parsed.group_terms else "pooled",
+        formula=parsed,
+        encoding=encoding,
+        base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
+        n_dropped=kept.n_dropped,
+        notes=(*notes, *encoding.notes, *(() if structure is None else structure.notes)),
+        family=family,
+        residual=structure,
+    )
+    check_estimable(design)
+    return design
+
+
+def factors_of(formula: Formula, group: str | None) -> tuple[str, ...]:
+    """Return the grouping factors: those of the bars, or `group` for a formula without one.
+
+    Raises
+    ------
+    DesignError
+        If both are given and differ.
+    """
+    factors = formula.grouping_factors
+    if group is not None and factors not in ((), (group,)):
+        raise DesignError(
+            f"the formula groups by {', '.join(map(repr, factors))} but group={group!r} was given; "
+            "give one of them"
+        )
+    return factors or (() if group is None else (group,))
+
+
+def _check_factors(formula: Formula, factors: Sequence[str], table: Table) -> list[Groups]:
+    """Find the groups of every factor, after checking that they can be groups."""
+    predictors = [name for name in formula.predictor_columns if name not in factors]
+    found = []
+    for place, factor in enumerate(factors):
+        terms = formula.group_terms[place].terms if formula.group_terms else ()
+        effects = [name for term in terms for one in term for name in one.columns]
+        found.append(check_group(table, factor, predictors, effects=effects))
+    return found
+
+
+def _check_group_level(table: Table, factors: Sequence[str], group_level: Sequence[str]) -> None:
+    """Refuse a column declared a property of groups that varies within those of every factor."""
+    for name in group_level if factors else ():
+        errors = []
+        for factor in factors:
+            try:
+                check_group_level(table, factor, [name])
+            except DataError as error:
+                errors.append(error)
+        if len(errors) == len(factors):
+            raise errors[0]
+
+
+def _group_terms(
+    formula: Formula, found: Sequence[Groups], arrays: Encoded
+) -> tuple[GroupTerm, ...]:
+    if not formula.group_terms:  # a factor that is known, without effects
+        empty = np.empty((len(arrays.X), 0))
+        return tuple(
+            GroupTerm(factor=one.name, labels=one.labels, codes=one.codes, Z=empty, effects=())
+            for one in found
+        )
+    return tuple(
+        GroupTerm(
+            factor=one.name,
+            labels=one.labels,
+            codes=one.codes,
+            Z=Z,
+            effects=effects,
+            correlated=bar.correlated,
+        )
+        for one, bar, Z, effects in zip(
+            found, formula.group_terms, arrays.Z, arrays.effects, strict=True
+        )
+    )
+
+
+def _group_means(X: Floats, terms: tuple[str, ...], groups: Groups) -> GroupMeans:
+    codes = groups.codes
+    means = means_by_group(X, codes, groups.labels.size)
+    # A column at a time: a copy of X is the most that a large table leaves room for.
+    inside = [
+        float(np.sqrt(np.square(column - mean[codes]).mean()))
+        for column, mean in zip(X.T, means.T, strict=True)
+    ]
+    sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
+    return GroupMeans(terms=terms, means=means, varies=np.array(inside) > VARIES * sizes)
