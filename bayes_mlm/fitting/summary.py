@@ -13,6 +13,7 @@ from bayes_mlm.fitting.estimate import Estimate, estimate_of, expect_draws, post
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import IntervalKind, summarise_draws
+from bayes_mlm.likelihood import parameters_of
 
 
 def summarise(
@@ -114,8 +115,10 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
         )
     # Made from one seed, draws of two models are the same quantiles of their posteriors, and R²
     # would seem far too certain. Shifted by half a turn they are independent: an outer bound.
-    own = [fit.draws[name] for name in ("sigma_u", "sigma_e")]
-    other = [null.draws[name] for name in ("sigma_u", "sigma_e")]
+    (sigma_u,) = parameters_of(fit.design).role("group sd")
+    names = (sigma_u.name, str(fit.design.family.residual_sd))
+    own = [fit.draws[name] for name in names]
+    other = [null.draws[name] for name in names]
     turned = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
     yield from posterior.r_squared(*own, *turned).items()
 

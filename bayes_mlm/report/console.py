@@ -45,7 +45,7 @@ class _Console(Console):
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Make a console that neither wraps tables in a pipe nor reads names as markup."""
+    """Return a console that neither wraps tables in a pipe nor reads names as markup."""
     console = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, _PIPE_WIDTH)
@@ -191,7 +191,7 @@ def sensitivity_time(found: "Sensitivity") -> str:
 
 
 def _moved(rows: "Sequence[SensitivityRow]") -> list[str]:
-    """Write one quantity under each prior, to the same decimals."""
+    """Return one quantity under each prior, to the same decimals."""
     chosen = share_digits([row.digits for row in rows])
     return [
         ""
@@ -220,7 +220,7 @@ def comparison_parts(found: "ModelComparison") -> list[TerminalTable | str]:
 def comparison_lines(found: "ModelComparison") -> list[str]:
     """Describe the missing measures, the reading of the ranks, and whether they are reliable.
 
-    What is fine is said in one line: the largest numbers are in the tables.
+    What is fine takes one line: the largest numbers are in the tables.
     """
     without: dict[tuple[Criterion, str], list[str]] = {}
     for row in found.rows:
@@ -232,10 +232,10 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
     ]
     if any(row.p is not None for row in found.rows):
         lines.append(
-            "- elpd: log density of what was left out, summed, higher is better; p: how much more "
-            "it is with that left in, the effective number of parameters; k-hat: above 0.7, or "
-            "less with few draws, weights that stand in for a refit cannot be believed (Vehtari et "
-            "al. 2017, 2024)"
+            "- elpd: summed log predictive density of what was left out, higher is better; p: how "
+            "much more it is with that left in, the effective number of parameters; k-hat: above "
+            "0.7, or less with few draws, weights that stand in for a refit are not reliable "
+            "(Vehtari et al. 2017, 2024)"
         )
     lines += [f"- {caution}" for caution in found.cautions]
     if found.verdict.ok:
@@ -244,7 +244,7 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
 
 
 def _ranked(row: ComparisonRow, sampled: bool) -> list[str]:
-    """Write one model's measure, and how far it lies from the best, each with its error."""
+    """Return one model's measure and its difference from the best, each with its error."""
     if not sampled:
         return [
             *_measured(row.value, LOGLIK_ERROR)[:1],
@@ -260,6 +260,6 @@ def _ranked(row: ComparisonRow, sampled: bool) -> list[str]:
 
 
 def _measured(value: float | None, error: float | None) -> list[str]:
-    """Write a difference in log density with its error; tenths where it has none."""
+    """Return a difference in log density with its error; tenths where it has none."""
     chosen = digits(value, error or LOGLIK_ERROR)
     return [chosen.number(value), chosen.error(error)]

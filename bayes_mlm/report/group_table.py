@@ -129,7 +129,7 @@ class _Effects:
 
 
 def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | None:
-    """Tabulate the groups of one model.
+    """Return the groups of one model.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def _normal(engine: str, estimate: Floats, sd: Floats, prob: float) -> _Effects:
 
 
 def _most_telling(found: _Effects, most: int) -> NDArray[np.int64]:
-    """Choose the groups whose effects stand out most from those of the others."""
+    """Return the groups whose effects differ most from those of the others."""
     away = np.abs(found.estimate - np.median(found.estimate, axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
         telling = np.where(found.sd > 0.0, away / found.sd, 0.0).max(axis=1)

@@ -104,7 +104,7 @@ def test_a_verdict_that_is_not_clean_is_exit_code_3_beside_the_table(run, monkey
     code, out, err = run("hsb_ses")
     assert code == 3
     assert err == "verdict NOT clean for: hsb_ses; see bayes-mlm fit\n"
-    assert "NOT to be trusted: largest R-hat 1.20" in out
+    assert "NOT reliable: largest R-hat 1.20" in out
 
 
 WRONG = [

@@ -187,7 +187,7 @@ def test_fits_are_printed_with_their_estimates() -> None:
     """lme4 on sleepstudy: intercept 251.405 (6.825), days 10.467 (1.546); sds 24.740 and 5.922."""
     design = bayes_mlm.build_design(GROWTH, bayes_mlm.load_sleepstudy())
     lines = str(bayes_mlm.fit_reml(design)).splitlines()
-    assert lines[0] == "<RemlFit (REML), n = 180, 18 groups (subject), loglik = -871.81>"
+    assert lines[0] == "RemlFit (REML), n = 180, 18 groups (subject), loglik = -871.81"
     rows = {line.split()[0]: line.split()[1:3] for line in lines[2:]}
     assert rows["beta[Intercept]"] == ["251.4", "6.8"]
     assert rows["beta[days]"] == ["10.5", "1.5"]

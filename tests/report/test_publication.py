@@ -159,7 +159,7 @@ def test_notes_say_what_a_reader_needs(table):
         "4 × 100 draws of each posterior, seed 1",
     ):
         assert said in notes
-    assert "NOT to be trusted" not in notes
+    assert "NOT reliable" not in notes
 
 
 def test_notes_say_nothing_of_what_is_not_there(likelihood):
@@ -177,7 +177,7 @@ def test_a_verdict_that_is_not_clean_is_in_the_notes(monkeypatch, mock_fit):
     record = load_record("hsb_ses")
     found = publication_table([analyse(record, settings_of(record), engines=["nuts"])])
     assert found.columns[0].engine == "NUTS"
-    assert any("(1) by nuts: NOT to be trusted: largest R-hat 1.20" in note for note in found.notes)
+    assert any("(1) by nuts: NOT reliable: largest R-hat 1.20" in note for note in found.notes)
 
 
 def test_a_formula_has_no_name_but_its_number():

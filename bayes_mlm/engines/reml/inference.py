@@ -74,7 +74,7 @@ class EstimatesTable(Tabular):
             cells.append((name, *texts(estimate, se, *ends)))
             prob = prob or ("" if one is None else level(one.level))
         return View(
-            title=repr(self),
+            title=repr(self).strip("<>"),
             headings=("", "estimate", "se", prob),
             cells=tuple(cells),
             legend=self.remarks,

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import EngineError, count, digits, share_digits
+from bayes_mlm.design import Design
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
+from bayes_mlm.likelihood import effect_pairs, group_parameters, group_views, parameters_of
 from bayes_mlm.report.publication.notes import notes_of
 from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of, sources_of
 from bayes_mlm.report.publication.table import Cell, ModelColumn, PublicationTable, Row
@@ -12,6 +14,7 @@ from bayes_mlm.report.publication.table import Cell, ModelColumn, PublicationTab
 # The label of a row, and its cells.
 type _Line = tuple[str, list[Cell]]
 
+_SYMBOLS = {"sigma_e": "σ_e", "rho_e": "ρ_e", "nu": "ν"}
 _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
 
 
@@ -25,7 +28,7 @@ def publication_table(
     analyses : sequence of Analysis
         In the order of the columns.
     likelihood : bool
-        Whether a model that has a posterior gets a column for REML (or OLS) beside it. A model
+        Whether a model that has a posterior gets a column for REML (or OLS) next to it. A model
         without one has that column in any case.
     interval : bool
         Whether intervals stand below the estimates, instead of posterior sds or standard errors.
@@ -95,16 +98,37 @@ def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
         rows = [_sd_of(source, effect) for source in sources]
         yield _row("σ_u" if len(effects) == 1 else f"σ_u ({effect})", rows, interval)
     names = dict.fromkeys(row.quantity for source in sources for row in source.summary)
-    for name in names:
-        if name.startswith("rho_u["):
-            pair = name.removeprefix("rho_u[").removesuffix("]").replace(",", ", ")
-            yield _row(f"ρ_u ({pair})", [one.summary.get(name) for one in sources], interval)
-    own = [name for name in names if name.startswith("sigma_e[")]
-    residual = {"sigma_e": "σ_e"} | {name: f"σ_e ({name[8:-1]})" for name in own}
-    residual |= {"rho_e": "ρ_e", "nu": "ν"}
-    for name, label in (residual | _SHARES).items():
+    labels: dict[str, str] = {}
+    for design in dict.fromkeys(source.analysis.design for source in sources):
+        labels |= _correlation_labels(design)
+    for design in dict.fromkeys(source.analysis.design for source in sources):
+        labels |= _auxiliary_labels(design)
+    for name, label in (labels | _SHARES).items():
         if name in names:
             yield _row(label, [source.summary.get(name) for source in sources], interval)
+
+
+def _correlation_labels(design: Design) -> dict[str, str]:
+    """Return what to call each correlation of group effects, by its name in summaries."""
+    found = {}
+    for view, names in zip(group_views(design), group_parameters(design), strict=True):
+        for pair in effect_pairs(view):
+            inside = ", ".join([*filter(None, [names.rho_u.factor]), *pair.split(",")])
+            found[names.rho_u.element(pair)] = f"ρ_u ({inside})"
+    return found
+
+
+def _auxiliary_labels(design: Design) -> dict[str, str]:
+    """Return what to call the family's parameters and those of the residual structure."""
+    strata = () if design.residual is None else design.residual.strata
+    found: dict[str, str] = {}
+    for one in parameters_of(design).role("residual sd", "autocorrelation", "auxiliary"):
+        label = _SYMBOLS.get(one.base or one.name, one.text)
+        if one.dims:
+            found |= {one.element(level): f"{label} ({level})" for level in strata}
+        else:
+            found[one.name] = label
+    return found
 
 
 def _sd_of(source: Source, effect: str) -> QuantityRow | None:

@@ -1,4 +1,4 @@
-"""Write what a reader needs to know who has nothing but the table."""
+"""Notes below a table for a paper: all that a reader needs next to the numbers."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -21,7 +21,7 @@ def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
     for source in sources:
         if not source.summary.verdict.ok:
             yield (
-                f"({source.number}) by {source.summary.engine}: NOT to be trusted: "
+                f"({source.number}) by {source.summary.engine}: NOT reliable: "
                 f"{source.summary.verdict}."
             )
 

@@ -1,4 +1,4 @@
-"""Find what each column of the table is made from."""
+"""Analysis and summary that each column of the table is made from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
