@@ -32,7 +32,7 @@ from bayes_mlm.base import (
     expect_each,
 )
 from bayes_mlm.design import Design, same_columns, same_outcome
-from bayes_mlm.fitting import Fit
+from bayes_mlm.fitting import Estimate, Fit, expect_draws
 from bayes_mlm.model import UNNAMED
 
 QUESTIONS: dict[Criterion, str] = {
@@ -147,8 +147,9 @@ def compare_models(fits: Sequence[Fit], *, loo_rows: Any = None) -> ModelCompari
     >>> compare_models([one, two]).by("row")[0].model
     'reaction ~ days + (days | subject)'
     """
-    expect_each("compare_models", fits, Fit)
+    expect_each("compare_models", fits, Fit, Estimate)
     fits = list(fits)
+    expect_draws("compare_models", *fits)
     if len(fits) < 2:
         raise EngineError(f"a comparison needs two models or more, found {len(fits)}")
     names = _names(fits)
@@ -159,8 +160,8 @@ def compare_models(fits: Sequence[Fit], *, loo_rows: Any = None) -> ModelCompari
                 raise EngineError(
                     f"{names[before]!r} and {names[place]!r} are the same model; leave one out"
                 )
-    grouping = next((f.design for f in fits if f.design.group is not None and f.design.q), None)
-    grouping = grouping or next((f.design for f in fits if f.design.group is not None), None)
+    grouped = [fit.design for fit in fits if len(fit.design.factors) == 1]
+    grouping = next((one for one in grouped if one.q), next(iter(grouped), None))
     rows: list[ComparisonRow] = []
     elpds: list[NamedElpd] = []
     findings = [
@@ -259,7 +260,9 @@ def _same(one: Fit, other: Fit) -> bool:
     a, b = one.design, other.design
     return (
         one.priors == other.priors
-        and (a.terms, a.effects, a.kind) == (b.terms, b.effects, b.kind)
+        and (a.terms, a.kind) == (b.terms, b.kind)
+        and [(t.factor, t.effects) for t in a.group_terms]
+        == [(t.factor, t.effects) for t in b.group_terms]
         and (one.spec.residual, a.family) == (other.spec.residual, b.family)
         and same_columns(a, b)
     )
@@ -267,6 +270,7 @@ def _same(one: Fit, other: Fit) -> bool:
 
 def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     design = fit.design
+    design.single_term("leave-one-group-out", "compare by rows")
     if grouping is None:
         raise DesignError('no model names groups; a record can: group = "NAME"')
     if design.group is not None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from bayes_mlm.base import EngineError, expect
+from bayes_mlm.base import EngineError
 from bayes_mlm.engines import why_not_direct
-from bayes_mlm.fitting import Fit
+from bayes_mlm.fitting import Fit, expect_draws
 from bayes_mlm.likelihood import model_priors
 
 
@@ -54,7 +54,7 @@ def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
     >>> round(found.value, 2), found.error < 1e-4
     (-908.75, True)
     """
-    expect("log_marginal_likelihood", fit, Fit)
+    expect_draws("log_marginal_likelihood", fit)
     named = fit.priors.by_name(fit.design)
     flat = [name for name, prior in named.items() if not prior.is_proper]
     if flat:

@@ -38,7 +38,11 @@ from .paths import (
     shown as shown,
     unreadable_reason as unreadable_reason,
 )
-from .prob import DEFAULT_PROB as DEFAULT_PROB, check_prob as check_prob
+from .prob import (
+    DEFAULT_PROB as DEFAULT_PROB,
+    check_prob as check_prob,
+    wald_reach as wald_reach,
+)
 from .registry import Registry as Registry
 from .rendering import (
     RENDERERS as RENDERERS,

@@ -47,14 +47,14 @@ def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
         raise error(f"{caller} takes what {listed} gives, found {describe_value(value)}{more}")
 
 
-def expect_each(caller: str, values: Any, kind: type) -> None:
-    """Raise an error if an argument is not a sequence of values of a type."""
+def expect_each(caller: str, values: Any, *kinds: type) -> None:
+    """Raise an error if an argument is not a sequence of values of given types."""
     if not isinstance(values, Iterable) or isinstance(values, str | dict):
-        giver, error = _GIVEN_BY[kind.__name__]
+        giver, error = _GIVEN_BY[kinds[0].__name__]
         found = describe_value(values)
         raise error(f"{caller} takes a list of what {giver} gives, found {found}")
     for value in values:
-        expect(caller, value, kind)
+        expect(caller, value, *kinds)
 
 
 def expect_text(caller: str, value: Any, what: str, error: type[BayesMLMError] = DataError) -> None:

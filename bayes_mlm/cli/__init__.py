@@ -43,7 +43,7 @@ from bayes_mlm.cli.showing import print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
-from bayes_mlm.engines import is_drawing
+from bayes_mlm.engines import has_chains, is_drawing
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -158,7 +158,7 @@ def fit(
             "--chains, or choose --engine auto"
         )
     settings = settings_for(request, sampling)
-    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as bar:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as bar:
         options = {"engines": [engine], "prob": prob, "check": cross_check, "progressbar": bar}
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
@@ -254,7 +254,7 @@ def _analyse(
     record, null = load_record(model).requesting(request), None
     below = baseline(record)
     if below is not None:  # where that takes no time: not by NUTS
-        engines = ["reml" if one == "nuts" else one for one in options["engines"]]
+        engines = [one for one in options["engines"] if not has_chains(one)]
         quick = {"engines": engines, "prob": options["prob"]}
         null = analyse_record(
             below, settings, data=design_of(below.request, data, rows=rows), **quick

@@ -21,6 +21,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.engines import has_chains
 
 
 @grouped
@@ -50,7 +51,7 @@ def check(
     request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
     settings = settings_for(request, sampling)
-    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     with status("redrawing the data, leaving out groups", quiet=quiet):
         sample = None

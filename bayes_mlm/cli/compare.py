@@ -20,6 +20,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.engines import has_chains
 
 
 @grouped
@@ -62,7 +63,7 @@ def compare(
     fits = []
     for k, (request, design, one) in enumerate(zip(requests, designs, settings, strict=True)):
         text = f"{k + 1}/{len(model)} fitting {model[k]}"
-        with status(text, quiet=quiet, draws_bar=engine == "nuts") as shown:
+        with status(text, quiet=quiet, draws_bar=has_chains(engine)) as shown:
             fits.append(fit_design(request, design, one, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = compare_models(fits)

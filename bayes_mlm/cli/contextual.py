@@ -22,6 +22,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def contextual(
     request = request_for(model, data, group=group, **vars(reading))
     request, design, laid_out = _two_levels(request, data, means)
     settings = settings_for(request, sampling)
-    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as bar:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as bar:
         fit = fit_by(request, design, settings, engine=engine, progressbar=bar, prob=prob)
         tables = [
             contextual_effects(one, means=means, prob=prob) for one in with_estimate(fit, prob)

@@ -83,7 +83,7 @@ def effects(
     """
     from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import design_of, is_sums
-    from bayes_mlm.engines import check_engine, is_drawing
+    from bayes_mlm.engines import check_engine, has_chains, is_drawing
     from bayes_mlm.fitting import estimate_design, fit_design, sample_table
     from bayes_mlm.questions import population, read_again, rebuild
     from bayes_mlm.report import console as show
@@ -119,7 +119,7 @@ def effects(
     fast = estimate_design(design, None if drawing else engine, request=request, prob=prob)
     found, zeros = _answer(query, fast, people, data=source)
     if drawing:
-        with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+        with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(query, fit, people, data=source)
     console = show.make_console()

@@ -24,6 +24,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -81,7 +82,7 @@ def lines(
     design = design_of(request, data)
     own_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
-    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     source: Any = data

@@ -31,6 +31,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:
     from bayes_mlm.figures import Entry
@@ -89,7 +90,7 @@ def plot(
         return settings_for(record, sampling)
 
     many = "a model" if len(ladder) == 1 else f"{len(ladder)} models"
-    with status(f"fitting {many}", quiet=quiet, draws_bar=engine == "nuts") as bar:
+    with status(f"fitting {many}", quiet=quiet, draws_bar=has_chains(engine)) as bar:
         results = analyse_ladder(
             ladder, settings_of, data=data, engines=[engine], prob=prob, progressbar=bar
         )

@@ -19,6 +19,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.engines import has_chains
 
 Question = Literal["existing_group", "new_group", "population"]
 # More rows would be a file's matter.
@@ -87,7 +88,7 @@ def predict(
     rows = read_data(new, written=written)
     design = design_of(request, data)
     check_rows(design, rows, question=question, kind=kind)
-    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)

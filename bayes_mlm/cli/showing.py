@@ -25,7 +25,7 @@ def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
     console.print(show.analysis_title(analysis))
     if priors and analysis.fits:
         console.print(show.priors_table(analysis))
-        console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].why})")
+        console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].reason})")
     console.print(show.estimates_table(analysis))
     for line in [*show.verdict_lines(analysis), *analysis.design.notes]:
         console.print(visible(line))

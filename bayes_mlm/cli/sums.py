@@ -24,6 +24,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
@@ -196,12 +197,12 @@ def groups(
         engine_data=engine_data,
         quiet=quiet,
     )
-    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as shown:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         write_group_effects(fit, out, prob=prob)
     console = show.make_console()
-    console.print(f"{fit.engine} ({fit.why}): {fit.verdict}", soft_wrap=True)
+    console.print(f"{fit.engine} ({fit.reason}): {fit.verdict}", soft_wrap=True)
     console.print(f"{design.J:,} groups ({design.group}) written to {visible(out)}", soft_wrap=True)
     if not fit.verdict.ok:
         raise typer.Exit(EXIT_VERDICT)

@@ -19,7 +19,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
-from bayes_mlm.engines import AUTO, engine_names, is_drawing
+from bayes_mlm.engines import AUTO, engine_names, has_chains, is_drawing
 
 Format = Literal["markdown", "latex", "html"]
 _SUFFIXES: dict[str, Format] = {
@@ -84,15 +84,15 @@ def table(
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)
 
-    drawn = [one for one in engines if one != "reml"]
+    drawn = [one for one in engines if is_drawing(one)]
     text = f"fitting {len(ladder)} models"
-    with status(text, quiet=quiet, draws_bar="nuts" in drawn) as shown:
+    with status(text, quiet=quiet, draws_bar=any(map(has_chains, drawn))) as shown:
         results = analyse_ladder(
             ladder, settings_of, data=data, engines=drawn, prob=prob, progressbar=shown
         )
         analyses = [one.analysis for one in results]
     laid_out = publication_table(
-        analyses, classical=any(not is_drawing(one) for one in engines), interval=interval
+        analyses, likelihood=any(not is_drawing(one) for one in engines), interval=interval
     )
     made = laid_out.render("page" if chosen == "html" else chosen)
     if out is None:

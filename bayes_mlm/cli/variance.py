@@ -63,7 +63,7 @@ def variance(
     """
     from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import design_of
-    from bayes_mlm.engines import is_drawing
+    from bayes_mlm.engines import has_chains, is_drawing
     from bayes_mlm.fitting import Estimate, Fit, fit_by, with_estimate
     from bayes_mlm.questions import (
         along,
@@ -84,7 +84,7 @@ def variance(
     found_null = _null_of(request, design, null, data)
     if found_null is not None and null is not None:
         check_null(design, found_null[1], null)
-    with status(f"fitting {request.name}", quiet=quiet, draws_bar=engine == "nuts") as bar:
+    with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as bar:
         fit = fit_by(request, design, settings, engine=engine, progressbar=bar, prob=prob)
         nulls: tuple[Fit | Estimate | None, ...] = (None, None)
         if found_null is not None:

@@ -164,7 +164,7 @@ class Design:
         )
 
     def single_term(
-        self, what: str = "this", remedy: str = "it needs a model with one group term"
+        self, what: str = "this", remedy: str = "use a model with one group term"
     ) -> GroupTerm:
         """Return the one group term; without a factor, a term of one group and no effects.
 

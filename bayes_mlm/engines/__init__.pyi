@@ -69,6 +69,7 @@ from .registry import (
     Task as Task,
     check_engine as check_engine,
     engine_names as engine_names,
+    has_chains as has_chains,
     has_random_effects as has_random_effects,
     is_drawing as is_drawing,
     likelihood_engine as likelihood_engine,

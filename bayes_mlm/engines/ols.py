@@ -19,6 +19,7 @@ from bayes_mlm.base import (
     expect,
     rounded,
     scaled,
+    wald_reach,
 )
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines.reml.inference import EstimateRow, EstimatesTable, Interval
@@ -344,7 +345,7 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
     cov = sigma2 * solution.unscaled_cov
     se = np.sqrt(np.diagonal(cov))
     t = solution.beta / se
-    reach = float(stats.t.ppf(0.5 + 0.5 * level, df_resid)) * se
+    reach = wald_reach(level, df_resid) * se
     loglik = -0.5 * n * (LOG_2PI + math.log(rss / n) + 1.0)
     return OlsFit(
         n=n,

@@ -85,10 +85,18 @@ class Engine:
     why_not : callable
         ``why_not(design, priors) -> str``: the reason why it cannot fit a model, in a clause; "" if
         it can.
-    several_factors : bool
-        Whether it fits models with several grouping factors.
     run : callable
         ``run(task) -> Drawn`` of an engine that draws, else RemlFit or OlsFit.
+    estimates : str
+        What its estimates are, for the note below a table.
+    wald : str
+        The distribution of its Wald intervals; empty of an engine that draws.
+    independent : bool
+        Whether its draws are independent, so that there are no chains to converge.
+    several_factors : bool
+        Whether it fits models with several grouping factors.
+    instead : str
+        The engine to use where it cannot, if the reason does not state what to do.
     """
 
     name: str
@@ -97,13 +105,22 @@ class Engine:
     what: str
     why_not: "Callable[[Design, ModelPriors | None], str]"
     run: "Callable[[Task], Drawn | RemlFit | OlsFit]"
+    estimates: str
+    wald: str = ""
+    independent: bool = False
     several_factors: bool = False
+    instead: str = ""
+
+    @property
+    def has_chains(self) -> bool:
+        """Whether it runs Markov chains, whose convergence is to be diagnosed."""
+        return self.draws and not self.independent
 
     def refusal(self, design: "Design", priors: "ModelPriors | None") -> str:
         """Return the reason why it cannot fit a model, in a clause; "" if it can."""
         if len(design.factors) > 1 and not self.several_factors:
             named = ", ".join(design.factors)
-            return f"the formula has {len(design.factors)} grouping factors ({named}); use nuts"
+            return f"the formula has {len(design.factors)} grouping factors ({named})"
         return self.why_not(design, priors)
 
 
@@ -135,6 +152,11 @@ def is_drawing(name: str) -> bool:
     return name == AUTO or ENGINES[name].draws
 
 
+def has_chains(name: str) -> bool:
+    """Return whether an engine runs Markov chains ("auto" may not)."""
+    return name != AUTO and ENGINES[name].has_chains
+
+
 def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = None) -> None:
     """Refuse an engine that does not exist, or that cannot fit a design.
 
@@ -153,7 +175,10 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
         refuse_several(design.factors, f"the {one.label} engine")
     reason = one.why_not(design, priors)
     if reason:
-        raise UnsupportedModelError(f"the {one.label} engine cannot fit this model: {reason}")
+        advice = f"; use {one.instead}" if one.instead else ""
+        raise UnsupportedModelError(
+            f"the {one.label} engine cannot fit this model: {reason}{advice}"
+        )
 
 
 def likelihood_engine(design: "Design") -> str:
@@ -208,8 +233,7 @@ def _nothing_against(_: "Design", __: "ModelPriors | None") -> str:
 def _not_direct(_: "Design", priors: "ModelPriors | None") -> str:
     from bayes_mlm.engines.direct import why_not_direct
 
-    reason = "" if priors is None else why_not_direct(priors)
-    return f"{reason}; use nuts" if reason else ""
+    return "" if priors is None else why_not_direct(priors)
 
 
 def _maximise(method: "Method") -> "Callable[[Task], RemlFit]":
@@ -276,6 +300,9 @@ for _engine in (
         what="exact, independent draws",
         why_not=_not_direct,
         run=_run_direct,
+        estimates="mean of independent draws from the exact posterior",
+        independent=True,
+        instead="nuts",
     ),
     Engine(
         name="nuts",
@@ -283,8 +310,9 @@ for _engine in (
         draws=True,
         what="Markov chains, for any model",
         why_not=_nothing_against,
-        several_factors=True,
         run=_run_nuts,
+        estimates="mean of Markov chains that converge to the posterior",
+        several_factors=True,
     ),
     Engine(
         name="reml",
@@ -293,6 +321,8 @@ for _engine in (
         what="restricted maximum likelihood",
         why_not=_not_reml,
         run=_maximise("REML"),
+        estimates="most likely variances, coefficients by generalised least squares",
+        wald="normal",
     ),
     Engine(
         name="ml",
@@ -301,6 +331,8 @@ for _engine in (
         what="maximum likelihood",
         why_not=_not_reml,
         run=_maximise("ML"),
+        estimates="most likely variances and coefficients",
+        wald="normal",
     ),
     Engine(
         name="ols",
@@ -309,6 +341,8 @@ for _engine in (
         what="least squares, without group effects",
         why_not=_not_ols,
         run=_run_ols,
+        estimates="least squares, for models without group effects",
+        wald="t",
     ),
 ):
     ENGINES.register(_engine.name, _engine)

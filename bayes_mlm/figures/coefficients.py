@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.design import INTERCEPT
+from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures.comparison import Marked, mark
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import BAND, GREY, engine_style, new_figure, styled
@@ -189,9 +190,10 @@ def plot_coefficients(picture: Coefficients) -> "Figure":
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         ax.set_title(f"{shorten(row.term, 44)} ({shorten(picture.outcome, 26)})", fontsize=9)
-    classical = [engine.upper() for engine in ("reml", "ols") if engine in engines]
-    named: dict[str, str] = {e: e for e in ("direct", "nuts") if e in engines}
-    named |= {classical[0].lower(): " or ".join(classical)} if classical else {}
+    found = [(name, one) for name, one in ENGINES.items() if name in engines]
+    named = {name: name for name, one in found if one.draws}
+    others = [(name, one.label) for name, one in found if not one.draws]
+    named |= {others[0][0]: " or ".join(label for _, label in others)} if others else {}
     handles = [
         Line2D(
             [],

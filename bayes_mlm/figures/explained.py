@@ -17,6 +17,7 @@ from bayes_mlm.figures.style import (
     styled,
 )
 from bayes_mlm.fitting import Analysis, Fit, derived as posterior
+from bayes_mlm.likelihood import parameters_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,9 +115,11 @@ def _with_density(item: Marked, analysis: Analysis, analyses: Sequence[Analysis]
 
 
 def _density(own: Fit, null: Fit, quantity: str) -> Density | None:
-    drawn = [samples(own.draws, name) for name in ("sigma_u", "sigma_e")]
+    (sigma_u,) = parameters_of(own.design).role("group sd")
+    names = (sigma_u.name, str(own.design.family.residual_sd))
+    drawn = [samples(own.draws, name) for name in names]
     # Turned by half, as in `bayes_mlm.fitting.summary`: draws from one seed are not independent.
-    turned = [samples(null.draws, name) for name in ("sigma_u", "sigma_e")]
+    turned = [samples(null.draws, name) for name in names]
     if turned[0].size != drawn[0].size:
         return None
     turned = [np.roll(values, values.size // 2) for values in turned]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm.base import Floats, count
-from bayes_mlm.engines import SAMPLE_DIMS, convergence, listed_quantities
+from bayes_mlm.engines import SAMPLE_DIMS, convergence, has_chains, listed_quantities
 from bayes_mlm.figures.style import WIDTH, styled
 from bayes_mlm.fitting import Analysis, Fit
 
@@ -37,7 +37,7 @@ class SamplerFigure:
 
 def nuts_fit(analysis: Analysis) -> Fit | None:
     """Return the fit by NUTS, if there is one."""
-    return next((fit for fit in analysis.fits if fit.engine == "nuts"), None)
+    return next((fit for fit in analysis.fits if has_chains(fit.engine)), None)
 
 
 def selection(shown: int, many: int) -> str:

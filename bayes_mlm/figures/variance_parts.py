@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayes_mlm.base import count, percent, shorten
-from bayes_mlm.engines import has_random_effects
+from bayes_mlm.engines import has_random_effects, is_drawing
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import (
     BAND,
@@ -117,7 +117,7 @@ class VarianceParts:
     model, outcome, group : str
     n, n_groups : int
     engine : str
-        Of the means: "direct", "nuts" or "reml".
+        Of the means: a name in `ENGINES`.
     columns : tuple of Column
     prob : float
         Of the intervals.
@@ -153,7 +153,7 @@ class VarianceParts:
             told.append(f"Of the {column.label}: {parts}.")
         source = (
             f"Posterior means with {percent(self.prob)} intervals"
-            if self.engine != "reml"
+            if is_drawing(self.engine)
             else "REML estimates"
         )
         notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in self.notes)
@@ -269,7 +269,7 @@ def plot_variance_parts(picture: VarianceParts) -> "Figure":
         for part in LABELS
         if part in used
     ]
-    if picture.engine != "reml":
+    if is_drawing(picture.engine):
         handles.append(
             Line2D(
                 [],

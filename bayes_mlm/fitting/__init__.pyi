@@ -12,6 +12,7 @@ from .estimate import (
     Solution as Solution,
     estimate_design as estimate_design,
     estimate_of as estimate_of,
+    expect_draws as expect_draws,
     posterior_of as posterior_of,
     with_estimate as with_estimate,
 )
@@ -46,11 +47,13 @@ from .side_by_side import (
 )
 from .source import (
     CoefficientSource as CoefficientSource,
+    DrawSummary as DrawSummary,
+    IntervalKind as IntervalKind,
     ParameterValues as ParameterValues,
     Value as Value,
     shortest_interval as shortest_interval,
     summarise_draws as summarise_draws,
-    wald_reach as wald_reach,
+    summarise_wald as summarise_wald,
 )
 from .storage import load_fit as load_fit, save_fit as save_fit
 from .summary import summarise as summarise

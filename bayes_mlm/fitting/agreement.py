@@ -127,7 +127,7 @@ def compare(*summaries: Summary, printed: Mapping[str, str] | None = None) -> tu
 def _difference(estimates: tuple[QuantityRow | None, ...]) -> float | None:
     given = [row for row in estimates if row is not None]
     posterior = next((row for row in given if is_drawing(row.engine)), None)
-    classical = next((row for row in given if not is_drawing(row.engine)), None)
-    if posterior is None or classical is None or not posterior.sd:
+    likelihood = next((row for row in given if not is_drawing(row.engine)), None)
+    if posterior is None or likelihood is None or not posterior.sd:
         return None
-    return (posterior.estimate - classical.estimate) / posterior.sd
+    return (posterior.estimate - likelihood.estimate) / posterior.sd

@@ -91,7 +91,7 @@ def fit(
     engine : str
         A name in `bayes_mlm.engines.ENGINES`. "direct" draws independently from the exact
         posterior; "nuts" runs Markov chains; "auto" takes "direct" where it is exact, and "nuts"
-        otherwise (`Fit.why` states the reason). "reml", "ml" and "ols" maximise a likelihood.
+        otherwise (`Fit.reason` states the reason). "reml", "ml" and "ols" maximise a likelihood.
     rows : {"auto", "keep", "sum"}
         Whether rows come into memory, or are summed by group where they lie; see `design_of`.
     progressbar : bool, optional
@@ -113,7 +113,7 @@ def fit(
     --------
     >>> from bayes_mlm import fit, load_sleepstudy
     >>> fitted = fit("reaction ~ days + (1 | subject)", load_sleepstudy(), random_seed=1)
-    >>> fitted.engine, fitted.why, fitted.verdict.ok
+    >>> fitted.engine, fitted.reason, fitted.verdict.ok
     ('direct', 'exact by quadrature', True)
     """
     started = time.perf_counter()
@@ -194,7 +194,7 @@ def fit_design(
         priors=priors,
         draws=drawn.draws,
         engine=name,
-        why=reason,
+        reason=reason,
         report=drawn.report,
         settings=settings,
         versions=installed_versions(),
@@ -236,7 +236,7 @@ def _draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
             if found.trusted:
                 return name, passed or found.how, found
             reason = str(found.verdict)
-        passed = passed or f"not {one.label}: {reason.removesuffix('; use nuts')}"
+        passed = passed or f"not {one.label}: {reason}"
     raise EngineError(f"no engine can draw from this posterior: {passed}")
 
 
@@ -246,9 +246,10 @@ def _cautions(
     """List what the engine's verdict does not cover."""
     design, priors = task.design, task.priors
     assert priors is not None  # for mypy
-    found = cautions(design, priors, draws.n_chains * draws.n_draws if engine == "direct" else None)
+    independent = ENGINES[engine].independent
+    found = cautions(design, priors, draws.n_chains * draws.n_draws if independent else None)
     plain = len(priors.groups) == 1 and design.family.is_additive
-    if engine != "direct" and plain and statistics is not None:
+    if not independent and plain and statistics is not None:
         # The direct engine's report says this itself.
         notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]

@@ -8,9 +8,20 @@ from functools import cached_property
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, Floats, Verdict, check_prob, level
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    EngineError,
+    Finding,
+    Floats,
+    Verdict,
+    check_prob,
+    expect,
+    level,
+    wald_reach,
+)
 from bayes_mlm.design import Design
 from bayes_mlm.engines import (
+    AUTO,
     ENGINES,
     Drawn,
     EstimateRow,
@@ -130,7 +141,13 @@ class Estimate:
             u=fit.u[None] if fit.u.size else None,
         )
 
-    def summary(self, *, null: "Estimate | None" = None) -> Summary:
+    def at_prob(self, prob: float) -> "Estimate":
+        """Return the estimate with intervals of another coverage."""
+        if prob == self.solution.beta_interval[0].level:
+            return self
+        return estimate_design(self.design, self.engine, request=self.request, prob=prob)
+
+    def summary(self, *, null: "Estimate | None" = None, groups: bool = False) -> Summary:
         """Return the estimates as rows named like those of a posterior.
 
         Standard errors are those of generalised least squares at the estimate for the coefficients
@@ -142,6 +159,9 @@ class Estimate:
         ----------
         null : Estimate, optional
             Of the model without predictors, for R² by level.
+        groups : bool
+            Whether every group effect has a row too: its prediction, with the sd given the
+            coefficients and variances.
         """
         fit, design = self.solution, self.design
         rows = [*_coefficients(fit), *_variances(fit, design)]
@@ -161,6 +181,8 @@ class Estimate:
                 findings.append(Finding("singular", True, _SINGULAR))
             findings += [*cautions_on_model(design), *_about_intervals(rows)]
         rows.append(("loglik", fit.loglik, None, None))
+        if groups:
+            rows += _group_effects(fit)
         return Summary(
             rows=tuple(
                 QuantityRow(
@@ -183,6 +205,22 @@ class Estimate:
 def posterior_of(result: Fit | Estimate) -> Fit | None:
     """Return a result that has draws; None of an estimate."""
     return result if isinstance(result, Fit) else None
+
+
+def expect_draws(caller: str, *results: object) -> None:
+    """Refuse what is no result, and an estimate where posterior draws are needed.
+
+    Raises
+    ------
+    EngineError
+    """
+    for result in results:
+        expect(caller, result, Fit, Estimate)
+        if isinstance(result, Estimate):
+            raise EngineError(
+                f"{caller} needs posterior draws, and {ENGINES[result.engine].label} has none: "
+                f"fit with engine={AUTO!r}"
+            )
 
 
 def estimate_of(result: Fit | Estimate, prob: float = DEFAULT_PROB) -> Estimate:
@@ -216,7 +254,8 @@ def estimate_design(
     ----------
     design : Design
         Laid out for its kind. Where its rows are a sample's, the fit is that of all the data.
-    engine : {"reml", "ml", "ols"}, optional
+    engine : str, optional
+        A name in `ENGINES`, of one that does not draw.
         By default REML if the design has group effects or a residual structure, else OLS.
     request : ModelRequest, optional
         The model, for its name.
@@ -301,6 +340,16 @@ def _variances(fit: Solution, design: Design) -> Iterator[EstimateRow]:
     yield "sigma_e", fit.sigma_e, fit.errors.sigma_e, span
     if fit.residual is not None:
         yield from fit.residual.rows()
+
+
+def _group_effects(fit: Solution) -> Iterator[EstimateRow]:
+    prob = fit.beta_interval[0].level
+    reach = wald_reach(prob, fit.df)
+    for label, means, sds in zip(fit.labels.tolist(), fit.u, fit.u_sd, strict=True):
+        for k, (u, sd) in enumerate(zip(means.tolist(), sds.tolist(), strict=True)):
+            name = f"u[{label}]" if len(means) == 1 else f"u[{label},{fit.effects[k]}]"
+            ends = Interval(lower=u - reach * sd, upper=u + reach * sd, level=prob, method="Wald")
+            yield name, u, sd, ends
 
 
 def _from_icc(fit: Solution, design: Design) -> Iterator[EstimateRow]:

@@ -18,7 +18,7 @@ class QuantityRow:
     model : str
         Name of the record.
     engine : str
-        "direct", "nuts", "reml" or "ols".
+        A name in `ENGINES`.
     quantity : str
         ``beta[ses:sector]``, ``sigma_u``, ``sigma_u[ses]``, ``rho_u[Intercept,ses]``,
         ``sigma_e``, ``icc``, ``design_effect``, ``reliability``, ``r2_between``, ``r2_within``,

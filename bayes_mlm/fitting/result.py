@@ -37,9 +37,9 @@ class Fit:
         The priors in force, defaults included.
     draws : Draws
         Posterior draws of every parameter.
-    engine : {"direct", "nuts"}
-        What made them.
-    why : str
+    engine : str
+        What made them, a name in `ENGINES`.
+    reason : str
         Why this engine, in a few words.
     report : DirectReport or None
         Of the direct engine: its accuracy, and the log marginal likelihood.
@@ -65,7 +65,7 @@ class Fit:
     priors: ModelPriors
     draws: Draws
     engine: str
-    why: str
+    reason: str
     report: DirectReport | None
     settings: Settings
     versions: Mapping[str, str]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Verdict
+from bayes_mlm.base import Floats, Verdict, wald_reach
 from bayes_mlm.design import Design
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def shortest_interval(values: Floats, prob: float) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrawSummary:
-    """Mean, sd and ends of the interval of k quantities, arrays (k,)."""
+    """Mean (or estimate), sd (or standard error) and interval of k quantities, arrays (k,)."""
 
     mean: Floats
     sd: Floats
@@ -86,6 +86,19 @@ def summarise_draws(values: Floats, prob: float, interval: IntervalKind = "hdi")
     return DrawSummary(
         mean=columns.mean(axis=1), sd=columns.std(axis=1, ddof=1), lower=lower, upper=upper
     )
+
+
+def summarise_wald(estimate: Floats, se: Floats, prob: float, df: float) -> DrawSummary:
+    """Compute the Wald intervals of estimates (k,): what `summarise_draws` is for draws.
+
+    Examples
+    --------
+    >>> found = summarise_wald(np.array([2.0]), np.array([1.0]), 0.95, math.inf)
+    >>> found.lower.round(2), found.upper.round(2)
+    (array([0.04]), array([3.96]))
+    """
+    half = wald_reach(prob, df) * se
+    return DrawSummary(mean=estimate, sd=se, lower=estimate - half, upper=estimate + half)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,23 +164,6 @@ class Value:
         from scipy.special import stdtr
 
         return float(2.0 * stdtr(self.df, -abs(self.estimate / self.se)))
-
-
-def wald_reach(prob: float, df: float) -> float:
-    """Return how many standard errors a Wald interval reaches: of the t, or of the normal.
-
-    Examples
-    --------
-    >>> round(wald_reach(0.95, math.inf), 4), round(wald_reach(0.95, 10), 4)
-    (1.96, 2.2281)
-    """
-    if math.isinf(df):
-        from statistics import NormalDist
-
-        return NormalDist().inv_cdf(0.5 + 0.5 * prob)
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, 0.5 + 0.5 * prob))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -38,7 +38,15 @@ from bayes_mlm.design import (
     naming,
     require,
 )
-from bayes_mlm.engines import SAMPLE_DIMS, DirectReport, Draws, Settings, Variable, in_arviz_order
+from bayes_mlm.engines import (
+    ENGINES,
+    SAMPLE_DIMS,
+    DirectReport,
+    Draws,
+    Settings,
+    Variable,
+    in_arviz_order,
+)
 from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.formula import parse_formula
@@ -89,8 +97,8 @@ class _Document(_Kept, frozen=True):
     """Parts of a fit that are not arrays."""
 
     format: int
-    engine: Literal["direct", "nuts"]
-    why: str
+    engine: str
+    reason: str
     report: DirectReport | None
     seconds: float
     request: ModelRequest
@@ -287,6 +295,7 @@ def check_fit(fit: Fit) -> None:
     StorageError
     """
     design, draws = fit.design, fit.draws
+    require(fit.engine in ENGINES, f"there is no engine {fit.engine!r}")
     check_names(design)
     for term in design.group_terms:
         require(np.unique(term.labels).size == term.J, "a group is in it twice")
@@ -332,7 +341,7 @@ def _document(fit: Fit) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "engine": fit.engine,
-        "why": fit.why,
+        "reason": fit.reason,
         "report": None if fit.report is None else dataclasses.asdict(fit.report),
         "seconds": fit.seconds,
         "request": msgspec.to_builtins(fit.request),
@@ -417,7 +426,7 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
             parameters=parameters_of(design) if len(terms) > 1 else known_parameters(),
         ),
         engine=document.engine,
-        why=document.why,
+        reason=document.reason,
         report=document.report,
         settings=document.settings,
         versions=document.versions,

@@ -1,4 +1,4 @@
-"""Summarise a fit: the posterior, or the REML or OLS estimate, as rows of one shape."""
+"""Summary of a result: a posterior, or an estimate, as rows of one shape."""
 
 import math
 from collections.abc import Iterator
@@ -7,34 +7,36 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import DEFAULT_PROB, Array, EngineError, check_prob, expect, level
-from bayes_mlm.engines import Convergence, convergence, quantities
+from bayes_mlm.engines import Convergence, convergence, has_chains, quantities
 from bayes_mlm.fitting import derived as posterior
+from bayes_mlm.fitting.estimate import Estimate, estimate_of, expect_draws, posterior_of
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import IntervalKind, summarise_draws
+from bayes_mlm.likelihood import parameters_of
 
 
 def summarise(
-    fit: Fit,
+    fit: Fit | Estimate,
     *,
-    null: Fit | None = None,
-    prob: float = DEFAULT_PROB,
+    null: Fit | Estimate | None = None,
+    prob: float | None = None,
     interval: IntervalKind = "hdi",
     groups: bool = False,
 ) -> Summary:
-    """Summarise the posterior of every quantity that is defined for a model.
+    """Summarise every quantity that is defined for a model.
 
     Parameters
     ----------
-    fit : Fit
-    null : Fit, optional
+    fit : Fit or Estimate
+    null : Fit or Estimate, optional
         The model without predictors, for R² by level (`r2_between`, `r2_within`).
     prob : float
-        Posterior probability of the interval, 0.95 by default.
+        Of the intervals: 0.95 by default; of an estimate those it was fitted with.
     interval : {"hdi", "eti"}
-        Highest density interval, or equal tails.
+        Of draws: highest density interval, or equal tails.
     groups : bool
-        Whether to give every group effect a row too.
+        Whether every group effect has a row too.
 
     Returns
     -------
@@ -49,17 +51,30 @@ def summarise(
     EngineError
         If `prob` is not between 0 and 1, or `null` is not a null model of the same data.
     """
-    hint = "a REML or OLS fit holds its estimates itself (beta, sigma_u, icc, intervals)"
-    expect("summarise", fit, Fit, hint=hint)
+    expect("summarise", fit, Fit, Estimate)
     if null is not None:
-        expect("summarise (null)", null, Fit)
-    check_prob(prob)
+        expect("summarise (null)", null, Fit, Estimate)
+    check_prob(DEFAULT_PROB if prob is None else prob)
     if interval not in ("hdi", "eti"):
         raise EngineError(f"interval must be 'hdi' or 'eti', found {interval!r}")
+    posterior = posterior_of(fit)
+    if posterior is None:
+        found = estimate_of(fit) if prob is None else estimate_of(fit).at_prob(prob)
+        return found.summary(null=None if null is None else estimate_of(null), groups=groups)
+    if null is not None:
+        expect_draws("a summary of draws (null)", null)
+    of_null = None if null is None else posterior_of(null)
+    return _of_draws(posterior, of_null, DEFAULT_PROB if prob is None else prob, interval, groups)
+
+
+def _of_draws(
+    fit: Fit, null: Fit | None, prob: float, interval: IntervalKind, groups: bool
+) -> Summary:
     named = dict(quantities(fit.draws, groups=groups))
     named |= dict(_derived(fit, null))
     stacked = np.stack(list(named.values()), axis=-1)
-    found = _independent(stacked) if fit.engine == "direct" else convergence(stacked)
+    chains = has_chains(fit.engine)
+    found = convergence(stacked) if chains else _independent(stacked)
     shown = summarise_draws(stacked.reshape(-1, stacked.shape[-1]), prob, interval)
     rows = tuple(
         QuantityRow(
@@ -72,7 +87,7 @@ def summarise(
             upper=float(shown.upper[k]),
             ess_bulk=float(found.ess_bulk[k]),
             ess_tail=float(found.ess_tail[k]),
-            r_hat=None if fit.engine == "direct" else float(found.r_hat[k]),
+            r_hat=float(found.r_hat[k]) if chains else None,
             mcse_mean=float(found.mcse_mean[k]),
         )
         for k, name in enumerate(named)
@@ -100,8 +115,10 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
         )
     # Made from one seed, draws of two models are the same quantiles of their posteriors, and R²
     # would seem far too certain. Shifted by half a turn they are independent: an outer bound.
-    own = [fit.draws[name] for name in ("sigma_u", "sigma_e")]
-    other = [null.draws[name] for name in ("sigma_u", "sigma_e")]
+    (sigma_u,) = parameters_of(fit.design).role("group sd")
+    names = (sigma_u.name, str(fit.design.family.residual_sd))
+    own = [fit.draws[name] for name in names]
+    other = [null.draws[name] for name in names]
     turned = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
     yield from posterior.r_squared(*own, *turned).items()
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from bayes_mlm.base import (
     expect,
     expect_path,
     level,
+    wald_reach,
 )
 from bayes_mlm.engines import conditions_of, has_random_effects, make_kernel, summarise_effects
 from bayes_mlm.fitting import Fit
@@ -85,7 +85,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PRO
     given = replace(
         given, beta=given.beta[chosen], root=given.root[chosen], sigma_e=given.sigma_e[chosen]
     )
-    reach = NormalDist().inv_cdf(0.5 + 0.5 * prob)
+    reach = wald_reach(prob)
     labels, sizes = pa.array(design.labels), design.group_sizes
     schema = pa.schema(
         [

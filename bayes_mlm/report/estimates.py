@@ -1,7 +1,7 @@
 """Estimates of one model by all engines: the view of a terminal and of the page."""
 
 from bayes_mlm.base import Span, Style, View, count, scaled, signed
-from bayes_mlm.engines import ENGINES, is_drawing
+from bayes_mlm.engines import ENGINES, engine_names, has_chains, is_drawing
 from bayes_mlm.fitting import Analysis, Compared, QuantityRow, estimate_texts
 from bayes_mlm.report.equations import coefficient
 
@@ -23,7 +23,7 @@ def estimates_view(analysis: Analysis, style: Style = "terminal") -> View:
         draws, name = is_drawing(summary.engine), summary.engine
         heads = ["mean", "sd"] if draws else ["estimate", "se"]
         heads += [] if terminal and draws and k else [summary.interval]
-        heads += ["ESS", "R-hat"] if name == "nuts" else []
+        heads += ["ESS", "R-hat"] if has_chains(name) else []
         headings += heads
         text = name if terminal else ENGINES[name].label
         spans.append(Span(text=text, columns=len(heads)))
@@ -55,7 +55,7 @@ def _cells(
         cells.append((texts.error, None if one is None else one.sd))
         if not (terminal and k and is_drawing(summary.engine)):
             cells.append((texts.interval, None))
-        cells += _convergence(one) if summary.engine == "nuts" else []
+        cells += _convergence(one) if has_chains(summary.engine) else []
     if drawn:
         gap = row.difference
         cells.append(("" if gap is None else signed(gap, style=style), gap))
@@ -95,7 +95,8 @@ def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bo
     ends = "Wald for beta, and for sigma, rho and icc" if structure else profile
     texts = [f"CI: {ends}."]
     if drawn:
-        texts.insert(0, "direct, nuts: posterior means; HDI: highest density interval.")
+        names = ", ".join(engine_names(drawing=True, auto=False))
+        texts.insert(0, f"{names}: posterior means; HDI: highest density interval.")
     if drawn and any(row.quantity == "r2_between" for row in analysis.compared):
         texts.append("r2 takes model and null model as independent: its HDI is too wide.")
     if printed:

@@ -84,12 +84,12 @@ def show_rows(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def show_table(
-    analyses: Sequence[Analysis], *, classical: bool = True, interval: bool = False
+    analyses: Sequence[Analysis], *, likelihood: bool = True, interval: bool = False
 ) -> None:
     """Show models side by side, as they are printed in papers; options as `publication_table`."""
     from IPython.display import display
 
-    display(publication_table(analyses, classical=classical, interval=interval))
+    display(publication_table(analyses, likelihood=likelihood, interval=interval))
 
 
 def say(text: str) -> None:

@@ -293,7 +293,7 @@ def _ladder(analyses: Sequence[Analysis]) -> str:
         replace(one, summaries=tuple(dict.fromkeys((one.summaries[0], one.summaries[-1]))))
         for one in analyses
     ]
-    return publication_table(single, classical=False).render("html")
+    return publication_table(single, likelihood=False).render("html")
 
 
 def _data_facts(main: Analysis) -> list[tuple[str, str]]:

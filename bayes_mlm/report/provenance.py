@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bayes_mlm.base import count, expand_home, scaled, unreadable_reason
 from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
-from bayes_mlm.engines import ENGINES
+from bayes_mlm.engines import ENGINES, has_chains
 from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.tables import PageTable, page_table
 
@@ -54,12 +54,12 @@ def runs_table(analyses: Sequence[Analysis]) -> PageTable:
     for analysis in analyses:
         for fit in analysis.fits:
             settings = fit.settings
-            nuts = fit.engine == "nuts"
+            nuts = has_chains(fit.engine)
             rows.append(
                 (
                     analysis.spec.name,
                     ENGINES[fit.engine].label,
-                    fit.why,
+                    fit.reason,
                     f"{settings.chains} × {count(settings.draws)}",
                     count(settings.tune) if nuts else "",
                     f"{settings.target_accept:g}" if nuts else "",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bayes_mlm.base import DEFAULT_PROB
-from bayes_mlm.engines import Settings
+from bayes_mlm.engines import Settings, has_chains
 from bayes_mlm.studies.record import Record, baseline
 from bayes_mlm.studies.result import StudyResult, analyse_record
 
@@ -77,7 +77,7 @@ def analyse_ladder(
     # NUTS takes its time: it fits a null model only where that is in the ladder itself.
     ladder = list(ladder)
     named = {(record.name, record.path) for record in ladder}
-    quick = [engine for engine in engines if engine != "nuts"]
+    quick = [engine for engine in engines if not has_chains(engine)]
     for record in ladder:
         null = baseline(record)
         against = None

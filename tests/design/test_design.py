@@ -208,7 +208,7 @@ def test_new_rows_of_several_factors_find_their_groups():
 @pytest.mark.parametrize("ask", ["codes", "Z", "labels", "group", "effects", "q", "J"])
 def test_code_for_one_factor_refuses_two(ask):
     design = build_design("y ~ x + (1 | a) + (1 | b)", TWO)
-    with pytest.raises(SeveralFactorsError, match=r"2 \(a, b\); it needs a model with one"):
+    with pytest.raises(SeveralFactorsError, match=r"2 \(a, b\); use a model with one"):
         getattr(design, ask)
     with pytest.raises(SeveralFactorsError, match="the within model takes one"):
         for_kind(design, "within")

@@ -201,7 +201,7 @@ def test_the_ladder_agrees_with_a_long_reference_run(name, engine):
 
 def test_auto_says_which_engine_and_why():
     exact = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
-    assert (exact.engine, exact.why) == ("direct", "exact by quadrature")
+    assert (exact.engine, exact.reason) == ("direct", "exact by quadrature")
     assert exact.report.log_marginal_likelihood is not None
     handed_over = fit(
         "reaction ~ days",
@@ -214,7 +214,7 @@ def test_auto_says_which_engine_and_why():
         random_seed=1,
     )
     assert handed_over.engine == "nuts"
-    assert handed_over.why == "not direct: the group-specific intercepts have a StudentT prior"
+    assert handed_over.reason == "not direct: the group-specific intercepts have a StudentT prior"
     with pytest.raises(EngineError, match="use nuts"):
         fit_design(handed_over.request, handed_over.design, handed_over.settings, engine="direct")
 

@@ -1,18 +1,21 @@
 """A second grouping factor, crossed with the first, from fit to prediction, by NUTS."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bayes_mlm import (
     check,
+    compare_models,
     contextual_effects,
     fit,
     group_lines,
     leave_one_group_out,
     leave_one_row_out,
     load_fit,
+    model_priors,
     population_line,
     predict,
     save_fit,
@@ -53,7 +56,7 @@ def fitted():
 
 def test_it_recovers_what_the_data_were_made_with(fitted):
     assert fitted.engine == "nuts"
-    assert "2 grouping factors (g, h)" in fitted.why
+    assert "2 grouping factors (g, h)" in fitted.reason
     found = summarise(fitted).rows
     assert [row.quantity for row in found] == list(TRUTH)
     for row in found:
@@ -176,9 +179,13 @@ def test_a_report_names_every_factor(fitted):
         assert text in page, text
 
 
+def one_line(fitted):
+    return population_line(fitted, "x", [0.0, 1.0])
+
+
 @pytest.mark.parametrize(
     "ask",
-    [variance_by_level, group_lines, contextual_effects],
+    [variance_by_level, group_lines, contextual_effects, one_line],
 )
 def test_questions_of_one_factor_refuse(fitted, ask):
     with pytest.raises(SeveralFactorsError, match=r"2 \(g, h\)"):
@@ -189,5 +196,10 @@ def test_questions_of_the_fixed_effects_answer(fitted):
     beta = fitted.draws["beta"].mean(axis=(0, 1))
     (slope,) = slopes(fitted, "x").by("nuts")
     assert slope.estimate == pytest.approx(beta[1], rel=1e-9)
-    line = population_line(fitted, "x", [0.0, 1.0])
-    assert [one.estimate for one in line] == pytest.approx([beta[0], beta.sum()], rel=1e-9)
+
+
+def test_models_are_compared_by_rows(fitted):
+    wider = replace(fitted, priors=model_priors(fitted.design, {"beta": "Normal(0, 9)"}))
+    found = compare_models([fitted, wider])
+    assert [row.difference for row in found.by("row")] == [0.0, 0.0]
+    assert all("compare by rows" in row.note for row in found.by("group"))

@@ -415,7 +415,7 @@ def grown():
 
 def test_the_posterior_is_beside_reml(grown):
     assert grown.engine == "nuts"
-    assert "residual sds that differ and AR(1) residuals" in grown.why
+    assert "residual sds that differ and AR(1) residuals" in grown.reason
     summary, reml = summarise(grown), fit_reml(grown.design)
     assert summary["sigma_e[sex=Male]"].estimate > 1.5 * summary["sigma_e[sex=Female]"].estimate
     # Posterior means of sds lie above their mode; half a posterior sd or so for 11 girls.

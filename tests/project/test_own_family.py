@@ -82,7 +82,7 @@ def fitted(family):
 
 def test_it_recovers_what_the_data_were_made_with(fitted):
     assert fitted.engine == "nuts"
-    assert "Poisson" in fitted.why
+    assert "Poisson" in fitted.reason
     found = summarise(fitted)
     assert [row.quantity for row in found.rows] == list(TRUTH)
     for row in found.rows:
@@ -111,9 +111,9 @@ def test_leaving_out_groups_integrates_over_their_effects(fitted):
     assert groups.pointwise.size == 40
     assert rows.pointwise.size == fitted.design.n
     assert groups.elpd < rows.elpd
-    from bayes_mlm.assess.loo.structured import given, group_log_densities
+    from bayes_mlm.assess.loo.structured import conditional_model, group_log_densities
 
-    model = given(fitted, None, 3)
+    model = conditional_model(fitted, None, 3)
     found = group_log_densities(model)
     grid = np.linspace(-8, 8, 4001)
     for s in range(found.shape[1]):

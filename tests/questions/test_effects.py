@@ -103,7 +103,7 @@ def test_direct_nuts_and_reml_agree_on_the_sector_difference(ladder):
 
 
 def test_crossing_by_reml_is_lme4s(ladder):
-    found = crossing(ladder, "sector", "ses", prob=0.95).classical
+    found = crossing(ladder, "sector", "ses", prob=0.95).likelihood
     assert found.estimate == pytest.approx(CROSSING, abs=1e-5)
     assert found.se == pytest.approx(CROSSING_SE, abs=1e-5)
     assert found.fieller.shape == "bounded"
@@ -270,9 +270,9 @@ def test_effects_of_an_estimate(ladder):
     assert crossing(reml, "sector", "ses").posterior is None
 
 
-def test_classical_can_be_left_out(ladder):
+def test_likelihood_can_be_left_out(ladder):
     assert [row.engine for row in comparisons(ladder, "sector", likelihood=False)] == ["direct"]
-    assert crossing(ladder, "sector", "ses", likelihood=False).classical is None
+    assert crossing(ladder, "sector", "ses", likelihood=False).likelihood is None
 
 
 def test_tidy_rows(ladder):
@@ -399,7 +399,7 @@ def test_fieller_sets_that_have_no_end(mock_fit, odd):
     # sex by ses hardly interact: the crossing is anywhere, and the set says so.
     fitted = fit("mathach ~ ses * sex + (1 | schoolid)", odd, random_seed=1)
     found = crossing(fitted, "sex", "ses", prob=0.95)
-    assert found.classical.fieller.shape == "unbounded"
+    assert found.likelihood.fieller.shape == "unbounded"
     assert "unbounded" in str(found)
     assert found.posterior.one_way < 0.99
     assert found.posterior.parallel > 0.05

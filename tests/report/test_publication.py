@@ -30,7 +30,7 @@ def ladder():
 
 
 @pytest.fixture(scope="module")
-def classical():
+def likelihood():
     names = ("hsb_null", "hsb_sector_ses", "hsb_random_slope", "hsb_pooled")
     return [
         one.analysis
@@ -54,10 +54,10 @@ def cells(table, label):
 # -- the numbers ---------------------------------------------------------------------------------
 
 
-def test_reml_columns_are_lme4s(classical):
+def test_reml_columns_are_lme4s(likelihood):
     """Against lme4 1.1 (reference/lme4.json): estimates, standard errors, icc, log-likelihood."""
     case = next(one for one in LME4 if one["formula"] == "mathach ~ ses * sector + (1|schoolid)")
-    found = publication_table(classical)
+    found = publication_table(likelihood)
     for label, term in {"Intercept": "(Intercept)", "ses:sector": "ses:sector"}.items():
         beta, error = case["reml"]["fixef"][term], case["reml"]["se"][term]
         text, below = cells(found, label)[1]
@@ -67,7 +67,7 @@ def test_reml_columns_are_lme4s(classical):
     assert cells(found, "log-likelihood (REML)")[1][0] == f"−{-case['reml']['loglik']:.2f}"
 
 
-def test_posterior_columns_stand_before_classical_ones(table, ladder):
+def test_posterior_columns_stand_before_likelihood_ones(table, ladder):
     assert [(one.number, one.engine) for one in table.columns] == [
         (1, "direct"),
         (1, "REML"),
@@ -78,7 +78,7 @@ def test_posterior_columns_stand_before_classical_ones(table, ladder):
         (4, "direct"),
         (4, "OLS"),
     ]
-    alone = publication_table(ladder, classical=False)
+    alone = publication_table(ladder, likelihood=False)
     assert [one.engine for one in alone.columns] == ["direct"] * 4
     drawn = next(one for one in ladder[1].summaries if one.engine == "direct")
     text, below = cells(alone, "ses:sector")[1]
@@ -108,8 +108,8 @@ def test_one_sd_of_intercepts_whether_slopes_vary_or_not(table):
     assert [bool(cell.text) for cell in row(table, "ICC").cells] == [True] * 4 + [False] * 4
 
 
-def test_a_random_intercept_alone_needs_no_name(classical):
-    found = publication_table(classical[:2])
+def test_a_random_intercept_alone_needs_no_name(likelihood):
+    found = publication_table(likelihood[:2])
     assert cells(found, "σ_u")[0][0] == "2.93"  # lme4: 2.9350 (reference/lme4.json, hsb null)
 
 
@@ -124,8 +124,8 @@ def test_sizes_and_likelihoods(table):
     assert ols == [""] * 6 + ["−23548.97"] * 2
 
 
-def test_intervals_instead_of_errors(classical):
-    found = publication_table(classical, interval=True)
+def test_intervals_instead_of_errors(likelihood):
+    found = publication_table(likelihood, interval=True)
     text, below = cells(found, "ses")[1]
     assert text == "2.951"
     assert below == "[2.676, 3.227]"  # lme4: 2.9512 ± 1.95996 × 0.14054
@@ -162,8 +162,8 @@ def test_notes_say_what_a_reader_needs(table):
     assert "NOT reliable" not in notes
 
 
-def test_notes_say_nothing_of_what_is_not_there(classical):
-    notes = "\n".join(publication_table(classical[3:]).notes)
+def test_notes_say_nothing_of_what_is_not_there(likelihood):
+    notes = "\n".join(publication_table(likelihood[3:]).notes)
     for absent in ("σ_u", "ICC:", "R²", "REML", "draws", "where slopes vary", "comparable"):
         assert absent not in notes, absent
 

@@ -45,7 +45,7 @@ from bayes_mlm.assess.loo import shifts_without_groups
 from bayes_mlm.base import DesignError, EngineError, expect
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines import has_random_effects
-from bayes_mlm.fitting import Fit, residual_draws
+from bayes_mlm.fitting import Fit, expect_draws, residual_draws
 from bayes_mlm.model import MAX_STRATA
 
 __all__ = ["Assessment", "Check", "GroupRow", "assess", "check"]
@@ -122,7 +122,7 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     >>> max(found.groups, key=lambda row: row.spread).group
     332
     """
-    expect("check", fit, Fit)
+    expect_draws("check", fit)
     if len(fit.design.factors) > 1:
         return _of_several(fit)
     if sample is not None:

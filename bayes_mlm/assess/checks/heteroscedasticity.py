@@ -1,7 +1,7 @@
 """Test of heteroscedasticity between groups: whether residual variances differ.
 
 Given the coefficients, what is left of a group's rows outside the span of its effects has a
-sum of squares that is sigma_e^2 times a chi-squared: no estimate of the effects enters.
+sum of squares that is the residual variance times a chi-squared: no estimate of the effects enters.
 """
 
 from dataclasses import dataclass
@@ -73,12 +73,12 @@ def heteroscedasticity(
     design = fit.design
     given = residual_draws(fit.draws).mean
     beta = samples(fit.draws, "beta").mean(axis=0) if design.p else np.zeros(0)
-    sigma_e = float(given.sds[0, 0])
+    residual_sd = float(given.sds[0, 0])
     if design.residual is None:
         statistics = from_design(design)
     else:
         data = whitened(design)
-        statistics = data.statistics(given.sds[0] / sigma_e, float(given.rho[0]))
+        statistics = data.statistics(given.sds[0] / residual_sd, float(given.rho[0]))
         beta = np.linalg.solve(data.transform, beta - data.offset)
     reduced = reduce(statistics, aliased=True)
     v = np.array([*-reduced.centred_beta(beta), 1.0])
@@ -87,8 +87,8 @@ def heteroscedasticity(
     df = statistics.counts - rank[reduced.of_group]
     known = df > 0
     ratio, p = np.full(len(df), np.nan), np.full(len(df), np.nan)
-    ratio[known] = np.sqrt(squares[known] / df[known]) / sigma_e
-    p[known] = _two_sided(squares[known] / sigma_e**2, df[known])
+    ratio[known] = np.sqrt(squares[known] / df[known]) / residual_sd
+    p[known] = _two_sided(squares[known] / residual_sd**2, df[known])
     tested = df >= LEAST_DF
     h = h_p = None
     if seed is not None and np.count_nonzero(tested) >= 2 and (squares[tested] > 0).all():

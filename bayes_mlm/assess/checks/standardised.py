@@ -33,17 +33,17 @@ def standardised_effects(fit: Fit) -> Floats:
         scale = np.where(left > LEAST_RELIABLE * np.diagonal(covariance), left, np.nan)
         return np.asarray(u.mean(axis=0) / np.sqrt(scale))
     given = residual_draws(fit.draws).mean
-    sigma_e = float(given.sds[0, 0])
-    lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / sigma_e)[None]
+    residual_sd = float(given.sds[0, 0])
+    lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / residual_sd)[None]
     beta = samples(fit.draws, "beta").mean(axis=0)[None]
     if fit.design.residual is None:
         reduced = reduce(from_design(fit.design))
     else:  # rows made independent, of the first stratum's sd; Student-t residuals taken as normal
         data = whitened(fit.design)
-        reduced = data.reduced(given.sds[0] / sigma_e, float(given.rho[0]))
+        reduced = data.reduced(given.sds[0] / residual_sd, float(given.rho[0]))
         beta = np.linalg.solve(data.transform, (beta - data.offset).T).T
     found = group_effects(reduced, lam, beta)
-    root = sigma_e * found.root[0]
+    root = residual_sd * found.root[0]
     uncertainty = np.square(root).sum(axis=2)[found.of_group]
     variance = np.diagonal(covariance)
     spread = variance - uncertainty

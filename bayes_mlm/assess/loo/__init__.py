@@ -49,8 +49,8 @@ from bayes_mlm.base import (
     stream,
 )
 from bayes_mlm.design import Design, column_moments
-from bayes_mlm.engines import reliable_k_hat
-from bayes_mlm.fitting import Fit, conditional_log_densities
+from bayes_mlm.engines import has_chains, reliable_k_hat
+from bayes_mlm.fitting import Fit, conditional_log_densities, expect_draws
 from bayes_mlm.moments import GroupMoments
 
 __all__ = [
@@ -108,7 +108,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     >>> leave_one_group_out(fitted)
     <Elpd by leaving out 18 groups: -904, se 20>
     """
-    expect("leave_one_group_out", fit, Fit)
+    expect_draws("leave_one_group_out", fit)
     if grouping is not None:
         expect("leave_one_group_out (grouping)", grouping, Design)
     _whole(fit)
@@ -179,7 +179,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     >>> leave_one_row_out(fitted)
     <Elpd by leaving out 180 rows: -885, se 14>
     """
-    expect("leave_one_row_out", fit, Fit)
+    expect_draws("leave_one_row_out", fit)
     _whole(fit)
     if len(fit.design.factors) > 1:
         return _conditional_on_effects(fit)
@@ -249,7 +249,7 @@ def _from_draws(
     averages = average(densities, lpd)
     _check_finite(averages.loo + averages.lpd, unit, labels)
     n_draws = densities.shape[1]
-    n_batches = math.isqrt(n_draws) if fit.engine == "nuts" else n_draws
+    n_batches = math.isqrt(n_draws) if has_chains(fit.engine) else n_draws
     batches = np.array_split(averages.influence.sum(axis=0), n_batches)
     return Elpd(
         unit=unit,

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import DesignError, EngineError, Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
-from bayes_mlm.engines import Draws, Joined, Problem, Variances, join
+from bayes_mlm.engines import Draws, Joined, Problem, Variances, has_chains, join
 from bayes_mlm.fitting import Fit
 from bayes_mlm.likelihood import ModelPriors, transform_spread
 from bayes_mlm.moments import GroupMoments, from_design
@@ -106,7 +106,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
         joined=joined,
         at=_variances(fit.draws, joined.problem, chosen, rng),
         chosen=chosen,
-        n_batches=len(chosen) if fit.engine == "direct" else math.isqrt(len(chosen)),
+        n_batches=math.isqrt(len(chosen)) if has_chains(fit.engine) else len(chosen),
     )
 
 

@@ -1,12 +1,19 @@
 """Fit by REML or maximum likelihood from sufficient statistics, and certify the optimum."""
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import DEFAULT_PROB, DesignError, EngineError, Floats, check_prob, expect
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    DesignError,
+    EngineError,
+    Floats,
+    check_prob,
+    expect,
+    wald_reach,
+)
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import certify
 from bayes_mlm.engines.reml.factor import SINGULAR, lower_factor, make_factor
@@ -244,7 +251,7 @@ def _assemble(
     moments = group_effects(reduced, lam[None], beta[None])
     u_cov = sigma2 * moments.root[0] @ moments.root[0].swapaxes(1, 2)
     u_sd = np.sqrt(np.diagonal(u_cov, axis1=1, axis2=2))[moments.of_group]
-    half = NormalDist().inv_cdf(0.5 + 0.5 * level) * np.sqrt(np.diagonal(gls))
+    half = wald_reach(level) * np.sqrt(np.diagonal(gls))
     by_column = [(a, b) for b in range(q) for a in range(b, q)]
     theta = np.array([lam[a, b] for a, b in by_column]) if correlated else np.diagonal(lam).copy()
     n_groups = len(labels)

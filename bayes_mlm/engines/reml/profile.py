@@ -7,10 +7,10 @@ lme4's `profile()` does this on the ML scale whatever the fit; here it is the sc
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
+from bayes_mlm.base import wald_reach
 from bayes_mlm.engines.reml.inference import Interval
 from bayes_mlm.engines.reml.profile_line import log_variance, profile_line
 from bayes_mlm.engines.reml.profile_sd import profile_sd, profile_sigma_e
@@ -48,7 +48,7 @@ def profile_intervals(
     -------
     ProfileIntervals
     """
-    z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+    z = wald_reach(level)
     label = f"profile ({method})"
 
     def interval(lower: float, upper: float, note: str = "") -> Interval:

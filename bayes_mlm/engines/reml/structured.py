@@ -3,12 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayes_mlm.base import Floats, tiny
+from bayes_mlm.base import Floats, tiny, wald_reach
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     Interval,
@@ -61,7 +60,7 @@ def add_structure(
     rows, transform = data.rows, data.transform
     beta = transform @ plain.beta + data.offset
     cov = transform @ plain.beta_cov @ transform.T
-    half = NormalDist().inv_cdf(0.5 + 0.5 * level) * np.sqrt(np.diagonal(cov))
+    half = wald_reach(level) * np.sqrt(np.diagonal(cov))
     stratum_sds = plain.sigma_e * found.sds
     overall = math.sqrt(float(rows.share @ stratum_sds**2))
     n_par = rows.n_sds - 1 + (rows.spec.ar is not None)
@@ -149,7 +148,7 @@ def _inference(
     covariance = _covariance(plain, place, data, likelihood)
     reason = _AT_BOUNDARY if not np.isnan(covariance).any() else _NO_INFORMATION
     spread = np.sqrt(np.diagonal(covariance))
-    z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+    z = wald_reach(level)
 
     def interval(lower: float, upper: float) -> Interval:
         note = reason if math.isnan(lower + upper) else ""
@@ -304,7 +303,7 @@ def _from_zero(
     plain: RemlFit, place: _Place, likelihood: _Likelihood, level: float
 ) -> tuple[Interval, Interval | None]:
     """Profile a sigma_u whose estimate is 0, and the icc that goes with it."""
-    z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+    z = wald_reach(level)
     share = likelihood.data.rows.share
     at = place.at[place.n_effects :]
     n_sds = share.size

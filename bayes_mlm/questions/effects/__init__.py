@@ -10,15 +10,15 @@ from bayes_mlm.questions.effects.average import comparisons, slopes
 from bayes_mlm.questions.effects.query import At
 from bayes_mlm.questions.effects.regions import FiellerSet, Span
 from bayes_mlm.questions.effects.result import Effect, Effects
-from bayes_mlm.questions.effects.zero import ClassicalZero, Crossing, Zero, crossing
+from bayes_mlm.questions.effects.zero import Crossing, LikelihoodZero, Zero, crossing
 
 __all__ = [
     "At",
-    "ClassicalZero",
     "Crossing",
     "Effect",
     "Effects",
     "FiellerSet",
+    "LikelihoodZero",
     "Span",
     "Zero",
     "comparisons",

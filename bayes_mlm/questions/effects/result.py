@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from bayes_mlm.base import Column, EngineError, Floats, ResultTable, level
 from bayes_mlm.data import label_text
+from bayes_mlm.engines import ENGINES, is_drawing
 from bayes_mlm.questions.effects.query import At
 
 type Kind = Literal["comparison", "slope"]
@@ -17,7 +18,7 @@ class Effect:
     Parameters
     ----------
     model, engine : str
-        Name of the model; "direct", "nuts", "reml" or "ols".
+        Name of the model; a name in `ENGINES`.
     kind : {"comparison", "slope"}
     contrast : str
         What changes: "sector: 1 - 0", "ses: slope".
@@ -161,9 +162,12 @@ class Effects(ResultTable[Effect]):
         """Lines below the table: what the numbers are, cautions and verdict."""
         names = {row.engine for row in self.rows}
         lines = [f"averaged over {self.over}"]
-        kinds = ["HDI of the posterior"] if names - {"reml", "ols"} else []
-        kinds += ["Wald (normal) of REML"] if "reml" in names else []
-        kinds += ["Wald (t) of OLS"] if "ols" in names else []
+        kinds = ["HDI of the posterior"] if any(map(is_drawing, names)) else []
+        kinds += [
+            f"Wald ({one.wald}) of {one.label}"
+            for key, one in ENGINES.items()
+            if key in names and one.wald
+        ]
         lines.append(f"{level(self.prob)} intervals: {', '.join(kinds)}")
         if self.rope is not None:
             low, high = self.rope

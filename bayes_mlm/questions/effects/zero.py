@@ -17,6 +17,7 @@ from bayes_mlm.base import (
     number,
     probability,
     texts,
+    wald_reach,
 )
 from bayes_mlm.data import label_text
 from bayes_mlm.fitting import (
@@ -25,7 +26,6 @@ from bayes_mlm.fitting import (
     Fit,
     estimate_of,
     posterior_of,
-    wald_reach,
 )
 from bayes_mlm.questions.effects.average import population_of, weights_of
 from bayes_mlm.questions.effects.query import At, Change, changes, check_predictor, grid
@@ -75,13 +75,13 @@ class Zero:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassicalZero:
+class LikelihoodZero:
     """REML or OLS estimate of the value at which a difference is zero.
 
     Parameters
     ----------
     engine : str
-        "reml" or "ols".
+        A name in `ENGINES`.
     estimate : float
         Ratio of the estimates; infinite if the lines are parallel.
     se : float
@@ -112,7 +112,7 @@ class Crossing(Tabular):
     observed : (float, float)
         Least and greatest value of the moderator in the rows.
     posterior : Zero or None
-    classical : ClassicalZero or None
+    likelihood : LikelihoodZero or None
     prob : float
         Of the intervals.
     verdict : Verdict
@@ -124,7 +124,7 @@ class Crossing(Tabular):
     at: tuple[At, ...]
     observed: tuple[float, float]
     posterior: Zero | None
-    classical: ClassicalZero | None
+    likelihood: LikelihoodZero | None
     prob: float
     verdict: Verdict
 
@@ -151,8 +151,8 @@ class Crossing(Tabular):
             found |= {"parallel": own.parallel, "one_way": own.one_way, "inside": own.inside}
             rows.append({"engine": own.engine, "what": "crossing", **found})
             rows += _spans(own.engine, "excludes zero", own.spans)
-        if self.classical is not None:
-            beside = self.classical
+        if self.likelihood is not None:
+            beside = self.likelihood
             rows.append({"engine": beside.engine, "what": "crossing", "estimate": beside.estimate})
             rows += _spans(beside.engine, "fieller", beside.fieller.spans)
             rows += _spans(beside.engine, "excludes zero", beside.spans)
@@ -176,10 +176,10 @@ class Crossing(Tabular):
                 f"near-parallel lines in {probability(own.parallel)} of draws; the difference "
                 f"moves one way in {probability(own.one_way)}"
             )
-        if self.classical is not None and self.classical.fieller.shape != "bounded":
-            whole = self.classical.fieller.shape == "everything"
+        if self.likelihood is not None and self.likelihood.fieller.shape != "bounded":
+            whole = self.likelihood.fieller.shape == "everything"
             said.append(
-                f"{self.classical.engine}: the Fieller set is "
+                f"{self.likelihood.engine}: the Fieller set is "
                 + ("the whole line" if whole else "unbounded")
                 + ": the data do not tell that the difference moves at all"
             )
@@ -193,8 +193,8 @@ class Crossing(Tabular):
             shown = texts(own.median, None, own.lower, own.upper)
             interval = f"{shown.interval} equal tails"
             rows.append((own.engine, shown.estimate, interval, _shown(own.spans)))
-        if self.classical is not None:
-            beside = self.classical
+        if self.likelihood is not None:
+            beside = self.likelihood
             found = number(beside.estimate, beside.se, style="terminal")
             fieller_set = f"{beside.fieller} (Fieller)"
             rows.append((beside.engine, found, fieller_set, _shown(beside.spans)))
@@ -252,7 +252,7 @@ def crossing(
     >>> from bayes_mlm import fit
     >>> fitted = fit("mathach ~ ses * sector + (1 | schoolid)", "hsb", random_seed=1)
     >>> found = crossing(fitted, "sector", "ses", prob=0.95)
-    >>> round(found.classical.estimate, 2), str(found.classical.fieller)
+    >>> round(found.likelihood.estimate, 2), str(found.likelihood.fieller)
     (1.63, '1.03 to 2.58')
     """
     people = population_of(fit, data, prob)
@@ -282,7 +282,7 @@ def crossing(
         at=settings[0],
         observed=observed,
         posterior=None if drawn is None else _posterior(drawn, weights, observed, prob),
-        classical=None if estimate is None else _ratio(estimate, weights, prob),
+        likelihood=None if estimate is None else _ratio(estimate, weights, prob),
         prob=prob,
         verdict=fit.verdict,
     )
@@ -358,7 +358,7 @@ def _posterior(
     )
 
 
-def _ratio(source: CoefficientSource, weights: Floats, prob: float) -> ClassicalZero:
+def _ratio(source: CoefficientSource, weights: Floats, prob: float) -> LikelihoodZero:
     parts = source.combine(weights)
     estimate, covariance = np.array([one.mean for one in parts]), source.joint_covariance(weights)
     a, b = estimate
@@ -367,7 +367,7 @@ def _ratio(source: CoefficientSource, weights: Floats, prob: float) -> Classical
         gradient = np.array([-1.0 / b, a / b**2])
         ratio, se = float(-a / b), float(np.sqrt(gradient @ covariance @ gradient))
     found = fieller(estimate, covariance, wald_reach(prob, parts[0].df))
-    return ClassicalZero(
+    return LikelihoodZero(
         engine=source.engine,
         estimate=ratio,
         se=se,

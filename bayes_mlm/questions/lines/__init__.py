@@ -1,6 +1,6 @@
-"""Line of each group: intercept, slope and expected outcome, with their uncertainty."""
+"""Group-specific intercepts, slopes and lines, with their uncertainty."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,21 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines import effects_of_groups, fit_reml
-from bayes_mlm.fitting import Estimate, Fit, Solution, summarise_draws
+from bayes_mlm.fitting import (
+    CoefficientSource,
+    DrawSummary,
+    Estimate,
+    Fit,
+    IntervalKind,
+    estimate_of,
+    posterior_of,
+    summarise_draws,
+    summarise_wald,
+)
 from bayes_mlm.questions.effects.average import as_settings
 from bayes_mlm.questions.effects.query import grid
 from bayes_mlm.questions.effects.rows import Population, population, read_again, set_columns
-from bayes_mlm.questions.lines.along import RowsAlong, along_of, columns_at, rows_along
+from bayes_mlm.questions.lines.along import along_of, columns_at, rows_along
 from bayes_mlm.questions.lines.level_two import own_weights
 from bayes_mlm.questions.lines.result import (
     GroupLines,
@@ -33,6 +43,7 @@ from bayes_mlm.questions.lines.result import (
     OwnCoefficient,
     PopulationLine,
 )
+from bayes_mlm.questions.prediction.plug_in import expected
 
 __all__ = [
     "GroupLines",
@@ -50,7 +61,7 @@ MOST_GROUPS = 2_000
 
 
 def group_lines(
-    fit: Fit,
+    fit: Fit | Estimate,
     *,
     along: str | None = None,
     x: ArrayLike | None = None,
@@ -59,11 +70,11 @@ def group_lines(
     estimate: Estimate | None = None,
     data: Any = None,
 ) -> GroupLines:
-    """Estimate the coefficients and lines of groups, with REML's for comparison.
+    """Estimate group-specific coefficients and lines, next to those of REML.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or Estimate
         Of a model with group effects that are drawn from a distribution.
     along : str, optional
         The column of the table that the lines run along; by default that of the first slope that
@@ -75,7 +86,7 @@ def group_lines(
     prob : float
         Of the intervals.
     estimate : Estimate, optional
-        Of the same design, where it is at hand.
+        By REML, to compare a posterior with, where it is at hand.
     data : data frame, mapping, str or Path, optional
         The rows that were fitted, for predictors that are in the model only as functions of
         columns and were not read from a file.
@@ -105,7 +116,7 @@ def group_lines(
     >>> [f"{point.estimate:.0f}" for point in lines.line(308)]
     ['253', '432']
     """
-    expect("group_lines", fit, Fit)
+    expect("group_lines", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
     weights = own_weights(design)
@@ -117,21 +128,23 @@ def group_lines(
     table = fitted.table
     _check_along(fitted, along)
     grid = _grid(table.columns[along], x)
-    beta = np.asarray(fit.draws["beta"]).reshape(-1, design.p)
-    rng = stream(fit.settings.random_seed, Stream.GROUP_LINES)
-    u = effects_of_groups(design, fit.draws, rng)(places)
-    reml = _reml(design) if estimate is None else estimate.solution
+    compared = _reml(fit) if estimate is None else estimate
     rows = rows_along(design, table, along, grid, places)
-    coefficients = [
-        row
-        for k, place in enumerate(places)
-        for row in _coefficients(fit, weights[:, place], beta, u[:, k], place, reml, prob)
-    ]
-    points = [
-        point
-        for k, place in enumerate(places)
-        for point in _points(fit, rows, k, grid, beta, u[:, k], place, reml, prob)
-    ]
+    labels = design.labels[places].tolist()
+    sums = _sums(fit, places, prob)
+    effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
+    coefficients: list[OwnCoefficient] = []
+    points: list[LinePoint] = []
+    X, Z = weights[:, places].swapaxes(0, 1), effects
+    for label, found, reml in zip(
+        labels, sums(X, Z, "hdi"), _means(compared, X, Z, places), strict=True
+    ):
+        coefficients += _coefficients(fit, label, found, reml)
+    X, Z = rows.X, rows.Z
+    for label, found, reml in zip(
+        labels, sums(X, Z, "eti"), _means(compared, X, Z, places), strict=True
+    ):
+        points += _line(fit, label, grid, found, reml)
     return GroupLines(
         along=along,
         outcome=design.outcome,
@@ -139,12 +152,13 @@ def group_lines(
         rows=tuple(coefficients),
         points=LinePoints(rows=tuple(points), verdict=fit.verdict),
         prob=prob,
+        interval_kind=fit.interval_kind,
         verdict=fit.verdict,
     )
 
 
 def population_line(
-    fit: Fit,
+    fit: Fit | Estimate,
     along: str,
     x: ArrayLike | None = None,
     *,
@@ -157,7 +171,7 @@ def population_line(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or Estimate
     along : str
         The column of the table that the line runs along.
     x : array_like, shape (m,), optional
@@ -188,10 +202,11 @@ def population_line(
     >>> [f"{one.reml:.2f}" for one in population_line(fitted, "age", [8], at={"sex": "Male"})]
     ['22.62']
     """
-    expect("population_line", fit, Fit)
+    expect("population_line", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    own_weights(design)  # refuses a model without group effects
+    if len(design.factors) < 2:
+        own_weights(design)  # refuses a model without group effects
     rows = population(design, fit.request, data)
     table = rows.table
     _check_along(rows, along)
@@ -201,13 +216,13 @@ def population_line(
     table = set_columns(table, as_settings(rows, settings[0]))
     places = _grid(table.columns[along], x)
     X = np.stack([columns_at(design, table, along, value)[0].mean(axis=0) for value in places])
-    beta = np.asarray(fit.draws["beta"]).reshape(-1, design.p)
-    reml = _reml(design) if estimate is None else estimate.solution
-    told = None if reml is None else X @ reml.beta
+    compared = _reml(fit) if estimate is None else estimate
+    found = _shared(fit, X, prob)
+    reml = None if compared is None else X @ compared.solution.beta
     return PopulationLine(
         along=along,
         at=", ".join(map(str, settings[0])),
-        rows=tuple(_line(fit, None, places, beta @ X.T, told, prob)),
+        rows=tuple(_line(fit, None, places, found, reml)),
         prob=prob,
         verdict=fit.verdict,
     )
@@ -244,68 +259,95 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
     return grid
 
 
-def _reml(design: Design) -> Solution | None:
+def _reml(fit: Fit | Estimate) -> Estimate | None:
     """Fit by REML, where REML is defined: priors can identify what the data cannot."""
+    if posterior_of(fit) is None:
+        return estimate_of(fit)
+    design = fit.design
     try:
-        return fit_reml(design.whole, profile=False).of_groups(design)
+        solution = fit_reml(design.whole, profile=False).of_groups(design)
     except (DesignError, EngineError):
         return None
+    return Estimate(design=design, solution=solution, request=fit.request)
+
+
+def _shared(fit: Fit | Estimate, X: Floats, prob: float) -> DrawSummary:
+    """Return X beta: group effects at zero."""
+    posterior = posterior_of(fit)
+    if posterior is not None:
+        return summarise_draws(posterior.beta @ X.T, prob, "eti")
+    found = fit.combine(X)
+    estimate, se = (np.array([getattr(one, name) for one in found]) for name in ("mean", "sd"))
+    return summarise_wald(estimate, se, prob, found[0].df)
+
+
+type _Sums = Callable[[Floats, Floats, IntervalKind], Iterator[DrawSummary]]
+
+
+def _sums(fit: Fit | Estimate, places: Ints, prob: float) -> _Sums:
+    """Return a function of X (G, m, p) and Z (G, m, q): X beta + Z u of G groups, one by one."""
+    posterior = posterior_of(fit)
+    if posterior is None:
+        solution = estimate_of(fit).solution
+
+        def at_estimate(X: Floats, Z: Floats, _: IntervalKind) -> Iterator[DrawSummary]:
+            codes = np.repeat(places, X.shape[1])
+            flat_X, flat_Z = (one.reshape(-1, one.shape[-1]) for one in (X, Z))
+            parts = expected(solution, fit.design, flat_X, flat_Z, codes)
+            for estimate, variance in zip(
+                *(one.reshape(X.shape[:2]) for one in parts), strict=True
+            ):
+                yield summarise_wald(
+                    estimate, np.sqrt(np.maximum(variance, 0.0)), prob, solution.df
+                )
+
+        return at_estimate
+    beta = posterior.beta
+    rng = stream(posterior.settings.random_seed, Stream.GROUP_LINES)
+    u = effects_of_groups(fit.design, posterior.draws, rng)(places)
+
+    def drawn(X: Floats, Z: Floats, interval: IntervalKind) -> Iterator[DrawSummary]:
+        for k in range(len(X)):
+            yield summarise_draws(beta @ X[k].T + u[:, k] @ Z[k].T, prob, interval)
+
+    return drawn
+
+
+def _means(fit: Estimate | None, X: Floats, Z: Floats, places: Ints) -> Iterator[Floats | None]:
+    """Return X beta + Z u at an estimate, group by group."""
+    for k, place in enumerate(places):
+        solution = None if fit is None else fit.solution
+        yield None if solution is None else X[k] @ solution.beta + Z[k] @ solution.u[place]
 
 
 def _coefficients(
-    fit: Fit,
-    weights: Floats,
-    beta: Floats,
-    u: Floats,
-    place: int,
-    reml: Solution | None,
-    prob: float,
+    fit: CoefficientSource, group: Any, found: DrawSummary, reml: Floats | None
 ) -> Iterator[OwnCoefficient]:
-    own = beta @ weights.T + u
-    shown = summarise_draws(own, prob)
-    told = None if reml is None else weights @ reml.beta + reml.u[place]
     for k, effect in enumerate(fit.design.effects):
         yield OwnCoefficient(
-            model=fit.spec.name,
+            model=fit.name,
             engine=fit.engine,
-            group=fit.design.single_term().label(place),
+            group=group,
             effect=effect,
-            estimate=float(shown.mean[k]),
-            sd=float(shown.sd[k]),
-            lower=float(shown.lower[k]),
-            upper=float(shown.upper[k]),
-            reml=None if told is None else float(told[k]),
+            estimate=float(found.mean[k]),
+            sd=float(found.sd[k]),
+            lower=float(found.lower[k]),
+            upper=float(found.upper[k]),
+            reml=None if reml is None else float(reml[k]),
         )
 
 
-def _points(
-    fit: Fit,
-    rows: RowsAlong,
-    k: int,
-    grid: Floats,
-    beta: Floats,
-    u: Floats,
-    place: int,
-    reml: Solution | None,
-    prob: float,
-) -> Iterator[LinePoint]:
-    expected = beta @ rows.X[k].T + u @ rows.Z[k].T
-    told = None if reml is None else rows.X[k] @ reml.beta + rows.Z[k] @ reml.u[place]
-    return _line(fit, fit.design.single_term().label(place), grid, expected, told, prob)
-
-
 def _line(
-    fit: Fit, group: Any, grid: Floats, expected: Floats, told: Floats | None, prob: float
+    fit: CoefficientSource, group: Any, grid: Floats, found: DrawSummary, reml: Floats | None
 ) -> Iterator[LinePoint]:
-    shown = summarise_draws(expected, prob, "eti")
     for i, value in enumerate(grid):
         yield LinePoint(
-            model=fit.spec.name,
+            model=fit.name,
             engine=fit.engine,
             group=group,
             x=float(value),
-            estimate=float(shown.mean[i]),
-            lower=float(shown.lower[i]),
-            upper=float(shown.upper[i]),
-            reml=None if told is None else float(told[i]),
+            estimate=float(found.mean[i]),
+            lower=float(found.lower[i]),
+            upper=float(found.upper[i]),
+            reml=None if reml is None else float(reml[i]),
         )

@@ -85,6 +85,8 @@ class GroupLines(ResultTable[OwnCoefficient]):
         By group; other predictors keep the values that the group's rows have.
     prob : float
         Of the intervals: highest density for coefficients, equal tails along lines.
+    interval_kind : str
+        What an interval of a coefficient is: "HDI" or "Wald".
     verdict : Verdict
         Of the posterior.
     """
@@ -97,6 +99,7 @@ class GroupLines(ResultTable[OwnCoefficient]):
     group: str
     points: LinePoints
     prob: float
+    interval_kind: str
 
     def __repr__(self) -> str:
         """Return the number of lines; `print` shows the coefficients."""
@@ -121,12 +124,13 @@ class GroupLines(ResultTable[OwnCoefficient]):
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the view."""
+        interval = f"{level(self.prob)} {self.interval_kind}"
         return (
             Column(name="group", heading=self.group),
             Column(name="effect"),
             Column(name="estimate", kind="number"),
             Column(name="sd", kind="error"),
-            Column(name="lower", heading=f"{level(self.prob)} HDI", kind="interval"),
+            Column(name="lower", heading=interval, kind="interval"),
             Column(name="reml", kind="number"),
         )
 

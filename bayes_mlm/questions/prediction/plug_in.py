@@ -4,7 +4,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.fitting import Solution, wald_reach
+from bayes_mlm.fitting import Solution, summarise_wald
 from bayes_mlm.model import whiten
 from bayes_mlm.moments import from_design
 from bayes_mlm.questions.prediction.residuals import bridge
@@ -63,37 +63,57 @@ def plug_in(
     if observation and laid_out.near is not None and fit.residual is not None:
         X, Z, shared, left = _less_neighbours(fit, design, laid_out)
         residual_variance = residual_variance * left
-    estimate, own = X @ fit.beta + shared, X
-    variance = np.zeros(len(X))
-    if fit.effects and codes is not None:
-        groups, places = np.unique(codes, return_inverse=True)
-        move, spread = _of_groups(fit, design, groups)
-        estimate = estimate + (Z * fit.u[codes]).sum(axis=1)
-        own = X - np.einsum("mq,mqp->mp", Z, move[places])
-        variance = np.einsum("mq,mqr,mr->m", Z, spread[places], Z)
-    elif fit.effects and new_group:
-        variance = np.einsum("mq,qr,mr->m", Z, fit.cov_u, Z)
-    elif codes is not None:
-        # The own intercept is the group's mean less its slopes: y_j + (x - x_j)'b.
-        s = from_design(design)
-        estimate = estimate + fit.u[codes, 0]
-        own = X - (s.means[:, : design.p] + s.centre[: design.p])[codes]
-        variance = fit.sigma_e**2 / s.counts[codes]
-    variance = variance + np.einsum("mp,pr,mr->m", own, fit.beta_cov, own)
+    estimate, variance = expected(fit, design, X, Z, codes)
+    if fit.effects and new_group and codes is None:
+        variance = variance + np.einsum("mq,qr,mr->m", Z, fit.cov_u, Z)
     if observation:
         variance = variance + residual_variance
-    se = np.sqrt(np.maximum(variance, 0.0))
-    reach = wald_reach(prob, fit.df)
+    found = summarise_wald(estimate + shared, np.sqrt(np.maximum(variance, 0.0)), prob, fit.df)
     return PlugIn(
         engine=fit.engine,
-        estimate=estimate,
-        se=se,
-        lower=estimate - reach * se,
-        upper=estimate + reach * se,
+        estimate=found.mean,
+        se=found.sd,
+        lower=found.lower,
+        upper=found.upper,
         what="plug-in prediction, its variances taken as known; Wald interval"
         if fit.errors is not None
         else "least-squares prediction; t interval",
     )
+
+
+def expected(
+    fit: Solution, design: Design, X: Floats, Z: Floats, codes: Ints | None
+) -> tuple[Floats, Floats]:
+    """Return the expected outcomes (m,) of rows, and the variances of their errors.
+
+    Parameters
+    ----------
+    fit : RemlFit or OlsFit
+    design : Design
+        That was fitted.
+    X, Z : ndarray, shapes (m, p) and (m, q)
+        Columns of the rows.
+    codes : ndarray of int, shape (m,), or None
+        Groups of the rows, whose effects are predicted; None leaves group effects at zero.
+
+    Returns
+    -------
+    expected, variance : ndarray, shape (m,)
+    """
+    estimate, weights, variance = X @ fit.beta, X, np.zeros(len(X))
+    if fit.effects and codes is not None:
+        groups, places = np.unique(codes, return_inverse=True)
+        move, spread = _of_groups(fit, design, groups)
+        estimate = estimate + (Z * fit.u[codes]).sum(axis=1)
+        weights = X - np.einsum("mq,mqp->mp", Z, move[places])
+        variance = np.einsum("mq,mqr,mr->m", Z, spread[places], Z)
+    elif codes is not None:
+        # The intercept of a group is its mean less its slopes: y_j + (x - x_j)'b.
+        s = from_design(design)
+        estimate = estimate + fit.u[codes, 0]
+        weights = X - (s.means[:, : design.p] + s.centre[: design.p])[codes]
+        variance = fit.sigma_e**2 / s.counts[codes]
+    return estimate, variance + np.einsum("mp,pr,mr->m", weights, fit.beta_cov, weights)
 
 
 def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Floats]:

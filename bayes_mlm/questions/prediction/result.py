@@ -32,7 +32,7 @@ class PlugIn:
 
     Parameters
     ----------
-    engine : {"reml", "ols"}
+    engine : str
     estimate, se, lower, upper : ndarray, shape (m,)
         In units of the outcome. The standard error is that of the prediction's own error, with
         the coefficients and the group effects estimated and the variances taken as known; the

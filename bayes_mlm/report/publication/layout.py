@@ -3,20 +3,23 @@
 from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import EngineError, count, digits, share_digits
+from bayes_mlm.design import Design
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
+from bayes_mlm.likelihood import effect_pairs, group_parameters, group_views, parameters_of
 from bayes_mlm.report.publication.notes import notes_of
-from bayes_mlm.report.publication.sources import Source, effects_of, name_of, sources_of
+from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of, sources_of
 from bayes_mlm.report.publication.table import Cell, ModelColumn, PublicationTable, Row
 
 # The label of a row, and its cells.
 type _Line = tuple[str, list[Cell]]
 
+_SYMBOLS = {"sigma_e": "σ_e", "rho_e": "ρ_e", "nu": "ν"}
 _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
 
 
 def publication_table(
-    analyses: Sequence[Analysis], *, classical: bool = True, interval: bool = False
+    analyses: Sequence[Analysis], *, likelihood: bool = True, interval: bool = False
 ) -> PublicationTable:
     """Arrange analysed models in columns.
 
@@ -24,7 +27,7 @@ def publication_table(
     ----------
     analyses : sequence of Analysis
         In the order of the columns.
-    classical : bool
+    likelihood : bool
         Whether a model that has a posterior gets a column for REML (or OLS) next to it. A model
         without one has that column in any case.
     interval : bool
@@ -53,7 +56,7 @@ def publication_table(
     """
     if not analyses:
         raise EngineError("a table needs a model; give one or more")
-    sources = list(sources_of(analyses, classical))
+    sources = list(sources_of(analyses, likelihood))
     parts = {
         "Fixed part": _fixed(sources, interval),
         "Random part": _random(sources, interval),
@@ -88,26 +91,49 @@ def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
 
 
 def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
-    effects = dict.fromkeys(effect for source in sources for effect in effects_of(source))
+    effects = dict.fromkeys(
+        effect for source in sources for effect in drawn_effects(source.analysis)
+    )
     for effect in effects:
         rows = [_sd_of(source, effect) for source in sources]
         yield _row("σ_u" if len(effects) == 1 else f"σ_u ({effect})", rows, interval)
     names = dict.fromkeys(row.quantity for source in sources for row in source.summary)
-    for name in names:
-        if name.startswith("rho_u["):
-            pair = name.removeprefix("rho_u[").removesuffix("]").replace(",", ", ")
-            yield _row(f"ρ_u ({pair})", [one.summary.get(name) for one in sources], interval)
-    own = [name for name in names if name.startswith("sigma_e[")]
-    residual = {"sigma_e": "σ_e"} | {name: f"σ_e ({name[8:-1]})" for name in own}
-    residual |= {"rho_e": "ρ_e", "nu": "ν"}
-    for name, label in (residual | _SHARES).items():
+    labels: dict[str, str] = {}
+    for design in dict.fromkeys(source.analysis.design for source in sources):
+        labels |= _correlation_labels(design)
+    for design in dict.fromkeys(source.analysis.design for source in sources):
+        labels |= _auxiliary_labels(design)
+    for name, label in (labels | _SHARES).items():
         if name in names:
             yield _row(label, [source.summary.get(name) for source in sources], interval)
 
 
+def _correlation_labels(design: Design) -> dict[str, str]:
+    """Return what to call each correlation of group effects, by its name in summaries."""
+    found = {}
+    for view, names in zip(group_views(design), group_parameters(design), strict=True):
+        for pair in effect_pairs(view):
+            inside = ", ".join([*filter(None, [names.rho_u.factor]), *pair.split(",")])
+            found[names.rho_u.element(pair)] = f"ρ_u ({inside})"
+    return found
+
+
+def _auxiliary_labels(design: Design) -> dict[str, str]:
+    """Return what to call the family's parameters and those of the residual structure."""
+    strata = () if design.residual is None else design.residual.strata
+    found: dict[str, str] = {}
+    for one in parameters_of(design).role("residual sd", "autocorrelation", "auxiliary"):
+        label = _SYMBOLS.get(one.base or one.name, one.text)
+        if one.dims:
+            found |= {one.element(level): f"{label} ({level})" for level in strata}
+        else:
+            found[one.name] = label
+    return found
+
+
 def _sd_of(source: Source, effect: str) -> QuantityRow | None:
     """Find the sd of a group effect, whose name is plain where it is the only one."""
-    if effect not in effects_of(source):
+    if effect not in drawn_effects(source.analysis):
         return None
     return source.summary.get(f"sigma_u[{effect}]") or source.summary.get("sigma_u")
 
@@ -124,8 +150,8 @@ def _size(sources: Sequence[Source]) -> Iterator[_Line]:
                 for one in terms
             ],
         )
-    for engine in ("reml", "ols"):
-        own = [source.classical for source in sources]
+    for engine in (name for name, one in ENGINES.items() if not one.draws):
+        own = [source.likelihood for source in sources]
         if any(summary is not None and summary.engine == engine for summary in own):
             texts = [
                 estimate_texts(summary["loglik"], style="table").estimate

@@ -7,13 +7,6 @@ from bayes_mlm.fitting import Analysis
 from bayes_mlm.likelihood import group_views
 from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of
 
-_ESTIMATES = {
-    "direct": "direct: mean of independent draws from the exact posterior",
-    "nuts": "NUTS: mean of Markov chains that converge to the posterior",
-    "reml": "REML: most likely variances, coefficients by generalised least squares",
-    "ols": "OLS: least squares, for models without group effects",
-}
-
 
 def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
     """Return the notes below a table: models, estimates, cautions, failed checks."""
@@ -41,16 +34,18 @@ def _about_estimates(sources: Sequence[Source], interval: bool) -> str:
     """Return what the estimates are, and what is printed below them."""
     by = {source.summary.engine: source.summary for source in sources}
     drawn = [summary for engine, summary in by.items() if is_drawing(engine)]
-    classical = [summary for engine, summary in by.items() if not is_drawing(engine)]
+    likelihood = [summary for engine, summary in by.items() if not is_drawing(engine)]
     below = []
     if drawn:
         spans = f"{drawn[0].interval} (highest density interval)"
         below.append(f"{spans if interval else 'sd'} of the posterior")
-    if classical:
-        named = " and ".join(ENGINES[summary.engine].label for summary in classical)
-        spans = f"{classical[0].interval} (t or Wald for coefficients, profile for σ and ICC)"
+    if likelihood:
+        named = " and ".join(ENGINES[summary.engine].label for summary in likelihood)
+        spans = f"{likelihood[0].interval} (t or Wald for coefficients, profile for σ and ICC)"
         below.append(f"{spans if interval else 'standard error'} of {named}")
-    estimates = "; ".join(text for engine, text in _ESTIMATES.items() if engine in by)
+    estimates = "; ".join(
+        f"{one.label}: {one.estimates}" for name, one in ENGINES.items() if name in by
+    )
     return f"{estimates}. In {'brackets' if interval else 'parentheses'}: {'; '.join(below)}."
 
 
@@ -101,7 +96,7 @@ def _about_explained(sources: Sequence[Source]) -> str:
 
 def _about_likelihood(sources: Sequence[Source]) -> str:
     """Warn of a comparison that the row invites."""
-    own = {source.classical.engine for source in sources if source.classical is not None}
+    own = {source.likelihood.engine for source in sources if source.likelihood is not None}
     if "reml" not in own or len(_models(sources)) < 2:
         return ""
     return (

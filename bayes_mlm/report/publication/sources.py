@@ -18,29 +18,24 @@ class Source:
     summary: Summary
 
     @property
-    def classical(self) -> Summary | None:
+    def likelihood(self) -> Summary | None:
         """The model's REML or OLS summary; None of a model that neither can fit."""
         found = (one for one in self.analysis.summaries if not is_drawing(one.engine))
         return next(found, None)
 
 
-def sources_of(analyses: Sequence[Analysis], classical: bool) -> Iterator[Source]:
+def sources_of(analyses: Sequence[Analysis], likelihood: bool) -> Iterator[Source]:
     """Yield the columns: the posteriors of a model, then REML or OLS if wanted or alone."""
     for number, analysis in enumerate(analyses, start=1):
         drawn = [one for one in analysis.summaries if is_drawing(one.engine)]
         for summary in analysis.summaries:
-            if summary in drawn or classical or not drawn:
+            if summary in drawn or likelihood or not drawn:
                 yield Source(number=number, analysis=analysis, summary=summary)
 
 
 def name_of(analysis: Analysis) -> str:
     """Return the model's name; "" of a formula, which has none of its own."""
     return "" if analysis.spec.name in (UNNAMED, analysis.spec.formula) else analysis.spec.name
-
-
-def effects_of(source: Source) -> tuple[str, ...]:
-    """Return the group effects that a column has sds of."""
-    return () if source.summary.engine == "ols" else drawn_effects(source.analysis)
 
 
 def drawn_effects(analysis: Analysis) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class ModelColumn:
     model : str
         The record's name; empty for a model that was given as a formula.
     engine : str
-        "direct", "NUTS", "REML" or "OLS".
+        Label of the engine.
     """
 
     number: int
