@@ -26,7 +26,7 @@ from right_models import PLAIN, RIGHT, Columns, Model, Rng
 from standard_tests import STANDARD
 
 from bayes_mlm import fit, fit_reml
-from bayes_mlm.assess.checks import Judgement, assess
+from bayes_mlm.assess.checks import Assessment, assess
 from bayes_mlm.base.verdict import Finding, Verdict
 from bayes_mlm.design import Design
 from bayes_mlm.engines.draws import Draws, Variable
@@ -88,7 +88,7 @@ def at_estimates(design: Design, reml: Any, seed: int) -> Fit:
 
 def pages(
     model: Model, draw: Callable[[Rng], Columns], n: int, stream: int
-) -> Iterator[tuple[tuple[Judgement, ...], Columns]]:
+) -> Iterator[tuple[tuple[Assessment, ...], Columns]]:
     """Simulate, fit and check n data sets."""
     for k in range(n):
         columns = draw(np.random.default_rng([SEED, stream, k]))

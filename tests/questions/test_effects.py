@@ -306,7 +306,7 @@ def test_practical_equivalence(ladder, rope, decision):
     ("ask", "error", "message"),
     [
         (lambda f: comparisons(f, "sectr"), DesignError, "did you mean 'sector'"),
-        (lambda f: comparisons(f, "schoolid"), DesignError, "is the group"),
+        (lambda f: comparisons(f, "schoolid"), DesignError, "is a grouping factor"),
         (lambda f: comparisons(f, "within(ses)"), DesignError, "name the column 'ses'"),
         (lambda f: comparisons(f, {"sector": (1,)}), DesignError, "found 1"),
         (lambda f: comparisons(f, {"sector": (1, 1)}), DesignError, "twice"),
