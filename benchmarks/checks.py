@@ -77,7 +77,7 @@ def at_estimates(design: Design, reml: Any, seed: int) -> Fit:
         priors=model_priors(design, record.model.priors),
         draws=Draws(posterior=posterior, sample_stats={}, coords={}),
         engine="reml",
-        why="a simulation",
+        reason="a simulation",
         report=None,
         settings=settings,
         versions={},

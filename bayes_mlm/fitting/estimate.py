@@ -280,6 +280,7 @@ def estimate_design(
     name = likelihood_engine(design) if engine is None else engine
     if not name:
         design.family.require_residual_sd("REML or OLS")
+        design.single_term("REML")
     check_engine(name, design)
     solution = ENGINES[name].run(Task(design=design, prob=prob, check=check, statistics=statistics))
     if isinstance(solution, Drawn):

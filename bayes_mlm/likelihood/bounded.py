@@ -40,6 +40,7 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
     Examples
     --------
     >>> import numpy as np
+    >>> from bayes_mlm.moments import from_rows, reduce
     >>> one = np.ones((4, 1))
     >>> y = np.array([1.0, 1.0, 4.0, 4.0])
     >>> rows = from_rows(y, one, one, np.array([0, 0, 1, 1]), 2, group="g")

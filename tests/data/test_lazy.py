@@ -434,7 +434,7 @@ def test_a_sample_may_be_of_named_groups_and_keeps_their_effects():
     assert some.design.labels.tolist() == [1224, 1288]
     places = [whole.design.labels.tolist().index(label) for label in (1224, 1288)]
     assert np.array_equal(some.draws["u"], whole.draws["u"][:, :, places])
-    with pytest.raises(DesignError, match="no schoolid 7"):
+    with pytest.raises(DesignError, match="schoolid has no 7"):
         sample_groups(whole, HSB, groups=[7])
     with pytest.raises(DataError, match="same data"):
         sample_groups(whole, HSB[HSB.schoolid != 1224], groups=[1288, 1224])

@@ -132,6 +132,7 @@ def test_every_default_probability_is_the_one_default():
                 if key in ("prob", "prob", "level"):
                     found[name] = parameter.default
     assert len(found) > 10
+    assert found.pop("summarise") is None  # that of the estimate, or the default of draws
     assert set(found.values()) == {DEFAULT_PROB}
     # In the code the number stands once; figures.py holds what another program prints.
     text = re.compile(r"(prob|prob|level)\b[^=\n]*= ?0?\.9[0-9]")

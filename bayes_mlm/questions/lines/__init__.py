@@ -205,8 +205,7 @@ def population_line(
     expect("population_line", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    if len(design.factors) < 2:
-        own_weights(design)  # refuses a model without group effects
+    own_weights(design)  # refuses a model without group effects, or of several factors
     rows = population(design, fit.request, data)
     table = rows.table
     _check_along(rows, along)
