@@ -1,4 +1,4 @@
-"""Fit multilevel linear models, Bayesian beside REML, from one design.
+"""Fit multilevel linear models, Bayesian next to REML, from one design.
 
 How much of an outcome's variation lies within groups and how much between them, and what do
 predictors at each level have to do with it?

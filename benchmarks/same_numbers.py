@@ -259,7 +259,7 @@ def keep(out, name, fit):
 
 
 def tell(name):
-    """Say how far it is."""
+    """Return how far it is."""
     print(name, file=sys.stderr, flush=True)
 
 

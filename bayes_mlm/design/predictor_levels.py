@@ -1,8 +1,8 @@
 """Find the predictors that a model has at two levels, and what its coefficients make of each.
 
 A predictor x that varies within groups has a slope within groups and a slope between them. Which
-coefficient is which depends on how the model is written: beside ``x`` that of ``between(x)`` is
-the difference of the two slopes; beside ``within(x)`` it is the slope between.
+coefficient is which depends on how the model is written: next to ``x`` that of ``between(x)`` is
+the difference of the two slopes; next to ``within(x)`` it is the slope between.
 """
 
 from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ def pairs_of(
     Parameters
     ----------
     design : Design
-        Of kind mundlak, or with ``between(x)`` beside ``x`` or ``within(x)``, or with a column of
+        Of kind mundlak, or with ``between(x)`` next to ``x`` or ``within(x)``, or with a column of
         the data's own that holds the group means of ``x``.
     means : mapping of str to str, optional
         Such a column by predictor, ``{"ses": "meanses"}``; one that follows the rows' own means
@@ -332,7 +332,7 @@ def _mean_of(design: Design, names: Sequence[str]) -> float:
 
 
 def _check_alone(design: Design, name: str) -> None:
-    """Refuse a predictor whose column is in another function too: x beside I(x**2)."""
+    """Refuse a predictor whose column is in another function too: x next to I(x**2)."""
     factors = [factor for term in design.formula.terms for factor in term]
     forms = {
         name,

@@ -144,18 +144,7 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
 
 @styled
 def plot_accuracy(picture: Accuracy, *, ax: "Axes | None" = None) -> "Figure":
-    """Draw each measure of accuracy as a part of its limit.
-
-    Parameters
-    ----------
-    picture : Accuracy
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw each measure of accuracy as a part of its limit."""
     many = len(picture.checks)
     ax = axes_or_new(ax, 0.9 + 0.42 * many)
     low = min([_FLOOR, *(0.5 * check.part for check in picture.checks if check.part > 0)])

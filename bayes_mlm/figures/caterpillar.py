@@ -328,8 +328,8 @@ def _name_ends(
         start = float(np.clip(start, left, right - wide))
         over = (at >= start) & (at <= start + wide)
         edge = sign * (float(np.max(sign * ends[over])) if over.any() else 0.0)
-        beside = [y for first, last, y in taken if first < start + wide and start < last]
-        edge = sign * max([sign * edge, *(sign * y for y in beside)]) + sign * margin
+        near = [y for first, last, y in taken if first < start + wide and start < last]
+        edge = sign * max([sign * edge, *(sign * y for y in near)]) + sign * margin
         for j, k in enumerate(reversed(own)):
             y = edge + sign * line * (j + 0.5)
             ax.annotate(

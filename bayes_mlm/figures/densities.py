@@ -99,16 +99,7 @@ def variance_densities(analysis: Analysis) -> Densities | None:
 
 @styled
 def plot_densities(picture: Densities) -> "Figure":
-    """Draw the density of each variance parameter, a panel each.
-
-    Parameters
-    ----------
-    picture : Densities
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the density of each variance parameter, a panel each."""
     many = len(picture.items)
     columns = 2 if many == 4 else min(many, COLUMNS)
     rows = -(-many // columns)

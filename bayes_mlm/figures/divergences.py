@@ -122,16 +122,7 @@ def _distance(values: Floats, chosen: np.ndarray) -> float:
 
 @styled
 def plot_divergences(picture: Divergences) -> "Figure":
-    """Draw the draws of some pairs of parameters, those that diverged on top.
-
-    Parameters
-    ----------
-    picture : Divergences
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the draws of some pairs of parameters, those that diverged on top."""
     from matplotlib.lines import Line2D
 
     many = max(1, len(picture.panels))

@@ -30,7 +30,8 @@ class Entry:
     prepare : callable
         Computes what the figure shows, or gives None where it does not apply.
     draw : callable
-        Draws what `prepare` gave.
+        ``draw(picture, ax=None)``: draws what `prepare` returned, on axes or a new figure, and
+        returns the matplotlib figure.
     section : str
         Where the report puts it.
     """

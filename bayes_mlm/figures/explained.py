@@ -80,7 +80,7 @@ def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
     Returns
     -------
     Explained or None
-        None where no model has a null model beside it.
+        None where no model is compared with a null model.
     """
     found = [one for one in analyses if one.fits and one.summaries[0].get("r2_between")]
     if not found:
@@ -132,16 +132,7 @@ def _density(own: Fit, null: Fit, quantity: str) -> Density | None:
 
 @styled
 def plot_explained(picture: Explained) -> "Figure":
-    """Draw R² by level for each model of a ladder.
-
-    Parameters
-    ----------
-    picture : Explained
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw R² by level for each model of a ladder."""
     many = len(picture.models)
     figure = new_figure(1.3 + 0.62 * many)
     left, right = figure.subplots(1, 2, sharey=True)

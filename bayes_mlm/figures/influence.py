@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.assess import Check, check, most_shift
 from bayes_mlm.base import Floats, Ints, count, number, percent, scaled, shorten
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_above, name_beside
+from bayes_mlm.figures.parts import label_points, legend_above
 from bayes_mlm.figures.style import BLUE, INK, MANY_GROUPS, ORANGE, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -176,16 +176,7 @@ def _band(df: Floats) -> tuple[Floats, Floats]:
 
 @styled
 def plot_influence(picture: GroupInfluence) -> "Figure":
-    """Draw shifts against standardised effects, and spreads against degrees of freedom.
-
-    Parameters
-    ----------
-    picture : GroupInfluence
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw shifts against standardised effects, and spreads against degrees of freedom."""
     figure = new_figure(3.6)
     has_spread = bool(np.isfinite(picture.ratio).any())  # families with a residual sd have it
     left, *right = figure.subplots(1, 2 if has_spread else 1, squeeze=False)[0]
@@ -216,7 +207,7 @@ def _draw_shifts(ax: "Axes", picture: GroupInfluence, dot: float) -> None:
         handles.append(Line2D([], [], color=INK, lw=1.0, ls="--", label="more than chance does"))
     ax.set_ylim(0.0, 1.12 * float(max(picture.shift.max(), 0.1)))
     ax.margins(x=0.12)
-    name_beside(ax, effect, picture.shift, picture.influential, picture.labels)
+    label_points(ax, effect, picture.shift, picture.influential, picture.labels)
     size = "standardised group effect" if picture.n_effects == 1 else "size of the effects, in sds"
     ax.set_xlabel(size)
     ax.set_ylabel("largest shift of a posterior mean\nwithout the group, in posterior sds")
@@ -249,7 +240,7 @@ def _draw_spread(ax: "Axes", picture: GroupInfluence, dot: float) -> None:
     ticks = ticks if ticks.size <= 9 else np.array([t for t in _COARSE if low <= np.log(t) <= high])
     ax.set_yticks(np.log(ticks), [f"{tick:g}" for tick in ticks])
     named = np.flatnonzero(np.isin(known, picture.unlike))
-    name_beside(ax, df, size, named, picture.labels[known])
+    label_points(ax, df, size, named, picture.labels[known])
     ax.set_xlabel("degrees of freedom")
     ax.set_ylabel("sd within the group over the model's")
     legend_above(

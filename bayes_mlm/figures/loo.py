@@ -138,18 +138,7 @@ def left_out_groups(analysis: Analysis) -> LeftOut | None:
 
 @styled
 def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
-    """Draw how well each group is predicted, against the k-hat of its weights.
-
-    Parameters
-    ----------
-    picture : LeftOut
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw how well each group is predicted, against the k-hat of its weights."""
     from matplotlib.lines import Line2D
 
     ax = axes_or_new(ax, 3.5)

@@ -123,10 +123,10 @@ def name_points(
         while any(abs(at - other) < line for other in taken):
             at += line if y[k] > middle else -line
         taken.append(at)
-        beside = x[np.abs(y - at) < line]
-        beside = beside if beside.size else x[[k]]
-        on_left = float(beside.max()) > left + 0.6 * (right - left)
-        end = float(beside.min() if on_left else beside.max())
+        near = x[np.abs(y - at) < line]
+        near = near if near.size else x[[k]]
+        on_left = float(near.max()) > left + 0.6 * (right - left)
+        end = float(near.min() if on_left else near.max())
         ax.annotate(
             names[k],
             (float(x[k]), float(y[k])),
@@ -139,7 +139,7 @@ def name_points(
         )
 
 
-def name_beside(
+def label_points(
     ax: "Axes", x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
 ) -> None:
     """Label some points to their right, a line up or down where less is covered."""

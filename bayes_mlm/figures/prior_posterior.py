@@ -325,16 +325,7 @@ def _student(x: Floats, nu: float, mu: float, sigma: float) -> Floats:
 
 @styled
 def plot_prior_posterior(picture: PriorPosterior) -> "Figure":
-    """Draw each prior over the range of its posterior.
-
-    Parameters
-    ----------
-    picture : PriorPosterior
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw each prior over the range of its posterior."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

@@ -233,16 +233,7 @@ def group_residuals(analysis: Analysis) -> GroupResiduals | None:
 
 @styled
 def plot_row_residuals(picture: RowResiduals) -> "Figure":
-    """Draw residuals against fitted values, and their Q-Q plot.
-
-    Parameters
-    ----------
-    picture : RowResiduals
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw residuals against fitted values, and their Q-Q plot."""
     from matplotlib.lines import Line2D
 
     figure = new_figure(3.5)
@@ -275,16 +266,7 @@ def plot_row_residuals(picture: RowResiduals) -> "Figure":
 
 @styled
 def plot_group_residuals(picture: GroupResiduals) -> "Figure":
-    """Draw the Q-Q plot of each effect of the groups.
-
-    Parameters
-    ----------
-    picture : GroupResiduals
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the Q-Q plot of each effect of the groups."""
     many = len(picture.curves)
     figure = new_figure(3.6 if many < 3 else 2.9)
     panels = figure.subplots(1, many, squeeze=False).ravel()

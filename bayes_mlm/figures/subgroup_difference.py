@@ -240,16 +240,7 @@ def _rows_where(values: Floats, x: Floats, sign: np.ndarray) -> int:
 
 @styled
 def plot_side_difference(picture: SideDifference) -> "Figure":
-    """Draw the difference with its band, and where the rows of each subgroup lie.
-
-    Parameters
-    ----------
-    picture : SideDifference
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the difference with its band, and where the rows of each subgroup lie."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

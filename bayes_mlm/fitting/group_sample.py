@@ -64,7 +64,7 @@ def sample_groups(
     Returns
     -------
     Fit
-        The posterior is that of all data, and so is what is estimated beside it; the design has the
+        The posterior is that of all data, and so is the likelihood estimate; the design has the
         rows of the sample, which its last note names. For figures, checks of rows and averages over
         rows; questions that leave rows or groups out are for the fit itself.
 

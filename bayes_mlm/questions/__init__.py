@@ -1,4 +1,4 @@
-"""Questions asked of a result: effects, predictions, parts of variance, lines of groups."""
+"""Estimands of a fitted model: effects, predictions, parts of variance, lines of groups."""
 
 import lazy_loader
 

@@ -109,7 +109,7 @@ def contextual_effects(
     Parameters
     ----------
     fit : Fit or Estimate
-        Of the mundlak kind, or with ``between(x)`` beside ``x`` or ``within(x)``, or with a
+        Of the mundlak kind, or with ``between(x)`` next to ``x`` or ``within(x)``, or with a
         column of the data's own that holds the group means of ``x``.
     means : mapping of str to str, optional
         Such columns by predictor, ``{"ses": "meanses"}``; those that follow the rows' own means
@@ -217,7 +217,7 @@ def _found(
     why = f" ({'; '.join(left_out)})" if left_out else ""
     raise DesignError(
         f"no predictor of '{design.formula}' [{design.kind}] is in the model both within and "
-        f'between groups{why}; use a record of kind = "mundlak", or between(x) beside x or '
+        f'between groups{why}; use a record of kind = "mundlak", or between(x) next to x or '
         "within(x) in the formula"
     )
 

@@ -152,10 +152,10 @@ class Crossing(Tabular):
             rows.append({"engine": own.engine, "what": "crossing", **found})
             rows += _spans(own.engine, "excludes zero", own.spans)
         if self.likelihood is not None:
-            beside = self.likelihood
-            rows.append({"engine": beside.engine, "what": "crossing", "estimate": beside.estimate})
-            rows += _spans(beside.engine, "fieller", beside.fieller.spans)
-            rows += _spans(beside.engine, "excludes zero", beside.spans)
+            fitted = self.likelihood
+            rows.append({"engine": fitted.engine, "what": "crossing", "estimate": fitted.estimate})
+            rows += _spans(fitted.engine, "fieller", fitted.fieller.spans)
+            rows += _spans(fitted.engine, "excludes zero", fitted.spans)
         same = {"model": self.model, "contrast": self.contrast, "by": self.by}
         same["at"] = ", ".join(map(str, self.at))
         return [[{**same, **row}.get(name) for name in self.names] for row in rows]
@@ -194,10 +194,10 @@ class Crossing(Tabular):
             interval = f"{shown.interval} equal tails"
             rows.append((own.engine, shown.estimate, interval, _shown(own.spans)))
         if self.likelihood is not None:
-            beside = self.likelihood
-            found = number(beside.estimate, beside.se, style="terminal")
-            fieller_set = f"{beside.fieller} (Fieller)"
-            rows.append((beside.engine, found, fieller_set, _shown(beside.spans)))
+            fitted = self.likelihood
+            found = number(fitted.estimate, fitted.se, style="terminal")
+            fieller_set = f"{fitted.fieller} (Fieller)"
+            rows.append((fitted.engine, found, fieller_set, _shown(fitted.spans)))
         title, *rest = self.lines
         return View(
             title=title,

@@ -1,4 +1,4 @@
-"""Predict the outcome of new rows, by the question that is asked of them.
+"""Predict the outcome of new rows, by the estimand (`question`).
 
 ======================= ===========================================================================
 question                group effects

@@ -127,18 +127,7 @@ def extreme_groups(analysis: Analysis) -> Extremes | None:
 
 @styled
 def plot_extremes(picture: Extremes, *, ax: "Axes | None" = None) -> "Figure":
-    """Draw the no-pooling lines of the groups with the lowest and the highest mean.
-
-    Parameters
-    ----------
-    picture : Extremes
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the no-pooling lines of the groups with the lowest and the highest mean."""
     ax = axes_or_new(ax)
     cloud = picture.cloud
     handles = [draw_rows(ax, cloud.x, cloud.y)]

@@ -131,18 +131,7 @@ def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
 
 @styled
 def plot_pooled_between(picture: PooledBetween, *, ax: "Axes | None" = None) -> "Figure":
-    """Draw the line through all rows and the line through the group means, with bands.
-
-    Parameters
-    ----------
-    picture : PooledBetween
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the line through all rows and the line through the group means, with bands."""
     ax = axes_or_new(ax)
     cloud, pooled, between = picture.cloud, picture.pooled, picture.between
     styles = model_styles([pooled.model, between.model])

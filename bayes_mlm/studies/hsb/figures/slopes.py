@@ -173,7 +173,7 @@ def _line(kind: str, name: str, analysis: Analysis, cloud: Cloud) -> Line:
 
 @styled
 def plot_four_slopes(picture: FourSlopes) -> "Figure":
-    """Draw total, between, within and random-effects lines, and their slopes beside them.
+    """Draw total, between, within and random-effects lines, with their slopes.
 
     Parameters
     ----------

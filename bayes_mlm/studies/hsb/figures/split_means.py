@@ -187,18 +187,7 @@ def _side(analysis: Analysis, roles: Roles, cloud: Cloud, k: int) -> Side:
 
 @styled
 def plot_split_means(picture: SplitMeans, *, ax: "Axes | None" = None) -> "Figure":
-    """Draw the group means by subgroup, with the model's lines and bands.
-
-    Parameters
-    ----------
-    picture : SplitMeans
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the group means by subgroup, with the model's lines and bands."""
     from matplotlib.lines import Line2D
 
     ax = axes_or_new(ax)

@@ -110,18 +110,7 @@ def within_line(analysis: Analysis) -> WithinLine | None:
 
 @styled
 def plot_within_line(picture: WithinLine, *, ax: "Axes | None" = None) -> "Figure":
-    """Draw the line along the deviations from the group means, with its band.
-
-    Parameters
-    ----------
-    picture : WithinLine
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the line along the deviations from the group means, with its band."""
     ax = axes_or_new(ax)
     cloud, line = picture.cloud, picture.line
     style = model_styles([line.model])[line.model]
