@@ -2,6 +2,7 @@
 
 import csv
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
@@ -45,24 +46,24 @@ class Column:
     text: Callable[[Any], str] | None = None
 
 
-class Tabular:
+class Tabular(ABC):
     """Anything shown as a table: states its raw values and its view, and gets every form of both.
 
     A subclass has `names`, `raw` and `view`.
     """
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """Names of the columns of the data."""
-        raise NotImplementedError
 
+    @abstractmethod
     def raw(self) -> Iterable[Sequence[Any]]:
         """Return the raw values, row by row, in the order of `names`; None if not defined."""
-        raise NotImplementedError
 
+    @abstractmethod
     def view(self) -> View:
         """Return title, headings, cells and legend as text, for a renderer."""
-        raise NotImplementedError
 
     def to_frame(self) -> "pd.DataFrame":
         """Return a tidy data frame in full precision."""
@@ -212,9 +213,9 @@ class ResultTable[R](Tabular):
         shown = self.digits(row) if any(one.kind == "number" for one in columns) else None
         return tuple(_cell(row, column, shown) for column in columns)
 
-    def section(self, row: R) -> str:
+    def section(self, row: R) -> str:  # noqa: ARG002  (for subclasses)
         """Return the heading that a row stands under, where the table is `sectioned`."""
-        raise NotImplementedError
+        return ""
 
     @property
     def legend(self) -> tuple[str, ...]:

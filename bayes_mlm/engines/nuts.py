@@ -90,7 +90,8 @@ def sample_nuts(
     model : pymc.Model
         From a factory of `bayes_mlm.likelihood.pymc.models`.
     settings : Settings
-        Seed and sizes; the same settings and versions give the same draws.
+        Seed and sizes; the same settings and versions give the same draws, on one machine: another
+        kernel of the BLAS rounds otherwise, and chains part.
     progressbar : bool
         Whether to draw a progress bar.
     parameters : Parameters, optional

@@ -5,6 +5,7 @@ least-squares estimate; standard errors of the variance parameters follow by the
 and those of beta in two forms that the field both uses (`beta_covariances`).
 """
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -46,9 +47,9 @@ type EstimateRow = tuple[str, float, float | None, Interval | None]
 class EstimatesTable(Tabular):
     """Table of names, estimates, standard errors and intervals; a subclass has `estimate_rows`."""
 
+    @abstractmethod
     def estimate_rows(self) -> Iterable[EstimateRow]:
         """Return the rows."""
-        raise NotImplementedError
 
     @property
     def remarks(self) -> tuple[str, ...]:
