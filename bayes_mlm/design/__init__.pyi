@@ -40,7 +40,6 @@ from .damage import (
 from .design import (
     INTERCEPT as INTERCEPT,
     Design as Design,
-    GroupMeans as GroupMeans,
 )
 from .encoding import Encoding as Encoding, encode as encode
 from .encoding.columns import Column as Column, lay_out as lay_out
@@ -49,6 +48,7 @@ from .from_table import build_design as build_design
 from .layouts import for_kind as for_kind, replay as replay
 from .moments_of_columns import (
     column_moments as column_moments,
+    moments_of_rows as moments_of_rows,
     outcome_means as outcome_means,
     same_columns as same_columns,
     same_outcome as same_outcome,
@@ -57,6 +57,7 @@ from .new_rows import GroupRows as GroupRows
 from .predictor_levels import Pair as Pair, argument_of as argument_of, pairs_of as pairs_of
 from .terms import (
     FixedColumns as FixedColumns,
+    GroupMeans as GroupMeans,
     GroupTerm as GroupTerm,
     Response as Response,
     RowArray as RowArray,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bayes_mlm.base import Flags, Floats, Ints, count
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.columns import Column
-from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response, changed
+from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, changed
 from bayes_mlm.formula import Formula, refuse_several
 from bayes_mlm.model import GAUSSIAN, Family, ResidualRows
 from bayes_mlm.moments import GroupMoments, from_design, from_rows, refuse_rows
@@ -71,7 +71,7 @@ class Design:
     kind: str
     formula: Formula
     encoding: Encoding
-    base: "GroupMeans | None" = None
+    base: GroupMeans | None = None
     n_dropped: int = 0
     notes: tuple[str, ...] = ()
     family: Family = GAUSSIAN
@@ -319,19 +319,6 @@ class Design:
             group=term.factor or None,
         )
 
-    def moments_of_rows(self, rows: Ints, *, drop_empty: bool = False) -> GroupMoments:
-        """Return the moments of some rows; without effects, as of one group.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-        drop_empty : bool
-            Whether groups without any of the rows are left out.
-        """
-        some = replace(self, residual=None).take(rows)
-        some = some.drop_empty_groups() if drop_empty else some
-        return some.moments_of(some.columns, grouped=self.q > 0)
-
     def take(self, rows: Ints) -> "Design":
         """Return the design of some rows, in the order given; the groups stay."""
         return replace(
@@ -405,23 +392,3 @@ class Design:
         """Whether one intraclass correlation exists: a random intercept only, and a residual sd."""
         alone = len(self.group_terms) == 1 and self.group_terms[0].effects == (INTERCEPT,)
         return alone and self.family.is_additive
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupMeans:
-    """Group means of the formula's columns, which several kinds are made of.
-
-    Parameters
-    ----------
-    terms : tuple of str
-        Names of the columns, p of them.
-    means : ndarray, shape (J, p)
-        Mean of each column in each group.
-    varies : ndarray of bool, shape (p,)
-        Whether the column varies within groups: its deviations from the group means exceed 1e-9
-        of its own size ("is it constant?" is asked by tolerance, never by equality).
-    """
-
-    terms: tuple[str, ...]
-    means: Floats
-    varies: NDArray[np.bool_]

@@ -26,11 +26,11 @@ from bayes_mlm.data import (
     require_finite,
     strip_labels,
 )
-from bayes_mlm.design.design import VARIES, Design, GroupMeans
+from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import Encoded, encode, learn_encoding
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
-from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response, means_by_group
+from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, means_by_group
 from bayes_mlm.formula import Formula, parse_formula, refuse_several
 from bayes_mlm.model import (
     FAMILIES,

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
 from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
 from bayes_mlm.design.aggregated.layouts import lay_out_sums
-from bayes_mlm.design.design import INTERCEPT, Design, GroupMeans
+from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.new_rows import GroupRows, NewRows
-from bayes_mlm.design.terms import means_by_group
+from bayes_mlm.design.terms import GroupMeans, means_by_group
 from bayes_mlm.formula import refuse_several
 from bayes_mlm.model import KINDS
 

@@ -1,11 +1,12 @@
 """Means and sds of a design's columns, from its rows or from its sums."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design.design import Design
+from bayes_mlm.moments import GroupMoments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,3 +76,19 @@ def outcome_means(design: Design) -> Floats:
         return design.group_means(design.y)
     s = design.moments()
     return np.asarray(s.means[:, -1] + s.centre[-1])
+
+
+def moments_of_rows(design: Design, rows: Ints, *, drop_empty: bool = False) -> GroupMoments:
+    """Return the moments of some rows of a design; without effects, as of one group.
+
+    Parameters
+    ----------
+    design : Design
+        With its rows.
+    rows : ndarray of int
+    drop_empty : bool
+        Whether groups without any of the rows are omitted.
+    """
+    some = replace(design, residual=None).take(rows)
+    some = some.drop_empty_groups() if drop_empty else some
+    return some.moments_of(some.columns, grouped=design.q > 0)

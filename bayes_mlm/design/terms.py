@@ -252,3 +252,23 @@ def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
     sums = [np.bincount(codes, weights=column, minlength=n_groups) for column in columns.T]
     means = np.array(sums).T / np.bincount(codes, minlength=n_groups)[:, None]
     return means.reshape(n_groups, *values.shape[1:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupMeans:
+    """Group means of the formula's columns, which several kinds are made of.
+
+    Parameters
+    ----------
+    terms : tuple of str
+        Names of the columns, p of them.
+    means : ndarray, shape (J, p)
+        Mean of each column in each group.
+    varies : ndarray of bool, shape (p,)
+        Whether the column varies within groups: its deviations from the group means exceed 1e-9
+        of its own size ("is it constant?" is asked by tolerance, never by equality).
+    """
+
+    terms: tuple[str, ...]
+    means: Floats
+    varies: Flags

@@ -43,11 +43,8 @@ if TYPE_CHECKING:
 
 # As many lines as are distinguishable in half a page, and as many small panels.
 MOST_LINES = 60
-
 N_PANELS = 6
-
 _POINTS = 25
-
 _COLUMNS = 3
 
 
@@ -393,7 +390,7 @@ def _sample(colour: str, width: float, label: str, look: Style | None = None) ->
 FIGURE = Entry(
     name="trajectories",
     title="Lines of individuals and of the population",
-    shows="own fitted lines, the population's with its band, and some individuals' rows",
+    shows="fitted lines of individuals, the population's with its band, and some individuals' rows",
     applies="the model has a numeric slope that varies between groups, and a posterior",
     of="model",
     prepare=trajectories,

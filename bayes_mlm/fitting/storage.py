@@ -8,16 +8,15 @@ executed, and a file whose content has changed is refused (`netcdf`); groups may
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from bayes_mlm.base import (
     ABSENT,
-    Finding,
     StorageError,
     Verdict,
     expand_home,
@@ -33,80 +32,31 @@ from bayes_mlm.design import (
     GroupMeans,
     GroupTerm,
     Response,
-    check_names,
-    check_sums,
     naming,
     require,
 )
 from bayes_mlm.engines import (
-    ENGINES,
-    SAMPLE_DIMS,
-    DirectReport,
     Draws,
-    Settings,
     Variable,
     in_arviz_order,
 )
 from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
+from bayes_mlm.fitting.stored import (
+    RESIDUAL,
+    Document,
+    KeptDesign,
+    KeptResidual,
+    TermNames,
+    check_fit,
+    term_names,
+)
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.likelihood import ModelPriors, factor_dim, known_parameters, parameters_of
-from bayes_mlm.model import FAMILIES, Kind, ModelRequest, Residual, ResidualRows
+from bayes_mlm.likelihood import known_parameters, parameters_of
+from bayes_mlm.model import FAMILIES, ResidualRows
 from bayes_mlm.moments import GroupMoments
 
 FORMAT = 3
-_RESIDUAL = ("spec", "levels", "step", "whole")
-
-
-class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """JSON that is read strictly: every field there, of its type, and no other."""
-
-
-class _Residual(_Kept, frozen=True):
-    """Parts of a residual structure that are not arrays."""
-
-    spec: Residual
-    levels: tuple[bool | int | float | str, ...]
-    step: float
-    whole: bool
-
-
-class _Term(_Kept, frozen=True):
-    """Parts of a group term that are not arrays."""
-
-    factor: str
-    effects: tuple[str, ...]
-    correlated: bool
-
-
-class _Design(_Kept, frozen=True):
-    """Parts of a design that are not arrays."""
-
-    outcome: str
-    groups: tuple[_Term, ...]
-    kind: Kind
-    formula: str
-    terms: tuple[str, ...]
-    n_dropped: Annotated[int, msgspec.Meta(ge=0)]
-    notes: tuple[str, ...]
-    encoding: dict[str, Any]
-    residual: _Residual | None
-
-
-class _Document(_Kept, frozen=True):
-    """Parts of a fit that are not arrays."""
-
-    format: int
-    engine: str
-    reason: str
-    report: DirectReport | None
-    seconds: float
-    request: ModelRequest
-    settings: Settings
-    versions: dict[str, str]
-    verdict: tuple[Finding, ...]
-    priors: ModelPriors
-    design: _Design
 
 
 def save_fit(fit: Fit, path: str | Path) -> Path:
@@ -146,7 +96,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
             f"this fit is joined to the rows of {design.J} of {design.sample_of.J:,} groups; save "
             "the fit that sample_groups was given, and take the sample again when it is read"
         )
-    dims = _names(design.factors)
+    dims = term_names(design.factors)
     rows = dims[0].group if design.kind == "between" else "obs"
     labels = {dim.group: term.labels for dim, term in zip(dims, design.group_terms, strict=True)}
     data = _sums(design.moments()) if not design.has_rows else _rows(design, rows, dims)
@@ -184,28 +134,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     return path
 
 
-@dataclasses.dataclass(frozen=True)
-class _Names:
-    """Names in a file of the dimensions and arrays of one group term."""
-
-    group: str
-    suffix: str
-
-    @property
-    def effect(self) -> str:
-        return f"effect{self.suffix}"
-
-    def array(self, name: str) -> str:
-        return f"{name}{self.suffix}"
-
-
-def _names(factors: Sequence[str]) -> tuple[_Names, ...]:
-    """Return the names of each group term; without the factor's where there is one."""
-    several = len(factors) > 1
-    return tuple(_Names(factor_dim(one), f"_{one}" if several else "") for one in factors)
-
-
-def _rows(design: Design, rows: str, dims: tuple[_Names, ...]) -> dict[str, Variable]:
+def _rows(design: Design, rows: str, dims: tuple[TermNames, ...]) -> dict[str, Variable]:
     data = {"X": Variable((rows, "term"), design.X)}
     for dim, term in zip(dims, design.group_terms, strict=True):
         if term.q:
@@ -225,7 +154,7 @@ def _sums(s: GroupMoments) -> dict[str, Variable]:
     }
 
 
-def _sums_from(kept: "_Design", constant: Group, labels: Any) -> GroupMoments | None:
+def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments | None:
     if "sums_counts" not in constant.variables:
         return None
     counts = constant.variables["sums_counts"].values
@@ -277,63 +206,9 @@ def load_fit(path: str | Path) -> Fit:
             document["format"] == FORMAT,
             f"it has format {document['format']}, this version reads {FORMAT}",
         )
-        fit = _assemble(msgspec.convert(document, _Document), groups)
+        fit = _assemble(msgspec.convert(document, Document), groups)
         check_fit(fit)
     return fit
-
-
-def check_fit(fit: Fit) -> None:
-    """Refuse a fit whose parts do not agree, or whose values are impossible.
-
-    Parameters
-    ----------
-    fit : Fit
-        As read from a file.
-
-    Raises
-    ------
-    StorageError
-    """
-    design, draws = fit.design, fit.draws
-    require(fit.engine in ENGINES, f"there is no engine {fit.engine!r}")
-    check_names(design)
-    for term in design.group_terms:
-        require(np.unique(term.labels).size == term.J, "a group is in it twice")
-    if not design.has_rows:
-        check_sums(design.moments())
-    else:
-        _check_rows(design)
-    labels: dict[str, tuple[Any, ...]] = {"term": design.terms}
-    for names, term in zip(_names(design.factors), design.group_terms, strict=True):
-        labels |= {names.group: tuple(term.labels.tolist()), names.effect: term.effects}
-    shape = (fit.settings.chains, fit.settings.draws)
-    for name, variable in draws.posterior.items():
-        found = variable.dims[:2], variable.values.shape[:2]
-        require(found == (SAMPLE_DIMS, shape), f"its draws of {name} are {found}, and not {shape}")
-        require(np.isfinite(variable.values).all(), f"a draw of {name} is not finite")
-        for dim in variable.dims[2:]:
-            own = tuple(draws.coords[dim].tolist())
-            require(own == labels.get(dim, own), f"the labels of {name} are not the design's")
-    for one in draws.parameters.role("residual sd"):
-        if one.name in draws.posterior:
-            require((draws[one.name] > 0.0).all(), f"a draw of {one.name} is not above 0")
-
-
-def _check_rows(design: Design) -> None:
-    n, terms = design.y.size, design.group_terms
-    shapes = [design.y.shape, design.X.shape, *(t.Z.shape for t in terms)]
-    require(
-        shapes == [(n,), (n, design.p), *((n, t.q) for t in terms)]
-        and all(t.codes.shape == (n,) for t in terms),
-        "its y, X, Z and groups do not have the same rows",
-    )
-    for name, values in (("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)):
-        require(np.isfinite(values).all(), f"a value of its {name} is not finite")
-    for term in terms:
-        require(
-            term.codes.dtype.kind in "iu" and set(np.unique(term.codes)) == set(range(term.J)),
-            "its rows are not those of its groups",
-        )
 
 
 def _document(fit: Fit) -> dict[str, Any]:
@@ -362,13 +237,13 @@ def _document(fit: Fit) -> dict[str, Any]:
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
             "residual": msgspec.to_builtins(
-                None if own is None else {name: getattr(own, name) for name in _RESIDUAL}
+                None if own is None else {name: getattr(own, name) for name in RESIDUAL}
             ),
         },
     }
 
 
-def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
+def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     kept = document.design
     constant, posterior = groups["constant_data"], groups["posterior"]
     base = None
@@ -379,7 +254,7 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
             varies=constant.variables["base_varies"].values.astype(bool),
         )
     formula = parse_formula(kept.formula)
-    dims = _names([one.factor for one in kept.groups])
+    dims = term_names([one.factor for one in kept.groups])
     labels = [constant.coords[dim.group] for dim in dims]
     summed = _sums_from(kept, constant, labels[0] if labels else np.zeros(1, dtype=np.int64))
     kept_arrays = constant.variables if summed is None else {}
@@ -435,7 +310,7 @@ def _assemble(document: _Document, groups: Mapping[str, Group]) -> Fit:
     )
 
 
-def _residual_from(kept: "_Residual | None", constant: Group) -> ResidualRows | None:
+def _residual_from(kept: "KeptResidual | None", constant: Group) -> ResidualRows | None:
     if kept is None:
         return None
     arrays = {name: one.values for name, one in constant.variables.items()}

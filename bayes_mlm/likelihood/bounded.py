@@ -8,7 +8,7 @@ zero is what rounding leaves of the numbers as given.
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, Design, moments_of_rows
 from bayes_mlm.moments import Reduced, from_design, reduce, residual_squares
 
 # An outcome printed with 15 digits is off by up to this part of it.
@@ -120,7 +120,7 @@ def check_bounded_rows(design: Design) -> None:
 
 def _of_rows(design: Design, some: Ints) -> Reduced:
     """Reduce some rows of a design, with the groups and columns that are left in them."""
-    return reduce(design.moments_of_rows(some, drop_empty=True), aliased=True)
+    return reduce(moments_of_rows(design, some, drop_empty=True), aliased=True)
 
 
 def exact_outcome(

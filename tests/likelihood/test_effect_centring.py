@@ -106,7 +106,7 @@ def test_weights_to_another_prior_are_of_the_sds_that_it_is_of(shift):
 )
 def test_the_densities_of_the_models_do_not_know_the_origin(centred, likelihood, monkeypatch):
     """At any point of the free variables: NUTS then has the same thing to do."""
-    monkeypatch.setattr("bayes_mlm.likelihood.pymc.models.prefers_centred", lambda design: True)
+    monkeypatch.setattr("bayes_mlm.likelihood.pymc.builders.prefers_centred", lambda design: True)
     models = [
         partial_pooling(
             build_design(MODEL, table(by)), PRIORS, centred=centred, likelihood=likelihood

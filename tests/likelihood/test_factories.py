@@ -172,7 +172,7 @@ def test_both_parametrisations_describe_one_model():
 )
 def test_groups_own_coefficients_describe_the_same_model(formula, monkeypatch):
     """They are u moved by what only beta decides: the density is the same, point by point."""
-    monkeypatch.setattr("bayes_mlm.likelihood.pymc.models.prefers_centred", lambda design: True)
+    monkeypatch.setattr("bayes_mlm.likelihood.pymc.builders.prefers_centred", lambda design: True)
     table = panel()
     sizes = np.random.default_rng(5).normal(size=6)[
         np.unique(table.columns["child"], return_inverse=True)[1]

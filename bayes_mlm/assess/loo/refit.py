@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.assess.loo.conditional import Model
 from bayes_mlm.base import DesignError, EngineError, Floats
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, moments_of_rows
 from bayes_mlm.engines import (
     Variances,
     check_proper,
@@ -54,7 +54,7 @@ def without_row(model: Model, row: int) -> GroupMoments:
     design = model.design
     if not design.has_rows:
         return _less_row(design.moments(), design, row)
-    return design.moments_of_rows(np.delete(np.arange(design.n), row))
+    return moments_of_rows(design, np.delete(np.arange(design.n), row))
 
 
 def _less_row(s: GroupMoments, design: Design, row: int) -> GroupMoments:

@@ -34,12 +34,12 @@ from bayes_mlm.design.aggregated.learning import (
     level_indicator,
     replay_on,
 )
-from bayes_mlm.design.design import VARIES, Design, GroupMeans
+from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.from_table import factors_of
-from bayes_mlm.design.terms import FixedColumns, Response, terms_of_moments
+from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, terms_of_moments
 from bayes_mlm.formula import Factor, Formula, label, parse_formula, refuse_several
 from bayes_mlm.moments import Columns, GroupMoments, lay_out_sums, sum_by_keys
 

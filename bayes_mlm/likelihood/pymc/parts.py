@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import at_means, design_transform, hold_at_means
@@ -21,7 +20,8 @@ from bayes_mlm.likelihood.parameters import (
     group_views,
     parameters_of,
 )
-from bayes_mlm.model import Parameter, Prior, ResidualRows, colour
+from bayes_mlm.likelihood.pymc.series import autocorrelation, observe_series
+from bayes_mlm.model import Parameter, Prior
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -289,7 +289,7 @@ def observe(
     if rows is not None and priors.rho_e is not None:  # of a Gaussian family
         (row_sd,) = aux.values()
         row_sd = row_sd if rows.levels else row_sd[None][rows.stratum]
-        _observe_series(design, rows, eta, row_sd, _autocorrelation(rows, priors.rho_e))
+        observe_series(design, rows, eta, row_sd, autocorrelation(rows, priors.rho_e))
         return
     for one in design.family.auxiliary:
         if one.name not in aux:
@@ -307,71 +307,6 @@ def _auxiliary(parameter: Parameter, prior: Prior) -> "TensorVariable":
     ends = {"lower": lower, "upper": upper}
     finite = {name: end for name, end in ends.items() if math.isfinite(end)}
     return pm.Truncated(parameter.name, _dist(prior), **finite)
-
-
-def _observe_series(
-    design: Design,
-    rows: ResidualRows,
-    mu: "TensorVariable",
-    sd: "TensorVariable",
-    rho: "TensorVariable",
-) -> None:
-    """Add the likelihood of the outcome to the model, with AR(1) residuals.
-
-    The density of a row is conditional on the row before in its group; replicates are whole
-    series, not steps from the outcomes observed.
-    """
-    import pymc as pm
-
-    def logp(
-        value: "TensorVariable", mu: "TensorVariable", sd: "TensorVariable", rho: "TensorVariable"
-    ) -> "TensorVariable":
-        mean, spread = _given_previous(rows, value, mu, sd, rho[0])  # PyMC gives it a dimension
-        return pm.logp(pm.Normal.dist(mu=mean, sigma=spread), value)
-
-    def random(
-        mu: Floats, sd: Floats, rho: Floats, *, rng: np.random.Generator, **_: Any
-    ) -> Floats:
-        noise = rng.standard_normal(rows.previous.size)
-        made: Floats = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
-        return made
-
-    pm.CustomDist("y", mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
-
-
-def _autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
-    import pymc as pm
-
-    if prior.family == "Uniform":
-        lower = max(prior["lower"], rows.least_rho)
-        return pm.Uniform("rho_e", lower=lower, upper=prior["upper"])
-    return pm.TruncatedNormal(
-        "rho_e", mu=prior["mu"], sigma=prior["sigma"], lower=rows.least_rho, upper=1.0
-    )
-
-
-def _given_previous(
-    rows: ResidualRows,
-    y: "TensorVariable",
-    mu: "TensorVariable",
-    sd: "TensorVariable",
-    rho: "TensorVariable",
-) -> "tuple[TensorVariable, TensorVariable]":
-    """Return mean and sd of each outcome given the one before in its group.
-
-    What `residual.whiten` does to the rows, written as a regression on the residual before.
-    """
-    import pytensor.tensor as pt
-
-    known = rows.previous >= 0
-    # A power for each different gap, not for each row: there are a few of them.
-    gaps, which = np.unique(rows.gap[known], return_inverse=True)
-    kept = pt.set_subtensor(
-        pt.zeros(known.size)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
-    )
-    before = np.maximum(rows.previous, 0)
-    standardised = (y - mu) / sd
-    return mu + sd * kept * standardised[before], sd * (1.0 - kept**2) ** 0.5
 
 
 def _dist(prior: Prior) -> "TensorVariable":

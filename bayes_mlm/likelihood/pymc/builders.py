@@ -1,0 +1,103 @@
+"""PyMC models of designs: without group effects, with them, and with them integrated out."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from bayes_mlm.base import EngineError
+from bayes_mlm.design import Design
+from bayes_mlm.likelihood.default_priors import ModelPriors, model_priors
+from bayes_mlm.likelihood.effect_centring import at_means
+from bayes_mlm.likelihood.parameters import group_dim, group_parameters, group_views
+from bayes_mlm.likelihood.pymc.marginal import cross_products, observe_marginally
+from bayes_mlm.likelihood.pymc.parts import (
+    coefficients,
+    coords,
+    effect_root,
+    group_effects,
+    intraclass_correlation,
+    observe,
+    own_coefficients,
+    prefers_centred,
+    residual_sd,
+)
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+type Priors = Mapping[str, Any] | ModelPriors | None
+Likelihood = Literal["conditional", "marginal"]
+
+
+def regression(design: Design, priors: Priors) -> "pm.Model":
+    """Build the model of a design without group effects."""
+    import pymc as pm
+
+    chosen = model_priors(design, priors)
+    with pm.Model(coords=coords(design)) as model:
+        mu = pm.math.dot(design.X, coefficients(design, chosen))
+        observe(design, chosen, mu, residual_sd(design, chosen))
+    return model
+
+
+def multilevel(
+    design: Design, priors: Priors, centred: bool | None, likelihood: Likelihood
+) -> "pm.Model":
+    """Build the model of a design with group effects that have a distribution."""
+    import pymc as pm
+
+    if likelihood not in get_args(Likelihood):
+        raise EngineError(
+            f"likelihood must be one of {', '.join(get_args(Likelihood))}, found {likelihood!r}"
+        )
+    chosen = model_priors(design, priors)
+    if likelihood == "marginal":
+        return _marginal(design, chosen, centred)
+    views, names = group_views(design), group_parameters(design)
+    additive = design.family.is_additive
+    with pm.Model(coords=coords(design)) as model:
+        beta = coefficients(design, chosen)
+        sd = residual_sd(design, chosen)
+        informed = [
+            centred is None and additive and prefers_centred(at_means(view, chosen.of_term(place)))
+            for place, view in enumerate(views)
+        ]
+        if informed == [True]:
+            eta = own_coefficients(views[0], chosen, names[0], beta)
+        else:
+            eta = pm.math.dot(design.X, beta)
+            for place, view in enumerate(views):
+                term_priors = chosen.of_term(place)
+                u = group_effects(
+                    view, term_priors, names[place], centred=bool(centred) or informed[place]
+                )
+                eta = eta + (view.Z * u[view.codes]).sum(axis=1)
+        intraclass_correlation(design)
+        observe(design, chosen, eta, sd)
+    return model
+
+
+def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.Model":
+    import pymc as pm
+
+    if design.residual is not None:
+        raise EngineError(
+            f"the marginal likelihood is that of independent normal residuals of one sd, and the "
+            f"design has {design.errors}; omit likelihood"
+        )
+    if centred is not None:
+        raise EngineError(
+            "the marginal likelihood has no group effects to be centred; omit centred, or "
+            'use likelihood="conditional"'
+        )
+    without = (group_dim(design), "obs")
+    named = {dim: labels for dim, labels in coords(design).items() if dim not in without}
+    data = cross_products(design, priors)
+    (group,) = group_parameters(design)
+    with pm.Model(coords=named) as model:
+        beta = coefficients(design, priors)
+        free = model["beta_free_"] if design.has_intercept else beta
+        (sigma_e,) = residual_sd(design, priors).values()
+        root = effect_root(design, priors, group)
+        intraclass_correlation(design)
+        observe_marginally(data, free, root, sigma_e)
+    return model

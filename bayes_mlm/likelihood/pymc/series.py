@@ -1,0 +1,78 @@
+"""Outcomes with AR(1) residuals, in PyMC: their correlation, density and replicates."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_mlm.base import Floats
+from bayes_mlm.design import Design
+from bayes_mlm.model import Prior, ResidualRows, colour
+
+if TYPE_CHECKING:
+    from pytensor.tensor import TensorVariable
+
+
+def observe_series(
+    design: Design,
+    rows: ResidualRows,
+    mu: "TensorVariable",
+    sd: "TensorVariable",
+    rho: "TensorVariable",
+) -> None:
+    """Add the likelihood of the outcome to the model, with AR(1) residuals.
+
+    The density of a row is conditional on the row before in its group; replicates are whole
+    series, not steps from the outcomes observed.
+    """
+    import pymc as pm
+
+    def logp(
+        value: "TensorVariable", mu: "TensorVariable", sd: "TensorVariable", rho: "TensorVariable"
+    ) -> "TensorVariable":
+        mean, spread = _given_previous(rows, value, mu, sd, rho[0])  # PyMC gives it a dimension
+        return pm.logp(pm.Normal.dist(mu=mean, sigma=spread), value)
+
+    def random(
+        mu: Floats, sd: Floats, rho: Floats, *, rng: np.random.Generator, **_: Any
+    ) -> Floats:
+        noise = rng.standard_normal(rows.previous.size)
+        made: Floats = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
+        return made
+
+    pm.CustomDist("y", mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
+
+
+def autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
+    """Add the AR(1) correlation to the model, within what the gaps allow, and return it."""
+    import pymc as pm
+
+    if prior.family == "Uniform":
+        lower = max(prior["lower"], rows.least_rho)
+        return pm.Uniform("rho_e", lower=lower, upper=prior["upper"])
+    return pm.TruncatedNormal(
+        "rho_e", mu=prior["mu"], sigma=prior["sigma"], lower=rows.least_rho, upper=1.0
+    )
+
+
+def _given_previous(
+    rows: ResidualRows,
+    y: "TensorVariable",
+    mu: "TensorVariable",
+    sd: "TensorVariable",
+    rho: "TensorVariable",
+) -> "tuple[TensorVariable, TensorVariable]":
+    """Return mean and sd of each outcome given the one before in its group.
+
+    What `residual.whiten` does to the rows, written as a regression on the residual before.
+    """
+    import pytensor.tensor as pt
+
+    known = rows.previous >= 0
+    # A power for each different gap, not for each row: there are a few of them.
+    gaps, which = np.unique(rows.gap[known], return_inverse=True)
+    kept = pt.set_subtensor(
+        pt.zeros(known.size)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
+    )
+    before = np.maximum(rows.previous, 0)
+    standardised = (y - mu) / sd
+    return mu + sd * kept * standardised[before], sd * (1.0 - kept**2) ** 0.5
