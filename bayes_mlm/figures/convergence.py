@@ -20,14 +20,16 @@ def converged(analysis: Analysis) -> SamplerFigure | None:
     if fit is None:
         return None
     draws = fit.draws
-    values = {
-        draws.label(name, index): variable.values[(slice(None), slice(None), *index)]
-        for name, variable in draws.posterior.items()
-        if variable.dims[:2] == SAMPLE_DIMS
-        for index in np.ndindex(*variable.values.shape[2:])
-    }
-    labels = list(values)
-    found = convergence(np.stack(list(values.values()), axis=-1))
+    drawn = {name: one for name, one in draws.posterior.items() if one.dims[:2] == SAMPLE_DIMS}
+    labels = [
+        draws.label(name, index)
+        for name, one in drawn.items()
+        for index in np.ndindex(*one.values.shape[2:])
+    ]
+    values = np.concatenate(
+        [one.values.reshape(*one.values.shape[:2], -1) for one in drawn.values()], axis=2
+    )
+    found = convergence(values)
     r_hat, ess = np.atleast_1d(found.r_hat), np.fmin(found.ess_bulk, found.ess_tail)
     min_ess = float(MIN_ESS_PER_CHAIN * draws.n_chains)
     high = int(np.count_nonzero(~(r_hat <= MAX_R_HAT)))
@@ -46,13 +48,17 @@ def converged(analysis: Analysis) -> SamplerFigure | None:
             "Empirical distribution functions over all parameters of bulk and tail effective "
             "sample size and of R-hat, with the limits as dashed lines."
         ),
-        values=values,
+        values={"parameters": values},
     )
 
 
 def plot_convergence(picture: SamplerFigure) -> "Figure":
     """Return the distributions, drawn by `arviz_plots.plot_convergence_dist`."""
-    return draw_with_arviz("plot_convergence_dist", picture.values, 2.4, group="posterior")
+    figure = draw_with_arviz("plot_convergence_dist", picture.values, 2.4, group="posterior")
+    for ax, title in zip(figure.axes, ("bulk ESS", "tail ESS", "R-hat"), strict=True):
+        ax.set_title(title, loc="left", fontsize="medium")
+    figure.axes[0].set_ylabel("share of parameters")
+    return figure
 
 
 FIGURE = Entry(

@@ -71,7 +71,10 @@ def plot_energy(picture: SamplerFigure) -> "Figure":
     from matplotlib.ticker import MaxNLocator
 
     figure = draw_with_arviz("plot_energy", picture.values, 2.6, group="sample_stats")
-    figure.axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))  # chains
+    by_chain, energies = figure.axes
+    by_chain.yaxis.set_major_locator(MaxNLocator(integer=True))
+    by_chain.set_title("E-BFMI", loc="left", fontsize="medium")
+    energies.set_xlabel("energy, less its mean")
     return figure
 
 

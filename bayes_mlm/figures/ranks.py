@@ -38,8 +38,24 @@ def ranks(analysis: Analysis) -> SamplerFigure | None:
 def plot_ranks(picture: SamplerFigure) -> "Figure":
     """Return rank plots, a panel a parameter, drawn by `arviz_plots.plot_rank`."""
     rows = -(-len(picture.values) // 2)
-    return draw_with_arviz(
+    figure = draw_with_arviz(
         "plot_rank", picture.values, 0.5 + 1.3 * rows, group="posterior", col_wrap=2
+    )
+    for text in (text for ax in figure.axes for text in ax.texts):
+        text.set_text(_spaced(text.get_text()))
+    return figure
+
+
+def _spaced(text: str) -> str:
+    """Return ArviZ's "p=0.00(a=0.01)" as a p-value is written.
+
+    Examples
+    --------
+    >>> _spaced("p=0.57(a=0.01)"), _spaced("p=0.00(a=0.01)")
+    ('p = 0.57 (a = 0.01)', 'p < 0.01 (a = 0.01)')
+    """
+    return (
+        text.replace("p=0.00", "p<0.01").replace("=", " = ").replace("<", " < ").replace("(", " (")
     )
 
 

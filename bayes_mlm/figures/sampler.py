@@ -76,7 +76,7 @@ def draw_with_arviz(
     ----------
     function : str
         Such as "plot_trace".
-    values : mapping of str to ndarray, shape (chains, draws)
+    values : mapping of str to ndarray, shape (chains, draws) or (chains, draws, k)
     height : float
         In inches.
     group : {"posterior", "sample_stats"}
@@ -92,9 +92,10 @@ def draw_with_arviz(
     import xarray as xr
     from matplotlib import pyplot as plt
 
-    chains, draws = next(iter(values.values())).shape
+    chains, draws = next(iter(values.values())).shape[:2]
+    dims = (*SAMPLE_DIMS, "parameter")
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-    dataset = xr.Dataset({name: (SAMPLE_DIMS, v) for name, v in values.items()}, coords)
+    dataset = xr.Dataset({name: (dims[: v.ndim], v) for name, v in values.items()}, coords)
     collection = getattr(arviz_plots, function)(
         xr.DataTree.from_dict({group: dataset}),
         backend="matplotlib",

@@ -636,7 +636,7 @@ def test_nuts_pictures_come_from_the_samplers_record(nuts):
     np.testing.assert_allclose(ebfmi_of(picture.values["energy"]), wanted)
     assert scaled(wanted.min(), 2) in picture.caption
     found = converged(nuts)
-    assert len(found.values) == 2 + 1 + 1 + 1 + 160
+    assert found.values["parameters"].shape[2] == 2 + 1 + 1 + 1 + 160
     assert "below 400" in found.caption
     assert divergences(nuts) is None
     stats = dict(fit.draws.sample_stats)
