@@ -92,11 +92,11 @@ class Draws:
     def label(self, name: str, index: tuple[int, ...]) -> str:
         """Return the name of one element of a variable by its labels: ``u[1224,Intercept]``."""
         dims = self.posterior[name].dims[len(SAMPLE_DIMS) :]
-        if not dims:
-            return name
-        return (
-            f"{name}[{','.join(str(self.coords[d][i]) for d, i in zip(dims, index, strict=True))}]"
-        )
+        labels = [str(self.coords[dim][place]) for dim, place in zip(dims, index, strict=True)]
+        known = next((one for one in self.parameters if one.name == name), None)
+        if known is not None:
+            return known.element(*labels)
+        return f"{name}[{','.join(labels)}]" if labels else name
 
     def of_factor(self, names: GroupParameters, alone: GroupParameters) -> "Draws":
         """Return the draws with the group effects of one factor only, under other names.

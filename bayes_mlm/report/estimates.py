@@ -1,7 +1,7 @@
 """Estimates of one model by all engines: the view of a terminal and of the page."""
 
 from bayes_mlm.base import Span, Style, View, count, scaled, signed
-from bayes_mlm.engines import ENGINES, engine_names, has_chains, is_drawing
+from bayes_mlm.engines import ENGINES, has_chains, is_drawing
 from bayes_mlm.fitting import Analysis, Compared, QuantityRow, estimate_texts
 from bayes_mlm.report.equations import coefficient
 
@@ -27,11 +27,13 @@ def estimates_view(analysis: Analysis, style: Style = "terminal") -> View:
         headings += heads
         text = name if terminal else ENGINES[name].label
         spans.append(Span(text=text, columns=len(heads)))
-    extra = ["diff/sd" if terminal else "difference"] if drawn else []
+    estimated = any(not is_drawing(summary.engine) for summary in analysis.summaries)
+    drawn_too = drawn and estimated
+    extra = ["diff/sd" if terminal else "difference"] if drawn_too else []
     extra += ["printed"] if printed else []
     caption = _terminal_legend if terminal else _page_caption
     text = " ".join(caption(analysis, spans, drawn, printed))
-    cells = [_cells(analysis, row, style, drawn, printed) for row in analysis.compared]
+    cells = [_cells(analysis, row, style, drawn_too, printed) for row in analysis.compared]
     return View(
         title="" if terminal else text,
         legend=(text,) if terminal else (),
@@ -43,7 +45,7 @@ def estimates_view(analysis: Analysis, style: Style = "terminal") -> View:
 
 
 def _cells(
-    analysis: Analysis, row: Compared, style: Style, drawn: bool, printed: bool
+    analysis: Analysis, row: Compared, style: Style, drawn_too: bool, printed: bool
 ) -> list[tuple[str, float | None]]:
     """Return the texts of a row, each with its number in full precision."""
     terminal = style == "terminal"
@@ -56,7 +58,7 @@ def _cells(
         if not (terminal and k and is_drawing(summary.engine)):
             cells.append((texts.interval, None))
         cells += _convergence(one) if has_chains(summary.engine) else []
-    if drawn:
+    if drawn_too:
         gap = row.difference
         cells.append(("" if gap is None else signed(gap, style=style), gap))
     if printed:
@@ -82,7 +84,7 @@ def _convergence(row: QuantityRow | None) -> list[tuple[str, float | None]]:
 def _page_caption(analysis: Analysis, spans: list[Span], drawn: bool, printed: bool) -> list[str]:
     engines = [span.text for span in spans if span.text]
     texts = [f"{analysis.spec.name} by {' and '.join(engines)}."]
-    if drawn:
+    if drawn and analysis.estimates:
         texts.append(f"Difference: posterior mean less {engines[-1]}, in posterior sds.")
     if printed:
         texts.append("Printed: elsewhere; * is wrong or imprecise.")
@@ -93,9 +95,9 @@ def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bo
     structure = analysis.design.residual is not None
     profile = "t or Wald for beta, profile for sigma and icc"
     ends = "Wald for beta, and for sigma, rho and icc" if structure else profile
-    texts = [f"CI: {ends}."]
+    texts = [f"CI: {ends}."] if analysis.estimates else []
     if drawn:
-        names = ", ".join(engine_names(drawing=True, auto=False))
+        names = ", ".join(one.engine for one in analysis.summaries if is_drawing(one.engine))
         texts.insert(0, f"{names}: posterior means; HDI: highest density interval.")
     if drawn and any(row.quantity == "r2_between" for row in analysis.compared):
         texts.append("r2 takes model and null model as independent: its HDI is too wide.")
