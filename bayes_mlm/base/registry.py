@@ -1,6 +1,7 @@
 """Registries: what there is of a kind, by name, in the order it was registered."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from bayes_mlm.base.errors import BayesMLMError, SpecError
 from bayes_mlm.base.toml import suggest
@@ -53,6 +54,10 @@ class Registry[T](Mapping[str, T]):
         if name in self._members:
             return self._members[name]
         raise self.error(f"unknown {self.kind} {name!r}{suggest(name, self._members)}")
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Return the member of a name, or the default."""
+        return self._members.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         """Return whether there is a member of a name."""

@@ -58,6 +58,8 @@ class Estimate:
         The model and its data; None of a design alone.
     seconds : float
         Wall time.
+    registered : str
+        Name of the engine that was run, where it is another than the solution names.
 
     Examples
     --------
@@ -73,6 +75,7 @@ class Estimate:
     solution: Solution
     request: ModelRequest | None = None
     seconds: float = 0.0
+    registered: str = ""
 
     interval_kind = "Wald"
 
@@ -98,7 +101,7 @@ class Estimate:
     @property
     def engine(self) -> str:
         """The engine, by its name in the registry."""
-        return self.solution.engine
+        return self.registered or self.solution.engine
 
     @property
     def verdict(self) -> Verdict:
@@ -286,7 +289,11 @@ def estimate_design(
     if isinstance(solution, Drawn):
         raise EngineError(f"the {ENGINES[name].label} engine draws; use fit_design")
     return Estimate(
-        design=design, solution=solution, request=request, seconds=time.perf_counter() - started
+        design=design,
+        solution=solution,
+        request=request,
+        seconds=time.perf_counter() - started,
+        registered=name,
     )
 
 
