@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError, Floats, FormulaError
 from bayes_mlm.design.encoding.cells import Crossing, find_crossings, refuse_empty
-from bayes_mlm.design.encoding.columns import Column, check_columns, check_independent
+from bayes_mlm.design.encoding.columns import (
+    Column,
+    check_columns,
+    check_independent,
+    part_values,
+)
 from bayes_mlm.design.encoding.inputs import is_text, raw_column
 from bayes_mlm.design.encoding.levels import learn_levels
 from bayes_mlm.design.encoding.result import Encoding, factor_values
-from bayes_mlm.design.encoding.values import evaluate, learn_values
+from bayes_mlm.design.encoding.values import Learned, evaluate, learn_values
 from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, unique
 
 if TYPE_CHECKING:
@@ -43,6 +48,8 @@ class Encoded:
         Names of the columns of X.
     effects : tuple of tuple of str
         Names of the columns of each Z.
+    offset : ndarray, shape (n,), or None
+        What is added to the linear predictor; None without an offset.
     """
 
     y: Floats
@@ -50,6 +57,7 @@ class Encoded:
     Z: tuple[Floats, ...]
     terms: tuple[str, ...]
     effects: tuple[tuple[str, ...], ...]
+    offset: Floats | None = None
 
 
 def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None) -> Encoding:
@@ -101,13 +109,14 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     check_independent(formula, categorical)
     levels = tuple(learn_levels(factor, table) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]
-    learned = learn_values([formula.outcome, *numeric], table, group=by)
+    learned = learn_values([formula.outcome, *numeric, *formula.offsets], table, group=by)
     encoding = Encoding(
         formula=formula,
         group=by,
         levels=levels,
         centrings=tuple(learned.centrings.values()),
         means=tuple(learned.means.values()),
+        bases=tuple(learned.bases.values()),
     )
     check_columns(encoding.terms, encoding.effects, factors)
     return with_crossings(
@@ -132,19 +141,22 @@ def with_crossings(
     """
 
     def is_dummy(factor: Factor) -> bool:
-        grouped = any(FUNCTIONS[call.function].kind == "grouped" for call in calls(factor))
-        return len(factor.columns) == 1 and not grouped and two_valued(factor.columns[0])
+        kinds = {FUNCTIONS[call.function].kind for call in calls(factor)}
+        plain = not kinds & {"grouped", "basis"}
+        return len(factor.columns) == 1 and plain and two_valued(factor.columns[0])
 
     def cells_of(factors: Sequence[Factor]) -> dict[Factor, NDArray[Any]]:
         cells = distinct(unique(tuple(name for factor in factors for name in factor.columns)))
-        found = factor_values(encoding, factors, cells)
+        found = factor_values(encoding, factors, cells, encoding.learned)
         rows = np.unique(np.column_stack([found[factor] for factor in factors]), axis=0)
         return {factor: rows[:, k] for k, factor in enumerate(factors)}
 
     return replace(encoding, crossings=find_crossings(encoding.layout, is_dummy, cells_of))
 
 
-def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encoded:
+def encode(
+    encoding: Encoding, table: "Table", *, outcome: bool = True, extend: bool = False
+) -> Encoded:
     """Make the columns of a model for a table, with what the encoding learned.
 
     A group that was not there to learn from takes, in `within` and `between`, the mean of its rows
@@ -158,6 +170,9 @@ def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encod
         The same rows or new ones.
     outcome : bool
         Whether to evaluate the outcome; if not, its columns need not be there.
+    extend : bool
+        Whether a spline goes on past the ends where it is not defined, as its last polynomial:
+        for derivatives at the ends.
 
     Returns
     -------
@@ -172,16 +187,25 @@ def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encod
         If a row lies in a cell of an interaction that had no rows to learn from.
     """
     formula = encoding.formula
-    values = factor_values(encoding, formula.factors, table)
+    learned = replace(encoding.learned, extend=extend)
+    values = factor_values(encoding, formula.factors, table, learned)
     refuse_empty(encoding.layout, encoding.crossings, values, table.source)
     terms = encoding.x_columns
     return Encoded(
-        y=evaluate(formula.outcome, table, encoding.learned) if outcome else np.empty(0),
+        y=evaluate(formula.outcome, table, learned) if outcome else np.empty(0),
         X=_fill(terms, values, table.n),
         Z=tuple(_fill(columns, values, table.n) for columns in encoding.z_columns),
         terms=tuple(column.name for column in terms),
         effects=encoding.effects,
+        offset=_offset(formula, table, learned),
     )
+
+
+def _offset(formula: Formula, table: "Table", learned: Learned) -> Floats | None:
+    """Return the sum of the offsets by row, shape (n,); None without any."""
+    if not formula.offsets:
+        return None
+    return np.sum([evaluate(one, table, learned) for one in formula.offsets], axis=0)
 
 
 def check_cells(encoding: Encoding, cells: "Table", crossing: Crossing) -> None:
@@ -192,7 +216,8 @@ def check_cells(encoding: Encoding, cells: "Table", crossing: Crossing) -> None:
     EmptyCellError
         With the first such cell.
     """
-    values = factor_values(encoding, encoding.layout.factors_of(crossing), cells)
+    factors = encoding.layout.factors_of(crossing)
+    values = factor_values(encoding, factors, cells, encoding.learned)
     refuse_empty(encoding.layout, (crossing,), values, cells.source)
 
 
@@ -217,7 +242,7 @@ def _distinct(table: "Table", names: Sequence[str]) -> "Table":
 
 def _is_categorical(factor: Factor, table: "Table") -> bool:
     if isinstance(factor, Call):
-        return factor.function == "C"
+        return FUNCTIONS[factor.function].kind == "categorical"
     return is_text(raw_column(table, factor.name))
 
 
@@ -225,7 +250,7 @@ def _fill(columns: Sequence[Column], values: Mapping[Factor, NDArray[Any]], n: i
     filled = np.ones((n, len(columns)))
     for index, column in enumerate(columns):
         for factor, place in column.parts:
-            part = values[factor] if place is None else values[factor] == place
+            part = part_values(values[factor], place)
             with np.errstate(over="ignore"):
                 filled[:, index] *= part
         if not np.isfinite(filled[:, index]).all():

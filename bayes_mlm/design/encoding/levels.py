@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
-from bayes_mlm.data import notes_on_labels
+from bayes_mlm.data import label_text, notes_on_labels
 from bayes_mlm.design.encoding.inputs import count, list_rows, raw_column
 from bayes_mlm.design.encoding.means import Scalar
-from bayes_mlm.formula import Factor, label
+from bayes_mlm.formula import Call, Factor, label
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
@@ -69,8 +69,33 @@ def learn_levels(factor: Factor, table: "Table") -> Levels:
     return Levels(
         factor=str(factor),
         column=column,
-        levels=in_order(found, table.categories.get(column)),
+        levels=with_reference(factor, in_order(found, table.categories.get(column))),
     )
+
+
+def with_reference(factor: Factor, levels: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    """Put the category first that a formula names as the reference: ``C(x, ref="a")``.
+
+    Raises
+    ------
+    DataError
+        If no row has it; with the nearest that rows have.
+    """
+    ref = factor.settings.get("ref") if isinstance(factor, Call) else None
+    if ref is None:
+        return levels
+    named = [label_text(level) for level in levels]
+    wanted = label_text(ref)  # type: ignore[arg-type]  # a label
+    if wanted not in named:
+        near = get_close_matches(wanted, named, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        shown = ", ".join(map(repr, levels[:_LISTED])) + (", …" if len(levels) > _LISTED else "")
+        raise DataError(
+            f"{label(factor)}: column {factor.columns[0]!r} has no category {ref!r}{hint} (its "
+            f"categories: {shown})"
+        )
+    place = named.index(wanted)
+    return (levels[place], *levels[:place], *levels[place + 1 :])
 
 
 def in_order(found: Collection[Scalar], declared: Sequence[str] | None) -> tuple[Scalar, ...]:
