@@ -101,9 +101,29 @@ class Design:
         return self.response.y
 
     @property
+    def offset(self) -> Floats:
+        """What is added to the linear predictor, shape (n,); zero without an offset."""
+        own = self.response.offset
+        return np.zeros(self.n) if own is None else own
+
+    @property
+    def y_less_offset(self) -> Floats:
+        """What the coefficients and group effects are fitted to, shape (n,).
+
+        Of a family with the identity link, whose linear predictor is in units of the outcome.
+        """
+        own = self.response.offset
+        return self.y if own is None else self.y - own
+
+    @property
     def outcome(self) -> str:
         """Name of the outcome."""
         return self.response.name
+
+    @property
+    def fitted_outcome(self) -> str:
+        """Name of `y_less_offset`."""
+        return f"{self.outcome} less its offset" if self.formula.offsets else self.outcome
 
     @property
     def X(self) -> Floats:  # noqa: N802  (the field's symbol)
@@ -289,8 +309,8 @@ class Design:
 
     @property
     def columns(self) -> Floats:
-        """X, Z of the one factor and y side by side, shape (n, p + q + 1)."""
-        return np.column_stack([self.X, self.Z, self.y])
+        """X, Z of the one factor and y less the offset side by side, shape (n, p + q + 1)."""
+        return np.column_stack([self.X, self.Z, self.y_less_offset])
 
     def moments_of(
         self, columns: Floats, terms: tuple[str, ...] = (), *, grouped: bool = True
@@ -351,7 +371,7 @@ class Design:
         Parameters
         ----------
         **changes
-            `y` and `outcome` of the response, `X` and `terms` of the fixed columns, `Z`,
+            `y`, `offset` and `outcome` of the response, `X` and `terms` of the fixed columns, `Z`,
             `factor`, `effects`, `correlated`, `codes` and `labels` of the one group term; any other
             field.
         """
@@ -359,7 +379,7 @@ class Design:
         fixed = {name: changes.pop(name) for name in ("X", "terms") if name in changes}
         response = {
             field: changes.pop(name)
-            for name, field in (("y", "y"), ("outcome", "name"))
+            for name, field in (("y", "y"), ("offset", "offset"), ("outcome", "name"))
             if name in changes
         }
         if response:
@@ -372,7 +392,7 @@ class Design:
 
     def with_moments(self, moments: GroupMoments, **changes: Any) -> "Design":
         """Return the design of other moments, with their columns and groups."""
-        arrays = dict.fromkeys(("y", "X", "Z", "codes"))
+        arrays = dict.fromkeys(("y", "offset", "X", "Z", "codes"))
         names = {"terms": moments.terms, "effects": moments.effects}
         groups = {"labels": moments.labels} if self.group_terms else {}
         return self.with_arrays(**arrays, **names, **groups, aggregated=moments, **changes)

@@ -148,12 +148,14 @@ def build_design(
     )
     arrays = encode(encoding, table)
     refuse_magnitudes([encoding.outcome], arrays.y)
+    if arrays.offset is not None:
+        refuse_magnitudes(["offset"], arrays.offset)
     notes = (*notes, *family.check_response(arrays.y))
     refuse_magnitudes(arrays.terms, arrays.X)
     for effects, Z in zip(arrays.effects, arrays.Z, strict=True):
         refuse_magnitudes(effects, Z)
     design = Design(
-        response=Response(name=encoding.outcome, y=arrays.y),
+        response=Response(name=encoding.outcome, y=arrays.y, offset=arrays.offset),
         fixed=FixedColumns(X=arrays.X, terms=arrays.terms),
         group_terms=_group_terms(parsed, found, arrays),
         kind="partial_pooling" if parsed.group_terms else "pooled",

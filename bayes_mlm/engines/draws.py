@@ -153,6 +153,8 @@ class Draws:
             coords = {rows: design.labels if between else np.arange(design.n)}
             groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
             constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
+            if design.response.offset is not None:
+                constant["offset"] = ((rows,), design.offset)
             for term in () if between else design.group_terms:
                 constant[f"{term.factor}_of_obs"] = (("obs",), term.row_labels)
             groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})

@@ -173,7 +173,7 @@ def own_effects(design: Design, beta: Floats) -> Floats:
     >>> own_effects(design, np.array([298.5]))[0].round(2)  # subject 308's mean is 342.13
     array([43.63])
     """
-    left = design.y - design.X @ beta
+    left = design.y_less_offset - design.X @ beta
     term, q = design.single_term(), design.q
     square = np.empty((design.J, q, q))
     cross = term.sums(term.Z * left[:, None])

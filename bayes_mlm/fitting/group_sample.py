@@ -108,6 +108,7 @@ def sample_rows(
     base = design.base
     sampled = design.with_arrays(
         y=encode(design.encoding, table).y,
+        offset=rows.offset if design.formula.offsets else None,
         X=rows.X,
         Z=rows.Z,
         codes=grouped.codes,

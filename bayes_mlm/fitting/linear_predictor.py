@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def linear_predictors(fit: "Fit", chosen: Ints) -> Floats:
-    """Return the linear predictor (S, n) of each row at some draws, all group effects included.
+    """Return the linear predictor (S, n) of each row at some draws, group effects and offset included.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def linear_predictors(fit: "Fit", chosen: Ints) -> Floats:
         values = draws[name]
         return np.asarray(values.reshape(n_draws, *values.shape[2:])[chosen])
 
-    eta: Floats = np.zeros((len(chosen), design.n))
+    eta: Floats = np.zeros((len(chosen), design.n)) + design.offset
     if design.p:
         eta += taken("beta") @ design.X.T
     terms = [term for term in design.group_terms if term.q]

@@ -136,6 +136,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
 
 def _rows(design: Design, rows: str, dims: tuple[TermNames, ...]) -> dict[str, Variable]:
     data = {"X": Variable((rows, "term"), design.X)}
+    if design.response.offset is not None:
+        data["offset"] = Variable((rows,), design.response.offset)
     for dim, term in zip(dims, design.group_terms, strict=True):
         if term.q:
             data[dim.array("Z")] = Variable((rows, dim.effect), term.Z)
@@ -274,7 +276,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         for one, dim, known in zip(kept.groups, dims, labels, strict=True)
     )
     design = Design(
-        response=Response(name=kept.outcome, y=y),
+        response=Response(name=kept.outcome, y=y, offset=arrays.get("offset")),
         fixed=FixedColumns(X=arrays.get("X", empty), terms=kept.terms),
         group_terms=terms,
         aggregated=summed,

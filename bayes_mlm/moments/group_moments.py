@@ -95,7 +95,7 @@ class LaidOut(Protocol):
     """Describe what a design has: rows with names, or their sums."""
 
     @property
-    def y(self) -> Floats: ...  # noqa: D102
+    def y_less_offset(self) -> Floats: ...  # noqa: D102
     @property
     def X(self) -> Floats: ...  # noqa: D102, N802
     @property
@@ -118,7 +118,7 @@ def from_design(design: LaidOut) -> GroupMoments:
     Parameters
     ----------
     design : Design
-        Or anything with its ``y, X, Z, codes, labels, terms, effects, group``.
+        Or anything with its ``y_less_offset, X, Z, codes, labels, terms, effects, group``.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def from_design(design: LaidOut) -> GroupMoments:
     if isinstance(aggregated, GroupMoments):
         return aggregated
     return from_rows(
-        design.y,
+        design.y_less_offset,
         design.X,
         design.Z,
         design.codes,

@@ -60,7 +60,7 @@ def without_row(model: Model, row: int) -> GroupMoments:
 def _less_row(s: GroupMoments, design: Design, row: int) -> GroupMoments:
     """Return the sums of all rows less one: the inverse of merging it in."""
     j = int(design.codes[row])
-    x = np.concatenate([design.X[row], design.Z[row], design.y[[row]]]) - s.centre
+    x = np.concatenate([design.X[row], design.Z[row], design.y_less_offset[[row]]]) - s.centre
     n = int(s.counts[j])
     counts, means, scatter = s.counts.copy(), s.means.copy(), s.scatter.copy()
     counts[j] = n - 1

@@ -142,7 +142,7 @@ class _WhitenedDraw:
 def _whiten_draw(model: ConditionalModel, s: int) -> _WhitenedDraw:
     design, rows = model.design, model.rows
     sds, rho = model.residual.sds[s], float(model.residual.rho[s])
-    left = design.y - design.X @ model.beta[s]
+    left = design.y_less_offset - design.X @ model.beta[s]
     columns = np.column_stack([left, design.Z[:, : model.q] @ model.root[s]])
     whitened = whiten(rows, columns, sds, rho)
     residual, gain = whitened[:, 0], whitened[:, 1:]
@@ -192,7 +192,7 @@ def row_log_densities(model: ConditionalModel) -> Iterator[tuple[Floats, Floats]
         The same given the group effects too.
     """
     for s in range(len(model.beta)):
-        fitted = model.design.X @ model.beta[s]
+        fitted = model.design.X @ model.beta[s] + model.design.offset
         if model.u is not None:
             fitted = fitted + (model.design.Z * model.u[s][model.design.codes]).sum(axis=1)
         left = model.design.y - fitted
@@ -262,7 +262,7 @@ def _quadrature_groups(model: ConditionalModel, s: int) -> Floats:
     scoring or EM), and the curvature there.
     """
     design, q = model.design, model.q
-    eta, aux = design.X @ model.beta[s], _aux(model, s)
+    eta, aux = design.X @ model.beta[s] + design.offset, _aux(model, s)
     if q == 0:
         return _sums(model, _log_density(model, s, eta))
     gain, codes = design.Z @ model.root[s], design.codes

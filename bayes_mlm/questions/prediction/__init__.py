@@ -179,7 +179,7 @@ def _draw(
     residuals = Residuals(fit, laid_out, rng) if normal and kind == "observation" else None
     aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
     for rows, terms in batches(laid_out.groups, effects):
-        values = beta @ laid_out.X[rows].T
+        values = beta @ laid_out.X[rows].T + laid_out.offset[rows]
         for one in terms if asked == "existing_group" or not normal else ():
             one.add_to(values)
         if not normal:

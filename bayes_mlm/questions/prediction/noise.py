@@ -94,7 +94,7 @@ class Residuals:
         found = np.zeros((len(beta), places.size))
         at = places[known]
         if at.size:
-            left = design.y[at] - beta @ design.X[at].T
+            left = design.y_less_offset[at] - beta @ design.X[at].T
             if design.q:
                 u = samples(self.fit.draws, "u")[:, design.codes[at]]
                 left = left - (u * design.Z[at]).sum(axis=2)

@@ -68,7 +68,8 @@ def plug_in(
         variance = variance + np.einsum("mq,qr,mr->m", Z, fit.cov_u, Z)
     if observation:
         variance = variance + residual_variance
-    found = summarise_wald(estimate + shared, np.sqrt(np.maximum(variance, 0.0)), prob, fit.df)
+    estimate = estimate + shared + laid_out.offset
+    found = summarise_wald(estimate, np.sqrt(np.maximum(variance, 0.0)), prob, fit.df)
     return PlugIn(
         engine=fit.engine,
         estimate=found.mean,
@@ -160,5 +161,5 @@ def _less_neighbours(
         share = np.where(place >= 0, weight[0] * own / residual.sigma_e[rows.stratum[at]], 0.0)
         X = X - share[:, None] * design.X[at]
         Z = Z - share[:, None] * design.Z[at]
-        shared = shared + share * design.y[at]
+        shared = shared + share * design.y_less_offset[at]
     return X, Z, shared, found.variance[0]

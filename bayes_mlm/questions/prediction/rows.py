@@ -49,6 +49,7 @@ class LaidOut:
     """
 
     X: Floats
+    offset: Floats
     groups: tuple[GroupRows, ...]
     notes: tuple[str, ...]
     stratum: Ints
@@ -125,6 +126,7 @@ def lay_out(design: Design, table: Table, question: Question, kind: PredictionKi
         near = neighbours(design, own, times)
     return LaidOut(
         X=rows.X,
+        offset=rows.offset,
         groups=groups,
         notes=_notes(design, kept, rows.groups),
         stratum=codes * 0 if residual is None else strata_of(residual, table),
