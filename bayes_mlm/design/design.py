@@ -5,7 +5,8 @@ what they disagree about is never the data. `bayes_mlm.design.layouts` lays it o
 model.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -63,6 +64,8 @@ class Design:
         Of merged moments: a checksum of each set of rows, by which none is added twice.
     sample_of : Design or None
         Of rows that are those of a sample of groups: the design of all, in moments.
+    inputs : mapping of str to ndarray, shape (n,)
+        Columns of the table, of numbers, that X and Z have only functions of: x of ``log(x)``.
     """
 
     response: Response
@@ -79,6 +82,7 @@ class Design:
     aggregated: GroupMoments | None = None
     batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
+    inputs: Mapping[str, Floats] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return the formula, the kind and the size, on one line."""
@@ -347,6 +351,7 @@ class Design:
             fixed=changed(self.fixed, X=self.X[rows]),
             group_terms=tuple(term.take(rows) for term in self.group_terms),
             residual=None if self.residual is None else self.residual.take(rows),
+            inputs={name: values[rows] for name, values in self.inputs.items()},
         )
 
     def drop_empty_groups(self) -> "Design":

@@ -27,7 +27,7 @@ from bayes_mlm.data import (
     strip_labels,
 )
 from bayes_mlm.design.design import VARIES, Design
-from bayes_mlm.design.encoding import Encoded, encode, learn_encoding
+from bayes_mlm.design.encoding import Encoded, encode, inputs_of, learn_encoding
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, means_by_group
@@ -148,12 +148,9 @@ def build_design(
     )
     arrays = encode(encoding, table)
     refuse_magnitudes([encoding.outcome], arrays.y)
-    if arrays.offset is not None:
-        refuse_magnitudes(["offset"], arrays.offset)
     notes = (*notes, *family.check_response(arrays.y))
-    refuse_magnitudes(arrays.terms, arrays.X)
-    for effects, Z in zip(arrays.effects, arrays.Z, strict=True):
-        refuse_magnitudes(effects, Z)
+    for made, columns in _columns_of(arrays):
+        refuse_magnitudes(made, columns)
     design = Design(
         response=Response(name=encoding.outcome, y=arrays.y, offset=arrays.offset),
         fixed=FixedColumns(X=arrays.X, terms=arrays.terms),
@@ -166,9 +163,16 @@ def build_design(
         notes=(*notes, *encoding.notes, *(() if structure is None else structure.notes)),
         family=family,
         residual=structure,
+        inputs=inputs_of(encoding, table),
     )
     check_estimable(design)
     return design
+
+
+def _columns_of(arrays: Encoded) -> list[tuple[tuple[str, ...], Floats]]:
+    """Return the columns of predictors with their names: X, each Z, and the offset."""
+    found = [(arrays.terms, arrays.X), *zip(arrays.effects, arrays.Z, strict=True)]
+    return found if arrays.offset is None else [*found, (("offset",), arrays.offset)]
 
 
 def factors_of(formula: Formula, group: str | None) -> tuple[str, ...]:

@@ -95,6 +95,7 @@ def for_kind(design: Design, kind: str) -> Design:
             else design.group_means(design.response.offset),
             X=design.base.means,
             codes=np.arange(design.J),
+            inputs={},
         )
     if kind != "mundlak":
         own = np.ones((laid_out.n, 1)) if kind == "no_pooling" else np.empty((laid_out.n, 0))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats
-from bayes_mlm.design import Column, Design, column_moments
+from bayes_mlm.design import Column, Design, Place, column_moments
 from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.roles import Roles, base_columns, base_values
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
@@ -276,9 +276,7 @@ def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> flo
     return float(sizes @ means / sizes.sum()) if sizes.any() else 0.0
 
 
-def _split_value(
-    design: Design, roles: Roles, place: int | None
-) -> Callable[[NDArray[Any]], Floats]:
+def _split_value(design: Design, roles: Roles, place: Place) -> Callable[[NDArray[Any]], Floats]:
     """Return the value of a column's factor in either subgroup: a number, or a dummy."""
     if place is None:
         return lambda side: np.asarray(roles.split_values)[side]

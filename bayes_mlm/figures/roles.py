@@ -153,7 +153,8 @@ def _is_split(design: Design, column: Column) -> bool:
         return False
     factor, place = column.parts[0]
     levels = next((item for item in design.encoding.levels if item.factor == str(factor)), None)
-    if place is not None and (levels is None or len(levels.levels) != 2):
+    dummy = isinstance(place, int) and levels is not None and len(levels.levels) == 2
+    if place is not None and not dummy:
         return False
     means = _group_means(design, column.name)
     low, high = means.min(), means.max()
@@ -171,7 +172,7 @@ def _ends(means: Floats) -> tuple[float, float]:
 def _labels(design: Design, column: Column) -> tuple[str, str]:
     """Return the labels of the two subgroups, the smaller value of the moderator first."""
     factor, place = column.parts[0]
-    if place is None:
+    if not isinstance(place, int):
         means = _group_means(design, column.name)
         low, high = _ends(means)
         return f"{column.name} = {low:g}", f"{column.name} = {high:g}"

@@ -245,7 +245,7 @@ def _individuals(
         rows = design.rows_of(place)
         points = own.points[k * grid.size : (k + 1) * grid.size]
         curve = _curve(str(design.single_term().label(place)), points)
-        found.append(Individual(curve=curve, x=x[rows], y=design.y_less_offset[rows], side=int(sides[place])))
+        found.append(Individual(curve=curve, x=x[rows], y=design.y[rows], side=int(sides[place])))
     return found
 
 

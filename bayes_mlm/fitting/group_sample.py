@@ -24,6 +24,7 @@ from bayes_mlm.design import (
     as_scan,
     collect_rows,
     encode,
+    inputs_of,
     is_missing,
     open_data,
     replay,
@@ -117,6 +118,7 @@ def sample_rows(
         if base is None
         else GroupMeans(terms=base.terms, means=base.means[places], varies=base.varies),
         notes=(*design.notes, found.what),
+        inputs=inputs_of(design.encoding, table),
         aggregated=None,
         sample_of=design,
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def linear_predictors(fit: "Fit", chosen: Ints) -> Floats:
-    """Return the linear predictor (S, n) of each row at some draws, group effects and offset included.
+    """Return the linear predictor (S, n) of each row at some draws, with group effects and offset.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """What every question asks of a result: linear combinations, group effects, variances."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -53,6 +53,11 @@ class DrawSummary:
     sd: Floats
     lower: Floats
     upper: Floats
+
+    def plus(self, shift: Floats) -> "DrawSummary":
+        """Return the summary of the quantities with known numbers (k,) added."""
+        ends = {"lower": self.lower + shift, "upper": self.upper + shift}
+        return replace(self, mean=self.mean + shift, **ends)
 
 
 def summarise_draws(values: Floats, prob: float, interval: IntervalKind = "hdi") -> DrawSummary:
@@ -125,6 +130,13 @@ class Value:
     estimate: float = math.nan
     se: float = math.nan
     df: float = math.inf
+
+    def plus(self, shift: float) -> "Value":
+        """Return the estimand with a known number added."""
+        if shift == 0.0:
+            return self
+        draws = None if self.draws is None else self.draws + shift
+        return replace(self, draws=draws, estimate=self.estimate + shift)
 
     @property
     def mean(self) -> float:

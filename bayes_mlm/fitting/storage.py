@@ -100,6 +100,9 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     rows = dims[0].group if design.kind == "between" else "obs"
     labels = {dim.group: term.labels for dim, term in zip(dims, design.group_terms, strict=True)}
     data = _sums(design.moments()) if not design.has_rows else _rows(design, rows, dims)
+    if design.inputs:
+        data["inputs"] = Variable((rows, "input"), np.column_stack([*design.inputs.values()]))
+        labels["input"] = np.array(list(design.inputs), dtype=object)
     for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
         labels[dim.effect] = np.array(term.effects, dtype=object)
         data[dim.array("group_number")] = Variable((dim.group,), np.arange(term.J))
@@ -175,6 +178,14 @@ def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments
         effects=kept.groups[0].effects if kept.groups else (),
         group=kept.groups[0].factor if kept.groups else None,
     )
+
+
+def _inputs_from(constant: Group) -> dict[str, Any]:
+    if "inputs" not in constant.variables:
+        return {}
+    columns = constant.variables["inputs"].values
+    names = map(str, constant.coords["input"])
+    return {name: columns[:, k] for k, name in enumerate(names)}
 
 
 def load_fit(path: str | Path) -> Fit:
@@ -288,6 +299,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         notes=kept.notes,
         family=FAMILIES[document.request.model.family],
         residual=_residual_from(kept.residual, constant),
+        inputs=_inputs_from(constant),
     )
     # The factories' own coordinates are there for PyMC, and follow from the rest.
     reported = {k: v for k, v in posterior.variables.items() if not k.endswith("_")}

@@ -128,8 +128,10 @@ def _read_coding(tree: "Branch", source: Source) -> dict[str, OptionValue]:
     arguments = cast("list[Tree[Token]]", cast("Tree[Token]", tree).children[1:])
     keyword = str(arguments[0].children[0]) if arguments else "reference"
     named = bool(arguments) and len(arguments[0].children) == 3
-    if len(arguments) > 1 or (arguments and name != "Treatment") or (
-        named and keyword not in ("reference", "ref")
+    if (
+        len(arguments) > 1
+        or (arguments and name != "Treatment")
+        or (named and keyword not in ("reference", "ref"))
     ):
         raise source.error(
             start_of(tree), f'{name} takes no argument here; a reference is C(x, ref="a")'

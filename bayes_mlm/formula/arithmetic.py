@@ -4,6 +4,7 @@ import difflib
 import math
 from typing import TYPE_CHECKING, cast, get_args
 
+from bayes_mlm.formula.arguments import read_options
 from bayes_mlm.formula.expressions import (
     Call,
     Expression,
@@ -14,7 +15,6 @@ from bayes_mlm.formula.expressions import (
     calls,
     is_bare_name,
 )
-from bayes_mlm.formula.arguments import read_options
 from bayes_mlm.formula.function import FunctionKind
 from bayes_mlm.formula.functions import FUNCTIONS, HABITS, INSTEAD, REWRITES
 from bayes_mlm.formula.grammar import Source, describe, kind_of, start_of, unwrap
@@ -106,7 +106,9 @@ def _read_call(tree: "Tree[Token]", source: Source, depth: int) -> Call:
         raise source.error(start_of(inside), f"{name}(...) takes a column")
     for call in calls(argument_value):
         _check_inside(name, call, inside, source)
-    group = read_group(arguments[1].children[-1], source) if len(arguments) > 1 and grouped else None
+    group = (
+        read_group(arguments[1].children[-1], source) if len(arguments) > 1 and grouped else None
+    )
     options = () if grouped else read_options(function, arguments[1:], source, start_of(token))
     return Call(name, argument_value, group, options)
 
@@ -134,9 +136,7 @@ def _unknown_function(tree: "Tree[Token]", source: Source) -> str:
     name = str(tree.children[0])
     near = difflib.get_close_matches(name.rsplit(".", 1)[-1], FUNCTIONS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    arguments = [
-        source.text_of(cast("Tree[Token]", one).children[-1]) for one in tree.children[1:]
-    ]
+    arguments = [source.text_of(cast("Tree[Token]", one).children[-1]) for one in tree.children[1:]]
     whole = ""
     if name in REWRITES:
         hint = f"write {REWRITES[name]}(...); "

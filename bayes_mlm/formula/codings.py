@@ -67,7 +67,7 @@ def _diff(size: int) -> "Floats":
 def _poly(size: int) -> "Floats":
     import numpy as np
 
-    from bayes_mlm.formula.transforms.poly import orthogonal, recurrence
+    from bayes_mlm.formula.polynomials import orthogonal, recurrence
 
     places = np.arange(float(size))
     return orthogonal(places, recurrence(places, size - 1))
@@ -75,9 +75,7 @@ def _poly(size: int) -> "Floats":
 
 def _trends(levels: Sequence[str]) -> tuple[str, ...]:
     known = ("L", "Q", "C")
-    return tuple(
-        known[k] if k < len(known) else f"^{k + 1}" for k in range(len(levels) - 1)
-    )
+    return tuple(known[k] if k < len(known) else f"^{k + 1}" for k in range(len(levels) - 1))
 
 
 CODINGS = Registry[Coding]("coding of categories", FormulaError)

@@ -204,7 +204,9 @@ def _parse(text: str) -> Formula:
             start_of(right), f"the outcome {outcome} is also a predictor; take it out"
         )
     if any(outcome == one for one in predictors.offsets):
-        raise source.error(start_of(right), f"the outcome {outcome} is also the offset; take it out")
+        raise source.error(
+            start_of(right), f"the outcome {outcome} is also the offset; take it out"
+        )
     if any(term.factor in outcome.columns for term in predictors.group_terms):
         raise source.error(
             start_of(right), f"the outcome {outcome} is also the group; choose another"

@@ -163,6 +163,20 @@ class Function:
     basis: Basis | None = None
 
 
+def whole_number(options: Options, name: str, default: int) -> int:
+    """Return an option that was read as a count."""
+    value = options.get(name, default)
+    assert isinstance(value, int)  # for mypy: read as a whole number
+    return value
+
+
+def real_number(options: Options, name: str, default: float) -> float:
+    """Return an option that was read as a number."""
+    value = options.get(name, default)
+    assert isinstance(value, int | float)  # for mypy: read as a number
+    return float(value)
+
+
 FUNCTIONS = Registry[Function]("function", FormulaError)
 
 

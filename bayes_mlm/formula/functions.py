@@ -6,10 +6,10 @@ The list is a registry (`bayes_mlm.formula.function`), filled by `bayes_mlm.form
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bayes_mlm.formula import transforms as transforms
+from bayes_mlm.formula import transforms
 from bayes_mlm.formula.function import FUNCTIONS, Function
 
-__all__ = ["FUNCTIONS", "HABITS", "INSTEAD", "REWRITES", "Function"]
+__all__ = ["FUNCTIONS", "HABITS", "INSTEAD", "REWRITES", "Function", "transforms"]
 
 # What people write from habit, and the name that it has here, where a call is otherwise the same.
 REWRITES: Mapping[str, str] = MappingProxyType(

@@ -350,8 +350,11 @@ def test_bent_differences_have_no_crossing(odd):
     fitted = fit("mathach ~ log(wealth) * sex + (1 | schoolid)", odd, random_seed=1, draws=50)
     with pytest.raises(DesignError, match="no straight line"):
         crossing(fitted, "sex", "wealth", data=odd)
-    with pytest.raises(DataError, match="give the rows too"):
-        comparisons(fitted, "sex")
+    # The design keeps the rows' wealth, which its columns have the logarithm of.
+    given = comparisons(fitted, "wealth", data=odd).weights
+    np.testing.assert_array_equal(comparisons(fitted, "wealth").weights, given)
+    with pytest.raises(DataError, match="give the rows too"):  # categories without their own term
+        comparisons(fit("mathach ~ ses:third + (1 | schoolid)", odd, draws=50), "ses")
 
 
 def test_data_that_were_not_fitted_are_not_averaged_over(hsb):

@@ -16,6 +16,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import cast
 
 import narwhals as nw
 
@@ -215,7 +216,7 @@ def _elementwise(call: Call, inner: Written) -> Written:
     assert function is not None  # for mypy: of this kind
     if function.allowed is None:
         return Written(value=function.push(inner.value), guards=inner.guards)
-    allowed: nw.Expr = function.allowed(inner.value)
+    allowed = cast("nw.Expr", function.allowed(inner.value))
     safe = nw.when(allowed).then(inner.value).otherwise(nw.lit(1.0))
     guard = Guard(
         what=label(call),

@@ -180,9 +180,9 @@ def _check_alike(one: Design, other: Design) -> None:
             f"{_BY_ONE}"
         )
     if a.bases != b.bases:
-        first = next(x for x, y in zip(a.bases, b.bases, strict=True) if x != y)
+        basis = next(x for x, y in zip(a.bases, b.bases, strict=True) if x != y)
         raise DesignError(
-            f"cannot merge sums whose {first.expression} was learned from different rows; {_BY_ONE}"
+            f"cannot merge sums whose {basis.expression} was learned from different rows; {_BY_ONE}"
         )
     if a.means or b.means:
         raise DesignError(

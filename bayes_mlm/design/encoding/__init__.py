@@ -20,16 +20,24 @@ from bayes_mlm.design.encoding.columns import (
     check_independent,
     part_values,
 )
-from bayes_mlm.design.encoding.inputs import is_text, raw_column
+from bayes_mlm.design.encoding.inputs import is_text, numeric_column, raw_column
 from bayes_mlm.design.encoding.levels import learn_levels
 from bayes_mlm.design.encoding.result import Encoding, factor_values
 from bayes_mlm.design.encoding.values import Learned, evaluate, learn_values
-from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, unique
+from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, Name, calls, unique
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
 
-__all__ = ["Encoded", "Encoding", "check_cells", "encode", "learn_encoding", "with_crossings"]
+__all__ = [
+    "Encoded",
+    "Encoding",
+    "check_cells",
+    "encode",
+    "inputs_of",
+    "learn_encoding",
+    "with_crossings",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -199,6 +207,29 @@ def encode(
         effects=encoding.effects,
         offset=_offset(formula, table, learned),
     )
+
+
+def inputs_of(encoding: Encoding, table: "Table") -> dict[str, Floats]:
+    """Return the columns of numbers that predictors are functions of and no column of X or Z is.
+
+    Raises
+    ------
+    DataError
+        As `encode`.
+    """
+    formula = encoding.formula
+    alone = {term[0] for term in (*formula.terms, *formula.effects) if len(term) == 1}
+    by_text = {str(factor) for factor in alone}
+    plain = {level.column for level in encoding.levels}
+    plain |= set(formula.grouping_factors)
+    names = [name for name in encoding.predictor_columns if name not in plain]
+    texts = {name: str(Name(name)) for name in names}
+    return {
+        name: numeric_column(table, name)
+        for name, text in texts.items()
+        if not {text, f"center({text})", f"scale({text})"} & by_text
+        and not is_text(raw_column(table, name))
+    }
 
 
 def _offset(formula: Formula, table: "Table", learned: Learned) -> Floats | None:

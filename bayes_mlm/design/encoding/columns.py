@@ -73,9 +73,9 @@ def part_values(values: NDArray[Any], place: Place) -> NDArray[Any]:
         case None:
             return values
         case Contrast(_, weights):
-            return np.asarray(weights)[values]
+            return np.asarray(np.asarray(weights)[values])
         case OfBasis(_, k):
-            return values[:, k]
+            return np.asarray(values[:, k])
         case _:
             return np.asarray(values == place)
 

@@ -85,7 +85,7 @@ def with_reference(factor: Factor, levels: tuple[Scalar, ...]) -> tuple[Scalar, 
     if ref is None:
         return levels
     named = [label_text(level) for level in levels]
-    wanted = label_text(ref)  # type: ignore[arg-type]  # a label
+    wanted = label_text(ref)
     if wanted not in named:
         near = get_close_matches(wanted, named, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

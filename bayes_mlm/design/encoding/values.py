@@ -198,9 +198,9 @@ def outside_reason(call: Call, lower: float, upper: float) -> str:
     """Word why a spline is not defined outside of its boundary knots."""
     text = label(call.argument)
     return (
-        f"{text} lies outside of its boundary knots, {lower:g} and {upper:g}; fit with lower_bound= "
-        f"and upper_bound= that hold all values, or with cr({text}, ...) or ns({text}, ...), which "
-        "go on in a straight line"
+        f"{text} lies outside of its boundary knots, {lower:g} and {upper:g}; fit with "
+        f"lower_bound= and upper_bound= that hold all values, or with cr({text}, ...) or "
+        f"ns({text}, ...), which go on in a straight line"
     )
 
 

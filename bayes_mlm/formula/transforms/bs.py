@@ -20,6 +20,7 @@ from bayes_mlm.formula.function import (
     Options,
     Summaries,
     register,
+    whole_number,
 )
 from bayes_mlm.formula.transforms.piecewise import (
     Pieces,
@@ -39,7 +40,7 @@ MAX_DEGREE = 5
 
 
 def _degree(options: Options) -> int:
-    return int(options.get("degree", 3))  # type: ignore[arg-type]  # a count
+    return whole_number(options, "degree", 3)
 
 
 def _inner(options: Options) -> int:
@@ -47,7 +48,7 @@ def _inner(options: Options) -> int:
     if "knots" in options:
         return len(inner_knots(options))
     whole = bool(options.get("include_intercept"))
-    return int(options["df"]) - _degree(options) - whole  # type: ignore[arg-type]  # a count
+    return whole_number(options, "df", 0) - _degree(options) - whole
 
 
 def _names(options: Options) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ def _check(options: Options) -> str:
         return f"degree={_degree(options)} is given, and {MAX_DEGREE} is the highest"
     reason = check_knots(options)
     if not reason and _inner(options) < 0:
-        least = int(options["df"]) - _inner(options)  # type: ignore[arg-type]  # a count
+        least = whole_number(options, "df", 0) - _inner(options)
         columns = count(_degree(options), "column")
         reason = f"a spline of degree {_degree(options)} has at least {columns}: df={least}"
     return reason
@@ -83,9 +84,7 @@ def _pieces(options: Options, constants: Constants) -> Pieces:
     import numpy as np
 
     degree, (lower, *inner, upper) = _degree(options), constants["knots"]
-    found = b_splines(
-        np.array([*[lower] * (degree + 1), *inner, *[upper] * (degree + 1)]), degree
-    )
+    found = b_splines(np.array([*[lower] * (degree + 1), *inner, *[upper] * (degree + 1)]), degree)
     first = 0 if options.get("include_intercept") else 1
     return Pieces(breaks=found.breaks, powers=found.powers[:, :, first:])
 

@@ -69,9 +69,7 @@ _MEMBERS = (
     (
         "log",
         "natural logarithm; values above 0",
-        Elementwise(
-            apply=_log, push=lambda x: x.log(), allowed=_positive, needs="values above 0"
-        ),
+        Elementwise(apply=_log, push=lambda x: x.log(), allowed=_positive, needs="values above 0"),
     ),
     (
         "log2",
@@ -123,6 +121,4 @@ _MEMBERS = (
     ("abs", "absolute value", Elementwise(apply=abs, push=lambda x: x.abs())),
 )
 for _name, _summary, _elementwise in _MEMBERS:
-    register(
-        Function(name=_name, kind="elementwise", summary=_summary, elementwise=_elementwise)
-    )
+    register(Function(name=_name, kind="elementwise", summary=_summary, elementwise=_elementwise))

@@ -4,8 +4,8 @@ Both span the same curves where they have the same knots, in other coordinates. 
 patsy's and formulaic's: a column is the curve that is 1 at its knot and 0 at the others, and knots
 are quantiles of the *different* values. Its columns are made to have mean zero over the rows
 (``constraints="center"`` there), since with the constant among them they would repeat an
-intercept; ``include_intercept=True`` leaves them as they are, all knots but no constraint. ``ns`` is R's
-``splines::ns``: B-splines whose second derivatives at the boundary are zero.
+intercept; ``include_intercept=True`` leaves them as they are, with all knots and no constraint.
+``ns`` is R's ``splines::ns``: B-splines whose second derivatives at the boundary are zero.
 
 References
 ----------
@@ -24,6 +24,7 @@ from bayes_mlm.formula.function import (
     Options,
     Summaries,
     register,
+    whole_number,
 )
 from bayes_mlm.formula.transforms.piecewise import (
     Pieces,
@@ -54,7 +55,7 @@ def _inner(options: Options) -> int:
     if "knots" in options:
         return len(inner_knots(options))
     whole = bool(options.get("include_intercept"))
-    return int(options["df"]) - 1 - whole  # type: ignore[arg-type]  # a count
+    return whole_number(options, "df", 0) - 1 - whole
 
 
 def _names(options: Options) -> tuple[str, ...]:

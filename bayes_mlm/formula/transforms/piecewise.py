@@ -1,10 +1,12 @@
 """Splines as polynomials between knots, in memory and as an expression of narwhals."""
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import DataError, count
-from bayes_mlm.formula.function import Options, Summaries
+from bayes_mlm.formula.function import Options, Summaries, real_number, whole_number
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -67,8 +69,6 @@ def _polynomial(x: "nw.Expr", powers: list[float]) -> "nw.Expr":
 
 def b_splines(knots: "Floats", degree: int) -> Pieces:
     """Return all B-splines of a sequence of knots, those at the ends repeated."""
-    import math
-
     import numpy as np
     from scipy.interpolate import BSpline
 
@@ -104,18 +104,16 @@ def check_knots(options: Options) -> str:
     """Return why the options of a spline do not go together, or nothing."""
     if ("df" in options) == ("knots" in options):
         return "it takes df= (then knots are quantiles) or knots=, one of them: df=4"
-    if int(options.get("df", 1)) > MAX_DF:  # type: ignore[arg-type]  # a count
+    if whole_number(options, "df", 1) > MAX_DF:
         return f"df={options['df']} is given, and {MAX_DF} is the most"
-    lower, upper = options.get("lower_bound"), options.get("upper_bound")
-    if lower is not None and upper is not None and not lower < upper:  # type: ignore[operator]
+    lower = real_number(options, "lower_bound", -math.inf)
+    upper = real_number(options, "upper_bound", math.inf)
+    if not lower < upper:
         return f"lower_bound={lower:g} is not below upper_bound={upper:g}"
     knots = inner_knots(options)
     if list(knots) != sorted(set(knots)):
         return "knots= are in increasing order, each once"
-    if any(
-        (lower is not None and one <= lower) or (upper is not None and one >= upper)  # type: ignore[operator]
-        for one in knots
-    ):
+    if any(not lower < one < upper for one in knots):
         return "knots= lie between lower_bound and upper_bound"
     return ""
 
@@ -168,8 +166,10 @@ def _probs(size: int) -> list[float]:
 
 
 def _ends(options: Options, found: tuple[float, float]) -> tuple[float, float]:
-    lower, upper = options.get("lower_bound", found[0]), options.get("upper_bound", found[1])
-    return float(lower), float(upper)  # type: ignore[arg-type]  # numbers
+    return (
+        real_number(options, "lower_bound", found[0]),
+        real_number(options, "upper_bound", found[1]),
+    )
 
 
 def _settled(
@@ -179,7 +179,7 @@ def _settled(
     if not lower < upper:
         raise DataError(f"needs different values, and all are {lower:g}")
     wanted = [lower, *knots, upper]
-    if any(not a < b for a, b in zip(wanted, wanted[1:], strict=False)):
+    if any(not a < b for a, b in pairwise(wanted)):
         many = count(len(knots), "inner knot")
         raise DataError(
             f"cannot have {many} between {lower:g} and {upper:g}: they would be "

@@ -20,7 +20,9 @@ from bayes_mlm.formula.function import (
     Options,
     Summaries,
     register,
+    whole_number,
 )
+from bayes_mlm.formula.polynomials import orthogonal, recurrence
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -31,7 +33,7 @@ MAX_DEGREE = 10
 
 
 def _degree(options: Options) -> int:
-    return int(options.get("degree", 1))
+    return whole_number(options, "degree", 1)
 
 
 def _names(options: Options) -> tuple[str, ...]:
@@ -42,43 +44,6 @@ def _check(options: Options) -> str:
     if _degree(options) > MAX_DEGREE:
         return f"a degree of {_degree(options)} is given, and {MAX_DEGREE} is the highest"
     return ""
-
-
-def recurrence(x: "Floats", degree: int) -> Constants:
-    """Return the constants of the three-term recurrence over some values (n,).
-
-    ``alpha`` are the centres of the polynomials of degree 0, 1, …, and ``norm2`` their sums of
-    squares, that of degree 0 (the number of rows) first; with those of lower degrees they make
-    the next.
-    """
-    import numpy as np
-
-    # About the mean first, so that an offset costs no digits; it is added to every centre.
-    middle = float(x[0] + (x - x[0]).mean())
-    left, before, now = x - middle, np.zeros_like(x), np.ones_like(x)
-    alpha: list[float] = []
-    norm2 = [float(x.size)]
-    for _ in range(degree):
-        square = np.square(now)
-        centre = float((left * square).sum() / square.sum())
-        alpha.append(middle + centre)
-        ratio = norm2[-1] / norm2[-2] if len(norm2) > 1 else 0.0
-        before, now = now, (left - centre) * now - ratio * before
-        norm2.append(float(np.square(now).sum()))
-    return {"alpha": tuple(alpha), "norm2": tuple(norm2)}
-
-
-def orthogonal(x: "Floats", constants: Constants) -> "Floats":
-    """Return the polynomials of degree 1, 2, …, of unit length where they were learned, (n, k)."""
-    import numpy as np
-
-    alpha, norm2 = constants["alpha"], constants["norm2"]
-    columns, before, now = [], np.zeros_like(x), np.ones_like(x)
-    for k, centre in enumerate(alpha):
-        ratio = norm2[k] / norm2[k - 1] if k else 0.0
-        before, now = now, (x - centre) * now - ratio * before
-        columns.append(now / np.sqrt(norm2[k + 1]))
-    return np.column_stack(columns)
 
 
 def _learn(x: "Floats", options: Options) -> Constants:

@@ -44,9 +44,7 @@ register(
     )
 )
 register(
-    Function(
-        name="I", kind="identity", summary="arithmetic, + - * / **, in its ordinary meaning"
-    )
+    Function(name="I", kind="identity", summary="arithmetic, + - * / **, in its ordinary meaning")
 )
 register(
     Function(

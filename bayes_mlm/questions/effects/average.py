@@ -27,7 +27,7 @@ from bayes_mlm.questions.effects.query import (
     grid,
 )
 from bayes_mlm.questions.effects.result import Effect, Effects, Kind
-from bayes_mlm.questions.effects.rows import Population, Settings, population
+from bayes_mlm.questions.effects.rows import Moved, Population, Settings, population
 
 type Rope = tuple[float, float]
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
@@ -36,11 +36,15 @@ _STEP = 1e-4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
-    """One requested effect: its name, setting, weights (p,), and the values it is between."""
+    """One requested effect: its name, setting, weights (p,), and the values it is between.
+
+    `shift` is what the offset adds to it.
+    """
 
     contrast: str
     at: tuple[At, ...]
     weights: Floats
+    shift: float = 0.0
     ends: tuple[At, ...] = ()
 
 
@@ -137,8 +141,9 @@ def slopes(
 ) -> Effects:
     """Estimate the slope of the expected outcome along a numeric predictor.
 
-    The derivative of the fixed part, by a central difference of the design's columns (exact where
-    they are straight in the predictor). At values of a moderator these are the simple slopes; the
+    The derivative of the fixed part with all that the predictor is in (polynomials, splines,
+    interactions, an offset), by a central difference of the design's columns (exact where they are
+    straight in the predictor). At values of a moderator these are the simple slopes; the
     predictor itself may be set too, where the line bends.
 
     Parameters
@@ -166,7 +171,7 @@ def slopes(
     if people.levels(predictor) is not None:
         raise DesignError(f"{predictor!r} is made of categories and has no slope; compare them")
     asked = [
-        Asked(contrast=change.text, at=setting, weights=weights_of(people, change, setting))
+        _asked(people, change, setting)
         for change in changes(people, {predictor: "slope"})
         for setting in grid(people, at)
     ]
@@ -180,24 +185,24 @@ def compared(
     """Make the weights of every contrast at every setting."""
     asked = changes(people, contrast)
     settings = grid(people, at, without=[name for change in asked for name in change.sets])
-    return [
-        Asked(
-            contrast=change.text,
-            at=setting,
-            weights=weights_of(people, change, setting),
-            ends=tuple(
-                At(name=change.name, value=value)
-                for value in (change.low, change.high)
-                if value is not None
-            ),
-        )
-        for change in asked
-        for setting in settings
-    ]
+    return [_asked(people, change, setting) for change in asked for setting in settings]
 
 
-def weights_of(people: Population, change: Change, setting: Sequence[At]) -> Floats:
-    """Return the weights (p,) of the coefficients in a change, or a slope, at one setting."""
+def _asked(people: Population, change: Change, setting: tuple[At, ...]) -> Asked:
+    """Make the weights of a change at a setting."""
+    moved = change_of(people, change, setting)
+    ends = (value for value in (change.low, change.high) if value is not None)
+    return Asked(
+        contrast=change.text,
+        at=setting,
+        weights=moved.weights,
+        shift=moved.shift,
+        ends=tuple(At(name=change.name, value=value) for value in ends),
+    )
+
+
+def change_of(people: Population, change: Change, setting: Sequence[At]) -> Moved:
+    """Return a change, or a slope, at one setting: weights of the coefficients, and a shift."""
     if change.is_slope:
         return _slope(people, change.name, setting)
     base = as_settings(people, setting)
@@ -210,23 +215,27 @@ def as_settings(people: Population, setting: Sequence[At]) -> Settings:
     return {one.name: constant(people, one.value) for one in setting}
 
 
-def _slope(people: Population, name: str, setting: Sequence[At]) -> Floats:
+def _slope(people: Population, name: str, setting: Sequence[At]) -> Moved:
     base = as_settings(people, setting)
     if people.away and name not in base:
         return _slope_anywhere(people, name, setting)
     centre = np.asarray(base[name] if name in base else people.own(name), dtype=float)
     spread = 0.0 if people.away else float(people.own(name).astype(float).std())
     step = _STEP * (spread if spread > 0 else max(1.0, float(np.abs(centre).max())))
-    after = {**base, name: centre + step}
+    here = {**base, name: centre}
+    before, after = {**base, name: centre - step}, {**base, name: centre + step}
+    splines = bool(people.design.encoding.bases)
+    if splines:  # defined at the values themselves; their polynomials go on a step past the ends
+        people.difference(here, here)
     try:
-        return people.difference(after, {**base, name: centre - step}) / (2.0 * step)
+        return people.difference(after, before, extend=splines).over(2.0 * step)
     except EmptyCellError:
         raise
     except DataError:  # at the edge of a logarithm's domain there is only one side
-        return people.difference(after, {**base, name: centre}) / step
+        return people.difference(after, here, extend=splines).over(step)
 
 
-def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Floats:
+def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Moved:
     """Return the slope along a predictor whose values are unavailable, where it is constant."""
     try:
         here, there = (
@@ -235,9 +244,11 @@ def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Flo
     except EmptyCellError:
         raise
     except DataError:  # not defined at 0, so no straight line
-        return people.own(name)
-    if not np.allclose(here, there, rtol=1e-6, atol=1e-6 * float(np.abs(here).max())):
-        return people.own(name)  # which says that it needs the rows
+        people.own(name)  # which says that it needs the rows
+        raise
+    size = float(np.abs(here.weights).max())
+    if not np.allclose(here.weights, there.weights, rtol=1e-6, atol=1e-6 * size):
+        people.own(name)
     return here
 
 
@@ -267,14 +278,14 @@ def measure(
     _check_rope(rope)
     weights = np.array([one.weights for one in asked])
     for one in asked:
-        if not np.abs(one.weights).max(initial=0.0) > 0.0:
+        if not np.abs(one.weights).max(initial=0.0) > 0.0 and one.shift == 0.0:
             raise DesignError(
                 f"the {people.design.kind} model lets {one.contrast!r} change nothing: "
                 "its columns are not among the model's coefficients"
             )
     values = [result.combine(weights) for result in results]
     rows = [
-        _effect(result, kind, one, found[k], rope, prob)
+        _effect(result, kind, one, found[k].plus(one.shift), rope, prob)
         for k, one in enumerate(asked)
         for result, found in zip(results, values, strict=True)
     ]

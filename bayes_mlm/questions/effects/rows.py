@@ -24,6 +24,7 @@ from bayes_mlm.design import (
     Levels,
     encode,
     lay_out,
+    level_weights,
     means_by_group,
     read_data,
     replay,
@@ -33,6 +34,18 @@ from bayes_mlm.formula import Call, Factor, Name
 from bayes_mlm.model import ModelRequest
 
 type Settings = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moved:
+    """A change of the expected outcome: weights (p,) of the coefficients, and of the offset."""
+
+    weights: Floats
+    shift: float
+
+    def over(self, step: float) -> "Moved":
+        """Return the rate of change for a step."""
+        return Moved(weights=self.weights / step, shift=self.shift / step)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,8 +97,11 @@ class Population:
         known = self.design.encoding.levels
         return next((item for item in known if item.column == name), None)
 
-    def difference(self, high: Settings, low: Settings) -> Floats:
-        """Average, over the rows, the difference (p,) of X between two settings of some columns."""
+    def difference(self, high: Settings, low: Settings, *, extend: bool = False) -> Moved:
+        """Average, over the rows, what changes between two settings of some columns.
+
+        With `extend` splines go on past their boundary knots, for derivatives there.
+        """
         unset = [name for name in self.predictors if name not in high]
         plain = self.design.kind in ("pooled", "partial_pooling") and not self.design.encoding.means
         if self.away and (unset or not plain):
@@ -94,22 +110,30 @@ class Population:
                 "data were reduced to sums by group; set every predictor (at), or ask it of a "
                 "sample of groups (sample_groups)"
             )
-        rows = self._columns(high) - self._columns(low)
-        return np.asarray(rows.mean(axis=0))
+        (X, offset), (X_low, offset_low) = (
+            self._columns(one, extend=extend) for one in (high, low)
+        )
+        return Moved(
+            weights=np.asarray((X - X_low).mean(axis=0)), shift=float((offset - offset_low).mean())
+        )
 
-    def _columns(self, settings: Settings) -> Floats:
-        """Arrange the rows as the design's kind does, with some columns set."""
+    def _columns(self, settings: Settings, *, extend: bool) -> tuple[Floats, Floats]:
+        """Arrange the rows as the design's kind does, with some columns set: X and the offset."""
         design, supposed = self.design, None
         if design.kind in ("within", "mundlak"):
             # What a whole group shares changes the group's means of products with it; what one
             # member has changes no group's mean.
             shared = {name: value for name, value in settings.items() if name in self._shared}
             supposed = set_columns(self.table, shared) if shared else None
-        X = replay(design, set_columns(self.table, settings), means_of=supposed).X
+        table = set_columns(self.table, settings)
+        rows = replay(design, table, means_of=supposed, extend=extend)
+        X, offset = rows.X, rows.offset
         if design.kind == "between":
             groups = find_groups(self.table, str(design.group))
-            X = means_by_group(X, groups.codes, groups.labels.size)
-        return X
+            X, offset = (
+                means_by_group(one, groups.codes, groups.labels.size) for one in (X, offset)
+            )
+        return X, offset
 
     @cached_property
     def _shared(self) -> frozenset[str]:
@@ -154,7 +178,8 @@ def population(design: Design, request: ModelRequest | None, data: Any = None) -
 def rebuild(design: Design) -> Table | None:
     """Recover the columns of the table from the design, where it stores all of them.
 
-    A column that enters the formula only through a function (``log(x)``) is not there.
+    A column of numbers that enters the formula only through a function (``log(x)``) is kept in the
+    design's `inputs`; one of text that has no term of its own is not there.
 
     Examples
     --------
@@ -162,14 +187,17 @@ def rebuild(design: Design) -> Table | None:
     >>> hsb = load_dataset("hsb")
     >>> rebuild(build_design("mathach ~ ses * sector + (1 | schoolid)", hsb)).names
     ('ses', 'sector', 'schoolid')
-    >>> rebuild(build_design("mathach ~ exp(ses) + (1 | schoolid)", hsb)) is None
-    True
+    >>> rebuild(build_design("mathach ~ exp(ses) + (1 | schoolid)", hsb)).names
+    ('ses', 'schoolid')
     """
     if design.kind == "between":
         return None
     columns: dict[str, NDArray[Any]] = {}
     for name in design.encoding.predictor_columns:
         if name in design.factors:  # below
+            continue
+        if name in design.inputs:
+            columns[name] = design.inputs[name]
             continue
         values = _category(design, name) if _is_category(design, name) else _number(design, name)
         if values is None:
@@ -241,9 +269,9 @@ def _number(design: Design, name: str) -> Floats | None:
 
 
 def _category(design: Design, name: str) -> NDArray[Any] | None:
-    """Find the categories of a column from the indicators of its own term."""
+    """Find the categories of a column from the columns of its own term."""
     levels = next(item for item in design.encoding.levels if item.column == name)
-    codes = np.zeros(design.n, dtype=np.int64)
+    away = np.zeros((design.n, len(levels.levels)))
     found = False
     for column in lay_out(design.formula.terms, design.encoding.levels):
         factor, place = column.parts[0] if len(column.parts) == 1 else ("", None)
@@ -251,10 +279,11 @@ def _category(design: Design, name: str) -> NDArray[Any] | None:
             values = _values(design, column.name, "X")
             if values is None:
                 return None
-            codes[values > 0.5] = place
+            away += np.square(values[:, None] - np.array(level_weights(place, levels)))
             found = True
     text = isinstance(levels.levels[0], str)
-    return np.array(levels.levels, dtype=object if text else None)[codes] if found else None
+    known = np.array(levels.levels, dtype=object if text else None)
+    return known[away.argmin(axis=1)] if found else None
 
 
 def _values(design: Design, name: str, matrix: str) -> Floats | None:

@@ -94,6 +94,7 @@ def group_lines(
     Returns
     -------
     GroupLines
+        With an offset, the lines are of the outcome and the coefficients of the outcome less it.
 
     Raises
     ------
@@ -141,10 +142,12 @@ def group_lines(
     ):
         coefficients += _coefficients(fit, label, found, reml)
     X, Z = rows.X, rows.Z
-    for label, found, reml in zip(
-        labels, sums(X, Z, "eti"), _means(compared, X, Z, places), strict=True
+    for label, offset, found, reml in zip(
+        labels, rows.offset, sums(X, Z, "eti"), _means(compared, X, Z, places), strict=True
     ):
-        points += _line(fit, label, grid, found, reml)
+        points += _line(
+            fit, label, grid, found.plus(offset), reml if reml is None else reml + offset
+        )
     return GroupLines(
         along=along,
         outcome=design.outcome,
@@ -214,10 +217,12 @@ def population_line(
         raise EngineError("a line is drawn at one value of each other predictor; give one (at)")
     table = set_columns(table, as_settings(rows, settings[0]))
     places = _grid(table.columns[along], x)
-    X = np.stack([columns_at(design, table, along, value)[0].mean(axis=0) for value in places])
+    replayed = [columns_at(design, table, along, value) for value in places]
+    X = np.stack([one.X.mean(axis=0) for one in replayed])
+    offset = np.array([one.offset.mean() for one in replayed])
     compared = _reml(fit) if estimate is None else estimate
-    found = _shared(fit, X, prob)
-    reml = None if compared is None else X @ compared.solution.beta
+    found = _shared(fit, X, prob).plus(offset)
+    reml = None if compared is None else X @ compared.solution.beta + offset
     return PopulationLine(
         along=along,
         at=", ".join(map(str, settings[0])),
