@@ -18,7 +18,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.quadratic import Kernel, invert_classes, triangle
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 # Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
 MAX_EFFECTS = 20_000_000
@@ -54,7 +54,7 @@ class EffectSummary:
 
 
 def draw_effects(
-    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator
+    reduced: RotatedMoments, kernel: Kernel, given: Conditions, rng: np.random.Generator
 ) -> Floats:
     """Draw the group effects, one set for each draw of the other parameters.
 
@@ -76,7 +76,11 @@ def draw_effects(
 
 
 def _draw_one(
-    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: Floats
+    reduced: RotatedMoments,
+    kernel: Kernel,
+    given: Conditions,
+    rng: np.random.Generator,
+    out: Floats,
 ) -> None:
     """Draw one effect a group: mean s r t / N and variance sigma_e^2 s / N."""
     if np.isinf(given.root).all():
@@ -98,7 +102,11 @@ def _draw_one(
 
 
 def _draw_several(
-    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: Floats
+    reduced: RotatedMoments,
+    kernel: Kernel,
+    given: Conditions,
+    rng: np.random.Generator,
+    out: Floats,
 ) -> None:
     """Draw several effects a group by simulating and correcting."""
     q, r = reduced.q, reduced.r[reduced.of_group]
@@ -135,7 +143,7 @@ def _combine(weights: Floats, parts: list[Floats]) -> Floats:
     return total
 
 
-def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> EffectSummary:
+def summarise_effects(reduced: RotatedMoments, kernel: Kernel, given: Conditions) -> EffectSummary:
     """Summarise the group effects over the draws of the other parameters, without drawing them.
 
     By the laws of total expectation and variance: the mean of the conditional means, and the mean
@@ -177,7 +185,7 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
     return EffectSummary(mean=mean, sd=sd)
 
 
-def _gain(reduced: Reduced, kernel: Kernel, s: Floats, classes: slice) -> list[list[Floats]]:
+def _gain(reduced: RotatedMoments, kernel: Kernel, s: Floats, classes: slice) -> list[list[Floats]]:
     """Return S R' N^-1, the gain of the centred effects: q by q arrays (B, classes)."""
     q, r = reduced.q, reduced.r[classes]
     inverse = invert_classes(kernel, s, classes)
