@@ -24,7 +24,7 @@ from .lines import (
     span as span,
 )
 from .parts import (
-    draw_classical as draw_classical,
+    draw_likelihood as draw_likelihood,
     draw_line as draw_line,
     draw_rows as draw_rows,
     legend_above as legend_above,

@@ -205,7 +205,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def told_published(items: tuple[Marked, ...]) -> str:
+def describe_published(items: tuple[Marked, ...]) -> str:
     """Describe which published figures lie outside the first posterior's interval, if any."""
     outside = [
         f"{item.quantity} {printed.printed}"
@@ -221,7 +221,7 @@ def told_published(items: tuple[Marked, ...]) -> str:
     return f"Published figures outside their interval: {', '.join(outside)}."
 
 
-def told_classical(items: tuple[Marked, ...]) -> str:
+def describe_likelihood(items: tuple[Marked, ...]) -> str:
     """Describe the largest deviation of REML or OLS from the posterior means."""
     known = [item for item in items if item.classical is not None]
     if not known:

@@ -8,11 +8,11 @@ from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.comparison import (
     COLUMNS,
     Marked,
+    describe_likelihood,
+    describe_published,
     draw_marked,
     legend_below,
     mark,
-    told_classical,
-    told_published,
 )
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import (
@@ -61,7 +61,7 @@ class Densities:
         left_out = f" {self.n_left_out} more are not shown." if self.n_left_out else ""
         return (
             f"Posterior means with {percent(self.prob)} intervals: {told}. "
-            f"{told_classical(self.items)} {told_published(self.items)}{left_out}"
+            f"{describe_likelihood(self.items)} {describe_published(self.items)}{left_out}"
         ).strip()
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import percent, shorten
 from bayes_mlm.engines import samples
-from bayes_mlm.figures.comparison import Marked, draw_ridge, legend_below, mark, told_published
+from bayes_mlm.figures.comparison import Marked, describe_published, draw_ridge, legend_below, mark
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import (
@@ -61,7 +61,7 @@ class Explained:
         return (
             f"Of the null model's variance, by posterior mean: {told}. The intervals are outer "
             "bounds, because the draws of two models are paired at random. "
-            f"{told_published((*self.between, *self.within))}"
+            f"{describe_published((*self.between, *self.within))}"
         ).strip()
 
     @property

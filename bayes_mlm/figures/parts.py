@@ -57,7 +57,7 @@ def draw_line(ax: "Axes", line: Line, style: Style, *, label: str) -> "Artist":
     return drawn
 
 
-def draw_classical(ax: "Axes", line: Line) -> "Artist":
+def draw_likelihood(ax: "Axes", line: Line) -> "Artist":
     """Draw the line of REML or OLS, thin and dashed, over the posterior's."""
     from matplotlib.lines import Line2D
 

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 Method = Literal["REML", "ML"]
 LOG_2PI = math.log(2.0 * math.pi)
@@ -62,12 +62,12 @@ class Marginal:
     p: int
 
 
-def evaluate(reduced: Reduced, lam: Floats) -> Marginal:
+def evaluate(reduced: RotatedMoments, lam: Floats) -> Marginal:
     """Evaluate the pieces of the likelihood at many relative factors.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     lam : (B, q, q) array
         Relative factors, ``cov(u) = sigma_e^2 lam lam'``; any square root will do, triangular
         or not, singular or not.
@@ -104,15 +104,15 @@ def evaluate(reduced: Reduced, lam: Floats) -> Marginal:
 
 
 def profiled_loglik(
-    reduced: Reduced, s: Floats, method: Method, *, log_sigma_e2: Floats | None = None
+    reduced: RotatedMoments, s: Floats, method: Method, *, log_sigma_e2: Floats | None = None
 ) -> Floats:
     """Return the log-likelihood (B,) with beta, and sigma_e unless given, at their optimum.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     s : (B, q, q) array
-        Relative covariances of the effects of the *centred* Z (`Reduced.z_centring`).
+        Relative covariances of the effects of the *centred* Z (`RotatedMoments.z_centring`).
     method : {"REML", "ML"}
         REML as lme4, nlme and statsmodels define it: |X'V^-1X| counts, |X'X| does not.
     log_sigma_e2 : (B,) array, optional
@@ -155,12 +155,12 @@ def loglik_at(marginal: Marginal, log_sigma_e: Floats, *, method: Method = "REML
     )
 
 
-def residual_df(reduced: Reduced, method: Method) -> int:
+def residual_df(reduced: RotatedMoments, method: Method) -> int:
     """Count the degrees of freedom of sigma_e: n - p for REML, n for ML."""
     return reduced.n - (reduced.p if method == "REML" else 0)
 
 
-def quadratic(reduced: Reduced, s: Floats) -> tuple[Floats, Floats]:
+def quadratic(reduced: RotatedMoments, s: Floats) -> tuple[Floats, Floats]:
     """Compute ``log |V| - n log sigma_e^2`` (B,) and A (B, p+1, p+1) at covariances s (B, q, q).
 
     `s` is the relative covariance of the effects of the centred Z.

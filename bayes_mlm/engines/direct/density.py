@@ -28,7 +28,7 @@ from bayes_mlm.engines.direct.quadratic import (
     solve_transposed,
 )
 from bayes_mlm.likelihood import LOG_2PI, ModelPriors, effects_transform
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +37,7 @@ class Problem:
 
     Attributes
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
         In a no-pooling model, of y less the prior mean of the groups' intercepts.
     kernel : Kernel
     priors : ModelPriors
@@ -48,7 +48,7 @@ class Problem:
         Prior sd of the group-specific intercepts in a no-pooling model; infinite if it is flat.
     """
 
-    reduced: Reduced
+    reduced: RotatedMoments
     kernel: Kernel
     priors: ModelPriors
     beta: BetaPrior
@@ -144,7 +144,11 @@ class Sums:
 
 
 def make_problem(
-    reduced: Reduced, priors: ModelPriors, means: Floats, *, intercept_sd: float | None = None
+    reduced: RotatedMoments,
+    priors: ModelPriors,
+    means: Floats,
+    *,
+    intercept_sd: float | None = None,
 ) -> Problem:
     """Return the problem of data and priors; `means` are those of the design's X and Z."""
     return Problem(

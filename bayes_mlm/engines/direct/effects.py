@@ -18,7 +18,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.quadratic import Kernel, invert_classes, triangle
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 # Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
 MAX_EFFECTS = 20_000_000
@@ -54,7 +54,7 @@ class EffectSummary:
 
 
 def draw_effects(
-    reduced: Reduced, kernel: Kernel, conditions: Conditions, rng: np.random.Generator
+    reduced: RotatedMoments, kernel: Kernel, conditions: Conditions, rng: np.random.Generator
 ) -> Floats:
     """Draw the group effects, one set for each draw of the other parameters.
 
@@ -76,7 +76,11 @@ def draw_effects(
 
 
 def _draw_one(
-    reduced: Reduced, kernel: Kernel, conditions: Conditions, rng: np.random.Generator, out: Floats
+    reduced: RotatedMoments,
+    kernel: Kernel,
+    conditions: Conditions,
+    rng: np.random.Generator,
+    out: Floats,
 ) -> None:
     """Draw one effect a group: mean s r t / N and variance sigma_e^2 s / N."""
     if np.isinf(conditions.root).all():
@@ -98,7 +102,11 @@ def _draw_one(
 
 
 def _draw_several(
-    reduced: Reduced, kernel: Kernel, conditions: Conditions, rng: np.random.Generator, out: Floats
+    reduced: RotatedMoments,
+    kernel: Kernel,
+    conditions: Conditions,
+    rng: np.random.Generator,
+    out: Floats,
 ) -> None:
     """Draw several effects a group by simulating and correcting."""
     q, r = reduced.q, reduced.r[reduced.of_group]
@@ -126,7 +134,7 @@ def _draw_several(
         out[:, :, a] = _combine(back[a], simulated)
 
 
-def _residual_weights(reduced: Reduced, conditions: Conditions) -> Floats:
+def _residual_weights(reduced: RotatedMoments, conditions: Conditions) -> Floats:
     """Return the vectors [-beta, 1] (S, p+1) that take the centred [X, y] to residuals."""
     beta = reduced.centred_beta(conditions.beta)
     return np.concatenate([-beta, np.ones((len(beta), 1))], axis=1)
@@ -141,7 +149,9 @@ def _combine(weights: Floats, parts: list[Floats]) -> Floats:
     return total
 
 
-def summarise_effects(reduced: Reduced, kernel: Kernel, conditions: Conditions) -> EffectSummary:
+def summarise_effects(
+    reduced: RotatedMoments, kernel: Kernel, conditions: Conditions
+) -> EffectSummary:
     """Return posterior means and sds of the group effects, without drawing them.
 
     By the laws of total expectation and variance: the mean of the conditional means, and the mean
@@ -183,7 +193,7 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, conditions: Conditions) 
     return EffectSummary(mean=mean, sd=sd)
 
 
-def _gain(reduced: Reduced, kernel: Kernel, s: Floats, classes: slice) -> list[list[Floats]]:
+def _gain(reduced: RotatedMoments, kernel: Kernel, s: Floats, classes: slice) -> list[list[Floats]]:
     """Return S R' N^-1, the gain of the centred effects: q by q arrays (B, classes)."""
     q, r = reduced.q, reduced.r[classes]
     inverse = invert_classes(kernel, s, classes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import Problem, make_problem
 from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.moments import GroupMoments, reduce
+from bayes_mlm.moments import GroupMoments, rotate_moments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +46,7 @@ def join(
         default those of these rows. For part of the rows of a design they must be given: the
         priors are the whole design's.
     aliased : bool
-        As in `reduce`.
+        As in `rotate_moments`.
     """
     total = statistics.centre + statistics.counts @ statistics.means / statistics.n
     if means is None:
@@ -59,7 +59,7 @@ def join(
         centre = statistics.centre.copy()
         centre[-1] -= prior_mean
         statistics = replace(statistics, centre=centre)
-    reduced = reduce(statistics, aliased=aliased)
+    reduced = rotate_moments(statistics, aliased=aliased)
     return Joined(
         problem=make_problem(reduced, priors, means, intercept_sd=intercept_sd),
         prior_mean=prior_mean,

@@ -37,7 +37,7 @@ from bayes_mlm.likelihood import (
     unidentified,
     whitened,
 )
-from bayes_mlm.moments import GroupMoments, Reduced, from_design, one_group, reduce
+from bayes_mlm.moments import GroupMoments, RotatedMoments, from_design, one_group, rotate_moments
 
 __all__ = ["RemlFit", "fit_reml"]
 
@@ -121,7 +121,7 @@ def fit_reml(
         statistics = data
     elif statistics is None or not data.q:
         statistics = _reduce_rows(data)
-    reduced = reduce(statistics)
+    reduced = rotate_moments(statistics)
     labels = data.labels
     _check_identified(reduced)
     check_bounded(reduced, rows=None if isinstance(data, GroupMoments) else data)
@@ -203,7 +203,7 @@ def _reduce_rows(design: Design) -> GroupMoments:
     return design.moments_of(design.columns, grouped=False)
 
 
-def _check_identified(reduced: Reduced) -> None:
+def _check_identified(reduced: RotatedMoments) -> None:
     """Raise a DesignError where the variances are not determined by any amount of precision."""
     if reduced.q == 0:
         return
@@ -226,7 +226,7 @@ def _check_identified(reduced: Reduced) -> None:
 
 
 def _assemble(
-    reduced: Reduced,
+    reduced: RotatedMoments,
     optimum: Optimum,
     lam: Floats,
     *,

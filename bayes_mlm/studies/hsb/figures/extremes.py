@@ -14,7 +14,7 @@ from bayes_mlm.figures import (
     Style,
     axes_or_new,
     cloud_of,
-    draw_classical,
+    draw_likelihood,
     draw_line,
     draw_rows,
     figure_of,
@@ -152,8 +152,8 @@ def plot_extremes(picture: Extremes, *, ax: "Axes | None" = None) -> "Figure":
         solid = Style(style.colour, style.marker)
         draw_line(ax, line, solid, label=label)
         handles.append(marked(solid, label, filled=False, line=True))
-    handles.append(draw_classical(ax, picture.lines[0]))
-    draw_classical(ax, picture.lines[1])
+    handles.append(draw_likelihood(ax, picture.lines[0]))
+    draw_likelihood(ax, picture.lines[1])
     legend_above(ax, handles)
     ax.set_xlabel(shorten(cloud.slope, 60))
     ax.set_ylabel(shorten(cloud.outcome, 40))

@@ -16,7 +16,7 @@ from bayes_mlm.figures import (
     Roles,
     Style,
     cloud_of,
-    draw_classical,
+    draw_likelihood,
     draw_line,
     has_effects,
     line_along,
@@ -225,7 +225,7 @@ def plot_prototypes(picture: Prototypes) -> "Figure":
             group.x, group.y, style.marker, ms=4.0, mec=style.colour, mfc="white", mew=0.9, zorder=2
         )
         draw_line(ax, group.line, Style(style.colour, style.marker, "-"), label=group.label)
-        handles = [draw_classical(ax, group.line)]
+        handles = [draw_likelihood(ax, group.line)]
         if group.own is not None:
             ax.plot(group.line.x, group.own, color=INK, lw=1.4, ls=":", zorder=4)
         title = f"{shorten(picture.cloud.group, 12)} {shorten(group.label, 16)}"

@@ -12,7 +12,7 @@ from bayes_mlm.figures import (
     Line,
     axes_or_new,
     cloud_of,
-    draw_classical,
+    draw_likelihood,
     draw_line,
     draw_rows,
     figure_of,
@@ -117,7 +117,7 @@ def plot_within_line(picture: WithinLine, *, ax: "Axes | None" = None) -> "Figur
     handles = [
         draw_rows(ax, picture.deviation, cloud.y),
         draw_line(ax, line, style, label=f"line within groups, {percent(line.prob)} band"),
-        draw_classical(ax, line),
+        draw_likelihood(ax, line),
     ]
     legend_above(ax, handles, columns=3)
     ax.set_xlabel(f"{shorten(cloud.slope, 36)} less its mean by {shorten(cloud.group)}")
