@@ -384,7 +384,7 @@ def test_a_users_record_is_checked_against_its_own_data(tmp_path):
     rows = check_published(load_record(path))
     # By hand: slope (5 - 2)/2, intercept 3.5 - 1.5.
     assert [row.status for row in rows] == ["reproduced", "differs", "differs"]
-    assert str(tally(rows)).endswith("2 differ and without a stated reason")
+    assert str(tally(rows)).endswith("2 differ without a stated reason")
 
 
 def test_a_fit_that_is_given_is_used():
