@@ -9,9 +9,6 @@ from .choosing import (
     simplest as simplest,
     with_intercepts as with_intercepts,
 )
-from .effects import (
-    effects_of as effects_of,
-)
 from .entry import (
     Entry as Entry,
     Section as Section,
