@@ -429,7 +429,7 @@ def test_trajectories_by_side():
     assert [curve.name for curve in picture.population] == ["sex = Female", "sex = Male"]
     assert picture.along == "age"
     for one in picture.individuals:
-        assert one.side == one.curve.name.startswith("M")
+        assert one.subgroup == one.curve.name.startswith("M")
         assert one.x.tolist() == [8, 10, 12, 14]
 
 
