@@ -308,7 +308,7 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
         ]
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
-        facts.append(("Left out", f"{count(design.n_dropped, 'row')} with missing values"))
+        facts.append(("Omitted", f"{count(design.n_dropped, 'row')} with missing values"))
     for term in design.group_terms:
         sizes = term.sizes if design.has_rows else design.group_sizes
         facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
