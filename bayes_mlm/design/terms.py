@@ -223,8 +223,9 @@ class GroupTerm:
         return self.by_row(self.labels)
 
     def same_groups(self, other: "GroupTerm") -> bool:
-        """Return whether another term groups the same rows by the same labels."""
-        return np.array_equal(self.codes, other.codes) and np.array_equal(self.labels, other.labels)
+        """Return whether another term groups the same rows, as far as they are there, by labels."""
+        same = vars(self)["codes"] is None or np.array_equal(self.codes, other.codes)
+        return same and np.array_equal(self.labels, other.labels)
 
 
 def _places(labels: NDArray[Any]) -> dict[Any, int]:

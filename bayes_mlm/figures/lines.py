@@ -204,7 +204,7 @@ def _column(
     side: int | None,
 ) -> Floats:
     place = design.terms.index(term)
-    own = None if not design.has_rows else design.X[:, place]
+    own = design.compute(lambda rows: rows.X[:, place], lambda _: None)
     return _along(design, roles, column, own, x, rows, side)
 
 
@@ -266,11 +266,11 @@ def _own_mean(design: Design, column: Column, values: Floats | None, rows: Rows 
 
 def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> float:
     """Return the mean of a column of the formula over the rows of some groups, in its units."""
-    if rows is not None or design.base is None:
-        if not design.has_rows:
-            return float(column_moments(design).x_mean[design.terms.index(name)])
-        used = design.by_row(kept) if rows is None else design.by_row(kept) & rows
+    if rows is not None:
+        used = design.by_row(kept) & rows
         return float(base_values(design, name)[used].mean()) if used.any() else 0.0
+    if design.base is None:
+        return float(column_moments(design).x_mean[design.terms.index(name)])
     sizes = np.where(kept, design.group_sizes, 0).astype(np.float64)
     means = design.base.means[:, design.base.terms.index(name)]
     return float(sizes @ means / sizes.sum()) if sizes.any() else 0.0

@@ -63,9 +63,8 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
     nearly = left > max(_NOISE * cancelled, printed)
-    if not nearly and not repeats and rows is not None and rows.has_rows:
-        columns = rows.columns
-        exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
+    if not nearly and not repeats and rows is not None:
+        exact = rows.compute(_squares_left, lambda _: 0.0)
         nearly = exact > printed
         left = exact if nearly else left
     raise EngineError(
@@ -213,6 +212,10 @@ def _check_majority(design: Design) -> None:
             f"to 0 and the other {off} count as outliers; take normal residuals, or look for "
             "repeated values"
         )
+
+
+def _squares_left(design: Design) -> float:
+    return float(np.square(_residual(design, design.columns, np.ones(design.n))).sum())
 
 
 def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:

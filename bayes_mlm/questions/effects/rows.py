@@ -141,14 +141,19 @@ def population(design: Design, request: ModelRequest | None, data: Any = None) -
         require_columns(table, needed)
         handle_missing(table, needed)
         return Population(design=design, table=table, what=_count(table, design, "given"))
-    if not design.has_rows:
-        stand_in = Table(columns={}, n=1, source="sums")
-        return Population(design=design, table=stand_in, what=_at_values(design), away=True)
-    found = rebuild(design) or read_again(design, request)
-    which = "of the data"
-    if design.sample_of is not None:
-        which = f"of {design.J:,} of the {design.sample_of.J:,} groups"
-    return Population(design=design, table=found, what=_count(found, design, which))
+
+    def fitted(rows: Design) -> Population:
+        found = rebuild(rows) or read_again(rows, request)
+        which = "of the data"
+        if rows.sample_of is not None:
+            which = f"of {rows.J:,} of the {rows.sample_of.J:,} groups"
+        return Population(design=rows, table=found, what=_count(found, rows, which))
+
+    stand_in = Table(columns={}, n=1, source="sums")
+    return design.compute(
+        fitted,
+        lambda _: Population(design=design, table=stand_in, what=_at_values(design), away=True),
+    )
 
 
 def rebuild(design: Design) -> Table | None:

@@ -11,9 +11,10 @@ eq. 2.13 and 4.19). Which columns of X stand in which equation follows from the 
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.design import Design, GroupTerm
 from bayes_mlm.engines import has_random_effects
+from bayes_mlm.moments import GroupMoments
 
 # A column is a property of groups if its deviations from the group means stay below this part of
 # its size: asked by tolerance, never by equality.
@@ -75,10 +76,13 @@ def own_weights(design: Design) -> Floats:
 
 def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
     """Divide an effect's column out of one of X, whether rows or their sums are there."""
-    if design.has_rows:
-        return _rest(design.X[:, place], design.Z[:, effect], design.codes, design.J)
-    s = design.moments()
-    x, z = place, s.p + effect
+    return design.compute(
+        lambda rows: _rest(rows.X[:, place], rows.Z[:, effect], rows.single_term()),
+        lambda s: _rest_of_moments(s, place, s.p + effect),
+    )
+
+
+def _rest_of_moments(s: GroupMoments, x: int, z: int) -> Floats | None:
     if not s.scatter[:, z, z].any() and not s.means[:, z].any():  # an intercept's: x itself
         means = s.means[:, x] + s.centre[x]
         away = np.sqrt(float(s.scatter[:, x, x].sum()) / s.n)
@@ -98,13 +102,11 @@ def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
     return mean if away <= _SAME_SUMS * float(np.abs(ratio).max()) else None
 
 
-def _rest(column: Floats, effect: Floats, codes: Ints, n_groups: int) -> Floats | None:
+def _rest(column: Floats, effect: Floats, term: GroupTerm) -> Floats | None:
     """Divide an effect's column out of one of X: what is left (J,), if it is the groups' own."""
-    seen = np.abs(effect) > _SAME * np.abs(effect).max()
-    known = np.bincount(codes[seen], minlength=n_groups)
-    ratio = column[seen] / effect[seen]
-    total = np.bincount(codes[seen], weights=ratio, minlength=n_groups)
+    seen = np.flatnonzero(np.abs(effect) > _SAME * np.abs(effect).max())
+    term, ratio = term.take(seen), column[seen] / effect[seen]
     # A group that is only seen where the effect's predictor is zero tells nothing of the product.
-    mean = np.where(known > 0, total / np.maximum(known, 1), ratio.mean())
-    away = float(np.sqrt(np.mean((ratio - mean[codes[seen]]) ** 2)))
+    mean = np.where(term.sizes > 0, term.sums(ratio) / np.maximum(term.sizes, 1), ratio.mean())
+    away = float(np.sqrt(np.mean((ratio - term.by_row(mean)) ** 2)))
     return mean if away <= _SAME * float(np.abs(ratio).max()) else None

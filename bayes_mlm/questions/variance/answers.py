@@ -190,17 +190,17 @@ def _whole(asked: Asked) -> Iterator[Answer]:
         meaning="by those and by groups as such (Nakagawa & Schielzeth)",
         note=why,
     )
-    known = (own.u is not None or not design.q) and design.has_rows
-    why_not = "needs draws of every group's effect, and there are too many groups"
-    if not design.has_rows:
-        why_not = "needs the rows, which were summed where they lie"
+    values, why_not = design.compute(
+        lambda rows: _bayes_conditional(own, rows),
+        lambda _: (None, "needs the rows, which were summed where they lie"),
+    )
     of_groups = " and these groups' effects" if design.q else ""
     yield Answer(
         question="whole",
         quantity="r2_bayes",
-        values=rsquared.bayes_conditional(own, design) if known else None,
+        values=values,
         meaning=f"of these rows, by the predictors{of_groups} (Gelman et al.)",
-        note="" if known else why_not,
+        note=why_not,
     )
     if effects:
         yield Answer(
@@ -209,6 +209,12 @@ def _whole(asked: Asked) -> Iterator[Answer]:
             values=rsquared.bayes_marginal(own, moments),
             meaning="of rows of new groups, by the predictors (Gelman et al.; equals r2_marginal)",
         )
+
+
+def _bayes_conditional(own: ParameterValues, design: Design) -> tuple[Floats | None, str]:
+    if own.u is None and design.q:
+        return None, "needs draws of every group's effect, and there are too many groups"
+    return rsquared.bayes_conditional(own, design), ""
 
 
 def _parts(asked: Asked) -> Iterator[Answer]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, RowsNeededError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.fitting import ParameterValues
 
@@ -88,47 +89,36 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     for effect in moving:
         k = design.effects.index(effect)
         given = None if at is None else at.get(effect)
-        if not design.has_rows:
-            found.append(_along_sums(design, effect, given))
-            continue
-        column = design.Z[:, k]
-        spread = float(column.std(ddof=1))
-        centre = float(column.mean())
+        moments = column_moments(design)
+        spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
+        centre = float(moments.z_mean[k])
         centre = 0.0 if abs(centre) < _ROUNDING * spread else centre
         default = centre + np.array([-1.0, 0.0, 1.0]) * spread
-        if column.min() == 0.0 and column.max() == 1.0 and np.unique(column).size == 2:
+        if design.compute(partial(_is_dummy, k=k), lambda _: False):
             default = np.array([0.0, 1.0])
         values = default if given is None else np.asarray(given, dtype=np.float64)
-        rows = np.tile(design.Z.mean(axis=0), (values.size, 1))
-        rows[:, k] = values
-        following = _following(design, k)
-        inside = column.min() <= values.min() and values.max() <= column.max()
-        if following and not inside:
-            raise EngineError(
-                f"{effect} is from {column.min():g} to {column.max():g} in the data, and "
-                f"{design.effects[following[0]]} is known there only; choose values in between"
-            )
-        for other in following:
-            order = np.unique(column, return_index=True)
-            rows[:, other] = np.interp(values, order[0], design.Z[order[1], other])
-        found.append(Along(effect=effect, values=values, Z=rows))
+        Z = np.tile(moments.z_mean, (values.size, 1))
+        Z[:, k] = values
+        for other in _following(design, k):
+            Z[:, other] = _interpolated(design, k, other, values)
+        found.append(Along(effect=effect, values=values, Z=Z))
     return tuple(found)
 
 
-def _along_sums(design: Design, effect: str, given: Sequence[float] | None) -> Along:
-    """Choose the points from the means and sds of summed data."""
-    k, moments = design.effects.index(effect), column_moments(design)
-    if _following(design, k):
-        raise RowsNeededError(
-            f"{effect} and its function vary together, which sums do not tell; ask it of a sample "
-            "of groups (sample_groups)"
+def _is_dummy(design: Design, k: int) -> bool:
+    return np.array_equal(np.unique(design.Z[:, k]), [0.0, 1.0])
+
+
+def _interpolated(design: Design, k: int, other: int, values: Floats) -> Floats:
+    """Return an effect's column, a function of another, at values of that one."""
+    effect, column = design.effects[k], design.rows().Z[:, k]
+    if values.min() < column.min() or column.max() < values.max():
+        raise EngineError(
+            f"{effect} is from {column.min():g} to {column.max():g} in the data, and "
+            f"{design.effects[other]} is known there only; choose values in between"
         )
-    spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
-    default = float(moments.z_mean[k]) + np.array([-1.0, 0.0, 1.0]) * spread
-    values = default if given is None else np.asarray(given, dtype=np.float64)
-    rows = np.tile(moments.z_mean, (values.size, 1))
-    rows[:, k] = values
-    return Along(effect=effect, values=values, Z=rows)
+    known, first = np.unique(column, return_index=True)
+    return np.asarray(np.interp(values, known, design.Z[first, other]))
 
 
 def _following(design: Design, k: int) -> list[int]:
