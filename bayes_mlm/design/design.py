@@ -19,7 +19,7 @@ from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, changed
 from bayes_mlm.formula import Formula, refuse_several
 from bayes_mlm.model import GAUSSIAN, Family, ResidualRows
-from bayes_mlm.moments import GroupMoments, from_design, from_rows, one_group, refuse_rows
+from bayes_mlm.moments import GroupMoments, from_rows, one_group, refuse_rows
 
 INTERCEPT = "Intercept"
 VARIES = 1e-9
@@ -155,9 +155,22 @@ class Design:
 
     def moments(self, *, grouped: bool = True) -> GroupMoments:
         """Return the sufficient statistics by group, or of all rows as one group."""
-        if grouped:
-            return from_design(self)
-        return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)
+        if not grouped:
+            return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)
+        return self.compute(
+            lambda of: from_rows(
+                of.y,
+                of.X,
+                of.Z,
+                of.codes,
+                of.J,
+                labels=of.labels,
+                terms=of.terms,
+                effects=of.effects,
+                group=of.group,
+            ),
+            lambda moments: moments,
+        )
 
     def compute[A](self, rows: "Callable[[Design], A]", moments: Callable[[GroupMoments], A]) -> A:
         """Return what one function computes from the rows or, without them, another from moments.

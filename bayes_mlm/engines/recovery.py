@@ -16,7 +16,7 @@ from bayes_mlm.engines.direct.effects import (
 from bayes_mlm.engines.direct.quadratic import make_kernel
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import group_dim
-from bayes_mlm.moments import from_design, reduce
+from bayes_mlm.moments import reduce
 
 
 def recover_effects(
@@ -48,7 +48,7 @@ def recover_effects(
     Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., sec. 5.4: drawing from p(phi | y), then
     from p(theta | phi, y).
     """
-    reduced = reduce(from_design(design))
+    reduced = reduce(design.moments())
     kernel, given = make_kernel(reduced), conditions_of(design, draws)
     n_draws = len(given.sigma_e)
     dims = (group_dim(design), "effect")
@@ -87,7 +87,7 @@ def effects_of_groups(
     if "u" in draws.posterior:
         u = draws["u"].reshape(-1, design.J, design.q)
         return lambda places: u[:, places]
-    reduced = reduce(from_design(design))
+    reduced = reduce(design.moments())
     kernel, given = make_kernel(reduced), conditions_of(design, draws)
 
     def recover(places: Ints) -> Floats:

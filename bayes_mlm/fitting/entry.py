@@ -26,7 +26,7 @@ from bayes_mlm.fitting.request import DEFAULT_TARGET_ACCEPT, as_request, make_se
 from bayes_mlm.fitting.result import Fit, installed_versions
 from bayes_mlm.likelihood import model_priors, unidentified
 from bayes_mlm.model import HasRequest, Kind, Residual
-from bayes_mlm.moments import GroupMoments, from_design, reduce
+from bayes_mlm.moments import GroupMoments, reduce
 
 
 def fit(
@@ -178,7 +178,7 @@ def fit_design(
     request = request.request
     priors = model_priors(design, request.model.priors)
     several = len(design.factors) > 1  # moments are by one factor
-    moments = from_design(design) if statistics is None and not several else statistics
+    moments = design.moments() if statistics is None and not several else statistics
     task = Task(
         design=design,
         priors=priors,

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design, moments_of_rows
-from bayes_mlm.moments import Reduced, from_design, reduce, residual_squares
+from bayes_mlm.moments import Reduced, reduce, residual_squares
 
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
@@ -101,7 +101,7 @@ def check_bounded_rows(design: Design) -> None:
     if not design.family.is_additive:  # no sd of residuals that could vanish
         return
     for view in [design.of_factor(k) for k in range(len(design.factors))] or [design]:
-        check_bounded(reduce(from_design(view), aliased=True), rows=view)
+        check_bounded(reduce(view.moments(), aliased=True), rows=view)
     rows = design.residual
     if rows is None or len(design.factors) > 1:
         return

@@ -26,7 +26,6 @@ from bayes_mlm.likelihood.parameters import (
     parameters_of,
 )
 from bayes_mlm.model import Prior
-from bayes_mlm.moments import from_design
 
 
 def free_values(
@@ -135,7 +134,7 @@ def group_regressions(design: Design, priors: ModelPriors) -> Floats:
 
     Z is that of the effects that have the priors.
     """
-    p, products = design.p, from_design(at_means(design, priors)).products()
+    p, products = design.p, at_means(design, priors).moments().products()
     zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
     found: Floats = np.linalg.pinv(zz, hermitian=True) @ zx
     return found

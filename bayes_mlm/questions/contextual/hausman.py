@@ -30,7 +30,7 @@ from bayes_mlm.design import (
 )
 from bayes_mlm.engines import fit_reml, has_random_effects
 from bayes_mlm.formula import label_term
-from bayes_mlm.moments import from_design, refuse_rows
+from bayes_mlm.moments import refuse_rows
 
 # Of a group mean: what the columns before it leave of it, below which it says nothing new.
 _NEW = 1e-6
@@ -311,7 +311,7 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
     As `bayes_mlm.fit_ols` of the no_pooling kind, which imports statsmodels for the rest of its
     table: six seconds that this test need not take.
     """
-    inside = from_design(design).scatter.sum(axis=0)
+    inside = design.moments().scatter.sum(axis=0)
     places = np.flatnonzero(varies)
     products = inside[np.ix_(places, places)]
     beta = np.linalg.solve(products, inside[places, -1])

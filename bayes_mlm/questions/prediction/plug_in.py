@@ -6,7 +6,6 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import Solution, summarise_wald
 from bayes_mlm.model import whiten
-from bayes_mlm.moments import from_design
 from bayes_mlm.questions.prediction.residuals import bridge
 from bayes_mlm.questions.prediction.result import PlugIn
 from bayes_mlm.questions.prediction.rows import LaidOut
@@ -109,7 +108,7 @@ def expected(
         variance = np.einsum("mq,mqr,mr->m", Z, spread[places], Z)
     elif codes is not None:
         # The intercept of a group is its mean less its slopes: y_j + (x - x_j)'b.
-        s = from_design(design)
+        s = design.moments()
         estimate = estimate + fit.u[codes, 0]
         weights = X - (s.means[:, : design.p] + s.centre[: design.p])[codes]
         variance = fit.sigma_e**2 / s.counts[codes]
@@ -118,7 +117,7 @@ def expected(
 
 def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
     """Return W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
-    s, residual = from_design(design), fit.sigma_e**2
+    s, residual = design.moments(), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
         own = fit.residual
         white = whiten(design.residual, design.columns, own.sigma_e, own.rho_e or 0.0)
