@@ -64,5 +64,6 @@ from .terms import (
     Response as Response,
     RowArray as RowArray,
     means_by_group as means_by_group,
+    sum_effects as sum_effects,
 )
 from .time_coding import code_time as code_time

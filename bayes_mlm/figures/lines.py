@@ -169,9 +169,10 @@ def _rows_of_z(design: Design, roles: Roles, x: Floats, rows: Rows) -> Floats:
     if design.kind == "no_pooling":
         return np.ones((x.size, 1))
     columns = design.effect_columns
+    term = design.single_term()
     made = [
-        _along(design, roles, column, design.Z[:, k], x, rows, None)
-        for k, column in enumerate(columns)
+        _along(design, roles, column, values, x, rows, None)
+        for column, values in zip(columns, map(term.column, term.effects), strict=True)
     ]
     return np.array(made).T
 

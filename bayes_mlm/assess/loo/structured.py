@@ -21,7 +21,7 @@ import numpy as np
 from bayes_mlm.assess.loo.conditional import spaced
 from bayes_mlm.assess.loo.log_sums import log_sum
 from bayes_mlm.base import DesignError, EngineError, Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, GroupTerm
 from bayes_mlm.engines import effects_root
 from bayes_mlm.fitting import Fit, ResidualDraws, residual_draws
 from bayes_mlm.likelihood import LOG_2PI
@@ -44,10 +44,6 @@ class ConditionalModel:
         Its rows in order.
     order : ndarray of int, shape (n,)
         Places of the ordered rows among those of the fit.
-    starts : ndarray of int, shape (J,)
-        First row of each group.
-    labels : ndarray, shape (J,)
-    group : str or None
     beta : ndarray, shape (S, p)
     root : ndarray, shape (S, q, q)
         Of the covariance of the group effects.
@@ -60,9 +56,6 @@ class ConditionalModel:
 
     design: Design
     order: Ints
-    starts: Ints
-    labels: np.ndarray
-    group: str | None
     beta: Floats
     root: Floats
     u: Floats | None
@@ -74,6 +67,11 @@ class ConditionalModel:
         """The residual structure of the ordered rows."""
         assert self.design.residual is not None  # for mypy: there is no ConditionalModel without
         return self.design.residual
+
+    @property
+    def term(self) -> GroupTerm:
+        """The groups that are left out."""
+        return self.design.single_term()
 
     @property
     def q(self) -> int:
@@ -100,9 +98,6 @@ def conditional_model(fit: Fit, grouping: Design | None, most_draws: int) -> Con
     return ConditionalModel(
         design=ordered,
         order=order,
-        starts=np.searchsorted(ordered.codes, np.arange(by.J)),
-        labels=by.labels,
-        group=by.group,
         chosen=chosen,
         beta=fit.draws["beta"].reshape(n_draws, -1)[chosen],
         root=effects_root(fit.draws)[chosen] if q else np.zeros((len(chosen), 0, 0)),
@@ -128,12 +123,12 @@ def group_log_densities(model: ConditionalModel) -> Floats:
 class _WhitenedDraw:
     """Whitened residual (n,) of one draw, and the conditional distribution of u.
 
-    `gain` is (n, q): whitened Z times the root; `inner` (J, q, q) is I + gain'gain of each group,
-    `cross` (J, q) is gain'residual.
+    The columns of `gain` are whitened Z times the root; `inner` (J, q, q) is I + gain'gain of each
+    group, `cross` (J, q) is gain'residual.
     """
 
     residual: Floats
-    gain: Floats
+    gain: GroupTerm
     inner: Floats
     cross: Floats
     log_spread: Floats
@@ -143,34 +138,27 @@ def _whiten_draw(model: ConditionalModel, s: int) -> _WhitenedDraw:
     design, rows = model.design, model.rows
     sds, rho = model.residual.sds[s], float(model.residual.rho[s])
     left = design.y - design.X @ model.beta[s]
-    columns = np.column_stack([left, design.Z[:, : model.q] @ model.root[s]])
+    columns = np.column_stack([left, model.term.transformed(model.root[s]).Z])
     whitened = whiten(rows, columns, sds, rho)
-    residual, gain = whitened[:, 0], whitened[:, 1:]
+    residual, gain = whitened[:, 0], model.term.with_columns(whitened[:, 1:])
     spread = np.log(sds)[rows.stratum] + 0.5 * np.log1p(-np.square(carried(rows, rho)))
-    inner = np.eye(model.q) + _sums(model, gain[:, :, None] * gain[:, None, :])
     return _WhitenedDraw(
         residual=residual,
         gain=gain,
-        inner=inner,
-        cross=_sums(model, gain * residual[:, None]),
+        inner=np.eye(model.q) + gain.products(),
+        cross=gain.cross(residual),
         log_spread=spread,
     )
 
 
-def _sums(model: ConditionalModel, values: Floats) -> Floats:
-    """Sum over the rows of each group."""
-    found: Floats = np.add.reduceat(values, model.starts, axis=0)
-    return found
-
-
 def _normal_groups(model: ConditionalModel, s: int) -> Floats:
     whitened = _whiten_draw(model, s)
-    squares = _sums(model, np.square(whitened.residual))
+    squares = model.term.sums(np.square(whitened.residual))
     logdet = np.zeros(len(squares))
     if model.q:
         squares = squares - _quadratic(whitened)
         logdet = np.linalg.slogdet(whitened.inner)[1]
-    spread = _sums(model, whitened.log_spread + 0.5 * LOG_2PI)
+    spread = model.term.sums(whitened.log_spread + 0.5 * LOG_2PI)
     return -spread - 0.5 * (logdet + squares)
 
 
@@ -194,7 +182,7 @@ def row_log_densities(model: ConditionalModel) -> Iterator[tuple[Floats, Floats]
     for s in range(len(model.beta)):
         fitted = model.design.X @ model.beta[s]
         if model.u is not None:
-            fitted = fitted + (model.design.Z * model.u[s][model.design.codes]).sum(axis=1)
+            fitted = fitted + model.term.sum_effects(model.u[s])
         left = model.design.y - fitted
         if not model.design.family.gaussian_moments:
             found = _log_density(model, s, fitted)
@@ -205,9 +193,9 @@ def row_log_densities(model: ConditionalModel) -> Iterator[tuple[Floats, Floats]
         factor = np.zeros((len(left), model.q))
         if model.q:
             solved = np.linalg.solve(whitened.inner, whitened.cross[:, :, None])[:, :, 0]
-            white = white - (whitened.gain * solved[model.design.codes]).sum(axis=1)
+            white = white - whitened.gain.sum_effects(solved)
             lower = np.linalg.inv(np.linalg.cholesky(whitened.inner))
-            factor = np.einsum("nab,nb->na", lower[model.design.codes], whitened.gain)
+            factor = np.einsum("nab,nb->na", model.term.by_row(lower), whitened.gain.Z)
         yield (
             _conditional_on_others(model, s, white, factor),
             _conditional_on_others(model, s, _whiten_residual(model, s, left), factor[:, :0]),
@@ -264,14 +252,13 @@ def _quadrature_groups(model: ConditionalModel, s: int) -> Floats:
     design, q = model.design, model.q
     eta, aux = design.X @ model.beta[s], _aux(model, s)
     if q == 0:
-        return _sums(model, _log_density(model, s, eta))
-    gain, codes = design.Z @ model.root[s], design.codes
-    v = np.zeros((len(model.starts), q))
+        return model.term.sums(_log_density(model, s, eta))
+    term = model.term.transformed(model.root[s])
+    v = np.zeros((term.J, q))
     for _ in range(_STEPS):
-        score, weight = design.family.score(design.y, eta + (gain * v[codes]).sum(axis=1), aux)
-        weighted = gain * weight[:, None]
-        inner = np.eye(q) + _sums(model, weighted[:, :, None] * gain[:, None, :])
-        uphill = _sums(model, gain * score[:, None]) - v
+        score, weight = design.family.score(design.y, eta + term.sum_effects(v), aux)
+        inner = np.eye(q) + term.products(weight)
+        uphill = term.cross(score) - v
         step = np.linalg.solve(inner, uphill[:, :, None])[:, :, 0]
         v = v + np.clip(step, -_LONGEST, _LONGEST)
         if np.abs(step).max() < 1e-6:
@@ -283,8 +270,8 @@ def _quadrature_groups(model: ConditionalModel, s: int) -> Floats:
     for k, (point, log_weight) in enumerate(zip(points, log_weights, strict=True)):
         at = v + scale @ point
         prior = -0.5 * (q * LOG_2PI + np.square(at).sum(axis=1))
-        density = _log_density(model, s, eta + (gain * at[codes]).sum(axis=1))
-        logs[k] = _sums(model, density) + prior + log_weight
+        density = _log_density(model, s, eta + term.sum_effects(at))
+        logs[k] = term.sums(density) + prior + log_weight
     found: Floats = log_sum(logs.T) + half_logdet
     return found
 

@@ -266,7 +266,7 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
     """Return a column of the formula by row, in its original units whatever the kind made of it."""
     if matrix == "Z":
         terms = design.group_terms if design.kind != "no_pooling" else ()
-        found = (one.Z[:, one.effects.index(name)] for one in terms if name in one.effects)
+        found = (one.column(name) for one in terms if name in one.effects)
         return next(found, None)
     laid_out = f"within({name})" if design.kind == "within" and name != INTERCEPT else name
     if laid_out not in design.terms:
@@ -279,7 +279,7 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
 
 def _count(table: Table, design: Design, which: str) -> str:
     if design.kind == "between":
-        size = find_groups(table, str(design.group)).labels.size
+        size = find_groups(table, str(design.group)).sizes.size
         return f"the means of the {size:,} groups {which}"
     return f"the {table.n:,} rows {which}{_effects_at_zero(design)}"
 

@@ -130,7 +130,7 @@ def group_lines(
     grid = _grid(table.columns[along], x)
     compared = _reml(fit) if estimate is None else estimate
     rows = rows_along(design, table, along, grid, places)
-    labels = design.labels[places].tolist()
+    labels = design.single_term().names(places)
     sums = _sums(fit, places, prob)
     effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
     coefficients: list[OwnCoefficient] = []

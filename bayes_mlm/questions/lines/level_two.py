@@ -77,7 +77,7 @@ def own_weights(design: Design) -> Floats:
 def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
     """Divide an effect's column out of one of X, whether rows or their sums are there."""
     return design.compute(
-        lambda rows: _rest(rows.X[:, place], rows.Z[:, effect], rows.single_term()),
+        lambda rows: _rest(rows.X[:, place], rows.single_term(), effect),
         lambda s: _rest_of_moments(s, place, s.p + effect),
     )
 
@@ -102,8 +102,9 @@ def _rest_of_moments(s: GroupMoments, x: int, z: int) -> Floats | None:
     return mean if away <= _SAME_SUMS * float(np.abs(ratio).max()) else None
 
 
-def _rest(column: Floats, effect: Floats, term: GroupTerm) -> Floats | None:
+def _rest(column: Floats, term: GroupTerm, place: int) -> Floats | None:
     """Divide an effect's column out of one of X: what is left (J,), if it is the groups' own."""
+    effect = term.column(term.effects[place])
     seen = np.flatnonzero(np.abs(effect) > _SAME * np.abs(effect).max())
     term, ratio = term.take(seen), column[seen] / effect[seen]
     # A group that is only seen where the effect's predictor is zero tells nothing of the product.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, sum_effects
 from bayes_mlm.fitting import Solution, summarise_wald
 from bayes_mlm.model import whiten
 from bayes_mlm.questions.prediction.residuals import bridge
@@ -103,7 +103,7 @@ def expected(
     if fit.effects and codes is not None:
         groups, places = np.unique(codes, return_inverse=True)
         move, spread = _of_groups(fit, design, groups)
-        estimate = estimate + (Z * fit.u[codes]).sum(axis=1)
+        estimate = estimate + sum_effects(fit.u, codes, Z)
         weights = X - np.einsum("mq,mqp->mp", Z, move[places])
         variance = np.einsum("mq,mqr,mr->m", Z, spread[places], Z)
     elif codes is not None:
@@ -158,6 +158,6 @@ def _less_neighbours(
         at = np.maximum(place, 0)
         share = np.where(place >= 0, weight[0] * own / residual.sigma_e[rows.stratum[at]], 0.0)
         X = X - share[:, None] * design.X[at]
-        Z = Z - share[:, None] * design.Z[at]
+        Z = Z - share[:, None] * design.single_term().take(at).Z
         shared = shared + share * design.y[at]
     return X, Z, shared, found.variance[0]

@@ -94,31 +94,32 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
         centre = float(moments.z_mean[k])
         centre = 0.0 if abs(centre) < _ROUNDING * spread else centre
         default = centre + np.array([-1.0, 0.0, 1.0]) * spread
-        if design.compute(partial(_is_dummy, k=k), lambda _: False):
+        if design.compute(partial(_is_dummy, effect=effect), lambda _: False):
             default = np.array([0.0, 1.0])
         values = default if given is None else np.asarray(given, dtype=np.float64)
         Z = np.tile(moments.z_mean, (values.size, 1))
         Z[:, k] = values
         for other in _following(design, k):
-            Z[:, other] = _interpolated(design, k, other, values)
+            Z[:, other] = _interpolated(design, effect, design.effects[other], values)
         found.append(Along(effect=effect, values=values, Z=Z))
     return tuple(found)
 
 
-def _is_dummy(design: Design, k: int) -> bool:
-    return np.array_equal(np.unique(design.Z[:, k]), [0.0, 1.0])
+def _is_dummy(design: Design, effect: str) -> bool:
+    return np.array_equal(np.unique(design.single_term().column(effect)), [0.0, 1.0])
 
 
-def _interpolated(design: Design, k: int, other: int, values: Floats) -> Floats:
+def _interpolated(design: Design, effect: str, other: str, values: Floats) -> Floats:
     """Return an effect's column, a function of another, at values of that one."""
-    effect, column = design.effects[k], design.rows().Z[:, k]
+    term = design.rows().single_term()
+    column = term.column(effect)
     if values.min() < column.min() or column.max() < values.max():
         raise EngineError(
             f"{effect} is from {column.min():g} to {column.max():g} in the data, and "
-            f"{design.effects[other]} is known there only; choose values in between"
+            f"{other} is known there only; choose values in between"
         )
     known, first = np.unique(column, return_index=True)
-    return np.asarray(np.interp(values, known, design.Z[first, other]))
+    return np.asarray(np.interp(values, known, term.column(other)[first]))
 
 
 def _following(design: Design, k: int) -> list[int]:
