@@ -213,7 +213,8 @@ def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]
     ):  # given the group effects: cheap, less exact
         most *= 4
     model = conditional_model(fit, grouping, _most_draws(most, fit.design.n))
-    labels = model.term.labels
+    term = model.likelihood.term
+    labels = term.labels
     if unit == "group":
         densities = lpd = group_log_densities(model)
     else:
@@ -221,7 +222,7 @@ def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]
         place = np.argsort(model.order)
         densities, lpd = np.stack(found, axis=2)[:, place]
         labels = np.arange(1, fit.design.n + 1)
-    return _from_draws(fit, unit, labels, densities, lpd, model.term.factor or None)
+    return _from_draws(fit, unit, labels, densities, lpd, term.factor or None)
 
 
 def _conditional_on_effects(fit: Fit) -> Elpd:

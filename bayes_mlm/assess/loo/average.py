@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess.loo.log_sums import log_sum
 from bayes_mlm.base import Floats
 from bayes_mlm.engines import smooth_rows
 
@@ -49,10 +48,10 @@ def average(loo: Floats, lpd: Floats) -> Averages:
     """
     smoothed = smooth_rows(-loo)
     weighted = smoothed.log_weight + loo
-    value = log_sum(weighted)
+    value = np.logaddexp.reduce(weighted, axis=-1)
     return Averages(
         loo=value,
-        lpd=log_sum(lpd) - np.log(lpd.shape[1]),
+        lpd=np.logaddexp.reduce(lpd, axis=-1) - np.log(lpd.shape[1]),
         k_hat=smoothed.k_hat,
         influence=np.exp(weighted - value[:, None]) - np.exp(smoothed.log_weight),
     )
