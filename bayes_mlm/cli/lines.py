@@ -9,8 +9,8 @@ from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     Data,
-    DrawingEngine,
     Prob,
     Quiet,
     Reading,
@@ -51,7 +51,7 @@ def lines(
         list[str] | None,
         typer.Option(help="With --population: the value of another predictor, NAME=VALUE."),
     ] = None,
-    engine: DrawingEngine = "auto",
+    engine: AnyEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -63,10 +63,10 @@ def lines(
 ) -> None:
     """Estimate group-specific intercepts and slopes.
 
-    And the lines they make, compared with REML predictions.
+    And the lines they make; those of a posterior compared with REML predictions.
     """
     from bayes_mlm.design import design_of
-    from bayes_mlm.fitting import fit_design, sample_rows
+    from bayes_mlm.fitting import fit_by, sample_rows
     from bayes_mlm.questions import along_of, coefficient_weights, group_lines, population_line
     from bayes_mlm.report import console as show
 
@@ -84,7 +84,7 @@ def lines(
     groups = None if group is None else [_label(design, text) for text in group]
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
-        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
+        fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     source: Any = data
     if not design.has_rows:
         rows = source_of_rows(request, data)

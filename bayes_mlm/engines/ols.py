@@ -178,9 +178,9 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
 
     Notes
     -----
-    The coefficients are statsmodels'. Own intercepts are taken out by
-    de-meaning within groups (Frisch & Waugh 1933, Econometrica 1(4)): the same slopes, standard
-    errors and residuals as with a dummy a group, without n x J numbers.
+    The coefficients are statsmodels'. Group-specific intercepts are partialled out by de-meaning
+    within groups (Frisch & Waugh 1933, Econometrica 1(4)): the same slopes, standard errors and
+    residuals as with a dummy a group, without n x J numbers.
 
     Examples
     --------

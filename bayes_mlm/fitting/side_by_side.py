@@ -76,6 +76,11 @@ class Analysis:
         return self.request.source
 
     @property
+    def results(self) -> tuple[Fit | Estimate, ...]:
+        """Every result, the posteriors first."""
+        return (*self.fits, *self.estimates)
+
+    @property
     def estimate(self) -> Estimate:
         """The first likelihood estimate.
 

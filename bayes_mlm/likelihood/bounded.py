@@ -2,7 +2,7 @@
 
 With the outcome an exact function of the predictors and the groups, the density of the data rises
 without limit as sigma_e goes to 0: there is no REML estimate, and no posterior. What counts as
-zero is what rounding leaves of the numbers as given.
+zero is the rounding of the numbers as given.
 """
 
 import numpy as np
@@ -74,7 +74,7 @@ def check_bounded(reduced: RotatedMoments, which: str = "", rows: Design | None 
 
 
 def nothing_left(n: int, mean: float, squares: float) -> float:
-    """Return the sum of squares that printing n numbers to 15 digits leaves.
+    """Return the sum of squares of the rounding of n numbers printed to 15 digits.
 
     `mean` is theirs, and `squares` their sum of squares about it.
 
@@ -225,7 +225,7 @@ def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:
         base = np.linalg.qr(left[some, p : p + q])[0]
         left[some] -= base @ (base.T @ left[some])
     x = left[:, :p]
-    x = x[:, np.linalg.norm(x, axis=0) > 1e-10 * whole]  # what the groups leave of X
+    x = x[:, np.linalg.norm(x, axis=0) > 1e-10 * whole]  # X within groups
     beta = np.linalg.lstsq(x, left[:, -1], rcond=1e-10)[0]
     residual: Floats = (left[:, -1] - x @ beta) / root[:, 0]
     return residual

@@ -69,7 +69,14 @@ def test_variance_without_rows_that_miss_a_value(run):
 def test_contextual_lays_out_a_mundlak_model(run, tmp_path):
     code, out, _ = run("contextual", F, "--data", "students.csv", "--out", "c", "--draws", "200")
     assert code == 0, out
-    for words in ("[mundlak]", "between(ses)", "contextual", "Hausman", "chi²", "contextual effect of"):
+    for words in (
+        "[mundlak]",
+        "between(ses)",
+        "contextual",
+        "Hausman",
+        "chi²",
+        "contextual effect of",
+    ):
         assert words in out
     with (tmp_path / "c" / "contextual.csv").open() as file:
         rows = list(csv.DictReader(file))

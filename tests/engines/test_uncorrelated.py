@@ -38,7 +38,7 @@ from bayes_mlm.likelihood.conditional import group_effects
 from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.moments.rotated import rotate_moments
 from bayes_mlm.report.equations import equations
-from bayes_mlm.studies.quantities import model_figures
+from bayes_mlm.studies.quantities import model_quantities
 from tests.helpers import REFERENCE
 
 # lmer() of lme4 1.1-31, polished by Newton steps, and lme() of nlme 3.1-162; calls in growth.R.
@@ -156,7 +156,7 @@ def test_every_engine_and_table_has_correlations_just_where_they_are(formula, tm
     assert len(reml.theta) == (3 if correlated else 2)
     assert bool(reml.rho_u[0, 1]) is correlated
     assert (rho in Estimate(solution=reml, design=found.design).summary()) is correlated
-    assert (rho in model_figures(found.design, reml)) is correlated
+    assert (rho in model_quantities(found.design, reml)) is correlated
     again = load_fit(save_fit(found, tmp_path / "fit.nc"))
     assert again.design.correlated is correlated
     assert again.design.formula == found.design.formula

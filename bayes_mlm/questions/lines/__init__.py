@@ -1,6 +1,6 @@
 """Group-specific intercepts, slopes and lines, with their uncertainty."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,24 +12,18 @@ from bayes_mlm.base import (
     EngineError,
     Floats,
     Ints,
-    Stream,
     check_prob,
     expect,
     expect_text,
-    stream,
 )
 from bayes_mlm.design import Design
-from bayes_mlm.engines import effects_of_groups, fit_reml
+from bayes_mlm.engines import fit_reml, is_drawing
 from bayes_mlm.fitting import (
     CoefficientSource,
     DrawSummary,
     Estimate,
     Fit,
-    IntervalKind,
-    estimate_of,
-    posterior_of,
-    summarise_draws,
-    summarise_wald,
+    summarise_values,
 )
 from bayes_mlm.questions.effects.average import as_settings
 from bayes_mlm.questions.effects.query import grid
@@ -43,7 +37,6 @@ from bayes_mlm.questions.lines.result import (
     LinePoints,
     PopulationLine,
 )
-from bayes_mlm.questions.prediction.plug_in import expected
 
 __all__ = [
     "GroupCoefficient",
@@ -70,7 +63,7 @@ def group_lines(
     estimate: Estimate | None = None,
     data: Any = None,
 ) -> GroupLines:
-    """Estimate group-specific coefficients and lines, next to those of REML.
+    """Estimate group-specific coefficients and lines; a posterior's next to those of REML.
 
     Parameters
     ----------
@@ -131,20 +124,20 @@ def group_lines(
     compared = _reml(fit) if estimate is None else estimate
     rows = rows_along(design, table, along, grid, places)
     labels = design.labels[places].tolist()
-    sums = _sums(fit, places, prob)
     effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
+    X = np.concatenate([weights[:, places].swapaxes(0, 1), rows.X], axis=1)
+    Z = np.concatenate([effects, rows.Z], axis=1)
     coefficients: list[GroupCoefficient] = []
     points: list[LinePoint] = []
-    X, Z = weights[:, places].swapaxes(0, 1), effects
     for label, found, reml in zip(
-        labels, sums(X, Z, "hdi"), _means(compared, X, Z, places), strict=True
+        labels, fit.combine_by_group(X, Z, places), _means(compared, X, Z, places), strict=True
     ):
-        coefficients += _coefficients(fit, label, found, reml)
-    X, Z = rows.X, rows.Z
-    for label, found, reml in zip(
-        labels, sums(X, Z, "eti"), _means(compared, X, Z, places), strict=True
-    ):
-        points += _line(fit, label, grid, found, reml)
+        specific, line = found[: design.q], found[design.q :]
+        at_specific, at_line = (
+            (None, None) if reml is None else (reml[: design.q], reml[design.q :])
+        )
+        coefficients += _coefficients(fit, label, summarise_values(specific, prob), at_specific)
+        points += _line(fit, label, grid, summarise_values(line, prob, "eti"), at_line)
     return GroupLines(
         along=along,
         outcome=design.outcome,
@@ -216,7 +209,7 @@ def population_line(
     places = _grid(table.columns[along], x)
     X = np.stack([columns_at(design, table, along, value)[0].mean(axis=0) for value in places])
     compared = _reml(fit) if estimate is None else estimate
-    found = _shared(fit, X, prob)
+    found = summarise_values(fit.combine(X), prob, "eti")
     reml = None if compared is None else X @ compared.solution.beta
     return PopulationLine(
         along=along,
@@ -258,58 +251,16 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
     return grid
 
 
-def _reml(fit: Fit | Estimate) -> Estimate | None:
-    """Fit by REML; None where only the priors identify the model."""
-    if posterior_of(fit) is None:
-        return estimate_of(fit)
+def _reml(fit: CoefficientSource) -> Estimate | None:
+    """Fit the design of a posterior by REML; None where only the priors identify the model."""
     design = fit.design
+    if not is_drawing(fit.engine):
+        return None
     try:
         solution = fit_reml(design.whole, profile=False).of_groups(design)
     except (DesignError, EngineError):
         return None
     return Estimate(design=design, solution=solution, request=fit.request)
-
-
-def _shared(fit: Fit | Estimate, X: Floats, prob: float) -> DrawSummary:
-    """Return X beta: group effects at zero."""
-    posterior = posterior_of(fit)
-    if posterior is not None:
-        return summarise_draws(posterior.beta @ X.T, prob, "eti")
-    found = fit.combine(X)
-    estimate, se = (np.array([getattr(one, name) for one in found]) for name in ("mean", "sd"))
-    return summarise_wald(estimate, se, prob, found[0].df)
-
-
-type _Sums = Callable[[Floats, Floats, IntervalKind], Iterator[DrawSummary]]
-
-
-def _sums(fit: Fit | Estimate, places: Ints, prob: float) -> _Sums:
-    """Return a function of X (G, m, p) and Z (G, m, q): X beta + Z u of G groups, one by one."""
-    posterior = posterior_of(fit)
-    if posterior is None:
-        solution = estimate_of(fit).solution
-
-        def at_estimate(X: Floats, Z: Floats, _: IntervalKind) -> Iterator[DrawSummary]:
-            codes = np.repeat(places, X.shape[1])
-            flat_X, flat_Z = (one.reshape(-1, one.shape[-1]) for one in (X, Z))
-            parts = expected(solution, fit.design, flat_X, flat_Z, codes)
-            for estimate, variance in zip(
-                *(one.reshape(X.shape[:2]) for one in parts), strict=True
-            ):
-                yield summarise_wald(
-                    estimate, np.sqrt(np.maximum(variance, 0.0)), prob, solution.df
-                )
-
-        return at_estimate
-    beta = posterior.beta
-    rng = stream(posterior.settings.random_seed, Stream.GROUP_LINES)
-    u = effects_of_groups(fit.design, posterior.draws, rng)(places)
-
-    def drawn(X: Floats, Z: Floats, interval: IntervalKind) -> Iterator[DrawSummary]:
-        for k in range(len(X)):
-            yield summarise_draws(beta @ X[k].T + u[:, k] @ Z[k].T, prob, interval)
-
-    return drawn
 
 
 def _means(fit: Estimate | None, X: Floats, Z: Floats, places: Ints) -> Iterator[Floats | None]:

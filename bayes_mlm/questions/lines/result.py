@@ -1,5 +1,6 @@
 """Group-specific coefficients and lines as tidy rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,10 @@ class GroupCoefficient:
     effect : str
         "Intercept", or the predictor whose slope it is.
     estimate, sd, lower, upper : float
-        Posterior mean, sd and interval, in units of the outcome (for one unit of the predictor).
+        Posterior mean, sd and interval, in units of the outcome (for one unit of the predictor);
+        of an estimate the prediction with its standard error.
     reml : float or None
-        The same by REML, with best linear unbiased predictions of the group effects.
+        Next to a posterior: the same by REML, with best linear unbiased predictions.
     """
 
     model: str
@@ -131,7 +133,7 @@ class GroupLines(ResultTable[GroupCoefficient]):
             Column(name="estimate", kind="number"),
             Column(name="sd", kind="error"),
             Column(name="lower", heading=interval, kind="interval"),
-            Column(name="reml", kind="number"),
+            *_compared(self.rows),
         )
 
 
@@ -167,7 +169,7 @@ class PopulationLine(LinePoints):
             Column(name="x", heading=self.along, text=lambda row: rounded(row.x)),
             Column(name="estimate", heading="expected", kind="number"),
             Column(name="lower", heading=level(self.prob), kind="interval"),
-            Column(name="reml", kind="number"),
+            *_compared(self.rows),
         )
 
     @property
@@ -175,3 +177,9 @@ class PopulationLine(LinePoints):
         """Lines below the table."""
         at = f" at {self.at}" if self.at else ""
         return (f"the population{at}: group effects at zero, their mean", *super().legend)
+
+
+def _compared(rows: Sequence[GroupCoefficient | LinePoint]) -> tuple[Column, ...]:
+    """Return the column of REML, if there is one."""
+    known = any(row.reml is not None for row in rows)
+    return (Column(name="reml", kind="number"),) if known else ()
