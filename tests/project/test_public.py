@@ -214,5 +214,5 @@ def test_optional_arguments_of_wrong_types_are_refused_in_one_line() -> None:
 
 @pytest.mark.parametrize("name", _OTHERS)
 def test_factories_name_themselves_in_refusals(name: str) -> None:
-    with pytest.raises(errors.BayesMLMError, match=f"^{name} takes what build_design gives"):
+    with pytest.raises(errors.BayesMLMError, match=f"^{name} expects the result of build_design"):
         getattr(bayes_mlm, name)(3)

@@ -1,4 +1,4 @@
-"""Reduce the predictors to the means and covariances that model-implied variances are made of."""
+"""Means and covariances of the predictors, for model-implied variances."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Moments:
     within, between : ndarray, shape (k, k)
         Of the deviations from the group's mean, and of the group means counted once a row.
     second : ndarray, shape (k, k)
-        Mean of the products of the columns, about nothing, divisor n.
+        Mean of the raw products of the columns, divisor n.
     """
 
     mean: Floats
@@ -37,7 +37,7 @@ class Moments:
 
 
 def moments(s: GroupMoments, places: range) -> Moments:
-    """Compute the moments of some columns over rows that belong to groups.
+    """Return the moments of some columns of rows in groups.
 
     Examples
     --------
@@ -50,8 +50,8 @@ def moments(s: GroupMoments, places: range) -> Moments:
     means = s.means[:, places] + s.centre[places]
     mean = s.counts @ means / s.n
     inside = s.scatter[:, places][:, :, places].sum(axis=0)
-    apart = means - mean
-    outside = (apart * s.counts[:, None]).T @ apart
+    centred = means - mean
+    outside = (centred * s.counts[:, None]).T @ centred
     return Moments(
         mean=mean,
         within=inside / (s.n - 1),
@@ -62,12 +62,12 @@ def moments(s: GroupMoments, places: range) -> Moments:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DesignMoments:
-    """Moments of a design's fixed-effect columns and of its group-effect columns.
+    """Moments of the columns of X and of Z.
 
     Parameters
     ----------
     x, z : Moments
-        Of the p columns of X, and of the q columns of Z.
+        Of p and of q columns.
     sizes : ndarray of int, shape (J,)
         Rows in each group.
     """
@@ -78,7 +78,7 @@ class DesignMoments:
 
 
 def design_moments(design: Design) -> DesignMoments:
-    """Compute the moments of the columns of X and Z."""
+    """Return the moments of the columns of X and of Z."""
     s = design.moments()
     x, z = range(s.p), range(s.p, s.p + s.q)
     return DesignMoments(x=moments(s, x), z=moments(s, z), sizes=s.counts)
@@ -89,6 +89,6 @@ def quadratic(vectors: Floats, matrix: Floats) -> Floats:
     return np.asarray(np.einsum("sa,ab,sb->s", vectors, matrix, vectors, optimize=True))
 
 
-def traced(covariances: Floats, matrix: Floats) -> Floats:
+def trace_product(covariances: Floats, matrix: Floats) -> Floats:
     """Return the trace of ``C M`` for each of the covariances (S, k, k), shape (S,)."""
     return np.asarray(np.einsum("sab,ab->s", covariances, matrix))
