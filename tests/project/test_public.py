@@ -66,7 +66,6 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "crosstab": [hsb, "sector", ["female"]],
         "describe": [hsb],
         "fit": [GROWTH, sleep],
-        "fit_ols": [plain],
         "fit_reml": [design],
         "for_kind": [_of_hsb(hsb), "within"],
         "group_lines": [fitted],
@@ -193,7 +192,7 @@ def test_fits_are_printed_with_their_estimates() -> None:
     assert rows["beta[days]"] == ["10.5", "1.5"]
     assert rows["sigma_u[Intercept]"][0] == "24.7"
     assert rows["sigma_u[days]"][0] == "5.9"
-    pooled = str(bayes_mlm.fit_ols(bayes_mlm.for_kind(design, "pooled")))
+    pooled = str(bayes_mlm.fit(bayes_mlm.for_kind(design, "pooled"), engine="ols"))
     assert "beta[days]" in pooled  # R's lm: 10.467 (1.238)
     assert " 10.5  1.2 " in pooled
 

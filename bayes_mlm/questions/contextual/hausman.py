@@ -317,7 +317,7 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
 def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Return the slopes of the model with an intercept for each group, and their covariance.
 
-    As `bayes_mlm.fit_ols` of the no_pooling kind, which imports statsmodels for the rest of its
+    As `fit_ols` of the no_pooling kind, which imports statsmodels for the rest of its
     table: six seconds that this test need not take.
     """
     inside = from_design(design).scatter.sum(axis=0)
