@@ -34,7 +34,7 @@ from bayes_mlm.figures.style import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-from bayes_mlm.questions import LinePoint, along_of, group_lines, population, population_line
+from bayes_mlm.questions import LinePoint, along_of, group_lines, population_line, read_population
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -182,7 +182,7 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
         return None
     along = along_of(design)
     try:
-        table = population(design, analysis.request).table
+        table = read_population(design, analysis.request).table
     except DataError:
         return None
     x = np.asarray(table.columns[along], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Write what a run found to a folder: every file, or none."""
+"""Results of a run, written to a folder: every file, or none."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -21,8 +21,8 @@ COMPARISON_FILES = ("comparison.csv", "pointwise.csv")
 
 def run_files(models: Sequence[str]) -> tuple[str, ...]:
     """Return the files that `write_run` may write for some models, to check before fitting."""
-    own = (f"{name}.{end}" for name in models for end in ("toml", "nc", "nuts.nc"))
-    return ("estimates.csv", "verdicts.csv", "published.csv", "report.html", *own)
+    of_models = (f"{name}.{end}" for name in models for end in ("toml", "nc", "nuts.nc"))
+    return ("estimates.csv", "verdicts.csv", "published.csv", "report.html", *of_models)
 
 
 def write_run(

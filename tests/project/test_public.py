@@ -226,5 +226,5 @@ def test_arguments_of_a_model_are_in_the_signature_of_fit_and_no_others_are_take
 
 @pytest.mark.parametrize("name", _OTHERS)
 def test_factories_name_themselves_in_refusals(name: str) -> None:
-    with pytest.raises(errors.BayesMLMError, match=f"^{name} takes what build_design gives"):
+    with pytest.raises(errors.BayesMLMError, match=f"^{name} expects the result of build_design"):
         getattr(bayes_mlm, name)(3)

@@ -1,4 +1,4 @@
-"""Reduce the predictors to the means and covariances that model-implied variances are made of."""
+"""Means and covariances of the predictors, for model-implied variances."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design, means_by_group
 from bayes_mlm.moments import GroupMoments
 
-# Rows worked on at a time, so that the deviations are no second copy of X.
+# Rows processed at a time, to avoid a second copy of X.
 _BLOCK = 65_536
 
 
@@ -25,7 +25,7 @@ class Moments:
     within, between : ndarray, shape (k, k)
         Of the deviations from the group's mean, and of the group means counted once a row.
     second : ndarray, shape (k, k)
-        Mean of the products of the columns, about nothing, divisor n.
+        Mean of the raw products of the columns, divisor n.
     """
 
     mean: Floats
@@ -40,7 +40,7 @@ class Moments:
 
 
 def moments(columns: Floats, codes: Ints, n_groups: int) -> Moments:
-    """Compute the moments of columns (n, k) over rows that belong to groups.
+    """Return the moments of columns (n, k) of rows in groups.
 
     Examples
     --------
@@ -58,10 +58,10 @@ def moments(columns: Floats, codes: Ints, n_groups: int) -> Moments:
     inside = np.zeros((k, k))
     for start in range(0, n, _BLOCK):
         rows = slice(start, start + _BLOCK)
-        away = columns[rows] - means[codes[rows]]
-        inside += away.T @ away
-    apart = means - mean
-    outside = (apart * sizes[:, None]).T @ apart
+        deviations = columns[rows] - means[codes[rows]]
+        inside += deviations.T @ deviations
+    centred = means - mean
+    outside = (centred * sizes[:, None]).T @ centred
     return Moments(
         mean=mean,
         within=inside / (n - 1),
@@ -72,12 +72,12 @@ def moments(columns: Floats, codes: Ints, n_groups: int) -> Moments:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DesignMoments:
-    """Moments of a design's fixed-effect columns and of its group-effect columns.
+    """Moments of the columns of X and of Z.
 
     Parameters
     ----------
     x, z : Moments
-        Of the p columns of X, and of the q columns of Z.
+        Of p and of q columns.
     sizes : ndarray of int, shape (J,)
         Rows in each group.
     """
@@ -88,7 +88,7 @@ class DesignMoments:
 
 
 def design_moments(design: Design) -> DesignMoments:
-    """Compute the moments of the columns of X and Z."""
+    """Return the moments of the columns of X and of Z."""
     if not design.has_rows:
         x = list(range(design.p))
         z = list(range(design.p, design.p + design.q))
@@ -105,12 +105,12 @@ def design_moments(design: Design) -> DesignMoments:
 
 
 def moments_of_sums(s: GroupMoments, places: list[int]) -> Moments:
-    """Compute the moments of some columns from their sums by group."""
+    """Return the moments of some columns from moments by group."""
     means = s.means[:, places] + s.centre[places]
     mean = s.counts @ means / s.n
     inside = s.scatter[:, places][:, :, places].sum(axis=0)
-    apart = means - mean
-    outside = (apart * s.counts[:, None]).T @ apart
+    centred = means - mean
+    outside = (centred * s.counts[:, None]).T @ centred
     return Moments(
         mean=mean,
         within=inside / (s.n - 1),
@@ -124,6 +124,6 @@ def quadratic(vectors: Floats, matrix: Floats) -> Floats:
     return np.asarray(np.einsum("sa,ab,sb->s", vectors, matrix, vectors, optimize=True))
 
 
-def traced(covariances: Floats, matrix: Floats) -> Floats:
+def trace_product(covariances: Floats, matrix: Floats) -> Floats:
     """Return the trace of ``C M`` for each of the covariances (S, k, k), shape (S,)."""
     return np.asarray(np.einsum("sab,ab->s", covariances, matrix))

@@ -1,4 +1,4 @@
-"""Variance partition coefficient as a function of a predictor whose slope varies."""
+"""Variance partition coefficient as a function of a predictor with a random slope."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from bayes_mlm.base import EngineError, Floats, RowsNeededError
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.fitting import ParameterValues
 
-# A mean this small, in sds, is that of deviations: nothing.
+# A mean this small, in sds, is rounding error of deviations from a mean.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Along:
-    """Points along one predictor whose slope varies.
+    """Values of one predictor with a random slope.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Along:
         Name of the column of Z.
     values : ndarray, shape (m,)
     Z : ndarray, shape (m, q)
-        Group-effect columns there: functions of the same column follow it, the rest stay at
+        Group-effect columns: those that are functions of the same column at its values, others at
         their means.
     """
 
@@ -33,12 +33,13 @@ class Along:
 
 
 def partition(parameters: ParameterValues, Z: Floats) -> Floats:
-    r"""Compute the proportion of the residual variance that lies between groups, at points.
+    r"""Return the variance partition coefficient (VPC) at rows of Z.
 
     .. math:: \mathrm{VPC}(z) = \frac{z'\Sigma_u z}{z'\Sigma_u z + \sigma_e^2}
 
-    It is the correlation of two members of one group whose predictors are both at that point.
-    With a random intercept alone it is the adjusted icc everywhere.
+    The proportion of the unexplained variance that lies between groups, and the correlation of two
+    members of one group with these values of the predictors. With a random intercept alone it is
+    the adjusted icc.
 
     Parameters
     ----------
@@ -59,18 +60,18 @@ def partition(parameters: ParameterValues, Z: Floats) -> Floats:
 
 
 def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tuple[Along, ...]:
-    """Choose the points: for every effect but the intercept its mean, and an sd either way.
+    """Return the values of each random slope's predictor: mean - sd, mean and mean + sd.
 
     Parameters
     ----------
     design : Design
     at : mapping of str to sequence of float, optional
-        Values of an effect instead, in its own units.
+        Values of an effect in place of those, in its units.
 
     Raises
     ------
     EngineError
-        If `at` names what has no varying slope.
+        If `at` names a predictor without a random slope.
 
     Examples
     --------
@@ -83,13 +84,13 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     for name in at or {}:
         if name not in moving:
             known = ", ".join(moving) or "none"
-            raise EngineError(f"no slope of {name!r} varies between groups; those that do: {known}")
+            raise EngineError(f"{name!r} has no random slope; predictors with one: {known}")
     found = []
     for effect in moving:
         k = design.effects.index(effect)
-        given = None if at is None else at.get(effect)
+        chosen = None if at is None else at.get(effect)
         if not design.has_rows:
-            found.append(_along_sums(design, effect, given))
+            found.append(_along_sums(design, effect, chosen))
             continue
         column = design.Z[:, k]
         spread = float(column.std(ddof=1))
@@ -98,15 +99,15 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
         default = centre + np.array([-1.0, 0.0, 1.0]) * spread
         if column.min() == 0.0 and column.max() == 1.0 and np.unique(column).size == 2:
             default = np.array([0.0, 1.0])
-        values = default if given is None else np.asarray(given, dtype=np.float64)
+        values = default if chosen is None else np.asarray(chosen, dtype=np.float64)
         rows = np.tile(design.Z.mean(axis=0), (values.size, 1))
         rows[:, k] = values
         following = _following(design, k)
         inside = column.min() <= values.min() and values.max() <= column.max()
         if following and not inside:
             raise EngineError(
-                f"{effect} is from {column.min():g} to {column.max():g} in the data, and "
-                f"{design.effects[following[0]]} is known there only; choose values in between"
+                f"values of {effect} must lie in the range of the data, {column.min():g} to "
+                f"{column.max():g}, where {design.effects[following[0]]} is known"
             )
         for other in following:
             order = np.unique(column, return_index=True)
@@ -115,24 +116,24 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     return tuple(found)
 
 
-def _along_sums(design: Design, effect: str, given: Sequence[float] | None) -> Along:
-    """Choose the points from the means and sds of summed data."""
+def _along_sums(design: Design, effect: str, chosen: Sequence[float] | None) -> Along:
+    """As `along` for one effect, from the means and sds of aggregated data."""
     k, moments = design.effects.index(effect), column_moments(design)
     if _following(design, k):
         raise RowsNeededError(
-            f"{effect} and its function vary together, which sums do not tell; ask it of a sample "
-            "of groups (sample_groups)"
+            f"{effect} and a function of it are random slopes, which needs rows; use a sample of "
+            "groups (sample_groups)"
         )
     spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
     default = float(moments.z_mean[k]) + np.array([-1.0, 0.0, 1.0]) * spread
-    values = default if given is None else np.asarray(given, dtype=np.float64)
+    values = default if chosen is None else np.asarray(chosen, dtype=np.float64)
     rows = np.tile(moments.z_mean, (values.size, 1))
     rows[:, k] = values
     return Along(effect=effect, values=values, Z=rows)
 
 
 def _following(design: Design, k: int) -> list[int]:
-    """List the effects that are functions of the same column as effect k: the square of days."""
+    """Return the effects that are functions of the same column as effect k."""
     terms = design.formula.effects
     if len(terms) != design.q:  # a category's columns: none is a function of another
         return []
