@@ -13,7 +13,6 @@ import pytest
 from bayes_mlm import (
     build_design,
     fit,
-    fit_ols,
     fit_reml,
     load_hsb,
     load_sums,
@@ -27,6 +26,7 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineError
 from bayes_mlm.design.build import design_of
+from bayes_mlm.engines import fit_ols
 from bayes_mlm.figures.lines import rows_of_x
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.fitting.request import as_request

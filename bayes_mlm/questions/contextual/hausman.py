@@ -308,7 +308,7 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
 def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Return the slopes of the model with an intercept for each group, and their covariance.
 
-    As `bayes_mlm.fit_ols` of the no_pooling kind, without its import of statsmodels.
+    As `fit_ols` of the no_pooling kind, without its import of statsmodels.
     """
     inside = design.moments().scatter.sum(axis=0)
     places = np.flatnonzero(varies)
