@@ -67,7 +67,7 @@ def lines(
     """
     from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_by, sample_rows
-    from bayes_mlm.questions import along_of, group_lines, own_weights, population_line
+    from bayes_mlm.questions import along_of, coefficient_weights, group_lines, population_line
     from bayes_mlm.report import console as show
 
     if out is not None:
@@ -80,7 +80,7 @@ def lines(
         raise EngineError("--group and --population exclude each other; give one of them")
     request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
-    own_weights(design)  # raises for a model without such effects, before anything is drawn
+    coefficient_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
@@ -119,4 +119,4 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
 
 def _label(design: "Design", text: str) -> Any:
     """Return the label that is written as a text, or the text if there is none."""
-    return next((one for one in design.labels.tolist() if str(one) == text), text)
+    return next((one for one in design.single_term().names() if str(one) == text), text)

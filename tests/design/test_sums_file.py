@@ -20,7 +20,6 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import BayesMLMError, DesignError, EngineError, StorageError
 from bayes_mlm.engines.recovery import recover_effects
-from bayes_mlm.moments.group_moments import from_design
 
 HSB = load_hsb()
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
@@ -29,7 +28,7 @@ SECTORS = HSB.assign(kind=np.where(HSB.sector == 1, "Catholic", "Public"))
 
 
 def same(one, other, rel=1e-10):
-    a, b = from_design(one), from_design(other)
+    a, b = one.moments(), other.moments()
     assert (a.terms, a.effects, a.group) == (b.terms, b.effects, b.group)
     assert a.labels.tolist() == b.labels.tolist()
     assert np.array_equal(a.counts, b.counts)

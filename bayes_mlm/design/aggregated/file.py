@@ -176,6 +176,11 @@ def is_sums(source: object) -> bool:
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
 
 
+def rows_at_source(design: Design, source: object) -> bool:
+    """Return whether a design has moments alone, of data whose rows can still be read."""
+    return not design.has_rows and not is_sums(source)
+
+
 def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
     """Read the formula and the group of saved sums, and whether their labels were stripped.
 

@@ -27,29 +27,29 @@ from bayes_mlm.fitting import (
 )
 from bayes_mlm.questions.effects.average import as_settings
 from bayes_mlm.questions.effects.query import grid
-from bayes_mlm.questions.effects.rows import Population, population, read_again, set_columns
+from bayes_mlm.questions.effects.rows import Population, read_again, read_population, set_columns
 from bayes_mlm.questions.lines.along import along_of, columns_at, rows_along
-from bayes_mlm.questions.lines.level_two import own_weights
+from bayes_mlm.questions.lines.level_two import coefficient_weights
 from bayes_mlm.questions.lines.result import (
+    GroupCoefficient,
     GroupLines,
     LinePoint,
     LinePoints,
-    OwnCoefficient,
     PopulationLine,
 )
 
 __all__ = [
+    "GroupCoefficient",
     "GroupLines",
     "LinePoint",
-    "OwnCoefficient",
     "along_of",
     "group_lines",
     "population_line",
 ]
 
-# Points of a line, unless others are asked for: the ends are enough for a straight one.
+# Points of a line by default.
 _POINTS = 11
-# Lines of more groups at a time would not be read, and take minutes to compute.
+# More groups at a time take minutes to compute.
 MOST_GROUPS = 2_000
 
 
@@ -68,21 +68,21 @@ def group_lines(
     Parameters
     ----------
     fit : Fit or Estimate
-        Of a model with group effects that are drawn from a distribution.
+        Of a model with random effects.
     along : str, optional
-        The column of the table that the lines run along; by default that of the first slope that
-        varies between groups, else the first predictor that varies within them.
+        The column of the table on the horizontal axis; by default that of the first random slope,
+        else of the first predictor that varies within groups.
     x : array_like, shape (m,), optional
-        Where; by default evenly over the range of the data.
+        Its values; by default evenly over the range of the data.
     groups : sequence, optional
         Labels; by default every group.
     prob : float
         Of the intervals.
     estimate : Estimate, optional
-        By REML, to compare a posterior with, where it is at hand.
+        By REML, to compare a posterior with; by default it is computed.
     data : data frame, mapping, str or Path, optional
-        The rows that were fitted, for predictors that are in the model only as functions of
-        columns and were not read from a file.
+        The rows of the fit, for predictors that enter the formula only through a function and
+        were not read from a file.
 
     Returns
     -------
@@ -91,11 +91,11 @@ def group_lines(
     Raises
     ------
     EngineError
-        If the model has no such group effects, a group or the column is unknown, or groups are
-        too many to give a line each.
+        If the model has no random effects, a group or the column is unknown, or there are too
+        many groups.
     DataError
-        If the rows cannot be taken back out of the model, and are not given, or those given are
-        not what was fitted.
+        If the rows cannot be recovered from the model and `data` is missing, or `data` holds
+        other outcomes than the fitted ones.
 
     Examples
     --------
@@ -112,29 +112,31 @@ def group_lines(
     expect("group_lines", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    weights = own_weights(design)
+    weights = coefficient_weights(design)
     places = _places(design, groups)
     along = along_of(design) if along is None else along
-    # The rows that were fitted: each group's line is of its own.
-    given = None if data is None else read_again(design, fit.request, data)
-    fitted = population(design, fit.request, given)
+    # The fitted rows, since a line is that of its group's rows.
+    reread = None if data is None else read_again(design, fit.request, data)
+    fitted = read_population(design, fit.request, reread)
     table = fitted.table
     _check_along(fitted, along)
     grid = _grid(table.columns[along], x)
     compared = _reml(fit) if estimate is None else estimate
     rows = rows_along(design, table, along, grid, places)
-    labels = design.labels[places].tolist()
+    labels = design.single_term().names(places)
     effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
     X = np.concatenate([weights[:, places].swapaxes(0, 1), rows.X], axis=1)
     Z = np.concatenate([effects, rows.Z], axis=1)
-    coefficients: list[OwnCoefficient] = []
+    coefficients: list[GroupCoefficient] = []
     points: list[LinePoint] = []
     for label, found, reml in zip(
         labels, fit.combine_by_group(X, Z, places), _means(compared, X, Z, places), strict=True
     ):
-        own, line = found[: design.q], found[design.q :]
-        at_own, at_line = (None, None) if reml is None else (reml[: design.q], reml[design.q :])
-        coefficients += _coefficients(fit, label, summarise_values(own, prob), at_own)
+        specific, line = found[: design.q], found[design.q :]
+        at_specific, at_line = (
+            (None, None) if reml is None else (reml[: design.q], reml[design.q :])
+        )
+        coefficients += _coefficients(fit, label, summarise_values(specific, prob), at_specific)
         points += _line(fit, label, grid, summarise_values(line, prob, "eti"), at_line)
     return GroupLines(
         along=along,
@@ -164,15 +166,15 @@ def population_line(
     ----------
     fit : Fit or Estimate
     along : str
-        The column of the table that the line runs along.
+        The column of the table on the horizontal axis.
     x : array_like, shape (m,), optional
-        Where; by default over the range of the data.
+        Its values; by default over the range of the data.
     at : mapping of str to value, optional
-        Columns set to one value, such as ``{"sex": "Male"}``; others keep those of the rows.
+        Predictors set to one value, such as ``{"sex": "Male"}``; others keep those of the rows.
     prob, estimate : optional
         As in `group_lines`.
     data : data frame, mapping, str or Path, optional
-        Other rows to average over than those that were fitted.
+        Rows to average over in place of those of the fit.
 
     Returns
     -------
@@ -182,7 +184,7 @@ def population_line(
     Raises
     ------
     EngineError, DataError, DesignError
-        As `group_lines`; also if `at` names what is no predictor, or `along` itself.
+        As `group_lines`; also if `at` names `along` itself or no predictor.
 
     Examples
     --------
@@ -196,8 +198,8 @@ def population_line(
     expect("population_line", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    own_weights(design)  # refuses a model without group effects, or of several factors
-    rows = population(design, fit.request, data)
+    coefficient_weights(design)  # raises for a model without group effects, or with several factors
+    rows = read_population(design, fit.request, data)
     table = rows.table
     _check_along(rows, along)
     settings = grid(rows, at, without=[along])
@@ -219,8 +221,8 @@ def population_line(
 
 
 def _check_along(rows: Population, along: str) -> None:
-    expect_text("a line", along, "the name of the column that it runs along", EngineError)
-    numeric = [name for name in rows.predictors if rows.own(name).dtype.kind in "biuf"]
+    expect_text("a line", along, "the name of the column along which it runs", EngineError)
+    numeric = [name for name in rows.predictors if rows.column(name).dtype.kind in "biuf"]
     if along not in numeric:
         raise EngineError(
             f"{along!r} is no numeric predictor of the model; there are {', '.join(numeric)}"
@@ -231,12 +233,12 @@ def _places(design: Design, groups: Sequence[Any] | None) -> Ints:
     if groups is None:
         if design.J > MOST_GROUPS:
             raise EngineError(
-                f"{design.J:,} groups are more than the {MOST_GROUPS:,} that can have a line each; "
-                "name some of them (groups=[...])"
+                f"lines of {design.J:,} groups are too many; at most {MOST_GROUPS:,} are allowed: "
+                "name some groups (groups=[...])"
             )
         return np.arange(design.J)
     if not groups:
-        raise EngineError("no group is named; leave groups out for all of them")
+        raise EngineError("groups is empty; name one or more, or omit it for all groups")
     return design.single_term().places_of(dict.fromkeys(groups))
 
 
@@ -250,7 +252,7 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
 
 
 def _reml(fit: CoefficientSource) -> Estimate | None:
-    """Fit a posterior's design by REML, where that is defined: priors can identify more."""
+    """Fit the design of a posterior by REML; None where only the priors identify the model."""
     design = fit.design
     if not is_drawing(fit.engine):
         return None
@@ -270,9 +272,9 @@ def _means(fit: Estimate | None, X: Floats, Z: Floats, places: Ints) -> Iterator
 
 def _coefficients(
     fit: CoefficientSource, group: Any, found: DrawSummary, reml: Floats | None
-) -> Iterator[OwnCoefficient]:
+) -> Iterator[GroupCoefficient]:
     for k, effect in enumerate(fit.design.effects):
-        yield OwnCoefficient(
+        yield GroupCoefficient(
             model=fit.name,
             engine=fit.engine,
             group=group,
