@@ -245,7 +245,7 @@ def test_what_needs_rows_says_so_of_saved_sums(run):
     assert "give values of sector" in err
     code, _, err = run("fit", "mathach ~ ses + (1 | schoolid)", "--data", "s.sums")
     assert code == 1
-    assert "sum the rows anew" in err
+    assert "sum the rows again" in err
     code, _, err = run("fit", "s.sums", "--data", "parts")
     assert code == 1
     assert "fitted without data" in err
