@@ -159,7 +159,7 @@ def _records(
 
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
-    """Join the rows of some groups to an analysis of summed data, and say of which."""
+    """Return an analysis of aggregated data with the rows of some groups, and a note of which."""
     from bayes_mlm.fitting import sample_groups
 
     if analysis.design.has_rows or not analysis.fits:
@@ -178,7 +178,6 @@ def _prepare(entry: "Entry", found: "list[Analysis]") -> Any:
     if picture is None:
         names = "these models" if entry.of == "ladder" else found[-1].spec.name
         raise EngineError(
-            f"the figure {entry.name!r} does not apply to {names}; there is one where "
-            f"{entry.applies}"
+            f"the figure {entry.name!r} does not apply to {names}; it requires that {entry.applies}"
         )
     return picture

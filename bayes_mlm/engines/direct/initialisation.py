@@ -5,9 +5,10 @@ from itertools import product
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.density import Problem, sums_of
+from bayes_mlm.engines.direct.mode import highest
 from bayes_mlm.engines.direct.parametrisation import coordinate, dimension, log_density
 from bayes_mlm.engines.direct.quadratic import cholesky
 from bayes_mlm.likelihood import check_bounded
@@ -17,9 +18,9 @@ _LEVELS = (0.1, 0.5, 2.0)
 
 
 def residual_df(problem: Problem) -> int:
-    """Count the rows that are left for sigma_e."""
-    taken = len(problem.reduced.c) if problem.own_sd is not None else 0
-    return problem.reduced.n - problem.reduced.p - taken
+    """Return the residual degrees of freedom."""
+    intercepts = len(problem.reduced.c) if problem.intercept_sd is not None else 0
+    return problem.reduced.n - problem.reduced.p - intercepts
 
 
 def residual_level(problem: Problem) -> float:
@@ -73,13 +74,7 @@ def choose_start(problem: Problem, rows: Design | None = None) -> Floats:
                 x[k] = coordinate(priors.sigma_u[k], level + math.log(ratio[k]))
             points.append(x)
     values = log_density(problem, np.array(points))
-    best = int(np.argmax(values))
-    if not np.isfinite(values[best]):
-        raise EngineError(
-            "the posterior density is zero or not finite wherever it was looked for: the priors "
-            "contradict the data, or exclude every standard deviation; widen the priors"
-        )
-    return points[best]
+    return points[highest(values)]
 
 
 def typical_scale(problem: Problem) -> Floats:
