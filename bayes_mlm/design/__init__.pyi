@@ -42,9 +42,16 @@ from .design import (
     INTERCEPT as INTERCEPT,
     Design as Design,
 )
-from .encoding import Encoding as Encoding, encode as encode, inputs_of as inputs_of
+from .encoding import (
+    Encoding as Encoding,
+    encode as encode,
+    inputs_of as inputs_of,
+    notes_beyond as notes_beyond,
+)
 from .encoding.columns import (
     Column as Column,
+    Contrast as Contrast,
+    OfBasis as OfBasis,
     Place as Place,
     lay_out as lay_out,
     level_weights as level_weights,

@@ -65,7 +65,8 @@ class Design:
     sample_of : Design or None
         Of rows that are those of a sample of groups: the design of all, in moments.
     inputs : mapping of str to ndarray, shape (n,)
-        Columns of the table, of numbers, that X and Z have only functions of: x of ``log(x)``.
+        Columns of the table that X and Z have only functions of: x of ``log(x)``; of categories
+        without a term of their own the places.
     """
 
     response: Response

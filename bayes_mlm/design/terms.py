@@ -1,5 +1,6 @@
 """The outcome, the fixed columns and the terms of group effects of a design."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -165,7 +166,7 @@ class GroupTerm:
 
     def sums(self, values: Floats) -> Floats:
         """Return the sum over the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
-        columns = values.reshape(values.shape[0], -1)
+        columns = values.reshape(values.shape[0], math.prod(values.shape[1:]))
         sums = [np.bincount(self.codes, weights=one, minlength=self.J) for one in columns.T]
         return np.array(sums).T.reshape(self.J, *values.shape[1:])
 

@@ -1,4 +1,4 @@
-"""Polynomials, splines and codings: against patsy, formulaic and R, replayed, refused, pushed down."""
+"""Polynomials, splines, codings: against patsy, formulaic and R, replayed, refused, in queries."""
 
 import json
 import warnings

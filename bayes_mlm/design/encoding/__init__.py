@@ -21,10 +21,10 @@ from bayes_mlm.design.encoding.columns import (
     part_values,
 )
 from bayes_mlm.design.encoding.inputs import is_text, numeric_column, raw_column
-from bayes_mlm.design.encoding.levels import learn_levels
+from bayes_mlm.design.encoding.levels import codes_of, learn_levels
 from bayes_mlm.design.encoding.result import Encoding, factor_values
 from bayes_mlm.design.encoding.values import Learned, evaluate, learn_values
-from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, Name, calls, unique
+from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, Name, calls, label, unique
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
@@ -36,6 +36,7 @@ __all__ = [
     "encode",
     "inputs_of",
     "learn_encoding",
+    "notes_beyond",
     "with_crossings",
 ]
 
@@ -210,7 +211,10 @@ def encode(
 
 
 def inputs_of(encoding: Encoding, table: "Table") -> dict[str, Floats]:
-    """Return the columns of numbers that predictors are functions of and no column of X or Z is.
+    """Return what the columns of X and Z do not tell of the columns of a table.
+
+    Numbers that they are functions of, x of ``log(x)``; and the places of categories that have no
+    term of their own.
 
     Raises
     ------
@@ -218,18 +222,40 @@ def inputs_of(encoding: Encoding, table: "Table") -> dict[str, Floats]:
         As `encode`.
     """
     formula = encoding.formula
-    alone = {term[0] for term in (*formula.terms, *formula.effects) if len(term) == 1}
-    by_text = {str(factor) for factor in alone}
-    plain = {level.column for level in encoding.levels}
-    plain |= set(formula.grouping_factors)
-    names = [name for name in encoding.predictor_columns if name not in plain]
-    texts = {name: str(Name(name)) for name in names}
-    return {
-        name: numeric_column(table, name)
-        for name, text in texts.items()
-        if not {text, f"center({text})", f"scale({text})"} & by_text
-        and not is_text(raw_column(table, name))
+    alone = {str(term[0]) for term in formula.terms if len(term) == 1}
+    found = {
+        levels.column: codes_of(levels, table).astype(np.float64)
+        for levels in encoding.levels
+        if levels.factor not in alone
     }
+    alone |= {str(term[0]) for term in formula.effects if len(term) == 1}
+    known = {levels.column for levels in encoding.levels} | set(formula.grouping_factors)
+    for name in encoding.predictor_columns:
+        text = str(Name(name))
+        apart = not {text, f"center({text})", f"scale({text})"} & alone
+        if apart and name not in known and not is_text(raw_column(table, name)):
+            found[name] = numeric_column(table, name)
+    return found
+
+
+def notes_beyond(encoding: Encoding, table: "Table") -> tuple[str, ...]:
+    """Return remarks on rows outside of the boundary knots of splines that go on past them."""
+    notes = []
+    for call in encoding.formula.factors:
+        basis = FUNCTIONS[call.function].basis if isinstance(call, Call) else None
+        if not isinstance(call, Call) or basis is None or basis.beyond is None:
+            continue
+        learned = encoding.learned
+        low, high = basis.beyond(call.settings, learned.bases[str(call)].constants)
+        values = evaluate(call.argument, table, learned)
+        outside = int(np.count_nonzero((values < low) | (values > high)))
+        if outside:
+            notes.append(
+                f"{label(call.argument)} lies outside of the boundary knots of {label(call)}, "
+                f"{low:g} and {high:g}, in {outside:,} of {table.n:,} rows: the curve goes on "
+                "there in a straight line, an extrapolation"
+            )
+    return tuple(notes)
 
 
 def _offset(formula: Formula, table: "Table", learned: Learned) -> Floats | None:

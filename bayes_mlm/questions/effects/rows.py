@@ -185,8 +185,8 @@ def read_population(design: Design, request: ModelRequest | None, data: Any = No
 def rebuild(design: Design) -> Table | None:
     """Recover the predictors' columns from the design; None where it does not store all of them.
 
-    A column of numbers that enters the formula only through a function (``log(x)``) is kept in the
-    design's `inputs`; one of text that has no term of its own is not there.
+    A column that enters the formula only through a function (``log(x)``), or a product of
+    categories, is in the design's `inputs`.
 
     Examples
     --------
@@ -202,9 +202,6 @@ def rebuild(design: Design) -> Table | None:
     columns: dict[str, NDArray[Any]] = {}
     for name in design.encoding.predictor_columns:
         if name in design.factors:  # below
-            continue
-        if name in design.inputs:
-            columns[name] = design.inputs[name]
             continue
         values = _category(design, name) if _is_category(design, name) else _number(design, name)
         if values is None:
@@ -261,7 +258,9 @@ def _is_category(design: Design, name: str) -> bool:
 
 
 def _number(design: Design, name: str) -> Floats | None:
-    """Recover a column that is a term, or a group effect, by itself or centred."""
+    """Recover a column that is kept, or is a term, or a group effect, by itself or centred."""
+    if name in design.inputs:
+        return design.inputs[name]
     transforms: dict[Factor, tuple[float, float]] = {Name(name): (0.0, 1.0)}
     for known in design.encoding.centrings:
         if known.expression == str(Name(name)):
@@ -279,6 +278,10 @@ def _number(design: Design, name: str) -> Floats | None:
 def _category(design: Design, name: str) -> NDArray[Any] | None:
     """Recover the categories of a column from the columns of its main effect."""
     levels = next(item for item in design.encoding.levels if item.column == name)
+    text = isinstance(levels.levels[0], str)
+    known = np.array(levels.levels, dtype=object if text else None)
+    if name in design.inputs:
+        return np.asarray(known[design.inputs[name].astype(np.int64)])
     away = np.zeros((design.n, len(levels.levels)))
     found = False
     for column in lay_out(design.formula.terms, design.encoding.levels):
@@ -289,8 +292,6 @@ def _category(design: Design, name: str) -> NDArray[Any] | None:
                 return None
             away += np.square(values[:, None] - np.array(level_weights(place, levels)))
             found = True
-    text = isinstance(levels.levels[0], str)
-    known = np.array(levels.levels, dtype=object if text else None)
     return known[away.argmin(axis=1)] if found else None
 
 

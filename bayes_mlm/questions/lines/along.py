@@ -7,7 +7,6 @@ import numpy as np
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.data import Table
 from bayes_mlm.design import Design, NewRows, replay
-from bayes_mlm.formula import label_term
 from bayes_mlm.questions.effects.rows import set_columns
 
 
@@ -57,10 +56,15 @@ def along_of(design: Design) -> str:
     moving: set[str] = set()
     if design.base is not None:
         moving = set(np.array(design.base.terms)[design.base.varies].tolist())
-    fixed = [term for term in design.formula.terms if label_term(term) in moving]
-    for term in (*design.formula.effects, *fixed):
-        if len(term) == 1 and str(term[0]) not in categorical:
-            return term[0].columns[0]
+    effects = [term[0] for term in design.formula.effects if len(term) == 1]
+    columns = [one for one in design.encoding.x_columns if one.name in moving]
+    # A factor by itself before one in products; a spline is several columns.
+    fixed = [
+        part[0] for one in sorted(columns, key=lambda one: len(one.parts)) for part in one.parts
+    ]
+    for factor in (*effects, *fixed):
+        if str(factor) not in categorical:
+            return factor.columns[0]
     raise EngineError(
         f"no numeric predictor of '{design.formula}' varies within groups, so a line has no "
         "horizontal axis; name one (along)"

@@ -16,7 +16,7 @@ from bayes_mlm.data import (
     require_columns,
     strip_labels,
 )
-from bayes_mlm.design import Design, GroupRows, read_data, replay
+from bayes_mlm.design import Design, GroupRows, notes_beyond, read_data, replay
 from bayes_mlm.model import strata_of
 from bayes_mlm.questions.prediction.residuals import Neighbours, neighbours
 from bayes_mlm.questions.prediction.result import PredictionKind, Question
@@ -191,4 +191,4 @@ def _notes(design: Design, table: Table, groups: tuple[GroupRows, ...]) -> tuple
         )
     if design.kind == "between":
         notes.append("rows and residuals are means of groups, not members of them")
-    return tuple(notes)
+    return (*notes, *notes_beyond(design.encoding, table))
