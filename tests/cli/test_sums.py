@@ -202,7 +202,10 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
         (("groups", FORMULA, "--data", "parts", "--out", "a.csv"), "end it in .parquet"),
         (("predict", FORMULA, "--data", "year1.csv", "--new", "new.csv", "--out", "new.csv"), "is"),
         (("check", FORMULA, "--data", "year1.csv", "--out", "year1.csv"), "is read as"),
-        (("sum", FORMULA, "--data", "year1.csv", "--out", "a.sums", "--alone"), "--alone is for"),
+        (
+            ("sum", FORMULA, "--data", "year1.csv", "--out", "a.sums", "--alone"),
+            "--alone sums rows",
+        ),
         (("check", "~ ses", "--data", "year1.csv", "--out", "a.csv"), "~"),
         (("check", FORMULA, "--data", "~nobody/year1.csv", "--out", "a.csv"), "~nobody"),
         (("sum", FORMULA, "--data", "public.csv", "--out", "a.sums"), "other sites"),
@@ -230,7 +233,7 @@ def test_sites_of_one_sector_are_summed_alone_and_merged(run, folder):
     assert "7,185 rows, 160 groups" in out
     code, out, err = run("merge", "sites.sums", "public.sums", "--out", "twice.sums")
     assert code == 1
-    assert "count twice" in err
+    assert "counted twice" in err
     assert run("merge", "sites.sums", "public.sums", "--out", "x.sums", "--allow-repeats")[0] == 0
     assert not (folder / "twice.sums").exists()
     code, out, err = run("fit", "public.sums")

@@ -274,7 +274,7 @@ def test_what_is_of_another_type_is_not_added():
     table = small()
     first = sum_rows("y ~ x + (1 | g)", table)
     text = table.assign(x=np.where(table.x > 0, "high", "low"))
-    with pytest.raises(DesignError, match="'x' holds categories in one"):
+    with pytest.raises(DesignError, match="'x' has categories in one"):
         merge_sums(first, sum_rows("y ~ x + (1 | g)", text))
     for labels, says in ((table.g > 3, "truth values"), (table.g + 0.5, "decimal numbers")):
         other = sum_rows("y ~ x + (1 | g)", table.assign(g=labels))

@@ -69,9 +69,9 @@ def fit_reml(
         Whether to compute the profile intervals.
     check : bool
         Whether to have statsmodels evaluate its likelihood at the optimum: it needs the rows,
-        and the first time some seconds to import. The certificate says what it found.
+        and the first time some seconds to import. The certificate reports the result.
     statistics : GroupMoments, optional
-        Of a design with group effects, where they are at hand; else they are made.
+        Of a design with group effects; computed by default.
 
     Returns
     -------
@@ -232,7 +232,7 @@ def _assemble(
     q, n_par = reduced.q, reduced.p + len(optimum.theta) + 1
     sigma2 = optimum.point.sigma_e2
     relative, _ = original_covariance(reduced, optimum)
-    if not correlated:  # what is off the diagonal is rounding
+    if not correlated:  # off the diagonal is rounding
         relative = np.diag(np.diagonal(relative))
     sd = np.sqrt(np.diagonal(relative))
     with np.errstate(invalid="ignore", divide="ignore"):
