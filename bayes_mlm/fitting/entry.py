@@ -31,7 +31,7 @@ from bayes_mlm.fitting.request import (
 from bayes_mlm.fitting.result import Fit, installed_versions
 from bayes_mlm.likelihood import model_priors, unidentified
 from bayes_mlm.model import HasRequest
-from bayes_mlm.moments import GroupMoments, from_design, rotate_moments
+from bayes_mlm.moments import GroupMoments, rotate_moments
 
 
 @takes_options
@@ -162,7 +162,7 @@ def fit_design(
     request = request.request
     priors = model_priors(design, request.model.priors)
     several = len(design.factors) > 1  # moments are by one factor
-    moments = from_design(design) if statistics is None and not several else statistics
+    moments = design.moments() if statistics is None and not several else statistics
     task = Task(
         design=design,
         priors=priors,

@@ -30,7 +30,6 @@ from bayes_mlm.engines import fit_ols
 from bayes_mlm.figures.lines import rows_of_x
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.fitting.request import as_request
-from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.questions.lines.level_two import coefficient_weights
 
 HSB = load_hsb()
@@ -50,7 +49,7 @@ def small(n=240, n_groups=8, seed=0):
 
 
 def same(rows, sums, rel=1e-10):
-    a, b = from_design(rows), from_design(sums)
+    a, b = rows.moments(), sums.moments()
     assert (a.terms, a.effects) == (b.terms, b.effects)
     assert a.labels.tolist() == b.labels.tolist()
     assert np.array_equal(a.counts, b.counts)
