@@ -411,7 +411,7 @@ def test_a_direct_fit_imports_nothing_heavy():
     )
     assert done.returncode == 0, done.stderr
     assert (
-        "not compared with statsmodels (not requested (check=True or fit --cross-check))"
+        "not compared with statsmodels (request it by check=True or fit --cross-check)"
         in done.stdout
     )
 

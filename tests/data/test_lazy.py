@@ -623,8 +623,8 @@ def test_numbers_that_a_stray_text_makes_text_are_told_from_labels(engine):
     ("formula", "says"),
     [
         ("mathach ~ within(ses) + between(ses) + (1 | schoolid)", "group means"),
-        ("mathach ~ log(size) + (1 | schoolid)", "give values of size"),
-        ("mathach ~ I(size ** 2) + (1 | schoolid)", "give values of size"),
+        ("mathach ~ log(size) + (1 | schoolid)", r"set size \(at\)"),
+        ("mathach ~ I(size ** 2) + (1 | schoolid)", r"set size \(at\)"),
     ],
 )
 def test_slopes_that_need_rows_are_refused_from_sums(formula, says):

@@ -114,7 +114,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         centrings=tuple(learned.centrings.values()),
         means=tuple(learned.means.values()),
     )
-    check_columns(encoding.terms, encoding.effects, factors)
+    check_columns(encoding.terms, encoding.effects, formula.grouping_factors)
     return with_crossings(
         encoding, lambda name: _two_valued(table, name), lambda names: _distinct(table, names)
     )

@@ -186,9 +186,7 @@ def _check(
     data: Design | GroupMoments, lam: Floats, method: Method, wanted: bool
 ) -> StatsmodelsCheck:
     if not wanted:
-        return StatsmodelsCheck(
-            loglik=None, reason="not requested (check=True or fit --cross-check)"
-        )
+        return StatsmodelsCheck(loglik=None, reason="request it by check=True or fit --cross-check")
     if isinstance(data, GroupMoments):
         return StatsmodelsCheck(loglik=None, reason="it needs the rows")
     return statsmodels_check(data, lam, method)
