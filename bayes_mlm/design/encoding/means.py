@@ -1,4 +1,4 @@
-"""Learn what `center`, `scale`, `within`, `between` and splines replay on new data."""
+"""What `center`, `scale`, `within`, `between` and splines replay on new data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

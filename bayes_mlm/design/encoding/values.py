@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """What numeric expressions need to be replayed on new data, by expression.
+    """Constants by which numeric expressions are replayed on new data, by expression.
 
     With `extend` a spline goes on past the ends where it is not defined.
     """
@@ -78,7 +78,7 @@ def evaluate(expression: Expression, table: "Table", learned: Learned) -> Floats
     Raises
     ------
     DataError
-        If a column is absent, is text, or misses values, or a result is undefined or infinite.
+        If a column is absent, is text, or has missing values, or a result is undefined or infinite.
     """
     match expression:
         case Name(name):
