@@ -10,7 +10,6 @@ from .choosing import (
     with_intercepts as with_intercepts,
 )
 from .data import FigureData as FigureData, Text as Text
-from .effects import effects_of as effects_of
 from .entry import Entry as Entry, Section as Section
 from .lines import (
     Line as Line,

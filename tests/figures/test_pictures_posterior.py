@@ -243,7 +243,9 @@ def test_caterpillar_is_sorted_within_blocks(hsb):
     assert sorted(np.concatenate([block.order for block in panel.blocks])) == list(range(160))
     above = int((panel.effect.lower > 0).sum())
     below = int((panel.effect.upper < 0).sum())
-    assert f"wholly above zero for {above} and wholly below for {below} of 160" in picture.text.caption
+    assert (
+        f"wholly above zero for {above} and wholly below for {below} of 160" in picture.text.caption
+    )
 
 
 def test_a_group_far_out_is_outlying_and_no_other():
