@@ -187,7 +187,7 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
             ("fit", FORMULA, "--data", "parts", "--engine-data", "spark", "--rows", "keep"),
             "kept in",
         ),
-        (("groups", "mathach ~ ses", "--data", "parts", "--out", "a.parquet"), "group effects"),
+        (("groups", "mathach ~ ses", "--data", "parts", "--out", "a.parquet"), "random effects"),
         (("groups", FORMULA, "--data", "parts", "--out", "no/a.parquet"), "no"),
         (("fit", FORMULA, "--data", "part"), "'part'"),
         (
@@ -242,7 +242,7 @@ def test_what_needs_rows_says_so_of_saved_sums(run):
     assert run("sum", FORMULA, "--data", "parts", "--out", "s.sums")[0] == 0
     code, _, err = run("effects", "s.sums", "--contrast", "sector")
     assert code == 1
-    assert "give values of sector" in err
+    assert "set sector (at)" in err
     code, _, err = run("fit", "mathach ~ ses + (1 | schoolid)", "--data", "s.sums")
     assert code == 1
     assert "sum the rows anew" in err
@@ -268,7 +268,7 @@ def test_effects_at_values_that_are_all_set_need_no_rows(run):
     assert answers(from_sums) == answers(from_rows)
     for more, says in (
         (("--contrast", "sector=0,1"), "averaging over rows (ses)"),
-        (("--contrast", "sector", "--at", "ses=0"), "give values of sector"),
+        (("--contrast", "sector", "--at", "ses=0"), "set sector (at)"),
         (("--contrast", "sector=0,1", "--at", "ses=mean"), "give values of ses"),
         (("--contrast", "sector=0,1", "--crossing", "ses"), "sums by group"),
         (("--slope", "ses"), "averaging over rows (sector)"),
