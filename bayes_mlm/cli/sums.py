@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SMALL = 5
 AllowRepeats = Annotated[
     bool,
-    typer.Option("--allow-repeats", help="Add rows that look the same as some already in."),
+    typer.Option("--allow-repeats", help="Add rows that equal some already included."),
 ]
 
 
@@ -43,7 +43,9 @@ def sum_data(
     ],
     data: Annotated[str, typer.Option(help="File, directory, or glob: CSV or Parquet.")],
     out: Annotated[Path, typer.Option(help="File for the sums, such as year1.sums.")],
-    group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Grouping column, if not in the formula.")
+    ] = None,
     alone: Annotated[
         bool,
         typer.Option(
@@ -60,14 +62,14 @@ def sum_data(
     ] = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Aggregate data by group, as a model needs.
+    """Aggregate data by group for a model.
 
     Writes the sums by group, without rows.
 
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
-    rows, without the old ones; `bayes-mlm merge` adds up sums of several places. A place that lacks
+    rows, without the old ones; `bayes-mlm merge` adds up sums of several sites. A site that lacks
     a category, or has one group, makes its sums with `bayes-mlm sum plan.sums --alone`, where
-    plan.sums has all categories (of made-up rows, say).
+    plan.sums has all categories (of artificial rows, for example).
     """
     from bayes_mlm.base import DataError, OneValueError
     from bayes_mlm.design import (
@@ -85,7 +87,7 @@ def sum_data(
     check_name(out)
     before = load_sums(formula) if is_sums(formula) else None
     if alone and before is None:
-        raise DataError("--alone is for rows laid out as saved sums are; give their file first")
+        raise DataError("--alone sums rows by the design of saved sums; give their file first")
     if reading.strip and before is not None and not before.encoding.strip:
         raise DataError(
             f"{formula} contains sums whose labels were not stripped; omit --strip, or sum the old "
@@ -109,8 +111,8 @@ def sum_data(
                 found = sum_more_rows(before, scan, missing=reading.missing)
         except OneValueError as error:
             raise OneValueError(
-                f"{error}; if other sites have more, lay these rows out as theirs: bayes-mlm sum "
-                "THEIRS.sums --data … --alone"
+                f"{error}; if other sites have more, use their design: bayes-mlm sum THEIRS.sums "
+                "--data … --alone"
             ) from error
     if before is not None and not alone:
         found = merge_sums(before, found, allow_repeats=allow_repeats)
@@ -165,7 +167,7 @@ def _print_summary(design: "Design", out: Path) -> None:
 @grouped
 def groups(
     model: Annotated[str, typer.Argument(help="A formula, a model, a record, or saved sums.")],
-    out: Annotated[Path, typer.Option(help="Parquet file: a row a group and effect.")],
+    out: Annotated[Path, typer.Option(help="Parquet file, one row per group and effect.")],
     data: Annotated[str | None, typer.Option(help="File, directory or glob.")] = None,
     rows: RowsOption = "auto",
     memory: Memory = None,

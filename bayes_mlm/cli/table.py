@@ -44,7 +44,7 @@ def table(
     data: Data = None,
     format: Annotated[  # noqa: A002  (the option's name)
         Format | None,
-        typer.Option("--format", help="Default: by the ending of --out, else markdown."),
+        typer.Option("--format", help="Format (default: by the ending of --out, else markdown)."),
     ] = None,
     engine: Annotated[
         list[str] | None,
@@ -54,19 +54,21 @@ def table(
         ),
     ] = None,
     interval: Annotated[
-        bool, typer.Option("--interval", help="Intervals below the estimates, not sds or errors.")
+        bool,
+        typer.Option(
+            "--interval", help="Print intervals below the estimates, not standard errors."
+        ),
     ] = False,
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
-    out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File (default: standard output).")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tabulate models for a paper, a column each.
+    """Tabulate models for a paper.
 
-    In Markdown, LaTeX (booktabs) or HTML.
-
-    A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
+    In Markdown, LaTeX (booktabs) or HTML, one column per model: coefficients, sds between and
+    within groups, ICC, R², sizes, and notes.
     """
     from bayes_mlm.engines import Settings
     from bayes_mlm.report import publication_table
@@ -111,8 +113,8 @@ def _engines(names: list[str]) -> list[str]:
     drawing = [name for name in engines if is_drawing(name)]
     if AUTO in engines and len(drawing) > 1:
         raise EngineError(
-            f"--engine auto is {' or '.join(engine_names(drawing=True, auto=False))} itself; omit "
-            "it next to them"
+            f"--engine auto is already {' or '.join(engine_names(drawing=True, auto=False))}; omit "
+            "it next to these"
         )
     return engines
 

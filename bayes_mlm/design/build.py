@@ -87,6 +87,12 @@ def design_of(
     location = source.location if data is None else data
     if is_sums(location):
         return for_kind(_saved(model, source, location), model.kind)
+    options: dict[str, Any] = {
+        "group": model.group_column,
+        "missing": source.missing,
+        "group_level": model.group_level,
+        "strip": source.strip,
+    }
     scan = _scan_of(location, rows, source.written)
     if scan is not None:
         _need_rows(
@@ -94,24 +100,14 @@ def design_of(
             f"those of {scan.source} are summed where they lie; take a sample of groups, or "
             'rows="keep" (--rows keep)',
         )
-        design = sum_rows(
-            model.formula,
-            replace(scan, on_progress=on_progress),
-            group=model.group_column,
-            missing=source.missing,
-            group_level=model.group_level,
-            strip=source.strip,
-        )
+        design = sum_rows(model.formula, replace(scan, on_progress=on_progress), **options)
         return for_kind(design, model.kind)
     design = build_design(
         model.formula,
         _kept(location, model, source),
-        group=model.group_column,
-        missing=source.missing,
-        group_level=model.group_level,
         residual=model.residual,
         family=model.family,
-        strip=source.strip,
+        **options,
     )
     return for_kind(design, model.kind)
 
@@ -132,13 +128,13 @@ def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
     if (str(formula), group) != (str(design.formula), design.group):
         raise DataError(
             f"{path} contains the sums of '{design.formula}' by {design.group}, not of '{formula}' "
-            f"by {group}; sum the rows anew for another model"
+            f"by {group}; sum the rows again for another model"
         )
     _need_rows(model, f"{path} contains sums of them")
     if source.strip and not design.encoding.strip:
         raise DataError(
-            f"{path} contains sums by labels as they were written, spaces and all; sum the rows "
-            "anew with strip=True (--strip)"
+            f"{path} contains sums by labels with unstripped spaces; sum the rows again with "
+            "strip=True (--strip)"
         )
     check_estimable(design)
     return design
@@ -158,7 +154,7 @@ def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:
     if rows == "keep":
         if is_distributed(source) or (isinstance(source, Scan) and source.engine == "pyspark"):
             raise DataError(
-                "the rows of a Spark table are not fetched; sum them (rows='sum'), or give a "
+                "the rows of a Spark table are not collected; sum them (rows='sum'), or give a "
                 "sample: frame.sample(0.01).toPandas()"
             )
         return None
@@ -222,8 +218,8 @@ def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
             return read_data(location, written=written)
         scan = replace(_open(location, written), complete=source.missing == "drop")
         return collect_rows(scan, columns)
-    given = collect_rows(as_scan(location), columns) if is_scannable(location) else location
-    return given if written.decimal is None else as_table(given, decimal=written.decimal)
+    data = collect_rows(as_scan(location), columns) if is_scannable(location) else location
+    return data if written.decimal is None else as_table(data, decimal=written.decimal)
 
 
 def _is_one_file(source: str | Path) -> bool:

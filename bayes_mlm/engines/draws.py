@@ -53,7 +53,7 @@ class Draws:
     posterior : mapping of str to Variable
         Each of shape (chains, draws, ...), in the units of the parameter.
     sample_stats : mapping of str to Variable
-        Each of shape (chains, draws): what the engine says of each draw.
+        Each of shape (chains, draws): sampler statistics of each draw.
     coords : mapping of str to ndarray
         Labels of the dimensions (``term``, the factor's, ``effect``, ``effect_pair``).
     parameters : Parameters
@@ -131,7 +131,7 @@ class Draws:
         priors : ModelPriors, optional
             With the design, adds to ``posterior`` the free variables of the factories' models
             (``beta_free_``, ``z_``; see `bayes_mlm.likelihood.free_variables`), so that PyMC draws
-            none anew.
+            none again.
 
         Returns
         -------
@@ -147,15 +147,8 @@ class Draws:
             "posterior": self._dataset(in_arviz_order(posterior)),
             "sample_stats": self._dataset(self.sample_stats),
         }
-        if design is not None and design.has_rows:
-            between = design.kind == "between"
-            rows = group_dim(design) if between else "obs"
-            coords = {rows: design.labels if between else np.arange(design.n)}
-            groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
-            constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
-            for term in () if between else design.group_terms:
-                constant[f"{term.factor}_of_obs"] = (("obs",), term.row_labels)
-            groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})
+        if design is not None:
+            groups |= design.compute(_data_groups, lambda _: {})
         return xr.DataTree.from_dict(groups)
 
     def free(self, design: Design, priors: ModelPriors) -> dict[str, Variable]:
@@ -275,3 +268,19 @@ def parameter_named(draws: Draws, quantity: str) -> Parameter:
         If the draws have none of that name.
     """
     return {name: one for one, name, _ in listed_quantities(draws)}[quantity]
+
+
+def _data_groups(design: Design) -> "dict[str, xr.Dataset]":
+    """Return the outcome, X and the labels of the groups by row, as ArviZ names them."""
+    import xarray as xr
+
+    between = design.kind == "between"
+    rows = group_dim(design) if between else "obs"
+    coords = {rows: design.labels if between else np.arange(design.n)}
+    constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
+    for term in () if between else design.group_terms:
+        constant[f"{term.factor}_of_obs"] = (("obs",), term.row_labels)
+    return {
+        "observed_data": xr.Dataset({"y": (rows, design.y)}, coords),
+        "constant_data": xr.Dataset(constant, coords | {"term": list(design.terms)}),
+    }

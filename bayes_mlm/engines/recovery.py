@@ -16,9 +16,9 @@ from bayes_mlm.engines.direct.effects import (
 from bayes_mlm.engines.direct.quadratic import make_kernel
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import group_dim
-from bayes_mlm.moments import RotatedMoments, from_design, rotate_moments
+from bayes_mlm.moments import RotatedMoments, rotate_moments
 
-# Draws of the variance parameters that moments of effects are averaged over; so many leave an error
+# Draws of the variance parameters that moments of effects are averaged over; these give an error
 # of a hundredth of an effect's sd in its mean.
 _DRAWS = 400
 
@@ -52,7 +52,7 @@ def recover_effects(
     Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., sec. 5.4: drawing from p(phi | y), then
     from p(theta | phi, y).
     """
-    reduced = rotate_moments(from_design(design))
+    reduced = rotate_moments(design.moments())
     kernel, conditions = make_kernel(reduced), conditions_of(design, draws)
     n_draws = len(conditions.sigma_e)
     dims = (group_dim(design), "effect")
@@ -91,7 +91,7 @@ def effects_of_groups(
     if "u" in draws.posterior:
         u = draws["u"].reshape(-1, design.J, design.q)
         return lambda places: u[:, places]
-    reduced = rotate_moments(from_design(design))
+    reduced = rotate_moments(design.moments())
     kernel, conditions = make_kernel(reduced), conditions_of(design, draws)
 
     def recover(places: Ints) -> Floats:
@@ -107,7 +107,7 @@ def effects_of_groups(
 
 
 def with_effects_of(design: Design, draws: Draws, places: Ints, rng: np.random.Generator) -> Draws:
-    """Return draws with the effects of some groups, drawn anew where they were summarised."""
+    """Return draws with the effects of some groups, drawn again where they were summarised."""
     if not design.q:
         return draws
     shape = (draws.n_chains, draws.n_draws, places.size, design.q)
@@ -143,20 +143,23 @@ def effect_moments(design: Design, draws: Draws) -> Callable[[Ints], tuple[Float
     """
     if design.residual is not None or not design.family.gaussian_moments:
         raise EngineError(
-            f"the group effects of '{design.formula}' are not normal in closed form, its residuals "
-            "not being independent normal ones; fit it without a residual structure, or use "
+            f"the group effects of '{design.formula}' have no closed form, as its residuals "
+            "are not independent and normal; fit it without a residual structure, or use "
             "group_lines"
         )
-    reduced = rotate_moments(from_design(design))
-    given = conditions_of(design, draws)
-    chosen = np.unique(np.linspace(0, len(given.sigma_e) - 1, _DRAWS).astype(int))
-    given = replace(
-        given, beta=given.beta[chosen], root=given.root[chosen], sigma_e=given.sigma_e[chosen]
+    reduced = rotate_moments(design.moments())
+    conditions = conditions_of(design, draws)
+    chosen = np.unique(np.linspace(0, len(conditions.sigma_e) - 1, _DRAWS).astype(int))
+    conditions = replace(
+        conditions,
+        beta=conditions.beta[chosen],
+        root=conditions.root[chosen],
+        sigma_e=conditions.sigma_e[chosen],
     )
 
     def moments(places: Ints) -> tuple[Floats, Floats]:
         part = _some(reduced, places)
-        found = summarise_effects(part, make_kernel(part), given)
+        found = summarise_effects(part, make_kernel(part), conditions)
         return found.mean, found.sd
 
     return moments

@@ -41,9 +41,7 @@ def linear_predictors(fit: "Fit", chosen: Ints) -> Floats:
         eta += taken("beta") @ design.X.T
     terms = [term for term in design.group_terms if term.q]
     for term, names in zip(terms, group_parameters(design), strict=True):
-        u = taken(names.u.name)
-        for k in range(term.q):
-            eta += u[:, term.codes, k] * term.Z[:, k]
+        eta += term.sum_effects(taken(names.u.name))
     return eta
 
 

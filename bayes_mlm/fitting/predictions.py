@@ -3,10 +3,9 @@
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, sum_effects
 from bayes_mlm.engines import OlsFit, RemlFit
 from bayes_mlm.model import whiten
-from bayes_mlm.moments import from_design
 
 type Solution = RemlFit | OlsFit
 
@@ -34,8 +33,8 @@ def expected_outcomes(
     -----
     With S = cov(u), V_j = Z_j S Z_j' + sigma_e^2 I and W_j = S Z_j' V_j^-1, the error of
     ``x'beta + z'u_j`` has variance ``z'(S - W_j Z_j S)z + d' cov(beta) d`` with
-    ``d = x - X_j' W_j' z``: the effects' own uncertainty, and what that of beta adds to both parts.
-    Residuals with a structure are whitened first.
+    ``d = x - X_j' W_j' z``: the variance of the effects conditional on beta, and that
+    due to beta. Residuals with a structure are whitened first.
 
     References
     ----------
@@ -46,12 +45,12 @@ def expected_outcomes(
     if fit.effects and codes is not None:
         groups, places = np.unique(codes, return_inverse=True)
         move, spread = _of_groups(fit, design, groups)
-        estimate = estimate + (Z * fit.u[codes]).sum(axis=1)
+        estimate = estimate + sum_effects(fit.u, codes, Z)
         weights = X - np.einsum("mq,mqp->mp", Z, move[places])
         variance = np.einsum("mq,mqr,mr->m", Z, spread[places], Z)
     elif codes is not None:
         # The intercept of a group is its mean less its slopes: y_j + (x - x_j)'b.
-        s = from_design(design)
+        s = design.moments()
         estimate = estimate + fit.u[codes, 0]
         weights = X - (s.means[:, : design.p] + s.centre[: design.p])[codes]
         variance = fit.sigma_e**2 / s.counts[codes]
@@ -60,10 +59,10 @@ def expected_outcomes(
 
 def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
     """Return W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
-    s, residual = from_design(design), fit.sigma_e**2
+    s, residual = design.moments(), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
-        own = fit.residual
-        white = whiten(design.residual, design.columns, own.sigma_e, own.rho_e or 0.0)
+        fitted = fit.residual
+        white = whiten(design.residual, design.columns, fitted.sigma_e, fitted.rho_e or 0.0)
         s, residual = design.moments_of(white), 1.0
     p, q, products = design.p, design.q, s.products(groups)
     zz, zx = products[:, p : p + q, p : p + q], products[:, p : p + q, :p]

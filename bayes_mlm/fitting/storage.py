@@ -99,7 +99,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     dims = term_names(design.factors)
     rows = dims[0].group if design.kind == "between" else "obs"
     labels = {dim.group: term.labels for dim, term in zip(dims, design.group_terms, strict=True)}
-    data = _sums(design.moments()) if not design.has_rows else _rows(design, rows, dims)
+    data = design.compute(lambda of: _rows(of, rows, dims), _sums)
+    observed = design.compute(lambda of: {"y": Variable((rows,), of.y)}, lambda _: {})
     for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
         labels[dim.effect] = np.array(term.effects, dtype=object)
         data[dim.array("group_number")] = Variable((dim.group,), np.arange(term.J))
@@ -108,14 +109,14 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
         labels["base_term"] = np.array(design.base.terms, dtype=object)
     if design.residual is not None:
-        own = design.residual
+        residual = design.residual
         data |= {
-            "stratum": Variable((rows,), own.stratum),
-            "residual_time": Variable((rows,), own.time),
-            "previous": Variable((rows,), own.previous),
-            "gap": Variable((rows,), own.gap),
+            "stratum": Variable((rows,), residual.stratum),
+            "residual_time": Variable((rows,), residual.time),
+            "previous": Variable((rows,), residual.previous),
+            "gap": Variable((rows,), residual.gap),
         }
-    if rows == "obs" and design.has_rows:
+    if rows == "obs" and observed:
         labels["obs"] = np.arange(design.n)
     coords = labels | {"term": np.array(design.terms, dtype=object)}
     draws = fit.draws
@@ -127,8 +128,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         "sample_stats": Group(draws.sample_stats, draws.coords),
         "constant_data": Group(data, coords),
     }
-    if design.has_rows:
-        groups["observed_data"] = Group({"y": Variable((rows,), design.y)}, coords)
+    if observed:
+        groups["observed_data"] = Group(observed, coords)
     path = Path(path)
     write_netcdf(path, json.dumps(_document(fit)), groups)
     return path
@@ -212,7 +213,7 @@ def load_fit(path: str | Path) -> Fit:
 
 
 def _document(fit: Fit) -> dict[str, Any]:
-    design, own = fit.design, fit.design.residual
+    design, residual = fit.design, fit.design.residual
     return {
         "format": FORMAT,
         "engine": fit.engine,
@@ -237,7 +238,7 @@ def _document(fit: Fit) -> dict[str, Any]:
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
             "residual": msgspec.to_builtins(
-                None if own is None else {name: getattr(own, name) for name in RESIDUAL}
+                None if residual is None else {name: getattr(residual, name) for name in RESIDUAL}
             ),
         },
     }
@@ -287,7 +288,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         family=FAMILIES[document.request.model.family],
         residual=_residual_from(kept.residual, constant),
     )
-    # The factories' own coordinates are there for PyMC, and follow from the rest.
+    # The coordinates of the factories are there for PyMC, and follow from the rest.
     reported = {k: v for k, v in posterior.variables.items() if not k.endswith("_")}
     named = {dim for v in reported.values() for dim in v.dims} - {"chain", "draw"}
     return Fit(

@@ -12,13 +12,12 @@ adaptive quadrature.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.design import Design, GroupTerm
 from bayes_mlm.likelihood.gaussian import LOG_2PI
 from bayes_mlm.model import (
     Auxiliary,
@@ -93,10 +92,10 @@ class Likelihood:
 
     design: Design
 
-    @cached_property
-    def starts(self) -> Ints:
-        """First row of each group, shape (J,)."""
-        return np.searchsorted(self.design.codes, np.arange(self.design.J))
+    @property
+    def term(self) -> GroupTerm:
+        """The group term whose effects are integrated out."""
+        return self.design.single_term("a marginal likelihood")
 
     @property
     def rows(self) -> ResidualRows:
@@ -115,7 +114,7 @@ class Likelihood:
             return self._normal(at)
         if q not in (0, *_POINTS):
             raise EngineError(
-                f"leaving out groups of {family.label} outcomes integrates over {q} group "
+                f"leave-one-group-out of {family.label} outcomes integrates over {q} group "
                 "effects, more than 3; compare by rows, or with fewer group effects"
             )
         return self._quadrature(at)
@@ -139,7 +138,7 @@ class Likelihood:
         design = self.design
         fitted = design.X @ at.beta
         if at.u is not None:
-            fitted = fitted + (design.Z * at.u[design.codes]).sum(axis=1)
+            fitted = fitted + self.term.sum_effects(at.u)
         if not design.family.gaussian_moments:
             found = self.conditional(fitted, at.aux)
             return found, found
@@ -148,48 +147,42 @@ class Likelihood:
         factor = np.zeros((design.n, len(at.root)))
         if len(at.root):
             solved = np.linalg.solve(whitened.inner, whitened.cross[:, :, None])[:, :, 0]
-            white = white - (whitened.gain * solved[design.codes]).sum(axis=1)
+            white = white - whitened.gain.sum_effects(solved)
             lower = np.linalg.inv(np.linalg.cholesky(whitened.inner))
-            factor = np.einsum("nab,nb->na", lower[design.codes], whitened.gain)
+            factor = np.einsum("nab,nb->na", self.term.by_row(lower), whitened.gain.Z)
         left = whiten(self.rows, design.y - fitted, at.sds, at.rho)
         return (
-            self._given_others(at, white, factor),
-            self._given_others(at, left, factor[:, :0]),
+            self._conditional_density(at, white, factor),
+            self._conditional_density(at, left, factor[:, :0]),
         )
-
-    def _sums(self, values: Floats) -> Floats:
-        """Sum over the rows of each group."""
-        found: Floats = np.add.reduceat(values, self.starts, axis=0)
-        return found
 
     def _whiten(self, at: Point) -> "_WhitenedRows":
         design, rows = self.design, self.rows
         left = design.y - design.X @ at.beta
-        columns = np.column_stack([left, design.Z[:, : len(at.root)] @ at.root])
+        columns = np.column_stack([left, self.term.transformed(at.root).Z])
         whitened = whiten(rows, columns, at.sds, at.rho)
-        residual, gain = whitened[:, 0], whitened[:, 1:]
+        residual, gain = whitened[:, 0], self.term.with_columns(whitened[:, 1:])
         spread = np.log(at.sds)[rows.stratum] + 0.5 * log_innovation_variances(rows, at.rho)
-        inner = np.eye(len(at.root)) + self._sums(gain[:, :, None] * gain[:, None, :])
         return _WhitenedRows(
             residual=residual,
             gain=gain,
-            inner=inner,
-            cross=self._sums(gain * residual[:, None]),
+            inner=np.eye(len(at.root)) + gain.products(),
+            cross=gain.cross(residual),
             log_spread=spread,
         )
 
     def _normal(self, at: Point) -> Floats:
         whitened = self._whiten(at)
-        squares = self._sums(np.square(whitened.residual))
+        squares = self.term.sums(np.square(whitened.residual))
         logdet = np.zeros(len(squares))
         if len(at.root):
             solved = np.linalg.solve(whitened.inner, whitened.cross[:, :, None])[:, :, 0]
             squares = squares - (whitened.cross * solved).sum(axis=1)
             logdet = np.linalg.slogdet(whitened.inner)[1]
-        spread = self._sums(whitened.log_spread + 0.5 * LOG_2PI)
+        spread = self.term.sums(whitened.log_spread + 0.5 * LOG_2PI)
         return -spread - 0.5 * (logdet + squares)
 
-    def _given_others(self, at: Point, white: Floats, factor: Floats) -> Floats:
+    def _conditional_density(self, at: Point, white: Floats, factor: Floats) -> Floats:
         """Return each row's normal log-density given all others, from the inverse covariance K.
 
         K is ``T'(I - factor factor')T`` with T the whitening, and `white` is
@@ -223,15 +216,13 @@ class Likelihood:
         design, q = self.design, len(at.root)
         eta = design.X @ at.beta
         if q == 0:
-            return self._sums(self.conditional(eta, at.aux))
-        gain, codes = design.Z @ at.root, design.codes
+            return self.term.sums(self.conditional(eta, at.aux))
+        term = self.term.transformed(at.root)
         v = np.zeros((design.J, q))
         for _ in range(_STEPS):
-            now = eta + (gain * v[codes]).sum(axis=1)
-            score, weight = design.family.score(design.y, now, at.aux)
-            weighted = gain * weight[:, None]
-            inner = np.eye(q) + self._sums(weighted[:, :, None] * gain[:, None, :])
-            uphill = self._sums(gain * score[:, None]) - v
+            score, weight = design.family.score(design.y, eta + term.sum_effects(v), at.aux)
+            inner = np.eye(q) + term.products(weight)
+            uphill = term.cross(score) - v
             step = np.linalg.solve(inner, uphill[:, :, None])[:, :, 0]
             v = v + np.clip(step, -_LONGEST, _LONGEST)
             if np.abs(step).max() < 1e-6:
@@ -243,8 +234,8 @@ class Likelihood:
         for k, (point, log_weight) in enumerate(zip(points, log_weights, strict=True)):
             node = v + scale @ point
             prior = -0.5 * (q * LOG_2PI + np.square(node).sum(axis=1))
-            density = self.conditional(eta + (gain * node[codes]).sum(axis=1), at.aux)
-            logs[k] = self._sums(density) + prior + log_weight
+            density = self.conditional(eta + term.sum_effects(node), at.aux)
+            logs[k] = term.sums(density) + prior + log_weight
         found: Floats = np.logaddexp.reduce(logs) + half_logdet
         return found
 
@@ -253,12 +244,12 @@ class Likelihood:
 class _WhitenedRows:
     """Whitened residual (n,) at a point, and the conditional distribution of u.
 
-    `gain` is (n, q): whitened Z times the root; `inner` (J, q, q) is I + gain'gain of each group,
-    `cross` (J, q) is gain'residual.
+    The columns of `gain` are whitened Z times the root; `inner` (J, q, q) is I + gain'gain of each
+    group, `cross` (J, q) is gain'residual.
     """
 
     residual: Floats
-    gain: Floats
+    gain: GroupTerm
     inner: Floats
     cross: Floats
     log_spread: Floats

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import atomic_folder, csv_text, expand_home, tables_csv, visible
-from bayes_mlm.design import is_sums
+from bayes_mlm.design import rows_at_source
 from bayes_mlm.fitting import Analysis, installed_versions, save_fit
 from bayes_mlm.model import SamplerSettings
 
@@ -121,7 +121,7 @@ def _record_text(analysis: Analysis, record: "Record | None") -> str:
     again = ["bayes-mlm", "fit", f"{analysis.spec.name}.toml", "--engine"]
     again.append(analysis.summaries[0].engine)
     again += ["--prob", f"{analysis.prob:g}"]
-    if not analysis.design.has_rows and not is_sums(analysis.source.data):
+    if rows_at_source(analysis.design, analysis.source.data):
         again += ["--rows", "sum"]
     if analysis.fits:
         drawn = analysis.fits[0].settings

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import View, digits, split
-from bayes_mlm.design import column_moments
+from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis
+from bayes_mlm.moments import GroupMoments
 from bayes_mlm.report.estimates import estimates_view
 
 if TYPE_CHECKING:
@@ -176,15 +177,13 @@ def reasons_table(published: "Sequence[PublishedRow]") -> PageTable | None:
 
 
 def variables_table(analysis: Analysis) -> PageTable:
-    """Return the outcome and the predictors; aggregated data have no lowest and highest values."""
+    """Return the outcome and the predictors; aggregated data have no extremes."""
     design = analysis.design
     terms = [(k, term) for k, term in enumerate(design.terms) if term != "Intercept"]
-    headings = ["variable", "mean", "sd"]
-    figures: list[tuple[str, *tuple[float, ...]]]
-    if design.has_rows:
-        headings += ["lowest", "highest"]
-        columns = [(design.outcome, design.y), *((term, design.X[:, k]) for k, term in terms)]
-        figures = [
+
+    def of_rows(rows: Design) -> list[tuple[str, *tuple[float, ...]]]:
+        columns = [(rows.outcome, rows.y), *((term, rows.X[:, k]) for k, term in terms)]
+        return [
             (
                 name,
                 float(one.mean()),
@@ -194,13 +193,16 @@ def variables_table(analysis: Analysis) -> PageTable:
             )
             for name, one in columns
         ]
-    else:
+
+    def of_moments(_: GroupMoments) -> list[tuple[str, *tuple[float, ...]]]:
         found = column_moments(design)
-        figures = [(design.outcome, found.y_mean, found.y_sd)]
-        figures += [(term, float(found.x_mean[k]), float(found.x_sd[k])) for k, term in terms]
+        columns = [(term, float(found.x_mean[k]), float(found.x_sd[k])) for k, term in terms]
+        return [(design.outcome, found.y_mean, found.y_sd), *columns]
+
     rows = []
-    for name, *values in figures:
+    for name, *values in design.compute(of_rows, of_moments):
         shown = digits(values, values[1] / 10, style="table")  # three digits of the sd
         rows.append((name, *map(shown.number, values)))
-    caption = f"The outcome and the predictors of {analysis.spec.name}, over its rows."
+    caption = f"Outcome and predictors of {analysis.spec.name}, over its rows."
+    headings = ("variable", "mean", "sd", "min", "max")[: len(rows[0])]
     return page_table("variables-table", caption, headings, rows)

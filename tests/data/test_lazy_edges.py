@@ -13,7 +13,6 @@ import pytest
 from bayes_mlm import (
     build_design,
     fit,
-    fit_ols,
     fit_reml,
     load_hsb,
     load_sums,
@@ -27,10 +26,10 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineError
 from bayes_mlm.design.build import design_of
+from bayes_mlm.engines import fit_ols
 from bayes_mlm.figures.lines import rows_of_x
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.fitting.request import as_request
-from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.questions.lines.level_two import coefficient_weights
 
 HSB = load_hsb()
@@ -50,7 +49,7 @@ def small(n=240, n_groups=8, seed=0):
 
 
 def same(rows, sums, rel=1e-10):
-    a, b = from_design(rows), from_design(sums)
+    a, b = rows.moments(), sums.moments()
     assert (a.terms, a.effects) == (b.terms, b.effects)
     assert a.labels.tolist() == b.labels.tolist()
     assert np.array_equal(a.counts, b.counts)
@@ -275,7 +274,7 @@ def test_what_is_of_another_type_is_not_added():
     table = small()
     first = sum_rows("y ~ x + (1 | g)", table)
     text = table.assign(x=np.where(table.x > 0, "high", "low"))
-    with pytest.raises(DesignError, match="'x' holds categories in one"):
+    with pytest.raises(DesignError, match="'x' has categories in one"):
         merge_sums(first, sum_rows("y ~ x + (1 | g)", text))
     for labels, says in ((table.g > 3, "truth values"), (table.g + 0.5, "decimal numbers")):
         other = sum_rows("y ~ x + (1 | g)", table.assign(g=labels))
@@ -358,12 +357,12 @@ def test_a_line_is_the_same_from_sums_as_from_rows(right, kind):
         return
     sums = design_of(record, table, rows="sum")
     one, other = roles_of(rows), roles_of(sums)
-    assert (one.slope, one.split) == (other.slope, other.split)
-    for side in (None, 0, 1) if one.split else (None,):
+    assert (one.slope, one.moderator) == (other.slope, other.moderator)
+    for subgroup in (None, 0, 1) if one.moderator else (None,):
         for follow in (False, True):
             x = np.array([0.0, 2.0])
-            expected = rows_of_x(rows, one, x, None, side, follow=follow)
-            found = rows_of_x(sums, other, x, None, side, follow=follow)
+            expected = rows_of_x(rows, one, x, None, subgroup, follow=follow)
+            found = rows_of_x(sums, other, x, None, subgroup, follow=follow)
             np.testing.assert_allclose(found, expected, atol=1e-10)
 
 

@@ -241,12 +241,12 @@ def test_swapped_roles() -> None:
     with refused("Write (1 | schoolid) or (ses | schoolid), not (schoolid | ses)"):
         check_group(hsb, "ses", ["mathach"], effects=["schoolid"])
     with refused(
-        "group 'mathach' holds 6031 different decimal numbers: it looks like a measurement, and "
+        "group 'mathach' has 6031 different decimal numbers: it looks like a measurement, and "
         "the group goes right of the bar. Write (1 | schoolid), not (1 | mathach)"
     ):
         check_group(hsb, "mathach", ["ses", "schoolid"])
     sleep = as_table({"days": [0, 1] * 3, "subject": ["a", "a", "b", "b", "c", "c"]})
-    with refused("(subject | days) has its roles swapped, it seems: 'subject' has 3 labels"):
+    with refused("(subject | days) seems to be reversed: 'subject' has 3 labels"):
         check_group(sleep, "days", effects=["subject"])
     check_group(sleep, "subject", effects=["days"])
 

@@ -15,7 +15,6 @@ from bayes_mlm import (
     build_design,
     contextual_effects,
     fit,
-    fit_ols,
     fit_reml,
     for_kind,
     hausman,
@@ -24,6 +23,7 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import DesignError
 from bayes_mlm.design.predictor_levels import LEAST_SHARE, pairs_of, share_between
+from bayes_mlm.engines import fit_ols
 from bayes_mlm.figures.contextual import contextual_effect
 from bayes_mlm.fitting import Estimate
 from bayes_mlm.fitting.side_by_side import analyse

@@ -19,6 +19,7 @@ from bayes_mlm.engines.draws import Variable
 from bayes_mlm.figures.variance_parts import plot_variance_parts, variance_parts
 from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.moments import from_rows
 from bayes_mlm.questions.variance import QUESTIONS, variance_by_level
 from bayes_mlm.questions.variance.moments import design_moments, moments
 from bayes_mlm.questions.variance.parameters import (
@@ -313,9 +314,10 @@ def test_shares_add_up_and_do_not_depend_on_units(groups, size, seed, unit, shif
     rng = np.random.default_rng(seed)
     codes = np.repeat(np.arange(groups), size)
     x = rng.normal(size=codes.size) + codes
-    parts = moments(x[:, None], codes, groups)
+    none = np.empty((codes.size, 0))
+    parts = moments(from_rows(x, x[:, None], none, codes, groups), range(1))
     assert parts.total[0, 0] == pytest.approx(np.var(x, ddof=1), rel=1e-9)
-    moved = moments((unit * x + shift)[:, None], codes, groups)
+    moved = moments(from_rows(x, (unit * x + shift)[:, None], none, codes, groups), range(1))
     assert moved.within[0, 0] == pytest.approx(unit**2 * parts.within[0, 0], rel=1e-6)
     frame = {"y": rng.normal(size=codes.size) + codes, "x": x, "g": codes}
     design = build_design("y ~ x + (x | g)", frame) if size * groups > 4 else None

@@ -28,8 +28,6 @@ class ConditionalModel:
     likelihood : Likelihood
     order : ndarray of int, shape (n,)
         Places of the ordered rows among those of the fit.
-    labels : ndarray, shape (J,)
-    group : str or None
     points : tuple of Point
         S of them.
     chosen : ndarray of int, shape (S,)
@@ -38,8 +36,6 @@ class ConditionalModel:
 
     likelihood: Likelihood
     order: Ints
-    labels: np.ndarray
-    group: str | None
     points: tuple[Point, ...]
     chosen: Ints
 
@@ -75,8 +71,6 @@ def conditional_model(fit: Fit, grouping: Design | None, most_draws: int) -> Con
     return ConditionalModel(
         likelihood=Likelihood(design=ordered),
         order=order,
-        labels=by.labels,
-        group=by.group,
         points=tuple(points),
         chosen=chosen,
     )

@@ -22,7 +22,6 @@ from bayes_mlm.fitting import Fit, as_request, make_settings, named_apart
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import model_priors
 from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
-from bayes_mlm.moments import from_design
 
 
 def prior_sensitivity(
@@ -189,8 +188,8 @@ def choose_models(
         model = request.model
         if not has_sigma_u(model):
             raise SpecError(
-                f"{model.name!r} ({model.formula}, {model.kind}) has no group effects, so there "
-                "is no sigma_u whose prior could be varied; add (1 | group) to the formula"
+                f"{model.name!r} has no group effects, so there is no sigma_u whose prior could be "
+                f"varied ({model.formula}, {model.kind}); add (1 | group) to the formula"
             )
         if model.name in [one.model.name for one in found[:k]]:
             raise SpecError(f"the model {model.name!r} is given twice; keep one")
@@ -211,7 +210,7 @@ def _prepare(
     return VariedModel(
         model=model,
         design=design,
-        statistics=from_design(design),
+        statistics=design.moments(),
         priors=stated,
         choices=choose_priors(design, stated, priors),
         wanted=(*sds, *icc, *(f"beta[{term}]" for term in shown)),

@@ -88,7 +88,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     Raises
     ------
     StorageError
-        If the design holds rows or is laid out for another kind, a group is too small, the name
+        If the design has rows or is laid out for another kind, a group is too small, the name
         ends otherwise, or the file cannot be written.
 
     Examples
@@ -109,12 +109,12 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     s = design.moments()
     if s is None:
         raise StorageError(
-            "this design holds rows; reduce them to sums with sum_rows, or keep the fit (save_fit)"
+            "this design has rows; aggregate them with sum_rows, or keep the fit (save_fit)"
         )
     if design.kind not in ("pooled", "partial_pooling"):
         raise StorageError(
-            f"this design is laid out for the kind {design.kind!r}; save the sums as the formula "
-            "has them, and choose the kind when fitting"
+            f"this design is laid out for the kind {design.kind!r}; save the sums before "
+            "laying them out, and choose the kind when fitting"
         )
     path = Path(path)
     check_name(path)
@@ -172,8 +172,13 @@ def check_name(path: Path) -> None:
 
 
 def is_sums(source: object) -> bool:
-    """Test whether a source of data is a file of saved sums, by its ending."""
+    """Return whether a source of data is a file of saved sums, by its ending."""
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
+
+
+def rows_at_source(design: Design, source: object) -> bool:
+    """Return whether a design has moments alone, of data whose rows can still be read."""
+    return not design.has_rows and not is_sums(source)
 
 
 def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
@@ -192,7 +197,7 @@ def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
 
 
 def _content(path: Path) -> bytes:
-    """Read the bytes of a file that may hold sums."""
+    """Return the bytes of a file that may contain sums."""
     reason = unreadable_reason(path)
     if reason == ABSENT:
         raise StorageError(
@@ -208,7 +213,7 @@ def _content(path: Path) -> bytes:
     cut_off = content.startswith(_PARQUET) and not content.endswith(_PARQUET)
     if _KEY not in content and not cut_off:
         raise StorageError(
-            f"{str(path)!r} holds no sums; make them of its rows (save_sums, bayes-mlm sum)"
+            f"{str(path)!r} contains no sums; compute them from its rows (save_sums, bayes-mlm sum)"
         )
     return content
 
@@ -263,7 +268,7 @@ def _columns(s: GroupMoments) -> dict[str, Any]:
 
 
 def _distinct(s: GroupMoments) -> tuple[list[int], list[int]]:
-    """Find columns of X and Z with one name, and columns of ones, which hold nothing."""
+    """Find columns of X and Z with the same name, and constant columns of ones."""
     names = [*s.terms, *s.effects, None]  # no column is called as the outcome is
     kept: list[int] = []
     place: list[int] = []

@@ -101,8 +101,8 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
         one = encoding.means[0]
         raise DataError(
             f"the formula has the group means of {one.expression!r}, and further rows of a group "
-            "would change them; use the kind 'mundlak' or 'within', whose group means are made "
-            "from the sums themselves"
+            "would change them; use the kind 'mundlak' or 'within', whose group means are "
+            "computed from the sums"
         )
     for levels in encoding.levels:
         _check_known(levels, scan)
@@ -155,7 +155,7 @@ def _refuse_misread(column: str, role: str, scan: Scan, found: Sequence[str]) ->
     if role == "predictor" and mostly_numbers(found):
         stray = stray_text(scan, column)
         reason = (
-            f"it holds {stray} too: correct such values so that it reads as numbers"
+            f"it contains {stray} too: correct such values so that it reads as numbers"
             if stray
             else f"they were kept as labels, such as {found[0]!r} (leading zeros, or a column of "
             'text, which decimal="." (--decimal .) reads); convert the column to numbers first'

@@ -1,10 +1,10 @@
-"""Draw from the posterior without Markov chains: exactly, in milliseconds.
+"""Direct sampling from the posterior, without Markov chains.
 
 In a Gaussian model with at most one grouping factor, the coefficients and the group effects have
-normal distributions given the variance parameters. What is left is a density in a few dimensions,
-which is drawn from by adaptive quadrature (at most one group effect) or by importance sampling
+normal distributions given the variance parameters. The remaining density in a few dimensions
+is sampled by adaptive quadrature (at most one group effect) or by importance sampling
 (several; or coefficients with t priors); then the rest is drawn exactly. The draws are
-independent: there is no warm-up, and R-hat has nothing to find.
+independent: there is no warm-up, and no convergence to diagnose.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_dim, unidentified
 from bayes_mlm.model import FAMILIES
-from bayes_mlm.moments import GroupMoments, from_design
+from bayes_mlm.moments import GroupMoments
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
 # thirtieth of what the other parameters' spread adds to it.
@@ -116,7 +116,7 @@ def why_improper(priors: ModelPriors, statistics: GroupMoments) -> str:
     >>> table = {"y": [1.0, 2.0, 4.0, 6.0], "g": [1, 1, 2, 2]}
     >>> design = build_design("y ~ 1 + (1 | g)", table)
     >>> flat = model_priors(design, {"sigma_u": "Flat", "Intercept": "Flat"})
-    >>> why_improper(flat, from_design(design))[:25]
+    >>> why_improper(flat, design.moments())[:25]
     'the posterior is improper'
     """
     problem, _ = _problem(statistics, priors)
@@ -151,7 +151,7 @@ def sample_direct(
     random_seed : int
         The same seed gives the same draws.
     statistics : GroupMoments, optional
-        Of the design, where they are at hand; else they are made.
+        Of the design; computed by default.
     effects : bool
         Whether to draw the group effects, which take most of the time and memory. The other
         parameters' draws are the same either way.
@@ -168,7 +168,7 @@ def sample_direct(
     Raises
     ------
     EngineError
-        If the engine does not do this model (`why_not_direct` says so beforehand), the posterior
+        If the engine does not support this model (see `why_not_direct`), the posterior
         is improper, or the outcome has no residual variation.
     DesignError
         If a coefficient is not identified.
@@ -193,7 +193,7 @@ def sample_direct(
         raise EngineError(f"draws and chains must be 1 or more, found {draws} and {chains}")
     numbers = draws * chains * (design.p + design.q + _FURTHER)
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "draw fewer (draws, --draws)")
-    data = statistics if statistics is not None else from_design(design)
+    data = statistics if statistics is not None else design.moments()
     problem, prior_mean = _problem(data, priors)
     start = choose_start(problem, design)
     check_proper(problem, start)

@@ -1,18 +1,18 @@
-"""Find the mode of a smooth log-density that can only be evaluated, many points at a time."""
+"""Mode of a smooth log-density, from its values at many points at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import EngineError, Floats
 
 MAX_STEPS = 80
 # Differences are taken over a twentieth of a standard deviation: their error is of the order of
 # 1e-3 of the curvature, and rounding of a log-density of -1e5 (1e-11) stays far below it.
 _REACH = 0.05
 _LENGTHS = np.array([1.0, 0.5, 0.2, 0.05, 0.01, 1e-3, 2.0, 4.0])
-# A direction that the density leaves open is given a standard deviation of at most this, in logs.
+# Upper limit, in logs, of the standard deviation of a direction in which the density is flat.
 WIDEST = 3.0
 
 
@@ -23,6 +23,23 @@ class Mode:
     x: Floats
     value: float
     covariance: Floats
+
+
+def highest(values: Floats) -> int:
+    """Return the index of the largest of some log-densities.
+
+    Raises
+    ------
+    EngineError
+        If none of them is finite.
+    """
+    best = int(np.argmax(values))
+    if not np.isfinite(values[best]):
+        raise EngineError(
+            "the posterior density is zero or not finite wherever it was evaluated: the priors "
+            "contradict the data, or exclude every standard deviation; widen the priors"
+        )
+    return best
 
 
 def find_mode(log_density: Callable[[Floats], Floats], start: Floats, scale: Floats) -> Mode:

@@ -25,7 +25,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import design_transform
 from bayes_mlm.likelihood.free_variables import free_transform
-from bayes_mlm.moments import RotatedMoments, from_design, rotate_moments
+from bayes_mlm.moments import RotatedMoments, rotate_moments
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -48,7 +48,7 @@ class CrossProducts:
     spread : (M, q, q) array
         R of each (pseudo-)group.
     size : (M,) array
-        How many groups each stands for in the determinant.
+        Number of groups that each represents in the determinant.
     degrees : (2,) array
         Rows, and those dimensions of them that lie outside the span of Z: n and n - J q.
     z_centring : (q, q) array
@@ -91,7 +91,7 @@ def cross_products(design: Design, priors: ModelPriors | None = None) -> CrossPr
     >>> data.inside.shape, float(data.size.sum()), data.degrees
     ((108, 3), 160.0, array([7185., 7025.]))
     """
-    reduced = rotate_moments(from_design(design))
+    reduced = rotate_moments(design.moments())
     p, q = reduced.p, reduced.q
     # [X, y] times [-beta, 1] in terms of [free, 1]: first the columns are centred.
     centre = np.eye(p) + np.outer(reduced.ones, reduced.x_mean)
@@ -150,7 +150,7 @@ def observe_marginally(
 ) -> None:
     """Add the likelihood of the outcome to the model, computed from cross-products.
 
-    Their last columns stand for the outcome, and the observed value is its sum of squares.
+    Their last columns are the outcome, and the observed value is its sum of squares.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def _pseudo_groups(reduced: RotatedMoments) -> tuple[Floats, Ints, Floats]:
     """Replace the groups of each large class by fewer with the same cross-products.
 
     Returns rotated statistics (M, q, p+1), the class of each (M,), and how many groups each
-    stands for in the determinant (M,).
+    represents in the determinant (M,).
     """
     q, k = reduced.q, reduced.p + 1
     order = np.argsort(reduced.of_group, kind="stable")

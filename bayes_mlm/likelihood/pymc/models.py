@@ -33,6 +33,7 @@ from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.parameters import group_dim
 from bayes_mlm.likelihood.pymc.builders import Likelihood, Priors, multilevel, regression
 from bayes_mlm.likelihood.pymc.parts import (
+    add_up,
     coefficients,
     coords,
     observe,
@@ -118,7 +119,7 @@ def within(design: Design, priors: Priors = None) -> "pm.Model":
 
     .. math:: y_{ij} = \beta_0 + (\mathbf{x}_{ij} - \bar{\mathbf{x}}_j)'\beta + e_{ij}
 
-    The slope is the within-group slope. ``sigma_e`` holds the differences between groups too, so
+    The slope is the within-group slope. ``sigma_e`` includes the differences between groups, so
     the slope's sd is wider than that of `no_pooling`, which has the same slope.
 
     Parameters
@@ -186,7 +187,7 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
     assert chosen.u is not None  # for mypy: model_priors gives one for this kind
     with pm.Model(coords=coords(design)) as model:
         u = variable("u", (chosen.u,), dims=(group_dim(design), "effect"))
-        mu = u[design.codes, 0]
+        mu = add_up(design.single_term(), u)
         if design.p:
             mu = mu + pm.math.dot(design.X, coefficients(design, chosen))
         observe(design, chosen, mu, residual_sd(design, chosen))
@@ -205,7 +206,7 @@ def mundlak(
     .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + \bar{\mathbf{x}}_j'\gamma + u_j + e_{ij}
 
     ``beta[ses]`` is the slope within groups; ``beta[between(ses)]`` is the contextual effect, the
-    between-group slope minus the within-group slope. u is there if the formula has a bar; without
+    between-group slope minus the within-group slope. u exists if the formula has a bar; without
     one this is the 2015 document's ordinary regression.
 
     Parameters

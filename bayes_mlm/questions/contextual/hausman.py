@@ -30,7 +30,7 @@ from bayes_mlm.design import (
 )
 from bayes_mlm.engines import fit_reml, has_random_effects
 from bayes_mlm.formula import label_term
-from bayes_mlm.moments import from_design, refuse_rows
+from bayes_mlm.moments import refuse_rows
 
 # Share of a group mean that is linearly independent of the columns before it, at least.
 _NEW = 1e-6
@@ -196,12 +196,8 @@ def hausman(design: Design) -> Hausman:
         notes.append("residuals are taken as independent, with one sd")
     varies = _varies(single)
     moved = np.flatnonzero(varies).tolist()
-    if not single.has_rows:
-        new = new_group_means(single.moments(), moved, _NEW)
-    else:
-        means = single.by_row(single.group_means(single.X[:, varies]))
-        new = _independent_means(single.X, means)
-    places = np.flatnonzero(varies)[new]
+    moments = single.moments()
+    places = np.flatnonzero(varies)[new_group_means(moments, moved, _NEW)]
     names = tuple(single.terms[k] for k in places)
     if not names:
         raise DesignError(
@@ -214,12 +210,8 @@ def hausman(design: Design) -> Hausman:
     moving = tuple(single.terms[k] for k in np.flatnonzero(varies))
     fixed_beta, fixed_cov = _fixed_effects(single, varies)
     random = fit_reml(single, profile=False)
-    terms = (*single.terms, *(f"between({name})" for name in names))
-    if not single.has_rows:
-        added = single.with_moments(with_group_means(single.moments(), places.tolist()))
-    else:
-        added = single.with_arrays(X=np.column_stack([single.X, means[:, new]]), terms=terms)
-    both = fit_reml(added, profile=False)
+    added = with_group_means(moments, places.tolist())
+    both = fit_reml(single.with_moments(added), profile=False)
     tested = [moving.index(name) for name in names]
     fixed_cov = fixed_cov[np.ix_(tested, tested)]
     random_cov = random.beta_cov[np.ix_(places, places)]
@@ -258,10 +250,12 @@ def _without_means(design: Design) -> tuple[Design, list[str]]:
         for pair in pairs_of(design)[0]
         if not pair.from_rows
     ]
-    if not design.has_rows:
-        return _sums_without_means(design), notes
+    return design.compute(_rows_without_means, lambda _: _moments_without_means(design)), notes
+
+
+def _rows_without_means(design: Design) -> Design:
     X, terms = _one_slope(design)
-    bare = design.with_arrays(
+    return design.with_arrays(
         X=X,
         terms=terms,
         Z=np.ones((design.n, 1)),
@@ -269,11 +263,9 @@ def _without_means(design: Design) -> tuple[Design, list[str]]:
         kind="partial_pooling",
         correlated=True,
     )
-    return bare, notes
 
 
-def _sums_without_means(design: Design) -> Design:
-    """As `_without_means`, of aggregated data."""
+def _moments_without_means(design: Design) -> Design:
     terms = [label_term(term) for term in design.formula.terms]
     centred = any("between(" in term or "within(" in term for term in terms)
     pairs = () if design.kind == "mundlak" else pairs_of(design)[0]
@@ -316,9 +308,9 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
 def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Return the slopes of the model with an intercept for each group, and their covariance.
 
-    As `bayes_mlm.fit_ols` of the no_pooling kind, without its import of statsmodels.
+    As `fit_ols` of the no_pooling kind, without its import of statsmodels.
     """
-    inside = from_design(design).scatter.sum(axis=0)
+    inside = design.moments().scatter.sum(axis=0)
     places = np.flatnonzero(varies)
     products = inside[np.ix_(places, places)]
     beta = np.linalg.solve(products, inside[places, -1])
@@ -335,29 +327,16 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
 
 def _varies(design: Design) -> NDArray[np.bool_]:
     """Flag the columns that vary within groups, by the tolerance of `bayes_mlm.design.design`."""
-    if not design.has_rows:
-        base = design.base
-        assert base is not None  # for mypy: the caller looked
-        moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
-        return np.array([term in moving for term in design.terms])
-    inside = np.sqrt(np.square(design.deviations(design.X)).mean(axis=0))
-    return np.asarray(inside > 1e-9 * np.abs(design.X).max(axis=0))
 
+    def of_rows(rows: Design) -> NDArray[np.bool_]:
+        inside = np.sqrt(np.square(rows.deviations(rows.X)).mean(axis=0))
+        return np.asarray(inside > 1e-9 * np.abs(rows.X).max(axis=0))
 
-def _independent_means(X: Floats, means: Floats) -> list[int]:
-    """Return the places of the group means that are linearly independent of the columns before."""
-    kept = []
-    known = X / np.linalg.norm(X, axis=0)
-    for k, column in enumerate(means.T):
-        size = np.linalg.norm(column - column.mean())
-        if size <= _NEW * np.linalg.norm(column):
-            continue
-        unit = (column - column.mean()) / size
-        rest = unit - known @ np.linalg.lstsq(known, unit, rcond=None)[0]
-        if np.linalg.norm(rest) > _NEW:
-            kept.append(k)
-            known = np.column_stack([known, unit])
-    return kept
+    base = design.base
+    assert base is not None  # for mypy: the caller looked
+    moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
+    known = np.array([term in moving for term in design.terms])
+    return design.compute(of_rows, lambda _: known)
 
 
 def _quadratic(

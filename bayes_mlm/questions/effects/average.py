@@ -209,10 +209,10 @@ def as_settings(population: Population, setting: Sequence[At]) -> Settings:
 
 def _slope(population: Population, name: str, setting: Sequence[At]) -> Floats:
     base = as_settings(population, setting)
-    if not population.has_rows and name not in base:
+    if not population.rows_known and name not in base:
         return _slope_anywhere(population, name, setting)
     centre = np.asarray(base[name] if name in base else population.column(name), dtype=float)
-    spread = float(population.column(name).astype(float).std()) if population.has_rows else 0.0
+    spread = float(population.column(name).astype(float).std()) if population.rows_known else 0.0
     step = _STEP * (spread if spread > 0 else max(1.0, float(np.abs(centre).max())))
     after = {**base, name: centre + step}
     try:

@@ -192,7 +192,7 @@ def grid(
 def beyond(population: Population, settings: Iterable[tuple[At, ...]]) -> tuple[str, ...]:
     """Describe the settings outside the range of the data: extrapolations."""
     texts: dict[tuple[str, Value], str] = {}
-    if not population.has_rows:  # the range of the data is unknown
+    if not population.rows_known:  # the range of the data is unknown
         return ()
     for one in (one for setting in settings for one in setting):
         if population.levels(one.name) is not None or isinstance(one.value, str):

@@ -48,7 +48,7 @@ class Population:
     what : str
         Their description, and that of the group effects: "the 7,185 rows of the data; group
         effects at zero, their mean".
-    has_rows : bool
+    rows_known : bool
         False where rows are unavailable: the table is a placeholder of one row, enough for effects
         at values of every predictor.
     """
@@ -56,7 +56,7 @@ class Population:
     design: Design
     table: Table
     what: str
-    has_rows: bool = True
+    rows_known: bool = True
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a column of the rows.
@@ -66,7 +66,7 @@ class Population:
         RowsNeededError
             If rows are unavailable.
         """
-        if not self.has_rows:
+        if not self.rows_known:
             raise RowsNeededError(
                 f"this needs the values of {name} by row, and the data were reduced to sums by "
                 f"group; set {name} (at), or use a sample of groups (sample_groups)"
@@ -88,7 +88,7 @@ class Population:
         """Average, over the rows, the difference (p,) of X between two settings of some columns."""
         unset = [name for name in self.predictors if name not in high]
         plain = self.design.kind in ("pooled", "partial_pooling") and not self.design.encoding.means
-        if not self.has_rows and (unset or not plain):
+        if not self.rows_known and (unset or not plain):
             raise RowsNeededError(
                 f"averaging over rows ({', '.join(unset) or 'group means'}) needs them, and the "
                 "data were reduced to sums by group; set every predictor (at), or use a sample of "
@@ -141,14 +141,21 @@ def read_population(design: Design, request: ModelRequest | None, data: Any = No
         require_columns(table, needed)
         handle_missing(table, needed)
         return Population(design=design, table=table, what=_count(table, design, "of the new data"))
-    if not design.has_rows:
-        stand_in = Table(columns={}, n=1, source="sums")
-        return Population(design=design, table=stand_in, what=_at_values(design), has_rows=False)
-    found = rebuild(design) or read_again(design, request)
-    which = "of the data"
-    if design.sample_of is not None:
-        which = f"of {design.J:,} of the {design.sample_of.J:,} groups"
-    return Population(design=design, table=found, what=_count(found, design, which))
+
+    def fitted(rows: Design) -> Population:
+        found = rebuild(rows) or read_again(rows, request)
+        which = "of the data"
+        if rows.sample_of is not None:
+            which = f"of {rows.J:,} of the {rows.sample_of.J:,} groups"
+        return Population(design=rows, table=found, what=_count(found, rows, which))
+
+    stand_in = Table(columns={}, n=1, source="sums")
+    return design.compute(
+        fitted,
+        lambda _: Population(
+            design=design, table=stand_in, what=_at_values(design), rows_known=False
+        ),
+    )
 
 
 def rebuild(design: Design) -> Table | None:
@@ -262,7 +269,7 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
     """Return a column of the formula by row, in its original units for every kind of model."""
     if matrix == "Z":
         terms = design.group_terms if design.kind != "no_pooling" else ()
-        found = (one.Z[:, one.effects.index(name)] for one in terms if name in one.effects)
+        found = (one.column(name) for one in terms if name in one.effects)
         return next(found, None)
     laid_out = f"within({name})" if design.kind == "within" and name != INTERCEPT else name
     if laid_out not in design.terms:
@@ -275,7 +282,7 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
 
 def _count(table: Table, design: Design, which: str) -> str:
     if design.kind == "between":
-        size = find_groups(table, str(design.group)).labels.size
+        size = find_groups(table, str(design.group)).sizes.size
         return f"the means of the {size:,} groups {which}"
     return f"the {table.n:,} rows {which}{_effects_at_zero(design)}"
 

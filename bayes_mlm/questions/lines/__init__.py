@@ -123,7 +123,7 @@ def group_lines(
     grid = _grid(table.columns[along], x)
     compared = _reml(fit) if estimate is None else estimate
     rows = rows_along(design, table, along, grid, places)
-    labels = design.labels[places].tolist()
+    labels = design.single_term().names(places)
     effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
     X = np.concatenate([weights[:, places].swapaxes(0, 1), rows.X], axis=1)
     Z = np.concatenate([effects, rows.Z], axis=1)

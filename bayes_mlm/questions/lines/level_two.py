@@ -12,9 +12,10 @@ equation.
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.design import Design, GroupTerm
 from bayes_mlm.engines import has_random_effects
+from bayes_mlm.moments import GroupMoments
 
 # A column is a group-level predictor if its deviations from the group means stay below this share
 # of its size.
@@ -76,10 +77,13 @@ def coefficient_weights(design: Design) -> Floats:
 
 def _factor_of(design: Design, place: int, effect: int) -> Floats | None:
     """Return the group-level factor (J,) of a column of X, from rows or from their moments."""
-    if design.has_rows:
-        return _factor(design.X[:, place], design.Z[:, effect], design.codes, design.J)
-    s = design.moments()
-    x, z = place, s.p + effect
+    return design.compute(
+        lambda rows: _factor(rows.X[:, place], rows.single_term(), effect),
+        lambda s: _factor_of_moments(s, place, s.p + effect),
+    )
+
+
+def _factor_of_moments(s: GroupMoments, x: int, z: int) -> Floats | None:
     if not s.scatter[:, z, z].any() and not s.means[:, z].any():  # an intercept's: x itself
         means = s.means[:, x] + s.centre[x]
         deviation = np.sqrt(float(s.scatter[:, x, x].sum()) / s.n)
@@ -99,13 +103,12 @@ def _factor_of(design: Design, place: int, effect: int) -> Floats | None:
     return mean if deviation <= _SAME_SUMS * float(np.abs(ratio).max()) else None
 
 
-def _factor(column: Floats, effect: Floats, codes: Ints, n_groups: int) -> Floats | None:
+def _factor(column: Floats, term: GroupTerm, place: int) -> Floats | None:
     """Return the factor (J,) that times an effect's column is a column of X; None if it varies."""
-    seen = np.abs(effect) > _SAME * np.abs(effect).max()
-    known = np.bincount(codes[seen], minlength=n_groups)
-    ratio = column[seen] / effect[seen]
-    total = np.bincount(codes[seen], weights=ratio, minlength=n_groups)
+    effect = term.column(term.effects[place])
+    seen = np.flatnonzero(np.abs(effect) > _SAME * np.abs(effect).max())
+    term, ratio = term.take(seen), column[seen] / effect[seen]
     # Groups in which the effect's predictor is always zero do not determine the factor.
-    mean = np.where(known > 0, total / np.maximum(known, 1), ratio.mean())
-    deviation = float(np.sqrt(np.mean((ratio - mean[codes[seen]]) ** 2)))
+    mean = np.where(term.sizes > 0, term.sums(ratio) / np.maximum(term.sizes, 1), ratio.mean())
+    deviation = float(np.sqrt(np.mean((ratio - term.by_row(mean)) ** 2)))
     return mean if deviation <= _SAME * float(np.abs(ratio).max()) else None

@@ -1,4 +1,4 @@
-"""Measures of variance by level of one model: values, or the reason reason there are none."""
+"""Measures of variance by level of one model: values, or the reason there are none."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -190,17 +190,17 @@ def _whole(inputs: VarianceInputs) -> Iterator[Measure]:
         meaning="by the fixed and the random effects (Nakagawa & Schielzeth)",
         note=reason,
     )
-    known = (model.u is not None or not design.q) and design.has_rows
-    reason = "needs draws of every group effect, and there are too many groups"
-    if not design.has_rows:
-        reason = "needs the rows, and the data are aggregated"
+    values, reason = design.compute(
+        lambda rows: _bayes_conditional(model, rows),
+        lambda _: (None, "needs the rows, and the data are aggregated"),
+    )
     of_groups = " and the group effects" if design.q else ""
     yield Measure(
         question="whole",
         quantity="r2_bayes",
-        values=rsquared.bayes_conditional(model, design) if known else None,
+        values=values,
         meaning=f"of the rows of the data, by the predictors{of_groups} (Gelman et al.)",
-        note="" if known else reason,
+        note=reason,
     )
     if effects:
         yield Measure(
@@ -209,6 +209,12 @@ def _whole(inputs: VarianceInputs) -> Iterator[Measure]:
             values=rsquared.bayes_marginal(model, moments),
             meaning="of rows of new groups, by the predictors (Gelman et al.; equals r2_marginal)",
         )
+
+
+def _bayes_conditional(model: ParameterValues, design: Design) -> tuple[Floats | None, str]:
+    if model.u is None and design.q:
+        return None, "needs draws of every group effect, and there are too many groups"
+    return rsquared.bayes_conditional(model, design), ""
 
 
 def _parts(inputs: VarianceInputs) -> Iterator[Measure]:

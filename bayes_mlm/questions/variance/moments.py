@@ -5,11 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design, means_by_group
+from bayes_mlm.design import Design
 from bayes_mlm.moments import GroupMoments
-
-# Rows processed at a time, to avoid a second copy of X.
-_BLOCK = 65_536
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,34 +36,27 @@ class Moments:
         return self.within + self.between
 
 
-def moments(columns: Floats, codes: Ints, n_groups: int) -> Moments:
-    """Return the moments of columns (n, k) of rows in groups.
+def moments(s: GroupMoments, places: range) -> Moments:
+    """Return the moments of some columns of rows in groups.
 
     Examples
     --------
-    >>> found = moments(np.array([[0.0], [2.0], [4.0], [6.0]]), np.array([0, 0, 1, 1]), 2)
+    >>> from bayes_mlm.moments import from_rows
+    >>> x, codes = np.array([0.0, 2.0, 4.0, 6.0]), np.array([0, 0, 1, 1])
+    >>> found = moments(from_rows(x, x[:, None], np.empty((4, 0)), codes, 2), range(1))
     >>> float(found.mean[0]), round(found.within.item(), 3), round(found.between.item(), 3)
     (3.0, 1.333, 5.333)
     """
-    n, k = columns.shape
-    sizes = np.bincount(codes, minlength=n_groups)
-    if not k:
-        empty = np.zeros((0, 0))
-        return Moments(mean=np.zeros(0), within=empty, between=empty, second=empty)
-    means = means_by_group(columns, codes, n_groups)
-    mean = sizes @ means / n
-    inside = np.zeros((k, k))
-    for start in range(0, n, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        deviations = columns[rows] - means[codes[rows]]
-        inside += deviations.T @ deviations
+    means = s.means[:, places] + s.centre[places]
+    mean = s.counts @ means / s.n
+    inside = s.scatter[:, places][:, :, places].sum(axis=0)
     centred = means - mean
-    outside = (centred * sizes[:, None]).T @ centred
+    outside = (centred * s.counts[:, None]).T @ centred
     return Moments(
         mean=mean,
-        within=inside / (n - 1),
-        between=outside / (n - 1),
-        second=(inside + outside) / n + np.outer(mean, mean),
+        within=inside / (s.n - 1),
+        between=outside / (s.n - 1),
+        second=(inside + outside) / s.n + np.outer(mean, mean),
     )
 
 
@@ -89,34 +79,9 @@ class DesignMoments:
 
 def design_moments(design: Design) -> DesignMoments:
     """Return the moments of the columns of X and of Z."""
-    if not design.has_rows:
-        x = list(range(design.p))
-        z = list(range(design.p, design.p + design.q))
-        return DesignMoments(
-            x=moments_of_sums(design.moments(), x),
-            z=moments_of_sums(design.moments(), z),
-            sizes=design.group_sizes,
-        )
-    return DesignMoments(
-        x=moments(design.X, design.codes, design.J),
-        z=moments(design.Z, design.codes, design.J),
-        sizes=design.group_sizes,
-    )
-
-
-def moments_of_sums(s: GroupMoments, places: list[int]) -> Moments:
-    """Return the moments of some columns from moments by group."""
-    means = s.means[:, places] + s.centre[places]
-    mean = s.counts @ means / s.n
-    inside = s.scatter[:, places][:, :, places].sum(axis=0)
-    centred = means - mean
-    outside = (centred * s.counts[:, None]).T @ centred
-    return Moments(
-        mean=mean,
-        within=inside / (s.n - 1),
-        between=outside / (s.n - 1),
-        second=(inside + outside) / s.n + np.outer(mean, mean),
-    )
+    s = design.moments()
+    x, z = range(s.p), range(s.p, s.p + s.q)
+    return DesignMoments(x=moments(s, x), z=moments(s, z), sizes=s.counts)
 
 
 def quadratic(vectors: Floats, matrix: Floats) -> Floats:

@@ -47,11 +47,11 @@ def null_design(design: Design) -> Design:
     design = design.whole
     if design.group is None or design.kind == "between":
         raise DesignError("a null model needs groups of rows; add their column: (1 | group)")
-    if not design.has_rows:
-        null = design.with_moments(sums_of_null(design.moments()))
-    else:
-        ones = np.ones((design.n, 1))
-        null = design.with_arrays(X=ones, Z=ones, terms=(INTERCEPT,), effects=(INTERCEPT,))
+    ones, names = np.ones((design.n, 1)), (INTERCEPT,)
+    null = design.compute(
+        lambda rows: rows.with_arrays(X=ones, Z=ones, terms=names, effects=names),
+        lambda moments: design.with_moments(sums_of_null(moments)),
+    )
     return replace(
         null,
         kind="partial_pooling",

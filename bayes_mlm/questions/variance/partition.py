@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, RowsNeededError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.fitting import ParameterValues
 
@@ -89,47 +90,37 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     for effect in moving:
         k = design.effects.index(effect)
         chosen = None if at is None else at.get(effect)
-        if not design.has_rows:
-            found.append(_along_sums(design, effect, chosen))
-            continue
-        column = design.Z[:, k]
-        spread = float(column.std(ddof=1))
-        centre = float(column.mean())
+        moments = column_moments(design)
+        spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
+        centre = float(moments.z_mean[k])
         centre = 0.0 if abs(centre) < _ROUNDING * spread else centre
         default = centre + np.array([-1.0, 0.0, 1.0]) * spread
-        if column.min() == 0.0 and column.max() == 1.0 and np.unique(column).size == 2:
+        if design.compute(partial(_is_dummy, effect=effect), lambda _: False):
             default = np.array([0.0, 1.0])
         values = default if chosen is None else np.asarray(chosen, dtype=np.float64)
-        rows = np.tile(design.Z.mean(axis=0), (values.size, 1))
-        rows[:, k] = values
-        following = _following(design, k)
-        inside = column.min() <= values.min() and values.max() <= column.max()
-        if following and not inside:
-            raise EngineError(
-                f"values of {effect} must lie in the range of the data, {column.min():g} to "
-                f"{column.max():g}, where {design.effects[following[0]]} is known"
-            )
-        for other in following:
-            order = np.unique(column, return_index=True)
-            rows[:, other] = np.interp(values, order[0], design.Z[order[1], other])
-        found.append(Along(effect=effect, values=values, Z=rows))
+        Z = np.tile(moments.z_mean, (values.size, 1))
+        Z[:, k] = values
+        for other in _following(design, k):
+            Z[:, other] = _interpolated(design, effect, design.effects[other], values)
+        found.append(Along(effect=effect, values=values, Z=Z))
     return tuple(found)
 
 
-def _along_sums(design: Design, effect: str, chosen: Sequence[float] | None) -> Along:
-    """As `along` for one effect, from the means and sds of aggregated data."""
-    k, moments = design.effects.index(effect), column_moments(design)
-    if _following(design, k):
-        raise RowsNeededError(
-            f"{effect} and a function of it are random slopes, which needs rows; use a sample of "
-            "groups (sample_groups)"
+def _is_dummy(design: Design, effect: str) -> bool:
+    return np.array_equal(np.unique(design.single_term().column(effect)), [0.0, 1.0])
+
+
+def _interpolated(design: Design, effect: str, other: str, values: Floats) -> Floats:
+    """Return an effect's column, a function of another, at values of that one."""
+    term = design.rows().single_term()
+    column = term.column(effect)
+    if values.min() < column.min() or column.max() < values.max():
+        raise EngineError(
+            f"values of {effect} must lie in the range of the data, {column.min():g} to "
+            f"{column.max():g}, where {other} is known"
         )
-    spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
-    default = float(moments.z_mean[k]) + np.array([-1.0, 0.0, 1.0]) * spread
-    values = default if chosen is None else np.asarray(chosen, dtype=np.float64)
-    rows = np.tile(moments.z_mean, (values.size, 1))
-    rows[:, k] = values
-    return Along(effect=effect, values=values, Z=rows)
+    known, first = np.unique(column, return_index=True)
+    return np.asarray(np.interp(values, known, term.column(other)[first]))
 
 
 def _following(design: Design, k: int) -> list[int]:
