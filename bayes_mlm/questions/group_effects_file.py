@@ -23,7 +23,7 @@ _BATCH = 50_000
 
 
 def write_group_effects(
-    fit: Fit | Estimate, path: str | Path, *, prob: float = DEFAULT_PROB
+    fit: Fit | Estimate, path: str | Path, *, factor: str | None = None, prob: float = DEFAULT_PROB
 ) -> Path:
     """Write mean, sd and interval of the effects of every group to a Parquet file.
 
@@ -38,6 +38,8 @@ def write_group_effects(
         With random effects, by any engine; of rows or of aggregated data.
     path : str or Path
         Conventionally ending in ``.parquet``; written whole or not at all.
+    factor : str, optional
+        The grouping factor, where the model has several.
     prob : float
         Of the normal intervals.
 
@@ -48,7 +50,9 @@ def write_group_effects(
     Raises
     ------
     EngineError
-        If the model has no random effects, or a posterior has residuals with a structure.
+        If the model has no random effects.
+    SeveralFactorsError
+        If it has several grouping factors, and `factor` is not stated.
     StorageError
         If the file cannot be written.
 
@@ -75,7 +79,8 @@ def write_group_effects(
             f"the {design.kind} model '{design.formula}' has no random effects; add "
             "(1 | group) to the formula"
         )
-    moments = fit.effect_moments()
+    moments = fit.effect_moments(factor)
+    design = fit.of_factor(factor).design
     reach = wald_reach(prob)
     labels, sizes = pa.array(design.labels), design.group_sizes
     schema = pa.schema(
