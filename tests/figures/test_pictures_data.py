@@ -259,7 +259,7 @@ def test_slopes_are_those_of_the_tables(hsb, ladder):
 def test_within_line(hsb):
     found = within_line(hsb["hsb_within"])
     for j in (0, 77):
-        own = found.cloud.term.codes == j
+        own = found.cloud.term.rows_of(j)
         assert found.deviation[own].mean() == pytest.approx(0.0, abs=EXACT)
     # Printed in In [49] and In [298], MODEL 3: 2.191172 and 12.747853.
     assert found.line.likelihood_slope == pytest.approx(2.191172, abs=5e-7)
