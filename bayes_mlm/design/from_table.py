@@ -123,10 +123,14 @@ def build_design(
             before = count_labels(whole.columns[one.name], as_numbers=one.labels.dtype != object)
             notes = (*notes, *note_on_lost_groups(before, one.labels.size, one.name))
     _check_group_level(table, factors, group_level)
-    measured = parsed.measured_columns
+    measured, constant = parsed.measured_columns, set(parsed.offset_columns)
     check_predictors(
         table,
-        [name for name in parsed.predictor_columns if name not in factors or name in measured],
+        [
+            name
+            for name in parsed.predictor_columns
+            if (name not in factors or name in measured) and name not in constant
+        ],
         categories=set(parsed.predictor_columns) - set(measured),
     )
     encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)

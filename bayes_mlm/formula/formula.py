@@ -113,6 +113,14 @@ class Formula:
         return tuple(dict.fromkeys(factor for term in terms for factor in term))
 
     @property
+    def offset_columns(self) -> tuple[str, ...]:
+        """Columns that are in an offset and in nothing else, so that they may be constant."""
+        others = {name for factor in self.factors for name in factor.columns}
+        others |= {*self.grouping_factors, *self.outcome.columns}
+        found = (name for one in self.offsets for name in one.columns)
+        return unique(tuple(name for name in found if name not in others))
+
+    @property
     def measured_columns(self) -> tuple[str, ...]:
         """Columns of the predictors that are read as they are: not as ``C(column)``, nor to group.
 

@@ -90,6 +90,10 @@ class Summaries(Protocol):
         """
 
 
+def _without_constant(options: Options) -> bool:  # noqa: ARG001
+    return False
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Basis:
     """A function of one column that is several columns, with constants learned from the data.
@@ -111,6 +115,8 @@ class Basis:
         ``(options, constants)`` to the ends of the range outside of which it is not defined.
     beyond : callable, optional
         ``(options, constants)`` to the ends of the data's range, where it goes on past them.
+    constant : callable
+        ``(options)`` to whether the constant is among the combinations of its columns.
     """
 
     names: Callable[[Options], tuple[str, ...]]
@@ -120,6 +126,7 @@ class Basis:
     push: "Callable[[nw.Expr, Options, Constants], tuple[nw.Expr, ...]] | None" = None
     limits: Callable[[Options, Constants], tuple[float, float]] | None = None
     beyond: Callable[[Options, Constants], tuple[float, float]] | None = None
+    constant: Callable[[Options], bool] = _without_constant
 
 
 def _any_options(options: Options) -> str:  # noqa: ARG001

@@ -194,7 +194,9 @@ def _reduce(
     written = _write_columns(learned)
     stats = check_columns(scan, request.columns, request.group, written.plain, written.guards)
     if estimable:  # a part of the rows may well have one value
-        refuse_constant(request.formula.columns, request.group, stats.raw)
+        formula = request.formula
+        varying = [name for name in formula.columns if name not in formula.offset_columns]
+        refuse_constant(varying, request.group, stats.raw)
     outcome = request.formula.outcome.columns[0]
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
     if estimable:

@@ -14,7 +14,7 @@ from bayes_mlm.data import Scan, Table, collect, collect_row, count, mostly_numb
 from bayes_mlm.design.aggregated.expressions import Constants, number_of, stray_text, write
 from bayes_mlm.design.aggregated.summaries import learn_basis
 from bayes_mlm.design.encoding import Encoding, check_cells, with_crossings
-from bayes_mlm.design.encoding.columns import check_columns, check_independent
+from bayes_mlm.design.encoding.columns import check_columns, check_constants, check_independent
 from bayes_mlm.design.encoding.levels import (
     MAX_LEVELS,
     Levels,
@@ -60,6 +60,7 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         _refuse_misread(name, "outcome", scan, _levels_of_text(name, scan))
         number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
+    check_constants(formula)
     check_independent(formula, categorical)
     distinct = {name: _levels_of_text(name, scan) for name in formula.measured_columns}
     for name, values in distinct.items():

@@ -17,6 +17,7 @@ from bayes_mlm.design.encoding.cells import Crossing, find_crossings, refuse_emp
 from bayes_mlm.design.encoding.columns import (
     Column,
     check_columns,
+    check_constants,
     check_independent,
     part_values,
 )
@@ -113,6 +114,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     if table.n == 0:
         raise DataError(f"{table.source} has no rows to learn from")
     categorical = [factor for factor in formula.factors if _is_categorical(factor, table)]
+    check_constants(formula)
     check_independent(formula, categorical)
     levels = tuple(learn_levels(factor, table) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]

@@ -73,7 +73,7 @@ def part_values(values: NDArray[Any], place: Place) -> NDArray[Any]:
         case None:
             return values
         case Contrast(_, weights):
-            return np.asarray(np.asarray(weights)[values])
+            return np.asarray(np.asarray(weights)[values.astype(np.int64)])
         case OfBasis(_, k):
             return np.asarray(values[:, k])
         case _:
@@ -168,6 +168,21 @@ def _contrasts(factor: Factor, levels: Levels) -> tuple[Place, ...]:
     return tuple(
         Contrast(name, tuple(weights)) for name, weights in zip(names, columns, strict=True)
     )
+
+
+def check_constants(formula: Formula) -> None:
+    """Refuse a function whose columns add up to the constant next to an intercept."""
+    for terms in (formula.terms, *(one.terms for one in formula.group_terms)):
+        for term in terms if () in terms else ():
+            call = term[0] if len(term) == 1 else None
+            if not isinstance(call, Call) or not is_basis(call):
+                continue
+            basis = FUNCTIONS[call.function].basis
+            if basis is not None and basis.constant(call.settings):
+                raise FormulaError(
+                    f"{label(call)} holds the constant, and so does the intercept: omit "
+                    "include_intercept, or write 0 + ... for no intercept"
+                )
 
 
 def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:

@@ -87,8 +87,9 @@ def with_reference(factor: Factor, levels: tuple[Scalar, ...]) -> tuple[Scalar, 
     named = [label_text(level) for level in levels]
     wanted = label_text(ref)
     if wanted not in named:
-        near = get_close_matches(wanted, named, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        folded = {name.casefold(): name for name in named}
+        near = get_close_matches(wanted.casefold(), folded, n=1)
+        hint = f"; did you mean {folded[near[0]]!r}?" if near else ""
         shown = ", ".join(map(repr, levels[:_LISTED])) + (", …" if len(levels) > _LISTED else "")
         raise DataError(
             f"{label(factor)}: column {factor.columns[0]!r} has no category {ref!r}{hint} (its "

@@ -27,6 +27,7 @@ from bayes_mlm.formula.transforms.piecewise import (
     ask_knots,
     b_splines,
     check_knots,
+    has_constant,
     inner_knots,
     place_knots,
 )
@@ -47,12 +48,12 @@ def _inner(options: Options) -> int:
     """Return the number of inner knots."""
     if "knots" in options:
         return len(inner_knots(options))
-    whole = bool(options.get("include_intercept"))
+    whole = has_constant(options)
     return whole_number(options, "df", 0) - _degree(options) - whole
 
 
 def _names(options: Options) -> tuple[str, ...]:
-    size = _inner(options) + _degree(options) + bool(options.get("include_intercept"))
+    size = _inner(options) + _degree(options) + has_constant(options)
     return tuple(str(k + 1) for k in range(size))
 
 
@@ -122,6 +123,7 @@ register(
             learn_query=_learn_query,
             push=_push,
             limits=_limits,
+            constant=has_constant,
         ),
     )
 )

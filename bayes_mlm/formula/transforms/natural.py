@@ -31,6 +31,7 @@ from bayes_mlm.formula.transforms.piecewise import (
     ask_knots,
     b_splines,
     check_knots,
+    has_constant,
     inner_knots,
     place_knots,
     straight_ends,
@@ -54,12 +55,12 @@ def _inner(options: Options) -> int:
     """Return the number of inner knots: with the two at the ends, one more than free columns."""
     if "knots" in options:
         return len(inner_knots(options))
-    whole = bool(options.get("include_intercept"))
+    whole = has_constant(options)
     return whole_number(options, "df", 0) - 1 - whole
 
 
 def _names(options: Options) -> tuple[str, ...]:
-    size = _inner(options) + 1 + bool(options.get("include_intercept"))
+    size = _inner(options) + 1 + has_constant(options)
     return tuple(str(k + 1) for k in range(size))
 
 
@@ -169,6 +170,7 @@ register(
             learn_query=_cr_learn_query,
             push=_cr_push,
             beyond=_beyond,
+            constant=has_constant,
         ),
     )
 )
@@ -186,6 +188,7 @@ register(
             learn_query=_ns_learn_query,
             push=_ns_push,
             beyond=_beyond,
+            constant=has_constant,
         ),
     )
 )

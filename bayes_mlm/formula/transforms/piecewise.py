@@ -118,6 +118,11 @@ def check_knots(options: Options) -> str:
     return ""
 
 
+def has_constant(options: Options) -> bool:
+    """Return whether the constant is among the combinations of a spline's columns."""
+    return bool(options.get("include_intercept"))
+
+
 def inner_knots(options: Options) -> tuple[float, ...]:
     """Return the knots that are given; none where they are chosen by quantiles."""
     knots = options.get("knots", ())
