@@ -117,8 +117,7 @@ class Design:
 
         Of a family with the identity link, whose linear predictor is in units of the outcome.
         """
-        own = self.response.offset
-        return self.y if own is None else self.y - own
+        return self.response.y_less_offset
 
     @property
     def outcome(self) -> str:

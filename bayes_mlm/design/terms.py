@@ -73,6 +73,11 @@ class Response:
         """Return the name on one line."""
         return f"<Response {self.name!r}>"
 
+    @property
+    def y_less_offset(self) -> Floats:
+        """Values less the offset, shape (n,)."""
+        return self.y if self.offset is None else self.y - self.offset
+
     def take(self, rows: Ints) -> "Response":
         """Return the outcome of some rows, in the order given."""
         arrays = ("y", "trials", "offset", "weights")

@@ -136,6 +136,12 @@ def test_out_of_the_boundary_b_splines_refuse_and_others_say_so(fitted, rows):
     assert len(said) == (0 if names & {"poly"} and not names & {"cr", "ns"} else 1)
 
 
+def test_a_step_out_of_the_boundary_is_refused_with_what_to_ask(rows):
+    fitted = fit("y ~ bs(x, df=4) + (1 | g)", rows, random_seed=1, draws=50)
+    with pytest.raises(DataError, match=r"x: \+1 moves rows .*boundary knots.*\(from, to\)"):
+        comparisons(fitted, "x")
+
+
 def test_natural_splines_go_on_in_straight_lines(rows):
     fitted = fit("y ~ ns(x, df=3) + (1 | g)", rows, random_seed=1)
     at = expected(fitted, rows.head(3).assign(x=[3.0, 4.0, 5.0]))

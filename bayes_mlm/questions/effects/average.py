@@ -203,8 +203,18 @@ def change_of(population: Population, change: Change, setting: Sequence[At]) -> 
     if change.is_slope:
         return _slope(population, change.name, setting)
     base = as_settings(population, setting)
-    low, high = change.ends(population, base)
-    return population.difference({**base, change.name: high}, {**base, change.name: low})
+    name, (low, high) = change.name, change.ends(population, base)
+    try:
+        return population.difference({**base, name: high}, {**base, name: low})
+    except EmptyCellError:
+        raise
+    except DataError as error:
+        if change.low is not None:
+            raise
+        raise DataError(
+            f"{change.text} moves rows to where the model is not defined: {error}; or compare two "
+            f"values inside, {{{name!r}: (from, to)}} (--contrast), or take its slope"
+        ) from error
 
 
 def as_settings(population: Population, setting: Sequence[At]) -> Settings:

@@ -317,10 +317,8 @@ def _line(
         raise DesignError(f"{by!r} has a single value in the rows, {label_text(low)}")
     # Linear in m if two interior points lie on the line through the ends.
     points = np.array([low, high, 0.6 * low + 0.4 * high, 0.1 * low + 0.9 * high])
-    moved = [
-        change_of(population, change, (*setting, At(name=by, value=float(point))))
-        for point in points
-    ]
+    at = [(*setting, At(name=by, value=float(point))) for point in points]
+    moved = [change_of(population, change, one) for one in at]
     if any(one.shift for one in moved):
         raise DesignError(
             f"the offset changes with {change.name!r}, so that {change.text} is no sum of "
