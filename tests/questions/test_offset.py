@@ -13,6 +13,7 @@ from bayes_mlm import (
     build_design,
     check,
     comparisons,
+    contextual_effects,
     crossing,
     fit,
     group_lines,
@@ -227,6 +228,13 @@ def test_an_offset_of_the_predictor_is_part_of_its_slope(rows):
     (alone,) = slopes(plain, "o").by("direct")
     assert (alone.estimate, alone.sd) == (pytest.approx(1.0, rel=1e-9), pytest.approx(0.0))
     assert "o: slope" in str(slopes(plain, "o"))
+
+
+def test_contextual_effects_leave_out_a_predictor_of_the_offset(rows):
+    text = "y ~ x + between(x) + offset(o) + (1 | g)"
+    assert contextual_effects(fit(text, rows, random_seed=1)).to_frame().size
+    with pytest.raises(DesignError, match="part in the offset 2 [*] x"):
+        contextual_effects(fit(f"{text} + offset(2 * x)", rows, random_seed=1))
 
 
 def test_the_equation_shows_it(rows):
