@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, reject, settings, strategies as st
 
-from bayes_mlm.base.errors import DataError, FormulaError, StorageError
+from bayes_mlm.base.errors import DataError, DesignError, FormulaError, StorageError
 from bayes_mlm.data.table import Table, as_table, take
 from bayes_mlm.design.encoding import Encoded, Encoding, encode, learn_encoding
 from bayes_mlm.design.encoding.values import _ARITHMETIC
@@ -534,7 +534,7 @@ def test_too_many_columns_are_refused_before_they_are_made() -> None:
 def test_within_needs_a_group() -> None:
     with pytest.raises(FormulaError, match=r"within\(x\) does not name the groups"):
         encoded("y ~ within(x)")
-    with pytest.raises(FormulaError, match="the formula groups by 'g' but group='h'"):
+    with pytest.raises(DesignError, match="the formula groups by 'g' but group='h'"):
         encoded("y ~ x + (1 | g)", group="h")
 
 
