@@ -48,7 +48,7 @@ def check(
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
-    request = request_for(model, data, **vars(reading))
+    request = request_for(model, data, **reading.kept)
     design = design_of(request, data)
     settings = settings_for(request, sampling)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:

@@ -68,7 +68,7 @@ def contextual(
         check_folder(out, ["contextual.csv"], inputs=(model, data))
     check_prob(prob)
     means = read_pairs("--mean", mean or [], "PREDICTOR=COLUMN")
-    request = request_for(model, data, group=group, **vars(reading))
+    request = request_for(model, data, group=group, **reading.kept)
     request, design, laid_out = _two_levels(request, data, means)
     settings = settings_for(request, sampling)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as bar:

@@ -26,7 +26,6 @@ def describe(
     only by spaces or case, and texts that may stand for missing values.
     """
     from bayes_mlm.data import (
-        Written,
         crosstab,
         describe as describe_columns,
         group_sizes,
@@ -40,7 +39,7 @@ def describe(
         column = column or ["mathach", "ses"]
         group = group or "schoolid"
         cross = cross or "sector,female,minority"
-    table = read_data(data, strip=strip, written=Written(decimal=decimal, delimiter=delimiter))
+    table = read_data(data, strip=strip)
     console = show.make_console()
     console.print(str(describe_columns(table, column)), soft_wrap=True)
     if group is not None:

@@ -91,7 +91,7 @@ def effects(
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     query = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
-    request = request_for(model, data, **vars(reading))
+    request = request_for(model, data, **reading.kept)
     design = design_of(request, data)
     if not query.questions:
         named = ", ".join(

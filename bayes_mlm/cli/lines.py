@@ -78,7 +78,7 @@ def lines(
         raise EngineError("--at sets predictors of the population's line; add --population")
     if population and group is not None:
         raise EngineError("--group and --population exclude each other; give one of them")
-    request = request_for(model, data, **vars(reading))
+    request = request_for(model, data, **reading.kept)
     design = design_of(request, data)
     own_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]

@@ -16,6 +16,7 @@ from bayes_mlm.engines import ENGINES, engine_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from bayes_mlm.data import ReadOptions
     from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
     from bayes_mlm.model import HasRequest, ModelRequest
@@ -26,7 +27,12 @@ DEFAULT_SEED = 1982
 
 Data = Annotated[
     str | None,
-    typer.Option(help="CSV or Parquet: file, folder or glob; or an embedded set (hsb)."),
+    typer.Option(
+        help=(
+            "Data file (CSV, Parquet, Stata, SPSS, SAS, R, workbook, FILE.duckdb::TABLE), folder "
+            "or glob; or an embedded set (hsb)."
+        )
+    ),
 ]
 Missing = Annotated[Literal["error", "drop"], typer.Option(help="What to do with missing values.")]
 Decimal = Annotated[
@@ -36,6 +42,22 @@ Decimal = Annotated[
 Delimiter = Annotated[
     str | None,
     typer.Option(help="Separator of the columns of a text file: ; or | or tab (default: ,)."),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="Encoding of text, such as cp1252 (default: UTF-8, else what it seems)."),
+]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook, if several have cells.")]
+Cells = Annotated[
+    str | None,
+    typer.Option(help="Cells of the sheet, the first row naming the columns: A3:D180, or A3."),
+]
+OmitRows = Annotated[
+    str | None, typer.Option(help="Rows of the sheet to omit, by number: 4,181 or 181-190.")
+]
+Codes = Annotated[
+    str | None,
+    typer.Option(help="Columns to read by value, not by value label: agree,grade, or all."),
 ]
 Strip = Annotated[bool, typer.Option("--strip", help="Strip spaces from the ends of labels.")]
 Seed = Annotated[
@@ -112,12 +134,29 @@ def request_for(model: str, data: str | None, **options: Any) -> "ModelRequest":
 
 @dataclass(frozen=True)
 class Reading:
-    """Options of how data are read, as `bayes_mlm.fitting.as_record` takes them."""
+    """Options of how data are read."""
 
     missing: Missing = "error"
     strip: Strip = False
     decimal: Decimal = None
     delimiter: Delimiter = None
+    encoding: Encoding = None
+    sheet: Sheet = None
+    cells: Cells = None
+    omit_rows: OmitRows = None
+    codes: Codes = None
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The options, as `bayes_mlm.fitting.as_request` takes them."""
+        return {"missing": self.missing, "strip": self.strip, "options": self.options}
+
+    @property
+    def options(self) -> "ReadOptions":
+        """How a file is read, where it does not say so itself."""
+        from bayes_mlm.data import ReadOptions
+
+        return ReadOptions(**{one.name: getattr(self, one.name) for one in fields(ReadOptions)})
 
 
 @dataclass(frozen=True)
@@ -194,7 +233,8 @@ def design_for(
         For `request_for`.
     """
     from bayes_mlm.base import DataError
-    from bayes_mlm.design import design_of, is_sums, notes_on_levels, open_data
+    from bayes_mlm.data import open_files
+    from bayes_mlm.design import design_of, is_sums, notes_on_levels
     from bayes_mlm.report import console as show
 
     request = request_for(model, data, **options)
@@ -207,13 +247,7 @@ def design_for(
                 "omit them"
             )
         place = request.source.location if data is None else data
-        source = open_data(
-            place,
-            engine=engine_data,
-            memory=memory,
-            decimal=request.source.decimal,
-            delimiter=request.source.delimiter,
-        )
+        source = open_files(place, request.source.options, engine=engine_data, memory=memory)
     with steps(f"reading {data or request.source.data}", quiet=quiet) as shown:
         tell = shown.telling("summing")
         design = design_of(request, source, rows=rows, tell=tell)
@@ -233,7 +267,8 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
         If only their sums are there.
     """
     from bayes_mlm.base import DataError
-    from bayes_mlm.design import is_sums, open_data
+    from bayes_mlm.data import open_files
+    from bayes_mlm.design import is_sums
 
     declared = request.request.source
     source = declared.location if data is None else data
@@ -241,9 +276,7 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
         raise DataError(
             f"{source} holds sums, and this needs rows; give the formula and the data instead"
         )
-    if declared.decimal is None and declared.delimiter is None:
-        return source
-    return open_data(source, decimal=declared.decimal, delimiter=declared.delimiter)
+    return open_files(source, declared.options) if declared.options.given else source
 
 
 def say_sample(what: str) -> None:

@@ -84,7 +84,7 @@ def plot(
     entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
-    ladder = _records(entry, model or [], data, **vars(reading))
+    ladder = _records(entry, model or [], data, **reading.kept)
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)

@@ -62,6 +62,7 @@ def predict(
     Posterior predictive mean and interval, compared with the REML prediction.
     """
     from bayes_mlm.base import render
+    from bayes_mlm.data import USUAL
     from bayes_mlm.design import design_of, read_data
     from bayes_mlm.fitting import fit_by
     from bayes_mlm.model import is_formula
@@ -77,15 +78,10 @@ def predict(
         data,
         missing=reading.missing,
         strip=reading.strip,
-        decimal=None if declared else reading.decimal,
-        delimiter=None if declared else reading.delimiter,
+        options=USUAL if declared else reading.options,
     )
-    written = replace(
-        request.source.written,
-        decimal=reading.decimal or request.source.written.decimal,
-        delimiter=reading.delimiter or request.source.written.delimiter,
-    )
-    rows = read_data(new, written=written)
+    options = reading.options.over(request.source.options).of_new_rows(new)
+    rows = read_data(new, options=options)
     design = design_of(request, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:

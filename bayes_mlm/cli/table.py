@@ -78,7 +78,7 @@ def table(
     names = model or []
     chosen = format or _format_of(out)
     refuse_repeats(names)
-    ladder = [as_record(one, data, **vars(reading)) for one in names]
+    ladder = [as_record(one, data, **reading.kept) for one in names]
     ladder = ladder or list(records(WORKED_STUDY))
 
     def settings_of(record: "Record") -> "Settings":

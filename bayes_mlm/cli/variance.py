@@ -75,7 +75,7 @@ def variance(
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(prob)
-    request = request_for(model, data, **vars(reading))
+    request = request_for(model, data, **reading.kept)
     pairs = read_pairs("--at", at or [], "NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
     points = {name: read_numbers("--at", text) for name, text in pairs.items()} or None
     settings = settings_for(request, sampling)
@@ -123,8 +123,7 @@ def _null_of(
             source,
             missing=request.source.missing,
             strip=request.source.strip,
-            decimal=request.source.decimal,
-            delimiter=request.source.delimiter,
+            options=request.source.options,
         )
         return other, design_of(other, given)
     if is_null(design) or design.group is None or design.kind == "between":

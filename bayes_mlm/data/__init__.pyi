@@ -18,6 +18,8 @@ from .footers import (
     check_footer_label as check_footer_label,
     refuse_footer as refuse_footer,
 )
+from .formats.arrow import PARQUET as PARQUET
+from .formats.databases import is_duckdb_file as is_duckdb_file
 from .group_checks import (
     check_group as check_group,
     check_group_level as check_group_level,
@@ -31,8 +33,14 @@ from .groups import (
     levels_of as levels_of,
     varies_within as varies_within,
 )
-from .labels import ALIKE as ALIKE, notes_on_labels as notes_on_labels, strip_labels as strip_labels
-from .lazy.files import open_data as open_data
+from .labels import (
+    ALIKE as ALIKE,
+    label_texts as label_texts,
+    notes_on_labels as notes_on_labels,
+    relabelled as relabelled,
+    strip_labels as strip_labels,
+)
+from .lazy.files import open_data as open_data, open_files as open_files
 from .lazy.finding import find_files as find_files, is_pattern as is_pattern, suffix_of as suffix_of
 from .lazy.source import (
     FILE as FILE,
@@ -71,10 +79,17 @@ from .numerals import (
     mostly_numbers as mostly_numbers,
     notation_of as notation_of,
 )
-from .reader import USUAL as USUAL, Written as Written
-from .reading import (
-    PARQUET as PARQUET,
+from .reader import (
+    COMPRESSED as COMPRESSED,
     READERS as READERS,
+    USUAL as USUAL,
+    Format as Format,
+    ReadOptions as ReadOptions,
+    format_of as format_of,
+    split_part as split_part,
+)
+from .reading import (
+    read_file as read_file,
     read_table as read_table,
 )
 from .source import (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bayes_mlm.base import DataError
 from bayes_mlm.data.columns import Column
 from bayes_mlm.data.groups import levels_of
-from bayes_mlm.data.reading import as_texts, parse_column
+from bayes_mlm.data.parsing import as_texts, parse_column
 from bayes_mlm.data.table import Table, take
 
 _SHOWN = 3

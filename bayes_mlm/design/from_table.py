@@ -127,7 +127,8 @@ def build_design(
         [name for name in parsed.predictor_columns if name not in factors or name in measured],
         categories=set(parsed.predictor_columns) - set(measured),
     )
-    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
+    titles = {name: table.labels[name] for name in names if name in table.labels}
+    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip, titles=titles)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     for one in found:
         notes = (*notes, *label_notes(encoding.levels, one.name, one.labels))
@@ -161,7 +162,12 @@ def build_design(
         encoding=encoding,
         base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
-        notes=(*notes, *encoding.notes, *(() if structure is None else structure.notes)),
+        notes=(
+            *table.notes_on(names),
+            *notes,
+            *encoding.notes,
+            *(() if structure is None else structure.notes),
+        ),
         family=family,
         residual=structure,
     )

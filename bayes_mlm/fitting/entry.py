@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, Verdict
+from bayes_mlm.data import ReadOptions
 from bayes_mlm.design import Design, Rows, design_of
 from bayes_mlm.engines import (
     AUTO,
@@ -61,9 +62,10 @@ def fit(
         A formula (``"mathach ~ ses + (1 | schoolid)"``), the name of a bundled record
         (``"hsb_ses"``), the path of a TOML record or of saved sums (``"year1.sums"``), or a design
         (of `build_design`, or of summed data), which needs no data.
-    data : data frame, mapping, Scan, str or Path, optional
-        Any frame narwhals supports, a file, a directory or glob of files, what `open_data` gives,
-        or the name of an embedded set. A record names its own; a formula needs it.
+    data : data frame, mapping, Scan, DataSource, str or Path, optional
+        Any frame narwhals supports, a file of any kind that `read_table` reads, a directory or glob
+        of files, what `open_data` gives, the name of an embedded set, or a `DataSource`, which
+        says how a file is read. A record names its own; a formula needs it.
     kind, group, group_level, missing
         With a formula: as the fields of a `ModelSpec` and a `DataSource`. The kind is
         "partial_pooling" if the formula has a bar and "pooled" otherwise.
@@ -79,7 +81,8 @@ def fit(
         "gaussian"; "student_t" has heavier tails, and other families may be registered
         (`bayes_mlm.model.family`). NUTS draws all but the Gaussian.
     decimal, delimiter : str, optional
-        How the text of the data is written: `bayes_mlm.read_table`.
+        How the text of the data is written: `bayes_mlm.read_table`, whose other options a
+        `DataSource` has.
     strip : bool
         Whether to strip labels of spaces at their ends (tabs, no-break and zero-width ones too).
     draws, tune, chains : int, optional
@@ -128,8 +131,7 @@ def fit(
         residual=residual,
         family=family,
         strip=strip,
-        decimal=decimal,
-        delimiter=delimiter,
+        options=ReadOptions(decimal=decimal, delimiter=delimiter),
     )
     settings = make_settings(
         request,

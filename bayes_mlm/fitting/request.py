@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from bayes_mlm.base import DataError, EngineError
-from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
+from bayes_mlm.data import DATASETS, IN_MEMORY, USUAL, DataSource, ReadOptions
 from bayes_mlm.design import Design, is_sums, model_of_sums
 from bayes_mlm.engines import Settings
 from bayes_mlm.formula import parse_formula
@@ -42,8 +42,7 @@ def as_request(
     residual: Residual | Mapping[str, Any] | None = None,
     family: str | None = None,
     strip: bool = False,
-    decimal: Literal[".", ","] | None = None,
-    delimiter: str | None = None,
+    options: ReadOptions = USUAL,
 ) -> ModelRequest:
     """Return what is requested by a formula, a design or saved sums, or a request with changes.
 
@@ -51,8 +50,10 @@ def as_request(
     ----------
     model : str, Path, Design, ModelRequest or other with a `request`
         Of a request the priors given come before its own, and so does how data are read.
-    data, kind, group, group_level, missing, priors, residual, family, strip, decimal, delimiter
+    data, kind, group, group_level, missing, priors, residual, family, strip
         As in `bayes_mlm.fit`.
+    options : ReadOptions
+        How the data are read, before what a request or a `DataSource` says itself.
 
     Raises
     ------
@@ -103,8 +104,7 @@ def as_request(
                 source,
                 strip=source.strip or strip,
                 missing=source.missing if missing == "error" else missing,
-                decimal=decimal or source.decimal,
-                delimiter=delimiter or source.delimiter,
+                **options.given,
             ),
         )
     else:
@@ -117,12 +117,7 @@ def as_request(
             priors=given,
             residual=as_residual(residual),
             family=family or "gaussian",
-            reading={
-                "missing": missing,
-                "strip": strip,
-                "decimal": decimal,
-                "delimiter": delimiter,
-            },
+            reading={"missing": missing, "strip": strip, **options.given},
         )
     check_request(request)
     return request
@@ -143,11 +138,13 @@ def _request_for(
             f"set ({', '.join(DATASETS)})"
         )
     kind = kind or ("partial_pooling" if parse_formula(formula).group_terms else "pooled")
-    named = str(data) if isinstance(data, (str, Path)) else IN_MEMORY
-    return ModelRequest(
-        model=ModelSpec(formula=formula, kind=kind, **model),
-        source=DataSource(data=named, **reading),
-    )
+    if isinstance(data, DataSource):
+        given = {name: value for name, value in reading.items() if value not in (False, "error")}
+        source = replace(data, **given)
+    else:
+        named = str(data) if isinstance(data, (str, Path)) else IN_MEMORY
+        source = DataSource(data=named, **reading)
+    return ModelRequest(model=ModelSpec(formula=formula, kind=kind, **model), source=source)
 
 
 def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> ModelRequest:

@@ -187,6 +187,8 @@ def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
 
 def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool = True) -> Design:
     scan, encoding = learned.scan, replace(learned.encoding, strip=asked.strip)
+    titles = {name: scan.labels[name] for name in asked.columns if name in scan.labels}
+    encoding = replace(encoding, titles=titles)
     written = _write_columns(learned)
     stats = check_columns(scan, asked.columns, asked.group, written.plain, written.guards)
     if estimable:  # a part of the rows may well have one value
@@ -219,6 +221,7 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
         base = group_means(summed, terms)
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
+        *scan.notes_on(asked.columns),
         *notes,
         *label_notes(encoding.levels, asked.group, summed.labels),
         *encoding.notes,

@@ -12,7 +12,7 @@ from bayes_mlm.data import Scan, Table, collect, collect_row, count, mostly_numb
 from bayes_mlm.design.aggregated.expressions import Constants, number_of, stray_text, write
 from bayes_mlm.design.encoding import Encoding, check_cells, with_crossings
 from bayes_mlm.design.encoding.columns import check_columns, check_independent
-from bayes_mlm.design.encoding.levels import MAX_LEVELS, Levels, in_order, too_many
+from bayes_mlm.design.encoding.levels import MAX_LEVELS, Levels, in_order, labels_of, too_many
 from bayes_mlm.design.encoding.means import Centring, LevelMeans
 from bayes_mlm.design.encoding.values import group_of
 from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, label, unique
@@ -178,7 +178,8 @@ def _levels(factor: Factor, scan: Scan, found: Sequence[Any]) -> Levels:
         n, levels, first = (many[name].tolist()[0] for name in ("n", "many", "first"))
         raise DataError(too_many(factor, levels, n, first))
     levels = in_order(found, scan.categories.get(column))
-    return Levels(factor=str(factor), column=column, levels=levels)
+    labels = labels_of(levels, scan.value_labels.get(column))
+    return Levels(factor=str(factor), column=column, levels=levels, labels=labels)
 
 
 def _check_known(levels: Levels, scan: Scan) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
-from bayes_mlm.data import notes_on_labels
+from bayes_mlm.data import label_texts, notes_on_labels
 from bayes_mlm.design.encoding.inputs import count, list_rows, raw_column
 from bayes_mlm.design.encoding.means import Scalar
 from bayes_mlm.formula import Factor, label
@@ -37,14 +37,20 @@ class Levels:
     levels : tuple
         Its values, in the order declared for the column, or else sorted; the first is the
         reference.
+    labels : tuple of str
+        The value labels of numbers that are taken as categories, "" where one has none; empty if
+        none has.
     """
 
     factor: str
     column: str
     levels: tuple[Scalar, ...]
+    labels: tuple[str, ...] = ()
 
     def name(self, place: int) -> str:
         """Write a level as it stands in the name of a column: ``Male`` in ``sex[Male]``."""
+        if self.labels and self.labels[place]:
+            return self.labels[place]
         level = self.levels[place]
         return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
 
@@ -66,11 +72,30 @@ def learn_levels(factor: Factor, table: "Table") -> Levels:
         )
     if len(found) > MAX_LEVELS:
         raise DataError(too_many(factor, len(found), table.n, min(found)))
+    levels = in_order(found, table.categories.get(column))
     return Levels(
         factor=str(factor),
         column=column,
-        levels=in_order(found, table.categories.get(column)),
+        levels=levels,
+        labels=labels_of(levels, table.value_labels.get(column)),
     )
+
+
+def labels_of(
+    levels: Sequence[Scalar], labels: Mapping[float | str, str] | None
+) -> tuple[str, ...]:
+    """Return the value labels of levels that are numbers, each a text of its own; () if none.
+
+    Examples
+    --------
+    >>> labels_of((1, 2, 4), {1.0: "general", 2.0: "academic"}), labels_of(("a", "b"), None)
+    (('general', 'academic', ''), ())
+    """
+    if not labels or any(isinstance(level, str) for level in levels):
+        return ()
+    texts = label_texts(labels)
+    found = tuple(texts.get(float(level), "") for level in levels)
+    return found if any(found) else ()
 
 
 def in_order(found: Collection[Scalar], declared: Sequence[str] | None) -> tuple[Scalar, ...]:

@@ -1,7 +1,7 @@
 """What a formula learned from a table, and its form as stored values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class Encoding:
         Interactions with cells that have no rows, and the columns dropped because of them.
     strip : bool
         Whether spaces were stripped from the ends of labels, as they are in new data.
+    titles : mapping of str to str
+        Variable labels of columns of the table, which stand for their names in titles.
     """
 
     formula: Formula
@@ -49,6 +51,18 @@ class Encoding:
     means: tuple[LevelMeans, ...]
     crossings: tuple[Crossing, ...] = ()
     strip: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def title(self, name: str) -> str:
+        """Return the variable label of a column, or its name where it has none.
+
+        Examples
+        --------
+        >>> from bayes_mlm import build_design, load_hsb
+        >>> build_design("mathach ~ ses + (1 | schoolid)", load_hsb()).encoding.title("ses")
+        'ses'
+        """
+        return self.titles.get(name, name)
 
     @property
     def outcome(self) -> str:
@@ -138,6 +152,7 @@ class Encoding:
             "means": [asdict(item) for item in self.means],
             "crossings": [asdict(item) for item in self.crossings],
             "strip": self.strip,
+            "titles": dict(self.titles),
         }
 
     @staticmethod
@@ -158,6 +173,7 @@ class Encoding:
                 means=msgspec.convert(payload["means"], tuple[LevelMeans, ...]),
                 crossings=msgspec.convert(payload.get("crossings", []), tuple[Crossing, ...]),
                 strip=msgspec.convert(payload.get("strip", False), bool),
+                titles=msgspec.convert(payload.get("titles", {}), dict[str, str]),
             )
             _check_complete(encoding)
         except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:

@@ -22,6 +22,7 @@ from bayes_mlm.design import (
     INTERCEPT,
     Design,
     Levels,
+    as_learned,
     encode,
     lay_out,
     means_by_group,
@@ -135,8 +136,9 @@ def population(design: Design, request: ModelRequest | None, data: Any = None) -
         If the rows given lack a column or a value, or those fitted are needed and not to be had.
     """
     if data is not None:
-        written = USUAL if request is None else request.source.written
-        table = read_data(data, strip=design.encoding.strip, written=written)
+        options = USUAL if request is None else request.source.options.of_new_rows(data)
+        table = read_data(data, strip=design.encoding.strip, options=options)
+        table = as_learned(design, table)
         needed = _needed(design)
         require_columns(table, needed)
         handle_missing(table, needed)

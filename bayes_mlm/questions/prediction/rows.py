@@ -1,7 +1,7 @@
 """Rows that are to be predicted, validated and arranged in columns."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -101,7 +101,7 @@ def lay_out(design: Design, table: Table, question: Question, kind: PredictionKi
     _check_missing(table, needed)
     unused = set(design.factors) - set(needed)
     columns = {name: values for name, values in table.columns.items() if name not in unused}
-    kept = Table(columns=columns, n=table.n, source=table.source) if unused else table
+    kept = replace(table, columns=columns) if unused else table
     try:
         rows = replay(design, kept)
     except DesignError as error:
