@@ -144,7 +144,7 @@ def fit(
         kind=kind,
         group=group,
         group_level=group_level or (),
-        **reading.kept,
+        **vars(reading),
         priors=read_pairs("--prior", prior or [], _PRIOR, PriorError),
         residual=_read_residual(sigma, ar),
         family=None if family == "gaussian" else family,

@@ -55,7 +55,7 @@ def compare(
     if len(model) < 2:
         raise EngineError(f"compare needs two models or more, found {len(model)}")
     refuse_repeats(model)
-    requests = [request_for(one, data, **reading.kept) for one in model]
+    requests = [request_for(one, data, **vars(reading)) for one in model]
     settings = [settings_for(request, sampling) for request in requests]
     designs = [design_of(request, data) for request in requests]
     for other, design in zip(model, designs, strict=True):

@@ -59,8 +59,8 @@ def contextual(
     from bayes_mlm.fitting import fit_by, with_estimate
     from bayes_mlm.questions import (
         contextual_effects,
+        describe_contextual,
         hausman,
-        said,
     )
     from bayes_mlm.report import console as show
 
@@ -68,7 +68,7 @@ def contextual(
         check_folder(out, ["contextual.csv"], inputs=(model, data))
     check_prob(prob)
     means = read_pairs("--mean", mean or [], "PREDICTOR=COLUMN")
-    request = request_for(model, data, group=group, **reading.kept)
+    request = request_for(model, data, group=group, **vars(reading))
     request, design, laid_out = _two_levels(request, data, means)
     settings = settings_for(request, sampling)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as bar:
@@ -85,7 +85,7 @@ def contextual(
     console.print(_table(tables))
     lines = [f"- {note}" for note in tables[0].notes]
     lines += [f"caution: {text}" for text in tables[0].cautions]
-    lines += ["", test, *(f"  {line}" for line in said(tables[0])), ""]
+    lines += ["", test, *(f"  {line}" for line in describe_contextual(tables[0])), ""]
     for one in tables:
         lines.append(one.verdict.line_of(one.rows[0].engine))
     for line in lines:

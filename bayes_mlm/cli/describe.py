@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from bayes_mlm.cli.options import Decimal, Delimiter, Strip
+from bayes_mlm.cli.options import Reading, grouped
 
 
+@grouped
 def describe(
     data: Annotated[str, typer.Option(help="CSV or Parquet file, or an embedded set.")] = "hsb",
     column: Annotated[
@@ -16,9 +17,7 @@ def describe(
     cross: Annotated[
         str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
     ] = None,
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
+    reading: Reading = Reading(),
 ) -> None:
     """Describe the columns and groups of a table.
 
@@ -39,7 +38,7 @@ def describe(
         column = column or ["mathach", "ses"]
         group = group or "schoolid"
         cross = cross or "sector,female,minority"
-    table = read_data(data, strip=strip)
+    table = read_data(data, strip=reading.strip, options=reading.options)
     console = show.make_console()
     console.print(str(describe_columns(table, column)), soft_wrap=True)
     if group is not None:

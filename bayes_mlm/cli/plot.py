@@ -84,7 +84,7 @@ def plot(
     entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
-    ladder = _records(entry, model or [], data, **reading.kept)
+    ladder = _records(entry, model or [], data, **vars(reading))
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)
@@ -159,7 +159,7 @@ def _records(
 
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
-    """Join the rows of some groups to an analysis of summed data, and say of which."""
+    """Return an analysis of aggregated data with the rows of some groups, and a note of which."""
     from bayes_mlm.fitting import sample_groups
 
     if analysis.design.has_rows or not analysis.fits:

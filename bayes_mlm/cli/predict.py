@@ -62,7 +62,6 @@ def predict(
     Posterior predictive mean and interval, compared with the REML prediction.
     """
     from bayes_mlm.base import render
-    from bayes_mlm.data import USUAL
     from bayes_mlm.design import design_of, read_data
     from bayes_mlm.fitting import fit_by
     from bayes_mlm.model import is_formula
@@ -78,7 +77,7 @@ def predict(
         data,
         missing=reading.missing,
         strip=reading.strip,
-        options=USUAL if declared else reading.options,
+        **({} if declared else reading.options.given),
     )
     options = reading.options.over(request.source.options).of_new_rows(new)
     rows = read_data(new, options=options)

@@ -65,7 +65,7 @@ def sensitivity(
     if out is not None:
         check_folder(out, SENSITIVITY_FILES, inputs=(data, *(model or [])))
     requests = choose_models(
-        [resolved(one) for one in model] if model else _worked_models(), data, **reading.kept
+        [resolved(one) for one in model] if model else _worked_models(), data, **vars(reading)
     )
     found = prior_sensitivity(
         [

@@ -10,8 +10,8 @@ from bayes_mlm.base import DEFAULT_PROB, StorageError, visible
 from bayes_mlm.cli.files import check_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     DataEngine,
-    DrawingEngine,
     Memory,
     Prob,
     Quiet,
@@ -88,7 +88,7 @@ def sum_data(
         raise DataError("--alone is for rows laid out as saved sums are; give their file first")
     if reading.strip and before is not None and not before.encoding.strip:
         raise DataError(
-            f"{formula} holds sums whose labels were not stripped; omit --strip, or sum the old "
+            f"{formula} contains sums whose labels were not stripped; omit --strip, or sum the old "
             "rows again with it"
         )
     scan = open_files(data, reading.options, engine=engine_data, memory=memory)
@@ -164,7 +164,7 @@ def groups(
     rows: RowsOption = "auto",
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
-    engine: DrawingEngine = "auto",
+    engine: AnyEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -175,7 +175,7 @@ def groups(
     Mean, sd and interval of each, for any number of groups.
     """
     from bayes_mlm.data import PARQUET
-    from bayes_mlm.fitting import fit_design
+    from bayes_mlm.fitting import fit_by
     from bayes_mlm.questions import write_group_effects
     from bayes_mlm.report import console as show
 
@@ -185,7 +185,7 @@ def groups(
     request, design = design_for(
         model,
         data,
-        **reading.kept,
+        **vars(reading),
         rows=rows,
         memory=memory,
         engine_data=engine_data,
@@ -193,7 +193,7 @@ def groups(
     )
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
-        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
+        fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
         write_group_effects(fit, out, prob=prob)
     console = show.make_console()
     console.print(f"{fit.engine} ({fit.reason}): {fit.verdict}", soft_wrap=True)

@@ -75,7 +75,7 @@ def variance(
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(prob)
-    request = request_for(model, data, **reading.kept)
+    request = request_for(model, data, **vars(reading))
     pairs = read_pairs("--at", at or [], "NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
     points = {name: read_numbers("--at", text) for name, text in pairs.items()} or None
     settings = settings_for(request, sampling)
@@ -116,16 +116,18 @@ def _null_of(
     from bayes_mlm.questions import is_null, null_design
 
     if null is not None:
-        given = None if null.endswith(".toml") else data
-        source = str(request.source.location) if given is None and is_formula(null) else given
+        other_data = None if null.endswith(".toml") else data
+        source = (
+            str(request.source.location) if other_data is None and is_formula(null) else other_data
+        )
         other = request_for(
             null,
             source,
             missing=request.source.missing,
             strip=request.source.strip,
-            options=request.source.options,
+            **request.source.options.given,
         )
-        return other, design_of(other, given)
+        return other, design_of(other, other_data)
     if is_null(design) or design.group is None or design.kind == "between":
         return None
     bare = null_design(design)

@@ -5,6 +5,7 @@ what they disagree about is never the data. `bayes_mlm.design.layouts` lays it o
 model.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,7 +19,7 @@ from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, changed
 from bayes_mlm.formula import Formula, refuse_several
 from bayes_mlm.model import GAUSSIAN, Family, ResidualRows
-from bayes_mlm.moments import GroupMoments, from_design, from_rows, refuse_rows
+from bayes_mlm.moments import GroupMoments, from_rows, one_group, refuse_rows
 
 INTERCEPT = "Intercept"
 VARIES = 1e-9
@@ -135,8 +136,13 @@ class Design:
         """Whether the rows are there, and not their moments alone."""
         return self.aggregated is None
 
-    def rows(self) -> "Design":
+    def rows(self, remedy: str = "") -> "Design":
         """Return the design, whose rows are there.
+
+        Parameters
+        ----------
+        remedy : str
+            What to do where they are not, for the message.
 
         Raises
         ------
@@ -144,12 +150,37 @@ class Design:
             If only moments are there.
         """
         if self.aggregated is not None:
-            refuse_rows("values")
+            refuse_rows("values", remedy)
         return self
 
-    def moments(self) -> GroupMoments:
-        """Return the per-group sufficient statistics: those that are there, or of the rows."""
-        return from_design(self) if self.aggregated is None else self.aggregated
+    def moments(self, *, grouped: bool = True) -> GroupMoments:
+        """Return the sufficient statistics by group, or of all rows as one group."""
+        if not grouped:
+            return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)
+        return self.compute(
+            lambda of: from_rows(
+                of.y,
+                of.X,
+                of.Z,
+                of.codes,
+                of.J,
+                labels=of.labels,
+                terms=of.terms,
+                effects=of.effects,
+                group=of.group,
+            ),
+            lambda moments: moments,
+        )
+
+    def compute[A](self, rows: "Callable[[Design], A]", moments: Callable[[GroupMoments], A]) -> A:
+        """Return what one function computes from the rows or, without them, another from moments.
+
+        Parameters
+        ----------
+        rows, moments : callable
+            Of the design with its rows, and of its per-group sufficient statistics.
+        """
+        return rows(self) if self.aggregated is None else moments(self.aggregated)
 
     def of_factor(self, place: int) -> "Design":
         """Return the design with one of its group terms only."""
@@ -237,7 +268,15 @@ class Design:
     @property
     def group_sizes(self) -> Ints:
         """Rows in each group of the one factor, shape (J,)."""
-        return self.single_term().sizes if self.aggregated is None else self.aggregated.counts
+        return self.compute(lambda rows: rows.single_term().sizes, lambda s: s.counts)
+
+    @property
+    def sizes_by_factor(self) -> tuple[Ints, ...]:
+        """Rows in each group, one array a grouping factor."""
+        terms = self.group_terms
+        return self.compute(
+            lambda _: tuple(term.sizes for term in terms), lambda s: (s.counts,) * len(terms)
+        )
 
     @property
     def has_intercept_effect_only(self) -> bool:
@@ -289,7 +328,7 @@ class Design:
 
     @property
     def columns(self) -> Floats:
-        """X, Z of the one factor and y side by side, shape (n, p + q + 1)."""
+        """Columns [X, Z, y], with Z of the one factor, shape (n, p + q + 1)."""
         return np.column_stack([self.X, self.Z, self.y])
 
     def moments_of(
@@ -335,12 +374,12 @@ class Design:
         return self.with_arrays(codes=codes, labels=self.labels[groups])
 
     def grouped_by(self, other: "Design") -> "Design":
-        """Return the design with the groups of another, of the same rows, and no other change."""
+        """Return the design with the groups of another design of the same rows."""
         term = other.single_term()
         return self.with_arrays(codes=term.codes, labels=term.labels, factor=term.factor)
 
     def without_effects(self) -> "Design":
-        """Return the design whose factors are known and have no effects."""
+        """Return the design without group effects; its factors stay."""
         none = np.empty((self.n, 0))
         bare = tuple(changed(term, Z=none, effects=()) for term in self.group_terms)
         return replace(self, group_terms=bare)
@@ -355,7 +394,7 @@ class Design:
             `factor`, `effects`, `correlated`, `codes` and `labels` of the one group term; any other
             field.
         """
-        own = {name: changes.pop(name) for name in _OF_TERM if name in changes}
+        of_term = {name: changes.pop(name) for name in _OF_TERM if name in changes}
         fixed = {name: changes.pop(name) for name in ("X", "terms") if name in changes}
         response = {
             field: changes.pop(name)
@@ -366,8 +405,8 @@ class Design:
             changes["response"] = changed(self.response, **response)
         if fixed:
             changes["fixed"] = changed(self.fixed, **fixed)
-        if own and (self.group_terms or own.get("effects") or "labels" in own):
-            changes["group_terms"] = (changed(self.single_term("a change of columns"), **own),)
+        if of_term and (self.group_terms or of_term.get("effects") or "labels" in of_term):
+            changes["group_terms"] = (changed(self.single_term("a change of columns"), **of_term),)
         return replace(self, **changes)
 
     def with_moments(self, moments: GroupMoments, **changes: Any) -> "Design":
@@ -379,7 +418,7 @@ class Design:
 
     @property
     def whole(self) -> "Design":
-        """The design of all the data: itself, or that which its rows are a sample of."""
+        """The design of all the data: itself, or the one its rows are a sample of."""
         return self if self.sample_of is None else self.sample_of
 
     @property

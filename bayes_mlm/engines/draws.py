@@ -147,15 +147,8 @@ class Draws:
             "posterior": self._dataset(in_arviz_order(posterior)),
             "sample_stats": self._dataset(self.sample_stats),
         }
-        if design is not None and design.has_rows:
-            between = design.kind == "between"
-            rows = group_dim(design) if between else "obs"
-            coords = {rows: design.labels if between else np.arange(design.n)}
-            groups["observed_data"] = xr.Dataset({"y": (rows, design.y)}, coords)
-            constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
-            for term in () if between else design.group_terms:
-                constant[f"{term.factor}_of_obs"] = (("obs",), term.row_labels)
-            groups["constant_data"] = xr.Dataset(constant, coords | {"term": list(design.terms)})
+        if design is not None:
+            groups |= design.compute(_data_groups, lambda _: {})
         return xr.DataTree.from_dict(groups)
 
     def free(self, design: Design, priors: ModelPriors) -> dict[str, Variable]:
@@ -275,3 +268,19 @@ def parameter_named(draws: Draws, quantity: str) -> Parameter:
         If the draws have none of that name.
     """
     return {name: one for one, name, _ in listed_quantities(draws)}[quantity]
+
+
+def _data_groups(design: Design) -> "dict[str, xr.Dataset]":
+    """Return the outcome, X and the labels of the groups by row, as ArviZ names them."""
+    import xarray as xr
+
+    between = design.kind == "between"
+    rows = group_dim(design) if between else "obs"
+    coords = {rows: design.labels if between else np.arange(design.n)}
+    constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
+    for term in () if between else design.group_terms:
+        constant[f"{term.factor}_of_obs"] = (("obs",), term.row_labels)
+    return {
+        "observed_data": xr.Dataset({"y": (rows, design.y)}, coords),
+        "constant_data": xr.Dataset(constant, coords | {"term": list(design.terms)}),
+    }

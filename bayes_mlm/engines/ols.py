@@ -21,7 +21,7 @@ from bayes_mlm.base import (
     scaled,
     wald_reach,
 )
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.engines.reml.inference import EstimateRow, EstimatesTable, Interval
 from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
 from bayes_mlm.moments import GroupMoments, from_rows, one_group, rotate_moments
@@ -178,9 +178,9 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
 
     Notes
     -----
-    The coefficients are statsmodels'. Own intercepts are taken out by
-    de-meaning within groups (Frisch & Waugh 1933, Econometrica 1(4)): the same slopes, standard
-    errors and residuals as with a dummy a group, without n x J numbers.
+    The coefficients are statsmodels'. Group-specific intercepts are partialled out by de-meaning
+    within groups (Frisch & Waugh 1933, Econometrica 1(4)): the same slopes, standard errors and
+    residuals as with a dummy a group, without n x J numbers.
 
     Examples
     --------
@@ -198,10 +198,9 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
             "or a Bayesian engine, or a kind without them"
         )
     check_prob(level)
-    if not design.has_rows:
-        solution = _solve_sums(design, design.moments())
-    else:
-        solution = _solve_within(design) if by_group else _solve(design)
+    solution = design.compute(
+        _solve_within if by_group else _solve, lambda moments: _solve_sums(design, moments)
+    )
     return _table(design, solution, level)
 
 
@@ -338,8 +337,7 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
     n = design.n
     n_beta = design.p + solution.n_intercepts
     df_resid, rss, tss = n - n_beta, solution.rss, solution.tss
-    mean = 0.0 if not design.has_rows else float(design.y.mean())
-    if not rss > nothing_left(n, mean, tss):
+    if not rss > nothing_left(n, column_moments(design).y_mean, tss):
         raise EngineError(exact_outcome(design.terms, design.effects, design.group, rss, tss))
     sigma2 = rss / df_resid
     cov = sigma2 * solution.unscaled_cov

@@ -1,7 +1,7 @@
 from .catalogue import (
     FIGURES as FIGURES,
-    ladder_pictures as ladder_pictures,
-    pictures_of as pictures_of,
+    ladder_figures as ladder_figures,
+    model_figures as model_figures,
     prepared as prepared,
 )
 from .choosing import (
@@ -9,8 +9,8 @@ from .choosing import (
     simplest as simplest,
     with_intercepts as with_intercepts,
 )
-from .effects import (
-    effects_of as effects_of,
+from .data import (
+    FigureData as FigureData,
 )
 from .entry import (
     Entry as Entry,
@@ -28,10 +28,7 @@ from .parts import (
     draw_line as draw_line,
     draw_rows as draw_rows,
     legend_above as legend_above,
-    marked as marked,
-)
-from .picture import (
-    Picture as Picture,
+    legend_point as legend_point,
 )
 from .pooling import (
     plot_shrinkage as plot_shrinkage,
@@ -55,7 +52,7 @@ from .style import (
     INK as INK,
     MANY_GROUPS as MANY_GROUPS,
     ORANGE as ORANGE,
-    SIDES as SIDES,
+    SUBGROUP_STYLES as SUBGROUP_STYLES,
     Style as Style,
     axes_or_new as axes_or_new,
     engine_style as engine_style,

@@ -2,13 +2,11 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Unpack
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, Verdict
-from bayes_mlm.data import ReadOptions
 from bayes_mlm.design import Design, Rows, design_of
 from bayes_mlm.engines import (
     AUTO,
@@ -23,27 +21,24 @@ from bayes_mlm.engines import (
     is_drawing,
 )
 from bayes_mlm.fitting.estimate import Estimate, estimate_design
-from bayes_mlm.fitting.request import DEFAULT_TARGET_ACCEPT, as_request, make_settings
+from bayes_mlm.fitting.request import (
+    DEFAULT_TARGET_ACCEPT,
+    RequestOptions,
+    as_request,
+    make_settings,
+    takes_options,
+)
 from bayes_mlm.fitting.result import Fit, installed_versions
 from bayes_mlm.likelihood import model_priors, unidentified
-from bayes_mlm.model import HasRequest, Kind, Residual
-from bayes_mlm.moments import GroupMoments, from_design, rotate_moments
+from bayes_mlm.model import HasRequest
+from bayes_mlm.moments import GroupMoments, rotate_moments
 
 
+@takes_options
 def fit(
     model: str | Path | HasRequest | Design,
     data: Any = None,
     *,
-    kind: Kind | None = None,
-    group: str | None = None,
-    group_level: Sequence[str] = (),
-    missing: Literal["error", "drop"] = "error",
-    priors: Mapping[str, Any] | None = None,
-    residual: Residual | Mapping[str, Any] | None = None,
-    family: str | None = None,
-    strip: bool = False,
-    decimal: Literal[".", ","] | None = None,
-    delimiter: str | None = None,
     draws: int | None = None,
     tune: int | None = None,
     chains: int | None = None,
@@ -53,6 +48,7 @@ def fit(
     rows: Rows = "auto",
     progressbar: bool | None = None,
     prob: float = DEFAULT_PROB,
+    **options: Unpack[RequestOptions],
 ) -> Fit | Estimate:
     """Fit a model: draws from its posterior, or its likelihood estimate, with a verdict.
 
@@ -64,8 +60,8 @@ def fit(
         (of `build_design`, or of summed data), which needs no data.
     data : data frame, mapping, Scan, DataSource, str or Path, optional
         Any frame narwhals supports, a file of any kind that `read_table` reads, a directory or glob
-        of files, what `open_data` gives, the name of an embedded set, or a `DataSource`, which
-        says how a file is read. A record names its own; a formula needs it.
+        of files, the result of `open_data`, or the name of an embedded set. A record names its own;
+        a formula needs it.
     kind, group, group_level, missing
         With a formula: as the fields of a `ModelSpec` and a `DataSource`. The kind is
         "partial_pooling" if the formula has a bar and "pooled" otherwise.
@@ -80,9 +76,8 @@ def fit(
         With a formula: the distribution of the outcome given its linear predictor, by default
         "gaussian"; "student_t" has heavier tails, and other families may be registered
         (`bayes_mlm.model.family`). NUTS draws all but the Gaussian.
-    decimal, delimiter : str, optional
-        How the text of the data is written: `bayes_mlm.read_table`, whose other options a
-        `DataSource` has.
+    decimal, delimiter, encoding, sheet, cells, omit_rows, codes : str, optional
+        How a file is read, where it does not state it itself: as of `bayes_mlm.read_table`.
     strip : bool
         Whether to strip labels of spaces at their ends (tabs, no-break and zero-width ones too).
     draws, tune, chains : int, optional
@@ -120,19 +115,7 @@ def fit(
     ('direct', 'exact by quadrature', True)
     """
     started = time.perf_counter()
-    request = as_request(
-        model,
-        data,
-        kind=kind,
-        group=group,
-        group_level=group_level,
-        missing=missing,
-        priors=priors,
-        residual=residual,
-        family=family,
-        strip=strip,
-        options=ReadOptions(decimal=decimal, delimiter=delimiter),
-    )
+    request = as_request(model, data, **options)
     settings = make_settings(
         request,
         draws=draws,
@@ -180,7 +163,7 @@ def fit_design(
     request = request.request
     priors = model_priors(design, request.model.priors)
     several = len(design.factors) > 1  # moments are by one factor
-    moments = from_design(design) if statistics is None and not several else statistics
+    moments = design.moments() if statistics is None and not several else statistics
     task = Task(
         design=design,
         priors=priors,

@@ -99,7 +99,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     dims = term_names(design.factors)
     rows = dims[0].group if design.kind == "between" else "obs"
     labels = {dim.group: term.labels for dim, term in zip(dims, design.group_terms, strict=True)}
-    data = _sums(design.moments()) if not design.has_rows else _rows(design, rows, dims)
+    data = design.compute(lambda of: _rows(of, rows, dims), _sums)
+    observed = design.compute(lambda of: {"y": Variable((rows,), of.y)}, lambda _: {})
     for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
         labels[dim.effect] = np.array(term.effects, dtype=object)
         data[dim.array("group_number")] = Variable((dim.group,), np.arange(term.J))
@@ -115,7 +116,7 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
             "previous": Variable((rows,), own.previous),
             "gap": Variable((rows,), own.gap),
         }
-    if rows == "obs" and design.has_rows:
+    if rows == "obs" and observed:
         labels["obs"] = np.arange(design.n)
     coords = labels | {"term": np.array(design.terms, dtype=object)}
     draws = fit.draws
@@ -127,8 +128,8 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         "sample_stats": Group(draws.sample_stats, draws.coords),
         "constant_data": Group(data, coords),
     }
-    if design.has_rows:
-        groups["observed_data"] = Group({"y": Variable((rows,), design.y)}, coords)
+    if observed:
+        groups["observed_data"] = Group(observed, coords)
     path = Path(path)
     write_netcdf(path, json.dumps(_document(fit)), groups)
     return path

@@ -2,14 +2,14 @@
 
 With the outcome an exact function of the predictors and the groups, the density of the data rises
 without limit as sigma_e goes to 0: there is no REML estimate, and no posterior. What counts as
-zero is what rounding leaves of the numbers as given.
+zero is the rounding of the numbers as given.
 """
 
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design, moments_of_rows
-from bayes_mlm.moments import RotatedMoments, from_design, residual_squares, rotate_moments
+from bayes_mlm.moments import RotatedMoments, residual_squares, rotate_moments
 
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
@@ -63,9 +63,8 @@ def check_bounded(reduced: RotatedMoments, which: str = "", rows: Design | None 
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
     nearly = left > max(_NOISE * cancelled, printed)
-    if not nearly and not repeats and rows is not None and rows.has_rows:
-        columns = rows.columns
-        exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
+    if not nearly and not repeats and rows is not None:
+        exact = rows.compute(_squares_left, lambda _: 0.0)
         nearly = exact > printed
         left = exact if nearly else left
     raise EngineError(
@@ -74,7 +73,7 @@ def check_bounded(reduced: RotatedMoments, which: str = "", rows: Design | None 
 
 
 def nothing_left(n: int, mean: float, squares: float) -> float:
-    """Return the sum of squares that printing n numbers to 15 digits leaves.
+    """Return the sum of squares of the rounding of n numbers printed to 15 digits.
 
     `mean` is theirs, and `squares` their sum of squares about it.
 
@@ -102,7 +101,7 @@ def check_bounded_rows(design: Design) -> None:
     if not design.family.is_additive:  # no sd of residuals that could vanish
         return
     for view in [design.of_factor(k) for k in range(len(design.factors))] or [design]:
-        check_bounded(rotate_moments(from_design(view), aliased=True), rows=view)
+        check_bounded(rotate_moments(view.moments(), aliased=True), rows=view)
     rows = design.residual
     if rows is None or len(design.factors) > 1:
         return
@@ -215,6 +214,10 @@ def _check_majority(design: Design) -> None:
         )
 
 
+def _squares_left(design: Design) -> float:
+    return float(np.square(_residual(design, design.columns, np.ones(design.n))).sum())
+
+
 def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:
     """Return the residuals (n,) of weighted least squares on X and on Z by group."""
     p, q = design.p, design.q
@@ -225,7 +228,7 @@ def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:
         base = np.linalg.qr(left[some, p : p + q])[0]
         left[some] -= base @ (base.T @ left[some])
     x = left[:, :p]
-    x = x[:, np.linalg.norm(x, axis=0) > 1e-10 * whole]  # what the groups leave of X
+    x = x[:, np.linalg.norm(x, axis=0) > 1e-10 * whole]  # X within groups
     beta = np.linalg.lstsq(x, left[:, -1], rcond=1e-10)[0]
     residual: Floats = (left[:, -1] - x @ beta) / root[:, 0]
     return residual

@@ -1,9 +1,9 @@
-"""Compute the values of a model's free variables from the parameters that are reported.
+"""Values of a model's free variables, computed from the parameters that are reported.
 
 The factories sample some parameters in other coordinates, in variables whose names end in an
-underscore. PyMC draws from its prior any free variable whose draws it is not given, so the draws
-handed to PyMC must have all of them. The transformation of each is stated here once, for the
-models and for the draws.
+underscore. PyMC draws a free variable without draws from its prior, so the draws passed to PyMC
+must contain all of them. The transformation of each is stated here once, for the models and for
+the draws.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,6 @@ from bayes_mlm.likelihood.parameters import (
     parameters_of,
 )
 from bayes_mlm.model import Prior
-from bayes_mlm.moments import from_design
 
 
 def free_values(
@@ -48,9 +47,9 @@ def free_values(
     -------
     dict of str to ndarray
         ``beta_free_`` (..., p), ``sigma_u_free_`` (..., q), ``rho_cholesky_`` (..., q, q),
-        ``u_free_``, ``z_`` and ``own_`` (..., J, q)
-        as far as some parametrisation of the model has them and what they follow from is
-        reported, and the parts by family of prior of a vector (``sigma_uGamma_``).
+        ``u_free_``, ``z_`` and ``group_beta_`` (..., J, q), where some parametrisation of the
+        model has them and `reported` determines them, and the parts by family of prior of a
+        vector (``sigma_uGamma_``).
 
     Examples
     --------
@@ -82,7 +81,7 @@ def free_dims(design: Design) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {"beta_free_": ("term",)}
     for names in group_parameters(design):
         found[names.variable("sigma_u_free_")] = (names.effect,)
-        found |= {names.variable(name): names.u.dims for name in ("u_free_", "z_", "own_")}
+        found |= {names.variable(name): names.u.dims for name in ("u_free_", "z_", "group_beta_")}
     return found
 
 
@@ -97,19 +96,24 @@ def _effect_values(
     if names.rho_u.name in reported:
         sds, rho_u = transform_spread(back, sds, reported[names.rho_u.name])
         factor = found[names.variable("rho_cholesky_")] = correlation_cholesky(design, rho_u)
-    if hold_at_means(design.effects, priors):
+    at_mean = hold_at_means(design.effects, priors)
+    if at_mean:
         sigma_u = names.variable("sigma_u_free_")
         found[sigma_u] = sds
     found |= _parts(sigma_u, priors.sigma_u, sds)
-    if names.u.name not in reported or not design.has_rows:  # sums have no model with u
+    if names.u.name not in reported:
         return found
-    u = reported[names.u.name] @ back.T
-    if hold_at_means(design.effects, priors):
-        found[names.variable("u_free_")] = u
-    expected = reported["beta"] @ group_regressions(design, priors).reshape(-1, design.p).T
-    found[names.variable("z_")] = _solve(factor, _divide(u, sds[..., None, :]))
-    found[names.variable("own_")] = u + expected.reshape(u.shape)
-    return found
+
+    def of_u(rows: Design) -> dict[str, Floats]:
+        u = reported[names.u.name] @ back.T
+        expected = reported["beta"] @ group_regressions(rows, priors).reshape(-1, rows.p).T
+        free = {
+            names.variable("z_"): _solve(factor, _divide(u, sds[..., None, :])),
+            names.variable("group_beta_"): u + expected.reshape(u.shape),
+        }
+        return free | ({names.variable("u_free_"): u} if at_mean else {})
+
+    return found | design.compute(of_u, lambda _: {})  # the model of moments has no u
 
 
 def free_transform(design: Design) -> Floats:
@@ -130,7 +134,7 @@ def group_regressions(design: Design, priors: ModelPriors) -> Floats:
 
     Z is that of the effects that have the priors.
     """
-    p, products = design.p, from_design(at_means(design, priors)).products()
+    p, products = design.p, at_means(design, priors).moments().products()
     zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
     found: Floats = np.linalg.pinv(zz, hermitian=True) @ zx
     return found

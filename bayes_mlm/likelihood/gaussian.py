@@ -106,7 +106,7 @@ def evaluate(reduced: RotatedMoments, lam: Floats) -> Marginal:
 def profiled_loglik(
     reduced: RotatedMoments, s: Floats, method: Method, *, log_sigma_e2: Floats | None = None
 ) -> Floats:
-    """Evaluate the log-likelihood (B,) with beta, and sigma_e unless given, at their optimum.
+    """Return the log-likelihood (B,) with beta, and sigma_e unless given, at their optimum.
 
     Parameters
     ----------
@@ -132,8 +132,8 @@ def profiled_loglik(
         return -0.5 * (penalty + df * (LOG_2PI + level) + rss * np.exp(-level))
 
 
-def loglik_given(marginal: Marginal, log_sigma_e: Floats, *, method: Method = "REML") -> Floats:
-    """Evaluate the log-likelihood at given sigma_e, with beta integrated out or at its optimum.
+def loglik_at(marginal: Marginal, log_sigma_e: Floats, *, method: Method = "REML") -> Floats:
+    """Return the log-likelihood at values of sigma_e, with beta integrated out or at its optimum.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def invert_classes(r: Floats, s: Floats) -> tuple[Floats, Floats]:
     inner = r @ s[:, None] @ r.swapaxes(1, 2)
     inner += np.eye(r.shape[-1])
     # A scan reaches covariances so large that a pivot is lost; what comes of it is not finite,
-    # which every caller looks at.
+    # which every caller checks.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return _sweep(inner)
 
@@ -207,7 +207,7 @@ def _sweep(a: Floats) -> tuple[Floats, Floats]:
 
 
 def cholesky(a: Floats) -> Floats:
-    """Factor matrices (..., k, k), or raise an EngineError that says what that means here."""
+    """Return Cholesky factors of matrices (..., k, k), or raise an EngineError with the reason."""
     try:
         chol = np.linalg.cholesky(a)
     except np.linalg.LinAlgError:

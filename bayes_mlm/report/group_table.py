@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched, chain
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats, Ints, Tabular, View, count, digits, level
 from bayes_mlm.design import outcome_means
-from bayes_mlm.engines import ENGINES, has_random_effects, samples
-from bayes_mlm.figures import effects_of, roles_of
-from bayes_mlm.fitting import Analysis, Fit, shortest_interval
+from bayes_mlm.engines import ENGINES
+from bayes_mlm.figures import roles_of
+from bayes_mlm.fitting import Analysis, GroupEffects
 
 # A page stays quick to search with this many rows; of more groups the most telling are shown.
 MOST_GROUPS = 300
@@ -116,18 +115,6 @@ class GroupTable(Tabular):
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Effects:
-    """Effects of every group: arrays (J, q), and what made them."""
-
-    engine: str
-    estimate: Floats
-    sd: Floats
-    lower: Floats
-    upper: Floats
-    interval: str
-
-
 def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | None:
     """Return the groups of one model.
 
@@ -153,85 +140,40 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     design = analysis.design
     if len(design.factors) != 1 or not design.q:
         return None
-    found = _effects_of(analysis)
+    result = analysis.results[0]
+    found = result.group_effects(analysis.prob)
+    if found is None:
+        return None
     means = outcome_means(design)
     kept = _most_telling(found, most)
-    kept = kept[np.argsort(-found.estimate[kept, 0], kind="stable")]
+    kept = kept[np.argsort(-found.mean[kept, 0], kind="stable")]
     roles = roles_of(design)
     sides: tuple[str, ...] = ()
-    if roles.side is not None:
-        values = [label.removeprefix(f"{roles.split_name} = ") for label in roles.split_labels]
-        sides = tuple(values[side] for side in roles.side[kept])
+    if roles.subgroup is not None:
+        values = [label.removeprefix(f"{roles.moderator} = ") for label in roles.subgroup_labels]
+        sides = tuple(values[side] for side in roles.subgroup[kept])
     return GroupTable(
         group=str(design.group),
         outcome=design.outcome,
         model=analysis.spec.name,
-        engine=found.engine,
+        engine=result.engine,
         n_groups=design.J,
         labels=design.labels[kept],
         sizes=design.group_sizes[kept],
         means=means[kept],
-        split=roles.split_name if sides else None,
+        split=roles.moderator if sides else None,
         sides=sides,
         effects=design.effects,
-        estimate=found.estimate[kept],
+        estimate=found.mean[kept],
         lower=found.lower[kept],
         upper=found.upper[kept],
-        interval=found.interval,
+        interval=f"{level(analysis.prob)} {found.interval}",
     )
 
 
-def _effects_of(analysis: Analysis) -> _Effects:
-    if analysis.fits:
-        fit = analysis.fits[0]
-        made = _joined if has_random_effects(fit.design) else _drawn
-        return made(fit, analysis.prob)
-    found = analysis.estimate.solution
-    return _normal(found.engine, found.u, found.u_sd, analysis.prob)
-
-
-def _drawn(fit: Fit, prob: float) -> _Effects:
-    """Summarise the draws of a model whose groups have group-specific intercepts (no pooling)."""
-    u = samples(fit.draws, "u")
-    lower, upper = shortest_interval(u.reshape(len(u), -1), prob)
-    return _Effects(
-        engine=fit.engine,
-        estimate=u.mean(axis=0),
-        sd=u.std(axis=0, ddof=1),
-        lower=lower.reshape(u.shape[1:]),
-        upper=upper.reshape(u.shape[1:]),
-        interval=f"{level(prob)} HDI",
-    )
-
-
-def _joined(fit: Fit, prob: float) -> _Effects:
-    """Arrange the effects of a model with random effects in rows of groups."""
-    found = effects_of(fit, prob)
-    return _Effects(
-        engine=fit.engine,
-        estimate=np.stack([one.mean for one in found], axis=1),
-        sd=np.stack([one.sd for one in found], axis=1),
-        lower=np.stack([one.lower for one in found], axis=1),
-        upper=np.stack([one.upper for one in found], axis=1),
-        interval=f"{level(prob)} HDI" if "u" in fit.draws.posterior else f"{level(prob)} interval",
-    )
-
-
-def _normal(engine: str, estimate: Floats, sd: Floats, prob: float) -> _Effects:
-    reach = NormalDist().inv_cdf(0.5 + prob / 2.0)
-    return _Effects(
-        engine=engine,
-        estimate=estimate,
-        sd=sd,
-        lower=estimate - reach * sd,
-        upper=estimate + reach * sd,
-        interval=f"{level(prob)} interval",
-    )
-
-
-def _most_telling(found: _Effects, most: int) -> NDArray[np.int64]:
+def _most_telling(found: GroupEffects, most: int) -> NDArray[np.int64]:
     """Return the groups whose effects differ most from those of the others."""
-    away = np.abs(found.estimate - np.median(found.estimate, axis=0))
+    away = np.abs(found.mean - np.median(found.mean, axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
         telling = np.where(found.sd > 0.0, away / found.sd, 0.0).max(axis=1)
     order = np.argsort(-telling, kind="stable")[:most]

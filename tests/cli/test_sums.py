@@ -169,7 +169,7 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
     )
     assert code == 0
     assert "Leaving one group (schoolid) out" in out
-    assert "leaving out rows needs rows" in out
+    assert "give some of them: leave_one_row_out(fit, rows=...)" in out
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import BayesMLMError, DesignError, EngineError, StorageError
 from bayes_mlm.engines.recovery import recover_effects
-from bayes_mlm.moments.group_moments import from_design
 
 HSB = load_hsb()
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
@@ -29,7 +28,7 @@ SECTORS = HSB.assign(kind=np.where(HSB.sector == 1, "Catholic", "Public"))
 
 
 def same(one, other, rel=1e-10):
-    a, b = from_design(one), from_design(other)
+    a, b = one.moments(), other.moments()
     assert (a.terms, a.effects, a.group) == (b.terms, b.effects, b.group)
     assert a.labels.tolist() == b.labels.tolist()
     assert np.array_equal(a.counts, b.counts)
@@ -258,7 +257,7 @@ def test_the_table_of_effects_agrees_with_draws_of_them(formula, tmp_path):
 
 
 def test_a_hundred_thousand_groups_are_written_a_part_at_a_time(tmp_path, monkeypatch):
-    from bayes_mlm.questions import group_effects_file as group_file
+    from bayes_mlm.engines import recovery
 
     rng = np.random.default_rng(1)
     n_groups = 100_000
@@ -266,13 +265,13 @@ def test_a_hundred_thousand_groups_are_written_a_part_at_a_time(tmp_path, monkey
     u = rng.normal(size=n_groups)
     table = pa.table({"g": g, "x": rng.normal(size=g.size), "y": u[g] + rng.normal(size=g.size)})
     sizes = []
-    before = group_file.summarise_effects
+    before = recovery.summarise_effects
 
     def watched(part, kernel, given):
         sizes.append(len(part.of_group))
         return before(part, kernel, given)
 
-    monkeypatch.setattr(group_file, "summarise_effects", watched)
+    monkeypatch.setattr(recovery, "summarise_effects", watched)
     fitted = fit("y ~ x + (1 | g)", table, rows="sum", random_seed=1)
     assert "u" not in fitted.draws.posterior  # 400 million numbers
     found = pq.read_table(write_group_effects(fitted, tmp_path / "u.parquet")).to_pandas()

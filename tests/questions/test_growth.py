@@ -32,7 +32,7 @@ from bayes_mlm.figures.trajectories import (
 )
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.questions.lines.level_two import own_weights
+from bayes_mlm.questions.lines.level_two import coefficient_weights
 from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.record import WORKED_STUDY, dump_record
 from tests.helpers import REFERENCE
@@ -65,7 +65,7 @@ YEAR = 365.2425  # days in a Gregorian year on average
     [
         # Days between dates, counted by hand: 2020 has a 29th of February.
         ("first", [366, 731, 0, 365, 366]),
-        ("own-first", [0, 365, 0, 365, 366]),
+        ("person-first", [0, 365, 0, 365, 366]),
         ("2020-03-01", [0, 365, -366, -1, 0]),
         (date(2020, 3, 1), [0, 365, -366, -1, 0]),
         (datetime(2020, 3, 1, tzinfo=UTC), [0, 365, -366, -1, 0]),
@@ -73,7 +73,7 @@ YEAR = 365.2425  # days in a Gregorian year on average
     ],
 )
 def test_dates_are_counted_from_where_zero_is_wanted(origin, days):
-    person = PERSONS if origin == "own-first" else None
+    person = PERSONS if origin == "person-first" else None
     kinds = (
         VISITS,
         [date.fromisoformat(one) for one in VISITS],
@@ -93,7 +93,7 @@ def test_pandas_columns_are_times_too():
     import pandas as pd
 
     frame = pd.DataFrame({"visit": pd.to_datetime(VISITS), "who": PERSONS})
-    coded = code_time(frame["visit"], origin="own-first", person=frame["who"], unit="weeks")
+    coded = code_time(frame["visit"], origin="person-first", person=frame["who"], unit="weeks")
     np.testing.assert_allclose(coded.values, np.array([0, 365, 0, 365, 366]) / 7)
     aware = frame["visit"].dt.tz_localize("UTC")
     np.testing.assert_allclose(code_time(aware).values, [366, 731, 0, 365, 366])
@@ -104,19 +104,19 @@ def test_centred_times_add_up_to_nothing(times, seed):
     person = np.random.default_rng(seed).integers(0, 3, len(times))
     size = 1e-12 * (1.0 + max(map(abs, times))) * len(times)
     assert abs(code_time(times, origin="mean").values.sum()) <= size
-    own = code_time(times, origin="own-mean", person=person).values
+    own = code_time(times, origin="person-mean", person=person).values
     assert all(abs(own[person == k].sum()) <= size for k in range(3))
-    first = code_time(times, origin="own-first", person=person).values
+    first = code_time(times, origin="person-first", person=person).values
     assert all(first[person == k].min() == 0.0 for k in np.unique(person))
 
 
 def test_units_of_numbers_are_turned_into_one_another():
-    coded = code_time([0, 18, 36], given_in="months", unit="years")
+    coded = code_time([0, 18, 36], input_unit="months", unit="years")
     np.testing.assert_allclose(coded.values, [0.0, 1.5, 3.0], rtol=1e-15)
     assert str(coded) == "years since the first time of all"
     minutes = code_time(["2024-01-01T10:00", "2024-01-01T11:30+01:00"], unit="minutes")
     np.testing.assert_allclose(minutes.values, [0.0, 30.0])
-    # Without given_in the unit is only a name.
+    # Without input_unit the unit is only a name.
     assert code_time([1, 3], unit="years").values.tolist() == [0.0, 2.0]
     assert set(UNITS) >= {"days", "years"}
 
@@ -131,14 +131,14 @@ def test_units_of_numbers_are_turned_into_one_another():
         ([], {}, "at least one row"),
         ([[1.0]], {}, "one column"),
         ([1, 2], {"unit": "fortnights"}, "no unit of time; use seconds"),
-        (["2020-01-01"], {"given_in": "days"}, "need no given_in"),
+        (["2020-01-01"], {"input_unit": "days"}, "need no input_unit"),
         ([1, 2], {"origin": "fist"}, "'fist': give one of 'first', .* or a number"),
         (["2020-01-01"], {"origin": "fist"}, "'fist': give one of 'first', .* or a date"),
         (["2020-01-01"], {"origin": 3}, "or a date"),
         ([1, 2], {"origin": True}, "or a number"),
         ([1, 2], {"origin": float("nan")}, "or a number"),
-        ([1, 2], {"origin": "own-mean"}, "give person"),
-        ([1, 2], {"origin": "own-mean", "person": [1]}, "there are 2 times"),
+        ([1, 2], {"origin": "person-mean"}, "give person"),
+        ([1, 2], {"origin": "person-mean", "person": [1]}, "there are 2 times"),
         ([1, 2], {"person": [1, 1]}, "the same for every person"),
     ],
 )
@@ -186,7 +186,7 @@ def test_growth_in_dates_is_growth_in_years():
     person = np.repeat(np.arange(60), 5)
     start = np.datetime64("2015-01-01") + rng.integers(0, 1000, 60)
     visit = start[person] + (np.tile(np.arange(5), 60) * 180 + rng.integers(0, 30, 300))
-    years = code_time(visit, origin="own-first", person=person, unit="years").values
+    years = code_time(visit, origin="person-first", person=person, unit="years").values
     u = rng.normal(0, [3.0, 0.7], (60, 2))
     y = 10 + u[person, 0] + (2 + u[person, 1]) * years + rng.normal(0, 1, 300)
     found = fit(
@@ -205,7 +205,7 @@ def test_own_coefficients_are_the_level_two_equations():
     hsb = load_dataset("hsb")
     formula = "mathach ~ ses * sector + ses * pracad + minority + (1 + ses + minority | schoolid)"
     design = build_design(formula, hsb)
-    weights = own_weights(design)
+    weights = coefficient_weights(design)
     first = np.unique(design.codes, return_index=True)[1]
     sector, pracad = hsb.columns["sector"][first], hsb.columns["pracad"][first]
     wanted = {
@@ -223,7 +223,7 @@ def test_own_coefficients_are_the_level_two_equations():
 def test_a_group_mean_belongs_to_the_intercept():
     design = fitted("mathach ~ ses + (ses | schoolid)", "hsb", kind="mundlak").design
     place = design.terms.index("between(ses)")
-    weights = own_weights(design)
+    weights = coefficient_weights(design)
     np.testing.assert_allclose(weights[0, :, place], design.base.means[:, 1], atol=1e-12)
     assert not weights[1, :, place].any()
 
@@ -231,9 +231,9 @@ def test_a_group_mean_belongs_to_the_intercept():
 def test_a_model_without_group_effects_has_no_own_lines():
     for options in ({"kind": "no_pooling", "group": "subject"}, {"kind": "pooled"}):
         found = fit("reaction ~ days", "sleepstudy", random_seed=1, draws=50, **options)
-        with pytest.raises(EngineError, match="no group effects that are drawn"):
+        with pytest.raises(EngineError, match="no random effects"):
             group_lines(found)
-        with pytest.raises(EngineError, match="no group effects that are drawn"):
+        with pytest.raises(EngineError, match="no random effects"):
             population_line(found, "days", [0])
 
 
@@ -342,10 +342,10 @@ def test_centred_predictors_need_no_data_again():
 def test_what_cannot_be_rebuilt_is_asked_for():
     table = dict(load_dataset("sleepstudy").columns)
     found = fit("reaction ~ sqrt(days) + (sqrt(days) | subject)", table, random_seed=1)
-    with pytest.raises(DataError, match="give the rows too"):
+    with pytest.raises(DataError, match="give its rows too"):
         group_lines(found)
     other = table | {"reaction": table["reaction"] + 1.0}
-    with pytest.raises(DataError, match="not what the model was fitted to"):
+    with pytest.raises(DataError, match="other outcomes than the fitted"):
         group_lines(found, data=other)
     lines = group_lines(found, data=table, groups=[308], x=[0, 4])
     own = {row.effect: row.estimate for row in lines.rows}
@@ -371,7 +371,7 @@ def test_lines_say_what_is_wrong():
     found = fitted("reaction ~ days + (days || subject)", "sleepstudy")
     for options, told in (
         ({"groups": [1]}, "no 1; its labels are 308, 309"),
-        ({"groups": []}, "no group is named"),
+        ({"groups": []}, "groups is empty"),
         ({"along": "subject"}, "'subject' is no numeric predictor"),
         ({"along": "day"}, "'day' is no numeric predictor of the model; there are days"),
         ({"x": [np.inf]}, "finite numbers"),
@@ -380,7 +380,7 @@ def test_lines_say_what_is_wrong():
     ):
         with pytest.raises((DesignError, EngineError), match=told):
             group_lines(found, **options)
-    with pytest.raises(EngineError, match="takes what fit gives"):
+    with pytest.raises(EngineError, match="expects the result of fit"):
         group_lines(fit_reml(found.design))
     with pytest.raises(EngineError, match="no line of 7; there are those of 308"):
         group_lines(found).line(7)
@@ -429,7 +429,7 @@ def test_trajectories_by_side():
     assert [curve.name for curve in picture.population] == ["sex = Female", "sex = Male"]
     assert picture.along == "age"
     for one in picture.individuals:
-        assert one.side == one.curve.name.startswith("M")
+        assert one.subgroup == one.curve.name.startswith("M")
         assert one.x.tolist() == [8, 10, 12, 14]
 
 
@@ -523,7 +523,7 @@ def test_the_double_bar_by_command(run):
         (("lines", "orthodont_growth", "--group", "M99"), "no 'M99'"),
         (("lines", "orthodont_growth", "--x", "a"), "must be numbers"),
         (("lines", "orthodont_growth", "--along", "sex"), "no numeric predictor"),
-        (("lines", "hsb_pooled"), "no group effects that are drawn"),
+        (("lines", "hsb_pooled"), "no random effects"),
     ],
 )
 def test_wrong_commands_are_a_line(run, arguments, told):

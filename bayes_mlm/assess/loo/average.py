@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess.loo.log_sums import log_sum
 from bayes_mlm.base import Floats
 from bayes_mlm.engines import smooth_rows
 
@@ -47,12 +46,14 @@ def average(loo: Floats, lpd: Floats) -> Averages:
     Vehtari, Mononen, Tolvanen, Sivula & Winther (2016), JMLR 17(103), sec. 3.6: integrated
     importance sampling. The error is that of a ratio of means, by the delta method.
     """
+    from scipy.special import logsumexp
+
     smoothed = smooth_rows(-loo)
     weighted = smoothed.log_weight + loo
-    value = log_sum(weighted)
+    value = logsumexp(weighted, axis=-1)
     return Averages(
         loo=value,
-        lpd=log_sum(lpd) - np.log(lpd.shape[1]),
+        lpd=logsumexp(lpd, axis=-1) - np.log(lpd.shape[1]),
         k_hat=smoothed.k_hat,
         influence=np.exp(weighted - value[:, None]) - np.exp(smoothed.log_weight),
     )

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bayes_mlm.base import DataError, shown
-from bayes_mlm.data.columns import given_by_table
+from bayes_mlm.data.columns import typed_from_table
 from bayes_mlm.data.reader import ReadOptions
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
 
@@ -61,7 +61,7 @@ def table_of_arrow(table: Any, path: Path, options: ReadOptions) -> Table:
     """Convert an Arrow table that was read from a file."""
     if table.num_rows == 0:
         raise DataError(f"{shown(path)} has columns ({', '.join(table.column_names)}) but no rows")
-    found = table_of_columns(given_by_table(table), shown(path))
+    found = table_of_columns(typed_from_table(table), shown(path))
     return as_table(found, decimal=options.decimal)
 
 

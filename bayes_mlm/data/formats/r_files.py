@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import DataError, shown
-from bayes_mlm.data.columns import Given
+from bayes_mlm.data.columns import TypedColumn
 from bayes_mlm.data.formats.value_labels import Coded, table_of_coded
 from bayes_mlm.data.reader import ReadOptions, import_extra
 from bayes_mlm.data.table import Table, checked_names
@@ -89,12 +89,12 @@ def _decoded(text: bytes) -> str:
         return text.decode("latin-1")
 
 
-def _factor(node: Any, kind: Mapping[str, Any]) -> Given:
+def _factor(node: Any, kind: Mapping[str, Any]) -> TypedColumn:
     levels = _texts(kind.get("levels"))
     codes = np.ma.filled(np.ma.asarray(node.value), 0)
     texts = np.array([None, *levels], dtype=object)
     valid = (codes >= 1) & (codes <= len(levels))
-    return Given(values=texts[np.where(valid, codes, 0)], categories=tuple(levels))
+    return TypedColumn(values=texts[np.where(valid, codes, 0)], categories=tuple(levels))
 
 
 def _column(node: Any, kind: Mapping[str, Any]) -> Coded:

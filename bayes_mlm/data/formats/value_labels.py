@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import DataError
-from bayes_mlm.data.columns import Column, Given, from_any
+from bayes_mlm.data.columns import Column, TypedColumn, from_any
 from bayes_mlm.data.labels import label_texts, value_text
 from bayes_mlm.data.table import Table, table_of_columns
 
@@ -58,13 +58,13 @@ def table_of_coded(columns: Mapping[str, Coded], source: str, codes: str | None)
         If a column of `codes` is not there, or has no value labels.
     """
     kept = _asked(columns, source, codes)
-    given: dict[str, Given] = {}
+    given: dict[str, TypedColumn] = {}
     notes: dict[str, tuple[str, ...]] = {}
     labelled: dict[str, dict[Value, str]] = {}
     for name, one in columns.items():
         values, counts = _without_missing(one)
         found = from_any(name, values)
-        whole = Given(values=_whole(found.values), is_time=found.is_time)
+        whole = TypedColumn(values=_whole(found.values), is_time=found.is_time)
         remarks = _about_missing(name, one, counts)
         labels = _labels_of(one, whole.values)
         if labels:
@@ -156,7 +156,9 @@ def _labels_of(one: Coded, values: Column) -> dict[Value, str]:
     return {float(value): label for value, label in labels.items() if not isinstance(value, str)}
 
 
-def _labelled(name: str, given: Given, labels: dict[Value, str]) -> tuple[Given, tuple[str, ...]]:
+def _labelled(
+    name: str, given: TypedColumn, labels: dict[Value, str]
+) -> tuple[TypedColumn, tuple[str, ...]]:
     """Replace values by their labels, if every value that occurs has one."""
     values = given.values
     present = values[values != None] if values.dtype == object else values[~np.isnan(values)]  # noqa: E711
@@ -172,8 +174,8 @@ def _labelled(name: str, given: Given, labels: dict[Value, str]) -> tuple[Given,
             f"{value_text(value)} {label!r}" for value, label in list(labels.items())[:2]
         )
         return given, (
-            f"{name}: only some values have a label ({some}, not {shown}), so they are numbers; "
-            f"C({name}) takes them as categories",
+            f"{name}: some values have a label ({some}) and others have none ({shown}): numbers, "
+            f"or categories as C({name})",
         ) if values.dtype != object else ()
     texts, repeated = label_texts(labels), _repeated(labels, occurring)
     column = np.empty(values.shape, dtype=object)
@@ -187,7 +189,7 @@ def _labelled(name: str, given: Given, labels: dict[Value, str]) -> tuple[Given,
         if repeated
         else ()
     )
-    return Given(values=column, categories=order), note
+    return TypedColumn(values=column, categories=order), note
 
 
 def _repeated(labels: Mapping[Value, str], used: set[Any]) -> list[str]:

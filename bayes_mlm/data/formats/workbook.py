@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import DataError, shown
-from bayes_mlm.data.columns import Given, from_any
+from bayes_mlm.data.columns import TypedColumn, from_any
 from bayes_mlm.data.formats.ods import merged_in_ods
 from bayes_mlm.data.formats.sheet import (
     Area,
@@ -157,7 +157,7 @@ def _table(
     wanted = checked_names(names, where, columns)
     if not kept:
         raise DataError(f"{where} has columns ({', '.join(names)}) but no rows")
-    given: dict[str, Given] = {}
+    given: dict[str, TypedColumn] = {}
     notes: dict[str, tuple[str, ...]] = {}
     for name, c in zip(names, places, strict=True):
         if name not in wanted:
@@ -202,19 +202,19 @@ def _fill(sheet: Sheet, header: int) -> list[list[Any]]:
 
 def _fills(merged: Any, column: int, header: int, kept: Sequence[int]) -> bool:
     (top, left), (bottom, right) = merged
-    return top > header and left <= column <= right and bottom > top and top <= kept[-1]
+    return bool(top > header and left <= column <= right and bottom > top and top <= kept[-1])
 
 
 def _column(
     name: str, cells: Sequence[tuple[int, Any]], column: int
-) -> tuple[Given, tuple[str, ...]]:
+) -> tuple[TypedColumn, tuple[str, ...]]:
     """Convert the cells of a column; numbers that are stored as text are numbers, and said."""
     values = [None if is_blank(v) or _is_missing(v) else v for _, v in cells]
     kinds = {type(v) for v in values if v is not None}
     numbers, texts = kinds & {int, float}, str in kinds
     if not (numbers and texts):
         if kinds <= {int, float}:
-            return Given(values=_numbers(values)), ()
+            return TypedColumn(values=_numbers(values)), ()
         if kinds - {str, bool, int, float} and texts:
             values = [None if v is None else str(v) for v in values]
         return from_any(name, values), ()
@@ -224,7 +224,9 @@ def _column(
     if kinds <= {int, float, str} and all(_is_plain(v) for _, v in odd):
         numerals = [float(v) if isinstance(v, str) else v for v in values]
         what = "1 number is" if len(odd) == 1 else f"{len(odd):,} numbers are"
-        return Given(values=_numbers(numerals)), (f"{name}: {what} stored as text ({shown_cells})",)
+        return TypedColumn(values=_numbers(numerals)), (
+            f"{name}: {what} stored as text ({shown_cells})",
+        )
     text = [None if v is None else _as_text(v) for v in values]
     many = sum(isinstance(v, (int, float)) for v in values)
     note = f"{name}: text, as {len(odd):,} cells hold text ({shown_cells}) and {many:,} numbers"

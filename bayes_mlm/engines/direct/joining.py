@@ -35,7 +35,7 @@ def join(
     means: Floats | None = None,
     aliased: bool = False,
 ) -> Joined:
-    """Join data and priors.
+    """Return the problem of data and priors.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ def join(
     total = statistics.centre + statistics.counts @ statistics.means / statistics.n
     if means is None:
         means = total[:-1]
-    prior_mean, own_sd = 0.0, None
+    prior_mean, intercept_sd = 0.0, None
     if priors.u is not None:
         flat = priors.u.family == "Flat"
         prior_mean = float(total[-1]) if flat else priors.u["mu"]
-        own_sd = math.inf if flat else priors.u["sigma"]
+        intercept_sd = math.inf if flat else priors.u["sigma"]
         centre = statistics.centre.copy()
         centre[-1] -= prior_mean
         statistics = replace(statistics, centre=centre)
     reduced = rotate_moments(statistics, aliased=aliased)
     return Joined(
-        problem=make_problem(reduced, priors, means, own_sd=own_sd),
+        problem=make_problem(reduced, priors, means, intercept_sd=intercept_sd),
         prior_mean=prior_mean,
         means=means,
     )

@@ -178,7 +178,7 @@ def cholesky(a: Floats) -> Floats:
 
 
 def solve_transposed(lower: Floats, right: Floats) -> Floats:
-    """Solve ``L' x = right`` for lower triangles (p, p, B) and right sides (p, B)."""
+    """Solve ``L' x = right`` for lower triangles (p, p, B) and right-hand sides (p, B)."""
     x = np.empty_like(right)
     for i in reversed(range(len(right))):
         x[i] = (right[i] - (lower[i + 1 :, i] * x[i + 1 :]).sum(axis=0)) / lower[i, i]

@@ -92,7 +92,7 @@ def _icc(sigma_u: float, sigma_e: float) -> float:
 
 
 def _certify(inner: Certificate, found: Structured, *, identified: bool) -> Certificate:
-    """Add the search over residual structures to what is known of the rest."""
+    """Return a fit with the certificate of the search over residual structures."""
     if not found.starts:
         return inner
     settled = abs(found.decrement) <= _STATIONARY
@@ -105,7 +105,7 @@ def _certify(inner: Certificate, found: Structured, *, identified: bool) -> Cert
     if not settled:
         text = (
             f"not certified: a Newton step in the residual structure would still gain "
-            f"{tiny(found.decrement)} log-likelihood; ask for less of the residuals"
+            f"{tiny(found.decrement)} log-likelihood; simplify the residual structure"
         )
     if settled and not identified:
         text = (

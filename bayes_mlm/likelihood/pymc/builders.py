@@ -10,13 +10,14 @@ from bayes_mlm.likelihood.effect_centring import at_means
 from bayes_mlm.likelihood.parameters import group_dim, group_parameters, group_views
 from bayes_mlm.likelihood.pymc.marginal import cross_products, observe_marginally
 from bayes_mlm.likelihood.pymc.parts import (
+    add_up,
     coefficients,
     coords,
     effect_root,
+    group_coefficients,
     group_effects,
     intraclass_correlation,
     observe,
-    own_coefficients,
     prefers_centred,
     residual_sd,
 )
@@ -62,7 +63,7 @@ def multilevel(
             for place, view in enumerate(views)
         ]
         if informed == [True]:
-            eta = own_coefficients(views[0], chosen, names[0], beta)
+            eta = group_coefficients(views[0], chosen, names[0], beta)
         else:
             eta = pm.math.dot(design.X, beta)
             for place, view in enumerate(views):
@@ -70,7 +71,7 @@ def multilevel(
                 u = group_effects(
                     view, term_priors, names[place], centred=bool(centred) or informed[place]
                 )
-                eta = eta + (view.Z * u[view.codes]).sum(axis=1)
+                eta = eta + add_up(view.single_term(), u)
         intraclass_correlation(design)
         observe(design, chosen, eta, sd)
     return model

@@ -5,7 +5,7 @@ import numpy as np
 from bayes_mlm.design import Design
 
 
-def regression_figures(design: Design) -> dict[str, float]:
+def regression_quantities(design: Design) -> dict[str, float]:
     """Compute the test of all slopes and the tests of the residuals of a least-squares fit.
 
     Parameters
@@ -24,7 +24,7 @@ def regression_figures(design: Design) -> dict[str, float]:
     --------
     >>> from bayes_mlm.data import load_dataset
     >>> from bayes_mlm.design import build_design
-    >>> found = regression_figures(build_design("mathach ~ ses", load_dataset("hsb")))
+    >>> found = regression_quantities(build_design("mathach ~ ses", load_dataset("hsb")))
     >>> round(found["f"], 1), round(found["durbin_watson"], 3)
     (1074.7, 1.82)
     """
@@ -33,7 +33,7 @@ def regression_figures(design: Design) -> dict[str, float]:
 
     X = design.X
     if design.kind == "no_pooling":
-        X = np.column_stack([design.codes[:, None] == np.arange(design.J), X])
+        X = np.column_stack([design.by_row(np.eye(design.J)), X])
     result = OLS(design.y, X).fit()
     residual = np.asarray(result.resid)
     normal, normal_p, skew, kurtosis = jarque_bera(residual)
