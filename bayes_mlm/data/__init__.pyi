@@ -10,7 +10,10 @@ from .datasets import (
 from .description import (
     crosstab as crosstab,
     describe as describe,
+    describe_variables as describe_variables,
     group_sizes as group_sizes,
+    intraclass as intraclass,
+    obstacles as obstacles,
 )
 from .footers import (
     FOOTER as FOOTER,

@@ -107,6 +107,11 @@ class Design:
         return self.response.name
 
     @property
+    def outcome_title(self) -> str:
+        """Variable label of the outcome, or its name: what titles and axes have."""
+        return self.encoding.title(self.outcome)
+
+    @property
     def X(self) -> Floats:  # noqa: N802  (the field's symbol)
         """Fixed-effect columns, shape (n, p)."""
         return self.fixed.X

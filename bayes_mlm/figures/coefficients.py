@@ -154,7 +154,7 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
             )
         )
     return Coefficients(
-        outcome=fitted[0].design.outcome,
+        outcome=fitted[0].design.outcome_title,
         terms=tuple(rows),
         prob=fitted[0].prob,
         omitted=tuple(omitted),

@@ -48,9 +48,9 @@ class Cloud:
 def cloud_of(design: Design, roles: Roles) -> Cloud:
     """Collect the rows of a design with a slope, and the means of its groups."""
     return Cloud(
-        outcome=design.outcome,
+        outcome=design.outcome_title,
         group=str(design.group or "group"),
-        slope=str(roles.slope),
+        slope=design.encoding.title(str(roles.slope)),
         x=roles.x,
         y=design.y,
         term=design.single_term(),

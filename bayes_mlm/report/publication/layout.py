@@ -62,7 +62,7 @@ def publication_table(
         "Random part": _random(sources, interval),
         "Size and fit": _size(sources),
     }
-    outcomes = dict.fromkeys(analysis.design.outcome for analysis in analyses)
+    outcomes = dict.fromkeys(analysis.design.outcome_title for analysis in analyses)
     return PublicationTable(
         title=f"Models of {', '.join(outcomes)}",
         columns=tuple(
@@ -83,11 +83,19 @@ def publication_table(
 
 
 def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
-    terms = dict.fromkeys(term for source in sources for term in source.analysis.design.terms)
+    designs = [source.analysis.design for source in sources]
+    terms = dict.fromkeys(term for design in designs for term in design.terms)
     for term in terms:
         rows = [source.summary.get(f"beta[{term}]") for source in sources]
         if any(rows):  # not the hundreds of intercepts of a model without pooling
-            yield _row(term, rows, interval)
+            yield _row(_title(term, designs), rows, interval)
+
+
+def _title(term: str, designs: Sequence[Design]) -> str:
+    """Return the variable labels of a term's columns, or its name where one has none."""
+    titles = {name: title for design in designs for name, title in design.encoding.titles.items()}
+    parts = [titles.get(part, "") for part in term.split(":")]
+    return " × ".join(parts) if all(parts) else term
 
 
 def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
