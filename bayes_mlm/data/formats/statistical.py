@@ -87,7 +87,7 @@ def _read(
 def _badly_encoded(path: Path, reason: str) -> str:
     return (
         f"the texts of {shown(path)} are not in the encoding it states ({reason[:100]}); give the "
-        "right one, such as encoding='cp1252' (--encoding cp1252)"
+        "right one, such as encoding='utf-8' (--encoding utf-8) or cp1252"
     )
 
 

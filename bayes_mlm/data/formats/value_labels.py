@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DataError
+from bayes_mlm.base import DataError, count
 from bayes_mlm.data.columns import Column, TypedColumn, from_any
 from bayes_mlm.data.labels import label_texts, value_text
 from bayes_mlm.data.table import Table, table_of_columns
@@ -135,8 +135,9 @@ def _about_missing(name: str, one: Coded, counts: Counter[Value]) -> tuple[str, 
         label = one.labels.get(value, "")
         parts.append(f"{code}{f' {label!r}' if label else ''} in {counts[value]:,}")
     shown = ", ".join(parts[:_SHOWN]) + (", …" if len(parts) > _SHOWN else "")
-    what = "extended missing values" if one.tags else "user-missing codes of the file"
-    return (f"{name}: {sum(counts.values()):,} values are {what}, and missing ({shown})",)
+    what = "an extended missing value" if one.tags else "a user-missing code"
+    many = count(sum(counts.values()), "value")
+    return (f"{name}: {many} missing by {what} ({shown})",)
 
 
 def _labels_of(one: Coded, values: Column) -> dict[Value, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DataError, shown
+from bayes_mlm.base import DataError, count, shown
 from bayes_mlm.data.columns import TypedColumn, from_any
 from bayes_mlm.data.formats.ods import merged_in_ods
 from bayes_mlm.data.formats.sheet import (
@@ -185,7 +185,8 @@ def _heading(sheet: Sheet, where: str, header: int, column: int) -> str:
         return str(int(value))  # a year
     raise DataError(
         f"in {where} cell {cell_name(header, column)} is {value!r} where the names of the columns "
-        "should be; give the range whose first row names them, as cells='A3:D180' (--cells)"
+        "should be; add a row of names above the data, or give the range whose first row names "
+        "them, such as cells='A3:D180' (--cells)"
     )
 
 
@@ -229,7 +230,7 @@ def _column(
         )
     text = [None if v is None else _as_text(v) for v in values]
     many = sum(isinstance(v, (int, float)) for v in values)
-    note = f"{name}: text, as {len(odd):,} cells hold text ({shown_cells}) and {many:,} numbers"
+    note = f"{name}: {count(len(odd), 'cell')} of text ({shown_cells}) among {count(many, 'number')}"
     return from_any(name, text), (note,)
 
 

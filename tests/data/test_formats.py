@@ -1,0 +1,266 @@
+"""A table is the same whatever program wrote it, and so is its fit.
+
+The files of `files/` are of one table, written by R's haven, PSPP, LibreOffice and sqlite3
+(`files/make.R`, `files/make.sh`).
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyreadstat
+import pytest
+from pyarrow import feather
+
+from bayes_mlm import fit
+from bayes_mlm.base.errors import BayesMLMError, DataError
+from bayes_mlm.data import DataSource, open_data
+from bayes_mlm.data.reader import READERS, format_of
+from bayes_mlm.data.reading import read_table
+from bayes_mlm.design import build_design, design_of
+from bayes_mlm.fitting import as_request, load_fit, save_fit
+from bayes_mlm.questions import predict
+from bayes_mlm.studies import dump_record, load_record, record_of
+
+FILES = Path(__file__).parent / "files"
+FORMULA = "score ~ ses + C(band) + agree + (1 | school)"
+# lme4 1.1-31 on study.csv, band as factor(levels = c("low", "middle", "high")), REML.
+LME4 = {
+    "beta": [21.255942132, 2.152537237, -0.236754772, 2.274510024, 0.537794988],
+    "sd": [2.21017338, 2.22784025],
+    "loglik": -158.071282,
+}
+BY_OTHERS = {
+    "factors.rds": {},
+    "haven.rds": {},
+    "pspp.sav": {},
+    "sas.sas7bdat": {},
+    "sas.xpt": {},
+    "spss.sav": {},
+    "spss.zsav": {},
+    "stata13.dta": {"encoding": "utf-8"},  # it states none, and haven writes UTF-8 all the same
+    "stata15.dta": {},
+}
+BY_ALPHABET = ["libreoffice.ods", "libreoffice.xls", "libreoffice.xlsx", "study.csv.gz"]
+
+
+@pytest.mark.parametrize("name", [*BY_OTHERS, *BY_ALPHABET, "study.sqlite", "study.csv"])
+def test_a_file_of_another_program_gives_the_fit_of_lme4(name: str) -> None:
+    found = fit(
+        FORMULA, FILES / name, engine="reml", missing="drop", **BY_OTHERS.get(name, {})
+    ).solution
+    beta = dict(zip(found.terms, found.beta, strict=True))
+    assert found.loglik == pytest.approx(LME4["loglik"], abs=2e-6)  # printed to nine digits
+    np.testing.assert_allclose([found.sigma_u[0], found.sigma_e], LME4["sd"], rtol=1e-5)
+    expected = dict(zip(("Intercept", "ses", "middle", "high", "agree"), LME4["beta"], strict=True))
+    if name in BY_OTHERS:  # the order of the values is in the file, and low is the reference
+        np.testing.assert_allclose(found.beta, list(expected.values()), rtol=1e-6)
+    else:  # labels only, by the alphabet: high is the reference
+        assert beta["C(band)[low]"] == pytest.approx(-expected["high"], rel=1e-6)
+        assert beta["ses"] == pytest.approx(expected["ses"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["pspp.sav", "spss.sav", "spss.zsav", "stata15.dta", "haven.rds"])
+def test_labels_are_categories_in_order_titles_and_missing_codes(name: str) -> None:
+    table = read_table(FILES / name)
+    plain = read_table(FILES / "study.csv")
+    assert table.categories["band"] == ("low", "middle", "high")
+    assert table.columns["band"].tolist() == plain.columns["band"].tolist()
+    assert table.columns["school"].tolist() == plain.columns["school"].tolist()
+    assert table.labels["ses"] == "Home resources"
+    assert table.columns["agree"].dtype == np.int64  # of 0 to 10, two have a label
+    assert table.value_labels["agree"] == {0.0: "never", 10.0: "always"}
+    np.testing.assert_array_equal(table.columns["ses"], plain.columns["ses"])
+    assert "4 values missing by" in table.notes["ses"][0]
+    assert "1, 2, 3, 4, …" in table.notes["agree"][0]
+    assert design_of(as_request(FORMULA, str(FILES / name), missing="drop")).encoding.title(
+        "score"
+    ) == table.labels.get("score", "score")
+
+
+def test_a_portable_file_has_the_names_that_its_format_has() -> None:
+    table = read_table(FILES / "pspp.por")
+    assert table.names == ("SCHOOL", "SES", "BAND", "AGREE", "SCORE")
+    assert table.categories["BAND"] == ("low", "middle", "high")
+    np.testing.assert_array_equal(
+        table.columns["SES"], read_table(FILES / "study.csv").columns["ses"]
+    )
+
+
+def test_the_codes_are_read_where_they_are_asked_for() -> None:
+    path = FILES / "spss.sav"
+    found = read_table(path, codes="band")
+    assert found.columns["band"].dtype == np.int64
+    assert set(found.columns["band"]) == {1, 2, 3}
+    assert read_table(path, codes="all").columns["school"].max() == 9
+    with pytest.raises(DataError, match=r"codes=\"band\" \(--codes band\) reads the values"):
+        fit("band ~ ses + (1 | school)", path, engine="reml", missing="drop")
+    with pytest.raises(DataError, match='codes="band"'):
+        build_design("score ~ I(band ** 2) + (1 | school)", read_table(path), missing="drop")
+    assert fit("band ~ ses + (1 | school)", path, engine="reml", missing="drop", codes="band")
+    for codes, message in (("ses", "has no value labels"), ("nope", "is no column")):
+        with pytest.raises(DataError, match=f"{message} in spss.sav; columns with value labels"):
+            read_table(path, codes=codes)
+
+
+def half_labelled(path: Path, values: list[int]) -> Path:
+    frame = pd.DataFrame(
+        {"g": np.repeat(range(len(values) // 4), 4), "track": values, "y": np.arange(len(values))}
+    )
+    frame["y"] = frame["y"] ** 1.5 % 7
+    pyreadstat.write_dta(
+        frame, str(path), variable_value_labels={"track": {1: "general", 2: "academic"}}
+    )
+    return path
+
+
+def test_a_value_without_a_label_is_a_level_and_no_row_is_lost(tmp_path: Path) -> None:
+    path = half_labelled(tmp_path / "t.dta", [1, 2, 3, 1] * 6)
+    assert build_design("y ~ track + (1 | g)", read_table(path)).terms == ("Intercept", "track")
+    design = build_design("y ~ C(track) + (1 | g)", read_table(path))
+    assert design.terms == ("Intercept", "C(track)[academic]", "C(track)[3]")
+    assert design.n == 24
+    summed = design_of(as_request("y ~ C(track) + (1 | g)", str(path)), rows="sum")
+    assert summed.terms == design.terms
+    np.testing.assert_allclose(
+        design.moments().scatter, summed.moments().scatter, rtol=1e-9, atol=1e-9
+    )
+
+
+def test_new_rows_that_are_all_labelled_or_not_are_read_as_the_first(tmp_path: Path) -> None:
+    half = half_labelled(tmp_path / "half.dta", [1, 2, 3, 1] * 6)
+    whole = half_labelled(tmp_path / "whole.dta", [1, 2, 2, 1] * 6)
+    assert read_table(whole).columns["track"].dtype == object
+    for formula in ("y ~ track + (1 | g)", "y ~ C(track) + (1 | g)"):
+        by_file = predict(fit(formula, half, engine="reml"), whole).mean
+        plain = {"g": read_table(whole).columns["g"], "track": np.array([1, 2, 2, 1] * 6)}
+        np.testing.assert_allclose(by_file, predict(fit(formula, half, engine="reml"), plain).mean)
+    fitted = fit("y ~ C(track) + (1 | g)", whole, engine="reml")
+    with pytest.raises(BayesMLMError, match="holds the category '3'"):
+        predict(fitted, half)
+
+
+def test_a_label_that_two_values_have_keeps_them_apart(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"school": [1.0, 2, 3, 1, 2, 3], "y": [1.0, 2, 4, 1, 3, 5]})
+    path = tmp_path / "towns.sav"
+    labels = {"school": {1: "St. Mary", 2: "Nord", 3: "St. Mary"}}
+    pyreadstat.write_sav(frame, str(path), variable_value_labels=labels)
+    table = read_table(path)
+    assert table.categories["school"] == ("St. Mary (1)", "Nord", "St. Mary (3)")
+    assert "belongs to several values" in table.notes["school"][0]
+
+
+def test_missing_codes_of_texts_and_labels_that_repeat_the_values(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"g": ["a", "zz", "b"], "year": [2001.0, 2002, 2003], "k": [1.0, 2, 9]})
+    path = tmp_path / "t.sav"
+    pyreadstat.write_sav(
+        frame,
+        str(path),
+        missing_ranges={"g": ["zz"], "k": [9]},
+        variable_value_labels={"year": {2001: "2001", 2002: "2002", 2003: "2003"}},
+    )
+    table = read_table(path)
+    assert table.columns["g"].tolist() == ["a", None, "b"]
+    assert table.columns["year"].tolist() == [2001, 2002, 2003]
+    np.testing.assert_array_equal(table.columns["k"], [1, 2, np.nan])
+
+
+def test_every_kind_of_file_refuses_what_is_not_one(tmp_path: Path) -> None:
+    junk = b"this is no data, but long enough to be taken for the header of a file" * 9
+    for ending in READERS:
+        if ending.startswith((".csv", ".tsv")) and not ending.endswith((".gz", ".zst")):
+            continue
+        for content in (junk, b""):
+            path = tmp_path / f"junk{ending}"
+            path.write_bytes(content)
+            with pytest.raises(DataError, match=r"^junk"):
+                read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("pyreadstat", "spss.sav"), ("python_calamine", "libreoffice.xlsx"), ("rdata", "haven.rds")],
+)
+def test_a_missing_library_is_named_with_what_to_install(module, name, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(DataError, match=r"is not installed: pip install 'bayes-mlm\[files\]'"):
+        read_table(FILES / name)
+
+
+def test_an_option_of_another_kind_of_file_is_refused_with_those_that_apply() -> None:
+    with pytest.raises(DataError, match=r"an SPSS file, to which sheet \(--sheet\) does not apply"):
+        read_table(FILES / "spss.sav", sheet="Data")
+    with pytest.raises(DataError, match=r"those that do: .*delimiter .*encoding"):
+        read_table(FILES / "study.csv", codes="band")
+    with pytest.raises(DataError, match="a workbook, to which delimiter"):
+        open_data(FILES / "libreoffice.xlsx", delimiter=";")
+
+
+def test_feather_and_compressed_files(tmp_path: Path) -> None:
+    table = pa.table({"g": pa.array(["b", "a", "b"]).dictionary_encode(), "x": [1.5, None, 2.0]})
+    feather.write_feather(table, tmp_path / "t.feather")
+    found = read_table(tmp_path / "t.feather", columns=["g"])
+    assert found.categories == {"g": ("b", "a")}
+    with (
+        pa.OSFile(str(tmp_path / "s.arrow"), "wb") as sink,
+        pa.ipc.new_stream(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
+    np.testing.assert_array_equal(read_table(tmp_path / "s.arrow").columns["x"], [1.5, np.nan, 2.0])
+    for name, codec in (("spss.sav.gz", "gzip"), ("spss.sav.zst", "zstd")):
+        with pa.output_stream(str(tmp_path / name), compression=codec) as sink:
+            sink.write((FILES / "spss.sav").read_bytes())
+        packed = read_table(tmp_path / name)
+        assert packed.source == name
+        assert packed.categories == read_table(FILES / "spss.sav").categories
+    assert format_of(Path("X.SAV.GZ"))[0] == ".sav.gz"
+
+
+def test_columns_and_a_frame_of_each_library_give_one_design(tmp_path: Path) -> None:
+    import duckdb
+    import ibis
+
+    frame = read_table(FILES / "study.csv")
+    given = pd.DataFrame(dict(frame.columns))
+    with duckdb.connect() as connection:
+        connection.execute("create table study as from given")
+        frames = {
+            "pandas": given,
+            "polars": pl.DataFrame(given),
+            "lazy": pl.LazyFrame(given),
+            "arrow": pa.Table.from_pandas(given),
+            "duckdb": connection.table("study"),
+            "ibis": ibis.duckdb.from_connection(connection).table("study"),
+        }
+        exact = build_design(FORMULA, frame, missing="drop").moments()
+        for name, data in frames.items():
+            for rows in ("auto", "sum"):
+                design = design_of(as_request(FORMULA, data, missing="drop"), data, rows=rows)
+                found = design.moments()
+                np.testing.assert_allclose(
+                    found.scatter, exact.scatter, rtol=1e-9, atol=1e-9, err_msg=name
+                )
+    assert read_table(FILES / "stata15.dta", columns=["score", "ses"]).names == ("score", "ses")
+
+
+def test_a_record_and_a_saved_fit_read_the_file_again(tmp_path: Path) -> None:
+    for name in ("spss.sav", "libreoffice.xlsx", "study.sqlite::pupils", "factors.rds"):
+        (tmp_path / name.partition("::")[0]).write_bytes(
+            (FILES / name.partition("::")[0]).read_bytes()
+        )
+        source = DataSource(data=str(tmp_path / name), missing="drop")
+        fitted = fit(FORMULA, source, random_seed=1, draws=50)
+        assert fitted.request.source.data == str(tmp_path / name)
+        save_fit(fitted, tmp_path / "fit.nc")
+        again = load_fit(tmp_path / "fit.nc")
+        assert again.design.encoding.titles == fitted.design.encoding.titles
+        refitted = fit(again.request, random_seed=1, draws=50)
+        np.testing.assert_array_equal(
+            refitted.data.posterior["beta"], fitted.data.posterior["beta"]
+        )
+        record = as_request(FORMULA, DataSource(data=name), missing="drop")
+        (tmp_path / "again.toml").write_text(dump_record(record_of(record)), encoding="utf-8")
+        assert design_of(load_record(tmp_path / "again.toml")).n == 68
