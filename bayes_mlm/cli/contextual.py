@@ -116,7 +116,7 @@ def _two_levels(
     except DesignError as reason:
         raise DesignError(
             f"cannot add the group means of every predictor of '{design.formula}' ({reason}); "
-            "write between(x) into the formula, for the predictors whose group means differ"
+            "add between(x) to the formula, for the predictors whose group means differ"
         ) from reason
     return changed, laid_out, ", group means of its predictors added"
 

@@ -143,8 +143,8 @@ def effect_moments(design: Design, draws: Draws) -> Callable[[Ints], tuple[Float
     """
     if design.residual is not None or not design.family.gaussian_moments:
         raise EngineError(
-            f"the group effects of '{design.formula}' are not normal in closed form, its residuals "
-            "not being independent normal ones; fit it without a residual structure, or use "
+            f"the group effects of '{design.formula}' have no closed form, as its residuals "
+            "are not independent and normal; fit it without a residual structure, or use "
             "group_lines"
         )
     reduced = rotate_moments(design.moments())

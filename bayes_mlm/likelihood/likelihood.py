@@ -114,7 +114,7 @@ class Likelihood:
             return self._normal(at)
         if q not in (0, *_POINTS):
             raise EngineError(
-                f"leaving out groups of {family.label} outcomes integrates over {q} group "
+                f"leave-one-group-out of {family.label} outcomes integrates over {q} group "
                 "effects, more than 3; compare by rows, or with fewer group effects"
             )
         return self._quadrature(at)

@@ -308,7 +308,7 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
         ]
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
-        facts.append(("Left out", f"{count(design.n_dropped, 'row')} with missing values"))
+        facts.append(("Omitted", f"{count(design.n_dropped, 'row')} with missing values"))
     for term, sizes in zip(design.group_terms, design.sizes_by_factor, strict=True):
         facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
         low, high = int(sizes.min()), int(sizes.max())

@@ -216,7 +216,7 @@ def test_text_files_are_read_as_by_the_other_engines_and_names_are_no_patterns(s
 
 def test_dates_are_refused_and_decimal_commas_read_by_spark_too(spark, tmp_path):
     table = HSB.head(600).assign(when=pd.Timestamp("2020-01-01"))
-    with pytest.raises(DataError, match="predictor 'when' holds dates or times"):
+    with pytest.raises(DataError, match="predictor 'when' contains dates or times"):
         sum_rows("mathach ~ when + (1 | schoolid)", spark_frame(spark, table))
     text = table.assign(ses=[f"{ses:.3f}".replace(".", ",") for ses in table.ses])
     text.to_csv(tmp_path / "a.csv", sep=";", index=False)

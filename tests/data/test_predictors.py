@@ -73,7 +73,9 @@ def test_a_date_is_no_predictor_in_any_format(
     if kind == "period" and form in ("polars", "duckdb"):
         pytest.skip("these hold a period as a number, and no longer know what it was")
     data = FORMATS[form](frame(w=HELD[kind]), tmp_path)
-    with pytest.raises(DataError, match=r"predictor 'w' holds dates or times.*code_time.*C\(w\)"):
+    with pytest.raises(
+        DataError, match=r"predictor 'w' contains dates or times.*code_time.*C\(w\)"
+    ):
         design("y ~ x + w + (1 | g)", data, rows)
 
 
@@ -114,9 +116,9 @@ def test_dates_may_group_be_asked_for_as_categories_and_years_are_numbers(rows: 
     assert table.w.nunique() == design("y ~ x + (1 | w)", table, rows).J
     assert design("y ~ C(w) + (1 | g)", table, rows).p == table.w.nunique()
     assert design("y ~ year + (1 | g)", table, rows).terms == ("Intercept", "year")
-    with pytest.raises(DataError, match="outcome 'w' holds dates"):
+    with pytest.raises(DataError, match="outcome 'w' contains dates"):
         design("w ~ x + (1 | g)", table, rows)
-    with pytest.raises(DataError, match="predictor 'w' holds dates"):
+    with pytest.raises(DataError, match="predictor 'w' contains dates"):
         design("y ~ center(w) + (1 | g)", table, rows)
 
 

@@ -109,7 +109,7 @@ def test_rows_are_not_added_twice(tmp_path):
     again = load_sums(save_sums(both, tmp_path / "both.sums"))
     shuffled = HSB[3500:].sample(frac=1.0, random_state=1)  # the order of the rows is no matter
     for more in (year1, sum_more_rows(year1, HSB[:3500]), sum_rows(FORMULA, shuffled), again):
-        with pytest.raises(DesignError, match=r"[12] look the same as sets that are in the first"):
+        with pytest.raises(DesignError, match=r"[12] equal sets in the first"):
             merge_sums(again, more)
     other = HSB[3500:].assign(mathach=HSB.mathach.iloc[3500:] + 0.001)
     assert merge_sums(again, sum_rows(FORMULA, other)).n == 7185 + 3685
@@ -137,7 +137,7 @@ def test_different_rows_are_not_taken_for_the_same(formula, one, other):
     found = merge_sums(sum_rows(formula, scaled(one)), sum_rows(formula, scaled(other)))
     assert found.n == 80
     again = sum_rows(formula, scaled(other).sample(frac=1.0, random_state=3))
-    with pytest.raises(DesignError, match="look the same"):
+    with pytest.raises(DesignError, match="equal sets in the first"):
         merge_sums(found, again)
     assert merge_sums(found, again, allow_repeats=True).n == 120
 
@@ -163,7 +163,7 @@ def test_sums_are_named_as_sums(tmp_path):
     with pytest.raises(StorageError, match=r"must end in \.sums.* d\.sums"):
         save_sums(sum_rows(FORMULA, HSB), tmp_path / "d.csv")
     HSB.to_csv(tmp_path / "rows.csv")
-    with pytest.raises(StorageError, match="holds no sums"):
+    with pytest.raises(StorageError, match="contains no sums"):
         load_sums(tmp_path / "rows.csv")
 
 
@@ -206,7 +206,7 @@ def damaged(path, how):
     ("how", "says"),
     [
         ("half", "cannot be read"),
-        ("other", "holds no sums"),
+        ("other", "contains no sums"),
         ("unsealed", "no checksum.*earlier version; copy it again, or sum the data anew"),
         ("gone", "there is no file"),
     ],

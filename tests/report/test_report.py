@@ -317,7 +317,7 @@ def test_the_answer_has_the_numbers_of_the_fits(ladder):
         in found["Within and between groups"]
     )
     gap = main["beta[ses:sector]"]
-    text = found["A slope that differs"]
+    text = found["Slopes by subgroup"]
     assert f"−{abs(gap.estimate):.2f} (−{abs(gap.lower):.2f} to" in text
     assert f"{main['beta[ses]'].estimate:.2f}" in text
     between = mundlak["beta[ses]"].estimate + mundlak["beta[between(ses)]"].estimate

@@ -113,8 +113,8 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
         )
     if design.kind not in ("pooled", "partial_pooling"):
         raise StorageError(
-            f"this design is laid out for the kind {design.kind!r}; save the sums as the formula "
-            "has them, and choose the kind when fitting"
+            f"this design is laid out for the kind {design.kind!r}; save the sums before "
+            "laying them out, and choose the kind when fitting"
         )
     path = Path(path)
     check_name(path)
@@ -213,7 +213,7 @@ def _content(path: Path) -> bytes:
     cut_off = content.startswith(_PARQUET) and not content.endswith(_PARQUET)
     if _KEY not in content and not cut_off:
         raise StorageError(
-            f"{str(path)!r} holds no sums; make them of its rows (save_sums, bayes-mlm sum)"
+            f"{str(path)!r} contains no sums; compute them from its rows (save_sums, bayes-mlm sum)"
         )
     return content
 
