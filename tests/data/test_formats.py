@@ -101,7 +101,7 @@ def test_the_codes_are_read_where_they_are_asked_for() -> None:
     with pytest.raises(DataError, match='codes="band"'):
         build_design("score ~ I(band ** 2) + (1 | school)", read_table(path), missing="drop")
     assert fit("band ~ ses + (1 | school)", path, engine="reml", missing="drop", codes="band")
-    for codes, message in (("ses", "has no value labels"), ("nope", "is no column")):
+    for codes, message in (("score", "has no value labels"), ("nope", "is no column")):
         with pytest.raises(DataError, match=f"{message} in spss.sav; columns with value labels"):
             read_table(path, codes=codes)
 
@@ -219,6 +219,8 @@ def test_feather_and_compressed_files(tmp_path: Path) -> None:
     assert format_of(Path("X.SAV.GZ"))[0] == ".sav.gz"
 
 
+# Ibis, not the package, calls what DuckDB 2 renames.
+@pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 def test_columns_and_a_frame_of_each_library_give_one_design(tmp_path: Path) -> None:
     import duckdb
     import ibis

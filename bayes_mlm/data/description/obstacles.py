@@ -75,9 +75,11 @@ def _of_column(table: Table, name: str, *, is_group: bool) -> Iterator[str]:
             f"{name}: {count_text(gone, 'missing')}, {rows} that a model with {name} omits by "
             'missing="drop" (--missing drop)'
         )
+    levels = levels_of(values)[0]
+    if values.dtype == object:
+        yield from notes_on_labels(name, levels.tolist())
     if is_group:
         return
-    levels = levels_of(values)[0]
     if levels.size == 1:
         yield constant_predictor(name, levels[0])
         return
@@ -92,7 +94,6 @@ def _of_column(table: Table, name: str, *, is_group: bool) -> Iterator[str]:
 
 
 def _of_labels(table: Table, name: str, levels: list[str]) -> Iterator[str]:
-    yield from notes_on_labels(name, levels)
     if name in table.categories:
         return
     try:
