@@ -217,7 +217,9 @@ def _explain_text(table: Table, name: str) -> str:
         return "every value is missing"
     labels = table.value_labels.get(name)
     if labels and name in table.categories:
-        shown = ", ".join(f"{value_text(v)} {label!r}" for v, label in list(labels.items())[:_SHOWN])
+        shown = ", ".join(
+            f"{value_text(v)} {label!r}" for v, label in list(labels.items())[:_SHOWN]
+        )
         return (
             f"its values have labels ({shown}{', …' if len(labels) > _SHOWN else ''}); "
             f'codes="{name}" (--codes {name}) reads the values'

@@ -145,7 +145,7 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
         n_rows += len(having)
         rows.append(
             TermRows(
-                term=term,
+                term=having[0].design.encoding.term_title(term),
                 models=tuple(one.spec.name for one in having),
                 items=tuple(
                     estimates_of(one, f"beta[{term}]", one.design.outcome, densities=False)

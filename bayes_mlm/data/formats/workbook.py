@@ -230,7 +230,9 @@ def _column(
         )
     text = [None if v is None else _as_text(v) for v in values]
     many = sum(isinstance(v, (int, float)) for v in values)
-    note = f"{name}: {count(len(odd), 'cell')} of text ({shown_cells}) among {count(many, 'number')}"
+    note = (
+        f"{name}: {count(len(odd), 'cell')} of text ({shown_cells}) among {count(many, 'number')}"
+    )
     return from_any(name, text), (note,)
 
 

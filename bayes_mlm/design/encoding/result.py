@@ -64,6 +64,33 @@ class Encoding:
         """
         return self.titles.get(name, name)
 
+    def term_title(self, term: str) -> str:
+        """Return the variable labels of a column of X, or its name where there are none.
+
+        Examples
+        --------
+        >>> from bayes_mlm import build_design
+        >>> from bayes_mlm.data import as_table
+        >>> rows = as_table({"y": [1.0, 2, 4, 3], "band": ["low", "high", "low", "high"]})
+        >>> encoding = build_design("y ~ band", rows).encoding
+        >>> replace(encoding, titles={"band": "Achievement"}).term_title("band[low]")
+        'Achievement: low'
+        """
+        column = next((one for one in self.x_columns if one.name == term), None)
+        if column is None or not self.titles:
+            return self.title(term)
+        known = {one.factor: one for one in self.levels}
+        parts = []
+        for factor, place in column.parts:
+            level = "" if place is None else known[str(factor)].name(place)
+            name = known[str(factor)].column if level else label(factor)
+            if name in self.titles:
+                parts.append(f"{self.titles[name]}: {level}" if level else self.titles[name])
+            else:
+                parts.append(f"{label(factor)}[{level}]" if level else label(factor))
+        titled = any(name in self.titles for factor, _ in column.parts for name in factor.columns)
+        return " × ".join(parts) if titled and parts else term
+
     @property
     def outcome(self) -> str:
         """Name of the outcome, as in ``log(y)``."""

@@ -88,14 +88,12 @@ def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
     for term in terms:
         rows = [source.summary.get(f"beta[{term}]") for source in sources]
         if any(rows):  # not the hundreds of intercepts of a model without pooling
-            yield _row(_title(term, designs), rows, interval)
+            yield _row(_title(designs, term), rows, interval)
 
 
-def _title(term: str, designs: Sequence[Design]) -> str:
-    """Return the variable labels of a term's columns, or its name where one has none."""
-    titles = {name: title for design in designs for name, title in design.encoding.titles.items()}
-    parts = [titles.get(part, "") for part in term.split(":")]
-    return " × ".join(parts) if all(parts) else term
+def _title(designs: Sequence[Design], term: str) -> str:
+    """Return the variable labels of a term, in the first model that has it."""
+    return next(one for one in designs if term in one.terms).encoding.term_title(term)
 
 
 def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
