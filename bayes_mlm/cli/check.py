@@ -15,6 +15,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     request_for,
     say_sample,
     settings_for,
@@ -42,14 +43,14 @@ def check(
     influential groups. At most 5 % of right models fail any check.
     """
     from bayes_mlm.assess import check as check_fit
-    from bayes_mlm.design import design_of, rows_at_source
+    from bayes_mlm.design import rows_at_source
     from bayes_mlm.fitting import fit_design, sample_groups
     from bayes_mlm.report import console as show
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
     request = request_for(model, data, **vars(reading))
-    design = design_of(request, data)
+    design = read_design(request, data)
     settings = settings_for(request, sampling)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)

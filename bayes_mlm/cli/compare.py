@@ -15,6 +15,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     refuse_repeats,
     request_for,
     settings_for,
@@ -46,7 +47,6 @@ def compare(
     """
     from bayes_mlm.assess import check_comparable, compare_models
     from bayes_mlm.base import EngineError
-    from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.report import COMPARISON_FILES, console as show, write_comparison
 
@@ -57,7 +57,7 @@ def compare(
     refuse_repeats(model)
     requests = [request_for(one, data, **vars(reading)) for one in model]
     settings = [settings_for(request, sampling) for request in requests]
-    designs = [design_of(request, data) for request in requests]
+    designs = [read_design(request, data) for request in requests]
     for other, design in zip(model, designs, strict=True):
         check_comparable(designs[0], design, model[0], other)
     fits = []

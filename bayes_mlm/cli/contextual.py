@@ -17,6 +17,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     read_pairs,
     request_for,
     settings_for,
@@ -103,9 +104,9 @@ def _two_levels(
 ) -> "tuple[ModelRequest, Design, str]":
     """Return a model with group means of its predictors, added where it has none."""
     from bayes_mlm.base import DesignError
-    from bayes_mlm.design import design_of, for_kind, pairs_of
+    from bayes_mlm.design import for_kind, pairs_of
 
-    design = design_of(request, data)
+    design = read_design(request, data)
     found, left_out = pairs_of(design, means or None)
     fits = request.model.kind in ("pooled", "partial_pooling") and design.group is not None
     if found or left_out or not fits:

@@ -18,6 +18,7 @@ from bayes_mlm.cli.options import (
     Sampling,
     grouped,
     read_at,
+    read_design,
     request_for,
     say_sample,
     settings_for,
@@ -82,7 +83,7 @@ def effects(
     Each with its interval, probability of direction, and practical equivalence.
     """
     from bayes_mlm.base import atomic_folder, tables_csv
-    from bayes_mlm.design import design_of, is_sums
+    from bayes_mlm.design import is_sums
     from bayes_mlm.engines import check_engine, has_chains, is_drawing
     from bayes_mlm.fitting import estimate_design, fit_design, sample_table
     from bayes_mlm.questions import read_again, read_population, rebuild
@@ -92,7 +93,7 @@ def effects(
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     query = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
     request = request_for(model, data, **vars(reading))
-    design = design_of(request, data)
+    design = read_design(request, data)
     if not query.questions:
         named = ", ".join(
             name for name in design.encoding.predictor_columns if name != design.group

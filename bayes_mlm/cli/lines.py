@@ -17,6 +17,7 @@ from bayes_mlm.cli.options import (
     Sampling,
     grouped,
     read_at,
+    read_design,
     read_numbers,
     request_for,
     say_sample,
@@ -65,7 +66,6 @@ def lines(
 
     And the lines they make; those of a posterior compared with REML predictions.
     """
-    from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_by, sample_rows
     from bayes_mlm.questions import along_of, coefficient_weights, group_lines, population_line
     from bayes_mlm.report import console as show
@@ -79,7 +79,7 @@ def lines(
     if population and group is not None:
         raise EngineError("--group and --population exclude each other; give one of them")
     request = request_for(model, data, **vars(reading))
-    design = design_of(request, data)
+    design = read_design(request, data)
     coefficient_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:

@@ -253,6 +253,26 @@ def design_for(
     return request, design
 
 
+def read_design(request: "ModelRequest", data: str | None) -> "Design":
+    """Return the design of a request, after printing how its data file is read, where it seems so.
+
+    Parameters
+    ----------
+    request, data
+        As in `bayes_mlm.design.design_of`.
+    """
+    from bayes_mlm.data import RECOGNISED
+    from bayes_mlm.design import design_of
+    from bayes_mlm.report import console as show
+
+    design = design_of(request, data)
+    console = show.make_console(stderr=True)
+    for note in design.notes:
+        if RECOGNISED in note:
+            console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    return design
+
+
 def source_of_rows(request: "HasRequest", data: str | None) -> Any:
     """Return the data whose rows a request needs that the group moments cannot serve.
 

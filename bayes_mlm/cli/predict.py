@@ -15,6 +15,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     request_for,
     settings_for,
     status,
@@ -62,7 +63,7 @@ def predict(
     Posterior predictive mean and interval, compared with the REML prediction.
     """
     from bayes_mlm.base import render
-    from bayes_mlm.design import design_of, read_data
+    from bayes_mlm.design import read_data
     from bayes_mlm.fitting import fit_by
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
@@ -81,7 +82,7 @@ def predict(
     )
     options = reading.options.over(request.source.options).of_new_rows(new)
     rows = read_data(new, options=options)
-    design = design_of(request, data)
+    design = read_design(request, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)

@@ -17,6 +17,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     read_numbers,
     read_pairs,
     request_for,
@@ -62,7 +63,6 @@ def variance(
     Posterior with intervals, compared with REML (or OLS). For what is not defined, the reason.
     """
     from bayes_mlm.base import atomic_folder, tables_csv
-    from bayes_mlm.design import design_of
     from bayes_mlm.engines import has_chains, is_drawing
     from bayes_mlm.fitting import Estimate, Fit, fit_by, with_estimate
     from bayes_mlm.questions import (
@@ -79,7 +79,7 @@ def variance(
     pairs = read_pairs("--at", at or [], "NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
     points = {name: read_numbers("--at", text) for name, text in pairs.items()} or None
     settings = settings_for(request, sampling)
-    design = design_of(request, data)
+    design = read_design(request, data)
     along(design, points)  # raises for a wrong name, before anything is fitted
     found_null = _null_of(request, design, null, data)
     if found_null is not None and null is not None:

@@ -23,6 +23,7 @@ from .footers import (
 )
 from .formats.arrow import PARQUET as PARQUET
 from .formats.databases import is_duckdb_file as is_duckdb_file
+from .formats.layout import RECOGNISED as RECOGNISED
 from .group_checks import (
     check_group as check_group,
     check_group_level as check_group_level,

@@ -139,3 +139,31 @@ def test_a_data_source_and_the_keywords_read_alike(tmp_path: Path) -> None:
     by_keywords = as_request("y ~ x + (1 | schule)", str(path), **how)
     assert by_source == by_keywords
     assert pd.Index(design_of(by_source).labels).tolist() == ["École 1", "École 2"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_the_line_in_which_excel_names_the_separator_is_no_header(tmp_path, encoding) -> None:
+    path = written(tmp_path / "t.csv", "sep=;\r\n" + GERMAN.replace("\n", "\r\n"), encoding)
+    assert read_table(path).names == ("schule", "x", "y")
+    for rows in ("keep", "sum"):
+        design = design_of(as_request("y ~ x + (1 | schule)", str(path)), rows=rows)
+        assert (design.n, design.J) == (4, 2)
+
+
+def test_every_command_says_how_it_read_the_file(tmp_path, monkeypatch, capsys) -> None:
+    from bayes_mlm import cli
+
+    rng = np.random.default_rng(3)
+    rows = [f"Zoë {k % 6};{rng.normal():.2f};{rng.normal():.2f}" for k in range(60)]
+    text = "g;x;y\n" + "\n".join(rows).replace(".", ",") + "\n"
+    path = written(tmp_path / "t.csv", text, "cp1252")
+    for command in ("effects", "lines", "check", "variance", "fit"):
+        more = ["--contrast", "x"] if command == "effects" else []
+        more = more if command != "fit" else ["--engine", "reml"]
+        words = ["bayes-mlm", command, "y ~ x + (1 | g)", "--data", str(path), *more]
+        monkeypatch.setattr("sys.argv", words)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        assert ended.value.code in (None, 0, 3), said.err
+        assert "decimal comma" in said.out + said.err, command

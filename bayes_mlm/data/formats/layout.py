@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ DELIMITERS = {
     for packed in ("", ".gz", ".zst")
     for ending, mark in ((".csv", ","), (".tsv", "\t"))
 }
+RECOGNISED = " is read as it seems to be: "
+_PREAMBLE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel writes, and reads, before all
 _MARKS = (",", ";", "\t", "|")
 _LOOKED_AT = 1000  # rows
 
@@ -29,6 +32,8 @@ class TextLayout:
     ----------
     delimiter, encoding : str
     decimal : {".", ","} or None
+    preamble : bool
+        Whether a line before the header names the separator: ``sep=;``.
     notes : tuple of str
         What was recognised and not given, for the reader of the results.
     """
@@ -36,6 +41,7 @@ class TextLayout:
     delimiter: str
     encoding: str = UTF8
     decimal: Decimal | None = None
+    preamble: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -54,6 +60,11 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
     head, whole = read_head(path)
     found = encoding or encoding_of(path, head, whole=whole)
     text = head.decode(found, errors="ignore")
+    stated = _PREAMBLE.match(text.lstrip("\ufeff"))
+    if stated is not None:
+        text = text.lstrip("\ufeff")[stated.end() :]
+        usual = stated[1]
+        delimiter = settled_delimiter(options.delimiter, usual)
     lines = text if whole else text[: text.rfind("\n") + 1]
     if options.delimiter is None:
         delimiter = _delimiter_in(lines, usual)
@@ -72,7 +83,13 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
     if encoding is None and found != UTF8:
         said["encoding"] = _about_encoding(text, found)
     notes = (_recognised(path, said),) if said else ()
-    return TextLayout(delimiter=delimiter, encoding=found, decimal=decimal, notes=notes)
+    return TextLayout(
+        delimiter=delimiter,
+        encoding=found,
+        decimal=decimal,
+        preamble=stated is not None,
+        notes=notes,
+    )
 
 
 def settled_delimiter(given: str | None, usual: str) -> str:
@@ -147,7 +164,7 @@ def note_on_encoding(path: Path, text: str, encoding: str) -> str:
 def _recognised(path: Path, said: Mapping[str, str]) -> str:
     options, flags = ", ".join(said), ", ".join(f"--{name}" for name in said)
     return (
-        f"{shown(path)} is read as it seems to be: {'; '.join(said.values())}. To read it "
+        f"{shown(path)}{RECOGNISED}{'; '.join(said.values())}. To read it "
         f"otherwise give {options} ({flags})"
     )
 

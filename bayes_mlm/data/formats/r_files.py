@@ -15,6 +15,7 @@ from bayes_mlm.data.reader import ReadOptions, import_extra
 from bayes_mlm.data.table import Table, checked_names
 
 _EPOCH = datetime(1970, 1, 1)
+_NO_INTEGER = -(2**63)
 
 
 def read_r(
@@ -100,6 +101,9 @@ def _factor(node: Any, kind: Mapping[str, Any]) -> TypedColumn:
 def _column(node: Any, kind: Mapping[str, Any]) -> Coded:
     """Return a vector of R with its label, value labels and user-missing codes (haven's)."""
     classes = _texts(kind.get("class"))
+    if "integer64" in classes:  # bit64 stores them in the bits of doubles
+        bits = np.ma.getdata(np.ma.asarray(node.value)).view(np.int64).tolist()
+        return Coded(values=[None if one == _NO_INTEGER else one for one in bits])
     label = next(iter(_texts(kind.get("label"))), "") or ""
     if "factor" in classes:
         return Coded(values=_factor(node, kind).values.tolist(), label=label)

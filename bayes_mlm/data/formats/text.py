@@ -90,12 +90,15 @@ def _read(path: Path, columns: Sequence[str] | None, layout: TextLayout) -> Tabl
 
 def _read_header(path: Path, layout: TextLayout) -> Header:
     with damage(path), open_text(path, layout.encoding) as stream:
+        before = 1 if layout.preamble else 0
+        if before:
+            stream.readline()
         reader = csv.reader(stream, delimiter=layout.delimiter)
         try:
             blank, first = next(((k, row) for k, row in enumerate(reader) if row), (0, None))
             if first is None:
                 raise DataError(f"{shown(path)} is empty; its first line must name the columns")
-            lines = reader.line_num
+            lines = before + reader.line_num
             row = next((row for row in reader if row), None)
             if len(first) == 1 and first[0].lstrip(BLANKS).startswith("#") and len(row or ()) > 1:
                 raise DataError(
@@ -108,7 +111,7 @@ def _read_header(path: Path, layout: TextLayout) -> Header:
             raise DataError(
                 f"the header of {shown(path)} cannot be read ({error}); look for an unclosed quote"
             ) from error
-    return Header(names=named(first), blank=blank, lines=lines, has_rows=row is not None)
+    return Header(names=named(first), blank=before + blank, lines=lines, has_rows=row is not None)
 
 
 def named(header: Sequence[str]) -> list[str]:

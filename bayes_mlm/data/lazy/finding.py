@@ -43,7 +43,9 @@ def find_files(source: str) -> list[Path]:
         elif reason == ABSENT and is_pattern(source):
             found = _once(sorted(_matching(path)))
             if not found:
-                raise DataError(f"no data file matches {named} ({kinds})")
+                raise DataError(
+                    f"no data file matches {named}, of those that are read together ({kinds})"
+                )
         else:
             require_file(path, source)
             if format_of(path) is None:
