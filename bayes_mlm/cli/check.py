@@ -7,10 +7,12 @@ import typer
 
 from bayes_mlm.base import visible
 from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Data,
     DrawingEngine,
+    Model,
     Quiet,
     Reading,
     Sampling,
@@ -27,13 +29,14 @@ from bayes_mlm.engines import has_chains
 
 @grouped
 def check(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     engine: DrawingEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     out: Annotated[Path | None, typer.Option(help="CSV file: a row a group.")] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Check the assumptions of a model.
 
@@ -45,7 +48,6 @@ def check(
     from bayes_mlm.assess import check as check_fit
     from bayes_mlm.design import rows_at_source
     from bayes_mlm.fitting import fit_design, sample_groups
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
@@ -61,7 +63,9 @@ def check(
         found = check_fit(fit, sample=sample)
     if sample is not None:
         say_sample(sample.design.notes[-1])
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(found, ok=found.fine, groups=found.groups)
     console.print(str(found), soft_wrap=True)
     if out is not None:
         write_file(out, lambda partial: partial.write_text(found.groups.to_csv(), encoding="utf-8"))

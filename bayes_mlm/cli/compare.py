@@ -7,6 +7,7 @@ import typer
 
 from bayes_mlm.base import visible
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Data,
@@ -14,6 +15,7 @@ from bayes_mlm.cli.options import (
     Quiet,
     Reading,
     Sampling,
+    complete_models,
     grouped,
     read_design,
     refuse_repeats,
@@ -28,7 +30,10 @@ from bayes_mlm.engines import has_chains
 def compare(
     model: Annotated[
         list[str],
-        typer.Argument(help="Two or more formulas, bundled models, or records (.toml)."),
+        typer.Argument(
+            help="Two or more formulas, bundled models, or records (.toml).",
+            autocompletion=complete_models,
+        ),
     ],
     data: Data = None,
     engine: DrawingEngine = "auto",
@@ -38,6 +43,7 @@ def compare(
         Path | None, typer.Option(help="Folder for comparison.csv and pointwise.csv.")
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Compare models by predictive density.
 
@@ -67,7 +73,9 @@ def compare(
             fits.append(fit_design(request, design, one, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = compare_models(fits)
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(found)
     for part in [*show.comparison_parts(found), *show.comparison_lines(found)]:
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:

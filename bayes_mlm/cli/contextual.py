@@ -8,10 +8,12 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
     Data,
+    Model,
     Prob,
     Quiet,
     Reading,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 @grouped
 def contextual(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     mean: Annotated[
         list[str] | None,
@@ -49,6 +51,7 @@ def contextual(
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Estimate within, between and contextual effects.
 
@@ -63,7 +66,6 @@ def contextual(
         describe_contextual,
         hausman,
     )
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["contextual.csv"], inputs=(model, data))
@@ -81,7 +83,9 @@ def contextual(
             test = str(hausman(design))
         except DesignError as reason:
             test = f"no Hausman test: {reason}"
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(*tables, hausman=test)
     console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]{laid_out}")
     console.print(_table(tables))
     lines = [f"- {note}" for note in tables[0].notes]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayes_mlm.cli.machine import Json, output, print_json
 from bayes_mlm.cli.options import Reading, grouped
 
 if TYPE_CHECKING:
@@ -26,25 +27,41 @@ def describe(
         str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
     ] = None,
     reading: Reading = Reading(),
+    as_json: Json = False,
 ) -> None:
     """Describe the columns and groups of a table.
 
     Each variable's type, label, missing values, level and ICC; counts, means, sds, quartiles; group
     sizes; a crosstab; and what stands in the way of a fit.
     """
-    from bayes_mlm.data import crosstab, describe as describe_columns, group_sizes
+    from bayes_mlm.data import (
+        crosstab,
+        describe as describe_columns,
+        describe_variables,
+        group_sizes,
+        obstacles,
+    )
     from bayes_mlm.design import read_data
     from bayes_mlm.formula import parse_formula
-    from bayes_mlm.report import console as show
 
     worked = data == "hsb" and not (column or group or model)
     if worked:  # the first page of the study, as it was printed in 2015
         column, group = ["mathach", "ses"], "schoolid"
         cross = cross or "sector,female,minority"
     table = read_data(data, strip=reading.strip, options=reading.options)
-    console = show.make_console()
+    console = output(as_json=as_json)
     if model is not None and group is None:
         group = next(iter(parse_formula(model).grouping_factors), None)
+    if as_json:
+        known = None if group is None else _with_group(table, group)
+        print_json(
+            ok=True,
+            notes=table.notes_on(column or table.names),
+            variables=describe_variables(table, group, column),
+            group_sizes=None if known is None or group is None else group_sizes(known, group),
+            obstacles=obstacles(table, group, column),
+        )
+        return
     for note in table.notes_on(column or table.names):
         console.print(f"note: {note}", soft_wrap=True, highlight=False)
     if not worked:

@@ -8,10 +8,12 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
     Data,
+    Model,
     Prob,
     Quiet,
     Reading,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 @grouped
 def effects(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     contrast: Annotated[
         list[str] | None,
@@ -76,6 +78,7 @@ def effects(
         Path | None, typer.Option(help="Folder for effects.csv and crossing.csv.")
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Estimate comparisons and marginal slopes.
 
@@ -87,7 +90,6 @@ def effects(
     from bayes_mlm.engines import check_engine, has_chains, is_drawing
     from bayes_mlm.fitting import estimate_design, fit_design, sample_table
     from bayes_mlm.questions import read_again, read_population, rebuild
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
@@ -123,7 +125,9 @@ def effects(
         with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(query, fit, population, data=source)
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(*found, crossings=zeros)
     for part in [*found, *zeros]:
         console.print(str(part), soft_wrap=True)
         console.print()

@@ -7,10 +7,12 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
     Data,
+    Model,
     Prob,
     Quiet,
     Reading,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 @grouped
 def lines(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Label of a group; repeatable. Without: every group.")
@@ -61,6 +63,7 @@ def lines(
         typer.Option(help="Folder for coefficients.csv and lines.csv, or population.csv."),
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Estimate group-specific intercepts and slopes.
 
@@ -68,7 +71,6 @@ def lines(
     """
     from bayes_mlm.fitting import fit_by, sample_rows
     from bayes_mlm.questions import along_of, coefficient_weights, group_lines, population_line
-    from bayes_mlm.report import console as show
 
     if out is not None:
         names = ["population.csv"] if population else ["coefficients.csv", "lines.csv"]
@@ -90,7 +92,7 @@ def lines(
         rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         say_sample(fit.design.notes[-1])
-    console = show.make_console()
+    console = output(as_json=as_json)
     if population:
         found: GroupLines | PopulationLine = population_line(
             fit, along or along_of(design), grid, at=read_at(at or []), prob=prob, data=source
@@ -98,6 +100,8 @@ def lines(
     else:
         found = group_lines(fit, along=along, x=grid, groups=groups, prob=prob, data=source)
     console.print(str(found), soft_wrap=True)
+    if as_json:
+        print_results(found, points=getattr(found, "points", None))
     if out is not None:
         _write(found, out)
         console.print(f"written to {visible(out)}")

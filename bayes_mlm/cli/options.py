@@ -81,6 +81,22 @@ Memory = Annotated[
 ]
 
 
+def complete_models(incomplete: str) -> list[str]:
+    """Return the bundled models whose names begin so, for the completion of a shell."""
+    from bayes_mlm.studies import models_directory
+
+    names = sorted(path.stem for path in models_directory().glob("*.toml"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A formula, a bundled model, or a record (.toml).", autocompletion=complete_models
+    ),
+]
+
+
 def _engine_option(names: tuple[str, ...], more: str) -> Any:
     about = "; ".join(f"{name}: {ENGINES[name].what}" for name in names if name in ENGINES)
 

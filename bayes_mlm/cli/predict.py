@@ -8,9 +8,11 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.machine import Json, output, print_json
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
+    Model,
     Quiet,
     Reading,
     Sampling,
@@ -29,7 +31,7 @@ _SHOWN = 40
 
 @grouped
 def predict(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     new: Annotated[
         str, typer.Option(help="CSV or Parquet file with the rows to predict, or an embedded set.")
     ],
@@ -57,6 +59,7 @@ def predict(
         Path | None, typer.Option(help="CSV file: the rows with their predictions.")
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Predict the outcome of new rows.
 
@@ -67,7 +70,6 @@ def predict(
     from bayes_mlm.fitting import fit_by
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
@@ -88,7 +90,14 @@ def predict(
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_json(
+            ok=found.verdict.ok,
+            verdicts=[found.verdict.line],
+            notes=found.legend,
+            results=found,
+        )
     if out is None or not quiet:
         console.print(render(replace(found.view(_SHOWN), legend=())), soft_wrap=True)
     for line in found.legend:

@@ -8,10 +8,12 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
     Data,
+    Model,
     Prob,
     Quiet,
     Reading,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 @grouped
 def variance(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     null: Annotated[
         str | None,
@@ -56,6 +58,7 @@ def variance(
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Partition the variance: ICC and R².
 
@@ -70,7 +73,6 @@ def variance(
         check_null,
         variance_by_level,
     )
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
@@ -95,7 +97,9 @@ def variance(
             variance_by_level(one, null=other, at=points, prob=prob)
             for one, other in zip(with_estimate(fit, prob), nulls, strict=False)
         ]
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(*tables)
     console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]")
     for part in _parts(tables):
         console.print(part, soft_wrap=isinstance(part, str))
