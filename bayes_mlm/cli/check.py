@@ -17,9 +17,9 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    print_sample,
     read_design,
     request_for,
-    say_sample,
     settings_for,
     source_of_rows,
     status,
@@ -34,16 +34,16 @@ def check(
     engine: DrawingEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
-    out: Annotated[Path | None, typer.Option(help="CSV file: a row a group.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file, one row per group.")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Check the assumptions of a model.
 
-    An assumption that fails is reported with its remedy, and ends in exit code 3.
+    A violated assumption is reported with a remedy, and gives exit code 3.
     Slopes within and between groups, omitted group effects, curvature, residual variance along
     predictors and by group, autocorrelation, skewness and tails of residuals and of group effects,
-    influential groups. At most 5 % of right models fail any check.
+    influential groups. At most 5 % of correctly specified models fail any check.
     """
     from bayes_mlm.assess import check as check_fit
     from bayes_mlm.design import rows_at_source
@@ -62,7 +62,7 @@ def check(
             sample = sample_groups(fit, source_of_rows(request, data))
         found = check_fit(fit, sample=sample)
     if sample is not None:
-        say_sample(sample.design.notes[-1])
+        print_sample(sample.design.notes[-1])
     console = output(as_json=as_json)
     if as_json:
         print_results(found, ok=found.fine, groups=found.groups)

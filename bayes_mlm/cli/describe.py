@@ -19,7 +19,9 @@ def describe(
     column: Annotated[
         list[str] | None, typer.Option(help="A column to describe; repeatable (default: all).")
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Grouping column: how many, how large.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Grouping column: number and sizes of groups.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="A formula: what stands in the way of fitting it.")
     ] = None,

@@ -13,7 +13,7 @@ from bayes_mlm.data.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """How a file is read, where it does not say so itself: as of `bayes_mlm.read_table`."""
+    """Options of reading a file, where it does not state them; as of `bayes_mlm.read_table`."""
 
     decimal: Decimal | None = None
     delimiter: str | None = None

@@ -92,6 +92,12 @@ def design_of(
     location = source.location if data is None else data
     if is_sums(location):
         return for_kind(_saved(model, source, location), model.kind)
+    options: dict[str, Any] = {
+        "group": model.group_column,
+        "missing": source.missing,
+        "group_level": model.group_level,
+        "strip": source.strip,
+    }
     scan = _scan_of(location, rows, source.options)
     if scan is not None:
         _need_rows(
@@ -99,24 +105,14 @@ def design_of(
             f"those of {scan.source} are summed where they lie; take a sample of groups, or "
             'rows="keep" (--rows keep)',
         )
-        design = sum_rows(
-            model.formula,
-            replace(scan, on_progress=on_progress),
-            group=model.group_column,
-            missing=source.missing,
-            group_level=model.group_level,
-            strip=source.strip,
-        )
+        design = sum_rows(model.formula, replace(scan, on_progress=on_progress), **options)
         return for_kind(design, model.kind)
     design = build_design(
         model.formula,
         _kept(location, model, source),
-        group=model.group_column,
-        missing=source.missing,
-        group_level=model.group_level,
         residual=model.residual,
         family=model.family,
-        strip=source.strip,
+        **options,
     )
     return for_kind(design, model.kind)
 
@@ -234,8 +230,8 @@ def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
             return read_data(location, options=options)
         scan = replace(open_files(location, options), complete=source.missing == "drop")
         return collect_rows(scan, columns)
-    given = collect_rows(as_scan(location), columns) if is_scannable(location) else location
-    return given if options.decimal is None else as_table(given, decimal=options.decimal)
+    data = collect_rows(as_scan(location), columns) if is_scannable(location) else location
+    return data if options.decimal is None else as_table(data, decimal=options.decimal)
 
 
 def _is_one_file(source: str | Path) -> bool:

@@ -76,7 +76,7 @@ def open_data(
     Raises
     ------
     DataError
-        If there is no such file, a directory holds none, a file is damaged, or files differ in
+        If there is no such file, a directory has none, a file is damaged, or files differ in
         their columns or types; the message names file and column.
 
     Examples

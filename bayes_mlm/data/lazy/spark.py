@@ -40,8 +40,8 @@ def open_spark(files: Sequence[Path], source: str, options: ReadOptions) -> Scan
     for file in files:
         if file.name.startswith(("_", ".")) or ":" in file.name:
             raise DataError(
-                f"Spark cannot read {shown(file)}: it passes over names that begin with _ or ., "
-                "and takes what is before a colon for an address; rename the file"
+                f"Spark cannot read {shown(file)}: it ignores names that begin with _ or . and "
+                "reads text before a colon as an address; rename the file"
             )
     session = SparkSession.getActiveSession() or (
         SparkSession.builder.appName("bayes-mlm").config("spark.ui.enabled", "false").getOrCreate()
