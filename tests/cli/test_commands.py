@@ -60,7 +60,7 @@ FILES = {
     "empty.csv": "",
     "header.csv": "school,ses,math\n",
     "ragged.csv": "school,ses,math\n1,2,3\n1,2,3,4,5\n",
-    "latin.csv": b"school,ses,math\n1,2,caf\x81\n",
+    "latin.csv": b"school,ses,math\n1,2,caf\x81\x01\x02\x03\n",
     "broken.parquet": b"PAR1 but not really",
     "students.xlsx": b"PK",
     "aliased.csv": "school,ses,math,twice\n"

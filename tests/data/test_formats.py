@@ -139,7 +139,7 @@ def test_new_rows_that_are_all_labelled_or_not_are_read_as_the_first(tmp_path: P
         plain = {"g": read_table(whole).columns["g"], "track": np.array([1, 2, 2, 1] * 6)}
         np.testing.assert_allclose(by_file, predict(fit(formula, half, engine="reml"), plain).mean)
     fitted = fit("y ~ C(track) + (1 | g)", whole, engine="reml")
-    with pytest.raises(BayesMLMError, match="holds the category '3'"):
+    with pytest.raises(BayesMLMError, match="has the category '3'"):
         predict(fitted, half)
 
 

@@ -167,3 +167,35 @@ def test_every_command_says_how_it_read_the_file(tmp_path, monkeypatch, capsys) 
         said = capsys.readouterr()
         assert ended.value.code in (None, 0, 3), said.err
         assert "decimal comma" in said.out + said.err, command
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        (
+            "cp1252",
+            [
+                "École Élémentaire",
+                "Straße Köln",
+                "Muñoz São Paulo",
+                "\u201cquoted\u201d \u2013 don\u2019t",
+            ],
+        ),
+        ("cp1250", ["Łódź Žižkov"]),
+        ("cp1251", ["Школа Москва", "Київ Львів"]),
+        ("cp1253", ["Θεσσαλονίκη Αθήνα"]),
+        ("mac-roman", ["École Élémentaire", "Straße Köln", "À côté naïve"]),
+        ("cp850", ["École Élémentaire", "Straße Köln"]),
+    ],
+)
+def test_an_encoding_is_recognised_by_its_words(tmp_path, encoding, words) -> None:
+    for word in words:
+        table = read_table(written(tmp_path / "t.csv", f"g;y\n{word};1,5\nb;2,5\n", encoding))
+        assert table.columns["g"][0] == word
+        assert encoding in table.notes[""][0]
+
+
+def test_a_title_above_the_names_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "A study;;\n" + GERMAN)
+    with pytest.raises(DataError, match=r"a line of one text \('A study'\), a title it seems"):
+        read_table(path)

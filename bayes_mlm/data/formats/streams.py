@@ -12,10 +12,9 @@ from typing import IO, TextIO
 import pyarrow as pa
 
 from bayes_mlm.base import DataError, shown
+from bayes_mlm.data.formats.encodings import guess_encoding
 
 UTF8 = "utf-8-sig"  # drops a byte-order mark, which would otherwise stick to the first name
-# What Windows writes in western Europe and the Americas, where it does not write UTF-8.
-FALLBACK = "cp1252"
 _MARKS = ((codecs.BOM_UTF8, UTF8), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 HEAD_BYTES = 1_000_000
 
@@ -109,11 +108,16 @@ def fallback_encoding(path: Path, head: bytes) -> str:
     DataError
         If it cannot be that one.
     """
-    try:
-        head.decode(FALLBACK)
-    except UnicodeDecodeError:
-        raise DataError(not_text(path, head)) from None
-    return FALLBACK
+    found = None if b"\x00" in head else guess_encoding(head)
+    if found is None or not _is_text(head):
+        raise DataError(not_text(path, head))
+    return found
+
+
+def _is_text(data: bytes) -> bool:
+    """Return whether bytes hold hardly any control characters."""
+    odd = sum(data.count(bytes([code])) for code in range(32) if code not in (9, 10, 12, 13, 26))
+    return odd <= len(data) // 1000
 
 
 def _is_utf16(head: bytes) -> bool:

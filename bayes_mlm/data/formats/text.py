@@ -105,6 +105,13 @@ def _read_header(path: Path, layout: TextLayout) -> Header:
                     f"{shown(path)} begins with a comment ({first[0]!r}), and its first line must "
                     "name the columns; delete comment lines"
                 )
+            filled = [name for name in first if name.strip(BLANKS)]
+            if len(first) > len(filled) == 1 and row is not None and all(map(str.strip, row)):
+                raise DataError(
+                    f"{shown(path)} begins with a line of one text ({filled[0]!r}), a title it "
+                    "seems, and its first line must name the columns; delete the lines above the "
+                    "names"
+                )
             if row is not None and len(row) == len(first) + 1 and not row[-1].strip(BLANKS):
                 first.append("")  # every row ends in a delimiter, but for the header
         except csv.Error as error:
