@@ -23,7 +23,7 @@ def describe(
         str | None, typer.Option(help="Grouping column: number and sizes of groups.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A formula: what stands in the way of fitting it.")
+        str | None, typer.Option(help="A formula, whose obstacles to a fit are listed.")
     ] = None,
     cross: Annotated[
         str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
@@ -34,7 +34,7 @@ def describe(
     """Describe the columns and groups of a table.
 
     Each variable's type, label, missing values, level and ICC; counts, means, sds, quartiles; group
-    sizes; a crosstab; and what stands in the way of a fit.
+    sizes; a crosstab; and obstacles to a fit.
     """
     from bayes_mlm.data import (
         crosstab,
@@ -103,7 +103,7 @@ def _print_obstacles(
     columns: list[str] | None,
     model: str | None,
 ) -> None:
-    """Print what stands in the way of a fit: of a formula's columns, and of its design."""
+    """Print the obstacles to a fit: in the columns of a formula, and in its design."""
     from bayes_mlm.base import BayesMLMError
     from bayes_mlm.data import obstacles
     from bayes_mlm.design import build_design
@@ -123,7 +123,7 @@ def _print_obstacles(
             ready = f"{model} can be fitted: {design}{dropped}"
         except BayesMLMError as error:
             found.append(f"{model} is refused: {error}")
-    console.print("\nIn the way of a fit:" if found else "\nNothing is in the way of a fit.")
+    console.print("\nObstacles to a fit:" if found else "\nNo obstacles to a fit.")
     for one in found:
         console.print(f"- {one}", soft_wrap=True, highlight=False)
     if group is None:

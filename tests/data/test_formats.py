@@ -74,8 +74,8 @@ def test_labels_are_categories_in_order_titles_and_missing_codes(name: str) -> N
     assert table.columns["agree"].dtype == np.int64  # of 0 to 10, two have a label
     assert table.value_labels["agree"] == {0.0: "never", 10.0: "always"}
     np.testing.assert_array_equal(table.columns["ses"], plain.columns["ses"])
-    assert "4 values missing by" in table.notes["ses"][0]
-    assert "1, 2, 3, 4, …" in table.notes["agree"][0]
+    assert "4 values with" in table.notes["ses"][0]
+    assert "none for 1, 2, 3, 4, …" in table.notes["agree"][0]
     assert design_of(as_request(FORMULA, str(FILES / name), missing="drop")).encoding.title(
         "score"
     ) == table.labels.get("score", "score")
@@ -123,6 +123,10 @@ def test_a_value_without_a_label_is_a_level_and_no_row_is_lost(tmp_path: Path) -
     design = build_design("y ~ C(track) + (1 | g)", read_table(path))
     assert design.terms == ("Intercept", "C(track)[academic]", "C(track)[3]")
     assert design.n == 24
+    fitted = fit("y ~ C(track) + (1 | g)", path, random_seed=1, draws=50)
+    again = load_fit(save_fit(fitted, tmp_path / "fit.nc"))
+    assert again.design.terms == design.terms
+    assert again.design.encoding.levels == design.encoding.levels
     summed = design_of(as_request("y ~ C(track) + (1 | g)", str(path)), rows="sum")
     assert summed.terms == design.terms
     np.testing.assert_allclose(
@@ -150,7 +154,7 @@ def test_a_label_that_two_values_have_keeps_them_apart(tmp_path: Path) -> None:
     pyreadstat.write_sav(frame, str(path), variable_value_labels=labels)
     table = read_table(path)
     assert table.categories["school"] == ("St. Mary (1)", "Nord", "St. Mary (3)")
-    assert "belongs to several values" in table.notes["school"][0]
+    assert "is used for several values" in table.notes["school"][0]
 
 
 def test_missing_codes_of_texts_and_labels_that_repeat_the_values(tmp_path: Path) -> None:

@@ -79,8 +79,11 @@ def test_titles_units_totals_and_notes_are_named_with_the_options_that_omit_them
     ("rows", "message"),
     [
         ([[], [], *[HEADER, *ROWS]], ""),  # empty rows above are no matter
-        ([HEADER, [None, "m", None], *ROWS], r"row 2 holds units, it seems \('m' in B2\)"),
-        ([HEADER, *ROWS, [], ["Mean", 5, 5]], r"row 23 holds totals, it seems \('Mean' in A23\)"),
+        ([HEADER, [None, "m", None], *ROWS], r"row 2 appears to contain units \('m' in B2\)"),
+        (
+            [HEADER, *ROWS, [], ["Mean", 5, 5]],
+            "row 23 appears to contain totals",
+        ),
         ([HEADER], r"has columns \(school, x, y\) but no rows"),
         (list(ROWS), "cell B1 is|cell A1 is|names of the columns"),
         ([["a", "a"], [1, 2], [2, 3]], "duplicate column names: 'a'"),

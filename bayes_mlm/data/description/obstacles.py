@@ -1,4 +1,4 @@
-"""What in a table stands in the way of fitting a multilevel model to it."""
+"""Obstacles in a table to fitting a multilevel model."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,7 +24,7 @@ _MANY_LEVELS = 300
 def obstacles(
     table: Table, group: str | None = None, columns: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    r"""List what stands in the way of a fit: in each column, and in the groups.
+    r"""List the obstacles to a fit: in each column, and in the groups.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def obstacles(
     >>> from bayes_mlm.data.table import as_table
     >>> found = obstacles(as_table({"g": ["a", "a", "b", "b"], "y": [1, 2, None, 3]}))
     >>> print(*found, sep="\n")
-    y: 1 missing value (row 3), a row that a model with y omits by missing="drop" (--missing drop)
+    y: 1 missing value (row 3); drop the row by missing="drop" (--missing drop)
     """
     table = as_table(table)
     names = table.names if columns is None else tuple(dict.fromkeys([*columns]))
@@ -70,10 +70,9 @@ def _of_column(table: Table, name: str, *, is_group: bool) -> Iterator[str]:
         yield f"{name}: every value is missing; omit it"
         return
     if gone.any():
-        rows = "a row" if gone.sum() == 1 else "rows"
+        rows = "the row" if gone.sum() == 1 else "the rows"
         yield (
-            f"{name}: {count_text(gone, 'missing')}, {rows} that a model with {name} omits by "
-            'missing="drop" (--missing drop)'
+            f'{name}: {count_text(gone, "missing")}; drop {rows} by missing="drop" (--missing drop)'
         )
     levels = levels_of(values)[0]
     if values.dtype == object:
@@ -127,12 +126,12 @@ def _of_groups(table: Table, group: str) -> Iterator[str]:
     many = groups.sizes.size
     if many < _FEW_GROUPS:
         yield (
-            f"{count(many, 'group')} ({group}): few to estimate a variance between them; the prior "
-            "of sigma_u matters, and intervals are wide"
+            f"{count(many, 'group')} ({group}): few for estimating the variance between groups, so "
+            "that the prior on sigma_u matters"
         )
     single = int((groups.sizes == 1).sum())
     if 2 * single > many:
         yield (
-            f"{count(single)} of {count(many, 'group')} ({group}) have one row, which say little "
-            "about the variance within groups"
+            f"{count(single)} of {count(many, 'group')} ({group}) have one row, and contribute "
+            "little to the variance within groups"
         )

@@ -1,4 +1,4 @@
-"""Recognise how a text file is written: its encoding, separator and decimal mark."""
+"""Detect the notation of a text file: its encoding, separator and decimal mark."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ DELIMITERS = {
     for packed in ("", ".gz", ".zst")
     for ending, mark in ((".csv", ","), (".tsv", "\t"))
 }
-RECOGNISED = " is read as it seems to be: "
+RECOGNISED = ": detected "
 _PREAMBLE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel writes, and reads, before all
 _MARKS = (",", ";", "\t", "|")
 _LOOKED_AT = 1000  # rows
@@ -26,7 +26,7 @@ _LOOKED_AT = 1000  # rows
 
 @dataclass(frozen=True, kw_only=True)
 class TextLayout:
-    """How a text file is written.
+    """Notation of a text file.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class TextLayout:
     preamble : bool
         Whether a line before the header names the separator: ``sep=;``.
     notes : tuple of str
-        What was recognised and not given, for the reader of the results.
+        What was detected and not given, for the reader of the results.
     """
 
     delimiter: str
@@ -46,7 +46,7 @@ class TextLayout:
 
 
 def layout_of(path: Path, options: ReadOptions) -> TextLayout:
-    """Return how a text file is written: as the options say, or else as its first rows show.
+    """Return the notation of a text file: that of the options, or else of its first rows.
 
     Raises
     ------
@@ -152,7 +152,8 @@ def _decimal_comma(text: str, delimiter: str) -> str:
             return ""  # 3.14 somewhere: the points of the file are decimal
         found = numerals_among(levels)
         if found is not None and found.decimals == (",",):
-            example = example or found.example
+            marked = (one for one in levels if "," in one and notation_of(one, ",") is not None)
+            example = example or max(marked, key=len, default=found.example)
     return example
 
 
@@ -164,8 +165,7 @@ def note_on_encoding(path: Path, text: str, encoding: str) -> str:
 def _recognised(path: Path, said: Mapping[str, str]) -> str:
     options, flags = ", ".join(said), ", ".join(f"--{name}" for name in said)
     return (
-        f"{shown(path)}{RECOGNISED}{'; '.join(said.values())}. To read it "
-        f"otherwise give {options} ({flags})"
+        f"{shown(path)}{RECOGNISED}{'; '.join(said.values())}. Set {options} ({flags}) to override"
     )
 
 
@@ -174,4 +174,4 @@ def _about_encoding(text: str, encoding: str) -> str:
     words = text.replace(";", " ").replace(",", " ").replace('"', " ").split()
     word = next((word for word in words if not word.isascii()), "")
     sample = f" (such as {visible(word[:30])!r})" if word else ""
-    return f"text in the encoding {encoding}{sample}"
+    return f"encoding {encoding}{sample}"

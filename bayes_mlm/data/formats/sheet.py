@@ -1,4 +1,4 @@
-"""What is on a sheet of a workbook: its header, its data, and the rows that are neither."""
+"""Layout of a sheet of a workbook: its header, its data, and the rows that are neither."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ class Sheet:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What of a sheet is neither header nor data, as it seems.
+    """Rows of a sheet that appear to be neither header nor data.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def study(sheet: Sheet, area: Area, omitted: frozenset[int]) -> Findings:
     wide = sorted(filled.values())[len(rows) // 2]
     header = next((k for k in rows if 2 * filled[k] > wide), rows[0])
     remarks = [
-        f"row {k + 1} is above the names of the columns, it seems ({_example(sheet, area, k)})"
+        f"row {k + 1} appears to be a title ({_example(sheet, area, k)})"
         for k in rows
         if k < header
     ][:_LISTED]
@@ -178,7 +178,7 @@ def study(sheet: Sheet, area: Area, omitted: frozenset[int]) -> Findings:
     if len(body) > 2 and _is_units(sheet, area, body):
         omit.append(body[0])
         remarks.append(
-            f"row {body[0] + 1} holds units, it seems ({_example(sheet, area, body[0])})"
+            f"row {body[0] + 1} appears to contain units ({_example(sheet, area, body[0])})"
         )
     tail: list[int] = []
     for k in reversed(body[1:]):
@@ -190,7 +190,7 @@ def study(sheet: Sheet, area: Area, omitted: frozenset[int]) -> Findings:
         else:
             break
         tail.append(k)
-        remarks.append(f"row {k + 1} holds {what}, it seems ({_example(sheet, area, k)})")
+        remarks.append(f"row {k + 1} appears to contain {what} ({_example(sheet, area, k)})")
     return Findings(header=header, remarks=tuple(remarks), omit=tuple(sorted([*omit, *tail])))
 
 

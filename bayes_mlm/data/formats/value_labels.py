@@ -126,18 +126,18 @@ def _between(value: Any, low: Value, high: Value) -> bool:
 
 
 def _about_missing(name: str, one: Coded, counts: Counter[Value]) -> tuple[str, ...]:
-    """Say which missing codes occur: they are declared in the file, and seen by nobody after."""
+    """Return a note on the missing codes that occur."""
     if not counts:
         return ()
     parts = []
     for value in sorted(counts, key=lambda value: (isinstance(value, str), value)):
         code = f".{value}" if value in one.tags else value_text(value)
         label = one.labels.get(value, "")
-        parts.append(f"{code}{f' {label!r}' if label else ''} in {counts[value]:,}")
+        parts.append(f"{code}{f' {label!r}' if label else ''}: {counts[value]:,}")
     shown = ", ".join(parts[:_SHOWN]) + (", …" if len(parts) > _SHOWN else "")
-    what = "an extended missing value" if one.tags else "a user-missing code"
+    what = "extended missing codes" if one.tags else "user-missing codes"
     many = count(sum(counts.values()), "value")
-    return (f"{name}: {many} missing by {what} ({shown})",)
+    return (f"{name}: {many} with {what} treated as missing ({shown})",)
 
 
 def _labels_of(one: Coded, values: Column) -> dict[Value, str]:
@@ -175,8 +175,8 @@ def _labelled(
             f"{value_text(value)} {label!r}" for value, label in list(labels.items())[:2]
         )
         return given, (
-            f"{name}: some values have a label ({some}) and others have none ({shown}): numbers, "
-            f"or categories as C({name})",
+            f"{name}: only some values have labels ({some}; none for {shown}), so it is numeric; "
+            f"C({name}) makes it categorical",
         ) if values.dtype != object else ()
     texts, repeated = label_texts(labels), _repeated(labels, occurring)
     column = np.empty(values.shape, dtype=object)
@@ -184,8 +184,8 @@ def _labelled(
     order = tuple(dict.fromkeys(texts[value] for value in sorted(texts)))
     note = (
         (
-            f"{name}: the label {repeated[0]!r} belongs to several values, which stay apart: their "
-            "labels have the value after them, in brackets",
+            f"{name}: the label {repeated[0]!r} is used for several values, which remain different "
+            "levels; the value is added in brackets",
         )
         if repeated
         else ()

@@ -128,8 +128,7 @@ def _advice(sheet: Sheet, area: Area, omitted: frozenset[int], found: Findings) 
         options["omit_rows"] = ",".join(str(row + 1) for row in rows)
     python = ", ".join(f'{name}="{value}"' for name, value in options.items())
     line = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in options.items())
-    read = "reads" if len(options) == 1 else "read"
-    return f"{'; '.join(found.remarks)}: {python} ({line}) {read} the table without"
+    return f"{'; '.join(found.remarks)}; read the table with {python} ({line})"
 
 
 def _table(
@@ -209,7 +208,7 @@ def _fills(merged: Any, column: int, header: int, kept: Sequence[int]) -> bool:
 def _column(
     name: str, cells: Sequence[tuple[int, Any]], column: int
 ) -> tuple[TypedColumn, tuple[str, ...]]:
-    """Convert the cells of a column; numbers that are stored as text are numbers, and said."""
+    """Convert the cells of a column; numbers stored as text are numbers, with a note."""
     values = [None if is_blank(v) or _is_missing(v) else v for _, v in cells]
     kinds = {type(v) for v in values if v is not None}
     numbers, texts = kinds & {int, float}, str in kinds
