@@ -10,7 +10,6 @@ import numpy as np
 
 from bayes_mlm.base import DataError, count, shown
 from bayes_mlm.data.columns import TypedColumn, from_any
-from bayes_mlm.data.formats.ods import merged_in_ods
 from bayes_mlm.data.formats.sheet import (
     Area,
     Findings,
@@ -94,6 +93,8 @@ def _read_sheet(path: Path, book: Any, name: str) -> Sheet:
         return Sheet(name=name, rows=[])
     merged = sheet.merged_cell_ranges
     if merged is None:
+        from bayes_mlm.data.formats.ods import merged_in_ods  # XML, of this kind only
+
         merged = merged_in_ods(path, name) if path.name.lower().endswith(".ods") else ()
     rows = sheet.to_python(skip_empty_area=False)
     return Sheet(name=name, rows=rows, merged=tuple(sorted(merged)))
