@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from bayes_mlm.figures.style import Figure
 
 type Section = Literal["data", "posterior", "groups", "diagnostics", "ladder"]
 
@@ -34,13 +33,17 @@ class Entry:
         returns the matplotlib figure.
     section : str
         Where the report puts it.
+    by_factor : bool
+        Whether it is of the groups of one factor: `prepare` then takes ``factor=`` too, and there
+        is a figure for each grouping factor of a model.
     """
 
     name: str
     title: str
     shows: str
     applies: str
-    of: Literal["model", "ladder"]
-    prepare: Callable[[Any], Any]
-    draw: Callable[[Any], "Figure"]
+    of: Literal["model", "ladder"] = "model"
+    prepare: Callable[..., Any]
+    draw: Callable[[Any], Figure]
     section: Section
+    by_factor: bool = False

@@ -109,12 +109,12 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
         data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
         labels["base_term"] = np.array(design.base.terms, dtype=object)
     if design.residual is not None:
-        own = design.residual
+        residual = design.residual
         data |= {
-            "stratum": Variable((rows,), own.stratum),
-            "residual_time": Variable((rows,), own.time),
-            "previous": Variable((rows,), own.previous),
-            "gap": Variable((rows,), own.gap),
+            "stratum": Variable((rows,), residual.stratum),
+            "residual_time": Variable((rows,), residual.time),
+            "previous": Variable((rows,), residual.previous),
+            "gap": Variable((rows,), residual.gap),
         }
     if rows == "obs" and observed:
         labels["obs"] = np.arange(design.n)
@@ -213,7 +213,7 @@ def load_fit(path: str | Path) -> Fit:
 
 
 def _document(fit: Fit) -> dict[str, Any]:
-    design, own = fit.design, fit.design.residual
+    design, residual = fit.design, fit.design.residual
     return {
         "format": FORMAT,
         "engine": fit.engine,
@@ -238,7 +238,7 @@ def _document(fit: Fit) -> dict[str, Any]:
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
             "residual": msgspec.to_builtins(
-                None if own is None else {name: getattr(own, name) for name in RESIDUAL}
+                None if residual is None else {name: getattr(residual, name) for name in RESIDUAL}
             ),
         },
     }
@@ -288,7 +288,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         family=FAMILIES[document.request.model.family],
         residual=_residual_from(kept.residual, constant),
     )
-    # The factories' own coordinates are there for PyMC, and follow from the rest.
+    # The coordinates of the factories are there for PyMC, and follow from the rest.
     reported = {k: v for k, v in posterior.variables.items() if not k.endswith("_")}
     named = {dim for v in reported.values() for dim in v.dims} - {"chain", "draw"}
     return Fit(

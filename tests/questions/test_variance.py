@@ -356,7 +356,7 @@ def test_picture_shows_the_parts_and_their_uncertainty():
     # By R, reference/variance_r.json.
     between = CASES["hsb_slopes_as_outcomes"]["parts"]["between"]
     assert picture.columns[2].shares[0].mean == pytest.approx(between["fixed_between"], abs=LOOSE)
-    assert "predictors between groups 72 %" in picture.caption
+    assert "predictors between groups 72 %" in picture.text.caption
     figure = plot_variance_parts(picture)
     left, right = figure.axes
     heights = [patch.get_height() for patch in left.patches]
