@@ -60,8 +60,8 @@ def fit(
         (of `build_design`, or of summed data), which needs no data.
     data : data frame, mapping, Scan, DataSource, str or Path, optional
         Any frame narwhals supports, a file of any kind that `read_table` reads, a directory or glob
-        of files, the result of `open_data`, or the name of an embedded set. A record names its data;
-        a formula needs this argument.
+        of files, the result of `open_data`, or the name of an embedded set. A record names its
+        data; a formula needs this argument.
     kind, group, group_level, missing
         With a formula: as the fields of a `ModelSpec` and a `DataSource`. The kind is
         "partial_pooling" if the formula has a bar and "pooled" otherwise.

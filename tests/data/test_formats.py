@@ -63,6 +63,53 @@ def test_a_file_of_another_program_gives_the_fit_of_lme4(name: str) -> None:
         assert beta["ses"] == pytest.approx(expected["ses"], rel=1e-6)
 
 
+BAR = "(1 | school)"
+SHEET = {"sheet": "Data", "cells": "A3:D185", "omit_rows": "4,185"}
+# Simulated files, each with what readers get wrong; restricted log-likelihood, residual sd, numbers
+# of rows and groups by lme4 1.1-31 from the table that was written into the file.
+HARD = [
+    # codes 97 to 99 of x are user-missing; band has labels in the order of its values
+    ("survey.sav", "y ~ x + C(band) + (1 | school)", {}, (-395.0143, 2.68730, 160, 12)),
+    # .a, .b and .c in x
+    ("panel.dta", "y ~ x + C(band) + (1 | school)", {}, (-446.1051, 3.05227, 171, 12)),
+    # a title, units, a total, and a number stored as text, on the second sheet
+    ("book.xlsx", "y ~ x + (1 | school)", SHEET, (-473.9378, 3.14652, 180, 12)),
+    # semicolons, decimal commas, a point for thousands, cp1252
+    ("daten.csv", "y ~ x + (1 | school)", {}, (-1022.2454, 73.14737, 180, 12)),
+    # a value without a label in track; talk and years have labels for their extremes only
+    (
+        "teachers.dta",
+        "y ~ talk + years + C(track) + (1 | school)",
+        {},
+        (-655.1198, 5.00259, 213, 14),
+    ),
+    # two schools of one label, in several scripts
+    ("towns.dta", "y ~ x + (1 | school)", {}, (-366.3301, 3.09611, 138, 12)),
+    # merged cells, and two rows with no school
+    ("pupils.xlsx", "y ~ x + public + (1 | school)", {}, (-244.4761, 3.16144, 93, 10)),
+    # comments in cells, repeated rows stored once, a million empty rows
+    ("wards.ods", "y ~ dose + share + (1 | ward)", {}, (-270.8940, 1.94849, 126, 10)),
+    # identifiers of 19 digits, three of them missing
+    ("visits.csv", "y ~ week + (1 | person)", {}, (-336.1070, 2.02547, 145, 18)),
+    # compressed in two pieces
+    ("sites.csv.gz", "y ~ age + (1 | site)", {}, (-450.4409, 8.08267, 126, 14)),
+    ("sites.csv.zst", "y ~ age + (1 | site)", {}, (-450.4409, 8.08267, 126, 14)),
+    # numbers of four bytes, exact zeros, special missing values, padded texts
+    ("trial.xpt", "Y ~ C(DOSE) + X + (1 | CLINIC)", {}, (-348.0098, 4.00210, 121, 12)),
+]
+
+
+@pytest.mark.parametrize("rows", ["keep", "sum"])
+@pytest.mark.parametrize(("name", "formula", "options", "expected"), HARD, ids=str)
+def test_what_readers_get_wrong(name, formula, options, expected, rows) -> None:
+    path = FILES / "hard" / name
+    found = fit(formula, path, engine="reml", missing="drop", rows=rows, **options)
+    loglik, sigma_e, n, n_groups = expected
+    assert (found.design.n, found.design.J) == (n, n_groups)
+    assert found.solution.loglik == pytest.approx(loglik, abs=6e-5)
+    assert found.solution.sigma_e == pytest.approx(sigma_e, abs=6e-6)
+
+
 @pytest.mark.parametrize("name", ["pspp.sav", "spss.sav", "spss.zsav", "stata15.dta", "haven.rds"])
 def test_labels_are_categories_in_order_titles_and_missing_codes(name: str) -> None:
     table = read_table(FILES / name)
