@@ -317,3 +317,24 @@ def test_a_record_and_a_saved_fit_read_the_file_again(tmp_path: Path) -> None:
         record = as_request(FORMULA, DataSource(data=name), missing="drop")
         (tmp_path / "again.toml").write_text(dump_record(record_of(record)), encoding="utf-8")
         assert design_of(load_record(tmp_path / "again.toml")).n == 68
+
+
+def test_long_texts_of_stata_are_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"g": ["a" * 3000, "b", ""], "y": [1.0, 2.0, 3.0], "s": ["u", "v", "w"]})
+    frame.to_stata(tmp_path / "t.dta", version=118, convert_strl=["g"], write_index=False)
+    table = read_table(tmp_path / "t.dta")
+    assert table.columns["g"].tolist() == ["a" * 3000, "b", None]
+    assert table.columns["s"].tolist() == ["u", "v", "w"]
+
+
+def test_contrasts_name_the_labels_of_values(tmp_path: Path) -> None:
+    from bayes_mlm.questions import comparisons
+
+    path = half_labelled(tmp_path / "t.dta", [1, 2, 3, 1] * 6)
+    fitted = fit("y ~ C(track) + (1 | g)", path, engine="reml")
+    found = comparisons(fitted, {"track": "pairwise"})
+    assert [row.contrast for row in found.rows] == [
+        *("track: academic - general", "track: 3 - general", "track: 3 - academic")
+    ]
+    by_label = comparisons(fitted, {"track": ("general", "academic")}).rows[0]
+    assert by_label.estimate == found.rows[0].estimate

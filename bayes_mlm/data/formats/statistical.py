@@ -1,6 +1,7 @@
 """Read the files of statistical packages: Stata, SPSS and SAS."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,39 @@ def _read(
     names = checked_names(list(about.column_names), shown(path), columns)
     if not len(values[names[0]]):
         raise DataError(f"{shown(path)} has columns ({', '.join(names)}) but no rows")
-    return table_of_coded(
-        {name: _coded(name, values[name], about) for name in names}, shown(path), options.codes
+    long = [name for name in names if kind == "dta" and _is_long(name, about)]
+    values = {**values, **_long_texts(path, long)}
+    unread = [name for name in long if values[name] is None]
+    if len(unread) == len(names):
+        raise DataError(f"{shown(path)}: long texts (strL) of this file cannot be read; use str#")
+    table = table_of_coded(
+        {name: _coded(name, values[name], about) for name in names if name not in unread},
+        shown(path),
+        options.codes,
     )
+    if not unread:
+        return table
+    note = f"omitted long texts (strL), which cannot be read from this file: {', '.join(unread)}"
+    return replace(table, notes={**table.notes, "": (note,)})
+
+
+def _is_long(name: str, about: Any) -> bool:
+    """Return whether a variable is one of Stata's long texts (strL), which have no width."""
+    is_text = about.readstat_variable_types.get(name) == "string"
+    return bool(is_text and about.variable_storage_width.get(name) == 0)
+
+
+def _long_texts(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Read long texts of Stata by pandas, as pyreadstat returns them empty; None if it fails."""
+    if not names:
+        return {}
+    import pandas as pd
+
+    try:
+        frame = pd.read_stata(path, columns=list(names), convert_categoricals=False)
+    except (KeyError, ValueError, OverflowError):
+        return dict.fromkeys(names)
+    return {name: frame[name].tolist() for name in names}
 
 
 def _badly_encoded(path: Path, reason: str) -> str:
