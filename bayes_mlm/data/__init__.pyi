@@ -91,6 +91,7 @@ from .reader import (
     Format as Format,
     ReadOptions as ReadOptions,
     format_of as format_of,
+    register_format as register_format,
     split_part as split_part,
 )
 from .reading import (

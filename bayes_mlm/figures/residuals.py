@@ -31,8 +31,8 @@ class RowResiduals:
     fitted : ndarray, shape (n,)
         Posterior mean of the expected outcome, group effects included, in outcome units.
     residual : ndarray, shape (n,)
-        Outcome less `fitted`, divided by the posterior mean of sigma_e; where residuals have a
-        structure, what would be standard normal if it is right.
+        Outcome less `fitted`, divided by the posterior mean of the residual sd; where residuals
+        have a structure, what would be standard normal if it is right.
     at, mean, low, high : ndarray, shape (k,)
         In bins of the fitted values: their middle, the mean residual and its ends at two standard
         errors.
@@ -68,8 +68,8 @@ class RowResiduals:
         shape = f" Against the normal distribution they {self.qq.departure}." if self.qq else ""
         return Text(
             title=f"Residuals of the rows ({self.model})",
-            caption=f"In units of sigma_e the sd of the residuals goes from {first} in the lowest "
-            f"third of the fitted values to {last} in the highest, {judged}. {bend}{shape}",
+            caption=f"In units of the residual sd the sd of the residuals goes from {first} in the "
+            f"lowest third of the fitted values to {last} in the highest, {judged}. {bend}{shape}",
             alt="Left, residuals in sds against fitted values with their mean in parts; right, "
             "their quantiles against normal ones with a band.",
         )
@@ -228,7 +228,7 @@ def plot_row_residuals(data: RowResiduals) -> Figure:
         zorder=5,
     )
     left.set_xlabel(f"fitted {shorten(data.outcome, 30)}")
-    left.set_ylabel("residual, in sigma_e")
+    left.set_ylabel("residual, in residual sds")
     means = legend_key(marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
     if data.qq is not None:
         _draw_qq(right, data.qq)

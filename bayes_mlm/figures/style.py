@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from bayes_mlm.engines import ENGINES
+
 if TYPE_CHECKING:
     import matplotlib.artist
     import matplotlib.axes
@@ -84,14 +86,11 @@ class Style:
     line: str | tuple[int, tuple[float, ...]] = "-"
 
 
-# An engine looks the same in every figure; what was published stands apart from all of them.
-_ENGINES = {
-    "direct": Style(BLUE, "o", "-"),
-    "nuts": Style(GREEN, "s", (0, (5.0, 1.5))),
-    "reml": Style(BLACK, "D", (0, (3.5, 2.0))),
-    "ols": Style(BLACK, "D", (0, (3.5, 2.0))),
-    "published": Style(ORANGE, "X", (0, (1.0, 1.5))),
-}
+# Engines by what they do, so that one of a user has a style too; what was published is apart.
+_INDEPENDENT = Style(BLUE, "o", "-")
+_CHAINS = Style(GREEN, "s", (0, (5.0, 1.5)))
+LIKELIHOOD_STYLE = Style(BLACK, "D", (0, (3.5, 2.0)))
+_PUBLISHED = Style(ORANGE, "X", (0, (1.0, 1.5)))
 # The two subgroups of a binary group-level predictor.
 SUBGROUP_STYLES = (Style(BLUE, "o", "-"), Style(ORANGE, "^", (0, (6.0, 1.5, 1.5, 1.5))))
 
@@ -121,7 +120,12 @@ def engine_style(engine: str) -> Style:
     >>> engine_style("direct").marker, engine_style("reml").marker
     ('o', 'D')
     """
-    return _ENGINES[engine]
+    if engine == "published":
+        return _PUBLISHED
+    one = ENGINES[engine]
+    if not one.draws:
+        return LIKELIHOOD_STYLE
+    return _CHAINS if one.has_chains else _INDEPENDENT
 
 
 def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> Figure:

@@ -29,12 +29,12 @@ from bayes_mlm.figures.style import (
     BLUE,
     GREY,
     INK,
+    LIKELIHOOD_STYLE,
     SUBGROUP_STYLES,
     Artist,
     Axes,
     Figure,
     Style,
-    engine_style,
     new_figure,
     styled,
 )
@@ -344,10 +344,10 @@ def _draw_all(ax: Axes, data: Trajectories, looks: tuple[Style, ...]) -> list[Ar
         name = shorten(curve.name, 18)
         handles.append(_sample(look.colour, 2.2, f"{name}, {percent(data.prob)} band", look))
         if curve.reml is not None:
-            reml = engine_style("reml")
+            reml = LIKELIHOOD_STYLE
             ax.plot(curve.x, curve.reml, color=reml.colour, ls=reml.line, lw=0.8, zorder=6)
     if data.population[0].reml is not None:
-        reml = engine_style("reml")
+        reml = LIKELIHOOD_STYLE
         handles.append(_sample(reml.colour, 0.8, "REML", reml))
     return handles
 
@@ -360,7 +360,7 @@ def _draw_one(ax: Axes, one: Individual, look: Style) -> None:
     ax.fill_between(line.x, line.lower, line.upper, color=look.colour, alpha=0.25, lw=0, zorder=3)
     ax.plot(line.x, line.centre, color=look.colour, lw=1.6, zorder=4)
     if line.reml is not None:
-        reml = engine_style("reml")
+        reml = LIKELIHOOD_STYLE
         ax.plot(line.x, line.reml, color=reml.colour, ls=reml.line, lw=0.8, zorder=5)
 
 

@@ -182,7 +182,7 @@ class Estimate:
         return ParameterValues(
             beta=fit.beta[None],
             cov_u=fit.cov_u[None],
-            sigma_e2=np.array([fit.sigma_e**2]),
+            residual_variance=np.array([fit.sigma_e**2]),
             u=fit.u[None] if fit.u.size else None,
         )
 

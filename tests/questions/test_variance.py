@@ -326,7 +326,7 @@ def test_shares_add_up_and_do_not_depend_on_units(groups, size, seed, unit, shif
     parameters = estimate_design(for_kind(design, "pooled")).values
     covariance = np.array([[[2.0, 0.3], [0.3, 1.0]]])
     parameters = type(parameters)(
-        beta=parameters.beta, cov_u=covariance, sigma_e2=np.array([1.5]), u=None
+        beta=parameters.beta, cov_u=covariance, residual_variance=np.array([1.5]), u=None
     )
     found = decompose(parameters, design_moments(design))
     for whole in ("total", "within", "between"):

@@ -64,8 +64,8 @@ class GroupSpread:
         Posterior mean and interval of each group's expected mean. No interval where the group
         effects are kept as summaries.
     half_width : tuple of float or None
-        Posterior mean, lower and upper end of 0.674 sigma_e: how far the middle half would reach
-        below and above the mean in every group if the residuals were normal with one sd.
+        Posterior mean, lower and upper end of 0.674 residual sds: how far the middle half would
+        reach below and above the mean in every group if the residuals were normal with one sd.
     prob : float
         Of the intervals.
     """
@@ -235,7 +235,7 @@ def _expected_means(fit: Fit, prob: float) -> tuple[Floats, Floats | None, Float
 
 
 def _half_width(fit: Fit, prob: float) -> tuple[float, float, float]:
-    widths = _QUARTILE * samples(fit.draws, "sigma_e")
+    widths = _QUARTILE * samples(fit.draws, str(fit.design.family.residual_sd))
     lower, upper = shortest_interval(widths[:, None], prob)
     return float(widths.mean()), float(lower[0]), float(upper[0])
 
@@ -302,7 +302,7 @@ def plot_group_spread(data: GroupSpread) -> Figure:
         handles.append(legend_key(color=BLUE, lw=2.2, alpha=0.75, label=label))
     if data.half_width is not None:
         width, lower, upper = data.half_width
-        expected = "middle half of normal residuals (±0.67 sigma_e)"
+        expected = "middle half of normal residuals (±0.67 residual sds)"
         handles.append(legend_key(color=BLUE, lw=0.9, label=expected))
         for sign in (-1.0, 1.0):
             bottom.axhspan(sign * lower, sign * upper, color=BLUE, alpha=0.35, lw=0, zorder=4)

@@ -8,6 +8,7 @@ import numpy as np
 from bayes_mlm.base import estimate, number, percent, shorten
 from bayes_mlm.figures import (
     GREY,
+    LIKELIHOOD_STYLE,
     Cloud,
     Entry,
     Figure,
@@ -17,7 +18,6 @@ from bayes_mlm.figures import (
     cloud_of,
     draw_line,
     draw_rows,
-    engine_style,
     legend_above,
     legend_point,
     line_along,
@@ -176,7 +176,7 @@ def plot_four_slopes(data: FourSlopes) -> Figure:
         right.plot(
             line.likelihood_slope,
             k + 0.22,
-            marker=engine_style("ols").marker,
+            marker=LIKELIHOOD_STYLE.marker,
             ms=3.5,
             mfc="white",
             mec="black",
@@ -208,7 +208,7 @@ def plot_four_slopes(data: FourSlopes) -> Figure:
     left.set_ylabel(shorten(cloud.outcome, 40))
     legend_above(left, [rows], columns=1)
     estimates = legend_point(
-        Style("black", engine_style("ols").marker),
+        Style("black", LIKELIHOOD_STYLE.marker),
         " or ".join(sorted(likelihood)),
         size=3.5,
         filled=False,
