@@ -95,11 +95,15 @@ def report_of(
 
 def _command(arguments: Sequence[str]) -> str:
     """Return the command that reproduces the numbers, without local folders."""
+    from bayes_mlm.data import split_part
+
     kept, arguments = [], list(arguments)
     while arguments:
         one = arguments.pop(0)
         if one == "--out":  # where the results went does not change them
             arguments[:1] = []
         elif not one.startswith("--out="):
-            kept.append(Path(one).name if Path(one).is_file() else one)
+            file, part = split_part(one)
+            name = Path(file).name if Path(file).is_file() else file
+            kept.append(f"{name}::{part}" if part else name)
     return shlex.join(["bayes-mlm", *kept])

@@ -99,3 +99,23 @@ def test_only_databases_and_workbooks_have_parts(tmp_path: Path) -> None:
         read_table(f"{tmp_path / 't.csv'}::a")
     (tmp_path / "odd::name.csv").write_text("a\n1\n")
     assert read_table(tmp_path / "odd::name.csv").n == 1
+
+
+def test_a_report_names_the_table_and_not_its_folder(folder: Path, tmp_path, monkeypatch) -> None:
+    from bayes_mlm import cli
+    from bayes_mlm.data import DataSource
+    from bayes_mlm.report.provenance import checksum, data_name
+
+    source = DataSource(data=f"{folder / 'study.sqlite'}::select ses / 2 as x from pupils")
+    assert data_name(source) == "study.sqlite::select ses / 2 as x from pupils"
+    assert len(checksum(source)) == 64  # SHA-256 of the whole file
+    words = ["bayes-mlm", "fit", FORMULA, "--data", f"{folder / 'study.sqlite'}::pupils"]
+    monkeypatch.setattr("sys.argv", [*words, "--out", str(tmp_path / "run"), "--quiet"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    report = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "study.sqlite::pupils" in report
+    assert str(folder) not in report
+    monkeypatch.setattr("sys.argv", [*words, "--out", str(folder / "study.sqlite")])
+    with pytest.raises(SystemExit):
+        cli.main()

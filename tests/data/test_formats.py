@@ -4,6 +4,8 @@ The files of `files/` are of one table, written by R's haven, PSPP, LibreOffice 
 (`files/make.R`, `files/make.sh`).
 """
 
+import dataclasses
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from pyarrow import feather
 from bayes_mlm import fit
 from bayes_mlm.base.errors import BayesMLMError, DataError
 from bayes_mlm.data import DataSource, open_data
-from bayes_mlm.data.reader import READERS, format_of
+from bayes_mlm.data.reader import READERS, ReadOptions, format_of
 from bayes_mlm.data.reading import read_table
 from bayes_mlm.design import build_design, design_of
 from bayes_mlm.fitting import as_request, load_fit, save_fit
@@ -338,3 +340,25 @@ def test_contrasts_name_the_labels_of_values(tmp_path: Path) -> None:
     ]
     by_label = comparisons(fitted, {"track": ("general", "academic")}).rows[0]
     assert by_label.estimate == found.rows[0].estimate
+
+
+def test_optional_libraries_are_imported_for_their_own_files_alone() -> None:
+    code = (
+        "import sys\n"
+        "from bayes_mlm.data import read_table\n"
+        f"read_table({str(FILES / 'study.csv')!r})\n"
+        "print(sorted({'pyreadstat', 'python_calamine', 'rdata', 'duckdb', 'pandas', 'xml.etree',"
+        " 'sqlite3'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_format_is_whole() -> None:
+    known = {one.name for one in dataclasses.fields(ReadOptions)}
+    for ending, found in READERS.items():
+        assert ending.startswith(".")
+        assert ending == ending.lower()
+        assert found.what.split()[0] in ("a", "an")
+        assert found.options <= known
+        assert format_of(Path(f"study{ending.upper()}")) == (ending, found)
