@@ -45,7 +45,7 @@ def _is_read(out: Path, source: str | Path) -> bool:
     from bayes_mlm.base import ABSENT, DIRECTORY, expand_home, unreadable_reason
     from bayes_mlm.data import split_part, suffix_of
 
-    target, named = out.resolve(), expand_home(source)
+    target, named = out.resolve(), expand_home(split_part(str(source))[0])
     reason = unreadable_reason(named)
     if reason == ABSENT:  # a pattern, or the name of a set or a model, which no file has
         return fnmatch(str(target), str(named.absolute()))

@@ -119,3 +119,12 @@ def test_a_report_names_the_table_and_not_its_folder(folder: Path, tmp_path, mon
     monkeypatch.setattr("sys.argv", [*words, "--out", str(folder / "study.sqlite")])
     with pytest.raises(SystemExit):
         cli.main()
+
+
+def test_an_output_never_replaces_the_database_that_is_read(folder: Path) -> None:
+    from bayes_mlm.base.errors import StorageError
+    from bayes_mlm.cli.files import check_file
+
+    path = folder / "study.sqlite"
+    with pytest.raises(StorageError, match="is read as"):
+        check_file(path, "x.csv", inputs=(f"{path}::pupils",))
