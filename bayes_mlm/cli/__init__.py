@@ -10,6 +10,7 @@ from bayes_mlm._version import __version__
 from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, visible
 from bayes_mlm.cli.check import check
 from bayes_mlm.cli.compare import compare
+from bayes_mlm.cli.completion import Model, complete_models
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.describe import describe
 from bayes_mlm.cli.doctor import doctor
@@ -24,13 +25,11 @@ from bayes_mlm.cli.options import (
     Data,
     DataEngine,
     Memory,
-    Model,
     Prob,
     Quiet,
     Reading,
     RowsOption,
     Sampling,
-    complete_models,
     design_for,
     grouped,
     read_pairs,

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from bayes_mlm.base import visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Data,
     DrawingEngine,
-    Model,
     Quiet,
     Reading,
     Sampling,

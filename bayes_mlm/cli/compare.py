@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bayes_mlm.base import visible
+from bayes_mlm.cli.completion import complete_models
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
@@ -15,7 +16,6 @@ from bayes_mlm.cli.options import (
     Quiet,
     Reading,
     Sampling,
-    complete_models,
     grouped,
     read_design,
     refuse_repeats,

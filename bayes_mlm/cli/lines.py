@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
     Data,
-    Model,
     Prob,
     Quiet,
     Reading,

@@ -11,6 +11,17 @@ import typer
 
 from bayes_mlm.base import BayesMLMError, EngineError
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.cli.reading import (
+    Cells,
+    Codes,
+    Decimal,
+    Delimiter,
+    Encoding,
+    Missing,
+    OmitRows,
+    Sheet,
+    Strip,
+)
 from bayes_mlm.engines import ENGINES, engine_names
 
 if TYPE_CHECKING:
@@ -34,32 +45,6 @@ Data = Annotated[
         )
     ),
 ]
-Missing = Annotated[Literal["error", "drop"], typer.Option(help="Treatment of missing values.")]
-Decimal = Annotated[
-    Literal[".", ","] | None,
-    typer.Option(help="Decimal mark of numbers in text: , reads 3,14 and 1.234,50 €; . 1,234.50."),
-]
-Delimiter = Annotated[
-    str | None,
-    typer.Option(help="Separator of the columns of a text file: ; or | or tab (default: ,)."),
-]
-Encoding = Annotated[
-    str | None,
-    typer.Option(help="Encoding of text, such as cp1252 (default: UTF-8, else what it seems)."),
-]
-Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook, if several have cells.")]
-Cells = Annotated[
-    str | None,
-    typer.Option(help="Cells of the sheet, the first row naming the columns: A3:D180, or A3."),
-]
-OmitRows = Annotated[
-    str | None, typer.Option(help="Rows of the sheet to omit, by number: 4,181 or 181-190.")
-]
-Codes = Annotated[
-    str | None,
-    typer.Option(help="Columns to read by value, not by value label: agree,grade, or all."),
-]
-Strip = Annotated[bool, typer.Option("--strip", help="Strip spaces from the ends of labels.")]
 Seed = Annotated[
     int | None,
     typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
@@ -78,22 +63,6 @@ RowsOption = Annotated[
 ]
 Memory = Annotated[
     str | None, typer.Option(help="Memory limit of DuckDB, as in 2GB; beyond it spills to disk.")
-]
-
-
-def complete_models(incomplete: str) -> list[str]:
-    """Return the bundled models whose names begin so, for the completion of a shell."""
-    from bayes_mlm.studies import models_directory
-
-    names = sorted(path.stem for path in models_directory().glob("*.toml"))
-    return [name for name in names if name.startswith(incomplete)]
-
-
-Model = Annotated[
-    str,
-    typer.Argument(
-        help="A formula, a bundled model, or a record (.toml).", autocompletion=complete_models
-    ),
 ]
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import typer
 
 from bayes_mlm.base import DEFAULT_PROB, visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Json, output, print_json
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
-    Model,
     Quiet,
     Reading,
     Sampling,

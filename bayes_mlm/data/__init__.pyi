@@ -31,6 +31,7 @@ from .group_checks import (
 )
 from .groups import (
     Groups as Groups,
+    as_labels as as_labels,
     find_groups as find_groups,
     is_whole as is_whole,
     label_text as label_text,
@@ -51,7 +52,6 @@ from .lazy.source import (
     NUMBER as NUMBER,
     Frame as Frame,
     Scan as Scan,
-    as_labels as as_labels,
     as_scan as as_scan,
     collect as collect,
     collect_row as collect_row,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bayes_mlm import fit
+from bayes_mlm.cli.completion import complete_models
 from bayes_mlm.cli.doctor import _tests
-from bayes_mlm.cli.options import complete_models
 
 COMMANDS = {
     "fit": ["hsb_ses"],

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import narwhals as nw
-import numpy as np
 from narwhals.exceptions import NarwhalsError
 from numpy.typing import NDArray
 
@@ -394,15 +393,3 @@ def _errors_of(engine: str) -> tuple[type[Exception], ...]:
 
         found += [pa.ArrowException, TypeError, ValueError]
     return tuple(found)
-
-
-def as_labels(values: Column) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Sort group labels as `find_groups` does: whole numbers as int64; gives the order too."""
-    from bayes_mlm.data.groups import is_whole, levels_of
-
-    labels, codes = levels_of(values)
-    order = np.empty(labels.size, dtype=np.int64)
-    order[codes] = np.arange(labels.size)
-    if labels.dtype.kind == "f" and is_whole(labels):
-        labels = labels.astype(np.int64)
-    return labels, order
