@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SAMPLE_DIMS = ("chain", "draw")
+# nutpie's names of a sampler's statistics, and those of ArviZ's schema.
+_SCHEMA = {
+    "logp": "lp",
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "mean_tree_accept": "acceptance_rate",
+    "tuning": "tune",
+}
 
 
 @dataclass(frozen=True)
@@ -209,9 +217,14 @@ def draws_from_datatree(tree: "xr.DataTree") -> Draws:
 
 
 def sampler_stats(tree: "xr.DataTree") -> dict[str, Variable]:
-    """Return the sampler's statistics of each draw: every number of shape (chains, draws)."""
+    """Return the sampler's statistics of each draw, by the names of ArviZ's schema.
+
+    Every number of shape (chains, draws).
+    """
     return {
-        str(name): Variable(SAMPLE_DIMS, array.transpose(*SAMPLE_DIMS).to_numpy())
+        _SCHEMA.get(str(name), str(name)): Variable(
+            SAMPLE_DIMS, array.transpose(*SAMPLE_DIMS).to_numpy()
+        )
         for name, array in tree["sample_stats"].data_vars.items()
         if set(array.dims) == set(SAMPLE_DIMS) and array.dtype.kind in "biuf"
     }

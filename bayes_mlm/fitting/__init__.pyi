@@ -30,6 +30,7 @@ from .linear_predictor import (
     conditional_log_densities as conditional_log_densities,
     linear_predictors as linear_predictors,
 )
+from .log_sums import log_sum as log_sum
 from .request import (
     as_request as as_request,
     make_settings as make_settings,
@@ -56,4 +57,10 @@ from .source import (
     summarise_wald as summarise_wald,
 )
 from .storage import load_fit as load_fit, save_fit as save_fit
+from .structured_densities import (
+    conditional_model as conditional_model,
+    group_log_densities as group_log_densities,
+    row_log_densities as row_log_densities,
+    spaced as spaced,
+)
 from .summary import summarise as summarise

@@ -23,7 +23,7 @@ from bayes_mlm import (
     summarise,
     variance_by_level,
 )
-from bayes_mlm.assess.loo.structured import (
+from bayes_mlm.fitting.structured_densities import (
     conditional_model,
     group_log_densities,
     row_log_densities,

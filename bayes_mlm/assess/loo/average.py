@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess.loo.log_sums import log_sum
 from bayes_mlm.base import Floats
 from bayes_mlm.engines import smooth_rows
+from bayes_mlm.fitting import log_sum
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,6 +6,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
+from bayes_mlm.likelihood.parameters import outcome_variable
 from bayes_mlm.model import Prior, ResidualRows, colour
 
 if TYPE_CHECKING:
@@ -39,7 +40,16 @@ def observe_series(
         made: Floats = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
         return made
 
-    pm.CustomDist("y", mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
+    pm.CustomDist(
+        outcome_variable(design),
+        mu,
+        sd,
+        rho,
+        logp=logp,
+        random=random,
+        observed=design.y,
+        dims="obs",
+    )
 
 
 def autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
