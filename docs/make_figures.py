@@ -14,9 +14,9 @@ def main() -> None:
     hsb = load_dataset("hsb")
     design = build_design("mathach ~ 1 + (1 | schoolid)", hsb)
     partial = fit_reml(design)
-    own = fit_ols(for_kind(build_design("mathach ~ 1", hsb, group="schoolid"), "no_pooling"))
+    unpooled = fit_ols(for_kind(build_design("mathach ~ 1", hsb, group="schoolid"), "no_pooling"))
     axes = plot_shrinkage(
-        own.group_intercepts,
+        unpooled.group_intercepts,
         partial.beta[0] + partial.u[:, 0],
         design.group_sizes,
         float(partial.beta[0]),

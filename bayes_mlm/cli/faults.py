@@ -13,7 +13,7 @@ from bayes_mlm.base import BayesMLMError, FormulaError, visible
 
 EXIT_INPUT, EXIT_SIGNAL = 1, 128
 _MEMORY = (
-    "out of memory; ask for fewer --draws, sum the rows where they lie (--rows sum, --memory 2GB), "
+    "out of memory; use fewer --draws, sum the rows where they lie (--rows sum, --memory 2GB), "
     "or give the process more"
 )
 # Messages of libraries, each in another type of exception, when an allocation fails.

@@ -26,9 +26,9 @@ def check_folder(out: Path, names: Sequence[str], *, inputs: Inputs = ()) -> Non
     why = folder_obstacle(out, names)
     if why is not None:
         raise StorageError(f"cannot write to --out {str(out)!r}: {why}")
-    given = tuple(inputs)
+    sources = tuple(inputs)
     for name in names:
-        _refuse_inputs(out / name, given, "give another folder")
+        _refuse_inputs(out / name, sources, "give another folder")
 
 
 def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:
@@ -40,22 +40,22 @@ def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:
             )
 
 
-def _is_read(out: Path, given: str | Path) -> bool:
+def _is_read(out: Path, source: str | Path) -> bool:
     """Return whether a file is, or would be, one of those that a source of data names."""
     from bayes_mlm.base import ABSENT, DIRECTORY, expand_home, unreadable_reason
     from bayes_mlm.data import suffix_of
 
-    target, source = out.resolve(), expand_home(given)
-    reason = unreadable_reason(source)
+    target, named = out.resolve(), expand_home(source)
+    reason = unreadable_reason(named)
     if reason == ABSENT:  # a pattern, or the name of a set or a model, which no file has
-        return fnmatch(str(target), str(source.absolute()))
+        return fnmatch(str(target), str(named.absolute()))
     if reason == DIRECTORY:
-        return target.is_relative_to(source.resolve()) and suffix_of(target) != ""
-    return target == source.resolve()
+        return target.is_relative_to(named.resolve()) and suffix_of(target) != ""
+    return target == named.resolve()
 
 
 def write_file(out: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole, or leave what was there."""
+    """Write a file completely, or leave the existing one unchanged."""
     from bayes_mlm.base import atomic_file
 
     with atomic_file(out) as partial:

@@ -98,7 +98,7 @@ def resolved(model: str) -> "str | ModelRequest":
 
 
 def request_for(model: str, data: str | None, **options: Any) -> "ModelRequest":
-    """Return what is requested by a formula, saved sums, or the name or path of a record.
+    """Return the request of a formula, saved sums, or the name or path of a record.
 
     Parameters
     ----------
@@ -215,8 +215,8 @@ def design_for(
             delimiter=request.source.delimiter,
         )
     with steps(f"reading {data or request.source.data}", quiet=quiet) as shown:
-        tell = shown.telling("summing")
-        design = design_of(request, source, rows=rows, tell=tell)
+        progress = shown.telling("summing")
+        design = design_of(request, source, rows=rows, on_progress=progress)
     if not quiet:
         console = show.make_console(stderr=True)
         for note in notes_on_levels(design.encoding.levels, design.n, {}):
@@ -239,7 +239,7 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
     source = declared.location if data is None else data
     if is_sums(source):
         raise DataError(
-            f"{source} holds sums, and this needs rows; give the formula and the data instead"
+            f"{source} contains sums, and this needs rows; give the formula and the data instead"
         )
     if declared.decimal is None and declared.delimiter is None:
         return source
@@ -247,7 +247,7 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
 
 
 def say_sample(what: str) -> None:
-    """Print on standard error which rows an answer is computed from."""
+    """Print on standard error which rows a result is computed from."""
     from bayes_mlm.report import console as show
 
     console = show.make_console(stderr=True)
@@ -255,13 +255,13 @@ def say_sample(what: str) -> None:
 
 
 def seed_of(request: "HasRequest", seed: int | None) -> int:
-    """Return the seed: the one given, else the record's, else the fixed one."""
-    given = request.request.settings.random_seed if seed is None else seed
-    return DEFAULT_SEED if given is None else given
+    """Return the seed: the one passed, else the record's, else the default."""
+    found = request.request.settings.random_seed if seed is None else seed
+    return DEFAULT_SEED if found is None else found
 
 
 def settings_for(request: "HasRequest", sampling: Sampling) -> "Settings":
-    """Return the sampler settings: those given, else the record's, else the defaults."""
+    """Return the sampler settings: those passed, else the record's, else the defaults."""
     from bayes_mlm.fitting import make_settings
 
     options = vars(sampling) | {"random_seed": seed_of(request, sampling.random_seed)}

@@ -159,7 +159,7 @@ def _records(
 
 
 def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
-    """Join the rows of some groups to an analysis of summed data, and say of which."""
+    """Return an analysis of aggregated data with the rows of some groups, and a note of which."""
     from bayes_mlm.fitting import sample_groups
 
     if analysis.design.has_rows or not analysis.fits:

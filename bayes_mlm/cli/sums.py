@@ -88,7 +88,7 @@ def sum_data(
         raise DataError("--alone is for rows laid out as saved sums are; give their file first")
     if reading.strip and before is not None and not before.encoding.strip:
         raise DataError(
-            f"{formula} holds sums whose labels were not stripped; omit --strip, or sum the old "
+            f"{formula} contains sums whose labels were not stripped; omit --strip, or sum the old "
             "rows again with it"
         )
     scan = open_data(

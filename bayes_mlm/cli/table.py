@@ -99,7 +99,7 @@ def table(
         typer.echo(made, nl=False)
     else:
         write_file(out, lambda partial: partial.write_text(made, encoding="utf-8"))
-    # Beside the table, not in it: its notes say so too.
+    # Separate from the table, whose notes contain it too.
     bad = [one.spec.name for one in analyses if not one.ok]
     if bad:
         typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
@@ -122,7 +122,7 @@ def _format_of(out: Path | None) -> Format:
         return "markdown"
     if out.suffix.lower() not in _SUFFIXES:
         raise StorageError(
-            f"--out {str(out)!r} does not end in {', '.join(_SUFFIXES)}; change the ending, or say "
-            "what to write with --format"
+            f"--out {str(out)!r} does not end in {', '.join(_SUFFIXES)}; change the "
+            "ending, or choose the format with --format"
         )
     return _SUFFIXES[out.suffix.lower()]

@@ -116,8 +116,10 @@ def _null_of(
     from bayes_mlm.questions import is_null, null_design
 
     if null is not None:
-        given = None if null.endswith(".toml") else data
-        source = str(request.source.location) if given is None and is_formula(null) else given
+        other_data = None if null.endswith(".toml") else data
+        source = (
+            str(request.source.location) if other_data is None and is_formula(null) else other_data
+        )
         other = request_for(
             null,
             source,
@@ -126,7 +128,7 @@ def _null_of(
             decimal=request.source.decimal,
             delimiter=request.source.delimiter,
         )
-        return other, design_of(other, given)
+        return other, design_of(other, other_data)
     if is_null(design) or design.group is None or design.kind == "between":
         return None
     bare = null_design(design)

@@ -1,4 +1,4 @@
-"""Convert one column, in whatever form it was given, to the arrays a `Table` holds."""
+"""Conversion of columns of any library to the arrays of a `Table`."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -40,13 +40,13 @@ _TIME_TYPES = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Given:
+class TypedColumn:
     """A column of a `Table`, with what its declared type implies.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
-        As `bayes_mlm.data.table.as_table` says.
+        As of `bayes_mlm.data.table.as_table`.
     categories : tuple of str or None
         Categories in their declared order, also those without rows; None if none were declared.
     is_time : bool
@@ -58,8 +58,8 @@ class Given:
     is_time: bool = False
 
 
-def from_any(name: str, values: Any) -> Given:
-    """Convert one column given in any form: a list, an array, a series of any library.
+def from_any(name: str, values: Any) -> TypedColumn:
+    """Convert one column of any form: a list, an array, a series of any library.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def from_any(name: str, values: Any) -> Given:
 
     Returns
     -------
-    Given
+    TypedColumn
 
     Raises
     ------
@@ -83,7 +83,7 @@ def from_any(name: str, values: Any) -> Given:
     [1.0, 2.5, nan]
     """
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        return given_by_arrow(values)
+        return typed_from_arrow(values)
     if type(values).__name__ == "Categorical" and (pandas := nw.dependencies.get_pandas()):
         values = pandas.Series(values)
     values = nw.from_native(values, series_only=True, pass_through=True)
@@ -91,39 +91,39 @@ def from_any(name: str, values: Any) -> Given:
         try:
             arrow = values.to_arrow()
         except (pa.ArrowException, OverflowError):  # objects that Arrow has no one type for
-            return _given_by_objects(values.to_list())
-        return _given_by_series(values, arrow)
+            return _typed_from_objects(values.to_list())
+        return _typed_from_series(values, arrow)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise DataError(f"column {name!r} is a single value ({values!r}); give one value a row")
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
             raise DataError(f"column {name!r} has shape {values.shape}; give one dimension")
         if values.dtype.kind in _NUMERIC and not isinstance(values, np.ma.MaskedArray):
-            return Given(values=values.astype(_NUMERIC[values.dtype.kind]))
+            return TypedColumn(values=values.astype(_NUMERIC[values.dtype.kind]))
     elif not hasattr(values, "dtype"):  # what has one (pandas.Categorical) keeps it
         values = list(values)
     try:
-        return given_by_arrow(pa.array(values, from_pandas=True))
+        return typed_from_arrow(pa.array(values, from_pandas=True))
     except (pa.ArrowException, OverflowError):
-        return _given_by_objects(list(values))
+        return _typed_from_objects(list(values))
 
 
-def _given_by_series(values: "nw.Series[Any]", arrow: Any) -> Given:
+def _typed_from_series(values: "nw.Series[Any]", arrow: Any) -> TypedColumn:
     """Convert a series by way of Arrow, except where its type is one that only its library has."""
     is_polars = nw.dependencies.is_polars_series(values.to_native())
     kind = arrow.type.value_type if pa.types.is_dictionary(arrow.type) else arrow.type
     # Of such a type (a pandas Period or Interval) Arrow has only the storage, a number.
     if not isinstance(kind, pa.BaseExtensionType):
         # The order of polars' Categorical is that in which the whole process met its texts.
-        return given_by_arrow(arrow, declared=not is_polars or isinstance(values.dtype, nw.Enum))
-    given = _given_by_objects(values.to_list())
+        return typed_from_arrow(arrow, declared=not is_polars or isinstance(values.dtype, nw.Enum))
+    found = _typed_from_objects(values.to_list())
     if kind is arrow.type:
-        return replace(given, is_time=given.is_time or is_time(kind))
+        return replace(found, is_time=found.is_time or is_time(kind))
     categories = tuple(map(str, values.to_native().cat.categories))
-    return Given(values=given.values, categories=categories)
+    return TypedColumn(values=found.values, categories=categories)
 
 
-def given_by_arrow(values: Any, *, declared: bool = True) -> Given:
+def typed_from_arrow(values: Any, *, declared: bool = True) -> TypedColumn:
     """Convert an Arrow array, with its categories and whether it is a time.
 
     Parameters
@@ -134,10 +134,10 @@ def given_by_arrow(values: Any, *, declared: bool = True) -> Given:
     """
     kind = values.type
     if not pa.types.is_dictionary(kind):
-        return Given(values=from_arrow(values), is_time=is_time(kind))
+        return TypedColumn(values=from_arrow(values), is_time=is_time(kind))
     chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
     categories = join_categories([chunk.dictionary for chunk in chunks]) if declared else None
-    return Given(values=from_arrow(values), categories=categories)
+    return TypedColumn(values=from_arrow(values), categories=categories)
 
 
 def is_time(kind: Any) -> bool:
@@ -166,11 +166,11 @@ def is_declared(field: Any) -> bool:
     )
 
 
-def given_by_table(table: Any) -> Mapping[str, Given]:
+def typed_from_table(table: Any) -> Mapping[str, TypedColumn]:
     """Convert every column of a pyarrow table."""
     return {
         field.name: replace(
-            given_by_arrow(table.column(field.name), declared=is_declared(field)),
+            typed_from_arrow(table.column(field.name), declared=is_declared(field)),
             is_time=holds_time(field),
         )
         for field in table.schema
@@ -271,7 +271,7 @@ def _numpy(values: Any, missing: Column | None = None) -> Column:
 
 def _text(values: Any) -> Column:
     kind = values.type
-    if pa.types.is_timestamp(kind):  # the same text whatever the frame's own precision
+    if pa.types.is_timestamp(kind):  # the same text whatever the precision of the frame
         values = values.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.large_string())
         values = pc.replace_substring_regex(values, r"\.0{6}", "")
     elif any(castable(kind) for castable in _CAST_TO_TEXT):
@@ -291,10 +291,10 @@ def _text(values: Any) -> Column:
     return labels
 
 
-def _given_by_objects(values: list[Any]) -> Given:
+def _typed_from_objects(values: list[Any]) -> TypedColumn:
     present = [value for value in values if not _is_missing(value)]
     times = bool(present) and all(type(value).__name__ in _TIME_TYPES for value in present)
-    return Given(values=_from_objects(values, times=times), is_time=times)
+    return TypedColumn(values=_from_objects(values, times=times), is_time=times)
 
 
 def _from_objects(values: list[Any], *, times: bool) -> Column:

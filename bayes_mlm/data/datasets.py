@@ -125,7 +125,7 @@ def load_hsb() -> "pd.DataFrame":
     Notes
     -----
     There are two versions of a school's mean SES, and they must not be mixed. ``meanses`` is the
-    published school-level variable, given to three decimals. The mean of these rows' ``ses`` by
+    published school-level variable, to three decimals. The mean of these rows' ``ses`` by
     school, which ``between(ses)`` in a formula computes and which the 2015 document uses, is
     another: it lies 0.006 below ``meanses`` in every school, to the rounding of the latter.
     Slopes agree to about four digits; intercepts, and ``ses - meanses`` as a deviation from the

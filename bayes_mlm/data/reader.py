@@ -1,4 +1,4 @@
-"""What the reader of a kind of data files is given, and returns."""
+"""Type of the readers of data files, and how text is written."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bayes_mlm.data.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """How text is written, where a file does not say: as of `read_table`."""
+    """How text is written, where a file does not state it: as of `read_table`."""
 
     decimal: Decimal | None = None
     delimiter: str | None = None
@@ -19,5 +19,5 @@ class Written:
 USUAL = Written()
 
 # From the path of a file that is there, the columns to read (all if None), and how text is written;
-# it raises a DataError that says what is wrong with the file. `read_table` words an OSError.
+# it raises a DataError with what is wrong with the file. `read_table` reports an OSError.
 type Reader = Callable[[Path, Sequence[str] | None, Written], Table]

@@ -27,7 +27,7 @@ from bayes_mlm.base import (
     unreadable_reason,
     visible,
 )
-from bayes_mlm.data.columns import Column, any_match, from_arrow, given_by_table, numbers_in
+from bayes_mlm.data.columns import Column, any_match, from_arrow, numbers_in, typed_from_table
 from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
 from bayes_mlm.data.reader import Reader, Written
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
@@ -76,7 +76,7 @@ def read_table(
     Returns
     -------
     Table
-        Its source is the file's name. Parquet columns are converted as `as_table` says. The type
+        Its source is the file's name. Parquet columns are converted as by `as_table`. The type
         of a CSV column is decided from all its values, less the spaces around them, and with
         `MISSING_TEXTS` set aside: whole numbers, else numbers, else truth values (true, false),
         else text. A column stays text, so that an identifier keeps its identity, if a value has
@@ -175,9 +175,9 @@ def as_texts(texts: Sequence[str]) -> Any:
     return pa.StringArray.from_buffers(len(data), pa.py_buffer(ends), pa.py_buffer(b"".join(data)))
 
 
-def require_file(path: Path, given: str) -> None:
+def require_file(path: Path, name: str) -> None:
     """Raise an error if a path is no file, with the nearest names."""
-    reason, named = unreadable_reason(path), visible(given)
+    reason, named = unreadable_reason(path), visible(name)
     if not reason:
         return
     if reason == DIRECTORY:
@@ -186,7 +186,7 @@ def require_file(path: Path, given: str) -> None:
         )
     if reason != ABSENT:
         raise DataError(f"{named} {explain_file(path)}")
-    if "://" in given:
+    if "://" in name:
         raise DataError(f"{named} is an address, not a file; download it and give the file's path")
     folder = path.parent
     if not folder.is_dir():
@@ -280,19 +280,19 @@ def _check_delimiter(path: Path, header: Header, delimiter: str) -> None:
         )
 
 
-def settled_delimiter(given: str | None, usual: str) -> str:
-    """Return the separator that is given, or else the usual one.
+def settled_delimiter(delimiter: str | None, usual: str) -> str:
+    """Return the separator of columns, the usual one by default.
 
     Raises
     ------
     DataError
         If it is not one character that can separate columns.
     """
-    found = usual if given is None else {"tab": "\t", "\\t": "\t"}.get(given, given)
+    found = usual if delimiter is None else {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
     if len(found) != 1 or not found.isascii() or found in '"\r\n' or found.isalnum():
         raise DataError(
-            f"delimiter={given!r} cannot separate columns; give one character such as ';' or '|', "
-            "or tab"
+            f"delimiter={delimiter!r} cannot separate columns; give one character such as ';' "
+            "or '|', or tab"
         )
     return found
 
@@ -376,7 +376,7 @@ def _read_parquet(path: Path, columns: Sequence[str] | None, written: Written) -
         raise DataError(f"{shown(path)} is not an intact Parquet file ({error})") from error
     if table.num_rows == 0:
         raise DataError(f"{shown(path)} has columns ({', '.join(wanted)}) but no rows")
-    found = table_of_columns(given_by_table(table), shown(path))
+    found = table_of_columns(typed_from_table(table), shown(path))
     return as_table(found, decimal=written.decimal)
 
 

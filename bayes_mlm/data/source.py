@@ -79,5 +79,5 @@ def check_source(source: DataSource, at: str) -> None:
     if not (Path(data).suffix or "/" in data):
         raise SpecError(
             f"{at}: data = {data!r} is no embedded data set{suggest(data, DATASETS)}; "
-            "for a file of your own give its path, ending in .csv or .parquet"
+            "for another file give its path, ending in .csv or .parquet"
         )

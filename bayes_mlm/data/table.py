@@ -12,7 +12,7 @@ from narwhals.exceptions import DuplicateError
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
-from bayes_mlm.data.columns import Column, Given, from_any, given_by_table, read_numerals
+from bayes_mlm.data.columns import Column, TypedColumn, from_any, read_numerals, typed_from_table
 from bayes_mlm.data.numerals import Decimal, check_decimal
 
 _LISTED = 12  # more names than this would drown the message
@@ -115,14 +115,14 @@ def take(table: Table, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
     )
 
 
-def table_of_columns(given: Mapping[str, Given], source: str) -> Table:
+def table_of_columns(columns: Mapping[str, TypedColumn], source: str) -> Table:
     """Return a table of columns of one length."""
     return Table(
-        columns={name: one.values for name, one in given.items()},
-        n=len(next(iter(given.values())).values),
+        columns={name: one.values for name, one in columns.items()},
+        n=len(next(iter(columns.values())).values),
         source=source,
-        categories={n: one.categories for n, one in given.items() if one.categories is not None},
-        times=frozenset(name for name, one in given.items() if one.is_time),
+        categories={n: one.categories for n, one in columns.items() if one.categories is not None},
+        times=frozenset(name for name, one in columns.items() if one.is_time),
     )
 
 
@@ -270,7 +270,7 @@ def explain_absent(absent: Sequence[str], names: Sequence[str], source: str) -> 
     return f"{source} has no column {', no column '.join(parts)}; columns: {listed}"
 
 
-def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[str, Given]:
+def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[str, TypedColumn]:
     # pandas names are looked at first: narwhals does not say what is wrong with them.
     if nw.dependencies.is_pandas_dataframe(frame):
         checked_names(list(frame.columns), source, columns)
@@ -289,7 +289,7 @@ def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[
     native = native.select(*checked_names(names, source, columns))
     eager = native.collect() if isinstance(native, nw.LazyFrame) else native
     if nw.dependencies.is_pyarrow_table(table := eager.to_native()):
-        return dict(given_by_table(table))
+        return dict(typed_from_table(table))
     return {name: from_any(name, eager[name]) for name in eager.columns}
 
 

@@ -43,8 +43,8 @@ from bayes_mlm.model import FAMILIES, HasRequest, ModelSpec
 
 type Rows = Literal["auto", "keep", "sum"]
 
-# Up to here rows are read, so that every question can be asked of them; beyond they are summed.
-# How many rows text has shows in its size only, and gzip makes it about a fifth.
+# Up to this size rows are read, which every analysis can use; beyond it they are aggregated. Of
+# text only the size is known in advance, and gzip reduces it to about a fifth.
 KEPT_ROWS = 1_000_000
 KEPT_BYTES = 100_000_000
 _GZIPPED = 5
@@ -55,21 +55,21 @@ def design_of(
     data: Any = None,
     *,
     rows: Rows = "auto",
-    tell: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Design:
-    """Read a model's data, or take the data given, and build the design of its kind.
+    """Return the design of a model, of its data or of other data, laid out for its kind.
 
     Parameters
     ----------
     request : ModelRequest, or other with a `request`
     data : data frame, Scan, Design, str or Path, optional
-        Instead of the model's source; a `Design` of summed data is laid out as it is.
+        Instead of the model's source; an aggregated `Design` is laid out as it is.
     rows : {"auto", "keep", "sum"}
-        Whether rows come into memory. "auto" keeps frames that are there, lazy frames and Parquet
+        Whether rows are read into memory. "auto" keeps frames in memory, lazy frames and Parquet
         files of up to a million rows, and text files of up to 100 MB (gzipped: 20 MB); a Spark
-        table, and what `open_data` opened, is always summed.
-    tell : callable, optional
-        Told how far a long query is, in per cent.
+        table, and the result of `open_data`, is always aggregated.
+    on_progress : callable, optional
+        Called with the progress of a long query, in per cent.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def design_of(
         )
         design = sum_rows(
             model.formula,
-            replace(scan, on_progress=tell),
+            replace(scan, on_progress=on_progress),
             group=model.group_column,
             missing=source.missing,
             group_level=model.group_level,
@@ -126,18 +126,18 @@ def _need_rows(model: ModelSpec, why: str) -> None:
 
 
 def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
-    """Load saved sums, of the model that is asked for."""
+    """Load saved sums, after checking that they are of the model."""
     design = load_sums(path)
     formula, group = parse_formula(model.formula), model.group_column
     if (str(formula), group) != (str(design.formula), design.group):
         raise DataError(
-            f"{path} holds the sums of '{design.formula}' by {design.group}, not of '{formula}' "
+            f"{path} contains the sums of '{design.formula}' by {design.group}, not of '{formula}' "
             f"by {group}; sum the rows anew for another model"
         )
-    _need_rows(model, f"{path} holds sums of them")
+    _need_rows(model, f"{path} contains sums of them")
     if source.strip and not design.encoding.strip:
         raise DataError(
-            f"{path} holds sums by labels as they were written, spaces and all; sum the rows "
+            f"{path} contains sums by labels as they were written, spaces and all; sum the rows "
             "anew with strip=True (--strip)"
         )
     check_estimable(design)
@@ -145,9 +145,9 @@ def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
 
 
 def _columns(model: ModelSpec) -> tuple[str, ...]:
-    own = parse_formula(model.formula)
-    groups = own.grouping_factors or ((model.group,) if model.group is not None else ())
-    names = [*own.columns, *groups, *model.group_level, *model.residual.columns]
+    formula = parse_formula(model.formula)
+    groups = formula.grouping_factors or ((model.group,) if model.group is not None else ())
+    names = [*formula.columns, *groups, *model.group_level, *model.residual.columns]
     return tuple(dict.fromkeys(names))
 
 
@@ -188,7 +188,7 @@ def _with_decimal(scan: Scan, written: Written) -> Scan:
 def _is_large(source: str) -> bool:
     try:
         files = find_files(source)
-    except DataError:  # whoever reads it says what is wrong
+    except DataError:  # reading it reports what is wrong
         return False
     if suffix_of(files[0]) in PARQUET:
         return _rows_in(files) > KEPT_ROWS
@@ -207,7 +207,7 @@ def _rows_in(files: Sequence[Path]) -> int:
     for file in files:
         try:
             total += pq.read_metadata(file).num_rows
-        except (pa.ArrowException, OSError):  # whoever reads it says what is wrong
+        except (pa.ArrowException, OSError):  # reading it reports what is wrong
             continue
         if total > KEPT_ROWS:
             break
@@ -274,10 +274,10 @@ def _read(source: Any, written: Written) -> Table:
     if isinstance(source, str) and source in DATASETS:
         return load_dataset(source)
     if is_sums(source):
-        raise DataError(f"{source} holds sums of rows, not rows; this needs the rows")
+        raise DataError(f"{source} contains sums of rows, and this needs the rows")
     if isinstance(source, (str, Path)):
         if str(source) == IN_MEMORY:
-            raise DataError("this model was made with a data frame in memory; give the data again")
+            raise DataError("this model was made with a data frame in memory; pass the data again")
         if _is_one_file(source):
             return read_table(source, decimal=written.decimal, delimiter=written.delimiter)
         scan = _open(source, written)

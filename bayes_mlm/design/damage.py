@@ -22,14 +22,14 @@ _READING = (
     TypeError,
     ValueError,
 )
-# Of the sd of a column over all rows: far above what rounding leaves of a sum of squares.
+# Of the sd of a column over all rows: far above the rounding of a sum of squares.
 _ROUNDING = 1e-6
 _LONGEST = 300
 
 
 @contextmanager
 def naming(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Convert what reading a damaged file raises into a `StorageError` with the file's name.
+    """Convert errors of reading a damaged file into a `StorageError` with the file's name.
 
     Parameters
     ----------
@@ -117,10 +117,10 @@ def check_names(design: Design) -> None:
         pairs = [(design.terms, encoding.terms)]
         for term, effects in zip(design.group_terms, encoding.effects, strict=False):
             pairs.append((term.effects, effects if design.kind == "partial_pooling" else ()))
-        for own, wanted in pairs:
+        for names, wanted in pairs:
             require(
-                own == wanted,
-                f"its columns are called {', '.join(own) or 'nothing'}, and those of the formula "
+                names == wanted,
+                f"its columns are called {', '.join(names) or 'nothing'}, and those of the formula "
                 f"{', '.join(wanted) or 'nothing'}",
             )
 

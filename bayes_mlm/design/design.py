@@ -289,7 +289,7 @@ class Design:
 
     @property
     def columns(self) -> Floats:
-        """X, Z of the one factor and y side by side, shape (n, p + q + 1)."""
+        """Columns [X, Z, y], with Z of the one factor, shape (n, p + q + 1)."""
         return np.column_stack([self.X, self.Z, self.y])
 
     def moments_of(
@@ -335,12 +335,12 @@ class Design:
         return self.with_arrays(codes=codes, labels=self.labels[groups])
 
     def grouped_by(self, other: "Design") -> "Design":
-        """Return the design with the groups of another, of the same rows, and no other change."""
+        """Return the design with the groups of another design of the same rows."""
         term = other.single_term()
         return self.with_arrays(codes=term.codes, labels=term.labels, factor=term.factor)
 
     def without_effects(self) -> "Design":
-        """Return the design whose factors are known and have no effects."""
+        """Return the design without group effects; its factors stay."""
         none = np.empty((self.n, 0))
         bare = tuple(changed(term, Z=none, effects=()) for term in self.group_terms)
         return replace(self, group_terms=bare)
@@ -355,7 +355,7 @@ class Design:
             `factor`, `effects`, `correlated`, `codes` and `labels` of the one group term; any other
             field.
         """
-        own = {name: changes.pop(name) for name in _OF_TERM if name in changes}
+        of_term = {name: changes.pop(name) for name in _OF_TERM if name in changes}
         fixed = {name: changes.pop(name) for name in ("X", "terms") if name in changes}
         response = {
             field: changes.pop(name)
@@ -366,8 +366,8 @@ class Design:
             changes["response"] = changed(self.response, **response)
         if fixed:
             changes["fixed"] = changed(self.fixed, **fixed)
-        if own and (self.group_terms or own.get("effects") or "labels" in own):
-            changes["group_terms"] = (changed(self.single_term("a change of columns"), **own),)
+        if of_term and (self.group_terms or of_term.get("effects") or "labels" in of_term):
+            changes["group_terms"] = (changed(self.single_term("a change of columns"), **of_term),)
         return replace(self, **changes)
 
     def with_moments(self, moments: GroupMoments, **changes: Any) -> "Design":
@@ -379,7 +379,7 @@ class Design:
 
     @property
     def whole(self) -> "Design":
-        """The design of all the data: itself, or that which its rows are a sample of."""
+        """The design of all the data: itself, or the one its rows are a sample of."""
         return self if self.sample_of is None else self.sample_of
 
     @property

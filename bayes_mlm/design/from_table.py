@@ -53,7 +53,7 @@ def build_design(
     family: str | Family = "gaussian",
     strip: bool = False,
 ) -> Design:
-    """Evaluate a formula on a table, after checking that the two make an estimable model.
+    """Return the design of a formula and a table, after checking that it is estimable.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def build_design(
     group : str, optional
         The grouping column of a formula without a bar, for the kinds that need groups.
     missing : {"error", "drop"}
-        What to do with rows that miss a value in a column the model uses.
+        What to do with rows with a missing value in a column of the model.
     group_level : sequence of str
         Columns declared to be properties of the group; an error if one varies within a group.
     residual : Residual or mapping, optional
@@ -99,14 +99,14 @@ def build_design(
     table = strip_labels(as_table(table)) if strip else as_table(table)
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     factors = factors_of(parsed, group)
-    asked = as_residual(residual)
+    structure = as_residual(residual)
     family = FAMILIES[family] if isinstance(family, str) else family
-    check_structure(asked, family)
-    names = list(dict.fromkeys([*parsed.columns, *factors, *group_level, *asked.columns]))
+    check_structure(structure, family)
+    names = list(dict.fromkeys([*parsed.columns, *factors, *group_level, *structure.columns]))
     require_columns(table, names)
     if missing == "error":  # named as a footer, and not by its missing values
         check_footer(table)
-    given, kept = table, handle_missing(table, names, missing=missing)
+    whole, kept = table, handle_missing(table, names, missing=missing)
     table = kept.table
     if missing != "error":
         check_footer(table)
@@ -118,7 +118,7 @@ def build_design(
     found = _check_factors(parsed, factors, table)
     if kept.n_dropped:
         for one in found:
-            before = count_labels(given.columns[one.name], as_numbers=one.labels.dtype != object)
+            before = count_labels(whole.columns[one.name], as_numbers=one.labels.dtype != object)
             notes = (*notes, *note_on_lost_groups(before, one.labels.size, one.name))
     _check_group_level(table, factors, group_level)
     measured = parsed.measured_columns
@@ -131,15 +131,15 @@ def build_design(
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     for one in found:
         notes = (*notes, *label_notes(encoding.levels, one.name, one.labels))
-    strata, noted = asked.sigma_column, (*factors, *(item.column for item in encoding.levels))
+    strata, noted = structure.sigma_column, (*factors, *(item.column for item in encoding.levels))
     if strata is not None and strata not in noted:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
-    if asked.ar is not None:
-        refuse_several(factors, "an autoregression of residuals", "leave one of them out")
+    if structure.ar is not None:
+        refuse_several(factors, "an autoregression of residuals", "omit one of them")
     by = found[0] if found else None
     codes = np.zeros(table.n, dtype=np.int64) if by is None else by.codes
-    structure = lay_out_residual(
-        asked,
+    laid_out = lay_out_residual(
+        structure,
         table,
         codes,
         [0] if by is None else by.labels.tolist(),
@@ -161,9 +161,9 @@ def build_design(
         encoding=encoding,
         base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
-        notes=(*notes, *encoding.notes, *(() if structure is None else structure.notes)),
+        notes=(*notes, *encoding.notes, *(() if laid_out is None else laid_out.notes)),
         family=family,
-        residual=structure,
+        residual=laid_out,
     )
     check_estimable(design)
     return design
@@ -187,7 +187,7 @@ def factors_of(formula: Formula, group: str | None) -> tuple[str, ...]:
 
 
 def _check_factors(formula: Formula, factors: Sequence[str], table: Table) -> list[Groups]:
-    """Find the groups of every factor, after checking that they can be groups."""
+    """Return the groups of every factor, after checking that they can be groups."""
     predictors = [name for name in formula.predictor_columns if name not in factors]
     found = []
     for place, factor in enumerate(factors):
@@ -237,7 +237,7 @@ def _group_terms(
 def _group_means(X: Floats, terms: tuple[str, ...], groups: Groups) -> GroupMeans:
     codes = groups.codes
     means = means_by_group(X, codes, groups.labels.size)
-    # A column at a time: a copy of X is the most that a large table leaves room for.
+    # By column: a large table leaves room for no more than one copy of X.
     inside = [
         float(np.sqrt(np.square(column - mean[codes]).mean()))
         for column, mean in zip(X.T, means.T, strict=True)

@@ -32,7 +32,7 @@ from bayes_mlm.model import KINDS
 
 
 def for_kind(design: Design, kind: str) -> Design:
-    """Arrange a design for one kind of model.
+    """Return a design laid out for one kind of model.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def for_kind(design: Design, kind: str) -> Design:
     Raises
     ------
     DesignError
-        If the kind needs what the design lacks: a group, group effects, or predictors that vary
-        at the level the kind looks at.
+        If the design lacks what the kind needs: a group, group effects, or predictors that vary
+        at the level of the kind.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def for_kind(design: Design, kind: str) -> Design:
     expect_text("for_kind", kind, f"a kind of model ({', '.join(KINDS)})", DesignError)
     if kind not in KINDS:
         raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
-    design = design.whole  # a sample of rows is to look at, not to fit
+    design = design.whole  # a sample of rows is for display, not for fitting
     if design.kind == kind:
         return design
     if kind in ("between", "no_pooling") and design.residual is not None:
@@ -79,7 +79,7 @@ def for_kind(design: Design, kind: str) -> Design:
         return lay_out_sums(design, kind)
     if kind == "pooled":
         return replace(design.without_effects(), kind=kind)
-    refuse_several(design.factors, f"the {kind} model", "leave one in, or use partial_pooling")
+    refuse_several(design.factors, f"the {kind} model", "keep one of them, or use partial_pooling")
     if design.base is None:
         raise DesignError(
             f"the {kind} model needs to know the groups; name their column "
@@ -94,30 +94,29 @@ def for_kind(design: Design, kind: str) -> Design:
             codes=np.arange(design.J),
         )
     if kind != "mundlak":
-        own = np.ones((laid_out.n, 1)) if kind == "no_pooling" else np.empty((laid_out.n, 0))
-        laid_out = laid_out.with_arrays(Z=own, effects=(INTERCEPT,) * own.shape[1])
+        Z = np.ones((laid_out.n, 1)) if kind == "no_pooling" else np.empty((laid_out.n, 0))
+        laid_out = laid_out.with_arrays(Z=Z, effects=(INTERCEPT,) * Z.shape[1])
     check_estimable(laid_out)
     return laid_out
 
 
 def replay(design: Design, table: Table, *, means_of: Table | None = None) -> NewRows:
-    """Arrange new data as a design was, with the means and levels it learned.
+    """Return the rows of new data under a design, with the means and levels it learned.
 
     Parameters
     ----------
     design : Design
-        Any kind; the group means of `within` and `mundlak` are those it was made with.
+        Any kind; the group means of `within` and `mundlak` are those it learned.
     table : Table
         New rows; the outcome need not be there.
     means_of : Table, optional
-        As many rows, of the same groups, whose group means `within` and `mundlak` are to take
-        instead of those learned: what the groups would be, where that is supposed.
+        As many rows, of the same groups: `within` and `mundlak` use their group means instead of
+        those learned, for counterfactual groups.
 
     Returns
     -------
     NewRows
-        Groups that the design never saw have code -1 and, where a kind needs a group mean, the
-        mean of their own new rows.
+        New groups have code -1 and, where a kind needs a group mean, the mean of their new rows.
 
     Examples
     --------
@@ -145,9 +144,9 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ne
         codes = _known(groups, design.labels)[groups.codes]
         if design.base is not None and design.kind in ("within", "mundlak", "no_pooling"):
             supposed = X if means_of is None else encode(design.encoding, means_of, outcome=False).X
-            own = means_by_group(supposed, groups.codes, groups.labels.size)[groups.codes]
+            new = means_by_group(supposed, groups.codes, groups.labels.size)[groups.codes]
             learned = (codes[:, None] >= 0) & (means_of is None)
-            means = np.where(learned, design.base.means[codes], own)
+            means = np.where(learned, design.base.means[codes], new)
             X, _ = _lay_out(design.kind, X, means, design.base)
     elif design.kind in ("within", "mundlak", "no_pooling"):
         raise DesignError(
@@ -161,13 +160,13 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ne
 
 
 def _laid_out_effects(design: Design, Z: Sequence[Floats]) -> list[Floats]:
-    """Return the columns of each group term, without those that the kind has none of."""
+    """Return the columns of each group term; none where the kind has no effects."""
     pairs = zip(design.group_terms, Z, strict=True)
     return [columns if term.q else columns[:, :0] for term, columns in pairs]
 
 
 def _codes_of(table: Table, factor: str, labels: NDArray[Any]) -> Ints:
-    """Return the group of each new row; -1 for one the design never saw, or without the column."""
+    """Return the group of each new row; -1 if it is new, or without the column."""
     if factor not in table.columns:
         return np.full(table.n, -1, dtype=np.int64)
     groups = find_groups(table, factor)

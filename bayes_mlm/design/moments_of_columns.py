@@ -36,7 +36,7 @@ def same_outcome(one: Design, other: Design) -> bool:
 
 
 def same_columns(one: Design, other: Design) -> bool:
-    """Return whether two designs have the same columns in the same groups, as far as rows tell."""
+    """Return whether two designs have the same columns and groups; True if either lacks rows."""
     if not one.has_rows or not other.has_rows:
         return True
     return np.array_equal(one.X, other.X) and all(

@@ -1,8 +1,8 @@
-"""Find the predictors that a model has at two levels, and what its coefficients make of each.
+"""Predictors that a model has at two levels, and their slopes within and between groups.
 
 A predictor x that varies within groups has a slope within groups and a slope between them. Which
 coefficient is which depends on how the model is written: next to ``x`` that of ``between(x)`` is
-the difference of the two slopes; next to ``within(x)`` it is the slope between.
+the difference of the two slopes; next to ``within(x)`` it is the slope between groups.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,17 @@ from bayes_mlm.base import DesignError, Floats, percent, rounded, scaled
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.formula import label
 
-# A column is taken for the group means of a predictor if it follows them this closely, with a
-# slope near 1: rounded, or taken over more members than the rows at hand. Nothing else is that.
-_FOLLOWS = 0.95
+# A column counts as the group means of a predictor if it correlates this highly with them, with a
+# slope near 1: rounded means, or means over more members than the rows.
+_CORRELATION = 0.95
 _SLOPE = (0.8, 1.25)
-# A share of a predictor's variance at one level below which its slope there rests on next to
-# nothing: the slope's standard error is 1/sqrt(share), 4.5 times, what the whole variance of the
-# predictor would give.
+# Least share of a predictor's variance at a level for its slope there to be reliable: the slope's
+# standard error is 1/sqrt(share), 4.5 times, that with the whole variance of the predictor.
 LEAST_SHARE = 0.05
 
 
 class _UnknownSlopeError(Exception):
-    """Signal a slope that no one number is; the message says why."""
+    """A slope that is no single number; the message is the reason."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,9 +35,9 @@ class Pair:
     ----------
     predictor : str
     mean : str
-        The column of its group means: ``between(ses)``, or the data's own, ``meanses``.
+        The column of its group means: ``between(ses)``, or one of the data, ``meanses``.
     from_rows : bool
-        Whether that column is the mean of the rows at hand.
+        Whether that column is the mean over the rows.
     within, between : ndarray, shape (p,)
         Weights of beta: the slope within groups, and between them. Their difference gives the
         contextual effect.
@@ -46,7 +45,7 @@ class Pair:
         Predictors that either slope depends on, by a product; the slope is their average over
         the rows.
     version : str
-        In words, which group mean it is.
+        Description of the group mean.
     share : float
         Share of the predictor's variance between groups; see `share_between`.
     """
@@ -67,19 +66,19 @@ class Pair:
 
     @property
     def caution(self) -> str:
-        """A warning if the predictor hardly varies at one level, else nothing."""
+        """A warning if the predictor hardly varies at one level, else ""."""
         if self.share < LEAST_SHARE:
             return (
                 f"{self.predictor} hardly differs between groups ({percent(self.share)} of its "
-                f"variance, below {percent(LEAST_SHARE)}): its group means are mostly chance, "
-                "so its slope between groups, and the contextual effect, are drawn towards the "
-                "slope within and towards nothing, and are uncertain"
+                f"variance, below {percent(LEAST_SHARE)}): its group means are mostly sampling "
+                "error, which biases its slope between groups towards the slope within and the "
+                "contextual effect towards zero, and makes both uncertain"
             )
         if self.share > 1 - LEAST_SHARE:
             return (
                 f"{self.predictor} hardly varies within groups ({percent(1 - self.share)} of "
                 f"its variance, below {percent(LEAST_SHARE)}): its slope within groups, and "
-                "the contextual effect, rest on next to nothing and are uncertain"
+                "the contextual effect, are uncertain"
             )
         return ""
 
@@ -87,27 +86,27 @@ class Pair:
 def pairs_of(
     design: Design, means: Mapping[str, str] | None = None
 ) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
-    """Find the predictors that a design has at two levels.
+    """Return the predictors that a design has at two levels.
 
     Parameters
     ----------
     design : Design
         Of kind mundlak, or with ``between(x)`` next to ``x`` or ``within(x)``, or with a column of
-        the data's own that holds the group means of ``x``.
+        the data that contains the group means of ``x``.
     means : mapping of str to str, optional
-        Such a column by predictor, ``{"ses": "meanses"}``; one that follows the rows' own means
-        closely is found without.
+        Such a column by predictor, ``{"ses": "meanses"}``; one close to the means of the rows is
+        found automatically.
 
     Returns
     -------
     pairs : tuple of Pair
-    left_out : tuple of str
-        Why a predictor at two levels has no such pair of slopes.
+    omitted : tuple of str
+        Reasons why a predictor at two levels has no such pair of slopes.
 
     Raises
     ------
     DesignError
-        If `means` names what is not there.
+        If `means` names a predictor or column that the model does not have.
 
     Examples
     --------
@@ -118,22 +117,22 @@ def pairs_of(
     >>> pair.predictor, pair.mean, pair.within.tolist(), pair.between.tolist()
     ('ses', 'between(ses)', [0.0, 1.0, 0.0], [0.0, 1.0, 1.0])
     """
-    pairs, left_out = [], []
+    pairs, omitted = [], []
     if design.group is None or design.base is None or design.kind == "between":
         return (), ()
     for name, mean in _candidates(design, means).items():
         try:
             pairs.append(_pair(design, name, mean))
         except _UnknownSlopeError as reason:
-            left_out.append(f"{name}: {reason}")
-    return tuple(pairs), tuple(left_out)
+            omitted.append(f"{name}: {reason}")
+    return tuple(pairs), tuple(omitted)
 
 
 def share_between(column: Floats, design: Design) -> float:
     r"""Estimate the share of a predictor's variance that lies between groups, free of chance.
 
-    The intraclass correlation by analysis of variance: group means differ by chance too, and this
-    takes that out. :math:`(M_b - M_w) / (M_b + (n_0 - 1) M_w)`, and 0 where that is negative.
+    The intraclass correlation by analysis of variance, which corrects for the sampling variance of
+    group means. :math:`(M_b - M_w) / (M_b + (n_0 - 1) M_w)`, and 0 where that is negative.
 
     References
     ----------
@@ -153,7 +152,7 @@ def share_between(column: Floats, design: Design) -> float:
 
 
 def _share(design: Design, means: Floats, inside: float) -> float:
-    """As `share_between`, of group means about the mean of all and the squares within groups."""
+    """Return `share_between` from centred group means and the sum of squares within groups."""
     sizes, n = design.group_sizes, design.n
     within = inside / max(n - design.J, 1)
     between = float(sizes @ np.square(means)) / max(design.J - 1, 1)
@@ -167,50 +166,51 @@ def _candidates(design: Design, means: Mapping[str, str] | None) -> dict[str, st
     found: dict[str, str] = {}
     for term in design.terms:
         inner = argument_of(term, "between", design)
-        if inner is not None and ":" not in inner and _own(design, inner) is not None:
+        if inner is not None and ":" not in inner and _within_term(design, inner) is not None:
             found[inner] = term
     for name, mean in (means or {}).items():
-        if _own(design, name) is None:
+        if _within_term(design, name) is None:
             raise DesignError(
                 f"the model has no predictor {name!r} within groups; its terms: "
                 f"{', '.join(design.terms)}"
             )
         if mean not in design.terms:
             raise DesignError(
-                f"{mean!r}, named as the group means of {name!r}, is no term of the model; "
+                f"{mean!r}, given as the group means of {name!r}, is no term of the model; "
                 f"its terms: {', '.join(design.terms)}"
             )
         found[name] = mean
     for name in design.terms:
         if name not in found and ":" not in name and not name.startswith("between("):
-            column = _follower(design, name)
+            column = _observed_means(design, name)
             if column is not None and column not in found.values():
                 found[name] = column
     return found
 
 
-def _own(design: Design, name: str) -> str | None:
-    """Return the term of a predictor within groups: itself or its deviations."""
+def _within_term(design: Design, name: str) -> str | None:
+    """Return the term with a predictor's slope within groups: itself or its deviations."""
     if name in design.terms and _varies(design, name):
         return name
     return next((t for t in design.terms if argument_of(t, "within", design) == name), None)
 
 
-def _follower(design: Design, name: str) -> str | None:
-    """Find a column of the data that holds the group means of a predictor."""
+def _observed_means(design: Design, name: str) -> str | None:
+    """Return the column of the data that contains the group means of a predictor, if any."""
     assert design.base is not None  # for mypy: the caller looked
     terms = design.base.terms
     if name == INTERCEPT or name not in terms or not _varies(design, name):
         return None
-    own = design.base.means[:, terms.index(name)]
+    means = design.base.means[:, terms.index(name)]
     for k, term in enumerate(terms):
         column = design.base.means[:, k]
         group_level = term != INTERCEPT and ":" not in term and not design.base.varies[k]
         if not group_level or term.startswith("between(") or np.unique(column).size < 3:
             continue
-        follows = np.corrcoef(own, column)[0, 1] if own.std() > 0 and column.std() > 0 else 0.0
-        slope = follows * column.std() / own.std() if own.std() > 0 else 0.0
-        if follows >= _FOLLOWS and _SLOPE[0] <= slope <= _SLOPE[1]:
+        varying = means.std() > 0 and column.std() > 0
+        correlation = np.corrcoef(means, column)[0, 1] if varying else 0.0
+        slope = correlation * column.std() / means.std() if varying else 0.0
+        if correlation >= _CORRELATION and _SLOPE[0] <= slope <= _SLOPE[1]:
             return term
     return None
 
@@ -270,11 +270,11 @@ def _pair(design: Design, name: str, mean: str) -> Pair:
 
 
 def _moves(design: Design, factor: str, name: str, mean: str) -> tuple[float, float]:
-    """Test whether a factor varies with the deviation of x and with the group mean of x."""
+    """Return the slopes of a factor on the deviation of x and on the group mean of x."""
     if factor == mean:
         return 0.0, 1.0
     if factor == name:
-        # Beside the data's own column of means a unit more of it is a unit more of x too.
+        # x is the sum of the two.
         return 1.0, 1.0
     if argument_of(factor, "within", design) == name:
         return 1.0, 0.0
@@ -289,7 +289,7 @@ def _inner(design: Design, factor: str) -> list[str]:
 
 
 def _mean_of_product(design: Design, factor: str, name: str) -> bool:
-    """Test whether a factor is the group mean of a product with x."""
+    """Return whether a factor is the group mean of a product with x."""
     parts = _inner(design, factor)
     if len(parts) < 2 or name not in parts:
         return False
@@ -306,7 +306,7 @@ def _mean_of_product(design: Design, factor: str, name: str) -> bool:
 def _place(design: Design, name: str) -> int:
     if name not in design.terms:
         raise _UnknownSlopeError(
-            f"its slope depends on {name}, which the model does not have on its own; add it"
+            f"its slope depends on {name}, which the model does not have as a main effect; add it"
         )
     return design.terms.index(name)
 
@@ -324,8 +324,8 @@ def _mean_of(design: Design, names: Sequence[str]) -> float:
         return float(s.counts @ means[:, 0]) / s.n
     if len(places) > 2:
         raise _UnknownSlopeError(
-            f"its slope depends on the mean of the product of {', '.join(names)}, which sums do "
-            "not tell"
+            f"its slope depends on the mean of the product of {', '.join(names)}, which sums "
+            "do not contain"
         )
     inside = float(s.scatter[:, places[0], places[1]].sum())
     return (inside + float(s.counts @ (means[:, 0] * means[:, 1]))) / s.n
@@ -342,20 +342,20 @@ def _check_alone(design: Design, name: str) -> None:
             for by in ("", f", {design.group}")
         ),
     }
-    own = [f for f in factors if label(f) in forms or name.startswith(f"{label(f)}[")]
-    columns = {column for factor in own for column in factor.columns} - {design.group}
+    linear = [f for f in factors if label(f) in forms or name.startswith(f"{label(f)}[")]
+    columns = {column for factor in linear for column in factor.columns} - {design.group}
     for factor in factors:
-        if factor not in own and columns & set(factor.columns):
-            raise _UnknownSlopeError(f"its slope is no one number, because of {label(factor)}")
+        if factor not in linear and columns & set(factor.columns):
+            raise _UnknownSlopeError(f"its slope is not constant, because of {label(factor)}")
 
 
 def _parts(design: Design, name: str, mean: str) -> list[int]:
     """Return the columns that add up to the predictor itself: one, or its two parts."""
     if name in design.terms:
         return [design.terms.index(name)]
-    own = _own(design, name)
-    assert own is not None  # for mypy: a candidate has one
-    return [design.terms.index(own), design.terms.index(mean)]
+    within = _within_term(design, name)
+    assert within is not None  # for mypy: a candidate has one
+    return [design.terms.index(within), design.terms.index(mean)]
 
 
 def _share_of(design: Design, places: list[int]) -> float:
@@ -370,14 +370,14 @@ def _share_of(design: Design, places: list[int]) -> float:
 
 def _version(design: Design, name: str, mean: str, *, from_rows: bool) -> str:
     if from_rows:
-        return f"{mean}: the mean of {name} over the rows at hand of each group"
-    text = f"{mean}: the data's own column, taken as the group means of {name}"
+        return f"{mean}: the mean of {name} over the rows of each group"
+    text = f"{mean}: a column of the data, taken as the group means of {name}"
     base = design.base
     if base is None or name not in base.terms:
         return text
-    rows, given = (base.means[:, base.terms.index(one)] for one in (name, mean))
-    away = float(np.abs(given - rows).max())
+    rows, column = (base.means[:, base.terms.index(one)] for one in (name, mean))
+    difference = float(np.abs(column - rows).max())
     return (
-        f"{text}; not between({name}), the mean of the rows at hand, from which it differs "
-        f"by up to {rounded(away)} (correlation {scaled(np.corrcoef(rows, given)[0, 1], 4)})"
+        f"{text}; not between({name}), the mean over the rows, from which it differs "
+        f"by up to {rounded(difference)} (correlation {scaled(np.corrcoef(rows, column)[0, 1], 4)})"
     )

@@ -15,12 +15,12 @@ from bayes_mlm.moments import GroupMoments, refuse_rows
 
 
 class RowArray[T]:
-    """A field with a value per row; reading it where only moments are there is an error.
+    """A field with a value per row; reading it from an aggregated design is an error.
 
     Raises
     ------
     RowsNeededError
-        When it is read and was never given.
+        When it is read and has no value.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -40,8 +40,8 @@ class RowArray[T]:
 
 def changed[P](part: P, **changes: Any) -> P:
     """Return a part of a design with some fields changed, whether or not its rows are there."""
-    given = {field.name: vars(part)[field.name] for field in fields(part)}  # type: ignore[arg-type]
-    return type(part)(**(given | changes))
+    current = {one.name: vars(part)[one.name] for one in fields(part)}  # type: ignore[arg-type]
+    return type(part)(**(current | changes))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -53,11 +53,11 @@ class Response:
     name : str
         Name of the outcome, or of the function of it that is modelled: ``log(y)``.
     y : ndarray, shape (n,)
-        Its values, in its own units.
+        Its values, in the units of the data.
     trials : ndarray of int, shape (n,), or None
         Number of trials of each row, of binomial outcomes.
     offset : ndarray, shape (n,), or None
-        What is added to the linear predictor.
+        Added to the linear predictor.
     weights : ndarray, shape (n,), or None
         Weight of each row.
     """
@@ -75,8 +75,8 @@ class Response:
     def take(self, rows: Ints) -> "Response":
         """Return the outcome of some rows, in the order given."""
         arrays = ("y", "trials", "offset", "weights")
-        given = {name: vars(self)[name] for name in arrays}
-        return changed(self, **{k: None if v is None else v[rows] for k, v in given.items()})
+        values = {name: vars(self)[name] for name in arrays}
+        return changed(self, **{k: None if v is None else v[rows] for k, v in values.items()})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -232,7 +232,7 @@ def _places(labels: NDArray[Any]) -> dict[Any, int]:
 
 
 def terms_of_moments(moments: GroupMoments, formula: Formula) -> tuple[GroupTerm, ...]:
-    """Return the group terms of data of which per-group moments alone are there."""
+    """Return the group terms of aggregated data."""
     if moments.group is None:
         return ()
     bars = formula.group_terms
@@ -266,7 +266,7 @@ class GroupMeans:
         Mean of each column in each group.
     varies : ndarray of bool, shape (p,)
         Whether the column varies within groups: its deviations from the group means exceed 1e-9
-        of its own size ("is it constant?" is asked by tolerance, never by equality).
+        of its size.
     """
 
     terms: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Coding of dates or measures of time as the numeric time of a growth model.
 
 Where zero lies decides what an intercept means, and how it correlates with the slope; the unit
-decides what a slope means. Both are said here rather than left to a column of dates.
+decides what a slope means. Both are stated here rather than left implicit in a column of dates.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from bayes_mlm.base import DataError, Floats
 from bayes_mlm.design.encoding.inputs import list_rows
 
 type Unit = Literal["seconds", "minutes", "hours", "days", "weeks", "months", "years"]
-type Origin = Literal["first", "own-first", "mean", "own-mean"]
+type Origin = Literal["first", "person-first", "mean", "person-mean"]
 
 # Seconds; a year is the Gregorian mean of 365.2425 days and a month its twelfth, so that
 # differences of dates are linear in time.
@@ -66,7 +66,7 @@ def code_time(
     origin: Origin | float | str | date = "first",
     person: ArrayLike | None = None,
     unit: Unit | None = None,
-    given_in: Unit | None = None,
+    input_unit: Unit | None = None,
 ) -> CodedTime:
     """Code time as a number of units since an origin.
 
@@ -75,18 +75,17 @@ def code_time(
     times : array_like, shape (n,)
         Numbers, or dates: ISO text (``"2024-03-01"``, ``"2024-03-01T09:30"``), `datetime.date`,
         or numpy's datetime64.
-    origin : {"first", "own-first", "mean", "own-mean"} or a time
-        What is to be zero: the earliest time of all, each person's own earliest, the mean of all
-        rows or of each person's own; or a time given like the others, such as ``"2020-01-01"``.
-        Zero at each person's own mean takes the differences between persons out of time: then
-        growth is within persons alone.
+    origin : {"first", "person-first", "mean", "person-mean"} or a time
+        Time that is zero: the earliest of all rows or of each person, the mean of all rows or of
+        each person; or a time in the form of `times`, such as ``"2020-01-01"``. With zero at each
+        person's mean, time has no differences between persons: growth is within persons alone.
     person : array_like, shape (n,), optional
-        Who each row is of; for the origins that are a person's own.
+        Person of each row; for the origins by person.
     unit : str, optional
-        What to count: one of `UNITS`; for dates "days" by default. A month is a twelfth of a
-        year, and a year 365.2425 days. Of numbers without `given_in` it is only their name.
-    given_in : str, optional
-        Of numbers: the unit they are in, if they are to be turned into another.
+        Unit of the result: one of `UNITS`; for dates "days" by default. A month is a twelfth of a
+        year, and a year 365.2425 days. For numbers without `input_unit` it is only a label.
+    input_unit : str, optional
+        Unit of numeric `times`, to convert from.
 
     Returns
     -------
@@ -95,13 +94,12 @@ def code_time(
     Raises
     ------
     DataError
-        If a time is missing or unreadable, an option is unknown, or a person is needed and not
-        given.
+        If a time is missing or unreadable, an option is unknown, or `person` is needed and absent.
 
     Examples
     --------
     >>> visits = ["2020-01-01", "2021-01-01", "2020-06-01", "2022-06-01"]
-    >>> coded = code_time(visits, origin="own-first", person=["a", "a", "b", "b"], unit="years")
+    >>> coded = code_time(visits, origin="person-first", person=["a", "a", "b", "b"], unit="years")
     >>> coded.values.round(2)
     array([0., 1., 0., 2.])
     >>> print(coded)
@@ -109,24 +107,24 @@ def code_time(
     >>> code_time([8, 10, 12, 14], origin="mean", unit="years").values
     array([-3., -1.,  1.,  3.])
     """
-    for name, given in (("unit", unit), ("given_in", given_in)):
-        if given is not None and given not in UNITS:
-            raise DataError(f"{name} = {given!r} is no unit of time; use {', '.join(UNITS)}")
+    for name, value in (("unit", unit), ("input_unit", input_unit)):
+        if value is not None and value not in UNITS:
+            raise DataError(f"{name} = {value!r} is no unit of time; use {', '.join(UNITS)}")
     values, dates = _as_seconds(times)
-    if dates and given_in is not None:
-        raise DataError("the times are dates, which need no given_in; leave it out")
-    unit = "days" if dates and unit is None else unit or given_in
-    if not dates and given_in is not None:
-        values = values * _SECONDS[given_in]
-    in_seconds = dates or given_in is not None
-    zero, what = _zero(values, origin, person, dates=dates, given_in=given_in)
+    if dates and input_unit is not None:
+        raise DataError("the times are dates, which need no input_unit; omit it")
+    unit = "days" if dates and unit is None else unit or input_unit
+    if not dates and input_unit is not None:
+        values = values * _SECONDS[input_unit]
+    in_seconds = dates or input_unit is not None
+    zero, what = _zero(values, origin, person, dates=dates, input_unit=input_unit)
     size = _SECONDS[unit] if in_seconds and unit is not None else 1.0
     # The difference is taken first: an origin far from the data would cost digits.
     return CodedTime(values=(values - zero) / size, unit=unit or "", origin=what)
 
 
 def _as_seconds(times: ArrayLike) -> tuple[Floats, bool]:
-    """Read numbers as they are, or dates as seconds; say which they were."""
+    """Return numbers as they are, or dates as seconds, and whether they are dates."""
     array = np.asarray(times)
     if array.ndim != 1 or array.size == 0:
         raise DataError("times must be one column with at least one row")
@@ -175,41 +173,41 @@ def _zero(
     person: ArrayLike | None,
     *,
     dates: bool,
-    given_in: Unit | None,
+    input_unit: Unit | None,
 ) -> tuple[Floats | float, str]:
-    """Return the time that is to be zero, of each row or of all, and its name."""
-    own = isinstance(origin, str) and origin.startswith("own-")
-    if person is not None and not own:
+    """Return the time that is zero, for each row or for all, and its description."""
+    by_person = isinstance(origin, str) and origin.startswith("person-")
+    if person is not None and not by_person:
         raise DataError(
             f"person is given, but origin = {origin!r} is the same for every person; use "
-            "'own-first' or 'own-mean'"
+            "'person-first' or 'person-mean'"
         )
     if origin == "first":
         return float(values.min()), "the first time of all"
     if origin == "mean":
         return _mean(values), "the mean time"
-    if isinstance(origin, str) and origin in ("own-first", "own-mean"):
+    if isinstance(origin, str) and origin in ("person-first", "person-mean"):
         codes = _persons(person, values.size, origin)
         sizes = np.bincount(codes)
-        if origin == "own-mean":
+        if origin == "person-mean":
             level = float(values.min())
             means = np.bincount(codes, weights=values - level) / sizes
             return level + means[codes], "each person's mean time"
         least = np.full(sizes.size, np.inf)
         np.minimum.at(least, codes, values)
         return least[codes], "each person's first time"
-    zero = _given(origin, dates=dates)
-    return zero if given_in is None else zero * _SECONDS[given_in], str(origin)
+    zero = _parse_origin(origin, dates=dates)
+    return zero if input_unit is None else zero * _SECONDS[input_unit], str(origin)
 
 
-def _given(origin: Any, *, dates: bool) -> float:
-    """Read an origin that is a time itself, of the same sort as the times."""
+def _parse_origin(origin: Any, *, dates: bool) -> float:
+    """Read an origin that is a time, of the same type as the times."""
     number = isinstance(origin, Real) and not isinstance(origin, bool)
     try:
         if number != dates:
             return float(_as_seconds([origin])[0][0])
     except DataError:
-        pass  # a text that is no date: said below, where all that is allowed is
+        pass  # a text that is no date: reported below with all that is allowed
     allowed = ", ".join(map(repr, ORIGINS))
     kind = "a date" if dates else "a number"
     raise DataError(f"origin = {origin!r}: give one of {allowed}, or {kind} as the times are")
@@ -221,7 +219,7 @@ def _mean(values: Floats) -> float:
 
 def _persons(person: ArrayLike | None, n: int, origin: str) -> NDArray[np.int64]:
     if person is None:
-        raise DataError(f"origin = {origin!r} needs to know who each row is of; give person")
+        raise DataError(f"origin = {origin!r} needs the person of each row; give person")
     labels = np.asarray(person)
     if labels.shape != (n,):
         raise DataError(f"person has shape {labels.shape}, and there are {n} times; give one each")

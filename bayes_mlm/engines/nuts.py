@@ -62,7 +62,7 @@ def sample_model(
     check_memory(
         8 * numbers,
         f"{settings.chains} chains of {settings.draws:,} draws",
-        "ask for fewer (draws, --draws)",
+        "draw fewer (draws, --draws)",
     )
     if integrated:
         model = FACTORIES[kind](design, priors, likelihood="marginal")
@@ -132,7 +132,7 @@ def sample_nuts(
             return drawn if parameters is None else replace(drawn, parameters=parameters)
     except (RuntimeError, ValueError, pm.exceptions.SamplingError) as error:
         raise EngineError(
-            f"NUTS could not sample this model ({error}); look at the priors and at the units "
+            f"NUTS could not sample this model ({error}); check the priors and at the units "
             "of the columns, or fit it with --engine reml"
         ) from error
 

@@ -24,7 +24,7 @@ from bayes_mlm.base import (
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines.reml.inference import EstimateRow, EstimatesTable, Interval
 from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
-from bayes_mlm.moments import GroupMoments, from_rows, one_group, reduce
+from bayes_mlm.moments import GroupMoments, from_rows, one_group, rotate_moments
 
 # A predictor whose spread within groups is below this part of its size is constant within them.
 CONSTANT_WITHIN = 1e-9
@@ -178,9 +178,9 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
 
     Notes
     -----
-    The coefficients are statsmodels'. Own intercepts are taken out by
-    de-meaning within groups (Frisch & Waugh 1933, Econometrica 1(4)): the same slopes, standard
-    errors and residuals as with a dummy a group, without n x J numbers.
+    The coefficients are statsmodels'. Group-specific intercepts are partialled out by de-meaning
+    within groups (Frisch & Waugh 1933, Econometrica 1(4)): the same slopes, standard errors and
+    residuals as with a dummy a group, without n x J numbers.
 
     Examples
     --------
@@ -294,7 +294,7 @@ def _solve_sums(design: Design, s: GroupMoments) -> _Solution:
             f"{design.n} rows cannot estimate {p} slopes, {s.J} group-specific intercepts and a "
             "residual variance; drop terms or pool the groups"
         )
-    reduced = reduce(s if by_group else one_group(s))
+    reduced = rotate_moments(s if by_group else one_group(s))
     check_bounded(reduced)
     cross, xy, yy = reduced.rest[:p, :p], reduced.rest[:p, p], float(reduced.rest[p, p])
     # To unit columns first, so that a predictor in dollars costs no digits.
@@ -324,7 +324,7 @@ def _solve_sums(design: Design, s: GroupMoments) -> _Solution:
 
 def _check(design: Design, X: Floats, y: Floats) -> None:
     """Raise a DesignError that names an aliased column."""
-    reduce(
+    rotate_moments(
         from_rows(
             y, X, np.empty((len(y), 0)), np.zeros(len(y), dtype=np.int64), 1, terms=design.terms
         )

@@ -1,4 +1,4 @@
-"""Recover the group effects of a marginal model: draw them given its draws, exactly."""
+"""Exact draws of the group effects of a marginal model, conditional on its draws."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,13 +16,13 @@ from bayes_mlm.engines.direct.effects import (
 from bayes_mlm.engines.direct.quadratic import make_kernel
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import group_dim
-from bayes_mlm.moments import from_design, reduce
+from bayes_mlm.moments import from_design, rotate_moments
 
 
 def recover_effects(
     design: Design, draws: Draws, random_seed: int, *, max_effects: int = MAX_EFFECTS
 ) -> Draws:
-    """Add draws of the group effects to draws of everything else.
+    """Return draws with those of the group effects added.
 
     A draw of u given each draw of the other parameters is a draw of u from the joint posterior.
 
@@ -48,16 +48,16 @@ def recover_effects(
     Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., sec. 5.4: drawing from p(phi | y), then
     from p(theta | phi, y).
     """
-    reduced = reduce(from_design(design))
-    kernel, given = make_kernel(reduced), conditions_of(design, draws)
-    n_draws = len(given.sigma_e)
+    reduced = rotate_moments(from_design(design))
+    kernel, conditions = make_kernel(reduced), conditions_of(design, draws)
+    n_draws = len(conditions.sigma_e)
     dims = (group_dim(design), "effect")
     if n_draws * design.J * design.q > max_effects:
-        summary = summarise_effects(reduced, kernel, given)
+        summary = summarise_effects(reduced, kernel, conditions)
         found = {"u_mean": Variable(dims, summary.mean), "u_sd": Variable(dims, summary.sd)}
     else:
         rng = stream(random_seed, Stream.GROUP_EFFECTS)
-        u = draw_effects(reduced, kernel, given, rng)
+        u = draw_effects(reduced, kernel, conditions, rng)
         shape = (draws.n_chains, draws.n_draws, design.J, design.q)
         found = {"u": Variable(SAMPLE_DIMS + dims, u.reshape(shape))}
     labels = {group_dim(design): design.labels, "effect": np.array(design.effects, dtype=object)}
@@ -87,8 +87,8 @@ def effects_of_groups(
     if "u" in draws.posterior:
         u = draws["u"].reshape(-1, design.J, design.q)
         return lambda places: u[:, places]
-    reduced = reduce(from_design(design))
-    kernel, given = make_kernel(reduced), conditions_of(design, draws)
+    reduced = rotate_moments(from_design(design))
+    kernel, conditions = make_kernel(reduced), conditions_of(design, draws)
 
     def recover(places: Ints) -> Floats:
         some = replace(
@@ -97,7 +97,7 @@ def effects_of_groups(
             of_group=reduced.of_group[places],
             labels=reduced.labels[places],
         )
-        return draw_effects(some, kernel, given, rng)
+        return draw_effects(some, kernel, conditions, rng)
 
     return recover
 

@@ -215,7 +215,7 @@ def _not_ols(design: "Design", _: "ModelPriors | None") -> str:
         return f"the {design.family.name} family has no residual sd; use nuts"
     if design.residual is not None:
         return (
-            "OLS has independent residuals of one sd, and the model asks for "
+            "OLS has independent residuals of one sd, and the model has "
             f"{design.errors}; use --engine reml"
         )
     if has_random_effects(design):

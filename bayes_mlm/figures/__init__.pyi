@@ -1,13 +1,16 @@
 from .catalogue import (
     FIGURES as FIGURES,
-    ladder_pictures as ladder_pictures,
-    pictures_of as pictures_of,
+    ladder_figures as ladder_figures,
+    model_figures as model_figures,
     prepared as prepared,
 )
 from .choosing import (
     reference_roles as reference_roles,
     simplest as simplest,
     with_intercepts as with_intercepts,
+)
+from .data import (
+    FigureData as FigureData,
 )
 from .effects import (
     effects_of as effects_of,
@@ -24,14 +27,11 @@ from .lines import (
     span as span,
 )
 from .parts import (
-    draw_classical as draw_classical,
+    draw_likelihood as draw_likelihood,
     draw_line as draw_line,
     draw_rows as draw_rows,
     legend_above as legend_above,
-    marked as marked,
-)
-from .picture import (
-    Picture as Picture,
+    legend_point as legend_point,
 )
 from .pooling import (
     plot_shrinkage as plot_shrinkage,
@@ -55,7 +55,7 @@ from .style import (
     INK as INK,
     MANY_GROUPS as MANY_GROUPS,
     ORANGE as ORANGE,
-    SIDES as SIDES,
+    SUBGROUP_STYLES as SUBGROUP_STYLES,
     Style as Style,
     axes_or_new as axes_or_new,
     engine_style as engine_style,

@@ -95,8 +95,8 @@ class Accuracy:
     @property
     def alt(self) -> str:
         """What is drawn."""
-        told = ", ".join(f"{check.name} {check.text}" for check in self.checks)
-        return f"Each measure of accuracy as a part of its limit, on a logarithmic axis: {told}."
+        listed = ", ".join(f"{check.name} {check.text}" for check in self.checks)
+        return f"Each measure of accuracy as a part of its limit, on a logarithmic axis: {listed}."
 
 
 def direct_accuracy(analysis: Analysis) -> Accuracy | None:
@@ -143,17 +143,17 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
 
 
 @styled
-def plot_accuracy(picture: Accuracy, *, ax: "Axes | None" = None) -> "Figure":
+def plot_accuracy(data: Accuracy, *, ax: "Axes | None" = None) -> "Figure":
     """Draw each measure of accuracy as a part of its limit."""
-    many = len(picture.checks)
+    many = len(data.checks)
     ax = axes_or_new(ax, 0.9 + 0.42 * many)
-    low = min([_FLOOR, *(0.5 * check.part for check in picture.checks if check.part > 0)])
-    high = max([10.0, *(3.0 * check.part for check in picture.checks)])
+    low = min([_FLOOR, *(0.5 * check.part for check in data.checks if check.part > 0)])
+    high = max([10.0, *(3.0 * check.part for check in data.checks)])
     ax.set_xscale("log")
     ax.set_xlim(low / 1.5, high)
     ax.axvspan(1.0, high, color=ORANGE, alpha=0.15, lw=0)
     ax.axvline(1.0, color=INK, lw=1.0, ls="--")
-    for k, check in enumerate(picture.checks):
+    for k, check in enumerate(data.checks):
         within = check.value <= check.limit
         at = max(check.part, low)
         colour = BLUE if within else ORANGE
@@ -168,7 +168,7 @@ def plot_accuracy(picture: Accuracy, *, ax: "Axes | None" = None) -> "Figure":
             fontsize=8.5,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75},
         )
-    ax.set_yticks(range(many), [check.name for check in picture.checks])
+    ax.set_yticks(range(many), [check.name for check in data.checks])
     ax.set_ylim(many - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

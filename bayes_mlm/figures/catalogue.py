@@ -30,8 +30,8 @@ from bayes_mlm.figures import (
     trajectories,
     variance_parts,
 )
+from bayes_mlm.figures.data import FigureData
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.picture import Picture
 from bayes_mlm.fitting import Analysis
 
 FIGURES = Registry[Entry]("figure")
@@ -63,28 +63,28 @@ for _entry in (
     FIGURES.register(_entry.name, _entry)
 
 
-def pictures_of(analysis: Analysis) -> Iterator[tuple[Entry, Picture]]:
+def model_figures(analysis: Analysis) -> Iterator[tuple[Entry, FigureData]]:
     """Prepare every figure of one model that applies to it, in the order of the registry."""
     yield from _prepared("model", analysis)
 
 
-def ladder_pictures(analyses: Sequence[Analysis]) -> Iterator[tuple[Entry, Picture]]:
+def ladder_figures(analyses: Sequence[Analysis]) -> Iterator[tuple[Entry, FigureData]]:
     """Prepare every figure of a ladder of models (or of one) that applies to it."""
     yield from _prepared("ladder", analyses)
 
 
-def prepared(entry: Entry, source: Any) -> Picture | None:
+def prepared(entry: Entry, source: Any) -> FigureData | None:
     """Prepare a figure; None where it does not apply to the model or the data."""
     try:
-        picture: Picture | None = entry.prepare(source)
+        data: FigureData | None = entry.prepare(source)
     except (RowsNeededError, UnsupportedModelError):
         return None
-    return picture
+    return data
 
 
-def _prepared(of: str, source: object) -> Iterator[tuple[Entry, Picture]]:
+def _prepared(of: str, source: object) -> Iterator[tuple[Entry, FigureData]]:
     for entry in FIGURES.values():
         if entry.of == of:
-            picture = prepared(entry, source)
-            if picture is not None:
-                yield entry, picture
+            data = prepared(entry, source)
+            if data is not None:
+                yield entry, data

@@ -10,7 +10,7 @@ from bayes_mlm.base import Ints, count, number, percent, shorten, shorten_all
 from bayes_mlm.figures.effects import GroupEffect, effects_of
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.style import GREY, INK, SIDES, new_figure, styled
+from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Block:
     Parameters
     ----------
     name : str
-        Such as ``sector = 1``; empty where there is no split.
+        Such as ``sector = 1``; empty without a binary group-level predictor.
     order : ndarray of int, shape (J_s,)
         Places among the labels, the lowest effect first.
     """
@@ -57,7 +57,7 @@ class EffectPanel:
     ----------
     effect : GroupEffect
     blocks : tuple of Block
-        One, or one a side.
+        One, or one a subgroup.
     outlying : ndarray of int
         Places of the groups that lie farther out than chance allows among as many.
     named : ndarray of int
@@ -101,7 +101,7 @@ class Caterpillar:
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        return " ".join(self._told(panel) for panel in self.panels)
+        return " ".join(self._describe(panel) for panel in self.panels)
 
     @property
     def alt(self) -> str:
@@ -113,7 +113,7 @@ class Caterpillar:
             "farthest ones are named."
         )
 
-    def _told(self, panel: EffectPanel) -> str:
+    def _describe(self, panel: EffectPanel) -> str:
         effect, many = panel.effect, self.labels.size
         above = int(np.count_nonzero(effect.lower > 0))
         below = int(np.count_nonzero(effect.upper < 0))
@@ -123,19 +123,19 @@ class Caterpillar:
         named = [f"{shorten(self.labels[k])} ({number(effect.mean[k], spread)})" for k in ends]
         out = [shorten(self.labels[k]) for k in panel.outlying]
         if not np.isfinite(effect.standardised).any():
-            stand = f"The data say too little of single {self.group}s for any to stand out."
+            outlying = f"The data on single {self.group}s are too few for any to be outlying."
         elif not out:
-            stand = "None lies farther out than chance allows among as many normal effects."
+            outlying = "None lies farther out than chance allows among as many normal effects."
         else:
             more = f" and {len(out) - 6} more" if len(out) > 6 else ""
-            stand = (
+            outlying = (
                 f"Ringed, for {'it lies' if len(out) == 1 else 'they lie'} farther out than chance "
                 f"allows among as many normal effects: {', '.join(out[:6])}{more}."
             )
         return (
             f"{what}{percent(self.prob)} intervals lie wholly above zero for {above:,} and wholly "
             f"below for {below:,} of {many:,}; the effects run from {named[0]} to {named[1]}. "
-            f"{stand}"
+            f"{outlying}"
         )
 
 
@@ -157,14 +157,14 @@ def caterpillar(analysis: Analysis) -> Caterpillar | None:
     if not effects:
         return None
     roles, many = roles_of(fit.design), fit.design.J
-    side = np.zeros(many, dtype=np.int64) if roles.side is None else roles.side
+    subgroup = np.zeros(many, dtype=np.int64) if roles.subgroup is None else roles.subgroup
     limit = float(normal_quantile(np.array([1.0 - 0.5 * OUTLYING / many]))[0])
     panels = []
     for effect in effects:
         order = np.argsort(effect.mean, kind="stable")
         blocks = tuple(
-            Block(name=name, order=order[side[order] == k])
-            for k, name in enumerate(roles.split_labels or ("",))
+            Block(name=name, order=order[subgroup[order] == k])
+            for k, name in enumerate(roles.subgroup_labels or ("",))
         )
         far = np.nan_to_num(np.abs(effect.standardised)) > limit
         panels.append(
@@ -200,46 +200,46 @@ def _named(blocks: tuple[Block, ...], far: np.ndarray, many: int) -> Ints:
 
 
 @styled
-def plot_caterpillar(picture: Caterpillar) -> "Figure":
+def plot_caterpillar(data: Caterpillar) -> "Figure":
     """Draw the effect of every group with its interval, the lowest first.
 
     Parameters
     ----------
-    picture : Caterpillar
+    data : Caterpillar
 
     Returns
     -------
     matplotlib.figure.Figure
-        A panel an effect; in it a block a side.
+        A panel an effect; in it a block a subgroup.
     """
-    many = len(picture.panels)
-    ticks = picture.labels.size <= MOST_TICKS
+    many = len(data.panels)
+    ticks = data.labels.size <= MOST_TICKS
     figure = new_figure(0.5 + (3.3 if many == 1 else 2.55 * many) + (0.3 if ticks else 0.0))
     axes = figure.subplots(many, 1, squeeze=False).ravel()
-    for ax, panel in zip(axes, picture.panels, strict=True):
-        starts = _draw_effect(ax, picture, panel)
-        _name_groups(ax, picture, panel, starts)
-        what = f"effect on {shorten(picture.outcome, 28)}"
+    for ax, panel in zip(axes, data.panels, strict=True):
+        starts = _draw_effect(ax, data, panel)
+        _name_groups(ax, data, panel, starts)
+        what = f"effect on {shorten(data.outcome, 28)}"
         alone = many == 1 and panel.effect.name == "Intercept"
         of = "" if alone else f"\n({shorten(panel.effect.name, 28)})"
         ax.set_ylabel(f"{what}{of}")
     axes[-1].set_xlabel(
-        f"{shorten(picture.group)}, in order of its effect ({count(picture.labels.size, 'group')}; "
-        f"posterior mean, {percent(picture.prob)} interval)"
+        f"{shorten(data.group)}, in order of its effect ({count(data.labels.size, 'group')}; "
+        f"posterior mean, {percent(data.prob)} interval)"
     )
     return figure
 
 
-def _draw_effect(ax: "Axes", picture: Caterpillar, panel: EffectPanel) -> list[float]:
+def _draw_effect(ax: "Axes", data: Caterpillar, panel: EffectPanel) -> list[float]:
     """Draw the blocks of one panel from left to right; return where each begins."""
-    effect, many = panel.effect, picture.labels.size
+    effect, many = panel.effect, data.labels.size
     room = _POINTS_WIDE / many
     line, dot = float(np.clip(0.3 * room, 0.4, 1.6)), float(np.clip(1.1 * room, 1.0, 4.5))
     gap = max(1.0, _GAP * many)
     starts, at = [], 0.0
     out = np.zeros(many, dtype=bool)
     out[panel.outlying] = True
-    for block, style in zip(panel.blocks, SIDES, strict=False):
+    for block, style in zip(panel.blocks, SUBGROUP_STYLES, strict=False):
         order, x = block.order, at + np.arange(block.order.size)
         if order.size > _MOST_LINES:
             ax.fill_between(
@@ -268,7 +268,7 @@ def _draw_effect(ax: "Axes", picture: Caterpillar, panel: EffectPanel) -> list[f
     low, high = ax.get_ylim()
     if len(panel.blocks) > 1:
         high += 0.1 * (high - low)
-        for block, start, style in zip(panel.blocks, starts, SIDES, strict=False):
+        for block, start, style in zip(panel.blocks, starts, SUBGROUP_STYLES, strict=False):
             ax.text(
                 start,
                 high,
@@ -280,26 +280,26 @@ def _draw_effect(ax: "Axes", picture: Caterpillar, panel: EffectPanel) -> list[f
     return starts
 
 
-def _name_groups(ax: "Axes", picture: Caterpillar, panel: EffectPanel, starts: list[float]) -> None:
+def _name_groups(ax: "Axes", data: Caterpillar, panel: EffectPanel, starts: list[float]) -> None:
     """Label every group at the axis where there are few; else the extremes, next to the points."""
     place = {
         int(group): start + rank
         for block, start in zip(panel.blocks, starts, strict=True)
         for rank, group in enumerate(block.order)
     }
-    if picture.labels.size <= MOST_TICKS:
-        names = shorten_all((picture.labels[k] for k in place), 18)
+    if data.labels.size <= MOST_TICKS:
+        names = shorten_all((data.labels[k] for k in place), 18)
         level = sum(len(name) + 2 for name in names) <= _MOST_LEVEL
         ax.set_xticks(list(place.values()), names, rotation=0 if level else 90)
         ax.tick_params(axis="x", length=0)
         return
     ax.set_xticks([])
     for sign in (-1, 1):
-        _name_ends(ax, picture, panel, place, sign)
+        _name_ends(ax, data, panel, place, sign)
 
 
 def _name_ends(
-    ax: "Axes", picture: Caterpillar, panel: EffectPanel, place: dict[int, float], sign: int
+    ax: "Axes", data: Caterpillar, panel: EffectPanel, place: dict[int, float], sign: int
 ) -> None:
     """Label the lowest (sign -1) or the highest groups, clear of all intervals.
 
@@ -307,30 +307,30 @@ def _name_ends(
     to the left of the highest.
     """
     effect = panel.effect
-    at = np.array([place[k] for k in range(picture.labels.size)])
+    at = np.array([place[k] for k in range(data.labels.size)])
     ends = effect.lower if sign < 0 else effect.upper
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
     line, margin, wide = 0.062 * (high - low), 0.02 * (high - low), _NAME_WIDE * (right - left)
     taken: list[tuple[float, float, float]] = []
     chosen = panel.named.tolist()
-    names = dict(zip(chosen, shorten_all((picture.labels[k] for k in chosen), 22), strict=True))
+    names = dict(zip(chosen, shorten_all((data.labels[k] for k in chosen), 22), strict=True))
     for block in panel.blocks:
         rank = {int(k): r for r, k in enumerate(block.order)}
-        own = [k for k in panel.named.tolist() if k in rank]
-        own = [k for k in own if (2 * rank[k] < block.order.size) is (sign < 0)]
-        if not own:
+        members = [k for k in panel.named.tolist() if k in rank]
+        members = [k for k in members if (2 * rank[k] < block.order.size) is (sign < 0)]
+        if not members:
             continue
         # From the far end inwards; the farthest is named farthest out.
-        own.sort(key=lambda k: sign * rank[k], reverse=True)
-        x = place[own[-1]] - sign * 0.03 * (right - left)
+        members.sort(key=lambda k: sign * rank[k], reverse=True)
+        x = place[members[-1]] - sign * 0.03 * (right - left)
         start = x if sign < 0 else x - wide
         start = float(np.clip(start, left, right - wide))
         over = (at >= start) & (at <= start + wide)
         edge = sign * (float(np.max(sign * ends[over])) if over.any() else 0.0)
         near = [y for first, last, y in taken if first < start + wide and start < last]
         edge = sign * max([sign * edge, *(sign * y for y in near)]) + sign * margin
-        for j, k in enumerate(reversed(own)):
+        for j, k in enumerate(reversed(members)):
             y = edge + sign * line * (j + 0.5)
             ax.annotate(
                 names[k],
@@ -341,7 +341,7 @@ def _name_ends(
                 fontsize=8,
                 arrowprops={"arrowstyle": "-", "lw": 0.5, "color": GREY, "shrinkB": 2.0},
             )
-        last = edge + sign * line * len(own)
+        last = edge + sign * line * len(members)
         taken.append((start, start + wide, last))
         low, high = min(low, last), max(high, last)
     ax.set_ylim(low, high)
@@ -350,7 +350,7 @@ def _name_ends(
 FIGURE = Entry(
     name="caterpillar",
     title="Group effects in order",
-    shows="every group's effect with its interval, by split, the outlying ones named",
+    shows="every group's effect with its interval, by subgroup, the outlying ones named",
     applies="the model has random effects, and a posterior",
     of="model",
     prepare=caterpillar,

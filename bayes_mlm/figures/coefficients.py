@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.engines import ENGINES
-from bayes_mlm.figures.comparison import Marked, mark
+from bayes_mlm.figures.comparison import QuantityEstimates, estimates_of
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import BAND, GREY, engine_style, new_figure, styled
 from bayes_mlm.fitting import Analysis
@@ -28,13 +28,13 @@ class TermRows:
     ----------
     term : str
     models : tuple of str
-    items : tuple of Marked
+    items : tuple of QuantityEstimates
         One a model.
     """
 
     term: str
     models: tuple[str, ...]
-    items: tuple[Marked, ...]
+    items: tuple[QuantityEstimates, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,7 +47,7 @@ class Coefficients:
     terms : tuple of TermRows
     prob : float
         Of the intervals.
-    left_out : tuple of str
+    omitted : tuple of str
         Terms not shown: intercepts, which depend on where the predictors are zero, and those
         there was no room for.
     """
@@ -55,7 +55,7 @@ class Coefficients:
     outcome: str
     terms: tuple[TermRows, ...]
     prob: float
-    left_out: tuple[str, ...]
+    omitted: tuple[str, ...]
 
     @property
     def title(self) -> str:
@@ -65,28 +65,28 @@ class Coefficients:
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        told = [text for text in map(self._moves, self.terms) if text]
-        away = [
+        moves = [text for text in map(self._moves, self.terms) if text]
+        excluding = [
             row.term
             for row in self.terms
             if all(i.posteriors[0].lower > 0 or i.posteriors[0].upper < 0 for i in row.items)
         ]
-        some = [row.term for row in self.terms if row.term not in away]
-        every = f"Every {percent(self.prob)} interval of {_listed(away)} excludes 0."
-        signs = every if away else ""
-        holds = f" At least one interval of {_listed(some)} holds 0." if some else ""
+        some = [row.term for row in self.terms if row.term not in excluding]
+        every = f"Every {percent(self.prob)} interval of {_listed(excluding)} excludes 0."
+        signs = every if excluding else ""
+        includes = f" At least one interval of {_listed(some)} includes 0." if some else ""
         worst = max(
             (item for row in self.terms for item in row.items), key=lambda item: abs(item.gap)
         )
-        classical = (
+        likelihood = (
             " Posterior means and REML or OLS agree to within "
             f"{number(abs(worst.gap), 0.5)} posterior sds."
-            if worst.classical is not None
+            if worst.likelihood is not None
             else ""
         )
-        missing = f" Not shown: {_listed(self.left_out)}." if self.left_out else ""
-        moves = f" {'; '.join(told)}." if told else ""
-        return f"{signs}{holds}{moves}{classical}{missing}".strip()
+        missing = f" Not shown: {_listed(self.omitted)}." if self.omitted else ""
+        changes = f" {'; '.join(moves)}." if moves else ""
+        return f"{signs}{includes}{changes}{likelihood}{missing}".strip()
 
     @property
     def alt(self) -> str:
@@ -111,7 +111,7 @@ class Coefficients:
         return f"{row.term} goes from {ends[0]} ({low}) to {ends[1]} ({high})"
 
 
-def _mean_of(pair: tuple[str, Marked]) -> float:
+def _mean_of(pair: tuple[str, QuantityEstimates]) -> float:
     return pair[1].posteriors[0].mean
 
 
@@ -136,19 +136,20 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
     slopes = [term for term in terms if term != INTERCEPT]
     wanted = slopes or terms
     rows: list[TermRows] = []
-    n_rows, left_out = 0, [term for term in terms if term not in wanted]
+    n_rows, omitted = 0, [term for term in terms if term not in wanted]
     for term in wanted:
-        own = [one for one in fitted if term in one.design.terms]
-        if rows and n_rows + len(own) > _MOST_ROWS:
-            left_out.append(term)
+        having = [one for one in fitted if term in one.design.terms]
+        if rows and n_rows + len(having) > _MOST_ROWS:
+            omitted.append(term)
             continue
-        n_rows += len(own)
+        n_rows += len(having)
         rows.append(
             TermRows(
                 term=term,
-                models=tuple(one.spec.name for one in own),
+                models=tuple(one.spec.name for one in having),
                 items=tuple(
-                    mark(one, f"beta[{term}]", one.design.outcome, densities=False) for one in own
+                    estimates_of(one, f"beta[{term}]", one.design.outcome, densities=False)
+                    for one in having
                 ),
             )
         )
@@ -156,17 +157,17 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
         outcome=fitted[0].design.outcome,
         terms=tuple(rows),
         prob=fitted[0].prob,
-        left_out=tuple(left_out),
+        omitted=tuple(omitted),
     )
 
 
 @styled
-def plot_coefficients(picture: Coefficients) -> "Figure":
+def plot_coefficients(data: Coefficients) -> "Figure":
     """Draw each coefficient in every model that has it, by engine.
 
     Parameters
     ----------
-    picture : Coefficients
+    data : Coefficients
 
     Returns
     -------
@@ -175,11 +176,11 @@ def plot_coefficients(picture: Coefficients) -> "Figure":
     """
     from matplotlib.lines import Line2D
 
-    sizes = [len(row.items) for row in picture.terms]
+    sizes = [len(row.items) for row in data.terms]
     figure = new_figure(0.6 + 0.19 * sum(sizes) + 0.62 * len(sizes))
     panels = figure.subplots(len(sizes), 1, squeeze=False, height_ratios=[n + 0.9 for n in sizes])
     engines: dict[str, None] = {}
-    for ax, row in zip(panels.ravel(), picture.terms, strict=True):
+    for ax, row in zip(panels.ravel(), data.terms, strict=True):
         for k, item in enumerate(row.items):
             if k % 2 == 0:
                 ax.axhspan(k - 0.5, k + 0.5, color=BAND, lw=0, zorder=0)
@@ -189,7 +190,7 @@ def plot_coefficients(picture: Coefficients) -> "Figure":
         ax.set_ylim(len(row.models) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-        ax.set_title(f"{shorten(row.term, 44)} ({shorten(picture.outcome, 26)})", fontsize=9)
+        ax.set_title(f"{shorten(row.term, 44)} ({shorten(data.outcome, 26)})", fontsize=9)
     found = [(name, one) for name, one in ENGINES.items() if name in engines]
     named = {name: name for name, one in found if one.draws}
     others = [(name, one.label) for name, one in found if not one.draws]
@@ -210,19 +211,19 @@ def plot_coefficients(picture: Coefficients) -> "Figure":
         handles=handles,
         loc="outside lower center",
         ncols=len(handles),
-        title=f"estimate with {percent(picture.prob)} interval",
+        title=f"estimate with {percent(data.prob)} interval",
         title_fontsize=8.5,
     )
     return figure
 
 
-def _draw(ax: "Axes", item: Marked, y: float) -> list[str]:
+def _draw(ax: "Axes", item: QuantityEstimates, y: float) -> list[str]:
     """Draw the engines of one row one under the other; give their names."""
     rows: list[tuple[str, float, float | None, float | None]] = [
         (one.engine, one.mean, one.lower, one.upper) for one in item.posteriors
     ]
-    if item.classical is not None:
-        known = item.classical
+    if item.likelihood is not None:
+        known = item.likelihood
         rows.append((known.engine, known.estimate, known.lower, known.upper))
     step = 0.62 / len(rows)
     for k, (engine, middle, lower, upper) in enumerate(rows):

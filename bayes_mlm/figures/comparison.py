@@ -54,7 +54,7 @@ class Posterior:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classical:
+class LikelihoodEstimate:
     """REML or OLS estimate of one quantity.
 
     Parameters
@@ -92,7 +92,7 @@ class Printed:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Marked:
+class QuantityEstimates:
     """One quantity from every source.
 
     Parameters
@@ -101,14 +101,14 @@ class Marked:
         Such as ``sigma_u``, and what it is measured in.
     posteriors : tuple of Posterior
         One an engine.
-    classical : Classical or None
+    likelihood : LikelihoodEstimate or None
     published : tuple of Printed
     """
 
     quantity: str
     unit: str
     posteriors: tuple[Posterior, ...]
-    classical: Classical | None
+    likelihood: LikelihoodEstimate | None
     published: tuple[Printed, ...]
 
     @property
@@ -121,12 +121,14 @@ class Marked:
     def gap(self) -> float:
         """How far REML or OLS lies from the first posterior's mean, in its sds; 0 without one."""
         first = self.posteriors[0]
-        if self.classical is None or not first.sd > 0:
+        if self.likelihood is None or not first.sd > 0:
             return 0.0
-        return (self.classical.estimate - first.mean) / first.sd
+        return (self.likelihood.estimate - first.mean) / first.sd
 
 
-def mark(analysis: Analysis, quantity: str, unit: str, *, densities: bool = True) -> Marked:
+def estimates_of(
+    analysis: Analysis, quantity: str, unit: str, *, densities: bool = True
+) -> QuantityEstimates:
     """Collect what is known of a quantity of a model.
 
     Parameters
@@ -137,13 +139,13 @@ def mark(analysis: Analysis, quantity: str, unit: str, *, densities: bool = True
     densities : bool
         Whether curves are wanted too.
     """
-    posteriors, classical = [], None
+    posteriors, likelihood = [], None
     for summary in analysis.summaries:
         row = summary.get(quantity)
         if row is None:
             continue
         if not is_drawing(row.engine):
-            classical = Classical(
+            likelihood = LikelihoodEstimate(
                 engine=row.engine, estimate=row.estimate, lower=row.lower, upper=row.upper
             )
             continue
@@ -161,11 +163,11 @@ def mark(analysis: Analysis, quantity: str, unit: str, *, densities: bool = True
                 density=_density(fit, quantity) if densities else None,
             )
         )
-    return Marked(
+    return QuantityEstimates(
         quantity=quantity,
         unit=unit,
         posteriors=tuple(posteriors),
-        classical=classical,
+        likelihood=likelihood,
         published=printed_of(analysis, quantity),
     )
 
@@ -205,7 +207,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def told_published(items: tuple[Marked, ...]) -> str:
+def describe_published(items: tuple[QuantityEstimates, ...]) -> str:
     """Describe which published figures lie outside the first posterior's interval, if any."""
     outside = [
         f"{item.quantity} {printed.printed}"
@@ -221,21 +223,21 @@ def told_published(items: tuple[Marked, ...]) -> str:
     return f"Published figures outside their interval: {', '.join(outside)}."
 
 
-def told_classical(items: tuple[Marked, ...]) -> str:
+def describe_likelihood(items: tuple[QuantityEstimates, ...]) -> str:
     """Describe the largest deviation of REML or OLS from the posterior means."""
-    known = [item for item in items if item.classical is not None]
+    known = [item for item in items if item.likelihood is not None]
     if not known:
         return ""
     far = max(known, key=lambda item: abs(item.gap))
-    assert far.classical is not None  # for mypy
-    engine = far.classical.engine.upper()
+    assert far.likelihood is not None  # for mypy
+    engine = far.likelihood.engine.upper()
     sds = number(abs(far.gap), 0.5)
     if len(known) == 1:
         return f"{engine} lies {sds} posterior sds from the mean."
     return f"{engine} lies at most {sds} posterior sds from the means ({far.quantity})."
 
 
-def draw_marked(ax: "Axes", item: Marked) -> None:
+def draw_estimates(ax: "Axes", item: QuantityEstimates) -> None:
     """Draw the densities of a quantity; below them a row for each estimate of it."""
     top = max(
         (float(one.density.y.max()) for one in item.posteriors if one.density is not None),
@@ -250,8 +252,8 @@ def draw_marked(ax: "Axes", item: Marked) -> None:
                 _fill(ax, one, top)
         _draw_row(ax, y, one.mean, one.lower, one.upper, one.engine)
         y -= _ROW
-    if item.classical is not None:
-        known = item.classical
+    if item.likelihood is not None:
+        known = item.likelihood
         _draw_row(ax, y, known.estimate, known.lower, known.upper, known.engine)
         y -= _ROW
     if item.published:
@@ -282,7 +284,7 @@ def _draw_row(
     ax.plot(middle, y, style.marker, color=style.colour, ms=4.5, zorder=4)
 
 
-def _draw_published(ax: "Axes", item: Marked, y: float) -> None:
+def _draw_published(ax: "Axes", item: QuantityEstimates, y: float) -> None:
     style = engine_style("published")
     for one in item.published:
         ax.plot(
@@ -297,7 +299,7 @@ def _draw_published(ax: "Axes", item: Marked, y: float) -> None:
         )
 
 
-def draw_ridge(ax: "Axes", item: Marked, base: float) -> None:
+def draw_ridge(ax: "Axes", item: QuantityEstimates, base: float) -> None:
     """Draw one quantity on one line: density above, estimates below."""
     for k, one in enumerate(item.posteriors):
         style = engine_style(one.engine)
@@ -307,14 +309,14 @@ def draw_ridge(ax: "Axes", item: Marked, base: float) -> None:
             ax.plot(one.density.x, y, color=style.colour, lw=1.1)
         _draw_row(ax, base - 0.07 - 0.11 * k, one.mean, one.lower, one.upper, one.engine)
     below = base - 0.07 - 0.11 * len(item.posteriors)
-    if item.classical is not None:
-        known = item.classical
+    if item.likelihood is not None:
+        known = item.likelihood
         _draw_row(ax, below, known.estimate, known.lower, known.upper, known.engine)
     if item.published:
         _draw_published(ax, item, below)
 
 
-def legend_below(figure: "Figure", items: Iterable[Marked], prob: float) -> None:
+def legend_below(figure: "Figure", items: Iterable[QuantityEstimates], prob: float) -> None:
     """Add a legend of all markers below the figure."""
     from matplotlib.lines import Line2D
 
@@ -327,9 +329,9 @@ def legend_below(figure: "Figure", items: Iterable[Marked], prob: float) -> None
         handles.append(
             Line2D([], [], color=style.colour, marker=style.marker, ms=4.5, lw=1.6, label=text)
         )
-    for engine in dict.fromkeys(item.classical.engine for item in items if item.classical):
+    for engine in dict.fromkeys(item.likelihood.engine for item in items if item.likelihood):
         style = engine_style(engine)
-        span = any(item.classical.lower is not None for item in items if item.classical)
+        span = any(item.likelihood.lower is not None for item in items if item.likelihood)
         text = f"{engine.upper()}, {percent(prob)} interval" if span else engine.upper()
         handles.append(
             Line2D(

@@ -8,10 +8,10 @@ import numpy as np
 from bayes_mlm.base import Floats, estimate, percent, shorten
 from bayes_mlm.design import pairs_of
 from bayes_mlm.figures.comparison import (
-    Classical,
-    Marked,
+    LikelihoodEstimate,
     Posterior,
-    draw_marked,
+    QuantityEstimates,
+    draw_estimates,
     draw_ridge,
     legend_below,
 )
@@ -37,7 +37,7 @@ class TwoSlopes:
     Parameters
     ----------
     predictor : str
-    within, between, difference : Marked
+    within, between, difference : QuantityEstimates
         Slopes in outcome units for one unit of the predictor; the difference is between less
         within, the contextual effect.
     positive : float
@@ -45,9 +45,9 @@ class TwoSlopes:
     """
 
     predictor: str
-    within: Marked
-    between: Marked
-    difference: Marked
+    within: QuantityEstimates
+    between: QuantityEstimates
+    difference: QuantityEstimates
     positive: float
 
 
@@ -79,7 +79,7 @@ class Contextual:
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        return " ".join(self._told(item) for item in self.predictors)
+        return " ".join(self._describe(item) for item in self.predictors)
 
     @property
     def alt(self) -> str:
@@ -89,7 +89,7 @@ class Contextual:
             "difference, each with its mean, its interval and the REML or OLS estimate."
         )
 
-    def _told(self, item: TwoSlopes) -> str:
+    def _describe(self, item: TwoSlopes) -> str:
         first = [m.posteriors[0] for m in (item.within, item.between, item.difference)]
         within, between, gap = (estimate(one.mean, one.lower, one.upper) for one in first)
         sure = max(item.positive, 1.0 - item.positive)
@@ -154,11 +154,11 @@ def _slopes(analysis: Analysis, name: str, turns: Floats) -> TwoSlopes:
                 positive = value.positive or 0.0
         lower, upper = estimates[k].interval(analysis.prob)
         marked.append(
-            Marked(
+            QuantityEstimates(
                 quantity=label,
                 unit=analysis.design.outcome,
                 posteriors=tuple(posteriors),
-                classical=Classical(
+                likelihood=LikelihoodEstimate(
                     engine=analysis.estimate.engine,
                     estimate=estimates[k].mean,
                     lower=lower,
@@ -177,39 +177,39 @@ def _slopes(analysis: Analysis, name: str, turns: Floats) -> TwoSlopes:
 
 
 @styled
-def plot_contextual(picture: Contextual) -> "Figure":
+def plot_contextual(data: Contextual) -> "Figure":
     """Draw the slopes within and between groups, and their difference.
 
     Parameters
     ----------
-    picture : Contextual
+    data : Contextual
 
     Returns
     -------
     matplotlib.figure.Figure
         A row a predictor: left the two slopes on one axis, right their difference.
     """
-    many = len(picture.predictors)
+    many = len(data.predictors)
     figure = new_figure(0.75 + 2.15 * many)
     panels = figure.subplots(many, 2, squeeze=False, width_ratios=(1.25, 1.0))
-    for (left, right), item in zip(panels, picture.predictors, strict=True):
+    for (left, right), item in zip(panels, data.predictors, strict=True):
         for place, one in ((1, item.within), (0, item.between)):
             draw_ridge(left, one, place)
         left.set_yticks([0, 1], ["between\ngroups", "within\ngroups"])
         left.set_ylim(-0.45, 1.95)
         left.tick_params(axis="y", length=0)
         left.spines["left"].set_visible(False)
-        outcome = shorten(picture.outcome, 28)
+        outcome = shorten(data.outcome, 28)
         left.set_xlabel(f"slope ({outcome}\nfor one unit of {shorten(item.predictor, 26)})")
-        draw_marked(right, item.difference)
+        draw_estimates(right, item.difference)
         right.axvline(0.0, color=GREY, lw=0.9, zorder=0)
         right.set_xlabel(f"difference of the slopes\n({outcome})")
         sure = max(item.positive, 1.0 - item.positive)
         sign = ">" if item.positive >= 0.5 else "<"
         shown = "over 99.9 %" if sure > 0.999 else percent(sure)
         right.set_title(f"P(difference {sign} 0): {shown}", fontsize=9)
-    items = [one for item in picture.predictors for one in (item.within, item.between)]
-    legend_below(figure, items, picture.prob)
+    items = [one for item in data.predictors for one in (item.within, item.between)]
+    legend_below(figure, items, data.prob)
     return figure
 
 

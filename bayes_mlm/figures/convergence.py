@@ -52,9 +52,9 @@ def converged(analysis: Analysis) -> SamplerFigure | None:
     )
 
 
-def plot_convergence(picture: SamplerFigure) -> "Figure":
+def plot_convergence(data: SamplerFigure) -> "Figure":
     """Return the distributions, drawn by `arviz_plots.plot_convergence_dist`."""
-    figure = draw_with_arviz("plot_convergence_dist", picture.values, 2.4, group="posterior")
+    figure = draw_with_arviz("plot_convergence_dist", data.values, 2.4, group="posterior")
     for ax, title in zip(figure.axes, ("bulk ESS", "tail ESS", "R-hat"), strict=True):
         ax.set_title(title, loc="left", fontsize="medium")
     figure.axes[0].set_ylabel("share of parameters")

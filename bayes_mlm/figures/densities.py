@@ -7,12 +7,12 @@ from bayes_mlm.base import percent, shorten
 from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.comparison import (
     COLUMNS,
-    Marked,
-    draw_marked,
+    QuantityEstimates,
+    describe_likelihood,
+    describe_published,
+    draw_estimates,
+    estimates_of,
     legend_below,
-    mark,
-    told_classical,
-    told_published,
 )
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import (
@@ -35,19 +35,19 @@ class Densities:
     Parameters
     ----------
     model, outcome : str
-    items : tuple of Marked
+    items : tuple of QuantityEstimates
         A panel each.
     prob : float
         Of the intervals.
-    n_left_out : int
+    n_omitted : int
         Quantities there was no room for.
     """
 
     model: str
     outcome: str
-    items: tuple[Marked, ...]
+    items: tuple[QuantityEstimates, ...]
     prob: float
-    n_left_out: int
+    n_omitted: int
 
     @property
     def title(self) -> str:
@@ -57,11 +57,11 @@ class Densities:
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        told = "; ".join(item.text for item in self.items)
-        left_out = f" {self.n_left_out} more are not shown." if self.n_left_out else ""
+        described = "; ".join(item.text for item in self.items)
+        omitted = f" {self.n_omitted} more are not shown." if self.n_omitted else ""
         return (
-            f"Posterior means with {percent(self.prob)} intervals: {told}. "
-            f"{told_classical(self.items)} {told_published(self.items)}{left_out}"
+            f"Posterior means with {percent(self.prob)} intervals: {described}. "
+            f"{describe_likelihood(self.items)} {describe_published(self.items)}{omitted}"
         ).strip()
 
     @property
@@ -70,7 +70,7 @@ class Densities:
         names = ", ".join(item.quantity for item in self.items)
         return (
             f"Density curves of {names}; below each the posterior mean with its interval, the REML "
-            "or OLS estimate with its own, and published figures."
+            "or OLS estimate with its interval, and published figures."
         )
 
 
@@ -91,26 +91,26 @@ def variance_densities(analysis: Analysis) -> Densities | None:
     return Densities(
         model=analysis.spec.name,
         outcome=outcome,
-        items=tuple(mark(analysis, name, units[name] or outcome) for name in names[:_MOST]),
+        items=tuple(estimates_of(analysis, name, units[name] or outcome) for name in names[:_MOST]),
         prob=analysis.prob,
-        n_left_out=max(0, len(names) - _MOST),
+        n_omitted=max(0, len(names) - _MOST),
     )
 
 
 @styled
-def plot_densities(picture: Densities) -> "Figure":
+def plot_densities(data: Densities) -> "Figure":
     """Draw the density of each variance parameter, a panel each."""
-    many = len(picture.items)
+    many = len(data.items)
     columns = 2 if many == 4 else min(many, COLUMNS)
     rows = -(-many // columns)
     figure = new_figure(0.75 + 2.0 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, item in zip(panels, picture.items, strict=False):
-        draw_marked(ax, item)
+    for ax, item in zip(panels, data.items, strict=False):
+        draw_estimates(ax, item)
         ax.set_xlabel(f"{shorten(item.quantity, 28)}\n({shorten(item.unit, 26)})")
     for ax in panels[many:]:
         ax.remove()
-    legend_below(figure, picture.items, picture.prob)
+    legend_below(figure, data.items, data.prob)
     return figure
 
 

@@ -83,6 +83,6 @@ def _bandwidth(values: Floats) -> float:
     lower, upper = np.quantile(values, [0.25, 0.75])
     sd = float(values.std())
     spread = min(sd, float(upper - lower) / 1.34) or sd
-    if spread == 0.0:  # draws that are all alike: a spike, in the quantity's own size
+    if spread == 0.0:  # draws that are all alike: a spike, relative to the quantity's size
         spread = 1e-3 * abs(float(values[0])) or 1e-3
     return float(1.06 * spread * values.size**-0.2)

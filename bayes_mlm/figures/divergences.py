@@ -49,14 +49,14 @@ class Divergences:
     model : str
     diverging : ndarray of bool, shape (S,)
     panels : tuple of DivergencePanel
-    told : str
+    location : str
         Where the diverging draws lie.
     """
 
     model: str
     diverging: np.ndarray
     panels: tuple[DivergencePanel, ...]
-    told: str
+    location: str
 
     @property
     def title(self) -> str:
@@ -69,7 +69,7 @@ class Divergences:
         many = int(self.diverging.sum())
         return (
             f"{count(many, 'draw')} of {self.diverging.size:,} ended a divergent trajectory. "
-            f"{self.told} Raise target_accept, or use the other parametrisation."
+            f"{self.location} Raise target_accept, or use the other parametrisation."
         )
 
     @property
@@ -110,8 +110,8 @@ def divergences(analysis: Analysis) -> Divergences | None:
             DivergencePanel(x_name=first, y_name=other, x=named[first], y=named[other])
             for other in ranked[1 : _MOST + 1]
         ),
-        told=f"Their mean of {first} lies {number(abs(apart[first]), 1.0)} sds {where} that of all "
-        "draws.",
+        location=f"Their mean of {first} lies {number(abs(apart[first]), 1.0)} sds {where} that of "
+        "all draws.",
     )
 
 
@@ -121,15 +121,15 @@ def _distance(values: Floats, chosen: np.ndarray) -> float:
 
 
 @styled
-def plot_divergences(picture: Divergences) -> "Figure":
+def plot_divergences(data: Divergences) -> "Figure":
     """Draw the draws of some pairs of parameters, those that diverged on top."""
     from matplotlib.lines import Line2D
 
-    many = max(1, len(picture.panels))
+    many = max(1, len(data.panels))
     figure = new_figure(2.9)
     panels = np.atleast_1d(figure.subplots(1, many))
-    for ax, panel in zip(panels, picture.panels, strict=False):
-        bad = picture.diverging
+    for ax, panel in zip(panels, data.panels, strict=False):
+        bad = data.diverging
         ax.plot(panel.x[~bad], panel.y[~bad], "o", ms=1.8, color=GREY, mew=0, alpha=0.5)
         ax.plot(panel.x[bad], panel.y[bad], "X", ms=5.0, color=ORANGE, mec="black", mew=0.4)
         ax.set_xlabel(shorten(panel.x_name, 26))

@@ -26,8 +26,8 @@ class GroupEffect:
         Posterior mean and sd, and the ends of the interval.
     standardised : ndarray, shape (J,)
         The effect expected at the posterior means of all else, divided by the sd that such
-        expectations have among groups if the model is right; nan for a group of which the data
-        say next to nothing.
+        expectations have among groups if the model is right; nan for a group with next to
+        no data on it.
     sigma_u : float
         Posterior mean of the effects' sd.
     """

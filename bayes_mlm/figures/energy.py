@@ -66,11 +66,11 @@ def ebfmi_of(energies: Floats) -> Floats:
     return found
 
 
-def plot_energy(picture: SamplerFigure) -> "Figure":
+def plot_energy(data: SamplerFigure) -> "Figure":
     """Return the energy plot, drawn by `arviz_plots.plot_energy`."""
     from matplotlib.ticker import MaxNLocator
 
-    figure = draw_with_arviz("plot_energy", picture.values, 2.6, group="sample_stats")
+    figure = draw_with_arviz("plot_energy", data.values, 2.6, group="sample_stats")
     by_chain, energies = figure.axes
     by_chain.yaxis.set_major_locator(MaxNLocator(integer=True))
     by_chain.set_title("E-BFMI", loc="left", fontsize="medium")

@@ -30,7 +30,7 @@ class Entry:
     prepare : callable
         Computes what the figure shows, or gives None where it does not apply.
     draw : callable
-        ``draw(picture, ax=None)``: draws what `prepare` returned, on axes or a new figure, and
+        ``draw(data, ax=None)``: draws what `prepare` returned, on axes or a new figure, and
         returns the matplotlib figure.
     section : str
         Where the report puts it.

@@ -8,7 +8,13 @@ import numpy as np
 
 from bayes_mlm.base import percent, shorten
 from bayes_mlm.engines import samples
-from bayes_mlm.figures.comparison import Marked, draw_ridge, legend_below, mark, told_published
+from bayes_mlm.figures.comparison import (
+    QuantityEstimates,
+    describe_published,
+    draw_ridge,
+    estimates_of,
+    legend_below,
+)
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import (
@@ -33,7 +39,7 @@ class Explained:
     ----------
     outcome : str
     models : tuple of str
-    between, within : tuple of Marked
+    between, within : tuple of QuantityEstimates
         One a model.
     prob : float
         Of the intervals.
@@ -41,8 +47,8 @@ class Explained:
 
     outcome: str
     models: tuple[str, ...]
-    between: tuple[Marked, ...]
-    within: tuple[Marked, ...]
+    between: tuple[QuantityEstimates, ...]
+    within: tuple[QuantityEstimates, ...]
     prob: float
 
     @property
@@ -53,15 +59,15 @@ class Explained:
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        told = "; ".join(
+        described = "; ".join(
             f"{model} {percent(b.posteriors[0].mean)} between and "
             f"{percent(w.posteriors[0].mean)} within groups"
             for model, b, w in zip(self.models, self.between, self.within, strict=True)
         )
         return (
-            f"Of the null model's variance, by posterior mean: {told}. The intervals are outer "
-            "bounds, because the draws of two models are paired at random. "
-            f"{told_published((*self.between, *self.within))}"
+            f"Of the null model's variance, by posterior mean: {described}. The intervals are "
+            "outer bounds, because the draws of two models are paired at random. "
+            f"{describe_published((*self.between, *self.within))}"
         ).strip()
 
     @property
@@ -88,7 +94,7 @@ def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
     found = [one for one in found if one.design.outcome == found[0].design.outcome]
     levels = []
     for name, unit in _LEVELS:
-        marked = [mark(one, name, unit, densities=False) for one in found]
+        marked = [estimates_of(one, name, unit, densities=False) for one in found]
         pairs = zip(marked, found, strict=True)
         levels.append(tuple(_with_density(item, one, analyses) for item, one in pairs))
     return Explained(
@@ -100,24 +106,26 @@ def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
     )
 
 
-def _with_density(item: Marked, analysis: Analysis, analyses: Sequence[Analysis]) -> Marked:
+def _with_density(
+    item: QuantityEstimates, analysis: Analysis, analyses: Sequence[Analysis]
+) -> QuantityEstimates:
     """Add the density, where the null model's draws are in the ladder too."""
     null = next((one for one in analyses if one.spec.name == analysis.null), None)
     if null is None:
         return item
     posteriors = []
     for one in item.posteriors:
-        own = next(fit for fit in analysis.fits if fit.engine == one.engine)
+        fit = next(drawn for drawn in analysis.fits if drawn.engine == one.engine)
         other = next((fit for fit in null.fits if fit.engine == one.engine), None)
-        density = None if other is None else _density(own, other, item.quantity)
+        density = None if other is None else _density(fit, other, item.quantity)
         posteriors.append(replace(one, density=density))
     return replace(item, posteriors=tuple(posteriors))
 
 
-def _density(own: Fit, null: Fit, quantity: str) -> Density | None:
-    (sigma_u,) = parameters_of(own.design).role("group sd")
-    names = (sigma_u.name, str(own.design.family.residual_sd))
-    drawn = [samples(own.draws, name) for name in names]
+def _density(fit: Fit, null: Fit, quantity: str) -> Density | None:
+    (sigma_u,) = parameters_of(fit.design).role("group sd")
+    names = (sigma_u.name, str(fit.design.family.residual_sd))
+    drawn = [samples(fit.draws, name) for name in names]
     # Turned by half, as in `bayes_mlm.fitting.summary`: draws from one seed are not independent.
     turned = [samples(null.draws, name) for name in names]
     if turned[0].size != drawn[0].size:
@@ -131,14 +139,14 @@ def _density(own: Fit, null: Fit, quantity: str) -> Density | None:
 
 
 @styled
-def plot_explained(picture: Explained) -> "Figure":
+def plot_explained(data: Explained) -> "Figure":
     """Draw R² by level for each model of a ladder."""
-    many = len(picture.models)
+    many = len(data.models)
     figure = new_figure(1.3 + 0.62 * many)
     left, right = figure.subplots(1, 2, sharey=True)
     for ax, items, level in (
-        (left, picture.between, "between groups"),
-        (right, picture.within, "within groups"),
+        (left, data.between, "between groups"),
+        (right, data.within, "within groups"),
     ):
         for k, item in enumerate(items):
             draw_ridge(ax, item, many - 1 - k)
@@ -146,9 +154,9 @@ def plot_explained(picture: Explained) -> "Figure":
         ax.axvline(0.0, color=GREY, lw=0.8, zorder=0)
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
-    left.set_yticks(range(many), [shorten(name, 26) for name in picture.models[::-1]])
+    left.set_yticks(range(many), [shorten(name, 26) for name in data.models[::-1]])
     left.set_ylim(-0.45, many - 0.1)
-    legend_below(figure, (*picture.between, *picture.within), picture.prob)
+    legend_below(figure, (*data.between, *data.within), data.prob)
     return figure
 
 

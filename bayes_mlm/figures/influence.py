@@ -40,7 +40,7 @@ class GroupInfluence:
     model, group : str
     labels : ndarray, shape (J,)
     effect : ndarray, shape (J,)
-        Standardised group effect; nan where the rows do not tell.
+        Standardised group effect; nan where the rows do not identify it.
     n_effects : int
         Effects that it is made of: signed for one.
     shift : ndarray, shape (J,)
@@ -49,7 +49,7 @@ class GroupInfluence:
         Which quantity moves so.
     reliable : ndarray of bool, shape (J,)
     df : ndarray of int, shape (J,)
-        Degrees of freedom of the spread: rows less own effects.
+        Degrees of freedom of the spread: rows less group effects.
     ratio : ndarray, shape (J,)
         Sd of the group's rows about its line over the model's; nan where there is none.
     band_df, lower, upper : ndarray, shape (m,)
@@ -175,58 +175,58 @@ def _band(df: Floats) -> tuple[Floats, Floats]:
 
 
 @styled
-def plot_influence(picture: GroupInfluence) -> "Figure":
+def plot_influence(data: GroupInfluence) -> "Figure":
     """Draw shifts against standardised effects, and spreads against degrees of freedom."""
     figure = new_figure(3.6)
-    has_spread = bool(np.isfinite(picture.ratio).any())  # families with a residual sd have it
+    has_spread = bool(np.isfinite(data.ratio).any())  # families with a residual sd have it
     left, *right = figure.subplots(1, 2 if has_spread else 1, squeeze=False)[0]
-    dot = 4.0 if picture.labels.size <= MANY_GROUPS else 2.2
-    _draw_shifts(left, picture, dot)
+    dot = 4.0 if data.labels.size <= MANY_GROUPS else 2.2
+    _draw_shifts(left, data, dot)
     for ax in right:
-        _draw_spread(ax, picture, dot)
+        _draw_spread(ax, data, dot)
     return figure
 
 
-def _draw_shifts(ax: "Axes", picture: GroupInfluence, dot: float) -> None:
+def _draw_shifts(ax: "Axes", data: GroupInfluence, dot: float) -> None:
     from matplotlib.lines import Line2D
 
-    # A group of which the rows say nothing is drawn where its effect is expected.
-    effect = np.nan_to_num(picture.effect)
-    told = picture.reliable
-    ax.plot(effect[told], picture.shift[told], "o", ms=dot, color=BLUE, mew=0, alpha=0.7)
-    ax.plot(effect[~told], picture.shift[~told], "X", ms=6.0, color=ORANGE, mew=0)
+    # A group whose rows do not inform the effect is drawn where its effect is expected.
+    effect = np.nan_to_num(data.effect)
+    reliable = data.reliable
+    ax.plot(effect[reliable], data.shift[reliable], "o", ms=dot, color=BLUE, mew=0, alpha=0.7)
+    ax.plot(effect[~reliable], data.shift[~reliable], "X", ms=6.0, color=ORANGE, mew=0)
     handles = [
         Line2D([], [], ls="", marker="o", ms=dot, color=BLUE, label=count(effect.size, "group"))
     ]
-    if not told.all():
+    if not reliable.all():
         handles.append(
-            Line2D([], [], ls="", marker="X", ms=6.0, color=ORANGE, label="weights cannot tell")
+            Line2D([], [], ls="", marker="X", ms=6.0, color=ORANGE, label="weights not reliable")
         )
-    if picture.shift.max() > 0.6 * picture.limit:
-        ax.axhline(picture.limit, color=INK, lw=1.0, ls="--")
+    if data.shift.max() > 0.6 * data.limit:
+        ax.axhline(data.limit, color=INK, lw=1.0, ls="--")
         handles.append(Line2D([], [], color=INK, lw=1.0, ls="--", label="more than chance does"))
-    ax.set_ylim(0.0, 1.12 * float(max(picture.shift.max(), 0.1)))
+    ax.set_ylim(0.0, 1.12 * float(max(data.shift.max(), 0.1)))
     ax.margins(x=0.12)
-    label_points(ax, effect, picture.shift, picture.influential, picture.labels)
-    size = "standardised group effect" if picture.n_effects == 1 else "size of the effects, in sds"
+    label_points(ax, effect, data.shift, data.influential, data.labels)
+    size = "standardised group effect" if data.n_effects == 1 else "size of the effects, in sds"
     ax.set_xlabel(size)
     ax.set_ylabel("largest shift of a posterior mean\nwithout the group, in posterior sds")
     legend_above(ax, handles, columns=1)
 
 
-def _draw_spread(ax: "Axes", picture: GroupInfluence, dot: float) -> None:
+def _draw_spread(ax: "Axes", data: GroupInfluence, dot: float) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    known = np.flatnonzero(np.isfinite(picture.ratio) & (picture.ratio > 0))
-    df, size = picture.df[known].astype(np.float64), np.log(picture.ratio[known])
+    known = np.flatnonzero(np.isfinite(data.ratio) & (data.ratio > 0))
+    df, size = data.df[known].astype(np.float64), np.log(data.ratio[known])
     edge = 0.15 * float(np.ptp(df)) or 1.0
     left, right = max(float(df.min()) - edge, 0.5), float(df.max()) + edge
-    inside = (picture.band_df >= left) & (picture.band_df <= right)
+    inside = (data.band_df >= left) & (data.band_df <= right)
     ax.fill_between(
-        picture.band_df[inside],
-        np.log(picture.lower[inside]),
-        np.log(picture.upper[inside]),
+        data.band_df[inside],
+        np.log(data.lower[inside]),
+        np.log(data.upper[inside]),
         color=_SHADE,
         lw=0,
     )
@@ -239,8 +239,8 @@ def _draw_spread(ax: "Axes", picture: GroupInfluence, dot: float) -> None:
     ticks = np.array([t for t in _TICKS if low <= np.log(t) <= high])
     ticks = ticks if ticks.size <= 9 else np.array([t for t in _COARSE if low <= np.log(t) <= high])
     ax.set_yticks(np.log(ticks), [f"{tick:g}" for tick in ticks])
-    named = np.flatnonzero(np.isin(known, picture.unlike))
-    label_points(ax, df, size, named, picture.labels[known])
+    named = np.flatnonzero(np.isin(known, data.unlike))
+    label_points(ax, df, size, named, data.labels[known])
     ax.set_xlabel("degrees of freedom")
     ax.set_ylabel("sd within the group over the model's")
     legend_above(

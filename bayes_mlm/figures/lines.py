@@ -29,7 +29,7 @@ class Line:
         What the line is of: "between", "sector = 1", a group's label.
     model : str
         The record's name.
-    engine, classical_engine : str
+    engine, likelihood_engine : str
         Which engine drew, and "REML" or "OLS".
     x : ndarray, shape (m,)
         In units of the slope's predictor.
@@ -39,9 +39,9 @@ class Line:
     slope, slope_lower, slope_upper : float
         Posterior mean of the slope and its shortest interval, as the tables have it, in outcome
         units for one unit of x.
-    classical : ndarray, shape (m,)
+    likelihood : ndarray, shape (m,)
         The line of REML or OLS.
-    classical_slope : float
+    likelihood_slope : float
         Its slope.
     prob : float
         Of every interval.
@@ -50,7 +50,7 @@ class Line:
     name: str
     model: str
     engine: str
-    classical_engine: str
+    likelihood_engine: str
     x: Floats
     centre: Floats
     lower: Floats
@@ -58,8 +58,8 @@ class Line:
     slope: float
     slope_lower: float
     slope_upper: float
-    classical: Floats
-    classical_slope: float
+    likelihood: Floats
+    likelihood_slope: float
     prob: float
 
 
@@ -79,7 +79,7 @@ def line_along(
     x: Floats,
     *,
     name: str,
-    side: int | None = None,
+    subgroup: int | None = None,
     group: int | None = None,
     follow: bool = False,
 ) -> Line:
@@ -95,11 +95,11 @@ def line_along(
         Where; deviations from the group means for the within kind.
     name : str
         What the line is of.
-    side : int, optional
-        0 or 1: the side of the split. Every other predictor is at its mean of all rows.
+    subgroup : int, optional
+        0 or 1: which subgroup. Every other predictor is at its mean of all rows.
     group : int, optional
-        Place of a group among the labels: its own line, other predictors at their mean in it.
-        Needs draws of the group effects.
+        Place of a group among the labels: its group-specific line, other predictors at
+        their mean in it. Needs draws of the group effects.
     follow : bool
         Whether a Mundlak model's group mean of the slope moves with it: the line that the means of
         groups follow, instead of the members of one group.
@@ -111,21 +111,21 @@ def line_along(
     fit = analysis.fits[0]
     design = fit.design
     rows = None if group is None else design.rows_of(group)
-    X = rows_of_x(design, roles, x, rows, side, follow=follow)
-    X_step = rows_of_x(design, roles, np.array([0.0, 1.0]), rows, side, follow=follow)
+    X = rows_of_x(design, roles, x, rows, subgroup, follow=follow)
+    X_step = rows_of_x(design, roles, np.array([0.0, 1.0]), rows, subgroup, follow=follow)
     beta = samples(fit.draws, "beta")
     expected, slopes = beta @ X.T, beta @ (X_step[1] - X_step[0])
-    beta_classical = analysis.estimate.solution.beta
-    classical = X @ beta_classical
-    classical_slope = float((X_step[1] - X_step[0]) @ beta_classical)
+    beta_likelihood = analysis.estimate.solution.beta
+    likelihood = X @ beta_likelihood
+    likelihood_slope = float((X_step[1] - X_step[0]) @ beta_likelihood)
     if rows is not None and group is not None and design.q:
         Z = _rows_of_z(design, roles, x, rows)
         Z_step = _rows_of_z(design, roles, np.array([0.0, 1.0]), rows)
         u = samples(fit.draws, "u")[:, group]
-        own = analysis.estimate.solution.u[group]
+        u_likelihood = analysis.estimate.solution.u[group]
         expected, slopes = expected + u @ Z.T, slopes + u @ (Z_step[1] - Z_step[0])
-        classical = classical + Z @ own
-        classical_slope += float((Z_step[1] - Z_step[0]) @ own)
+        likelihood = likelihood + Z @ u_likelihood
+        likelihood_slope += float((Z_step[1] - Z_step[0]) @ u_likelihood)
     tail = (1.0 - analysis.prob) / 2.0
     lower, upper = np.quantile(expected, [tail, 1.0 - tail], axis=0)
     slope_lower, slope_upper = shortest_interval(slopes[:, None], analysis.prob)
@@ -133,7 +133,7 @@ def line_along(
         name=name,
         model=analysis.spec.name,
         engine=fit.engine,
-        classical_engine=ENGINES[analysis.estimate.engine].label,
+        likelihood_engine=ENGINES[analysis.estimate.engine].label,
         x=x,
         centre=expected.mean(axis=0),
         lower=lower,
@@ -141,14 +141,20 @@ def line_along(
         slope=float(slopes.mean()),
         slope_lower=float(slope_lower[0]),
         slope_upper=float(slope_upper[0]),
-        classical=classical,
-        classical_slope=classical_slope,
+        likelihood=likelihood,
+        likelihood_slope=likelihood_slope,
         prob=analysis.prob,
     )
 
 
 def rows_of_x(
-    design: Design, roles: Roles, x: Floats, rows: Rows | None, side: int | None, *, follow: bool
+    design: Design,
+    roles: Roles,
+    x: Floats,
+    rows: Rows | None,
+    subgroup: int | None,
+    *,
+    follow: bool,
 ) -> Floats:
     """Make the rows (m, p) of X along x: other predictors at their mean of some rows, or of all."""
     known = {_laid_out(design, column.name): column for column in base_columns(design)}
@@ -157,10 +163,10 @@ def rows_of_x(
     for term in design.terms:
         base = term.removeprefix("between(").removesuffix(")")
         if term in known:
-            made.append(_column(design, roles, known[term], term, x, rows, side))
+            made.append(_column(design, roles, known[term], term, x, rows, subgroup))
         else:  # a Mundlak model's group mean of the column `base`
             moves = x if follow else at_mean
-            made.append(_column(design, roles, known[base], base, moves, rows, side))
+            made.append(_column(design, roles, known[base], base, moves, rows, subgroup))
     return np.array(made).T
 
 
@@ -201,11 +207,11 @@ def _column(
     term: str,
     x: Floats,
     rows: Rows | None,
-    side: int | None,
+    subgroup: int | None,
 ) -> Floats:
     place = design.terms.index(term)
-    own = None if not design.has_rows else design.X[:, place]
-    return _along(design, roles, column, own, x, rows, side)
+    values = None if not design.has_rows else design.X[:, place]
+    return _along(design, roles, column, values, x, rows, subgroup)
 
 
 def _along(
@@ -215,30 +221,32 @@ def _along(
     values: Floats | None,
     x: Floats,
     rows: Rows | None,
-    side: int | None,
+    subgroup: int | None,
 ) -> Floats:
     """Return a column along x: a product of the slope, the moderator and a rest at its mean.
 
-    The mean is that of the rest's own column, over the rows (of groups where the split's factor is
-    not zero). Where it has no column, it is what is left of `values` by row when the other two are
-    divided out; sums by group do not tell that.
+    The mean is that of the rest's column, over the rows (of groups where the moderator's factor is
+    not zero). Without a column, it is what remains of `values` by row when the other two are
+    divided out; sums by group do not give that.
     """
     factors = [label(factor) for factor, _ in column.parts]
     wanted, divided = np.ones_like(x), np.ones(design.J)
     slopes = roles.slope in factors
     if slopes:
         wanted = wanted * x
-    splits = side is not None and roles.split_name in factors
+    splits = subgroup is not None and roles.moderator in factors
     if splits:
-        value = _split_value(design, roles, column.parts[factors.index(str(roles.split_name))][1])
-        assert roles.side is not None  # for mypy: there is a split
-        wanted, divided = wanted * value(np.array(side)), value(roles.side)
-    taken = {roles.slope if slopes else None, roles.split_name if splits else None}
+        value = _moderator_value(
+            design, roles, column.parts[factors.index(str(roles.moderator))][1]
+        )
+        assert roles.subgroup is not None  # for mypy: there is a moderator
+        wanted, divided = wanted * value(np.array(subgroup)), value(roles.subgroup)
+    taken = {roles.slope if slopes else None, roles.moderator if splits else None}
     rest = tuple(part for part in column.parts if label(part[0]) not in taken)
     if column.parts and not rest:
         return wanted
     if not slopes and not splits:
-        return wanted * _own_mean(design, column, values, rows)
+        return wanted * _column_mean(design, column, values, rows)
     known = {frozenset(one.parts): one.name for one in base_columns(design)}
     name = known.get(frozenset(rest))
     if name is not None:
@@ -256,7 +264,7 @@ def _along(
     return np.asarray(wanted * float((values[used] / divisor[used]).mean()))
 
 
-def _own_mean(design: Design, column: Column, values: Floats | None, rows: Rows | None) -> float:
+def _column_mean(design: Design, column: Column, values: Floats | None, rows: Rows | None) -> float:
     """Return the mean of a column in the kind's layout: zero for deviations."""
     if values is not None:
         return float((values if rows is None else values[rows]).mean())
@@ -276,12 +284,12 @@ def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> flo
     return float(sizes @ means / sizes.sum()) if sizes.any() else 0.0
 
 
-def _split_value(
+def _moderator_value(
     design: Design, roles: Roles, place: int | None
 ) -> Callable[[NDArray[Any]], Floats]:
     """Return the value of a column's factor in either subgroup: a number, or a dummy."""
     if place is None:
-        return lambda side: np.asarray(roles.split_values)[side]
-    own = next(column for column in base_columns(design) if column.name == roles.split)
-    same = place == own.parts[0][1]
-    return lambda side: np.asarray(side if same else 1 - side, dtype=np.float64)
+        return lambda k: np.asarray(roles.moderator_values)[k]
+    dummy = next(column for column in base_columns(design) if column.name == roles.moderator_column)
+    same = place == dummy.parts[0][1]
+    return lambda k: np.asarray(k if same else 1 - k, dtype=np.float64)

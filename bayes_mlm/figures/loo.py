@@ -1,4 +1,4 @@
-"""Compute how well the rest foretells each group, and whether weights could tell."""
+"""Compute how well the other groups predict each one, and whether the weights are reliable."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ _MOST_GROUPS = 500
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LeftOut:
+class LooGroups:
     """Predictive density of each group without itself.
 
     Parameters
@@ -69,7 +69,7 @@ class LeftOut:
     def caption(self) -> str:
         """Caption: what the figure shows."""
         high = int(np.count_nonzero(self.k_hat > self.limit))
-        again = int(np.count_nonzero(self.refitted))
+        refits = int(np.count_nonzero(self.refitted))
         largest = int(np.argmax(self.k_hat))
         k_hat = (
             "The weights are equal for every group"
@@ -78,11 +78,11 @@ class LeftOut:
             f"({shorten(self.labels[largest])}), and {high} of {count(self.labels.size, 'group')} "
             f"{'are' if high != 1 else 'is'} above the limit of {number(self.limit, 0.1)}"
         )
-        refits = f", {again} of them settled by a fit without the group" if again else ""
+        settled = f", {refits} of them settled by a fit without the group" if refits else ""
         worst = int(np.argmin(self.per_row))
         spread = float(self.per_row.std())
         return (
-            f"{k_hat}{refits}. {self.group} {shorten(self.labels[worst])} is predicted worst: "
+            f"{k_hat}{settled}. {self.group} {shorten(self.labels[worst])} is predicted worst: "
             f"{number(self.per_row[worst], spread)} log density for a row, where the median of all "
             f"is {number(float(np.median(self.per_row)), spread)}. elpd of all groups "
             f"{number(self.elpd, self.se)}, standard error {number(self.se, self.se)}."
@@ -97,14 +97,14 @@ class LeftOut:
         )
 
 
-def left_out_groups(analysis: Analysis) -> LeftOut | None:
+def loo_groups(analysis: Analysis) -> LooGroups | None:
     """Leave each group out in turn.
 
     Returns
     -------
-    LeftOut or None
+    LooGroups or None
         None without a posterior of random effects, for very many groups, or where a group cannot
-        be left out because no other tells a coefficient.
+        be left out because it alone identifies a coefficient.
     """
     if not analysis.fits or not has_random_effects(analysis.design):
         return None
@@ -120,7 +120,7 @@ def left_out_groups(analysis: Analysis) -> LeftOut | None:
     worst = np.argsort(per_row, kind="stable")[:_NAMED]
     limit = reliable_k_hat(found.n_draws)
     high = [int(k) for k in np.argsort(-found.k_hat)[:_NAMED] if found.k_hat[k] > limit]
-    return LeftOut(
+    return LooGroups(
         model=analysis.spec.name,
         outcome=fit.design.outcome,
         group=str(fit.design.group),
@@ -137,33 +137,33 @@ def left_out_groups(analysis: Analysis) -> LeftOut | None:
 
 
 @styled
-def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
+def plot_loo_groups(data: LooGroups, *, ax: "Axes | None" = None) -> "Figure":
     """Draw how well each group is predicted, against the k-hat of its weights."""
     from matplotlib.lines import Line2D
 
     ax = axes_or_new(ax, 3.5)
     # Equal weights have no tail, whose shape is then minus infinity: drawn at the left edge.
-    known = np.isfinite(picture.k_hat)
-    floor = min(-0.1, float(picture.k_hat[known].min()) - 0.05) if known.any() else -0.1
-    k_hat = np.where(known, picture.k_hat, floor)
-    bad = k_hat > picture.limit
-    again = picture.refitted
+    known = np.isfinite(data.k_hat)
+    floor = min(-0.1, float(data.k_hat[known].min()) - 0.05) if known.any() else -0.1
+    k_hat = np.where(known, data.k_hat, floor)
+    bad = k_hat > data.limit
+    refits = data.refitted
     dot = 4.5 if k_hat.size <= 400 else 2.2
-    ax.plot(k_hat[~bad], picture.per_row[~bad], "o", ms=dot, color=BLUE, mew=0, alpha=0.7)
-    ax.plot(k_hat[again], picture.per_row[again], "s", ms=6.0, mec=ORANGE, mfc="white", mew=1.1)
-    worst = bad & ~again
-    ax.plot(k_hat[worst], picture.per_row[worst], "X", ms=6.0, color=ORANGE, mew=0)
-    ax.axvline(picture.limit, color=INK, lw=1.0, ls="--")
-    ax.set_xlim(floor - 0.04, max(picture.limit, float(k_hat.max())) + 0.14)
+    ax.plot(k_hat[~bad], data.per_row[~bad], "o", ms=dot, color=BLUE, mew=0, alpha=0.7)
+    ax.plot(k_hat[refits], data.per_row[refits], "s", ms=6.0, mec=ORANGE, mfc="white", mew=1.1)
+    worst = bad & ~refits
+    ax.plot(k_hat[worst], data.per_row[worst], "X", ms=6.0, color=ORANGE, mew=0)
+    ax.axvline(data.limit, color=INK, lw=1.0, ls="--")
+    ax.set_xlim(floor - 0.04, max(data.limit, float(k_hat.max())) + 0.14)
     ax.margins(y=0.1)
-    name_points(ax, k_hat, picture.per_row, picture.named, picture.labels)
+    name_points(ax, k_hat, data.per_row, data.named, data.labels)
     ax.set_xlabel("Pareto k-hat of the weights that leave the group out")
     ax.set_ylabel("log predictive density\nfor a row of the group")
     handles = [
         Line2D([], [], ls="", marker="o", ms=4.5, color=BLUE, label=count(k_hat.size, "group")),
-        Line2D([], [], color=INK, lw=1.0, ls="--", label=f"limit {scaled(picture.limit, 2)}"),
+        Line2D([], [], color=INK, lw=1.0, ls="--", label=f"limit {scaled(data.limit, 2)}"),
     ]
-    if again.any():
+    if refits.any():
         handles.append(
             Line2D([], [], ls="", marker="s", ms=6.0, mec=ORANGE, mfc="white", label="refitted")
         )
@@ -176,12 +176,12 @@ def plot_left_out(picture: LeftOut, *, ax: "Axes | None" = None) -> "Figure":
 
 
 FIGURE = Entry(
-    name="left-out-groups",
-    title="Groups left out",
+    name="loo-groups",
+    title="Leave-one-group-out predictions",
     shows="how well each group is predicted by the others, and the k-hat of its weights",
     applies="the model has random effects of at most 500 groups, and a posterior without any",
     of="model",
-    prepare=left_out_groups,
-    draw=plot_left_out,
+    prepare=loo_groups,
+    draw=plot_loo_groups,
     section="diagnostics",
 )

@@ -57,16 +57,16 @@ def draw_line(ax: "Axes", line: Line, style: Style, *, label: str) -> "Artist":
     return drawn
 
 
-def draw_classical(ax: "Axes", line: Line) -> "Artist":
+def draw_likelihood(ax: "Axes", line: Line) -> "Artist":
     """Draw the line of REML or OLS, thin and dashed, over the posterior's."""
     from matplotlib.lines import Line2D
 
-    style = engine_style(line.classical_engine.lower())
-    ax.plot(line.x, line.classical, color=style.colour, ls=style.line, lw=0.8, zorder=6)
-    return Line2D([], [], color=style.colour, ls=style.line, lw=0.8, label=line.classical_engine)
+    style = engine_style(line.likelihood_engine.lower())
+    ax.plot(line.x, line.likelihood, color=style.colour, ls=style.line, lw=0.8, zorder=6)
+    return Line2D([], [], color=style.colour, ls=style.line, lw=0.8, label=line.likelihood_engine)
 
 
-def marked(
+def legend_point(
     style: Style, label: str, *, size: float = 4.5, filled: bool = True, line: bool = False
 ) -> "Artist":
     """Return the legend handle of points in a style, on their line if they have one."""
@@ -117,7 +117,7 @@ def name_points(
     places = chosen.tolist()
     names = dict(zip(places, shorten_all((labels[k] for k in places), 20), strict=True))
     middle = float(np.median(y))
-    # Away from the others, which lie about the middle.
+    # Outwards from the others, which lie about the middle.
     for k in sorted(places, key=lambda k: abs(float(y[k]) - middle)):
         at = float(y[k])
         while any(abs(at - other) < line for other in taken):
@@ -154,20 +154,20 @@ def label_points(
         best = (math.inf, 0, 0)
         for lift in (0, 1, -1, 2, -2):
             at = y[k] + lift * tall
-            for side in (1, -1):
-                start, end = sorted([x[k] + side * 0.2 * letter, x[k] + side * (wide + letter)])
+            for sign in (1, -1):
+                start, end = sorted([x[k] + sign * 0.2 * letter, x[k] + sign * (wide + letter)])
                 inside = (covered[:, 0] > start) & (covered[:, 0] < end)
                 inside &= np.abs(covered[:, 1] - at) < tall
                 beyond = 100.0 * (start < left or end > right or not low < at < high)
                 cost = float(np.count_nonzero(inside)) + beyond
-                best = best if best[0] <= cost else (cost, side, lift)
-        _, side, lift = best
+                best = best if best[0] <= cost else (cost, sign, lift)
+        _, sign, lift = best
         at = float(y[k] + lift * tall)
         ax.annotate(
             name,
             (float(x[k]), float(y[k])),
-            (float(x[k] + side * 0.6 * letter), at),
-            ha="left" if side > 0 else "right",
+            (float(x[k] + sign * 0.6 * letter), at),
+            ha="left" if sign > 0 else "right",
             va="center",
             fontsize=8,
             arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "shrinkA": 0.0}
@@ -175,8 +175,8 @@ def label_points(
             else None,
         )
         steps = np.linspace(0.5 * letter, wide, 6)
-        own = np.column_stack([x[k] + side * steps, np.full(6, at)])
-        covered = np.concatenate([covered, own])
+        label = np.column_stack([x[k] + sign * steps, np.full(6, at)])
+        covered = np.concatenate([covered, label])
 
 
 def _width(widths: list[int], columns: int) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def plot_shrinkage(
-    own: ArrayLike,
+    unpooled: ArrayLike,
     partial: ArrayLike,
     sizes: ArrayLike,
     overall: float,
@@ -25,7 +25,7 @@ def plot_shrinkage(
 
     Parameters
     ----------
-    own : array_like, shape (J,)
+    unpooled : array_like, shape (J,)
         Observed mean of each group (no pooling), in outcome units.
     partial : array_like, shape (J,)
         Its partially pooled mean.
@@ -50,11 +50,20 @@ def plot_shrinkage(
     """
     if ax is None:
         ax = new_figure(4.2, width=8.0).add_subplot()
-    own, partial, sizes = (np.asarray(values, dtype=float) for values in (own, partial, sizes))
+    unpooled, partial, sizes = (
+        np.asarray(values, dtype=float) for values in (unpooled, partial, sizes)
+    )
     ax.axhline(overall, color=GREY, linewidth=1.2, zorder=1, label="complete pooling: one mean")
-    ax.vlines(sizes, own, partial, color=GREY, linewidth=0.6, zorder=2)
+    ax.vlines(sizes, unpooled, partial, color=GREY, linewidth=0.6, zorder=2)
     ax.plot(
-        sizes, own, "o", mfc="white", mec=ORANGE, ms=4.5, zorder=3, label=f"no pooling: own {group}"
+        sizes,
+        unpooled,
+        "o",
+        mfc="white",
+        mec=ORANGE,
+        ms=4.5,
+        zorder=3,
+        label=f"no pooling: the {group} alone",
     )
     ax.plot(sizes, partial, "o", color=BLUE, ms=4, zorder=4, label="partial pooling")
     ax.set_xlabel(f"rows in the {group}")

@@ -1,4 +1,4 @@
-"""Check by replicates of the data what the model says of rows, of groups and of extremes."""
+"""Check by replicates of the data what the model implies for rows, groups and extremes."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# A p-value nearer 0 or 1 than this says that the data are unlike the replicates.
+# A p-value nearer 0 or 1 than this: the data are unlike the replicates.
 _UNLIKELY = 0.025
 
 _LEAST_GROUPS = 3
@@ -119,7 +119,7 @@ class Predictive:
     @property
     def title(self) -> str:
         """What the figure is of."""
-        return f"Does {self.model} foretell data like these?"
+        return f"Does {self.model} predict data like these?"
 
     @property
     def caption(self) -> str:
@@ -128,16 +128,16 @@ class Predictive:
         unlike = [item for item in self.statistics if item.unlike]
         if unlike:
             listed = ", ".join(f"{item.name} ({p_text(item)})" for item in unlike)
-            said = f"Unlike the replicates are: {listed}."
+            judged = f"Unlike the replicates are: {listed}."
         else:
-            said = "Nothing that was looked at is unlike the replicates."
+            judged = "Nothing that was looked at is unlike the replicates."
         means = (
             f" Replicated {self.group} means have group effects drawn anew."
             if self.new_effects
             else ""
         )
         return (
-            f"{said} Of replicated outcomes {_share(self.above)} lie above the largest observed "
+            f"{judged} Of replicated outcomes {_share(self.above)} lie above the largest observed "
             f"one ({number(self.largest, spread)}) and {_share(self.below)} below the smallest "
             f"({number(self.smallest, spread)}); {count(self.n_replicates, 'replicate')} of "
             f"{count(self.n, 'row')}.{means}"
@@ -159,7 +159,7 @@ class Predictive:
 
 
 def p_text(item: Statistic) -> str:
-    """Write a p-value: no nearer to 0 or 1 than the replicates can tell."""
+    """Write a p-value: no nearer to 0 or 1 than the number of replicates allows."""
     return p_value(item.p, 1.0 / item.replicated.size)
 
 
@@ -243,12 +243,12 @@ def _statistics(y: Floats, made: Replicates, *, grouped: bool) -> tuple[Statisti
 
 
 @styled
-def plot_predictive(picture: Predictive) -> "Figure":
+def plot_predictive(data: Predictive) -> "Figure":
     """Draw the outcome, the group means, the sds within groups, and statistics of each.
 
     Parameters
     ----------
-    picture : Predictive
+    data : Predictive
 
     Returns
     -------
@@ -258,22 +258,22 @@ def plot_predictive(picture: Predictive) -> "Figure":
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    grouped = picture.means is not None and picture.sds is not None
-    below = 0.75 + 0.19 * len(picture.statistics)
+    grouped = data.means is not None and data.sds is not None
+    below = 0.75 + 0.19 * len(data.statistics)
     figure = new_figure(2.75 + below)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.45, below)).ravel()
     if grouped:
         first, means, sds = top.subplots(1, 3, width_ratios=(1.35, 1.0, 1.0))
-        _draw_ordered(means, picture.means, picture, "mean")
-        _draw_ordered(sds, picture.sds, picture, "sd")
+        _draw_ordered(means, data.means, data, "mean")
+        _draw_ordered(sds, data.sds, data, "sd")
     else:
         first = top.subplots()
-    _draw_outcome(first, picture)
-    _draw_statistics(bottom.subplots(), picture.statistics)
+    _draw_outcome(first, data)
+    _draw_statistics(bottom.subplots(), data.statistics)
     figure.legend(
         handles=[
             Line2D([], [], color=BLACK, lw=1.4, label="data"),
-            Patch(facecolor=BLUE, alpha=0.35, label=f"{percent(picture.prob)} of replicates"),
+            Patch(facecolor=BLUE, alpha=0.35, label=f"{percent(data.prob)} of replicates"),
             Line2D([], [], color=BLUE, lw=1.1, ls=(0, (4.0, 1.5)), label="their median"),
         ],
         loc="outside lower center",
@@ -282,43 +282,43 @@ def plot_predictive(picture: Predictive) -> "Figure":
     return figure
 
 
-def _draw_outcome(ax: "Axes", picture: Predictive) -> None:
-    edges = picture.edges
+def _draw_outcome(ax: "Axes", data: Predictive) -> None:
+    edges = data.edges
     twice = np.repeat(edges, 2)[1:-1]
     ax.fill_between(
         twice,
-        100 * np.repeat(picture.lower, 2),
-        100 * np.repeat(picture.upper, 2),
+        100 * np.repeat(data.lower, 2),
+        100 * np.repeat(data.upper, 2),
         color=BLUE,
         alpha=0.35,
         lw=0,
     )
-    ax.stairs(100 * picture.centre, edges, color=BLUE, lw=1.0, ls=(0, (4.0, 1.5)))
-    ax.stairs(100 * picture.observed, edges, color=BLACK, lw=1.3)
-    highest = 100 * float(max(picture.observed.max(), picture.upper.max()))
+    ax.stairs(100 * data.centre, edges, color=BLUE, lw=1.0, ls=(0, (4.0, 1.5)))
+    ax.stairs(100 * data.observed, edges, color=BLACK, lw=1.3)
+    highest = 100 * float(max(data.observed.max(), data.upper.max()))
     ax.set_ylim(0.0, 1.65 * highest)
-    seen = np.flatnonzero((picture.upper > 0) | (picture.observed > 0))
+    seen = np.flatnonzero((data.upper > 0) | (data.observed > 0))
     ax.set_xlim(edges[seen[0]], edges[seen[-1] + 1])
-    for value, share, side, where in (
-        (picture.smallest, picture.below, "left", "below"),
-        (picture.largest, picture.above, "right", "above"),
+    for value, share, end, where in (
+        (data.smallest, data.below, "left", "below"),
+        (data.largest, data.above, "right", "above"),
     ):
         ax.vlines(value, 0.0, 1.08 * highest, color=INK, lw=0.9, ls=":")
         text = "none" if share == 0 else percent(share)
         ax.text(
-            0.01 if side == "left" else 0.99,
+            0.01 if end == "left" else 0.99,
             0.995,
             f"{text} of\nreplicated\nvalues\n{where}\n{rounded(value, style='table')}",
             transform=ax.transAxes,
-            ha=side,
+            ha=end,
             va="top",
             fontsize=8,
         )
-    ax.set_xlabel(f"{shorten(picture.outcome, 18)} ({count(picture.n, 'row')})")
+    ax.set_xlabel(f"{shorten(data.outcome, 18)} ({count(data.n, 'row')})")
     ax.set_ylabel("% of rows")
 
 
-def _draw_ordered(ax: "Axes", ordered: Ordered | None, picture: Predictive, what: str) -> None:
+def _draw_ordered(ax: "Axes", ordered: Ordered | None, data: Predictive, what: str) -> None:
     assert ordered is not None  # for mypy: the caller looked
     many = ordered.observed.size
     x = np.arange(1, many + 1)
@@ -333,7 +333,7 @@ def _draw_ordered(ax: "Axes", ordered: Ordered | None, picture: Predictive, what
         ax.plot(x, ordered.observed, color=BLACK, lw=1.3)
         ax.set_xticks([1, (many + 1) // 2, many])
     ax.set_xlabel(f"{count(many, 'group')}, in order")
-    ax.set_ylabel(f"{what} of {shorten(picture.outcome, 20)}")
+    ax.set_ylabel(f"{what} of {shorten(data.outcome, 20)}")
 
 
 def _draw_statistics(ax: "Axes", statistics: tuple[Statistic, ...]) -> None:

@@ -62,8 +62,8 @@ class PriorPanel:
     lower, upper : float
         The posterior's interval.
     ratio : float
-        The prior's largest density inside that interval over its smallest: 1 for a prior that
-        takes no side.
+        The prior's largest density inside that interval over its smallest: 1 for a
+        prior that is flat there.
     """
 
     name: str
@@ -88,7 +88,7 @@ class PriorPosterior:
         Of every proper prior, those that weigh most first where there is no room for all.
     flat : tuple of str
         Parameters whose prior is flat, which has no density.
-    n_left_out : int
+    n_omitted : int
         Panels there was no room for.
     prob : float
         Of the intervals.
@@ -98,7 +98,7 @@ class PriorPosterior:
     outcome: str
     panels: tuple[PriorPanel, ...]
     flat: tuple[str, ...]
-    n_left_out: int
+    n_omitted: int
     prob: float
 
     @property
@@ -113,19 +113,19 @@ class PriorPosterior:
         weigh = [panel for panel in self.panels if panel.ratio > 1.0 + _FLAT]
         over = f"over the {percent(self.prob)} interval of its posterior"
         if not weigh:
-            said = (
-                f"No prior takes sides: the one that changes most {over} does so by a factor of "
+            judged = (
+                f"No prior is informative: the one that changes most {over} does so by a factor of "
                 f"{number(most.ratio, 0.1 * most.ratio)} ({most.name})."
             )
         else:
             listed = ", ".join(f"{panel.name} {_factor(panel.ratio)}" for panel in weigh[:6])
-            said = (
+            judged = (
                 f"Priors whose density changes by more than {percent(_FLAT)} {over}: {listed}. "
-                "There the prior has a say."
+                "There the prior is informative."
             )
         flat = f" Flat, so not drawn: {', '.join(self.flat)}." if self.flat else ""
-        left_out = f" {self.n_left_out} parameters are not shown." if self.n_left_out else ""
-        return f"{said}{flat}{left_out}"
+        omitted = f" {self.n_omitted} parameters are not shown." if self.n_omitted else ""
+        return f"{judged}{flat}{omitted}"
 
     @property
     def alt(self) -> str:
@@ -143,7 +143,7 @@ def _factor(ratio: float) -> str:
 def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     """Evaluate every proper prior where its posterior is.
 
-    Group-specific intercepts of a no-pooling model, which share one prior, are left out.
+    Group-specific intercepts of a no-pooling model, which share one prior, are omitted.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
         outcome=fit.design.outcome,
         panels=tuple(panel for panel in panels if panel in kept),
         flat=tuple(flat),
-        n_left_out=len(panels) - len(kept),
+        n_omitted=len(panels) - len(kept),
         prob=analysis.prob,
     )
 
@@ -324,17 +324,17 @@ def _student(x: Floats, nu: float, mu: float, sigma: float) -> Floats:
 
 
 @styled
-def plot_prior_posterior(picture: PriorPosterior) -> "Figure":
+def plot_prior_posterior(data: PriorPosterior) -> "Figure":
     """Draw each prior over the range of its posterior."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    many = len(picture.panels)
+    many = len(data.panels)
     columns = min(many, COLUMNS)
     rows = -(-many // columns)
     figure = new_figure(0.7 + 1.75 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, item in zip(panels, picture.panels, strict=False):
+    for ax, item in zip(panels, data.panels, strict=False):
         ax.fill_between(item.posterior.x, item.posterior.y, color=BLUE, alpha=0.25, lw=0)
         ax.plot(item.posterior.x, item.posterior.y, color=BLUE, lw=1.3)
         ax.plot(item.x, item.density, color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)))
@@ -355,7 +355,7 @@ def plot_prior_posterior(picture: PriorPosterior) -> "Figure":
     figure.legend(
         handles=[
             Patch(facecolor=BLUE, alpha=0.4, label="posterior"),
-            Line2D([], [], color=BLUE, lw=2.2, label=f"its {percent(picture.prob)} interval"),
+            Line2D([], [], color=BLUE, lw=2.2, label=f"its {percent(data.prob)} interval"),
             Line2D([], [], color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)), label="prior, named below"),
         ],
         loc="outside lower center",

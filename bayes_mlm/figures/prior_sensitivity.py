@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PriorSensitivity:
-    """ParameterShifts of posterior means under each prior.
+    """Shifts of posterior means under each prior.
 
     Parameters
     ----------
@@ -59,18 +59,18 @@ class PriorSensitivity:
         if not found:
             return "Under no other prior of sigma_u is there a posterior to compare with."
         most = max(found, key=lambda one: abs(one.shift))
-        told = {
+        by_size = {
             how: [one.model for one in found if one.depends == how]
             for how in ("no", "little", "yes")
         }
-        said = [
+        described = [
             f"{count(len(models), 'model')} {'moves' if len(models) == 1 else 'move'} {text}"
             for how, text in (
                 ("no", "by less than 0.1 posterior sds"),
                 ("little", "by 0.1 to 0.5"),
                 ("yes", "by 0.5 or more"),
             )
-            if (models := told[how])
+            if (models := by_size[how])
         ]
         beta = np.abs(self.coefficients)
         rest = (
@@ -79,7 +79,7 @@ class PriorSensitivity:
             else ""
         )
         return (
-            f"Over {count(len(self.labels), 'prior')} {'; '.join(said)}. The largest shift is "
+            f"Over {count(len(self.labels), 'prior')} {'; '.join(described)}. The largest shift is "
             f"{number(most.shift, 0.5)} ({most.quantity} of {most.model} under {most.label}).{rest}"
         )
 
@@ -93,7 +93,7 @@ class PriorSensitivity:
 
 
 def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | None:
-    """Analyse every model with random effects again under the grid of priors.
+    """Refit every model with random effects under the grid of priors.
 
     Returns
     -------
@@ -120,9 +120,11 @@ def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | Non
     for k, model in enumerate(found.models):
         rows = comparable(found.of(model))
         for j, label in enumerate(labels):
-            own = [row for row in rows if row.label == label]
-            sds[k, j] = _largest([row for row in own if row.quantity[:7] == "sigma_u"])
-            coefficients[k, j] = _largest([row for row in own if row.quantity[:5] == "beta["])
+            rows_of_prior = [row for row in rows if row.label == label]
+            sds[k, j] = _largest([row for row in rows_of_prior if row.quantity[:7] == "sigma_u"])
+            coefficients[k, j] = _largest(
+                [row for row in rows_of_prior if row.quantity[:5] == "beta["]
+            )
     return PriorSensitivity(
         models=found.models,
         labels=labels,
@@ -139,12 +141,12 @@ def _largest(rows: Sequence[SensitivityRow]) -> float:
 
 
 @styled
-def plot_prior_shifts(picture: PriorSensitivity) -> "Figure":
+def plot_prior_shifts(data: PriorSensitivity) -> "Figure":
     """Draw the shift of each model's posterior means under each prior.
 
     Parameters
     ----------
-    picture : PriorSensitivity
+    data : PriorSensitivity
 
     Returns
     -------
@@ -153,23 +155,23 @@ def plot_prior_shifts(picture: PriorSensitivity) -> "Figure":
     """
     from matplotlib.lines import Line2D
 
-    panels: list[tuple[str, Any]] = [("sigma_u", picture.sds)]
-    if np.isfinite(picture.coefficients).any():
-        panels.append(("coefficients of groups", picture.coefficients))
-    figure = new_figure(1.5 + 0.3 * len(picture.labels))
+    panels: list[tuple[str, Any]] = [("sigma_u", data.sds)]
+    if np.isfinite(data.coefficients).any():
+        panels.append(("coefficients of groups", data.coefficients))
+    figure = new_figure(1.5 + 0.3 * len(data.labels))
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True).ravel()
-    styles = model_styles(picture.models)
-    many = len(picture.models)
+    styles = model_styles(data.models)
+    many = len(data.models)
     for ax, (what, shifts) in zip(axes, panels, strict=True):
-        for k in range(0, len(picture.labels), 2):
+        for k in range(0, len(data.labels), 2):
             ax.axhspan(k - 0.5, k + 0.5, color=BAND, lw=0, zorder=0)
         for limit, dash in ((NO_SHIFT, ":"), (LITTLE_SHIFT, "--")):
             for sign in (-1.0, 1.0):
                 ax.axvline(sign * limit, color=GREY, lw=0.8, ls=dash, zorder=1)
         ax.axvline(0.0, color=INK, lw=0.8, zorder=1)
-        for k, model in enumerate(picture.models):
+        for k, model in enumerate(data.models):
             style = styles[model]
-            y = np.arange(len(picture.labels)) + 0.66 * ((k + 0.5) / many - 0.5)
+            y = np.arange(len(data.labels)) + 0.66 * ((k + 0.5) / many - 0.5)
             ax.plot(shifts[k], y, style.marker, color=style.colour, ms=4.0, mew=0, zorder=3)
         widest = float(np.nanmax(np.abs(shifts), initial=0.0))
         reach = max(1.15 * widest, 1.3 * LITTLE_SHIFT)
@@ -177,7 +179,7 @@ def plot_prior_shifts(picture: PriorSensitivity) -> "Figure":
         ax.set_xlabel(f"shift of {what}\n(posterior sds)")
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-    names = [shorten(label, 32) for label in picture.labels]
+    names = [shorten(label, 32) for label in data.labels]
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     handles = [
@@ -190,7 +192,7 @@ def plot_prior_shifts(picture: PriorSensitivity) -> "Figure":
             ms=4.5,
             label=shorten(model, 30),
         )
-        for model in picture.models
+        for model in data.models
     ]
     handles += [
         Line2D([], [], color=GREY, lw=0.8, ls=dash, label=f"{limit:g} sds")

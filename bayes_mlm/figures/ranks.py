@@ -35,11 +35,11 @@ def ranks(analysis: Analysis) -> SamplerFigure | None:
     )
 
 
-def plot_ranks(picture: SamplerFigure) -> "Figure":
+def plot_ranks(data: SamplerFigure) -> "Figure":
     """Return rank plots, a panel a parameter, drawn by `arviz_plots.plot_rank`."""
-    rows = -(-len(picture.values) // 2)
+    rows = -(-len(data.values) // 2)
     figure = draw_with_arviz(
-        "plot_rank", picture.values, 0.5 + 1.3 * rows, group="posterior", col_wrap=2
+        "plot_rank", data.values, 0.5 + 1.3 * rows, group="posterior", col_wrap=2
     )
     for text in (text for ax in figure.axes for text in ax.texts):
         text.set_text(_spaced(text.get_text()))

@@ -1,4 +1,4 @@
-"""Compute residuals of rows and of groups, and hold them against the normal distribution."""
+"""Compute residuals of rows and of groups, and compare them with the normal distribution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,8 +104,8 @@ class GroupResiduals:
         One an effect.
     named : tuple of tuple of (int, str)
         For each curve, points to name: their place on it and the group's label.
-    untold : tuple of str
-        Effects of which the data say too little in single groups.
+    too_little : tuple of str
+        Effects on which single groups have too few data.
     """
 
     model: str
@@ -114,7 +114,7 @@ class GroupResiduals:
     effects: tuple[str, ...]
     curves: tuple[NormalQQ, ...]
     named: tuple[tuple[tuple[int, str], ...], ...]
-    untold: tuple[str, ...]
+    too_little: tuple[str, ...]
 
     @property
     def title(self) -> str:
@@ -125,7 +125,7 @@ class GroupResiduals:
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        told = " ".join(
+        described = " ".join(
             f"{'The group effects' if len(self.effects) == 1 else effect + ' effects'} "
             f"{curve.departure}."
             for effect, curve in zip(self.effects, self.curves, strict=True)
@@ -135,12 +135,12 @@ class GroupResiduals:
             if self.labels.size < 20
             else ""
         )
-        untold = (
-            f" The data say too little of single groups' {', '.join(self.untold)} to judge."
-            if self.untold
+        too_little = (
+            f" The data on single groups are too few to judge {', '.join(self.too_little)}."
+            if self.too_little
             else ""
         )
-        return f"{told}{few}{untold}".strip()
+        return f"{described}{few}{too_little}".strip()
 
     @property
     def alt(self) -> str:
@@ -196,20 +196,20 @@ def group_residuals(analysis: Analysis) -> GroupResiduals | None:
     Returns
     -------
     GroupResiduals or None
-        None without a posterior of random effects of three groups or more of which the data say
-        something.
+        None without a posterior of random effects of three groups or more with data on
+        them.
     """
     if not analysis.fits or analysis.design.J < _LEAST_GROUPS:
         return None
     fit = analysis.fits[0]
-    names, curves, named, untold = [], [], [], []
+    names, curves, named, too_little = [], [], [], []
     for k, effect in enumerate(effects_of(fit, analysis.prob)[:3]):
         known = np.flatnonzero(np.isfinite(effect.standardised))
         curve = normal_qq(
             effect.standardised[known], stream(fit.settings.random_seed, Stream.QQ_BAND, k)
         )
         if curve is None or known.size < max(_LEAST_GROUPS, fit.design.J // 2):
-            untold.append(effect.name)
+            too_little.append(effect.name)
             continue
         out = np.flatnonzero(curve.outside)
         far = out[np.argsort(-np.abs(curve.found[out]))][:4]
@@ -227,52 +227,50 @@ def group_residuals(analysis: Analysis) -> GroupResiduals | None:
         effects=tuple(names),
         curves=tuple(curves),
         named=tuple(named),
-        untold=tuple(untold),
+        too_little=tuple(too_little),
     )
 
 
 @styled
-def plot_row_residuals(picture: RowResiduals) -> "Figure":
+def plot_row_residuals(data: RowResiduals) -> "Figure":
     """Draw residuals against fitted values, and their Q-Q plot."""
     from matplotlib.lines import Line2D
 
     figure = new_figure(3.5)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
-    rows = draw_rows(left, picture.fitted, picture.residual)
+    rows = draw_rows(left, data.fitted, data.residual)
     left.axhline(0.0, color=INK, lw=0.8)
     left.errorbar(
-        picture.at,
-        picture.mean,
-        yerr=[picture.mean - picture.low, picture.high - picture.mean],
+        data.at,
+        data.mean,
+        yerr=[data.mean - data.low, data.high - data.mean],
         fmt="o",
         ms=3.5,
         color=ORANGE,
         lw=1.2,
         zorder=5,
     )
-    left.set_xlabel(f"fitted {shorten(picture.outcome, 30)}")
+    left.set_xlabel(f"fitted {shorten(data.outcome, 30)}")
     left.set_ylabel("residual, in sigma_e")
-    told = Line2D([], [], marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
-    if picture.qq is not None:
-        _draw_qq(right, picture.qq)
+    means = Line2D([], [], marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
+    if data.qq is not None:
+        _draw_qq(right, data.qq)
         right.set_ylabel("standardised residual")
-        chosen = "" if picture.qq.n == picture.residual.size else f"{picture.qq.n:,} of "
-        right.set_xlabel(f"normal quantile ({chosen}{count(picture.residual.size, 'row')})")
+        chosen = "" if data.qq.n == data.residual.size else f"{data.qq.n:,} of "
+        right.set_xlabel(f"normal quantile ({chosen}{count(data.residual.size, 'row')})")
     else:
         right.remove()
-    _legend_below(figure, *([picture.qq] if picture.qq else []), before=[rows, told])
+    _legend_below(figure, *([data.qq] if data.qq else []), before=[rows, means])
     return figure
 
 
 @styled
-def plot_group_residuals(picture: GroupResiduals) -> "Figure":
+def plot_group_residuals(data: GroupResiduals) -> "Figure":
     """Draw the Q-Q plot of each effect of the groups."""
-    many = len(picture.curves)
+    many = len(data.curves)
     figure = new_figure(3.6 if many < 3 else 2.9)
     panels = figure.subplots(1, many, squeeze=False).ravel()
-    for ax, effect, curve, named in zip(
-        panels, picture.effects, picture.curves, picture.named, strict=True
-    ):
+    for ax, effect, curve, named in zip(panels, data.effects, data.curves, data.named, strict=True):
         _draw_qq(ax, curve)
         what = "" if many == 1 else f"{shorten(effect, 18)} "
         ax.set_ylabel(f"standardised {what}effect")
@@ -288,7 +286,7 @@ def plot_group_residuals(picture: GroupResiduals) -> "Figure":
                 fontsize=8,
             )
         ax.set_xlabel(f"normal quantile ({count(curve.n, 'group')})")
-    _legend_below(figure, *picture.curves)
+    _legend_below(figure, *data.curves)
     return figure
 
 

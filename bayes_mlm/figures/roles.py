@@ -1,4 +1,4 @@
-"""Find the parts that a design's columns play in figures: the slope, and the split of the groups.
+"""Roles of a design's columns in figures: the slope, and a binary group-level moderator.
 
 No figure has a column's name or a group's label written into it; what is drawn follows from these
 rules, for any data.
@@ -20,7 +20,7 @@ _SAME = 1e-9
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Roles:
-    """Who plays which part in the figures of one design.
+    """Predictors that have a role in the figures of one design.
 
     Parameters
     ----------
@@ -33,33 +33,33 @@ class Roles:
         no other term as anything but a factor (so that the model is straight in it); as its term
         is named in the formula.
     x : ndarray, shape (n,)
-        Its value by row of the design, in its own units (also where the kind takes the group means
+        Its value by row of the design, in its units (also where the kind takes the group means
         out of it).
-    split : str or None
-        The first predictor of groups that has just two values; the name of its column of X.
-    split_name : str or None
-        The same without the level that a dummy's name carries: ``sex`` for ``sex[Male]``.
-    split_labels : tuple of str
-        Labels of the two subgroups, ``("sector = 0", "sector = 1")``; empty without a split.
-    split_values : tuple of float
-        Its two values in X, the smaller first; empty without a split.
-    side : ndarray of int, shape (J,), or None
-        0 or 1: the side that each group is on.
+    moderator_column : str or None
+        Column of X of the first binary group-level predictor.
+    moderator : str or None
+        Its name without the level that a dummy's name carries: ``sex`` for ``sex[Male]``.
+    subgroup_labels : tuple of str
+        Labels of the two subgroups, ``("sector = 0", "sector = 1")``; empty without a moderator.
+    moderator_values : tuple of float
+        Its two values in X, the smaller first; empty without a moderator.
+    subgroup : ndarray of int, shape (J,), or None
+        0 or 1: the subgroup of each group.
     """
 
     outcome: str
     group: str | None
     slope: str | None
     x: RowArray[Floats] = RowArray()  # noqa: RUF009  (a descriptor)
-    split: str | None
-    split_name: str | None
-    split_labels: tuple[str, ...]
-    split_values: tuple[float, ...]
-    side: Ints | None
+    moderator_column: str | None
+    moderator: str | None
+    subgroup_labels: tuple[str, ...]
+    moderator_values: tuple[float, ...]
+    subgroup: Ints | None
 
 
 def roles_of(design: Design) -> Roles:
-    """Find the predictor to draw along and the two-valued predictor to split the groups by.
+    """Find the predictor to draw along and the binary moderator that divides the groups.
 
     Parameters
     ----------
@@ -75,23 +75,25 @@ def roles_of(design: Design) -> Roles:
     >>> from bayes_mlm import build_design, load_dataset
     >>> hsb = load_dataset("hsb")
     >>> roles = roles_of(build_design("mathach ~ ses * sector + (1 | schoolid)", hsb))
-    >>> roles.slope, roles.split, roles.split_labels
+    >>> roles.slope, roles.moderator_column, roles.subgroup_labels
     ('ses', 'sector', ('sector = 0', 'sector = 1'))
     """
     columns = base_columns(design)
     slope = next((column for column in columns if _is_slope(design, column)), None)
-    split = next((column for column in columns if _is_split(design, column)), None)
-    means = None if split is None else _group_means(design, split.name)
+    moderator = next((column for column in columns if _is_moderator(design, column)), None)
+    means = None if moderator is None else _group_means(design, moderator.name)
     return Roles(
         outcome=design.outcome,
         group=design.group,
         slope=None if slope is None else slope.name,
         x=base_values(design, slope.name) if slope is not None and design.has_rows else None,
-        split=None if split is None else split.name,
-        split_name=None if split is None else label(split.parts[0][0]),
-        split_labels=() if split is None else _labels(design, split),
-        split_values=() if means is None else _ends(means),
-        side=None if means is None else (means > (means.min() + means.max()) / 2).astype(np.int64),
+        moderator_column=None if moderator is None else moderator.name,
+        moderator=None if moderator is None else label(moderator.parts[0][0]),
+        subgroup_labels=() if moderator is None else _labels(design, moderator),
+        moderator_values=() if means is None else _ends(means),
+        subgroup=None
+        if means is None
+        else (means > (means.min() + means.max()) / 2).astype(np.int64),
     )
 
 
@@ -131,7 +133,7 @@ def _is_slope(design: Design, column: Column) -> bool:
         return False
     if any(_bends(factor, other) for other in design.formula.factors):
         return False
-    if not design.has_rows:  # whether it has many values sums do not tell; it varies
+    if not design.has_rows:  # sums do not give the number of its values; it varies
         return True
     return _has_values(base_values(design, column.name), _LEAST_VALUES)
 
@@ -147,7 +149,7 @@ def _bends(factor: Factor, other: Factor) -> bool:
     return other != factor and moves and not set(factor.columns).isdisjoint(other.columns)
 
 
-def _is_split(design: Design, column: Column) -> bool:
+def _is_moderator(design: Design, column: Column) -> bool:
     """Test whether a column is one factor of two values, constant within groups."""
     if design.base is None or len(column.parts) != 1 or column.name not in design.base.terms:
         return False

@@ -32,12 +32,12 @@ def plot_sensitivity(
     matplotlib.figure.Figure
         Points are posterior means, lines highest density intervals; a filled point is under the
         baseline prior, and a dotted line carries its mean to the other rows. Where a prior
-        gives no posterior, or one whose verdict is not clean, the row says so instead.
+        gives no posterior, or one whose verdict is not clean, a note replaces it.
 
     Raises
     ------
     EngineError
-        If no model has a quantity that was asked for.
+        If no model has a quantity that is named.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def _legend(sensitivity: Sensitivity, styles: Mapping[str, Style]) -> list[Any]:
         Line2D([], [], color=style.colour, marker=style.marker, mfc="white", ms=5.5, label=model)
         for model, style in styles.items()
     ]
-    told = [
+    estimates = [
         Line2D([], [], color=GREY, lw=1.3, label=f"posterior mean and {sensitivity.interval}"),
         Line2D(
             [],
@@ -164,4 +164,4 @@ def _legend(sensitivity: Sensitivity, styles: Mapping[str, Style]) -> list[Any]:
             label="under the baseline prior (dotted: its mean)",
         ),
     ]
-    return [*models, *told]
+    return [*models, *estimates]

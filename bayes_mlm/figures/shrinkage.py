@@ -13,7 +13,7 @@ from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import legend_above
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.style import GREY, INK, SIDES, new_figure, styled
+from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
 if TYPE_CHECKING:
@@ -37,15 +37,15 @@ class ShrunkEffect:
     Parameters
     ----------
     name : str
-    own : ndarray, shape (J,)
+    unpooled : ndarray, shape (J,)
         From the group's rows, by least squares, given the coefficients; nan where they do not
-        tell it.
+        identify it.
     partial : ndarray, shape (J,)
         Posterior mean.
     """
 
     name: str
-    own: Floats
+    unpooled: Floats
     partial: Floats
 
 
@@ -58,10 +58,10 @@ class Shrinkage:
     model, outcome, group : str
     labels : ndarray, shape (J,)
     sizes : ndarray of int, shape (J,)
-        Rows, in rising order; groups of one size are in order of their own first effect.
-    side : ndarray of int, shape (J,), or None
-        The side of the split that each is on.
-    side_labels : tuple of str
+        Rows, in rising order; groups of one size are in order of their first unpooled effect.
+    subgroup : ndarray of int, shape (J,), or None
+        The subgroup of each.
+    subgroup_labels : tuple of str
     effects : tuple of ShrunkEffect
         At most two.
     """
@@ -71,46 +71,46 @@ class Shrinkage:
     group: str
     labels: np.ndarray
     sizes: Ints
-    side: Ints | None
-    side_labels: tuple[str, ...]
+    subgroup: Ints | None
+    subgroup_labels: tuple[str, ...]
     effects: tuple[ShrunkEffect, ...]
 
     @property
     def title(self) -> str:
         """What the figure is of."""
-        return f"What partial pooling does to each {self.group}'s own estimate ({self.model})"
+        return f"Shrinkage of each {self.group}'s estimate by partial pooling ({self.model})"
 
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        told = " ".join(self._told(effect) for effect in self.effects)
+        described = " ".join(self._describe(effect) for effect in self.effects)
         return (
-            "Zero is what the coefficients alone expect; the open point is the group's own "
-            f"estimate, the full one its posterior mean. {told}"
+            "Zero is what the coefficients alone expect; the open point is the group's unpooled "
+            f"estimate, the filled one its posterior mean. {described}"
         )
 
     @property
     def alt(self) -> str:
         """What is drawn."""
         return (
-            f"For each {self.group}, in order of its number of rows, a line from its own estimate "
-            "to its partially pooled one, which lies nearer zero."
+            f"For each {self.group}, in order of its number of rows, a line from its unpooled "
+            "estimate to its partially pooled one, which lies nearer zero."
             if all(self.kept(e, slice(None)) < 1.0 for e in self.effects)
-            else f"For each {self.group}, in order of its number of rows, a line from its own "
+            else f"For each {self.group}, in order of its number of rows, a line from its unpooled "
             "estimate to its partially pooled one."
         )
 
     def kept(self, effect: ShrunkEffect, part: slice) -> float:
         """Return the shrinkage factor of some groups: the part of their deviations that is kept."""
-        own, partial = effect.own[part], effect.partial[part]
-        known = np.isfinite(own)
-        total = float((own[known] ** 2).sum())
-        return float((own[known] * partial[known]).sum() / total) if total > 0 else 0.0
+        unpooled, partial = effect.unpooled[part], effect.partial[part]
+        known = np.isfinite(unpooled)
+        total = float((unpooled[known] ** 2).sum())
+        return float((unpooled[known] * partial[known]).sum() / total) if total > 0 else 0.0
 
-    def _told(self, effect: ShrunkEffect) -> str:
+    def _describe(self, effect: ShrunkEffect) -> str:
         what = "Groups keep" if len(self.effects) == 1 else f"{effect.name}: groups keep"
-        unknown = int(np.count_nonzero(~np.isfinite(effect.own)))
-        none = f" {count(unknown, 'group')} cannot tell it alone." if unknown else ""
+        unknown = int(np.count_nonzero(~np.isfinite(effect.unpooled)))
+        none = f" It is not identified in {count(unknown, 'group')} alone." if unknown else ""
         third = self.sizes.size // 3
         if self.sizes[0] == self.sizes[-1] or self.sizes.size < _LEAST_THIRD:
             rows = (
@@ -119,13 +119,13 @@ class Shrinkage:
                 else (f"{self.sizes[0]} to {self.sizes[-1]}")
             )
             return (
-                f"{what} {percent(self.kept(effect, slice(None)))} of their own departure "
+                f"{what} {percent(self.kept(effect, slice(None)))} of their unpooled deviation "
                 f"({rows} rows each).{none}"
             )
         small, large = slice(0, third), slice(-third, None)
         return (
-            f"{what} {percent(self.kept(effect, small))} of their own departure in the smallest "
-            f"third ({self.sizes[0]} to {self.sizes[third - 1]} rows) and "
+            f"{what} {percent(self.kept(effect, small))} of their unpooled deviation in the "
+            f"smallest third ({self.sizes[0]} to {self.sizes[third - 1]} rows) and "
             f"{percent(self.kept(effect, large))} in the largest ({self.sizes[-third]} to "
             f"{self.sizes[-1]} rows).{none}"
         )
@@ -146,31 +146,31 @@ def shrinkage(analysis: Analysis) -> Shrinkage | None:
     if not found:
         return None
     design, roles = fit.design, roles_of(fit.design)
-    own = own_effects(design, samples(fit.draws, "beta").mean(axis=0))
-    order = np.lexsort((np.nan_to_num(own[:, 0]), design.group_sizes))
+    unpooled = unpooled_effects(design, samples(fit.draws, "beta").mean(axis=0))
+    order = np.lexsort((np.nan_to_num(unpooled[:, 0]), design.group_sizes))
     return Shrinkage(
         model=analysis.spec.name,
         outcome=design.outcome,
         group=str(design.group),
         labels=design.labels[order],
         sizes=design.group_sizes[order],
-        side=None if roles.side is None else roles.side[order],
-        side_labels=roles.split_labels,
+        subgroup=None if roles.subgroup is None else roles.subgroup[order],
+        subgroup_labels=roles.subgroup_labels,
         effects=tuple(
-            ShrunkEffect(name=effect.name, own=own[order, k], partial=effect.mean[order])
+            ShrunkEffect(name=effect.name, unpooled=unpooled[order, k], partial=effect.mean[order])
             for k, effect in enumerate(found[:2])
         ),
     )
 
 
-def own_effects(design: Design, beta: Floats) -> Floats:
+def unpooled_effects(design: Design, beta: Floats) -> Floats:
     """Regress what the coefficients leave on Z within each group: (J, q), nan where not known.
 
     Examples
     --------
     >>> from bayes_mlm import build_design, load_dataset
     >>> design = build_design("reaction ~ 1 + (1 | subject)", load_dataset("sleepstudy"))
-    >>> own_effects(design, np.array([298.5]))[0].round(2)  # subject 308's mean is 342.13
+    >>> unpooled_effects(design, np.array([298.5]))[0].round(2)  # subject 308's mean is 342.13
     array([43.63])
     """
     left = design.y - design.X @ beta
@@ -184,63 +184,63 @@ def own_effects(design: Design, beta: Floats) -> Floats:
     sizes = np.where(sizes > 0, sizes, 1.0)
     scaled = square / (sizes[:, :, None] * sizes[:, None, :])
     known = np.linalg.eigvalsh(scaled)[:, 0] > 1.0 / _CONDITION
-    own = np.full((design.J, q), np.nan)
-    own[known] = np.linalg.solve(square[known], cross[known][..., None])[..., 0]
-    return own
+    unpooled = np.full((design.J, q), np.nan)
+    unpooled[known] = np.linalg.solve(square[known], cross[known][..., None])[..., 0]
+    return unpooled
 
 
 @styled
-def plot_group_shrinkage(picture: Shrinkage) -> "Figure":
+def plot_group_shrinkage(data: Shrinkage) -> "Figure":
     """Draw each group's unpooled effect and its partially pooled one, the smallest group first.
 
     Parameters
     ----------
-    picture : Shrinkage
+    data : Shrinkage
 
     Returns
     -------
     matplotlib.figure.Figure
         A panel an effect.
     """
-    many = len(picture.effects)
+    many = len(data.effects)
     figure = new_figure(0.5 + (3.4 if many == 1 else 2.5 * many))
     axes = figure.subplots(many, 1, squeeze=False, sharex=True).ravel()
-    for ax, effect in zip(axes, picture.effects, strict=True):
-        handles = _draw_shrunk(ax, picture, effect)
+    for ax, effect in zip(axes, data.effects, strict=True):
+        handles = _draw_shrunk(ax, data, effect)
         alone = many == 1 and effect.name == "Intercept"
         name = "" if alone else f"\n({shorten(effect.name, 28)})"
-        ax.set_ylabel(f"effect on {shorten(picture.outcome, 28)}{name}")
+        ax.set_ylabel(f"effect on {shorten(data.outcome, 28)}{name}")
         if ax is axes[0]:
             legend_above(ax, handles, columns=2 if len(handles) > 3 else 3)
-    _size_ticks(axes[-1], picture)
+    _size_ticks(axes[-1], data)
     return figure
 
 
-def _draw_shrunk(ax: "Axes", picture: Shrinkage, effect: ShrunkEffect) -> list[Any]:
+def _draw_shrunk(ax: "Axes", data: Shrinkage, effect: ShrunkEffect) -> list[Any]:
     from matplotlib.lines import Line2D
 
-    many = picture.sizes.size
+    many = data.sizes.size
     x = np.arange(many)
     room = _POINTS_WIDE / many
     dot = float(np.clip(1.2 * room, 0.9, 5.0))
-    known = np.isfinite(effect.own)
+    known = np.isfinite(effect.unpooled)
     ax.axhline(0.0, color=INK, lw=0.9, zorder=1)
     ax.vlines(
         x[known],
-        effect.own[known],
+        effect.unpooled[known],
         effect.partial[known],
         color=GREY,
         lw=float(np.clip(0.25 * room, 0.3, 1.2)),
         zorder=2,
     )
-    sides = picture.side_labels or ("",)
-    side = np.zeros(many, dtype=np.int64) if picture.side is None else picture.side
+    subgroups = data.subgroup_labels or ("",)
+    subgroup = np.zeros(many, dtype=np.int64) if data.subgroup is None else data.subgroup
     handles: list[Any] = []
-    for k, (name, style) in enumerate(zip(sides, SIDES, strict=False)):
-        on = side == k
+    for k, (name, style) in enumerate(zip(subgroups, SUBGROUP_STYLES, strict=False)):
+        on = subgroup == k
         ax.plot(
             x[on],
-            effect.own[on],
+            effect.unpooled[on],
             style.marker,
             ms=dot,
             mfc="white",
@@ -252,7 +252,7 @@ def _draw_shrunk(ax: "Axes", picture: Shrinkage, effect: ShrunkEffect) -> list[A
             x[on], effect.partial[on], style.marker, ms=dot, color=style.colour, mew=0, zorder=4
         )
         end = f", {shorten(name)}" if name else ""
-        for full, text in ((False, f"own estimate{end}"), (True, f"partial pooling{end}")):
+        for full, text in ((False, f"unpooled{end}"), (True, f"partial pooling{end}")):
             handles.append(
                 Line2D(
                     [],
@@ -268,22 +268,22 @@ def _draw_shrunk(ax: "Axes", picture: Shrinkage, effect: ShrunkEffect) -> list[A
     return handles
 
 
-def _size_ticks(ax: "Axes", picture: Shrinkage) -> None:
+def _size_ticks(ax: "Axes", data: Shrinkage) -> None:
     """Mark where groups of some sizes stand, in a row ordered by size."""
-    sizes, many = picture.sizes, picture.sizes.size
+    sizes, many = data.sizes, data.sizes.size
     places = np.unique(np.linspace(0, many - 1, min(many, 7)).round().astype(int))
     ax.set_xlim(-0.02 * many - 0.4, 1.02 * many - 0.6)
     if many <= MOST_TICKS and sizes[0] == sizes[-1]:
-        names = shorten_all(picture.labels, 18)
+        names = shorten_all(data.labels, 18)
         level = sum(len(name) + 2 for name in names) <= _MOST_LEVEL
         ax.set_xticks(range(many), names, rotation=0 if level else 90)
         each = count(int(sizes[0]), "row")
-        ax.set_xlabel(f"{shorten(picture.group)} ({count(many, 'group')} of {each})")
+        ax.set_xlabel(f"{shorten(data.group)} ({count(many, 'group')} of {each})")
         return
     if sizes[0] == sizes[-1]:
         each = count(int(sizes[0]), "row")
         ax.set_xticks([])
-        ax.set_xlabel(f"{count(many, 'group')} of {each}, in order of their own estimate")
+        ax.set_xlabel(f"{count(many, 'group')} of {each}, in order of their unpooled estimate")
         return
     ax.set_xticks(places, [f"{sizes[k]:,}" for k in places])
     ax.set_xlabel(
@@ -294,8 +294,8 @@ def _size_ticks(ax: "Axes", picture: Shrinkage) -> None:
 
 FIGURE = Entry(
     name="shrinkage",
-    title="What partial pooling does",
-    shows="each group's own estimate and its partially pooled one, by size",
+    title="Shrinkage by partial pooling",
+    shows="each group's unpooled estimate and its partially pooled one, by size",
     applies="the model has random effects, and a posterior",
     of="model",
     prepare=shrinkage,

@@ -1,7 +1,7 @@
 """Style of every figure: colours, markers, sizes and the labels of axes.
 
 Colours are Okabe & Ito's (2008, Color Universal Design), distinct to the colour-blind; markers
-and line styles tell the same things apart in grey.
+and line styles distinguish the same things in grey.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,9 +68,9 @@ class Style:
     ----------
     colour : str
     marker : str
-        Tells it apart in grey, as points.
+        Distinguishes it in grey, as points.
     line : str or tuple
-        Tells it apart in grey, as a line.
+        Distinguishes it in grey, as a line.
     """
 
     colour: str
@@ -87,7 +87,7 @@ _ENGINES = {
     "published": Style(ORANGE, "X", (0, (1.0, 1.5))),
 }
 # The two subgroups of a binary group-level predictor.
-SIDES = (Style(BLUE, "o", "-"), Style(ORANGE, "^", (0, (6.0, 1.5, 1.5, 1.5))))
+SUBGROUP_STYLES = (Style(BLUE, "o", "-"), Style(ORANGE, "^", (0, (6.0, 1.5, 1.5, 1.5))))
 
 
 def model_styles(models: Sequence[str]) -> dict[str, Style]:

@@ -10,7 +10,7 @@ from bayes_mlm.design import Column, Design
 from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.roles import Roles, base_columns, roles_of
-from bayes_mlm.figures.style import BLACK, BLUE, INK, SIDES, new_figure, styled
+from bayes_mlm.figures.style import BLACK, BLUE, INK, SUBGROUP_STYLES, new_figure, styled
 from bayes_mlm.fitting import Analysis, shortest_interval
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ _POINTS, _BINS = 401, 40
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SideDifference:
+class SubgroupDifference:
     """Difference between the two subgroups at each value of the slope's predictor.
 
     Parameters
     ----------
-    model, outcome, slope, split : str
-    sides : tuple of str
+    model, outcome, slope, moderator : str
+    subgroups : tuple of str
         The difference is that of the second less the first.
     x : ndarray, shape (m,)
         Over the range of the data.
@@ -34,15 +34,15 @@ class SideDifference:
         Posterior mean and interval of the difference, in outcome units.
     positive : ndarray, shape (m,)
         Posterior probability that the difference is above zero.
-    classical : ndarray, shape (m,)
+    likelihood : ndarray, shape (m,)
         By REML or OLS.
-    classical_engine : str
+    likelihood_engine : str
     bins : ndarray, shape (k + 1,)
     rows : ndarray, shape (2, k)
         Proportion of each subgroup's rows in the bins.
     n : int
-        Rows of both sides.
-    rows_away : tuple of int
+        Rows of both subgroups.
+    rows_excluding_zero : tuple of int
         Rows at whose value the interval lies above zero, and below.
     change, change_lower, change_upper : float
         By how much the difference changes with one unit of the predictor.
@@ -53,19 +53,19 @@ class SideDifference:
     model: str
     outcome: str
     slope: str
-    split: str
-    sides: tuple[str, ...]
+    moderator: str
+    subgroups: tuple[str, ...]
     x: Floats
     centre: Floats
     lower: Floats
     upper: Floats
     positive: Floats
-    classical: Floats
-    classical_engine: str
+    likelihood: Floats
+    likelihood_engine: str
     bins: Floats
     rows: Floats
     n: int
-    rows_away: tuple[int, int]
+    rows_excluding_zero: tuple[int, int]
     change: float
     change_lower: float
     change_upper: float
@@ -74,10 +74,10 @@ class SideDifference:
     @property
     def title(self) -> str:
         """What the figure is of."""
-        return f"{self.sides[1]} less {self.sides[0]}, along {self.slope} ({self.model})"
+        return f"{self.subgroups[1]} less {self.subgroups[0]}, along {self.slope} ({self.model})"
 
     @property
-    def away(self) -> np.ndarray:
+    def excludes_zero(self) -> np.ndarray:
         """Where the interval excludes zero, of shape (m,)."""
         return np.asarray((self.lower > 0) | (self.upper < 0))
 
@@ -95,18 +95,18 @@ class SideDifference:
         """What is drawn."""
         return (
             f"Line with band of the difference in {self.outcome} against {self.slope}, shaded "
-            "where the band excludes zero; below, where the rows of each side lie."
+            "where the band excludes zero; below, where the rows of each subgroup lie."
         )
 
     @property
     def _where(self) -> str:
-        """Between which values of the predictor one side is credibly above the other."""
-        told = []
-        first, second = self.sides
+        """Between which values of the predictor one subgroup is credibly above the other."""
+        found = []
+        first, second = self.subgroups
         for bound, (above, below), many in zip(
             (self.lower, -self.upper),
             ((second, first), (first, second)),
-            self.rows_away,
+            self.rows_excluding_zero,
             strict=True,
         ):
             places = np.flatnonzero(bound > 0)
@@ -122,12 +122,12 @@ class SideDifference:
                 where = f"below {self.slope} {number(stop, spread)}"
             elif places[-1] == self.x.size - 1:
                 where = f"above {self.slope} {number(start, spread)}"
-            told.append(
+            found.append(
                 f"{above} is credibly above {below} {where} ({count(many, 'row')} of {self.n:,})"
             )
-        if not told:
-            return "Nowhere is one side credibly above the other."
-        return f"{'; '.join(told)}."
+        if not found:
+            return "Nowhere is one subgroup credibly above the other."
+        return f"{'; '.join(found)}."
 
 
 def _zero(x: Floats, bound: Floats, inside: int, outside: int) -> float:
@@ -138,19 +138,19 @@ def _zero(x: Floats, bound: Floats, inside: int, outside: int) -> float:
     return float(x[inside] + share * (x[outside] - x[inside]))
 
 
-def side_difference(analysis: Analysis) -> SideDifference | None:
+def subgroup_difference(analysis: Analysis) -> SubgroupDifference | None:
     """Compute the difference of the subgroups along the slope, other predictors at their means.
 
     Returns
     -------
-    SideDifference or None
-        None unless the model has a posterior and a product of the slope and the split.
+    SubgroupDifference or None
+        None unless the model has a posterior and a product of the slope and the moderator.
     """
     if not analysis.fits:
         return None
     fit = analysis.fits[0]
     design, roles = fit.design, roles_of(fit.design)
-    if roles.slope is None or roles.side is None or not _crossed(design, roles):
+    if roles.slope is None or roles.subgroup is None or not _crossed(design, roles):
         return None
     values = roles.x
     x = np.linspace(float(values.min()), float(values.max()), _POINTS)
@@ -162,25 +162,25 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
     changes = (drawn[:, -1] - drawn[:, 0]) / (x[-1] - x[0])
     change_lower, change_upper = shortest_interval(changes[:, None], analysis.prob)
     bins = np.linspace(x[0], x[-1], _BINS + 1)
-    on = design.by_row(roles.side)
+    on = design.by_row(roles.subgroup)
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
-    return SideDifference(
+    return SubgroupDifference(
         model=analysis.spec.name,
         outcome=design.outcome,
         slope=str(roles.slope),
-        split=str(roles.split_name),
-        sides=roles.split_labels,
+        moderator=str(roles.moderator),
+        subgroups=roles.subgroup_labels,
         x=x,
         centre=drawn.mean(axis=0),
         lower=lower,
         upper=upper,
         positive=(drawn > 0).mean(axis=0),
-        classical=rows @ analysis.estimate.solution.beta,
-        classical_engine=ENGINES[analysis.estimate.engine].label,
+        likelihood=rows @ analysis.estimate.solution.beta,
+        likelihood_engine=ENGINES[analysis.estimate.engine].label,
         bins=bins,
         rows=np.array([found / max(1, found.sum()) for found in counts]),
         n=design.n,
-        rows_away=(_rows_where(values, x, lower > 0), _rows_where(values, x, upper < 0)),
+        rows_excluding_zero=(_rows_where(values, x, lower > 0), _rows_where(values, x, upper < 0)),
         change=float(changes.mean()),
         change_lower=float(change_lower[0]),
         change_upper=float(change_upper[0]),
@@ -190,7 +190,7 @@ def side_difference(analysis: Analysis) -> SideDifference | None:
 
 def _crossed(design: Design, roles: Roles) -> bool:
     """Test whether some term is a product of the slope and the moderator."""
-    both = {roles.slope, roles.split_name}
+    both = {roles.slope, roles.moderator}
     return any(both <= _factors(column) for column in base_columns(design))
 
 
@@ -200,7 +200,7 @@ def _factors(column: Column) -> set[str | None]:
 
 def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
     """Return the change in X from the first subgroup to the second, at each x: (m, p)."""
-    assert roles.side is not None
+    assert roles.subgroup is not None
     known = {column.name: column for column in base_columns(design)}
     rows = np.zeros((x.size, design.p))
     for k, term in enumerate(design.terms):
@@ -208,10 +208,10 @@ def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
         of_means = term not in known
         column = known[term.removeprefix("between(").removesuffix(")") if of_means else term]
         factors = _factors(column)
-        if roles.split_name not in factors:
+        if roles.moderator not in factors:
             continue
-        low, high = _split_values(design, roles, column)
-        divisor = design.by_row(np.where(roles.side == 0, low, high))
+        low, high = _moderator_values(design, roles, column)
+        divisor = design.by_row(np.where(roles.subgroup == 0, low, high))
         wanted = np.full_like(x, high - low)
         if roles.slope in factors:
             divisor = divisor * roles.x
@@ -223,13 +223,13 @@ def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
     return rows
 
 
-def _split_values(design: Design, roles: Roles, column: Column) -> tuple[float, float]:
+def _moderator_values(design: Design, roles: Roles, column: Column) -> tuple[float, float]:
     """Return the moderator's factor in a column in either subgroup: a number, or a dummy."""
-    place = next(place for factor, place in column.parts if str(factor) == roles.split_name)
+    place = next(place for factor, place in column.parts if str(factor) == roles.moderator)
     if place is None:
-        return roles.split_values[0], roles.split_values[1]
-    own = next(other for other in base_columns(design) if other.name == roles.split)
-    return (0.0, 1.0) if place == own.parts[0][1] else (1.0, 0.0)
+        return roles.moderator_values[0], roles.moderator_values[1]
+    dummy = next(other for other in base_columns(design) if other.name == roles.moderator_column)
+    return (0.0, 1.0) if place == dummy.parts[0][1] else (1.0, 0.0)
 
 
 def _rows_where(values: Floats, x: Floats, sign: np.ndarray) -> int:
@@ -239,46 +239,46 @@ def _rows_where(values: Floats, x: Floats, sign: np.ndarray) -> int:
 
 
 @styled
-def plot_side_difference(picture: SideDifference) -> "Figure":
+def plot_subgroup_difference(data: SubgroupDifference) -> "Figure":
     """Draw the difference with its band, and where the rows of each subgroup lie."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     figure = new_figure(4.5)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1.0))
-    x, away = picture.x, picture.away
-    top.fill_between(x, picture.lower, picture.upper, color=BLUE, alpha=0.15, lw=0)
+    x, excludes_zero = data.x, data.excludes_zero
+    top.fill_between(x, data.lower, data.upper, color=BLUE, alpha=0.15, lw=0)
     top.fill_between(
         x,
-        picture.lower,
-        picture.upper,
-        where=away.tolist(),
+        data.lower,
+        data.upper,
+        where=excludes_zero.tolist(),
         color=BLUE,
         alpha=0.3,
         lw=0,
         hatch="////",
         edgecolor=BLUE,
     )
-    top.plot(x, picture.centre, color=BLUE, lw=1.8)
-    top.plot(x, picture.classical, color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)))
+    top.plot(x, data.centre, color=BLUE, lw=1.8)
+    top.plot(x, data.likelihood, color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)))
     top.axhline(0.0, color=INK, lw=0.9)
     for k in range(1, x.size):
-        if away[k] != away[k - 1]:
+        if excludes_zero[k] != excludes_zero[k - 1]:
             for ax in (top, bottom):
-                ax.axvline(x[k] if away[k] else x[k - 1], color=INK, lw=0.8, ls=":")
-    top.set_ylabel(f"difference in {shorten(picture.outcome, 30)}")
+                ax.axvline(x[k] if excludes_zero[k] else x[k - 1], color=INK, lw=0.8, ls=":")
+    top.set_ylabel(f"difference in {shorten(data.outcome, 30)}")
     figure.suptitle(
-        f"{shorten(picture.sides[1], 40)} less {shorten(picture.sides[0], 40)}",
+        f"{shorten(data.subgroups[1], 40)} less {shorten(data.subgroups[0], 40)}",
         x=0.01,
         ha="left",
         fontsize=9,
     )
-    prob = percent(picture.prob)
+    prob = percent(data.prob)
     top.legend(
         handles=[
             Line2D([], [], color=BLUE, lw=1.8, label="posterior mean"),
             Patch(facecolor=BLUE, alpha=0.2, label=f"{prob} interval"),
-            Line2D([], [], color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)), label=picture.classical_engine),
+            Line2D([], [], color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)), label=data.likelihood_engine),
             Patch(facecolor="#B3D0E4", hatch="////", edgecolor=BLUE, label="excludes zero"),
         ],
         loc="lower left",
@@ -287,10 +287,10 @@ def plot_side_difference(picture: SideDifference) -> "Figure":
         borderaxespad=0.2,
         columnspacing=1.2,
     )
-    for shares, name, style in zip(picture.rows, picture.sides, SIDES, strict=True):
+    for shares, name, style in zip(data.rows, data.subgroups, SUBGROUP_STYLES, strict=True):
         bottom.stairs(
             100 * shares,
-            picture.bins,
+            data.bins,
             color=style.colour,
             ls=style.line,
             lw=1.3,
@@ -304,18 +304,18 @@ def plot_side_difference(picture: SideDifference) -> "Figure":
         ncols=2,
         handlelength=2.8,
     )
-    bottom.set_xlabel(shorten(picture.slope, 60))
+    bottom.set_xlabel(shorten(data.slope, 60))
     bottom.set_xlim(x[0], x[-1])
     return figure
 
 
 FIGURE = Entry(
-    name="side-difference",
-    title="Difference between the sides along the slope",
+    name="subgroup-difference",
+    title="Difference between the subgroups along the slope",
     shows="difference with its band, and where it is credibly not zero",
     applies="the model has a product of the slope and a two-valued predictor of groups",
     of="model",
-    prepare=side_difference,
-    draw=plot_side_difference,
+    prepare=subgroup_difference,
+    draw=plot_subgroup_difference,
     section="posterior",
 )

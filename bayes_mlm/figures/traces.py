@@ -30,11 +30,11 @@ def traces(analysis: Analysis) -> SamplerFigure | None:
     )
 
 
-def plot_traces(picture: SamplerFigure) -> "Figure":
+def plot_traces(data: SamplerFigure) -> "Figure":
     """Return trace plots, a panel a parameter, drawn by `arviz_plots.plot_trace`."""
-    rows = -(-len(picture.values) // 2)
+    rows = -(-len(data.values) // 2)
     return draw_with_arviz(
-        "plot_trace", picture.values, 0.5 + 1.3 * rows, group="posterior", col_wrap=2
+        "plot_trace", data.values, 0.5 + 1.3 * rows, group="posterior", col_wrap=2
     )
 
 

@@ -27,7 +27,7 @@ from bayes_mlm.figures.style import (
     BLUE,
     GREY,
     INK,
-    SIDES,
+    SUBGROUP_STYLES,
     Style,
     engine_style,
     new_figure,
@@ -82,7 +82,7 @@ class Individual:
     curve: Curve
     x: Floats
     y: Floats
-    side: int
+    subgroup: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,7 +100,7 @@ class Trajectories:
     panels : tuple of int
         Which of them are shown alone.
     population : tuple of Curve
-        One, or one for each side of the first two-valued property of groups.
+        One, or one for each subgroup of a binary moderator.
     prob : float
     """
 
@@ -122,23 +122,23 @@ class Trajectories:
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        told = []
+        described = []
         for curve in self.population:
             first, last = (
                 estimate(curve.centre[end], curve.lower[end], curve.upper[end]) for end in (0, -1)
             )
             of = f" ({curve.name})" if len(self.population) > 1 else ""
-            told.append(f"from {first} to {last}{of}")
+            described.append(f"from {first} to {last}{of}")
         x = self.population[0].x
         flat, steep = self.individuals[0].curve, self.individuals[-1].curve
         spread = abs(steep.change - flat.change) / 10
         return (
             f"Between {self.along} = {_at(x[0], x)} and {_at(x[-1], x)} "
             f"the expected {self.outcome} of the "
-            f"population goes {' and '.join(told)}. Over the same range the lines of single "
+            f"population goes {' and '.join(described)}. Over the same range the lines of single "
             f"groups of {self.group} change by {number(flat.change, spread)} "
             f"({shorten(flat.name)}) to {number(steep.change, spread)} ({shorten(steep.name)}). "
-            f"Bands hold {percent(self.prob)} of the posterior of the expected outcome; rows "
+            f"Bands contain {percent(self.prob)} of the posterior of the expected outcome; rows "
             "scatter about it."
         )
 
@@ -149,7 +149,7 @@ class Trajectories:
         return (
             f"Left, the fitted lines of {len(self.individuals)}{of} groups of {self.group} over "
             f"{self.along}, with the line of the population and its band on top. Right, "
-            f"{count(len(self.panels), 'small panel')}: the rows of one group each, with its own "
+            f"{count(len(self.panels), 'small panel')}: the rows of one group each, with its "
             "line and band, from the least change to the greatest."
         )
 
@@ -187,8 +187,8 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
         return None
     x = np.asarray(table.columns[along], dtype=np.float64)
     grid = np.linspace(x.min(), x.max(), _POINTS)
-    sides, lines = _population(analysis, table, along, grid)
-    individuals = _individuals(analysis, table, along, grid, sides)
+    subgroups, lines = _population(analysis, table, along, grid)
+    individuals = _individuals(analysis, table, along, grid, subgroups)
     individuals.sort(key=lambda one: one.curve.change)
     panels = _evenly(len(individuals), N_PANELS)
     return Trajectories(
@@ -227,11 +227,11 @@ def _varying_slopes(design: Design) -> bool:
 
 
 def _individuals(
-    analysis: Analysis, table: Table, along: str, grid: Floats, sides: Ints
+    analysis: Analysis, table: Table, along: str, grid: Floats, subgroups: Ints
 ) -> list[Individual]:
     design = analysis.design
     places = _evenly(design.J, MOST_LINES)
-    own = group_lines(
+    lines = group_lines(
         analysis.fits[0],
         along=along,
         x=grid,
@@ -243,9 +243,11 @@ def _individuals(
     found = []
     for k, place in enumerate(places):
         rows = design.rows_of(place)
-        points = own.points[k * grid.size : (k + 1) * grid.size]
+        points = lines.points[k * grid.size : (k + 1) * grid.size]
         curve = _curve(str(design.single_term().label(place)), points)
-        found.append(Individual(curve=curve, x=x[rows], y=design.y[rows], side=int(sides[place])))
+        found.append(
+            Individual(curve=curve, x=x[rows], y=design.y[rows], subgroup=int(subgroups[place]))
+        )
     return found
 
 
@@ -276,14 +278,17 @@ def _population(
     """Return the subgroup (J,) of each group, and the population line of each subgroup."""
     design = analysis.design
     roles = roles_of(design)
-    name, sides = roles.split_name, np.zeros(design.J, dtype=np.int64)
+    name, subgroups = roles.moderator, np.zeros(design.J, dtype=np.int64)
     given: list[tuple[str, dict[str, Any]]] = [("population", {})]
-    if name is not None and name in table.columns and roles.side is not None:
-        sides, rows = roles.side, design.by_row(roles.side)
+    if name is not None and name in table.columns and roles.subgroup is not None:
+        subgroups, rows = roles.subgroup, design.by_row(roles.subgroup)
         values = [table.columns[name][rows == k][0] for k in (0, 1)]
-        given = [(told, {name: one}) for told, one in zip(roles.split_labels, values, strict=True)]
+        given = [
+            (described, {name: one})
+            for described, one in zip(roles.subgroup_labels, values, strict=True)
+        ]
     curves = []
-    for told, at in given:
+    for described, at in given:
         line = population_line(
             analysis.fits[0],
             along,
@@ -293,8 +298,8 @@ def _population(
             estimate=analysis.estimate,
             data=table,
         )
-        curves.append(_curve(told, line.rows))
-    return sides, tuple(curves)
+        curves.append(_curve(described, line.rows))
+    return subgroups, tuple(curves)
 
 
 def _at(value: float, x: Floats) -> str:
@@ -305,12 +310,12 @@ def _at(value: float, x: Floats) -> str:
 
 
 @styled
-def plot_trajectories(picture: Trajectories) -> "Figure":
+def plot_trajectories(data: Trajectories) -> "Figure":
     """Draw the lines of individuals under that of the population, and some individuals alone.
 
     Parameters
     ----------
-    picture : Trajectories
+    data : Trajectories
 
     Returns
     -------
@@ -318,49 +323,49 @@ def plot_trajectories(picture: Trajectories) -> "Figure":
         Left all lines, right a small panel an individual, from the least change to the greatest.
     """
     figure = new_figure()
-    rows = -(-len(picture.panels) // _COLUMNS)
+    rows = -(-len(data.panels) // _COLUMNS)
     grid = figure.add_gridspec(rows, _COLUMNS + 1, width_ratios=(2.0, *[1.0] * _COLUMNS))
     ax = figure.add_subplot(grid[:, 0])
-    looks = SIDES if len(picture.population) > 1 else (Style(BLUE, "o", "-"),)
-    handles = _draw_all(ax, picture, looks)
-    panels = [picture.individuals[k] for k in picture.panels]
+    looks = SUBGROUP_STYLES if len(data.population) > 1 else (Style(BLUE, "o", "-"),)
+    handles = _draw_all(ax, data, looks)
+    panels = [data.individuals[k] for k in data.panels]
     names = shorten_all([one.curve.name for one in panels], 8)
     for k, (one, name) in enumerate(zip(panels, names, strict=True)):
-        own = figure.add_subplot(grid[k // _COLUMNS, 1 + k % _COLUMNS], sharey=ax, sharex=ax)
-        _draw_one(own, one, looks[one.side])
-        own.set_title(f"{shorten(picture.group, 10)} {name}", fontsize=8.5, pad=2.5)
-        own.tick_params(labelleft=k % _COLUMNS == 0, labelbottom=k >= len(panels) - _COLUMNS)
+        panel = figure.add_subplot(grid[k // _COLUMNS, 1 + k % _COLUMNS], sharey=ax, sharex=ax)
+        _draw_one(panel, one, looks[one.subgroup])
+        panel.set_title(f"{shorten(data.group, 10)} {name}", fontsize=8.5, pad=2.5)
+        panel.tick_params(labelleft=k % _COLUMNS == 0, labelbottom=k >= len(panels) - _COLUMNS)
     figure.legend(handles=handles, loc="outside upper left", ncols=2)
-    figure.supxlabel(shorten(picture.along, 60), fontsize=9.0)
+    figure.supxlabel(shorten(data.along, 60), fontsize=9.0)
     far = max(abs(end) for end in ax.get_xlim()) >= 1e4  # long labels: only a few fit
     ax.locator_params(axis="x", nbins=1 if far else 5, steps=[1, 2, 5, 10])
     if far:
         ax.ticklabel_format(axis="x", style="plain", useOffset=False)
-        for panel in figure.axes:
-            panel.tick_params(axis="x", labelrotation=30)
-    ax.set_ylabel(shorten(picture.outcome, 40))
+        for one_ax in figure.axes:
+            one_ax.tick_params(axis="x", labelrotation=30)
+    ax.set_ylabel(shorten(data.outcome, 40))
     return figure
 
 
-def _draw_all(ax: "Axes", picture: Trajectories, looks: tuple[Style, ...]) -> "list[Artist]":
+def _draw_all(ax: "Axes", data: Trajectories, looks: tuple[Style, ...]) -> "list[Artist]":
     """Draw every line, thin, and the population's over them; give the handles for a legend."""
     several = len(looks) > 1
-    for one in picture.individuals:
-        line, look = seen(one), looks[one.side]
+    for one in data.individuals:
+        line, look = seen(one), looks[one.subgroup]
         colour = look.colour if several else GREY
         ax.plot(line.x, line.centre, color=colour, lw=0.7, alpha=0.5, zorder=2)
-    n = len(picture.individuals)
-    of = f" of {picture.n_groups:,}" if n < picture.n_groups else ""
-    handles = [_sample(GREY, 0.9, f"{n}{of} groups ({shorten(picture.group, 14)})")]
-    for curve, look in zip(picture.population, looks, strict=True):
+    n = len(data.individuals)
+    of = f" of {data.n_groups:,}" if n < data.n_groups else ""
+    handles = [_sample(GREY, 0.9, f"{n}{of} groups ({shorten(data.group, 14)})")]
+    for curve, look in zip(data.population, looks, strict=True):
         ax.fill_between(curve.x, curve.lower, curve.upper, color=look.colour, alpha=0.25, lw=0)
         ax.plot(curve.x, curve.centre, color=look.colour, ls=look.line, lw=2.2, zorder=5)
         name = shorten(curve.name, 18)
-        handles.append(_sample(look.colour, 2.2, f"{name}, {percent(picture.prob)} band", look))
+        handles.append(_sample(look.colour, 2.2, f"{name}, {percent(data.prob)} band", look))
         if curve.reml is not None:
             reml = engine_style("reml")
             ax.plot(curve.x, curve.reml, color=reml.colour, ls=reml.line, lw=0.8, zorder=6)
-    if picture.population[0].reml is not None:
+    if data.population[0].reml is not None:
         reml = engine_style("reml")
         handles.append(_sample(reml.colour, 0.8, "REML", reml))
     return handles

@@ -52,7 +52,7 @@ _NOTHING = 1e-9
 # A share below this is written as nothing: a ten-thousandth.
 _LEAST = 1e-4
 
-# Colour, hatch that tells the part in grey, and colour of a number written on it.
+# Colour, hatch that distinguishes the part in grey, and colour of a number written on it.
 _LOOK = {
     "fixed_within": (BLUE, "", "white"),
     "fixed_between": (ORANGE, "", "white"),
@@ -80,7 +80,7 @@ class Share:
         Posterior mean; the REML estimate where there is no posterior.
     lower, upper : float or None
         Of its interval.
-    classical : float
+    likelihood : float
         By REML.
     """
 
@@ -88,7 +88,7 @@ class Share:
     mean: float
     lower: float | None
     upper: float | None
-    classical: float
+    likelihood: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,21 +143,21 @@ class VarianceParts:
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        told = []
+        described = []
         for column in self.columns:
             named = sorted(column.shares, key=lambda share: -share.mean)
             if len(named) > 1:
                 parts = ", ".join(f"{LABELS[one.part]} {_share(one)}" for one in named)
             else:
                 parts = f"all of it {LABELS[named[0].part]}"
-            told.append(f"Of the {column.label}: {parts}.")
+            described.append(f"Of the {column.label}: {parts}.")
         source = (
             f"Posterior means with {percent(self.prob)} intervals"
             if is_drawing(self.engine)
             else "REML estimates"
         )
         notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in self.notes)
-        return f"{' '.join(told)} {source}, after Rights & Sterba (2019). {notes}".strip()
+        return f"{' '.join(described)} {source}, after Rights & Sterba (2019). {notes}".strip()
 
     @property
     def alt(self) -> str:
@@ -180,14 +180,14 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
     design = analysis.design
     if not has_random_effects(design):
         return None
-    classical = variance_by_level(analysis.estimate)
-    shown = classical
+    likelihood = variance_by_level(analysis.estimate)
+    shown = likelihood
     if analysis.fits:
         shown = variance_by_level(analysis.fits[0], prob=analysis.prob)
     columns = [
         Column(measure=measure, label=label, shares=shares)
         for measure, label in _MEASURES.items()
-        if (shares := _shares(measure, shown, classical))
+        if (shares := _shares(measure, shown, likelihood))
     ]
     return VarianceParts(
         model=analysis.spec.name,
@@ -202,7 +202,7 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
     )
 
 
-def _shares(measure: str, shown: VarianceTable, classical: VarianceTable) -> tuple[Share, ...]:
+def _shares(measure: str, shown: VarianceTable, likelihood: VarianceTable) -> tuple[Share, ...]:
     found = []
     for part in PARTS[measure]:
         quantity = f"part_{measure}[{part}]"
@@ -211,11 +211,13 @@ def _shares(measure: str, shown: VarianceTable, classical: VarianceTable) -> tup
         row = shown[quantity]
         if row.estimate is None:  # no variance between groups at all
             return ()
-        plug_in = _estimate(classical[quantity]) if quantity in classical else 0.0
+        plug_in = _estimate(likelihood[quantity]) if quantity in likelihood else 0.0
         if max(row.estimate, plug_in) < _NOTHING:  # predictors that have nothing at this level
             continue
         found.append(
-            Share(part=part, mean=row.estimate, lower=row.lower, upper=row.upper, classical=plug_in)
+            Share(
+                part=part, mean=row.estimate, lower=row.lower, upper=row.upper, likelihood=plug_in
+            )
         )
     return tuple(found)
 
@@ -232,12 +234,12 @@ def _share(one: Share) -> str:
 
 
 @styled
-def plot_variance_parts(picture: VarianceParts) -> "Figure":
+def plot_variance_parts(data: VarianceParts) -> "Figure":
     """Draw the decomposition of the variance.
 
     Parameters
     ----------
-    picture : VarianceParts
+    data : VarianceParts
 
     Returns
     -------
@@ -248,28 +250,26 @@ def plot_variance_parts(picture: VarianceParts) -> "Figure":
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    rows = sum(len(column.shares) for column in picture.columns)
-    figure = new_figure(max(3.4, 1.35 + 0.27 * (rows + len(picture.columns))))
+    rows = sum(len(column.shares) for column in data.columns)
+    figure = new_figure(max(3.4, 1.35 + 0.27 * (rows + len(data.columns))))
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
-    for place, column in enumerate(picture.columns):
+    for place, column in enumerate(data.columns):
         _draw_bar(left, place, column)
-    left.set_xticks(
-        range(len(picture.columns)), [_SHORT[column.measure] for column in picture.columns]
-    )
+    left.set_xticks(range(len(data.columns)), [_SHORT[column.measure] for column in data.columns])
     left.set_ylim(0.0, 1.0)
-    left.set_ylabel(f"share of the variance of {shorten(picture.outcome, 20)}")
+    left.set_ylabel(f"share of the variance of {shorten(data.outcome, 20)}")
     left.tick_params(axis="x", length=0)
     left.set_title(
-        f"{count(picture.n, 'row')}, {count(picture.n_groups, 'group')}", fontsize=9, color=INK
+        f"{count(data.n, 'row')}, {count(data.n_groups, 'group')}", fontsize=9, color=INK
     )
-    _draw_intervals(right, picture)
-    used = dict.fromkeys(one.part for column in picture.columns for one in column.shares)
+    _draw_intervals(right, data)
+    used = dict.fromkeys(one.part for column in data.columns for one in column.shares)
     handles: list[Patch | Line2D] = [
         Patch(facecolor=_LOOK[part][0], hatch=_LOOK[part][1], edgecolor="white", label=LABELS[part])
         for part in LABELS
         if part in used
     ]
-    if is_drawing(picture.engine):
+    if is_drawing(data.engine):
         handles.append(
             Line2D(
                 [],
@@ -278,7 +278,7 @@ def plot_variance_parts(picture: VarianceParts) -> "Figure":
                 lw=2.0,
                 marker="o",
                 ms=4.5,
-                label=f"posterior mean, {percent(picture.prob)} interval",
+                label=f"posterior mean, {percent(data.prob)} interval",
             )
         )
     handles.append(
@@ -318,9 +318,9 @@ def _draw_bar(ax: "Axes", place: int, column: Column) -> None:
         bottom += one.mean
 
 
-def _draw_intervals(ax: "Axes", picture: VarianceParts) -> None:
+def _draw_intervals(ax: "Axes", data: VarianceParts) -> None:
     y, ticks, names = 0.0, [], []
-    for k, column in enumerate(picture.columns):
+    for k, column in enumerate(data.columns):
         top = y - 0.55
         ax.text(0.0, y, f"of the {column.label}", fontsize=8.5, va="center", color=INK)
         for one in column.shares:
@@ -332,7 +332,7 @@ def _draw_intervals(ax: "Axes", picture: VarianceParts) -> None:
             # Below its row, or it would hide the posterior's point.
             below = 0.0 if one.lower is None else 0.3
             ax.plot(
-                one.classical, y + below, "D", mec="black", mfc="white", mew=0.8, ms=3.8, zorder=5
+                one.likelihood, y + below, "D", mec="black", mfc="white", mew=0.8, ms=3.8, zorder=5
             )
             ticks.append(y)
             names.append(LABELS[one.part].removesuffix(" groups"))

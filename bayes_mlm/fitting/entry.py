@@ -26,7 +26,7 @@ from bayes_mlm.fitting.request import DEFAULT_TARGET_ACCEPT, as_request, make_se
 from bayes_mlm.fitting.result import Fit, installed_versions
 from bayes_mlm.likelihood import model_priors, unidentified
 from bayes_mlm.model import HasRequest, Kind, Residual
-from bayes_mlm.moments import GroupMoments, from_design, reduce
+from bayes_mlm.moments import GroupMoments, from_design, rotate_moments
 
 
 def fit(
@@ -251,6 +251,6 @@ def _cautions(
     plain = len(priors.groups) == 1 and design.family.is_additive
     if not independent and plain and statistics is not None:
         # The direct engine's report says this itself.
-        notes = unidentified(reduce(statistics), correlated=priors.rho_u is not None)
+        notes = unidentified(rotate_moments(statistics), correlated=priors.rho_u is not None)
         found += [Finding("identification", False, note) for note in notes]
     return found

@@ -25,7 +25,14 @@ from bayes_mlm.engines import effects_root
 from bayes_mlm.fitting.log_sums import log_sum
 from bayes_mlm.fitting.residuals import ResidualDraws, residual_draws
 from bayes_mlm.likelihood import LOG_2PI
-from bayes_mlm.model import Auxiliary, ResidualRows, carried, whiten
+from bayes_mlm.model import (
+    Auxiliary,
+    ResidualRows,
+    given_previous,
+    log_innovation_variances,
+    previous_correlation,
+    whiten,
+)
 
 if TYPE_CHECKING:
     from bayes_mlm.fitting.result import Fit
@@ -154,7 +161,7 @@ def _whiten_draw(model: ConditionalModel, s: int) -> _WhitenedDraw:
     columns = np.column_stack([left, design.Z[:, : model.q] @ model.root[s]])
     whitened = whiten(rows, columns, sds, rho)
     residual, gain = whitened[:, 0], whitened[:, 1:]
-    spread = np.log(sds)[rows.stratum] + 0.5 * np.log1p(-np.square(carried(rows, rho)))
+    spread = np.log(sds)[rows.stratum] + 0.5 * log_innovation_variances(rows, rho)
     inner = np.eye(model.q) + _sums(model, gain[:, :, None] * gain[:, None, :])
     return _WhitenedDraw(
         residual=residual,
@@ -235,8 +242,8 @@ def _conditional_on_others(
     times the residual. Sundararajan & Keerthi (2001), Neural Computation 13(5), eq. 12.
     """
     rows = model.rows
-    kept = carried(rows, float(model.residual.rho[s]))
-    inverse = 1.0 / (model.residual.sds[s][rows.stratum] * np.sqrt(1.0 - np.square(kept)))
+    kept, variance = given_previous(previous_correlation(rows, float(model.residual.rho[s])))
+    inverse = 1.0 / (model.residual.sds[s][rows.stratum] * np.sqrt(variance))
     later = np.flatnonzero(rows.previous >= 0)
     before = rows.previous[later]
     # What row `before` has in the whitened row that follows it.

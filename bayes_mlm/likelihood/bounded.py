@@ -2,14 +2,14 @@
 
 With the outcome an exact function of the predictors and the groups, the density of the data rises
 without limit as sigma_e goes to 0: there is no REML estimate, and no posterior. What counts as
-zero is what rounding leaves of the numbers as given.
+zero is the rounding of the numbers as given.
 """
 
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design, moments_of_rows
-from bayes_mlm.moments import Reduced, from_design, reduce, residual_squares
+from bayes_mlm.moments import RotatedMoments, from_design, residual_squares, rotate_moments
 
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
@@ -21,12 +21,12 @@ _NOISE = 1e-14
 _ROUNDS = 40
 
 
-def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None) -> None:
+def check_bounded(reduced: RotatedMoments, which: str = "", rows: Design | None = None) -> None:
     """Raise an error for an outcome that the columns explain exactly, or as far as digits show.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     which : str
         Name of the rows, where they are not all of them: ``"s=a"``.
     rows : Design, optional
@@ -40,11 +40,11 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
     Examples
     --------
     >>> import numpy as np
-    >>> from bayes_mlm.moments import from_rows, reduce
+    >>> from bayes_mlm.moments import from_rows, rotate_moments
     >>> one = np.ones((4, 1))
     >>> y = np.array([1.0, 1.0, 4.0, 4.0])
     >>> rows = from_rows(y, one, one, np.array([0, 0, 1, 1]), 2, group="g")
-    >>> check_bounded(reduce(rows))  # doctest: +ELLIPSIS
+    >>> check_bounded(rotate_moments(rows))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     bayes_mlm.base.errors.EngineError: the outcome has no residual variation: ...
     """
@@ -74,7 +74,7 @@ def check_bounded(reduced: Reduced, which: str = "", rows: Design | None = None)
 
 
 def nothing_left(n: int, mean: float, squares: float) -> float:
-    """Return the sum of squares that printing n numbers to 15 digits leaves.
+    """Return the sum of squares of the rounding of n numbers printed to 15 digits.
 
     `mean` is theirs, and `squares` their sum of squares about it.
 
@@ -102,7 +102,7 @@ def check_bounded_rows(design: Design) -> None:
     if not design.family.is_additive:  # no sd of residuals that could vanish
         return
     for view in [design.of_factor(k) for k in range(len(design.factors))] or [design]:
-        check_bounded(reduce(from_design(view), aliased=True), rows=view)
+        check_bounded(rotate_moments(from_design(view), aliased=True), rows=view)
     rows = design.residual
     if rows is None or len(design.factors) > 1:
         return
@@ -118,9 +118,9 @@ def check_bounded_rows(design: Design) -> None:
         _check_majority(design)
 
 
-def _of_rows(design: Design, some: Ints) -> Reduced:
+def _of_rows(design: Design, some: Ints) -> RotatedMoments:
     """Reduce some rows of a design, with the groups and columns that are left in them."""
-    return reduce(moments_of_rows(design, some, drop_empty=True), aliased=True)
+    return rotate_moments(moments_of_rows(design, some, drop_empty=True), aliased=True)
 
 
 def exact_outcome(
@@ -225,7 +225,7 @@ def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:
         base = np.linalg.qr(left[some, p : p + q])[0]
         left[some] -= base @ (base.T @ left[some])
     x = left[:, :p]
-    x = x[:, np.linalg.norm(x, axis=0) > 1e-10 * whole]  # what the groups leave of X
+    x = x[:, np.linalg.norm(x, axis=0) > 1e-10 * whole]  # X within groups
     beta = np.linalg.lstsq(x, left[:, -1], rcond=1e-10)[0]
     residual: Floats = (left[:, -1] - x @ beta) / root[:, 0]
     return residual

@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.likelihood.gaussian import invert_classes
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,12 +28,12 @@ class EffectMoments:
     of_group: Ints
 
 
-def group_effects(reduced: Reduced, lam: Floats, beta: Floats) -> EffectMoments:
+def group_effects(reduced: RotatedMoments, lam: Floats, beta: Floats) -> EffectMoments:
     """Compute the normal distribution of u given beta and the variance parameters.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     lam : (B, q, q) array
         Relative factors, in the units of Z as given.
     beta : (B, p) array

@@ -159,10 +159,10 @@ class ModelPriors:
         if self.u is not None:
             named["u"] = self.u
         terms = group_parameters(design) if self.groups else ()
-        for own, term in zip(self.groups, terms, strict=True):
-            named |= dict(zip(term.sd_names, own.sigma_u, strict=True))
-            if own.rho_u is not None:
-                named[term.rho_u.text] = own.rho_u
+        for group, term in zip(self.groups, terms, strict=True):
+            named |= dict(zip(term.sd_names, group.sigma_u, strict=True))
+            if group.rho_u is not None:
+                named[term.rho_u.text] = group.rho_u
         residual_sd = design.family.residual_sd
         strata = () if design.residual is None else design.residual.strata
         for stratum, prior in zip(strata, self.residual_sds, strict=True):
@@ -189,7 +189,7 @@ def expect_priors(priors: object) -> None:
 def model_priors(
     design: Design, priors: Mapping[str, Any] | ModelPriors | None = None
 ) -> ModelPriors:
-    """Join the user's priors with weakly informative defaults for the rest.
+    """Return the user's priors, with weakly informative defaults for the rest.
 
     Parameters
     ----------
@@ -197,8 +197,8 @@ def model_priors(
         Laid out for its kind.
     priors : mapping of str to str, mapping or Prior, optional
         For example ``{"beta": "Normal(0, 10)", "sigma_u": "HalfCauchy(5)"}``. A prior for one
-        coefficient (``beta[ses]``) beats the one for all (``beta``). A `ModelPriors` is checked
-        against the design and returned.
+        coefficient (``beta[ses]``) takes precedence over that for all (``beta``). A
+        `ModelPriors` is checked against the design and returned.
 
     Raises
     ------
@@ -211,8 +211,8 @@ def model_priors(
             raise PriorError("these priors were made for another design; make them for this one")
         return priors
     expect_priors(priors)
-    given = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
-    _check_names(design, given)
+    chosen = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
+    _check_names(design, chosen)
     moments = column_moments(design)
     mean, s_y = design.family.scale(moments.y_mean, moments.y_sd)
     s_x = _spread(moments.x_sd)
@@ -220,54 +220,54 @@ def model_priors(
     def coefficient(k: int, term: str) -> Prior:
         if term == INTERCEPT:
             default = _normal(mean, 2.5 * s_y)
-            return given.get("Intercept", given.get(f"beta[{term}]", default))
-        default = given.get("beta", _normal(0.0, 2.5 * s_y / s_x[k]))
-        return given.get(f"beta[{term}]", default)
+            return chosen.get("Intercept", chosen.get(f"beta[{term}]", default))
+        default = chosen.get("beta", _normal(0.0, 2.5 * s_y / s_x[k]))
+        return chosen.get(f"beta[{term}]", default)
 
     no_pooling = design.kind == "no_pooling"
-    residual_sd, own = design.family.residual_sd, design.residual
+    residual_sd, structure = design.family.residual_sd, design.residual
     auxiliary = {
-        one.name: given.get(one.name, default_of(one, s_y)) for one in design.family.auxiliary
+        one.name: chosen.get(one.name, default_of(one, s_y)) for one in design.family.auxiliary
     }
-    strata = () if own is None else own.strata
+    strata = () if structure is None else structure.strata
     rho_e = None
-    if own is not None and own.spec.ar is not None:
-        flat = Prior("Uniform", (("lower", own.least_rho), ("upper", 1.0)))
-        rho_e = given.get("rho_e", flat)
+    if structure is not None and structure.spec.ar is not None:
+        flat = Prior("Uniform", (("lower", structure.least_rho), ("upper", 1.0)))
+        rho_e = chosen.get("rho_e", flat)
     return ModelPriors(
         beta=tuple(coefficient(k, term) for k, term in enumerate(design.terms)),
-        u=given.get("u", _normal(mean, 10 * s_y)) if no_pooling else None,
-        groups=() if no_pooling else tuple(_group_priors(design, given, s_y)),
+        u=chosen.get("u", _normal(mean, 10 * s_y)) if no_pooling else None,
+        groups=() if no_pooling else tuple(_group_priors(design, chosen, s_y)),
         auxiliary=auxiliary,
         residual_sds=tuple(
-            given.get(f"{residual_sd}[{name}]", auxiliary[str(residual_sd)]) for name in strata
+            chosen.get(f"{residual_sd}[{name}]", auxiliary[str(residual_sd)]) for name in strata
         ),
         rho_e=rho_e,
         family=design.family.name,
     )
 
 
-def _group_priors(design: Design, given: Mapping[str, Prior], s_y: float) -> Iterator[GroupPriors]:
+def _group_priors(design: Design, chosen: Mapping[str, Prior], s_y: float) -> Iterator[GroupPriors]:
     """Return the priors of each term of group effects, the user's where there are some."""
     for view, term in zip(group_views(design), group_parameters(design), strict=True):
         s_z = _spread(column_moments(view).z_sd)
         sds = []
         for effect, scale, name in zip(view.effects, s_z, term.sd_names, strict=True):
             default = half_student_t(s_y if effect == INTERCEPT else s_y / scale)
-            default = given.get(term.sigma_u.text, given.get("sigma_u", default))
-            sds.append(given.get(name, given.get(f"sigma_u[{effect}]", default)))
-        lkj = given.get("rho_u", Prior("LKJ", (("eta", 2.0),)))
+            default = chosen.get(term.sigma_u.text, chosen.get("sigma_u", default))
+            sds.append(chosen.get(name, chosen.get(f"sigma_u[{effect}]", default)))
+        lkj = chosen.get("rho_u", Prior("LKJ", (("eta", 2.0),)))
         yield GroupPriors(
             sigma_u=tuple(sds),
-            rho_u=given.get(term.rho_u.text, lkj) if view.effect_pairs else None,
+            rho_u=chosen.get(term.rho_u.text, lkj) if view.effect_pairs else None,
         )
 
 
 def _shape(priors: ModelPriors) -> tuple[Any, ...]:
-    """Return of which parameters there are priors, and how many."""
+    """Return the parameters with priors, and their numbers."""
     groups = [(len(one.sigma_u), one.rho_u is not None) for one in priors.groups]
-    own = priors.u is not None, tuple(priors.auxiliary), len(priors.residual_sds)
-    return len(priors.beta), priors.family, groups, *own, priors.rho_e is not None
+    rest = priors.u is not None, tuple(priors.auxiliary), len(priors.residual_sds)
+    return len(priors.beta), priors.family, groups, *rest, priors.rho_e is not None
 
 
 def _normal(mu: float, sigma: float) -> Prior:
@@ -279,8 +279,8 @@ def _spread(sds: Floats) -> list[float]:
     return [float(sd) if sd > 0 else 1.0 for sd in sds]
 
 
-def _check_names(design: Design, given: Mapping[str, Prior]) -> None:
-    """Refuse a prior that would be ignored: a silent drop is worse than an error."""
+def _check_names(design: Design, chosen: Mapping[str, Prior]) -> None:
+    """Refuse a prior of a parameter that the model does not have."""
     slopes = [term for term in design.terms if term != INTERCEPT]
     allowed = [f"beta[{term}]" for term in design.terms]
     allowed += [one.name for one in design.family.auxiliary]
@@ -294,11 +294,11 @@ def _check_names(design: Design, given: Mapping[str, Prior]) -> None:
             allowed += [f"sigma_u[{effect}]" for effect in view.effects]
             allowed += ["rho_u", term.rho_u.text] if view.effect_pairs else []
     if design.residual is not None:
-        own = design.residual
-        allowed += [f"{design.family.residual_sd}[{name}]" for name in own.strata]
-        allowed += ["rho_e"] if own.spec.ar is not None else []
+        structure = design.residual
+        allowed += [f"{design.family.residual_sd}[{name}]" for name in structure.strata]
+        allowed += ["rho_e"] if structure.spec.ar is not None else []
     allowed = list(dict.fromkeys(allowed))
-    for name in given:
+    for name in chosen:
         prior_target(name)
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=1)
@@ -307,5 +307,5 @@ def _check_names(design: Design, given: Mapping[str, Prior]) -> None:
                 f"there is no parameter {name!r} in this {design.kind} model; "
                 f"{hint}it has: {', '.join(allowed)}"
             )
-    if "Intercept" in given and f"beta[{INTERCEPT}]" in given:
+    if "Intercept" in chosen and f"beta[{INTERCEPT}]" in chosen:
         raise PriorError("the intercept has two priors: give 'Intercept' or 'beta[Intercept]'")

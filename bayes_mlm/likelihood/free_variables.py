@@ -1,9 +1,9 @@
-"""Compute the values of a model's free variables from the parameters that are reported.
+"""Values of a model's free variables, computed from the parameters that are reported.
 
 The factories sample some parameters in other coordinates, in variables whose names end in an
-underscore. PyMC draws from its prior any free variable whose draws it is not given, so the draws
-handed to PyMC must have all of them. The transformation of each is stated here once, for the
-models and for the draws.
+underscore. PyMC draws a free variable without draws from its prior, so the draws passed to PyMC
+must contain all of them. The transformation of each is stated here once, for the models and for
+the draws.
 """
 
 from collections.abc import Mapping
@@ -48,9 +48,9 @@ def free_values(
     -------
     dict of str to ndarray
         ``beta_free_`` (..., p), ``sigma_u_free_`` (..., q), ``rho_cholesky_`` (..., q, q),
-        ``u_free_``, ``z_`` and ``own_`` (..., J, q)
-        as far as some parametrisation of the model has them and what they follow from is
-        reported, and the parts by family of prior of a vector (``sigma_uGamma_``).
+        ``u_free_``, ``z_`` and ``group_beta_`` (..., J, q), where some parametrisation of the
+        model has them and `reported` determines them, and the parts by family of prior of a
+        vector (``sigma_uGamma_``).
 
     Examples
     --------
@@ -82,7 +82,7 @@ def free_dims(design: Design) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {"beta_free_": ("term",)}
     for names in group_parameters(design):
         found[names.variable("sigma_u_free_")] = (names.effect,)
-        found |= {names.variable(name): names.u.dims for name in ("u_free_", "z_", "own_")}
+        found |= {names.variable(name): names.u.dims for name in ("u_free_", "z_", "group_beta_")}
     return found
 
 
@@ -108,7 +108,7 @@ def _effect_values(
         found[names.variable("u_free_")] = u
     expected = reported["beta"] @ group_regressions(design, priors).reshape(-1, design.p).T
     found[names.variable("z_")] = _solve(factor, _divide(u, sds[..., None, :]))
-    found[names.variable("own_")] = u + expected.reshape(u.shape)
+    found[names.variable("group_beta_")] = u + expected.reshape(u.shape)
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 Method = Literal["REML", "ML"]
 LOG_2PI = math.log(2.0 * math.pi)
@@ -62,12 +62,12 @@ class Marginal:
     p: int
 
 
-def evaluate(reduced: Reduced, lam: Floats) -> Marginal:
+def evaluate(reduced: RotatedMoments, lam: Floats) -> Marginal:
     """Evaluate the pieces of the likelihood at many relative factors.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     lam : (B, q, q) array
         Relative factors, ``cov(u) = sigma_e^2 lam lam'``; any square root will do, triangular
         or not, singular or not.
@@ -104,15 +104,15 @@ def evaluate(reduced: Reduced, lam: Floats) -> Marginal:
 
 
 def profiled_loglik(
-    reduced: Reduced, s: Floats, method: Method, *, log_sigma_e2: Floats | None = None
+    reduced: RotatedMoments, s: Floats, method: Method, *, log_sigma_e2: Floats | None = None
 ) -> Floats:
-    """Evaluate the log-likelihood (B,) with beta, and sigma_e unless given, at their optimum.
+    """Return the log-likelihood (B,) with beta, and sigma_e unless given, at their optimum.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     s : (B, q, q) array
-        Relative covariances of the effects of the *centred* Z (`Reduced.z_centring`).
+        Relative covariances of the effects of the *centred* Z (`RotatedMoments.z_centring`).
     method : {"REML", "ML"}
         REML as lme4, nlme and statsmodels define it: |X'V^-1X| counts, |X'X| does not.
     log_sigma_e2 : (B,) array, optional
@@ -132,8 +132,8 @@ def profiled_loglik(
         return -0.5 * (penalty + df * (LOG_2PI + level) + rss * np.exp(-level))
 
 
-def loglik_given(marginal: Marginal, log_sigma_e: Floats, *, method: Method = "REML") -> Floats:
-    """Evaluate the log-likelihood at given sigma_e, with beta integrated out or at its optimum.
+def loglik_at(marginal: Marginal, log_sigma_e: Floats, *, method: Method = "REML") -> Floats:
+    """Return the log-likelihood at values of sigma_e, with beta integrated out or at its optimum.
 
     Parameters
     ----------
@@ -155,12 +155,12 @@ def loglik_given(marginal: Marginal, log_sigma_e: Floats, *, method: Method = "R
     )
 
 
-def residual_df(reduced: Reduced, method: Method) -> int:
+def residual_df(reduced: RotatedMoments, method: Method) -> int:
     """Count the degrees of freedom of sigma_e: n - p for REML, n for ML."""
     return reduced.n - (reduced.p if method == "REML" else 0)
 
 
-def quadratic(reduced: Reduced, s: Floats) -> tuple[Floats, Floats]:
+def quadratic(reduced: RotatedMoments, s: Floats) -> tuple[Floats, Floats]:
     """Compute ``log |V| - n log sigma_e^2`` (B,) and A (B, p+1, p+1) at covariances s (B, q, q).
 
     `s` is the relative covariance of the effects of the centred Z.
@@ -182,7 +182,7 @@ def invert_classes(r: Floats, s: Floats) -> tuple[Floats, Floats]:
     inner = r @ s[:, None] @ r.swapaxes(1, 2)
     inner += np.eye(r.shape[-1])
     # A scan reaches covariances so large that a pivot is lost; what comes of it is not finite,
-    # which every caller looks at.
+    # which every caller checks.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return _sweep(inner)
 
@@ -207,7 +207,7 @@ def _sweep(a: Floats) -> tuple[Floats, Floats]:
 
 
 def cholesky(a: Floats) -> Floats:
-    """Factor matrices (..., k, k), or raise an EngineError that says what that means here."""
+    """Return Cholesky factors of matrices (..., k, k), or raise an EngineError with the reason."""
     try:
         chol = np.linalg.cholesky(a)
     except np.linalg.LinAlgError:

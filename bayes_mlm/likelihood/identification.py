@@ -4,7 +4,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.likelihood.gaussian import invert_classes
-from bayes_mlm.moments import Reduced, root_mean_square
+from bayes_mlm.moments import RotatedMoments, root_mean_square
 
 # Least eigenvalue of the information, at unit diagonal, that rounding does not make.
 _SINGULAR = 1e-9
@@ -12,12 +12,12 @@ _SINGULAR = 1e-9
 _NAMED = 0.05
 
 
-def unidentified(reduced: Reduced, *, correlated: bool = True) -> tuple[str, ...]:
+def unidentified(reduced: RotatedMoments, *, correlated: bool = True) -> tuple[str, ...]:
     """Report what the data do not identify, so that rounding or the priors decide.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
         Of the design.
     correlated : bool
         Whether the group effects may correlate.
@@ -60,7 +60,7 @@ def unidentified(reduced: Reduced, *, correlated: bool = True) -> tuple[str, ...
     return tuple(notes)
 
 
-def _directions(reduced: Reduced, correlated: bool) -> Floats:
+def _directions(reduced: RotatedMoments, correlated: bool) -> Floats:
     """Return directions (m, q, q) of the centred Z's covariance; the first q sum to one of them."""
     q = reduced.q
     unit = 1.0 / root_mean_square(reduced, np.eye(q))
@@ -75,7 +75,7 @@ def _directions(reduced: Reduced, correlated: bool) -> Floats:
     return basis
 
 
-def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
+def _blurred(reduced: RotatedMoments, correlated: bool) -> list[str]:
     """Return the names of the variance parameters along which the likelihood does not change.
 
     Their expected information is ``tr(P V_a P V_b) / 2`` with ``P = V^-1 - V^-1 X (X'V^-1X)^-1
@@ -123,6 +123,6 @@ def _blurred(reduced: Reduced, correlated: bool) -> list[str]:
     return [*names, "sigma_e"] if abs(vector[-1, 0]) > _NAMED else names
 
 
-def _name(reduced: Reduced, a: int, b: int) -> str:
+def _name(reduced: RotatedMoments, a: int, b: int) -> str:
     one, two = reduced.effects[a], reduced.effects[b]
     return f"sigma_u[{one}]" if a == b else f"rho_u[{one},{two}]"

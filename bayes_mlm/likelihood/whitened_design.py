@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.model import ResidualRows, whiten
-from bayes_mlm.moments import GroupMoments, Reduced, reduce
+from bayes_mlm.moments import GroupMoments, RotatedMoments, rotate_moments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,9 +34,9 @@ class Whitened:
         assert self.design.residual is not None  # for mypy: made by `whitened`
         return self.design.residual
 
-    def reduced(self, sds: Floats, rho: float) -> Reduced:
+    def reduced(self, sds: Floats, rho: float) -> RotatedMoments:
         """Reduce the rows, whitened for relative residual sds (n_sds,) and a correlation."""
-        return reduce(self.statistics(sds, rho))
+        return rotate_moments(self.statistics(sds, rho))
 
     def statistics(self, sds: Floats, rho: float) -> GroupMoments:
         """Compute the sufficient statistics of the rows whitened so."""

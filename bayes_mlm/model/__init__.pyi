@@ -30,9 +30,18 @@ from .residual import (
     strata_of as strata_of,
     whiten as whiten,
 )
+from .residual.autoregression import (
+    GivenNeighbours as GivenNeighbours,
+    given_neighbours as given_neighbours,
+    given_previous as given_previous,
+    lag_correlation as lag_correlation,
+)
 from .residual.rows import MAX_STRATA as MAX_STRATA
 from .residual.structure import PLAIN as PLAIN, check_structure as check_structure
-from .residual.whitening import carried as carried
+from .residual.whitening import (
+    log_innovation_variances as log_innovation_variances,
+    previous_correlation as previous_correlation,
+)
 from .spec import (
     KINDS as KINDS,
     UNNAMED as UNNAMED,

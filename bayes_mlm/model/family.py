@@ -125,7 +125,7 @@ class Family:
         if not self.is_additive:
             raise UnsupportedModelError(
                 f"{what} needs a residual sd on the scale of the linear predictor, and the "
-                f"{self.label} family (link {self.link}) has none; ask for coefficients, "
+                f"{self.label} family (link {self.link}) has none; use coefficients, "
                 "predictions or leave-one-out, or fit a Gaussian or Student-t outcome"
             )
 

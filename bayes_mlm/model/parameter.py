@@ -22,7 +22,7 @@ type Role = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One named quantity of a model. No name is taken apart: what a name means stands here.
+    """One named quantity of a model. Names are never parsed: what a name means is stated here.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Parameter:
     unit : str
         Of its values, if not that of the linear predictor.
     note : str
-        What a note below a table says of it, if its name does not.
+        Its description in a note below a table, if its name needs one.
 
     Examples
     --------

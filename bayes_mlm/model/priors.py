@@ -1,7 +1,7 @@
 """Read prior distributions from text, and check that they suit the parameter.
 
 A prior is data: a family, and numbers in the units of the outcome. Families and parameter names
-are PyMC's. What may stand where:
+are PyMC's. Allowed for each parameter:
 
 =============== ============================================================================
 name            meaning
@@ -185,14 +185,14 @@ def _bind(
 ) -> tuple[tuple[str, float], ...]:
     """Match arguments to parameters, and check each value."""
     signature = f"{family}({', '.join(names)})"
-    given = dict(zip(names, positional, strict=False))
-    if len(positional) > len(names) or set(named) - set(names) or set(given) & set(named):
+    arguments = dict(zip(names, positional, strict=False))
+    if len(positional) > len(names) or set(named) - set(names) or set(arguments) & set(named):
         found = [*map(str, positional), *(f"{k}={v}" for k, v in named.items())]
         raise PriorError(
             f"prior for {name}: found {family}({', '.join(found)}); allowed: {signature}"
         )
-    given |= named
-    missing = [key for key in names if key not in given]
+    arguments |= named
+    missing = [key for key in names if key not in arguments]
     if missing:
         raise PriorError(
             f"prior for {name}: {family} needs {', '.join(missing)}; write it as {signature}"
@@ -200,10 +200,10 @@ def _bind(
     values = {}
     for key in names:
         try:
-            values[key] = float(given[key])
+            values[key] = float(arguments[key])
         except (TypeError, ValueError):
             raise PriorError(
-                f"prior for {name}: {key} of {signature} must be a number, found {given[key]!r}"
+                f"prior for {name}: {key} of {signature} must be a number, found {arguments[key]!r}"
             ) from None
         if not math.isfinite(values[key]):
             raise PriorError(f"prior for {name}: {key} of {signature} must be finite")

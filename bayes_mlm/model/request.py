@@ -13,7 +13,7 @@ from bayes_mlm.model.spec import ModelSpec, check_model
 class SamplerSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Sampler settings as requested; what is not given is left to the engine."""
+    """Sampler settings as requested; None means the default of the engine."""
 
     draws: int | None = None
     tune: int | None = None

@@ -1,4 +1,4 @@
-"""A model as it is specified: what is fitted, apart from data, study and sampler."""
+"""Specification of a model, apart from data, study and sampler."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -7,11 +7,11 @@ from .group_moments import (
 )
 from .rotated import (
     RANK_TOLERANCE as RANK_TOLERANCE,
-    Reduced as Reduced,
-    reduce as reduce,
+    RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,
     rest_by_group as rest_by_group,
     root_mean_square as root_mean_square,
+    rotate_moments as rotate_moments,
 )
 from .sums import (
     Columns as Columns,

@@ -27,7 +27,7 @@ _INSIDE = 1e-11
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Reduced:
+class RotatedMoments:
     """Rotated statistics of W = [X, y] (p + 1 columns), centred where that is harmless.
 
     Attributes
@@ -97,7 +97,7 @@ class Reduced:
         return np.eye(self.p) - np.outer(self.ones, self.x_mean)
 
 
-def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
+def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
     """Rotate sufficient statistics, after checking that the fixed effects are estimable.
 
     Parameters
@@ -108,7 +108,7 @@ def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
 
     Returns
     -------
-    Reduced
+    RotatedMoments
 
     Raises
     ------
@@ -140,7 +140,7 @@ def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
         shift = centre[z].copy()
         shift[z_constant] = 0.0
         transform[z_constant] += shift / _constant(s, p + z_constant)
-    return Reduced(
+    return RotatedMoments(
         n=s.n,
         p=p,
         q=q,
@@ -164,7 +164,7 @@ def reduce(s: GroupMoments, *, aliased: bool = False) -> Reduced:
     )
 
 
-def residual_squares(reduced: Reduced) -> float:
+def residual_squares(reduced: RotatedMoments) -> float:
     """Return the sum of squares of y outside of the span of Z and of X."""
     p, rest = reduced.p, reduced.rest
     size = np.diagonal(rest)[:p] + np.square(reduced.c[:, :, :p]).sum(axis=(0, 1))
@@ -175,7 +175,7 @@ def residual_squares(reduced: Reduced) -> float:
     return float(rest[p, p] - (along**2 / value[kept]).sum())
 
 
-def root_mean_square(reduced: Reduced, transform: Floats) -> Floats:
+def root_mean_square(reduced: RotatedMoments, transform: Floats) -> Floats:
     """Return the root mean square (q,) of the columns of ``Z transform``, Z centred."""
     r = reduced.r @ transform
     mean = np.einsum("c,cab,cab->b", reduced.size, r, r) / reduced.n
@@ -186,7 +186,8 @@ def root_mean_square(reduced: Reduced, transform: Floats) -> Floats:
 def rest_by_group(s: GroupMoments) -> Floats:
     """Return each group's cross-products of W outside the span of Z, (J, p+1, p+1).
 
-    Their sum is `Reduced.rest`, which is all that a fit needs; leaving groups out needs the parts.
+    Their sum is `RotatedMoments.rest`, which is all that a fit needs; leave-one-group-out needs
+    the parts.
     """
     transformed = _rotate(s)
     by_group: Floats = transformed.left[np.ix_(range(s.J), transformed.xy, transformed.xy)]

@@ -19,7 +19,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.engines import conditions_of, has_random_effects, make_kernel, summarise_effects
 from bayes_mlm.fitting import Fit
-from bayes_mlm.moments import Reduced, from_design, reduce
+from bayes_mlm.moments import RotatedMoments, from_design, rotate_moments
 
 # Groups worked on and written at a time.
 _BATCH = 50_000
@@ -79,7 +79,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PRO
             f"the {design.kind} model '{design.formula}' has no group effects that are normal in "
             "closed form; there are such with (1 | group) and plain residuals"
         )
-    reduced = reduce(from_design(design))
+    reduced = rotate_moments(from_design(design))
     given = conditions_of(design, fit.draws)
     chosen = np.unique(np.linspace(0, len(given.sigma_e) - 1, _DRAWS).astype(int))
     given = replace(
@@ -117,7 +117,7 @@ def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PRO
     return path
 
 
-def _some(reduced: Reduced, places: Ints) -> Reduced:
+def _some(reduced: RotatedMoments, places: Ints) -> RotatedMoments:
     """Select some groups, and the classes that they are of."""
     classes, of_group = np.unique(reduced.of_group[places], return_inverse=True)
     k = (reduced.p + 1) ** 2

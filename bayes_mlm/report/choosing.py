@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayes_mlm.figures import Entry, Picture, Section, prepared
+from bayes_mlm.figures import Entry, FigureData, Section, prepared
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.narrative import main_model
 from bayes_mlm.studies import FIGURES
@@ -17,14 +17,14 @@ class Chosen:
     ----------
     entry : Entry
         Of the catalogue.
-    picture : Picture
+    picture : FigureData
         What it shows.
     model : str or None
         The record that it is of; None of a figure of the whole ladder.
     """
 
     entry: Entry
-    picture: Picture
+    picture: FigureData
     model: str | None
 
     @property

@@ -159,9 +159,9 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     kept = kept[np.argsort(-found.estimate[kept, 0], kind="stable")]
     roles = roles_of(design)
     sides: tuple[str, ...] = ()
-    if roles.side is not None:
-        values = [label.removeprefix(f"{roles.split_name} = ") for label in roles.split_labels]
-        sides = tuple(values[side] for side in roles.side[kept])
+    if roles.subgroup is not None:
+        values = [label.removeprefix(f"{roles.moderator} = ") for label in roles.subgroup_labels]
+        sides = tuple(values[side] for side in roles.subgroup[kept])
     return GroupTable(
         group=str(design.group),
         outcome=design.outcome,
@@ -171,7 +171,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
         labels=design.labels[kept],
         sizes=design.group_sizes[kept],
         means=means[kept],
-        split=roles.split_name if sides else None,
+        split=roles.moderator if sides else None,
         sides=sides,
         effects=design.effects,
         estimate=found.estimate[kept],

@@ -6,7 +6,7 @@ from .printed import Published as Published
 from .published import (
     PublishedRow as PublishedRow,
     check_published as check_published,
-    find_figure as find_figure,
+    find_quantity as find_quantity,
     tally as tally,
 )
 from .record import (

@@ -100,7 +100,7 @@ def check_published_fields(
         if not figure.allowed > 0:
             raise SpecError(f"{here}: tolerance {figure.allowed} must be above zero")
         if not figure.places or not all(place.strip() for place in figure.places):
-            raise SpecError(f'{here}: `where` is empty; say where it is printed, "Table 2, row 1"')
+            raise SpecError(f'{here}: `where` is empty; give its place, such as "Table 2, row 1"')
         if figure.cannot is not None and (figure.corrects or figure.reason):
             raise SpecError(f"{here}: `cannot` leaves nothing to correct; drop the other keys")
         if figure.corrects is not None and not figure.reason:

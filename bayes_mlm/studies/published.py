@@ -1,8 +1,8 @@
-"""Check published figures: recompute each, and say whether it stands.
+"""Check published figures: recompute each, and judge whether it is right.
 
 A published figure names the quantity that was printed, rightly or wrongly. It is recomputed from
 the same data with certified fits. Where it is not what it should have been, the record names the
-right quantity (`corrects`) and says why in one line (`reason`).
+right quantity (`corrects`) and gives the reason in one line (`reason`).
 """
 
 import re
@@ -17,7 +17,7 @@ from bayes_mlm.design import Design, design_of
 from bayes_mlm.engines import OlsFit, RemlFit, fit_ols, fit_reml
 from bayes_mlm.studies.hsb.arithmetic import LEFTOVER_ICC, misplaced_r2
 from bayes_mlm.studies.printed import Published
-from bayes_mlm.studies.quantities import model_figures
+from bayes_mlm.studies.quantities import model_quantities
 from bayes_mlm.studies.record import Record, load_record, models_directory, related_record
 
 type Status = Literal["reproduced", "corrected", "cannot", "differs"]
@@ -110,7 +110,7 @@ class Tally:
             f"{self.corrected} corrected ({self.wrong} wrong, {self.imprecise} off by rounding or "
             f"early stopping), {self.cannot} cannot be computed"
         )
-        return text + (f", {self.differs} differ and nobody has said why" if self.differs else "")
+        return text + (f", {self.differs} differ without a stated reason" if self.differs else "")
 
 
 def check_published(
@@ -149,7 +149,7 @@ def check_published(
         expect("check_published", fit, RemlFit, OlsFit)
     if not record.published:
         return ()
-    figures = figures_of(record) if design is None else _figures(record, design, fit)
+    figures = quantities_of(record) if design is None else _quantities(record, design, fit)
     return judge(
         record.published, record.reasons, figures, record.name, record, imprecise=record.imprecise
     )
@@ -188,8 +188,10 @@ def judge(
     for figure in printed:
         reproduced = right = None
         if figure.cannot is None:
-            reproduced = find_figure(figure.quantity, figures, record)
-            right = find_figure(figure.corrects, figures, record) if figure.corrects else reproduced
+            reproduced = find_quantity(figure.quantity, figures, record)
+            right = (
+                find_quantity(figure.corrects, figures, record) if figure.corrects else reproduced
+            )
         reason = figure.cannot or figure.reason or ""
         status = _status(figure, right)
         kind: Cause = "imprecise" if figure.reason in imprecise else "wrong"
@@ -235,7 +237,9 @@ def tally(rows: Iterable[PublishedRow]) -> Tally:
     )
 
 
-def find_figure(quantity: str, figures: Mapping[str, float], record: Record | None = None) -> float:
+def find_quantity(
+    quantity: str, figures: Mapping[str, float], record: Record | None = None
+) -> float:
     """Return a figure of a model or, as ``record/quantity``, of another record.
 
     Parameters
@@ -252,13 +256,13 @@ def find_figure(quantity: str, figures: Mapping[str, float], record: Record | No
 
     Examples
     --------
-    >>> find_figure("hsb_between/n", {})
+    >>> find_quantity("hsb_between/n", {})
     160.0
     """
     elsewhere = _ELSEWHERE.fullmatch(quantity)
     if elsewhere is not None:
         other = related_record(record, elsewhere["record"])
-        return find_figure(elsewhere["quantity"], figures_of(other), other)
+        return find_quantity(elsewhere["quantity"], quantities_of(other), other)
     if quantity in figures:
         return figures[quantity]
     against = _against_others(quantity, figures, record)
@@ -268,7 +272,7 @@ def find_figure(quantity: str, figures: Mapping[str, float], record: Record | No
     return against
 
 
-def figures_of(record: Record) -> Mapping[str, float]:
+def quantities_of(record: Record) -> Mapping[str, float]:
     """Fit a record to its data and compute every figure of it, by name.
 
     Parameters
@@ -278,16 +282,16 @@ def figures_of(record: Record) -> Mapping[str, float]:
     """
     bundled = models_directory() / f"{record.name}.toml"
     if record.path == str(bundled):
-        return _bundled_figures(record.name)
-    return _figures(record, None, None)
+        return _bundled_quantities(record.name)
+    return _quantities(record, None, None)
 
 
 @cache
-def _bundled_figures(name: str) -> Mapping[str, float]:
-    return MappingProxyType(_figures(load_record(name), None, None))
+def _bundled_quantities(name: str) -> Mapping[str, float]:
+    return MappingProxyType(_quantities(load_record(name), None, None))
 
 
-def _figures(
+def _quantities(
     record: Record, design: Design | None, fit: RemlFit | OlsFit | None
 ) -> dict[str, float]:
     if design is None:
@@ -296,7 +300,7 @@ def _figures(
         grouped = design.q > 0 and design.kind != "no_pooling"
         grouped = grouped or design.residual is not None
         fit = fit_reml(design, profile=False, check=False) if grouped else fit_ols(design)
-    return model_figures(design, fit)
+    return model_quantities(design, fit)
 
 
 def _against_others(
@@ -308,10 +312,10 @@ def _against_others(
     model's variance at a level that the model accounts for.
     """
     if quantity == "icc_raw_z" and "icc_raw" in figures:
-        return figures["icc_raw"] / find_figure(f"{LEFTOVER_ICC}/icc_raw_err", figures, record)
+        return figures["icc_raw"] / find_quantity(f"{LEFTOVER_ICC}/icc_raw_err", figures, record)
     if record is None or record.null is None or "icc" not in figures:
         return None
-    null = figures_of(related_record(record, record.null))
+    null = quantities_of(related_record(record, record.null))
     for level, sigma in (("between", "sigma_u"), ("within", "sigma_e")):
         if quantity in (f"r2_{level}", f"r2_{level}_percent"):
             share = 1.0 - figures[sigma] ** 2 / null[sigma] ** 2

@@ -34,12 +34,12 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import OlsFit, RemlFit
 from bayes_mlm.likelihood import effect_pairs
 from bayes_mlm.studies.hsb.arithmetic import raw_residuals, short_error
-from bayes_mlm.studies.hsb.regression import regression_figures
+from bayes_mlm.studies.hsb.regression import regression_quantities
 
 _LEVEL = 0.95  # of every interval in the tables that statsmodels prints
 
 
-def model_figures(design: Design, fit: RemlFit | OlsFit) -> dict[str, float]:
+def model_quantities(design: Design, fit: RemlFit | OlsFit) -> dict[str, float]:
     """Compute every figure of one model, by name.
 
     Parameters
@@ -55,11 +55,11 @@ def model_figures(design: Design, fit: RemlFit | OlsFit) -> dict[str, float]:
         By the names at the top of this module, in the outcome's units.
     """
     if isinstance(fit, OlsFit):
-        return dict(_ols_figures(design, fit))
-    return dict(_reml_figures(design, fit))
+        return dict(_ols_quantities(design, fit))
+    return dict(_reml_quantities(design, fit))
 
 
-def _ols_figures(design: Design, fit: OlsFit) -> Iterator[tuple[str, float]]:
+def _ols_quantities(design: Design, fit: OlsFit) -> Iterator[tuple[str, float]]:
     from scipy.stats import t as t_distribution
 
     yield "n", float(fit.n)
@@ -72,10 +72,10 @@ def _ols_figures(design: Design, fit: OlsFit) -> Iterator[tuple[str, float]]:
     reach = float(t_distribution.ppf(0.5 + _LEVEL / 2.0, fit.df_resid)) * fit.beta_se
     columns = {"beta": fit.beta, "se": fit.beta_se, "t": fit.beta_t, "p": fit.beta_p}
     yield from _by_term(design, columns | _interval(fit.beta, reach))
-    yield from regression_figures(design).items()
+    yield from regression_quantities(design).items()
 
 
-def _reml_figures(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]:
+def _reml_quantities(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]:
     sizes = design.group_sizes
     yield "n", float(design.n)
     yield "n_groups", float(design.J)
@@ -93,12 +93,12 @@ def _reml_figures(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]:
     columns |= _interval(fit.beta, reach)
     yield from _by_term(design, columns)
     if not design.has_icc:
-        yield from _effect_figures(design, fit)
+        yield from _effect_quantities(design, fit)
     if design.has_icc and fit.icc is not None and fit.errors.icc is not None:
-        yield from _icc_figures(design, fit, fit.icc, fit.errors.icc)
+        yield from _icc_quantities(design, fit, fit.icc, fit.errors.icc)
 
 
-def _effect_figures(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]:
+def _effect_quantities(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]:
     for a, effect in enumerate(design.effects):
         yield f"sigma_u[{effect}]", float(fit.sigma_u[a])
         yield f"se[sigma_u[{effect}]]", float(fit.errors.sigma_u[a])
@@ -106,7 +106,7 @@ def _effect_figures(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]
         yield f"rho_u[{pair}]", float(fit.rho_u[a, b])
 
 
-def _icc_figures(
+def _icc_quantities(
     design: Design, fit: RemlFit, icc: float, se_icc: float
 ) -> Iterator[tuple[str, float]]:
     sigma_u = float(fit.sigma_u[0])

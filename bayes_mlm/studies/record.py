@@ -94,7 +94,7 @@ class Record:
         return ModelRequest(model=self.model, source=self.source, settings=self.settings)
 
     def requesting(self, request: ModelRequest) -> "Record":
-        """Return the record with another model, data and settings in the place of its own."""
+        """Return the record with another model, data and settings in place of its present ones."""
         return replace(self, model=request.model, source=request.source, settings=request.settings)
 
 
@@ -244,7 +244,7 @@ def models_directory() -> Path:
 
 
 def related_record(record: Record | None, name: str) -> Record:
-    """Load the record that another one names: from its own folder first, then bundled.
+    """Load the record that another one names: from the same folder first, then bundled.
 
     Parameters
     ----------
@@ -287,7 +287,7 @@ def _locate(record: str | Path) -> Path:
     names = sorted(file.stem for file in directory.glob("*.toml"))
     raise SpecError(
         f"no bundled record is called {record!r}{suggest(record, names)}; "
-        "for a file of your own give its path, ending in .toml"
+        "for another file give its path, ending in .toml"
     )
 
 

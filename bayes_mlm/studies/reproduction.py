@@ -1,12 +1,12 @@
-"""The whole 2015 document checked: every figure it prints, and what it says that is wrong."""
+"""The whole 2015 document checked: every figure it prints, and what it states that is wrong."""
 
 from dataclasses import dataclass
 
 from bayes_mlm.base import rounded
 from bayes_mlm.data import load_dataset
-from bayes_mlm.studies.hsb.arithmetic import table_figures
+from bayes_mlm.studies.hsb.arithmetic import table_quantities
 from bayes_mlm.studies.hsb.study import load_study
-from bayes_mlm.studies.published import PublishedRow, check_published, find_figure, judge
+from bayes_mlm.studies.published import PublishedRow, check_published, find_quantity, judge
 from bayes_mlm.studies.record import WORKED_STUDY, records
 
 
@@ -42,7 +42,7 @@ def check_table() -> tuple[PublishedRow, ...]:
     [('18.316999', 18.317)]
     """
     study = load_study()
-    figures = table_figures(load_dataset(study.data))
+    figures = table_quantities(load_dataset(study.data))
     return judge(study.published, study.reasons, figures, study.data, imprecise=study.imprecise)
 
 
@@ -71,7 +71,7 @@ def check_notes() -> tuple[CheckedNote, ...]:
             where=note.where,
             claim=note.claim,
             reason=note.reason,
-            numbers=tuple((name, find_figure(name, {})) for name in note.numbers),
+            numbers=tuple((name, find_quantity(name, {})) for name in note.numbers),
         )
         for note in load_study().notes
     )

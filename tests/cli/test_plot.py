@@ -113,7 +113,7 @@ def test_a_folder_in_the_place_of_the_file_is_refused(run, tmp_path):
     ("arguments", "says"),
     [
         (["energy", F], "does not apply to model; there is one where a fit is by NUTS"),
-        (["side-difference", F], "the model has a product of the slope and a two-valued"),
+        (["subgroup-difference", F], "the model has a product of the slope and a two-valued"),
         (["four-slopes", F], "does not apply to these models"),
     ],
 )

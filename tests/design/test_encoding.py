@@ -531,7 +531,7 @@ def test_too_many_columns_are_refused_before_they_are_made() -> None:
 
 
 def test_within_needs_a_group() -> None:
-    with pytest.raises(FormulaError, match=r"within\(x\) does not say which groups"):
+    with pytest.raises(FormulaError, match=r"within\(x\) does not name the groups"):
         encoded("y ~ within(x)")
     with pytest.raises(FormulaError, match="the formula groups by 'g' but group='h'"):
         encoded("y ~ x + (1 | g)", group="h")

@@ -16,7 +16,7 @@ from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.effect_centring import at_means
 from bayes_mlm.model.priors import Prior
 from bayes_mlm.moments.group_moments import from_design
-from bayes_mlm.moments.rotated import reduce
+from bayes_mlm.moments.rotated import rotate_moments
 
 
 def design_of(formula: str, **columns: object) -> Design:
@@ -172,7 +172,9 @@ def test_density_is_that_of_all_rows(effects: str, name: str) -> None:
         given.pop("rho_u", None)
     priors = model_priors(design, given)
     problem = make_problem(
-        reduce(from_design(design)), priors, np.append(design.X.mean(axis=0), design.Z.mean(axis=0))
+        rotate_moments(from_design(design)),
+        priors,
+        np.append(design.X.mean(axis=0), design.Z.mean(axis=0)),
     )
     # The priors of effects that may correlate are of those where predictors are at their means.
     dense, rng = Dense(at_means(design, priors), priors), np.random.default_rng(2)

@@ -19,7 +19,7 @@ from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.fitting.residuals import make_outcomes, residual_draws
 from bayes_mlm.likelihood.free_variables import correlation_cholesky, free_values
 from bayes_mlm.likelihood.pymc.models import FACTORIES
-from bayes_mlm.model.residual.whitening import carried, whiten
+from bayes_mlm.model.residual.whitening import previous_correlation, whiten
 
 # Python instead of compiled code: seconds of compiling are saved, and the numbers are the same.
 PYTHON = {"compile_kwargs": {"mode": "FAST_COMPILE"}, "progressbar": False}
@@ -167,7 +167,9 @@ def own_log_likelihood(fitted):
     for s in range(len(mu)):
         rho, sds = float(drawn.rho[s]), drawn.sds[s]
         white = whiten(design.residual, design.y - mu[s], sds, rho)
-        spread = sds[design.residual.stratum] * np.sqrt(1 - carried(design.residual, rho) ** 2)
+        spread = sds[design.residual.stratum] * np.sqrt(
+            1 - previous_correlation(design.residual, rho) ** 2
+        )
         nu = float(drawn.others["nu"][s]) if drawn.others else np.inf
         unit = stats.norm() if np.isinf(nu) else stats.t(nu, scale=np.sqrt(1 - 2 / nu))
         found[s] = unit.logpdf(white) - np.log(spread)

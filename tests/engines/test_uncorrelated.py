@@ -36,9 +36,9 @@ from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.formula.formula import parse_formula
 from bayes_mlm.likelihood.conditional import group_effects
 from bayes_mlm.moments.group_moments import from_design
-from bayes_mlm.moments.rotated import reduce
+from bayes_mlm.moments.rotated import rotate_moments
 from bayes_mlm.report.equations import equations
-from bayes_mlm.studies.quantities import model_figures
+from bayes_mlm.studies.quantities import model_quantities
 from tests.helpers import REFERENCE
 
 # lmer() of lme4 1.1-31, polished by Newton steps, and lme() of nlme 3.1-162; calls in growth.R.
@@ -128,7 +128,7 @@ def test_correlations_are_never_lost_or_invented(n_slopes, correlated):
     assert ("rho_u" in priors.by_name(design)) is correlated
     statistics = from_design(design)
     problem = make_problem(
-        reduce(statistics), priors, np.append(design.X.mean(axis=0), design.Z.mean(axis=0))
+        rotate_moments(statistics), priors, np.append(design.X.mean(axis=0), design.Z.mean(axis=0))
     )
     assert dimension(problem) == design.q + n_pairs + 1
 
@@ -156,7 +156,7 @@ def test_every_engine_and_table_has_correlations_just_where_they_are(formula, tm
     assert len(reml.theta) == (3 if correlated else 2)
     assert bool(reml.rho_u[0, 1]) is correlated
     assert (rho in Estimate(solution=reml, design=found.design).summary()) is correlated
-    assert (rho in model_figures(found.design, reml)) is correlated
+    assert (rho in model_quantities(found.design, reml)) is correlated
     again = load_fit(save_fit(found, tmp_path / "fit.nc"))
     assert again.design.correlated is correlated
     assert again.design.formula == found.design.formula
@@ -284,7 +284,9 @@ def test_the_density_has_no_coordinates_of_correlations():
     design = design_of(SLEEP)
     priors = model_priors(design)
     problem = make_problem(
-        reduce(from_design(design)), priors, np.append(design.X.mean(axis=0), design.Z.mean(axis=0))
+        rotate_moments(from_design(design)),
+        priors,
+        np.append(design.X.mean(axis=0), design.Z.mean(axis=0)),
     )
     x = np.log([[20.0, 6.0, 25.0], [1.0, 9.0, 30.0]])
     at = Variances(
@@ -336,7 +338,7 @@ def test_recovered_effects_have_their_exact_distribution():
         u = effects_of_groups(design, draws, np.random.default_rng(5))(places)
         sigma_e = draws["sigma_e"].ravel()[0]
         lam = effects_root(replace(draws))[:1] / sigma_e
-        moments = group_effects(reduce(from_design(design)), lam, draws["beta"][0, :1])
+        moments = group_effects(rotate_moments(from_design(design)), lam, draws["beta"][0, :1])
         for k, place in enumerate(places):
             root = sigma_e * moments.root[0, moments.of_group[place]]
             cov = root @ root.T

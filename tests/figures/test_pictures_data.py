@@ -17,7 +17,7 @@ from bayes_mlm.studies.hsb.figures.extremes import extreme_groups
 from bayes_mlm.studies.hsb.figures.pooled_between import pooled_and_between
 from bayes_mlm.studies.hsb.figures.prototypes import prototypes
 from bayes_mlm.studies.hsb.figures.slopes import four_slopes
-from bayes_mlm.studies.hsb.figures.split_means import split_means
+from bayes_mlm.studies.hsb.figures.subgroup_means import subgroup_means
 from bayes_mlm.studies.hsb.figures.within_line import within_line
 from bayes_mlm.studies.record import WORKED_STUDY, records
 
@@ -93,9 +93,9 @@ def tails(values, prob=0.95):
 )
 def test_roles_of_the_study(hsb, name, slope, split):
     roles = roles_of(hsb[name].design)
-    assert (roles.slope, roles.split) == (slope, split)
+    assert (roles.slope, roles.moderator_column) == (slope, split)
     # 70 Catholic schools: Raudenbush & Bryk (2002), ch. 4.
-    assert split is None or roles.side.sum() == 70
+    assert split is None or roles.subgroup.sum() == 70
 
 
 def test_every_kind_gives_the_slope_in_its_own_units(hsb):
@@ -106,10 +106,10 @@ def test_every_kind_gives_the_slope_in_its_own_units(hsb):
 
 def test_text_splits_and_its_sides_are_named():
     roles = roles_of(build_design("distance ~ age * sex + (1 | subject)", orthodont()))
-    assert (roles.slope, roles.split, roles.split_name) == ("age", "sex[Male]", "sex")
-    assert roles.split_labels == ("sex = Female", "sex = Male")
+    assert (roles.slope, roles.moderator_column, roles.moderator) == ("age", "sex[Male]", "sex")
+    assert roles.subgroup_labels == ("sex = Female", "sex = Male")
     # 11 girls and 16 boys: Potthoff & Roy (1964), table 1.
-    assert np.bincount(roles.side).tolist() == [11, 16]
+    assert np.bincount(roles.subgroup).tolist() == [11, 16]
 
 
 def orthodont():
@@ -135,7 +135,7 @@ def test_no_slope_where_no_line_can_be_drawn(formula):
 def test_a_factor_of_three_levels_is_no_split():
     data = simulate(9, 4)
     data["kind"] = np.array(["a", "b", "c"])[data["g"] % 3]
-    assert roles_of(build_design("y ~ x + kind + (1 | g)", data)).split is None
+    assert roles_of(build_design("y ~ x + kind + (1 | g)", data)).moderator is None
 
 
 # --- outcome by group -----------------------------------------------------------------------------
@@ -227,13 +227,13 @@ def test_pooled_and_between(hsb, ladder):
     found = pooled_and_between(ladder)
     cloud = found.cloud
     slope, intercept = np.polyfit(cloud.x, cloud.y, 1)
-    assert found.pooled.classical_slope == pytest.approx(slope, rel=1e-9)
+    assert found.pooled.likelihood_slope == pytest.approx(slope, rel=1e-9)
     np.testing.assert_allclose(
-        found.pooled.classical, intercept + slope * found.pooled.x, rtol=1e-9
+        found.pooled.likelihood, intercept + slope * found.pooled.x, rtol=1e-9
     )
     slope, intercept = np.polyfit(cloud.group_x, cloud.group_y, 1)
     np.testing.assert_allclose(
-        found.between.classical, intercept + slope * found.between.x, rtol=1e-9
+        found.between.likelihood, intercept + slope * found.between.x, rtol=1e-9
     )
     beta = joined(hsb["hsb_between"], "beta")
     drawn = beta[:, :1] + beta[:, 1:] * found.between.x
@@ -262,8 +262,8 @@ def test_within_line(hsb):
         own = found.cloud.codes == j
         assert found.deviation[own].mean() == pytest.approx(0.0, abs=EXACT)
     # Printed in In [49] and In [298], MODEL 3: 2.191172 and 12.747853.
-    assert found.line.classical_slope == pytest.approx(2.191172, abs=5e-7)
-    at_zero = np.interp(0.0, found.line.x, found.line.classical)
+    assert found.line.likelihood_slope == pytest.approx(2.191172, abs=5e-7)
+    at_zero = np.interp(0.0, found.line.x, found.line.likelihood)
     assert at_zero == pytest.approx(12.747853, abs=5e-7)
     assert within_line(hsb["hsb_ses"]) is None
 
@@ -279,7 +279,7 @@ def test_extreme_groups(hsb):
         own = design.codes == j
         assert line.name == str(design.labels[j])
         # Least squares with an own intercept goes through the group's own means.
-        through = np.interp(ses[own].mean(), line.x, line.classical)
+        through = np.interp(ses[own].mean(), line.x, line.likelihood)
         assert through == pytest.approx(design.y[own].mean(), rel=EXACT)
         drawn = joined(analysis, "u")[:, j] + joined(analysis, "beta") * line.x
         np.testing.assert_allclose(line.lower, tails(drawn)[0], rtol=EXACT)
@@ -293,7 +293,7 @@ def test_balanced_groups_have_no_extremes():
 
 def test_four_slopes_of_the_document(ladder):
     found = four_slopes(ladder)
-    slopes = {line.name: line.classical_slope for line in found.lines}
+    slopes = {line.name: line.likelihood_slope for line in found.lines}
     # In [298], MODEL 4: printed to three decimals; the others in the summaries of MODEL 1 to 3.
     assert slopes.pop("random effects") == pytest.approx(2.390, abs=5e-4)
     assert slopes == pytest.approx(
@@ -306,7 +306,7 @@ def test_four_slopes_of_the_document(ladder):
     )
     assert [line.model for line in found.lines][2] == "hsb_ses"
     within = found.lines[3]
-    centre = np.interp(found.cloud.x.mean(), within.x, within.classical)
+    centre = np.interp(found.cloud.x.mean(), within.x, within.likelihood)
     assert centre == pytest.approx(found.cloud.y.mean(), rel=1e-9)
     for line in found.lines:
         assert estimate(line.slope, line.slope_lower, line.slope_upper) in found.caption
@@ -334,7 +334,7 @@ def test_no_figure_of_lines_without_a_posterior(hsb):
     bare = [replace(analysis, fits=()) for analysis in hsb.values()]
     assert four_slopes(bare) is None
     assert pooled_and_between(bare) is None
-    assert all(prototypes(item) is None and split_means(item) is None for item in bare)
+    assert all(prototypes(item) is None and subgroup_means(item) is None for item in bare)
     assert spread_by_group(bare).fitted is None
 
 
@@ -345,7 +345,7 @@ def test_no_figure_of_lines_without_a_posterior(hsb):
 def test_prototypes_are_the_documents_schools(hsb, name):
     # In [400]: p_school = 1946, c_school = 5650.
     found = prototypes(hsb[name])
-    assert [(item.side, item.label) for item in found.groups] == [
+    assert [(item.subgroup, item.label) for item in found.groups] == [
         ("sector = 0", "1946"),
         ("sector = 1", "5650"),
     ]
@@ -365,8 +365,10 @@ def test_partially_pooled_line_of_a_prototype(hsb):
     np.testing.assert_allclose(catholic.line.upper, tails(drawn)[1], rtol=EXACT)
     reml = dict(zip(terms, analysis.estimate.solution.beta, strict=True))
     expected = reml["ses"] + reml["ses:sector"]
-    assert catholic.line.classical_slope == pytest.approx(expected, rel=EXACT)
-    assert catholic.own_slope == pytest.approx(np.polyfit(catholic.x, catholic.y, 1)[0], rel=1e-9)
+    assert catholic.line.likelihood_slope == pytest.approx(expected, rel=EXACT)
+    assert catholic.unpooled_slope == pytest.approx(
+        np.polyfit(catholic.x, catholic.y, 1)[0], rel=1e-9
+    )
 
 
 def test_prototype_with_a_slope_of_its_own(hsb):
@@ -381,7 +383,7 @@ def test_prototypes_where_all_groups_have_one_mean():
     found = prototypes(analysis)
     assert found.tied
     assert "nearest the median of the groups' means" in found.caption
-    design, side = analysis.design, roles_of(analysis.design).side
+    design, side = analysis.design, roles_of(analysis.design).subgroup
     means = np.array([design.y[design.codes == j].mean() for j in range(design.J)])
     for k, item in enumerate(found.groups):
         members = means[side == k]
@@ -393,11 +395,11 @@ def test_prototypes_where_all_groups_have_one_mean():
     assert boy == pytest.approx((beta[:, 1] + beta[:, 3]).mean(), rel=EXACT)
 
 
-def test_split_means(hsb):
+def test_subgroup_means(hsb):
     analysis = hsb["hsb_sector_ses"]
-    found = split_means(analysis)
+    found = subgroup_means(analysis)
     beta = dict(zip(analysis.design.terms, joined(analysis, "beta").T, strict=True))
-    public, catholic = found.sides
+    public, catholic = found.subgroups
     expected = (beta["Intercept"] + beta["sector"])[:, None] + (beta["ses"] + beta["ses:sector"])[
         :, None
     ] * catholic.line.x
@@ -405,7 +407,7 @@ def test_split_means(hsb):
     assert public.line.slope == pytest.approx(beta["ses"].mean(), rel=EXACT)
     cloud = found.cloud
     own = np.polyfit(cloud.group_x[public.groups], cloud.group_y[public.groups], 1)
-    assert public.own_slope == pytest.approx(own[0], rel=1e-9)
+    assert public.unpooled_slope == pytest.approx(own[0], rel=1e-9)
     assert public.groups.size + catholic.groups.size == 160
 
 
@@ -414,7 +416,7 @@ def test_other_predictors_stand_at_their_means():
     data["z"] = np.random.default_rng(2).normal(3.0, 1.0, size=data["y"].size)
     analysis = run("y ~ x * w + z + x:z + (1 | g)", data)
     beta = dict(zip(analysis.design.terms, joined(analysis, "beta").T, strict=True))
-    for k, side in enumerate(split_means(analysis).sides):
+    for k, side in enumerate(subgroup_means(analysis).subgroups):
         slope = beta["x"] + k * beta["x:w"] + beta["x:z"] * data["z"].mean()
         assert side.line.slope == pytest.approx(slope.mean(), rel=1e-8)
         level = beta["Intercept"] + k * beta["w"] + beta["z"] * data["z"].mean()
@@ -425,7 +427,7 @@ def test_other_predictors_stand_at_their_means():
 def test_group_means_of_a_mundlak_model_move_with_both_slopes():
     analysis = run("y ~ x + w + (1 | g)", simulate(20, 8, contextual=3.0), kind="mundlak")
     beta = dict(zip(analysis.design.terms, joined(analysis, "beta").T, strict=True))
-    line = split_means(analysis).sides[0].line
+    line = subgroup_means(analysis).subgroups[0].line
     expected = (beta["x"] + beta["between(x)"]).mean()
     assert line.slope == pytest.approx(expected, rel=EXACT)
     # A member's line has the slope within groups alone.
@@ -433,10 +435,10 @@ def test_group_means_of_a_mundlak_model_move_with_both_slopes():
     assert member.slope == pytest.approx(beta["x"].mean(), rel=EXACT)
 
 
-def test_no_split_means_without_differing_means(hsb):
-    assert split_means(hsb["hsb_ses"]) is None
-    assert split_means(hsb["hsb_slopes_as_outcomes"]) is None
-    assert split_means(run("distance ~ age * sex + (1 | subject)", "orthodont")) is None
+def test_no_subgroup_means_without_differing_means(hsb):
+    assert subgroup_means(hsb["hsb_ses"]) is None
+    assert subgroup_means(hsb["hsb_slopes_as_outcomes"]) is None
+    assert subgroup_means(run("distance ~ age * sex + (1 | subject)", "orthodont")) is None
 
 
 def test_names_that_are_no_words():
@@ -449,7 +451,10 @@ def test_names_that_are_no_words():
     plain = run("y ~ x * w + (1 | g)", simulate(12, 8))
     odd = run("`the score` ~ `x, scaled ($)` * `kind of 'g'` + (1 | g)", data)
     for k in (0, 1):
-        mine, theirs = split_means(odd).sides[k].line, split_means(plain).sides[k].line
+        mine, theirs = (
+            subgroup_means(odd).subgroups[k].line,
+            subgroup_means(plain).subgroups[k].line,
+        )
         assert mine.slope == pytest.approx(theirs.slope, rel=EXACT)
         own, other = prototypes(odd).groups[k].line, prototypes(plain).groups[k].line
         assert own.slope == pytest.approx(other.slope, rel=EXACT)
@@ -466,8 +471,8 @@ def test_singular_fit_and_few_groups():
     assert np.isfinite(found.fitted).all()
     three = ladder_of(simulate(3, 5))
     assert len(four_slopes(three).lines) == 4
-    sides = split_means(run("y ~ x + w + (1 | g)", simulate(3, 5))).sides
-    assert all(side.own_slope is None for side in sides)
+    sides = subgroup_means(run("y ~ x + w + (1 | g)", simulate(3, 5))).subgroups
+    assert all(side.unpooled_slope is None for side in sides)
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -476,7 +481,7 @@ def test_singular_fit_and_few_groups():
 def pictures(ladder):
     yield from (spread_by_group(ladder), pooled_and_between(ladder), four_slopes(ladder))
     for item in ladder:
-        yield from (within_line(item), extreme_groups(item), prototypes(item), split_means(item))
+        yield from (within_line(item), extreme_groups(item), prototypes(item), subgroup_means(item))
 
 
 def test_every_picture_says_what_it_is(ladder):

@@ -27,15 +27,15 @@ from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.energy import ebfmi_of, energy
 from bayes_mlm.figures.explained import explained_by_level
 from bayes_mlm.figures.lines import line_along
-from bayes_mlm.figures.loo import left_out_groups
+from bayes_mlm.figures.loo import loo_groups
 from bayes_mlm.figures.predictive import Statistic, p_text, predictive_checks
 from bayes_mlm.figures.prior_posterior import prior_and_posterior, prior_density
 from bayes_mlm.figures.prior_sensitivity import prior_sensitivity_of
 from bayes_mlm.figures.ranks import ranks
 from bayes_mlm.figures.residuals import fitted_values, group_residuals, row_residuals
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.shrinkage import own_effects, shrinkage
-from bayes_mlm.figures.subgroup_difference import side_difference
+from bayes_mlm.figures.shrinkage import shrinkage, unpooled_effects
+from bayes_mlm.figures.subgroup_difference import subgroup_difference
 from bayes_mlm.figures.traces import traces
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
@@ -131,7 +131,7 @@ def test_variance_densities_hold_the_summaries_numbers(hsb):
         row, other = posterior[item.quantity], reml[item.quantity]
         (one,) = item.posteriors
         assert (one.mean, one.lower, one.upper) == (row.estimate, row.lower, row.upper)
-        assert item.classical.estimate == other.estimate
+        assert item.likelihood.estimate == other.estimate
         assert item.gap == pytest.approx((other.estimate - row.estimate) / row.sd)
     # REML: 2.18 (lme4); the posterior mean is a little above the mode.
     assert "sigma_u 2.20 (" in picture.caption
@@ -157,7 +157,7 @@ def test_explained_is_the_summaries_r2(hsb):
     assert picture.models == ("hsb_ses", "hsb_sector_ses", "hsb_mundlak_random")
     for name, between, within in zip(picture.models, picture.between, picture.within, strict=True):
         assert between.posteriors[0].mean == hsb[name].summaries[0]["r2_between"].estimate
-        assert within.classical.estimate == hsb[name].summaries[1]["r2_within"].estimate
+        assert within.likelihood.estimate == hsb[name].summaries[1]["r2_within"].estimate
         curve = between.posteriors[0].density
         middle = np.average(curve.x, weights=curve.y)
         # The curve leaves out half a per cent of the draws, in the lower tail.
@@ -168,7 +168,7 @@ def test_explained_is_the_summaries_r2(hsb):
 def test_coefficients_leave_intercepts_out_where_there_are_slopes(hsb):
     picture = ladder_coefficients(list(hsb.values()))
     assert [row.term for row in picture.terms] == ["ses", "sector", "ses:sector", "between(ses)"]
-    assert picture.left_out == ("Intercept",)
+    assert picture.omitted == ("Intercept",)
     assert "Every 95 % interval of ses, sector, ses:sector, between(ses) excludes 0." in (
         picture.caption
     )
@@ -236,7 +236,7 @@ def test_standardised_slopes_of_low_reliability_are_not_stretched():
 def test_caterpillar_is_sorted_within_blocks(hsb):
     picture = caterpillar(hsb["hsb_sector_ses"])
     (panel,) = picture.panels
-    sector = roles_of(hsb["hsb_sector_ses"].design).side
+    sector = roles_of(hsb["hsb_sector_ses"].design).subgroup
     for k, block in enumerate(panel.blocks):
         assert (np.diff(panel.effect.mean[block.order]) >= 0).all()
         assert (sector[block.order] == k).all()
@@ -260,14 +260,14 @@ def test_where_nothing_can_be_told_of_groups_nothing_stands_out():
     analysis = run("y ~ 1 + (1 | g)", data, priors={"sigma_u": "HalfNormal(0.02)"})
     (panel,) = caterpillar(analysis).panels
     assert panel.outlying.size == 0
-    assert "say too little" in caterpillar(analysis).caption
+    assert "are too few" in caterpillar(analysis).caption
     assert group_residuals(analysis) is None
 
 
-def test_own_effects_are_least_squares_in_each_group(growth):
+def test_unpooled_effects_are_least_squares_in_each_group(growth):
     design = growth.design
     beta = np.array([250.0, 10.0])
-    found = own_effects(design, beta)
+    found = unpooled_effects(design, beta)
     for k in range(design.J):
         rows = design.codes == k
         left = design.y[rows] - design.X[rows] @ beta
@@ -275,13 +275,13 @@ def test_own_effects_are_least_squares_in_each_group(growth):
         np.testing.assert_allclose(found[k], wanted, rtol=1e-8)
 
 
-def test_own_effects_are_not_known_where_the_slope_has_no_rows():
+def test_unpooled_effects_are_not_known_where_the_slope_has_no_rows():
     data = simulate(12, 6)
     data["x"] = np.where(data["g"] == 3, 0.5, data["x"])
     analysis = run("y ~ x + (x | g)", data)
-    own = own_effects(analysis.design, np.zeros(2))
+    own = unpooled_effects(analysis.design, np.zeros(2))
     assert np.flatnonzero(np.isnan(own).any(axis=1)).tolist() == [3]
-    assert "1 group cannot tell it alone" in shrinkage(analysis).caption
+    assert "not identified in 1 group alone" in shrinkage(analysis).caption
 
 
 def test_small_groups_are_shrunk_more(hsb):
@@ -294,7 +294,7 @@ def test_small_groups_are_shrunk_more(hsb):
     u2, e2 = fit.sigma_u[0] ** 2, fit.sigma_e**2
     wanted = u2 / (u2 + e2 / picture.sizes)
     # A posterior mean of 4,000 draws of sd 0.9 is known to 0.015; the intercept's sd is 0.24.
-    np.testing.assert_allclose(effect.partial, wanted * effect.own, atol=0.07)
+    np.testing.assert_allclose(effect.partial, wanted * effect.unpooled, atol=0.07)
     assert (np.diff(picture.sizes) >= 0).all()
 
 
@@ -303,30 +303,30 @@ def test_small_groups_are_shrunk_more(hsb):
 
 @pytest.mark.parametrize("formula", ["y ~ x * w + (1 | g)", "y ~ x * side + (x | g)"])
 @pytest.mark.parametrize("kind", ["partial_pooling", "mundlak"])
-def test_side_difference_is_that_of_the_two_lines(formula, kind):
+def test_subgroup_difference_is_that_of_the_two_lines(formula, kind):
     data = simulate(30, 10)
     data["side"] = np.where(data["w"] == 1, "a", "b").astype(object)
     analysis = run(formula, data, kind=kind)
-    picture = side_difference(analysis)
+    picture = subgroup_difference(analysis)
     roles = roles_of(analysis.design)
-    lines = [line_along(analysis, roles, picture.x, name="", side=side) for side in (0, 1)]
+    lines = [line_along(analysis, roles, picture.x, name="", subgroup=side) for side in (0, 1)]
     np.testing.assert_allclose(picture.centre, lines[1].centre - lines[0].centre, atol=1e-8)
     np.testing.assert_allclose(
-        picture.classical, lines[1].classical - lines[0].classical, atol=1e-8
+        picture.likelihood, lines[1].likelihood - lines[0].likelihood, atol=1e-8
     )
     assert picture.change == pytest.approx(lines[1].slope - lines[0].slope, abs=1e-8)
 
 
-def test_side_difference_tells_where_it_is_credible(hsb):
-    picture = side_difference(hsb["hsb_sector_ses"])
+def test_subgroup_difference_tells_where_it_is_credible(hsb):
+    picture = subgroup_difference(hsb["hsb_sector_ses"])
     ses = hsb["hsb_sector_ses"].design.X[:, 1]
     above = picture.x[picture.lower > 0]
     assert above[0] == ses.min()
     # A row counts with its nearest point: half a step at most from the region's end.
     step = picture.x[1] - picture.x[0]
-    assert picture.rows_away[0] == np.count_nonzero(ses < above[-1] + step / 2)
-    assert f"({picture.rows_away[0]:,} rows of 7,185)" in picture.caption
-    assert side_difference(hsb["hsb_ses"]) is None
+    assert picture.rows_excluding_zero[0] == np.count_nonzero(ses < above[-1] + step / 2)
+    assert f"({picture.rows_excluding_zero[0]:,} rows of 7,185)" in picture.caption
+    assert subgroup_difference(hsb["hsb_ses"]) is None
 
 
 def test_both_ways_to_write_two_slopes_show_the_same():
@@ -338,8 +338,8 @@ def test_both_ways_to_write_two_slopes_show_the_same():
         b = getattr(other.predictors[0], name)
         # The same model in other coordinates: REML agrees to its convergence, draws to their noise
         # and to the priors, which are of other coefficients.
-        assert a.classical.estimate == pytest.approx(b.classical.estimate, abs=1e-6)
-        assert a.classical.lower == pytest.approx(b.classical.lower, abs=1e-5)
+        assert a.likelihood.estimate == pytest.approx(b.likelihood.estimate, abs=1e-6)
+        assert a.likelihood.lower == pytest.approx(b.likelihood.lower, abs=1e-5)
         assert a.posteriors[0].mean == pytest.approx(
             b.posteriors[0].mean, abs=0.3 * a.posteriors[0].sd
         )
@@ -352,9 +352,9 @@ def test_contextual_effect_is_the_between_coefficient(hsb):
     assert item.difference.posteriors[0].mean == pytest.approx(row.estimate, abs=EXACT)
     assert item.difference.posteriors[0].lower == pytest.approx(row.lower, abs=EXACT)
     span = analysis.summaries[1]["beta[between(ses)]"]
-    assert item.difference.classical.lower == pytest.approx(span.lower, abs=1e-8)
+    assert item.difference.likelihood.lower == pytest.approx(span.lower, abs=1e-8)
     # Sums of coefficients: 2.19 within and 5.87 between (lme4 on this model, tests/reference).
-    assert item.between.classical.estimate == pytest.approx(2.191 + 3.675, abs=0.01)
+    assert item.between.likelihood.estimate == pytest.approx(2.191 + 3.675, abs=0.01)
     assert contextual_effect(hsb["hsb_sector_ses"]) is None
 
 
@@ -395,7 +395,7 @@ def test_prior_ratio_is_that_over_the_interval(hsb):
     # At the means of the predictors the intercept is near the mean outcome, 12.75.
     middle = panels["Intercept, at the means"].posterior
     assert np.average(middle.x, weights=middle.y) == pytest.approx(12.7, abs=0.3)
-    assert picture.caption.startswith("No prior takes sides")
+    assert picture.caption.startswith("No prior is informative")
 
 
 def test_flat_priors_are_named_and_tight_ones_are_said_to_weigh():
@@ -405,7 +405,7 @@ def test_flat_priors_are_named_and_tight_ones_are_said_to_weigh():
     assert picture.flat == ("beta[x]",)
     assert "beta[x]" not in [panel.name for panel in picture.panels]
     assert "sigma_u (factor" in picture.caption
-    assert "There the prior has a say." in picture.caption
+    assert "There the prior is informative." in picture.caption
 
 
 # --- normality ------------------------------------------------------------------------------------
@@ -606,7 +606,7 @@ def test_accuracy_is_the_engines_report(hsb, growth):
 
 
 def test_groups_left_out_are_those_of_leave_one_group_out(growth):
-    picture = left_out_groups(growth)
+    picture = loo_groups(growth)
     found = leave_one_group_out(growth.fits[0])
     np.testing.assert_array_equal(picture.k_hat, found.k_hat)
     np.testing.assert_allclose(picture.per_row * picture.sizes, found.pointwise)

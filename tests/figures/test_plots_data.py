@@ -18,7 +18,7 @@ from matplotlib.transforms import Bbox
 
 import bayes_mlm.figures
 from bayes_mlm.base.text import estimate
-from bayes_mlm.figures import ladder_pictures, pictures_of
+from bayes_mlm.figures import ladder_figures, model_figures
 from bayes_mlm.figures.style import WIDTH, engine_style, model_styles
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
@@ -28,7 +28,7 @@ from bayes_mlm.studies.hsb.figures.extremes import extreme_groups, plot_extremes
 from bayes_mlm.studies.hsb.figures.pooled_between import plot_pooled_between, pooled_and_between
 from bayes_mlm.studies.hsb.figures.prototypes import plot_prototypes, prototypes
 from bayes_mlm.studies.hsb.figures.slopes import four_slopes, plot_four_slopes
-from bayes_mlm.studies.hsb.figures.split_means import plot_split_means, split_means
+from bayes_mlm.studies.hsb.figures.subgroup_means import plot_subgroup_means, subgroup_means
 from bayes_mlm.studies.hsb.figures.within_line import plot_within_line, within_line
 from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
 
@@ -39,7 +39,7 @@ MINE = {
     "extreme-groups",
     "four-slopes",
     "prototypes",
-    "split-means",
+    "subgroup-means",
 }
 STUDY = (
     "hsb_pooled",
@@ -121,8 +121,8 @@ def ladders(study):
 
 def drawn(ladder):
     """Draw every figure of this module's that applies to a ladder, by name."""
-    found = [*ladder_pictures(ladder)]
-    found += [pair for analysis in ladder for pair in pictures_of(analysis)]
+    found = [*ladder_figures(ladder)]
+    found += [pair for analysis in ladder for pair in model_figures(analysis)]
     for entry, picture in found:
         if entry.name in MINE:
             yield entry, picture, entry.draw(picture)
@@ -219,7 +219,7 @@ def test_figures_go_into_axes_that_are_given(study):
         (plot_pooled_between, pooled_and_between(list(study.values()))),
         (plot_within_line, within_line(study["hsb_within"])),
         (plot_extremes, extreme_groups(study["hsb_no_pooling"])),
-        (plot_split_means, split_means(study["hsb_sector_ses"])),
+        (plot_subgroup_means, subgroup_means(study["hsb_sector_ses"])),
     ):
         figure = Figure()
         axes = figure.add_subplot()
@@ -288,9 +288,9 @@ def test_lines_are_those_of_the_pictures(study):
 def test_least_squares_stands_beside_the_posterior(study):
     picture = within_line(study["hsb_within"])
     (axes,) = plot_within_line(picture).axes
-    centre, classical = lines_in(axes, picture.line.x)
+    centre, likelihood = lines_in(axes, picture.line.x)
     np.testing.assert_array_equal(centre, picture.line.centre)
-    np.testing.assert_array_equal(classical, picture.line.classical)
+    np.testing.assert_array_equal(likelihood, picture.line.likelihood)
     assert "OLS" in labels_of(axes)
     assert axes.get_xlabel() == "ses less its mean by schoolid"
 
@@ -315,7 +315,7 @@ def test_four_slopes_are_written_beside_their_lines(study):
         assert f"{line.name}\n{shown}" in written
     points = {float(line.get_xdata()[0]) for line in right.lines if len(line.get_xdata()) == 1}
     assert {line.slope for line in picture.lines} <= points
-    assert {line.classical_slope for line in picture.lines} <= points
+    assert {line.likelihood_slope for line in picture.lines} <= points
     # In grey the lines are told apart by their dashes.
     dashes = {str(line.get_linestyle()) + str(line._dash_pattern) for line in left.lines}
     assert len(dashes) == len(picture.lines) == 4
@@ -326,21 +326,21 @@ def test_prototypes_have_a_panel_each(study):
     figure = plot_prototypes(picture)
     assert len(figure.axes) == 2
     for axes, group in zip(figure.axes, picture.groups, strict=True):
-        assert group.side in axes.get_title(loc="left")
+        assert group.subgroup in axes.get_title(loc="left")
         assert group.label in axes.get_title(loc="left")
         members, *lines = axes.lines
         np.testing.assert_array_equal(members.get_xydata(), np.column_stack([group.x, group.y]))
         heights = [line.get_ydata() for line in lines]
-        for expected in (group.line.centre, group.line.classical, group.own):
+        for expected in (group.line.centre, group.line.likelihood, group.unpooled):
             assert any(np.array_equal(expected, height) for height in heights)
     (legend,) = figure.legends
     labels = [text.get_text() for text in legend.get_texts()]
-    assert labels[1:] == ["REML", "own least-squares line"]
+    assert labels[1:] == ["REML", "unpooled least-squares line"]
 
 
-def test_split_means_mark_the_sides_apart(study):
-    picture = split_means(study["hsb_sector_ses"])
-    (axes,) = plot_split_means(picture).axes
+def test_subgroup_means_mark_the_sides_apart(study):
+    picture = subgroup_means(study["hsb_sector_ses"])
+    (axes,) = plot_subgroup_means(picture).axes
     labels = labels_of(axes)
     assert labels[:2] == ["sector = 0 (90 groups)", "sector = 1 (70 groups)"]
     points = [line for line in axes.lines if line.get_marker() in ("o", "^")]
@@ -350,8 +350,8 @@ def test_split_means_mark_the_sides_apart(study):
 
 
 def test_no_legend_of_what_is_not_drawn(ladders):
-    picture = split_means(ladders["three groups"][-1])
-    (axes,) = plot_split_means(picture).axes
+    picture = subgroup_means(ladders["three groups"][-1])
+    (axes,) = plot_subgroup_means(picture).axes
     assert "least squares through the means" not in labels_of(axes)
 
 

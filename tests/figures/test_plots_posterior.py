@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bayes_mlm.engines.draws import Variable
-from bayes_mlm.figures import pictures_of
+from bayes_mlm.figures import model_figures
 from bayes_mlm.figures.accuracy import Accuracy, Check, plot_accuracy
 from bayes_mlm.figures.caterpillar import caterpillar, plot_caterpillar
 from bayes_mlm.figures.coefficients import ladder_coefficients, plot_coefficients
@@ -29,7 +29,7 @@ from bayes_mlm.figures.predictive import plot_predictive, predictive_checks
 from bayes_mlm.figures.residuals import group_residuals, plot_group_residuals
 from bayes_mlm.figures.shrinkage import plot_group_shrinkage, shrinkage
 from bayes_mlm.figures.style import WIDTH
-from bayes_mlm.figures.subgroup_difference import plot_side_difference, side_difference
+from bayes_mlm.figures.subgroup_difference import plot_subgroup_difference, subgroup_difference
 from bayes_mlm.figures.traces import plot_traces, traces
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
@@ -44,12 +44,12 @@ MINE = {
     "coefficients",
     "caterpillar",
     "shrinkage",
-    "side-difference",
+    "subgroup-difference",
     "within-between",
     "prior-posterior",
     "prior-sensitivity",
     "accuracy",
-    "left-out-groups",
+    "loo-groups",
     "predictive",
     "row-residuals",
     "group-residuals",
@@ -228,11 +228,11 @@ def test_nuts_figures_fit_the_page_too(nuts):
 
 def test_what_does_not_apply_is_left_out(study):
     def names(which):
-        return {entry.name for entry, _ in pictures_of(study[which])}
+        return {entry.name for entry, _ in model_figures(study[which])}
 
     nuts_only = {"traces", "ranks", "energy", "convergence", "divergences"}
-    assert not names("hsb_ses") & {*nuts_only, "side-difference", "within-between"}
-    assert "side-difference" in names("hsb_sector_ses")
+    assert not names("hsb_ses") & {*nuts_only, "subgroup-difference", "within-between"}
+    assert "subgroup-difference" in names("hsb_sector_ses")
     assert "within-between" in names("hsb_mundlak_random")
     reml_only = replace(study["hsb_ses"], fits=(), summaries=study["hsb_ses"].summaries[1:])
     mine = [e for e in FIGURES.values() if e.name in MINE | nuts_only]
@@ -258,7 +258,7 @@ def test_densities_have_every_estimate_below_them(study):
     picture = variance_densities(study["hsb_null"])
     figure = plot_densities(picture)
     for axes, item in zip(figure.axes, picture.items, strict=True):
-        wanted = {item.posteriors[0].mean, item.classical.estimate}
+        wanted = {item.posteriors[0].mean, item.likelihood.estimate}
         wanted |= {one.value for one in item.published}
         assert wanted == points(axes)
         assert axes.get_xlabel().startswith(f"{item.quantity}\n(")
@@ -323,15 +323,15 @@ def test_shrinkage_goes_from_own_to_partial(study):
     picture = shrinkage(study["hsb_ses"])
     (axes,) = plot_group_shrinkage(picture).axes
     own, partial = segments(axes).T
-    np.testing.assert_array_equal(own, picture.effects[0].own)
+    np.testing.assert_array_equal(own, picture.effects[0].unpooled)
     np.testing.assert_array_equal(partial, picture.effects[0].partial)
     assert "160 groups, 7,185 rows" in axes.get_xlabel()
 
 
-def test_side_difference_shades_where_the_interval_leaves_out_zero(study):
-    picture = side_difference(study["hsb_sector_ses"])
-    top, bottom = plot_side_difference(picture).axes
-    changes = np.count_nonzero(np.diff(picture.away.astype(int)))
+def test_subgroup_difference_shades_where_the_interval_leaves_out_zero(study):
+    picture = subgroup_difference(study["hsb_sector_ses"])
+    top, bottom = plot_subgroup_difference(picture).axes
+    changes = np.count_nonzero(np.diff(picture.excludes_zero.astype(int)))
     assert changes > 0
     upright = [line for line in bottom.lines if len(set(line.get_xdata())) == 1]
     assert len(upright) == changes

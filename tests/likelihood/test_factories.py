@@ -69,9 +69,9 @@ def test_the_contract(kind):
     assert tuple(model.coords["term"]) == laid_out.terms
     if "u" in CONTRACT[kind]:
         assert list(model.coords[laid_out.group]) == ["c0", "c1", "c2", "c3", "c4", "c5"]
-    # The sampler's own coordinates end in an underscore; everything else is promised above.
-    own = {name for name in model.named_vars if not name.endswith("_")}
-    assert own == set(CONTRACT[kind]) | {"y"}
+    # The sampler's coordinates end in an underscore; everything else is promised above.
+    named = {name for name in model.named_vars if not name.endswith("_")}
+    assert named == set(CONTRACT[kind]) | {"y"}
     assert model["y"].eval().shape == (laid_out.n,)
 
 
@@ -170,7 +170,7 @@ def test_both_parametrisations_describe_one_model():
 @pytest.mark.parametrize(
     "formula", ["y ~ x + size + (1 | child)", "y ~ x + (x | child)", "y ~ x + (x || child)"]
 )
-def test_groups_own_coefficients_describe_the_same_model(formula, monkeypatch):
+def test_group_specific_coefficients_describe_the_same_model(formula, monkeypatch):
     """They are u moved by what only beta decides: the density is the same, point by point."""
     monkeypatch.setattr("bayes_mlm.likelihood.pymc.builders.prefers_centred", lambda design: True)
     table = panel()
@@ -179,21 +179,21 @@ def test_groups_own_coefficients_describe_the_same_model(formula, monkeypatch):
     ]
     table = Table(columns={**table.columns, "size": sizes}, n=table.n, source="simulated")
     design = build_design(formula, table)
-    own, centred = partial_pooling(design), partial_pooling(design, centred=True)
-    assert "own_" in {variable.name for variable in own.free_RVs}
+    specific, centred = partial_pooling(design), partial_pooling(design, centred=True)
+    assert "group_beta_" in {variable.name for variable in specific.free_RVs}
     rng = np.random.default_rng(2)
     point = {
         key: value + 0.3 * rng.normal(size=np.shape(value))
-        for key, value in own.initial_point().items()
+        for key, value in specific.initial_point().items()
     }
-    effects = own.replace_rvs_by_values([own["u"]])
-    compiled = own.compile_fn(effects, inputs=own.value_vars, on_unused_input="ignore")
+    effects = specific.replace_rvs_by_values([specific["u"]])
+    compiled = specific.compile_fn(effects, inputs=specific.value_vars, on_unused_input="ignore")
     u = compiled(point)[0]
     transform = design_transform(design, model_priors(design))
     at_means = {"u": u, "u_free_": u @ np.linalg.inv(transform).T}
-    other = {key: value for key, value in point.items() if key != "own_"}
+    other = {key: value for key, value in point.items() if key != "group_beta_"}
     other |= {v.name: at_means[v.name] for v in centred.free_RVs if v.name in at_means}
-    found, expected = float(own.compile_logp()(point)), float(centred.compile_logp()(other))
+    found, expected = float(specific.compile_logp()(point)), float(centred.compile_logp()(other))
     assert found == pytest.approx(expected, rel=1e-9)
 
 

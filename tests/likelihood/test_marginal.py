@@ -9,9 +9,9 @@ from bayes_mlm.base.errors import EngineError
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.engines.reml.derivatives import derivatives
 from bayes_mlm.likelihood.conditional import group_effects
-from bayes_mlm.likelihood.gaussian import evaluate, loglik_given, profiled_loglik
+from bayes_mlm.likelihood.gaussian import evaluate, loglik_at, profiled_loglik
 from bayes_mlm.moments.group_moments import from_rows
-from bayes_mlm.moments.rotated import reduce
+from bayes_mlm.moments.rotated import rotate_moments
 
 METHODS = ("REML", "ML")
 
@@ -40,7 +40,7 @@ class Case:
         self.lam[:, rng.integers(q)] *= rng.integers(0, 2)  # half of them singular
 
     def reduced(self):
-        return reduce(from_rows(self.y, self.X, self.Z, self.codes, self.n_groups))
+        return rotate_moments(from_rows(self.y, self.X, self.Z, self.codes, self.n_groups))
 
     def dense(self, method):
         """Compute loglik, beta, rss, |V|, |X'V^-1X| and u from the n x n covariance."""
@@ -95,7 +95,7 @@ def test_everything_agrees_with_the_dense_covariance(case, method):
     root = m.beta_root[0]
     np.testing.assert_allclose(root @ root.T, np.linalg.inv(information), **close)
     df = len(case.y) - (3 if method == "REML" else 0)
-    at_best = loglik_given(m, 0.5 * np.log(m.rss / df), method=method)
+    at_best = loglik_at(m, 0.5 * np.log(m.rss / df), method=method)
     np.testing.assert_allclose(at_best[0], loglik, **close)
     transformed = reduced.z_centring @ case.lam
     profiled = profiled_loglik(reduced, (transformed @ transformed.T)[None], method)
@@ -197,7 +197,7 @@ def test_sleepstudy_agrees_with_fifty_digits(lam, method):
     X = np.column_stack([np.ones(len(y)), days])
     lam = np.array(lam)
     exact = mp_loglik(y, X, X, codes, lam, method)
-    reduced = reduce(from_rows(y, X, X, codes, 18))
+    reduced = rotate_moments(from_rows(y, X, X, codes, 18))
     transformed = reduced.z_centring @ lam
     ours = profiled_loglik(reduced, (transformed @ transformed.T)[None], method)[0]
     # Sixteen digits less what sums of 180 terms and a logarithm lose.
@@ -218,7 +218,7 @@ def test_offsets_and_scales_lose_nothing(shift_y, scale_y, shift_x, method):
     Z[:, 0] = 1.0
     lam = np.array([[0.8, 0.0], [0.3, 0.5]])
     exact = float(mp_loglik(y, X, Z, case.codes, lam, method))
-    reduced = reduce(from_rows(y, X, Z, case.codes, case.n_groups))
+    reduced = rotate_moments(from_rows(y, X, Z, case.codes, case.n_groups))
     transformed = reduced.z_centring @ lam
     ours = profiled_loglik(reduced, (transformed @ transformed.T)[None], method)[0]
     # With slopes at 2000 the relative covariance itself spans 1e7: nine digits are left of it.
@@ -231,7 +231,7 @@ def test_a_random_intercept_keeps_twelve_digits_at_any_offset():
     X[:, 1] += 2000.0
     y, one = case.y + 1e6, np.ones((len(case.y), 1))
     exact = float(mp_loglik(y, X, one, case.codes, np.array([[0.7]]), "REML"))
-    reduced = reduce(from_rows(y, X, one, case.codes, case.n_groups))
+    reduced = rotate_moments(from_rows(y, X, one, case.codes, case.n_groups))
     ours = profiled_loglik(reduced, np.array([[[0.49]]]), "REML")[0]
     # Means about an origin of 1e6 are good to 1e-16 of the spread, not of the offset.
     assert abs(ours - exact) < 1e-11 * abs(exact)
@@ -245,7 +245,7 @@ def test_dummies_in_place_of_an_intercept_are_centred_too():
     X = np.column_stack([a, 1.0 - a, rng.normal(size=40) + 2000.0])
     y = rng.normal(size=40) + rng.normal(size=8)[codes] + 1e6
     one = np.ones((40, 1))
-    reduced = reduce(from_rows(y, X, one, codes, 8))
+    reduced = rotate_moments(from_rows(y, X, one, codes, 8))
     assert reduced.y_mean == pytest.approx(y.mean(), rel=1e-14)
     exact = float(mp_loglik(y, X, one, codes, np.array([[0.7]]), "REML"))
     ours = profiled_loglik(reduced, np.array([[[0.49]]]), "REML")[0]
@@ -256,6 +256,6 @@ def test_dummies_in_place_of_an_intercept_are_centred_too():
 
 def test_an_exact_fit_is_refused():
     case = Case(15, q=1)
-    reduced = reduce(from_rows(0.0 * case.y, case.X, case.Z, case.codes, case.n_groups))
+    reduced = rotate_moments(from_rows(0.0 * case.y, case.X, case.Z, case.codes, case.n_groups))
     with pytest.raises(EngineError, match="exact linear function"):
         evaluate(reduced, np.array([[[0.5]]]))

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from bayes_mlm.base.errors import DesignError
 from bayes_mlm.likelihood.gaussian import profiled_loglik
 from bayes_mlm.moments.group_moments import GroupMoments, from_rows, merge
-from bayes_mlm.moments.rotated import reduce
+from bayes_mlm.moments.rotated import rotate_moments
 
 
 def random_rows(seed, *, n=60, n_groups=7, q=2):
@@ -107,7 +107,7 @@ def test_groups_of_equal_design_share_a_class():
     n_groups, days = 30, np.arange(10.0)
     X = np.tile(np.column_stack([np.ones(10), days]), (n_groups, 1))
     y, codes = rng.normal(size=10 * n_groups), np.repeat(np.arange(n_groups), 10)
-    reduced = reduce(from_rows(y, X, X, codes, n_groups))
+    reduced = rotate_moments(from_rows(y, X, X, codes, n_groups))
     assert len(reduced.size) == 1
     assert reduced.size[0] == n_groups
     # A random intercept is sorted by group size alone, whatever the predictors.
@@ -115,7 +115,7 @@ def test_groups_of_equal_design_share_a_class():
     codes = np.repeat(np.arange(500), counts)
     x = rng.normal(size=len(codes))
     one = np.ones((len(codes), 1))
-    reduced = reduce(from_rows(x, np.column_stack([one[:, 0], x**2]), one, codes, 500))
+    reduced = rotate_moments(from_rows(x, np.column_stack([one[:, 0], x**2]), one, codes, 500))
     assert len(reduced.size) == len(np.unique(counts))
     np.testing.assert_allclose(np.sort(reduced.r[:, 0, 0] ** 2), np.unique(counts), rtol=1e-14)
 
@@ -123,8 +123,8 @@ def test_groups_of_equal_design_share_a_class():
 def test_a_group_without_rows_changes_nothing():
     y, X, Z, codes, n_groups = random_rows(6)
     s = np.array([[[0.5, 0.1], [0.1, 0.3]]])
-    with_empty = reduce(from_rows(y, X, Z, codes, n_groups + 1))
-    without = reduce(from_rows(y, X, Z, codes, n_groups))
+    with_empty = rotate_moments(from_rows(y, X, Z, codes, n_groups + 1))
+    without = rotate_moments(from_rows(y, X, Z, codes, n_groups))
     np.testing.assert_allclose(
         profiled_loglik(with_empty, s, "REML"), profiled_loglik(without, s, "REML"), rtol=1e-14
     )
@@ -146,7 +146,7 @@ def test_an_aliased_column_is_named(columns, terms, alias):
     x, s = rng.normal(size=n), (np.arange(n) % 2).astype(float)
     X = np.column_stack(columns(x, s))
     with pytest.raises(DesignError, match=alias):
-        reduce(from_rows(x**2, X, np.ones((n, 1)), np.arange(n) % 5, 5, terms=terms))
+        rotate_moments(from_rows(x**2, X, np.ones((n, 1)), np.arange(n) % 5, 5, terms=terms))
 
 
 def test_a_predictor_confounded_with_the_dummies_is_named():
@@ -157,7 +157,7 @@ def test_a_predictor_confounded_with_the_dummies_is_named():
     X = np.column_stack([sector, rng.normal(size=30), dummies])
     terms = ["sector", "ses", *(f"schoolid[{j}]" for j in range(6))]
     with pytest.raises(DesignError, match="column 'sector' is a linear combination of 'schoolid"):
-        reduce(from_rows(rng.normal(size=30), X, np.empty((30, 0)), codes, 6, terms=terms))
+        rotate_moments(from_rows(rng.normal(size=30), X, np.empty((30, 0)), codes, 6, terms=terms))
 
 
 def test_a_nearly_collinear_pair_is_not_refused():
@@ -165,7 +165,7 @@ def test_a_nearly_collinear_pair_is_not_refused():
     rng = np.random.default_rng(9)
     x = rng.normal(size=100)
     X = np.column_stack([np.ones(100), x, x + 1e-4 * rng.normal(size=100)])
-    assert reduce(from_rows(x, X, np.ones((100, 1)), np.arange(100) % 9, 9)).p == 3
+    assert rotate_moments(from_rows(x, X, np.ones((100, 1)), np.arange(100) % 9, 9)).p == 3
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_bad_rows_are_refused(change, message):
 def test_fewer_rows_than_columns_are_refused():
     X = np.random.default_rng(0).normal(size=(3, 3))
     with pytest.raises(DesignError, match="3 rows cannot estimate 3 coefficients"):
-        reduce(from_rows(X[:, 0], X, np.ones((3, 1)), np.array([0, 1, 1]), 2))
+        rotate_moments(from_rows(X[:, 0], X, np.ones((3, 1)), np.array([0, 1, 1]), 2))
 
 
 @pytest.mark.slow

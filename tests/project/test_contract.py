@@ -17,7 +17,7 @@ import pytest
 
 import bayes_mlm
 from bayes_mlm import BayesMLMError, engines, model
-from bayes_mlm.figures import pictures_of
+from bayes_mlm.figures import model_figures
 from bayes_mlm.fitting import Analysis, estimate_of, posterior_of
 from bayes_mlm.report import Origin, render_report
 
@@ -201,7 +201,7 @@ def test_every_fit_has_a_report(engine: str, family: str, terms: str, undrawn: N
         summaries=tuple(map(bayes_mlm.summarise, (*fits, *estimates))),
         prob=0.95,
     )
-    shown = [figure for _, figure in pictures_of(analysis)]
+    shown = [figure for _, figure in model_figures(analysis)]
     assert shown or not (fits or fit.design.has_group_effects)
     assert all(figure.caption and figure.alt for figure in shown)
     page = render_report([analysis], Origin(title="contract"))

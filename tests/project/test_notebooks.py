@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import nbformat
 import pytest
 
-from bayes_mlm.studies.published import find_figure, tally
+from bayes_mlm.studies.published import find_quantity, tally
 from bayes_mlm.studies.reproduction import check_study
 from tests.helpers import ROOT
 
@@ -139,7 +139,7 @@ def test_the_study_says_what_is_right():
     said = text_of(committed("01_fixed_and_random_effects"))
     assert str(tally(check_study())) in said
     icc, between, within = (
-        find_figure(f"{name}", {})
+        find_quantity(f"{name}", {})
         for name in ("hsb_null/icc", "hsb_ses/r2_between_percent", "hsb_ses/r2_within_percent")
     )
     assert f"The ICC is **{icc:.4f}**, not 0.1603" in said

@@ -111,11 +111,11 @@ def test_the_two_group_means_of_hsb_are_kept_apart_by_name():
     assert found["ses", "contextual"].estimate == pytest.approx(r["fixef"]["meanses"], rel=1e-7)
     assert found["ses", "contextual"].sd == pytest.approx(r["se"]["meanses"], rel=1e-6)
     assert {row.mean for row in found} == {"meanses"}
-    assert "data's own column" in found.notes[0]
+    assert "a column of the data" in found.notes[0]
     assert "not between(ses)" in found.notes[0]
     rows = table("mathach ~ ses + (1 | schoolid)", "mundlak")
     assert {row.mean for row in rows} == {"between(ses)"}
-    assert "rows at hand" in rows.notes[0]
+    assert "over the rows of each group" in rows.notes[0]
     assert rows["ses", "contextual"].estimate != found["ses", "contextual"].estimate
 
 

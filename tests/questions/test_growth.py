@@ -65,7 +65,7 @@ YEAR = 365.2425  # days in a Gregorian year on average
     [
         # Days between dates, counted by hand: 2020 has a 29th of February.
         ("first", [366, 731, 0, 365, 366]),
-        ("own-first", [0, 365, 0, 365, 366]),
+        ("person-first", [0, 365, 0, 365, 366]),
         ("2020-03-01", [0, 365, -366, -1, 0]),
         (date(2020, 3, 1), [0, 365, -366, -1, 0]),
         (datetime(2020, 3, 1, tzinfo=UTC), [0, 365, -366, -1, 0]),
@@ -73,7 +73,7 @@ YEAR = 365.2425  # days in a Gregorian year on average
     ],
 )
 def test_dates_are_counted_from_where_zero_is_wanted(origin, days):
-    person = PERSONS if origin == "own-first" else None
+    person = PERSONS if origin == "person-first" else None
     kinds = (
         VISITS,
         [date.fromisoformat(one) for one in VISITS],
@@ -93,7 +93,7 @@ def test_pandas_columns_are_times_too():
     import pandas as pd
 
     frame = pd.DataFrame({"visit": pd.to_datetime(VISITS), "who": PERSONS})
-    coded = code_time(frame["visit"], origin="own-first", person=frame["who"], unit="weeks")
+    coded = code_time(frame["visit"], origin="person-first", person=frame["who"], unit="weeks")
     np.testing.assert_allclose(coded.values, np.array([0, 365, 0, 365, 366]) / 7)
     aware = frame["visit"].dt.tz_localize("UTC")
     np.testing.assert_allclose(code_time(aware).values, [366, 731, 0, 365, 366])
@@ -104,19 +104,19 @@ def test_centred_times_add_up_to_nothing(times, seed):
     person = np.random.default_rng(seed).integers(0, 3, len(times))
     size = 1e-12 * (1.0 + max(map(abs, times))) * len(times)
     assert abs(code_time(times, origin="mean").values.sum()) <= size
-    own = code_time(times, origin="own-mean", person=person).values
+    own = code_time(times, origin="person-mean", person=person).values
     assert all(abs(own[person == k].sum()) <= size for k in range(3))
-    first = code_time(times, origin="own-first", person=person).values
+    first = code_time(times, origin="person-first", person=person).values
     assert all(first[person == k].min() == 0.0 for k in np.unique(person))
 
 
 def test_units_of_numbers_are_turned_into_one_another():
-    coded = code_time([0, 18, 36], given_in="months", unit="years")
+    coded = code_time([0, 18, 36], input_unit="months", unit="years")
     np.testing.assert_allclose(coded.values, [0.0, 1.5, 3.0], rtol=1e-15)
     assert str(coded) == "years since the first time of all"
     minutes = code_time(["2024-01-01T10:00", "2024-01-01T11:30+01:00"], unit="minutes")
     np.testing.assert_allclose(minutes.values, [0.0, 30.0])
-    # Without given_in the unit is only a name.
+    # Without input_unit the unit is only a name.
     assert code_time([1, 3], unit="years").values.tolist() == [0.0, 2.0]
     assert set(UNITS) >= {"days", "years"}
 
@@ -131,14 +131,14 @@ def test_units_of_numbers_are_turned_into_one_another():
         ([], {}, "at least one row"),
         ([[1.0]], {}, "one column"),
         ([1, 2], {"unit": "fortnights"}, "no unit of time; use seconds"),
-        (["2020-01-01"], {"given_in": "days"}, "need no given_in"),
+        (["2020-01-01"], {"input_unit": "days"}, "need no input_unit"),
         ([1, 2], {"origin": "fist"}, "'fist': give one of 'first', .* or a number"),
         (["2020-01-01"], {"origin": "fist"}, "'fist': give one of 'first', .* or a date"),
         (["2020-01-01"], {"origin": 3}, "or a date"),
         ([1, 2], {"origin": True}, "or a number"),
         ([1, 2], {"origin": float("nan")}, "or a number"),
-        ([1, 2], {"origin": "own-mean"}, "give person"),
-        ([1, 2], {"origin": "own-mean", "person": [1]}, "there are 2 times"),
+        ([1, 2], {"origin": "person-mean"}, "give person"),
+        ([1, 2], {"origin": "person-mean", "person": [1]}, "there are 2 times"),
         ([1, 2], {"person": [1, 1]}, "the same for every person"),
     ],
 )
@@ -186,7 +186,7 @@ def test_growth_in_dates_is_growth_in_years():
     person = np.repeat(np.arange(60), 5)
     start = np.datetime64("2015-01-01") + rng.integers(0, 1000, 60)
     visit = start[person] + (np.tile(np.arange(5), 60) * 180 + rng.integers(0, 30, 300))
-    years = code_time(visit, origin="own-first", person=person, unit="years").values
+    years = code_time(visit, origin="person-first", person=person, unit="years").values
     u = rng.normal(0, [3.0, 0.7], (60, 2))
     y = 10 + u[person, 0] + (2 + u[person, 1]) * years + rng.normal(0, 1, 300)
     found = fit(
@@ -429,7 +429,7 @@ def test_trajectories_by_side():
     assert [curve.name for curve in picture.population] == ["sex = Female", "sex = Male"]
     assert picture.along == "age"
     for one in picture.individuals:
-        assert one.side == one.curve.name.startswith("M")
+        assert one.subgroup == one.curve.name.startswith("M")
         assert one.x.tolist() == [8, 10, 12, 14]
 
 

@@ -23,18 +23,18 @@ from bayes_mlm import (
     summarise,
     variance_by_level,
 )
-from bayes_mlm.fitting.structured_densities import (
-    conditional_model,
-    group_log_densities,
-    row_log_densities,
-)
 from bayes_mlm.base.errors import BayesMLMError, DataError
-from bayes_mlm.figures import ladder_pictures, pictures_of
+from bayes_mlm.figures import ladder_figures, model_figures
 from bayes_mlm.figures.residuals import standardised_residuals
 from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.residuals import make_outcomes, residual_draws
 from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.fitting.structured_densities import (
+    conditional_model,
+    group_log_densities,
+    row_log_densities,
+)
 from bayes_mlm.report.equations import equations
 from bayes_mlm.report.page import Origin
 from bayes_mlm.report.rendering import render_report
@@ -337,10 +337,10 @@ def test_every_figure_and_the_report_can_be_made(analysed, residual, request):
     analysis = analysed(residual)
     if residual not in (BOTH, STUDENT):  # their figures are drawn as those of BOTH are
         request.getfixturevalue("undrawn")
-    names = {entry.name for entry, _ in pictures_of(analysis)}
+    names = {entry.name for entry, _ in model_figures(analysis)}
     assert {"densities", "prior-posterior", "predictive", "row-residuals", "group-residuals",
-            "left-out-groups", "traces"} <= names  # fmt: skip
-    assert [entry.name for entry, _ in ladder_pictures([analysis])]
+            "loo-groups", "traces"} <= names  # fmt: skip
+    assert [entry.name for entry, _ in ladder_figures([analysis])]
     page = render_report([analysis], Origin(title="Growth"))
     if "sigma" in residual:
         assert "sigma_e[sex=Male]" in page

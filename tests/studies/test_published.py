@@ -22,19 +22,19 @@ from bayes_mlm.studies.hsb.arithmetic import (
     misplaced_r2,
     raw_residuals,
     short_error,
-    table_figures,
+    table_quantities,
 )
 from bayes_mlm.studies.hsb.study import load_study
 from bayes_mlm.studies.printed import Published
 from bayes_mlm.studies.published import (
     PublishedRow,
     check_published,
-    figures_of,
-    find_figure,
+    find_quantity,
     judge,
+    quantities_of,
     tally,
 )
-from bayes_mlm.studies.quantities import model_figures
+from bayes_mlm.studies.quantities import model_quantities
 from bayes_mlm.studies.record import load_record
 from bayes_mlm.studies.reproduction import check_notes, check_study, check_table
 from tests.helpers import REFERENCE
@@ -132,7 +132,7 @@ def test_where_a_figure_is_not_traced_the_optimiser_is_the_reason():
         printed, right = float(row.printed), row.reproduced
         assert right is not None
         if row.quantity.startswith("beta["):
-            se = figures_of(load_record(row.model))[row.quantity.replace("beta", "se")]
+            se = quantities_of(load_record(row.model))[row.quantity.replace("beta", "se")]
             assert abs(printed - right) < 0.012 * se, row
         else:
             assert abs(printed - right) <= 0.002 * abs(right), row
@@ -178,7 +178,7 @@ def test_the_first_z_is_the_root_of_the_number_of_schools_whatever_the_data():
 
 
 def test_the_error_of_every_icc_is_that_of_the_model_with_ses():
-    own = figures_of(load_record("hsb_ses"))["icc_raw_err"]
+    own = quantities_of(load_record("hsb_ses"))["icc_raw_err"]
     for model in ("hsb_null", "hsb_sector", "hsb_sector_ses"):
         row = one(model, "hsb_ses/icc_raw_err", "0.0090")
         assert row.reproduced == own
@@ -186,11 +186,11 @@ def test_the_error_of_every_icc_is_that_of_the_model_with_ses():
 
 
 def test_the_interaction_uses_the_students_ses_where_the_mean_belongs():
-    figures = figures_of(load_record("hsb_sector_ses"))
+    figures = quantities_of(load_record("hsb_sector_ses"))
     assert figures["sigma_u_raw"] == pytest.approx(2.1501, abs=3e-4)  # coefficients off by 2e-3
     assert figures["sigma_u_raw_at_means"] < figures["sigma_u_raw"]
     # Without an interaction the two are one.
-    other = figures_of(load_record("hsb_sector"))
+    other = quantities_of(load_record("hsb_sector"))
     assert other["sigma_u_raw_at_means"] == other["sigma_u_raw"]
 
 
@@ -205,7 +205,7 @@ def test_the_interaction_uses_the_students_ses_where_the_mean_belongs():
 )
 def test_the_printed_error_of_the_variance_is_traced_and_short_by_sigma_e(model, printed):
     row = one(model, "se_sigma_u2_statsmodels", printed)
-    figures = figures_of(load_record(model))
+    figures = quantities_of(load_record(model))
     assert row.traced
     assert row.right == figures["se[sigma_u^2]"]
     # Not exactly sigma_e: the information is a little different (see short_error), by under 3 %.
@@ -227,7 +227,7 @@ def test_the_printed_error_of_the_variance_is_traced_and_short_by_sigma_e(model,
 )
 def test_the_right_figures_are_lme4s(model, case):
     reference = json.loads((REFERENCE / "hsb_ladder.json").read_text())[case]["exact"]["reml"]
-    figures = figures_of(load_record(model))
+    figures = quantities_of(load_record(model))
     # Tolerances of issue 2: log-likelihood 1e-6, variances 1e-4 relative, fixed effects 1e-5.
     assert figures["loglik"] == pytest.approx(float(reference["loglik"]), abs=1e-6)
     assert figures["sigma_u^2"] == pytest.approx(float(reference["tau2"]), rel=1e-4)
@@ -296,7 +296,7 @@ def test_the_short_error_is_the_curvature_of_the_profiled_likelihood(sizes, seed
 
 def test_the_likelihood_ratio_is_against_no_group_effects():
     """The restricted likelihood at sigma_u = 0, as the fit itself evaluates it near there."""
-    figures = figures_of(load_record("hsb_null"))
+    figures = quantities_of(load_record("hsb_null"))
     y = load_dataset("hsb").columns["mathach"]
     # By hand for a constant: -1/2 [(n - 1)(log(2 pi s²) + 1) + log n].
     flat = -0.5 * ((y.size - 1) * (math.log(2 * math.pi * y.var(ddof=1)) + 1) + math.log(y.size))
@@ -304,7 +304,7 @@ def test_the_likelihood_ratio_is_against_no_group_effects():
 
 
 def test_single_precision_explains_the_odd_quartile():
-    figures = table_figures(load_dataset("hsb"))
+    figures = table_quantities(load_dataset("hsb"))
     assert figures["75%[mathach]"] == 18.317  # exact: an order statistic
     assert f"{figures['75%[mathach]_float32']:.6f}" == "18.316999"
     (row,) = [row for row in check_table() if row.status == "corrected"]
@@ -312,7 +312,7 @@ def test_single_precision_explains_the_odd_quartile():
 
 
 def test_the_prototypical_schools_are_those_nearest_zero():
-    figures = table_figures(load_dataset("hsb"))
+    figures = table_quantities(load_dataset("hsb"))
     assert figures["nearest_school[sector=0]"] == 1946  # In [400]
     assert figures["nearest_school[sector=1]"] == 5650
 
@@ -352,13 +352,13 @@ def test_a_corrected_figure_is_judged_by_the_right_one():
 
 def test_an_unknown_quantity_offers_the_nearest():
     with pytest.raises(SpecError, match=r"'beta\[sess\]' is no figure.*did you mean 'beta\[ses\]'"):
-        find_figure("beta[sess]", figures_of(load_record("hsb_ses")), load_record("hsb_ses"))
+        find_quantity("beta[sess]", quantities_of(load_record("hsb_ses")), load_record("hsb_ses"))
     with pytest.raises(SpecError, match="no bundled record"):
-        find_figure("hsb_nowhere/n", {})
+        find_quantity("hsb_nowhere/n", {})
 
 
 def test_a_division_within_a_name_is_not_taken_for_a_record():
-    assert find_figure("beta[I(a / b)]", {"beta[I(a / b)]": 1.5}) == 1.5
+    assert find_quantity("beta[I(a / b)]", {"beta[I(a / b)]": 1.5}) == 1.5
 
 
 def test_a_record_without_published_figures_is_not_fitted(tmp_path):
@@ -384,7 +384,7 @@ def test_a_users_record_is_checked_against_its_own_data(tmp_path):
     rows = check_published(load_record(path))
     # By hand: slope (5 - 2)/2, intercept 3.5 - 1.5.
     assert [row.status for row in rows] == ["reproduced", "differs", "differs"]
-    assert str(tally(rows)).endswith("2 differ and nobody has said why")
+    assert str(tally(rows)).endswith("2 differ without a stated reason")
 
 
 def test_a_fit_that_is_given_is_used():
@@ -398,18 +398,18 @@ def test_a_fit_that_is_given_is_used():
 
 def test_random_slopes_have_no_icc_but_their_own_sds():
     design = build_design("mathach ~ ses + (ses | schoolid)", load_dataset("hsb"))
-    figures = model_figures(design, fit_reml(design, profile=False, check=False))
+    figures = model_quantities(design, fit_reml(design, profile=False, check=False))
     assert "icc" not in figures
     assert {"sigma_u[Intercept]", "sigma_u[ses]", "rho_u[Intercept,ses]"} <= set(figures)
 
 
 def test_models_are_compared_with_their_null_in_shares_and_per_cent():
     record = load_record("hsb_sector")
-    own = figures_of(record)
-    null = figures_of(load_record("hsb_null"))
-    share = find_figure("r2_between", own, record)
+    own = quantities_of(record)
+    null = quantities_of(load_record("hsb_null"))
+    share = find_quantity("r2_between", own, record)
     assert share == pytest.approx(1 - own["sigma_u^2"] / null["sigma_u^2"])
-    assert find_figure("r2_between_percent", own, record) == pytest.approx(100 * share)
+    assert find_quantity("r2_between_percent", own, record) == pytest.approx(100 * share)
 
 
 # ---- notes --------------------------------------------------------------------------------------

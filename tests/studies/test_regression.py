@@ -7,8 +7,8 @@ from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.design import build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.ols import fit_ols
-from bayes_mlm.studies.hsb.regression import regression_figures
-from bayes_mlm.studies.quantities import model_figures
+from bayes_mlm.studies.hsb.regression import regression_quantities
+from bayes_mlm.studies.quantities import model_quantities
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_every_printed_figure(hsb, kind, name):
     printed = PRINTED[kind][name]
     texts = (printed,) if isinstance(printed, str) else printed
     d = for_kind(build_design("mathach ~ ses", hsb, group="schoolid"), kind)
-    ours = values(model_figures(d, fit_ols(d)), name, d.terms)
+    ours = values(model_quantities(d, fit_ols(d)), name, d.terms)
     assert len(ours) == len(texts)
     for value, text in zip(ours, texts, strict=True):
         assert abs(value - float(text)) <= half_digit(text), (kind, name, value, text)
@@ -134,7 +134,7 @@ def test_the_tables_are_complete():
 
 def test_an_intercept_a_group_counts_as_its_dummies(hsb):
     d = for_kind(build_design("mathach ~ ses", hsb, group="schoolid"), "no_pooling")
-    fit, found = fit_ols(d), regression_figures(d)
+    fit, found = fit_ols(d), regression_quantities(d)
     assert found["df_model"] == d.n - fit.df_resid - 1
     adjusted = 1 - (1 - fit.r2) * (d.n - 1) / fit.df_resid
     np.testing.assert_allclose(found["r_squared_adj"], adjusted, rtol=1e-9)

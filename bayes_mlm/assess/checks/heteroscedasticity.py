@@ -12,7 +12,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import samples
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.likelihood import whitened
-from bayes_mlm.moments import from_design, reduce, rest_by_group
+from bayes_mlm.moments import from_design, rest_by_group, rotate_moments
 
 # Groups with fewer degrees of freedom carry too little information on their variance for the test.
 LEAST_DF = 2
@@ -80,7 +80,7 @@ def heteroscedasticity(
         data = whitened(design)
         statistics = data.statistics(given.sds[0] / residual_sd, float(given.rho[0]))
         beta = np.linalg.solve(data.transform, beta - data.offset)
-    reduced = reduce(statistics, aliased=True)
+    reduced = rotate_moments(statistics, aliased=True)
     v = np.array([*-reduced.centred_beta(beta), 1.0])
     squares = np.maximum(np.einsum("a,jab,b->j", v, rest_by_group(statistics), v), 0.0)
     rank = np.count_nonzero(np.abs(reduced.r).max(axis=2, initial=0.0) > 0, axis=1)

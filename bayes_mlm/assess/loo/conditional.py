@@ -146,8 +146,8 @@ def relative_root(problem: Problem, at: Variances) -> Floats:
 
     Of a no-pooling model: the prior sd of the group-specific intercepts, which must not be flat.
     """
-    if problem.own_sd is not None:
-        return np.exp(math.log(problem.own_sd) - at.log_sigma_e)[:, None, None]
+    if problem.intercept_sd is not None:
+        return np.exp(math.log(problem.intercept_sd) - at.log_sigma_e)[:, None, None]
     root = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])[:, :, None] * at.factor
     centred: Floats = problem.z_transform @ root
     return centred

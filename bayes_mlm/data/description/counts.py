@@ -47,7 +47,7 @@ class Crosstab(Tabular):
     n_missing: int
 
     def __repr__(self) -> str:
-        """Return what is counted, on one line."""
+        """Return the names on one line."""
         return f"<Crosstab of {self.row} by {', '.join(self.columns)}: {self.counts.sum():,} rows>"
 
     def rows(self) -> tuple[tuple[str, ...], ...]:

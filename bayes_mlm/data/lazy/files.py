@@ -230,9 +230,9 @@ def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
     return replace(scan, progress=opened.connection.query_progress)
 
 
-def _open_csv(opened: _Opened, given: str | None) -> Scan:
+def _open_csv(opened: _Opened, delimiter: str | None) -> Scan:
     files = opened.files
-    delimiter = _delimiter(files[0], given)
+    delimiter = _delimiter(files[0], delimiter)
     headers = _common_headers(files, delimiter)
     names = headers[0].names
     places = [f"text{k}_" for k in range(len(names))]  # distinct without regard to case, too
@@ -263,8 +263,8 @@ def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
     return replace(_called(scan, names), prepare=settle_types, from_text=True)
 
 
-def _delimiter(file: Path, given: str | None) -> str:
-    return settled_delimiter(given, DELIMITERS.get(suffix_of(file), ","))
+def _delimiter(file: Path, delimiter: str | None) -> str:
+    return settled_delimiter(delimiter, DELIMITERS.get(suffix_of(file), ","))
 
 
 def _common_headers(files: Sequence[Path], delimiter: str) -> list[Header]:
@@ -284,7 +284,7 @@ def _common_headers(files: Sequence[Path], delimiter: str) -> list[Header]:
 
 
 def _open_spark(
-    files: Sequence[Path], source: str, decimal: Decimal | None, given: str | None
+    files: Sequence[Path], source: str, decimal: Decimal | None, delimiter: str | None
 ) -> Scan:
     try:
         from pyspark.sql import SparkSession
@@ -293,7 +293,7 @@ def _open_spark(
             "Apache Spark is not installed; pip install 'bayes-mlm[spark]' (it needs Java 17)"
         ) from error
     text = suffix_of(files[0]) not in PARQUET
-    delimiter = _delimiter(files[0], given)
+    delimiter = _delimiter(files[0], delimiter)
     names = _common_headers(files, delimiter)[0].names if text else []
     if not text:
         check_schemas(files)

@@ -1,4 +1,4 @@
-"""Find the files that a path, a directory or a glob stands for."""
+"""Files of a path, a directory or a glob."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _WILDCARDS = "*?["
 
 
 def find_files(source: str) -> list[Path]:
-    """List the files that a path, a directory or a glob stands for, all of one kind.
+    """Return the files of a path, a directory or a glob, all of one kind.
 
     A name is literal if there is such a file or directory, whatever wildcards it contains. A file
     that is there under two names (links) is listed once.

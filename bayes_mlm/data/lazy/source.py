@@ -45,7 +45,7 @@ class Scan:
     engine : str
         "duckdb", "pyspark", "polars", "pandas", "pyarrow", ...
     kinds : mapping of str to {"number", "truth", "text"}
-        Of each column; what is neither number nor truth value counts as text.
+        Of each column; columns of neither numbers nor truth values count as text.
     floats : frozenset of str
         Columns that may hold NaN, which counts as missing.
     files : mapping of str to str
@@ -55,7 +55,7 @@ class Scan:
         Returns a message for an error of the engine, if it recognises it.
     prepare : callable
         Takes the scan and the columns that are needed, and returns the scan with their types
-        inferred: text files have none of their own.
+        inferred: text files have none.
     progress : callable or None
         Returns the progress of the running query, in per cent, or less than 0.
     on_progress : callable or None
@@ -156,9 +156,9 @@ def as_scan(
     named = source or f"{kind.__module__.split('.')[0].lstrip('_')}.{kind.__qualname__}"
     in_memory = False
     try:
-        given = nw.from_native(data)
-        in_memory = isinstance(given, nw.DataFrame)
-        frame = given.lazy()
+        native = nw.from_native(data)
+        in_memory = isinstance(native, nw.DataFrame)
+        frame = native.lazy()
     except TypeError as error:
         raise DataError(
             f"cannot scan {named}; give a DuckDB relation, a PySpark, polars, pandas or pyarrow "

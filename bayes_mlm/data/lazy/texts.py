@@ -34,8 +34,8 @@ def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
     if decimal is None or scan.from_text:
         return replace(scan, decimal=decimal)
 
-    def read(given: Scan, names: Sequence[str]) -> Scan:
-        return _read_numerals(scan.prepare(given, names), names, decimal)
+    def read(source: Scan, names: Sequence[str]) -> Scan:
+        return _read_numerals(scan.prepare(source, names), names, decimal)
 
     return replace(scan, decimal=decimal, prepare=read)
 

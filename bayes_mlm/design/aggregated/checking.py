@@ -1,4 +1,4 @@
-"""Check by one query what `bayes_mlm.data` checks row by row, and find the columns' means."""
+"""Checks of columns by one query, as `bayes_mlm.data` checks rows, and the columns' means."""
 
 import functools
 import operator
@@ -56,7 +56,7 @@ class ColumnStats:
 def notes_on_outcome(scan: Scan, name: str, stats: ColumnStats) -> tuple[str, ...]:
     """Return notes on an outcome that a reader should see: that it has two values."""
     low, high = stats.raw[name]
-    if high - low != 1.0:  # others are not coded as 0 and 1, or 1 and 2; asking costs a pass
+    if high - low != 1.0:  # others are not coded as 0 and 1, or 1 and 2; this costs a pass
         return ()
     value = scan.col(name).cast(nw.Float64)
     other = collect_row(scan, {"other": count((value != low) & (value != high))})["other"]
@@ -70,7 +70,7 @@ def is_missing(scan: Scan, name: str) -> nw.Expr:
 
 
 def complete(scan: Scan, names: Sequence[str]) -> tuple[Scan, int]:
-    """Leave out the rows that miss a value in some column; give how many there are."""
+    """Return the rows without missing values in some columns, and the number dropped."""
     gone = functools.reduce(operator.or_, (is_missing(scan, name) for name in names))
     found = collect_row(scan, {"n": nw.len(), "gone": count(gone)})
     if found["gone"] == found["n"]:
@@ -79,7 +79,7 @@ def complete(scan: Scan, names: Sequence[str]) -> tuple[Scan, int]:
 
 
 def count_groups(scan: Scan, group: str) -> int:
-    """Count the labels of a column, but for missing ones."""
+    """Count the distinct labels of a column, missing ones apart."""
     labels = scan.frame.filter(~is_missing(scan, group)).select(label_=scan.col(group)).unique()
     return int(collect_row(replace(scan, frame=labels), {"n": nw.len()})["n"])
 
@@ -91,23 +91,23 @@ def check_columns(
     columns: Mapping[str, nw.Expr],
     guards: Sequence[Guard],
 ) -> ColumnStats:
-    """Check what a model is made of, and find the means of its columns, in one pass.
+    """Check the columns of a model and compute their statistics, in one pass.
 
     Raises
     ------
     DataError
         If values are missing or infinite, or an expression is undefined somewhere; the message
-        names the column and, of several files, the file.
+        names the column and, where there are several files, the file.
     """
     numeric = [name for name in names if scan.kinds[name] != "text" and name != group]
-    asked = _Asked(scan=scan, names=names, numeric=numeric, columns=columns, guards=guards)
-    found = _look(asked)
+    inputs = _Inputs(scan=scan, names=names, numeric=numeric, columns=columns, guards=guards)
+    found = _screen(inputs)
     n = int(found["n"])
     if n == 0:
         raise DataError(f"{scan.source} has no rows; columns: {', '.join(scan.kinds)}")
     if not _seems_whole(found, len(names), n):
-        found |= _count_faults(asked)
-        _refuse_faults(asked, found)
+        found |= _count_faults(inputs)
+        _refuse_faults(inputs, found)
     raw = {name: (found[f"low{k}"], found[f"high{k}"]) for k, name in enumerate(numeric)}
     places = dict(enumerate(columns))
     return ColumnStats(
@@ -118,8 +118,8 @@ def check_columns(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Asked:
-    """Columns of the table to check, those that are numeric, and what they make."""
+class _Inputs:
+    """Columns of the table to check, those that are numeric, and the model's columns."""
 
     scan: Scan
     names: Sequence[str]
@@ -128,30 +128,32 @@ class _Asked:
     guards: Sequence[Guard]
 
 
-def _look(of: _Asked) -> dict[str, float]:
-    """Find ends and means in one pass that is quick where all is well.
+def _screen(of: _Inputs) -> dict[str, float]:
+    """Compute extremes and means in one fast pass.
 
-    A value that is missing, infinite or not a number shows in a count, an end or a mean; which,
-    and where, is asked only then.
+    A missing, infinite or undefined value shows in a count, an extreme or a mean; only then does
+    a second query locate it.
     """
-    asked: dict[str, nw.Expr] = {"n": nw.len()}
+    statistics: dict[str, nw.Expr] = {"n": nw.len()}
     for k, name in enumerate(of.names):
-        asked[f"there{k}"] = of.scan.col(name).count()
+        statistics[f"there{k}"] = of.scan.col(name).count()
     for k, name in enumerate(of.numeric):
         value = of.scan.col(name).cast(nw.Float64)
-        asked[f"low{k}"], asked[f"high{k}"] = value.min(), value.max()
+        statistics[f"low{k}"], statistics[f"high{k}"] = value.min(), value.max()
     for k, name in enumerate(of.names):
-        if name in of.scan.floats and name not in of.columns:  # NaN is no end to every engine
-            asked[f"raw{k}"] = of.scan.col(name).mean()
+        if (
+            name in of.scan.floats and name not in of.columns
+        ):  # not every engine counts NaN as an extreme
+            statistics[f"raw{k}"] = of.scan.col(name).mean()
     for k, guard in enumerate(of.guards):
-        asked[f"broken{k}"] = count(guard.broken)
+        statistics[f"broken{k}"] = count(guard.broken)
     for k, value in enumerate(of.columns.values()):
-        asked[f"mean{k}"] = value.mean()
-    return collect_row(of.scan, asked)
+        statistics[f"mean{k}"] = value.mean()
+    return collect_row(of.scan, statistics)
 
 
 def _seems_whole(found: Mapping[str, float], n_names: int, n: int) -> bool:
-    """Test whether the statistics show no fault."""
+    """Return whether the statistics show no fault."""
     broken = any(value for key, value in found.items() if key.startswith("broken"))
     finite = all(
         abs(value) <= _LARGEST
@@ -161,20 +163,20 @@ def _seems_whole(found: Mapping[str, float], n_names: int, n: int) -> bool:
     return finite and not broken and all(found[f"there{k}"] == n for k in range(n_names))
 
 
-def _count_faults(of: _Asked) -> dict[str, float]:
-    asked: dict[str, nw.Expr] = {"n": nw.len()}
+def _count_faults(of: _Inputs) -> dict[str, float]:
+    statistics: dict[str, nw.Expr] = {"n": nw.len()}
     for k, name in enumerate(of.names):
-        asked[f"missing{k}"] = count(is_missing(of.scan, name))
+        statistics[f"missing{k}"] = count(is_missing(of.scan, name))
     for k, name in enumerate(of.numeric):
-        asked[f"infinite{k}"] = count(_infinite(of.scan.col(name).cast(nw.Float64)))
+        statistics[f"infinite{k}"] = count(_infinite(of.scan.col(name).cast(nw.Float64)))
     for k, guard in enumerate(of.guards):
-        asked[f"broken{k}"] = count(guard.broken)
+        statistics[f"broken{k}"] = count(guard.broken)
     for k, value in enumerate(of.columns.values()):
-        asked[f"wild{k}"] = count(_infinite(value) | value.is_nan())
-    return collect_row(of.scan, asked)
+        statistics[f"wild{k}"] = count(_infinite(value) | value.is_nan())
+    return collect_row(of.scan, statistics)
 
 
-def _refuse_faults(of: _Asked, found: Mapping[str, float]) -> None:
+def _refuse_faults(of: _Inputs, found: Mapping[str, float]) -> None:
     scan, n = of.scan, int(found["n"])
     _refuse_missing(scan, of.names, found, n)
     for k, name in enumerate(of.numeric):
@@ -227,7 +229,7 @@ def _refuse_missing(scan: Scan, names: Sequence[str], found: Mapping[str, float]
 
 
 def _where(scan: Scan, condition: nw.Expr) -> str:
-    """Return the file that most of the rows meeting a condition are in, of several files."""
+    """Return the file that holds most of the rows meeting a condition, if there are several."""
     if len(scan.files) < 2:
         return ""
     rows = scan.frame.filter(condition).group_by(FILE).agg(nw.len().alias("n"))
@@ -242,7 +244,7 @@ def _where(scan: Scan, condition: nw.Expr) -> str:
 def refuse_constant(
     names: Sequence[str], group: str | None, raw: Mapping[str, tuple[float, float]]
 ) -> None:
-    """Refuse an outcome (the first) or a predictor of one value, or of a size past squaring."""
+    """Refuse an outcome (the first) or predictor that is constant or too large to square."""
     for k, name in enumerate(names):
         if name == group or name not in raw:
             continue
@@ -269,7 +271,7 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
         raise OneValueError(one_level(group, labels[0]))
     if labels.dtype.kind == "f" and many > _DECIMAL_LEVELS and not is_whole(labels):
         raise DataError(
-            f"group {group!r} holds {many} different decimal numbers: it looks like a measurement, "
+            f"group {group!r} has {many} different decimal numbers: it looks like a measurement, "
             "and the group goes right of the bar; give a column of labels shared by several rows, "
             "such as a school id"
         )
@@ -283,8 +285,8 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
 def check_levels(scan: Scan, group: str, names: Sequence[str]) -> None:
     """Check that columns declared to be properties of the group are constant within it."""
     for name in names:
-        look = _varying_text if scan.kinds[name] == "text" else _varying_numbers
-        many, varying, example = look(scan, group, name)
+        varying_groups = _varying_text if scan.kinds[name] == "text" else _varying_numbers
+        many, varying, example = varying_groups(scan, group, name)
         if varying:
             raise DataError(
                 f"{name!r} was declared constant within {group!r} but varies in {varying} of "
@@ -293,7 +295,7 @@ def check_levels(scan: Scan, group: str, names: Sequence[str]) -> None:
 
 
 def _varying_text(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
-    """Count the groups, and those that have two texts or more; give one of them."""
+    """Count the groups, and those with two texts or more; return an example too."""
     pairs = scan.frame.select(group_=scan.col(group), value_=scan.col(name)).unique()
     found = collect(scan, pairs.group_by("group_").agg(nw.len().alias("n")))
     varying = np.flatnonzero(found["n"] > 1)
@@ -305,7 +307,7 @@ def _varying_text(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
 
 
 def _varying_numbers(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
-    """Count the groups, and those in which numbers differ by more than rounding; give one."""
+    """Count the groups, and those with numbers that differ; return an example too."""
     column = scan.col(name).cast(nw.Float64)
     rows = scan.frame.select(group_=scan.col(group), value_=column)
     ends = (nw.col("value_").min().alias("low"), nw.col("value_").max().alias("high"))

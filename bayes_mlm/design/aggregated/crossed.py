@@ -70,9 +70,9 @@ def sum_by_cells(
         (*keys, *(as_category(column, scan) for column in factors)),
     )
     size = cells.counts.size
-    by, own = (cells.labels[0], cells.labels[1:]) if keys else (np.zeros(size), cells.labels)
+    by, crossed = (cells.labels[0], cells.labels[1:]) if keys else (np.zeros(size), cells.labels)
     places = []
-    for one, labels in zip(factors.values(), own, strict=True):
+    for one, labels in zip(factors.values(), crossed, strict=True):
         known = {level: place for place, level in enumerate(one.levels)}
         places.append(np.array([known[label] for label in labels.tolist()]))
     wanted = np.full((len(places), len(products)), -1)
@@ -132,8 +132,8 @@ def _join(
     means = np.where(plain, 1.0, (cells.means[rows] + cells.centre)[:, number])
     values = np.where(on, means, 0.0) - centre
     level = weights @ values / weights.sum()
-    away = values - level
-    scatter = (away * weights[:, None]).T @ away
+    deviations = values - level
+    scatter = (deviations * weights[:, None]).T @ deviations
     for a in set(number[~plain].tolist()):
         for b in set(number[~plain].tolist()):
             left, right = np.flatnonzero(number == a), np.flatnonzero(number == b)

@@ -1,4 +1,4 @@
-"""Make a design of data that stay where they are: columns are summed, rows never fetched."""
+"""Designs aggregated out of core: sums of squares and products, without the rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,14 +43,14 @@ from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, terms_of_
 from bayes_mlm.formula import Factor, Formula, label, parse_formula, refuse_several
 from bayes_mlm.moments import Columns, GroupMoments, lay_out_sums, sum_by_keys
 
-# Engines that hold what is no frame of Python's.
+# Engines whose data do not lie in Python's memory.
 _OUTSIDE = ("duckdb", "pyspark")
 SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sample of groups"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Asked:
-    """What is to be aggregated: formula, group, and the treatment of missing values."""
+class _Request:
+    """What to aggregate: formula, group, and the treatment of missing values."""
 
     formula: Formula
     group: str | None
@@ -61,8 +61,8 @@ class _Asked:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table that are needed."""
-        own = [self.group] if self.group is not None else []
-        return tuple(dict.fromkeys([*self.formula.columns, *own, *self.group_level]))
+        groups = [self.group] if self.group is not None else []
+        return tuple(dict.fromkeys([*self.formula.columns, *groups, *self.group_level]))
 
 
 def sum_rows(
@@ -74,23 +74,23 @@ def sum_rows(
     group_level: Sequence[str] = (),
     strip: bool = False,
 ) -> Design:
-    """Reduce data to the sums of a model by group, in the engine that holds them.
+    """Aggregate data to the sums of a model by group, in the engine that stores them.
 
     Parameters
     ----------
     formula : str or Formula
         As of `build_design`.
     data : Scan or frame
-        A lazy or eager frame of DuckDB, Apache Spark, polars, pandas or pyarrow, or what
-        `open_data` gives.
+        A lazy or eager frame of DuckDB, Apache Spark, polars, pandas or pyarrow, or the result
+        of `open_data`.
     group, missing, group_level, strip
         As of `build_design`.
 
     Returns
     -------
     Design
-        With `summed`, and without rows: fits, REML, group effects, leave-one-group-out and
-        predictions need none; what needs rows raises `RowsNeededError`.
+        Aggregated, without rows: fits, REML, group effects, leave-one-group-out and predictions
+        need none; what needs rows raises `RowsNeededError`.
 
     Raises
     ------
@@ -99,9 +99,9 @@ def sum_rows(
 
     Notes
     -----
-    Three passes over the columns at most: one checks them and finds their means, one sums, and one
-    looks at columns that seem constant within groups. Categories, `center`, `within` and
-    `between` need a small query each before.
+    At most three passes over the columns: to check them and find their means, to sum, and to
+    verify columns that seem constant within groups. Categories, `center`, `within` and `between`
+    need a small query each before.
 
     Examples
     --------
@@ -120,31 +120,31 @@ def sum_rows(
     refuse_several(
         factors, "a fit to sums by group", "keep the rows (rows='keep') and use engine='nuts'"
     )
-    asked = _Asked(
+    request = _Request(
         formula=parsed,
         group=factors[0] if factors else None,
         missing=missing,
         group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
         strip=strip,
     )
-    given = _prepared(asked, scan)
-    kept, n_dropped = _complete(asked, given)
-    design = _reduce(asked, learn(parsed, kept, asked.group), n_dropped)
+    prepared = _prepared(request, scan)
+    kept, n_dropped = _complete(request, prepared)
+    design = _reduce(request, learn(parsed, kept, request.group), n_dropped)
     if not n_dropped or design.group is None:
         return design
-    before = count_groups(given, design.group)
+    before = count_groups(prepared, design.group)
     return replace(
         design, notes=(*design.notes, *note_on_lost_groups(before, design.J, design.group))
     )
 
 
 def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Design:
-    """Reduce further data by the design of others, so that their sums may be added up.
+    """Aggregate further data by an existing design, so that `merge_sums` can add the two.
 
     Parameters
     ----------
     design : Design
-        Of summed data.
+        Aggregated.
     data : Scan or frame
         With the same columns; categories and constants are those of `design`.
     missing : {"error", "drop"}
@@ -152,46 +152,48 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
     Returns
     -------
     Design
-        Of the further data alone; `merge_sums` joins the two.
+        Of the further data alone.
     """
     expect("sum_more_rows", design, Design)
     scan = as_scan(data)
-    asked = _Asked(
+    request = _Request(
         formula=design.formula,
         group=design.group,
         missing=missing,
         group_level=(),
         strip=design.encoding.strip,
     )
-    scan, n_dropped = _complete(asked, _prepared(asked, scan))
-    return _reduce(asked, replay_on(design.encoding, scan), n_dropped, estimable=False)
+    scan, n_dropped = _complete(request, _prepared(request, scan))
+    return _reduce(request, replay_on(design.encoding, scan), n_dropped, estimable=False)
 
 
-def _prepared(asked: _Asked, scan: Scan) -> Scan:
-    """Require the columns, and give them, with their types settled, and nothing else."""
-    scan = replace(scan, strip=asked.strip, complete=asked.missing == "drop")
-    absent = [name for name in asked.columns if name not in scan.kinds]
+def _prepared(request: _Request, scan: Scan) -> Scan:
+    """Return the required columns alone, with their types settled."""
+    scan = replace(scan, strip=request.strip, complete=request.missing == "drop")
+    absent = [name for name in request.columns if name not in scan.kinds]
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
-    return narrowed(scan.prepare(scan, asked.columns), asked.columns)
+    return narrowed(scan.prepare(scan, request.columns), request.columns)
 
 
-def _complete(asked: _Asked, scan: Scan) -> tuple[Scan, int]:
-    """Leave out rows that miss values if that was asked for, and say how many."""
-    if asked.missing not in ("error", "drop"):
-        raise DataError(f'missing={asked.missing!r} is not known; give "error" or "drop"')
-    if asked.missing == "error":
+def _complete(request: _Request, scan: Scan) -> tuple[Scan, int]:
+    """Return the rows without missing values if these are to be dropped, and the number dropped."""
+    if request.missing not in ("error", "drop"):
+        raise DataError(f'missing={request.missing!r} is not known; give "error" or "drop"')
+    if request.missing == "error":
         return scan, 0
-    return complete(scan, asked.columns)
+    return complete(scan, request.columns)
 
 
-def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool = True) -> Design:
-    scan, encoding = learned.scan, replace(learned.encoding, strip=asked.strip)
+def _reduce(
+    request: _Request, learned: Learned, n_dropped: int, *, estimable: bool = True
+) -> Design:
+    scan, encoding = learned.scan, replace(learned.encoding, strip=request.strip)
     written = _write_columns(learned)
-    stats = check_columns(scan, asked.columns, asked.group, written.plain, written.guards)
+    stats = check_columns(scan, request.columns, request.group, written.plain, written.guards)
     if estimable:  # a part of the rows may well have one value
-        refuse_constant(asked.formula.columns, asked.group, stats.raw)
-    outcome = asked.formula.outcome.columns[0]
+        refuse_constant(request.formula.columns, request.group, stats.raw)
+    outcome = request.formula.outcome.columns[0]
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
     if estimable:
         notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
@@ -201,35 +203,35 @@ def _reduce(asked: _Asked, learned: Learned, n_dropped: int, *, estimable: bool 
         centre=np.array([stats.mean[name] for name in written.plain]),
         place=written.place,
     )
-    key = () if asked.group is None else (scan.col(asked.group),)
+    key = () if request.group is None else (scan.col(request.group),)
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused below
         if is_wide(written.products):
-            sums = sum_by_cells(scan, columns, asked.group, written.products, written.numbers)
+            sums = sum_by_cells(scan, columns, request.group, written.products, written.numbers)
         else:
             sums = sum_by_keys(scan, columns, key)
-        summed = lay_out_sums(sums, columns, terms, effects, asked.group)
+        summed = lay_out_sums(sums, columns, terms, effects, request.group)
         mean, sd = summed.moments
-    for name, middle, away in zip((*terms, *effects, encoding.outcome), mean, sd, strict=True):
-        refuse_magnitude(name, middle - away, middle + away)
-    if asked.group is not None and estimable:
-        check_labels(asked.group, summed.labels, summed.counts)
-        check_levels(scan, asked.group, asked.group_level)
+    for name, centre, spread in zip((*terms, *effects, encoding.outcome), mean, sd, strict=True):
+        refuse_magnitude(name, centre - spread, centre + spread)
+    if request.group is not None and estimable:
+        check_labels(request.group, summed.labels, summed.counts)
+        check_levels(scan, request.group, request.group_level)
     base = None
-    if asked.group is not None:
+    if request.group is not None:
         base = group_means(summed, terms)
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
         *notes,
-        *label_notes(encoding.levels, asked.group, summed.labels),
+        *label_notes(encoding.levels, request.group, summed.labels),
         *encoding.notes,
         f"rows of {scan.source}{engine}{SUMMED_NOTE}",
     )
     found = Design(
         response=Response(name=encoding.outcome),
         fixed=FixedColumns(terms=terms),
-        group_terms=terms_of_moments(summed, asked.formula),
+        group_terms=terms_of_moments(summed, request.formula),
         kind="partial_pooling" if effects else "pooled",
-        formula=asked.formula,
+        formula=request.formula,
         encoding=encoding,
         base=base,
         n_dropped=n_dropped,
@@ -303,11 +305,11 @@ def _write_columns(learned: Learned) -> _Columns:
     products: list[Product] = []
     numbers: dict[str, nw.Expr] = {}
 
-    def take_apart(parts: Sequence[tuple[Factor, int | None]]) -> Product:
-        own = [factor for factor, place in parts if place is None]
-        number = ":".join(map(str, own)) if own else None
+    def factorise(parts: Sequence[tuple[Factor, int | None]]) -> Product:
+        numeric = [factor for factor, place in parts if place is None]
+        number = ":".join(map(str, numeric)) if numeric else None
         if number is not None and number not in numbers:
-            numbers[number] = product([factor_value(factor) for factor in own])
+            numbers[number] = product([factor_value(factor) for factor in numeric])
         indicators = [(levels[str(f)], place) for f, place in parts if place is not None]
         return Product(number=number, indicators=tuple(indicators))
 
@@ -317,10 +319,10 @@ def _write_columns(learned: Learned) -> _Columns:
         names.append(column.name if column.parts else None)
         if column.parts and column.name not in plain:
             plain[column.name] = column_value(column)
-            products.append(take_apart(column.parts))
+            products.append(factorise(column.parts))
     outcome = _free_name(label(encoding.formula.outcome), plain)
     plain[outcome] = factor_value(encoding.formula.outcome)
-    products.append(take_apart([(encoding.formula.outcome, None)]))
+    products.append(factorise([(encoding.formula.outcome, None)]))
     names.append(outcome)
     places = {name: k for k, name in enumerate(plain)}
     return _Columns(

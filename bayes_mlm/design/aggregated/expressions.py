@@ -159,7 +159,7 @@ def write(expression: Expression, scan: Scan, known: Constants) -> Written:
 
 
 def _operation(expression: Operation, scan: Scan, known: Constants) -> Written:
-    first, second = (write(side, scan, known) for side in (expression.left, expression.right))
+    first, second = (write(operand, scan, known) for operand in (expression.left, expression.right))
     guards = first.guards + second.guards
     if expression.operator == "**":
         return Written(value=_power(expression, first.value, second.value), guards=guards)
@@ -231,7 +231,7 @@ def _call(call: Call, scan: Scan, known: Constants) -> Written:
         if learned.sd == 0.0:
             raise DataError(
                 f"{label(call)} is undefined: {label(call.argument)} is {learned.mean:g} in every "
-                "row, so its sd is 0; leave it out"
+                "row, so its sd is 0; omit it"
             )
         return Written(value=centred / learned.sd, guards=inner.guards)
     mean = nw.col(known.means[str(call.argument), group_of(call, known.group)])

@@ -3,9 +3,9 @@
 The file is Parquet: a row a group, with its label, its count, the mean of each column less the
 centre, and the lower triangle of the scatter; what they are of (formula, categories, centre) is
 JSON in its metadata, with a SHA-256 of all bytes of the file (`seal`): a file with one changed bit
-is refused. It holds no rows, and sums of many rows tell little of any one; but those of a
-group of one row *are* that row, and those of two or three all but tell them. `save_sums` counts
-small groups, and can refuse them.
+is refused. It contains no rows, and sums of many rows disclose little about any one; but those
+of a group of one row *are* that row, and those of two or three nearly disclose them. `save_sums`
+counts small groups, and can refuse them.
 """
 
 import json
@@ -77,9 +77,9 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     design : Design
         Of summed data (`sum_rows`), as the formula has it: of kind pooled or partial_pooling.
     path : str or Path
-        Ending in ``.sums``, by which `fit` tells sums from rows; an existing file is replaced.
+        Ending in ``.sums``, by which `fit` recognises it; an existing file is replaced.
     least_rows : int
-        Refuse to write if a group has fewer rows: its sums would tell them.
+        Refuse to write if a group has fewer rows: its sums would disclose them.
 
     Returns
     -------
@@ -121,8 +121,8 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     small = int(np.count_nonzero(s.counts < least_rows))
     if small:
         raise StorageError(
-            f"{small} of {s.J} groups have fewer than {least_rows} rows, whose sums would tell "
-            "them; join small groups, leave them out, or lower least_rows"
+            f"{small} of {s.J} groups have fewer than {least_rows} rows, whose sums would "
+            "disclose them; join small groups, omit them, or lower least_rows"
         )
     metadata = {_KEY: json.dumps(_document(design, s)).encode()}
     columns = _columns(s)
@@ -163,11 +163,11 @@ def load_sums(path: str | Path) -> Design:
 
 
 def check_name(path: Path) -> None:
-    """Refuse a name by which a file of sums would not be told from one of rows."""
+    """Refuse a name without the ending that distinguishes files of sums."""
     if path.suffix != ENDING:
         raise StorageError(
-            f"{str(path)!r} must end in {ENDING}, by which sums are told from rows; name it "
-            f"{path.with_suffix(ENDING).name}"
+            f"{str(path)!r} must end in {ENDING}, which distinguishes sums from rows; name "
+            f"it {path.with_suffix(ENDING).name}"
         )
 
 
@@ -228,7 +228,7 @@ def _read_document(content: bytes) -> _Document:
 
 
 def small_groups(design: Design, fewer_than: int = 5) -> int:
-    """Count the groups of fewer rows than some number, whose sums all but tell their rows.
+    """Count the groups of fewer rows than some number, whose sums nearly disclose their rows.
 
     Parameters
     ----------

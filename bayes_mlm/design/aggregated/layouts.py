@@ -1,4 +1,4 @@
-"""Aggregated designs of each kind of model: the layouts of rows (`layouts`), done to sums.
+"""Aggregated designs of each kind of model: the layouts of `bayes_mlm.design.layouts`, of sums.
 
 Every kind is a linear change of columns within groups, so counts, means and scatter follow:
 a column less its group mean has mean 0 and the scatter it had, a group mean has no scatter.
@@ -21,14 +21,14 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     Parameters
     ----------
     design : Design
-        Of kind "pooled" or "partial_pooling", with `summed`.
+        Of kind "pooled" or "partial_pooling", aggregated.
     kind : str
         Not "partial_pooling".
 
     Returns
     -------
     Design
-        Of summed data; for "between" one with rows, which are the groups.
+        Aggregated; for "between" one with rows, which are the groups.
     """
     s = design.moments()
     p = s.p
@@ -48,9 +48,9 @@ def lay_out_sums(design: Design, kind: str) -> Design:
         names = tuple(t if t == INTERCEPT else f"within({t})" for t in terms)
         laid_out = _centred(select_columns(s, [*x, *y], names, ()), slopes)
     elif kind == "no_pooling":
-        own = select_columns(s, [*np.flatnonzero(slopes).tolist(), *y], (), ())
         kept = tuple(t for t in terms if t != INTERCEPT)
-        laid_out = _with_ones(own, kept)
+        columns = [*np.flatnonzero(slopes).tolist(), *y]
+        laid_out = _with_ones(select_columns(s, columns, (), ()), kept)
     else:
         moving = slopes & design.base.varies
         places = np.flatnonzero(moving).tolist()
@@ -95,7 +95,7 @@ def sums_of_one_slope(design: Design) -> GroupMoments:
 
 
 def without(s: GroupMoments, names: Sequence[str]) -> GroupMoments:
-    """Leave columns of X out, by name."""
+    """Return the sums without some columns of X, by name."""
     places = [k for k, term in enumerate(s.terms) if term not in names]
     rest = [*range(s.p, s.p + s.q + 1)]
     return select_columns(s, [*places, *rest], tuple(s.terms[k] for k in places), s.effects)
@@ -113,7 +113,7 @@ def with_group_means(s: GroupMoments, places: list[int]) -> GroupMoments:
 
 
 def new_group_means(s: GroupMoments, places: list[int], least: float) -> list[int]:
-    """List the group means (by their order) that no column before them, and no column, says.
+    """Return which group means are linearly independent of the columns before them.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def new_group_means(s: GroupMoments, places: list[int], least: float) -> list[in
     places : list of int
         Columns of X.
     least : float
-        What must be left of a mean, of its own length.
+        Length that a mean must have outside the span of the others, relative to its length.
     """
     both = one_group(with_group_means(s, places))
     p = s.p
@@ -138,8 +138,8 @@ def new_group_means(s: GroupMoments, places: list[int], least: float) -> list[in
         if size[k] <= least * whole[k]:
             continue
         known = [*live, *(p + one for one in kept)]
-        said = unit[k, known]
-        rest = 1.0 - float(said @ np.linalg.lstsq(unit[np.ix_(known, known)], said)[0])
+        cross_k = unit[k, known]
+        rest = 1.0 - float(cross_k @ np.linalg.lstsq(unit[np.ix_(known, known)], cross_k)[0])
         if rest > least**2:
             kept.append(order)
     return kept

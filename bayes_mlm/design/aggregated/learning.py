@@ -1,4 +1,4 @@
-"""Learn by queries what the columns of a formula depend on: categories, means, group means."""
+"""Encodings learned by queries: categories, means and group means of a formula's columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -90,12 +90,12 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
 
 
 def replay_on(encoding: Encoding, scan: Scan) -> Learned:
-    """Replay an encoding as it is, for new rows of the same model.
+    """Return an encoding bound to new rows of the same model, unchanged.
 
     Raises
     ------
     DataError
-        If it holds group means, which new rows of old groups would change, or a category is new.
+        If it has group means, which new rows of known groups would change, or a category is new.
     """
     if encoding.means:
         one = encoding.means[0]
@@ -125,27 +125,27 @@ def _is_categorical(factor: Factor, scan: Scan) -> bool:
 
 
 def _distinct(column: str, scan: Scan) -> list[Any]:
-    """Fetch the different values of a column, or some of them if no model could take all."""
-    own = as_category(column, scan)
-    distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
+    """Return the distinct values of a column, or some of them if too many for a model."""
+    level = as_category(column, scan)
+    distinct = scan.frame.select(level=level).unique().head(MAX_LEVELS + 2)
     values = collect(scan, distinct)["level"].tolist()
     return sorted(value for value in values if not _is_missing(value))
 
 
 def as_category(column: str, scan: Scan) -> nw.Expr:
     """Return a column as its categories are stored: as text, or as numbers."""
-    own = scan.col(column)
-    return own.cast(nw.String) if scan.kinds[column] == "text" else own
+    value = scan.col(column)
+    return value.cast(nw.String) if scan.kinds[column] == "text" else value
 
 
 def _levels_of_text(column: str, scan: Scan) -> list[Any]:
-    """Return the different values of a column of text; none for numbers and for times."""
+    """Return the distinct values of a column of text; none for numbers and for times."""
     is_text = scan.kinds[column] == "text" and column not in scan.times
     return _distinct(column, scan) if is_text else []
 
 
 def _refuse_misread(column: str, role: str, scan: Scan, found: Sequence[str]) -> None:
-    """Refuse text that is dates, or numbers that some of the values keep from being read so."""
+    """Refuse text that is dates, or numbers with some unreadable values among them."""
     if column in scan.times:
         example = collect(scan, scan.frame.select(value=scan.col(column)).head(1))["value"]
         refuse_misread(column, role, example.astype(str).tolist(), is_time=True)
@@ -168,12 +168,11 @@ def _levels(factor: Factor, scan: Scan, found: Sequence[Any]) -> Levels:
     if len(found) == 1:
         raise OneValueError(
             f"the predictor {label(factor)!r} has a single category, {found[0]!r}, in all rows of "
-            f"{scan.source}; leave it out"
+            f"{scan.source}; omit it"
         )
     if len(found) > MAX_LEVELS:
-        own = as_category(column, scan)
-        rows = scan.frame.filter(~own.is_null()).select(level=own)
-        level = nw.col("level")
+        value, level = as_category(column, scan), nw.col("level")
+        rows = scan.frame.filter(~value.is_null()).select(level=value)
         many = collect(scan, rows.select(n=nw.len(), many=level.n_unique(), first=level.min()))
         n, levels, first = (many[name].tolist()[0] for name in ("n", "many", "first"))
         raise DataError(too_many(factor, levels, n, first))
@@ -184,48 +183,47 @@ def _levels(factor: Factor, scan: Scan, found: Sequence[Any]) -> Levels:
 def _check_known(levels: Levels, scan: Scan) -> None:
     """Refuse a category that is not among those known: its rows would count as the first."""
     column, text = levels.column, isinstance(levels.levels[0], str)
-    own = scan.col(column).cast(nw.String) if text else number_of(scan, column)
-    distinct = scan.frame.select(level=own).unique().head(MAX_LEVELS + 2)
+    level = scan.col(column).cast(nw.String) if text else number_of(scan, column)
+    distinct = scan.frame.select(level=level).unique().head(MAX_LEVELS + 2)
     values = [v for v in collect(scan, distinct)["level"].tolist() if not _is_missing(v)]
     known = set(levels.levels)
     new = sorted(value for value in values if value not in known)
     if new:
         named = repr(new[0]) if text else f"{new[0]:g}"
         raise DataError(
-            f"column {column!r} of {scan.source} has the category {named}, which the data that "
-            f"the model was made with did not have ({', '.join(map(str, levels.levels[:9]))}); sum "
+            f"column {column!r} of {scan.source} has the category {named}, which the data of "
+            f"the model did not have ({', '.join(map(str, levels.levels[:9]))}); sum "
             "all data together to add it"
         )
 
 
 def _two_valued(scan: Scan, name: str) -> bool:
-    """Return whether a numeric column has two values; the first rows mostly settle it."""
+    """Return whether a numeric column has two values; the first rows usually suffice."""
     if scan.kinds[name] == "text":
         return False
-    own = number_of(scan, name)
-    value = nw.col("value_")
-    first = replace(scan, frame=scan.frame.select(value_=own).head(_FIRST))
-    if collect_row(first, {"n": value.n_unique()})["n"] > 2:
+    value = number_of(scan, name)
+    first = replace(scan, frame=scan.frame.select(value_=value).head(_FIRST))
+    if collect_row(first, {"n": nw.col("value_").n_unique()})["n"] > 2:
         return False
-    ends = collect_row(scan, {"low": own.min(), "high": own.max()})
+    ends = collect_row(scan, {"low": value.min(), "high": value.max()})
     low, high = ends["low"], ends["high"]
     if not low < high:
         return False
-    others = count((own != low) & (own != high))
+    others = count((value != low) & (value != high))
     return not collect_row(scan, {"others": others})["others"]
 
 
 def _distinct_rows(scan: Scan, names: Sequence[str], encoding: Encoding) -> Table:
-    """Fetch the distinct rows of some columns, but for missing values."""
+    """Return the distinct rows of some columns, without missing values."""
     text = {i.column for i in encoding.levels if isinstance(i.levels[0], str)}
-    own = {
+    cells = {
         f"cell{k}": scan.col(name).cast(nw.String) if name in text else number_of(scan, name)
         for k, name in enumerate(names)
     }
-    found = collect(scan, scan.frame.select(**own).unique())
+    found = collect(scan, scan.frame.select(**cells).unique())
     rows = sorted(
         row
-        for row in zip(*(found[key].tolist() for key in own), strict=True)
+        for row in zip(*(found[key].tolist() for key in cells), strict=True)
         if not any(map(_is_missing, row))
     )
     columns = {
@@ -242,9 +240,10 @@ def _is_missing(value: Any) -> bool:
 def _centring(text: str, call: Call, scan: Scan, known: Constants) -> Centring:
     value = write(call.argument, scan, known).value
     found = collect_row(scan, {"mean": value.mean(), "low": value.min(), "high": value.max()})
-    # What is left about the mean found: a large offset costs neither mean nor sd its digits.
-    left = value - found["mean"]
-    more = collect_row(scan, {"mean": left.mean(), "square": (left * left).mean(), "n": nw.len()})
+    # About that mean, so that a large offset costs neither mean nor sd digits.
+    shifted = value - found["mean"]
+    squares = (shifted * shifted).mean()
+    more = collect_row(scan, {"mean": shifted.mean(), "square": squares, "n": nw.len()})
     n = more["n"]
     varies = n > 1 and found["high"] > found["low"]
     square = max(more["square"] - more["mean"] ** 2, 0.0)
@@ -259,7 +258,7 @@ def _mean_name(place: int) -> str:
 def _join_means(
     text: str, call: Call, by: str, scan: Scan, known: Constants, place: int
 ) -> tuple[Scan, LevelMeans]:
-    """Average by group in a pass of its own, and join the means on."""
+    """Compute the means by group in a separate pass and join them to the rows."""
     if by not in scan.kinds:
         raise FormulaError(f"{label(call)} groups by {by!r}, which is no column of {scan.source}")
     name = _mean_name(place)

@@ -70,7 +70,7 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
         raise DesignError(
             f"of {len(batches[1])} sets of rows in the second sums, {len(twice)} look the same as "
             "sets that are in the first already, and would count twice; add each set once, or, if "
-            "they are different rows, say so (allow_repeats, --allow-repeats)"
+            "they are different rows, allow this (allow_repeats, --allow-repeats)"
         )
     summed = merge(one.moments(), other.moments())
     base = None
@@ -105,10 +105,11 @@ def _join(one: Sequence[str], other: Sequence[str], labels: Sequence[str]) -> tu
 def batches_of(design: Design) -> tuple[str, ...]:
     """Return the fingerprints of the sets of rows whose sums were added up, one a set.
 
-    A mark is a hash of the labels, of the numbers of rows by group, and of the columns' means, sds,
-    correlations, and group means and scatter, these two added up with weights of their own; all to
-    seven digits, which the order of summing does not move. It tells when rows are added a second
-    time that look the same in all of this; and someone who guesses a whole set, that it is right.
+    A fingerprint is a hash of the labels, of the numbers of rows by group, and of the columns'
+    means, sds, correlations, and group means and scatter, these two added up with separate weights;
+    all to seven digits, which the order of summing does not move. It reveals when rows that agree
+    in all of this are added a second time; and, to someone who guesses a whole set, that the guess
+    is right.
     """
     if design.batches:
         return design.batches
@@ -136,7 +137,7 @@ def batches_of(design: Design) -> tuple[str, ...]:
 
 
 def _check_alike(one: Design, other: Design) -> None:
-    """Refuse to add up what is not of one model."""
+    """Refuse to add up sums of different models."""
     if one.formula != other.formula:
         raise DesignError(
             f"cannot merge sums of different formulas: {str(one.formula)!r} and "

@@ -1,6 +1,6 @@
 """Encode the terms of a formula as named columns that new data can replay.
 
-`learn_encoding` looks at a table once and keeps what the columns depend on: the categories of
+`learn_encoding` reads a table once and keeps what the columns depend on: the categories of
 text columns, means and sds for `center` and `scale`, group means for `within` and `between`.
 `encode` then makes the columns for that table or for any other.
 """
@@ -34,7 +34,7 @@ class Encoded:
     Parameters
     ----------
     y : ndarray, shape (n,)
-        Outcome; shape (0,) if it was not asked for.
+        Outcome; shape (0,) if not requested.
     X : ndarray, shape (n, p)
         Fixed-effect columns.
     Z : tuple of ndarray, shapes (n, q)

@@ -146,15 +146,15 @@ def refuse_empty(
     for crossing in crossings:
         factors = layout.factors_of(crossing)
         rows = np.column_stack([np.asarray(values[f], dtype=np.float64) for f in factors])
-        asked, place = np.unique(rows, axis=0, return_inverse=True)
+        cells, place = np.unique(rows, axis=0, return_inverse=True)
         seen = _from_seen(crossing, factors, layout.known)
         held = set(map(tuple, seen.tolist()))
-        empty = np.array([tuple(cell) not in held for cell in asked.tolist()], dtype=np.bool_)
+        empty = np.array([tuple(cell) not in held for cell in cells.tolist()], dtype=np.bool_)
         if empty.any():
-            empty[empty] = _not_estimable(layout, factors, asked[empty], seen)
+            empty[empty] = _not_estimable(layout, factors, cells[empty], seen)
         if not empty.any():
             continue
-        first = asked[np.flatnonzero(empty)[0]]
+        first = cells[np.flatnonzero(empty)[0]]
         mask = empty[place.reshape(-1)]
         where = f"{list_rows(mask)} of {source}" if mask.size > 1 else source
         raise EmptyCellError(
@@ -301,18 +301,18 @@ def _aliased(rows: Floats) -> Flags:
     return found
 
 
-def _not_estimable(layout: Layout, factors: Sequence[Factor], asked: Floats, seen: Floats) -> Flags:
+def _not_estimable(layout: Layout, factors: Sequence[Factor], cells: Floats, seen: Floats) -> Flags:
     """Return which cells lie outside of the row space of those with rows."""
-    outside = np.zeros(len(asked), dtype=np.bool_)
+    outside = np.zeros(len(cells), dtype=np.bool_)
     crossed = frozenset(factors)
     numerics = {f for f in layout.formula.factors if str(f) not in layout.known} - crossed
-    cells = [{f: m[:, k] for k, f in enumerate(factors)} for m in (asked, seen)]
+    pair = [{f: m[:, k] for k, f in enumerate(factors)} for m in (cells, seen)]
     for terms, columns in layout.parts:
         for term in terms:
             if not crossed <= frozenset(term):
                 continue
             family = _family(columns, frozenset(term) & numerics, crossed)
-            new, old = (_matrix(family, one) for one in cells)
+            new, old = (_matrix(family, one) for one in pair)
             _, sizes, basis = np.linalg.svd(old, full_matrices=False)
             basis = basis[sizes > _ALIASED * sizes.max(initial=0.0)]
             left = np.linalg.norm(new - (new @ basis.T) @ basis, axis=1)

@@ -45,7 +45,7 @@ def lay_out(terms: Sequence[Term], levels: Sequence[Levels]) -> tuple[Column, ..
         if len(columns) + size > MAX_COLUMNS:
             raise DataError(
                 f"the term {label_term(term)} brings the model to {len(columns) + size:,} columns; "
-                f"at most {MAX_COLUMNS:,} are possible: leave it out, or group by it"
+                f"at most {MAX_COLUMNS:,} are possible: omit it, or group by it"
             )
         columns += [column for coding in codings for column in _block(term, coding, known)]
     return tuple(columns)
@@ -80,8 +80,8 @@ def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
             if factor in categorical:
                 raise FormulaError(
                     f"the group effects of the categorical {label(factor)!r} cannot be independent "
-                    "of one another (||): what that says depends on the reference category; write "
-                    "| , or a column of numbers (0 and 1) for a contrast of your own"
+                    "of one another (||): the model would depend on the reference category; write "
+                    "| , or use a column of numbers (0 and 1) for a particular contrast"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Choose how each categorical factor of each term is coded, so that no column is said twice.
+"""Coding of each categorical factor of each term, so that no column is redundant.
 
 A factor coded in full (an indicator a level) spans its reduced coding (without the first level)
 and the constant. A term of factors a and b coded in full therefore spans 1, a-, b- and a-b-,

@@ -1,4 +1,4 @@
-"""Fetch the columns of a table for a formula, checked, and word what is wrong with them."""
+"""Columns of a table for a formula, checked, with the messages on what is wrong with them."""
 
 from typing import TYPE_CHECKING, Any
 

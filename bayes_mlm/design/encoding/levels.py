@@ -62,7 +62,7 @@ def learn_levels(factor: Factor, table: "Table") -> Levels:
     if len(found) == 1:
         raise DataError(
             f"the predictor {label(factor)!r} has a single category, {found.pop()!r}, in all "
-            f"{count(table.n, 'row')}; leave it out"
+            f"{count(table.n, 'row')}; omit it"
         )
     if len(found) > MAX_LEVELS:
         raise DataError(too_many(factor, len(found), table.n, min(found)))

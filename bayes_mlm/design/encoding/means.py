@@ -33,7 +33,7 @@ class LevelMeans:
 def learn_centring(text: str, values: Floats) -> Centring:
     """Learn the mean and sd of the values, shape (n,), of the expression `text`."""
     mean = float(values[0] + (values - values[0]).mean())
-    # Exactly 0 for a constant column: the rounding of its mean would leave a tiny sd.
+    # Exactly 0 for a constant column: the rounding of its mean would give a tiny sd.
     varies = values.size > 1 and bool(np.ptp(values) > 0)
     return Centring(expression=text, mean=mean, sd=float(values.std(ddof=1)) if varies else 0.0)
 
@@ -48,7 +48,7 @@ def learn_means(text: str, group: str, values: Floats, labels: NDArray[Any]) -> 
 
 
 def means_by_code(values: Floats, codes: NDArray[np.int64], size: int) -> Floats:
-    """Average values by group code, about their own level so that an offset costs no digits."""
+    """Return the means of values by group code, centred first so that an offset costs no digits."""
     level = values[0]
     sums = np.bincount(codes, weights=values - level, minlength=size)
     means: Floats = level + sums / np.bincount(codes, minlength=size)

@@ -162,7 +162,7 @@ def group_of(call: Call, group: str | None) -> str:
     by = call.group or group
     if by is None:
         raise FormulaError(
-            f"{call} does not say which groups; write {call.function}({call.argument}, group) or "
+            f"{call} does not name the groups; write {call.function}({call.argument}, group) or "
             "add a group term such as (1 | group)"
         )
     return by
@@ -200,7 +200,7 @@ def _centred(call: Call, values: Floats, learned: Learned) -> Floats:
     if known.sd == 0.0:
         raise DataError(
             f"{label(call)} is undefined: {label(call.argument)} is {known.mean:g} in every row, "
-            "so its sd is 0; leave it out"
+            "so its sd is 0; omit it"
         )
     return (values - known.mean) / known.sd
 
@@ -219,9 +219,9 @@ def _grouped(call: Call, values: Floats, table: "Table", learned: Learned) -> Fl
         )
     found, codes = np.unique(labels, return_inverse=True)
     places = dict(zip(known.labels, known.means, strict=True))
-    # A group that was not there to learn from has only its new rows to take a mean of.
-    own = means_by_code(values, codes, found.size)
+    # The mean of a new group is that of its new rows.
+    new = means_by_code(values, codes, found.size)
     means = np.array(
-        [places.get(key, mean) for key, mean in zip(found.tolist(), own.tolist(), strict=True)]
+        [places.get(key, mean) for key, mean in zip(found.tolist(), new.tolist(), strict=True)]
     )[codes]
     return means if call.function == "between" else values - means

@@ -192,7 +192,7 @@ def sample_direct(
     if draws < 1 or chains < 1:
         raise EngineError(f"draws and chains must be 1 or more, found {draws} and {chains}")
     numbers = draws * chains * (design.p + design.q + _FURTHER)
-    check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "ask for fewer (draws, --draws)")
+    check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "draw fewer (draws, --draws)")
     data = statistics if statistics is not None else from_design(design)
     problem, prior_mean = _problem(data, priors)
     start = choose_start(problem, design)
@@ -266,14 +266,14 @@ def _effects(
     if reduced.q == 0:
         return None
     sigma_e = np.exp(at.log_sigma_e)
-    if problem.own_sd is None:
+    if problem.intercept_sd is None:
         relative = np.exp(at.log_sigma_u - at.log_sigma_e[:, None])
         root = problem.effects_transform @ (relative[:, :, None] * at.factor)
     else:
-        root = (problem.own_sd / sigma_e)[:, None, None]
-    given = Conditions(beta=beta, root=root, sigma_e=sigma_e)
+        root = (problem.intercept_sd / sigma_e)[:, None, None]
+    conditions = Conditions(beta=beta, root=root, sigma_e=sigma_e)
     if len(beta) * len(reduced.c) * reduced.q <= max_effects:
-        return {"u": draw_effects(reduced, problem.kernel, given, rng)}
+        return {"u": draw_effects(reduced, problem.kernel, conditions, rng)}
     # Where no two groups are alike, the work is as much as drawing: fewer draws then suffice.
     most = max(LEAST_SUMMARISED, max_effects // (problem.kernel.n_classes * reduced.q))
     part = Conditions(beta=beta[:most], root=root[:most], sigma_e=sigma_e[:most])

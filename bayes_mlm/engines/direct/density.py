@@ -28,32 +28,32 @@ from bayes_mlm.engines.direct.quadratic import (
     solve_transposed,
 )
 from bayes_mlm.likelihood import LOG_2PI, ModelPriors, effects_transform
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """Data and priors in the form the density needs.
+    """Data and priors of a posterior density.
 
     Attributes
     ----------
-    reduced : Reduced
-        Of a no-pooling model: with the prior mean of the groups' intercepts taken from y.
+    reduced : RotatedMoments
+        In a no-pooling model, of y less the prior mean of the groups' intercepts.
     kernel : Kernel
     priors : ModelPriors
     beta : BetaPrior
     effects_transform : (q, q) array
-        From the group effects that have the priors to those of Z as given.
-    own_sd : float or None
+        From the group effects that have the priors to those of Z.
+    intercept_sd : float or None
         Prior sd of the group-specific intercepts in a no-pooling model; infinite if it is flat.
     """
 
-    reduced: Reduced
+    reduced: RotatedMoments
     kernel: Kernel
     priors: ModelPriors
     beta: BetaPrior
     effects_transform: Floats
-    own_sd: float | None
+    intercept_sd: float | None
 
     @property
     def z_transform(self) -> Floats:
@@ -62,12 +62,12 @@ class Problem:
 
     @property
     def q(self) -> int:
-        """Count the group effects whose covariance is unknown."""
-        return 0 if self.own_sd is not None else self.reduced.q
+        """Number of group effects whose covariance is unknown."""
+        return 0 if self.intercept_sd is not None else self.reduced.q
 
     @property
     def n_pairs(self) -> int:
-        """Count the correlations of the group effects: none where they are independent."""
+        """Number of correlations of the group effects: none where they are independent."""
         return 0 if self.priors.rho_u is None else self.q * (self.q - 1) // 2
 
     @property
@@ -77,8 +77,8 @@ class Problem:
 
     @property
     def flat_groups(self) -> bool:
-        """Test whether the group-specific intercepts have a flat prior."""
-        return self.own_sd == math.inf
+        """Return whether the group-specific intercepts have a flat prior."""
+        return self.intercept_sd == math.inf
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,16 +144,20 @@ class Sums:
 
 
 def make_problem(
-    reduced: Reduced, priors: ModelPriors, means: Floats, *, own_sd: float | None = None
+    reduced: RotatedMoments,
+    priors: ModelPriors,
+    means: Floats,
+    *,
+    intercept_sd: float | None = None,
 ) -> Problem:
-    """Join data and priors; `means` are those of X and Z over the rows of the design."""
+    """Return the problem of data and priors; `means` are those of the design's X and Z."""
     return Problem(
         reduced=reduced,
         kernel=make_kernel(reduced),
         priors=priors,
         beta=beta_prior(reduced, priors, means[: reduced.p]),
         effects_transform=effects_transform(reduced.effects, means[reduced.p :], priors),
-        own_sd=own_sd,
+        intercept_sd=intercept_sd,
     )
 
 
@@ -161,13 +165,13 @@ def sums_at(problem: Problem, at: Variances) -> Sums:
     """Evaluate the sums over groups, the only step that touches the data."""
     if problem.q:
         return sums_of(problem, at.covariance())
-    if problem.own_sd is None or problem.flat_groups:
+    if problem.intercept_sd is None or problem.flat_groups:
         n_batch = len(at.log_sigma_e)
         rest = problem.kernel.rest[:, :, None]
         return Sums(
             logdet=np.zeros(n_batch), a=np.broadcast_to(rest, (*rest.shape[:2], n_batch)).copy()
         )
-    ratio = np.exp(2.0 * (math.log(problem.own_sd) - at.log_sigma_e))
+    ratio = np.exp(2.0 * (math.log(problem.intercept_sd) - at.log_sigma_e))
     return sums_of(problem, ratio[:, None, None])
 
 

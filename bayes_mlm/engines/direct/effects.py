@@ -18,7 +18,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.quadratic import Kernel, invert_classes, triangle
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 # Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
 MAX_EFFECTS = 20_000_000
@@ -29,14 +29,14 @@ CHUNK = 40_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditions:
-    """The S draws of what the group effects are conditional on.
+    """The S draws of the parameters that the group effects are conditional on.
 
     Attributes
     ----------
     beta : (S, p) array
-        Of X as given.
+        Of the columns of X.
     root : (S, q, q) array
-        Any square root of the covariance of the effects of Z as given, over sigma_e^2.
+        Any square root of the covariance of the effects of Z, over sigma_e^2.
     sigma_e : (S,) array
     """
 
@@ -54,7 +54,7 @@ class EffectSummary:
 
 
 def draw_effects(
-    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator
+    reduced: RotatedMoments, kernel: Kernel, conditions: Conditions, rng: np.random.Generator
 ) -> Floats:
     """Draw the group effects, one set for each draw of the other parameters.
 
@@ -62,35 +62,39 @@ def draw_effects(
     -------
     (S, J, q) array
     """
-    n_draws, n_groups, q = len(given.beta), len(reduced.c), reduced.q
+    n_draws, n_groups, q = len(conditions.beta), len(reduced.c), reduced.q
     out = np.empty((n_draws, n_groups, q))
     step = max(1, CHUNK // max(1, n_groups * q))
     draw = _draw_one if q == 1 else _draw_several
     for start in range(0, n_draws, step):
         part = slice(start, start + step)
         chunk = Conditions(
-            beta=given.beta[part], root=given.root[part], sigma_e=given.sigma_e[part]
+            beta=conditions.beta[part], root=conditions.root[part], sigma_e=conditions.sigma_e[part]
         )
         draw(reduced, kernel, chunk, rng, out[part])
     return out
 
 
 def _draw_one(
-    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: Floats
+    reduced: RotatedMoments,
+    kernel: Kernel,
+    conditions: Conditions,
+    rng: np.random.Generator,
+    out: Floats,
 ) -> None:
     """Draw one effect a group: mean s r t / N and variance sigma_e^2 s / N."""
-    if np.isinf(given.root).all():
+    if np.isinf(conditions.root).all():
         # A flat prior: the group's mean, with its standard error.
-        v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(out), 1))], axis=1)
-        noise = rng.standard_normal(out.shape[:2]) * given.sigma_e[:, None]
+        v = _residual_weights(reduced, conditions)
+        noise = rng.standard_normal(out.shape[:2]) * conditions.sigma_e[:, None]
         out[:, :, 0] = (v @ reduced.c[:, 0].T + noise) / reduced.r[reduced.of_group, 0, 0]
         return
-    root = np.abs(reduced.z_centring[0, 0] * given.root[:, :, 0])
+    root = np.abs(reduced.z_centring[0, 0] * conditions.root[:, :, 0])
     inverse = invert_classes(kernel, (root**2)[:, :, None], slice(None))[0]
-    sd = root * given.sigma_e[:, None] * np.sqrt(inverse)
+    sd = root * conditions.sigma_e[:, None] * np.sqrt(inverse)
     gain = root**2 * reduced.r[:, 0, 0] * inverse
     sd, gain = sd[:, reduced.of_group], gain[:, reduced.of_group]
-    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(root), 1))], axis=1)
+    v = _residual_weights(reduced, conditions)
     u = rng.standard_normal(sd.shape)
     u *= sd
     u += gain * (v @ reduced.c[:, 0].T)
@@ -98,14 +102,18 @@ def _draw_one(
 
 
 def _draw_several(
-    reduced: Reduced, kernel: Kernel, given: Conditions, rng: np.random.Generator, out: Floats
+    reduced: RotatedMoments,
+    kernel: Kernel,
+    conditions: Conditions,
+    rng: np.random.Generator,
+    out: Floats,
 ) -> None:
     """Draw several effects a group by simulating and correcting."""
     q, r = reduced.q, reduced.r[reduced.of_group]
-    transformed = reduced.z_centring @ given.root
+    transformed = reduced.z_centring @ conditions.root
     gain = _gain(reduced, kernel, transformed @ transformed.swapaxes(1, 2), slice(None))
-    transformed = transformed * given.sigma_e[:, None, None]
-    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(transformed), 1))], axis=1)
+    transformed = transformed * conditions.sigma_e[:, None, None]
+    v = _residual_weights(reduced, conditions)
     rotated = [v @ reduced.c[:, a].T for a in range(q)]
     simulated = [np.zeros_like(rotated[0]) for _ in range(q)]
     for b in range(q):
@@ -114,7 +122,7 @@ def _draw_several(
             if transformed[:, a, b].any():
                 simulated[a] += transformed[:, a, b, None] * noise
     for a in range(q):
-        rotated[a] -= rng.standard_normal(rotated[0].shape) * given.sigma_e[:, None]
+        rotated[a] -= rng.standard_normal(rotated[0].shape) * conditions.sigma_e[:, None]
         for b in range(q):
             if r[:, a, b].any():
                 rotated[a] -= r[:, a, b] * simulated[b]
@@ -126,8 +134,14 @@ def _draw_several(
         out[:, :, a] = _combine(back[a], simulated)
 
 
+def _residual_weights(reduced: RotatedMoments, conditions: Conditions) -> Floats:
+    """Return the vectors [-beta, 1] (S, p+1) that take the centred [X, y] to residuals."""
+    beta = reduced.centred_beta(conditions.beta)
+    return np.concatenate([-beta, np.ones((len(beta), 1))], axis=1)
+
+
 def _combine(weights: Floats, parts: list[Floats]) -> Floats:
-    """Add up arrays with weights, leaving out those of weight zero."""
+    """Return a weighted sum of arrays."""
     total = np.zeros_like(parts[0])
     for weight, part in zip(weights.tolist(), parts, strict=True):
         if weight != 0.0:
@@ -135,8 +149,10 @@ def _combine(weights: Floats, parts: list[Floats]) -> Floats:
     return total
 
 
-def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> EffectSummary:
-    """Summarise the group effects over the draws of the other parameters, without drawing them.
+def summarise_effects(
+    reduced: RotatedMoments, kernel: Kernel, conditions: Conditions
+) -> EffectSummary:
+    """Return posterior means and sds of the group effects, without drawing them.
 
     By the laws of total expectation and variance: the mean of the conditional means, and the mean
     of the conditional variances plus the variance of the conditional means. A conditional mean is
@@ -145,9 +161,9 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
     """
     n_groups, q, k = len(reduced.c), reduced.q, reduced.p + 1
     back = np.linalg.inv(reduced.z_centring)
-    v = np.concatenate([-reduced.centred_beta(given.beta), np.ones((len(given.beta), 1))], axis=1)
-    transformed = reduced.z_centring @ given.root
-    s, sigma2 = transformed @ transformed.swapaxes(1, 2), given.sigma_e**2
+    v = _residual_weights(reduced, conditions)
+    transformed = reduced.z_centring @ conditions.root
+    s, sigma2 = transformed @ transformed.swapaxes(1, 2), conditions.sigma_e**2
     mean, sd = np.empty((n_groups, q)), np.empty((n_groups, q))
     order = np.argsort(reduced.of_group, kind="stable")
     ends = np.searchsorted(reduced.of_group[order], np.arange(kernel.n_classes + 1))
@@ -177,7 +193,7 @@ def summarise_effects(reduced: Reduced, kernel: Kernel, given: Conditions) -> Ef
     return EffectSummary(mean=mean, sd=sd)
 
 
-def _gain(reduced: Reduced, kernel: Kernel, s: Floats, classes: slice) -> list[list[Floats]]:
+def _gain(reduced: RotatedMoments, kernel: Kernel, s: Floats, classes: slice) -> list[list[Floats]]:
     """Return S R' N^-1, the gain of the centred effects: q by q arrays (B, classes)."""
     q, r = reduced.q, reduced.r[classes]
     inverse = invert_classes(kernel, s, classes)

@@ -17,9 +17,9 @@ _LEVELS = (0.1, 0.5, 2.0)
 
 
 def residual_df(problem: Problem) -> int:
-    """Count the rows that are left for sigma_e."""
-    taken = len(problem.reduced.c) if problem.own_sd is not None else 0
-    return problem.reduced.n - problem.reduced.p - taken
+    """Return the residual degrees of freedom."""
+    intercepts = len(problem.reduced.c) if problem.intercept_sd is not None else 0
+    return problem.reduced.n - problem.reduced.p - intercepts
 
 
 def residual_level(problem: Problem) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import Problem, make_problem
 from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.moments import GroupMoments, reduce
+from bayes_mlm.moments import GroupMoments, rotate_moments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,7 +35,7 @@ def join(
     means: Floats | None = None,
     aliased: bool = False,
 ) -> Joined:
-    """Join data and priors.
+    """Return the problem of data and priors.
 
     Parameters
     ----------
@@ -46,22 +46,22 @@ def join(
         default those of these rows. For part of the rows of a design they must be given: the
         priors are the whole design's.
     aliased : bool
-        As in `reduce`.
+        As in `rotate_moments`.
     """
     total = statistics.centre + statistics.counts @ statistics.means / statistics.n
     if means is None:
         means = total[:-1]
-    prior_mean, own_sd = 0.0, None
+    prior_mean, intercept_sd = 0.0, None
     if priors.u is not None:
         flat = priors.u.family == "Flat"
         prior_mean = float(total[-1]) if flat else priors.u["mu"]
-        own_sd = math.inf if flat else priors.u["sigma"]
+        intercept_sd = math.inf if flat else priors.u["sigma"]
         centre = statistics.centre.copy()
         centre[-1] -= prior_mean
         statistics = replace(statistics, centre=centre)
-    reduced = reduce(statistics, aliased=aliased)
+    reduced = rotate_moments(statistics, aliased=aliased)
     return Joined(
-        problem=make_problem(reduced, priors, means, own_sd=own_sd),
+        problem=make_problem(reduced, priors, means, intercept_sd=intercept_sd),
         prior_mean=prior_mean,
         means=means,
     )

@@ -108,7 +108,7 @@ def integrate(
 
     Returns
     -------
-    Cells
+    Partition
         With `relative_error` above `TOLERANCE` if `MAX_RECTANGLES` did not suffice.
     """
     rules = make_rule(ORDER + 6 if flat else ORDER), make_rule(1 if flat else ORDER)
@@ -117,15 +117,15 @@ def integrate(
     for _ in range(MAX_GROWTH):
         grown, outside = False, 0.0
         for axis in range(1 if flat else 2):
-            for side in (0, 1):
+            for bound in (0, 1):
                 edges = x if axis == 0 else y
-                at = edges[-side]
-                beyond = _edge_density(partition, axis, side, at) * growth[axis]
-                if beyond <= TAIL * partition.mass.sum() or at == region.limits[axis, side]:
-                    outside += 0.0 if at == region.limits[axis, side] else beyond
+                at = edges[-bound]
+                beyond = _edge_density(partition, axis, bound, at) * growth[axis]
+                if beyond <= TAIL * partition.mass.sum() or at == region.limits[axis, bound]:
+                    outside += 0.0 if at == region.limits[axis, bound] else beyond
                     continue
                 grown = True
-                end = at + growth[axis] * (1 if side else -1)
+                end = at + growth[axis] * (1 if bound else -1)
                 end = min(max(end, region.limits[axis, 0]), region.limits[axis, 1])
                 strip = np.sort(np.array([at, end]))
                 fresh = _grid(
@@ -136,7 +136,7 @@ def integrate(
                     reference,
                 )
                 partition = _join(partition, fresh)
-                edges = np.append(edges, end) if side else np.insert(edges, 0, end)
+                edges = np.append(edges, end) if bound else np.insert(edges, 0, end)
                 x, y = (edges, y) if axis == 0 else (x, edges)
         if not grown or len(partition.mass) > MAX_RECTANGLES:
             break
@@ -233,15 +233,15 @@ def _join(a: Partition, b: Partition) -> Partition:
     )
 
 
-def _edge_density(partition: Partition, axis: int, side: int, at: float) -> float:
-    """Integrate the density along one edge of the box."""
-    edge = partition.low[:, axis] + (partition.width[:, axis] if side else 0.0)
+def _edge_density(partition: Partition, axis: int, bound: int, at: float) -> float:
+    """Integrate the density along one edge of the region."""
+    edge = partition.low[:, axis] + (partition.width[:, axis] if bound else 0.0)
     touching = np.isclose(edge, at, rtol=0.0, atol=1e-9 * partition.width[:, axis])
     other = partition.width[touching, 1 - axis]
     along = (
         partition.coefficients[touching, :, 0] if axis == 0 else partition.coefficients[touching, 0]
     )
-    sign = np.ones(along.shape[1]) if side else (-1.0) ** np.arange(along.shape[1])
+    sign = np.ones(along.shape[1]) if bound else (-1.0) ** np.arange(along.shape[1])
     return float(np.abs((along @ sign) * other).sum())
 
 
@@ -253,9 +253,9 @@ def draw_from(partition: Partition, n_draws: int, rng: np.random.Generator) -> P
     place = np.minimum(place, len(mass) - 1)
     chosen = partition.coefficients[place]
     x = invert_cdf(chosen[:, :, 0], rng.random(n_draws))
-    given_x = np.einsum("ms,smk->sk", legendre(x, chosen.shape[1]), chosen)
-    y = invert_cdf(given_x, rng.random(n_draws))
-    density = (given_x.T * legendre(y, chosen.shape[2])).sum(axis=0)
+    conditional = np.einsum("ms,smk->sk", legendre(x, chosen.shape[1]), chosen)
+    y = invert_cdf(conditional, rng.random(n_draws))
+    density = (conditional.T * legendre(y, chosen.shape[2])).sum(axis=0)
     inside = np.stack([x, y], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         log_density = np.log(density) + partition.reference

@@ -12,7 +12,7 @@ from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.likelihood import ModelPriors
 from bayes_mlm.model import Prior
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 
 def sd_log_density(prior: Prior, log_sd: Floats) -> Floats:
@@ -157,12 +157,12 @@ class BetaPrior:
         return [int(k) for k in np.flatnonzero(self.precision == 0.0)]
 
 
-def beta_prior(reduced: Reduced, priors: ModelPriors, x_mean: Floats) -> BetaPrior:
+def beta_prior(reduced: RotatedMoments, priors: ModelPriors, x_mean: Floats) -> BetaPrior:
     """Express the coefficients' priors in terms of the centred columns.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     priors : ModelPriors
         The intercept's is for the intercept at the predictors' means.
     x_mean : (p,) array

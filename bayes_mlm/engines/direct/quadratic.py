@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 # Numbers in a working array: it stays in the processor's cache.
 CHUNK = 30_000
@@ -48,7 +48,7 @@ class Kernel:
     size: Floats
 
 
-def make_kernel(reduced: Reduced) -> Kernel:
+def make_kernel(reduced: RotatedMoments) -> Kernel:
     """Arrange the statistics for `evaluate_quadratic`."""
     q, k, c = reduced.q, reduced.p + 1, len(reduced.size) if reduced.q else 0
     pairs, r = triangle(q), reduced.r
@@ -87,7 +87,7 @@ def evaluate_quadratic(kernel: Kernel, s: Floats) -> tuple[Floats, Floats]:
     ----------
     kernel : Kernel
     s : (B, q, q) array
-        Relative covariances of the effects of the *centred* Z (`Reduced.z_centring`).
+        Relative covariances of the effects of the *centred* Z (`RotatedMoments.z_centring`).
     """
     n_batch, k, pairs = len(s), kernel.k, triangle(kernel.q)
     a = np.broadcast_to(kernel.rest[:, :, None], (k, k, n_batch)).copy()
@@ -178,7 +178,7 @@ def cholesky(a: Floats) -> Floats:
 
 
 def solve_transposed(lower: Floats, right: Floats) -> Floats:
-    """Solve ``L' x = right`` for lower triangles (p, p, B) and right sides (p, B)."""
+    """Solve ``L' x = right`` for lower triangles (p, p, B) and right-hand sides (p, B)."""
     x = np.empty_like(right)
     for i in reversed(range(len(right))):
         x[i] = (right[i] - (lower[i + 1 :, i] * x[i + 1 :]).sum(axis=0)) / lower[i, i]

@@ -37,7 +37,7 @@ from bayes_mlm.likelihood import (
     unidentified,
     whitened,
 )
-from bayes_mlm.moments import GroupMoments, Reduced, from_design, one_group, reduce
+from bayes_mlm.moments import GroupMoments, RotatedMoments, from_design, one_group, rotate_moments
 
 __all__ = ["RemlFit", "fit_reml"]
 
@@ -62,7 +62,7 @@ def fit_reml(
     method : {"REML", "ML"}
     correlated : bool, optional
         Of statistics without a design: whether the group effects may correlate (by default they
-        may); False is the double bar. A design says so itself.
+        may); False is the double bar. A design has its own setting.
     level : float
         Coverage of the intervals.
     profile : bool
@@ -121,7 +121,7 @@ def fit_reml(
         statistics = data
     elif statistics is None or not data.q:
         statistics = _reduce_rows(data)
-    reduced = reduce(statistics)
+    reduced = rotate_moments(statistics)
     labels = data.labels
     _check_identified(reduced)
     check_bounded(reduced, rows=None if isinstance(data, GroupMoments) else data)
@@ -165,19 +165,19 @@ def _fit_structured(design: Design, *, method: Method, level: float) -> RemlFit:
         correlated=design.correlated,
         level=level,
         intervals=None,
-        check=StatsmodelsCheck(loglik=None, reason="it knows no such residuals"),
+        check=StatsmodelsCheck(loglik=None, reason="it has no such residuals"),
     )
     return add_structure(plain, found, data, method, level)
 
 
-def _correlated(data: Design | GroupMoments, given: bool | None) -> bool:
+def _correlated(data: Design | GroupMoments, requested: bool | None) -> bool:
     if isinstance(data, GroupMoments):
-        return given is not False
-    if given is not None and given != data.correlated:
-        says, write = ("correlated", "||") if data.correlated else ("independent", "|")
+        return requested is not False
+    if requested is not None and requested != data.correlated:
+        found, write = ("correlated", "||") if data.correlated else ("independent", "|")
         raise EngineError(
-            f"correlated={given}, but the formula '{data.formula}' has {says} group effects; "
-            f"leave the argument out, or write {write} in the formula"
+            f"correlated={requested}, but the formula '{data.formula}' has {found} group effects; "
+            f"omit the argument, or write {write} in the formula"
         )
     return data.correlated
 
@@ -186,7 +186,9 @@ def _check(
     data: Design | GroupMoments, lam: Floats, method: Method, wanted: bool
 ) -> StatsmodelsCheck:
     if not wanted:
-        return StatsmodelsCheck(loglik=None, reason="check=True or fit --cross-check asks it")
+        return StatsmodelsCheck(
+            loglik=None, reason="not requested (check=True or fit --cross-check)"
+        )
     if isinstance(data, GroupMoments):
         return StatsmodelsCheck(loglik=None, reason="it needs the rows")
     return statsmodels_check(data, lam, method)
@@ -201,7 +203,7 @@ def _reduce_rows(design: Design) -> GroupMoments:
     return design.moments_of(design.columns, grouped=False)
 
 
-def _check_identified(reduced: Reduced) -> None:
+def _check_identified(reduced: RotatedMoments) -> None:
     """Raise a DesignError where the variances are not determined by any amount of precision."""
     if reduced.q == 0:
         return
@@ -224,7 +226,7 @@ def _check_identified(reduced: Reduced) -> None:
 
 
 def _assemble(
-    reduced: Reduced,
+    reduced: RotatedMoments,
     optimum: Optimum,
     lam: Floats,
     *,

@@ -14,7 +14,7 @@ from bayes_mlm.likelihood import (
     invert_lower,
     residual_df,
 )
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +53,7 @@ class Derivatives:
 
 
 def derivatives(
-    reduced: Reduced,
+    reduced: RotatedMoments,
     s: Floats,
     directions: Floats,
     method: Method,
@@ -64,7 +64,7 @@ def derivatives(
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     s : (q, q) array
         Relative covariance of the effects of the centred Z.
     directions : (m, q, q) array

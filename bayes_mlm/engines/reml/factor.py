@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.base import Floats
-from bayes_mlm.moments import Reduced, root_mean_square
+from bayes_mlm.moments import RotatedMoments, root_mean_square
 
 # A relative factor with a singular value below this is singular; the columns of Z are brought to
 # unit mean square first, so that no unit of y or Z matters (the bound of lme4's isSingular).
@@ -51,12 +51,12 @@ class Factor:
         return float(np.linalg.svd(self.scaling[:, None] * self.lam(theta), compute_uv=False)[-1])
 
 
-def make_factor(reduced: Reduced, *, correlated: bool = True) -> Factor:
+def make_factor(reduced: RotatedMoments, *, correlated: bool = True) -> Factor:
     """Choose the coordinates of the relative factor.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     correlated : bool
         False makes the effects independent (lme4's double bar), in the units of Z as given. Else
         the factor is lower triangular for the centred Z, where the search is best conditioned.
@@ -104,7 +104,7 @@ class Turned:
         return np.array([scaled[a, b] for b in range(q) for a in range(b, q)])
 
 
-def rotate_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turned:
+def rotate_to(reduced: RotatedMoments, effect: int, *, correlated: bool = True) -> Turned:
     """Choose coordinates, one of which is the sd of an effect of Z as given.
 
     The others are of all but one of the effects of the centred Z. The one omitted weighs most in
@@ -112,7 +112,7 @@ def rotate_to(reduced: Reduced, effect: int, *, correlated: bool = True) -> Turn
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     effect : int
     correlated : bool
         As of `make_factor`.

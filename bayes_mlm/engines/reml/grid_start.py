@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.reml.factor import Factor
-from bayes_mlm.moments import Reduced, residual_squares
+from bayes_mlm.moments import RotatedMoments, residual_squares
 
 # Evaluations of one group's part of the likelihood that a scan may cost, some ms.
 _SCAN_EFFORT = 6_000
@@ -34,7 +34,7 @@ class Scan:
     direction: Floats
 
 
-def scan(reduced: Reduced, factor: Factor) -> Scan:
+def scan(reduced: RotatedMoments, factor: Factor) -> Scan:
     """Return diagonal factors on a grid; for correlated effects also random and rank-one factors.
 
     As many random ones as are cheap: few groups make several maxima, many groups make an
@@ -79,7 +79,7 @@ def scan(reduced: Reduced, factor: Factor) -> Scan:
     return Scan(theta=theta, part=part, direction=direction)
 
 
-def _typical(reduced: Reduced) -> Floats:
+def _typical(reduced: RotatedMoments) -> Floats:
     """Return the size (q,) of theta if group effects are all of y that is in the span of Z."""
     p = reduced.p
     left = residual_squares(reduced) / max(reduced.within_df, 1)

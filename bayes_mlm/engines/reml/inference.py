@@ -13,7 +13,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Tabular, View, level, texts
 from bayes_mlm.engines.reml.search import Optimum, eliminate
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -153,7 +153,7 @@ class ResidualEstimates:
             yield "rho_e", self.rho_e, self.rho_e_se, self.rho_e_interval
 
 
-def original_covariance(reduced: Reduced, optimum: Optimum) -> tuple[Floats, Floats]:
+def original_covariance(reduced: RotatedMoments, optimum: Optimum) -> tuple[Floats, Floats]:
     """Return the relative covariance (q, q) for Z as given, and its derivatives (m, q, q)."""
     back = np.linalg.inv(reduced.z_centring)
     lam = back @ optimum.factor.lam(optimum.theta)
@@ -168,12 +168,12 @@ def effect_name(name: str, effects: tuple[str, ...], *which: int) -> str:
     return f"{name}[{','.join(effects[i] for i in which)}]"
 
 
-def variance_errors(reduced: Reduced, optimum: Optimum, *, singular: bool) -> VarianceErrors:
+def variance_errors(reduced: RotatedMoments, optimum: Optimum, *, singular: bool) -> VarianceErrors:
     """Compute standard errors of the variance parameters by the delta method.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     optimum : Optimum
     singular : bool
         Whether the covariance is singular; its standard errors are then nan.
@@ -227,7 +227,7 @@ def variance_errors(reduced: Reduced, optimum: Optimum, *, singular: bool) -> Va
     )
 
 
-def beta_covariances(reduced: Reduced, optimum: Optimum) -> tuple[Floats, Floats]:
+def beta_covariances(reduced: RotatedMoments, optimum: Optimum) -> tuple[Floats, Floats]:
     """Compute the covariance of beta, given the variance parameters and jointly with them.
 
     Returns

@@ -16,7 +16,7 @@ from bayes_mlm.engines.reml.profile_line import log_variance, profile_line
 from bayes_mlm.engines.reml.profile_sd import profile_sd, profile_sigma_e
 from bayes_mlm.engines.reml.search import Optimum
 from bayes_mlm.likelihood import Method, residual_df
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,13 +29,18 @@ class ProfileIntervals:
 
 
 def profile_intervals(
-    reduced: Reduced, optimum: Optimum, method: Method, level: float, *, correlated: bool = True
+    reduced: RotatedMoments,
+    optimum: Optimum,
+    method: Method,
+    level: float,
+    *,
+    correlated: bool = True,
 ) -> ProfileIntervals:
     """Profile every sd, and the icc of a random-intercept model.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     optimum : Optimum
     method : {"REML", "ML"}
         Scale of the profile; that of the fit.

@@ -9,7 +9,7 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.reml.search import Optimum
 from bayes_mlm.likelihood import LOG_2PI, Method, profiled_loglik, quadratic, residual_df
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 POINTS = 17
 Curve = Callable[[Floats], Floats]
@@ -43,7 +43,7 @@ class Line:
     ratio: tuple[float, float]
 
 
-def profile_line(reduced: Reduced, optimum: Optimum, method: Method, z: float) -> Line:
+def profile_line(reduced: RotatedMoments, optimum: Optimum, method: Method, z: float) -> Line:
     """Profile a single effect exactly: the likelihood's contour is traced along theta.
 
     On the contour log sigma_e^2 has two values at each theta, in closed form but for a scalar

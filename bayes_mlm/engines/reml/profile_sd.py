@@ -12,7 +12,7 @@ from bayes_mlm.engines.reml.grid_start import FEW_GROUPS
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
 from bayes_mlm.engines.reml.search import Optimum, climb, differentiate
 from bayes_mlm.likelihood import Method, profiled_loglik, residual_df
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 # Longest step of the log of the residual variance.
 _REACH = 3.0
@@ -24,7 +24,13 @@ _LEVELS = np.array([-0.6, 0.0, 0.6])
 
 
 def profile_sd(
-    reduced: Reduced, optimum: Optimum, effect: int, method: Method, z: float, *, correlated: bool
+    reduced: RotatedMoments,
+    optimum: Optimum,
+    effect: int,
+    method: Method,
+    z: float,
+    *,
+    correlated: bool,
 ) -> Ends:
     """Profile the sd of one of several group effects.
 
@@ -97,7 +103,7 @@ def profile_sd(
     return Ends(lower=lower, upper=upper, note=note or other)
 
 
-def profile_sigma_e(reduced: Reduced, optimum: Optimum, method: Method, z: float) -> Ends:
+def profile_sigma_e(reduced: RotatedMoments, optimum: Optimum, method: Method, z: float) -> Ends:
     """Profile sigma_e with several group effects; the variable is log sigma_e^2."""
     factor = optimum.factor
 

@@ -17,7 +17,7 @@ from bayes_mlm.engines.reml.derivatives import Derivatives, derivatives
 from bayes_mlm.engines.reml.factor import SINGULAR, Factor
 from bayes_mlm.engines.reml.grid_start import FEW_GROUPS, peaks, scan
 from bayes_mlm.likelihood import Method, profiled_loglik
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 MAX_STEPS = 200
 # Longest step, as a multiple of where it starts.
@@ -69,12 +69,12 @@ class Optimum:
     point: Derivatives
 
 
-def maximise(reduced: Reduced, factor: Factor, method: Method) -> Optimum:
+def maximise(reduced: RotatedMoments, factor: Factor, method: Method) -> Optimum:
     """Maximise the log-likelihood over the relative covariance.
 
     Parameters
     ----------
-    reduced : Reduced
+    reduced : RotatedMoments
     factor : Factor
         The coordinates, of `make_factor`.
     method : {"REML", "ML"}
@@ -99,7 +99,11 @@ def maximise(reduced: Reduced, factor: Factor, method: Method) -> Optimum:
 
 
 def _describe(
-    reduced: Reduced, factor: Factor, theta: Floats, method: Method, starts: tuple[Start, ...]
+    reduced: RotatedMoments,
+    factor: Factor,
+    theta: Floats,
+    method: Method,
+    starts: tuple[Start, ...],
 ) -> Optimum:
     """Differentiate at theta and measure how stationary it is."""
     point, gradient, hessian = differentiate(reduced, factor, theta, method)
@@ -119,7 +123,7 @@ def _describe(
 
 
 def differentiate(
-    reduced: Reduced,
+    reduced: RotatedMoments,
     factor: Factor,
     theta: Floats,
     method: Method,
@@ -160,7 +164,7 @@ def ascent(gradient: Floats, hessian: Floats) -> Floats:
     return step
 
 
-def boundary_slope(reduced: Reduced, factor: Factor, theta: Floats, slope: Floats) -> float:
+def boundary_slope(reduced: RotatedMoments, factor: Factor, theta: Floats, slope: Floats) -> float:
     """Find the steepest ascent into covariance directions that are zero at theta, a group."""
     if len(theta) == 0:
         return 0.0
@@ -179,7 +183,7 @@ def boundary_slope(reduced: Reduced, factor: Factor, theta: Floats, slope: Float
 
 
 def _search_line(
-    reduced: Reduced, factor: Factor, method: Method
+    reduced: RotatedMoments, factor: Factor, method: Method
 ) -> tuple[Floats, tuple[Start, ...]]:
     """Scan sigma_u^2 / sigma_e^2 over [0, infinity), refine every local maximum, keep the best."""
     # theta = 1 has the group effect as large as the residual for a typical row.
@@ -207,7 +211,7 @@ def _search_line(
 
 
 def _refine(
-    reduced: Reduced, factor: Factor, method: Method, low: float, theta: float, high: float
+    reduced: RotatedMoments, factor: Factor, method: Method, low: float, theta: float, high: float
 ) -> tuple[float, float]:
     """Refine a local maximum in [low, high] by Newton steps in theta, bisecting where they stray.
 
@@ -238,7 +242,7 @@ def _refine(
 
 
 def _search_newton(
-    reduced: Reduced, factor: Factor, method: Method
+    reduced: RotatedMoments, factor: Factor, method: Method
 ) -> tuple[Floats, tuple[Start, ...]]:
     """Climb from the best point of each part of a scan.
 
@@ -270,7 +274,7 @@ def _search_newton(
 
 
 def _climb_free(
-    reduced: Reduced, factor: Factor, method: Method, theta: Floats
+    reduced: RotatedMoments, factor: Factor, method: Method, theta: Floats
 ) -> tuple[Floats, float]:
     """Climb in theta, stepping off a boundary that is not the optimum (a saddle in theta)."""
 

@@ -18,7 +18,7 @@ from bayes_mlm.engines.reml.factor import make_factor
 from bayes_mlm.engines.reml.search import Optimum, Start, ascent, climb, maximise
 from bayes_mlm.likelihood import Method, Whitened, check_bounded
 from bayes_mlm.model import ResidualRows, log_spread
-from bayes_mlm.moments import Reduced
+from bayes_mlm.moments import RotatedMoments
 
 # Of the coordinates; the error of a central difference is its square times the third derivative.
 STEP = 1e-3
@@ -42,7 +42,7 @@ class Structured:
         Relative residual sds, the first one 1.
     rho : float
         Correlation of residuals one step apart; 0 without AR(1).
-    reduced : Reduced
+    reduced : RotatedMoments
         Of the rows whitened so.
     optimum : Optimum
         Of the rows whitened so.
@@ -58,7 +58,7 @@ class Structured:
 
     sds: Floats
     rho: float
-    reduced: Reduced
+    reduced: RotatedMoments
     optimum: Optimum
     loglik: float
     decrement: float
@@ -87,7 +87,7 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
     n_ratios = rows.n_sds - 1
 
     @cache
-    def fit_at(x: tuple[float, ...]) -> tuple[float, Reduced, Optimum]:
+    def fit_at(x: tuple[float, ...]) -> tuple[float, RotatedMoments, Optimum]:
         sds, rho = structure_at(rows, np.array(x))
         reduced = data.reduced(sds, rho)
         optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)

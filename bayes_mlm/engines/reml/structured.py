@@ -29,7 +29,7 @@ from bayes_mlm.likelihood import Method, Whitened, profiled_loglik
 from bayes_mlm.model import log_spread
 
 if TYPE_CHECKING:
-    from bayes_mlm.moments import Reduced
+    from bayes_mlm.moments import RotatedMoments
 
 # Log-likelihood that a further step in the residual structure may gain.
 _STATIONARY = 1e-6
@@ -92,7 +92,7 @@ def _icc(sigma_u: float, sigma_e: float) -> float:
 
 
 def _certify(inner: Certificate, found: Structured, *, identified: bool) -> Certificate:
-    """Add the search over residual structures to what is known of the rest."""
+    """Return a fit with the certificate of the search over residual structures."""
     if not found.starts:
         return inner
     settled = abs(found.decrement) <= _STATIONARY
@@ -105,7 +105,7 @@ def _certify(inner: Certificate, found: Structured, *, identified: bool) -> Cert
     if not settled:
         text = (
             f"not certified: a Newton step in the residual structure would still gain "
-            f"{tiny(found.decrement)} log-likelihood; ask for less of the residuals"
+            f"{tiny(found.decrement)} log-likelihood; simplify the residual structure"
         )
     if settled and not identified:
         text = (
@@ -273,13 +273,13 @@ class _Likelihood:
     rho : float
         Value used where it is not among the coordinates.
     known : dict
-        Reduced rows, by residual structure.
+        Rotated moments of the rows, by residual structure.
     """
 
     data: Whitened
     method: Method
     rho: float
-    known: dict[tuple[float, ...], "Reduced"]
+    known: dict[tuple[float, ...], "RotatedMoments"]
 
     def __call__(self, cov_u: Floats, residual: Floats) -> float:
         """Evaluate at a covariance (q, q), the logs of the residual sds, and a place of rho."""

@@ -18,10 +18,10 @@ from bayes_mlm.likelihood.pymc.parts import (
     coefficients,
     coords,
     effect_root,
+    group_coefficients,
     group_effects,
     intraclass_correlation,
     observe,
-    own_coefficients,
     prefers_centred,
     residual_sd,
 )
@@ -67,7 +67,7 @@ def multilevel(
             for place, view in enumerate(views)
         ]
         if informed == [True]:
-            eta = own_coefficients(views[0], chosen, names[0], beta)
+            eta = group_coefficients(views[0], chosen, names[0], beta)
         else:
             eta = pm.math.dot(design.X, beta)
             for place, view in enumerate(views):

@@ -36,7 +36,7 @@ class LogDensity:
         The model's initial point.
     shapes : mapping of str to tuple of int
         Shape of each variable, in the order of `evaluate`. Those whose names end in an underscore
-        are left out.
+        are omitted.
     dims : mapping of str to tuple of str
         Names of the dimensions of each variable that has some.
     coords : mapping of str to ndarray
@@ -66,7 +66,7 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     ----------
     model : pymc.Model
         With continuous parameters only. Its parameters' values must be valid, as those of
-        `bayes_mlm.model.priors` are: PyMC's checks of them are left out.
+        `bayes_mlm.model.priors` are: PyMC's checks of them are omitted.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
     made: dict[TensorVariable, TensorVariable] = {}
     inputs, numbers = [], []
     for node in io_toposort([], outputs):
-        given = [made.get(variable, variable) for variable in node.inputs]
+        arguments = [made.get(variable, variable) for variable in node.inputs]
         for place, variable in enumerate(node.inputs):
             if isinstance(variable, SharedVariable):
                 number = variable.get_value()
@@ -156,11 +156,11 @@ def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
                 continue
             # A static length would be part of the key; that of 1 means broadcasting.
             shape = tuple(1 if length == 1 else None for length in number.shape)
-            given[place] = pt.tensor(dtype=number.dtype.name, shape=shape)
-            inputs.append(given[place])
+            arguments[place] = pt.tensor(dtype=number.dtype.name, shape=shape)
+            inputs.append(arguments[place])
             numbers.append(np.ascontiguousarray(number).reshape(number.shape))
         # Made anew, not cloned: a clone would insist on the lengths that the constants had.
-        anew = node.clone_with_new_inputs(given, strict=False)
+        anew = node.clone_with_new_inputs(arguments, strict=False)
         made |= dict(zip(node.outputs, anew.outputs, strict=True))
     return _Lifted(inputs=inputs, numbers=numbers, outputs=[made[output] for output in outputs])
 

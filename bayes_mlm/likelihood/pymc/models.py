@@ -57,7 +57,7 @@ def pooled(design: Design, priors: Priors = None) -> "pm.Model":
     Parameters
     ----------
     design : Design
-        From `bayes_mlm.build_design`; group effects in it are left out.
+        From `bayes_mlm.build_design`; its group effects are ignored.
     priors : mapping, optional
         Priors by parameter name; see `bayes_mlm.likelihood.default_priors`.
 

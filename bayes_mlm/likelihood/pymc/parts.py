@@ -113,10 +113,10 @@ def _report_effects(
     return pm.Deterministic(names.u.name, u, dims=names.u.dims)
 
 
-def own_coefficients(
+def group_coefficients(
     design: Design, priors: ModelPriors, names: GroupParameters, beta: "TensorVariable"
 ) -> "TensorVariable":
-    """Return the rows' means, with u the deviation of group coefficients from the regression.
+    """Return the means of the rows, from group-specific coefficients and beta.
 
     The rows of a group determine the group-specific coefficients, ``u_j + B_j beta`` with the
     least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not depend on beta as u does: the
@@ -130,15 +130,15 @@ def own_coefficients(
     flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
     expected = flat.reshape((design.J, design.q))
     if design.effect_pairs:
-        specific = pm.MvNormal("own_", mu=expected, chol=root, dims=dims)
+        specific = pm.MvNormal("group_beta_", mu=expected, chol=root, dims=dims)
     else:
-        specific = pm.Normal("own_", expected, root, dims=dims)
+        specific = pm.Normal("group_beta_", expected, root, dims=dims)
     _report_effects(design, priors, names, specific - expected)
     return pm.math.dot(rest, beta) + (Z * specific[design.codes]).sum(axis=1)
 
 
 def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> "TensorVariable":
-    """Make sigma_u and, if the effects may correlate, rho_u; give the root of their covariance.
+    """Make sigma_u and, if the effects may correlate, rho_u; return the root of their covariance.
 
     That is the sds themselves, a scalar or of shape (q,), for one effect or independent ones,
     else the lower Cholesky factor (q, q), of the effects that have the priors.

@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
 from bayes_mlm.likelihood.parameters import outcome_variable
-from bayes_mlm.model import Prior, ResidualRows, colour
+from bayes_mlm.model import Prior, ResidualRows, colour, given_previous, lag_correlation
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -40,16 +40,8 @@ def observe_series(
         made: Floats = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
         return made
 
-    pm.CustomDist(
-        outcome_variable(design),
-        mu,
-        sd,
-        rho,
-        logp=logp,
-        random=random,
-        observed=design.y,
-        dims="obs",
-    )
+    name = outcome_variable(design)
+    pm.CustomDist(name, mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
 
 
 def autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
@@ -71,18 +63,15 @@ def _given_previous(
     sd: "TensorVariable",
     rho: "TensorVariable",
 ) -> "tuple[TensorVariable, TensorVariable]":
-    """Return mean and sd of each outcome given the one before in its group.
-
-    What `residual.whiten` does to the rows, written as a regression on the residual before.
-    """
+    """Return mean and sd of each outcome given the one before in its group."""
     import pytensor.tensor as pt
 
     known = rows.previous >= 0
     # A power for each different gap, not for each row: there are a few of them.
     gaps, which = np.unique(rows.gap[known], return_inverse=True)
-    kept = pt.set_subtensor(
-        pt.zeros(known.size)[np.flatnonzero(known)], pt.stack([rho**gap for gap in gaps])[which]
+    powers = pt.stack([lag_correlation(rho, gap) for gap in gaps])[which]
+    weight, variance = given_previous(
+        pt.set_subtensor(pt.zeros(known.size)[np.flatnonzero(known)], powers)
     )
-    before = np.maximum(rows.previous, 0)
-    standardised = (y - mu) / sd
-    return mu + sd * kept * standardised[before], sd * (1.0 - kept**2) ** 0.5
+    previous = ((y - mu) / sd)[np.maximum(rows.previous, 0)]
+    return mu + sd * weight * previous, sd * variance**0.5

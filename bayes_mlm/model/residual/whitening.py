@@ -17,28 +17,28 @@ Pinheiro & Bates (2000), Mixed-Effects Models in S and S-PLUS, sec. 5.1.2 and 5.
 import numpy as np
 
 from bayes_mlm.base import Floats
+from bayes_mlm.model.residual.autoregression import (
+    given_previous,
+    lag_correlation,
+    log_innovation_variance,
+)
 from bayes_mlm.model.residual.rows import ResidualRows
 
 
-def carried(rows: ResidualRows, rho: float) -> Floats:
+def previous_correlation(rows: ResidualRows, rho: float) -> Floats:
     """Return the correlation (n,) of each row's residual with the one before; 0 without one."""
-    kept = np.zeros(rows.previous.size)
+    found = np.zeros(rows.previous.size)
     known = rows.previous >= 0
-    kept[known] = rho ** rows.gap[known]
-    return kept
+    found[known] = lag_correlation(rho, rows.gap[known])
+    return found
 
 
-def left_over(rows: ResidualRows, rho: float) -> Floats:
-    """Return the log (n,) of the share of each residual's variance not carried from the one before.
-
-    ``log(1 - carried^2)``, with all its digits however near rho is to 1.
-    """
-    with np.errstate(divide="ignore"):
-        log_rho = np.log(np.abs(rho))
-    log_part = np.zeros(rows.previous.size)
+def log_innovation_variances(rows: ResidualRows, rho: float) -> Floats:
+    """Return the log (n,) of each standardised residual's variance given the one before."""
+    found = np.zeros(rows.previous.size)
     known = rows.previous >= 0
-    log_part[known] = np.log(-np.expm1(2.0 * rows.gap[known] * log_rho))
-    return log_part
+    found[known] = log_innovation_variance(rho, rows.gap[known])
+    return found
 
 
 def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -> Floats:
@@ -71,16 +71,22 @@ def whiten(rows: ResidualRows, columns: Floats, sds: Floats, rho: float = 0.0) -
     shaped = columns.reshape(columns.shape[0], -1)
     scaled = shaped / sds[rows.stratum][:, None]
     if rows.spec.ar is not None:
-        kept = carried(rows, rho)
+        kept = previous_correlation(rows, rho)
         before = scaled[np.maximum(rows.previous, 0)]  # times kept, which is 0 where there is none
-        scaled = (scaled - kept[:, None] * before) * np.exp(-0.5 * left_over(rows, rho))[:, None]
+        scaled = (scaled - kept[:, None] * before) * np.exp(
+            -0.5 * log_innovation_variances(rows, rho)
+        )[:, None]
     return scaled.reshape(columns.shape)
 
 
 def log_spread(rows: ResidualRows, sds: Floats, rho: float = 0.0) -> float:
     """Return the log of what whitening divides by in all: minus its log-determinant."""
     spread = float(np.log(sds)[rows.stratum].sum())
-    return spread + 0.5 * float(left_over(rows, rho).sum()) if rows.spec.ar is not None else spread
+    return (
+        spread + 0.5 * float(log_innovation_variances(rows, rho).sum())
+        if rows.spec.ar is not None
+        else spread
+    )
 
 
 def colour(rows: ResidualRows, white: Floats, sds: Floats, rho: float = 0.0) -> Floats:
@@ -98,9 +104,9 @@ def colour(rows: ResidualRows, white: Floats, sds: Floats, rho: float = 0.0) -> 
     """
     made = white.copy()
     if rows.spec.ar is not None:
-        kept = carried(rows, rho)
-        log_part = np.sqrt(1.0 - np.square(kept)) * white
+        kept, variance = given_previous(previous_correlation(rows, rho))
+        innovation = np.sqrt(variance) * white
         # Rows that are k-th in time of their group follow from those that are (k-1)-th.
         for later in rows.by_rank[1:]:
-            made[later] = kept[later] * made[rows.previous[later]] + log_part[later]
+            made[later] = kept[later] * made[rows.previous[later]] + innovation[later]
     return made * sds[rows.stratum]

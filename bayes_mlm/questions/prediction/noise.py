@@ -7,7 +7,7 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import samples
 from bayes_mlm.fitting import Fit, residual_draws
-from bayes_mlm.questions.prediction.residuals import Neighbours, bridge, draw_together
+from bayes_mlm.questions.prediction.residuals import Neighbours, draw_together
 from bayes_mlm.questions.prediction.rows import LaidOut
 
 
@@ -43,7 +43,7 @@ class Residuals:
         variance, mean = np.square(sds), np.zeros((1, rows.size))
         near = self._near(rows)
         if near is not None:
-            found = bridge(near, self.given.rho)
+            found = near.conditional(self.given.rho)
             before, after = self._known(near)
             mean = sds * (found.weight_before * before + found.weight_after * after)
             variance = variance * found.variance

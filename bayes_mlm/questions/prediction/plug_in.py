@@ -7,7 +7,6 @@ from bayes_mlm.design import Design
 from bayes_mlm.fitting import Solution, summarise_wald
 from bayes_mlm.model import whiten
 from bayes_mlm.moments import from_design
-from bayes_mlm.questions.prediction.residuals import bridge
 from bayes_mlm.questions.prediction.result import PlugIn
 from bayes_mlm.questions.prediction.rows import LaidOut
 
@@ -152,7 +151,7 @@ def _less_neighbours(
     assert near is not None
     assert residual is not None
     assert rows is not None
-    found = bridge(near, np.array([residual.rho_e]))
+    found = near.conditional(np.array([residual.rho_e]))
     X, Z, shared = laid_out.X, laid_out.Z, np.zeros(len(laid_out.X))
     own = residual.sigma_e[laid_out.stratum]
     for place, weight in ((near.before, found.weight_before), (near.after, found.weight_after)):

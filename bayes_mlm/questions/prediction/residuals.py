@@ -1,13 +1,4 @@
-"""Residuals of new rows: their sds, and their distribution given rows near in time.
-
-With AR(1) residuals, an outcome of a group of the data shares its residual with those observed
-just before and just after it. Given both nothing else tells more of it (the residuals are a Markov
-chain), and its mean is a weighted sum of theirs: with correlations r_a and r_b to the one before
-and the one after, of standardised residuals,
-
-    w_a = r_a (1 - r_b^2) / (1 - r_a^2 r_b^2),   w_b likewise,
-    variance = (1 - r_a^2)(1 - r_b^2) / (1 - r_a^2 r_b^2).
-"""
+"""Residuals of new rows with AR(1): the rows of the data next to them in time, and joint draws."""
 
 from dataclasses import dataclass
 
@@ -15,9 +6,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
-
-# Steps are whole to this part of one.
-_WHOLE = 1e-6
+from bayes_mlm.model import GivenNeighbours, given_neighbours
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,22 +26,9 @@ class Neighbours:
     gap_before: Floats
     gap_after: Floats
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Bridge:
-    """Conditional mean and sd of standardised residuals given their neighbours, (S, m) each.
-
-    Parameters
-    ----------
-    weight_before, weight_after : ndarray
-        Of the neighbours' standardised residuals in the mean.
-    variance : ndarray
-        What they leave of a variance of 1.
-    """
-
-    weight_before: Floats
-    weight_after: Floats
-    variance: Floats
+    def conditional(self, rho: Floats) -> GivenNeighbours:
+        """Condition standardised residuals, at correlations (S,), on those of the neighbours."""
+        return given_neighbours(rho, self.gap_before, self.gap_after)
 
 
 def neighbours(design: Design, codes: Ints, times: Floats) -> Neighbours:
@@ -86,43 +62,6 @@ def neighbours(design: Design, codes: Ints, times: Floats) -> Neighbours:
     )
 
 
-def bridge(near: Neighbours, rho: Floats) -> Bridge:
-    """Weigh the neighbours, given the correlation of residuals one step apart, shape (S,).
-
-    A negative correlation is defined for whole steps only, and counts as 0 in between.
-
-    Examples
-    --------
-    >>> near = Neighbours(
-    ...     before=np.array([0]), after=np.array([-1]), gap_before=np.array([2.0]),
-    ...     gap_after=np.array([np.inf]),
-    ... )
-    >>> found = bridge(near, np.array([0.5]))
-    >>> found.weight_before.item(), found.weight_after.item(), found.variance.item()
-    (0.25, 0.0, 0.9375)
-    """
-    a, b = _correlation(rho, near.gap_before), _correlation(rho, near.gap_after)
-    left_a, left_b = 1.0 - np.square(a), 1.0 - np.square(b)
-    whole = 1.0 - np.square(a * b)
-    # At the time of an observed row both weights are of that row, and nothing is left.
-    safe = np.where(whole > 0, whole, 1.0)
-    return Bridge(
-        weight_before=np.where(left_a > 0, a * left_b / safe, 1.0),
-        weight_after=np.where(left_a > 0, b * left_a / safe, 0.0),
-        variance=left_a * left_b / safe,
-    )
-
-
-def _correlation(rho: Floats, gap: Floats) -> Floats:
-    known = np.isfinite(gap)
-    steps = np.where(known, gap, 1.0)
-    whole = np.abs(steps - np.round(steps)) < _WHOLE
-    steps = np.where(whole, np.round(steps), steps)
-    base = rho[:, None] * np.ones(len(gap))
-    base = np.where(whole | (base > 0), base, 0.0)
-    return np.where(known, base**steps, 0.0)
-
-
 def draw_together(
     near: Neighbours,
     codes: Ints,
@@ -153,13 +92,7 @@ def draw_together(
         last = latest.get(int(codes[k]))
         if last is not None and times[k] - times[last] <= gap:
             gap, value = times[k] - times[last], made[:, last]
-        one = Neighbours(
-            before=near.before[[k]],
-            after=near.after[[k]],
-            gap_before=np.array([gap]),
-            gap_after=near.gap_after[[k]],
-        )
-        found = bridge(one, rho)
+        found = given_neighbours(rho, np.array([gap]), near.gap_after[[k]])
         mean = found.weight_before[:, 0] * value + found.weight_after[:, 0] * known[1][:, k]
         made[:, k] = mean + np.sqrt(found.variance[:, 0]) * rng.standard_normal(len(rho))
         latest[int(codes[k])] = k

@@ -115,6 +115,6 @@ def _rows_without_slope(analysis: Analysis, roles: Roles, side: int | None) -> F
     """Return the mean row of X (1, p), with the binary predictor set to a level."""
     design = analysis.design
     row = column_moments(design).x_mean.copy()
-    if side is not None and roles.split in design.terms:
-        row[design.terms.index(roles.split)] = roles.split_values[side]
+    if side is not None and roles.moderator_column in design.terms:
+        row[design.terms.index(roles.moderator_column)] = roles.moderator_values[side]
     return row[None, :]

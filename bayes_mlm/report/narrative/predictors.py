@@ -70,9 +70,10 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
             main, slope_weights(main, roles, side=1) - slope_weights(main, roles, side=0)
         )
         text = (
-            f"{unit} in {roles.outcome} of {with_interval(first)} where {roles.split_labels[0]}, "
-            f"and of {with_interval(second)} where {roles.split_labels[1]}. The slopes "
-            f"differ by {with_interval(gap)}; {sureness(gap)}"
+            f"{unit} in {roles.outcome} of {with_interval(first)} where "
+            f"{roles.subgroup_labels[0]}, and of {with_interval(second)} where "
+            f"{roles.subgroup_labels[1]}. The slopes differ by {with_interval(gap)}; "
+            f"{sureness(gap)}"
         )
         return Conclusion(topic="A slope that differs", text=text, model=main.spec.name)
     found = contrast(main, slope_weights(main, roles))
@@ -89,9 +90,9 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
 def subgroups(main: Analysis) -> Iterator[Conclusion]:
     """Yield the difference between groups at the two levels of the binary predictor."""
     roles = roles_of(main.design)
-    if roles.split is None or not roles.split_labels or roles.side is None:
+    if roles.moderator_column is None or not roles.subgroup_labels or roles.subgroup is None:
         return
-    if roles.slope is None and _in_products(main, str(roles.split_name)):
+    if roles.slope is None and _in_products(main, str(roles.moderator)):
         return
     found = contrast(main, split_weights(main, roles))
     where = ""
@@ -99,10 +100,10 @@ def subgroups(main: Analysis) -> Iterator[Conclusion]:
         centre = number(average_of_slope(main, roles), _spread(main, roles))
         where = f", where {roles.slope} is at its mean of {centre}"
     text = (
-        f"Groups with {roles.split_labels[1]} differ in {roles.outcome} from those with "
-        f"{roles.split_labels[0]} by {with_interval(found)}{where}; {sureness(found)}"
+        f"Groups with {roles.subgroup_labels[1]} differ in {roles.outcome} from those with "
+        f"{roles.subgroup_labels[0]} by {with_interval(found)}{where}; {sureness(found)}"
     )
-    yield Conclusion(topic=f"The difference by {roles.split_name}", text=text, model=main.spec.name)
+    yield Conclusion(topic=f"The difference by {roles.moderator}", text=text, model=main.spec.name)
 
 
 def _spread(main: Analysis, roles: Roles) -> float:
@@ -115,7 +116,7 @@ def _spread(main: Analysis, roles: Roles) -> float:
 def others(main: Analysis) -> Iterator[Conclusion]:
     """Yield the effects of the remaining terms that are in no product."""
     roles, design = roles_of(main.design), main.design
-    known = {INTERCEPT, roles.split, roles.slope, f"within({roles.slope})"}
+    known = {INTERCEPT, roles.moderator_column, roles.slope, f"within({roles.slope})"}
     known.add(f"between({roles.slope})")
     lines = []
     for k, term in enumerate(design.terms):
@@ -133,9 +134,9 @@ def others(main: Analysis) -> Iterator[Conclusion]:
 
 def _crossed(main: Analysis, roles: Roles) -> bool:
     """Return whether the slope may differ between the two levels."""
-    if roles.split is None or roles.side is None:
+    if roles.moderator_column is None or roles.subgroup is None:
         return False
-    both = {str(roles.slope), str(roles.split_name)}
+    both = {str(roles.slope), str(roles.moderator)}
     return any(both <= {label(one) for one in term} for term in main.design.formula.terms)
 
 

@@ -1,8 +1,8 @@
 """Redo the arithmetic of the 2015 document, right or wrong, so that its figures can be traced.
 
 The study in `models/hsb_*.toml` was first published as a notebook. Several of its numbers are not
-what their labels say. The functions here compute what the notebook computed, under names that
-say so; nothing else in the package uses them to estimate anything.
+what their labels claim. The functions here compute what the notebook computed, under explicit
+names; nothing else in the package uses them to estimate anything.
 """
 
 import math
@@ -149,7 +149,7 @@ def misplaced_r2(null_sd: float, sd: float) -> float:
     return null_sd**2 - sd**2 / null_sd**2
 
 
-def table_figures(table: Table) -> dict[str, float]:
+def table_quantities(table: Table) -> dict[str, float]:
     """Compute what the document prints of the High School and Beyond table before any model.
 
     Parameters

@@ -5,7 +5,7 @@ import numpy as np
 from bayes_mlm.design import Design
 
 
-def regression_figures(design: Design) -> dict[str, float]:
+def regression_quantities(design: Design) -> dict[str, float]:
     """Compute the test of all slopes and the tests of the residuals of a least-squares fit.
 
     Parameters
@@ -24,7 +24,7 @@ def regression_figures(design: Design) -> dict[str, float]:
     --------
     >>> from bayes_mlm.data import load_dataset
     >>> from bayes_mlm.design import build_design
-    >>> found = regression_figures(build_design("mathach ~ ses", load_dataset("hsb")))
+    >>> found = regression_quantities(build_design("mathach ~ ses", load_dataset("hsb")))
     >>> round(found["f"], 1), round(found["durbin_watson"], 3)
     (1074.7, 1.82)
     """

@@ -16,7 +16,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Parameters
     ----------
     where, claim, reason : str
-        Place in the document, what it says there, and why that is not so, in one line each.
+        Place in the document, what it states there, and why that is not so, in one line each.
     numbers : tuple of str
         Figures that show it, as ``record/quantity``.
     """

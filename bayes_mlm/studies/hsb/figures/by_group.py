@@ -68,7 +68,7 @@ class GroupSpread:
         effects are kept as summaries.
     half_width : tuple of float or None
         Posterior mean, lower and upper end of 0.674 sigma_e: how far the middle half would reach
-        to each side in every group if the residuals were normal with one sd.
+        below and above the mean in every group if the residuals were normal with one sd.
     prob : float
         Of the intervals.
     """
@@ -93,7 +93,7 @@ class GroupSpread:
     @property
     def title(self) -> str:
         """What the figure is of."""
-        return f"{self.outcome} by {self.group}, and about each {self.group}'s own mean"
+        return f"{self.outcome} by {self.group}, and about each {self.group}'s mean"
 
     @property
     def caption(self) -> str:
@@ -104,7 +104,7 @@ class GroupSpread:
             f"The mean of {self.outcome} runs from {number(self.mean[0], spread)} "
             f"({self.group} {shorten(self.labels[0])}) to {number(self.mean[-1], spread)} "
             f"({shorten(self.labels[-1])}) over {count(self.labels.size, 'group')}, while the "
-            f"middle half of a typical group's own rows is "
+            f"middle half of a typical group's rows is "
             f"{number(float(np.median(widths)), spread)} wide; {self._reach}."
         )
         return " ".join(filter(None, [first, self._pulled, self._tilt]))
@@ -138,19 +138,19 @@ class GroupSpread:
         """How far the model draws the group means together."""
         if self.fitted is None:
             return ""
-        own, drawn = float(np.std(self.mean)), float(np.std(self.fitted))
-        if own <= 0.0:
+        observed, expected = float(np.std(self.mean)), float(np.std(self.fitted))
+        if observed <= 0.0:
             return ""
         return (
             f"The expected means of {self.model} lie closer together than the observed ones: "
-            f"their sd is {percent(drawn / own)} of the sd of the observed means."
-            if drawn < own * (1.0 - _ALIKE)
+            f"their sd is {percent(expected / observed)} of the sd of the observed means."
+            if expected < observed * (1.0 - _ALIKE)
             else f"The expected means of {self.model} spread as widely as the observed ones."
         )
 
     @property
     def _tilt(self) -> str:
-        """Whether mean and median part company along the order of the groups."""
+        """Whether mean and median differ along the order of the groups."""
         several = self.sizes > 2
         if several.sum() < 10:
             return ""
@@ -259,39 +259,39 @@ def _above(gap: float) -> str:
 
 
 @styled
-def plot_group_spread(picture: GroupSpread) -> "Figure":
+def plot_group_spread(data: GroupSpread) -> "Figure":
     """Draw the middle half, mean and median of every group, in order of the means.
 
     Parameters
     ----------
-    picture : GroupSpread
+    data : GroupSpread
 
     Returns
     -------
     matplotlib.figure.Figure
-        Above in the outcome's own units, below about each group's own mean.
+        Above in the outcome's units, below about each group's mean.
     """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    figure = new_figure(5.9 if _upright(picture) else 4.9)
+    figure = new_figure(5.9 if _upright(data) else 4.9)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.35, 1.0))
-    ranks = np.arange(1, picture.labels.size + 1)
-    room = _POINTS_WIDE / picture.labels.size
+    ranks = np.arange(1, data.labels.size + 1)
+    room = _POINTS_WIDE / data.labels.size
     bar = float(np.clip(0.62 * room, 0.25, 9.0))
     dot = float(np.clip(1.1 * room, 0.7, 4.5))
-    for ax, less in ((top, np.zeros_like(picture.mean)), (bottom, picture.mean)):
+    for ax, less in ((top, np.zeros_like(data.mean)), (bottom, data.mean)):
         ax.vlines(
             ranks,
-            picture.lower_quartile - less,
-            picture.upper_quartile - less,
+            data.lower_quartile - less,
+            data.upper_quartile - less,
             color="#C9C9C9",
             lw=bar,
             zorder=1,
         )
         ax.plot(
             ranks,
-            picture.median - less,
+            data.median - less,
             ls="",
             marker="_",
             ms=dot + 1.5,
@@ -305,62 +305,62 @@ def plot_group_spread(picture: GroupSpread) -> "Figure":
         Line2D([], [], ls="", marker="o", ms=3.5, color=BLACK, label="mean"),
     ]
     handles.append(Line2D([], [], color=INK, lw=0.8, ls=":", label="mean of all rows"))
-    top.plot(ranks, picture.mean, "o", ms=dot, mew=0, color=BLACK, zorder=5)
+    top.plot(ranks, data.mean, "o", ms=dot, mew=0, color=BLACK, zorder=5)
     bottom.axhline(0.0, color=BLACK, lw=1.0, zorder=2)
-    top.axhline(picture.overall, color=INK, lw=0.8, ls=":", zorder=2)
-    if picture.fitted is not None:
+    top.axhline(data.overall, color=INK, lw=0.8, ls=":", zorder=2)
+    if data.fitted is not None:
         label = "expected mean"
-        if picture.fitted_lower is not None and picture.fitted_upper is not None:
+        if data.fitted_lower is not None and data.fitted_upper is not None:
             top.vlines(
                 ranks,
-                picture.fitted_lower,
-                picture.fitted_upper,
+                data.fitted_lower,
+                data.fitted_upper,
                 color=BLUE,
                 lw=max(0.25, bar * 0.45),
                 alpha=0.75,
                 zorder=4,
             )
-            label += f", {percent(picture.prob)} interval"
+            label += f", {percent(data.prob)} interval"
         else:
-            top.plot(ranks, picture.fitted, ".", ms=dot, color=BLUE, zorder=4)
+            top.plot(ranks, data.fitted, ".", ms=dot, color=BLUE, zorder=4)
         handles.append(Line2D([], [], color=BLUE, lw=2.2, alpha=0.75, label=label))
-    if picture.half_width is not None:
-        width, lower, upper = picture.half_width
+    if data.half_width is not None:
+        width, lower, upper = data.half_width
         expected = "middle half of normal residuals (±0.67 sigma_e)"
         handles.append(Line2D([], [], color=BLUE, lw=0.9, label=expected))
         for sign in (-1.0, 1.0):
             bottom.axhspan(sign * lower, sign * upper, color=BLUE, alpha=0.35, lw=0, zorder=4)
             bottom.axhline(sign * width, color=BLUE, lw=0.9, zorder=4)
     legend_above(top, handles)
-    top.set_ylabel(shorten(picture.outcome, 20))
-    bottom.set_ylabel(f"{shorten(picture.outcome, 12)} less\nthe group's mean")
-    _name_groups(bottom, picture)
+    top.set_ylabel(shorten(data.outcome, 20))
+    bottom.set_ylabel(f"{shorten(data.outcome, 12)} less\nthe group's mean")
+    _name_groups(bottom, data)
     top.tick_params(axis="x", length=0)
-    bottom.set_xlim(0.0, picture.labels.size + 1.0)
+    bottom.set_xlim(0.0, data.labels.size + 1.0)
     return figure
 
 
-def _upright(picture: GroupSpread) -> bool:
+def _upright(data: GroupSpread) -> bool:
     """Test whether the groups' names fit under the axis only when rotated."""
-    if picture.labels.size > _MOST_NAMED:
+    if data.labels.size > _MOST_NAMED:
         return False
-    return sum(len(name) + 2 for name in shorten_all(picture.labels, 22)) > _MOST_LEVEL
+    return sum(len(name) + 2 for name in shorten_all(data.labels, 22)) > _MOST_LEVEL
 
 
-def _name_groups(ax: "Axes", picture: GroupSpread) -> None:
+def _name_groups(ax: "Axes", data: GroupSpread) -> None:
     """Label every group under the axis where there is room, else the first and the last."""
-    many = picture.labels.size
+    many = data.labels.size
     ax.tick_params(axis="x", length=0)
-    sizes = f"{count(many, 'group')}, {count(picture.n, 'row')}"
+    sizes = f"{count(many, 'group')}, {count(data.n, 'row')}"
     if many > _MOST_NAMED:
-        ax.set_xticks([1, many], shorten_all(picture.labels[[0, -1]], 30))
+        ax.set_xticks([1, many], shorten_all(data.labels[[0, -1]], 30))
         first, last = ax.get_xticklabels()
         first.set_horizontalalignment("left")
         last.set_horizontalalignment("right")
     else:
-        names = shorten_all(picture.labels, 22)
-        ax.set_xticks(range(1, many + 1), names, rotation=90 if _upright(picture) else 0)
-    ax.set_xlabel(f"{shorten(picture.group, 30)}, in order of its mean ({sizes})")
+        names = shorten_all(data.labels, 22)
+        ax.set_xticks(range(1, many + 1), names, rotation=90 if _upright(data) else 0)
+    ax.set_xlabel(f"{shorten(data.group, 30)}, in order of its mean ({sizes})")
 
 
 FIGURE = Entry(

@@ -7,7 +7,7 @@ from bayes_mlm.studies.hsb.figures import (
     pooled_between,
     prototypes,
     slopes,
-    split_means,
+    subgroup_means,
     within_line,
 )
 
@@ -20,6 +20,6 @@ for _entry in (
     extremes.FIGURE,
     slopes.FIGURE,
     prototypes.FIGURE,
-    split_means.FIGURE,
+    subgroup_means.FIGURE,
 ):
     FIGURES.register(_entry.name, _entry)

@@ -7,21 +7,21 @@ import numpy as np
 
 from bayes_mlm.base import count, estimate, interval, number, percent, shorten
 from bayes_mlm.figures import (
-    SIDES,
+    SUBGROUP_STYLES,
     Cloud,
     Entry,
     Line,
     Style,
     axes_or_new,
     cloud_of,
-    draw_classical,
+    draw_likelihood,
     draw_line,
     draw_rows,
     figure_of,
     has_effects,
     legend_above,
+    legend_point,
     line_along,
-    marked,
     roles_of,
     span,
     styled,
@@ -45,7 +45,7 @@ class Extremes:
     groups : tuple of int
         Places of the two groups among the labels, the lower mean first.
     lines : tuple of Line
-        Theirs, each over the range of its own rows.
+        Theirs, each over the range of its rows.
     """
 
     cloud: Cloud
@@ -71,11 +71,11 @@ class Extremes:
         return (
             f"Of {count(cloud.sizes.size, 'group')}, {cloud.group} {shorten(low.name)} has the "
             f"lowest mean {cloud.slope} ({means[0]}, {sizes[0]}) and {shorten(high.name)} the "
-            f"highest ({means[1]}, {sizes[1]}). Every group has an intercept of its own, and "
+            f"highest ({means[1]}, {sizes[1]}). Every group has a group-specific intercept, and "
             "all share one slope, which only differences within groups inform: "
-            f"{estimate(low.slope, low.slope_lower, low.slope_upper)}. In the middle of its own "
+            f"{estimate(low.slope, low.slope_lower, low.slope_upper)}. In the middle of its "
             f"range the expected {cloud.outcome} is {expected[0]} in the first and {expected[1]} "
-            f"in the second ({percent(low.prob)} intervals); the model says nothing of groups that "
+            f"in the second ({percent(low.prob)} intervals); the model has nothing on groups that "
             "were not observed."
         )
 
@@ -126,18 +126,18 @@ def extreme_groups(analysis: Analysis) -> Extremes | None:
 
 
 @styled
-def plot_extremes(picture: Extremes, *, ax: "Axes | None" = None) -> "Figure":
+def plot_extremes(data: Extremes, *, ax: "Axes | None" = None) -> "Figure":
     """Draw the no-pooling lines of the groups with the lowest and the highest mean."""
     ax = axes_or_new(ax)
-    cloud = picture.cloud
+    cloud = data.cloud
     handles = [draw_rows(ax, cloud.x, cloud.y)]
     for which, place, line, style in zip(
-        ("lowest", "highest"), picture.groups, picture.lines, SIDES, strict=True
+        ("lowest", "highest"), data.groups, data.lines, SUBGROUP_STYLES, strict=True
     ):
-        own = cloud.codes == place
+        rows = cloud.codes == place
         ax.plot(
-            cloud.x[own],
-            cloud.y[own],
+            cloud.x[rows],
+            cloud.y[rows],
             style.marker,
             ms=4.0,
             mec=style.colour,
@@ -151,9 +151,9 @@ def plot_extremes(picture: Extremes, *, ax: "Axes | None" = None) -> "Figure":
         )
         solid = Style(style.colour, style.marker)
         draw_line(ax, line, solid, label=label)
-        handles.append(marked(solid, label, filled=False, line=True))
-    handles.append(draw_classical(ax, picture.lines[0]))
-    draw_classical(ax, picture.lines[1])
+        handles.append(legend_point(solid, label, filled=False, line=True))
+    handles.append(draw_likelihood(ax, data.lines[0]))
+    draw_likelihood(ax, data.lines[1])
     legend_above(ax, handles)
     ax.set_xlabel(shorten(cloud.slope, 60))
     ax.set_ylabel(shorten(cloud.outcome, 40))

@@ -17,8 +17,8 @@ from bayes_mlm.figures import (
     draw_rows,
     figure_of,
     legend_above,
+    legend_point,
     line_along,
-    marked,
     model_styles,
     reference_roles,
     roles_of,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Line styles of the four slopes, so that they part in grey too.
+# Line styles of the four slopes, so that they are distinct in grey too.
 _DASHES = ("-", (0, (6.0, 1.5)), (0, (1.2, 1.2)), (0, (6.0, 1.5, 1.2, 1.5)))
 
 
@@ -70,7 +70,7 @@ class PooledBetween:
             else "the intervals overlap"
         )
         least_squares = " and ".join(
-            number(line.classical_slope, (line.slope_upper - line.slope_lower) / 2)
+            number(line.likelihood_slope, (line.slope_upper - line.slope_lower) / 2)
             for line in (pooled, between)
         )
         return (
@@ -108,7 +108,7 @@ def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
     >>> settings = make_settings(models[0], random_seed=1)
     >>> ladder = [analyse(model, settings, engines=["direct"]) for model in models]
     >>> found = pooled_and_between(ladder)
-    >>> round(found.pooled.classical_slope, 2), round(found.between.classical_slope, 2)
+    >>> round(found.pooled.likelihood_slope, 2), round(found.between.likelihood_slope, 2)
     (3.18, 5.91)
     """
     roles = reference_roles(analyses)
@@ -118,11 +118,11 @@ def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
     between = simplest(analyses, "between", roles)
     if pooled is None or between is None or pooled.design.J != between.design.J:
         return None
-    own = roles_of(pooled.design)
-    cloud = cloud_of(pooled.design, own)
+    roles = roles_of(pooled.design)
+    cloud = cloud_of(pooled.design, roles)
     return PooledBetween(
         cloud=cloud,
-        pooled=line_along(pooled, own, span(cloud.x), name="all rows"),
+        pooled=line_along(pooled, roles, span(cloud.x), name="all rows"),
         between=line_along(
             between, roles_of(between.design), span(cloud.group_x), name="group means"
         ),
@@ -130,10 +130,10 @@ def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
 
 
 @styled
-def plot_pooled_between(picture: PooledBetween, *, ax: "Axes | None" = None) -> "Figure":
+def plot_pooled_between(data: PooledBetween, *, ax: "Axes | None" = None) -> "Figure":
     """Draw the line through all rows and the line through the group means, with bands."""
     ax = axes_or_new(ax)
-    cloud, pooled, between = picture.cloud, picture.pooled, picture.between
+    cloud, pooled, between = data.cloud, data.pooled, data.between
     styles = model_styles([pooled.model, between.model])
     total = Style(styles[pooled.model].colour, "", _DASHES[1])
     means = Style(styles[between.model].colour, "o", _DASHES[0])
@@ -152,7 +152,7 @@ def plot_pooled_between(picture: PooledBetween, *, ax: "Axes | None" = None) -> 
     )
     handles = [
         rows,
-        marked(means, count(cloud.sizes.size, "group mean"), filled=not few),
+        legend_point(means, count(cloud.sizes.size, "group mean"), filled=not few),
         draw_line(ax, pooled, total, label=f"line of all rows, {percent(pooled.prob)} band"),
         draw_line(ax, between, means, label=f"line of group means, {percent(pooled.prob)} band"),
     ]

@@ -1,4 +1,4 @@
-"""Choose a typical group of each kind, and compute its own line and its partially pooled one."""
+"""Choose a typical group of each kind, with its unpooled and its partially pooled line."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,14 +9,14 @@ from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.figures import (
     INK,
-    SIDES,
+    SUBGROUP_STYLES,
     Cloud,
     Entry,
     Line,
     Roles,
     Style,
     cloud_of,
-    draw_classical,
+    draw_likelihood,
     draw_line,
     has_effects,
     line_along,
@@ -40,29 +40,29 @@ class Prototype:
 
     Parameters
     ----------
-    side : str
+    subgroup : str
         What it is typical of: ``sector = 1``, or "all groups".
     label : str
-        Its own.
+        Its label.
     place : int
         Among the labels.
     x, y : ndarray, shape (n_j,)
         Its rows.
-    own : ndarray, shape (m,), or None
+    unpooled : ndarray, shape (m,), or None
         The least-squares line of its rows alone along `line.x`; None where x does not vary.
-    own_slope : float or None
+    unpooled_slope : float or None
         Its slope.
     line : Line
         The partially pooled one.
     """
 
-    side: str
+    subgroup: str
     label: str
     place: int
     x: Floats
     y: Floats
-    own: Floats | None
-    own_slope: float | None
+    unpooled: Floats | None
+    unpooled_slope: float | None
     line: Line
 
 
@@ -89,7 +89,7 @@ class Prototypes:
     def title(self) -> str:
         """What the figure is of."""
         many = "Prototypical groups" if len(self.groups) > 1 else "A prototypical group"
-        return f"{many}: members, own line, partially pooled line"
+        return f"{many}: members, unpooled line, partially pooled line"
 
     @property
     def caption(self) -> str:
@@ -102,40 +102,40 @@ class Prototypes:
             else f"whose mean {cloud.slope} is nearest the mean of all rows "
             f"({number(float(cloud.x.mean()), float(np.std(cloud.x)))})"
         )
-        each = "of each side " if len(self.groups) > 1 else ""
-        told = "; ".join(self._told(group) for group in self.groups)
+        each = "of each subgroup " if len(self.groups) > 1 else ""
+        described = "; ".join(self._describe(group) for group in self.groups)
         prob = percent(self.groups[0].line.prob)
-        return f"The group {each}is drawn {rule}: {told} ({prob} intervals)."
+        return f"The group {each}is drawn {rule}: {described} ({prob} intervals)."
 
     @property
     def alt(self) -> str:
         """What is drawn."""
-        named = ", ".join(f"{group.label} ({group.side})" for group in self.groups)
+        named = ", ".join(f"{group.label} ({group.subgroup})" for group in self.groups)
         return (
-            f"Members of {self.cloud.group} {named} as points, with the group's own least-squares "
+            f"Members of {self.cloud.group} {named} as points, with the unpooled least-squares "
             "line, its partially pooled line and the posterior's band."
         )
 
-    def _told(self, group: Prototype) -> str:
+    def _describe(self, group: Prototype) -> str:
         """Describe how far partial pooling moved the slope of one group."""
         line = group.line
         pooled = estimate(line.slope, line.slope_lower, line.slope_upper)
         spread = (line.slope_upper - line.slope_lower) / 2
-        own = (
-            "has no slope of its own"
-            if group.own_slope is None
-            else f"has a slope of {number(group.own_slope, spread)} by itself"
+        unpooled = (
+            "has no unpooled slope"
+            if group.unpooled_slope is None
+            else f"has an unpooled slope of {number(group.unpooled_slope, spread)}"
         )
-        of = f"for {group.side}, " if len(self.groups) > 1 else ""
+        of = f"for {group.subgroup}, " if len(self.groups) > 1 else ""
         mean = number(float(group.x.mean()), float(np.std(self.cloud.x)))
         return (
             f"{of}{self.cloud.group} {shorten(group.label)} ({count(group.x.size, 'row')}, mean "
-            f"{self.cloud.slope} {mean}) {own} and of {pooled} with partial pooling"
+            f"{self.cloud.slope} {mean}) {unpooled} and one of {pooled} with partial pooling"
         )
 
 
 def prototypes(analysis: Analysis) -> Prototypes | None:
-    """Compute the prototypical group of each side of the split, or of all groups without a split.
+    """Compute the prototypical group of each subgroup, or of all groups without a moderator.
 
     The rule is that of the 2015 document (its cell In [400] takes the school of each sector whose
     mean ses is nearest 0, the mean of all students): the group whose mean of the slope's predictor
@@ -156,7 +156,7 @@ def prototypes(analysis: Analysis) -> Prototypes | None:
     >>> model = load_record("hsb_sector").request
     >>> settings = make_settings(model, random_seed=1)
     >>> found = prototypes(analyse(model, settings, engines=["direct"]))
-    >>> [(group.side, group.label) for group in found.groups]
+    >>> [(group.subgroup, group.label) for group in found.groups]
     [('sector = 0', '1946'), ('sector = 1', '5650')]
     """
     roles = roles_of(analysis.design)
@@ -166,11 +166,13 @@ def prototypes(analysis: Analysis) -> Prototypes | None:
         return None
     cloud = cloud_of(analysis.design, roles)
     tied = bool(np.ptp(cloud.group_x) <= _ALIKE * np.ptp(cloud.x))
-    labels = roles.split_labels or ("all groups",)
-    side = np.zeros(cloud.sizes.size, dtype=np.int64) if roles.side is None else roles.side
+    labels = roles.subgroup_labels or ("all groups",)
+    subgroup = (
+        np.zeros(cloud.sizes.size, dtype=np.int64) if roles.subgroup is None else roles.subgroup
+    )
     found = []
     for k, name in enumerate(labels):
-        members = np.flatnonzero(side == k)
+        members = np.flatnonzero(subgroup == k)
         place = int(members[_distance(cloud, members, tied=tied).argmin()])
         found.append(_prototype(analysis, roles, cloud, place, name))
     return Prototypes(cloud=cloud, model=analysis.spec.name, groups=tuple(found), tied=tied)
@@ -184,31 +186,33 @@ def _distance(cloud: Cloud, members: np.ndarray, *, tied: bool) -> Floats:
     return np.asarray(np.abs(cloud.group_x[members] - cloud.x.mean()))
 
 
-def _prototype(analysis: Analysis, roles: Roles, cloud: Cloud, place: int, side: str) -> Prototype:
+def _prototype(
+    analysis: Analysis, roles: Roles, cloud: Cloud, place: int, subgroup: str
+) -> Prototype:
     rows = cloud.codes == place
     x, y = cloud.x[rows], cloud.y[rows]
     along = span(x)
     label = str(cloud.labels[place])
-    own = straight(x, y) if x.size > 2 else None
+    unpooled = straight(x, y) if x.size > 2 else None
     return Prototype(
-        side=side,
+        subgroup=subgroup,
         label=label,
         place=place,
         x=x,
         y=y,
-        own=None if own is None else own[0] + own[1] * along,
-        own_slope=None if own is None else own[1],
+        unpooled=None if unpooled is None else unpooled[0] + unpooled[1] * along,
+        unpooled_slope=None if unpooled is None else unpooled[1],
         line=line_along(analysis, roles, along, name=label, group=place),
     )
 
 
 @styled
-def plot_prototypes(picture: Prototypes) -> "Figure":
-    """Draw the members of each typical group, their own line and the partially pooled one.
+def plot_prototypes(data: Prototypes) -> "Figure":
+    """Draw the members of each typical group, the unpooled line and the partially pooled one.
 
     Parameters
     ----------
-    picture : Prototypes
+    data : Prototypes
 
     Returns
     -------
@@ -218,30 +222,30 @@ def plot_prototypes(picture: Prototypes) -> "Figure":
     from matplotlib.lines import Line2D
 
     figure = new_figure()
-    panels = np.atleast_1d(figure.subplots(1, len(picture.groups), sharex=True, sharey=True))
+    panels = np.atleast_1d(figure.subplots(1, len(data.groups), sharex=True, sharey=True))
     handles: list[Any] = []
-    for ax, group, style in zip(panels, picture.groups, SIDES, strict=False):
+    for ax, group, style in zip(panels, data.groups, SUBGROUP_STYLES, strict=False):
         ax.plot(
             group.x, group.y, style.marker, ms=4.0, mec=style.colour, mfc="white", mew=0.9, zorder=2
         )
         draw_line(ax, group.line, Style(style.colour, style.marker, "-"), label=group.label)
-        handles = [draw_classical(ax, group.line)]
-        if group.own is not None:
-            ax.plot(group.line.x, group.own, color=INK, lw=1.4, ls=":", zorder=4)
-        title = f"{shorten(picture.cloud.group, 12)} {shorten(group.label, 16)}"
+        handles = [draw_likelihood(ax, group.line)]
+        if group.unpooled is not None:
+            ax.plot(group.line.x, group.unpooled, color=INK, lw=1.4, ls=":", zorder=4)
+        title = f"{shorten(data.cloud.group, 12)} {shorten(group.label, 16)}"
         size = count(group.x.size, "row")
-        if len(picture.groups) > 1:
-            title = f"{shorten(group.side, 24)}, {size}\n{title}"
+        if len(data.groups) > 1:
+            title = f"{shorten(group.subgroup, 24)}, {size}\n{title}"
         else:
             title = f"{title}, {size}"
         ax.set_title(title, fontsize=9)
-        ax.set_xlabel(shorten(picture.cloud.slope, 36))
-    panels[0].set_ylabel(shorten(picture.cloud.outcome, 40))
-    band = f"partial pooling, posterior with {percent(picture.groups[0].line.prob)} band"
+        ax.set_xlabel(shorten(data.cloud.slope, 36))
+    panels[0].set_ylabel(shorten(data.cloud.outcome, 40))
+    band = f"partial pooling, posterior with {percent(data.groups[0].line.prob)} band"
     handles = [
         Line2D([], [], color=INK, lw=1.7, label=band),
         *handles,
-        Line2D([], [], color=INK, lw=1.4, ls=":", label="own least-squares line"),
+        Line2D([], [], color=INK, lw=1.4, ls=":", label="unpooled least-squares line"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
@@ -250,7 +254,7 @@ def plot_prototypes(picture: Prototypes) -> "Figure":
 FIGURE = Entry(
     name="prototypes",
     title="Prototypical groups",
-    shows="members of a typical group of each side, own line and partially pooled line",
+    shows="members of a typical group of each subgroup, unpooled line and partially pooled line",
     applies="the model has group effects and a numeric predictor that varies within groups",
     of="model",
     prepare=prototypes,

@@ -1,4 +1,4 @@
-"""Compute the total, between, within and random-effects lines of a ladder, side by side."""
+"""Compute the total, between, within and random-effects lines of a ladder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from bayes_mlm.figures import (
     draw_rows,
     engine_style,
     legend_above,
+    legend_point,
     line_along,
-    marked,
     model_styles,
     new_figure,
     reference_roles,
@@ -41,7 +41,7 @@ _KINDS = (
     ("within", "within groups"),
 )
 
-# Line styles of the four slopes, so that they part in grey too.
+# Line styles of the four slopes, so that they are distinct in grey too.
 _DASHES = ("-", (0, (6.0, 1.5)), (0, (1.2, 1.2)), (0, (6.0, 1.5, 1.2, 1.5)))
 
 
@@ -53,7 +53,7 @@ class FourSlopes:
     ----------
     cloud : Cloud
     lines : tuple of Line
-        Two to four, named by what their slope compares; each over the range of its own data. The
+        Two to four, named by what their slope compares; each over the range of its data. The
         line within groups is laid through the mean of all rows.
     """
 
@@ -140,7 +140,7 @@ def four_slopes(analyses: Sequence[Analysis]) -> FourSlopes | None:
     >>> models = [load_record(name).request for name in ("hsb_pooled", "hsb_within")]
     >>> settings = make_settings(models[0], random_seed=1)
     >>> found = four_slopes([analyse(model, settings, engines=["direct"]) for model in models])
-    >>> [(line.name, round(line.classical_slope, 2)) for line in found.lines]
+    >>> [(line.name, round(line.likelihood_slope, 2)) for line in found.lines]
     [('total (pooled)', 3.18), ('within groups', 2.19)]
     """
     roles = reference_roles(analyses)
@@ -172,12 +172,12 @@ def _line(kind: str, name: str, analysis: Analysis, cloud: Cloud) -> Line:
 
 
 @styled
-def plot_four_slopes(picture: FourSlopes) -> "Figure":
+def plot_four_slopes(data: FourSlopes) -> "Figure":
     """Draw total, between, within and random-effects lines, with their slopes.
 
     Parameters
     ----------
-    picture : FourSlopes
+    data : FourSlopes
 
     Returns
     -------
@@ -186,18 +186,18 @@ def plot_four_slopes(picture: FourSlopes) -> "Figure":
     """
     figure = new_figure()
     left, right = figure.subplots(1, 2, width_ratios=(1.55, 1.0))
-    cloud = picture.cloud
+    cloud = data.cloud
     rows = draw_rows(left, cloud.x, cloud.y)
-    styles = model_styles([line.model for line in picture.lines])
-    classical = {line.classical_engine for line in picture.lines}
-    for k, line in enumerate(picture.lines):
+    styles = model_styles([line.model for line in data.lines])
+    likelihood = {line.likelihood_engine for line in data.lines}
+    for k, line in enumerate(data.lines):
         look = styles[line.model]
         style = Style(look.colour, look.marker, _DASHES[k])
         draw_line(left, line, style, label=line.name)
         right.plot([line.slope_lower, line.slope_upper], [k, k], color=style.colour, lw=1.8)
         right.plot(line.slope, k, style.marker, color=style.colour, ms=6.0, zorder=3)
         right.plot(
-            line.classical_slope,
+            line.likelihood_slope,
             k + 0.22,
             marker=engine_style("ols").marker,
             ms=3.5,
@@ -221,7 +221,7 @@ def plot_four_slopes(picture: FourSlopes) -> "Figure":
             va="center",
             fontsize=8.5,
         )
-    right.set_ylim(len(picture.lines) - 0.6, -0.75)
+    right.set_ylim(len(data.lines) - 0.6, -0.75)
     right.set_yticks([])
     right.spines["left"].set_visible(False)
     right.margins(x=0.12)
@@ -230,21 +230,21 @@ def plot_four_slopes(picture: FourSlopes) -> "Figure":
     left.set_xlabel(shorten(cloud.slope, 40))
     left.set_ylabel(shorten(cloud.outcome, 40))
     legend_above(left, [rows], columns=1)
-    told = marked(
+    estimates = legend_point(
         Style("black", engine_style("ols").marker),
-        " or ".join(sorted(classical)),
+        " or ".join(sorted(likelihood)),
         size=3.5,
         filled=False,
     )
-    interval = marked(Style(GREY, "o"), f"posterior mean, {percent(picture.prob)} interval")
-    legend_above(right, [interval, told], columns=1)
+    interval = legend_point(Style(GREY, "o"), f"posterior mean, {percent(data.prob)} interval")
+    legend_above(right, [interval, estimates], columns=1)
     return figure
 
 
 FIGURE = Entry(
     name="four-slopes",
     title="Total, between, within and random-effects lines",
-    shows="the lines of four kinds of model in one picture, with their slopes and intervals",
+    shows="the lines of four kinds of model in one data, with their slopes and intervals",
     applies="two or more kinds of model share a numeric predictor that varies within groups",
     of="ladder",
     prepare=four_slopes,

@@ -12,7 +12,7 @@ from bayes_mlm.figures import (
     Line,
     axes_or_new,
     cloud_of,
-    draw_classical,
+    draw_likelihood,
     draw_line,
     draw_rows,
     figure_of,
@@ -37,7 +37,7 @@ class WithinLine:
     Parameters
     ----------
     cloud : Cloud
-        The rows in their own units.
+        The rows in the data's units.
     deviation : ndarray, shape (n,)
         The slope's predictor less its mean in the row's group.
     line : Line
@@ -63,8 +63,8 @@ class WithinLine:
             f"Among members of one group, one unit of {cloud.slope} goes with "
             f"{estimate(line.slope, line.slope_lower, line.slope_upper)} units of {cloud.outcome} "
             f"({percent(line.prob)} interval; least squares "
-            f"{number(line.classical_slope, spread)}). The {count(cloud.n, 'row')} are placed by "
-            f"how far they lie from their own group's mean, which keeps {percent(share)} "
+            f"{number(line.likelihood_slope, spread)}). The {count(cloud.n, 'row')} are placed by "
+            f"how far they lie from their group's mean, which keeps {percent(share)} "
             f"of the variance of {cloud.slope}."
         )
 
@@ -93,7 +93,7 @@ def within_line(analysis: Analysis) -> WithinLine | None:
     >>> model = load_record("hsb_within").request
     >>> settings = make_settings(model, random_seed=1)
     >>> found = within_line(analyse(model, settings, engines=["direct"]))
-    >>> round(found.line.classical_slope, 4)
+    >>> round(found.line.likelihood_slope, 4)
     2.1912
     """
     roles = roles_of(analysis.design)
@@ -109,15 +109,15 @@ def within_line(analysis: Analysis) -> WithinLine | None:
 
 
 @styled
-def plot_within_line(picture: WithinLine, *, ax: "Axes | None" = None) -> "Figure":
+def plot_within_line(data: WithinLine, *, ax: "Axes | None" = None) -> "Figure":
     """Draw the line along the deviations from the group means, with its band."""
     ax = axes_or_new(ax)
-    cloud, line = picture.cloud, picture.line
+    cloud, line = data.cloud, data.line
     style = model_styles([line.model])[line.model]
     handles = [
-        draw_rows(ax, picture.deviation, cloud.y),
+        draw_rows(ax, data.deviation, cloud.y),
         draw_line(ax, line, style, label=f"line within groups, {percent(line.prob)} band"),
-        draw_classical(ax, line),
+        draw_likelihood(ax, line),
     ]
     legend_above(ax, handles, columns=3)
     ax.set_xlabel(f"{shorten(cloud.slope, 36)} less its mean by {shorten(cloud.group)}")

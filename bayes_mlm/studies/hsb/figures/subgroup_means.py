@@ -9,7 +9,7 @@ from bayes_mlm.base import Floats, Ints, count, estimate, number, percent, short
 from bayes_mlm.figures import (
     GREY,
     MANY_GROUPS,
-    SIDES,
+    SUBGROUP_STYLES,
     Cloud,
     Entry,
     Line,
@@ -19,8 +19,8 @@ from bayes_mlm.figures import (
     draw_line,
     figure_of,
     legend_above,
+    legend_point,
     line_along,
-    marked,
     roles_of,
     span,
     straight,
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 _ALIKE = 1e-9
 
-# A line through fewer means than this says nothing.
+# A line through fewer means than this is not informative.
 _LEAST_GROUPS = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Side:
+class Subgroup:
     """One subgroup.
 
     Parameters
@@ -51,22 +51,22 @@ class Side:
     line : Line
         The model's expected outcome over the range of their means, other predictors at their mean
         of all rows.
-    own : ndarray, shape (m,), or None
+    unpooled : ndarray, shape (m,), or None
         The least-squares line through the means themselves, each counted once; None for fewer than
         five groups.
-    own_slope : float or None
+    unpooled_slope : float or None
         Its slope.
     """
 
     name: str
     groups: Ints
     line: Line
-    own: Floats | None
-    own_slope: float | None
+    unpooled: Floats | None
+    unpooled_slope: float | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SplitMeans:
+class SubgroupMeans:
     """Means of the groups by subgroup, with a line for each.
 
     Parameters
@@ -74,34 +74,33 @@ class SplitMeans:
     cloud : Cloud
     model : str
         The record.
-    split : str
-        What splits the groups.
-    sides : tuple of Side
+    moderator : str
+        The binary group-level predictor.
+    subgroups : tuple of Subgroup
         Two.
     """
 
     cloud: Cloud
     model: str
-    split: str
-    sides: tuple[Side, ...]
+    moderator: str
+    subgroups: tuple[Subgroup, ...]
 
     @property
     def title(self) -> str:
         """What the figure is of."""
-        return f"Group means of {self.cloud.outcome} on {self.cloud.slope}, by {self.split}"
+        return f"Group means of {self.cloud.outcome} on {self.cloud.slope}, by {self.moderator}"
 
     @property
     def caption(self) -> str:
         """Caption: what the figure shows."""
-        told = " and ".join(
-            f"{estimate(side.line.slope, side.line.slope_lower, side.line.slope_upper)} for "
-            f"{side.name}"
-            for side in self.sides
+        described = " and ".join(
+            f"{estimate(one.line.slope, one.line.slope_lower, one.line.slope_upper)} for {one.name}"
+            for one in self.subgroups
         )
         return (
             f"Each point is one of {count(self.cloud.sizes.size, 'group')}; the lines are the "
             f"expected {self.cloud.outcome} of {self.model}, with slopes of "
-            f"{told} ({percent(self.prob)} intervals). {self._departure}".strip()
+            f"{described} ({percent(self.prob)} intervals). {self._departure}".strip()
         )
 
     @property
@@ -109,42 +108,44 @@ class SplitMeans:
         """What is drawn."""
         return (
             f"Scatter of the group means of {self.cloud.outcome} against those of "
-            f"{self.cloud.slope}, marked by {self.split}, with the model's line and band for each "
-            "side and the least-squares line through the means."
+            f"{self.cloud.slope}, marked by {self.moderator}, with the model's line and band for "
+            "each subgroup and the least-squares line through the means."
         )
 
     @property
     def prob(self) -> float:
         """Probability of the intervals."""
-        return self.sides[0].line.prob
+        return self.subgroups[0].line.prob
 
     @property
     def _departure(self) -> str:
         """Whether the means rise as the model's lines do."""
-        told = []
-        for side in self.sides:
-            if side.own_slope is None:
+        described = []
+        for subgroup in self.subgroups:
+            if subgroup.unpooled_slope is None:
                 continue
-            line = side.line
-            outside = not line.slope_lower <= side.own_slope <= line.slope_upper
+            line = subgroup.line
+            outside = not line.slope_lower <= subgroup.unpooled_slope <= line.slope_upper
             spread = (line.slope_upper - line.slope_lower) / 2
-            told.append(
-                f"{number(side.own_slope, spread)} for {side.name} "
+            described.append(
+                f"{number(subgroup.unpooled_slope, spread)} for {subgroup.name} "
                 f"({'outside' if outside else 'inside'} the interval)"
             )
-        if not told:
+        if not described:
             return ""
-        return f"Through the means themselves least squares has slopes of {' and '.join(told)}."
+        return (
+            f"Through the means themselves least squares has slopes of {' and '.join(described)}."
+        )
 
 
-def split_means(analysis: Analysis) -> SplitMeans | None:
-    """Compute the group means by split, and the line of a model with slope and split.
+def subgroup_means(analysis: Analysis) -> SubgroupMeans | None:
+    """Compute the group means by subgroup, and the model's line for each.
 
     Returns
     -------
-    SplitMeans or None
-        None without a posterior, a slope or a split, and where the groups do not differ in their
-        mean of the slope's predictor.
+    SubgroupMeans or None
+        None without a posterior, a slope or a moderator, and where the groups do not differ in
+        their mean of the slope's predictor.
 
     Examples
     --------
@@ -153,67 +154,73 @@ def split_means(analysis: Analysis) -> SplitMeans | None:
     >>> from bayes_mlm import load_record
     >>> model = load_record("hsb_sector").request
     >>> settings = make_settings(model, random_seed=1)
-    >>> found = split_means(analyse(model, settings, engines=["direct"]))
-    >>> [(side.name, side.groups.size) for side in found.sides]
+    >>> found = subgroup_means(analyse(model, settings, engines=["direct"]))
+    >>> [(subgroup.name, subgroup.groups.size) for subgroup in found.subgroups]
     [('sector = 0', 90), ('sector = 1', 70)]
     """
     roles = roles_of(analysis.design)
-    if roles.slope is None or roles.side is None or not analysis.fits:
+    if roles.slope is None or roles.subgroup is None or not analysis.fits:
         return None
     cloud = cloud_of(analysis.design, roles)
     if np.ptp(cloud.group_x) <= _ALIKE * np.ptp(cloud.x):
         return None
-    return SplitMeans(
+    return SubgroupMeans(
         cloud=cloud,
         model=analysis.spec.name,
-        split=str(roles.split_name),
-        sides=tuple(_side(analysis, roles, cloud, k) for k in (0, 1)),
+        moderator=str(roles.moderator),
+        subgroups=tuple(_subgroup(analysis, roles, cloud, k) for k in (0, 1)),
     )
 
 
-def _side(analysis: Analysis, roles: Roles, cloud: Cloud, k: int) -> Side:
-    groups = np.flatnonzero(roles.side == k)
+def _subgroup(analysis: Analysis, roles: Roles, cloud: Cloud, k: int) -> Subgroup:
+    groups = np.flatnonzero(roles.subgroup == k)
     x, y = cloud.group_x[groups], cloud.group_y[groups]
     along = span(x)
-    own = straight(x, y) if groups.size >= _LEAST_GROUPS else None
-    return Side(
-        name=roles.split_labels[k],
+    unpooled = straight(x, y) if groups.size >= _LEAST_GROUPS else None
+    return Subgroup(
+        name=roles.subgroup_labels[k],
         groups=groups,
-        line=line_along(analysis, roles, along, name=roles.split_labels[k], side=k, follow=True),
-        own=None if own is None else own[0] + own[1] * along,
-        own_slope=None if own is None else own[1],
+        line=line_along(
+            analysis, roles, along, name=roles.subgroup_labels[k], subgroup=k, follow=True
+        ),
+        unpooled=None if unpooled is None else unpooled[0] + unpooled[1] * along,
+        unpooled_slope=None if unpooled is None else unpooled[1],
     )
 
 
 @styled
-def plot_split_means(picture: SplitMeans, *, ax: "Axes | None" = None) -> "Figure":
+def plot_subgroup_means(data: SubgroupMeans, *, ax: "Axes | None" = None) -> "Figure":
     """Draw the group means by subgroup, with the model's lines and bands."""
     from matplotlib.lines import Line2D
 
     ax = axes_or_new(ax)
-    cloud = picture.cloud
+    cloud = data.cloud
     handles: list[Any] = []
     many = cloud.sizes.size > MANY_GROUPS
-    for side, style in zip(picture.sides, SIDES, strict=True):
+    for subgroup, style in zip(data.subgroups, SUBGROUP_STYLES, strict=True):
         ax.plot(
-            cloud.group_x[side.groups],
-            cloud.group_y[side.groups],
+            cloud.group_x[subgroup.groups],
+            cloud.group_y[subgroup.groups],
             style.marker,
             ms=3.0 if many else 4.2,
             mec=style.colour,
-            mfc="white" if style is SIDES[1] else style.colour,
+            mfc="white" if style is SUBGROUP_STYLES[1] else style.colour,
             mew=0.9,
             alpha=0.4 if many else 0.75,
             zorder=2,
         )
-        label = f"{shorten(side.name)} ({count(side.groups.size, 'group')})"
-        handles.append(marked(style, label, filled=style is not SIDES[1], line=True))
-        draw_line(ax, side.line, style, label=label)
-        if side.own is not None:
-            ax.plot(side.line.x, side.own, color=style.colour, lw=1.2, ls=":", zorder=4)
-    band = f"line of the model, {percent(picture.prob)} band"
+        label = f"{shorten(subgroup.name)} ({count(subgroup.groups.size, 'group')})"
+        handles.append(
+            legend_point(style, label, filled=style is not SUBGROUP_STYLES[1], line=True)
+        )
+        draw_line(ax, subgroup.line, style, label=label)
+        if subgroup.unpooled is not None:
+            ax.plot(
+                subgroup.line.x, subgroup.unpooled, color=style.colour, lw=1.2, ls=":", zorder=4
+            )
+    band = f"line of the model, {percent(data.prob)} band"
     handles.append(Line2D([], [], color=GREY, lw=1.7, label=band))
-    if any(side.own is not None for side in picture.sides):
+    if any(subgroup.unpooled is not None for subgroup in data.subgroups):
         through = "least squares through the means"
         handles.append(Line2D([], [], color=GREY, lw=1.2, ls=":", label=through))
     legend_above(ax, handles)
@@ -223,12 +230,12 @@ def plot_split_means(picture: SplitMeans, *, ax: "Axes | None" = None) -> "Figur
 
 
 FIGURE = Entry(
-    name="split-means",
-    title="Group means on two sides, with lines",
-    shows="group means by a two-valued property of groups, with the model's line for each",
+    name="subgroup-means",
+    title="Group means by subgroup, with lines",
+    shows="group means by a binary group-level predictor, with the model's line for each",
     applies="the model has a two-valued predictor of groups, and group means of a numeric one",
     of="model",
-    prepare=split_means,
-    draw=plot_split_means,
+    prepare=subgroup_means,
+    draw=plot_subgroup_means,
     section="groups",
 )

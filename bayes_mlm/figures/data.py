@@ -6,7 +6,7 @@ The caption is written from the numbers, so that it holds for any data.
 from typing import Protocol
 
 
-class Picture(Protocol):
+class FigureData(Protocol):
     """Data of a figure, with its title, caption and alternative text."""
 
     @property
