@@ -15,7 +15,6 @@ adaptive quadrature.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import effects_root
 from bayes_mlm.fitting.log_sums import log_sum
 from bayes_mlm.fitting.residuals import ResidualDraws, residual_draws
+from bayes_mlm.fitting.sampled import Sampled
 from bayes_mlm.likelihood import LOG_2PI
 from bayes_mlm.model import (
     Auxiliary,
@@ -33,9 +33,6 @@ from bayes_mlm.model import (
     previous_correlation,
     whiten,
 )
-
-if TYPE_CHECKING:
-    from bayes_mlm.fitting.result import Fit
 
 # Quadrature points along one group effect, by their number.
 _POINTS = {1: 15, 2: 9, 3: 7}
@@ -96,7 +93,7 @@ def spaced(n_draws: int, most: int) -> Ints:
     return np.unique(np.linspace(0, n_draws - 1, min(most, n_draws)).astype(int))
 
 
-def conditional_model(fit: "Fit", grouping: Design | None, most_draws: int) -> ConditionalModel:
+def conditional_model(fit: Sampled, grouping: Design | None, most_draws: int) -> ConditionalModel:
     """Return the parts of a fit that its predictive densities are computed from."""
     design = fit.design
     by = design if design.group is not None or grouping is None else grouping

@@ -1,4 +1,4 @@
-"""Prior distributions as SciPy has them: log-densities, and draws of every reported parameter.
+"""Log-densities of a model's priors at draws, and draws of every reported parameter from them.
 
 The factories state some priors at the predictors' means (`bayes_mlm.likelihood.effect_centring`);
 here as there the densities are of the parameters that have the priors, and the draws are
@@ -6,19 +6,14 @@ transformed to what is reported.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
-from bayes_mlm.likelihood.effect_centring import (
-    design_transform,
-    transform_spread,
-)
+from bayes_mlm.likelihood.effect_centring import design_transform, transform_spread
 from bayes_mlm.likelihood.free_variables import correlation_cholesky, free_transform
 from bayes_mlm.likelihood.parameters import (
     GroupParameters,
@@ -26,89 +21,10 @@ from bayes_mlm.likelihood.parameters import (
     group_views,
     parameters_of,
 )
+from bayes_mlm.likelihood.prior_families import draw_prior, log_density
 from bayes_mlm.model import Prior
 
-_HALF = (0.0, math.inf)
-_LINE = (-math.inf, math.inf)
-
-# Family -> SciPy's distribution, its arguments, and where it is cut.
-type _Frozen = tuple[str, dict[str, float], tuple[float, float]]
-_SCIPY: Mapping[str, Callable[[Prior], _Frozen]] = {
-    "Normal": lambda p: ("norm", {"loc": p["mu"], "scale": p["sigma"]}, _LINE),
-    "StudentT": lambda p: ("t", {"df": p["nu"], "loc": p["mu"], "scale": p["sigma"]}, _LINE),
-    "Cauchy": lambda p: ("cauchy", {"loc": p["alpha"], "scale": p["beta"]}, _LINE),
-    "HalfNormal": lambda p: ("norm", {"scale": p["sigma"]}, _HALF),
-    "HalfStudentT": lambda p: ("t", {"df": p["nu"], "scale": p["sigma"]}, _HALF),
-    "HalfCauchy": lambda p: ("cauchy", {"scale": p["beta"]}, _HALF),
-    "Exponential": lambda p: ("expon", {"scale": 1.0 / p["lam"]}, _HALF),
-    "Gamma": lambda p: ("gamma", {"a": p["alpha"], "scale": 1.0 / p["beta"]}, _HALF),
-    "InverseGamma": lambda p: ("invgamma", {"a": p["alpha"], "scale": p["beta"]}, _HALF),
-    "Uniform": lambda p: (
-        "uniform",
-        {"loc": p["lower"], "scale": p["upper"] - p["lower"]},
-        _LINE,
-    ),
-}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Distribution:
-    """A prior, cut to where its parameter may lie.
-
-    Parameters
-    ----------
-    frozen : scipy.stats frozen distribution
-    lower, upper : float
-        Where it is cut.
-    """
-
-    frozen: Any
-    lower: float
-    upper: float
-
-    @property
-    def _ends(self) -> tuple[float, float]:
-        return float(self.frozen.cdf(self.lower)), float(self.frozen.cdf(self.upper))
-
-    def log_density(self, values: Floats) -> Floats:
-        """Return the log-density at values of any shape; minus infinity where it is cut off."""
-        low, high = self._ends
-        with np.errstate(divide="ignore"):
-            inside = np.asarray(self.frozen.logpdf(values)) - math.log(high - low)
-        return np.where((values >= self.lower) & (values <= self.upper), inside, -np.inf)
-
-    def draw(self, rng: np.random.Generator, shape: int | tuple[int, ...]) -> Floats:
-        """Draw values of a shape, by the inverse of the distribution function."""
-        low, high = self._ends
-        return np.asarray(self.frozen.ppf(low + (high - low) * rng.random(shape)))
-
-
-def prior_distribution(
-    prior: Prior, support: tuple[float, float] = (-math.inf, math.inf)
-) -> Distribution | None:
-    """Return a prior as a distribution on a support; None of `Flat`, which has no density.
-
-    Raises
-    ------
-    EngineError
-        If the family is not known here.
-
-    Examples
-    --------
-    >>> half = prior_distribution(Prior("HalfNormal", (("sigma", 2.0),)))
-    >>> float(half.log_density(np.array(1.0)).round(4))
-    -1.0439
-    """
-    from scipy import stats
-
-    if prior.family == "Flat":
-        return None
-    if prior.family not in _SCIPY:
-        raise EngineError(f"the density of the prior {prior} is not known outside PyMC")
-    name, arguments, cut = _SCIPY[prior.family](prior)
-    frozen = getattr(stats, name)(**arguments)
-    lower, upper = max(cut[0], support[0]), min(cut[1], support[1])
-    return Distribution(frozen=frozen, lower=lower, upper=upper)
+_POSITIVE = (0.0, math.inf)
 
 
 def log_priors(
@@ -149,7 +65,7 @@ def log_priors(
             free = free @ np.linalg.inv(free_transform(design)).T
         found["beta"] = _by_column(priors.beta, free)
     if priors.u is not None and "u" in reported:
-        found["u"] = _density(priors.u, reported["u"])
+        found["u"] = log_density(priors.u, reported["u"])
     terms = zip(group_views(design), group_parameters(design), strict=True) if priors.groups else ()
     for place, (view, names) in enumerate(terms):
         own = priors.of_term(place)
@@ -165,7 +81,7 @@ def log_priors(
         if isinstance(prior, tuple):
             found[name] = _by_column(prior, reported[name])
         else:
-            found[name] = _density(prior, reported[name], support)
+            found[name] = log_density(prior, reported[name], support)
     return found
 
 
@@ -215,18 +131,18 @@ def draw_priors(
         )
     found: dict[str, Floats] = {}
     if design.p:
-        free = np.column_stack([_draw(prior, rng, n_draws) for prior in priors.beta])
+        free = np.column_stack([draw_prior(prior, rng, n_draws) for prior in priors.beta])
         found["beta"] = free @ free_transform(design).T
     if priors.u is not None:
-        found["u"] = _draw(priors.u, rng, (n_draws, design.J, 1))
+        found["u"] = draw_prior(priors.u, rng, (n_draws, design.J, 1))
     terms = zip(group_views(design), group_parameters(design), strict=True) if priors.groups else ()
     for place, (view, names) in enumerate(terms):
         found |= _draw_effects(view, priors.of_term(place), names, rng, n_draws)
     for name, prior, support in _of_residuals(design, priors):
         if isinstance(prior, tuple):
-            found[name] = np.column_stack([_draw(one, rng, n_draws) for one in prior])
+            found[name] = np.column_stack([draw_prior(one, rng, n_draws) for one in prior])
         else:
-            found[name] = _draw(prior, rng, n_draws, support)
+            found[name] = draw_prior(prior, rng, n_draws, support)
     return found | _derived(design, found)
 
 
@@ -236,7 +152,7 @@ def _of_residuals(
     """List the parameters of outcomes given the linear predictor: name, prior, support."""
     sds = [one for one in parameters_of(design).role("residual sd") if one.dims]
     found: list[tuple[str, Prior | tuple[Prior, ...], tuple[float, float]]] = [
-        (one.name, priors.residual_sds, _HALF) for one in sds if priors.residual_sds
+        (one.name, priors.residual_sds, _POSITIVE) for one in sds if priors.residual_sds
     ]
     if priors.rho_e is not None:
         assert design.residual is not None  # for mypy: there is a prior of rho_e
@@ -275,7 +191,7 @@ def _draw_effects(
 ) -> dict[str, Floats]:
     """Draw sigma_u, rho_u and u of one term, and transform them to what is reported."""
     q = view.q
-    sds = np.column_stack([_draw(prior, rng, n) for prior in priors.sigma_u])
+    sds = np.column_stack([draw_prior(prior, rng, n) for prior in priors.sigma_u])
     transform = design_transform(view, priors)
     factor = np.broadcast_to(np.eye(q), (n, q, q))
     found: dict[str, Floats] = {}
@@ -309,38 +225,19 @@ def _draw_lkj(eta: float, q: int, rng: np.random.Generator, n: int) -> Floats:
 
 def _lkj_log_density(eta: float, view: Design, pairs: Floats) -> Floats:
     """Return the log-density of correlations (..., pairs), of all together."""
-    from scipy.special import betaln
-
     q = view.q
     factor = correlation_cholesky(view, pairs)
     diagonal = np.diagonal(factor, axis1=-2, axis2=-1)
     with np.errstate(divide="ignore"):
         log_det = 2.0 * np.log(diagonal).sum(axis=-1)
-    k = np.arange(1, q)
-    b = eta + 0.5 * (q - k - 1)
-    constant = ((2.0 * eta - 2.0 + q - k) * (q - k) * math.log(2.0)).sum()
-    constant += ((q - k) * betaln(b, b)).sum()
+    constant = 0.0
+    for k in range(1, q):
+        b = eta + 0.5 * (q - k - 1)
+        log_beta = 2.0 * math.lgamma(b) - math.lgamma(2.0 * b)
+        constant += (q - k) * ((2.0 * eta - 2.0 + q - k) * math.log(2.0) + log_beta)
     return np.asarray((eta - 1.0) * log_det - constant)
 
 
-def _density(
-    prior: Prior, values: Floats, support: tuple[float, float] = (-math.inf, math.inf)
-) -> Floats:
-    found = prior_distribution(prior, support)
-    return np.zeros(values.shape) if found is None else found.log_density(values)
-
-
 def _by_column(priors: tuple[Prior, ...], values: Floats) -> Floats:
-    columns = [_density(prior, values[..., k]) for k, prior in enumerate(priors)]
+    columns = [log_density(prior, values[..., k]) for k, prior in enumerate(priors)]
     return np.stack(columns, axis=-1)
-
-
-def _draw(
-    prior: Prior,
-    rng: np.random.Generator,
-    shape: int | tuple[int, ...],
-    support: tuple[float, float] = (-math.inf, math.inf),
-) -> Floats:
-    found = prior_distribution(prior, support)
-    assert found is not None  # for mypy: a flat prior was refused
-    return found.draw(rng, shape)
