@@ -52,7 +52,7 @@ def write_netcdf(
     attrs : mapping, optional
         Further attributes of the file.
     added : mapping of str to xarray.Dataset, optional
-        By path: variables for one of `KEPT` if it has no attributes, else a group.
+        By path: further variables of one of `KEPT`, else a group.
 
     Raises
     ------
@@ -61,8 +61,8 @@ def write_netcdf(
     """
     import h5netcdf
 
-    further = {name: one for name, one in added.items() if name in KEPT and not one.attrs}
-    whole = {name: one for name, one in added.items() if name not in further}
+    further = {name: one for name, one in added.items() if name in KEPT}
+    whole = {name: one for name, one in added.items() if name not in KEPT}
     written = {
         name: _labelled(_extended(group, further.get(name)))
         for name, group in groups.items()
@@ -147,7 +147,7 @@ def read_added(path: Path, names: Mapping[str, Sequence[str]]) -> "dict[str, xr.
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         for group, own in names.items():
             whole = tree.children[group].to_dataset(inherit=False)
-            found[group] = whole[list(own)].drop_attrs(deep=False)
+            found[group] = whole[list(own)]
         for node in (node for name in others for node in tree[name].subtree):
             if node.has_data or node.attrs:
                 found[node.path.strip("/")] = node.to_dataset(inherit=False)

@@ -75,8 +75,8 @@ def save_fit(
     groups : {"auto", "all", "none"} or sequence of str
         Which of the groups that are computed from the rest (``log_likelihood``, ``prior``,
         ``posterior_predictive``, ...) the file has, for programs that open it as a tree; `load_fit`
-        gives all of them in any case. "auto" leaves out those of more than two million numbers.
-        What was added to ``fit.data`` is always saved.
+        gives all of them in any case. "auto" leaves out those of more than two million numbers, or
+        that take seconds. What was added to ``fit.data`` is always saved.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def save_fit(
     further = {
         name: [str(one) for one in dataset.data_vars]
         for name, dataset in added.items()
-        if name in KEPT and not dataset.attrs
+        if name in KEPT
     }
     path = Path(path)
     text = json.dumps(_document(fit) | {"added": further})
@@ -139,7 +139,7 @@ def _kept(
 
 def _is_small(group: Group) -> bool:
     computed = (one for one in group.variables.values() if isinstance(one, Computed))
-    return all(one.size <= MAX_NUMBERS for one in computed)
+    return all(one.size <= MAX_NUMBERS and not one.slow for one in computed)
 
 
 def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments | None:

@@ -25,7 +25,7 @@ def with_added(tree: "xr.DataTree", added: "Mapping[str, xr.Dataset]") -> "xr.Da
     import xarray as xr
 
     for path, dataset in added.items():
-        if path in tree.children and not dataset.attrs:
+        if path in KEPT:
             node = tree.children[path]
             node.dataset = node.to_dataset(inherit=False).merge(dataset)
         else:
@@ -46,8 +46,8 @@ def added_to(tree: "xr.DataTree", own: Tree) -> "dict[str, xr.Dataset]":
     Returns
     -------
     dict of str to xarray.Dataset
-        By the path of the group: the further variables, without attributes, of a group that every
-        file has; other groups whole, those included that were changed or replaced.
+        By the path of the group: the further variables of one of `KEPT`; other groups whole, those
+        included that were changed or replaced.
     """
     found: dict[str, xr.Dataset] = {}
     for node in tree.subtree:
@@ -55,12 +55,12 @@ def added_to(tree: "xr.DataTree", own: Tree) -> "dict[str, xr.Dataset]":
         if not path or not (dataset.variables or dataset.attrs):
             continue
         if path not in own.groups or not (path in KEPT or is_own(dataset.attrs)):
-            found[path] = dataset if dataset.attrs else dataset.assign_attrs({_MADE_BY: "unknown"})
+            found[path] = dataset
             continue
         known = {*own.groups[path].variables, *own.groups[path].coords}
         new = [name for name in dataset.data_vars if name not in known]
         if new and path in KEPT:
-            found[path] = dataset[new].drop_attrs(deep=False)
+            found[path] = dataset[new]
         elif new:
             found[path] = dataset.assign_attrs({_EXTENDED: 1})
     return found

@@ -20,7 +20,8 @@ class Computed:
     compute : callable
         Returns the values, of that shape; ``functools.partial`` of a function of a module, so that
         the array can be pickled.
-    dtype : numpy.dtype
+    slow : bool
+        Whether computing takes longer than its size suggests.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Computed:
         dims: tuple[str, ...],
         shape: tuple[int, ...],
         compute: Callable[[], Array],
-        dtype: Any = np.float64,
+        *,
+        slow: bool = False,
     ) -> None:
         self.dims = dims
         self.shape = shape
-        self.dtype = np.dtype(dtype)
+        self.dtype = np.dtype(np.float64)
+        self.slow = slow
         self._compute = compute
 
     @cached_property

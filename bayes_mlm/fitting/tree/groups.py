@@ -151,12 +151,13 @@ def _log_likelihood_group(fit: Sampled) -> Variables:
         raise EngineError("the model names no groups of rows")
     if prior is not None and (prior.family != "Normal" or not design.has_rows):
         raise EngineError(f"the intercept of a new group has no normal distribution: {prior}")
-    if not design.family.gaussian_moments or design.residual is not None:
+    structured = not design.family.gaussian_moments or design.residual is not None
+    if structured:
         _need_rows(fit)
     shape = (*_size(fit), design.J)
     compute = partial(group_log_likelihood, fit)
     dims = (*SAMPLE_DIMS, group_dim(design))
-    return {outcome_variable(design): Computed(dims, shape, compute)}
+    return {outcome_variable(design): Computed(dims, shape, compute, slow=structured)}
 
 
 def _posterior_predictive(fit: Sampled) -> Variables:
