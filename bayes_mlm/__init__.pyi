@@ -32,7 +32,7 @@ from .design import (
     sum_more_rows as sum_more_rows,
     sum_rows as sum_rows,
 )
-from .engines import fit_ols as fit_ols, fit_reml as fit_reml
+from .engines import fit_reml as fit_reml
 from .fitting import (
     Estimate as Estimate,
     Fit as Fit,

@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from bayes_mlm.assess.loo import Elpd, leave_one_group_out, leave_one_row_out
 from bayes_mlm.assess.loo.elpd import PART_COLUMNS
 from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
@@ -273,10 +271,9 @@ def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     design.single_term("leave-one-group-out", "compare by rows")
     if grouping is None:
         raise DesignError('no model names groups; a record can: group = "NAME"')
-    if design.group is not None:
-        same = not design.has_rows or np.array_equal(grouping.codes, design.codes)
-        if not same or not np.array_equal(grouping.labels, design.labels):
-            raise DesignError(f"it groups by {design.group!r}, not by {grouping.group!r}")
+    own = design.single_term()
+    if own.factor and not own.same_groups(grouping.single_term()):
+        raise DesignError(f"it groups by {design.group!r}, not by {grouping.group!r}")
     return leave_one_group_out(fit, grouping=grouping)
 
 

@@ -1,4 +1,4 @@
-"""Check the arguments of public functions: one message for an argument of the wrong type."""
+"""Check the arguments of public names: one message for an argument of the wrong type."""
 
 import os
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Any
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineError, SpecError
 
 # The function that returns a value of a type, and the error where another is found.
-_GIVEN_BY: dict[str, tuple[str, type[BayesMLMError]]] = {
+_RETURNED_BY: dict[str, tuple[str, type[BayesMLMError]]] = {
     "Design": ("build_design", DesignError),
     "Estimate": ("fit", EngineError),
     "Fit": ("fit", EngineError),
@@ -19,12 +19,12 @@ _GIVEN_BY: dict[str, tuple[str, type[BayesMLMError]]] = {
 
 
 def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
-    """Raise an error if an argument is not of a type that a function accepts.
+    """Raise an error if an argument is not of an accepted type.
 
     Parameters
     ----------
     caller : str
-        The public function, for the message.
+        The function or the quantity that the message is about.
     value : object
     *kinds : type
         Public types that some function of the package returns.
@@ -37,22 +37,22 @@ def expect(caller: str, value: Any, *kinds: type, hint: str = "") -> None:
     >>> expect("predict", 3, Fit)
     Traceback (most recent call last):
         ...
-    bayes_mlm.base.errors.EngineError: predict takes what fit gives, found int (3)
+    bayes_mlm.base.errors.EngineError: predict expects the result of fit, found int (3)
     """
     if not isinstance(value, kinds):
-        givers = list(dict.fromkeys(_GIVEN_BY[kind.__name__][0] for kind in kinds))
-        listed = " or ".join([", ".join(givers[:-1]), givers[-1]] if givers[1:] else givers)
+        names = list(dict.fromkeys(_RETURNED_BY[kind.__name__][0] for kind in kinds))
+        listed = " or ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
         more = f"; {hint}" if hint else ""
-        error = _GIVEN_BY[kinds[0].__name__][1]
-        raise error(f"{caller} takes what {listed} gives, found {describe_value(value)}{more}")
+        error = _RETURNED_BY[kinds[0].__name__][1]
+        raise error(f"{caller} expects the result of {listed}, found {describe_value(value)}{more}")
 
 
 def expect_each(caller: str, values: Any, *kinds: type) -> None:
-    """Raise an error if an argument is not a sequence of values of given types."""
+    """Raise an error if an argument is not a sequence of values of the listed types."""
     if not isinstance(values, Iterable) or isinstance(values, str | dict):
-        giver, error = _GIVEN_BY[kinds[0].__name__]
+        function, error = _RETURNED_BY[kinds[0].__name__]
         found = describe_value(values)
-        raise error(f"{caller} takes a list of what {giver} gives, found {found}")
+        raise error(f"{caller} expects a list of results of {function}, found {found}")
     for value in values:
         expect(caller, value, *kinds)
 
@@ -60,13 +60,13 @@ def expect_each(caller: str, values: Any, *kinds: type) -> None:
 def expect_text(caller: str, value: Any, what: str, error: type[BayesMLMError] = DataError) -> None:
     """Raise an error if an argument is not text, or is empty."""
     if not isinstance(value, str) or not value:
-        raise error(f"{caller} takes {what}, found {describe_value(value)}")
+        raise error(f"{caller} expects {what}, found {describe_value(value)}")
 
 
 def expect_path(caller: str, value: Any, error: type[BayesMLMError] = DataError) -> None:
     """Raise an error if an argument is no path: neither non-empty text nor a `Path`."""
     if not isinstance(value, str | os.PathLike) or not str(value):
-        raise error(f"{caller} takes the path of a file, found {describe_value(value)}")
+        raise error(f"{caller} expects the path of a file, found {describe_value(value)}")
 
 
 def describe_value(value: Any) -> str:

@@ -42,7 +42,7 @@ def check(
     influential groups. At most 5 % of right models fail any check.
     """
     from bayes_mlm.assess import check as check_fit
-    from bayes_mlm.design import design_of, is_sums
+    from bayes_mlm.design import design_of, rows_at_source
     from bayes_mlm.fitting import fit_design, sample_groups
     from bayes_mlm.report import console as show
 
@@ -55,7 +55,7 @@ def check(
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
     with status("redrawing the data, leaving out groups", quiet=quiet):
         sample = None
-        if not design.has_rows and design.group is not None and not is_sums(request.source.data):
+        if design.group is not None and rows_at_source(design, request.source.data):
             sample = sample_groups(fit, source_of_rows(request, data))
         found = check_fit(fit, sample=sample)
     if sample is not None:

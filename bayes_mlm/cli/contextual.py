@@ -59,8 +59,8 @@ def contextual(
     from bayes_mlm.fitting import fit_by, with_estimate
     from bayes_mlm.questions import (
         contextual_effects,
+        describe_contextual,
         hausman,
-        said,
     )
     from bayes_mlm.report import console as show
 
@@ -85,7 +85,7 @@ def contextual(
     console.print(_table(tables))
     lines = [f"- {note}" for note in tables[0].notes]
     lines += [f"caution: {text}" for text in tables[0].cautions]
-    lines += ["", test, *(f"  {line}" for line in said(tables[0])), ""]
+    lines += ["", test, *(f"  {line}" for line in describe_contextual(tables[0])), ""]
     for one in tables:
         lines.append(one.verdict.line_of(one.rows[0].engine))
     for line in lines:
@@ -116,7 +116,7 @@ def _two_levels(
     except DesignError as reason:
         raise DesignError(
             f"cannot add the group means of every predictor of '{design.formula}' ({reason}); "
-            "write between(x) into the formula, for the predictors whose group means differ"
+            "add between(x) to the formula, for the predictors whose group means differ"
         ) from reason
     return changed, laid_out, ", group means of its predictors added"
 

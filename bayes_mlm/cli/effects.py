@@ -85,7 +85,7 @@ def effects(
     from bayes_mlm.design import design_of, is_sums
     from bayes_mlm.engines import check_engine, has_chains, is_drawing
     from bayes_mlm.fitting import estimate_design, fit_design, sample_table
-    from bayes_mlm.questions import population, read_again, rebuild
+    from bayes_mlm.questions import read_again, read_population, rebuild
     from bayes_mlm.report import console as show
 
     if out is not None:
@@ -115,13 +115,13 @@ def effects(
     # REML or OLS first: a wrong option is refused before anything is drawn.
     drawing = is_drawing(engine)
     check_engine(engine, design)
-    people = population(design, request, source)
+    population = read_population(design, request, source)
     fast = estimate_design(design, None if drawing else engine, request=request, prob=prob)
-    found, zeros = _answer(query, fast, people, data=source)
+    found, zeros = _answer(query, fast, population, data=source)
     if drawing:
         with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
-        found, zeros = _answer(query, fit, people, data=source)
+        found, zeros = _answer(query, fit, population, data=source)
     console = show.make_console()
     for part in [*found, *zeros]:
         console.print(str(part), soft_wrap=True)
@@ -166,7 +166,7 @@ def _read(
 
 
 def _answer(
-    query: _Query, fit: Any, people: "Population", **options: Any
+    query: _Query, fit: Any, population: "Population", **options: Any
 ) -> "tuple[list[Effects], list[Crossing]]":
     """Compute effects and zeros of a fit, each at the values of predictors not compared in it."""
     from bayes_mlm.questions import changes, comparisons, crossing, slopes
@@ -176,7 +176,7 @@ def _answer(
     names = {name for name, _ in query.questions}
     for name, contrast in query.questions:
         is_slope = contrast == {name: "slope"}
-        compared = () if is_slope else {n for one in changes(people, contrast) for n in one.sets}
+        compared = () if is_slope else {n for c in changes(population, contrast) for n in c.sets}
         at = {n: values for n, values in query.at.items() if n not in compared}
         used |= set(at)
         ask, what = (slopes, name) if is_slope else (comparisons, contrast)

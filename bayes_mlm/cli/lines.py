@@ -9,8 +9,8 @@ from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     Data,
-    DrawingEngine,
     Prob,
     Quiet,
     Reading,
@@ -51,7 +51,7 @@ def lines(
         list[str] | None,
         typer.Option(help="With --population: the value of another predictor, NAME=VALUE."),
     ] = None,
-    engine: DrawingEngine = "auto",
+    engine: AnyEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -63,11 +63,11 @@ def lines(
 ) -> None:
     """Estimate group-specific intercepts and slopes.
 
-    And the lines they make, compared with REML predictions.
+    And the lines they make; those of a posterior compared with REML predictions.
     """
     from bayes_mlm.design import design_of
-    from bayes_mlm.fitting import fit_design, sample_rows
-    from bayes_mlm.questions import along_of, group_lines, own_weights, population_line
+    from bayes_mlm.fitting import fit_by, sample_rows
+    from bayes_mlm.questions import along_of, coefficient_weights, group_lines, population_line
     from bayes_mlm.report import console as show
 
     if out is not None:
@@ -80,11 +80,11 @@ def lines(
         raise EngineError("--group and --population exclude each other; give one of them")
     request = request_for(model, data, **vars(reading))
     design = design_of(request, data)
-    own_weights(design)  # raises for a model without such effects, before anything is drawn
+    coefficient_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
-        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
+        fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     source: Any = data
     if not design.has_rows:
         rows = source_of_rows(request, data)
@@ -119,4 +119,4 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
 
 def _label(design: "Design", text: str) -> Any:
     """Return the label that is written as a text, or the text if there is none."""
-    return next((one for one in design.labels.tolist() if str(one) == text), text)
+    return next((one for one in design.single_term().names() if str(one) == text), text)

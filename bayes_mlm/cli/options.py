@@ -201,9 +201,9 @@ def design_for(
     source: Any = data
     if memory is not None or engine_data != "duckdb":
         if rows == "keep" or is_sums(request.source.data):
-            what = "kept in memory" if rows == "keep" else "in the sums already"
+            what = "kept in memory" if rows == "keep" else "sums already"
             raise DataError(
-                f"--memory and --engine-data are of rows that are summed, and these are {what}; "
+                f"--memory and --engine-data apply to aggregated rows, and these are {what}; "
                 "omit them"
             )
         place = request.source.location if data is None else data
@@ -333,7 +333,7 @@ def read_pairs(
         if not name or not value:
             raise error(f"{option} {text!r} must be {form}")
         if name in pairs:
-            raise error(f"{option} {name} is given twice; give all of it once, as {form}")
+            raise error(f"{option} {name} is given twice; give it once, as {form}")
         pairs[name] = value
     return pairs
 

@@ -178,7 +178,6 @@ def _prepare(entry: "Entry", found: "list[Analysis]") -> Any:
     if picture is None:
         names = "these models" if entry.of == "ladder" else found[-1].spec.name
         raise EngineError(
-            f"the figure {entry.name!r} does not apply to {names}; there is one where "
-            f"{entry.applies}"
+            f"the figure {entry.name!r} does not apply to {names}; it requires that {entry.applies}"
         )
     return picture

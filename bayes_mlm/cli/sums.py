@@ -10,8 +10,8 @@ from bayes_mlm.base import DEFAULT_PROB, StorageError, visible
 from bayes_mlm.cli.files import check_file
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
+    AnyEngine,
     DataEngine,
-    DrawingEngine,
     Memory,
     Prob,
     Quiet,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SMALL = 5
 AllowRepeats = Annotated[
     bool,
-    typer.Option("--allow-repeats", help="Add rows that look the same as some already in."),
+    typer.Option("--allow-repeats", help="Add rows that equal some already included."),
 ]
 
 
@@ -67,7 +67,7 @@ def sum_data(
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
     rows, without the old ones; `bayes-mlm merge` adds up sums of several places. A place that lacks
     a category, or has one group, makes its sums with `bayes-mlm sum plan.sums --alone`, where
-    plan.sums has all categories (of made-up rows, say).
+    plan.sums has all categories (of artificial rows, for example).
     """
     from bayes_mlm.base import DataError, OneValueError
     from bayes_mlm.design import (
@@ -85,7 +85,7 @@ def sum_data(
     check_name(out)
     before = load_sums(formula) if is_sums(formula) else None
     if alone and before is None:
-        raise DataError("--alone is for rows laid out as saved sums are; give their file first")
+        raise DataError("--alone sums rows by the design of saved sums; give their file first")
     if reading.strip and before is not None and not before.encoding.strip:
         raise DataError(
             f"{formula} contains sums whose labels were not stripped; omit --strip, or sum the old "
@@ -109,8 +109,8 @@ def sum_data(
                 found = sum_more_rows(before, scan, missing=reading.missing)
         except OneValueError as error:
             raise OneValueError(
-                f"{error}; if other sites have more, lay these rows out as theirs: bayes-mlm sum "
-                "THEIRS.sums --data … --alone"
+                f"{error}; if other sites have more, use their design: bayes-mlm sum THEIRS.sums "
+                "--data … --alone"
             ) from error
     if before is not None and not alone:
         found = merge_sums(before, found, allow_repeats=allow_repeats)
@@ -170,7 +170,7 @@ def groups(
     rows: RowsOption = "auto",
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
-    engine: DrawingEngine = "auto",
+    engine: AnyEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -181,7 +181,7 @@ def groups(
     Mean, sd and interval of each, for any number of groups.
     """
     from bayes_mlm.data import PARQUET
-    from bayes_mlm.fitting import fit_design
+    from bayes_mlm.fitting import fit_by
     from bayes_mlm.questions import write_group_effects
     from bayes_mlm.report import console as show
 
@@ -199,7 +199,7 @@ def groups(
     )
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
-        fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
+        fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
         write_group_effects(fit, out, prob=prob)
     console = show.make_console()
     console.print(f"{fit.engine} ({fit.reason}): {fit.verdict}", soft_wrap=True)

@@ -111,8 +111,8 @@ def _engines(names: list[str]) -> list[str]:
     drawing = [name for name in engines if is_drawing(name)]
     if AUTO in engines and len(drawing) > 1:
         raise EngineError(
-            f"--engine auto is {' or '.join(engine_names(drawing=True, auto=False))} itself; omit "
-            "it next to them"
+            f"--engine auto is already {' or '.join(engine_names(drawing=True, auto=False))}; omit "
+            "it next to these"
         )
     return engines
 

@@ -94,7 +94,7 @@ def from_any(name: str, values: Any) -> TypedColumn:
             return _typed_from_objects(values.to_list())
         return _typed_from_series(values, arrow)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise DataError(f"column {name!r} is a single value ({values!r}); give one value a row")
+        raise DataError(f"column {name!r} is a single value ({values!r}); give one value per row")
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
             raise DataError(f"column {name!r} has shape {values.shape}; give one dimension")

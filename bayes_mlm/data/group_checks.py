@@ -74,7 +74,7 @@ not (schoolid | ses)
             levels = levels_of(table.columns[name])[0].size
             if levels > count:
                 raise DataError(
-                    f"({name} | {group}) has its roles swapped, it seems: {name!r} has {levels} "
+                    f"({name} | {group}) seems to be reversed: {name!r} has {levels} "
                     f"labels, {group!r} has {count}. Write (1 | {name}) or ({group} | {name})"
                 )
     return groups

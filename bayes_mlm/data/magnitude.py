@@ -42,7 +42,7 @@ squared and summed; give it in a larger unit (divide it by a power of ten)
     if 0.0 < high - low < _LEAST:
         raise DataError(
             f"column {name!r} varies by {high - low:.3g}, and differences below {_LEAST:.0e} "
-            "vanish when they are squared; give it in a smaller unit (multiply it by a power of "
+            "underflow when squared; give it in a smaller unit (multiply it by a power of "
             "ten)"
         )
 

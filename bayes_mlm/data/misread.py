@@ -43,8 +43,8 @@ def refuse_misread(name: str, role: str, levels: Sequence[str], *, is_time: bool
     if is_time or are_dates(levels):
         example = f", such as {levels[0]!r}" if levels else ""
         raise DataError(
-            f"{role} {name!r} holds dates or times{example}: make numbers of them first, such as "
-            "the days since the first date (bayes_mlm.code_time(…).values)"
+            f"{role} {name!r} contains dates or times{example}: convert them to numbers first, "
+            "such as the days since the first date (bayes_mlm.code_time(…).values)"
             f"{as_categories}"
         )
     found = numerals_among(levels)

@@ -110,7 +110,7 @@ def handle_missing(
             f"column {name!r} has {count_text(mask, 'missing')}" for name, mask in masks.items()
         ]
         if n_dropped == table.n:
-            raise DataError(f"{'; '.join(parts)}: every row of {table.source} misses one of them")
+            raise DataError(f"{'; '.join(parts)}: every row of {table.source} has one of them")
         total = f": {n_dropped} of {table.n} rows in all" if len(masks) > 1 else ""
         raise DataError(
             f'{"; ".join(parts)}{total}; drop them with missing="drop" (--missing drop)'

@@ -12,6 +12,7 @@ from .aggregated.file import (
     is_sums as is_sums,
     load_sums as load_sums,
     model_of_sums as model_of_sums,
+    rows_at_source as rows_at_source,
     save_sums as save_sums,
     small_groups as small_groups,
 )
@@ -49,6 +50,7 @@ from .layouts import for_kind as for_kind, replay as replay
 from .moments_of_columns import (
     column_moments as column_moments,
     moments_of_rows as moments_of_rows,
+    moments_without as moments_without,
     outcome_means as outcome_means,
     same_columns as same_columns,
     same_outcome as same_outcome,
@@ -62,5 +64,6 @@ from .terms import (
     Response as Response,
     RowArray as RowArray,
     means_by_group as means_by_group,
+    sum_effects as sum_effects,
 )
 from .time_coding import code_time as code_time

@@ -132,13 +132,13 @@ def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
     if (str(formula), group) != (str(design.formula), design.group):
         raise DataError(
             f"{path} contains the sums of '{design.formula}' by {design.group}, not of '{formula}' "
-            f"by {group}; sum the rows anew for another model"
+            f"by {group}; sum the rows again for another model"
         )
     _need_rows(model, f"{path} contains sums of them")
     if source.strip and not design.encoding.strip:
         raise DataError(
-            f"{path} contains sums by labels as they were written, spaces and all; sum the rows "
-            "anew with strip=True (--strip)"
+            f"{path} contains sums by labels with unstripped spaces; sum the rows again with "
+            "strip=True (--strip)"
         )
     check_estimable(design)
     return design
@@ -158,7 +158,7 @@ def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:
     if rows == "keep":
         if is_distributed(source) or (isinstance(source, Scan) and source.engine == "pyspark"):
             raise DataError(
-                "the rows of a Spark table are not fetched; sum them (rows='sum'), or give a "
+                "the rows of a Spark table are not collected; sum them (rows='sum'), or give a "
                 "sample: frame.sample(0.01).toPandas()"
             )
         return None

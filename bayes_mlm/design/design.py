@@ -5,6 +5,7 @@ what they disagree about is never the data. `bayes_mlm.design.layouts` lays it o
 model.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,7 +19,7 @@ from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, changed
 from bayes_mlm.formula import Formula, refuse_several
 from bayes_mlm.model import GAUSSIAN, Family, ResidualRows
-from bayes_mlm.moments import GroupMoments, from_design, from_rows, refuse_rows
+from bayes_mlm.moments import GroupMoments, from_rows, one_group, refuse_rows
 
 INTERCEPT = "Intercept"
 VARIES = 1e-9
@@ -135,8 +136,13 @@ class Design:
         """Whether the rows are there, and not their moments alone."""
         return self.aggregated is None
 
-    def rows(self) -> "Design":
+    def rows(self, remedy: str = "") -> "Design":
         """Return the design, whose rows are there.
+
+        Parameters
+        ----------
+        remedy : str
+            What to do where they are not, for the message.
 
         Raises
         ------
@@ -144,12 +150,37 @@ class Design:
             If only moments are there.
         """
         if self.aggregated is not None:
-            refuse_rows("values")
+            refuse_rows("values", remedy)
         return self
 
-    def moments(self) -> GroupMoments:
-        """Return the per-group sufficient statistics: those that are there, or of the rows."""
-        return from_design(self) if self.aggregated is None else self.aggregated
+    def moments(self, *, grouped: bool = True) -> GroupMoments:
+        """Return the sufficient statistics by group, or of all rows as one group."""
+        if not grouped:
+            return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)
+        return self.compute(
+            lambda of: from_rows(
+                of.y,
+                of.X,
+                of.Z,
+                of.codes,
+                of.J,
+                labels=of.labels,
+                terms=of.terms,
+                effects=of.effects,
+                group=of.group,
+            ),
+            lambda moments: moments,
+        )
+
+    def compute[A](self, rows: "Callable[[Design], A]", moments: Callable[[GroupMoments], A]) -> A:
+        """Return what one function computes from the rows or, without them, another from moments.
+
+        Parameters
+        ----------
+        rows, moments : callable
+            Of the design with its rows, and of its per-group sufficient statistics.
+        """
+        return rows(self) if self.aggregated is None else moments(self.aggregated)
 
     def of_factor(self, place: int) -> "Design":
         """Return the design with one of its group terms only."""
@@ -237,7 +268,15 @@ class Design:
     @property
     def group_sizes(self) -> Ints:
         """Rows in each group of the one factor, shape (J,)."""
-        return self.single_term().sizes if self.aggregated is None else self.aggregated.counts
+        return self.compute(lambda rows: rows.single_term().sizes, lambda s: s.counts)
+
+    @property
+    def sizes_by_factor(self) -> tuple[Ints, ...]:
+        """Rows in each group, one array a grouping factor."""
+        terms = self.group_terms
+        return self.compute(
+            lambda _: tuple(term.sizes for term in terms), lambda s: (s.counts,) * len(terms)
+        )
 
     @property
     def has_intercept_effect_only(self) -> bool:

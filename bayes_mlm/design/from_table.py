@@ -93,7 +93,9 @@ def build_design(
     (7185, 160, ('Intercept', 'ses'), ('Intercept',))
     """
     if not isinstance(formula, (str, Formula)):
-        raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
+        raise DesignError(
+            f"the formula must be text, found {type(formula).__name__}; pass it first"
+        )
     if isinstance(group_level, str):
         group_level = (group_level,)
     table = strip_labels(as_table(table)) if strip else as_table(table)

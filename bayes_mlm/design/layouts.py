@@ -82,7 +82,7 @@ def for_kind(design: Design, kind: str) -> Design:
     refuse_several(design.factors, f"the {kind} model", "keep one of them, or use partial_pooling")
     if design.base is None:
         raise DesignError(
-            f"the {kind} model needs to know the groups; name their column "
+            f"the {kind} model needs groups; name their column "
             '(group = "NAME" in a record, --group on the command line)'
         )
     X, terms = _lay_out(kind, design.X, design.by_row(design.base.means), design.base)

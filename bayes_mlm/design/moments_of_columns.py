@@ -92,3 +92,23 @@ def moments_of_rows(design: Design, rows: Ints, *, drop_empty: bool = False) -> 
     some = replace(design, residual=None).take(rows)
     some = some.drop_empty_groups() if drop_empty else some
     return some.moments_of(some.columns, grouped=design.q > 0)
+
+
+def moments_without(design: Design, row: int) -> GroupMoments:
+    """Return the moments of all rows but one: those left, or the aggregated without it."""
+    return design.compute(
+        lambda rows: moments_of_rows(rows, np.delete(np.arange(rows.n), row)),
+        lambda s: _less_row(s, design, row),
+    )
+
+
+def _less_row(s: GroupMoments, design: Design, row: int) -> GroupMoments:
+    """Return the moments of all rows less one: the inverse of merging it in."""
+    j = int(design.codes[row])
+    n = int(s.counts[j])
+    counts, means, scatter = s.counts.copy(), s.means.copy(), s.scatter.copy()
+    counts[j] = n - 1
+    deviation = design.columns[row] - s.centre - means[j]
+    means[j] = 0.0 if n == 1 else means[j] - deviation / (n - 1)
+    scatter[j] = 0.0 if n <= 2 else scatter[j] - n / (n - 1) * np.outer(deviation, deviation)
+    return replace(s, counts=counts, means=means, scatter=scatter)

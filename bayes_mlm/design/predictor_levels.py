@@ -298,7 +298,8 @@ def _mean_of_product(design: Design, factor: str, name: str) -> bool:
     ]
     if moving:
         raise _UnknownSlopeError(
-            f"its slope between groups depends on how it goes with {', '.join(moving)} within them"
+            "its slope between groups depends on its covariance within groups with "
+            f"{', '.join(moving)}"
         )
     return True
 

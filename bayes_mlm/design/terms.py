@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -182,8 +182,43 @@ class GroupTerm:
         return np.asarray(values - self.by_row(self.means(values)))
 
     def sum_effects(self, u: Floats) -> Floats:
-        """Return what group effects (J, q) add to the linear predictor, shape (n,)."""
-        return np.asarray(np.einsum("nq,nq->n", self.Z, u[self.codes]))
+        """Return what group effects (..., J, q) add to the linear predictor, shape (..., n)."""
+        return sum_effects(u, self.codes, self.Z)
+
+    def column(self, effect: str) -> Floats:
+        """Return the column of an effect, shape (n,)."""
+        return np.asarray(self.Z[:, self.effects.index(effect)])
+
+    def with_columns(self, Z: Floats) -> "GroupTerm":
+        """Return the term with other columns of the effects, such as whitened ones."""
+        return changed(self, Z=Z)
+
+    def transformed(self, matrix: Floats) -> "GroupTerm":
+        """Return the term of effects v, of which these effects are ``matrix @ v``."""
+        return self.with_columns(self.Z @ matrix)
+
+    def cross(self, values: Floats) -> Floats:
+        """Return Z'v by group, shape (J, q), of values (n,)."""
+        return self.sums(self.Z * values[:, None])
+
+    def products(self, weights: Floats | float = 1.0) -> Floats:
+        """Return Z'WZ by group, shape (J, q, q), of weights (n,)."""
+        found = np.empty((self.J, self.q, self.q))
+        for a, b in combinations_with_replacement(range(self.q), 2):
+            both = self.sums(self.Z[:, a] * weights * self.Z[:, b])
+            found[:, a, b] = found[:, b, a] = both
+        return found
+
+    @cached_property
+    def column_means(self) -> Floats:
+        """Means of the columns by group, shape (J, q)."""
+        return self.means(self.Z)
+
+    def neighbours(self, *within: NDArray[Any]) -> tuple[Ints, Ints]:
+        """Return the rows that have a next one in their group, ordered by keys, and the next."""
+        order = self.row_order(*within)
+        same = np.diff(self.codes[order]) == 0
+        return order[:-1][same], order[1:][same]
 
     def rows_of(self, place: int) -> Flags:
         """Return which rows are of a group, shape (n,)."""
@@ -213,9 +248,9 @@ class GroupTerm:
         known = _places(labels)
         return np.array([known[label] for label in self.labels.tolist()], dtype=np.int64)
 
-    def label(self, place: int) -> Any:
-        """Return the label of a group, as a value of Python."""
-        return self.labels[place : place + 1].tolist()[0]
+    def names(self, places: Ints | slice = slice(None)) -> list[Any]:
+        """Return the labels of all groups or of some, as values of Python."""
+        return list(self.labels[places].tolist())
 
     @property
     def row_labels(self) -> NDArray[Any]:
@@ -223,8 +258,9 @@ class GroupTerm:
         return self.by_row(self.labels)
 
     def same_groups(self, other: "GroupTerm") -> bool:
-        """Return whether another term groups the same rows by the same labels."""
-        return np.array_equal(self.codes, other.codes) and np.array_equal(self.labels, other.labels)
+        """Return whether another term groups the same rows, as far as they are there, by labels."""
+        same = vars(self)["codes"] is None or np.array_equal(self.codes, other.codes)
+        return same and np.array_equal(self.labels, other.labels)
 
 
 def _places(labels: NDArray[Any]) -> dict[Any, int]:
@@ -244,6 +280,14 @@ def terms_of_moments(moments: GroupMoments, formula: Formula) -> tuple[GroupTerm
             correlated=bars[0].correlated if bars else True,
         ),
     )
+
+
+def sum_effects(u: Floats, codes: Ints, Z: Floats) -> Floats:
+    """Return what effects (..., J, q) of groups add to the linear predictor of rows, (..., n)."""
+    added = np.zeros((*u.shape[:-2], len(Z)))
+    for k, column in enumerate(Z.T):
+        added += u[..., codes, k] * column
+    return added
 
 
 def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:

@@ -161,8 +161,8 @@ def _read_date(value: Any, row: int) -> float:
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
         raise DataError(
-            f"the time in row {row} is {value!r}, neither a number nor a date; give one of them "
-            "throughout"
+            f"the time in row {row} is {value!r}, neither a number nor a date; use one of the "
+            "two throughout"
         )
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
 

@@ -57,9 +57,11 @@ from .nuts import sample_nuts as sample_nuts
 from .ols import OlsFit as OlsFit, fit_ols as fit_ols
 from .recovery import (
     conditions_of as conditions_of,
+    effect_moments as effect_moments,
     effects_of_groups as effects_of_groups,
     effects_root as effects_root,
     recover_effects as recover_effects,
+    with_effects_of as with_effects_of,
 )
 from .registry import (
     AUTO as AUTO,

@@ -132,7 +132,7 @@ def sample_nuts(
             return drawn if parameters is None else replace(drawn, parameters=parameters)
     except (RuntimeError, ValueError, pm.exceptions.SamplingError) as error:
         raise EngineError(
-            f"NUTS could not sample this model ({error}); check the priors and at the units "
+            f"NUTS could not sample this model ({error}); check the priors and the units "
             "of the columns, or fit it with --engine reml"
         ) from error
 

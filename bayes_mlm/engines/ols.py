@@ -21,7 +21,7 @@ from bayes_mlm.base import (
     scaled,
     wald_reach,
 )
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.engines.reml.inference import EstimateRow, EstimatesTable, Interval
 from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
 from bayes_mlm.moments import GroupMoments, from_rows, one_group, rotate_moments
@@ -198,10 +198,14 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
             "or a Bayesian engine, or a kind without them"
         )
     check_prob(level)
-    if not design.has_rows:
-        solution = _solve_sums(design, design.moments())
-    else:
-        solution = _solve_within(design) if by_group else _solve(design)
+    if by_group and design.n <= design.p + design.J:
+        raise DesignError(
+            f"{design.n} rows cannot estimate {design.p} slopes, {design.J} group-specific "
+            "intercepts and a residual variance; drop terms or pool the groups"
+        )
+    solution = design.compute(
+        _solve_within if by_group else _solve, lambda moments: _solve_sums(design, moments)
+    )
     return _table(design, solution, level)
 
 
@@ -243,7 +247,7 @@ def _solve_within(design: Design) -> _Solution:
     n_groups, counts = design.J, design.group_sizes
 
     def means(column: Floats) -> Floats:
-        # Less the overall mean first: an offset must not eat the digits of the deviations.
+        # Less the overall mean first: an offset would cost digits of the deviations.
         centre = float(column.mean())
         return centre + design.group_means(column - centre)
 
@@ -252,19 +256,14 @@ def _solve_within(design: Design) -> _Solution:
         np.stack([means(c) for c in design.X.T], axis=1) if design.p else np.empty((n_groups, 0))
     )
     y, X = design.y - design.by_row(y_means), design.X - design.by_row(x_means)
-    if design.n <= design.p + n_groups:
-        raise DesignError(
-            f"{design.n} rows cannot estimate {design.p} slopes, {n_groups} group-specific "
-            "intercepts and a residual variance; drop terms or pool the groups"
-        )
     spread = np.abs(X).max(axis=0, initial=0.0)
     size = np.abs(design.X).max(axis=0, initial=0.0)
     for term, flat in zip(design.terms, spread <= CONSTANT_WITHIN * size, strict=True):
         if flat:
             raise DesignError(
                 f"column {term!r} does not vary within {design.group!r}, so the group-specific "
-                "intercepts "
-                "absorb it and its slope is not identified; drop it, or use partial_pooling"
+                "intercepts absorb it and its slope is not identified; drop it, or use "
+                "partial_pooling"
             )
     if design.p:
         _check(design, X, y)
@@ -289,11 +288,6 @@ def _solve_within(design: Design) -> _Solution:
 def _solve_sums(design: Design, s: GroupMoments) -> _Solution:
     """Solve from sums by group; group-specific intercepts need only what varies within groups."""
     by_group, p = design.kind == "no_pooling", design.p
-    if by_group and design.n <= p + s.J:
-        raise DesignError(
-            f"{design.n} rows cannot estimate {p} slopes, {s.J} group-specific intercepts and a "
-            "residual variance; drop terms or pool the groups"
-        )
     reduced = rotate_moments(s if by_group else one_group(s))
     check_bounded(reduced)
     cross, xy, yy = reduced.rest[:p, :p], reduced.rest[:p, p], float(reduced.rest[p, p])
@@ -338,8 +332,7 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
     n = design.n
     n_beta = design.p + solution.n_intercepts
     df_resid, rss, tss = n - n_beta, solution.rss, solution.tss
-    mean = 0.0 if not design.has_rows else float(design.y.mean())
-    if not rss > nothing_left(n, mean, tss):
+    if not rss > nothing_left(n, column_moments(design).y_mean, tss):
         raise EngineError(exact_outcome(design.terms, design.effects, design.group, rss, tss))
     sigma2 = rss / df_resid
     cov = sigma2 * solution.unscaled_cov

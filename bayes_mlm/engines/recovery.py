@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints, Stream, stream
+from bayes_mlm.base import EngineError, Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.effects import (
     MAX_EFFECTS,
@@ -16,7 +16,11 @@ from bayes_mlm.engines.direct.effects import (
 from bayes_mlm.engines.direct.quadratic import make_kernel
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import group_dim
-from bayes_mlm.moments import from_design, rotate_moments
+from bayes_mlm.moments import RotatedMoments, rotate_moments
+
+# Draws of the variance parameters that moments of effects are averaged over; so many leave an error
+# of a hundredth of an effect's sd in its mean.
+_DRAWS = 400
 
 
 def recover_effects(
@@ -48,7 +52,7 @@ def recover_effects(
     Gelman et al. (2013), Bayesian Data Analysis, 3rd ed., sec. 5.4: drawing from p(phi | y), then
     from p(theta | phi, y).
     """
-    reduced = rotate_moments(from_design(design))
+    reduced = rotate_moments(design.moments())
     kernel, conditions = make_kernel(reduced), conditions_of(design, draws)
     n_draws = len(conditions.sigma_e)
     dims = (group_dim(design), "effect")
@@ -87,7 +91,7 @@ def effects_of_groups(
     if "u" in draws.posterior:
         u = draws["u"].reshape(-1, design.J, design.q)
         return lambda places: u[:, places]
-    reduced = rotate_moments(from_design(design))
+    reduced = rotate_moments(design.moments())
     kernel, conditions = make_kernel(reduced), conditions_of(design, draws)
 
     def recover(places: Ints) -> Floats:
@@ -100,6 +104,62 @@ def effects_of_groups(
         return draw_effects(some, kernel, conditions, rng)
 
     return recover
+
+
+def with_effects_of(design: Design, draws: Draws, places: Ints, rng: np.random.Generator) -> Draws:
+    """Return draws with the effects of some groups, drawn anew where they were summarised."""
+    if not design.q:
+        return draws
+    shape = (draws.n_chains, draws.n_draws, places.size, design.q)
+    known = {k: v for k, v in draws.posterior.items() if k not in ("u", "u_mean", "u_sd")}
+    if "u" in draws.posterior:
+        u = draws["u"][:, :, places]
+    else:
+        u = effects_of_groups(design, draws, rng)(places).reshape(shape)
+    dim = group_dim(design)
+    known["u"] = Variable((*SAMPLE_DIMS, dim, "effect"), u)
+    coords = {**draws.coords, dim: design.labels[places]}
+    return replace(draws, posterior=known, coords=coords)
+
+
+def effect_moments(design: Design, draws: Draws) -> Callable[[Ints], tuple[Floats, Floats]]:
+    """Return what computes the means and sds of the effects of some groups, drawing nothing.
+
+    Parameters
+    ----------
+    design : Design
+        With group effects that are drawn from a distribution.
+    draws : Draws
+
+    Returns
+    -------
+    callable
+        Takes (G,) indices into the design's labels and gives two arrays (G, q).
+
+    Raises
+    ------
+    EngineError
+        If the residuals are not normal, or have a structure.
+    """
+    if design.residual is not None or not design.family.gaussian_moments:
+        raise EngineError(
+            f"the group effects of '{design.formula}' have no closed form, as its residuals "
+            "are not independent and normal; fit it without a residual structure, or use "
+            "group_lines"
+        )
+    reduced = rotate_moments(design.moments())
+    given = conditions_of(design, draws)
+    chosen = np.unique(np.linspace(0, len(given.sigma_e) - 1, _DRAWS).astype(int))
+    given = replace(
+        given, beta=given.beta[chosen], root=given.root[chosen], sigma_e=given.sigma_e[chosen]
+    )
+
+    def moments(places: Ints) -> tuple[Floats, Floats]:
+        part = _some(reduced, places)
+        found = summarise_effects(part, make_kernel(part), given)
+        return found.mean, found.sd
+
+    return moments
 
 
 def conditions_of(design: Design, draws: Draws) -> Conditions:
@@ -125,3 +185,19 @@ def effects_root(draws: Draws) -> Floats:
     values, vectors = np.linalg.eigh(correlation)
     root: Floats = sds[:, :, None] * vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     return root
+
+
+def _some(reduced: RotatedMoments, places: Ints) -> RotatedMoments:
+    """Select some groups, and the classes that they are of."""
+    classes, of_group = np.unique(reduced.of_group[places], return_inverse=True)
+    k = (reduced.p + 1) ** 2
+    products = reduced.products.reshape(len(reduced.r), reduced.q**2, k)[classes]
+    return replace(
+        reduced,
+        r=reduced.r[classes],
+        size=np.bincount(of_group).astype(float),
+        of_group=of_group,
+        products=products.reshape(-1, k),
+        c=reduced.c[places],
+        labels=reduced.labels[places],
+    )

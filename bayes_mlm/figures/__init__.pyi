@@ -12,9 +12,6 @@ from .choosing import (
 from .data import (
     FigureData as FigureData,
 )
-from .effects import (
-    effects_of as effects_of,
-)
 from .entry import (
     Entry as Entry,
     Section as Section,

@@ -1,17 +1,11 @@
 """Collect the group effects of a fit, from draws or from their means and sds."""
 
 from dataclasses import dataclass
-from statistics import NormalDist
-
-import numpy as np
 
 from bayes_mlm.assess import standardised_effects
 from bayes_mlm.base import Floats
 from bayes_mlm.engines import has_random_effects, samples
-from bayes_mlm.fitting import Fit, shortest_interval
-
-# Numbers whose order an interval is read from: of more, every k-th draw will do.
-_MOST_NUMBERS = 1_500_000
+from bayes_mlm.fitting import Fit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,35 +44,20 @@ def effects_of(fit: Fit, prob: float) -> tuple[GroupEffect, ...]:
     prob : float
         Of the intervals: shortest from draws, normal from means and sds.
     """
-    design, draws = fit.design, fit.draws
-    if not has_random_effects(design):
+    found = fit.group_effects(prob) if has_random_effects(fit.design) else None
+    if found is None:
         return ()
-    if "u" in draws.posterior:
-        u = samples(draws, "u")
-        mean = u.mean(axis=0)
-        # Not u.std: of 2,000 groups it takes a second, and effects are about zero anyway.
-        square = np.einsum("sjq,sjq->jq", u, u) / len(u)
-        sd = np.sqrt(np.maximum(square - np.square(mean), 0.0))
-        thin = max(1, u.size // _MOST_NUMBERS)
-        flat = u[::thin].reshape(-1, design.J * design.q)
-        lower, upper = (ends.reshape(mean.shape) for ends in shortest_interval(flat, prob))
-    elif "u_mean" in draws.posterior:
-        mean, sd = draws["u_mean"], draws["u_sd"]
-        reach = NormalDist().inv_cdf(0.5 + prob / 2) * sd
-        lower, upper = mean - reach, mean + reach
-    else:
-        return ()
-    sigma = samples(draws, "sigma_u").reshape(-1, design.q)
+    sigma = samples(fit.draws, "sigma_u").reshape(-1, fit.design.q)
     standardised = standardised_effects(fit)
     return tuple(
         GroupEffect(
             name=name,
-            mean=mean[:, k],
-            sd=sd[:, k],
-            lower=lower[:, k],
-            upper=upper[:, k],
+            mean=found.mean[:, k],
+            sd=found.sd[:, k],
+            lower=found.lower[:, k],
+            upper=found.upper[:, k],
             standardised=standardised[:, k],
             sigma_u=float(sigma[:, k].mean()),
         )
-        for k, name in enumerate(design.effects)
+        for k, name in enumerate(fit.design.effects)
     )

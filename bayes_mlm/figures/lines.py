@@ -175,9 +175,10 @@ def _rows_of_z(design: Design, roles: Roles, x: Floats, rows: Rows) -> Floats:
     if design.kind == "no_pooling":
         return np.ones((x.size, 1))
     columns = design.effect_columns
+    term = design.single_term()
     made = [
-        _along(design, roles, column, design.Z[:, k], x, rows, None)
-        for k, column in enumerate(columns)
+        _along(design, roles, column, values, x, rows, None)
+        for column, values in zip(columns, map(term.column, term.effects), strict=True)
     ]
     return np.array(made).T
 
@@ -210,7 +211,7 @@ def _column(
     subgroup: int | None,
 ) -> Floats:
     place = design.terms.index(term)
-    values = None if not design.has_rows else design.X[:, place]
+    values = design.compute(lambda rows: rows.X[:, place], lambda _: None)
     return _along(design, roles, column, values, x, rows, subgroup)
 
 
@@ -274,11 +275,11 @@ def _column_mean(design: Design, column: Column, values: Floats | None, rows: Ro
 
 def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> float:
     """Return the mean of a column of the formula over the rows of some groups, in its units."""
-    if rows is not None or design.base is None:
-        if not design.has_rows:
-            return float(column_moments(design).x_mean[design.terms.index(name)])
-        used = design.by_row(kept) if rows is None else design.by_row(kept) & rows
+    if rows is not None:
+        used = design.by_row(kept) & rows
         return float(base_values(design, name)[used].mean()) if used.any() else 0.0
+    if design.base is None:
+        return float(column_moments(design).x_mean[design.terms.index(name)])
     sizes = np.where(kept, design.group_sizes, 0).astype(np.float64)
     means = design.base.means[:, design.base.terms.index(name)]
     return float(sizes @ means / sizes.sum()) if sizes.any() else 0.0

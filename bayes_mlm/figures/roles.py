@@ -86,7 +86,7 @@ def roles_of(design: Design) -> Roles:
         outcome=design.outcome,
         group=design.group,
         slope=None if slope is None else slope.name,
-        x=base_values(design, slope.name) if slope is not None and design.has_rows else None,
+        x=None if slope is None else _values(design, slope.name),
         moderator_column=None if moderator is None else moderator.name,
         moderator=None if moderator is None else label(moderator.parts[0][0]),
         subgroup_labels=() if moderator is None else _labels(design, moderator),
@@ -133,9 +133,12 @@ def _is_slope(design: Design, column: Column) -> bool:
         return False
     if any(_bends(factor, other) for other in design.formula.factors):
         return False
-    if not design.has_rows:  # sums do not give the number of its values; it varies
-        return True
-    return _has_values(base_values(design, column.name), _LEAST_VALUES)
+    values = _values(design, column.name)  # moments do not give the number of its values; it varies
+    return values is None or _has_values(values, _LEAST_VALUES)
+
+
+def _values(design: Design, name: str) -> Floats | None:
+    return design.compute(lambda rows: base_values(rows, name), lambda _: None)
 
 
 def _varies(design: Design, name: str) -> bool:

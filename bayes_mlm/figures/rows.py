@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, GroupTerm
 from bayes_mlm.figures.roles import Roles
 
 
@@ -19,14 +19,10 @@ class Cloud:
         Names of the axes and of what the points are grouped by.
     x, y : ndarray, shape (n,)
         Every row, in units of the slope and of the outcome.
-    labels : ndarray, shape (J,)
-        Groups.
+    term : GroupTerm
+        The groups, and which of them each row is of.
     group_x, group_y : ndarray, shape (J,)
         Their means.
-    sizes : ndarray of int, shape (J,)
-        Their rows.
-    codes : ndarray of int, shape (n,)
-        Group of each row, a place among the labels.
     """
 
     outcome: str
@@ -34,11 +30,14 @@ class Cloud:
     slope: str
     x: Floats
     y: Floats
-    labels: np.ndarray
+    term: GroupTerm
     group_x: Floats
     group_y: Floats
-    sizes: Ints
-    codes: Ints
+
+    @property
+    def sizes(self) -> Ints:
+        """Rows of each group, shape (J,)."""
+        return self.term.sizes
 
     @property
     def n(self) -> int:
@@ -54,11 +53,9 @@ def cloud_of(design: Design, roles: Roles) -> Cloud:
         slope=str(roles.slope),
         x=roles.x,
         y=design.y,
-        labels=design.labels,
+        term=design.single_term(),
         group_x=design.group_means(roles.x),
         group_y=design.group_means(design.y),
-        sizes=design.group_sizes,
-        codes=design.codes,
     )
 
 

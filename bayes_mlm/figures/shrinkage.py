@@ -175,11 +175,7 @@ def unpooled_effects(design: Design, beta: Floats) -> Floats:
     """
     left = design.y - design.X @ beta
     term, q = design.single_term(), design.q
-    square = np.empty((design.J, q, q))
-    cross = term.sums(term.Z * left[:, None])
-    for a in range(q):
-        for b in range(a + 1):
-            square[:, a, b] = square[:, b, a] = term.sums(term.Z[:, a] * term.Z[:, b])
+    square, cross = term.products(), term.cross(left)
     sizes = np.sqrt(np.diagonal(square, axis1=1, axis2=2))
     sizes = np.where(sizes > 0, sizes, 1.0)
     scaled = square / (sizes[:, :, None] * sizes[:, None, :])

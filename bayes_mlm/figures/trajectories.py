@@ -34,7 +34,7 @@ from bayes_mlm.figures.style import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-from bayes_mlm.questions import LinePoint, along_of, group_lines, population, population_line
+from bayes_mlm.questions import LinePoint, along_of, group_lines, population_line, read_population
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -182,7 +182,7 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
         return None
     along = along_of(design)
     try:
-        table = population(design, analysis.request).table
+        table = read_population(design, analysis.request).table
     except DataError:
         return None
     x = np.asarray(table.columns[along], dtype=np.float64)
@@ -231,20 +231,21 @@ def _individuals(
 ) -> list[Individual]:
     design = analysis.design
     places = _evenly(design.J, MOST_LINES)
+    names = design.single_term().names(places)
     lines = group_lines(
         analysis.fits[0],
         along=along,
         x=grid,
-        groups=design.labels[places].tolist(),
+        groups=names,
         prob=analysis.prob,
         estimate=analysis.estimate,
     )
     x = np.asarray(table.columns[along], dtype=np.float64)
     found = []
-    for k, place in enumerate(places):
+    for k, (place, name) in enumerate(zip(places, names, strict=True)):
         rows = design.rows_of(place)
         points = lines.points[k * grid.size : (k + 1) * grid.size]
-        curve = _curve(str(design.single_term().label(place)), points)
+        curve = _curve(str(name), points)
         found.append(
             Individual(curve=curve, x=x[rows], y=design.y[rows], subgroup=int(subgroups[place]))
         )

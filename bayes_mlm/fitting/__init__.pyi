@@ -9,7 +9,6 @@ from .derived import icc as icc
 from .entry import fit as fit, fit_by as fit_by, fit_design as fit_design
 from .estimate import (
     Estimate as Estimate,
-    Solution as Solution,
     estimate_design as estimate_design,
     estimate_of as estimate_of,
     expect_draws as expect_draws,
@@ -30,7 +29,7 @@ from .linear_predictor import (
     conditional_log_densities as conditional_log_densities,
     linear_predictors as linear_predictors,
 )
-from .log_sums import log_sum as log_sum
+from .predictions import Solution as Solution, expected_outcomes as expected_outcomes
 from .request import (
     as_request as as_request,
     make_settings as make_settings,
@@ -49,11 +48,13 @@ from .side_by_side import (
 from .source import (
     CoefficientSource as CoefficientSource,
     DrawSummary as DrawSummary,
+    GroupEffects as GroupEffects,
     IntervalKind as IntervalKind,
     ParameterValues as ParameterValues,
     Value as Value,
     shortest_interval as shortest_interval,
     summarise_draws as summarise_draws,
+    summarise_values as summarise_values,
     summarise_wald as summarise_wald,
 )
 from .storage import load_fit as load_fit, save_fit as save_fit

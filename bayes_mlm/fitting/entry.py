@@ -2,10 +2,9 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Unpack
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, Verdict
 from bayes_mlm.design import Design, Rows, design_of
@@ -22,27 +21,24 @@ from bayes_mlm.engines import (
     is_drawing,
 )
 from bayes_mlm.fitting.estimate import Estimate, estimate_design
-from bayes_mlm.fitting.request import DEFAULT_TARGET_ACCEPT, as_request, make_settings
+from bayes_mlm.fitting.request import (
+    DEFAULT_TARGET_ACCEPT,
+    RequestOptions,
+    as_request,
+    make_settings,
+    takes_options,
+)
 from bayes_mlm.fitting.result import Fit, installed_versions
 from bayes_mlm.likelihood import model_priors, unidentified
-from bayes_mlm.model import HasRequest, Kind, Residual
-from bayes_mlm.moments import GroupMoments, from_design, rotate_moments
+from bayes_mlm.model import HasRequest
+from bayes_mlm.moments import GroupMoments, rotate_moments
 
 
+@takes_options
 def fit(
     model: str | Path | HasRequest | Design,
     data: Any = None,
     *,
-    kind: Kind | None = None,
-    group: str | None = None,
-    group_level: Sequence[str] = (),
-    missing: Literal["error", "drop"] = "error",
-    priors: Mapping[str, Any] | None = None,
-    residual: Residual | Mapping[str, Any] | None = None,
-    family: str | None = None,
-    strip: bool = False,
-    decimal: Literal[".", ","] | None = None,
-    delimiter: str | None = None,
     draws: int | None = None,
     tune: int | None = None,
     chains: int | None = None,
@@ -52,6 +48,7 @@ def fit(
     rows: Rows = "auto",
     progressbar: bool | None = None,
     prob: float = DEFAULT_PROB,
+    **options: Unpack[RequestOptions],
 ) -> Fit | Estimate:
     """Fit a model: draws from its posterior, or its likelihood estimate, with a verdict.
 
@@ -117,20 +114,7 @@ def fit(
     ('direct', 'exact by quadrature', True)
     """
     started = time.perf_counter()
-    request = as_request(
-        model,
-        data,
-        kind=kind,
-        group=group,
-        group_level=group_level,
-        missing=missing,
-        priors=priors,
-        residual=residual,
-        family=family,
-        strip=strip,
-        decimal=decimal,
-        delimiter=delimiter,
-    )
+    request = as_request(model, data, **options)
     settings = make_settings(
         request,
         draws=draws,
@@ -178,7 +162,7 @@ def fit_design(
     request = request.request
     priors = model_priors(design, request.model.priors)
     several = len(design.factors) > 1  # moments are by one factor
-    moments = from_design(design) if statistics is None and not several else statistics
+    moments = design.moments() if statistics is None and not several else statistics
     task = Task(
         design=design,
         priors=priors,

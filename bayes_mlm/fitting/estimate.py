@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,35 +13,43 @@ from bayes_mlm.base import (
     EngineError,
     Finding,
     Floats,
+    Ints,
     Verdict,
     check_prob,
     expect,
     level,
-    wald_reach,
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines import (
     AUTO,
     ENGINES,
     Drawn,
-    EstimateRow,
-    Interval,
-    OlsFit,
-    RemlFit,
     Task,
     cautions_on_model,
     check_engine,
     likelihood_engine,
 )
-from bayes_mlm.fitting import derived as posterior
+from bayes_mlm.fitting import derived
+from bayes_mlm.fitting.estimate_rows import (
+    coefficient_rows,
+    effect_rows,
+    icc_rows,
+    interval_findings,
+    shown_ends,
+    variance_rows,
+)
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
+from bayes_mlm.fitting.predictions import Solution, expected_outcomes
 from bayes_mlm.fitting.result import Fit
-from bayes_mlm.fitting.source import ParameterValues, Value
-from bayes_mlm.likelihood import effect_pairs
+from bayes_mlm.fitting.source import GroupEffects, ParameterValues, Value
 from bayes_mlm.model import UNNAMED, ModelRequest
 from bayes_mlm.moments import GroupMoments
 
-type Solution = RemlFit | OlsFit
+_GAUSSIAN = "the posterior has Student-t residuals; REML takes them as normal"
+_SINGULAR = (
+    "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
+    "the intervals and the posterior say what else is likely"
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -78,6 +86,8 @@ class Estimate:
     registered: str = ""
 
     interval_kind = "Wald"
+    reason = "asked for"
+    random_seed = 0
 
     def __repr__(self) -> str:
         """Return what was fitted, by what, and the verdict."""
@@ -133,6 +143,31 @@ class Estimate:
         """Return the covariance (1, q, q) of the group effects."""
         return self.solution.cov_u[None]
 
+    def combine_by_group(self, X: Floats, Z: Floats, places: Ints) -> Iterator[tuple[Value, ...]]:
+        """Return X beta + Z u of G groups, one by one: X (G, k, p), Z (G, k, q), places (G,).
+
+        Standard errors are those of prediction (`expected_outcomes`): the error of u, that of
+        beta, and their covariance.
+        """
+        flat_X, flat_Z = (one.reshape(-1, one.shape[-1]) for one in (X, Z))
+        codes = np.repeat(places, X.shape[1])
+        found = expected_outcomes(self.solution, self.design, flat_X, flat_Z, codes)
+        for values, variances in zip(*(one.reshape(X.shape[:2]) for one in found), strict=True):
+            errors = np.sqrt(np.maximum(variances, 0.0))
+            yield tuple(
+                Value(estimate=value, se=error, df=self.solution.df)
+                for value, error in zip(values.tolist(), errors.tolist(), strict=True)
+            )
+
+    def group_effects(self, prob: float) -> GroupEffects | None:
+        """Return the predicted effects (EBLUPs) of every group; None without any."""
+        fit = self.solution
+        return GroupEffects.wald(fit.u, fit.u_sd, prob, fit.df) if fit.u.size else None
+
+    def effect_moments(self) -> Callable[[Ints], tuple[Floats, Floats]]:
+        """Return what selects the predicted effects of groups and their conditional sds."""
+        return lambda places: (self.solution.u[places], self.solution.u_sd[places])
+
     @cached_property
     def values(self) -> ParameterValues:
         """The estimate as one value of every parameter."""
@@ -143,6 +178,10 @@ class Estimate:
             sigma_e2=np.array([fit.sigma_e**2]),
             u=fit.u[None] if fit.u.size else None,
         )
+
+    def of_sample(self, design: Design, places: Ints, random_seed: int) -> "Estimate":  # noqa: ARG002
+        """Return the estimate with the groups of a sample, whose rows a design has."""
+        return replace(self, design=design, solution=self.solution.of_groups(design))
 
     def at_prob(self, prob: float) -> "Estimate":
         """Return the estimate with intervals of another coverage."""
@@ -167,14 +206,14 @@ class Estimate:
             coefficients and variances.
         """
         fit, design = self.solution, self.design
-        rows = [*_coefficients(fit), *_variances(fit, design)]
+        rows = [*coefficient_rows(fit), *variance_rows(fit, design)]
         if fit.icc is not None:
-            rows += _from_icc(fit, design)
+            rows += icc_rows(fit, design)
             if null is not None and null.solution.icc is not None:
                 own, other = (one.solution for one in (self, null))
                 if own.terms != other.terms:
                     sds = [(float(one.cov_u[0, 0]) ** 0.5, one.sigma_e) for one in (own, other)]
-                    explained = posterior.r_squared(*sds[0], *sds[1])
+                    explained = derived.r_squared(*sds[0], *sds[1])
                     rows += [(key, float(value), None, None) for key, value in explained.items()]
         findings = list(self.verdict.findings)
         if fit.errors is not None:
@@ -182,10 +221,10 @@ class Estimate:
                 findings.append(Finding("family", True, _GAUSSIAN))
             if fit.singular:  # ordinary with few or similar groups, and no fault of the fit
                 findings.append(Finding("singular", True, _SINGULAR))
-            findings += [*cautions_on_model(design), *_about_intervals(rows)]
+            findings += [*cautions_on_model(design), *interval_findings(rows)]
         rows.append(("loglik", fit.loglik, None, None))
         if groups:
-            rows += _group_effects(fit)
+            rows += effect_rows(fit)
         return Summary(
             rows=tuple(
                 QuantityRow(
@@ -198,7 +237,7 @@ class Estimate:
                     upper=upper,
                 )
                 for quantity, estimate, error, span in rows
-                for lower, upper in [_ends(span)]
+                for lower, upper in [shown_ends(span)]
             ),
             interval=f"{level(fit.beta_interval[0].level)} CI",
             verdict=Verdict(tuple(findings)),
@@ -295,88 +334,3 @@ def estimate_design(
         seconds=time.perf_counter() - started,
         registered=name,
     )
-
-
-_GAUSSIAN = "the posterior has Student-t residuals; REML takes them as normal"
-_SINGULAR = (
-    "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
-    "the intervals and the posterior say what else is likely"
-)
-
-
-def _ends(span: Interval | None) -> tuple[float | None, float | None]:
-    """Return the ends that are shown: none of an interval of which one was not found."""
-    if span is None or math.isnan(span.lower) or math.isnan(span.upper):
-        return None, None
-    return span.lower, span.upper
-
-
-def _about_intervals(rows: list[EstimateRow]) -> Iterator[Finding]:
-    """Report why an end of an interval is infinite or missing, with the end that is known."""
-    by_note: dict[str, list[str]] = {}
-    for quantity, _, _, span in rows:
-        if span is None or not span.note:
-            continue
-        known = [
-            f"{name} end {end:.4g}"
-            for name, end in (("lower", span.lower), ("upper", span.upper))
-            if math.isfinite(end) and None in _ends(span)
-        ]
-        by_note.setdefault(span.note, []).append(" ".join([quantity, *known]))
-    for note, names in by_note.items():
-        yield Finding("interval", True, f"interval of {', '.join(names)}: {note}")
-
-
-def _coefficients(fit: Solution) -> Iterator[EstimateRow]:
-    errors = np.sqrt(np.diagonal(fit.beta_cov))
-    for term, beta, error, span in zip(fit.terms, fit.beta, errors, fit.beta_interval, strict=True):
-        yield f"beta[{term}]", float(beta), float(error), span
-
-
-def _variances(fit: Solution, design: Design) -> Iterator[EstimateRow]:
-    spans = fit.intervals
-    if fit.errors is None:  # least squares has no variance parameter but this
-        yield "sigma_e", fit.sigma_e, None, None
-        return
-    for k, effect in enumerate(fit.effects):
-        name = "sigma_u" if design.has_icc else f"sigma_u[{effect}]"
-        span = None if spans is None else spans.sigma_u[k]
-        yield name, float(fit.sigma_u[k]), float(fit.errors.sigma_u[k]), span
-    for pair, (a, b) in zip(effect_pairs(design), design.effect_pairs, strict=True):
-        yield f"rho_u[{pair}]", float(fit.rho_u[a, b]), float(fit.errors.rho_u[a, b]), None
-    span = None if spans is None else spans.sigma_e
-    yield "sigma_e", fit.sigma_e, fit.errors.sigma_e, span
-    if fit.residual is not None:
-        yield from fit.residual.rows()
-
-
-def _group_effects(fit: Solution) -> Iterator[EstimateRow]:
-    prob = fit.beta_interval[0].level
-    reach = wald_reach(prob, fit.df)
-    for label, means, sds in zip(fit.labels.tolist(), fit.u, fit.u_sd, strict=True):
-        for k, (u, sd) in enumerate(zip(means.tolist(), sds.tolist(), strict=True)):
-            name = f"u[{label}]" if len(means) == 1 else f"u[{label},{fit.effects[k]}]"
-            ends = Interval(lower=u - reach * sd, upper=u + reach * sd, level=prob, method="Wald")
-            yield name, u, sd, ends
-
-
-def _from_icc(fit: Solution, design: Design) -> Iterator[EstimateRow]:
-    assert fit.icc is not None  # for mypy: the caller looked
-    span = None if fit.intervals is None else fit.intervals.icc
-    yield "icc", fit.icc, fit.errors.icc, span
-    if fit.residual is not None:
-        own = fit.residual
-        for name, share, interval in zip(own.strata, own.icc, own.icc_interval, strict=True):
-            yield f"icc[{name}]", share, None, interval
-        if own.rho_e is not None:
-            yield "corr_next", float(posterior.correlation_at(fit.icc, own.rho_e)), None, None
-        return
-    values = posterior.derived(design, fit.icc)
-    for name, value in values.items():
-        carried = None
-        if span is not None:  # both rise with the icc, so the ends go to the ends
-            ends = [float(posterior.derived(design, end)[name]) for end in (span.lower, span.upper)]
-            carried = Interval(
-                lower=ends[0], upper=ends[1], level=span.level, method=f"{span.method}, of the icc"
-            )
-        yield name, float(value), None, carried

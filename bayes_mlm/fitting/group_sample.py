@@ -28,9 +28,9 @@ from bayes_mlm.design import (
     open_data,
     replay,
 )
-from bayes_mlm.engines import Draws, Variable, effects_of_groups
+from bayes_mlm.fitting.estimate import Estimate
 from bayes_mlm.fitting.result import Fit
-from bayes_mlm.likelihood import group_dim
+from bayes_mlm.fitting.source import CoefficientSource
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
@@ -38,19 +38,19 @@ MOST_ROWS = 500_000
 _SAME = 1e-6
 
 
-def sample_groups(
-    fit: Fit,
+def sample_groups[R: CoefficientSource](
+    fit: R,
     data: Any,
     *,
     n_groups: int = 200,
     groups: Sequence[Any] | None = None,
     random_seed: int | None = None,
-) -> Fit:
+) -> R:
     """Fetch the rows of some groups, at random or by name, and join them to the fit of all.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or Estimate
         Of summed data.
     data : Scan, frame, str or Path
         The data that were summed.
@@ -59,11 +59,11 @@ def sample_groups(
     groups : sequence of labels, optional
         These groups instead.
     random_seed : int, optional
-        By default the fit's.
+        By default the fit's; 0 of an estimate.
 
     Returns
     -------
-    Fit
+    Fit or Estimate
         The posterior is that of all data, and so is the likelihood estimate; the design has the
         rows of the sample, which its last note names. For figures, checks of rows and averages over
         rows; questions that leave rows or groups out are for the fit itself.
@@ -84,27 +84,26 @@ def sample_groups(
     >>> some.design.J, some.design.notes[-1]
     (20, 'a random sample: 20 of 160 groups, 814 of 7,185 rows')
     """
-    expect("sample_groups", fit, Fit)
+    expect("sample_groups", fit, Fit, Estimate)
     sampled, _ = sample_rows(fit, data, n_groups=n_groups, groups=groups, random_seed=random_seed)
     return sampled
 
 
-def sample_rows(
-    fit: Fit,
+def sample_rows[R: CoefficientSource](
+    fit: R,
     data: Any,
     *,
     n_groups: int = 200,
     groups: Sequence[Any] | None = None,
     random_seed: int | None = None,
-) -> tuple[Fit, Table]:
+) -> tuple[R, Table]:
     """As `sample_groups`, with the table of the rows that were fetched."""
     design = fit.design
-    seed = fit.settings.random_seed if random_seed is None else random_seed
+    seed = fit.random_seed if random_seed is None else random_seed
     found = sample_table(design, data, n_groups=n_groups, groups=groups, random_seed=seed)
     table, places, labels = found.table, found.places, design.labels[found.places]
     grouped = find_groups(table, str(design.group))
     rows = replay(design, table)
-    draws = _some_effects(design, fit.draws, places, stream(seed, Stream.SAMPLED_EFFECTS))
     base = design.base
     sampled = design.with_arrays(
         y=encode(design.encoding, table).y,
@@ -120,7 +119,7 @@ def sample_rows(
         sample_of=design,
     )
     _check_same(sampled, design, places, table.source)
-    return replace(fit, design=sampled, draws=draws), table
+    return fit.of_sample(sampled, places, seed), table
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -185,7 +184,7 @@ def _check_same(sampled: Design, design: Design, places: Ints, source: str) -> N
         name = (*design.terms, *design.effects, design.outcome)[column]
         raise DataError(
             f"{source} has other values than the data that were summed: the mean of {name} in "
-            f"{design.group} {label_text(sampled.single_term().label(place))} is "
+            f"{design.group} {label_text(sampled.single_term().names()[place])} is "
             f"{given.means[place, column] + given.centre[column]:.6g}, and was "
             f"{mean[place, column]:.6g}; give the same data"
         )
@@ -225,7 +224,7 @@ def _only(scan: Scan, design: Design, places: Ints) -> Scan:
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
     kept = narrowed(scan.prepare(scan, columns), columns)
-    labels, column = design.labels[places].tolist(), kept.col(group)
+    labels, column = design.single_term().names(places), kept.col(group)
     if kept.kinds[group] == "text":
         labels = _as_held(kept, group, set(labels))
     elif group in kept.floats:
@@ -243,19 +242,3 @@ def _as_held(scan: Scan, group: str, labels: set[str]) -> list[Any]:
         held = scan.frame.select(label_=scan.col(group)).unique().collect("pyarrow").to_native()
     values, texts = held.column("label_").to_pylist(), from_arrow(held.column("label_")).tolist()
     return [value for value, text in zip(values, texts, strict=True) if text in labels]
-
-
-def _some_effects(design: Design, draws: Draws, places: Ints, rng: np.random.Generator) -> Draws:
-    """Return the effects of some groups, drawn anew where they were only summarised."""
-    if not design.q:
-        return draws
-    shape = (draws.n_chains, draws.n_draws, places.size, design.q)
-    known = {k: v for k, v in draws.posterior.items() if k not in ("u", "u_mean", "u_sd")}
-    if "u" in draws.posterior:
-        u = draws["u"][:, :, places]
-    else:
-        u = effects_of_groups(design, draws, rng)(places).reshape(shape)
-    dim = group_dim(design)
-    known["u"] = Variable(("chain", "draw", dim, "effect"), u)
-    coords = {**draws.coords, dim: design.labels[places]}
-    return replace(draws, posterior=known, coords=coords)

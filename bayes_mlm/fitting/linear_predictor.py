@@ -5,7 +5,7 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.fitting.residuals import residual_draws
 from bayes_mlm.fitting.sampled import Sampled
-from bayes_mlm.likelihood import group_parameters
+from bayes_mlm.likelihood import Likelihood, group_parameters
 
 
 def linear_predictors(fit: Sampled, chosen: Ints) -> Floats:
@@ -37,13 +37,11 @@ def linear_predictors(fit: Sampled, chosen: Ints) -> Floats:
         eta += taken("beta") @ design.X.T
     terms = [term for term in design.group_terms if term.q]
     for term, names in zip(terms, group_parameters(design), strict=True):
-        u = taken(names.u.name)
-        for k in range(term.q):
-            eta += u[:, term.codes, k] * term.Z[:, k]
+        eta += term.sum_effects(taken(names.u.name))
     return eta
 
 
 def conditional_log_densities(fit: Sampled, chosen: Ints) -> Floats:
     """Return ``log p(y_i | eta_i, auxiliary)`` (S, n) of each row at some draws."""
     aux = residual_draws(fit.draws).at(chosen).auxiliary(fit.design)
-    return fit.design.family.log_density(fit.design.y, linear_predictors(fit, chosen), aux)
+    return Likelihood(design=fit.design).conditional(linear_predictors(fit, chosen), aux)

@@ -2,10 +2,11 @@
 
 import difflib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypedDict, Unpack, cast
 
 from bayes_mlm.base import DataError, EngineError
 from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
@@ -30,20 +31,36 @@ from bayes_mlm.model import (
 DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000, 4, 0.9
 
 
+class RequestOptions(TypedDict, total=False):
+    """What `fit` and `as_request` take by keyword next to model and data; see `bayes_mlm.fit`."""
+
+    kind: Kind | None
+    group: str | None
+    group_level: Sequence[str]
+    missing: Literal["error", "drop"]
+    priors: Mapping[str, Any] | None
+    residual: Residual | Mapping[str, Any] | None
+    family: str | None
+    strip: bool
+    decimal: Literal[".", ","] | None
+    delimiter: str | None
+
+
+def takes_options[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function of `RequestOptions` whose signature lists each, for help and editors."""
+    found = signature(function)
+    *named, _ = found.parameters.values()
+    options = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in RequestOptions.__annotations__.items()
+    ]
+    vars(function)["__signature__"] = found.replace(parameters=[*named, *options])
+    return function
+
+
+@takes_options
 def as_request(
-    model: str | Path | HasRequest | Design,
-    data: Any = None,
-    *,
-    kind: Kind | None = None,
-    group: str | None = None,
-    group_level: Sequence[str] = (),
-    missing: Literal["error", "drop"] = "error",
-    priors: Mapping[str, Any] | None = None,
-    residual: Residual | Mapping[str, Any] | None = None,
-    family: str | None = None,
-    strip: bool = False,
-    decimal: Literal[".", ","] | None = None,
-    delimiter: str | None = None,
+    model: str | Path | HasRequest | Design, data: Any = None, **options: Unpack[RequestOptions]
 ) -> ModelRequest:
     """Return what is requested by a formula, a design or saved sums, or a request with changes.
 
@@ -51,7 +68,7 @@ def as_request(
     ----------
     model : str, Path, Design, ModelRequest or other with a `request`
         Of a request the priors given come before its own, and so does how data are read.
-    data, kind, group, group_level, missing, priors, residual, family, strip, decimal, delimiter
+    data, **options
         As in `bayes_mlm.fit`.
 
     Raises
@@ -64,22 +81,35 @@ def as_request(
     >>> as_request("reaction ~ days + (1 | subject)", "sleepstudy").model.kind
     'partial_pooling'
     """
+    for name in options.keys() - RequestOptions.__annotations__.keys():
+        raise EngineError(
+            f"unknown argument {name!r}; a model and the reading of its data are described by "
+            f"{', '.join(RequestOptions.__annotations__)}"
+        )
+    priors = options.get("priors")
     expect_priors(priors)
     given = {name: _plain(prior) for name, prior in (priors or {}).items()}
     if isinstance(model, Design):
-        return _request_of(model, kind, given)
+        return _request_of(model, options.get("kind"), given)
     requested: ModelRequest | None = getattr(model, "request", None)
     if not isinstance(model, (str, Path)) and requested is None:
         raise EngineError(
             f"the model must be a formula, a record or its path, found {type(model).__name__}; "
             "the model comes first, the data second"
         )
+    kind, group = options.get("kind"), options.get("group")
     if kind is not None and kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ";"
         raise EngineError(f"unknown kind {kind!r}{hint} allowed: {', '.join(KINDS)}")
-    if isinstance(group_level, str):
-        group_level = (group_level,)
+    level = options.get("group_level") or ()
+    residual, family = options.get("residual"), options.get("family")
+    reading: dict[str, Any] = {
+        "missing": options.get("missing") or "error",
+        "strip": options.get("strip") or False,
+        "decimal": options.get("decimal"),
+        "delimiter": options.get("delimiter"),
+    }
     if requested is None and is_sums(model):
         if data is not None:
             raise DataError(
@@ -87,10 +117,10 @@ def as_request(
                 "sum_more_rows and merge_sums (bayes-mlm sum)"
             )
         data, (model, own, stripped) = model, model_of_sums(str(model))
-        strip = strip or stripped
+        reading["strip"] = reading["strip"] or stripped
         group = own if parse_formula(model).group is None else None
     if requested is not None:
-        if kind or group or group_level or residual is not None or family is not None:
+        if kind or group or level or residual is not None or family is not None:
             raise EngineError(
                 "a record gives its own kind, group, group_level, residual and family; "
                 "change them there"
@@ -101,10 +131,10 @@ def as_request(
             model=replace(requested.model, priors=dict(requested.model.priors) | given),
             source=replace(
                 source,
-                strip=source.strip or strip,
-                missing=source.missing if missing == "error" else missing,
-                decimal=decimal or source.decimal,
-                delimiter=delimiter or source.delimiter,
+                strip=source.strip or reading["strip"],
+                missing=source.missing if reading["missing"] == "error" else reading["missing"],
+                decimal=reading["decimal"] or source.decimal,
+                delimiter=reading["delimiter"] or source.delimiter,
             ),
         )
     else:
@@ -113,16 +143,11 @@ def as_request(
             data,
             kind=kind,
             group=group,
-            group_level=tuple(group_level),
+            group_level=(level,) if isinstance(level, str) else tuple(level),
             priors=given,
             residual=as_residual(residual),
             family=family or "gaussian",
-            reading={
-                "missing": missing,
-                "strip": strip,
-                "decimal": decimal,
-                "delimiter": delimiter,
-            },
+            reading=reading,
         )
     check_request(request)
     return request

@@ -22,7 +22,6 @@ from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
-from bayes_mlm.moments import from_design
 
 # In posterior sds. At a variance estimated as zero the posterior mean lies about one away.
 MAX_DIFFERENCE = 3.0
@@ -74,6 +73,11 @@ class Analysis:
     def source(self) -> DataSource:
         """Its data, and how they are read."""
         return self.request.source
+
+    @property
+    def results(self) -> tuple[Fit | Estimate, ...]:
+        """Every result, the posteriors first."""
+        return (*self.fits, *self.estimates)
 
     @property
     def estimate(self) -> Estimate:
@@ -174,7 +178,7 @@ def analyse(
         check_engine(engine, design)
     # One pass over the rows serves every engine.
     single = len(design.factors) == 1 and design.has_group_effects
-    statistics = from_design(design) if single else None
+    statistics = design.moments() if single else None
     named = [name for name in engines if not is_drawing(name)] or [likelihood_engine(design)]
     estimates = []
     for name in dict.fromkeys(filter(None, named)):

@@ -1,12 +1,13 @@
 """What every question asks of a result: linear combinations, group effects, variances."""
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Verdict, wald_reach
+from bayes_mlm.base import Floats, Ints, Verdict, wald_reach
 from bayes_mlm.design import Design
 
 if TYPE_CHECKING:
@@ -166,6 +167,51 @@ class Value:
         return float(2.0 * stdtr(self.df, -abs(self.estimate / self.se)))
 
 
+def summarise_values(
+    values: Sequence[Value], prob: float, interval: IntervalKind = "hdi"
+) -> DrawSummary:
+    """Compute mean, sd and interval of k estimands: of their draws, or Wald's of estimates.
+
+    Examples
+    --------
+    >>> summarise_values([Value(estimate=2.0, se=1.0)], 0.95).upper.round(2)
+    array([3.96])
+    """
+    draws = [value.draws for value in values if value.draws is not None]
+    if draws:
+        return summarise_draws(np.stack(draws, axis=1), prob, interval)
+    estimate, se = np.array([(value.estimate, value.se) for value in values]).T
+    return summarise_wald(estimate, se, prob, values[0].df)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GroupEffects:
+    """Effects of every group, arrays (J, q) in units of the outcome (for one unit of x).
+
+    Parameters
+    ----------
+    mean, sd : ndarray
+        Posterior mean and sd; or best linear unbiased prediction, and its sd given the
+        coefficients and variances (lme4's ``condVar``).
+    lower, upper : ndarray
+        Ends of the interval.
+    interval : {"HDI", "interval"}
+        What it is: shortest, or normal.
+    """
+
+    mean: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    interval: str
+
+    @classmethod
+    def wald(cls, mean: Floats, sd: Floats, prob: float, df: float = math.inf) -> "GroupEffects":
+        """Return effects with the intervals of their means and sds."""
+        half = wald_reach(prob, df) * sd
+        return cls(mean=mean, sd=sd, lower=mean - half, upper=mean + half, interval="interval")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ParameterValues:
     """S values of every parameter: posterior draws, or one estimate (S = 1).
@@ -217,6 +263,14 @@ class CoefficientSource(Protocol):
         """Whether the result can be relied on."""
 
     @property
+    def reason(self) -> str:
+        """Why this engine, in a few words."""
+
+    @property
+    def random_seed(self) -> int:
+        """Seed of its draws; 0 of an estimate."""
+
+    @property
     def interval_kind(self) -> str:
         """What an interval of a coefficient is: "HDI" or "Wald"."""
 
@@ -228,6 +282,26 @@ class CoefficientSource(Protocol):
 
     def group_covariance(self) -> Floats:
         """Return the covariance (S, q, q) of the group effects."""
+
+    def combine_by_group(self, X: Floats, Z: Floats, places: Ints) -> Iterator[tuple[Value, ...]]:
+        """Return X beta + Z u of G groups, one by one: X (G, k, p), Z (G, k, q), places (G,)."""
+
+    def group_effects(self, prob: float) -> GroupEffects | None:
+        """Return the effects of every group; None without any."""
+
+    def effect_moments(self) -> Callable[[Ints], tuple[Floats, Floats]]:
+        """Return what computes means and sds (G, q) of the effects of groups, by their places.
+
+        Nothing is drawn, so that the groups may be any number.
+
+        Raises
+        ------
+        EngineError
+            If the effects have no such moments in closed form.
+        """
+
+    def of_sample(self, design: Design, places: Ints, random_seed: int) -> Self:
+        """Return the result with the groups of a sample, by their places; `design` has its rows."""
 
     @property
     def values(self) -> ParameterValues:

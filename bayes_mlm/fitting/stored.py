@@ -86,10 +86,7 @@ def check_fit(fit: Fit) -> None:
     check_names(design)
     for term in design.group_terms:
         require(np.unique(term.labels).size == term.J, "a group is in it twice")
-    if not design.has_rows:
-        check_sums(design.moments())
-    else:
-        _check_rows(design)
+    design.compute(_check_rows, check_sums)
     labels: dict[str, tuple[Any, ...]] = {"term": design.terms}
     for names, term in zip(term_names(design.factors), design.group_terms, strict=True):
         labels |= {names.group: tuple(term.labels.tolist()), names.effect: term.effects}

@@ -29,6 +29,7 @@ from .gaussian import (
     residual_df as residual_df,
 )
 from .identification import unidentified as unidentified
+from .likelihood import Likelihood as Likelihood, Point as Point
 from .parameters import (
     GroupParameters as GroupParameters,
     Parameters as Parameters,

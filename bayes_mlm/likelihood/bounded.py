@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import INTERCEPT, Design, moments_of_rows
-from bayes_mlm.moments import RotatedMoments, from_design, residual_squares, rotate_moments
+from bayes_mlm.moments import RotatedMoments, residual_squares, rotate_moments
 
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
@@ -63,9 +63,8 @@ def check_bounded(reduced: RotatedMoments, which: str = "", rows: Design | None 
     names = (reduced.terms, reduced.effects, reduced.group)
     repeats = reduced.q > 0 and inside + lines <= printed
     nearly = left > max(_NOISE * cancelled, printed)
-    if not nearly and not repeats and rows is not None and rows.has_rows:
-        columns = rows.columns
-        exact = float(np.square(_residual(rows, columns, np.ones(rows.n))).sum())
+    if not nearly and not repeats and rows is not None:
+        exact = rows.compute(_squares_left, lambda _: 0.0)
         nearly = exact > printed
         left = exact if nearly else left
     raise EngineError(
@@ -102,7 +101,7 @@ def check_bounded_rows(design: Design) -> None:
     if not design.family.is_additive:  # no sd of residuals that could vanish
         return
     for view in [design.of_factor(k) for k in range(len(design.factors))] or [design]:
-        check_bounded(rotate_moments(from_design(view), aliased=True), rows=view)
+        check_bounded(rotate_moments(view.moments(), aliased=True), rows=view)
     rows = design.residual
     if rows is None or len(design.factors) > 1:
         return
@@ -213,6 +212,10 @@ def _check_majority(design: Design) -> None:
             f"to 0 and the other {off} count as outliers; take normal residuals, or look for "
             "repeated values"
         )
+
+
+def _squares_left(design: Design) -> float:
+    return float(np.square(_residual(design, design.columns, np.ones(design.n))).sum())
 
 
 def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:

@@ -26,7 +26,6 @@ from bayes_mlm.likelihood.parameters import (
     parameters_of,
 )
 from bayes_mlm.model import Prior
-from bayes_mlm.moments import from_design
 
 
 def free_values(
@@ -97,19 +96,24 @@ def _effect_values(
     if names.rho_u.name in reported:
         sds, rho_u = transform_spread(back, sds, reported[names.rho_u.name])
         factor = found[names.variable("rho_cholesky_")] = correlation_cholesky(design, rho_u)
-    if hold_at_means(design.effects, priors):
+    at_mean = hold_at_means(design.effects, priors)
+    if at_mean:
         sigma_u = names.variable("sigma_u_free_")
         found[sigma_u] = sds
     found |= _parts(sigma_u, priors.sigma_u, sds)
-    if names.u.name not in reported or not design.has_rows:  # sums have no model with u
+    if names.u.name not in reported:
         return found
-    u = reported[names.u.name] @ back.T
-    if hold_at_means(design.effects, priors):
-        found[names.variable("u_free_")] = u
-    expected = reported["beta"] @ group_regressions(design, priors).reshape(-1, design.p).T
-    found[names.variable("z_")] = _solve(factor, _divide(u, sds[..., None, :]))
-    found[names.variable("group_beta_")] = u + expected.reshape(u.shape)
-    return found
+
+    def of_u(rows: Design) -> dict[str, Floats]:
+        u = reported[names.u.name] @ back.T
+        expected = reported["beta"] @ group_regressions(rows, priors).reshape(-1, rows.p).T
+        free = {
+            names.variable("z_"): _solve(factor, _divide(u, sds[..., None, :])),
+            names.variable("group_beta_"): u + expected.reshape(u.shape),
+        }
+        return free | ({names.variable("u_free_"): u} if at_mean else {})
+
+    return found | design.compute(of_u, lambda _: {})  # the model of moments has no u
 
 
 def free_transform(design: Design) -> Floats:
@@ -130,7 +134,7 @@ def group_regressions(design: Design, priors: ModelPriors) -> Floats:
 
     Z is that of the effects that have the priors.
     """
-    p, products = design.p, from_design(at_means(design, priors)).products()
+    p, products = design.p, at_means(design, priors).moments().products()
     zz, zx = products[:, p:-1, p:-1], products[:, p:-1, :p]
     found: Floats = np.linalg.pinv(zz, hermitian=True) @ zx
     return found

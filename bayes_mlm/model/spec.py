@@ -109,13 +109,13 @@ def check_model(model: ModelSpec, at: str) -> None:
     check_structure(model.residual, family, at)
     if model.kind in _PLAIN_ONLY and not family.gaussian_moments:
         raise SpecError(
-            f"{at}: kind = {model.kind!r} is for Gaussian outcomes; take family out, or use "
+            f"{at}: kind = {model.kind!r} is for Gaussian outcomes; omit family, or use "
             "partial_pooling"
         )
     if model.kind in _PLAIN_ONLY and not model.residual.is_plain:
         raise SpecError(
-            f"{at}: kind = {model.kind!r} has independent residuals of one sd; take [residual] "
-            "out, or use partial_pooling"
+            f"{at}: kind = {model.kind!r} has independent residuals of one sd; omit "
+            "[residual], or use partial_pooling"
         )
     if model.residual.ar is not None:
         refuse_several(formula.grouping_factors, "an autoregression of residuals")

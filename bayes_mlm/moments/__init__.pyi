@@ -1,6 +1,5 @@
 from .group_moments import (
     GroupMoments as GroupMoments,
-    from_design as from_design,
     from_rows as from_rows,
     merge as merge,
     one_group as one_group,

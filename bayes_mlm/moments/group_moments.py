@@ -10,7 +10,6 @@ a column has an offset a million times its spread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -89,55 +88,6 @@ class GroupMoments:
     def __add__(self, other: "GroupMoments") -> "GroupMoments":
         """Merge with the statistics of other rows of the same model; see `merge`."""
         return merge(self, other)
-
-
-class LaidOut(Protocol):
-    """Describe what a design has: rows with names, or their sums."""
-
-    @property
-    def y(self) -> Floats: ...  # noqa: D102
-    @property
-    def X(self) -> Floats: ...  # noqa: D102, N802
-    @property
-    def Z(self) -> Floats: ...  # noqa: D102, N802
-    @property
-    def codes(self) -> Ints: ...  # noqa: D102
-    @property
-    def labels(self) -> npt.NDArray[np.generic]: ...  # noqa: D102
-    @property
-    def terms(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def effects(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def group(self) -> str | None: ...  # noqa: D102
-
-
-def from_design(design: LaidOut) -> GroupMoments:
-    """Reduce a design to its sufficient statistics; those of summed data are at hand.
-
-    Parameters
-    ----------
-    design : Design
-        Or anything with its ``y, X, Z, codes, labels, terms, effects, group``.
-
-    Returns
-    -------
-    GroupMoments
-    """
-    aggregated = getattr(design, "aggregated", None)
-    if isinstance(aggregated, GroupMoments):
-        return aggregated
-    return from_rows(
-        design.y,
-        design.X,
-        design.Z,
-        design.codes,
-        len(design.labels),
-        labels=design.labels,
-        terms=design.terms,
-        effects=design.effects,
-        group=design.group,
-    )
 
 
 def from_rows(

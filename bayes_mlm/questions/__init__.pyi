@@ -2,7 +2,7 @@ from .contextual.hausman import chi2_tail as chi2_tail, hausman as hausman
 from .contextual.table import (
     ContextualTable as ContextualTable,
     contextual_effects as contextual_effects,
-    said as said,
+    describe_contextual as describe_contextual,
 )
 from .effects import (
     Crossing as Crossing,
@@ -14,8 +14,8 @@ from .effects import (
 from .effects.query import changes as changes
 from .effects.rows import (
     Population as Population,
-    population as population,
     read_again as read_again,
+    read_population as read_population,
     rebuild as rebuild,
 )
 from .group_effects_file import write_group_effects as write_group_effects
@@ -26,7 +26,7 @@ from .lines import (
     group_lines as group_lines,
     population_line as population_line,
 )
-from .lines.level_two import own_weights as own_weights
+from .lines.level_two import coefficient_weights as coefficient_weights
 from .lines.result import PopulationLine as PopulationLine
 from .prediction import check_rows as check_rows, predict as predict
 from .variance import (

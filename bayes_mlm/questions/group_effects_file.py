@@ -1,6 +1,5 @@
 """Write the effects of any number of groups to a file, some at a time."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import numpy as np
 from bayes_mlm.base import (
     DEFAULT_PROB,
     EngineError,
-    Ints,
     StorageError,
     atomic_file,
     check_prob,
@@ -17,27 +15,27 @@ from bayes_mlm.base import (
     level,
     wald_reach,
 )
-from bayes_mlm.engines import conditions_of, has_random_effects, make_kernel, summarise_effects
-from bayes_mlm.fitting import Fit
-from bayes_mlm.moments import RotatedMoments, from_design, rotate_moments
+from bayes_mlm.engines import has_random_effects
+from bayes_mlm.fitting import Estimate, Fit
 
 # Groups worked on and written at a time.
 _BATCH = 50_000
-# Draws of the variance parameters are averaged over; so many leave an error of a hundredth of an
-# effect's sd in its mean.
-_DRAWS = 400
 
 
-def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PROB) -> Path:
+def write_group_effects(
+    fit: Fit | Estimate, path: str | Path, *, prob: float = DEFAULT_PROB
+) -> Path:
     """Write mean, sd and interval of every group's effects to a Parquet file.
 
-    Given the variance parameters the effects have a normal distribution in closed form; its mean
-    and variance are averaged over posterior draws (laws of total expectation and variance), so that
-    no draws of the effects are made or held, whatever the number of groups.
+    Of a posterior: given the variance parameters the effects have a normal distribution in closed
+    form; its mean and variance are averaged over posterior draws (laws of total expectation and
+    variance), so that no draws of the effects are made or held, whatever the number of groups. Of
+    REML or ML: the best linear unbiased predictions, with their sds given the coefficients and
+    variances (lme4's ``ranef(condVar=TRUE)``).
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or Estimate
         With group effects, by any engine; of rows or of summed data.
     path : str or Path
         Conventionally ending in ``.parquet``; complete or not there at all.
@@ -51,8 +49,8 @@ def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PRO
     Raises
     ------
     EngineError
-        If the model has no group effects that are drawn from a distribution, or residuals with a
-        structure.
+        If the model has no group effects that are drawn from a distribution, or a posterior has
+        residuals with a structure.
     StorageError
         If the file cannot be written.
 
@@ -67,24 +65,19 @@ def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PRO
     >>> table.num_rows, table.column_names
     (160, ['group', 'n', 'effect', 'mean', 'sd', 'lower', 'upper'])
     """
-    expect("write_group_effects", fit, Fit)
+    expect("write_group_effects", fit, Fit, Estimate)
     expect_path("write_group_effects", path, StorageError)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     check_prob(prob)
     design = fit.design
-    if not has_random_effects(design) or design.residual is not None:
+    if not has_random_effects(design):
         raise EngineError(
-            f"the {design.kind} model '{design.formula}' has no group effects that are normal in "
-            "closed form; there are such with (1 | group) and plain residuals"
+            f"the {design.kind} model '{design.formula}' has no group effects that are drawn from "
+            "a distribution; add (1 | group) to the formula"
         )
-    reduced = rotate_moments(from_design(design))
-    given = conditions_of(design, fit.draws)
-    chosen = np.unique(np.linspace(0, len(given.sigma_e) - 1, _DRAWS).astype(int))
-    given = replace(
-        given, beta=given.beta[chosen], root=given.root[chosen], sigma_e=given.sigma_e[chosen]
-    )
+    moments = fit.effect_moments()
     reach = wald_reach(prob)
     labels, sizes = pa.array(design.labels), design.group_sizes
     schema = pa.schema(
@@ -101,10 +94,9 @@ def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PRO
         with atomic_file(path) as partial, pq.ParquetWriter(partial, schema) as writer:
             for start in range(0, design.J, _BATCH):
                 places = np.arange(start, min(start + _BATCH, design.J))
-                part = _some(reduced, places)
-                found = summarise_effects(part, make_kernel(part), given)
-                for k, effect in enumerate(design.effects):
-                    mean, sd = found.mean[:, k], found.sd[:, k]
+                for effect, mean, sd in zip(
+                    design.effects, *(one.T for one in moments(places)), strict=True
+                ):
                     columns = [
                         labels.take(pa.array(places)),
                         pa.array(sizes[places]),
@@ -115,19 +107,3 @@ def write_group_effects(fit: Fit, path: str | Path, *, prob: float = DEFAULT_PRO
     except OSError as error:
         raise StorageError(f"cannot write {str(path)!r}: {error}") from error
     return path
-
-
-def _some(reduced: RotatedMoments, places: Ints) -> RotatedMoments:
-    """Select some groups, and the classes that they are of."""
-    classes, of_group = np.unique(reduced.of_group[places], return_inverse=True)
-    k = (reduced.p + 1) ** 2
-    products = reduced.products.reshape(len(reduced.r), reduced.q**2, k)[classes]
-    return replace(
-        reduced,
-        r=reduced.r[classes],
-        size=np.bincount(of_group).astype(float),
-        of_group=of_group,
-        products=products.reshape(-1, k),
-        c=reduced.c[places],
-        labels=reduced.labels[places],
-    )

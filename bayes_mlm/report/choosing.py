@@ -1,4 +1,4 @@
-"""Choose the figures of a report: each kind once, of the model that shows it best."""
+"""Figures of a report: each kind once, of the main model if it applies."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ class Chosen:
 
     @property
     def section(self) -> Section:
-        """Where the report puts it."""
+        """Section of the report."""
         return self.entry.section
 
 
 def choose_figures(analyses: Sequence[Analysis]) -> Iterator[Chosen]:
-    """Prepare each figure of the catalogue once.
+    """Yield each figure of the catalogue once.
 
-    A figure of the ladder is of all models. One of a model is of the main model if it applies to
-    it, else of the first to which it does: one of every kind is read, twelve of one kind are not.
+    A figure of a ladder is of all models; one of a model is of the main model if it applies to it,
+    else of the first to which it does.
     """
     main = main_model(analyses)
     order = [main, *(analysis for analysis in analyses if analysis is not main)]

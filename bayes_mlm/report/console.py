@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bayes_mlm.figures import Entry
     from bayes_mlm.studies import PublishedRow, Record
 
-# What a pipe or a file gets; a terminal keeps its own width.
+# Width for a pipe or a file; a terminal keeps its width.
 _PIPE_WIDTH = 160
 _LADDER = ("Intercept", "ses", "sector", "ses:sector")
 
@@ -137,22 +137,22 @@ def records_table(records: "Sequence[Record]") -> TerminalTable:
 
 
 def figures_table(entries: "Iterable[Entry]") -> TerminalTable:
-    """Return the figures: what each shows, and when it applies."""
+    """Return the figures, with what each shows and when it applies."""
     cells = [(one.name, one.of, one.shows, one.applies) for one in entries]
-    return _prose(("figure", "of", "what it shows", "there is one where"), cells)
+    return _prose(("figure", "of", "what it shows", "applies if"), cells)
 
 
 def sensitivity_tables(found: "Sensitivity") -> list[TerminalTable]:
-    """Return a table for each model: priors by quantities; means, and in brackets the shifts."""
+    """Return a table for each model, priors by quantities: means, with shifts in parentheses."""
     tables = []
     for model in found.models:
-        own = found.of(model)
-        names = list(dict.fromkeys(row.quantity for row in own))
+        shifts = found.of(model)
+        names = list(dict.fromkeys(row.quantity for row in shifts))
         short = [name[5:-1] if name.startswith("beta[") else name for name in names]
         moved = [_moved(found.of(model, name)) for name in names]
         rows = []
-        for k, label in enumerate(dict.fromkeys(row.label for row in own)):
-            first = next(row for row in own if row.label == label)
+        for k, label in enumerate(dict.fromkeys(row.label for row in shifts)):
+            first = next(row for row in shifts if row.label == label)
             rows.append(
                 (
                     label + ("*" if first.baseline else ""),
@@ -162,20 +162,20 @@ def sensitivity_tables(found: "Sensitivity") -> list[TerminalTable]:
                     "" if first.k_hat is None else scaled(first.k_hat, 2),
                 )
             )
-        caption = "Priors are named by that of the first group effect; --out has all."
+        caption = "Priors are labelled by that of the first group effect; --out writes all of them."
         view = View(
             title=f"{model}: means, and (shifts) in posterior sds from the baseline prior, *",
-            headings=("prior on sigma_u", *short, "made", "worth", "k-hat"),
+            headings=("prior on sigma_u", *short, "method", "ESS", "k-hat"),
             cells=tuple(rows),
             left=frozenset({len(names) + 1}),
-            legend=(caption,) if any(";" in row.prior for row in own) else (),
+            legend=(caption,) if any(";" in row.prior for row in shifts) else (),
         )
         tables.append(TerminalTable(view=view))
     return tables
 
 
 def sensitivity_lines(found: "Sensitivity") -> list[str]:
-    """Describe what depends on the prior, and what is wrong with any row."""
+    """Describe what depends on the prior, and the problems of any row."""
     lines = [f"- {conclusion.text}" for conclusion in found.conclusions]
     wrong = {(row.model, row.label): row.verdict for row in found if not row.ok}
     lines += [f"{sign(False)} {model}, {label}: {why}" for (model, label), why in wrong.items()]
@@ -185,8 +185,8 @@ def sensitivity_lines(found: "Sensitivity") -> list[str]:
 def sensitivity_time(found: "Sensitivity") -> str:
     """Return the elapsed time as text."""
     return (
-        f"{found.n_fits} posteriors in {scaled(found.seconds_fitting, 2)} s; with reading the data "
-        f"and laying out the designs {scaled(found.seconds, 2)} s"
+        f"{found.n_fits} posteriors in {scaled(found.seconds_fitting, 2)} s; "
+        f"{scaled(found.seconds, 2)} s including reading the data and building the designs"
     )
 
 
@@ -202,14 +202,14 @@ def _moved(rows: "Sequence[SensitivityRow]") -> list[str]:
 
 
 def comparison_parts(found: "ModelComparison") -> list[TerminalTable | str]:
-    """Return each measure after the question that it answers: a row a model, the best first."""
+    """Return each measure with the question it answers: one row per model, best first."""
     parts: list[TerminalTable | str] = []
     for criterion in CRITERIA:
         rows = [row for row in found.by(criterion) if row.value is not None]
         if not rows:
             continue
         sampled = criterion != "marginal_likelihood"
-        names = ("elpd", "se", "difference", "se of it", "p", "max k-hat")
+        names = ("elpd", "se", "difference", "se of difference", "p", "max k-hat")
         headings = ("model", *(names if sampled else ("log density", "difference")), "")
         cells = tuple((row.model, *_ranked(row, sampled), row.standing) for row in rows)
         view = View(headings=headings, cells=cells, left=frozenset({len(headings) - 1}))
@@ -218,7 +218,7 @@ def comparison_parts(found: "ModelComparison") -> list[TerminalTable | str]:
 
 
 def comparison_lines(found: "ModelComparison") -> list[str]:
-    """Describe the missing measures, the reading of the ranks, and whether they are reliable.
+    """Describe the missing measures, the interpretation of the ranks, and their reliability.
 
     What is fine takes one line: the largest numbers are in the tables.
     """
@@ -232,9 +232,9 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
     ]
     if any(row.p is not None for row in found.rows):
         lines.append(
-            "- elpd: summed log predictive density of what was left out, higher is better; p: how "
-            "much more it is with that left in, the effective number of parameters; k-hat: above "
-            "0.7, or less with few draws, weights that stand in for a refit are not reliable "
+            "- elpd: expected log pointwise predictive density by leave-one-out, higher is better; "
+            "p: effective number of parameters; k-hat: above 0.7, or less with few draws, the "
+            "importance weights that replace a refit are not reliable "
             "(Vehtari et al. 2017, 2024)"
         )
     lines += [f"- {caution}" for caution in found.cautions]

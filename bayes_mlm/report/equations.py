@@ -157,10 +157,10 @@ def _levels(design: Design) -> Iterator[Equation]:
     ]
     index = {slope: k if () in used else k + 1 for k, slope in enumerate(used)}
 
-    def own(slope: tuple[str, ...]) -> str:
+    def group_coefficient(slope: tuple[str, ...]) -> str:
         return m.sub(m.symbol("b"), m.row(m.number(index[slope]), j))
 
-    members = [m.row(own(slope), *slope) for slope in used]
+    members = [m.row(group_coefficient(slope), *slope) for slope in used]
     members.append(m.sub(m.symbol("e"), _ij(design)))
     yield Equation(title="Members", mathml=m.equation(_outcome(design), "=", m.total(members)))
     for k, slope in enumerate(used):
@@ -173,7 +173,9 @@ def _levels(design: Design) -> Iterator[Equation]:
             if lower == slope
         ]
         title = "" if k else "Groups"
-        yield Equation(title=title, mathml=m.equation(own(slope), "=", m.total(right)))
+        yield Equation(
+            title=title, mathml=m.equation(group_coefficient(slope), "=", m.total(right))
+        )
     yield from _distributions(design)
 
 
@@ -210,10 +212,10 @@ def _residuals(design: Design, title: str) -> Equation:
         law = m.row(m.name(f"{design.family.label}, link {design.family.link}"))
         return Equation(title=title, mathml=m.equation(y, "~", law))
     left = m.sub(m.symbol("e"), _ij(design))
-    own = design.residual
+    structure = design.residual
     index = m.symbol("e")
-    if own is not None and own.levels:
-        at = m.sub(m.name(str(own.spec.sigma_column)), _ij(design))
+    if structure is not None and structure.levels:
+        at = m.sub(m.name(str(structure.spec.sigma_column)), _ij(design))
         index = m.row(m.symbol("e"), m.operator(","), at)
     variance = m.squared(m.symbol("σ"), index)
     right = m.normal(m.number(0), variance)
@@ -222,12 +224,12 @@ def _residuals(design: Design, title: str) -> Equation:
             m.sub(m.symbol("t"), m.symbol("ν")),
             *(m.operator("("), m.number(0), m.operator(","), variance, m.operator(")")),
         )
-    if own is not None and own.spec.ar is not None:
+    if structure is not None and structure.spec.ar is not None:
         before = m.sub(m.symbol("e"), m.row(m.symbol("i"), m.operator(_PRIME), m.symbol("j")))
         pair = m.row(left, m.operator(","), before)
         power = m.power(
             m.sub(m.symbol("ρ"), m.symbol("e")),
-            m.row(m.name(f"steps of {own.spec.ar} between them")),
+            m.row(m.name(f"steps of {structure.spec.ar} between them")),
         )
         correlation = m.row(m.name("cor"), m.operator("("), pair, m.operator(")"))
         right = m.row(right, m.operator(","), correlation, m.operator("="), power)
@@ -283,14 +285,14 @@ def _split(design: Design, column: Column) -> tuple[tuple[str, ...], tuple[str, 
     """Return the factors of a column as MathML: those that vary within groups, and the others."""
     if design.kind == "within" and column.parts:
         shown = m.name(column.name)
-        away = m.row(
+        deviation = m.row(
             m.operator("("),
             m.sub(shown, _ij(design)),
             m.operator("−"),
             m.sub(m.mean(shown), m.symbol("j")),
             m.operator(")"),
         )
-        return (away,), ()
+        return (deviation,), ()
     if design.kind == "between" and column.parts:
         mean = m.mean(m.name(column.name))
         return (), (m.sub(mean, m.symbol("j")),)
@@ -317,12 +319,12 @@ def _varies(design: Design, column: Column, part: _Place) -> bool:
     base = design.base
     if base is None:
         return True
-    own = column.name if len(column.parts) == 1 else _part_name(design, part)
-    if own in base.terms:
-        return bool(base.varies[base.terms.index(own)])
+    name = column.name if len(column.parts) == 1 else _part_name(design, part)
+    if name in base.terms:
+        return bool(base.varies[base.terms.index(name)])
     factor = part[0]
     if isinstance(factor, Call) and factor.function == "between":
         return False
-    # A product that varies is taken to do so by every factor that has no column of its own.
+    # In a product that varies, every factor without a separate column is taken to vary.
     known = column.name in base.terms
     return not known or bool(base.varies[base.terms.index(column.name)])

@@ -1,4 +1,4 @@
-"""Estimates of one model by all engines: the view of a terminal and of the page."""
+"""Estimates of one model by all engines, for a terminal and for the report."""
 
 from bayes_mlm.base import Span, Style, View, count, scaled, signed
 from bayes_mlm.engines import ENGINES, has_chains, is_drawing
@@ -13,7 +13,7 @@ def estimates_view(analysis: Analysis, style: Style = "terminal") -> View:
     ----------
     analysis : Analysis
     style : {"terminal", "table"}
-        Of numbers and names; a terminal omits the interval of a second posterior.
+        Style of numbers and names; a terminal omits the interval of a second posterior.
     """
     terminal = style == "terminal"
     drawn = any(is_drawing(summary.engine) for summary in analysis.summaries)
@@ -87,7 +87,7 @@ def _page_caption(analysis: Analysis, spans: list[Span], drawn: bool, printed: b
     if drawn and analysis.estimates:
         texts.append(f"Difference: posterior mean less {engines[-1]}, in posterior sds.")
     if printed:
-        texts.append("Printed: elsewhere; * is wrong or imprecise.")
+        texts.append("Printed: published value; * marks one that is wrong or imprecise.")
     return texts
 
 
@@ -100,7 +100,11 @@ def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bo
         names = ", ".join(one.engine for one in analysis.summaries if is_drawing(one.engine))
         texts.insert(0, f"{names}: posterior means; HDI: highest density interval.")
     if drawn and any(row.quantity == "r2_between" for row in analysis.compared):
-        texts.append("r2 takes model and null model as independent: its HDI is too wide.")
+        texts.append(
+            "r2 treats the draws of model and null model as independent: its HDI is too wide."
+        )
     if printed:
-        texts.append("printed: elsewhere, as the record says; * is wrong or imprecise.")
+        texts.append(
+            "printed: published value of the record; * marks one that is wrong or imprecise."
+        )
     return texts

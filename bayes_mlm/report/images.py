@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # quicker to show, as pixels; below that a vector drawing is sharper, up to some size in bytes.
 _MOST_ELEMENTS, _MOST_VERTICES = 1_000, 10_000
 _LARGEST_SVG = 200_000
-# Of pixels: twice what a screen shows at the size of print; few colours tell everything.
+# Twice the pixels of a screen at print size; a small palette suffices.
 _DPI = 200
 _COLOURS = 256
 _UNMARKED = ("", " ", "None", "none", None)
@@ -99,29 +99,29 @@ def draw_all(
     pool : ProcessPoolExecutor, optional
         Of `drawing_pool`; without one they are drawn here, one after the other.
     on_done : callable
-        Told how many are done, of how many that are asked for.
+        Called after each figure with the numbers of figures done and in total.
 
     Returns
     -------
     tuple of Image
     """
-    coming, asked = iter(drawings), list[Drawing]()
+    coming, requested = iter(drawings), list[Drawing]()
     images: list[Image] = []
     try:
         waiting: list[Future[Image]] = []
         while pool is not None and (one := next(coming, None)) is not None:
-            asked.append(one)
+            requested.append(one)
             waiting.append(pool.submit(draw_image, one))
         for future in waiting:
             images.append(future.result())
-            on_done(len(images), len(asked))
+            on_done(len(images), len(requested))
     except BrokenProcessPool:
         # A parent that cannot be imported again (a script without a main guard) has no pool.
         pass
-    asked += coming
-    for one in asked[len(images) :]:
+    requested += coming
+    for one in requested[len(images) :]:
         images.append(draw_image(one))
-        on_done(len(images), len(asked))
+        on_done(len(images), len(requested))
     return tuple(images)
 
 
@@ -144,7 +144,7 @@ def draw_image(drawing: Drawing) -> Image:
         figure = drawing.draw(drawing.picture)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, not again when it is saved
-        width, height = (round(float(side) * _CSS_PIXELS) for side in figure.get_size_inches())
+        width, height = (round(float(inches) * _CSS_PIXELS) for inches in figure.get_size_inches())
         kind, content = "svg+xml", b""
         if not _is_crowded(figure):
             content = _save(figure, "svg", metadata={"Date": None})

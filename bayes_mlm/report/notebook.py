@@ -19,21 +19,21 @@ _HYPHEN = re.compile(r"(?<![\w-])-(?=\d)")
 
 
 def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
-    """Draw one figure, with the caption that is written from its numbers.
+    """Show one figure with its caption.
 
     Parameters
     ----------
     name : str
-        As ``bayes-mlm plot --list`` gives it.
+        As listed by ``bayes-mlm plot --list``.
     of : Analysis or sequence of Analysis
-        One model, or the ladder, whichever the figure is of; a model is a ladder of one.
+        One model, or several for a figure that compares models.
 
     Raises
     ------
     SpecError
         If there is no such figure; the nearest is named.
     EngineError
-        If it does not apply to what was given.
+        If it does not apply to the models.
 
     Examples
     --------
@@ -51,20 +51,20 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
         raise EngineError(f"{name!r} is a figure of one model; give one of the analyses")
     picture = entry.prepare([of] if one and entry.of == "ladder" else of)
     if picture is None:
-        raise EngineError(f"no figure {name!r} of this: it applies if {entry.applies}")
+        raise EngineError(f"the figure {name!r} does not apply: it requires that {entry.applies}")
     show_figure(entry.draw(picture), alt=picture.alt, caption=picture.caption)
 
 
 def show_figure(figure: "Figure", *, alt: str, caption: str = "") -> None:
-    """Show a matplotlib figure as a PNG, with what it shows for those who do not see it.
+    """Show a matplotlib figure as a PNG, with alternative text.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     alt : str
-        What is drawn.
+        Alternative text.
     caption : str
-        What to see in it; plain text.
+        Plain text.
     """
     from IPython.display import Image, Markdown, display
 
@@ -86,14 +86,14 @@ def show_rows(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def show_table(
     analyses: Sequence[Analysis], *, likelihood: bool = True, interval: bool = False
 ) -> None:
-    """Show models side by side, as they are printed in papers; options as `publication_table`."""
+    """Show a table of models for a paper; options as of `publication_table`."""
     from IPython.display import display
 
     display(publication_table(analyses, likelihood=likelihood, interval=interval))
 
 
 def say(text: str) -> None:
-    """Show a sentence, in Markdown; the numbers that were put into it get true minus signs."""
+    """Show a sentence in Markdown, with true minus signs in its numbers."""
     from IPython.display import Markdown, display
 
     display(Markdown(_HYPHEN.sub(MINUS, text)))

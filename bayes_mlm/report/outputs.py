@@ -1,4 +1,4 @@
-"""Write what a run found to a folder: every file, or none."""
+"""Results of a run, written to a folder: every file, or none."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import atomic_folder, csv_text, expand_home, tables_csv, visible
-from bayes_mlm.design import is_sums
+from bayes_mlm.design import rows_at_source
 from bayes_mlm.fitting import Analysis, installed_versions, save_fit
 from bayes_mlm.model import SamplerSettings
 
@@ -21,8 +21,8 @@ COMPARISON_FILES = ("comparison.csv", "pointwise.csv")
 
 def run_files(models: Sequence[str]) -> tuple[str, ...]:
     """Return the files that `write_run` may write for some models, to check before fitting."""
-    own = (f"{name}.{end}" for name in models for end in ("toml", "nc", "nuts.nc"))
-    return ("estimates.csv", "verdicts.csv", "published.csv", "report.html", *own)
+    of_models = (f"{name}.{end}" for name in models for end in ("toml", "nc", "nuts.nc"))
+    return ("estimates.csv", "verdicts.csv", "published.csv", "report.html", *of_models)
 
 
 def write_run(
@@ -121,7 +121,7 @@ def _record_text(analysis: Analysis, record: "Record | None") -> str:
     again = ["bayes-mlm", "fit", f"{analysis.spec.name}.toml", "--engine"]
     again.append(analysis.summaries[0].engine)
     again += ["--prob", f"{analysis.prob:g}"]
-    if not analysis.design.has_rows and not is_sums(analysis.source.data):
+    if rows_at_source(analysis.design, analysis.source.data):
         again += ["--rows", "sum"]
     if analysis.fits:
         drawn = analysis.fits[0].settings

@@ -1,4 +1,4 @@
-"""Page of a report: its parts in order, as the template reads them."""
+"""Page of a report: its parts in order, for the template."""
 
 import time
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Figure:
     number : int
         From 1, in the order of the page.
     title, caption, alt : str
-        Of the picture; and the model, where it is of one.
+        Text of the figure; the title names the model.
     image : Image
     """
 
@@ -63,7 +63,7 @@ class Model:
     equations : tuple of Equation
     estimates : PageTable
     verdicts : tuple of (bool, str)
-        A line an engine: whether it is clean, and what it says.
+        One for each engine: whether all checks passed, and a line of text.
     notes : tuple of str
         Remarks on the data.
     """
@@ -88,9 +88,9 @@ class Corrections:
     Parameters
     ----------
     tally : str
-        How many figures there are of each status.
+        Counts of figures by status.
     reasons, figures : PageTable or None
-        By reason, and each by itself; None if nothing is wrong.
+        By reason, and individually; None if nothing is wrong.
     notes : tuple of str
         Statements that are wrong.
     """
@@ -112,15 +112,15 @@ class Origin:
     subtitle : str
         A line below it.
     published : tuple of PublishedRow
-        Figures printed elsewhere, judged.
+        Published figures, with their status.
     notes : tuple of str
-        Statements made elsewhere that are wrong.
+        Published statements that are wrong.
     made : str
         When, in UTC.
     started : float or None
         When the run began, by `time.monotonic`.
     command : str
-        That makes the same numbers.
+        Reproduces the numbers.
     """
 
     title: str
@@ -141,25 +141,25 @@ class Page:
     origin : Origin
     answer : Answer
     main : str
-        The model that the answer is read from.
+        Name of the main model.
     all_ok : bool
-        Whether every verdict is clean, and the engines agree.
+        Whether all checks passed and the engines agree.
     unclean : tuple of str
-        Models whose verdict is not.
+        Models with failed checks.
     data_facts : tuple of (str, str)
-        What is known of the data: a term and its meaning.
+        Description of the data: a term and its definition.
     variables : PageTable
     ladder : str
-        The table of models, as HTML whose names are escaped.
+        The table of models, as HTML.
     models : tuple of Model
     groups : PageTable or None
     n_groups, n_listed : int
-        Groups there are, and those that are in the table.
+        Numbers of groups in all and in the table.
     checks : PageTable
     corrections : Corrections or None
     runs, priors, versions : PageTable
     seconds : float or None
-        From the start of the run until the page was laid out.
+        Time from the start of the run.
     figures : mapping of str to tuple of Figure
         By section of the catalogue.
     """
@@ -185,7 +185,7 @@ class Page:
     figures: dict[str, tuple[Figure, ...]]
 
 
-# The order of the page, by which figures are numbered.
+# In the order of the page.
 SECTIONS = ("data", "ladder", "posterior", "groups", "diagnostics")
 
 
@@ -200,11 +200,11 @@ def make_page(
     Parameters
     ----------
     analyses : sequence of Analysis
-        The ladder, a null model included if there is one.
+        The models, with the null model if there is one.
     origin : Origin
     chosen : sequence of Chosen
     images : sequence of Image
-        One a chosen figure.
+        One for each chosen figure.
     """
     main = main_model(analyses)
     found = group_table(main)
@@ -288,7 +288,6 @@ def _model(analysis: Analysis, anchor: str) -> Model:
 
 def _ladder(analyses: Sequence[Analysis]) -> str:
     """Return the comparison of the models, a column each, by the preferred engine."""
-    # The engines are compared model by model; here one column a model is enough.
     single = [
         replace(one, summaries=tuple(dict.fromkeys((one.summaries[0], one.summaries[-1]))))
         for one in analyses
@@ -309,9 +308,8 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
         ]
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
-        facts.append(("Left out", f"{count(design.n_dropped, 'row')} with missing values"))
-    for term in design.group_terms:
-        sizes = term.sizes if design.has_rows else design.group_sizes
+        facts.append(("Omitted", f"{count(design.n_dropped, 'row')} with missing values"))
+    for term, sizes in zip(design.group_terms, design.sizes_by_factor, strict=True):
         facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
         low, high = int(sizes.min()), int(sizes.max())
         mean = float(sizes.mean())

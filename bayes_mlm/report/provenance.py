@@ -11,7 +11,7 @@ from bayes_mlm.engines import ENGINES, has_chains
 from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.tables import PageTable, page_table
 
-# A larger file would take longer to read again than to fit.
+# A larger file takes longer to read than to fit.
 _MOST_BYTES = 1_000_000_000
 
 
@@ -31,13 +31,13 @@ def checksum(source: DataSource) -> str:
     if unreadable_reason(path):
         return "none: several files"
     if path.stat().st_size > _MOST_BYTES:
-        return "none: a file of more than a gigabyte, which would take long to read again"
+        return "none: a file of more than a gigabyte"
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def data_name(source: DataSource) -> str:
-    """Return the name of the data without their folders, which are not disclosed."""
+    """Return the name of the data without their folders."""
     return source.data if source.data in DATASETS else Path(source.data).name
 
 
@@ -49,7 +49,7 @@ def versions_table() -> PageTable:
 
 
 def runs_table(analyses: Sequence[Analysis]) -> PageTable:
-    """Return how each posterior was drawn: settings, seed and time."""
+    """Return the settings, seed and time of each posterior."""
     rows = []
     for analysis in analyses:
         for fit in analysis.fits:
@@ -69,14 +69,14 @@ def runs_table(analyses: Sequence[Analysis]) -> PageTable:
             )
     return page_table(
         "runs-table",
-        "How each posterior was drawn. The same seed, settings and versions give the same.",
-        ("model", "engine", "why", "draws", "warm-up", "target acceptance", "seed", "seconds"),
+        "Sampling of each posterior. The same seed, settings and versions reproduce its draws.",
+        ("model", "engine", "reason", "draws", "warm-up", "target acceptance", "seed", "seconds"),
         rows,
     )
 
 
 def priors_table(analyses: Sequence[Analysis]) -> PageTable:
-    """Return the priors in force; those that models share, once."""
+    """Return the priors; those that models share, once."""
     models: dict[tuple[str, str], list[str]] = {}
     for analysis in analyses:
         for name, prior in _priors(analysis):
@@ -84,13 +84,12 @@ def priors_table(analyses: Sequence[Analysis]) -> PageTable:
     every = [analysis.spec.name for analysis in analyses if analysis.fits]
     return page_table(
         "priors-table",
-        "Priors, in units of the outcome; that of the intercept is of the expected outcome where "
-        "the predictors are at their means, and there hold those of the sds and correlations of "
-        "group effects that may correlate.",
+        "Priors, in units of the outcome. That of the intercept, and those of the sds and "
+        "correlations of correlated group effects, apply at the means of the predictors.",
         ("parameter", "prior", "models"),
         (
-            (name, prior, "all" if own == every else ", ".join(own))
-            for (name, prior), own in models.items()
+            (name, prior, "all" if having == every else ", ".join(having))
+            for (name, prior), having in models.items()
         ),
     )
 

@@ -23,23 +23,23 @@ def render_report(
     pool: ProcessPoolExecutor | None = None,
     on_figure: Callable[[int, int], None] = lambda *_: None,
 ) -> str:
-    """Write the report of a ladder of models, or of one.
+    """Return the report of one or more models.
 
     Parameters
     ----------
     analyses : sequence of Analysis
         One or more; a null model among them if there is one.
     origin : Origin
-        Title, printed figures, when and by what command.
+        Title, printed figures, date and command.
     pool : ProcessPoolExecutor, optional
         Of `drawing_pool`: the processes that draw.
     on_figure : callable
-        Told how many figures are done, of how many.
+        Called after each figure with the numbers of figures done and in total.
 
     Returns
     -------
     str
-        A whole HTML page.
+        A complete HTML page.
 
     Raises
     ------

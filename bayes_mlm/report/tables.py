@@ -1,13 +1,14 @@
-"""Tables of the page: views that may be searched and sorted."""
+"""Tables of the report, which may be searched and sorted."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import View, digits, split
-from bayes_mlm.design import column_moments
+from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis
+from bayes_mlm.moments import GroupMoments
 from bayes_mlm.report.estimates import estimates_view
 
 if TYPE_CHECKING:
@@ -16,18 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Cell as the template reads it.
+    """Cell of a table of the report.
 
     Parameters
     ----------
     text : str
         Rounded, without its tail.
     value : float or None
-        In full precision, to sort by.
+        In full precision, for sorting.
     tail : str
-        End of the text, right of the place where its column is aligned.
+        Part of the text to the right of the alignment of its column.
     width : int
-        Characters of the longest tail of the column; 0 where it is aligned without.
+        Characters of the longest tail of the column; 0 for a column without tails.
     """
 
     text: str
@@ -38,20 +39,20 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class PageTable:
-    """View in the page.
+    """Table of the report.
 
     Parameters
     ----------
     name : str
-        Of the element in the page.
+        Identifier of the element.
     view : View
         Its title is the caption.
     tools : bool
         Whether it can be searched and sorted.
     noun : str
-        What a row is, for the count: "group".
+        Noun for a row, for the count: "group".
     sorted_by : int or None
-        The column that it is sorted by from the start, the largest first.
+        Column by which it is sorted initially, in descending order.
     """
 
     name: str
@@ -98,7 +99,7 @@ def estimates_table(analysis: Analysis, name: str) -> PageTable:
 
 
 def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
-    """Return every check of every engine, those that are not passed first."""
+    """Return every check of every engine, failed ones first."""
     found = [
         (analysis.spec.name, ENGINES[summary.engine].label, finding)
         for analysis in analyses
@@ -108,10 +109,10 @@ def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
     found += [(one.spec.name, "all", one.agreement) for one in analyses if one.fits]
     found.sort(key=lambda one: one[2].ok)
     view = View(
-        title="Every check, those that are not passed first.",
-        headings=("model", "engine", "check", "result", "found"),
+        title="Diagnostic checks, failed ones first.",
+        headings=("model", "engine", "check", "result", "details"),
         cells=tuple(
-            (model, engine, one.check, "passed" if one.ok else "NOT passed", one.message)
+            (model, engine, one.check, "passed" if one.ok else "FAILED", one.message)
             for model, engine, one in found
         ),
     )
@@ -119,13 +120,13 @@ def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
 
 
 def corrections_table(published: "Sequence[PublishedRow]") -> PageTable | None:
-    """Return the printed figures that are wrong with the right ones; None if there are none."""
+    """Return the wrong printed figures with the correct ones; None if there are none."""
     wrong = [row for row in published if row.status in ("corrected", "differs")]
     if not wrong:
         return None
     view = View(
-        title="Every printed figure that is wrong, or off by rounding or early stopping.",
-        headings=("model", "quantity", "printed", "right", "printed at", "why", "cause"),
+        title="Printed figures that are wrong, or inexact by rounding or early stopping.",
+        headings=("model", "quantity", "printed", "correct", "place", "reason", "cause"),
         cells=tuple(
             (
                 row.model,
@@ -133,7 +134,7 @@ def corrections_table(published: "Sequence[PublishedRow]") -> PageTable | None:
                 row.printed.replace("-", "−"),
                 row.right_text("table"),
                 row.where,
-                row.reason or "no reason is known",
+                row.reason or "unknown",
                 row.cause or "unknown",
             )
             for row in wrong
@@ -153,7 +154,7 @@ def _as_number(text: str) -> float | None:
 
 
 def reasons_table(published: "Sequence[PublishedRow]") -> PageTable | None:
-    """Return each reason why figures are wrong: how many it spoils, and the first of them."""
+    """Return each reason why figures are wrong: how many it affects, and an example."""
     by_reason: dict[str, list[PublishedRow]] = {}
     for row in published:
         if row.status == "corrected":
@@ -162,14 +163,14 @@ def reasons_table(published: "Sequence[PublishedRow]") -> PageTable | None:
         return None
     by_size = sorted(by_reason.items(), key=lambda item: -len(item[1]))
     rows = []
-    for reason, spoiled in sorted(by_size, key=lambda item: item[1][0].cause == "imprecise"):
-        one = spoiled[0]
-        right = "" if one.right is None else f", right {one.right_text('table')}"
+    for reason, affected in sorted(by_size, key=lambda item: item[1][0].cause == "imprecise"):
+        one = affected[0]
+        right = "" if one.right is None else f", correct {one.right_text('table')}"
         example = f"{one.model}, {one.corrects or one.quantity}: {one.printed}{right}"
-        rows.append((reason, f"{len(spoiled)}", example, one.cause))
+        rows.append((reason, f"{len(affected)}", example, one.cause))
     return page_table(
         "reasons-table",
-        "Why printed figures are wrong or imprecise, the most common reason first.",
+        "Reasons why printed figures are wrong or imprecise, the most frequent first.",
         ("reason", "figures", "example", "cause"),
         rows,
     )
@@ -179,12 +180,10 @@ def variables_table(analysis: Analysis) -> PageTable:
     """Return the outcome and the predictors; aggregated data have no lowest and highest values."""
     design = analysis.design
     terms = [(k, term) for k, term in enumerate(design.terms) if term != "Intercept"]
-    headings = ["variable", "mean", "sd"]
-    figures: list[tuple[str, *tuple[float, ...]]]
-    if design.has_rows:
-        headings += ["lowest", "highest"]
-        columns = [(design.outcome, design.y), *((term, design.X[:, k]) for k, term in terms)]
-        figures = [
+
+    def of_rows(rows: Design) -> list[tuple[str, *tuple[float, ...]]]:
+        columns = [(rows.outcome, rows.y), *((term, rows.X[:, k]) for k, term in terms)]
+        return [
             (
                 name,
                 float(one.mean()),
@@ -194,13 +193,16 @@ def variables_table(analysis: Analysis) -> PageTable:
             )
             for name, one in columns
         ]
-    else:
+
+    def of_moments(_: GroupMoments) -> list[tuple[str, *tuple[float, ...]]]:
         found = column_moments(design)
-        figures = [(design.outcome, found.y_mean, found.y_sd)]
-        figures += [(term, float(found.x_mean[k]), float(found.x_sd[k])) for k, term in terms]
+        columns = [(term, float(found.x_mean[k]), float(found.x_sd[k])) for k, term in terms]
+        return [(design.outcome, found.y_mean, found.y_sd), *columns]
+
     rows = []
-    for name, *values in figures:
+    for name, *values in design.compute(of_rows, of_moments):
         shown = digits(values, values[1] / 10, style="table")  # three digits of the sd
         rows.append((name, *map(shown.number, values)))
     caption = f"The outcome and the predictors of {analysis.spec.name}, over its rows."
+    headings = ("variable", "mean", "sd", "lowest", "highest")[: len(rows[0])]
     return page_table("variables-table", caption, headings, rows)

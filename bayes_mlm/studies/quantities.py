@@ -24,8 +24,9 @@ The 2015 document's arithmetic (`bayes_mlm.studies.hsb.arithmetic`)
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -54,9 +55,7 @@ def model_quantities(design: Design, fit: RemlFit | OlsFit) -> dict[str, float]:
     dict of str to float
         By the names at the top of this module, in the outcome's units.
     """
-    if isinstance(fit, OlsFit):
-        return dict(_ols_quantities(design, fit))
-    return dict(_reml_quantities(design, fit))
+    return dict(_QUANTITIES[fit.engine](design, fit))
 
 
 def _ols_quantities(design: Design, fit: OlsFit) -> Iterator[tuple[str, float]]:
@@ -160,3 +159,11 @@ def _by_term(design: Design, columns: dict[str, Floats]) -> Iterator[tuple[str, 
     for name, values in columns.items():
         for term, value in zip(design.terms, values, strict=True):
             yield f"{name}[{term}]", float(value)
+
+
+# By the engine of the fit.
+_QUANTITIES: Mapping[str, Callable[[Design, Any], Iterator[tuple[str, float]]]] = {
+    "ols": _ols_quantities,
+    "reml": _reml_quantities,
+    "ml": _reml_quantities,
+}

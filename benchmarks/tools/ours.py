@@ -43,13 +43,12 @@ def inner(formula: str, path: str, repeats: int) -> dict[str, float]:
 def one_pass(formula: str, path: str) -> dict[str, float]:
     from bayes_mlm import build_design, fit_reml, model_priors, read_table
     from bayes_mlm.engines.direct import sample_direct
-    from bayes_mlm.moments.group_moments import from_design
 
     design = build_design(formula, read_table(path))
-    statistics = from_design(design)
+    statistics = design.moments()
     priors = model_priors(design)
     return {
-        "pass": best(lambda: from_design(build_design(formula, read_table(path))), 3),
+        "pass": best(lambda: build_design(formula, read_table(path)).moments(), 3),
         "direct": best(
             lambda: sample_direct(design, priors, random_seed=1, statistics=statistics), 3
         ),

@@ -132,7 +132,7 @@ def test_wrong_commands_stop_before_the_sampler(run, no_sampling, arguments, mes
         (["--contrast", "sector", "--at", "ses=big"], "mean±sd"),
         (["--contrast", "sector", "--at", "school=1"], "is a grouping factor"),
         (["--contrast", "sector", "--crossing", "wealth"], "no predictor 'wealth'"),
-        (["--slope", "ses", "--crossing", "ses"], "put their product into the formula (I(ses**2))"),
+        (["--slope", "ses", "--crossing", "ses"], "add their product to the formula (I(ses**2))"),
         (["--crossing", "ses"], "of the predictors ses, sector"),
     ],
 )

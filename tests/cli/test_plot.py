@@ -112,7 +112,7 @@ def test_a_folder_in_the_place_of_the_file_is_refused(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["energy", F], "does not apply to model; there is one where a fit is by NUTS"),
+        (["energy", F], "does not apply to model; it requires that a fit is by NUTS"),
         (["subgroup-difference", F], "the model has a product of the slope and a two-valued"),
         (["four-slopes", F], "does not apply to these models"),
     ],

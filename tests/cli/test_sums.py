@@ -99,7 +99,7 @@ def test_a_fit_from_sums_writes_all_that_a_fit_writes_and_how_to_repeat_it(run, 
         path.name for path in (folder / "study").iterdir()
     }
     report = (folder / "study" / "report.html").read_text(encoding="utf-8")
-    assert "A slope that differs" in report
+    assert "Slopes by subgroup" in report
     assert "were summed where they lie" in report
     first = (folder / "study" / "model.toml").read_text().splitlines()[0]
     assert "--rows sum" in first
@@ -169,7 +169,7 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
     )
     assert code == 0
     assert "Leaving one group (schoolid) out" in out
-    assert "leaving out rows needs rows" in out
+    assert "give some of them: leave_one_row_out(fit, rows=...)" in out
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_what_needs_rows_says_so_of_saved_sums(run):
     assert "give values of sector" in err
     code, _, err = run("fit", "mathach ~ ses + (1 | schoolid)", "--data", "s.sums")
     assert code == 1
-    assert "sum the rows anew" in err
+    assert "sum the rows again" in err
     code, _, err = run("fit", "s.sums", "--data", "parts")
     assert code == 1
     assert "fitted without data" in err

@@ -54,7 +54,7 @@ def test_variance_along_a_slope(run):
     )
     assert code == 0
     assert "vpc[days=9]" in out
-    assert "slopes vary" in out
+    assert "random slopes" in out
 
 
 def test_variance_without_rows_that_miss_a_value(run):
@@ -69,7 +69,14 @@ def test_variance_without_rows_that_miss_a_value(run):
 def test_contextual_lays_out_a_mundlak_model(run, tmp_path):
     code, out, _ = run("contextual", F, "--data", "students.csv", "--out", "c", "--draws", "200")
     assert code == 0, out
-    for words in ("[mundlak]", "between(ses)", "contextual", "Hausman", "chi²", "posterior asks"):
+    for words in (
+        "[mundlak]",
+        "between(ses)",
+        "contextual",
+        "Hausman",
+        "chi²",
+        "contextual effect of",
+    ):
         assert words in out
     with (tmp_path / "c" / "contextual.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -97,7 +104,7 @@ WRONG = [
     (["variance", F], 1, "a formula needs data"),
     (["variance", F, "--data", "student.csv"], 1, "students.csv"),
     (["variance", F, "--data", "missing.csv"], 1, "--missing drop"),
-    (["variance", F, "--data", "students.csv", "--at", "ses=0"], 1, "those that do: none"),
+    (["variance", F, "--data", "students.csv", "--at", "ses=0"], 1, "predictors with one: none"),
     (["variance", F, "--data", "students.csv", "--at", "ses"], 1, "NAME=NUMBER"),
     (["variance", "hsb_random_slope", "--at", "ses=0", "--at", "ses=1"], 1, "twice"),
     (["variance", "hsb_ses", "--null", "hsb_sector"], 1, "no predictors"),

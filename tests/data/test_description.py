@@ -160,7 +160,7 @@ def test_columns_of_missing_values_alone_are_refused() -> None:
         }
     )
     for name, message in (
-        ("visit", "holds dates or times: make numbers"),
+        ("visit", "contains dates or times: convert"),
         ("arm", "is text, not numbers: every value is missing"),
         ("code", r"kept as labels \(such as '1'"),
     ):
@@ -178,7 +178,7 @@ def test_tables_that_cannot_be_described() -> None:
         crosstab(hsb, "sector", ["sector"])
     with pytest.raises(DataError, match="each once"):
         crosstab(hsb, "sector", [])
-    with pytest.raises(DataError, match="every row of dict misses one of a, b"):
+    with pytest.raises(DataError, match="every row of dict has a missing value in a, b"):
         crosstab(as_table({"a": ["x", None], "b": [None, 1]}), "a", ["b"])
     with pytest.raises(DataError, match="no column 'school'"):
         group_sizes(hsb, "school")

@@ -159,7 +159,7 @@ KINDS = {
     "folder": (lambda path: path.mkdir(), "director"),
     "empty": (
         lambda path: path.touch(),
-        r"empty|0 bytes|holds no sums|required key|cannot be read",
+        r"empty|0 bytes|contains no sums|required key|cannot be read",
     ),
 }
 ENDINGS = {

@@ -27,7 +27,6 @@ from bayes_mlm.base.errors import (
 from bayes_mlm.design.build import design_of
 from bayes_mlm.engines.ols import fit_ols
 from bayes_mlm.fitting.request import as_request
-from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.questions.contextual.hausman import hausman
 
 HSB = load_hsb()
@@ -43,7 +42,7 @@ ENGINES = {
 
 def away(rows, sums):
     """How far the sums of two designs are apart, at most, each in units of its own size."""
-    a, b = from_design(rows), from_design(sums)
+    a, b = rows.moments(), sums.moments()
     assert a.labels.tolist() == b.labels.tolist()
     assert np.array_equal(a.counts, b.counts)
     assert (a.terms, a.effects) == (b.terms, b.effects)

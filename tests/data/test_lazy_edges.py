@@ -13,7 +13,6 @@ import pytest
 from bayes_mlm import (
     build_design,
     fit,
-    fit_ols,
     fit_reml,
     load_hsb,
     load_sums,
@@ -27,11 +26,11 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineError
 from bayes_mlm.design.build import design_of
+from bayes_mlm.engines import fit_ols
 from bayes_mlm.figures.lines import rows_of_x
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.fitting.request import as_request
-from bayes_mlm.moments.group_moments import from_design
-from bayes_mlm.questions.lines.level_two import own_weights
+from bayes_mlm.questions.lines.level_two import coefficient_weights
 
 HSB = load_hsb()
 ENGINES = {
@@ -50,7 +49,7 @@ def small(n=240, n_groups=8, seed=0):
 
 
 def same(rows, sums, rel=1e-10):
-    a, b = from_design(rows), from_design(sums)
+    a, b = rows.moments(), sums.moments()
     assert (a.terms, a.effects) == (b.terms, b.effects)
     assert a.labels.tolist() == b.labels.tolist()
     assert np.array_equal(a.counts, b.counts)
@@ -257,7 +256,7 @@ def test_an_outcome_that_predictors_reproduce_is_refused(seed, kind):
 def test_a_predictor_with_a_large_offset_is_no_property_of_groups():
     table = small().assign(x=lambda one: one.x + 1e7)
     rows, sums = build_design("y ~ x + (1 | g)", table), sum_rows("y ~ x + (1 | g)", table)
-    assert np.array_equal(own_weights(rows) != 0, own_weights(sums) != 0)
+    assert np.array_equal(coefficient_weights(rows) != 0, coefficient_weights(sums) != 0)
 
 
 # --- further rows -----------------------------------------------------------------------------

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_mlm import fit_ols, fit_reml
+from bayes_mlm import fit_reml
 from bayes_mlm.base.errors import DataError
 from bayes_mlm.design.build import design_of
+from bayes_mlm.engines import fit_ols
 from bayes_mlm.fitting.request import as_request
 
 

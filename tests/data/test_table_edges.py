@@ -7,7 +7,6 @@ from bayes_mlm import build_design, fit_reml, open_data, read_table, sum_rows
 from bayes_mlm.base.errors import BayesMLMError, DataError
 from bayes_mlm.design.build import design_of
 from bayes_mlm.fitting.request import as_request
-from bayes_mlm.moments.group_moments import from_design
 
 FORMULA = "y ~ x + (1 | g)"
 RNG = np.random.default_rng(25)
@@ -157,7 +156,7 @@ def test_files_of_a_folder_may_have_other_lines_before_their_headers(tmp_path, p
 def same(design, plain):
     """Compare the groups' sums, and the estimate."""
     assert not isinstance(design, Exception), design
-    one, other = from_design(design), from_design(plain)
+    one, other = design.moments(), plain.moments()
     assert one.labels.tolist() == other.labels.tolist()
     np.testing.assert_array_equal(one.counts, other.counts)
     np.testing.assert_allclose(one.means + one.centre, other.means + other.centre, atol=1e-9)

@@ -246,7 +246,7 @@ def test_swapped_roles() -> None:
     ):
         check_group(hsb, "mathach", ["ses", "schoolid"])
     sleep = as_table({"days": [0, 1] * 3, "subject": ["a", "a", "b", "b", "c", "c"]})
-    with refused("(subject | days) has its roles swapped, it seems: 'subject' has 3 labels"):
+    with refused("(subject | days) seems to be reversed: 'subject' has 3 labels"):
         check_group(sleep, "days", effects=["subject"])
     check_group(sleep, "subject", effects=["days"])
 

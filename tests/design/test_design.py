@@ -141,7 +141,7 @@ def test_a_table_that_cannot_make_the_model_is_refused(formula, columns, options
 
 
 BAD_KINDS = [
-    ("y ~ x", None, "between", "needs to know the groups"),
+    ("y ~ x", None, "between", "model needs groups"),
     ("y ~ x", "g", "partial_pooling", "add a term such as (1 | g)"),
     ("y ~ w", "g", "within", "does not vary within g"),
     ("y ~ w", "g", "no_pooling", "does not vary within g"),

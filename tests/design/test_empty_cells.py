@@ -218,7 +218,10 @@ def test_every_kind_refuses_to_predict_in_an_empty_cell(kind: str) -> None:
     assert not any(term.count("f[b]:h[r]") for term in design.terms)
     new = {name: np.array(values) for name, values in NEW.items()}
     new = {name: v.astype(object) if v.dtype.kind == "U" else v for name, v in new.items()}
-    with pytest.raises(EmptyCellError, match="row 2 of new.csv: no rows had f = b, h = r"):
+    with pytest.raises(
+        EmptyCellError,
+        match="row 2 of new.csv: the data of the model have no rows with f = b, h = r",
+    ):
         replay(design, Table(columns=new, n=2, source="new.csv"))
 
 

@@ -20,7 +20,6 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import BayesMLMError, DesignError, EngineError, StorageError
 from bayes_mlm.engines.recovery import recover_effects
-from bayes_mlm.moments.group_moments import from_design
 
 HSB = load_hsb()
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
@@ -29,7 +28,7 @@ SECTORS = HSB.assign(kind=np.where(HSB.sector == 1, "Catholic", "Public"))
 
 
 def same(one, other, rel=1e-10):
-    a, b = from_design(one), from_design(other)
+    a, b = one.moments(), other.moments()
     assert (a.terms, a.effects, a.group) == (b.terms, b.effects, b.group)
     assert a.labels.tolist() == b.labels.tolist()
     assert np.array_equal(a.counts, b.counts)
@@ -110,7 +109,7 @@ def test_rows_are_not_added_twice(tmp_path):
     again = load_sums(save_sums(both, tmp_path / "both.sums"))
     shuffled = HSB[3500:].sample(frac=1.0, random_state=1)  # the order of the rows is no matter
     for more in (year1, sum_more_rows(year1, HSB[:3500]), sum_rows(FORMULA, shuffled), again):
-        with pytest.raises(DesignError, match=r"[12] look the same as sets that are in the first"):
+        with pytest.raises(DesignError, match=r"[12] equal sets in the first"):
             merge_sums(again, more)
     other = HSB[3500:].assign(mathach=HSB.mathach.iloc[3500:] + 0.001)
     assert merge_sums(again, sum_rows(FORMULA, other)).n == 7185 + 3685
@@ -138,7 +137,7 @@ def test_different_rows_are_not_taken_for_the_same(formula, one, other):
     found = merge_sums(sum_rows(formula, scaled(one)), sum_rows(formula, scaled(other)))
     assert found.n == 80
     again = sum_rows(formula, scaled(other).sample(frac=1.0, random_state=3))
-    with pytest.raises(DesignError, match="look the same"):
+    with pytest.raises(DesignError, match="equal sets in the first"):
         merge_sums(found, again)
     assert merge_sums(found, again, allow_repeats=True).n == 120
 
@@ -164,7 +163,7 @@ def test_sums_are_named_as_sums(tmp_path):
     with pytest.raises(StorageError, match=r"must end in \.sums.* d\.sums"):
         save_sums(sum_rows(FORMULA, HSB), tmp_path / "d.csv")
     HSB.to_csv(tmp_path / "rows.csv")
-    with pytest.raises(StorageError, match="holds no sums"):
+    with pytest.raises(StorageError, match="contains no sums"):
         load_sums(tmp_path / "rows.csv")
 
 
@@ -207,7 +206,7 @@ def damaged(path, how):
     ("how", "says"),
     [
         ("half", "cannot be read"),
-        ("other", "holds no sums"),
+        ("other", "contains no sums"),
         ("unsealed", "no checksum.*earlier version; copy it again, or sum the data anew"),
         ("gone", "there is no file"),
     ],
@@ -258,7 +257,7 @@ def test_the_table_of_effects_agrees_with_draws_of_them(formula, tmp_path):
 
 
 def test_a_hundred_thousand_groups_are_written_a_part_at_a_time(tmp_path, monkeypatch):
-    from bayes_mlm.questions import group_effects_file as group_file
+    from bayes_mlm.engines import recovery
 
     rng = np.random.default_rng(1)
     n_groups = 100_000
@@ -266,13 +265,13 @@ def test_a_hundred_thousand_groups_are_written_a_part_at_a_time(tmp_path, monkey
     u = rng.normal(size=n_groups)
     table = pa.table({"g": g, "x": rng.normal(size=g.size), "y": u[g] + rng.normal(size=g.size)})
     sizes = []
-    before = group_file.summarise_effects
+    before = recovery.summarise_effects
 
     def watched(part, kernel, given):
         sizes.append(len(part.of_group))
         return before(part, kernel, given)
 
-    monkeypatch.setattr(group_file, "summarise_effects", watched)
+    monkeypatch.setattr(recovery, "summarise_effects", watched)
     fitted = fit("y ~ x + (1 | g)", table, rows="sum", random_seed=1)
     assert "u" not in fitted.draws.posterior  # 400 million numbers
     found = pq.read_table(write_group_effects(fitted, tmp_path / "u.parquet")).to_pandas()

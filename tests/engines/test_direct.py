@@ -12,7 +12,6 @@ from bayes_mlm.design import Design, build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.direct import sample_direct, why_not_direct
 from bayes_mlm.likelihood.default_priors import model_priors
-from bayes_mlm.moments.group_moments import from_design
 
 
 def design_of(formula: str, **columns: object) -> Design:
@@ -102,7 +101,7 @@ def test_statistics_at_hand_give_the_same_draws() -> None:
     design = design_of("y ~ x + (1 | g)", **grouped((4, 5, 3)))
     priors = model_priors(design)
     one = sample_direct(design, priors, draws=50, random_seed=1)
-    two = sample_direct(design, priors, draws=50, random_seed=1, statistics=from_design(design))
+    two = sample_direct(design, priors, draws=50, random_seed=1, statistics=design.moments())
     np.testing.assert_array_equal(one.draws["u"], two.draws["u"])
 
 

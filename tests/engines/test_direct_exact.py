@@ -15,7 +15,6 @@ from bayes_mlm.engines.direct.density import Variances, log_posterior, make_prob
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.effect_centring import at_means
 from bayes_mlm.model.priors import Prior
-from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.moments.rotated import rotate_moments
 
 
@@ -172,7 +171,7 @@ def test_density_is_that_of_all_rows(effects: str, name: str) -> None:
         given.pop("rho_u", None)
     priors = model_priors(design, given)
     problem = make_problem(
-        rotate_moments(from_design(design)),
+        rotate_moments(design.moments()),
         priors,
         np.append(design.X.mean(axis=0), design.Z.mean(axis=0)),
     )

@@ -30,7 +30,6 @@ from bayes_mlm.engines.direct.priors import (
 from bayes_mlm.engines.direct.quadratic import evaluate_quadratic, make_kernel
 from bayes_mlm.likelihood.gaussian import quadratic
 from bayes_mlm.model.priors import Prior, parse_prior
-from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.moments.rotated import rotate_moments
 
 SD_PRIORS = {
@@ -107,7 +106,7 @@ def test_lkj_is_a_power_of_the_determinant(q: int) -> None:
 @pytest.mark.parametrize("effects", ["1", "ses", "0 + ses", "ses + minority"])
 def test_sums_over_groups_are_those_of_marginal(effects: str) -> None:
     design = build_design(f"mathach ~ ses * sector + ({effects} | schoolid)", load_dataset("hsb"))
-    reduced = rotate_moments(from_design(design))
+    reduced = rotate_moments(design.moments())
     root = np.random.default_rng(1).normal(size=(50, reduced.q, reduced.q))
     s = root @ root.swapaxes(1, 2)
     logdet, a = evaluate_quadratic(make_kernel(reduced), s)

@@ -21,7 +21,7 @@ from bayes_mlm.engines.reml.factor import make_factor
 from bayes_mlm.engines.reml.search import KKT_TOLERANCE
 from bayes_mlm.engines.reml.statsmodels_check import statsmodels_check
 from bayes_mlm.likelihood.gaussian import profiled_loglik
-from bayes_mlm.moments.group_moments import from_design, from_rows
+from bayes_mlm.moments.group_moments import from_rows
 from bayes_mlm.moments.rotated import rotate_moments
 from tests.helpers import REFERENCE
 
@@ -155,7 +155,7 @@ def test_all_160_school_effects_of_the_sector_ses_model():
 def test_profile_ends_lie_on_the_contour(name):
     """At an end, the best log-likelihood with the sd held there is 1.92 below the maximum."""
     ours = fit(name)
-    reduced = rotate_moments(from_design(design(name)))
+    reduced = rotate_moments(design(name).moments())
     sds = np.append(ours.sigma_u, ours.sigma_e)
     for held, interval in enumerate([*ours.intervals.sigma_u, ours.intervals.sigma_e]):
         assert interval.lower <= sds[held] <= interval.upper
@@ -193,7 +193,7 @@ def held_by_simplex(reduced, ours, held, value, *, correlated):
 
 def test_icc_interval_inverts_the_profile_of_theta():
     ours = fit("hsb_ses_x_sector")
-    reduced = rotate_moments(from_design(design("hsb_ses_x_sector")))
+    reduced = rotate_moments(design("hsb_ses_x_sector").moments())
     ends = np.array([ours.intervals.icc.lower, ours.intervals.icc.upper])
     s = (ends / (1 - ends))[:, None, None]
     drop = ours.loglik - profiled_loglik(reduced, s, "REML")
@@ -250,7 +250,7 @@ def test_joint_error_of_ses_is_the_one_printed_in_2015():
 def test_variance_errors_invert_the_curvature(name):
     """Against a numerical Hessian in (sds, correlation, sigma_e) of the likelihood itself."""
     ours = fit(name)
-    reduced = rotate_moments(from_design(design(name)))
+    reduced = rotate_moments(design(name).moments())
     q = len(ours.effects)
     pairs = [(a, b) for a in range(q) for b in range(a + 1, q)]
     at = np.array([*ours.sigma_u, *(ours.rho_u[a, b] for a, b in pairs), ours.sigma_e])
@@ -359,7 +359,7 @@ def test_offsets_and_order_and_units_of_x_do_not_matter(seed, q):
 def test_no_point_of_a_dense_scan_is_better(seed, q, sd):
     d = simulated(seed, q=q, sd=sd, n_groups=6)
     ours = fit_reml(d, check=False, profile=False)
-    reduced = rotate_moments(from_design(d))
+    reduced = rotate_moments(d.moments())
     factor = make_factor(reduced)
     rng = np.random.default_rng(seed)
     theta = rng.normal(size=(4000, len(factor.basis))) * 10.0 ** rng.uniform(-3, 1.5, (4000, 1))
@@ -370,7 +370,7 @@ def test_no_point_of_a_dense_scan_is_better(seed, q, sd):
 
 def test_sufficient_statistics_give_the_same_fit():
     d = design("hsb_ses_rs")
-    a, b = fit("hsb_ses_rs"), fit_reml(from_design(d), check=True)
+    a, b = fit("hsb_ses_rs"), fit_reml(d.moments(), check=True)
     assert a.loglik == b.loglik
     np.testing.assert_array_equal(a.u, b.u)
     assert b.certificate.statsmodels_loglik is None
@@ -526,7 +526,7 @@ def test_the_certificate_refuses_what_is_not_an_optimum():
     from bayes_mlm.engines.reml.search import Start, maximise
     from bayes_mlm.engines.reml.statsmodels_check import StatsmodelsCheck
 
-    reduced = rotate_moments(from_design(design("sleep_rs")))
+    reduced = rotate_moments(design("sleep_rs").moments())
     good = maximise(reduced, make_factor(reduced), "REML")
     nothing = StatsmodelsCheck(loglik=None, reason="not asked")
     assert certify(good, nothing).ok
@@ -571,7 +571,7 @@ def test_the_highest_of_several_maxima_is_found(seed, sd):
     """
     d = simulated(seed, q=2, sd=sd, n_groups=6)
     ours = fit_reml(d, check=False, profile=False)
-    reduced = rotate_moments(from_design(d))
+    reduced = rotate_moments(d.moments())
     factor = make_factor(reduced)
 
     def deviance(theta):

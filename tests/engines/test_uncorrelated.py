@@ -35,7 +35,6 @@ from bayes_mlm.engines.recovery import effects_of_groups, effects_root
 from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.formula.formula import parse_formula
 from bayes_mlm.likelihood.conditional import group_effects
-from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.moments.rotated import rotate_moments
 from bayes_mlm.report.equations import equations
 from bayes_mlm.studies.quantities import model_quantities
@@ -126,7 +125,7 @@ def test_correlations_are_never_lost_or_invented(n_slopes, correlated):
     assert len(design.effect_pairs) == n_pairs
     assert (priors.rho_u is not None) is correlated
     assert ("rho_u" in priors.by_name(design)) is correlated
-    statistics = from_design(design)
+    statistics = design.moments()
     problem = make_problem(
         rotate_moments(statistics), priors, np.append(design.X.mean(axis=0), design.Z.mean(axis=0))
     )
@@ -185,9 +184,9 @@ def test_the_argument_of_reml_may_not_contradict_the_formula():
     with pytest.raises(EngineError, match=r"correlated group effects.*write \|\|"):
         fit_reml(design_of(BOTH[0]), correlated=False)
     # Statistics know of no formula: there it is asked.
-    bare = fit_reml(from_design(design), correlated=False)
+    bare = fit_reml(design.moments(), correlated=False)
     assert bare.loglik == pytest.approx(fit_reml(design).loglik, abs=1e-9)
-    assert fit_reml(from_design(design)).loglik > bare.loglik
+    assert fit_reml(design.moments()).loglik > bare.loglik
 
 
 # --- REML against lme4 and nlme -------------------------------------------------------------------
@@ -284,7 +283,7 @@ def test_the_density_has_no_coordinates_of_correlations():
     design = design_of(SLEEP)
     priors = model_priors(design)
     problem = make_problem(
-        rotate_moments(from_design(design)),
+        rotate_moments(design.moments()),
         priors,
         np.append(design.X.mean(axis=0), design.Z.mean(axis=0)),
     )
@@ -338,7 +337,7 @@ def test_recovered_effects_have_their_exact_distribution():
         u = effects_of_groups(design, draws, np.random.default_rng(5))(places)
         sigma_e = draws["sigma_e"].ravel()[0]
         lam = effects_root(replace(draws))[:1] / sigma_e
-        moments = group_effects(rotate_moments(from_design(design)), lam, draws["beta"][0, :1])
+        moments = group_effects(rotate_moments(design.moments()), lam, draws["beta"][0, :1])
         for k, place in enumerate(places):
             root = sigma_e * moments.root[0, moments.of_group[place]]
             cov = root @ root.T

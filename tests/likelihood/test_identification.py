@@ -8,7 +8,6 @@ from bayes_mlm import build_design, fit, fit_reml, load_hsb, load_sleepstudy
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.likelihood.gaussian import profiled_loglik
 from bayes_mlm.likelihood.identification import unidentified
-from bayes_mlm.moments.group_moments import from_design
 from bayes_mlm.moments.rotated import rotate_moments
 
 
@@ -57,7 +56,7 @@ def test_what_the_data_do_not_tell_is_said(formula, groups, said):
 )
 def test_ordinary_models_are_left_alone(formula, groups):
     design = build_design(formula, grouped(groups, 12))
-    assert unidentified(rotate_moments(from_design(design)), correlated=design.correlated) == ()
+    assert unidentified(rotate_moments(design.moments()), correlated=design.correlated) == ()
 
 
 def test_known_studies_are_left_alone():
@@ -70,7 +69,7 @@ def test_known_studies_are_left_alone():
 
 
 def test_the_likelihood_is_flat_along_what_is_named():
-    reduced = rotate_moments(from_design(build_design("y ~ w + (w | g)", grouped(30))))
+    reduced = rotate_moments(build_design("y ~ w + (w | g)", grouped(30)).moments())
     assert unidentified(reduced)
     # 2 cov + var = 0: neither the groups of w = 0 nor those of w = 1 see it.
     s = np.array([[[1.0, 0.2], [0.2, 1.0]], [[1.0, 0.0], [0.0, 1.4]]])

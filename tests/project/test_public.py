@@ -9,6 +9,7 @@ import pytest
 
 import bayes_mlm
 from bayes_mlm.base import errors
+from bayes_mlm.fitting.request import RequestOptions
 
 # What nobody means: of a wrong type, empty, or of the type that another argument takes.
 WRONG = {
@@ -66,7 +67,6 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "crosstab": [hsb, "sector", ["female"]],
         "describe": [hsb],
         "fit": [GROWTH, sleep],
-        "fit_ols": [plain],
         "fit_reml": [design],
         "for_kind": [_of_hsb(hsb), "within"],
         "group_lines": [fitted],
@@ -193,9 +193,13 @@ def test_fits_are_printed_with_their_estimates() -> None:
     assert rows["beta[days]"] == ["10.5", "1.5"]
     assert rows["sigma_u[Intercept]"][0] == "24.7"
     assert rows["sigma_u[days]"][0] == "5.9"
-    pooled = str(bayes_mlm.fit_ols(bayes_mlm.for_kind(design, "pooled")))
-    assert "beta[days]" in pooled  # R's lm: 10.467 (1.238)
-    assert " 10.5  1.2 " in pooled
+    pooled = str(bayes_mlm.fit(bayes_mlm.for_kind(design, "pooled"), engine="ols"))
+    assert (
+        ["beta[days]", "10.5", "1.2"]
+        in [  # R's lm: 10.467 (1.238)
+            line.split()[:3] for line in pooled.splitlines()
+        ]
+    )
 
 
 def test_optional_arguments_of_wrong_types_are_refused_in_one_line() -> None:
@@ -212,7 +216,15 @@ def test_optional_arguments_of_wrong_types_are_refused_in_one_line() -> None:
         bayes_mlm.describe(sleep, columns)
 
 
+def test_arguments_of_a_model_are_in_the_signature_of_fit_and_no_others_are_taken() -> None:
+    parameters = inspect.signature(bayes_mlm.fit).parameters
+    assert set(RequestOptions.__annotations__) < set(parameters)
+    wrong: Any = {"famly": "gaussian"}
+    with pytest.raises(errors.EngineError, match="unknown argument 'famly'; .* family, "):
+        bayes_mlm.fit(GROWTH, "sleepstudy", **wrong)
+
+
 @pytest.mark.parametrize("name", _OTHERS)
 def test_factories_name_themselves_in_refusals(name: str) -> None:
-    with pytest.raises(errors.BayesMLMError, match=f"^{name} takes what build_design gives"):
+    with pytest.raises(errors.BayesMLMError, match=f"^{name} expects the result of build_design"):
         getattr(bayes_mlm, name)(3)

@@ -15,7 +15,6 @@ from bayes_mlm import (
     build_design,
     contextual_effects,
     fit,
-    fit_ols,
     fit_reml,
     for_kind,
     hausman,
@@ -24,10 +23,11 @@ from bayes_mlm import (
 )
 from bayes_mlm.base.errors import DesignError
 from bayes_mlm.design.predictor_levels import LEAST_SHARE, pairs_of, share_between
+from bayes_mlm.engines import fit_ols
 from bayes_mlm.figures.contextual import contextual_effect
 from bayes_mlm.fitting import Estimate
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.questions.contextual.table import QUANTITIES, said
+from bayes_mlm.questions.contextual.table import QUANTITIES, describe_contextual
 from tests.helpers import REFERENCE
 
 R = json.loads((REFERENCE / "variance_r.json").read_text())
@@ -100,7 +100,7 @@ def test_posterior_and_reml_tell_one_story():
         drawn = found["ses", row.quantity]
         assert drawn.estimate == pytest.approx(row.estimate, abs=0.1 * row.sd)
         assert drawn.sd == pytest.approx(row.sd, rel=0.1)
-    (line,) = said(found)
+    (line,) = describe_contextual(found)
     assert "more than 0.999" in line
     assert "the two slopes differ" in line
 
@@ -193,7 +193,7 @@ def test_a_slope_that_is_no_one_number_is_left_out():
     formula = "mathach ~ ses + I(ses**2) + minority + (1 | schoolid)"
     found = table(formula, "mundlak")
     assert {row.predictor for row in found} == {"minority"}
-    assert any(note.startswith("left out: ses") for note in found.notes)
+    assert any(note.startswith("omitted: ses") for note in found.notes)
 
 
 def simulated(share, seed=0, groups=60, size=15, **slopes):
@@ -311,7 +311,7 @@ def test_hausman_is_the_same_however_the_model_is_written(formula, kind):
     assert found.statistic == pytest.approx(TESTS["ses"]["statistic"], rel=1e-4)
     assert found.wald == pytest.approx(TESTS["ses"]["wald"], rel=1e-6)
     if "meanses" in formula:
-        assert "meanses is left out" in found.notes[0]
+        assert "meanses is replaced" in found.notes[0]
     if "(ses |" in formula:
         assert "random intercept alone" in found.notes[0]
 

@@ -146,7 +146,7 @@ def test_average_over_other_rows(ladder, hsb):
     sector, product = estimate_of(ladder, "sector", "ses:sector")
     found = comparisons(ladder, "sector", data=catholic)
     assert found.by("reml")[0].estimate == pytest.approx(sector + catholic.ses.mean() * product)
-    assert found.over.startswith(f"the {len(catholic):,} rows given")
+    assert found.over.startswith(f"the {len(catholic):,} rows of the new data")
 
 
 def test_statistics_of_the_rows_as_values(ladder, hsb):
@@ -336,31 +336,31 @@ def test_wrong_questions_of_categories(odd):
         slopes(fitted, "sex")
     with pytest.raises(DesignError, match="did you mean 'low'"):
         comparisons(fitted, {"third": ("lo", "top")})
-    with pytest.raises(DesignError, match="made of categories; contrast two"):
+    with pytest.raises(DesignError, match="categorical; contrast two"):
         comparisons(fitted, {"third": 2})
-    with pytest.raises(DesignError, match="does not move with 'ses'"):
+    with pytest.raises(DesignError, match="does not change with 'ses'"):
         crossing(fitted, {"third": ("low", "top")}, "ses")
     with pytest.raises(DesignError, match="choose one"):
         crossing(fitted, "third", "ses")
-    with pytest.raises(DesignError, match="made of categories; a crossing"):
+    with pytest.raises(DesignError, match="categorical; a crossing"):
         crossing(fitted, "ses", "sex")
 
 
 def test_bent_differences_have_no_crossing(odd):
     fitted = fit("mathach ~ log(wealth) * sex + (1 | schoolid)", odd, random_seed=1, draws=50)
-    with pytest.raises(DesignError, match="no straight line"):
+    with pytest.raises(DesignError, match="not linear"):
         crossing(fitted, "sex", "wealth", data=odd)
-    with pytest.raises(DataError, match="give the rows too"):
+    with pytest.raises(DataError, match="give its rows too"):
         comparisons(fitted, "sex")
 
 
 def test_data_that_were_not_fitted_are_not_averaged_over(hsb):
     # The between kind keeps group means only, so the record's data are read again; these differ.
     fitted = fit(load_record("hsb_between"), hsb[hsb.schoolid > 2000], random_seed=1, draws=50)
-    with pytest.raises(DataError, match="not what the model was fitted to"):
+    with pytest.raises(DataError, match="other outcomes than the fitted"):
         slopes(fitted, "ses")
     found = slopes(fitted, "ses", data=hsb[hsb.schoolid > 2000])
-    assert "groups given" in found.over
+    assert "groups of the new data" in found.over
 
 
 def test_an_effect_that_a_kind_does_not_have(mock_fit, hsb):
@@ -427,7 +427,7 @@ def test_parallel_draws_do_not_spoil_the_crossing(mock_fit):
     assert np.isfinite([found.median, found.lower, found.upper]).all()
 
 
-def test_a_value_outside_of_the_data_is_told():
+def test_a_value_outside_of_the_data_has_a_caution():
     fitted = fit("hsb_sector_ses", random_seed=1, draws=250)
     found = comparisons(fitted, "sector", at={"ses": [0, -10]})
     (caution,) = found.cautions

@@ -32,7 +32,7 @@ from bayes_mlm.figures.trajectories import (
 )
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.questions.lines.level_two import own_weights
+from bayes_mlm.questions.lines.level_two import coefficient_weights
 from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.record import WORKED_STUDY, dump_record
 from tests.helpers import REFERENCE
@@ -205,7 +205,7 @@ def test_own_coefficients_are_the_level_two_equations():
     hsb = load_dataset("hsb")
     formula = "mathach ~ ses * sector + ses * pracad + minority + (1 + ses + minority | schoolid)"
     design = build_design(formula, hsb)
-    weights = own_weights(design)
+    weights = coefficient_weights(design)
     first = np.unique(design.codes, return_index=True)[1]
     sector, pracad = hsb.columns["sector"][first], hsb.columns["pracad"][first]
     wanted = {
@@ -223,7 +223,7 @@ def test_own_coefficients_are_the_level_two_equations():
 def test_a_group_mean_belongs_to_the_intercept():
     design = fitted("mathach ~ ses + (ses | schoolid)", "hsb", kind="mundlak").design
     place = design.terms.index("between(ses)")
-    weights = own_weights(design)
+    weights = coefficient_weights(design)
     np.testing.assert_allclose(weights[0, :, place], design.base.means[:, 1], atol=1e-12)
     assert not weights[1, :, place].any()
 
@@ -231,9 +231,9 @@ def test_a_group_mean_belongs_to_the_intercept():
 def test_a_model_without_group_effects_has_no_own_lines():
     for options in ({"kind": "no_pooling", "group": "subject"}, {"kind": "pooled"}):
         found = fit("reaction ~ days", "sleepstudy", random_seed=1, draws=50, **options)
-        with pytest.raises(EngineError, match="no group effects that are drawn"):
+        with pytest.raises(EngineError, match="no random effects"):
             group_lines(found)
-        with pytest.raises(EngineError, match="no group effects that are drawn"):
+        with pytest.raises(EngineError, match="no random effects"):
             population_line(found, "days", [0])
 
 
@@ -342,10 +342,10 @@ def test_centred_predictors_need_no_data_again():
 def test_what_cannot_be_rebuilt_is_asked_for():
     table = dict(load_dataset("sleepstudy").columns)
     found = fit("reaction ~ sqrt(days) + (sqrt(days) | subject)", table, random_seed=1)
-    with pytest.raises(DataError, match="give the rows too"):
+    with pytest.raises(DataError, match="give its rows too"):
         group_lines(found)
     other = table | {"reaction": table["reaction"] + 1.0}
-    with pytest.raises(DataError, match="not what the model was fitted to"):
+    with pytest.raises(DataError, match="other outcomes than the fitted"):
         group_lines(found, data=other)
     lines = group_lines(found, data=table, groups=[308], x=[0, 4])
     own = {row.effect: row.estimate for row in lines.rows}
@@ -371,7 +371,7 @@ def test_lines_say_what_is_wrong():
     found = fitted("reaction ~ days + (days || subject)", "sleepstudy")
     for options, told in (
         ({"groups": [1]}, "no 1; its labels are 308, 309"),
-        ({"groups": []}, "no group is named"),
+        ({"groups": []}, "groups is empty"),
         ({"along": "subject"}, "'subject' is no numeric predictor"),
         ({"along": "day"}, "'day' is no numeric predictor of the model; there are days"),
         ({"x": [np.inf]}, "finite numbers"),
@@ -380,7 +380,7 @@ def test_lines_say_what_is_wrong():
     ):
         with pytest.raises((DesignError, EngineError), match=told):
             group_lines(found, **options)
-    with pytest.raises(EngineError, match="takes what fit gives"):
+    with pytest.raises(EngineError, match="expects the result of fit"):
         group_lines(fit_reml(found.design))
     with pytest.raises(EngineError, match="no line of 7; there are those of 308"):
         group_lines(found).line(7)
@@ -523,7 +523,7 @@ def test_the_double_bar_by_command(run):
         (("lines", "orthodont_growth", "--group", "M99"), "no 'M99'"),
         (("lines", "orthodont_growth", "--x", "a"), "must be numbers"),
         (("lines", "orthodont_growth", "--along", "sex"), "no numeric predictor"),
-        (("lines", "hsb_pooled"), "no group effects that are drawn"),
+        (("lines", "hsb_pooled"), "no random effects"),
     ],
 )
 def test_wrong_commands_are_a_line(run, arguments, told):

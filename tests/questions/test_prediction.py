@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.special import ndtr
 
-from bayes_mlm import fit, fit_ols, load_hsb, predict
+from bayes_mlm import fit, load_hsb, predict
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
 from bayes_mlm.design import build_design
 from bayes_mlm.design.build import design_of
+from bayes_mlm.engines import fit_ols
 from bayes_mlm.engines.draws import Variable
 from bayes_mlm.engines.recovery import effects_root
 from bayes_mlm.fitting.entry import fit_design

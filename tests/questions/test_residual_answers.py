@@ -365,7 +365,7 @@ def test_levels_are_told_apart_with_a_structure(made):
     own = made(
         "mathach ~ ses + between(ses) + (1 | schoolid)", {"sigma": "sector"}, data="hsb", draws=20
     )
-    assert any("independent, of one sd" in note for note in hausman(own.design).notes)
+    assert any("independent, with one sd" in note for note in hausman(own.design).notes)
     assert contextual_effects(own).rows
 
 

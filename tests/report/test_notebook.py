@@ -42,7 +42,9 @@ def test_a_wrong_name_is_one_line_with_the_nearest():
 
 
 def test_a_figure_that_does_not_apply_says_when_it_would(within):
-    with pytest.raises(EngineError, match=r"'prototypes' of this: it applies if the model has"):
+    with pytest.raises(
+        EngineError, match=r"'prototypes' does not apply: it requires that the model has"
+    ):
         notebook.show("prototypes", within)
 
 

@@ -153,7 +153,7 @@ def test_notes_say_what_a_reader_needs(table):
         "REML: ",
         "OLS: ",
         "sd of the posterior; standard error of REML and OLS",
-        "where slopes vary",
+        "with random slopes",
         "variance of hsb_null",
         "not comparable",
         "4 × 100 draws of each posterior, seed 1",
@@ -164,7 +164,7 @@ def test_notes_say_what_a_reader_needs(table):
 
 def test_notes_say_nothing_of_what_is_not_there(likelihood):
     notes = "\n".join(publication_table(likelihood[3:]).notes)
-    for absent in ("σ_u", "ICC:", "R²", "REML", "draws", "where slopes vary", "comparable"):
+    for absent in ("σ_u", "ICC:", "R²", "REML", "draws", "with random slopes", "comparable"):
         assert absent not in notes, absent
 
 

@@ -233,10 +233,9 @@ def _assessments(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[A
         varying = on_varying(omitted_effects(fit, group_statistics(fit)), design)
         omitted = is_clear(varying) and INTERCEPT not in design.effects
         yield varying
-    if not whose.design.has_rows:
-        found = _of_sums(fit, rows, seed)
-    else:
-        found = _of_rows(fit, whose, rows, seed)
+    found = whose.design.compute(
+        lambda _: _of_rows(fit, whose, rows, seed), lambda _: _of_sums(fit, rows, seed)
+    )
     for one in found:
         if few and one.topic in _OF_VALUES:
             yield Assessment(topic=one.topic, question=one.question, found=_FOLLOWS)

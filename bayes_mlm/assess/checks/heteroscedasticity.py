@@ -12,7 +12,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import samples
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.likelihood import whitened
-from bayes_mlm.moments import from_design, rest_by_group, rotate_moments
+from bayes_mlm.moments import rest_by_group, rotate_moments
 
 # Groups with fewer degrees of freedom carry too little information on their variance for the test.
 LEAST_DF = 2
@@ -75,7 +75,7 @@ def heteroscedasticity(
     beta = samples(fit.draws, "beta").mean(axis=0) if design.p else np.zeros(0)
     residual_sd = float(given.sds[0, 0])
     if design.residual is None:
-        statistics = from_design(design)
+        statistics = design.moments()
     else:
         data = whitened(design)
         statistics = data.statistics(given.sds[0] / residual_sd, float(given.rho[0]))

@@ -21,7 +21,7 @@ from bayes_mlm.design import (
 from bayes_mlm.engines import RemlFit, fit_reml, has_random_effects
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.model import whiten
-from bayes_mlm.moments import GroupMoments, from_design
+from bayes_mlm.moments import GroupMoments
 from bayes_mlm.questions import chi2_tail
 
 # Share of the length of a column that must be left after projection on the others to be tested.
@@ -64,7 +64,7 @@ def group_statistics(fit: Fit) -> GroupMoments:
 def _sums(design: Design, fit: Fit, added: Floats, names: tuple[str, ...]) -> GroupMoments:
     """Sum the rows of a design with columns (n, k) put behind those of X."""
     if design.residual is None and not names:
-        return _with_intercept(design, from_design(design))
+        return _with_intercept(design, design.moments())
     columns = np.column_stack([design.X, added, design.columns[:, design.p :]])
     if design.residual is not None:
         given = residual_draws(fit.draws).mean
@@ -104,7 +104,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     design = fit.design.whole
     if design.kind in ("within", "no_pooling"):
         return "The model has slopes within groups alone."
-    plain = _about_means(from_design(design))
+    plain = _about_means(design.moments())
     known = {_core(pair.predictor, design) for pair in pairs_of(design)[0]}
     apart = np.sqrt(plain.counts @ np.square(plain.means + plain.centre - plain.moments[0]))
     differ = apart > _NEW * math.sqrt(plain.n) * plain.moments[1]  # those of within(x) do not
@@ -171,7 +171,7 @@ def omitted_effects(fit: Fit, s: GroupMoments) -> Nested | str:
     if s.q + 3 > s.J:
         return f"Too few groups ({s.J}) to estimate how effects vary between them."
     have = {_core(term, design) for term in s.effects}
-    rows = from_design(design)  # whitened, a predictor of groups varies within them
+    rows = design.moments()  # whitened, a predictor of groups varies within them
     varying = {rows.terms[k] for k in _varying(rows) if ":" not in rows.terms[k]}
     candidates = [
         k for k, term in enumerate(s.terms) if term in varying and _core(term, design) not in have

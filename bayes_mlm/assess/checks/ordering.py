@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, GroupTerm
 
 # A predictor with so many times the values that a group has rows is a measurement, not a time.
 _MOST_VALUES = 3
@@ -46,14 +46,14 @@ def order_of_rows(design: Design) -> Ordering:
     else:
         most = _MOST_VALUES * int(design.group_sizes.max())
         for term, column in zip(design.terms, design.X.T, strict=True):
-            if ":" not in term and _is_time(column, design.codes, most):
+            if ":" not in term and _is_time(column, design.single_term(), most):
                 time, by = column, _column_of(term)
                 break
     return Ordering(
         order=design.row_order(time),
         by=by,
         modelled=modelled,
-        by_outcome=by is None and _sorted_by(design.y, design.codes),
+        by_outcome=by is None and _is_sorted(design.y, design.single_term()),
     )
 
 
@@ -67,22 +67,19 @@ def _column_of(term: str) -> str:
     return re.sub(r"^\w+\(([\w.]+)\)$", r"\1", term)
 
 
-def _is_time(column: Floats, codes: Ints, most: int) -> bool:
+def _is_time(column: Floats, term: GroupTerm, most: int) -> bool:
     """Return whether no two rows of a group share a value, and groups have values in common."""
     if np.unique(column).size > most:
         return False
-    order = np.lexsort((column, codes))
-    same = np.diff(codes[order]) == 0
-    return bool(same.any() and (np.diff(column[order])[same] > 0).all())
+    row, following = term.neighbours(column)
+    return bool(row.size and (column[following] > column[row]).all())
 
 
-def _sorted_by(values: Floats, codes: Ints) -> bool:
-    order = np.argsort(codes, kind="stable")
-    steps, group = np.diff(values[order]), codes[order][1:]
-    same = np.diff(codes[order]) == 0
-    ups = np.bincount(group[same & (steps > 0)], minlength=int(codes.max()) + 1)
-    downs = np.bincount(group[same & (steps < 0)], minlength=ups.size)
-    large = np.bincount(codes, minlength=ups.size) >= _LEAST_ROWS
+def _is_sorted(values: Floats, term: GroupTerm) -> bool:
+    row, following = term.neighbours()
+    steps, after = values[following] - values[row], term.take(following)
+    ups, downs = after.sums(np.maximum(steps, 0.0)), after.sums(np.minimum(steps, 0.0))
+    large = term.sizes >= _LEAST_ROWS
     if not large.any():
         return False
     return max(float((downs == 0)[large].mean()), float((ups == 0)[large].mean())) >= _SORTED

@@ -106,7 +106,7 @@ def replicate(fit: Fit) -> Replicates:
         means, sds = np.empty((n_made, design.J)), np.empty((n_made, groups.many.size))
     outside = np.zeros(2)
     low, high = float(design.y.min()), float(design.y.max())
-    z_means = None if new is None or groups is None else groups.means(design.Z)
+    z_means = None if new is None or groups is None else design.single_term().column_means
     additive = design.family.is_additive
     for r in range(n_made):
         eta = design.X @ beta[r]

@@ -11,7 +11,7 @@ from bayes_mlm.assess.checks.working import Working
 from bayes_mlm.base import Floats, count, number, percent, shorten
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.fitting import Fit
-from bayes_mlm.moments import from_design
+from bayes_mlm.moments import GroupMoments
 
 # A departure below these changes no result, however small its p value.
 LEAST_SKEWNESS, LEAST_EXCESS = 0.1, 0.2
@@ -30,9 +30,14 @@ TAILS = ("Tails of residuals", "Do residuals have the tails that the model gives
 
 def values_of_outcome(fit: Fit, sample: Fit) -> int | None:
     """Count the values of an outcome, up to one more than a few; None if unknown from sums."""
-    if sample.design.has_rows:
-        return min(int(np.unique(sample.design.y).size), FEW_VALUES + 1)
-    s = from_design(fit.design)
+    return sample.design.compute(
+        lambda design: min(int(np.unique(design.y).size), FEW_VALUES + 1),
+        lambda _: _two_values(fit.design.moments()),
+    )
+
+
+def _two_values(s: GroupMoments) -> int | None:
+    """Return 2 where the moments of the outcome are those of two values."""
     mean = s.means[:, -1] + s.centre[-1]
     square = s.scatter[:, -1, -1] / s.counts + np.square(mean)
     # Of values a and b: y^2 = (a + b) y - ab in every row, and so on average in every group.

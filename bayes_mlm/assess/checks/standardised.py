@@ -7,7 +7,7 @@ from bayes_mlm.engines import effects_root, samples
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.likelihood import group_effects, whitened
 from bayes_mlm.model import whiten
-from bayes_mlm.moments import from_design, rotate_moments
+from bayes_mlm.moments import rotate_moments
 
 # Share of the variance of a group effect that its estimate must have to be looked at.
 LEAST_RELIABLE = 0.05
@@ -37,7 +37,7 @@ def standardised_effects(fit: Fit) -> Floats:
     lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / residual_sd)[None]
     beta = samples(fit.draws, "beta").mean(axis=0)[None]
     if fit.design.residual is None:
-        reduced = rotate_moments(from_design(fit.design))
+        reduced = rotate_moments(fit.design.moments())
     else:  # rows made independent, of the first stratum's sd; Student-t residuals taken as normal
         data = whitened(fit.design)
         reduced = data.reduced(given.sds[0] / residual_sd, float(given.rho[0]))

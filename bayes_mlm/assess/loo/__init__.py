@@ -29,7 +29,6 @@ from bayes_mlm.assess.loo.refit import (
     check_proper_without,
     log_marginal,
     without_group,
-    without_row,
 )
 from bayes_mlm.assess.loo.rows import RowDensities, row_densities, rows_of
 from bayes_mlm.base import (
@@ -37,13 +36,12 @@ from bayes_mlm.base import (
     EngineError,
     Floats,
     Ints,
-    RowsNeededError,
     Stream,
     expect,
     rounded,
     stream,
 )
-from bayes_mlm.design import Design, column_moments
+from bayes_mlm.design import Design, column_moments, moments_without
 from bayes_mlm.engines import has_chains, reliable_k_hat
 from bayes_mlm.fitting import (
     Fit,
@@ -193,11 +191,8 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     if rows is not None:
         some = rows_of(fit.design, rows)
         n_rows = some.y.size
-    elif not fit.design.has_rows:
-        raise RowsNeededError(
-            "leaving out rows needs rows, and the data were reduced to sums by group; give some of "
-            "them: leave_one_row_out(fit, rows=...)"
-        )
+    else:
+        fit.design.rows("give some of them: leave_one_row_out(fit, rows=...)")
     model = make_model(fit, None, _most_draws(MAX_ROW_EVALUATIONS, n_rows))
     if some is not None:
         model = replace(model, design=some)
@@ -206,7 +201,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
         model,
         "row",
         blocks,
-        lambda row: without_row(model, row),
+        lambda row: moments_without(model.design, row),
         seed=fit.settings.random_seed,
     )
 
@@ -221,7 +216,8 @@ def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]
     ):  # given the group effects: cheap, less exact
         most *= 4
     model = conditional_model(fit, grouping, _most_draws(most, fit.design.n))
-    labels: np.ndarray = model.labels
+    term = model.likelihood.term
+    labels = term.labels
     if unit == "group":
         densities = lpd = group_log_densities(model)
     else:
@@ -229,7 +225,7 @@ def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]
         place = np.argsort(model.order)
         densities, lpd = np.stack(found, axis=2)[:, place]
         labels = np.arange(1, fit.design.n + 1)
-    return _from_draws(fit, unit, labels, densities, lpd, model.group)
+    return _from_draws(fit, unit, labels, densities, lpd, term.factor or None)
 
 
 def _conditional_on_effects(fit: Fit) -> Elpd:

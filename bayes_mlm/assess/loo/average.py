@@ -6,7 +6,6 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines import smooth_rows
-from bayes_mlm.fitting import log_sum
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,12 +46,14 @@ def average(loo: Floats, lpd: Floats) -> Averages:
     Vehtari, Mononen, Tolvanen, Sivula & Winther (2016), JMLR 17(103), sec. 3.6: integrated
     importance sampling. The error is that of a ratio of means, by the delta method.
     """
+    from scipy.special import logsumexp
+
     smoothed = smooth_rows(-loo)
     weighted = smoothed.log_weight + loo
-    value = log_sum(weighted)
+    value = logsumexp(weighted, axis=-1)
     return Averages(
         loo=value,
-        lpd=log_sum(lpd) - np.log(lpd.shape[1]),
+        lpd=logsumexp(lpd, axis=-1) - np.log(lpd.shape[1]),
         k_hat=smoothed.k_hat,
         influence=np.exp(weighted - value[:, None]) - np.exp(smoothed.log_weight),
     )

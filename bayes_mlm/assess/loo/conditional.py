@@ -10,7 +10,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, has_chains, join
 from bayes_mlm.fitting import Fit, spaced
 from bayes_mlm.likelihood import ModelPriors, transform_spread
-from bayes_mlm.moments import GroupMoments, from_design
+from bayes_mlm.moments import GroupMoments
 
 # Fewer draws say too little of the tail of the weights.
 LEAST_DRAWS = 100
@@ -86,7 +86,7 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
             f"{priors.u}; give u a Normal prior"
         )
     n_draws = check_draws(fit)
-    statistics = from_design(design)
+    statistics = design.moments()
     if design.group is None and grouping is not None:
         if not np.array_equal(grouping.y, design.y):
             raise DesignError("the grouping is of other rows; give a design of the same rows")

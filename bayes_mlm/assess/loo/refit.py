@@ -6,7 +6,6 @@ import numpy as np
 
 from bayes_mlm.assess.loo.conditional import Model
 from bayes_mlm.base import DesignError, EngineError, Floats
-from bayes_mlm.design import Design, moments_of_rows
 from bayes_mlm.engines import (
     Variances,
     check_proper,
@@ -47,27 +46,6 @@ def without_group(model: Model, group: int) -> GroupMoments:
         means=np.delete(s.means, group, axis=0),
         scatter=np.delete(s.scatter, group, axis=0),
     )
-
-
-def without_row(model: Model, row: int) -> GroupMoments:
-    """Return the statistics of all rows but one."""
-    design = model.design
-    if not design.has_rows:
-        return _less_row(design.moments(), design, row)
-    return moments_of_rows(design, np.delete(np.arange(design.n), row))
-
-
-def _less_row(s: GroupMoments, design: Design, row: int) -> GroupMoments:
-    """Return the sums of all rows less one: the inverse of merging it in."""
-    j = int(design.codes[row])
-    x = np.concatenate([design.X[row], design.Z[row], design.y[[row]]]) - s.centre
-    n = int(s.counts[j])
-    counts, means, scatter = s.counts.copy(), s.means.copy(), s.scatter.copy()
-    counts[j] = n - 1
-    deviation = x - means[j]
-    means[j] = 0.0 if n == 1 else means[j] - deviation / (n - 1)
-    scatter[j] = 0.0 if n <= 2 else scatter[j] - n / (n - 1) * np.outer(deviation, deviation)
-    return replace(s, counts=counts, means=means, scatter=scatter)
 
 
 def log_marginal(

@@ -22,7 +22,6 @@ from bayes_mlm.fitting import Fit, as_request, make_settings, named_apart
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import model_priors
 from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
-from bayes_mlm.moments import from_design
 
 
 def prior_sensitivity(
@@ -211,7 +210,7 @@ def _prepare(
     return VariedModel(
         model=model,
         design=design,
-        statistics=from_design(design),
+        statistics=design.moments(),
         priors=stated,
         choices=choose_priors(design, stated, priors),
         wanted=(*sds, *icc, *(f"beta[{term}]" for term in shown)),

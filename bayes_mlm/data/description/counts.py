@@ -154,7 +154,7 @@ def crosstab(table: Table, row: str, columns: Sequence[str]) -> Crosstab:
     stacked = np.column_stack(codes)
     complete = stacked[(stacked >= 0).all(axis=1)]
     if complete.size == 0:
-        raise DataError(f"every row of {table.source} misses one of {', '.join(names)}")
+        raise DataError(f"every row of {table.source} has a missing value in {', '.join(names)}")
     kept_rows, row_codes = np.unique(complete[:, 0], return_inverse=True)
     kept, column_codes = np.unique(complete[:, 1:], axis=0, return_inverse=True)
     counts = np.zeros((kept_rows.size, len(kept)), dtype=np.int64)

@@ -36,7 +36,7 @@ def find_files(source: str) -> list[Path]:
         if reason == DIRECTORY:
             found = _once(sorted(_inside(path, set())))
             if not found:
-                raise DataError(f"the directory {named} holds no data files ({kinds})")
+                raise DataError(f"the directory {named} contains no data files ({kinds})")
         elif reason == ABSENT and is_pattern(source):
             found = _once(sorted(_matching(path)))
             if not found:
@@ -54,7 +54,7 @@ def find_files(source: str) -> list[Path]:
     if parquet and len(parquet) < len(found):
         other = next(file for file in found if file not in parquet)
         raise DataError(
-            f"{named} holds both Parquet ({shown(parquet[0])}) and text files "
+            f"{named} contains both Parquet ({shown(parquet[0])}) and text files "
             f"({shown(other)}); give a glob that picks one kind, such as '*.parquet'"
         )
     return [file.absolute() for file in found]

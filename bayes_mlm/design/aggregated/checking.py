@@ -74,7 +74,7 @@ def complete(scan: Scan, names: Sequence[str]) -> tuple[Scan, int]:
     gone = functools.reduce(operator.or_, (is_missing(scan, name) for name in names))
     found = collect_row(scan, {"n": nw.len(), "gone": count(gone)})
     if found["gone"] == found["n"]:
-        raise DataError(f"every row of {scan.source} misses a value in {', '.join(names)}")
+        raise DataError(f"every row of {scan.source} has a missing value in {', '.join(names)}")
     return replace(scan, frame=scan.frame.filter(~gone)), int(found["gone"])
 
 
@@ -220,7 +220,7 @@ def _refuse_missing(scan: Scan, names: Sequence[str], found: Mapping[str, float]
         if many
     ]
     if any(many == n for _, many in gone):
-        raise DataError(f"{'; '.join(parts)}: every row of {scan.source} misses one of them")
+        raise DataError(f"{'; '.join(parts)}: every row of {scan.source} has one of them")
     if parts:
         raise DataError(
             f'{scan.source}: {"; ".join(parts)}; drop those rows with missing="drop" '

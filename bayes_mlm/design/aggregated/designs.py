@@ -114,7 +114,9 @@ def sum_rows(
     """
     scan = as_scan(data)
     if not isinstance(formula, (str, Formula)):
-        raise DesignError(f"the formula must be text, found {type(formula).__name__}; it is first")
+        raise DesignError(
+            f"the formula must be text, found {type(formula).__name__}; pass it first"
+        )
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     factors = factors_of(parsed, group)
     refuse_several(

@@ -113,8 +113,8 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
         )
     if design.kind not in ("pooled", "partial_pooling"):
         raise StorageError(
-            f"this design is laid out for the kind {design.kind!r}; save the sums as the formula "
-            "has them, and choose the kind when fitting"
+            f"this design is laid out for the kind {design.kind!r}; save the sums before "
+            "laying them out, and choose the kind when fitting"
         )
     path = Path(path)
     check_name(path)
@@ -176,6 +176,11 @@ def is_sums(source: object) -> bool:
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
 
 
+def rows_at_source(design: Design, source: object) -> bool:
+    """Return whether a design has moments alone, of data whose rows can still be read."""
+    return not design.has_rows and not is_sums(source)
+
+
 def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
     """Read the formula and the group of saved sums, and whether their labels were stripped.
 
@@ -208,7 +213,7 @@ def _content(path: Path) -> bytes:
     cut_off = content.startswith(_PARQUET) and not content.endswith(_PARQUET)
     if _KEY not in content and not cut_off:
         raise StorageError(
-            f"{str(path)!r} holds no sums; make them of its rows (save_sums, bayes-mlm sum)"
+            f"{str(path)!r} contains no sums; compute them from its rows (save_sums, bayes-mlm sum)"
         )
     return content
 

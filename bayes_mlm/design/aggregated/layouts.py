@@ -37,7 +37,7 @@ def lay_out_sums(design: Design, kind: str) -> Design:
         return _with(design, select_columns(s, [*x, *y], s.terms, ()), kind)
     if design.base is None:
         raise DesignError(
-            f"the {kind} model needs to know the groups; name their column "
+            f"the {kind} model needs groups; name their column "
             '(group = "NAME" in a record, --group on the command line)'
         )
     if kind == "between":

@@ -101,8 +101,8 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
         one = encoding.means[0]
         raise DataError(
             f"the formula has the group means of {one.expression!r}, and further rows of a group "
-            "would change them; use the kind 'mundlak' or 'within', whose group means are made "
-            "from the sums themselves"
+            "would change them; use the kind 'mundlak' or 'within', whose group means are "
+            "computed from the sums"
         )
     for levels in encoding.levels:
         _check_known(levels, scan)

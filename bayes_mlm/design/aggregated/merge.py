@@ -68,8 +68,8 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
     twice = set(batches[0]) & set(batches[1])
     if twice and not allow_repeats:
         raise DesignError(
-            f"of {len(batches[1])} sets of rows in the second sums, {len(twice)} look the same as "
-            "sets that are in the first already, and would count twice; add each set once, or, if "
+            f"of {len(batches[1])} sets of rows in the second sums, {len(twice)} equal sets in "
+            "the first, and would be counted twice; add each set once, or, if "
             "they are different rows, allow this (allow_repeats, --allow-repeats)"
         )
     summed = merge(one.moments(), other.moments())

@@ -158,7 +158,8 @@ def refuse_empty(
         mask = empty[place.reshape(-1)]
         where = f"{list_rows(mask)} of {source}" if mask.size > 1 else source
         raise EmptyCellError(
-            f"{where}: no rows had {_name(factors, first, layout.known)} when the model was made, "
+            f"{where}: the data of the model have no rows with "
+            f"{_name(factors, first, layout.known)}, "
             "so the outcome expected in that cell cannot be estimated; give "
             f"{' and '.join(label(f) for f in factors)} values that rows had together (at, --at), "
             "or, to add rows of that cell to saved sums, sum all the data together"

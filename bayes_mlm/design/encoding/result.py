@@ -200,8 +200,8 @@ def _check_complete(encoding: Encoding) -> None:
     )
     if not complete:
         raise StorageError(
-            f"the stored encoding of '{encoding.formula}' lacks parts that the formula needs, or "
-            "holds others; fit the model again"
+            f"the stored encoding of '{encoding.formula}' does not match the "
+            "formula; fit the model again"
         )
 
 

@@ -28,7 +28,7 @@ from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_dim, unidentified
 from bayes_mlm.model import FAMILIES
-from bayes_mlm.moments import GroupMoments, from_design
+from bayes_mlm.moments import GroupMoments
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
 # thirtieth of what the other parameters' spread adds to it.
@@ -116,7 +116,7 @@ def why_improper(priors: ModelPriors, statistics: GroupMoments) -> str:
     >>> table = {"y": [1.0, 2.0, 4.0, 6.0], "g": [1, 1, 2, 2]}
     >>> design = build_design("y ~ 1 + (1 | g)", table)
     >>> flat = model_priors(design, {"sigma_u": "Flat", "Intercept": "Flat"})
-    >>> why_improper(flat, from_design(design))[:25]
+    >>> why_improper(flat, design.moments())[:25]
     'the posterior is improper'
     """
     problem, _ = _problem(statistics, priors)
@@ -193,7 +193,7 @@ def sample_direct(
         raise EngineError(f"draws and chains must be 1 or more, found {draws} and {chains}")
     numbers = draws * chains * (design.p + design.q + _FURTHER)
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "draw fewer (draws, --draws)")
-    data = statistics if statistics is not None else from_design(design)
+    data = statistics if statistics is not None else design.moments()
     problem, prior_mean = _problem(data, priors)
     start = choose_start(problem, design)
     check_proper(problem, start)

@@ -5,9 +5,10 @@ from itertools import product
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.density import Problem, sums_of
+from bayes_mlm.engines.direct.mode import highest
 from bayes_mlm.engines.direct.parametrisation import coordinate, dimension, log_density
 from bayes_mlm.engines.direct.quadratic import cholesky
 from bayes_mlm.likelihood import check_bounded
@@ -73,13 +74,7 @@ def choose_start(problem: Problem, rows: Design | None = None) -> Floats:
                 x[k] = coordinate(priors.sigma_u[k], level + math.log(ratio[k]))
             points.append(x)
     values = log_density(problem, np.array(points))
-    best = int(np.argmax(values))
-    if not np.isfinite(values[best]):
-        raise EngineError(
-            "the posterior density is zero or not finite wherever it was looked for: the priors "
-            "contradict the data, or exclude every standard deviation; widen the priors"
-        )
-    return points[best]
+    return points[highest(values)]
 
 
 def typical_scale(problem: Problem) -> Floats:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import EngineError, Floats
 
 MAX_STEPS = 80
 # Differences are taken over a twentieth of a standard deviation: their error is of the order of
@@ -23,6 +23,23 @@ class Mode:
     x: Floats
     value: float
     covariance: Floats
+
+
+def highest(values: Floats) -> int:
+    """Return the index of the largest of some log-densities.
+
+    Raises
+    ------
+    EngineError
+        If none of them is finite.
+    """
+    best = int(np.argmax(values))
+    if not np.isfinite(values[best]):
+        raise EngineError(
+            "the posterior density is zero or not finite wherever it was evaluated: the priors "
+            "contradict the data, or exclude every standard deviation; widen the priors"
+        )
+    return best
 
 
 def find_mode(log_density: Callable[[Floats], Floats], start: Floats, scale: Floats) -> Mode:

@@ -60,7 +60,7 @@ def sd_log_density(prior: Prior, log_sd: Floats) -> Floats:
                 return np.where((sd >= low) & (sd <= high), -math.log(high - low), -np.inf)
             case "Flat":
                 return np.zeros_like(log_sd)
-    raise ValueError(f"no density is known for a standard deviation's prior {prior}")
+    raise ValueError(f"no density is implemented for a standard deviation's prior {prior}")
 
 
 def _half_t(sd: Floats, nu: float, s: float) -> Floats:

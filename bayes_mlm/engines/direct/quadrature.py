@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import (
     Problem,
     Sums,
@@ -22,7 +22,7 @@ from bayes_mlm.engines.direct.density import (
     sums_of,
 )
 from bayes_mlm.engines.direct.initialisation import residual_df, residual_level
-from bayes_mlm.engines.direct.mode import Mode, find_mode
+from bayes_mlm.engines.direct.mode import Mode, find_mode, highest
 from bayes_mlm.engines.direct.partition import Partition, Region, draw_from, integrate
 from bayes_mlm.engines.direct.quadratic import cholesky, parts
 
@@ -235,10 +235,4 @@ def _best_mode(
     values: Floats | None = None,
 ) -> Mode:
     found = density(scan) if values is None else values
-    best = int(np.argmax(found))
-    if not np.isfinite(found[best]):
-        raise EngineError(
-            "the posterior density is zero or not finite wherever it was looked for: the priors "
-            "contradict the data, or exclude every standard deviation; widen the priors"
-        )
-    return find_mode(density, scan[best], scale)
+    return find_mode(density, scan[highest(found)], scale)

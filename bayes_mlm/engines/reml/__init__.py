@@ -37,7 +37,7 @@ from bayes_mlm.likelihood import (
     unidentified,
     whitened,
 )
-from bayes_mlm.moments import GroupMoments, RotatedMoments, from_design, one_group, rotate_moments
+from bayes_mlm.moments import GroupMoments, RotatedMoments, rotate_moments
 
 __all__ = ["RemlFit", "fit_reml"]
 
@@ -120,7 +120,7 @@ def fit_reml(
     if isinstance(data, GroupMoments):
         statistics = data
     elif statistics is None or not data.q:
-        statistics = _reduce_rows(data)
+        statistics = data.moments(grouped=data.q > 0)  # without effects all rows are one group
     reduced = rotate_moments(statistics)
     labels = data.labels
     _check_identified(reduced)
@@ -192,15 +192,6 @@ def _check(
     if isinstance(data, GroupMoments):
         return StatsmodelsCheck(loglik=None, reason="it needs the rows")
     return statsmodels_check(data, lam, method)
-
-
-def _reduce_rows(design: Design) -> GroupMoments:
-    """Reduce a design; without group effects all rows make one group."""
-    if len(design.effects):
-        return from_design(design)
-    if not design.has_rows:
-        return one_group(design.moments())
-    return design.moments_of(design.columns, grouped=False)
 
 
 def _check_identified(reduced: RotatedMoments) -> None:

@@ -166,7 +166,7 @@ def _off_edges(
     if ratios.size and np.ptp(np.append(ratios, 0.0)) > 0.75 * _WIDEST:
         name = rows.strata[int(np.argmin(np.append(0.0, ratios)))]
         raise EngineError(
-            f"the likelihood has no maximum: it rises as the residual sd of {name} goes to 0, "
+            f"the likelihood has no maximum: it increases as the residual sd of {name} goes to 0, "
             "whose rows the rest of the model explains; join it to another level, or omit sigma"
         )
     if rows.spec.ar is None:

@@ -1,7 +1,6 @@
 """Values by row and by group at every draw: expected outcomes, densities, replicated outcomes."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from bayes_mlm.fitting.sampled import Sampled
 from bayes_mlm.fitting.structured_densities import conditional_model, group_log_densities
 from bayes_mlm.likelihood import LOG_2PI, invert_classes
 from bayes_mlm.model import log_innovation_variances, whiten
-from bayes_mlm.moments import GroupMoments, from_design, rest_by_group, rotate_moments
+from bayes_mlm.moments import GroupMoments, rest_by_group, rotate_moments
 
 # Numbers that are computed at a time.
 _CHUNK = 2_000_000
@@ -150,8 +149,8 @@ def _statistics(fit: Sampled) -> GroupMoments:
     """Return the moments, of unpooled intercepts about the mean of their prior."""
     design, prior = fit.design, fit.priors.u
     if prior is None:
-        return from_design(design)
-    return from_design(replace(design, response=replace(design.response, y=design.y - prior["mu"])))
+        return design.moments()
+    return design.with_arrays(y=design.y - prior["mu"]).moments()
 
 
 def _relative_root(fit: Sampled) -> Floats:

@@ -15,6 +15,7 @@ from bayes_mlm.likelihood.parameters import (
 )
 from bayes_mlm.likelihood.pymc.marginal import cross_products, observe_marginally
 from bayes_mlm.likelihood.pymc.parts import (
+    add_up,
     coefficients,
     coords,
     effect_root,
@@ -75,7 +76,7 @@ def multilevel(
                 u = group_effects(
                     view, term_priors, names[place], centred=bool(centred) or informed[place]
                 )
-                eta = eta + (view.Z * u[view.codes]).sum(axis=1)
+                eta = eta + add_up(view.single_term(), u)
         intraclass_correlation(design)
         observe(design, chosen, eta, sd)
     return model

@@ -25,7 +25,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import design_transform
 from bayes_mlm.likelihood.free_variables import free_transform
-from bayes_mlm.moments import RotatedMoments, from_design, rotate_moments
+from bayes_mlm.moments import RotatedMoments, rotate_moments
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -91,7 +91,7 @@ def cross_products(design: Design, priors: ModelPriors | None = None) -> CrossPr
     >>> data.inside.shape, float(data.size.sum()), data.degrees
     ((108, 3), 160.0, array([7185., 7025.]))
     """
-    reduced = rotate_moments(from_design(design))
+    reduced = rotate_moments(design.moments())
     p, q = reduced.p, reduced.q
     # [X, y] times [-beta, 1] in terms of [free, 1]: first the columns are centred.
     centre = np.eye(p) + np.outer(reduced.ones, reduced.x_mean)

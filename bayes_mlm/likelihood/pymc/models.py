@@ -33,6 +33,7 @@ from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.parameters import group_dim
 from bayes_mlm.likelihood.pymc.builders import Likelihood, Priors, multilevel, regression
 from bayes_mlm.likelihood.pymc.parts import (
+    add_up,
     coefficients,
     coords,
     observe,
@@ -186,7 +187,7 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
     assert chosen.u is not None  # for mypy: model_priors gives one for this kind
     with pm.Model(coords=coords(design)) as model:
         u = variable("u", (chosen.u,), dims=(group_dim(design), "effect"))
-        mu = u[design.codes, 0]
+        mu = add_up(design.single_term(), u)
         if design.p:
             mu = mu + pm.math.dot(design.X, coefficients(design, chosen))
         observe(design, chosen, mu, residual_sd(design, chosen))

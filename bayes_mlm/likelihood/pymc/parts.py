@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, Design, GroupTerm
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import at_means, design_transform, hold_at_means
 from bayes_mlm.likelihood.free_variables import family_places, free_transform, group_regressions
@@ -125,8 +125,8 @@ def group_coefficients(
     import pymc as pm
 
     dims, root = names.u.dims, effect_root(design, priors, names)
-    on_z, Z = group_regressions(design, priors), at_means(design, priors).Z
-    rest = design.X - np.einsum("nq,nqp->np", Z, design.by_row(on_z))
+    on_z, term = group_regressions(design, priors), at_means(design, priors).single_term()
+    rest = design.X - np.einsum("nq,nqp->np", term.Z, term.by_row(on_z))
     flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
     expected = flat.reshape((design.J, design.q))
     if design.effect_pairs:
@@ -134,7 +134,12 @@ def group_coefficients(
     else:
         specific = pm.Normal("group_beta_", expected, root, dims=dims)
     _report_effects(design, priors, names, specific - expected)
-    return pm.math.dot(rest, beta) + (Z * specific[design.codes]).sum(axis=1)
+    return pm.math.dot(rest, beta) + add_up(term, specific)
+
+
+def add_up(term: GroupTerm, u: "TensorVariable") -> "TensorVariable":
+    """Return what group effects (group, effect) add to the rows' linear predictor."""
+    return (term.Z * u[term.codes]).sum(axis=1)
 
 
 def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> "TensorVariable":

@@ -30,22 +30,22 @@ from bayes_mlm.design import (
 )
 from bayes_mlm.engines import fit_reml, has_random_effects
 from bayes_mlm.formula import label_term
-from bayes_mlm.moments import from_design, refuse_rows
+from bayes_mlm.moments import refuse_rows
 
-# Of a group mean: what the columns before it leave of it, below which it says nothing new.
+# Share of a group mean that is linearly independent of the columns before it, at least.
 _NEW = 1e-6
 # Of the smallest eigenvalue of the difference of covariances, at unit fixed-effects variances.
 _POSITIVE = 1e-10
-# What is enough to call a test's answer clear, in words only.
+# Level of the test, for the wording of its result only.
 _SMALL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Hausman(Tabular):
-    """Hausman's test of the random-effects estimate of slopes, classical and by Mundlak.
+    """Hausman's test of the random-effects estimate of slopes, in its original form and Mundlak's.
 
-    Both ask whether the slope within groups (fixed effects) and the slope that mixes the levels
-    (random effects) differ by more than chance; so whether the random intercept goes with the
+    Both test whether the slope within groups (fixed effects) equals the slope that is common to
+    both levels (random effects); so whether the random intercept is uncorrelated with the
     predictors.
 
     Parameters
@@ -57,7 +57,7 @@ class Hausman(Tabular):
         estimate of a random-intercept model.
     fixed_se, random_se : ndarray, shape (k,)
     statistic, p : float or None
-        Of the classical form, on `df` degrees of freedom; None where the difference of the two
+        Of the original form, on `df` degrees of freedom; None where the difference of the two
         covariances is not positive definite.
     contextual, contextual_se : ndarray, shape (k,)
         Coefficients of the group means in the Mundlak model, by REML.
@@ -86,7 +86,7 @@ class Hausman(Tabular):
     notes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """Return what was tested, and its p value."""
+        """Return the predictors and the p value."""
         return f"<Hausman test of {', '.join(self.predictors)}: {p_value(self.wald_p)} (Mundlak)>"
 
     @property
@@ -103,14 +103,14 @@ class Hausman(Tabular):
     def view(self) -> View:
         """Return the slopes as text, with both forms of the test below."""
         if self.statistic is None:
-            classical = (
-                "classical: not defined, because the difference of the two covariances is not "
+            original = (
+                "Hausman: not defined, because the difference of the two covariances is not "
                 f"positive definite (smallest eigenvalue {rounded(self.smallest)}); use the form "
                 "below"
             )
         else:
-            classical = (
-                f"classical: chi² = {scaled(self.statistic, 2)} on {self.df} df, {p_value(self.p)}"
+            original = (
+                f"Hausman: chi² = {scaled(self.statistic, 2)} on {self.df} df, {p_value(self.p)}"
             )
         mundlak = (
             f"Mundlak (contextual effects all zero): chi² = {scaled(self.wald, 2)} on {self.df} "
@@ -126,18 +126,18 @@ class Hausman(Tabular):
             "against random effects",
             headings=("", "fixed", "se", "random", "se", "contextual", "se"),
             cells=tuple(cells),
-            legend=(classical, mundlak, self._upshot(), *self.notes),
+            legend=(original, mundlak, self._upshot(), *self.notes),
         )
 
     def _upshot(self) -> str:
         if self.wald_p < _SMALL:
             return (
-                "Slopes within groups and between them differ: the one slope of a random-effects "
-                "model is neither. Not a reason to give up group effects: let the model have both."
+                "Slopes within and between groups differ, and the common slope of a random-effects "
+                "model estimates neither. Keep the group effects and include both slopes."
             )
         return (
-            "The data do not tell the slopes within and between groups apart; that is not "
-            "evidence that they are equal."
+            "No difference between the slopes within and between groups is detected; that is "
+            "not evidence that they are equal."
         )
 
 
@@ -147,8 +147,8 @@ def hausman(design: Design) -> Hausman:
     Parameters
     ----------
     design : Design
-        Of any kind but `between`. Group means of predictors in it are taken out for the two
-        estimates that are compared, and put in for Mundlak's form.
+        Of any kind but `between`. Group means of predictors are omitted from the two estimates
+        that are compared, and included in Mundlak's form.
 
     Returns
     -------
@@ -164,12 +164,12 @@ def hausman(design: Design) -> Hausman:
     -----
     .. math:: H = (\hat\beta_F - \hat\beta_R)'\,(V_F - V_R)^{-1}\,(\hat\beta_F - \hat\beta_R)
 
-    Each covariance is with its own model's residual variance. :math:`V_F - V_R` estimates a
-    covariance, but need not be one in a sample; the classical form is then not defined, where the
-    Mundlak form always is. Even when it is, it turns on a small difference of two covariances
-    whose residual variances differ a little, and so differs from Mundlak's. Both are for random
-    intercepts and equal residual variances. Of the rows at hand the group means are those of the
-    rows, also where the data have a column of their own.
+    Each covariance uses the residual variance of its model. :math:`V_F - V_R` estimates a
+    covariance, but need not be positive definite in a sample; Hausman's form is then not defined,
+    while Mundlak's always is. The two differ, since the first depends on a small difference of two
+    covariances with slightly different residual variances. Both assume a random intercept and
+    equal residual variances. Group means are computed from the rows, also where the data have a
+    column of group means.
 
     References
     ----------
@@ -187,21 +187,17 @@ def hausman(design: Design) -> Hausman:
     design = design.whole
     if design.group is None or design.base is None or design.kind == "between":
         raise DesignError(
-            "the Hausman test compares slopes within groups with those that mix the levels, and "
-            "this model has no groups of rows; name their column in the formula, (1 | group)"
+            "the Hausman test compares slopes within groups with those common to both levels, and "
+            "this model has no groups of rows; add their column to the formula, (1 | group)"
         )
     single, notes = _without_means(design)
     if single.residual is not None:
         single = replace(single, residual=None)
-        notes.append("residuals are taken as independent, of one sd")
+        notes.append("residuals are taken as independent, with one sd")
     varies = _varies(single)
     moved = np.flatnonzero(varies).tolist()
-    if not single.has_rows:
-        new = new_group_means(single.moments(), moved, _NEW)
-    else:
-        means = single.by_row(single.group_means(single.X[:, varies]))
-        new = _says_something_new(single.X, means)
-    places = np.flatnonzero(varies)[new]
+    moments = single.moments()
+    places = np.flatnonzero(varies)[new_group_means(moments, moved, _NEW)]
     names = tuple(single.terms[k] for k in places)
     if not names:
         raise DesignError(
@@ -214,24 +210,19 @@ def hausman(design: Design) -> Hausman:
     moving = tuple(single.terms[k] for k in np.flatnonzero(varies))
     fixed_beta, fixed_cov = _fixed_effects(single, varies)
     random = fit_reml(single, profile=False)
-    terms = (*single.terms, *(f"between({name})" for name in names))
-    if not single.has_rows:
-        summed = with_group_means(single.moments(), places.tolist())
-        added = single.with_moments(summed)
-    else:
-        added = single.with_arrays(X=np.column_stack([single.X, means[:, new]]), terms=terms)
-    both = fit_reml(added, profile=False)
-    own = [moving.index(name) for name in names]
-    fixed_cov = fixed_cov[np.ix_(own, own)]
+    added = with_group_means(moments, places.tolist())
+    both = fit_reml(single.with_moments(added), profile=False)
+    tested = [moving.index(name) for name in names]
+    fixed_cov = fixed_cov[np.ix_(tested, tested)]
     random_cov = random.beta_cov[np.ix_(places, places)]
-    difference = fixed_beta[own] - random.beta[places]
+    difference = fixed_beta[tested] - random.beta[places]
     statistic, smallest = _quadratic(difference, fixed_cov - random_cov, np.diag(fixed_cov))
     tail = slice(single.p, None)
     contextual, contextual_cov = both.beta[tail], both.beta_cov[tail, tail]
     wald = float(contextual @ np.linalg.solve(contextual_cov, contextual))
     return Hausman(
         predictors=names,
-        fixed=fixed_beta[own],
+        fixed=fixed_beta[tested],
         random=random.beta[places],
         fixed_se=np.sqrt(np.diag(fixed_cov)),
         random_se=np.sqrt(np.diag(random_cov)),
@@ -253,16 +244,18 @@ def _without_means(design: Design) -> tuple[Design, list[str]]:
     if has_random_effects(design) and not design.has_icc:
         notes.append("the model's slopes vary; the test is for a random intercept alone")
     if not has_random_effects(design):
-        notes.append("the model has no random intercept; the test puts one in")
+        notes.append("the model has no random intercept; the test adds one")
     notes += [
-        f"{pair.mean} is left out, and the means of {pair.predictor} over the rows at hand put in"
+        f"{pair.mean} is replaced by the means of {pair.predictor} over the rows"
         for pair in pairs_of(design)[0]
         if not pair.from_rows
     ]
-    if not design.has_rows:
-        return _sums_without_means(design), notes
+    return design.compute(_rows_without_means, lambda _: _moments_without_means(design)), notes
+
+
+def _rows_without_means(design: Design) -> Design:
     X, terms = _one_slope(design)
-    bare = design.with_arrays(
+    return design.with_arrays(
         X=X,
         terms=terms,
         Z=np.ones((design.n, 1)),
@@ -270,22 +263,20 @@ def _without_means(design: Design) -> tuple[Design, list[str]]:
         kind="partial_pooling",
         correlated=True,
     )
-    return bare, notes
 
 
-def _sums_without_means(design: Design) -> Design:
-    """As `_without_means`, from sums by group."""
+def _moments_without_means(design: Design) -> Design:
     terms = [label_term(term) for term in design.formula.terms]
-    own = any("between(" in term or "within(" in term for term in terms)
-    given = () if design.kind == "mundlak" else pairs_of(design)[0]
-    if own or any(pair.averaged for pair in given):
+    centred = any("between(" in term or "within(" in term for term in terms)
+    pairs = () if design.kind == "mundlak" else pairs_of(design)[0]
+    if centred or any(pair.averaged for pair in pairs):
         refuse_rows("X")
-    summed = without(sums_of_one_slope(design), [pair.mean for pair in given])
-    return design.with_moments(summed, kind="partial_pooling", correlated=True)
+    moments = without(sums_of_one_slope(design), [pair.mean for pair in pairs])
+    return design.with_moments(moments, kind="partial_pooling", correlated=True)
 
 
 def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
-    """Return X with the two parts of each predictor joined, and without group means."""
+    """Return X with one column for each predictor, without group means."""
     assert design.base is not None  # for mypy: the caller looked
     if design.kind == "mundlak":
         known = len(design.base.terms)
@@ -304,7 +295,7 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
             raise DesignError(
                 f"the slopes of {pair.predictor} are tied to {', '.join(pair.averaged)} by "
                 "products with within() or between(); for the Hausman test use a record "
-                'of kind = "mundlak" with the predictors as they are'
+                'of kind = "mundlak" with the uncentred predictors'
             )
         mean = columns.pop(pair.mean)
         parts = [t for t in grouped if t != pair.mean and t.startswith(f"within({pair.predictor}")]
@@ -317,10 +308,9 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
 def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Return the slopes of the model with an intercept for each group, and their covariance.
 
-    As `bayes_mlm.fit_ols` of the no_pooling kind, which imports statsmodels for the rest of its
-    table: six seconds that this test need not take.
+    As `fit_ols` of the no_pooling kind, without its import of statsmodels.
     """
-    inside = from_design(design).scatter.sum(axis=0)
+    inside = design.moments().scatter.sum(axis=0)
     places = np.flatnonzero(varies)
     products = inside[np.ix_(places, places)]
     beta = np.linalg.solve(products, inside[places, -1])
@@ -337,29 +327,16 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
 
 def _varies(design: Design) -> NDArray[np.bool_]:
     """Flag the columns that vary within groups, by the tolerance of `bayes_mlm.design.design`."""
-    if not design.has_rows:
-        base = design.base
-        assert base is not None  # for mypy: the caller looked
-        moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
-        return np.array([term in moving for term in design.terms])
-    inside = np.sqrt(np.square(design.deviations(design.X)).mean(axis=0))
-    return np.asarray(inside > 1e-9 * np.abs(design.X).max(axis=0))
 
+    def of_rows(rows: Design) -> NDArray[np.bool_]:
+        inside = np.sqrt(np.square(rows.deviations(rows.X)).mean(axis=0))
+        return np.asarray(inside > 1e-9 * np.abs(rows.X).max(axis=0))
 
-def _says_something_new(X: Floats, means: Floats) -> list[int]:
-    """List the group means that no column before them, and no predictor, says already."""
-    kept = []
-    known = X / np.linalg.norm(X, axis=0)
-    for k, column in enumerate(means.T):
-        size = np.linalg.norm(column - column.mean())
-        if size <= _NEW * np.linalg.norm(column):
-            continue
-        unit = (column - column.mean()) / size
-        rest = unit - known @ np.linalg.lstsq(known, unit, rcond=None)[0]
-        if np.linalg.norm(rest) > _NEW:
-            kept.append(k)
-            known = np.column_stack([known, unit])
-    return kept
+    base = design.base
+    assert base is not None  # for mypy: the caller looked
+    moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
+    known = np.array([term in moving for term in design.terms])
+    return design.compute(of_rows, lambda _: known)
 
 
 def _quadratic(
@@ -371,12 +348,12 @@ def _quadratic(
     smallest = float(values[0])
     if smallest <= _POSITIVE:
         return None, smallest
-    turned = vectors.T @ (difference / unit)
-    return float(np.sum(turned**2 / values)), smallest
+    rotated = vectors.T @ (difference / unit)
+    return float(np.sum(rotated**2 / values)), smallest
 
 
 def chi2_tail(statistic: float, df: int) -> float:
-    """Compute the upper tail probability of a chi-squared variable; of zero for no df.
+    """Return the upper tail probability of a chi-squared variable, a constant 0 where df is 0.
 
     Examples
     --------

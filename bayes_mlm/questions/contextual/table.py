@@ -1,4 +1,4 @@
-"""Slopes within and between groups, and what their difference amounts to."""
+"""Slopes within and between groups and their difference, the contextual effect."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ class ContextualRow:
     mean : str
         The column of group means that the model has: ``between(ses)`` or ``meanses``.
     quantity : {"within", "between", "contextual"}
-        Difference in the outcome for one unit more of the predictor: between members of one
-        group; between the means of groups; and the second less the first, which is that between
-        two members alike in the predictor whose groups' means are a unit apart.
+        Difference in the expected outcome for one unit of the predictor between members of one
+        group; for one unit of the group mean between group means; and the second minus the first,
+        for one unit of the group mean between members with the same value of the predictor.
     estimate, sd : float
         Posterior mean and sd, or estimate and standard error, in outcome units.
     lower, upper : float
-        Ends of the interval that the table names.
+        Ends of the interval that the table states.
     above : float or None
         Posterior probability that it is above zero; None for REML and OLS.
     """
@@ -56,20 +56,20 @@ class ContextualRow:
 
     @property
     def direction(self) -> float | None:
-        """Probability of direction: the posterior probability of the sign that is likelier."""
+        """Probability of direction: posterior probability of the more probable sign."""
         return None if self.above is None else max(self.above, 1.0 - self.above)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ContextualTable(ResultTable[ContextualRow]):
-    """Slopes at both levels of one model by one engine, and whether they can be relied on.
+    """Slopes at both levels of one model by one engine, with diagnostics.
 
     Parameters
     ----------
     rows : tuple of ContextualRow
-        ``table["ses", "contextual"]`` is that of a predictor and a quantity.
+        ``table["ses", "contextual"]`` is the row of a predictor and a quantity.
     interval : str
-        What `lower` and `upper` are: "95% HDI", "95% Wald".
+        Level and kind of the interval: "95% HDI", "95% Wald".
     notes : tuple of str
         Which group mean each predictor has, and what its slopes are averaged over.
     cautions : tuple of str
@@ -110,10 +110,10 @@ def contextual_effects(
     ----------
     fit : Fit or Estimate
         Of the mundlak kind, or with ``between(x)`` next to ``x`` or ``within(x)``, or with a
-        column of the data's own that holds the group means of ``x``.
+        column of the data that holds the group means of ``x``.
     means : mapping of str to str, optional
-        Such columns by predictor, ``{"ses": "meanses"}``; those that follow the rows' own means
-        closely are found without.
+        Columns of group means by predictor, ``{"ses": "meanses"}``; those close to the means of
+        the rows are detected.
     prob : float
         Of the intervals.
 
@@ -124,12 +124,12 @@ def contextual_effects(
     Raises
     ------
     DesignError
-        If no predictor is in the model at two levels.
+        If no predictor is in the model at both levels.
 
     Notes
     -----
-    The contextual effect compares members and groups as they were observed. It is no effect of
-    moving a member to another group, unless nothing else about groups goes with their means.
+    The contextual effect is an observed association. It is the effect of moving a member to
+    another group only if no other property of groups is correlated with their means.
 
     References
     ----------
@@ -179,8 +179,8 @@ def contextual_effects(
     )
 
 
-def said(table: ContextualTable) -> tuple[str, ...]:
-    """Describe the posterior of each contextual effect, a sentence a predictor.
+def describe_contextual(table: ContextualTable) -> tuple[str, ...]:
+    """Return a sentence on the posterior of each contextual effect.
 
     Parameters
     ----------
@@ -191,19 +191,19 @@ def said(table: ContextualTable) -> tuple[str, ...]:
     for row in table.rows:
         if row.quantity != "contextual" or row.above is None or row.direction is None:
             continue
-        side = "above" if row.above >= 0.5 else "below"
+        sign = "positive" if row.above >= 0.5 else "negative"
         sure = probability(row.direction).replace(">", "more than ")
         shown = digits(row.estimate, row.sd, row.lower, row.upper)
         clear = row.lower > 0 or row.upper < 0
         upshot = (
-            "the two slopes differ, and a model with one slope for both mixes them"
+            "the two slopes differ, and a model with a common slope estimates neither"
             if clear
-            else "how far the two slopes differ is open, and no difference is among what is likely"
+            else "the interval includes zero, so the data are compatible with equal slopes"
         )
         lines.append(
-            f"The posterior asks how large, not whether: the contextual effect of {row.predictor} "
-            f"is {shown.number(row.estimate)} ({table.interval} {shown.number(row.lower)} to "
-            f"{shown.number(row.upper)}), {side} zero with probability {sure}; {upshot}."
+            f"The contextual effect of {row.predictor} is {shown.number(row.estimate)} "
+            f"({table.interval} {shown.number(row.lower)} to {shown.number(row.upper)}), {sign} "
+            f"with probability {sure}; {upshot}."
         )
     return tuple(lines)
 
@@ -229,7 +229,7 @@ def _notes(pairs: tuple[Pair, ...], left_out: tuple[str, ...]) -> tuple[str, ...
         for pair in pairs
         if pair.averaged
     ]
-    skipped = [f"left out: {reason}" for reason in left_out]
+    skipped = [f"omitted: {reason}" for reason in left_out]
     return (*(pair.version for pair in pairs), *averaged, *skipped)
 
 
@@ -237,7 +237,7 @@ def _cautions(pairs: tuple[Pair, ...], design: Design) -> tuple[str, ...]:
     found = [pair.caution for pair in pairs if pair.caution]
     if not design.q:
         found.append(
-            "the model takes rows of one group as independent, so the sds of the slope between "
-            f"and of the contextual effect are too small; add (1 | {design.group}) to the formula"
+            "the model assumes independent rows within groups, so the sds of the between slope and "
+            f"of the contextual effect are too small; add (1 | {design.group}) to the formula"
         )
     return tuple(found)

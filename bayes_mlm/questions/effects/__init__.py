@@ -1,9 +1,9 @@
 """Differences and slopes of a fitted model, and where a difference is zero.
 
-Every question is answered by the same two steps. The rows at hand are laid out anew with some
-predictors set, as the model's design was (so interactions and transformations follow), and the
-mean difference of the columns gives weights of the coefficients; posterior draws and the REML or
-OLS estimate are then weighted alike.
+Each is a linear combination of the coefficients, computed in two steps. The columns of the
+design are evaluated with some predictors set (so interactions and transformations follow), and
+their mean difference gives the weights of the coefficients; the posterior draws and the REML or
+OLS estimate are combined with the same weights.
 """
 
 from bayes_mlm.questions.effects.average import comparisons, slopes

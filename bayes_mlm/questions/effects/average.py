@@ -1,4 +1,4 @@
-"""Compute differences and slopes, at values of other predictors or averaged over rows."""
+"""Differences and slopes of the expected outcome, at set values or averaged over rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from bayes_mlm.questions.effects.query import (
     grid,
 )
 from bayes_mlm.questions.effects.result import Effect, Effects, Kind
-from bayes_mlm.questions.effects.rows import Population, Settings, population
+from bayes_mlm.questions.effects.rows import Population, Settings, read_population
 
 type Rope = tuple[float, float]
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
@@ -35,8 +35,8 @@ _STEP = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Asked:
-    """One requested effect: its name, setting, weights (p,), and the values it is between."""
+class ContrastSpec:
+    """A requested effect: its name, setting, weights (p,), and the values it is between."""
 
     contrast: str
     at: tuple[At, ...]
@@ -56,10 +56,10 @@ def comparisons(
 ) -> Effects:
     """Compare the expected outcome at two values of a predictor.
 
-    The rows at hand are taken twice, with the predictor at the one value and at the other, and
-    laid out as the model's design was; so interactions, transformations, ``within(x)`` and
-    ``between(x)`` follow by themselves. The effect is the mean difference: of the fixed part, for
-    a group whose effects are zero.
+    The average, over the rows, of the difference in the fixed part of the linear predictor
+    between two values of the predictor, for a group whose effects are zero. The columns of the
+    design are computed anew at either value, so that interactions, transformations, ``within(x)``
+    and ``between(x)`` follow.
 
     Parameters
     ----------
@@ -88,21 +88,22 @@ def comparisons(
     Effects
         Posterior mean, sd, HDI, probability of direction, and the shares of the posterior below,
         in and above `rope`; by REML the estimate, its standard error by the delta method (exact,
-        for the effect is linear in the coefficients) and its Wald interval.
+        since the effect is linear in the coefficients) and its Wald interval.
 
     Raises
     ------
     DesignError
-        If a predictor or a category is not there, or the model does not let it have an effect.
+        If there is no such predictor or category, or the model has no coefficient for it.
     DataError
-        If the rows are needed and not to be had.
+        If the rows are needed and unavailable.
     RowsNeededError
-        Of data that were summed, unless every predictor is set.
+        If the data are aggregated, unless every predictor is set.
 
     Notes
     -----
-    In `within` and `mundlak` models a change of what members have leaves the means of their group
-    as they are; a change of what a group shares changes the group's means of products with it.
+    In `within` and `mundlak` models a change of a predictor that varies within groups leaves the
+    group means unchanged; a change of a group-level predictor changes the group means of its
+    products.
 
     References
     ----------
@@ -119,10 +120,10 @@ def comparisons(
     >>> [round(row.estimate, 2) for row in found.by("reml")]
     [3.45, 2.14, 0.83]
     """
-    people = population_of(fit, data, prob)
-    queries = compared(people, contrast, at)
+    population = population_of(fit, data, prob)
+    specs = contrast_specs(population, contrast, at)
     found = with_estimate(fit, prob, wanted=likelihood)
-    return measure(found, people, "comparison", queries, rope=rope, prob=prob)
+    return measure(found, population, "comparison", specs, rope=rope, prob=prob)
 
 
 def slopes(
@@ -138,8 +139,8 @@ def slopes(
     """Estimate the slope of the expected outcome along a numeric predictor.
 
     The derivative of the fixed part, by a central difference of the design's columns (exact where
-    they are straight in the predictor). At values of a moderator these are the simple slopes; the
-    predictor itself may be set too, where the line bends.
+    they are linear in the predictor). At values of a moderator these are the simple slopes; where
+    the relation is curved the predictor may be set as well.
 
     Parameters
     ----------
@@ -161,83 +162,79 @@ def slopes(
     >>> [round(row.estimate, 2) for row in found.by("reml")]
     [2.95, 1.64]
     """
-    people = population_of(fit, data, prob)
-    check_predictor(people, predictor)
-    if people.levels(predictor) is not None:
-        raise DesignError(f"{predictor!r} is made of categories and has no slope; compare them")
-    asked = [
-        Asked(contrast=change.text, at=setting, weights=weights_of(people, change, setting))
-        for change in changes(people, {predictor: "slope"})
-        for setting in grid(people, at)
-    ]
+    population = population_of(fit, data, prob)
+    check_predictor(population, predictor)
+    if population.levels(predictor) is not None:
+        raise DesignError(f"{predictor!r} is categorical and has no slope; use comparisons")
+    specs = contrast_specs(population, {predictor: "slope"}, at)
     found = with_estimate(fit, prob, wanted=likelihood)
-    return measure(found, people, "slope", asked, rope=rope, prob=prob)
+    return measure(found, population, "slope", specs, rope=rope, prob=prob)
 
 
-def compared(
-    people: Population, contrast: str | Mapping[str, Any], at: Mapping[str, Any] | None
-) -> list[Asked]:
-    """Make the weights of every contrast at every setting."""
-    asked = changes(people, contrast)
-    settings = grid(people, at, without=[name for change in asked for name in change.sets])
+def contrast_specs(
+    population: Population, contrast: str | Mapping[str, Any], at: Mapping[str, Any] | None
+) -> list[ContrastSpec]:
+    """Return every contrast at every setting, with its weights."""
+    found = changes(population, contrast)
+    settings = grid(population, at, without=[name for change in found for name in change.sets])
     return [
-        Asked(
+        ContrastSpec(
             contrast=change.text,
             at=setting,
-            weights=weights_of(people, change, setting),
+            weights=weights_of(population, change, setting),
             ends=tuple(
                 At(name=change.name, value=value)
                 for value in (change.low, change.high)
                 if value is not None
             ),
         )
-        for change in asked
+        for change in found
         for setting in settings
     ]
 
 
-def weights_of(people: Population, change: Change, setting: Sequence[At]) -> Floats:
+def weights_of(population: Population, change: Change, setting: Sequence[At]) -> Floats:
     """Return the weights (p,) of the coefficients in a change, or a slope, at one setting."""
     if change.is_slope:
-        return _slope(people, change.name, setting)
-    base = as_settings(people, setting)
-    low, high = change.ends(people, base)
-    return people.difference({**base, change.name: high}, {**base, change.name: low})
+        return _slope(population, change.name, setting)
+    base = as_settings(population, setting)
+    low, high = change.ends(population, base)
+    return population.difference({**base, change.name: high}, {**base, change.name: low})
 
 
-def as_settings(people: Population, setting: Sequence[At]) -> Settings:
-    """Convert values to columns."""
-    return {one.name: constant(people, one.value) for one in setting}
+def as_settings(population: Population, setting: Sequence[At]) -> Settings:
+    """Return the values of a setting as columns (n,)."""
+    return {one.name: constant(population, one.value) for one in setting}
 
 
-def _slope(people: Population, name: str, setting: Sequence[At]) -> Floats:
-    base = as_settings(people, setting)
-    if people.away and name not in base:
-        return _slope_anywhere(people, name, setting)
-    centre = np.asarray(base[name] if name in base else people.own(name), dtype=float)
-    spread = 0.0 if people.away else float(people.own(name).astype(float).std())
+def _slope(population: Population, name: str, setting: Sequence[At]) -> Floats:
+    base = as_settings(population, setting)
+    if not population.rows_known and name not in base:
+        return _slope_anywhere(population, name, setting)
+    centre = np.asarray(base[name] if name in base else population.column(name), dtype=float)
+    spread = float(population.column(name).astype(float).std()) if population.rows_known else 0.0
     step = _STEP * (spread if spread > 0 else max(1.0, float(np.abs(centre).max())))
     after = {**base, name: centre + step}
     try:
-        return people.difference(after, {**base, name: centre - step}) / (2.0 * step)
+        return population.difference(after, {**base, name: centre - step}) / (2.0 * step)
     except EmptyCellError:
         raise
-    except DataError:  # at the edge of a logarithm's domain there is only one side
-        return people.difference(after, {**base, name: centre}) / step
+    except DataError:  # at the edge of a logarithm's domain: a one-sided difference
+        return population.difference(after, {**base, name: centre}) / step
 
 
-def _slope_anywhere(people: Population, name: str, setting: Sequence[At]) -> Floats:
-    """Return the slope along a predictor whose values are unavailable, where it is constant."""
+def _slope_anywhere(population: Population, name: str, setting: Sequence[At]) -> Floats:
+    """Return the slope along a predictor whose values are unavailable, if it is constant."""
     try:
         here, there = (
-            _slope(people, name, (*setting, At(name=name, value=at))) for at in (0.0, 1.0)
+            _slope(population, name, (*setting, At(name=name, value=at))) for at in (0.0, 1.0)
         )
     except EmptyCellError:
         raise
     except DataError:  # not defined at 0, so no straight line
-        return people.own(name)
+        return population.column(name)
     if not np.allclose(here, there, rtol=1e-6, atol=1e-6 * float(np.abs(here).max())):
-        return people.own(name)  # which says that it needs the rows
+        return population.column(name)  # raises RowsNeededError
     return here
 
 
@@ -247,50 +244,55 @@ def population_of(fit: Fit | Estimate, data: Any, prob: float) -> Population:
     Raises
     ------
     EngineError
-        If `fit` is no result, or `prob` no probability.
+        If `fit` is no result, or `prob` is no probability.
     """
     check_prob(prob)
-    expect("a question about effects", fit, Fit, Estimate)
-    return population(fit.design, fit.request, data)
+    expect("an effect", fit, Fit, Estimate)
+    return read_population(fit.design, fit.request, data)
 
 
 def measure(
     results: Sequence[CoefficientSource],
-    people: Population,
+    population: Population,
     kind: Kind,
-    asked: Sequence[Asked],
+    specs: Sequence[ContrastSpec],
     *,
     rope: Rope | None,
     prob: float,
 ) -> Effects:
-    """Evaluate effects by every available result, the first of which gives the verdict."""
+    """Return the effects by every result; the verdict is that of the first."""
     _check_rope(rope)
-    weights = np.array([one.weights for one in asked])
-    for one in asked:
+    weights = np.array([one.weights for one in specs])
+    for one in specs:
         if not np.abs(one.weights).max(initial=0.0) > 0.0:
             raise DesignError(
-                f"the {people.design.kind} model lets {one.contrast!r} change nothing: "
-                "its columns are not among the model's coefficients"
+                f"{one.contrast!r} has no effect in the {population.design.kind} model, which has "
+                "no coefficient for it; fit a model of another kind, or choose another contrast"
             )
     values = [result.combine(weights) for result in results]
     rows = [
         _effect(result, kind, one, found[k], rope, prob)
-        for k, one in enumerate(asked)
+        for k, one in enumerate(specs)
         for result, found in zip(results, values, strict=True)
     ]
     return Effects(
         rows=tuple(rows),
-        over=people.what,
+        over=population.what,
         prob=prob,
         rope=None if rope is None else (float(rope[0]), float(rope[1])),
         weights=weights,
         verdict=results[0].verdict,
-        cautions=beyond(people, ((*one.at, *one.ends) for one in asked)),
+        cautions=beyond(population, ((*one.at, *one.ends) for one in specs)),
     )
 
 
 def _effect(
-    result: CoefficientSource, kind: Kind, one: Asked, value: Value, rope: Rope | None, prob: float
+    result: CoefficientSource,
+    kind: Kind,
+    spec: ContrastSpec,
+    value: Value,
+    rope: Rope | None,
+    prob: float,
 ) -> Effect:
     lower, upper = value.interval(prob)
     shares: dict[str, float] = {}
@@ -304,8 +306,8 @@ def _effect(
         model=result.title,
         engine=result.engine,
         kind=kind,
-        contrast=one.contrast,
-        at=one.at,
+        contrast=spec.contrast,
+        at=spec.at,
         estimate=value.mean,
         sd=value.sd,
         lower=lower,

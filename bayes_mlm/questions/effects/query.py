@@ -1,4 +1,4 @@
-"""Read what is to be compared, and at which values of the other predictors."""
+"""Read a contrast, and the values at which other predictors are set."""
 
 import difflib
 import math
@@ -28,9 +28,9 @@ class At:
     name : str
         Column of the table.
     value : float, str or bool
-        In the column's own units, or one of its categories.
+        In the column's units, or one of its categories.
     word : str
-        How it was asked for, if not by its value: "mean+sd".
+        The statistic that was requested in place of a value: "mean+sd".
     """
 
     name: str
@@ -38,7 +38,6 @@ class At:
     word: str = ""
 
     def __str__(self) -> str:
-        # A value given as a number is shown as it was given.
         if self.word and isinstance(self.value, float):
             shown = rounded(self.value)
         else:
@@ -55,12 +54,12 @@ class Change:
     name : str
         Column of the table.
     low, high : Value or None
-        From and to which value; None for a change of every row's own value by `step`.
+        From and to which value; None for a change of each row's value by `step`.
     step : float
         In the column's units; 0 between two values, and for a slope, the change by 1 at the rate
         of the value itself.
     text : str
-        What it is, for a reader: "sector: 1 - 0", "ses: +1".
+        Its label: "sector: 1 - 0", "ses: +1".
     """
 
     name: str
@@ -76,7 +75,7 @@ class Change:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """Predictors that it sets itself, which `at` therefore cannot."""
+        """Predictors set by the change, which `at` cannot set as well."""
         return () if self.low is None else (self.name,)
 
     def ends(
@@ -84,16 +83,16 @@ class Change:
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the column (n,) before and after the change.
 
-        A step starts from the column in `base`, where it is set there, else from the rows' own.
+        A step starts from the column in `base` where that is set, else from the rows.
         """
         if self.low is None or self.high is None:
-            own = base[self.name] if self.name in base else population.own(self.name)
-            return own, own + self.step
+            before = base[self.name] if self.name in base else population.column(self.name)
+            return before, before + self.step
         return constant(population, self.low), constant(population, self.high)
 
 
 def constant(population: Population, value: Value) -> NDArray[Any]:
-    """Return a column (n,) that is everywhere one value."""
+    """Return a constant column (n,)."""
     dtype = object if isinstance(value, str) else None
     return np.full(population.table.n, value, dtype=dtype)
 
@@ -130,7 +129,7 @@ def changes(population: Population, contrast: str | Mapping[str, Any]) -> tuple[
         return _of_categories(name, levels, how)
     if how == "slope":
         return (Change(name=name, low=None, high=None, step=0.0, text=f"{name}: slope"),)
-    values = population.own(name)
+    values = population.column(name)
     if how is None:
         known = np.unique(values[: min(values.size, 10_000)])
         if known.size <= 2 and np.unique(values).size == 2:
@@ -161,7 +160,7 @@ def changes(population: Population, contrast: str | Mapping[str, Any]) -> tuple[
 def grid(
     population: Population, at: Mapping[str, Any] | None, *, without: Sequence[str] = ()
 ) -> tuple[tuple[At, ...], ...]:
-    """Read the values that other predictors are set to: every combination of those given.
+    """Return every combination of the values that other predictors are set to.
 
     Parameters
     ----------
@@ -170,7 +169,7 @@ def grid(
         A number, a category, or for numbers "mean", "mean+sd", "mean-sd", "median" of the rows;
         "mean±sd" stands for mean less sd, mean, and mean plus sd.
     without : sequence of str
-        Predictors that may not be set, because they are what is compared.
+        Predictors that are compared, which cannot be set.
 
     Returns
     -------
@@ -178,12 +177,12 @@ def grid(
         One empty tuple if nothing is set.
     """
     axes: list[list[At]] = []
-    for name, asked in (at or {}).items():
+    for name, requested in (at or {}).items():
         check_predictor(population, name)
         if name in without:
             raise DesignError(f"{name!r} is what is compared; it cannot be set (at) as well")
-        single = isinstance(asked, str) or not isinstance(asked, Sequence | np.ndarray)
-        listed = [asked] if single else list(asked)
+        single = isinstance(requested, str) or not isinstance(requested, Sequence | np.ndarray)
+        listed = [requested] if single else list(requested)
         if not listed:
             raise DesignError(f"no value is given for {name!r}; give one or more (at)")
         axes.append([one for value in listed for one in _at(population, name, value)])
@@ -191,32 +190,32 @@ def grid(
 
 
 def beyond(population: Population, settings: Iterable[tuple[At, ...]]) -> tuple[str, ...]:
-    """Describe which settings lie outside the data, where a line is extrapolated."""
+    """Describe the settings outside the range of the data: extrapolations."""
     texts: dict[tuple[str, Value], str] = {}
-    if population.away:  # what range the data have is not known
+    if not population.rows_known:  # the range of the data is unknown
         return ()
     for one in (one for setting in settings for one in setting):
         if population.levels(one.name) is not None or isinstance(one.value, str):
             continue
-        values = population.own(one.name).astype(np.float64)
+        values = population.column(one.name).astype(np.float64)
         low, high = float(values.min()), float(values.max())
         if not low <= float(one.value) <= high:
             texts[one.name, one.value] = (
                 f"caution: {one} lies outside of the data ({label_text(low)} to "
-                f"{label_text(high)}); nothing tells that the line goes on there"
+                f"{label_text(high)}); the effect there is an extrapolation"
             )
     return tuple(texts.values())
 
 
 def check_predictor(population: Population, name: str) -> None:
-    """Refuse what is no predictor of the model, or no column of the table."""
+    """Raise an error if a name is no predictor of the model."""
     known = population.predictors
     expect_text("a question about effects", name, "the name of a predictor", DesignError)
     if name in known:
         return
     if name in population.design.factors:
         raise DesignError(
-            f"{name!r} is a grouping factor; its effects are drawn, and not compared here"
+            f"{name!r} is a grouping factor; its effects are random, and are not compared here"
         )
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -242,7 +241,7 @@ def _one(contrast: object) -> tuple[str, Any]:
 def _of_categories(name: str, levels: Levels, how: object) -> tuple[Change, ...]:
     if how not in (None, "reference", "pairwise"):
         raise DesignError(
-            f"{name!r} is made of categories; contrast two of them (from, to), 'reference' or "
+            f"{name!r} is categorical; contrast two of them (from, to), 'reference' or "
             f"'pairwise', found {how!r}"
         )
     known = levels.levels
@@ -257,12 +256,12 @@ def _between(name: str, low: Value, high: Value) -> Change:
     return Change(name=name, low=low, high=high, step=0.0, text=text)
 
 
-def _at(population: Population, name: str, asked: object) -> list[At]:
-    word = str(asked).replace(" ", "").replace("±", "+-") if isinstance(asked, str) else ""
+def _at(population: Population, name: str, requested: object) -> list[At]:
+    word = str(requested).replace(" ", "").replace("±", "+-") if isinstance(requested, str) else ""
     levels = population.levels(name)
     if levels is not None or (word not in _STATISTICS and word != "mean+-sd"):
-        return [At(name=name, value=_value(population, name, asked))]
-    values = population.own(name).astype(np.float64)
+        return [At(name=name, value=_value(population, name, requested))]
+    values = population.column(name).astype(np.float64)
     mean, sd = float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
     known = {"mean-sd": mean - sd, "mean": mean, "mean+sd": mean + sd}
     words = list(known) if word == "mean+-sd" else [word]
@@ -270,32 +269,32 @@ def _at(population: Population, name: str, asked: object) -> list[At]:
     return [At(name=name, value=known[one], word=one) for one in words]
 
 
-def _value(population: Population, name: str, asked: object) -> Value:
+def _value(population: Population, name: str, requested: object) -> Value:
     """Read a value of a predictor: one of its categories, or a finite number."""
     levels = population.levels(name)
     if levels is not None:
         for level in levels.levels:
-            if level == asked or label_text(level) == str(asked):
+            if level == requested or label_text(level) == str(requested):
                 return level
-        near = difflib.get_close_matches(str(asked), map(label_text, levels.levels), n=1)
+        near = difflib.get_close_matches(str(requested), map(label_text, levels.levels), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(repr(level) for level in levels.levels[:12])
         more = ", …" if len(levels.levels) > 12 else ""
-        raise DesignError(f"{name!r} has no category {asked!r}{hint} (known: {known}{more})")
-    number = _number(asked)
+        raise DesignError(f"{name!r} has no category {requested!r}{hint} (known: {known}{more})")
+    number = _number(requested)
     if number is None:
         raise DesignError(
             f"a value of {name!r} is a number, or one of {', '.join(_STATISTICS)}, mean±sd; found "
-            f"{asked!r}"
+            f"{requested!r}"
         )
     return number
 
 
-def _number(asked: object) -> float | None:
-    if not isinstance(asked, str | int | float | np.number | np.bool_):
+def _number(requested: object) -> float | None:
+    if not isinstance(requested, str | int | float | np.number | np.bool_):
         return None
     try:
-        number = float(asked)
+        number = float(requested)
     except ValueError:
         return None
     return number if math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""Find where a difference that moves along a line is zero, and where it is not.
+"""Regions of a moderator in which a linear difference is zero, or is not.
 
 The difference at a value m of the moderator is a + b m. Its zero, -a/b, is a ratio: where b may
 be zero its distribution has no mean and its interval may have no end.
@@ -46,7 +46,7 @@ class FiellerSet:
     shape : {"bounded", "unbounded", "everything"}
         An interval; all but an interval (or one half of the line); the whole line.
     spans : tuple of Span
-        Its one or two stretches.
+        Its one or two intervals.
     """
 
     shape: Literal["bounded", "unbounded", "everything"]
@@ -65,12 +65,12 @@ def fieller(estimate: Floats, covariance: Floats, reach: float) -> FiellerSet:
         Of a and b.
     covariance : ndarray, shape (2, 2)
     reach : float
-        Standard errors that an interval reaches: 1.96 for 95 %.
+        Half-width of an interval in standard errors: 1.96 for 95 %.
 
     Returns
     -------
     FiellerSet
-        Bounded where b differs from zero by more than its own interval.
+        Bounded where the interval of b excludes zero.
 
     References
     ----------
@@ -101,7 +101,7 @@ def fieller(estimate: Floats, covariance: Floats, reach: float) -> FiellerSet:
         if square < 0.0:
             return _everything()
         inside = 0.0  # by rounding: -a/b itself is in the set
-    # The root further from zero first, the other by their product: no digits are lost.
+    # The root further from zero first, the other by their product: no cancellation.
     far = -(half + math.copysign(math.sqrt(inside), half))
     roots = sorted((far / square, rest / far)) if far != 0.0 else [0.0, 0.0]
     if square > 0.0:
@@ -121,21 +121,21 @@ def outside(found: FiellerSet, estimate: Floats) -> tuple[Span, ...]:
         return ()
     ends = sorted({end for span in found.spans for end in (span.lower, span.upper)})
     edges = [-math.inf, *(end for end in ends if math.isfinite(end)), math.inf]
-    stretches = []
+    regions = []
     for low, high in pairwise(edges):
         middle = _between(low, high)
         if any(span.lower <= middle <= span.upper for span in found.spans):
             continue
         sign = 1 if estimate[0] + estimate[1] * middle > 0 else -1
-        stretches.append(Span(lower=low, upper=high, sign=sign))
-    return tuple(stretches)
+        regions.append(Span(lower=low, upper=high, sign=sign))
+    return tuple(regions)
 
 
 def posterior_spans(a: Floats, b: Floats, prob: float, *, finest: float) -> tuple[Span, ...]:
     """Find where the equal-tailed posterior interval of a + b m excludes zero.
 
-    The share of draws above zero changes only where a draw's own line crosses zero, so the
-    stretches are found exactly, by sorting the crossings.
+    The share of draws above zero changes only where the line of a draw crosses zero, so the
+    regions are found exactly, by sorting the crossings.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def posterior_spans(a: Floats, b: Floats, prob: float, *, finest: float) -> tupl
     prob : float
         Of the interval.
     finest : float
-        Stretches and gaps shorter than this are Monte Carlo noise about an end.
+        Regions and gaps shorter than this are Monte Carlo noise about an end.
 
     Examples
     --------

@@ -23,13 +23,13 @@ class Effect:
     contrast : str
         What changes: "sector: 1 - 0", "ses: slope".
     at : tuple of At
-        What other predictors are set to; those not named keep the values of the rows.
+        Values that other predictors are set to; those not named keep their values in the rows.
     estimate : float
         Posterior mean, or the REML or OLS estimate.
     sd : float
         Posterior sd, or standard error.
     lower, upper : float
-        Ends of the interval that the result names.
+        Ends of the interval, of the kind that the table states.
     direction : float or None
         Probability of direction: posterior probability of the more probable sign, 0.5 to 1.
     positive : float or None
@@ -57,9 +57,9 @@ class Effect:
     def decision(self, rope: tuple[float, float]) -> str:
         """Decide by where the interval lies: "equivalent", "different" or "undecided".
 
-        An interval inside the region of practical equivalence says that the effect is as good as
-        none, one outside that it is not, and one across an end of it decides nothing (Kruschke
-        2018, Advances in Methods and Practices in Psychological Science 1(2)).
+        An interval inside the region of practical equivalence is equivalent to no effect, one
+        outside of it is different from none, and one across an end is undecided (Kruschke 2018,
+        Advances in Methods and Practices in Psychological Science 1(2)).
         """
         low, high = rope
         if low <= self.lower and self.upper <= high:
@@ -69,14 +69,14 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Effects(ResultTable[Effect]):
-    """Effects, what they are averaged over, and whether they can be relied on.
+    """Effects, with what they are averaged over and their diagnostics.
 
     Parameters
     ----------
     rows : tuple of Effect
-        By effect; of each, the posterior's first.
+        By effect, of each the posterior first.
     over : str
-        What predictors that are not set, and groups, are averaged over.
+        The rows that they are averaged over, and the value of the group effects.
     prob : float
         Of the intervals: HDI of the posterior, Wald (normal for REML, t for OLS).
     rope : (float, float) or None

@@ -46,30 +46,30 @@ class Population:
     table : Table
         The rows, with every column that the predictors of the model are made of.
     what : str
-        What they are, for a reader: "the 7,185 rows of the data"; and what is made of the group
-        effects.
-    away : bool
-        Whether there are no rows: the table is an empty one of one row, which stands in for effects
-        at values that are all set.
+        Their description, and that of the group effects: "the 7,185 rows of the data; group
+        effects at zero, their mean".
+    rows_known : bool
+        False where rows are unavailable: the table is a placeholder of one row, enough for effects
+        at values of every predictor.
     """
 
     design: Design
     table: Table
     what: str
-    away: bool = False
+    rows_known: bool = True
 
-    def own(self, name: str) -> NDArray[Any]:
+    def column(self, name: str) -> NDArray[Any]:
         """Return a column of the rows.
 
         Raises
         ------
         RowsNeededError
-            If they are away.
+            If rows are unavailable.
         """
-        if self.away:
+        if not self.rows_known:
             raise RowsNeededError(
-                f"this needs the rows' own {name}, and the data were reduced to sums by group; "
-                f"give values of {name}, or ask it of a sample of groups (sample_groups)"
+                f"this needs the values of {name} by row, and the data were reduced to sums by "
+                f"group; set {name} (at), or use a sample of groups (sample_groups)"
             )
         return self.table.columns[name]
 
@@ -88,24 +88,24 @@ class Population:
         """Average, over the rows, the difference (p,) of X between two settings of some columns."""
         unset = [name for name in self.predictors if name not in high]
         plain = self.design.kind in ("pooled", "partial_pooling") and not self.design.encoding.means
-        if self.away and (unset or not plain):
+        if not self.rows_known and (unset or not plain):
             raise RowsNeededError(
                 f"averaging over rows ({', '.join(unset) or 'group means'}) needs them, and the "
-                "data were reduced to sums by group; set every predictor (at), or ask it of a "
-                "sample of groups (sample_groups)"
+                "data were reduced to sums by group; set every predictor (at), or use a sample of "
+                "groups (sample_groups)"
             )
         rows = self._columns(high) - self._columns(low)
         return np.asarray(rows.mean(axis=0))
 
     def _columns(self, settings: Settings) -> Floats:
-        """Arrange the rows as the design's kind does, with some columns set."""
-        design, supposed = self.design, None
+        """Return X (n, p), by group (J, p) in a `between` model, with some columns set."""
+        design, means_of = self.design, None
         if design.kind in ("within", "mundlak"):
-            # What a whole group shares changes the group's means of products with it; what one
-            # member has changes no group's mean.
+            # A group-level predictor changes the group means of its products; a predictor that
+            # varies within groups changes no group mean.
             shared = {name: value for name, value in settings.items() if name in self._shared}
-            supposed = set_columns(self.table, shared) if shared else None
-        X = replay(design, set_columns(self.table, settings), means_of=supposed).X
+            means_of = set_columns(self.table, shared) if shared else None
+        X = replay(design, set_columns(self.table, settings), means_of=means_of).X
         if design.kind == "between":
             groups = find_groups(self.table, str(design.group))
             X = means_by_group(X, groups.codes, groups.labels.size)
@@ -117,8 +117,8 @@ class Population:
         return frozenset(names) - set(varies_within(self.table, str(self.design.group), names))
 
 
-def population(design: Design, request: ModelRequest | None, data: Any = None) -> Population:
-    """Find the rows to average over: those given, else those that the model was fitted to.
+def read_population(design: Design, request: ModelRequest | None, data: Any = None) -> Population:
+    """Return the rows to average over: new rows, else those that the model was fitted to.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ def population(design: Design, request: ModelRequest | None, data: Any = None) -
     request : ModelRequest or None
         Names the data, which are read again where the design does not hold them.
     data : data frame, mapping, str or Path, optional
-        Other rows, such as another population.
+        New rows, such as another population.
 
     Raises
     ------
     DataError
-        If the rows given lack a column or a value, or those fitted are needed and not to be had.
+        If new rows lack a column or a value, or the fitted rows are unavailable.
     """
     if data is not None:
         written = USUAL if request is None else request.source.written
@@ -140,21 +140,28 @@ def population(design: Design, request: ModelRequest | None, data: Any = None) -
         needed = _needed(design)
         require_columns(table, needed)
         handle_missing(table, needed)
-        return Population(design=design, table=table, what=_count(table, design, "given"))
-    if not design.has_rows:
-        stand_in = Table(columns={}, n=1, source="sums")
-        return Population(design=design, table=stand_in, what=_at_values(design), away=True)
-    found = rebuild(design) or read_again(design, request)
-    which = "of the data"
-    if design.sample_of is not None:
-        which = f"of {design.J:,} of the {design.sample_of.J:,} groups"
-    return Population(design=design, table=found, what=_count(found, design, which))
+        return Population(design=design, table=table, what=_count(table, design, "of the new data"))
+
+    def fitted(rows: Design) -> Population:
+        found = rebuild(rows) or read_again(rows, request)
+        which = "of the data"
+        if rows.sample_of is not None:
+            which = f"of {rows.J:,} of the {rows.sample_of.J:,} groups"
+        return Population(design=rows, table=found, what=_count(found, rows, which))
+
+    stand_in = Table(columns={}, n=1, source="sums")
+    return design.compute(
+        fitted,
+        lambda _: Population(
+            design=design, table=stand_in, what=_at_values(design), rows_known=False
+        ),
+    )
 
 
 def rebuild(design: Design) -> Table | None:
-    """Recover the columns of the table from the design, where it stores all of them.
+    """Recover the predictors' columns from the design; None where it does not store all of them.
 
-    A column that enters the formula only through a function (``log(x)``) is not there.
+    A column that enters the formula only through a function (``log(x)``) is not stored.
 
     Examples
     --------
@@ -180,17 +187,17 @@ def rebuild(design: Design) -> Table | None:
 
 
 def read_again(design: Design, request: ModelRequest | None, data: Any = None) -> Table:
-    """Read the data of a model again, or those given in their place, as they were fitted.
+    """Read the rows that a model was fitted to, from its source or from `data`.
 
     Raises
     ------
     DataError
-        If there are none to read, or they are not what was fitted.
+        If there are none to read, or their outcome is not the fitted one.
     """
     if request is None or (data is None and request.source.data == IN_MEMORY):
         raise DataError(
-            f"the predictors of '{design.formula}' cannot be taken back out of the fitted model; "
-            "give the rows too (data=..., --data)"
+            f"the predictors of '{design.formula}' cannot be recovered from the fitted model; give "
+            "its rows too (data=..., --data)"
         )
     table = table_of(request.source, data)
     names = [*design.encoding.columns, *design.factors]
@@ -203,7 +210,8 @@ def read_again(design: Design, request: ModelRequest | None, data: Any = None) -
         y = means_by_group(y, groups.codes, groups.labels.size)
     if not np.array_equal(y, design.y):
         raise DataError(
-            f"{table.source} is not what the model was fitted to; give its rows (data=..., --data)"
+            f"{table.source} holds other outcomes than the fitted ones; give the rows of the fit "
+            "(data=..., --data)"
         )
     return table
 
@@ -225,23 +233,23 @@ def _is_category(design: Design, name: str) -> bool:
 
 
 def _number(design: Design, name: str) -> Floats | None:
-    """Find a column that is a term, or a group effect, by itself or centred."""
-    turns: dict[Factor, tuple[float, float]] = {Name(name): (0.0, 1.0)}
+    """Recover a column that is a term, or a group effect, by itself or centred."""
+    transforms: dict[Factor, tuple[float, float]] = {Name(name): (0.0, 1.0)}
     for known in design.encoding.centrings:
         if known.expression == str(Name(name)):
-            turns[Call("center", Name(name))] = (known.mean, 1.0)
-            turns[Call("scale", Name(name))] = (known.mean, known.sd)
+            transforms[Call("center", Name(name))] = (known.mean, 1.0)
+            transforms[Call("scale", Name(name))] = (known.mean, known.sd)
     for terms, matrix in ((design.formula.terms, "X"), (design.formula.effects, "Z")):
         for column in lay_out(terms, design.encoding.levels):
-            if len(column.parts) == 1 and column.parts[0][0] in turns:
+            if len(column.parts) == 1 and column.parts[0][0] in transforms:
                 values = _values(design, column.name, matrix)
-                mean, sd = turns[column.parts[0][0]]
+                mean, sd = transforms[column.parts[0][0]]
                 return None if values is None else mean + sd * values
     return None
 
 
 def _category(design: Design, name: str) -> NDArray[Any] | None:
-    """Find the categories of a column from the indicators of its own term."""
+    """Recover the categories of a column from the indicators of its main effect."""
     levels = next(item for item in design.encoding.levels if item.column == name)
     codes = np.zeros(design.n, dtype=np.int64)
     found = False
@@ -258,10 +266,10 @@ def _category(design: Design, name: str) -> NDArray[Any] | None:
 
 
 def _values(design: Design, name: str, matrix: str) -> Floats | None:
-    """Return a column of the formula by row, in its original units whatever the kind made of it."""
+    """Return a column of the formula by row, in its original units for every kind of model."""
     if matrix == "Z":
         terms = design.group_terms if design.kind != "no_pooling" else ()
-        found = (one.Z[:, one.effects.index(name)] for one in terms if name in one.effects)
+        found = (one.column(name) for one in terms if name in one.effects)
         return next(found, None)
     laid_out = f"within({name})" if design.kind == "within" and name != INTERCEPT else name
     if laid_out not in design.terms:
@@ -274,13 +282,13 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
 
 def _count(table: Table, design: Design, which: str) -> str:
     if design.kind == "between":
-        size = find_groups(table, str(design.group)).labels.size
+        size = find_groups(table, str(design.group)).sizes.size
         return f"the means of the {size:,} groups {which}"
     return f"the {table.n:,} rows {which}{_effects_at_zero(design)}"
 
 
 def _at_values(design: Design) -> str:
-    return f"no rows, for every predictor is set{_effects_at_zero(design)}"
+    return f"no rows, since every predictor is set{_effects_at_zero(design)}"
 
 
 def _effects_at_zero(design: Design) -> str:

@@ -1,4 +1,4 @@
-"""Find the value of a moderator at which a difference is zero (Johnson and Neyman's question)."""
+"""Values of a moderator at which a difference is zero (Johnson and Neyman)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ from bayes_mlm.questions.effects.query import At, Change, changes, check_predict
 from bayes_mlm.questions.effects.regions import FiellerSet, Span, fieller, outside, posterior_spans
 from bayes_mlm.questions.effects.rows import Population
 
-# Of the residual sd: a difference that moves by less over the whole range moves next to nothing.
+# Of the residual sd: a difference that changes by less over the whole range is constant.
 _PARALLEL = 0.1
 # Of the moderator's range: shorter stretches are Monte Carlo noise.
 _FINEST = 0.005
-# Of the size of the weights: how straight is straight.
+# Of the size of the weights: the tolerance of a straight line.
 _STRAIGHT = 1e-7
 
 
@@ -53,11 +53,11 @@ class Zero:
         Ends of the equal-tailed interval.
     parallel : float
         Share of draws in which the lines are near-parallel: over the whole observed range of the
-        moderator the difference moves by less than a tenth of the residual sd.
+        moderator the difference changes by less than a tenth of the residual sd.
     one_way : float
-        Share of draws in which the difference moves in the more probable direction. Unless it is
-        near one, the crossing jumps from one end of the line to the other, and its interval means
-        little: read `spans`.
+        Share of draws in which the difference changes in the more probable direction. Unless it
+        is near one, the distribution of the crossing has mass at both ends of the line and its
+        interval is uninformative: read `spans`.
     inside : float
         Share of draws whose crossing lies in the observed range.
     spans : tuple of Span
@@ -101,12 +101,12 @@ class LikelihoodZero:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Crossing(Tabular):
-    """The values of a moderator at which a difference is zero, and where it is not.
+    """Values of a moderator at which a difference is zero, and where its interval excludes zero.
 
     Parameters
     ----------
     model, contrast, by : str
-        What crosses zero along which column.
+        The model; the difference; the moderator.
     at : tuple of At
         What other predictors are set to.
     observed : (float, float)
@@ -139,18 +139,26 @@ class Crossing(Tabular):
         return (*names, "sign", "parallel", "one_way", "inside")
 
     def raw(self) -> list[list[Any]]:
-        """Return a row for each crossing, each stretch of its set, and each stretch without zero.
+        """Return a row for each crossing, each interval of its set, and each region without zero.
 
         The column `what` says which: "crossing", "fieller" or "excludes zero". An end at infinity
         is infinite.
         """
         rows: list[dict[str, Any]] = []
         if self.posterior is not None:
-            own = self.posterior
-            found = {"estimate": own.median, "lower": own.lower, "upper": own.upper}
-            found |= {"parallel": own.parallel, "one_way": own.one_way, "inside": own.inside}
-            rows.append({"engine": own.engine, "what": "crossing", **found})
-            rows += _spans(own.engine, "excludes zero", own.spans)
+            drawn = self.posterior
+            found = {
+                "estimate": drawn.median,
+                "lower": drawn.lower,
+                "upper": drawn.upper,
+            }
+            found |= {
+                "parallel": drawn.parallel,
+                "one_way": drawn.one_way,
+                "inside": drawn.inside,
+            }
+            rows.append({"engine": drawn.engine, "what": "crossing", **found})
+            rows += _spans(drawn.engine, "excludes zero", drawn.spans)
         if self.likelihood is not None:
             fitted = self.likelihood
             rows.append({"engine": fitted.engine, "what": "crossing", "estimate": fitted.estimate})
@@ -162,37 +170,38 @@ class Crossing(Tabular):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Describe the result in words."""
+        """Summary lines: range of the moderator, and how well the crossing is determined."""
         setting = f" at {', '.join(map(str, self.at))}" if self.at else ""
         low, high = self.observed
-        said = [
+        lines = [
             f"where {self.contrast} is zero along {self.by}{setting} "
             f"(observed: {label_text(low)} to {label_text(high)})"
         ]
         if self.posterior is not None:
-            own = self.posterior
-            said.append(
-                f"{own.engine}: in the observed range with probability {probability(own.inside)}; "
-                f"near-parallel lines in {probability(own.parallel)} of draws; the difference "
-                f"moves one way in {probability(own.one_way)}"
+            drawn = self.posterior
+            lines.append(
+                f"{drawn.engine}: in the observed range with probability "
+                f"{probability(drawn.inside)}; near-parallel lines in "
+                f"{probability(drawn.parallel)} of draws; the difference "
+                f"changes in one direction in {probability(drawn.one_way)}"
             )
         if self.likelihood is not None and self.likelihood.fieller.shape != "bounded":
             whole = self.likelihood.fieller.shape == "everything"
-            said.append(
+            lines.append(
                 f"{self.likelihood.engine}: the Fieller set is "
                 + ("the whole line" if whole else "unbounded")
-                + ": the data do not tell that the difference moves at all"
+                + ": the data are compatible with a difference that does not change"
             )
-        return tuple(said)
+        return tuple(lines)
 
     def view(self) -> View:
-        """Return the crossing by each engine, and where its interval excludes zero."""
+        """Return the crossing by each engine, and the regions that exclude zero."""
         rows = []
         if self.posterior is not None:
-            own = self.posterior
-            shown = texts(own.median, None, own.lower, own.upper)
+            drawn = self.posterior
+            shown = texts(drawn.median, None, drawn.lower, drawn.upper)
             interval = f"{shown.interval} equal tails"
-            rows.append((own.engine, shown.estimate, interval, _shown(own.spans)))
+            rows.append((drawn.engine, shown.estimate, interval, _shown(drawn.spans)))
         if self.likelihood is not None:
             fitted = self.likelihood
             found = number(fitted.estimate, fitted.se, style="terminal")
@@ -217,30 +226,30 @@ def crossing(
     prob: float = DEFAULT_PROB,
     likelihood: bool = True,
 ) -> Crossing:
-    """Find the value of a moderator at which a difference is zero, and where it is not.
+    """Estimate the value of a moderator at which a difference is zero, and where it is not.
 
     Parameters
     ----------
     fit, at, data, prob, likelihood
         As in `comparisons`; `at` takes one value a predictor.
     contrast : str or mapping
-        One difference, as in `comparisons`; ``{"ses": "slope"}`` gives where its slope is zero.
+        One difference, as in `comparisons`; ``{"ses": "slope"}`` for a slope.
     by : str
-        The moderator: a numeric predictor in which the difference is straight. A slope may cross
-        zero along its own predictor: the turning point of a parabola.
+        The moderator: a numeric predictor in which the difference is linear. A slope may cross
+        zero along that predictor: the turning point of a parabola.
 
     Returns
     -------
     Crossing
-        Posterior median and equal-tailed interval of the ratio, with the shares of draws that say
-        how far it is to be trusted; by REML the ratio and its Fieller set; and by both the
-        stretches in which the interval of the difference excludes zero. These stretches hold
-        point by point, not jointly.
+        Posterior median and equal-tailed interval of the ratio, with the shares of draws by which
+        to judge it; by REML the ratio and its Fieller set; and by both the regions in which the
+        interval of the difference excludes zero. These regions hold pointwise, not
+        simultaneously.
 
     Raises
     ------
     DesignError
-        If the difference does not move with `by`, or bends.
+        If the difference does not change with `by`, or is not linear in it.
 
     References
     ----------
@@ -255,11 +264,11 @@ def crossing(
     >>> round(found.likelihood.estimate, 2), str(found.likelihood.fieller)
     (1.63, '1.03 to 2.58')
     """
-    people = population_of(fit, data, prob)
-    change = _one_change(changes(people, contrast))
-    check_predictor(people, by)
-    if people.levels(by) is not None:
-        raise DesignError(f"{by!r} is made of categories; a crossing is along a number")
+    population = population_of(fit, data, prob)
+    change = _one_change(changes(population, contrast))
+    check_predictor(population, by)
+    if population.levels(by) is not None:
+        raise DesignError(f"{by!r} is categorical; a crossing is along a numeric predictor")
     if by == change.name and not change.is_slope:
         raise DesignError(
             f"{by!r} is what is compared; a crossing is along another predictor, or of its slope "
@@ -267,12 +276,12 @@ def crossing(
         )
     if by in (at or {}):
         raise DesignError(f"a crossing runs along {by!r}; it cannot be set (at) as well")
-    settings = grid(people, at, without=change.sets)
+    settings = grid(population, at, without=change.sets)
     if len(settings) != 1:
-        raise DesignError("a crossing is found at one value of each other predictor; give one (at)")
-    values = people.own(by).astype(np.float64)
+        raise DesignError("a crossing takes one value of each other predictor; give one (at)")
+    values = population.column(by).astype(np.float64)
     observed = float(values.min()), float(values.max())
-    weights = _line(people, change, by, settings[0], observed)
+    weights = _line(population, change, by, settings[0], observed)
     drawn = posterior_of(fit)
     estimate = estimate_of(fit, prob) if likelihood or drawn is None else None
     return Crossing(
@@ -296,7 +305,7 @@ def _one_change(found: tuple[Change, ...]) -> Change:
 
 
 def _line(
-    people: Population,
+    population: Population,
     change: Change,
     by: str,
     setting: tuple[At, ...],
@@ -306,11 +315,11 @@ def _line(
     low, high = observed
     if not high > low:
         raise DesignError(f"{by!r} has a single value in the rows, {label_text(low)}")
-    # Straight in m if, besides the ends, two points within are where the ends say.
+    # Linear in m if two interior points lie on the line through the ends.
     points = np.array([low, high, 0.6 * low + 0.4 * high, 0.1 * low + 0.9 * high])
     found = np.array(
         [
-            weights_of(people, change, (*setting, At(name=by, value=float(point))))
+            weights_of(population, change, (*setting, At(name=by, value=float(point))))
             for point in points
         ]
     )
@@ -319,12 +328,12 @@ def _line(
     size = float(np.abs(found).max())
     if float(np.abs(a + np.outer(points, b) - found).max()) > _STRAIGHT * size:
         raise DesignError(
-            f"{change.text} is no straight line in {by!r} in this model; look at it at several "
+            f"{change.text} is not linear in {by!r} in this model; estimate it at several "
             f"values instead (comparisons with at={{{by!r}: [...]}})"
         )
     if float(np.abs(b).max()) * (high - low) <= _STRAIGHT * size:
         raise DesignError(
-            f"{change.text} does not move with {by!r} in this model; put their product into the "
+            f"{change.text} does not change with {by!r} in this model; add their product to the "
             f"formula ({_product(change.name, by)})"
         )
     return np.array([a, b])

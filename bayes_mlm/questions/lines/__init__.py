@@ -1,6 +1,6 @@
 """Group-specific intercepts, slopes and lines, with their uncertainty."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,51 +12,44 @@ from bayes_mlm.base import (
     EngineError,
     Floats,
     Ints,
-    Stream,
     check_prob,
     expect,
     expect_text,
-    stream,
 )
 from bayes_mlm.design import Design
-from bayes_mlm.engines import effects_of_groups, fit_reml
+from bayes_mlm.engines import fit_reml, is_drawing
 from bayes_mlm.fitting import (
     CoefficientSource,
     DrawSummary,
     Estimate,
     Fit,
-    IntervalKind,
-    estimate_of,
-    posterior_of,
-    summarise_draws,
-    summarise_wald,
+    summarise_values,
 )
 from bayes_mlm.questions.effects.average import as_settings
 from bayes_mlm.questions.effects.query import grid
-from bayes_mlm.questions.effects.rows import Population, population, read_again, set_columns
+from bayes_mlm.questions.effects.rows import Population, read_again, read_population, set_columns
 from bayes_mlm.questions.lines.along import along_of, columns_at, rows_along
-from bayes_mlm.questions.lines.level_two import own_weights
+from bayes_mlm.questions.lines.level_two import coefficient_weights
 from bayes_mlm.questions.lines.result import (
+    GroupCoefficient,
     GroupLines,
     LinePoint,
     LinePoints,
-    OwnCoefficient,
     PopulationLine,
 )
-from bayes_mlm.questions.prediction.plug_in import expected
 
 __all__ = [
+    "GroupCoefficient",
     "GroupLines",
     "LinePoint",
-    "OwnCoefficient",
     "along_of",
     "group_lines",
     "population_line",
 ]
 
-# Points of a line, unless others are asked for: the ends are enough for a straight one.
+# Points of a line by default.
 _POINTS = 11
-# Lines of more groups at a time would not be read, and take minutes to compute.
+# More groups at a time take minutes to compute.
 MOST_GROUPS = 2_000
 
 
@@ -70,26 +63,26 @@ def group_lines(
     estimate: Estimate | None = None,
     data: Any = None,
 ) -> GroupLines:
-    """Estimate group-specific coefficients and lines, next to those of REML.
+    """Estimate group-specific coefficients and lines; a posterior's next to those of REML.
 
     Parameters
     ----------
     fit : Fit or Estimate
-        Of a model with group effects that are drawn from a distribution.
+        Of a model with random effects.
     along : str, optional
-        The column of the table that the lines run along; by default that of the first slope that
-        varies between groups, else the first predictor that varies within them.
+        The column of the table on the horizontal axis; by default that of the first random slope,
+        else of the first predictor that varies within groups.
     x : array_like, shape (m,), optional
-        Where; by default evenly over the range of the data.
+        Its values; by default evenly over the range of the data.
     groups : sequence, optional
         Labels; by default every group.
     prob : float
         Of the intervals.
     estimate : Estimate, optional
-        By REML, to compare a posterior with, where it is at hand.
+        By REML, to compare a posterior with; by default it is computed.
     data : data frame, mapping, str or Path, optional
-        The rows that were fitted, for predictors that are in the model only as functions of
-        columns and were not read from a file.
+        The rows of the fit, for predictors that enter the formula only through a function and
+        were not read from a file.
 
     Returns
     -------
@@ -98,11 +91,11 @@ def group_lines(
     Raises
     ------
     EngineError
-        If the model has no such group effects, a group or the column is unknown, or groups are
-        too many to give a line each.
+        If the model has no random effects, a group or the column is unknown, or there are too
+        many groups.
     DataError
-        If the rows cannot be taken back out of the model, and are not given, or those given are
-        not what was fitted.
+        If the rows cannot be recovered from the model and `data` is missing, or `data` holds
+        other outcomes than the fitted ones.
 
     Examples
     --------
@@ -119,32 +112,32 @@ def group_lines(
     expect("group_lines", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    weights = own_weights(design)
+    weights = coefficient_weights(design)
     places = _places(design, groups)
     along = along_of(design) if along is None else along
-    # The rows that were fitted: each group's line is of its own.
-    given = None if data is None else read_again(design, fit.request, data)
-    fitted = population(design, fit.request, given)
+    # The fitted rows, since a line is that of its group's rows.
+    reread = None if data is None else read_again(design, fit.request, data)
+    fitted = read_population(design, fit.request, reread)
     table = fitted.table
     _check_along(fitted, along)
     grid = _grid(table.columns[along], x)
     compared = _reml(fit) if estimate is None else estimate
     rows = rows_along(design, table, along, grid, places)
-    labels = design.labels[places].tolist()
-    sums = _sums(fit, places, prob)
+    labels = design.single_term().names(places)
     effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
-    coefficients: list[OwnCoefficient] = []
+    X = np.concatenate([weights[:, places].swapaxes(0, 1), rows.X], axis=1)
+    Z = np.concatenate([effects, rows.Z], axis=1)
+    coefficients: list[GroupCoefficient] = []
     points: list[LinePoint] = []
-    X, Z = weights[:, places].swapaxes(0, 1), effects
     for label, found, reml in zip(
-        labels, sums(X, Z, "hdi"), _means(compared, X, Z, places), strict=True
+        labels, fit.combine_by_group(X, Z, places), _means(compared, X, Z, places), strict=True
     ):
-        coefficients += _coefficients(fit, label, found, reml)
-    X, Z = rows.X, rows.Z
-    for label, found, reml in zip(
-        labels, sums(X, Z, "eti"), _means(compared, X, Z, places), strict=True
-    ):
-        points += _line(fit, label, grid, found, reml)
+        specific, line = found[: design.q], found[design.q :]
+        at_specific, at_line = (
+            (None, None) if reml is None else (reml[: design.q], reml[design.q :])
+        )
+        coefficients += _coefficients(fit, label, summarise_values(specific, prob), at_specific)
+        points += _line(fit, label, grid, summarise_values(line, prob, "eti"), at_line)
     return GroupLines(
         along=along,
         outcome=design.outcome,
@@ -173,15 +166,15 @@ def population_line(
     ----------
     fit : Fit or Estimate
     along : str
-        The column of the table that the line runs along.
+        The column of the table on the horizontal axis.
     x : array_like, shape (m,), optional
-        Where; by default over the range of the data.
+        Its values; by default over the range of the data.
     at : mapping of str to value, optional
-        Columns set to one value, such as ``{"sex": "Male"}``; others keep those of the rows.
+        Predictors set to one value, such as ``{"sex": "Male"}``; others keep those of the rows.
     prob, estimate : optional
         As in `group_lines`.
     data : data frame, mapping, str or Path, optional
-        Other rows to average over than those that were fitted.
+        Rows to average over in place of those of the fit.
 
     Returns
     -------
@@ -191,7 +184,7 @@ def population_line(
     Raises
     ------
     EngineError, DataError, DesignError
-        As `group_lines`; also if `at` names what is no predictor, or `along` itself.
+        As `group_lines`; also if `at` names `along` itself or no predictor.
 
     Examples
     --------
@@ -205,8 +198,8 @@ def population_line(
     expect("population_line", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    own_weights(design)  # refuses a model without group effects, or of several factors
-    rows = population(design, fit.request, data)
+    coefficient_weights(design)  # raises for a model without group effects, or with several factors
+    rows = read_population(design, fit.request, data)
     table = rows.table
     _check_along(rows, along)
     settings = grid(rows, at, without=[along])
@@ -216,7 +209,7 @@ def population_line(
     places = _grid(table.columns[along], x)
     X = np.stack([columns_at(design, table, along, value)[0].mean(axis=0) for value in places])
     compared = _reml(fit) if estimate is None else estimate
-    found = _shared(fit, X, prob)
+    found = summarise_values(fit.combine(X), prob, "eti")
     reml = None if compared is None else X @ compared.solution.beta
     return PopulationLine(
         along=along,
@@ -228,8 +221,8 @@ def population_line(
 
 
 def _check_along(rows: Population, along: str) -> None:
-    expect_text("a line", along, "the name of the column that it runs along", EngineError)
-    numeric = [name for name in rows.predictors if rows.own(name).dtype.kind in "biuf"]
+    expect_text("a line", along, "the name of the column along which it runs", EngineError)
+    numeric = [name for name in rows.predictors if rows.column(name).dtype.kind in "biuf"]
     if along not in numeric:
         raise EngineError(
             f"{along!r} is no numeric predictor of the model; there are {', '.join(numeric)}"
@@ -240,12 +233,12 @@ def _places(design: Design, groups: Sequence[Any] | None) -> Ints:
     if groups is None:
         if design.J > MOST_GROUPS:
             raise EngineError(
-                f"{design.J:,} groups are more than the {MOST_GROUPS:,} that can have a line each; "
-                "name some of them (groups=[...])"
+                f"lines of {design.J:,} groups are too many; at most {MOST_GROUPS:,} are allowed: "
+                "name some groups (groups=[...])"
             )
         return np.arange(design.J)
     if not groups:
-        raise EngineError("no group is named; leave groups out for all of them")
+        raise EngineError("groups is empty; name one or more, or omit it for all groups")
     return design.single_term().places_of(dict.fromkeys(groups))
 
 
@@ -258,58 +251,16 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
     return grid
 
 
-def _reml(fit: Fit | Estimate) -> Estimate | None:
-    """Fit by REML, where REML is defined: priors can identify what the data cannot."""
-    if posterior_of(fit) is None:
-        return estimate_of(fit)
+def _reml(fit: CoefficientSource) -> Estimate | None:
+    """Fit the design of a posterior by REML; None where only the priors identify the model."""
     design = fit.design
+    if not is_drawing(fit.engine):
+        return None
     try:
         solution = fit_reml(design.whole, profile=False).of_groups(design)
     except (DesignError, EngineError):
         return None
     return Estimate(design=design, solution=solution, request=fit.request)
-
-
-def _shared(fit: Fit | Estimate, X: Floats, prob: float) -> DrawSummary:
-    """Return X beta: group effects at zero."""
-    posterior = posterior_of(fit)
-    if posterior is not None:
-        return summarise_draws(posterior.beta @ X.T, prob, "eti")
-    found = fit.combine(X)
-    estimate, se = (np.array([getattr(one, name) for one in found]) for name in ("mean", "sd"))
-    return summarise_wald(estimate, se, prob, found[0].df)
-
-
-type _Sums = Callable[[Floats, Floats, IntervalKind], Iterator[DrawSummary]]
-
-
-def _sums(fit: Fit | Estimate, places: Ints, prob: float) -> _Sums:
-    """Return a function of X (G, m, p) and Z (G, m, q): X beta + Z u of G groups, one by one."""
-    posterior = posterior_of(fit)
-    if posterior is None:
-        solution = estimate_of(fit).solution
-
-        def at_estimate(X: Floats, Z: Floats, _: IntervalKind) -> Iterator[DrawSummary]:
-            codes = np.repeat(places, X.shape[1])
-            flat_X, flat_Z = (one.reshape(-1, one.shape[-1]) for one in (X, Z))
-            parts = expected(solution, fit.design, flat_X, flat_Z, codes)
-            for estimate, variance in zip(
-                *(one.reshape(X.shape[:2]) for one in parts), strict=True
-            ):
-                yield summarise_wald(
-                    estimate, np.sqrt(np.maximum(variance, 0.0)), prob, solution.df
-                )
-
-        return at_estimate
-    beta = posterior.beta
-    rng = stream(posterior.settings.random_seed, Stream.GROUP_LINES)
-    u = effects_of_groups(fit.design, posterior.draws, rng)(places)
-
-    def drawn(X: Floats, Z: Floats, interval: IntervalKind) -> Iterator[DrawSummary]:
-        for k in range(len(X)):
-            yield summarise_draws(beta @ X[k].T + u[:, k] @ Z[k].T, prob, interval)
-
-    return drawn
 
 
 def _means(fit: Estimate | None, X: Floats, Z: Floats, places: Ints) -> Iterator[Floats | None]:
@@ -321,9 +272,9 @@ def _means(fit: Estimate | None, X: Floats, Z: Floats, places: Ints) -> Iterator
 
 def _coefficients(
     fit: CoefficientSource, group: Any, found: DrawSummary, reml: Floats | None
-) -> Iterator[OwnCoefficient]:
+) -> Iterator[GroupCoefficient]:
     for k, effect in enumerate(fit.design.effects):
-        yield OwnCoefficient(
+        yield GroupCoefficient(
             model=fit.name,
             engine=fit.engine,
             group=group,

@@ -1,4 +1,4 @@
-"""Rows of groups along one predictor, from which a line is computed."""
+"""Mean design rows of groups along one predictor, from which a line is computed."""
 
 from dataclasses import dataclass
 
@@ -20,17 +20,17 @@ class RowsAlong:
 
 
 def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints) -> RowsAlong:
-    """Average the rows of each group with one predictor set to each of some values."""
+    """Average the design rows of each group, with one predictor set to each value of x (m,)."""
     where = np.full(design.J, -1)
     where[places] = np.arange(len(places))
-    own = design.by_row(where)
-    kept = own >= 0
+    place = design.by_row(where)
+    kept = place >= 0
     part = Table(
         columns={name: values[kept] for name, values in table.columns.items()},
         n=int(kept.sum()),
         source=table.source,
     )
-    codes, size = own[kept], np.bincount(own[kept], minlength=len(places))
+    codes, size = place[kept], np.bincount(place[kept], minlength=len(places))
 
     def averaged(columns: Floats) -> Floats:
         sums = [np.bincount(codes, weights=one, minlength=len(places)) for one in columns.T]
@@ -44,7 +44,7 @@ def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints
 
 
 def along_of(design: Design) -> str:
-    """Return the column of the table that lines run along unless another is named.
+    """Return the default column on the horizontal axis of lines.
 
     Raises
     ------
@@ -60,12 +60,12 @@ def along_of(design: Design) -> str:
         if len(term) == 1 and str(term[0]) not in categorical:
             return term[0].columns[0]
     raise EngineError(
-        f"no numeric predictor of '{design.formula}' varies within groups, so there is nothing for "
-        "a line to run along"
+        f"no numeric predictor of '{design.formula}' varies within groups, so a line has no "
+        "horizontal axis; name one (along)"
     )
 
 
 def columns_at(design: Design, table: Table, along: str, value: float) -> tuple[Floats, Floats]:
-    """Return rows with one predictor set to a value: X (n, p) and Z (n, q)."""
+    """Return X (n, p) and Z (n, q) with one predictor set to a value."""
     rows = replay(design, set_columns(table, {along: np.full(table.n, value)}))
     return rows.X, rows.Z

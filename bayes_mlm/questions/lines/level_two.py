@@ -1,45 +1,47 @@
 """Group-specific coefficients: the level-2 equations of a multilevel model.
 
-The own intercept and the own slope of group j are
+The group-specific intercept and slope of group j are
 
     b_kj = gamma_k0 + gamma_k1 w_j + ... + u_kj
 
-where the products of a slope's predictor with properties w of groups, and those properties by
-themselves, are what the formula says (Raudenbush & Bryk 2002, Hierarchical Linear Models, 2nd ed.,
-eq. 2.13 and 4.19). Which columns of X stand in which equation follows from the design.
+where the cross-level interactions of a slope's predictor with group-level predictors w, and the
+main effects of w, are those of the formula (Raudenbush & Bryk 2002, Hierarchical
+Linear Models, 2nd ed., eq. 2.13 and 4.19). The design determines which columns of X enter which
+equation.
 """
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.design import Design, GroupTerm
 from bayes_mlm.engines import has_random_effects
+from bayes_mlm.moments import GroupMoments
 
-# A column is a property of groups if its deviations from the group means stay below this part of
-# its size: asked by tolerance, never by equality.
+# A column is a group-level predictor if its deviations from the group means stay below this share
+# of its size.
 _SAME = 1e-9
 # Sums of squares hold half the digits that rows do.
 _SAME_SUMS = 1e-6
 
 
-def own_weights(design: Design) -> Floats:
+def coefficient_weights(design: Design) -> Floats:
     """Return the weights of the fixed effects in the group-specific coefficients.
 
     Parameters
     ----------
     design : Design
-        With group effects that are drawn from a distribution.
+        With random effects.
 
     Returns
     -------
     ndarray, shape (q, J, p)
-        The own coefficients (J,) of effect k are ``own_weights(design)[k] @ beta + u[:, k]``. An
-        own intercept is where every predictor that varies within groups is zero.
+        The coefficients (J,) of effect k are ``weights[k] @ beta + u[:, k]``. The intercept of a
+        group is its expected outcome where every predictor that varies within groups is zero.
 
     Raises
     ------
     EngineError
-        If the model has no such group effects.
+        If the model has no random effects.
 
     Examples
     --------
@@ -47,7 +49,7 @@ def own_weights(design: Design) -> Floats:
     >>> design = build_design("distance ~ age * sex + (age | subject)", load_dataset("orthodont"))
     >>> design.terms, design.labels[0]
     (('Intercept', 'age', 'sex[Male]', 'age:sex[Male]'), 'F01')
-    >>> own_weights(design)[:, [0, -1]]
+    >>> coefficient_weights(design)[:, [0, -1]]
     array([[[1., 0., 0., 0.],
             [1., 0., 1., 0.]],
     <BLANKLINE>
@@ -56,33 +58,36 @@ def own_weights(design: Design) -> Floats:
     """
     if not has_random_effects(design):
         raise EngineError(
-            f"the {design.kind} model '{design.formula}' has no group effects that are drawn from "
-            "a distribution; add (1 + x | group) to the formula"
+            f"the {design.kind} model '{design.formula}' has no random effects; add "
+            "(1 + x | group) to the formula"
         )
     parts = {column.name: set(column.parts) for column in design.encoding.x_columns}
     effects = design.effect_columns
     weights = np.zeros((design.q, design.J, design.p))
     for k, effect in enumerate(effects):
-        mine = set(effect.parts)
+        factors = set(effect.parts)
         for place, term in enumerate(design.terms):
-            # What the kind added (group means) is a property of groups by itself.
-            if mine <= parts.get(term, set()):
-                rest = _rest_of(design, place, k)
-                if rest is not None:
-                    weights[k, :, place] = rest
+            # Columns that the kind added (group means) are in the intercept's equation.
+            if factors <= parts.get(term, set()):
+                factor = _factor_of(design, place, k)
+                if factor is not None:
+                    weights[k, :, place] = factor
     return weights
 
 
-def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
-    """Divide an effect's column out of one of X, whether rows or their sums are there."""
-    if design.has_rows:
-        return _rest(design.X[:, place], design.Z[:, effect], design.codes, design.J)
-    s = design.moments()
-    x, z = place, s.p + effect
+def _factor_of(design: Design, place: int, effect: int) -> Floats | None:
+    """Return the group-level factor (J,) of a column of X, from rows or from their moments."""
+    return design.compute(
+        lambda rows: _factor(rows.X[:, place], rows.single_term(), effect),
+        lambda s: _factor_of_moments(s, place, s.p + effect),
+    )
+
+
+def _factor_of_moments(s: GroupMoments, x: int, z: int) -> Floats | None:
     if not s.scatter[:, z, z].any() and not s.means[:, z].any():  # an intercept's: x itself
         means = s.means[:, x] + s.centre[x]
-        away = np.sqrt(float(s.scatter[:, x, x].sum()) / s.n)
-        return means if away <= _SAME * float(np.abs(means).max()) else None
+        deviation = np.sqrt(float(s.scatter[:, x, x].sum()) / s.n)
+        return means if deviation <= _SAME * float(np.abs(means).max()) else None
     means = s.means + s.centre
     products = {
         pair: s.scatter[:, pair[0], pair[1]] + s.counts * means[:, pair[0]] * means[:, pair[1]]
@@ -92,19 +97,18 @@ def _rest_of(design: Design, place: int, effect: int) -> Floats | None:
     ratio = products[z, x][known] / products[z, z][known]
     mean = np.full(s.J, float(np.average(ratio, weights=s.counts[known])))
     mean[known] = ratio
-    # What the effect's column, times a number a group, leaves of the other's squares.
+    # Residual sum of squares of the column on the effect's column times a factor by group.
     left = float((products[x, x] - mean * products[z, x])[known].sum())
-    away = np.sqrt(max(left, 0.0) / float(products[z, z][known].sum()))
-    return mean if away <= _SAME_SUMS * float(np.abs(ratio).max()) else None
+    deviation = np.sqrt(max(left, 0.0) / float(products[z, z][known].sum()))
+    return mean if deviation <= _SAME_SUMS * float(np.abs(ratio).max()) else None
 
 
-def _rest(column: Floats, effect: Floats, codes: Ints, n_groups: int) -> Floats | None:
-    """Divide an effect's column out of one of X: what is left (J,), if it is the groups' own."""
-    seen = np.abs(effect) > _SAME * np.abs(effect).max()
-    known = np.bincount(codes[seen], minlength=n_groups)
-    ratio = column[seen] / effect[seen]
-    total = np.bincount(codes[seen], weights=ratio, minlength=n_groups)
-    # A group that is only seen where the effect's predictor is zero tells nothing of the product.
-    mean = np.where(known > 0, total / np.maximum(known, 1), ratio.mean())
-    away = float(np.sqrt(np.mean((ratio - mean[codes[seen]]) ** 2)))
-    return mean if away <= _SAME * float(np.abs(ratio).max()) else None
+def _factor(column: Floats, term: GroupTerm, place: int) -> Floats | None:
+    """Return the factor (J,) that times an effect's column is a column of X; None if it varies."""
+    effect = term.column(term.effects[place])
+    seen = np.flatnonzero(np.abs(effect) > _SAME * np.abs(effect).max())
+    term, ratio = term.take(seen), column[seen] / effect[seen]
+    # Groups in which the effect's predictor is always zero do not determine the factor.
+    mean = np.where(term.sizes > 0, term.sums(ratio) / np.maximum(term.sizes, 1), ratio.mean())
+    deviation = float(np.sqrt(np.mean((ratio - term.by_row(mean)) ** 2)))
+    return mean if deviation <= _SAME * float(np.abs(ratio).max()) else None

@@ -1,5 +1,6 @@
 """Group-specific coefficients and lines as tidy rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,21 +8,22 @@ from bayes_mlm.base import Column, EngineError, ResultTable, level, rounded
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnCoefficient:
+class GroupCoefficient:
     """Intercept or slope of one group.
 
     Parameters
     ----------
     model, engine : str
-        Name of the model, and what made the draws.
+        Name of the model; a name in `ENGINES`.
     group : object
         The group's label.
     effect : str
         "Intercept", or the predictor whose slope it is.
     estimate, sd, lower, upper : float
-        Posterior mean, sd and interval, in units of the outcome (for one unit of the predictor).
+        Posterior mean, sd and interval, in units of the outcome (for one unit of the predictor);
+        of an estimate the prediction with its standard error.
     reml : float or None
-        The same of REML: its coefficients and the best linear unbiased predictions.
+        Next to a posterior: the same by REML, with best linear unbiased predictions.
     """
 
     model: str
@@ -42,7 +44,7 @@ class LinePoint:
     Parameters
     ----------
     model, engine, group
-        As in `OwnCoefficient`; `group` is None for the population, whose group effects are zero.
+        As in `GroupCoefficient`; `group` is None for the population, whose group effects are zero.
     x : float
         Value of the predictor.
     estimate, lower, upper : float
@@ -69,30 +71,30 @@ class LinePoints(ResultTable[LinePoint]):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class GroupLines(ResultTable[OwnCoefficient]):
-    """Group-specific coefficients, the lines that go with them, and the verdict on the fit.
+class GroupLines(ResultTable[GroupCoefficient]):
+    """Group-specific coefficients and lines.
 
     Parameters
     ----------
-    rows : tuple of OwnCoefficient
-        By group, an effect after the other. Where every predictor that varies within groups is
-        zero, the expected outcome is the group's intercept.
+    rows : tuple of GroupCoefficient
+        By group, then by effect. The intercept of a group is its expected outcome where every
+        predictor that varies within groups is zero.
     along : str
-        The column of the table that the lines run along.
+        The column of the table on the horizontal axis.
     outcome, group : str
         Names.
     points : LinePoints
-        By group; other predictors keep the values that the group's rows have.
+        By group; other predictors keep their values in the rows of the group.
     prob : float
         Of the intervals: highest density for coefficients, equal tails along lines.
     interval_kind : str
-        What an interval of a coefficient is: "HDI" or "Wald".
+        Of the coefficients: "HDI" or "Wald".
     verdict : Verdict
         Of the posterior.
     """
 
     key = ("group", "effect")
-    row_type = OwnCoefficient
+    row_type = GroupCoefficient
 
     along: str
     outcome: str
@@ -112,7 +114,7 @@ class GroupLines(ResultTable[OwnCoefficient]):
         Raises
         ------
         EngineError
-            If it is not among them.
+            If it is not in the result.
         """
         found = self.points.where(group=group)
         if not found:
@@ -131,7 +133,7 @@ class GroupLines(ResultTable[OwnCoefficient]):
             Column(name="estimate", kind="number"),
             Column(name="sd", kind="error"),
             Column(name="lower", heading=interval, kind="interval"),
-            Column(name="reml", kind="number"),
+            *_compared(self.rows),
         )
 
 
@@ -143,11 +145,11 @@ class PopulationLine(LinePoints):
     ----------
     rows : tuple of LinePoint
     along : str
-        The column of the table that it runs along.
+        The column of the table on the horizontal axis.
     at : str
-        What other predictors are set to, in words; empty if they keep the values of the rows.
+        Values that other predictors are set to; empty if they keep those of the rows.
     prob : float
-        Of the intervals, with equal tails.
+        Of the equal-tailed intervals.
     verdict : Verdict
     """
 
@@ -167,7 +169,7 @@ class PopulationLine(LinePoints):
             Column(name="x", heading=self.along, text=lambda row: rounded(row.x)),
             Column(name="estimate", heading="expected", kind="number"),
             Column(name="lower", heading=level(self.prob), kind="interval"),
-            Column(name="reml", kind="number"),
+            *_compared(self.rows),
         )
 
     @property
@@ -175,3 +177,9 @@ class PopulationLine(LinePoints):
         """Lines below the table."""
         at = f" at {self.at}" if self.at else ""
         return (f"the population{at}: group effects at zero, their mean", *super().legend)
+
+
+def _compared(rows: Sequence[GroupCoefficient | LinePoint]) -> tuple[Column, ...]:
+    """Return the column of REML, if there is one."""
+    known = any(row.reml is not None for row in rows)
+    return (Column(name="reml", kind="number"),) if known else ()

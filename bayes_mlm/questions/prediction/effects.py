@@ -6,21 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.design import GroupRows
+from bayes_mlm.design import GroupRows, sum_effects
 from bayes_mlm.engines import effects_of_groups, effects_root
 from bayes_mlm.fitting import Fit
 from bayes_mlm.questions.prediction.result import Question
 
 # Rows and groups worked on at a time, so that draws by rows need not all be held.
 _ROWS, _GROUPS = 1_000, 250
-
-
-def sum_effects(u: Floats, places: Ints, Z: Floats) -> Floats:
-    """Return the part (S, b) of rows due to group effects (S, G, q) of the groups at `places`."""
-    added = np.zeros((len(u), len(Z)))
-    for k in range(Z.shape[1]):
-        added += u[:, places, k] * Z[:, k]
-    return added
 
 
 type Effects = Callable[[Ints], Floats] | None

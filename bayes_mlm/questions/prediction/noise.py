@@ -96,8 +96,8 @@ class Residuals:
         if at.size:
             left = design.y[at] - beta @ design.X[at].T
             if design.q:
-                u = samples(self.fit.draws, "u")[:, design.codes[at]]
-                left = left - (u * design.Z[at]).sum(axis=2)
+                term = design.single_term().take(at)
+                left = left - term.sum_effects(samples(self.fit.draws, "u"))
             sds = self.given.row_sds(design)
             found[:, known] = left / (sds if sds.shape[1] == 1 else sds[:, at])
         return found

@@ -164,7 +164,7 @@ def _check_groups(design: Design, table: Table, codes: Ints) -> None:
             f"the {design.group} {', '.join(map(label_text, unknown[:3]))} are not in this sample "
             "of groups; predict by the fit that sample_groups was given, which needs no rows"
         )
-    known = [label_text(label) for label in design.labels.tolist()]
+    known = [label_text(label) for label in design.single_term().names()]
     named = []
     for label in map(label_text, unknown[:3]):
         near = difflib.get_close_matches(label, known, n=3)

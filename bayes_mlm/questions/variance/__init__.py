@@ -1,4 +1,4 @@
-"""Measure variance by level: intraclass correlations, partitions, R² and its decomposition."""
+"""Variance by level: intraclass correlations, VPC, R² and its decomposition."""
 
 from bayes_mlm.questions.variance.rows import QUESTIONS, VarianceRow, VarianceTable, reasons
 from bayes_mlm.questions.variance.table import variance_by_level

@@ -1,15 +1,12 @@
-"""Reduce the predictors to the means and covariances that model-implied variances are made of."""
+"""Means and covariances of the predictors, for model-implied variances."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design, means_by_group
+from bayes_mlm.design import Design
 from bayes_mlm.moments import GroupMoments
-
-# Rows worked on at a time, so that the deviations are no second copy of X.
-_BLOCK = 65_536
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,7 +22,7 @@ class Moments:
     within, between : ndarray, shape (k, k)
         Of the deviations from the group's mean, and of the group means counted once a row.
     second : ndarray, shape (k, k)
-        Mean of the products of the columns, about nothing, divisor n.
+        Mean of the raw products of the columns, divisor n.
     """
 
     mean: Floats
@@ -39,45 +36,38 @@ class Moments:
         return self.within + self.between
 
 
-def moments(columns: Floats, codes: Ints, n_groups: int) -> Moments:
-    """Compute the moments of columns (n, k) over rows that belong to groups.
+def moments(s: GroupMoments, places: range) -> Moments:
+    """Return the moments of some columns of rows in groups.
 
     Examples
     --------
-    >>> found = moments(np.array([[0.0], [2.0], [4.0], [6.0]]), np.array([0, 0, 1, 1]), 2)
+    >>> from bayes_mlm.moments import from_rows
+    >>> x, codes = np.array([0.0, 2.0, 4.0, 6.0]), np.array([0, 0, 1, 1])
+    >>> found = moments(from_rows(x, x[:, None], np.empty((4, 0)), codes, 2), range(1))
     >>> float(found.mean[0]), round(found.within.item(), 3), round(found.between.item(), 3)
     (3.0, 1.333, 5.333)
     """
-    n, k = columns.shape
-    sizes = np.bincount(codes, minlength=n_groups)
-    if not k:
-        empty = np.zeros((0, 0))
-        return Moments(mean=np.zeros(0), within=empty, between=empty, second=empty)
-    means = means_by_group(columns, codes, n_groups)
-    mean = sizes @ means / n
-    inside = np.zeros((k, k))
-    for start in range(0, n, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        away = columns[rows] - means[codes[rows]]
-        inside += away.T @ away
-    apart = means - mean
-    outside = (apart * sizes[:, None]).T @ apart
+    means = s.means[:, places] + s.centre[places]
+    mean = s.counts @ means / s.n
+    inside = s.scatter[:, places][:, :, places].sum(axis=0)
+    centred = means - mean
+    outside = (centred * s.counts[:, None]).T @ centred
     return Moments(
         mean=mean,
-        within=inside / (n - 1),
-        between=outside / (n - 1),
-        second=(inside + outside) / n + np.outer(mean, mean),
+        within=inside / (s.n - 1),
+        between=outside / (s.n - 1),
+        second=(inside + outside) / s.n + np.outer(mean, mean),
     )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DesignMoments:
-    """Moments of a design's fixed-effect columns and of its group-effect columns.
+    """Moments of the columns of X and of Z.
 
     Parameters
     ----------
     x, z : Moments
-        Of the p columns of X, and of the q columns of Z.
+        Of p and of q columns.
     sizes : ndarray of int, shape (J,)
         Rows in each group.
     """
@@ -88,35 +78,10 @@ class DesignMoments:
 
 
 def design_moments(design: Design) -> DesignMoments:
-    """Compute the moments of the columns of X and Z."""
-    if not design.has_rows:
-        x = list(range(design.p))
-        z = list(range(design.p, design.p + design.q))
-        return DesignMoments(
-            x=moments_of_sums(design.moments(), x),
-            z=moments_of_sums(design.moments(), z),
-            sizes=design.group_sizes,
-        )
-    return DesignMoments(
-        x=moments(design.X, design.codes, design.J),
-        z=moments(design.Z, design.codes, design.J),
-        sizes=design.group_sizes,
-    )
-
-
-def moments_of_sums(s: GroupMoments, places: list[int]) -> Moments:
-    """Compute the moments of some columns from their sums by group."""
-    means = s.means[:, places] + s.centre[places]
-    mean = s.counts @ means / s.n
-    inside = s.scatter[:, places][:, :, places].sum(axis=0)
-    apart = means - mean
-    outside = (apart * s.counts[:, None]).T @ apart
-    return Moments(
-        mean=mean,
-        within=inside / (s.n - 1),
-        between=outside / (s.n - 1),
-        second=(inside + outside) / s.n + np.outer(mean, mean),
-    )
+    """Return the moments of the columns of X and of Z."""
+    s = design.moments()
+    x, z = range(s.p), range(s.p, s.p + s.q)
+    return DesignMoments(x=moments(s, x), z=moments(s, z), sizes=s.counts)
 
 
 def quadratic(vectors: Floats, matrix: Floats) -> Floats:
@@ -124,6 +89,6 @@ def quadratic(vectors: Floats, matrix: Floats) -> Floats:
     return np.asarray(np.einsum("sa,ab,sb->s", vectors, matrix, vectors, optimize=True))
 
 
-def traced(covariances: Floats, matrix: Floats) -> Floats:
+def trace_product(covariances: Floats, matrix: Floats) -> Floats:
     """Return the trace of ``C M`` for each of the covariances (S, k, k), shape (S,)."""
     return np.asarray(np.einsum("sab,ab->s", covariances, matrix))

@@ -11,8 +11,8 @@ from bayes_mlm.fitting import ParameterValues
 from bayes_mlm.formula import Name, parse_formula
 
 
-def turned(parameters: ParameterValues) -> ParameterValues:
-    """Shift draws by half a turn, so that those of two fits from one seed are independent."""
+def shifted(parameters: ParameterValues) -> ParameterValues:
+    """Rotate the draws by half their number, so that two fits of one seed are independent."""
 
     def roll(values: Floats) -> Floats:
         return np.roll(values, len(values) // 2, axis=0)
@@ -26,7 +26,7 @@ def turned(parameters: ParameterValues) -> ParameterValues:
 
 
 def is_null(design: Design) -> bool:
-    """Test whether a design is that of a null model: a random intercept and no predictors."""
+    """Return whether a design has a random intercept and no predictors."""
     return has_random_effects(design) and design.has_icc and design.p == 1 and design.has_intercept
 
 
@@ -46,12 +46,12 @@ def null_design(design: Design) -> Design:
     """
     design = design.whole
     if design.group is None or design.kind == "between":
-        raise DesignError("a null model needs groups of rows; name their column: (1 | group)")
-    if not design.has_rows:
-        null = design.with_moments(sums_of_null(design.moments()))
-    else:
-        ones = np.ones((design.n, 1))
-        null = design.with_arrays(X=ones, Z=ones, terms=(INTERCEPT,), effects=(INTERCEPT,))
+        raise DesignError("a null model needs groups of rows; add their column: (1 | group)")
+    ones, names = np.ones((design.n, 1)), (INTERCEPT,)
+    null = design.compute(
+        lambda rows: rows.with_arrays(X=ones, Z=ones, terms=names, effects=names),
+        lambda moments: design.with_moments(sums_of_null(moments)),
+    )
     return replace(
         null,
         kind="partial_pooling",

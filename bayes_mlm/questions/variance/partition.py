@@ -1,21 +1,22 @@
-"""Variance partition coefficient as a function of a predictor whose slope varies."""
+"""Variance partition coefficient as a function of a predictor with a random slope."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, RowsNeededError
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.fitting import ParameterValues
 
-# A mean this small, in sds, is that of deviations: nothing.
+# A mean this small, in sds, is rounding error of deviations from a mean.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Along:
-    """Points along one predictor whose slope varies.
+    """Values of one predictor with a random slope.
 
     Parameters
     ----------
@@ -23,7 +24,7 @@ class Along:
         Name of the column of Z.
     values : ndarray, shape (m,)
     Z : ndarray, shape (m, q)
-        Group-effect columns there: functions of the same column follow it, the rest stay at
+        Group-effect columns: those that are functions of the same column at its values, others at
         their means.
     """
 
@@ -33,12 +34,13 @@ class Along:
 
 
 def partition(parameters: ParameterValues, Z: Floats) -> Floats:
-    r"""Compute the proportion of the residual variance that lies between groups, at points.
+    r"""Return the variance partition coefficient (VPC) at rows of Z.
 
     .. math:: \mathrm{VPC}(z) = \frac{z'\Sigma_u z}{z'\Sigma_u z + \sigma_e^2}
 
-    It is the correlation of two members of one group whose predictors are both at that point.
-    With a random intercept alone it is the adjusted icc everywhere.
+    The proportion of the unexplained variance that lies between groups, and the correlation of two
+    members of one group with these values of the predictors. With a random intercept alone it is
+    the adjusted icc.
 
     Parameters
     ----------
@@ -59,18 +61,18 @@ def partition(parameters: ParameterValues, Z: Floats) -> Floats:
 
 
 def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tuple[Along, ...]:
-    """Choose the points: for every effect but the intercept its mean, and an sd either way.
+    """Return the values of each random slope's predictor: mean - sd, mean and mean + sd.
 
     Parameters
     ----------
     design : Design
     at : mapping of str to sequence of float, optional
-        Values of an effect instead, in its own units.
+        Values of an effect in place of those, in its units.
 
     Raises
     ------
     EngineError
-        If `at` names what has no varying slope.
+        If `at` names a predictor without a random slope.
 
     Examples
     --------
@@ -83,56 +85,46 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     for name in at or {}:
         if name not in moving:
             known = ", ".join(moving) or "none"
-            raise EngineError(f"no slope of {name!r} varies between groups; those that do: {known}")
+            raise EngineError(f"{name!r} has no random slope; predictors with one: {known}")
     found = []
     for effect in moving:
         k = design.effects.index(effect)
-        given = None if at is None else at.get(effect)
-        if not design.has_rows:
-            found.append(_along_sums(design, effect, given))
-            continue
-        column = design.Z[:, k]
-        spread = float(column.std(ddof=1))
-        centre = float(column.mean())
+        chosen = None if at is None else at.get(effect)
+        moments = column_moments(design)
+        spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
+        centre = float(moments.z_mean[k])
         centre = 0.0 if abs(centre) < _ROUNDING * spread else centre
         default = centre + np.array([-1.0, 0.0, 1.0]) * spread
-        if column.min() == 0.0 and column.max() == 1.0 and np.unique(column).size == 2:
+        if design.compute(partial(_is_dummy, effect=effect), lambda _: False):
             default = np.array([0.0, 1.0])
-        values = default if given is None else np.asarray(given, dtype=np.float64)
-        rows = np.tile(design.Z.mean(axis=0), (values.size, 1))
-        rows[:, k] = values
-        following = _following(design, k)
-        inside = column.min() <= values.min() and values.max() <= column.max()
-        if following and not inside:
-            raise EngineError(
-                f"{effect} is from {column.min():g} to {column.max():g} in the data, and "
-                f"{design.effects[following[0]]} is known there only; choose values in between"
-            )
-        for other in following:
-            order = np.unique(column, return_index=True)
-            rows[:, other] = np.interp(values, order[0], design.Z[order[1], other])
-        found.append(Along(effect=effect, values=values, Z=rows))
+        values = default if chosen is None else np.asarray(chosen, dtype=np.float64)
+        Z = np.tile(moments.z_mean, (values.size, 1))
+        Z[:, k] = values
+        for other in _following(design, k):
+            Z[:, other] = _interpolated(design, effect, design.effects[other], values)
+        found.append(Along(effect=effect, values=values, Z=Z))
     return tuple(found)
 
 
-def _along_sums(design: Design, effect: str, given: Sequence[float] | None) -> Along:
-    """Choose the points from the means and sds of summed data."""
-    k, moments = design.effects.index(effect), column_moments(design)
-    if _following(design, k):
-        raise RowsNeededError(
-            f"{effect} and its function vary together, which sums do not tell; ask it of a sample "
-            "of groups (sample_groups)"
+def _is_dummy(design: Design, effect: str) -> bool:
+    return np.array_equal(np.unique(design.single_term().column(effect)), [0.0, 1.0])
+
+
+def _interpolated(design: Design, effect: str, other: str, values: Floats) -> Floats:
+    """Return an effect's column, a function of another, at values of that one."""
+    term = design.rows().single_term()
+    column = term.column(effect)
+    if values.min() < column.min() or column.max() < values.max():
+        raise EngineError(
+            f"values of {effect} must lie in the range of the data, {column.min():g} to "
+            f"{column.max():g}, where {other} is known"
         )
-    spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
-    default = float(moments.z_mean[k]) + np.array([-1.0, 0.0, 1.0]) * spread
-    values = default if given is None else np.asarray(given, dtype=np.float64)
-    rows = np.tile(moments.z_mean, (values.size, 1))
-    rows[:, k] = values
-    return Along(effect=effect, values=values, Z=rows)
+    known, first = np.unique(column, return_index=True)
+    return np.asarray(np.interp(values, known, term.column(other)[first]))
 
 
 def _following(design: Design, k: int) -> list[int]:
-    """List the effects that are functions of the same column as effect k: the square of days."""
+    """Return the effects that are functions of the same column as effect k."""
     terms = design.formula.effects
     if len(terms) != design.q:  # a category's columns: none is a function of another
         return []

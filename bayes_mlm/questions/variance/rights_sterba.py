@@ -6,22 +6,22 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.fitting import ParameterValues
-from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, traced
+from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, trace_product
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decomposition:
-    """Parts of the variance of the outcome that a model implies, each of shape (S,).
+    """Parts of the model-implied variance of the outcome, each of shape (S,).
 
     Parameters
     ----------
     fixed_within, fixed_between : ndarray
-        Of predictors by their fixed slopes, within groups (f1) and between (f2).
+        Due to fixed slopes, of predictors within groups (f1) and between groups (f2).
     slopes_within, slopes_between : ndarray
-        Of predictors by slopes that vary between groups (v1, v2); the second is 0 where those
-        predictors are deviations from group means.
+        Due to random slopes, of predictors within and between groups (v1, v2); the second is 0
+        where those predictors are deviations from group means.
     means : ndarray
-        Of group effects where those predictors are at their means (m).
+        Of group effects at the means of those predictors (m).
     residual : ndarray
         The residual variance.
     """
@@ -49,7 +49,7 @@ class Decomposition:
         return self.within + self.between
 
 
-# What each measure is made of, in the order in which the chart stacks it.
+# Parts of each variance, in the order of the stacked bars.
 PARTS: dict[str, tuple[str, ...]] = {
     "total": (
         "fixed_within",
@@ -65,7 +65,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 
 def decompose(parameters: ParameterValues, moments: DesignMoments) -> Decomposition:
-    r"""Decompose the variance that the model implies for a row of a new group.
+    r"""Decompose the model-implied variance of a row of a new group.
 
     .. math::
         f_1 &= \beta' \Phi^w \beta, & f_2 &= \beta' \Phi^b \beta, \\
@@ -75,10 +75,10 @@ def decompose(parameters: ParameterValues, moments: DesignMoments) -> Decomposit
     :math:`\Phi` and :math:`\Psi` are the covariances of the columns of X and Z, within groups
     (about group means) and between (of group means, counted once a row), divisor n - 1;
     :math:`\bar z` is the mean of Z. Where all predictors are deviations from group means or
-    properties of groups this is the decomposition of 2019; raw predictors fall into both levels
-    as in the extension of 2021, and their fixed part then mixes two slopes that only a model with
-    ``within(x)`` and ``between(x)`` tells apart. Not defined without a distribution of group
-    effects. No part is negative.
+    group-level predictors this is the decomposition of 2019; uncentred predictors contribute to
+    both levels as in the extension of 2021, with one slope for both, which a model with
+    ``within(x)`` and ``between(x)`` estimates separately. Not defined without random effects. No
+    part is negative.
 
     Parameters
     ----------
@@ -100,15 +100,15 @@ def decompose(parameters: ParameterValues, moments: DesignMoments) -> Decomposit
     return Decomposition(
         fixed_within=quadratic(parameters.beta, moments.x.within),
         fixed_between=quadratic(parameters.beta, moments.x.between),
-        slopes_within=traced(parameters.cov_u, z.within),
-        slopes_between=traced(parameters.cov_u, z.between),
+        slopes_within=trace_product(parameters.cov_u, z.within),
+        slopes_between=trace_product(parameters.cov_u, z.between),
         means=np.asarray(np.einsum("a,sab,b->s", z.mean, parameters.cov_u, z.mean)),
         residual=parameters.sigma_e2,
     )
 
 
 def shares(found: Decomposition, of: str) -> dict[str, Floats]:
-    """Return each part as a proportion of the variance in total, or of that within or between.
+    """Return each part as a proportion of the total variance, or of that within or between.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def shares(found: Decomposition, of: str) -> dict[str, Floats]:
     Returns
     -------
     dict of str to ndarray
-        In the order of `PARTS`; they add up to 1. NaN where there is no such variance at all.
+        In the order of `PARTS`, with sum 1; NaN where that variance is zero.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Measures of variance by level as tidy rows, grouped by the question they answer."""
+"""Table of measures of variance by level, grouped by question."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from bayes_mlm.base import Column, Digits, ResultTable, digits
 
 QUESTIONS = {
     "shares": "How much of the variance lies between groups?",
-    "partition": "How does that depend on a predictor whose slope varies?",
-    "null": "What do the predictors explain, against the model without them?",
-    "whole": "What part of the whole variance does the model explain?",
+    "partition": "How does that depend on a predictor with a random slope?",
+    "null": "What do the predictors explain, relative to the null model?",
+    "whole": "What proportion of the total variance does the model explain?",
     "parts": "Where does the variance come from (Rights & Sterba)?",
 }
 
@@ -29,13 +29,13 @@ class VarianceRow:
         ``r2_marginal``, ``r2_conditional`` (Nakagawa & Schielzeth), ``r2_bayes``,
         ``r2_bayes_marginal``, ``part_total[means]`` and so on (Rights & Sterba).
     estimate : float or None
-        Posterior mean, or the plug-in at the REML or OLS estimate; None where not defined.
+        Posterior mean, or the value at the REML or OLS estimate; None where not defined.
     sd, lower, upper : float or None
         Of the posterior.
     meaning : str
-        What it is of what, in one line.
+        Numerator and denominator, in one line.
     note : str
-        Why it is not defined, or why it is below zero; empty otherwise.
+        Reason why it is not defined, or is below zero; else empty.
     """
 
     model: str
@@ -51,7 +51,7 @@ class VarianceRow:
 
     @property
     def digits(self) -> Digits:
-        """The digits of its sd; without one, three of a share or of what it lacks of the whole."""
+        """Digits by its sd; without one, three significant of it or its complement."""
         error = self.sd
         if error is None and self.estimate is not None:
             error = min(abs(self.estimate), abs(1.0 - self.estimate)) / 10
@@ -60,16 +60,16 @@ class VarianceRow:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class VarianceTable(ResultTable[VarianceRow]):
-    """Measures of variance of one model by one engine, and whether they can be relied on.
+    """Measures of variance of one model by one engine, with diagnostics.
 
     Parameters
     ----------
     rows : tuple of VarianceRow
-        ``table["icc_null"]`` is that of a quantity.
+        ``table["icc_null"]`` is the row of a quantity.
     interval : str
-        What `lower` and `upper` are: "95% HDI"; empty for a plug-in.
+        Level and kind of the intervals, "95% HDI"; empty at an estimate.
     notes : tuple of str
-        What limits the measures in the model's layout.
+        How the predictors enter the model.
     verdict : Verdict
         Of the fit.
     """
@@ -114,12 +114,12 @@ class VarianceTable(ResultTable[VarianceRow]):
 
     @property
     def legend(self) -> tuple[str, ...]:
-        """Lines below the table; the reasons why measures are not defined come first."""
+        """Lines below the table, first the reasons why measures are not defined."""
         return (*reasons(self.rows), *super().legend)
 
 
 def reasons(rows: Sequence[VarianceRow]) -> list[str]:
-    """Return why measures are not defined, or below zero: ``icc_null: needs a null model``."""
+    """Return why measures are not defined or below zero: ``icc_null: needs a null model``."""
     found: dict[str, list[str]] = {}
     for row in rows:
         if row.note:

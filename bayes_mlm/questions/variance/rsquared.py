@@ -1,7 +1,7 @@
-"""Proportions of variance explained: four families of R², each with its question.
+"""Proportions of variance explained: four families of R².
 
 Raudenbush & Bryk's (`bayes_mlm.fitting.derived.r_squared`) and Snijders & Bosker's compare with a
-null model; Nakagawa & Schielzeth's and the Bayesian one are of one model alone.
+null model; Nakagawa & Schielzeth's and the Bayesian R² need one model only.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from bayes_mlm.moments import GroupMoments
 from bayes_mlm.questions.variance.moments import DesignMoments
 from bayes_mlm.questions.variance.shares import fixed_variance, random_variance
 
-# Numbers held at a time where draws meet groups.
+# Numbers in memory at a time, by draw and group.
 _MOST = 4_000_000
 
 
@@ -23,14 +23,13 @@ def marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     .. math:: R^2_m = \frac{\mathrm{var}(X\beta)}
                            {\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2}
 
-    The variance is that of a row of a group not seen before, over the predictors at hand. Not
-    defined without a distribution of group effects, where it would be the R² of regression. Never
-    negative.
+    The variance is that of a row of a new group, over the predictors of the rows. Not defined
+    without random effects, where it would be the R² of regression. Never negative.
 
     References
     ----------
-    Nakagawa & Schielzeth (2013), Methods in Ecology and Evolution 4(2), eq. 26; with slopes that
-    vary Johnson (2014), ibid. 5(9); Nakagawa, Johnson & Schielzeth (2017), J. R. Soc. Interface
+    Nakagawa & Schielzeth (2013), Methods in Ecology and Evolution 4(2), eq. 26; with random
+    slopes Johnson (2014), ibid. 5(9); Nakagawa, Johnson & Schielzeth (2017), J. R. Soc. Interface
     14. As R's ``performance::r2_nakagawa``.
     """
     fixed = fixed_variance(parameters, moments)
@@ -43,8 +42,8 @@ def conditional(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     .. math:: R^2_c = \frac{\mathrm{var}(X\beta) + \bar\sigma_u^2}
                            {\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2}
 
-    What knowing a row's group, and all about it, would explain: it says nothing of the
-    predictors' worth. Not defined without a distribution of group effects. Never negative.
+    It includes the variance between groups, whether or not predictors explain it. Not defined
+    without random effects. Never negative.
 
     References
     ----------
@@ -55,17 +54,16 @@ def conditional(parameters: ParameterValues, moments: DesignMoments) -> Floats:
 
 
 def bayes_conditional(parameters: ParameterValues, design: Design) -> Floats:
-    r"""Return the Bayesian R², conditional on the groups at hand.
+    r"""Return the Bayesian R², conditional on the groups of the data.
 
     .. math:: R^2_s = \frac{\mathrm{var}_i(x_i'\beta^s + z_i'u^s_{j(i)})}
               {\mathrm{var}_i(x_i'\beta^s + z_i'u^s_{j(i)}) + (\sigma_e^s)^2}
 
-    The variance over the rows at hand of what the model expects of them, group effects included,
-    against that and the modelled residual variance. Unlike Nakagawa's conditional R², it is of
-    these groups' own effects, not of the distribution they are from. With REML the effects are
-    predictions, drawn in towards 0, which makes it smaller. Without group effects it is the
-    Bayesian R² of regression. Not defined where no draws of the group effects were kept. Never
-    negative.
+    The variance over the rows of the linear predictor, group effects included, relative to its
+    sum with the residual variance. Unlike Nakagawa's conditional R² it is conditional on the
+    effects of these groups, not on their distribution. By REML the effects are predictions, shrunk
+    towards 0, which makes it smaller. Without group effects it is the Bayesian R² of regression.
+    Not defined where no draws of the group effects were stored. Never negative.
 
     References
     ----------
@@ -79,24 +77,24 @@ def bayes_conditional(parameters: ParameterValues, design: Design) -> Floats:
     Raises
     ------
     ValueError
-        If the design has group effects and `parameters` none of the groups' own.
+        If the design has group effects and `parameters.u` is None.
     """
     if design.q and parameters.u is None:
-        raise ValueError("the groups' own effects are needed; look for None first")
+        raise ValueError("the group effects are needed; check parameters.u for None first")
     fitted = fitted_variance(parameters, design)
     return fitted / (fitted + parameters.sigma_e2)
 
 
 def bayes_marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Return the Bayesian R² of the fixed part, for rows of groups not seen before.
+    r"""Return the Bayesian R² of the fixed part, for rows of new groups.
 
     .. math:: R^2_s = \frac{\mathrm{var}_i(x_i'\beta^s)}
               {\mathrm{var}_i(x_i'\beta^s) + \frac1n\sum_i z_i'\Sigma_u^s z_i + (\sigma_e^s)^2}
 
-    The residual of a row of a new group is its group's effect and its own residual; the modelled
-    variance of that is put for the residual variance of eq. 3. Draw by draw this is Nakagawa's
-    marginal R²: the two traditions meet here. (``bayes_R2(re_formula = NA)`` of brms puts the
-    empirical variance of y less the fixed part instead; see `bayes_empirical`.) Never negative.
+    The residual of a row of a new group is the sum of a group effect and a row residual; its
+    model-implied variance replaces the residual variance of eq. 3. Draw by draw this equals
+    Nakagawa's marginal R². (``bayes_R2(re_formula = NA)`` of brms has the empirical variance of y
+    less the fixed part; see `bayes_empirical`.) Never negative.
 
     References
     ----------
@@ -106,13 +104,13 @@ def bayes_marginal(parameters: ParameterValues, moments: DesignMoments) -> Float
 
 
 def bayes_empirical(parameters: ParameterValues, design: Design, *, groups: bool) -> Floats:
-    r"""Return the Bayesian R² with the variance of the realised residuals for the modelled one.
+    r"""Return the Bayesian R² with the empirical in place of the modelled residual variance.
 
     .. math:: R^2_s = \frac{\mathrm{var}(\hat y^s)}{\mathrm{var}(\hat y^s) +
               \mathrm{var}(y - \hat y^s)}
 
     with the group effects in :math:`\hat y^s` (`groups`) or not: brms's ``bayes_R2`` with
-    ``re_formula = NULL`` and ``NA``. Not in the table; for comparison with brms.
+    ``re_formula = NULL`` and ``NA``. For comparison with brms; not in the table.
 
     References
     ----------
@@ -126,30 +124,28 @@ def bayes_empirical(parameters: ParameterValues, design: Design, *, groups: bool
 def fitted_variance(
     parameters: ParameterValues, design: Design, *, groups: bool = True, residual: bool = False
 ) -> Floats:
-    """Return the variance over rows of the expected outcome, or of the residual, for each draw.
+    """Return the variance over rows of the expected outcome, or of the residual, by draw.
 
-    From the groups' cross-products, so that draws never meet rows.
+    Computed from cross-products by group, without an array of draws by rows.
 
     Parameters
     ----------
     parameters : ParameterValues
     design : Design
     groups : bool
-        Whether what each group adds is part of the expected outcome.
+        Whether the expected outcome includes the group effects.
     residual : bool
-        Whether the variance wanted is that of y less the expected outcome.
+        Whether to return the variance of y less the expected outcome.
 
     Returns
     -------
     ndarray, shape (S,)
         Divisor n - 1.
     """
-    own = parameters.u if groups else None
-    found = (design if own is not None else design.without_effects()).moments()
-    size, last = parameters.beta.shape[0], 0.0
-    if residual:
-        last = -1.0
-    if own is None:
+    u = parameters.u if groups else None
+    found = (design if u is not None else design.without_effects()).moments()
+    size, last = parameters.beta.shape[0], -1.0 if residual else 0.0
+    if u is None:
         weights = np.column_stack([parameters.beta, np.full(size, last)])
         return _one_for_all(weights, found) / (design.n - 1)
     block = max(1, _MOST // (design.J * (found.p + found.q + 1)))
@@ -159,11 +155,7 @@ def fitted_variance(
         fixed = parameters.beta[rows, None, :]
         shape = (fixed.shape[0], design.J)
         weights = np.concatenate(
-            [
-                np.broadcast_to(fixed, (*shape, found.p)),
-                own[rows],
-                np.full((*shape, 1), last),
-            ],
+            [np.broadcast_to(fixed, (*shape, found.p)), u[rows], np.full((*shape, 1), last)],
             axis=2,
         )
         inside = np.einsum("sja,jab,sjb->s", weights, found.scatter, weights, optimize=True)
@@ -173,23 +165,23 @@ def fitted_variance(
 
 
 def _one_for_all(weights: Floats, found: GroupMoments) -> Floats:
-    """Return the sum of squares of one combination of the columns for all groups, by draw."""
+    """Return the sum of squares of a linear combination common to all groups, by draw."""
     scatter = found.scatter.sum(axis=0)
     inside = np.einsum("sa,ab,sb->s", weights, scatter, weights, optimize=True)
     return np.asarray(inside + _spread(weights @ found.means.T, found.counts))
 
 
 def _spread(level: Floats, counts: Ints) -> Floats:
-    """Sum the squares about their mean of group means (S, J), counted once a row."""
-    away = level - (level @ counts / counts.sum())[:, None]
-    return np.asarray(np.square(away) @ counts)
+    """Return the sum of squares (S,) of group means (S, J) about their mean, counted once a row."""
+    deviations = level - (level @ counts / counts.sum())[:, None]
+    return np.asarray(np.square(deviations) @ counts)
 
 
 def representative_size(sizes: Ints) -> float:
     r"""Return the group size for Snijders & Bosker's R²: the harmonic mean, :math:`J/\sum_j 1/n_j`.
 
-    Snijders & Bosker (1994) leave it to the user to name a representative size, and give the
-    harmonic mean where groups differ in size.
+    Snijders & Bosker (1994) leave the choice to the user, and suggest the harmonic mean where
+    groups differ in size.
 
     Examples
     --------
@@ -208,11 +200,11 @@ def snijders_bosker(
               R_2^2 = 1 - \frac{\sigma_e^2/\tilde n + \sigma_u^2}
                                {\sigma_{e0}^2/\tilde n + \sigma_{u0}^2}
 
-    Of predicting a row of a new group, and the mean of :math:`\tilde n` rows of a new group. Not
-    defined when slopes vary (Snijders & Bosker advise to fit the model again without them), nor
-    without a null model of the same rows. In the population of a well specified model neither is
-    negative; an estimate can be, by chance or because a predictor's slopes within and between
-    groups differ and the model has one.
+    Level 1 is the prediction of a row of a new group, level 2 of the mean of :math:`\tilde n` such
+    rows. Not defined with random slopes (Snijders & Bosker advise to refit without them), nor
+    without a null model of the same rows. In a correctly specified population model neither is
+    negative; an estimate can be, by chance or because the slopes within and between groups differ
+    and the model has one.
 
     Parameters
     ----------

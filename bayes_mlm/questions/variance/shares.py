@@ -1,15 +1,15 @@
 """Intraclass correlations: the proportion of an outcome's variance that lies between groups.
 
-Three of them go by one name in the literature. They answer different questions, so none is
-called just "the icc" here: `icc_null` is of the outcome, `icc_adjusted` of what the predictors
-leave, `icc_unadjusted` sets what the predictors leave between groups against the whole.
+The literature has three by one name: `icc_null` is of the outcome, `icc_adjusted` of the variance
+that the predictors do not explain, and `icc_unadjusted` is the unexplained variance between groups
+relative to the total.
 """
 
 import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.fitting import ParameterValues, icc
-from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, traced
+from bayes_mlm.questions.variance.moments import DesignMoments, quadratic, trace_product
 
 
 def fixed_variance(parameters: ParameterValues, moments: DesignMoments) -> Floats:
@@ -26,11 +26,11 @@ def random_variance(parameters: ParameterValues, moments: DesignMoments) -> Floa
     .. math:: \bar\sigma_u^2 = \frac1n \sum_i z_i' \Sigma_u z_i
               = \mathrm{tr}(\Sigma_u\, Z'Z / n)
 
-    With a random intercept alone it is :math:`\sigma_u^2`. Slopes that vary make the variance
-    differ from row to row, and this is its mean (Johnson 2014, Methods in Ecology and Evolution
+    With a random intercept alone it is :math:`\sigma_u^2`. With random slopes the variance depends
+    on the row, and this is its mean (Johnson 2014, Methods in Ecology and Evolution
     5(9), eq. 10).
     """
-    return traced(parameters.cov_u, moments.z.second)
+    return trace_product(parameters.cov_u, moments.z.second)
 
 
 def icc_null(null: ParameterValues) -> Floats:
@@ -53,10 +53,10 @@ def icc_adjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
 
     .. math:: \bar\sigma_u^2 / (\bar\sigma_u^2 + \sigma_e^2)
 
-    With a random intercept alone: the correlation of two members of one group given their
-    predictors. Where slopes vary no one such correlation exists; this is then the ratio of mean
-    variances over the rows at hand, and `partition` gives the ratio along a predictor. Not
-    defined without a distribution of group effects.
+    With a random intercept alone: the correlation of two members of one group conditional on their
+    predictors. With random slopes that correlation depends on the predictors; this is then the
+    ratio of variances averaged over the rows, and `partition` gives the ratio along a predictor.
+    Not defined without random effects.
 
     References
     ----------
@@ -72,9 +72,8 @@ def icc_unadjusted(parameters: ParameterValues, moments: DesignMoments) -> Float
 
     .. math:: \bar\sigma_u^2 / (\mathrm{var}(X\beta) + \bar\sigma_u^2 + \sigma_e^2)
 
-    What the predictors account for counts in the whole but not among the groups, even where they
-    differ between groups: so it is not the correlation of any two members. Not defined without a
-    distribution of group effects.
+    The variance of the fixed part is in the denominator only, even where predictors differ between
+    groups, so it is not the correlation of two members. Not defined without random effects.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Measures of variance by level of one fitted model, in rows."""
+"""Measures of variance by level of one fitted model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,19 +7,19 @@ import numpy as np
 from bayes_mlm.base import DEFAULT_PROB, EngineError, check_prob, expect, level
 from bayes_mlm.design import Design, same_outcome
 from bayes_mlm.fitting import Estimate, Fit, Value
-from bayes_mlm.questions.variance.answers import Answer, Asked, answers_to, notes_on
+from bayes_mlm.questions.variance.measures import Measure, VarianceInputs, measures_of, notes_on
 from bayes_mlm.questions.variance.moments import design_moments
-from bayes_mlm.questions.variance.parameters import is_null, turned
+from bayes_mlm.questions.variance.parameters import is_null, shifted
 from bayes_mlm.questions.variance.rows import VarianceRow, VarianceTable
 
 _BELOW_ZERO = {
     "r2_between": (
-        "below zero: the predictors raise the variance between groups. That is no error: "
-        "predictors of rows can uncover differences between groups that the null model hides"
+        "below zero: the predictors increase the variance between groups, which is possible where "
+        "predictors that vary within groups suppress differences between them"
     ),
     "r2_within": (
-        "below zero: the residual variance is estimated as larger than the null model's, which "
-        "chance does where predictors explain next to nothing within groups"
+        "below zero: the residual variance exceeds that of the null model, by chance where the "
+        "predictors explain almost nothing within groups"
     ),
     "r2_level1": (
         "below zero: the model predicts a row of a new group worse than the null model; by "
@@ -39,30 +39,31 @@ def variance_by_level(
     at: Mapping[str, Sequence[float]] | None = None,
     prob: float = DEFAULT_PROB,
 ) -> VarianceTable:
-    """Measure variance by level in every way that is defined for a model.
+    """Return every measure of variance by level that is defined for a model.
 
     Parameters
     ----------
     fit : Fit or Estimate
-        By any engine: draw by draw, or at the estimate (without intervals).
+        By any engine; of an estimate the measures have no intervals.
     null : Fit or Estimate, optional
-        The model without predictors of the same rows, by an engine of the same kind, with as many
-        draws: for the null icc and for R² against it.
+        The model without predictors of the same rows, by the same engine with as many draws: for
+        the null icc and for the R² relative to it.
     at : mapping of str to sequence of float, optional
-        Where to evaluate the variance partition coefficient, by effect whose slope varies;
-        elsewhere at its mean and an sd either way.
+        Values of predictors with random slopes at which the variance partition coefficient is
+        computed; by default the mean, and the mean plus and minus one sd.
     prob : float
         Of the intervals.
 
     Returns
     -------
     VarianceTable
-        What is not defined for the model has a row too, which says why.
+        A measure that is not defined for the model has a row too, with the reason.
 
     Raises
     ------
     EngineError
-        If `null` is no null model of the same rows, or `at` names what does not vary.
+        If `null` is no null model of the same rows, or `at` names a predictor without a random
+        slope.
 
     Examples
     --------
@@ -85,13 +86,13 @@ def variance_by_level(
         other = null.values
         if len(other.beta) != len(values.beta):
             raise EngineError(
-                "measures against a null model need as many draws of it: give both the same "
-                "settings"
+                f"the null model has {len(other.beta):,} draws and the model {len(values.beta):,}; "
+                "measures relative to it need equal numbers: fit both with the same settings"
             )
-        # From one seed both are the same quantiles of their posteriors; see
+        # Draws of one seed are the same quantiles of both posteriors; see
         # `bayes_mlm.fitting.summary`.
-        other = turned(other)
-    asked = Asked(
+        other = shifted(other)
+    inputs = VarianceInputs(
         design=design,
         parameters=values,
         moments=design_moments(design),
@@ -99,20 +100,20 @@ def variance_by_level(
         at=at,
     )
     return VarianceTable(
-        rows=tuple(_row(one, fit.name, fit.engine, prob) for one in answers_to(asked)),
+        rows=tuple(_row(one, fit.name, fit.engine, prob) for one in measures_of(inputs)),
         interval=f"{level(prob)} HDI" if len(values.beta) > 1 else "",
-        notes=tuple(notes_on(asked)),
+        notes=tuple(notes_on(inputs)),
         verdict=fit.verdict,
     )
 
 
 def check_null(design: Design, null: Design, name: str) -> None:
-    """Refuse what is no null model of a design.
+    """Raise an error if a design is no null model of another.
 
     Raises
     ------
     EngineError
-        That says what it must have.
+        If it has predictors, or another outcome or other rows.
     """
     if not is_null(null):
         raise EngineError(
@@ -127,29 +128,29 @@ def check_null(design: Design, null: Design, name: str) -> None:
         )
 
 
-def _row(answer: Answer, model: str, engine: str, prob: float) -> VarianceRow:
+def _row(measure: Measure, model: str, engine: str, prob: float) -> VarianceRow:
     estimate = sd = lower = upper = None
-    note = answer.note
-    if answer.values is not None:
-        values = answer.values
+    note = measure.note
+    if measure.values is not None:
+        values = measure.values
         estimate = float(values.mean())
         if len(values) > 1:  # draws, not one estimate
             value = Value(draws=values)
             sd, (lower, upper) = value.sd, value.interval(prob)
         if not np.isfinite(estimate):
             estimate = sd = lower = upper = None
-            note = "not defined: the variance it is a share of is zero"
+            note = "not defined: its denominator is zero"
         elif estimate < 0:
-            note = _BELOW_ZERO.get(answer.quantity, "")
+            note = _BELOW_ZERO.get(measure.quantity, "")
     return VarianceRow(
         model=model,
         engine=engine,
-        question=answer.question,
-        quantity=answer.quantity,
+        question=measure.question,
+        quantity=measure.quantity,
         estimate=estimate,
         sd=sd,
         lower=lower,
         upper=upper,
-        meaning=answer.meaning,
+        meaning=measure.meaning,
         note=note,
     )

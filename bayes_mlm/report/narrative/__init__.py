@@ -1,7 +1,7 @@
 """Narrative of the results in plain words, each number with its uncertainty.
 
-The sentences are written from the numbers and from the parts that the columns play
-(`bayes_mlm.figures.roles`), so they are true of any data; nothing about any study is in them.
+The sentences depend on the estimates and on the roles of the columns (`bayes_mlm.figures.roles`)
+alone, not on any study.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ class Answer:
     question : str
     conclusions : tuple of Conclusion
     cautions : tuple of str
-        Qualifications of the conclusions: failed checks first.
+        Limitations of the conclusions, failed checks first.
     """
 
     question: str
@@ -38,7 +38,7 @@ class Answer:
 
 
 def answer(analyses: Sequence[Analysis]) -> Answer:
-    """Answer the question that a ladder of models (or one model) was fitted for.
+    """Return the question that one or more models address, and their conclusions.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def _cautions(used: Sequence[Analysis], main: Analysis) -> Iterator[str]:
         for summary in analysis.summaries:
             if not summary.verdict.ok:
                 yield (
-                    f"Provisional: {analysis.spec.name} by {summary.engine} does not pass its "
-                    f"checks ({summary.verdict})."
+                    f"Provisional: {analysis.spec.name} by {summary.engine} fails its "
+                    f"diagnostic checks ({summary.verdict})."
                 )
         if not analysis.agreement.ok:
             yield f"Provisional: in {analysis.spec.name}, {analysis.agreement.message}."
@@ -115,10 +115,10 @@ def _cautions(used: Sequence[Analysis], main: Analysis) -> Iterator[str]:
         + (
             "probabilities are those of the posterior, under the priors listed below."
             if drawn
-            else "probabilities take the estimate as normal, which few groups strain."
+            else "probabilities use the normal approximation, which is poor with few groups."
         )
     )
     yield (
-        "They are associations among rows and groups as observed. They are not estimates of the "
-        "causal effect of moving a member to another group, or of changing a group."
+        "They describe associations in observed data, and do not estimate the causal effect of "
+        "moving a member to another group or of changing a group."
     )

@@ -1,4 +1,4 @@
-"""Choose the models that an answer is read from."""
+"""Models on which the narrative is based."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from bayes_mlm.fitting import Analysis
 
 
 def main_model(analyses: Sequence[Analysis]) -> Analysis:
-    """Choose the model that the answer is read from, and whose figures are shown.
+    """Return the main model, on which conclusions and figures are based.
 
-    A posterior before none, group effects before none, one icc before slopes that vary, and then
-    the most terms; of equals the last, as ladders go up.
+    In order of preference: a model with a posterior, with group effects, with a constant icc, and
+    with the most terms; among equals the last.
     """
 
-    def worth(place: int) -> tuple[bool, bool, bool, int, int]:
+    def rank(place: int) -> tuple[bool, bool, bool, int, int]:
         design = analyses[place].design
         effects = has_random_effects(design)
         return bool(analyses[place].fits), effects, effects and design.has_icc, design.p, place
 
-    return analyses[max(range(len(analyses)), key=worth)]
+    return analyses[max(range(len(analyses)), key=rank)]
 
 
 def null_of(analyses: Sequence[Analysis]) -> Analysis | None:

@@ -1,4 +1,4 @@
-"""Compute what a model says of a difference between two rows of its design, with uncertainty."""
+"""Differences in the expected outcome, with uncertainty."""
 
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -19,10 +19,10 @@ class Contrast:
     Parameters
     ----------
     estimate, lower, upper : float
-        Posterior mean and shortest interval; of REML or OLS the estimate and its Wald interval if
-        there is no posterior. In units of the outcome.
+        Posterior mean and HDI; without a posterior the REML or OLS estimate and its Wald interval.
+        In units of the outcome.
     above : float
-        Probability that it is above zero; of REML or OLS by the normal approximation.
+        Probability of a positive difference; without a posterior by the normal approximation.
     """
 
     estimate: float
@@ -37,7 +37,7 @@ class Contrast:
 
 
 def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
-    """Evaluate a weighted sum of the coefficients.
+    """Return a linear combination of the coefficients.
 
     Parameters
     ----------
@@ -63,13 +63,13 @@ def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
     (value,) = source.combine(w[None])
     lower, upper = value.interval(analysis.prob)
     above = value.positive
-    if above is None:  # as a flat prior would have it
+    if above is None:  # the normal approximation
         above = NormalDist().cdf(value.mean / value.sd) if value.sd else float(value.mean > 0.0)
     return Contrast(estimate=value.mean, lower=lower, upper=upper, above=above)
 
 
 def slope_weights(
-    analysis: Analysis, roles: Roles, *, side: int | None = None, follow: bool = False
+    analysis: Analysis, roles: Roles, *, subgroup: int | None = None, follow: bool = False
 ) -> Floats:
     """Return the weights of the slope: one unit more of its predictor, all else equal.
 
@@ -78,43 +78,45 @@ def slope_weights(
     analysis : Analysis
     roles : Roles
         Of its design, with a slope.
-    side : int, optional
+    subgroup : int, optional
         0 or 1: for groups at that level of the binary predictor.
     follow : bool
-        Whether a Mundlak model's group mean rises with it: the slope of the means of groups.
+        Whether a Mundlak model's group mean increases too: the slope between groups.
     """
-    rows = _rows(analysis, roles, np.array([0.0, 1.0]), side, follow=follow)
+    rows = _rows(analysis, roles, np.array([0.0, 1.0]), subgroup, follow=follow)
     return np.asarray(rows[1] - rows[0])
 
 
-def split_weights(analysis: Analysis, roles: Roles) -> Floats:
+def moderator_weights(analysis: Analysis, roles: Roles) -> Floats:
     """Return the weights of the binary predictor: level 1 less 0, at the mean of the slope's."""
     at = np.zeros(1)
     if roles.slope is not None:
         at[0] = average_of_slope(analysis, roles)
-    sides = [_rows(analysis, roles, at, side, follow=False)[0] for side in (0, 1)]
-    return np.asarray(sides[1] - sides[0])
+    low, high = (_rows(analysis, roles, at, level, follow=False)[0] for level in (0, 1))
+    return np.asarray(high - low)
 
 
 def average_of_slope(analysis: Analysis, roles: Roles) -> float:
     """Return the mean of the slope's predictor over the rows, as coded for the kind of model."""
     assert roles.slope is not None  # for mypy: the caller looked
-    if analysis.design.kind == "within":  # deviations, whose mean is nothing
+    if analysis.design.kind == "within":  # deviations have mean zero
         return 0.0
     design = analysis.design
     return float(column_moments(design).x_mean[design.terms.index(roles.slope)])
 
 
-def _rows(analysis: Analysis, roles: Roles, x: Floats, side: int | None, *, follow: bool) -> Floats:
+def _rows(
+    analysis: Analysis, roles: Roles, x: Floats, subgroup: int | None, *, follow: bool
+) -> Floats:
     if roles.slope is None:
-        return _rows_without_slope(analysis, roles, side)
-    return rows_of_x(analysis.design, roles, x, None, side, follow=follow)
+        return _rows_without_slope(analysis, roles, subgroup)
+    return rows_of_x(analysis.design, roles, x, None, subgroup, follow=follow)
 
 
-def _rows_without_slope(analysis: Analysis, roles: Roles, side: int | None) -> Floats:
+def _rows_without_slope(analysis: Analysis, roles: Roles, subgroup: int | None) -> Floats:
     """Return the mean row of X (1, p), with the binary predictor set to a level."""
     design = analysis.design
     row = column_moments(design).x_mean.copy()
-    if side is not None and roles.moderator_column in design.terms:
-        row[design.terms.index(roles.moderator_column)] = roles.moderator_values[side]
+    if subgroup is not None and roles.moderator_column in design.terms:
+        row[design.terms.index(roles.moderator_column)] = roles.moderator_values[subgroup]
     return row[None, :]

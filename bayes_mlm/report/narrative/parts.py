@@ -6,7 +6,7 @@ from bayes_mlm.base import digits, estimate, percent, probability, scaled
 from bayes_mlm.fitting import Analysis, QuantityRow
 from bayes_mlm.report.narrative.contrast import Contrast
 
-# A share below this is next to nothing, and more digits of it carry no information.
+# Shares below this are not given with more digits.
 _TINY = 0.001
 
 
@@ -17,11 +17,11 @@ class Conclusion:
     Parameters
     ----------
     topic : str
-        A few words: "Within and between".
+        Heading: "Within and between groups".
     text : str
         One to three sentences with numbers.
     model : str
-        The record they are from.
+        Name of the model.
     """
 
     topic: str
@@ -40,7 +40,7 @@ def with_interval(found: Contrast) -> str:
 
 
 def sureness(found: Contrast) -> str:
-    """Return how certain the sign is, as a phrase."""
+    """Describe how certain the sign is."""
     above = found.above >= 0.5
     sure = found.above if above else 1.0 - found.above
     shown = probability(sure).replace(">", "more than ") if sure > 0.99 else scaled(sure, 2)
@@ -51,7 +51,7 @@ def sureness(found: Contrast) -> str:
 
 
 def share(part: float) -> str:
-    """Write a share of a whole; what is next to nothing without many digits."""
+    """Write a share of a whole, very small ones as a bound."""
     if part < _TINY:
         return "0 %" if part <= 0.0 else f"less than {percent(_TINY)}"
     return percent(part)

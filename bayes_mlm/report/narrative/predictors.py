@@ -11,8 +11,8 @@ from bayes_mlm.report.narrative.choosing import mundlak_of
 from bayes_mlm.report.narrative.contrast import (
     average_of_slope,
     contrast,
+    moderator_weights,
     slope_weights,
-    split_weights,
 )
 from bayes_mlm.report.narrative.parts import (
     Conclusion,
@@ -23,14 +23,14 @@ from bayes_mlm.report.narrative.parts import (
 )
 
 _MOST_OTHERS = 6
-# Whom a coefficient of each kind of model compares.
+# The comparison that a coefficient of each kind of model makes.
 _COMPARED = {
     "pooled": "Between rows, whatever their group",
     "between": "Between the means of groups",
     "no_pooling": "Between members of one group",
     "within": "Between members of one group",
     "mundlak": "Between members of one group",
-    "partial_pooling": "All else alike, the group included",
+    "partial_pooling": "All else equal, the group included",
 }
 
 
@@ -49,15 +49,14 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
     gap = contrast(other, slope_weights(other, roles, follow=True) - slope_weights(other, roles))
     text = (
         f"Within a group, one unit more {roles.slope} goes with a difference in {roles.outcome} of "
-        f"{with_interval(within)}; from one group's mean to another's, with "
-        f"{with_interval(between)}. What the group's mean adds for the same member (the contextual "
-        f"effect) is {with_interval(gap)}; "
+        f"{with_interval(within)}; between group means, with {with_interval(between)}. The "
+        f"contextual effect, between less within, is {with_interval(gap)}; "
         f"{sureness(gap)}"
     )
     if gap.clear and main is not other and roles_of(main.design).slope == roles.slope:
         text += (
-            " A model with the same slope within and between groups, such as "
-            f"{main.spec.name}, mixes the two."
+            " A model that assumes equal slopes within and between groups, such as "
+            f"{main.spec.name}, estimates a mixture of the two."
         )
     yield Conclusion(topic="Slopes within and between groups", text=text, model=other.spec.name)
 
@@ -65,9 +64,11 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
 def _slope(main: Analysis, roles: Roles) -> Conclusion:
     unit = f"{_COMPARED[main.design.kind]}, one unit more {roles.slope} goes with a difference"
     if _crossed(main, roles):
-        first, second = (contrast(main, slope_weights(main, roles, side=side)) for side in (0, 1))
+        first, second = (
+            contrast(main, slope_weights(main, roles, subgroup=level)) for level in (0, 1)
+        )
         gap = contrast(
-            main, slope_weights(main, roles, side=1) - slope_weights(main, roles, side=0)
+            main, slope_weights(main, roles, subgroup=1) - slope_weights(main, roles, subgroup=0)
         )
         text = (
             f"{unit} in {roles.outcome} of {with_interval(first)} where "
@@ -75,13 +76,13 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
             f"{roles.subgroup_labels[1]}. The slopes differ by {with_interval(gap)}; "
             f"{sureness(gap)}"
         )
-        return Conclusion(topic="A slope that differs", text=text, model=main.spec.name)
+        return Conclusion(topic="Slopes by subgroup", text=text, model=main.spec.name)
     found = contrast(main, slope_weights(main, roles))
     text = f"{unit} in {roles.outcome} of {with_interval(found)}; {sureness(found)}"
     varying = preferred(main, f"sigma_u[{roles.slope}]")
     if varying is not None:
         text += (
-            f" From group to group this slope varies with an sd of "
+            " This slope varies between groups with an sd of "
             f"{number(varying.estimate, varying.sd)}{span(varying)}."
         )
     return Conclusion(topic=f"The slope of {roles.slope}", text=text, model=main.spec.name)
@@ -94,7 +95,7 @@ def subgroups(main: Analysis) -> Iterator[Conclusion]:
         return
     if roles.slope is None and _in_products(main, str(roles.moderator)):
         return
-    found = contrast(main, split_weights(main, roles))
+    found = contrast(main, moderator_weights(main, roles))
     where = ""
     if roles.slope is not None:
         centre = number(average_of_slope(main, roles), _spread(main, roles))
@@ -127,7 +128,7 @@ def others(main: Analysis) -> Iterator[Conclusion]:
     if not lines:
         return
     rest = len(lines) - _MOST_OTHERS
-    text = f"For one unit more, all else alike: {'; '.join(lines[:_MOST_OTHERS])}"
+    text = f"For one unit more, all else equal: {'; '.join(lines[:_MOST_OTHERS])}"
     text += f"; and {rest} more in the table." if rest > 0 else "."
     yield Conclusion(topic="Other predictors", text=text, model=main.spec.name)
 

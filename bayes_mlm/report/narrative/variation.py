@@ -1,4 +1,4 @@
-"""Narrative of the partition of the variance, and of what is explained."""
+"""Narrative of the partition of the variance, and of explained variance."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,24 +10,24 @@ from bayes_mlm.likelihood import group_parameters
 from bayes_mlm.report.narrative.choosing import null_of
 from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span
 
-# A share below this is called open whatever its estimate: a hundredth of the variance.
-_NOTHING = 0.01
+# An interval that reaches below this does not exclude zero for practical purposes.
+_NEGLIGIBLE = 0.01
 
 
 def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]:
-    """Yield the share of the variance between groups, and that which the predictors explain."""
+    """Yield the share of the variance between groups, and the share that predictors explain."""
     model = null_of(analyses) or main
     design, row = model.design, preferred(model, "icc")
     if row is None:
         yield from _no_share(main)
         return
-    part = "" if design.terms == (INTERCEPT,) else " that the predictors leave"
+    part = "" if design.terms == (INTERCEPT,) else " not explained by the predictors"
     text = (
         f"Of the variance of {design.outcome}{part}, {share(row.estimate)}{share_span(row)} lies "
         f"between the groups of {design.group} and the other {share(1 - row.estimate)} within "
         "them."
     )
-    if row.lower is not None and row.lower < _NOTHING:
+    if row.lower is not None and row.lower < _NEGLIGIBLE:
         text += (
             " The share between groups is not distinguishable from zero: its interval reaches "
             f"{share(row.lower)}."
@@ -36,7 +36,7 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
     if not part and effect is not None and effect.estimate >= 1.0:
         alone = design.n / effect.estimate
         text += (
-            f" For the overall mean, the {count(design.n, 'row')} are worth about "
+            f" For the overall mean, the {count(design.n, 'row')} carry the information of about "
             f"{number(alone, alone / 5)} independent ones."
         )
     yield Conclusion(topic="Within and between groups", text=text, model=model.spec.name)
@@ -44,16 +44,16 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
     if between is None or within is None or between.estimate != between.estimate:
         return
     text = (
-        f"Against the model without predictors, those of {main.spec.formula} account for "
-        f"{_explained(between)} of the variance between groups, and for {_explained(within)} of "
-        "that within."
+        f"Relative to the null model, the predictors of {main.spec.formula} explain "
+        f"{_explained(between)} of the variance between groups and {_explained(within)} of that "
+        "within."
     )
     if min(between.estimate, within.estimate) < 0.0:
         text += (
-            " A negative value is no error: predictors can uncover differences that the model "
-            "without them conceals."
+            " A negative value can occur: predictors may reveal variance that the null model "
+            "conceals."
         )
-    yield Conclusion(topic="What the predictors explain", text=text, model=main.spec.name)
+    yield Conclusion(topic="Explained variance", text=text, model=main.spec.name)
 
 
 def _no_share(main: Analysis) -> Iterator[Conclusion]:
@@ -70,9 +70,11 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
     sds = [(row.quantity, row) for row in main.summaries[0] if row.quantity in names]
     residual = preferred(main, design.family.residual_sd or "")
     listed = ", ".join(f"{quantity} {number(row.estimate, row.sd)}" for quantity, row in sds)
-    why = "Slopes differ between groups, so there is no one share: it depends on the predictors."
+    why = (
+        "Slopes differ between groups, so the share is not constant: it depends on the predictors."
+    )
     if len(design.factors) > 1:
-        why = f"The grouping factors ({', '.join(design.factors)}) have a share each."
+        why = f"The grouping factors ({', '.join(design.factors)}) each have a share."
     elif not design.family.is_additive:
         why = f"{design.family.label} outcomes have no residual sd, so that no share is defined."
     text = f"{why} The sds between groups are {listed}"

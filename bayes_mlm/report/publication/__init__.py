@@ -1,4 +1,4 @@
-"""Tables of models side by side, as they are printed in papers."""
+"""Tables of models in adjacent columns, for papers."""
 
 from bayes_mlm.report.publication.layout import publication_table
 from bayes_mlm.report.publication.table import Cell, ModelColumn, PublicationTable, Row

@@ -151,13 +151,13 @@ def _size(sources: Sequence[Source]) -> Iterator[_Line]:
             ],
         )
     for engine in (name for name, one in ENGINES.items() if not one.draws):
-        own = [source.likelihood for source in sources]
-        if any(summary is not None and summary.engine == engine for summary in own):
+        summaries = [source.likelihood for source in sources]
+        if any(summary is not None and summary.engine == engine for summary in summaries):
             texts = [
                 estimate_texts(summary["loglik"], style="table").estimate
                 if summary is not None and summary.engine == engine
                 else ""
-                for summary in own
+                for summary in summaries
             ]
             yield _plain(f"log-likelihood ({engine.upper()})", texts)
 

@@ -1,4 +1,4 @@
-"""Notes below a table for a paper: all that a reader needs next to the numbers."""
+"""Notes below a table for a paper."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -31,7 +31,7 @@ def _models(sources: Sequence[Source]) -> list[Analysis]:
 
 
 def _about_estimates(sources: Sequence[Source], interval: bool) -> str:
-    """Return what the estimates are, and what is printed below them."""
+    """Describe the estimates, and what is printed below them."""
     by = {source.summary.engine: source.summary for source in sources}
     drawn = [summary for engine, summary in by.items() if is_drawing(engine)]
     likelihood = [summary for engine, summary in by.items() if not is_drawing(engine)]
@@ -63,18 +63,18 @@ def _about_variation(sources: Sequence[Source]) -> str:
         text += "; ICC: share of the variance that lies between groups, given the predictors"
     if any(view.q > 1 for one in models for view in group_views(one.design)):
         text += (
-            "; where slopes vary, σ_u (Intercept) holds where the predictors are zero, and there "
-            "is no one ICC"
+            "; with random slopes, σ_u (Intercept) is that where the predictors are zero, and the "
+            "ICC is not constant"
         )
     return f"{text}."
 
 
 def _about_residuals(sources: Sequence[Source]) -> str:
-    asked = [one.design.residual.spec for one in _models(sources) if one.design.residual]
+    structures = [one.design.residual.spec for one in _models(sources) if one.design.residual]
     parts = []
-    if any(one.sigma for one in asked):
+    if any(one.sigma for one in structures):
         parts.append("σ_e by level, and over all rows (the root of their mean variance)")
-    if any(one.ar for one in asked):
+    if any(one.ar for one in structures):
         parts.append("ρ_e: correlation of residuals one step of time apart")
     families = {one.design.family.name: one.design.family for one in _models(sources)}
     for family in families.values():
@@ -88,16 +88,16 @@ def _about_explained(sources: Sequence[Source]) -> str:
     if not measured:
         return ""
     named = ", ".join(str(null) for null in nulls)
-    text = f"R²: part of the variance of {named} at that level that the predictors account for"
+    text = f"R²: proportional reduction of the variance of {named} at that level"
     if any(is_drawing(one.summary.engine) for one in measured):
-        text += "; draws of the two models are taken as independent, so its spread is too wide"
+        text += "; the draws of the two models are treated as independent, so its sd is overstated"
     return f"{text}."
 
 
 def _about_likelihood(sources: Sequence[Source]) -> str:
-    """Warn of a comparison that the row invites."""
-    own = {source.likelihood.engine for source in sources if source.likelihood is not None}
-    if "reml" not in own or len(_models(sources)) < 2:
+    """Warn that log-likelihoods by REML are not comparable."""
+    engines = {source.likelihood.engine for source in sources if source.likelihood is not None}
+    if "reml" not in engines or len(_models(sources)) < 2:
         return ""
     return (
         "Log-likelihoods are at the maximum; restricted ones (REML) of models with other fixed "

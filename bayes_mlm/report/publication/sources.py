@@ -25,7 +25,7 @@ class Source:
 
 
 def sources_of(analyses: Sequence[Analysis], likelihood: bool) -> Iterator[Source]:
-    """Yield the columns: the posteriors of a model, then REML or OLS if wanted or alone."""
+    """Yield the columns: the posteriors of a model, then REML or OLS if requested or alone."""
     for number, analysis in enumerate(analyses, start=1):
         drawn = [one for one in analysis.summaries if is_drawing(one.engine)]
         for summary in analysis.summaries:
@@ -34,12 +34,12 @@ def sources_of(analyses: Sequence[Analysis], likelihood: bool) -> Iterator[Sourc
 
 
 def name_of(analysis: Analysis) -> str:
-    """Return the model's name; "" of a formula, which has none of its own."""
+    """Return the model's name; "" for a bare formula."""
     return "" if analysis.spec.name in (UNNAMED, analysis.spec.formula) else analysis.spec.name
 
 
 def drawn_effects(analysis: Analysis) -> tuple[str, ...]:
-    """Return the group effects that have a distribution; those of no pooling have none."""
+    """Return the random effects; a no-pooling model has none."""
     design = analysis.design
     if design.kind == "no_pooling":
         return ()

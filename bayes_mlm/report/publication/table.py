@@ -66,7 +66,7 @@ class ModelColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class PublicationTable(Tabular):
-    """Models side by side; its data have a row for each estimate.
+    """Models in adjacent columns; the underlying data have a row for each estimate.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class PublicationTable(Tabular):
     columns : tuple of ModelColumn
     rows : tuple of Row
     notes : tuple of str
-        One or more sentences each; what a reader needs who has nothing but the table.
+        One or more sentences each, to make the table self-contained.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 
 "use strict";
-// Search and sort for tables that ask for it; without a script they are plain tables.
+// Search and sort of tables marked data-tools; without a script they are plain tables.
 (() => {
   const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
@@ -10,7 +10,7 @@
     return "value" in cell.dataset ? Number(cell.dataset.value) : cell.textContent.trim();
   };
 
-  // Numbers before text, and what is empty last, whichever way the column is sorted.
+  // Numbers before text and empty cells last, in either direction.
   const compare = (a, b, sign) => {
     if (a === "" || b === "") return (a === "") - (b === "");
     if (typeof a === "number" && typeof b === "number") return sign * (a - b);
@@ -27,7 +27,7 @@
     const search = box.querySelector("input");
     const status = box.querySelector("[role=status]");
 
-    const tell = (shown) => {
+    const report = (shown) => {
       const many = rows.length === 1 ? noun : `${noun}s`;
       status.textContent =
         shown === rows.length ? `${shown} ${many}` : `${shown} of ${rows.length} ${many}`;
@@ -40,7 +40,7 @@
         row.hidden = !words.every((word) => text.includes(word));
         shown += !row.hidden;
       }
-      tell(shown);
+      report(shown);
     };
 
     const sort = (column) => {
@@ -66,16 +66,16 @@
     });
     search.addEventListener("input", filter);
     box.querySelector(".tools").hidden = false;
-    tell(rows.length);
+    report(rows.length);
   }
 
-  // What is folded away on a screen belongs on paper.
-  let folded = [];
+  // Print collapsed sections in full.
+  let collapsed = [];
   window.addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
-    for (const one of folded) one.open = true;
+    collapsed = [...document.querySelectorAll("details:not([open])")];
+    for (const one of collapsed) one.open = true;
   });
   window.addEventListener("afterprint", () => {
-    for (const one of folded) one.open = false;
+    for (const one of collapsed) one.open = false;
   });
 })();

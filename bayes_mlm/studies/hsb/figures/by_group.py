@@ -233,7 +233,7 @@ def _expected_means(fit: Fit, prob: float) -> tuple[Floats, Floats | None, Float
     """Compute the posterior mean and interval of each group's expected mean, shape (J,) each."""
     design = fit.design
     X = design.group_means(design.X)
-    Z = design.group_means(design.Z)
+    Z = design.single_term().column_means
     beta = samples(fit.draws, "beta") if design.p else np.zeros((1, 0))
     if not has_effects(fit):
         u_mean = fit.draws["u_mean"]

@@ -115,10 +115,11 @@ def extreme_groups(analysis: Analysis) -> Extremes | None:
     apart = float(np.ptp(cloud.group_x)) > _ALIKE * float(np.ptp(cloud.x))
     if not apart or not has_effects(analysis.fits[0]):
         return None
+    names = cloud.term.names()
     groups = int(cloud.group_x.argmin()), int(cloud.group_x.argmax())
     low, high = (
         line_along(
-            analysis, roles, span(cloud.x[cloud.codes == j]), name=str(cloud.labels[j]), group=j
+            analysis, roles, span(cloud.x[cloud.term.rows_of(j)]), name=str(names[j]), group=j
         )
         for j in groups
     )
@@ -134,7 +135,7 @@ def plot_extremes(data: Extremes, *, ax: "Axes | None" = None) -> "Figure":
     for which, place, line, style in zip(
         ("lowest", "highest"), data.groups, data.lines, SUBGROUP_STYLES, strict=True
     ):
-        rows = cloud.codes == place
+        rows = cloud.term.rows_of(place)
         ax.plot(
             cloud.x[rows],
             cloud.y[rows],

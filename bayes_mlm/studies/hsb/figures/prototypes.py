@@ -189,10 +189,10 @@ def _distance(cloud: Cloud, members: np.ndarray, *, tied: bool) -> Floats:
 def _prototype(
     analysis: Analysis, roles: Roles, cloud: Cloud, place: int, subgroup: str
 ) -> Prototype:
-    rows = cloud.codes == place
+    rows = cloud.term.rows_of(place)
     x, y = cloud.x[rows], cloud.y[rows]
     along = span(x)
-    label = str(cloud.labels[place])
+    label = str(cloud.term.names()[place])
     unpooled = straight(x, y) if x.size > 2 else None
     return Prototype(
         subgroup=subgroup,

@@ -165,7 +165,7 @@ def _line(kind: str, name: str, analysis: Analysis, cloud: Cloud) -> Line:
     if kind != "within":
         return line_along(analysis, roles, span(cloud.x), name=name)
     centre = float(cloud.x.mean())
-    deviation = span(cloud.x - cloud.group_x[cloud.codes])
+    deviation = span(cloud.term.deviations(cloud.x))
     inside = (deviation + centre >= cloud.x.min()) & (deviation + centre <= cloud.x.max())
     line = line_along(analysis, roles, np.ascontiguousarray(deviation[inside]), name=name)
     return replace(line, x=line.x + centre)

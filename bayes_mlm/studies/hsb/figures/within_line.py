@@ -100,7 +100,7 @@ def within_line(analysis: Analysis) -> WithinLine | None:
     if analysis.design.kind != "within" or roles.slope is None or not analysis.fits:
         return None
     cloud = cloud_of(analysis.design, roles)
-    deviation = cloud.x - cloud.group_x[cloud.codes]
+    deviation = cloud.term.deviations(cloud.x)
     return WithinLine(
         cloud=cloud,
         deviation=deviation,

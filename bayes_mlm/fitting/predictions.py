@@ -1,0 +1,74 @@
+"""Expected outcomes at a likelihood estimate, with the variances of their errors."""
+
+import numpy as np
+
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design, sum_effects
+from bayes_mlm.engines import OlsFit, RemlFit
+from bayes_mlm.model import whiten
+
+type Solution = RemlFit | OlsFit
+
+
+def expected_outcomes(
+    fit: Solution, design: Design, X: Floats, Z: Floats, codes: Ints | None
+) -> tuple[Floats, Floats]:
+    """Return the expected outcomes (m,) of rows, and the variances of their errors.
+
+    Parameters
+    ----------
+    fit : RemlFit or OlsFit
+    design : Design
+        That was fitted.
+    X, Z : ndarray, shapes (m, p) and (m, q)
+        Columns of the rows.
+    codes : ndarray of int, shape (m,), or None
+        Groups of the rows, whose effects are predicted; None leaves group effects at zero.
+
+    Returns
+    -------
+    expected, variance : ndarray, shape (m,)
+
+    Notes
+    -----
+    With S = cov(u), V_j = Z_j S Z_j' + sigma_e^2 I and W_j = S Z_j' V_j^-1, the error of
+    ``x'beta + z'u_j`` has variance ``z'(S - W_j Z_j S)z + d' cov(beta) d`` with
+    ``d = x - X_j' W_j' z``: the effects' own uncertainty, and what that of beta adds to both parts.
+    Residuals with a structure are whitened first.
+
+    References
+    ----------
+    Henderson (1975), Biometrics 31(2); McLean, Sanders & Stroup (1991), The American Statistician
+    45(1), sec. 3.
+    """
+    estimate, weights, variance = X @ fit.beta, X, np.zeros(len(X))
+    if fit.effects and codes is not None:
+        groups, places = np.unique(codes, return_inverse=True)
+        move, spread = _of_groups(fit, design, groups)
+        estimate = estimate + sum_effects(fit.u, codes, Z)
+        weights = X - np.einsum("mq,mqp->mp", Z, move[places])
+        variance = np.einsum("mq,mqr,mr->m", Z, spread[places], Z)
+    elif codes is not None:
+        # The intercept of a group is its mean less its slopes: y_j + (x - x_j)'b.
+        s = design.moments()
+        estimate = estimate + fit.u[codes, 0]
+        weights = X - (s.means[:, : design.p] + s.centre[: design.p])[codes]
+        variance = fit.sigma_e**2 / s.counts[codes]
+    return estimate, variance + np.einsum("mp,pr,mr->m", weights, fit.beta_cov, weights)
+
+
+def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
+    """Return W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
+    s, residual = design.moments(), fit.sigma_e**2
+    if fit.residual is not None and design.residual is not None:
+        own = fit.residual
+        white = whiten(design.residual, design.columns, own.sigma_e, own.rho_e or 0.0)
+        s, residual = design.moments_of(white), 1.0
+    p, q, products = design.p, design.q, s.products(groups)
+    zz, zx = products[:, p : p + q, p : p + q], products[:, p : p + q, :p]
+    relative = fit.cov_u / residual
+    # Z_j' V_j^-1 = (I + Z_j'Z_j S / sigma_e^2)^-1 Z_j' / sigma_e^2, defined for a singular S too.
+    inside = np.eye(design.q) + zz @ relative
+    move = relative @ np.linalg.solve(inside, zx)
+    spread = fit.cov_u - relative @ np.linalg.solve(inside, zz @ fit.cov_u)
+    return move, 0.5 * (spread + spread.swapaxes(1, 2))
