@@ -17,6 +17,7 @@ import numpy as np
 
 from bayes_mlm.base import (
     ABSENT,
+    EngineError,
     Floats,
     StorageError,
     Verdict,
@@ -132,9 +133,21 @@ def _kept(
             allowed = f"allowed: auto, all, none, or some of {', '.join(costly)}"
             reason = own.attrs.get(f"no_{name}", allowed)
             raise StorageError(f"the tree has no group {name!r} to save; {reason}")
+    if asked == "auto":
+        chosen = [name for name in chosen if _can_be_computed(own.groups[name])]
     left = [name for name in costly if name not in chosen]
     note = {"left_out": f"{', '.join(left)}: bayes_mlm.load_fit(...).data has them"} if left else {}
     return {k: v for k, v in own.groups.items() if k not in left}, note
+
+
+def _can_be_computed(group: Group) -> bool:
+    """Compute a group; return False where that is refused, as of outcomes at extreme priors."""
+    try:
+        for one in group.variables.values():
+            _ = one.values
+    except EngineError:
+        return False
+    return True
 
 
 def _is_small(group: Group) -> bool:

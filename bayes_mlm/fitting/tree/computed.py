@@ -1,7 +1,7 @@
 """Arrays that are computed when they are first read, for plain code and for xarray."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,44 @@ class Computed:
 
     def lazy(self) -> Any:
         """Return the array as xarray holds an array of a file that it has not read."""
-        from bayes_mlm.fitting.tree.backend import lazy_array
+        from xarray.core.indexing import LazilyIndexedArray
 
-        return lazy_array(self)
+        return LazilyIndexedArray(_backend_of(self))
+
+
+def _backend_of(computed: Computed) -> Any:
+    """Return a backend of xarray that reads an array: shape and type are known, values are not."""
+    return _backend()(computed)
+
+
+@cache
+def _backend() -> Any:
+    """Make the class of these backends, which cannot be made without xarray's."""
+    from xarray.backends import BackendArray
+    from xarray.core import indexing
+
+    class ComputedArray(BackendArray):
+        """A `Computed` as a backend of xarray."""
+
+        def __init__(self, computed: Computed) -> None:
+            self.computed = computed
+            self.shape = computed.shape
+            self.dtype = computed.dtype
+
+        def __reduce__(self) -> Any:
+            """Pickle by the function that makes it."""
+            return _backend_of, (self.computed,)
+
+        def __deepcopy__(self, memo: dict[int, Any]) -> "ComputedArray":
+            """Return itself, since nothing changes its values."""
+            return self
+
+        def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+            """Return a part of the values, which are computed at the first call."""
+            support = indexing.IndexingSupport.BASIC
+            return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+
+        def _read(self, key: tuple[Any, ...]) -> Any:
+            return self.computed.values[key]
+
+    return ComputedArray

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bayes_mlm.base import Array, Floats, Stream, check_memory, stream
+from bayes_mlm.base import Array, EngineError, Floats, Stream, check_memory, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines import effects_root
 from bayes_mlm.fitting.linear_predictor import linear_predictors
@@ -63,8 +63,19 @@ def replicated_outcomes(fit: Sampled, use: Stream) -> Floats:
             for place, row in enumerate(eta):
                 found[part.start + place] = make_outcomes(design, now, place, row, rng)
         else:
-            found[part] = design.family.draw(eta, now.auxiliary(design), rng)
+            found[part] = _draw(design, eta, now, rng)
     return _in_chains(fit, found)
+
+
+def _draw(design: Design, eta: Floats, given: ResidualDraws, rng: np.random.Generator) -> Floats:
+    """Draw outcomes at linear predictors; a family may have none where they are very large."""
+    try:
+        return design.family.draw(eta, given.auxiliary(design), rng)
+    except ValueError as error:
+        raise EngineError(
+            f"no {design.family.label} outcome can be drawn at a linear predictor of "
+            f"{np.abs(eta).max():.3g} ({error}); narrower priors keep it within bounds"
+        ) from error
 
 
 def group_log_likelihood(fit: Sampled) -> Floats:
