@@ -171,6 +171,14 @@ def test_arviz_ranks_by_rows_and_by_groups(slopes, intercepts):
     for by in ("row", "group"):
         found = az.compare({"slopes": slopes.tree(by=by), "simple": simple.tree(by=by)})
         assert list(found.index) == ["slopes", "simple"]
+    own = {"slopes": leave_one_group_out(slopes), "simple": leave_one_group_out(simple)}
+    found = az.compare({name: one.to_arviz() for name, one in own.items()}, round_to="none")
+    assert float(found.elpd["simple"]) == pytest.approx(own["simple"].elpd)
+    assert float(found.elpd_diff["simple"]) == pytest.approx(
+        own["slopes"].elpd - own["simple"].elpd
+    )
+    assert list(own["slopes"].to_arviz().elpd_i["room"].values[:2]) == ["r0", "r1"]
+    assert list(leave_one_row_out(simple).to_arviz().elpd_i["obs"].values[:2]) == [0, 1]
     with pytest.raises(EngineError, match="'row' or 'group'"):
         slopes.tree(by="school")
 

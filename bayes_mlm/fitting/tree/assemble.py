@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm._version import __version__
 from bayes_mlm.base import Array
-from bayes_mlm.engines import ENGINES, SAMPLE_DIMS
+from bayes_mlm.engines import ENGINES, SAMPLE_DIMS, in_arviz_order
 from bayes_mlm.fitting.sampled import Sampled
 from bayes_mlm.fitting.tree.computed import Computed
 from bayes_mlm.fitting.tree.constant import labels_of
@@ -93,12 +93,8 @@ def lay_out_tree(fit: Sampled, *, mu: bool | None = None) -> Tree:
 
 def reported_posterior(fit: Sampled) -> "xr.Dataset":
     """Return the draws of the reported quantities."""
-    variables = {
-        name: one for name, one in fit.draws.posterior.items() if one.dims[:2] == SAMPLE_DIMS
-    } or fit.draws.posterior
-    return _dataset(
-        Group(variables=fit.draws.posterior, coords=_coords(variables, fit.draws.coords))
-    )
+    variables = in_arviz_order(fit.draws.posterior)
+    return _dataset(Group(variables=variables, coords=_coords(variables, fit.draws.coords)))
 
 
 def plain_labels(values: Any) -> Array:
