@@ -74,8 +74,8 @@ def write_group_effects(
     design = fit.design
     if not has_random_effects(design):
         raise EngineError(
-            f"the {design.kind} model '{design.formula}' has no group effects that are drawn from "
-            "a distribution; add (1 | group) to the formula"
+            f"the {design.kind} model '{design.formula}' has no random effects; add "
+            "(1 | group) to the formula"
         )
     moments = fit.effect_moments()
     reach = wald_reach(prob)

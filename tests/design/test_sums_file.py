@@ -282,6 +282,6 @@ def test_a_hundred_thousand_groups_are_written_a_part_at_a_time(tmp_path, monkey
 
 
 def test_a_model_without_group_effects_writes_none(tmp_path):
-    with pytest.raises(EngineError, match="no group effects"):
+    with pytest.raises(EngineError, match="no random effects"):
         write_group_effects(fit("mathach ~ ses", HSB, random_seed=1), tmp_path / "u.parquet")
     assert not list(tmp_path.iterdir())

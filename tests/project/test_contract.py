@@ -7,16 +7,19 @@ import inspect
 import itertools
 import math
 import re
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import bayes_mlm
 from bayes_mlm import BayesMLMError, engines, model
+from bayes_mlm.engines import is_drawing
 from bayes_mlm.figures import model_figures
 from bayes_mlm.fitting import Analysis, estimate_of, posterior_of
 from bayes_mlm.report import Origin, render_report
@@ -101,6 +104,12 @@ def _other_model(fit: Any) -> Any:
     return bayes_mlm.fit(formula, table(), engine=fit.engine, random_seed=1, **options)
 
 
+def _written_effects(fit: Any) -> Any:
+    """Return the effects of the groups, as the file has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        return pq.read_table(bayes_mlm.write_group_effects(fit, f"{folder}/u.parquet")).to_pandas()
+
+
 QUESTIONS: Mapping[str, Callable[[Any], Any]] = {
     "summarise": bayes_mlm.summarise,
     "comparisons": lambda fit: bayes_mlm.comparisons(fit, "x"),
@@ -121,9 +130,31 @@ QUESTIONS: Mapping[str, Callable[[Any], Any]] = {
     "log_marginal_likelihood": bayes_mlm.log_marginal_likelihood,
     "check": bayes_mlm.check,
     "compare_models": lambda fit: bayes_mlm.compare_models([fit, _other_model(fit)]),
+    "write_group_effects": _written_effects,
+    "prior_sensitivity": lambda fit: bayes_mlm.prior_sensitivity(
+        fit, table(), draws=60, random_seed=1
+    ),
+}
+# Questions about a posterior, which an estimate refuses.
+OF_DRAWS = {
+    "leave_one_group_out",
+    "leave_one_row_out",
+    "log_marginal_likelihood",
+    "check",
+    "compare_models",
 }
 # What a model of a class must be able to answer, whoever fitted it.
 ANSWERS = {
+    **{
+        (engine, "gaussian", terms): set(QUESTIONS) - OF_DRAWS - {"contextual_effects"}
+        for engine in ("reml", "ml")
+        for terms in ("intercepts", "slopes", "uncorrelated")
+    },
+    ("reml", "gaussian", "within"): {"contextual_effects", "hausman", "write_group_effects"},
+    ("ols", "gaussian", "none"): {
+        *("summarise", "comparisons", "slopes", "crossing"),
+        *("predict", "predict observations", "variance_by_level"),
+    },
     ("direct", "gaussian", "slopes"): set(QUESTIONS) - {"contextual_effects"},
     ("direct", "gaussian", "within"): {"contextual_effects", "hausman", "summarise", "check"},
     ("nuts", "gaussian", "slopes"): set(QUESTIONS)
@@ -182,6 +213,8 @@ def test_question_is_answered_or_refused(
     else:
         assert question not in ANSWERS.get((engine, family, terms), ()), error
         check_refusal(error)
+    if question in OF_DRAWS and not is_drawing(engine):
+        assert "needs posterior draws" in str(error)
 
 
 @pytest.mark.parametrize(("engine", "family", "terms"), cells())

@@ -188,8 +188,8 @@ def choose_models(
         model = request.model
         if not has_sigma_u(model):
             raise SpecError(
-                f"{model.name!r} ({model.formula}, {model.kind}) has no group effects, so there "
-                "is no sigma_u whose prior could be varied; add (1 | group) to the formula"
+                f"{model.name!r} has no group effects, so there is no sigma_u whose prior could be "
+                f"varied ({model.formula}, {model.kind}); add (1 | group) to the formula"
             )
         if model.name in [one.model.name for one in found[:k]]:
             raise SpecError(f"the model {model.name!r} is given twice; keep one")
