@@ -175,7 +175,7 @@ def test_arviz_ranks_by_rows_and_by_groups(slopes, intercepts):
     found = az.compare({name: one.to_arviz() for name, one in own.items()}, round_to="none")
     assert float(found.elpd["simple"]) == pytest.approx(own["simple"].elpd)
     assert float(found.elpd_diff["simple"]) == pytest.approx(
-        own["slopes"].elpd - own["simple"].elpd
+        own["simple"].elpd - own["slopes"].elpd
     )
     assert list(own["slopes"].to_arviz().elpd_i["room"].values[:2]) == ["r0", "r1"]
     assert list(leave_one_row_out(simple).to_arviz().elpd_i["obs"].values[:2]) == [0, 1]
