@@ -63,8 +63,8 @@ app = typer.Typer(
         "Start with:\n\n"
         "  bayes-mlm reproduce          the High School and Beyond study, every model\n\n"
         '  bayes-mlm fit "y ~ x + (1 | g)" --data my.csv\n\n'
-        "Exit codes: 0 good; 1 the input is wrong; 2 the command is wrong; 3 fitted, but a "
-        "diagnostic check failed: read the verdict; 130 interrupted."
+        "Exit codes: 0 success; 1 invalid input; 2 invalid command; 3 fitted, but a "
+        "diagnostic check failed; 130 interrupted."
     ),
 )
 
@@ -88,7 +88,9 @@ def fit(
             help="Kind of model (default: partial_pooling if the formula has a bar, else pooled)."
         ),
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Grouping column, if not in the formula.")
+    ] = None,
     group_level: Annotated[
         list[str] | None, typer.Option(help="A column that must be constant within groups.")
     ] = None,
@@ -126,7 +128,7 @@ def fit(
 
     The model is a formula (with --data), a bundled model, or a record (.toml).
 
-    --out writes report.html (figures, tables and the answer in one page), estimates.csv, and the
+    --out writes report.html (results, tables and figures on one page), estimates.csv, and the
     model's posterior (.nc) and record (.toml).
     """
     started = time.monotonic()
@@ -185,11 +187,11 @@ def fit(
 
 @app.command()
 def models(
-    name: Annotated[str | None, typer.Argument(help="Show this one's record.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of a record to print.")] = None,
 ) -> None:
     """List the bundled models, or print a record.
 
-    A printed record is a starting point for another.
+    A printed record is a template for another.
     """
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import as_starter, dump_record, load_record, records
@@ -243,7 +245,7 @@ def _analyse(
     rows: Literal["auto", "keep", "sum"],
     **options: Any,
 ) -> "tuple[Analysis, tuple[PublishedRow, ...], tuple[Record, ...], Analysis | None]":
-    """Analyse a model; of a record also what was published about it, and its null model."""
+    """Return the analysis of a model; for a record with published values and the null model."""
     from bayes_mlm.fitting import analyse
 
     if isinstance(resolved(model), str):

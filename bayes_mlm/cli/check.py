@@ -15,8 +15,8 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    print_sample,
     request_for,
-    say_sample,
     settings_for,
     source_of_rows,
     status,
@@ -31,15 +31,15 @@ def check(
     engine: DrawingEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
-    out: Annotated[Path | None, typer.Option(help="CSV file: a row a group.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file, one row per group.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Check the assumptions of a model.
 
-    An assumption that fails is reported with its remedy, and ends in exit code 3.
+    A violated assumption is reported with a remedy, and gives exit code 3.
     Slopes within and between groups, omitted group effects, curvature, residual variance along
     predictors and by group, autocorrelation, skewness and tails of residuals and of group effects,
-    influential groups. At most 5 % of right models fail any check.
+    influential groups. At most 5 % of correctly specified models fail any check.
     """
     from bayes_mlm.assess import check as check_fit
     from bayes_mlm.design import design_of, rows_at_source
@@ -59,7 +59,7 @@ def check(
             sample = sample_groups(fit, source_of_rows(request, data))
         found = check_fit(fit, sample=sample)
     if sample is not None:
-        say_sample(sample.design.notes[-1])
+        print_sample(sample.design.notes[-1])
     console = show.make_console()
     console.print(str(found), soft_wrap=True)
     if out is not None:

@@ -39,9 +39,11 @@ def contextual(
     data: Data = None,
     mean: Annotated[
         list[str] | None,
-        typer.Option(help="A column that holds group means: PREDICTOR=COLUMN; repeatable."),
+        typer.Option(help="A column of group means: PREDICTOR=COLUMN; repeatable."),
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Grouping column, if not in the formula.")
+    ] = None,
     engine: AnyEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),

@@ -12,7 +12,9 @@ def describe(
     column: Annotated[
         list[str] | None, typer.Option(help="A column to describe; repeatable (default: numbers).")
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Grouping column: how many, how large.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Grouping column: number and sizes of groups.")
+    ] = None,
     cross: Annotated[
         str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
     ] = None,
@@ -23,7 +25,7 @@ def describe(
     """Describe the columns and groups of a table.
 
     Counts, means, sds, quartiles, group sizes, a crosstab. Notes list labels that differ
-    only by spaces or case, and texts that may stand for missing values.
+    only by spaces or case, and texts that may mark missing values.
     """
     from bayes_mlm.data import (
         Written,

@@ -17,9 +17,9 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    print_sample,
     read_at,
     request_for,
-    say_sample,
     settings_for,
     source_of_rows,
     status,
@@ -44,7 +44,8 @@ def effects(
         ),
     ] = None,
     slope: Annotated[
-        list[str] | None, typer.Option(help="A number whose slope is wanted; repeatable.")
+        list[str] | None,
+        typer.Option(help="Numeric predictor whose slope to estimate; repeatable."),
     ] = None,
     at: Annotated[
         list[str] | None,
@@ -56,7 +57,7 @@ def effects(
     crossing: Annotated[
         str | None,
         typer.Option(
-            help="A number: at which value of it is the contrast or slope zero (Johnson-Neyman)?"
+            help="Moderator: its values at which the contrast or slope is zero (Johnson-Neyman)."
         ),
     ] = None,
     over: Annotated[
@@ -78,7 +79,7 @@ def effects(
 ) -> None:
     """Estimate comparisons and marginal slopes.
 
-    And the values of a moderator at which they are zero (Johnson-Neyman).
+    With the values of a moderator at which they are zero (Johnson-Neyman).
     Each with its interval, probability of direction, and practical equivalence.
     """
     from bayes_mlm.base import atomic_folder, tables_csv
@@ -108,9 +109,9 @@ def effects(
         rows = source_of_rows(request, data)
         sample = sample_table(design, rows, random_seed=settings.random_seed)
         source = sample.table
-        say_sample(sample.what)
+        print_sample(sample.what)
     else:
-        # What the design does not hold as it was read (log(x)) is read again.
+        # A column that the design has only transformed (log(x)) is read again.
         source = None if rebuild(design) is not None else read_again(design, request, data)
     # REML or OLS first: a wrong option is refused before anything is drawn.
     drawing = is_drawing(engine)
@@ -179,10 +180,10 @@ def _answer(
         compared = () if is_slope else {n for c in changes(population, contrast) for n in c.sets}
         at = {n: values for n, values in query.at.items() if n not in compared}
         used |= set(at)
-        ask, what = (slopes, name) if is_slope else (comparisons, contrast)
-        answer = ask(fit, what, at=at, rope=query.rope, **options)
+        estimate, what = (slopes, name) if is_slope else (comparisons, contrast)
+        answer = estimate(fit, what, at=at, rope=query.rope, **options)
         if name in at and names != {name}:  # values that may be meant for another effect
-            plain = ask(fit, what, at=_without(at, name), rope=query.rope, **options)
+            plain = estimate(fit, what, at=_without(at, name), rope=query.rope, **options)
             answer = plain if _same_everywhere(answer, plain) else answer
         found.append(answer)
         if query.crossing is not None and (name != query.crossing or names == {name}):

@@ -98,7 +98,7 @@ def _print(text: str) -> None:
 
 
 def _discard_stdout() -> None:
-    """Discard what is left for an output that accepts nothing, before Python ends."""
+    """Discard pending output that cannot be written, before Python exits."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

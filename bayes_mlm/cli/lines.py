@@ -16,10 +16,10 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    print_sample,
     read_at,
     read_numbers,
     request_for,
-    say_sample,
     settings_for,
     source_of_rows,
     status,
@@ -36,16 +36,19 @@ def lines(
     model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
     data: Data = None,
     group: Annotated[
-        list[str] | None, typer.Option(help="Label of a group; repeatable. Without: every group.")
+        list[str] | None, typer.Option(help="Label of a group; repeatable (default: every group).")
     ] = None,
     along: Annotated[
-        str | None, typer.Option(help="Column that the lines run along (default: first slope's).")
+        str | None, typer.Option(help="Predictor on the x axis (default: that of the first slope).")
     ] = None,
     x: Annotated[
-        str | None, typer.Option(help="Where, as in 0,5,9 (default: over the range of the data).")
+        str | None,
+        typer.Option(
+            help="Points on the x axis, as in 0,5,9 (default: over the range of the data)."
+        ),
     ] = None,
     population: Annotated[
-        bool, typer.Option("--population", help="The line of the population instead of groups'.")
+        bool, typer.Option("--population", help="The population line instead of those of groups.")
     ] = False,
     at: Annotated[
         list[str] | None,
@@ -63,7 +66,7 @@ def lines(
 ) -> None:
     """Estimate group-specific intercepts and slopes.
 
-    And the lines they make; those of a posterior compared with REML predictions.
+    With the corresponding lines; those of a posterior compared with REML predictions.
     """
     from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_by, sample_rows
@@ -89,7 +92,7 @@ def lines(
     if not design.has_rows:
         rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
-        say_sample(fit.design.notes[-1])
+        print_sample(fit.design.notes[-1])
     console = show.make_console()
     if population:
         found: GroupLines | PopulationLine = population_line(

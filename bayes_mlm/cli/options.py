@@ -28,7 +28,7 @@ Data = Annotated[
     str | None,
     typer.Option(help="CSV or Parquet: file, folder or glob; or an embedded set (hsb)."),
 ]
-Missing = Annotated[Literal["error", "drop"], typer.Option(help="What to do with missing values.")]
+Missing = Annotated[Literal["error", "drop"], typer.Option(help="Treatment of missing values.")]
 Decimal = Annotated[
     Literal[".", ","] | None,
     typer.Option(help="Decimal mark of numbers in text: , reads 3,14 and 1.234,50 €; . 1,234.50."),
@@ -69,7 +69,7 @@ def _engine_option(names: tuple[str, ...], more: str) -> Any:
         raise typer.BadParameter(f"{name!r} is not one of {listed}.")
 
     return typer.Option(
-        help=f"auto: the first that can draw; {about}. {more}",
+        help=f"auto: the first applicable engine; {about}. {more}",
         metavar=f"[{'|'.join(names)}]",
         callback=known,
     )
@@ -215,7 +215,7 @@ def design_for(
             delimiter=request.source.delimiter,
         )
     with steps(f"reading {data or request.source.data}", quiet=quiet) as shown:
-        progress = shown.telling("summing")
+        progress = shown.progress_of("summing")
         design = design_of(request, source, rows=rows, on_progress=progress)
     if not quiet:
         console = show.make_console(stderr=True)
@@ -230,7 +230,7 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
     Raises
     ------
     DataError
-        If only their sums are there.
+        If only their sums are available.
     """
     from bayes_mlm.base import DataError
     from bayes_mlm.design import is_sums, open_data
@@ -246,7 +246,7 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
     return open_data(source, decimal=declared.decimal, delimiter=declared.delimiter)
 
 
-def say_sample(what: str) -> None:
+def print_sample(what: str) -> None:
     """Print on standard error which rows a result is computed from."""
     from bayes_mlm.report import console as show
 

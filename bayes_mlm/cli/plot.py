@@ -25,8 +25,8 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    print_sample,
     refuse_repeats,
-    say_sample,
     settings_for,
     source_of_rows,
     status,
@@ -167,7 +167,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     rows = source_of_rows(analysis, data)
     fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)
     design = fits[0].design
-    say_sample(design.notes[-1])
+    print_sample(design.notes[-1])
     solution = analysis.estimate.solution.of_groups(design)
     estimate = replace(analysis.estimate, design=design, solution=solution)
     return replace(analysis, design=design, fits=fits, estimates=(estimate,))

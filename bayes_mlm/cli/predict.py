@@ -33,7 +33,7 @@ def predict(
         str, typer.Option(help="CSV or Parquet file with the rows to predict, or an embedded set.")
     ],
     data: Annotated[
-        str | None, typer.Option(help="What to fit: CSV or Parquet file, or an embedded set.")
+        str | None, typer.Option(help="Data to fit: CSV or Parquet file, or an embedded set.")
     ] = None,
     question: Annotated[
         Question | None,
@@ -53,7 +53,7 @@ def predict(
         float, typer.Option(help="Probability of the intervals (equal tails).")
     ] = DEFAULT_PROB,
     out: Annotated[
-        Path | None, typer.Option(help="CSV file: the rows with their predictions.")
+        Path | None, typer.Option(help="CSV file of the rows with their predictions.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -34,22 +34,22 @@ class Steps:
         self._timer: Timer | None = None
         self._task = None if bar is None else bar.add_task("", total=None)
 
-    def say(self, text: str, *, done: int | None = None, of: int | None = None) -> None:
+    def update(self, text: str, *, done: int | None = None, of: int | None = None) -> None:
         """Show what is being done, and how many of how many steps are done."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=visible(text), completed=done, total=of)
 
-    def telling(self, text: str) -> "Callable[[float], None] | None":
+    def progress_of(self, text: str) -> "Callable[[float], None] | None":
         """Return a function that shows a query's progress in per cent; None without a bar."""
         if self._bar is None:
             return None
-        return lambda share: self.say(text, done=int(share), of=100)
+        return lambda share: self.update(text, done=int(share), of=100)
 
     def watching(self, scan: "Scan") -> "Scan":
         """Return a scan whose queries report their progress."""
         from dataclasses import replace
 
-        return replace(scan, on_progress=self.telling(f"summing {scan.source}"))
+        return replace(scan, on_progress=self.progress_of(f"summing {scan.source}"))
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
@@ -125,7 +125,7 @@ def steps(text: str = "", *, quiet: bool) -> Iterator[Steps]:
             redirect_stderr=False,
         )
     found = Steps(bar)
-    found.say(text)
+    found.update(text)
     found.show()
     try:
         yield found

@@ -63,9 +63,9 @@ def reproduce(
     results, begun = [], list[str]()
     with steps("reading", quiet=quiet) as shown, drawing_pool() as pool:
 
-        def say(engine: str) -> None:
+        def show_engine(engine: str) -> None:
             text = f"fitting {begun[-1]} ({engine})"
-            shown.say(text, done=len(begun) - 1, of=len(ladder))
+            shown.update(text, done=len(begun) - 1, of=len(ladder))
 
         for result in analyse_ladder(
             ladder,
@@ -74,12 +74,12 @@ def reproduce(
             prob=prob,
             check=True,
             on_start=lambda record: begun.append(record.name),
-            on_engine=say,
+            on_engine=show_engine,
         ):
             results.append(result)
             with shown.hidden():
                 print_analysis(result.analysis)
-        shown.say("checking the printed figures")
+        shown.update("checking the printed figures")
         published = [*check_table(), *(row for one in results for row in one.published)]
         analyses = [one.analysis for one in results]
         notes = check_notes()
@@ -94,7 +94,7 @@ def reproduce(
             pool=pool,
             shown=shown,
         )
-        shown.say("writing")
+        shown.update("writing")
         write_run(out, analyses, published, records=ladder, report=report)
     console.print("The ladder: posterior means, and REML or OLS estimates")
     console.print(show.ladder_table(analyses))

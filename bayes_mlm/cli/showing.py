@@ -59,9 +59,9 @@ def report_of(
     from bayes_mlm.report import Origin, render_report
 
     def on_figure(done: int, of: int) -> None:
-        shown.say("drawing the report", done=done, of=of)
+        shown.update("drawing the report", done=done, of=of)
 
-    shown.say("preparing the report")
+    shown.update("preparing the report")
     origin = Origin(
         title=title,
         subtitle=subtitle,
@@ -75,7 +75,7 @@ def report_of(
 
 
 def _command(arguments: Sequence[str]) -> str:
-    """Write the command that makes the same numbers, without the folders of this machine."""
+    """Return the command that reproduces the numbers, without local folders."""
     kept, arguments = [], list(arguments)
     while arguments:
         one = arguments.pop(0)

@@ -43,7 +43,9 @@ def sum_data(
     ],
     data: Annotated[str, typer.Option(help="File, directory, or glob: CSV or Parquet.")],
     out: Annotated[Path, typer.Option(help="File for the sums, such as year1.sums.")],
-    group: Annotated[str | None, typer.Option(help="Grouping column of a formula w/o bar.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Grouping column, if not in the formula.")
+    ] = None,
     alone: Annotated[
         bool,
         typer.Option(
@@ -60,12 +62,12 @@ def sum_data(
     ] = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Aggregate data by group, as a model needs.
+    """Aggregate data by group for a model.
 
     Writes the sums by group, without rows.
 
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
-    rows, without the old ones; `bayes-mlm merge` adds up sums of several places. A place that lacks
+    rows, without the old ones; `bayes-mlm merge` adds up sums of several sites. A site that lacks
     a category, or has one group, makes its sums with `bayes-mlm sum plan.sums --alone`, where
     plan.sums has all categories (of artificial rows, for example).
     """
@@ -165,7 +167,7 @@ def _print_summary(design: "Design", out: Path) -> None:
 @grouped
 def groups(
     model: Annotated[str, typer.Argument(help="A formula, a model, a record, or saved sums.")],
-    out: Annotated[Path, typer.Option(help="Parquet file: a row a group and effect.")],
+    out: Annotated[Path, typer.Option(help="Parquet file, one row per group and effect.")],
     data: Annotated[str | None, typer.Option(help="File, directory or glob.")] = None,
     rows: RowsOption = "auto",
     memory: Memory = None,

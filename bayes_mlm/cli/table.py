@@ -44,7 +44,7 @@ def table(
     data: Data = None,
     format: Annotated[  # noqa: A002  (the option's name)
         Format | None,
-        typer.Option("--format", help="Default: by the ending of --out, else markdown."),
+        typer.Option("--format", help="Format (default: by the ending of --out, else markdown)."),
     ] = None,
     engine: Annotated[
         list[str] | None,
@@ -54,19 +54,21 @@ def table(
         ),
     ] = None,
     interval: Annotated[
-        bool, typer.Option("--interval", help="Intervals below the estimates, not sds or errors.")
+        bool,
+        typer.Option(
+            "--interval", help="Print intervals below the estimates, not standard errors."
+        ),
     ] = False,
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
-    out: Annotated[Path | None, typer.Option(help="File; default: the screen.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File (default: standard output).")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tabulate models for a paper, a column each.
+    """Tabulate models for a paper.
 
-    In Markdown, LaTeX (booktabs) or HTML.
-
-    A column a model; coefficients, sds between and within groups, ICC, R², sizes, and notes.
+    In Markdown, LaTeX (booktabs) or HTML, one column per model: coefficients, sds between and
+    within groups, ICC, R², sizes, and notes.
     """
     from bayes_mlm.engines import Settings
     from bayes_mlm.report import publication_table

@@ -39,14 +39,12 @@ def variance(
     data: Data = None,
     null: Annotated[
         str | None,
-        typer.Option(
-            help="The model without predictors (default: the same rows, y ~ 1 + (1 | g))."
-        ),
+        typer.Option(help="The null model (default: y ~ 1 + (1 | g) on the same rows)."),
     ] = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
-            help='Where a slope varies: points to evaluate at, "NAME=-1,0,1"; repeatable.'
+            help='With random slopes: values of the predictor, "NAME=-1,0,1"; repeatable.'
         ),
     ] = None,
     engine: AnyEngine = "auto",

@@ -1,8 +1,8 @@
-"""Tables of rows: read them, check them, find their groups; in memory or lazily.
+"""Tables: reading, checks and groups, in memory or lazily.
 
 A table comes from a file (`read_table`), a data frame (`as_table`) or an embedded data set
 (`load_dataset`); every check takes a `Table` and raises `DataError` with one message. `open_data`
-leaves rows where they are (DuckDB, Apache Spark) and hands on a `Scan`.
+does not read rows (DuckDB, Apache Spark) and returns a `Scan`.
 """
 
 import lazy_loader

@@ -57,6 +57,7 @@ from .magnitude import refuse_magnitude as refuse_magnitude, refuse_magnitudes a
 from .misread import refuse_misread as refuse_misread
 from .missing import (
     Complete as Complete,
+    check_missing as check_missing,
     count_labels as count_labels,
     count_text as count_text,
     handle_missing as handle_missing,

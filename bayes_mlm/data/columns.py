@@ -19,7 +19,7 @@ from bayes_mlm.data.texts import BLANKS
 
 type Column = NDArray[Any]
 EXACT = 2**53
-"""The whole number up to which a float64 holds every whole number."""
+"""The whole number up to which float64 represents every whole number."""
 
 _CAST_TO_TEXT = (
     *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
@@ -109,7 +109,7 @@ def from_any(name: str, values: Any) -> TypedColumn:
 
 
 def _typed_from_series(values: "nw.Series[Any]", arrow: Any) -> TypedColumn:
-    """Convert a series by way of Arrow, except where its type is one that only its library has."""
+    """Convert a series through Arrow, unless its type exists only in its library."""
     is_polars = nw.dependencies.is_polars_series(values.to_native())
     kind = arrow.type.value_type if pa.types.is_dictionary(arrow.type) else arrow.type
     # Of such a type (a pandas Period or Interval) Arrow has only the storage, a number.
@@ -148,7 +148,7 @@ def is_time(kind: Any) -> bool:
 
 
 def holds_time(field: Any) -> bool:
-    """Return whether an Arrow field is of dates or times, also without pandas to know a period."""
+    """Return whether an Arrow field is of dates or times, including pandas periods."""
     return is_time(field.type) or (field.metadata or {}).get(_EXTENSION) == _PERIOD.encode()
 
 
@@ -210,7 +210,7 @@ def from_arrow(values: Any) -> Column:
 
 
 def numbers_in(texts: Any) -> Any | None:
-    """Cast an Arrow array of text to whole numbers, or else to numbers; None if it holds labels."""
+    """Cast an Arrow array of text to whole numbers, or else to numbers; None if it has labels."""
     # Arrow would read 00123 as 123, and 0x1F as 31.
     if any_match(texts, r"^[+-]?0([0-9]+|[xX].*)$"):
         return None
@@ -226,7 +226,7 @@ def numbers_in(texts: Any) -> Any | None:
 
 
 def read_numerals(column: Column, decimal: DecimalMark) -> Column:
-    """Read a column of text as numbers written with a decimal mark, if it holds nothing else."""
+    """Read a column of text as numbers written with a decimal mark, if all are."""
     texts = pa.array(column.tolist(), pa.string())
     if texts.null_count == len(texts):
         return column

@@ -25,7 +25,7 @@ class Source:
     Parameters
     ----------
     name, title : str
-        Short name, as given to `load_dataset`, and one line on what it holds.
+        Short name, as given to `load_dataset`, and one line of description.
     file, sha256 : str
         File in the package, and the SHA-256 of its bytes.
     rows, groups : int

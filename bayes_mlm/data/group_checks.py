@@ -48,7 +48,7 @@ def check_group(
     >>> check_group(load_dataset("hsb"), "ses", ["mathach", "schoolid"], effects=["schoolid"])
     Traceback (most recent call last):
         ...
-    bayes_mlm.base.errors.DataError: group 'ses' holds 373 different decimal numbers: it looks like
+    bayes_mlm.base.errors.DataError: group 'ses' has 373 different decimal numbers: it looks like
     a \
 measurement, and the group goes right of the bar. Write (1 | schoolid) or (ses | schoolid), \
 not (schoolid | ses)
@@ -58,7 +58,7 @@ not (schoolid | ses)
     check_footer_label(group, groups.labels, groups.sizes)
     if groups.labels.dtype.kind == "f" and count > _DECIMAL_LEVELS:
         raise DataError(
-            f"group {group!r} holds {count} different decimal numbers: it looks like a "
+            f"group {group!r} has {count} different decimal numbers: it looks like a "
             "measurement, and the group goes right of the bar. "
             f"{_suggest_group(table, group, others, effects)}"
         )

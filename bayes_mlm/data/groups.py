@@ -82,7 +82,7 @@ def find_groups(table: Table, name: str) -> Groups:
 
 
 def levels_of(values: Column) -> tuple[NDArray[Any], Ints]:
-    """List the distinct values of a column and number its rows by them.
+    """Return the distinct values of a column and the index of each row's among them.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def group_spread(values: Column, groups: Groups) -> NDArray[np.bool_]:
 
 
 def varies_within(table: Table, group: str, names: Sequence[str]) -> tuple[str, ...]:
-    """List the columns that vary within groups: the student-level ones, in the school example.
+    """Return the columns that vary within groups: in the school example, the student-level ones.
 
     Parameters
     ----------

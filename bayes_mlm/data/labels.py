@@ -1,4 +1,4 @@
-"""Compare the labels of a factor: which look alike, and what they are without spaces around."""
+"""Comparison of the labels of a factor: similar ones, and labels stripped of spaces."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -92,7 +92,7 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
     if blank:
         notes.append(
             f"{name}: {_listed(sorted(blank), _LABELS)} is a label here, as in any table that has "
-            "declared missing values; make it missing if it stands for one"
+            "declared missing values; make it missing if it marks one"
         )
     if len(odd) == 1 and len(texts) > _NUMBERS:
         notes.append(f"{name}: every label is a number but {odd[0]!r}; check that label")
@@ -100,7 +100,7 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _likeness(label: str) -> str:
-    """Return what is left of a label without case, spaces and characters that do not show."""
+    """Return a label without case, spaces and invisible characters."""
     if label.isascii():
         return "".join(label.casefold().split())
     text = unicodedata.normalize("NFKC", label).casefold()

@@ -11,7 +11,7 @@ from bayes_mlm.data.numerals import Decimal, Numerals, numerals_among
 
 
 def refuse_misread(name: str, role: str, levels: Sequence[str], *, is_time: bool = False) -> None:
-    """Raise an error if an outcome or predictor holds dates, or numbers that were read as text.
+    """Raise an error if an outcome or predictor contains dates, or numbers that were read as text.
 
     Not for columns that were declared to be categories.
 

@@ -65,6 +65,12 @@ def note_on_lost_groups(n_before: int, n_after: int, group: str) -> tuple[str, .
     )
 
 
+def check_missing(missing: str) -> None:
+    """Refuse an unknown treatment of missing values."""
+    if missing not in ("error", "drop"):
+        raise DataError(f'missing={missing!r} is not known; give "error" or "drop"')
+
+
 def handle_missing(
     table: Table, names: Sequence[str], missing: Literal["error", "drop"] = "error"
 ) -> Complete:
@@ -97,8 +103,7 @@ def handle_missing(
     >>> kept.table.columns["y"].tolist(), kept.n_dropped
     ([1.0, 3.0], 1)
     """
-    if missing not in ("error", "drop"):
-        raise DataError(f'missing={missing!r} is not known; give "error" or "drop"')
+    check_missing(missing)
     masks = {name: is_missing(table.columns[name]) for name in dict.fromkeys(names)}
     masks = {name: mask for name, mask in masks.items() if mask.any()}
     if not masks:
@@ -116,11 +121,11 @@ def handle_missing(
             f'{"; ".join(parts)}{total}; drop them with missing="drop" (--missing drop)'
         )
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
-    kept = _typed_anew(take(table, ~gone), names)
+    kept = _retyped(take(table, ~gone), names)
     return Complete(table=kept, n_dropped=n_dropped, by_column=counts)
 
 
-def _typed_anew(table: Table, names: Sequence[str]) -> Table:
+def _retyped(table: Table, names: Sequence[str]) -> Table:
     """Infer the types of columns of text without the dropped rows, such as a footer."""
     if not table.from_text:
         return table

@@ -32,7 +32,7 @@ _PLAIN = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
 @dataclass(frozen=True, kw_only=True)
 class Notation:
-    """How the numbers of one column are written.
+    """Notation of the numbers of one column.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from bayes_mlm.data.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """How text is written, where a file does not state it: as of `read_table`."""
+    """Notation of text, where a file does not state it; as of `read_table`."""
 
     decimal: Decimal | None = None
     delimiter: str | None = None

@@ -51,7 +51,7 @@ class DataSource:
 
     @property
     def written(self) -> Written:
-        """How the text of the data is written."""
+        """Notation of the text of the data."""
         return Written(decimal=self.decimal, delimiter=self.delimiter)
 
 

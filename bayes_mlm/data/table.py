@@ -187,7 +187,7 @@ def as_table(
 
 
 def _with_numerals(table: Table, decimal: Decimal) -> Table:
-    """Read the columns of text that hold numbers; declared categories and dates stay."""
+    """Convert columns of numerals to numbers; declared categories and dates stay."""
     check_decimal(decimal)
     columns = dict(table.columns)
     for name, values in columns.items():
@@ -271,7 +271,7 @@ def explain_absent(absent: Sequence[str], names: Sequence[str], source: str) -> 
 
 
 def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[str, TypedColumn]:
-    # pandas names are looked at first: narwhals does not say what is wrong with them.
+    # The names of pandas are checked first, for a clearer message than that of narwhals.
     if nw.dependencies.is_pandas_dataframe(frame):
         checked_names(list(frame.columns), source, columns)
     try:

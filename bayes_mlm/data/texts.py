@@ -1,10 +1,10 @@
-"""Texts that stand for a missing value, and characters that are blanks around a value."""
+"""Texts that mark a missing value, and characters that are blanks around a value."""
 
 MISSING_TEXTS = (
     *("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "NAN", "-nan", "null", "NULL", "Null"),
     *("None", "NONE", "."),
 )
-"""What a CSV file may hold for a value that is missing ("." is Stata's and SAS's)."""
+"""Marks of missing values in CSV files ("." is that of Stata and SAS)."""
 TRUE_TEXTS, FALSE_TEXTS = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 # Unicode's White_Space, the separators that Python strips too, and what has no width.
 _CODES = (

@@ -42,7 +42,7 @@ def require_columns(table: Table, names: Sequence[str]) -> None:
 
 
 def require_finite(table: Table, names: Sequence[str]) -> None:
-    """Require that the numeric columns among those named hold no infinity.
+    """Require that the numeric columns among those named have no infinite values.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def require_finite(table: Table, names: Sequence[str]) -> None:
 
 
 def require_numeric(table: Table, names: Sequence[str], *, role: str = "column") -> None:
-    """Require that columns hold numbers (or truth values).
+    """Require that columns are numeric (or truth values).
 
     Parameters
     ----------
@@ -171,12 +171,12 @@ def check_predictors(
     names : sequence of str
         The predictors.
     categories : collection of str
-        Those requested as categories, which they are whatever their values look like.
+        Those requested as categories, whatever their values.
 
     Raises
     ------
     DataError
-        If one is constant, or is text that holds dates, numbers in another notation, or mostly
+        If one is constant, or is text that contains dates, numbers in another notation, or mostly
         numbers (a category may have up to 20 levels that look like numbers).
 
     Examples

@@ -87,6 +87,12 @@ def design_of(
     location = source.location if data is None else data
     if is_sums(location):
         return for_kind(_saved(model, source, location), model.kind)
+    options: dict[str, Any] = {
+        "group": model.group_column,
+        "missing": source.missing,
+        "group_level": model.group_level,
+        "strip": source.strip,
+    }
     scan = _scan_of(location, rows, source.written)
     if scan is not None:
         _need_rows(
@@ -94,24 +100,14 @@ def design_of(
             f"those of {scan.source} are summed where they lie; take a sample of groups, or "
             'rows="keep" (--rows keep)',
         )
-        design = sum_rows(
-            model.formula,
-            replace(scan, on_progress=on_progress),
-            group=model.group_column,
-            missing=source.missing,
-            group_level=model.group_level,
-            strip=source.strip,
-        )
+        design = sum_rows(model.formula, replace(scan, on_progress=on_progress), **options)
         return for_kind(design, model.kind)
     design = build_design(
         model.formula,
         _kept(location, model, source),
-        group=model.group_column,
-        missing=source.missing,
-        group_level=model.group_level,
         residual=model.residual,
         family=model.family,
-        strip=source.strip,
+        **options,
     )
     return for_kind(design, model.kind)
 
@@ -222,8 +218,8 @@ def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
             return read_data(location, written=written)
         scan = replace(_open(location, written), complete=source.missing == "drop")
         return collect_rows(scan, columns)
-    given = collect_rows(as_scan(location), columns) if is_scannable(location) else location
-    return given if written.decimal is None else as_table(given, decimal=written.decimal)
+    data = collect_rows(as_scan(location), columns) if is_scannable(location) else location
+    return data if written.decimal is None else as_table(data, decimal=written.decimal)
 
 
 def _is_one_file(source: str | Path) -> bool:

@@ -53,9 +53,9 @@ def naming(path: Path, what: str, remedy: str) -> Iterator[None]:
     raise StorageError(f"{str(path)!r} cannot be read as {what}: {reason}; {remedy}") from cause
 
 
-def require(holds: bool | np.bool_, why: str) -> None:
-    """Raise a `StorageError` with the reason unless a condition holds."""
-    if not holds:
+def require(met: bool | np.bool_, why: str) -> None:
+    """Raise a `StorageError` with the reason unless a condition is met."""
+    if not met:
         raise StorageError(why)
 
 
@@ -87,7 +87,7 @@ def check_sums(s: GroupMoments) -> None:
         shapes == ((n_groups,), (n_groups,), (k,), (n_groups, k), (n_groups, k, k)),
         f"labels, counts, centre, means and scatter have the shapes {shapes}, which do not agree",
     )
-    require(n_groups > 0, "it holds no groups")
+    require(n_groups > 0, "it has no groups")
     require(s.counts.dtype.kind in "iu", f"its counts are of type {s.counts.dtype}, not whole")
     require(bool((s.counts > 0).all()), f"it counts {s.counts.min()} rows in a group")
     require(np.unique(s.labels).size == n_groups, "a group is in it twice")

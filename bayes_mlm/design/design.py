@@ -133,11 +133,11 @@ class Design:
 
     @property
     def has_rows(self) -> bool:
-        """Whether the rows are there, and not their moments alone."""
+        """Whether the design has rows, and not their moments alone."""
         return self.aggregated is None
 
     def rows(self, remedy: str = "") -> "Design":
-        """Return the design, whose rows are there.
+        """Return the design, after checking that it has rows.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class Design:
         Raises
         ------
         RowsNeededError
-            If only moments are there.
+            If it has moments alone.
         """
         if self.aggregated is not None:
             refuse_rows("values", remedy)

@@ -1,4 +1,4 @@
-"""Whether the columns of a design are estimable: none is a combination of those before it."""
+"""Estimability of a design: no column is a linear combination of those before it."""
 
 import numpy as np
 

@@ -27,7 +27,7 @@ from bayes_mlm.data import (
     strip_labels,
 )
 from bayes_mlm.design.design import VARIES, Design
-from bayes_mlm.design.encoding import Encoded, encode, learn_encoding
+from bayes_mlm.design.encoding import Encoded, encode, factors_of, learn_encoding
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, means_by_group
@@ -169,23 +169,6 @@ def build_design(
     )
     check_estimable(design)
     return design
-
-
-def factors_of(formula: Formula, group: str | None) -> tuple[str, ...]:
-    """Return the grouping factors: those of the bars, or `group` for a formula without one.
-
-    Raises
-    ------
-    DesignError
-        If both are given and differ.
-    """
-    factors = formula.grouping_factors
-    if group is not None and factors not in ((), (group,)):
-        raise DesignError(
-            f"the formula groups by {', '.join(map(repr, factors))} but group={group!r} was given; "
-            "give one of them"
-        )
-    return factors or (() if group is None else (group,))
 
 
 def _check_factors(formula: Formula, factors: Sequence[str], table: Table) -> list[Groups]:

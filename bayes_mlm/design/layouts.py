@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
 from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
-from bayes_mlm.design.aggregated.layouts import lay_out_sums
+from bayes_mlm.design.aggregated.layouts import base_of, lay_out_sums
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode
 from bayes_mlm.design.estimability import check_estimable
@@ -80,17 +80,13 @@ def for_kind(design: Design, kind: str) -> Design:
     if kind == "pooled":
         return replace(design.without_effects(), kind=kind)
     refuse_several(design.factors, f"the {kind} model", "keep one of them, or use partial_pooling")
-    if design.base is None:
-        raise DesignError(
-            f"the {kind} model needs groups; name their column "
-            '(group = "NAME" in a record, --group on the command line)'
-        )
-    X, terms = _lay_out(kind, design.X, design.by_row(design.base.means), design.base)
+    base = base_of(design, kind)
+    X, terms = _lay_out(kind, design.X, design.by_row(base.means), base)
     laid_out = design.with_arrays(X=X, terms=terms, kind=kind)
     if kind == "between":
         laid_out = laid_out.with_arrays(
             y=design.group_means(design.y),
-            X=design.base.means,
+            X=base.means,
             codes=np.arange(design.J),
         )
     if kind != "mundlak":

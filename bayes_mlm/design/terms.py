@@ -39,7 +39,7 @@ class RowArray[T]:
 
 
 def changed[P](part: P, **changes: Any) -> P:
-    """Return a part of a design with some fields changed, whether or not its rows are there."""
+    """Return a part of a design with some fields changed, with or without rows."""
     current = {one.name: vars(part)[one.name] for one in fields(part)}  # type: ignore[arg-type]
     return type(part)(**(current | changes))
 
@@ -258,7 +258,7 @@ class GroupTerm:
         return self.by_row(self.labels)
 
     def same_groups(self, other: "GroupTerm") -> bool:
-        """Return whether another term groups the same rows, as far as they are there, by labels."""
+        """Return whether another term has the same groups and, if available, the same rows."""
         same = vars(self)["codes"] is None or np.array_equal(self.codes, other.codes)
         return same and np.array_equal(self.labels, other.labels)
 

@@ -9,28 +9,27 @@ from bayes_mlm.likelihood import ModelPriors
 # How many sds zero may lie from the mean of a column whose slope varies between groups, where
 # intercept and slope are independent (||): they are so at zero, and nowhere else.
 MAX_OFFSET = 3.0
-# With fewer groups left over than this, a flat prior on sigma_u leaves it without a posterior sd.
+# With fewer residual groups than this, a flat prior on sigma_u gives it no posterior sd.
 LEAST_GROUPS_FOR_FLAT = 4
 # As many independent draws as are required of Markov chains.
 LEAST_DRAWS = 400
 
 
 def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> list[Finding]:
-    """List what is wrong with the question, where the answer was computed rightly.
+    """Return findings on a model and its priors, however exact the computation.
 
     Parameters
     ----------
     design : Design
         Laid out for its kind.
     priors : ModelPriors
-        In force.
     n_independent : int or None
         Number of independent draws; None for Markov chains, which are judged by their ESS.
 
     Returns
     -------
     list of Finding
-        Empty if there is nothing to say.
+        Empty if there are none.
     """
     found = cautions_on_model(design)
     for place, group_priors in enumerate(priors.groups):
@@ -44,7 +43,7 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
             Finding(
                 "moments",
                 False,
-                f"with {view.J} groups a flat prior leaves sigma_u without a posterior mean or "
+                f"with {view.J} groups a flat prior on sigma_u gives no posterior mean or "
                 "sd; give it a proper prior such as HalfNormal",
             )
         )
@@ -53,14 +52,14 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
             Finding(
                 "draws",
                 False,
-                f"{n_independent} independent draws: {LEAST_DRAWS} are wanted: raise --draws",
+                f"{n_independent} independent draws, fewer than {LEAST_DRAWS}: raise --draws",
             )
         )
     return found
 
 
 def cautions_on_model(design: Design) -> list[Finding]:
-    """List what is wrong, or unusual, in the model itself, whichever engine fits it."""
+    """Return findings on the model, whichever engine fits it."""
     if len(design.factors) > 1:
         views = map(design.of_factor, range(len(design.factors)))
         return list(dict.fromkeys(one for view in views for one in cautions_on_model(view)))

@@ -1,4 +1,4 @@
-"""Judge a sampler's draws, and say what to do where they are not good enough.
+"""Convergence diagnostics of a sampler's draws, with remedies.
 
 Thresholds are those of Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021, Bayesian Analysis
 16(2), sec. 4): rank-normalised split R-hat up to 1.01, bulk and tail effective sample sizes of 100
@@ -72,7 +72,7 @@ def convergence(values: Array) -> Convergence:
 
 
 def diagnose(draws: Draws) -> Verdict:
-    """Judge the draws of every parameter, the group effects included.
+    """Return convergence diagnostics of all parameters, group effects included.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def diagnose(draws: Draws) -> Verdict:
     Returns
     -------
     Verdict
-        Whose text names the worst parameter and says what to do.
+        Its text names the worst parameter and a remedy.
     """
     found = convergence(_all_parameters(draws))
     wanted = MIN_ESS_PER_CHAIN * draws.n_chains
@@ -104,7 +104,7 @@ def diagnose(draws: Draws) -> Verdict:
             "ESS",
             ess >= wanted,
             f"smallest effective sample size {count(ess)} ({_name(draws, rarest)})"
-            + _remedy(ess < wanted, f"{wanted} are wanted: raise --draws"),
+            + _remedy(ess < wanted, f"{wanted} are needed: raise --draws"),
         ),
         Finding(
             "divergences",
@@ -133,7 +133,7 @@ def _all_parameters(draws: Draws) -> Array:
 
 
 def _drawn(draws: Draws) -> dict[str, Variable]:
-    """Leave out what is stored as a summary (``u_mean``, ``u_sd``)."""
+    """Return the variables with draws, without summaries (``u_mean``, ``u_sd``)."""
     return {name: v for name, v in draws.posterior.items() if v.dims[:2] == SAMPLE_DIMS}
 
 

@@ -60,7 +60,7 @@ class Draws:
     posterior : mapping of str to Variable
         Each of shape (chains, draws, ...), in the units of the parameter.
     sample_stats : mapping of str to Variable
-        Each of shape (chains, draws): what the engine says of each draw.
+        Each of shape (chains, draws): sampler statistics of each draw.
     coords : mapping of str to ndarray
         Labels of the dimensions (``term``, the factor's, ``effect``, ``effect_pair``).
     parameters : Parameters

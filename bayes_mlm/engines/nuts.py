@@ -90,12 +90,12 @@ def sample_nuts(
     model : pymc.Model
         From a factory of `bayes_mlm.likelihood.pymc.models`.
     settings : Settings
-        Seed and sizes; the same settings and versions give the same draws, on one machine: another
-        kernel of the BLAS rounds otherwise, and chains part.
+        Seed and sizes; the same settings and versions give the same draws on one machine. With
+        another BLAS kernel rounding differs, and the chains diverge.
     progressbar : bool
         Whether to draw a progress bar.
     parameters : Parameters, optional
-        What the variables are, of a model with several grouping factors.
+        Parameters of a model with several grouping factors.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def sample_nuts(
     Raises
     ------
     EngineError
-        If the sampler cannot start or breaks down.
+        If the sampler cannot start or fails.
 
     References
     ----------

@@ -160,7 +160,7 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
     ----------
     design : Design
         Laid out for any kind without group effects. For `no_pooling` every group gets an
-        intercept; `beta` then holds the slopes.
+        intercept; `beta` then has the slopes.
     level : float
         Coverage of the intervals.
 

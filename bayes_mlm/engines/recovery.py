@@ -18,7 +18,7 @@ from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import group_dim
 from bayes_mlm.moments import RotatedMoments, rotate_moments
 
-# Draws of the variance parameters that moments of effects are averaged over; so many leave an error
+# Draws of the variance parameters that moments of effects are averaged over; these give an error
 # of a hundredth of an effect's sd in its mean.
 _DRAWS = 400
 
@@ -107,7 +107,7 @@ def effects_of_groups(
 
 
 def with_effects_of(design: Design, draws: Draws, places: Ints, rng: np.random.Generator) -> Draws:
-    """Return draws with the effects of some groups, drawn anew where they were summarised."""
+    """Return draws with the effects of some groups, drawn again where they were summarised."""
     if not design.q:
         return draws
     shape = (draws.n_chains, draws.n_draws, places.size, design.q)
@@ -148,15 +148,18 @@ def effect_moments(design: Design, draws: Draws) -> Callable[[Ints], tuple[Float
             "group_lines"
         )
     reduced = rotate_moments(design.moments())
-    given = conditions_of(design, draws)
-    chosen = np.unique(np.linspace(0, len(given.sigma_e) - 1, _DRAWS).astype(int))
-    given = replace(
-        given, beta=given.beta[chosen], root=given.root[chosen], sigma_e=given.sigma_e[chosen]
+    conditions = conditions_of(design, draws)
+    chosen = np.unique(np.linspace(0, len(conditions.sigma_e) - 1, _DRAWS).astype(int))
+    conditions = replace(
+        conditions,
+        beta=conditions.beta[chosen],
+        root=conditions.root[chosen],
+        sigma_e=conditions.sigma_e[chosen],
     )
 
     def moments(places: Ints) -> tuple[Floats, Floats]:
         part = _some(reduced, places)
-        found = summarise_effects(part, make_kernel(part), given)
+        found = summarise_effects(part, make_kernel(part), conditions)
         return found.mean, found.sd
 
     return moments

@@ -37,7 +37,7 @@ class Task:
     settings : Settings or None
         For the engines that draw.
     statistics : GroupMoments or None
-        Per-group sufficient statistics, where they are at hand.
+        Per-group sufficient statistics; computed by default.
     prob : float
         Coverage of the intervals of an engine that does not draw.
     check : bool

@@ -96,7 +96,7 @@ def check_bounded_rows(design: Design) -> None:
     Raises
     ------
     EngineError
-        As of `check_bounded`; or if Student-t residuals leave most rows on an exact line.
+        As of `check_bounded`; or if, with Student-t residuals, most rows lie on an exact line.
     """
     if not design.family.is_additive:  # no sd of residuals that could vanish
         return
@@ -118,7 +118,7 @@ def check_bounded_rows(design: Design) -> None:
 
 
 def _of_rows(design: Design, some: Ints) -> RotatedMoments:
-    """Reduce some rows of a design, with the groups and columns that are left in them."""
+    """Return the moments of some rows of a design, with the groups and columns they have."""
     return rotate_moments(moments_of_rows(design, some, drop_empty=True), aliased=True)
 
 

@@ -152,8 +152,8 @@ class Likelihood:
             factor = np.einsum("nab,nb->na", self.term.by_row(lower), whitened.gain.Z)
         left = whiten(self.rows, design.y - fitted, at.sds, at.rho)
         return (
-            self._given_others(at, white, factor),
-            self._given_others(at, left, factor[:, :0]),
+            self._conditional_density(at, white, factor),
+            self._conditional_density(at, left, factor[:, :0]),
         )
 
     def _whiten(self, at: Point) -> "_WhitenedRows":
@@ -182,7 +182,7 @@ class Likelihood:
         spread = self.term.sums(whitened.log_spread + 0.5 * LOG_2PI)
         return -spread - 0.5 * (logdet + squares)
 
-    def _given_others(self, at: Point, white: Floats, factor: Floats) -> Floats:
+    def _conditional_density(self, at: Point, white: Floats, factor: Floats) -> Floats:
         """Return each row's normal log-density given all others, from the inverse covariance K.
 
         K is ``T'(I - factor factor')T`` with T the whitening, and `white` is

@@ -1,4 +1,4 @@
-"""Make the residuals of a design independent, so that what holds for plain ones holds for it."""
+"""Whitening of designs with a residual structure, to independent residuals of one sd."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ class Whitened:
 
     @property
     def offset(self) -> Floats:
-        """What is to be added to them then, shape (p,)."""
+        """Shift of the coefficients after that transformation, shape (p,)."""
         offset = np.zeros(self.design.p)
         if self.design.has_intercept:
             offset[self.design.terms.index(INTERCEPT)] = self.y_mean
@@ -62,7 +62,7 @@ class Whitened:
 
 
 def whitened(design: Design) -> Whitened:
-    """Prepare a design with a residual structure for whitening."""
+    """Return a design with a residual structure prepared for whitening."""
     x_mean, y_mean = np.zeros(design.p), 0.0
     if design.has_intercept:
         x_mean, y_mean = design.X.mean(axis=0), float(design.y.mean())

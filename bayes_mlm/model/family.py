@@ -53,7 +53,7 @@ class Family:
     draw : callable
         ``(eta, aux, rng)`` to replicated outcomes.
     observe : callable
-        ``(name, eta, aux, observed, dims)``: adds the outcome to the PyMC model at hand.
+        ``(name, eta, aux, observed, dims)``: adds the outcome to the current PyMC model.
     inverse_link : callable
         eta to the expected outcome.
     mean : callable, optional

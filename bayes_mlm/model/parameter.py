@@ -67,7 +67,7 @@ class Parameter:
 
     @property
     def text(self) -> str:
-        """What a table calls it: ``sigma_u``, or ``sigma_u[school]`` with several factors."""
+        """Name in tables: ``sigma_u``, or ``sigma_u[school]`` with several factors."""
         return self.element()
 
     def element(self, *labels: object) -> str:

@@ -89,7 +89,7 @@ def _allowed(support: tuple[float, float]) -> Signatures:
 
 
 def prior_target(name: str) -> str:
-    """Return the parameter that a prior's name stands for, or one element of which.
+    """Return the parameter that a prior's name denotes, of which it may be one element.
 
     Examples
     --------

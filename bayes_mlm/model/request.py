@@ -46,12 +46,12 @@ class ModelRequest:
 
     @property
     def request(self) -> "ModelRequest":
-        """Itself: it stands wherever a record does."""
+        """The request itself, so that it can replace a record."""
         return self
 
 
 class HasRequest(Protocol):
-    """Whatever states a model, its data and its settings: a fit, or a record of a study."""
+    """An object with a model, its data and its settings: a fit, or a record of a study."""
 
     @property
     def request(self) -> ModelRequest:

@@ -1,4 +1,4 @@
-"""What is shown: the HTML report, tables for papers, the console and the notebook."""
+"""Reports: HTML, tables for papers, console and notebook display."""
 
 import lazy_loader
 

@@ -37,7 +37,7 @@ _LADDER = ("Intercept", "ses", "sector", "ses:sector")
 
 
 class _Console(Console):
-    """Console on which names that users chose cannot act as control sequences."""
+    """Console that does not interpret control sequences in names."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Render a string as text."""
@@ -53,7 +53,7 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def analysis_title(analysis: Analysis) -> str:
-    """Return a title of what was fitted: name, formula, kind, rows and groups."""
+    """Return the title of a fit: name, formula, kind, rows and groups."""
     model, design = analysis.spec, analysis.design
     rows = f"n = {design.n}"
     rows += "".join(f", {term.J} groups ({term.factor})" for term in design.group_terms)

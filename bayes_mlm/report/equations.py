@@ -29,9 +29,9 @@ class Equation:
     Parameters
     ----------
     title : str
-        "Members", "Groups", "Distributions"; empty where it continues the one before.
+        "Level 1", "Level 2", "Distributions"; empty where it continues the one before.
     mathml : str
-        A whole ``math`` element, its names escaped.
+        A ``math`` element, with names escaped.
     """
 
     title: str
@@ -56,7 +56,7 @@ class _Part:
 
 
 def equations(design: Design) -> tuple[Equation, ...]:
-    """Write a model's equations.
+    """Return a model's equations.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def equations(design: Design) -> tuple[Equation, ...]:
     >>> from bayes_mlm import build_design, load_dataset
     >>> design = build_design("mathach ~ ses * sector + (1 | schoolid)", load_dataset("hsb"))
     >>> [one.title for one in equations(design)]
-    ['Members', 'Groups', '', 'Distributions', '']
+    ['Level 1', 'Level 2', '', 'Distributions', '']
     """
     if len(design.factors) > 1:
         return tuple(_several(design))
@@ -115,7 +115,7 @@ def _single(design: Design) -> Iterator[Equation]:
     if design.kind == "no_pooling":
         parts.insert(0, m.sub(m.symbol(_ALPHA), m.symbol("j")))
     parts.append(m.sub(m.symbol("e"), _ij(design)))
-    title = {"between": "Means of groups"}.get(design.kind, "Rows")
+    title = {"between": "Group means"}.get(design.kind, "Model")
     yield Equation(title=title, mathml=m.equation(_outcome(design), "=", m.total(parts)))
     yield _residuals(design, "Distribution")
 
@@ -127,7 +127,7 @@ def _several(design: Design) -> Iterator[Equation]:
     laws = []
     for term in design.group_terms:
         factor = m.name(term.factor)
-        group = m.row(factor, m.operator("("), i, m.operator(")"))
+        group = m.row(factor, m.listed([i]))
         u, z = m.sub(m.bold("u"), group), m.sub(m.bold("z"), i)
         parts.append(u if term.effects == (INTERCEPT,) else m.row(z, u))
         law = m.normal(m.zero(), m.sub(m.bold("Σ"), factor))
@@ -137,7 +137,7 @@ def _several(design: Design) -> Iterator[Equation]:
     if design.family.is_additive:
         parts.append(m.sub(m.symbol("e"), i))
     left = m.name(design.outcome) if design.family.is_additive else m.symbol("η")
-    yield Equation(title="Rows", mathml=m.equation(m.sub(left, i), "=", m.total(parts)))
+    yield Equation(title="Model", mathml=m.equation(m.sub(left, i), "=", m.total(parts)))
     for k, law in enumerate(laws):
         yield Equation(title="" if k else "Distributions", mathml=law)
     yield _residuals(design, "")
@@ -162,7 +162,7 @@ def _levels(design: Design) -> Iterator[Equation]:
 
     members = [m.row(group_coefficient(slope), *slope) for slope in used]
     members.append(m.sub(m.symbol("e"), _ij(design)))
-    yield Equation(title="Members", mathml=m.equation(_outcome(design), "=", m.total(members)))
+    yield Equation(title="Level 1", mathml=m.equation(_outcome(design), "=", m.total(members)))
     for k, slope in enumerate(used):
         right = [
             m.row(_beta(design, part.place), *part.upper) for part in parts if part.lower == slope
@@ -172,7 +172,7 @@ def _levels(design: Design) -> Iterator[Equation]:
             for place, (lower, upper) in enumerate(effects)
             if lower == slope
         ]
-        title = "" if k else "Groups"
+        title = "" if k else "Level 2"
         yield Equation(
             title=title, mathml=m.equation(group_coefficient(slope), "=", m.total(right))
         )
@@ -191,17 +191,13 @@ def _distributions(design: Design) -> Iterator[Equation]:
         left = _effect(design, 0)
         right = m.normal(m.number(0), m.squared(m.symbol("σ"), m.symbol("u")))
     else:
-        listed = [_effect(design, k) for k in range(design.q)]
-        commas = [m.operator(",") + one if k else one for k, one in enumerate(listed)]
-        left = m.row(m.operator("("), *commas, m.operator(")"))
+        left = m.row(m.listed([_effect(design, k) for k in range(design.q)]))
         right = m.normal(m.zero(), m.sub(m.bold("Σ"), m.symbol("u")))
         if not design.correlated:
             variances = [
                 m.squared(m.symbol("σ"), m.row(m.symbol("u"), m.number(k))) for k in range(design.q)
             ]
-            listed = [m.operator(",") + one if k else one for k, one in enumerate(variances)]
-            diagonal = m.row(m.name("diag"), m.operator("("), *listed, m.operator(")"))
-            right = m.normal(m.zero(), diagonal)
+            right = m.normal(m.zero(), m.row(m.name("diag"), m.listed(variances)))
     yield Equation(title="Distributions", mathml=m.equation(left, "~", right))
     yield _residuals(design, "")
 
@@ -222,16 +218,15 @@ def _residuals(design: Design, title: str) -> Equation:
     if not design.family.gaussian_moments:
         right = m.row(
             m.sub(m.symbol("t"), m.symbol("ν")),
-            *(m.operator("("), m.number(0), m.operator(","), variance, m.operator(")")),
+            m.listed([m.number(0), variance]),
         )
     if structure is not None and structure.spec.ar is not None:
         before = m.sub(m.symbol("e"), m.row(m.symbol("i"), m.operator(_PRIME), m.symbol("j")))
-        pair = m.row(left, m.operator(","), before)
         power = m.power(
             m.sub(m.symbol("ρ"), m.symbol("e")),
             m.row(m.name(f"steps of {structure.spec.ar} between them")),
         )
-        correlation = m.row(m.name("cor"), m.operator("("), pair, m.operator(")"))
+        correlation = m.row(m.name("cor"), m.listed([left, before]))
         right = m.row(right, m.operator(","), correlation, m.operator("="), power)
     return Equation(title=title, mathml=m.equation(left, "~", right))
 

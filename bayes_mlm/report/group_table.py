@@ -14,7 +14,7 @@ from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures import roles_of
 from bayes_mlm.fitting import Analysis, GroupEffects
 
-# A page stays quick to search with this many rows; of more groups the most telling are shown.
+# With this many rows a page is quick to search; of more groups the most extreme are shown.
 MOST_GROUPS = 300
 
 

@@ -38,7 +38,7 @@ class Image:
     Parameters
     ----------
     source : str
-        A ``data:`` address that holds the whole image.
+        The image as a ``data:`` address.
     width, height : int
         In CSS pixels, at the size of print.
     """

@@ -1,6 +1,6 @@
-"""Write MathML, whose every name is escaped: a column may be called anything."""
+"""MathML elements with escaped names, as a column may have any name."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from html import escape
 
 
@@ -67,13 +67,21 @@ def zero() -> str:
 
 def normal(centre: str, variance: str) -> str:
     """Set N(centre, variance)."""
-    return row(symbol("N"), operator("("), centre, operator(","), variance, operator(")"))
+    return row(symbol("N"), listed([centre, variance]))
 
 
-def total(parts: Iterable[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """Join elements by commas, in parentheses."""
+    return operator("(") + _joined(parts, ",") + operator(")")
+
+
+def total(parts: Sequence[str]) -> str:
     """Join elements by plus signs."""
-    listed = list(parts)
-    return row(*(operator("+") + part if k else part for k, part in enumerate(listed)))
+    return row(_joined(parts, "+"))
+
+
+def _joined(parts: Sequence[str], sign: str) -> str:
+    return "".join(operator(sign) + part if k else part for k, part in enumerate(parts))
 
 
 def equation(left: str, sign: str, right: str) -> str:

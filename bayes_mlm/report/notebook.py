@@ -92,7 +92,7 @@ def show_table(
     display(publication_table(analyses, likelihood=likelihood, interval=interval))
 
 
-def say(text: str) -> None:
+def show_text(text: str) -> None:
     """Show a sentence in Markdown, with true minus signs in its numbers."""
     from IPython.display import Markdown, display
 

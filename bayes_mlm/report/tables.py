@@ -177,7 +177,7 @@ def reasons_table(published: "Sequence[PublishedRow]") -> PageTable | None:
 
 
 def variables_table(analysis: Analysis) -> PageTable:
-    """Return the outcome and the predictors; aggregated data have no lowest and highest values."""
+    """Return the outcome and the predictors; aggregated data have no extremes."""
     design = analysis.design
     terms = [(k, term) for k, term in enumerate(design.terms) if term != "Intercept"]
 
@@ -203,6 +203,6 @@ def variables_table(analysis: Analysis) -> PageTable:
     for name, *values in design.compute(of_rows, of_moments):
         shown = digits(values, values[1] / 10, style="table")  # three digits of the sd
         rows.append((name, *map(shown.number, values)))
-    caption = f"The outcome and the predictors of {analysis.spec.name}, over its rows."
-    headings = ("variable", "mean", "sd", "lowest", "highest")[: len(rows[0])]
+    caption = f"Outcome and predictors of {analysis.spec.name}, over its rows."
+    headings = ("variable", "mean", "sd", "min", "max")[: len(rows[0])]
     return page_table("variables-table", caption, headings, rows)

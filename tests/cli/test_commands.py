@@ -410,7 +410,10 @@ def test_a_direct_fit_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert "not compared with statsmodels (check=True or fit --cross-check asks it)" in done.stdout
+    assert (
+        "not compared with statsmodels (request it by check=True or fit --cross-check)"
+        in done.stdout
+    )
 
 
 def test_priors_may_hold_an_equals_sign():

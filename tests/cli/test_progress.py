@@ -27,7 +27,7 @@ def terminal(monkeypatch):
 
 def test_what_is_over_in_a_second_shows_nothing(terminal):
     with progress.steps("fitting", quiet=False) as shown:
-        shown.say("fitting m (direct)", done=0, of=2)
+        shown.update("fitting m (direct)", done=0, of=2)
         shown.hide()
         shown.show()
     assert terminal.getvalue() == ""
@@ -36,7 +36,7 @@ def test_what_is_over_in_a_second_shows_nothing(terminal):
 def test_what_lasts_shows_what_is_done_and_how_far_it_is(terminal, monkeypatch):
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
     with progress.steps("reading", quiet=False) as shown:
-        shown.say("fitting m[a] (direct)", done=1, of=4)
+        shown.update("fitting m[a] (direct)", done=1, of=4)
         time.sleep(0.3)  # it is drawn ten times a second
     said = terminal.getvalue()
     assert "fitting m[a] (direct)" in said  # brackets are part of the name
@@ -66,7 +66,7 @@ def test_results_are_printed_without_it(terminal, monkeypatch):
 def test_it_is_quiet_when_asked_and_in_a_pipe(terminal, monkeypatch):
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
     with progress.steps("fitting", quiet=True) as shown:
-        shown.say("more", done=1, of=2)
+        shown.update("more", done=1, of=2)
         time.sleep(0.2)
     assert terminal.getvalue() == ""
     pipe = io.StringIO()

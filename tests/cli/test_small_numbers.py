@@ -138,7 +138,9 @@ def test_the_report(analysed):
     text = re.sub(r"<style.*?</style>|<svg.*?</svg>|<script.*?</script>", "", page, flags=re.S)
     text = html.unescape(re.sub(r"<[^>]*>", "", text))
     assert "7.010×10⁻⁷" in text
-    assert re.search(r"one unit more income goes with a difference in y of 7\.01\d×10⁻⁷ \(6", text)
+    assert re.search(
+        r"one unit more income is associated with a difference in y of 7\.01\d×10⁻⁷ \(6", text
+    )
     # The lowest value of a dummy is 0.
     assert {found[0] for found in NOTHING.finditer(text)} <= {"0.000"}
     # Tails of unlike numbers are set apart, so that points are below one another.

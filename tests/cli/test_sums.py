@@ -187,7 +187,7 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
             ("fit", FORMULA, "--data", "parts", "--engine-data", "spark", "--rows", "keep"),
             "kept in",
         ),
-        (("groups", "mathach ~ ses", "--data", "parts", "--out", "a.parquet"), "group effects"),
+        (("groups", "mathach ~ ses", "--data", "parts", "--out", "a.parquet"), "random effects"),
         (("groups", FORMULA, "--data", "parts", "--out", "no/a.parquet"), "no"),
         (("fit", FORMULA, "--data", "part"), "'part'"),
         (
@@ -202,7 +202,10 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
         (("groups", FORMULA, "--data", "parts", "--out", "a.csv"), "end it in .parquet"),
         (("predict", FORMULA, "--data", "year1.csv", "--new", "new.csv", "--out", "new.csv"), "is"),
         (("check", FORMULA, "--data", "year1.csv", "--out", "year1.csv"), "is read as"),
-        (("sum", FORMULA, "--data", "year1.csv", "--out", "a.sums", "--alone"), "--alone is for"),
+        (
+            ("sum", FORMULA, "--data", "year1.csv", "--out", "a.sums", "--alone"),
+            "--alone sums rows",
+        ),
         (("check", "~ ses", "--data", "year1.csv", "--out", "a.csv"), "~"),
         (("check", FORMULA, "--data", "~nobody/year1.csv", "--out", "a.csv"), "~nobody"),
         (("sum", FORMULA, "--data", "public.csv", "--out", "a.sums"), "other sites"),
@@ -230,7 +233,7 @@ def test_sites_of_one_sector_are_summed_alone_and_merged(run, folder):
     assert "7,185 rows, 160 groups" in out
     code, out, err = run("merge", "sites.sums", "public.sums", "--out", "twice.sums")
     assert code == 1
-    assert "count twice" in err
+    assert "counted twice" in err
     assert run("merge", "sites.sums", "public.sums", "--out", "x.sums", "--allow-repeats")[0] == 0
     assert not (folder / "twice.sums").exists()
     code, out, err = run("fit", "public.sums")
@@ -242,7 +245,7 @@ def test_what_needs_rows_says_so_of_saved_sums(run):
     assert run("sum", FORMULA, "--data", "parts", "--out", "s.sums")[0] == 0
     code, _, err = run("effects", "s.sums", "--contrast", "sector")
     assert code == 1
-    assert "give values of sector" in err
+    assert "set sector (at)" in err
     code, _, err = run("fit", "mathach ~ ses + (1 | schoolid)", "--data", "s.sums")
     assert code == 1
     assert "sum the rows again" in err
@@ -268,8 +271,8 @@ def test_effects_at_values_that_are_all_set_need_no_rows(run):
     assert answers(from_sums) == answers(from_rows)
     for more, says in (
         (("--contrast", "sector=0,1"), "averaging over rows (ses)"),
-        (("--contrast", "sector", "--at", "ses=0"), "give values of sector"),
-        (("--contrast", "sector=0,1", "--at", "ses=mean"), "give values of ses"),
+        (("--contrast", "sector", "--at", "ses=0"), "set sector (at)"),
+        (("--contrast", "sector=0,1", "--at", "ses=mean"), "set ses (at)"),
         (("--contrast", "sector=0,1", "--crossing", "ses"), "sums by group"),
         (("--slope", "ses"), "averaging over rows (sector)"),
     ):

@@ -132,7 +132,7 @@ def test_what_was_stripped_is_stripped_again(table, tmp_path):
     with pytest.raises(DesignError, match="only one had spaces stripped"):
         merge_sums(as_written, more)
     save_sums(as_written, tmp_path / "w.sums")
-    with pytest.raises(DataError, match="by labels as they were written"):
+    with pytest.raises(DataError, match="with unstripped spaces"):
         fit(tmp_path / "w.sums", strip=True)
 
 

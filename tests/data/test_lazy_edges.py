@@ -274,7 +274,7 @@ def test_what_is_of_another_type_is_not_added():
     table = small()
     first = sum_rows("y ~ x + (1 | g)", table)
     text = table.assign(x=np.where(table.x > 0, "high", "low"))
-    with pytest.raises(DesignError, match="'x' holds categories in one"):
+    with pytest.raises(DesignError, match="'x' has categories in one"):
         merge_sums(first, sum_rows("y ~ x + (1 | g)", text))
     for labels, says in ((table.g > 3, "truth values"), (table.g + 0.5, "decimal numbers")):
         other = sum_rows("y ~ x + (1 | g)", table.assign(g=labels))
@@ -357,12 +357,12 @@ def test_a_line_is_the_same_from_sums_as_from_rows(right, kind):
         return
     sums = design_of(record, table, rows="sum")
     one, other = roles_of(rows), roles_of(sums)
-    assert (one.slope, one.split) == (other.slope, other.split)
-    for side in (None, 0, 1) if one.split else (None,):
+    assert (one.slope, one.moderator) == (other.slope, other.moderator)
+    for subgroup in (None, 0, 1) if one.moderator else (None,):
         for follow in (False, True):
             x = np.array([0.0, 2.0])
-            expected = rows_of_x(rows, one, x, None, side, follow=follow)
-            found = rows_of_x(sums, other, x, None, side, follow=follow)
+            expected = rows_of_x(rows, one, x, None, subgroup, follow=follow)
+            found = rows_of_x(sums, other, x, None, subgroup, follow=follow)
             np.testing.assert_allclose(found, expected, atol=1e-10)
 
 

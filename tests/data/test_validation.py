@@ -241,7 +241,7 @@ def test_swapped_roles() -> None:
     with refused("Write (1 | schoolid) or (ses | schoolid), not (schoolid | ses)"):
         check_group(hsb, "ses", ["mathach"], effects=["schoolid"])
     with refused(
-        "group 'mathach' holds 6031 different decimal numbers: it looks like a measurement, and "
+        "group 'mathach' has 6031 different decimal numbers: it looks like a measurement, and "
         "the group goes right of the bar. Write (1 | schoolid), not (1 | mathach)"
     ):
         check_group(hsb, "mathach", ["ses", "schoolid"])

@@ -75,5 +75,5 @@ def test_models_side_by_side(within, shown):
 
 
 def test_a_sentence_is_markdown(shown):
-    notebook.say("**-1.5** (-2 to 1): 1980-82, k-hat, --draws")
+    notebook.show_text("**-1.5** (-2 to 1): 1980-82, k-hat, --draws")
     assert shown[0].data == "**−1.5** (−2 to 1): 1980-82, k-hat, --draws"

@@ -58,7 +58,7 @@ def open_data(
     Raises
     ------
     DataError
-        If there is no such file, a directory holds none, a file is damaged, or files differ in
+        If there is no such file, a directory has none, a file is damaged, or files differ in
         their columns or types; the message names file and column.
 
     Examples
@@ -300,8 +300,8 @@ def _open_spark(
     for file in files:
         if file.name.startswith(("_", ".")) or ":" in file.name:
             raise DataError(
-                f"Spark cannot read {shown(file)}: it passes over names that begin with _ or ., "
-                "and takes what is before a colon for an address; rename the file"
+                f"Spark cannot read {shown(file)}: it ignores names that begin with _ or . and "
+                "reads text before a colon as an address; rename the file"
             )
     session = SparkSession.getActiveSession() or (
         SparkSession.builder.appName("bayes-mlm").config("spark.ui.enabled", "false").getOrCreate()

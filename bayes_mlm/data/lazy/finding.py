@@ -1,6 +1,6 @@
 """Files of a path, a directory or a glob."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bayes_mlm.base import (
@@ -71,9 +71,11 @@ def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     if identity in seen:  # a link back
         return
     seen.add(identity)
-    for entry in directory.iterdir():
-        if _is_hidden(entry):
-            continue
+    yield from _data_files((entry for entry in directory.iterdir() if not _is_hidden(entry)), seen)
+
+
+def _data_files(entries: Iterable[Path], seen: set[tuple[int, int]]) -> Iterator[Path]:
+    for entry in entries:
         if entry.is_dir():
             yield from _inside(entry, seen)
         elif suffix_of(entry):
@@ -84,24 +86,17 @@ def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
 def _matching(path: Path) -> Iterator[Path]:
     """Yield the files that match a pattern, and those in the directories that do."""
     base, pattern = Path(path.anchor), path.relative_to(path.anchor)
-    # What is there under its literal name is no pattern.
+    # A part that exists under its literal name is no pattern.
     while not is_pattern(pattern.parts[0]) or (base / pattern.parts[0]).exists():
         base, pattern = base / pattern.parts[0], Path(*pattern.parts[1:])
         if not pattern.parts:
             require_file(path, str(path))
-    seen: set[tuple[int, int]] = set()
     try:
         entries = sorted(base.glob(str(pattern)))
     except ValueError as error:
         raise DataError(f"{visible(path)} is no pattern: {error}") from error
-    for entry in entries:
-        if _is_hidden(entry) and not _is_hidden(pattern):
-            continue
-        if entry.is_dir():
-            yield from _inside(entry, seen)
-        elif suffix_of(entry):
-            require_file(entry, str(entry))
-            yield entry
+    hidden = _is_hidden(pattern)
+    yield from _data_files((entry for entry in entries if hidden or not _is_hidden(entry)), set())
 
 
 def _once(files: Sequence[Path]) -> list[Path]:

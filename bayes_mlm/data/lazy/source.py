@@ -27,7 +27,7 @@ NUMBER = (
     r"|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
 )
 FILE = "bayes_mlm_file"
-# Seconds between two looks at the progress of a query.
+# Seconds between updates of the progress of a query.
 _EVERY = 0.2
 _TIMES = (nw.Date, nw.Datetime, nw.Duration, nw.Time)
 
@@ -112,7 +112,7 @@ def is_scannable(data: Any) -> bool:
 
 
 def is_distributed(data: Any) -> bool:
-    """Return whether data lie on a cluster (Apache Spark), whose rows are never fetched."""
+    """Return whether data are on a cluster (Apache Spark), whose rows are never collected."""
     return type(data).__module__.split(".")[0] in ("pyspark", "sqlframe")
 
 

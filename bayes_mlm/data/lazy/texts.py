@@ -23,13 +23,13 @@ from bayes_mlm.data.numerals import Decimal, Notation, check_decimal, notation_o
 from bayes_mlm.data.texts import FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
 
 _WHOLE = r"^[+-]?[0-9]+\z"
-# 00123 and 0x1F are labels; so are whole numbers, and nothing else, that no 64 bits hold.
+# 00123 and 0x1F are labels; so are whole numbers, and nothing else, that exceed 64 bits.
 _LABEL = r"^[+-]?0([0-9]+|[xX].*)\z"
 _LARGEST = str(2**63 - 1)
 
 
 def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
-    """Return a scan that reads columns of text that hold numbers with a decimal mark as numbers."""
+    """Return a scan that reads columns of numerals with a decimal mark as numbers."""
     check_decimal(decimal)
     if decimal is None or scan.from_text:
         return replace(scan, decimal=decimal)
@@ -41,7 +41,7 @@ def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
 
 
 def _read_numerals(scan: Scan, names: Sequence[str], decimal: Decimal) -> Scan:
-    """Convert columns of text that hold numbers, but not declared categories nor dates."""
+    """Convert columns of numerals, but not declared categories nor dates."""
     candidates = [
         name
         for name in names
@@ -102,7 +102,7 @@ def settle_types(scan: Scan, names: Sequence[str]) -> Scan:
     if found["footer"] and found["footer"] <= max(len(scan.files), 1):
         words = collect(scan, seen.filter(footer).select(word=nw.col(f"text{len(names)}_")))
         refuse_footer(words["word"][0], scan.source)
-    # To look for spaces costs as much as all else: no later pass does where there are none.
+    # Stripping spaces is costly, so that later passes skip it where there are none.
     spaced = [scan.complete or found[f"spaced{k}"] > 0 for k in range(len(names))]
     texts = _texts(scan, names, spaced)
     if notations:
@@ -173,7 +173,7 @@ def _counts(text: nw.Expr, number: nw.Expr) -> dict[str, nw.Expr]:
 
 
 def _typed(k: int, found: Mapping[str, float], number: nw.Expr, *, sure: bool) -> nw.Expr:
-    """Convert the column of a place to what the counts say it holds; `sure` if in every row."""
+    """Convert a column to the type that the counts show; `sure` if that of every row."""
     label, text = nw.col(f"label{k}_"), nw.col(f"text{k}_")
     there, whole = found[f"there{k}"], found[f"whole{k}"]
     if found[f"label{k}"] or (whole == there and found[f"huge{k}"]):

@@ -1,4 +1,4 @@
-"""Fit data that stay where they are: an engine that holds them sums them by group.
+"""Out-of-core data, aggregated by group in the engine that stores them.
 
 The likelihood needs counts, means and cross-products by group and nothing else (`design.md`), so
 that one query does what a pass over the rows would, in DuckDB, Apache Spark, polars, pandas or

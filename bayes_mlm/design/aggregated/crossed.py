@@ -1,7 +1,7 @@
-"""Sum a model with many indicators of categories, without an expression for each product of two.
+"""Sums of a model with many indicators, without an expression for each product of two.
 
 Within a cell (the rows of one group that have the same categories) an indicator is 0 or 1
-throughout, so that the sums of the numeric columns by cell say all. A cell is to a group what a
+throughout, so that the sums of the numeric columns by cell suffice. A cell is to a group what a
 group is to all rows: the scatter within a group is that within its cells and that between them.
 """
 
@@ -50,7 +50,7 @@ def sum_by_cells(
     products: Sequence[Product],
     numbers: Mapping[str, nw.Expr],
 ) -> GroupSums:
-    """Sum cross-products by group, by way of the cells of groups and categories.
+    """Return sums of cross-products by group, from those of the cells of groups and categories.
 
     Parameters
     ----------

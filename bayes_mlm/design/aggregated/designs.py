@@ -11,6 +11,7 @@ from bayes_mlm.base import DataError, DesignError, expect
 from bayes_mlm.data import (
     Scan,
     as_scan,
+    check_missing,
     explain_absent,
     narrowed,
     note_on_lost_groups,
@@ -35,10 +36,10 @@ from bayes_mlm.design.aggregated.learning import (
     replay_on,
 )
 from bayes_mlm.design.design import VARIES, Design
+from bayes_mlm.design.encoding import factors_of
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
-from bayes_mlm.design.from_table import factors_of
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, terms_of_moments
 from bayes_mlm.formula import Factor, Formula, label, parse_formula, refuse_several
 from bayes_mlm.moments import Columns, GroupMoments, lay_out_sums, sum_by_keys
@@ -50,7 +51,7 @@ SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sa
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Request:
-    """What to aggregate: formula, group, and the treatment of missing values."""
+    """Request of an aggregation: formula, group, and the treatment of missing values."""
 
     formula: Formula
     group: str | None
@@ -180,8 +181,7 @@ def _prepared(request: _Request, scan: Scan) -> Scan:
 
 def _complete(request: _Request, scan: Scan) -> tuple[Scan, int]:
     """Return the rows without missing values if these are to be dropped, and the number dropped."""
-    if request.missing not in ("error", "drop"):
-        raise DataError(f'missing={request.missing!r} is not known; give "error" or "drop"')
+    check_missing(request.missing)
     if request.missing == "error":
         return scan, 0
     return complete(scan, request.columns)

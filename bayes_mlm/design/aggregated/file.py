@@ -88,7 +88,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     Raises
     ------
     StorageError
-        If the design holds rows or is laid out for another kind, a group is too small, the name
+        If the design has rows or is laid out for another kind, a group is too small, the name
         ends otherwise, or the file cannot be written.
 
     Examples
@@ -109,7 +109,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     s = design.moments()
     if s is None:
         raise StorageError(
-            "this design holds rows; reduce them to sums with sum_rows, or keep the fit (save_fit)"
+            "this design has rows; aggregate them with sum_rows, or keep the fit (save_fit)"
         )
     if design.kind not in ("pooled", "partial_pooling"):
         raise StorageError(
@@ -172,7 +172,7 @@ def check_name(path: Path) -> None:
 
 
 def is_sums(source: object) -> bool:
-    """Test whether a source of data is a file of saved sums, by its ending."""
+    """Return whether a source of data is a file of saved sums, by its ending."""
     return isinstance(source, (str, Path)) and str(source).endswith(ENDING)
 
 
@@ -197,7 +197,7 @@ def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
 
 
 def _content(path: Path) -> bytes:
-    """Read the bytes of a file that may hold sums."""
+    """Return the bytes of a file that may contain sums."""
     reason = unreadable_reason(path)
     if reason == ABSENT:
         raise StorageError(
@@ -268,7 +268,7 @@ def _columns(s: GroupMoments) -> dict[str, Any]:
 
 
 def _distinct(s: GroupMoments) -> tuple[list[int], list[int]]:
-    """Find columns of X and Z with one name, and columns of ones, which hold nothing."""
+    """Find columns of X and Z with the same name, and constant columns of ones."""
     names = [*s.terms, *s.effects, None]  # no column is called as the outcome is
     kept: list[int] = []
     place: list[int] = []

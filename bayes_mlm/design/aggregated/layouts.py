@@ -12,11 +12,12 @@ import numpy as np
 from bayes_mlm.base import DesignError, Floats
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.terms import GroupMeans
 from bayes_mlm.moments import GroupMoments, one_group
 
 
 def lay_out_sums(design: Design, kind: str) -> Design:
-    """Arrange the sums of a design without rows for the kind of model.
+    """Return an aggregated design laid out for one kind of model.
 
     Parameters
     ----------
@@ -35,14 +36,10 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     x, z, y = list(range(p)), list(range(p, p + s.q)), [p + s.q]
     if kind == "pooled":
         return _with(design, select_columns(s, [*x, *y], s.terms, ()), kind)
-    if design.base is None:
-        raise DesignError(
-            f"the {kind} model needs groups; name their column "
-            '(group = "NAME" in a record, --group on the command line)'
-        )
+    base = base_of(design, kind)
     if kind == "between":
         return _of_means(design, s)
-    terms = design.base.terms
+    terms = base.terms
     slopes = np.array([term != INTERCEPT for term in terms])
     if kind == "within":
         names = tuple(t if t == INTERCEPT else f"within({t})" for t in terms)
@@ -52,7 +49,7 @@ def lay_out_sums(design: Design, kind: str) -> Design:
         columns = [*np.flatnonzero(slopes).tolist(), *y]
         laid_out = _with_ones(select_columns(s, columns, (), ()), kept)
     else:
-        moving = slopes & design.base.varies
+        moving = slopes & base.varies
         places = np.flatnonzero(moving).tolist()
         added = tuple(f"between({terms[k]})" for k in places)
         laid_out = select_columns(s, [*x, *places, *z, *y], (*s.terms, *added), s.effects)
@@ -64,6 +61,22 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     found = _with(design, laid_out, kind)
     check_estimable(found)
     return found
+
+
+def base_of(design: Design, kind: str) -> GroupMeans:
+    """Return the group means of a design.
+
+    Raises
+    ------
+    DesignError
+        If it has no groups.
+    """
+    if design.base is None:
+        raise DesignError(
+            f"the {kind} model needs groups; name their column "
+            '(group = "NAME" in a record, --group on the command line)'
+        )
+    return design.base
 
 
 def sums_of_null(s: GroupMoments) -> GroupMoments:

@@ -155,7 +155,7 @@ def _refuse_misread(column: str, role: str, scan: Scan, found: Sequence[str]) ->
     if role == "predictor" and mostly_numbers(found):
         stray = stray_text(scan, column)
         reason = (
-            f"it holds {stray} too: correct such values so that it reads as numbers"
+            f"it contains {stray} too: correct such values so that it reads as numbers"
             if stray
             else f"they were kept as labels, such as {found[0]!r} (leading zeros, or a column of "
             'text, which decimal="." (--decimal .) reads); convert the column to numbers first'

@@ -40,7 +40,7 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
         Of summed data, the second made by the design of the first (`sum_more_rows`), or both with
         the same categories and without constants learned from the data.
     allow_repeats : bool
-        Whether to add a set of rows that looks the same as one that was added before, as different
+        Whether to add a set of rows that equals one that was added before, as different
         sets of few whole numbers may.
 
     Returns
@@ -50,7 +50,7 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
     Raises
     ------
     DesignError
-        If the two are of different models; the message says in what they differ. Or if a set of
+        If the two are of different models; the message names the difference. Or if a set of
         rows is in both that was summed as a whole; sets that overlap otherwise are not noticed.
 
     Notes
@@ -68,9 +68,9 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
     twice = set(batches[0]) & set(batches[1])
     if twice and not allow_repeats:
         raise DesignError(
-            f"of {len(batches[1])} sets of rows in the second sums, {len(twice)} equal sets in "
-            "the first, and would be counted twice; add each set once, or, if "
-            "they are different rows, allow this (allow_repeats, --allow-repeats)"
+            f"{len(twice)} of {len(batches[1])} sets of rows in the second sums are in the first "
+            "already, and would be counted twice; add each set once, or, if they are different "
+            "rows, allow this (allow_repeats, --allow-repeats)"
         )
     summed = merge(one.moments(), other.moments())
     base = None
@@ -157,7 +157,7 @@ def _check_alike(one: Design, other: Design) -> None:
     if [item.factor for item in a.levels] != [item.factor for item in b.levels]:
         odd = {item.column for item in a.levels} ^ {item.column for item in b.levels}
         raise DesignError(
-            f"cannot merge sums: {', '.join(map(repr, sorted(odd)))} holds categories in one and "
+            f"cannot merge sums: {', '.join(map(repr, sorted(odd)))} has categories in one and "
             "numbers in the other; give the column one type everywhere"
         )
     if a.levels != b.levels:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, Floats, FormulaError
+from bayes_mlm.base import DataError, DesignError, Floats
 from bayes_mlm.design.encoding.cells import Crossing, find_crossings, refuse_empty
 from bayes_mlm.design.encoding.columns import Column, check_columns, check_independent
 from bayes_mlm.design.encoding.inputs import is_text, raw_column
@@ -24,7 +24,15 @@ from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, unique
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
 
-__all__ = ["Encoded", "Encoding", "check_cells", "encode", "learn_encoding", "with_crossings"]
+__all__ = [
+    "Encoded",
+    "Encoding",
+    "check_cells",
+    "encode",
+    "factors_of",
+    "learn_encoding",
+    "with_crossings",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,11 +79,13 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     Raises
     ------
     DataError
-        If a column that something is learned from is absent, misses values, or does not suit its
-        use: a single category, an identifier as categories, text that is to be centred.
+        If a column is absent, has missing values, or does not suit its use: a single category, an
+        identifier as categories, text to be centred.
+    DesignError
+        If `group` contradicts the formula.
     FormulaError
-        If `within` or `between` has no group, `group` contradicts the formula, or categorical
-        effects of the group are to be independent (``||``).
+        If `within` or `between` has no group, or categorical effects of the group are to be
+        independent (``||``).
 
     Examples
     --------
@@ -88,12 +98,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     >>> encode(encoding, as_table({"x": [5.0], "sex": ["m"]}), outcome=False).X
     array([[1., 2., 1., 2.]])
     """
-    factors = formula.grouping_factors
-    if group is not None and factors not in ((), (group,)):
-        raise FormulaError(
-            f"the formula groups by {', '.join(map(repr, factors))} but group={group!r} was given; "
-            "give one"
-        )
+    factors = factors_of(formula, group)
     by = group if len(factors) != 1 else factors[0]
     if table.n == 0:
         raise DataError(f"{table.source} has no rows to learn from")
@@ -109,10 +114,27 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         centrings=tuple(learned.centrings.values()),
         means=tuple(learned.means.values()),
     )
-    check_columns(encoding.terms, encoding.effects, factors)
+    check_columns(encoding.terms, encoding.effects, formula.grouping_factors)
     return with_crossings(
         encoding, lambda name: _two_valued(table, name), lambda names: _distinct(table, names)
     )
+
+
+def factors_of(formula: Formula, group: str | None) -> tuple[str, ...]:
+    """Return the grouping factors: those of the bars, or `group` for a formula without one.
+
+    Raises
+    ------
+    DesignError
+        If both are given and differ.
+    """
+    factors = formula.grouping_factors
+    if group is not None and factors not in ((), (group,)):
+        raise DesignError(
+            f"the formula groups by {', '.join(map(repr, factors))} but group={group!r} was given; "
+            "give one of them"
+        )
+    return factors or (() if group is None else (group,))
 
 
 def with_crossings(
@@ -120,7 +142,7 @@ def with_crossings(
     two_valued: Callable[[str], bool],
     distinct: Callable[[Sequence[str]], "Table"],
 ) -> Encoding:
-    """Find the interactions with empty cells, and drop the columns that these leave aliased.
+    """Return an encoding without the columns that are aliased because cells are empty.
 
     Parameters
     ----------

@@ -292,7 +292,7 @@ def _aliased(rows: Floats) -> Flags:
     for k in np.flatnonzero(~found):
         unit = rows[:, k] / np.linalg.norm(rows[:, k])
         left = unit
-        for _ in range(2):  # once more, for what rounding left of the first
+        for _ in range(2):  # twice, against rounding
             left = left - basis @ (basis.T @ left)
         size = float(np.linalg.norm(left))
         if size <= _ALIASED:

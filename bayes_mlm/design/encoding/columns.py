@@ -71,7 +71,7 @@ def check_columns(
 def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
     """Refuse independent effects of categories, which would depend on the reference category.
 
-    lme4's double bar leaves the columns of a category correlated among themselves, and says so
+    lme4's double bar keeps the columns of a category correlated among themselves, which shows
     nowhere in its results.
     """
     independent = [one for one in formula.group_terms if not one.correlated]

@@ -1,4 +1,4 @@
-"""Columns of a table for a formula, checked, with the messages on what is wrong with them."""
+"""Columns of a table for a formula, checked, with messages on their errors."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def raw_column(table: "Table", name: str) -> NDArray[Any]:
 
 
 def is_text(values: NDArray[Any]) -> bool:
-    """Test whether a column is text."""
+    """Return whether a column is text."""
     return values.dtype.kind not in "biuf"
 
 
@@ -48,7 +48,7 @@ def numeric_column(table: "Table", name: str) -> Floats:
     Raises
     ------
     DataError
-        As `raw_column`; also if it is text or holds infinities.
+        As `raw_column`; also if it is text or has infinite values.
     """
     values = raw_column(table, name)
     if is_text(values):

@@ -1,4 +1,4 @@
-"""Learn the categories of a column, and find them again in new data."""
+"""Categories of a factor, learned from a column and found again in new data."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Levels:
     levels: tuple[Scalar, ...]
 
     def name(self, place: int) -> str:
-        """Write a level as it stands in the name of a column: ``Male`` in ``sex[Male]``."""
+        """Return a level as written in the name of a column: ``Male`` in ``sex[Male]``."""
         level = self.levels[place]
         return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
 
@@ -130,7 +130,7 @@ def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
     Raises
     ------
     DataError
-        If a row holds a category that was not there to learn from.
+        If a row has a category that the data of the model did not have.
     """
     values = raw_column(table, levels.column)
     places = {level: place for place, level in enumerate(levels.levels)}
@@ -145,7 +145,7 @@ def codes_of(levels: Levels, table: "Table") -> NDArray[np.int64]:
         found += ", …" if len(unknown) > _LISTED else ""
         what, were = ("category", "was") if len(unknown) == 1 else ("categories", "were")
         raise DataError(
-            f"column {levels.column!r} holds the {what} {found} ({list_rows(codes < 0)}), "
+            f"column {levels.column!r} has the {what} {found} ({list_rows(codes < 0)}), "
             f"which {were} not there when the model was made; known: {known}{hint}"
         )
     return codes

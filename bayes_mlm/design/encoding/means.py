@@ -1,4 +1,4 @@
-"""Learn the means and sds that `center`, `scale`, `within` and `between` replay on new data."""
+"""Means and sds that `center`, `scale`, `within` and `between` replay on new data."""
 
 from dataclasses import dataclass
 from typing import Any

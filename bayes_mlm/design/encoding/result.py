@@ -1,4 +1,4 @@
-"""What a formula learned from a table, and its form as stored values."""
+"""Encoding of a formula learned from a table, and its stored form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -129,7 +129,7 @@ class Encoding:
         return unique((*self.columns, *factors))
 
     def to_dict(self) -> dict[str, Any]:
-        """Write the encoding as values that JSON holds exactly."""
+        """Write the encoding as values that JSON represents exactly."""
         return {
             "formula": self.formula.text,
             "group": self.group,
@@ -142,7 +142,7 @@ class Encoding:
 
     @staticmethod
     def from_dict(payload: Mapping[str, Any]) -> "Encoding":
-        """Read what `to_dict` wrote, directly or by way of JSON.
+        """Read what `to_dict` wrote, directly or from JSON.
 
         Raises
         ------
@@ -179,7 +179,7 @@ def factor_values(
 
 
 def _check_complete(encoding: Encoding) -> None:
-    """Refuse a stored encoding that does not hold all that its formula needs."""
+    """Refuse a stored encoding that does not match its formula."""
     factors = (encoding.formula.outcome, *encoding.formula.factors)
     known = {item.factor for item in encoding.levels}
     found = [call for factor in factors if str(factor) not in known for call in calls(factor)]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """What numeric expressions need to be replayed on new data, by expression."""
+    """Constants by which numeric expressions are replayed on new data, by expression."""
 
     centrings: Mapping[str, Centring]
     means: Mapping[tuple[str, str], LevelMeans]
@@ -96,7 +96,7 @@ def evaluate(expression: Expression, table: "Table", learned: Learned) -> Floats
     Raises
     ------
     DataError
-        If a column is absent, is text, or misses values, or a result is undefined or infinite.
+        If a column is absent, is text, or has missing values, or a result is undefined or infinite.
     """
     match expression:
         case Name(name):

@@ -1,10 +1,10 @@
-"""Draw from the posterior without Markov chains: exactly, in milliseconds.
+"""Direct sampling from the posterior, without Markov chains.
 
 In a Gaussian model with at most one grouping factor, the coefficients and the group effects have
-normal distributions given the variance parameters. What is left is a density in a few dimensions,
-which is drawn from by adaptive quadrature (at most one group effect) or by importance sampling
+normal distributions given the variance parameters. The remaining density in a few dimensions
+is sampled by adaptive quadrature (at most one group effect) or by importance sampling
 (several; or coefficients with t priors); then the rest is drawn exactly. The draws are
-independent: there is no warm-up, and R-hat has nothing to find.
+independent: there is no warm-up, and no convergence to diagnose.
 """
 
 from dataclasses import dataclass, replace
@@ -151,7 +151,7 @@ def sample_direct(
     random_seed : int
         The same seed gives the same draws.
     statistics : GroupMoments, optional
-        Of the design, where they are at hand; else they are made.
+        Of the design; computed by default.
     effects : bool
         Whether to draw the group effects, which take most of the time and memory. The other
         parameters' draws are the same either way.
@@ -168,7 +168,7 @@ def sample_direct(
     Raises
     ------
     EngineError
-        If the engine does not do this model (`why_not_direct` says so beforehand), the posterior
+        If the engine does not support this model (see `why_not_direct`), the posterior
         is improper, or the outcome has no residual variation.
     DesignError
         If a coefficient is not identified.

@@ -185,7 +185,7 @@ def sums_of(problem: Problem, covariance: Floats) -> Sums:
 def log_posterior(problem: Problem, at: Variances, sums: Sums) -> Floats:
     """Evaluate the log of likelihood times priors, with respect to the sds and log lambda.
 
-    Correlations are left to the caller, whose coordinates they are. With proper priors the
+    Correlations are handled by the caller. With proper priors the
     integral of the exponential is the marginal likelihood.
 
     Returns

@@ -92,7 +92,7 @@ def sample_importance(
     mode : Mode
         Where to start.
     widest : (d,) array
-        Standard deviation of each coordinate where the data say nothing of it (0: they always
+        Prior standard deviation of each coordinate that the data may not identify (0: they always
         do). Along these the density may have long arms, such as that towards sigma_u = 0.
     n_draws : int
         S.
@@ -113,7 +113,7 @@ def sample_importance(
         log_ratio = np.append(log_ratio, value - mixture_log_density(mixture, fresh))
         smoothed = smooth_weights(log_ratio)
         weight = np.exp(smoothed.log_weight)
-        # A point is drawn twice only where it stands for more than one draw.
+        # A point is drawn twice only if its weight exceeds one draw.
         copies = float(np.maximum(n_draws * weight - 1.0, 0.0).sum())
         if copies <= _COPIES * n_draws or smoothed.k_hat > MAX_K_HAT:
             break
@@ -174,7 +174,7 @@ def _adapt(
 def _arms(log_density: Callable[[Floats], Floats], mode: Mode, widest: Floats) -> Mixture:
     """Add a component along each long arm of the density, however small its probability.
 
-    An arm leaves the mode along one coordinate; it is as long as the density stays within reach
+    An arm starts at the mode along one coordinate; it is as long as the density stays within reach
     of the mode's, and as wide across, in the other coordinates that have a `widest`, as the data
     let it be or the prior does.
     """

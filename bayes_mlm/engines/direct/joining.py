@@ -20,7 +20,7 @@ class Joined:
     prior_mean : float
         Prior mean of the group-specific intercepts in a no-pooling model, else 0.
     means : (p + q,) array
-        Of the columns of X and Z: where the priors of the intercept and of group effects hold.
+        Of the columns of X and Z: at which the priors of the intercept and of group effects apply.
     """
 
     problem: Problem
@@ -42,9 +42,9 @@ def join(
     statistics : GroupMoments
     priors : ModelPriors
     means : (p + q,) array, optional
-        Of the columns of X and Z, where the priors of the intercept and of group effects hold; by
-        default those of these rows. For part of the rows of a design they must be given: the
-        priors are the whole design's.
+        Means of the columns of X and Z, at which the priors of the intercept and of group effects
+        apply; by default those of these rows. For part of the rows of a design they are required:
+        the priors are those of the whole design.
     aliased : bool
         As in `rotate_moments`.
     """

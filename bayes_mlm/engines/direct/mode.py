@@ -1,4 +1,4 @@
-"""Find the mode of a smooth log-density that can only be evaluated, many points at a time."""
+"""Mode of a smooth log-density, from its values at many points at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MAX_STEPS = 80
 # 1e-3 of the curvature, and rounding of a log-density of -1e5 (1e-11) stays far below it.
 _REACH = 0.05
 _LENGTHS = np.array([1.0, 0.5, 0.2, 0.05, 0.01, 1e-3, 2.0, 4.0])
-# A direction that the density leaves open is given a standard deviation of at most this, in logs.
+# Upper limit, in logs, of the standard deviation of a direction in which the density is flat.
 WIDEST = 3.0
 
 

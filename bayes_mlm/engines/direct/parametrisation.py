@@ -22,7 +22,7 @@ from bayes_mlm.model import Prior
 
 
 def dimension(problem: Problem) -> int:
-    """Count the coordinates."""
+    """Return the number of coordinates."""
     return problem.place_e + 1 + len(problem.beta.mixed)
 
 

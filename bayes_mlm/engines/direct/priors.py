@@ -129,7 +129,7 @@ def lower_pairs(q: int) -> list[tuple[int, int]]:
 class BetaPrior:
     """Priors of the coefficients as normal ones, some of random scale.
 
-    A row k stands for ``form[k, :p] @ beta_c - form[k, p] ~ N(0, sd_k^2 lambda_k)`` with beta_c
+    A row k represents ``form[k, :p] @ beta_c - form[k, p] ~ N(0, sd_k^2 lambda_k)`` with beta_c
     the coefficients of the centred columns, and lambda_k = 1 for a normal prior. Student's t and
     Cauchy are exact mixtures: ``lambda_k ~ InverseGamma(nu_k/2, nu_k/2)``.
 

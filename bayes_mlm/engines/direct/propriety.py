@@ -9,8 +9,8 @@ from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.engines.direct.density import Problem
 from bayes_mlm.engines.direct.parametrisation import log_density
 
-# Logs by which flat sds are moved beyond everything the data and the other priors know of; at
-# most `_FARTHEST`, where a relative variance of e^28 still leaves some digits of 16.
+# Logs by which flat sds are moved beyond the range of the data and the other priors; at
+# most `_FARTHEST`, where a relative variance of e^28 keeps some of 16 digits.
 _FAR, _FARTHEST = 8.0, 14.0
 # The density falls off by whole powers of an sd: by one power at least, or not at all.
 _LEAST_SLOPE = -0.5
@@ -28,7 +28,7 @@ def check_proper(problem: Problem, start: Floats) -> None:
     Raises
     ------
     EngineError
-        If a flat prior leaves an sd without an upper bound: of the log-density in the logs of the
+        If a flat prior gives an sd no upper bound: of the log-density in the logs of the
         sds, the slope far out along every set of flat sds must be negative (Gelman 2006, Bayesian
         Analysis 1(3), sec. 2.2: a flat sigma_u needs three groups).
     """

@@ -49,7 +49,7 @@ class Kernel:
 
 
 def make_kernel(reduced: RotatedMoments) -> Kernel:
-    """Arrange the statistics for `evaluate_quadratic`."""
+    """Return the statistics arranged for `evaluate_quadratic`."""
     q, k, c = reduced.q, reduced.p + 1, len(reduced.size) if reduced.q else 0
     pairs, r = triangle(q), reduced.r
     spread = np.zeros((len(pairs), len(pairs), c))

@@ -22,7 +22,7 @@ class DirectReport:
         How the variance parameters were drawn; the rest is drawn exactly given them.
     log_marginal_likelihood : float or None
         Log of the density of the outcome with everything integrated out; None where a prior is
-        flat, which leaves it undefined.
+        flat, which makes it undefined.
     log_marginal_likelihood_error : float
         Its standard error (importance) or bound (quadrature).
     error : float or None
@@ -39,7 +39,7 @@ class DirectReport:
     n_evaluations : int
         Evaluations of the density.
     effects : {"none", "drawn", "summarised"}
-        Whether the group effects are there as draws (``u``), or as means and sds (``u_mean``,
+        Whether the group effects are available as draws (``u``), or as means and sds (``u_mean``,
         ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
         none or they were not requested.
     notes : tuple of str
@@ -60,7 +60,7 @@ class DirectReport:
 
     @property
     def trusted(self) -> bool:
-        """Whether the draws are exact enough; if not, use NUTS."""
+        """Whether the draws are reliable; if not, use NUTS."""
         if self.k_hat is not None and self.k_hat > MAX_K_HAT:
             return False
         if self.error is not None and not self.error <= MAX_ERROR:
@@ -69,7 +69,7 @@ class DirectReport:
 
     @property
     def verdict(self) -> Verdict:
-        """Judge the draws, with remedies.
+        """Diagnostics of the draws, with remedies.
 
         Examples
         --------

@@ -16,7 +16,7 @@ from bayes_mlm.engines.direct.report import MAX_ERROR, DirectReport
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VarianceDraws:
-    """The S draws of the variance parameters, by whatever method.
+    """The S draws of the variance parameters, by either method.
 
     Attributes
     ----------
@@ -24,9 +24,9 @@ class VarianceDraws:
     log_density : (S,) array
         Log posterior density in the coordinates of the method.
     log_weight : (S,) array
-        Log of the exact density over the one drawn from.
+        Log of the exact density over the proposal density.
     report : DirectReport
-        Without what concerns the group effects.
+        Diagnostics, without those of the group effects.
     """
 
     at: Variances

@@ -69,9 +69,9 @@ def fit_reml(
         Whether to compute the profile intervals.
     check : bool
         Whether to have statsmodels evaluate its likelihood at the optimum: it needs the rows,
-        and the first time some seconds to import. The certificate says what it found.
+        and the first time some seconds to import. The certificate reports the result.
     statistics : GroupMoments, optional
-        Of a design with group effects, where they are at hand; else they are made.
+        Of a design with group effects; computed by default.
 
     Returns
     -------
@@ -186,9 +186,7 @@ def _check(
     data: Design | GroupMoments, lam: Floats, method: Method, wanted: bool
 ) -> StatsmodelsCheck:
     if not wanted:
-        return StatsmodelsCheck(
-            loglik=None, reason="not requested (check=True or fit --cross-check)"
-        )
+        return StatsmodelsCheck(loglik=None, reason="request it by check=True or fit --cross-check")
     if isinstance(data, GroupMoments):
         return StatsmodelsCheck(loglik=None, reason="it needs the rows")
     return statsmodels_check(data, lam, method)
@@ -232,7 +230,7 @@ def _assemble(
     q, n_par = reduced.q, reduced.p + len(optimum.theta) + 1
     sigma2 = optimum.point.sigma_e2
     relative, _ = original_covariance(reduced, optimum)
-    if not correlated:  # what is off the diagonal is rounding
+    if not correlated:  # off the diagonal is rounding
         relative = np.diag(np.diagonal(relative))
     sd = np.sqrt(np.diagonal(relative))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,4 +1,4 @@
-"""Certify a maximum-likelihood or REML fit: is it the optimum, and who else says so."""
+"""Certificate that a maximum-likelihood or REML fit is the optimum."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bayes_mlm.engines.reml.statsmodels_check import StatsmodelsCheck
 
 # Log-likelihood that a further Newton step may gain: far below anything a table shows.
 STATIONARY = 1e-8
-# Agreement required of statsmodels: 1e-6, and at large |loglik| what rounding leaves of its sums.
+# Agreement required of statsmodels: 1e-6, or the rounding of its sums at large |loglik|.
 AGREEMENT = 1e-6
 ROUNDING = 1e-11
 
@@ -21,24 +21,24 @@ class Certificate:
     Attributes
     ----------
     ok : bool
-        Whether every check that was made passed.
+        Whether every check passed.
     finite : bool
         Whether the log-likelihood and its derivatives are finite.
     decrement : float
         Log-likelihood that one more Newton step would gain; free of all units.
     kkt : float
-        For variances at zero: slope of the log-likelihood as they leave it (not positive at an
+        For variances at zero: slope of the log-likelihood in them (not positive at an
         optimum, reported as 0), a group.
     starts : tuple of Start
         Each start of the search and the log-likelihood it led to.
     statsmodels_loglik : float or None
-        MixedLM's log-likelihood at our optimum.
+        MixedLM's log-likelihood at the optimum.
     statsmodels_difference : float or None
-        That less ours.
+        That less the log-likelihood.
     statsmodels_note : str
-        Why there is no such value; empty if there is.
+        Reason why there is no such value, else "".
     message : str
-        One line that says all this, with a remedy where a check failed.
+        One line of text, with a remedy where a check failed.
     """
 
     ok: bool
@@ -55,15 +55,15 @@ class Certificate:
 def certify(
     optimum: Optimum, check: StatsmodelsCheck, unidentified: tuple[str, ...] = ()
 ) -> Certificate:
-    """Judge an optimum by its derivatives, by the other starts, and by statsmodels.
+    """Return the certificate of an optimum: its derivatives, other starts, and statsmodels.
 
     Parameters
     ----------
     optimum : Optimum
     check : StatsmodelsCheck
     unidentified : tuple of str
-        What the data do not identify (`bayes_mlm.likelihood.identification`): the optimum is
-        arbitrary.
+        Parameters that the data do not identify, for which the optimum is arbitrary; see
+        `bayes_mlm.likelihood.identification`.
 
     Returns
     -------

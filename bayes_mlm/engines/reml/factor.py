@@ -52,13 +52,13 @@ class Factor:
 
 
 def make_factor(reduced: RotatedMoments, *, correlated: bool = True) -> Factor:
-    """Choose the coordinates of the relative factor.
+    """Return the coordinates of the relative factor.
 
     Parameters
     ----------
     reduced : RotatedMoments
     correlated : bool
-        False makes the effects independent (lme4's double bar), in the units of Z as given. Else
+        False makes the effects independent (lme4's double bar), in the units of Z. Else
         the factor is lower triangular for the centred Z, where the search is best conditioned.
 
     Returns
@@ -105,7 +105,7 @@ class Turned:
 
 
 def rotate_to(reduced: RotatedMoments, effect: int, *, correlated: bool = True) -> Turned:
-    """Choose coordinates, one of which is the sd of an effect of Z as given.
+    """Choose coordinates, one of which is the sd of an effect of Z.
 
     The others are of all but one of the effects of the centred Z. The one omitted weighs most in
     the effect chosen, so that no digits are lost however far from zero a column of Z lies.

@@ -30,7 +30,7 @@ class Interval:
     method : str
         "profile (REML)", "profile (ML)", or "Wald".
     note : str
-        Why an end is infinite or missing; empty if both are there.
+        Reason why an end is infinite or missing, else "".
     """
 
     lower: float
@@ -248,7 +248,7 @@ def beta_covariances(reduced: RotatedMoments, optimum: Optimum) -> tuple[Floats,
 
 
 def inverse_information(information: Floats) -> Floats:
-    """Invert an information matrix, leaving out directions about which it says nothing."""
+    """Invert an information matrix, without directions of zero information."""
     scale = np.sqrt(np.maximum(np.abs(np.diagonal(information)), np.finfo(float).tiny))
     value, vector = np.linalg.eigh(information / np.outer(scale, scale))
     keep = value > 1e-12

@@ -35,7 +35,7 @@ def profile_sd(
     """Profile the sd of one of several group effects.
 
     In coordinates where the sd is ``sigma_e * theta[k] / unit`` alone, holding it ties theta[k]
-    to sigma_e and leaves the rest free.
+    to sigma_e; the rest stays free.
     """
     transformed = rotate_to(reduced, effect, correlated=correlated)
     factor, k, unit = transformed.factor, transformed.place, transformed.unit

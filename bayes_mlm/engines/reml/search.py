@@ -36,7 +36,7 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Optimum:
-    """The maximum found.
+    """Maximum of a log-likelihood.
 
     Attributes
     ----------
@@ -49,9 +49,9 @@ class Optimum:
     hessian : (m+1, m+1) array
         In the same coordinates.
     decrement : float
-        Log-likelihood still to be gained by a Newton step: 0 at an exact optimum.
+        Log-likelihood that a Newton step would gain: 0 at an exact optimum.
     kkt : float
-        Largest slope of the log-likelihood into the directions that theta leaves at zero, a
+        Largest slope of the log-likelihood into the directions where theta is zero, a
         group; positive if the boundary is not the optimum, 0 where there is no boundary.
     starts : tuple of Start
     point : Derivatives
@@ -216,7 +216,7 @@ def _refine(
     """Refine a local maximum in [low, high] by Newton steps in theta, bisecting where they stray.
 
     The derivative in s = theta^2 decides the direction, so that theta = 0 is a maximum only where
-    the likelihood falls as the variance leaves zero.
+    the likelihood falls as the variance increases from zero.
     """
     for _ in range(MAX_STEPS):
         point, gradient, hessian = differentiate(reduced, factor, np.array([theta]), method)

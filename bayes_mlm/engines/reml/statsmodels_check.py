@@ -26,7 +26,7 @@ MAX_GROUPS = 20_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StatsmodelsCheck:
-    """Statsmodels' likelihood at our optimum, or the reason why it was not evaluated.
+    """Statsmodels' likelihood at the optimum, or the reason why it was not evaluated.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class StatsmodelsCheck:
     reason : str
         Why there is no `loglik`; empty if there is one.
     rounding : float
-        What rounding leaves of its log-likelihood: it works on cross-products, which squares the
+        Rounding error of its log-likelihood: it works on cross-products, which squares the
         condition number of the columns.
     """
 
@@ -84,7 +84,7 @@ def statsmodels_check(
     q = lam.shape[0]
     effects = design.Z @ lam if q else np.zeros((len(design.y), 1))
     identity = np.eye(max(q, 1))
-    # Centring is a turn of determinant one: it leaves either likelihood as it is, and saves the
+    # Centring is a transformation of determinant one: it changes neither likelihood, and saves the
     # digits that a large offset would cost in its cross-products.
     transform = np.eye(design.X.shape[1])
     if INTERCEPT in design.terms:
@@ -109,7 +109,7 @@ def statsmodels_check(
                 )
         except (np.linalg.LinAlgError, ValueError) as error:
             raise EngineError(
-                f"statsmodels could not evaluate the likelihood at our optimum ({error}); fit "
+                f"statsmodels could not evaluate the likelihood at the optimum ({error}); fit "
                 "with check=False to go without its confirmation"
             ) from error
     rounding = float(np.finfo(float).eps * np.linalg.cond(x / np.linalg.norm(x, axis=0)) ** 2)

@@ -302,7 +302,7 @@ class _Likelihood:
 def _from_zero(
     plain: RemlFit, place: _Place, likelihood: _Likelihood, level: float
 ) -> tuple[Interval, Interval | None]:
-    """Profile a sigma_u whose estimate is 0, and the icc that goes with it."""
+    """Profile a sigma_u whose estimate is 0, and the corresponding icc."""
     z = wald_reach(level)
     share = likelihood.data.rows.share
     at = place.at[place.n_effects :]

@@ -159,14 +159,14 @@ def _lift(outputs: "list[TensorVariable]") -> "_Lifted":
             arguments[place] = pt.tensor(dtype=number.dtype.name, shape=shape)
             inputs.append(arguments[place])
             numbers.append(np.ascontiguousarray(number).reshape(number.shape))
-        # Made anew, not cloned: a clone would insist on the lengths that the constants had.
-        anew = node.clone_with_new_inputs(arguments, strict=False)
-        made |= dict(zip(node.outputs, anew.outputs, strict=True))
+        # Rebuilt, not cloned: a clone would keep the lengths of the constants.
+        rebuilt = node.clone_with_new_inputs(arguments, strict=False)
+        made |= dict(zip(node.outputs, rebuilt.outputs, strict=True))
     return _Lifted(inputs=inputs, numbers=numbers, outputs=[made[output] for output in outputs])
 
 
 def _is_data(number: NDArray[Any]) -> bool:
-    """Test whether a constant may differ from one data set or prior to the next."""
+    """Return whether a constant may differ from one data set or prior to the next."""
     if number.dtype.kind != "f":
         return False
     return number.size != 1 or abs(number.item()) not in (0.0, 0.5, 1.0)

@@ -48,7 +48,7 @@ class CrossProducts:
     spread : (M, q, q) array
         R of each (pseudo-)group.
     size : (M,) array
-        How many groups each stands for in the determinant.
+        Number of groups that each represents in the determinant.
     degrees : (2,) array
         Rows, and those dimensions of them that lie outside the span of Z: n and n - J q.
     z_centring : (q, q) array
@@ -151,7 +151,7 @@ def observe_marginally(
 ) -> None:
     """Add the likelihood of the outcome to the model, computed from cross-products.
 
-    Their last columns stand for the outcome, and the observed value is its sum of squares.
+    Their last columns are the outcome, and the observed value is its sum of squares.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def _pseudo_groups(reduced: RotatedMoments) -> tuple[Floats, Ints, Floats]:
     """Replace the groups of each large class by fewer with the same cross-products.
 
     Returns rotated statistics (M, q, p+1), the class of each (M,), and how many groups each
-    stands for in the determinant (M,).
+    represents in the determinant (M,).
     """
     q, k = reduced.q, reduced.p + 1
     order = np.argsort(reduced.of_group, kind="stable")

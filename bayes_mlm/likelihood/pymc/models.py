@@ -119,7 +119,7 @@ def within(design: Design, priors: Priors = None) -> "pm.Model":
 
     .. math:: y_{ij} = \beta_0 + (\mathbf{x}_{ij} - \bar{\mathbf{x}}_j)'\beta + e_{ij}
 
-    The slope is the within-group slope. ``sigma_e`` holds the differences between groups too, so
+    The slope is the within-group slope. ``sigma_e`` includes the differences between groups, so
     the slope's sd is wider than that of `no_pooling`, which has the same slope.
 
     Parameters
@@ -206,7 +206,7 @@ def mundlak(
     .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + \bar{\mathbf{x}}_j'\gamma + u_j + e_{ij}
 
     ``beta[ses]`` is the slope within groups; ``beta[between(ses)]`` is the contextual effect, the
-    between-group slope minus the within-group slope. u is there if the formula has a bar; without
+    between-group slope minus the within-group slope. u exists if the formula has a bar; without
     one this is the 2015 document's ordinary regression.
 
     Parameters

@@ -173,7 +173,7 @@ def loglik_and_gradient(
     spread : (M, q, q) array
         R of each (pseudo-)group.
     size : (M,) array
-        Groups that each stands for in the determinant.
+        Number of groups that each represents in the determinant.
     degrees : (2,) array
         Rows, and those dimensions of them that lie outside the span of Z.
     z_centring : (q, q) array

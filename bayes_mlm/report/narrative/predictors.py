@@ -48,10 +48,10 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
     between = contrast(other, slope_weights(other, roles, follow=True))
     gap = contrast(other, slope_weights(other, roles, follow=True) - slope_weights(other, roles))
     text = (
-        f"Within a group, one unit more {roles.slope} goes with a difference in {roles.outcome} of "
-        f"{with_interval(within)}; between group means, with {with_interval(between)}. The "
-        f"contextual effect, between less within, is {with_interval(gap)}; "
-        f"{sureness(gap)}"
+        f"Within a group, one unit more {roles.slope} is associated with a difference in "
+        f"{roles.outcome} of {with_interval(within)}; between group means, with "
+        f"{with_interval(between)}. The contextual effect, between less within, is "
+        f"{with_interval(gap)}; {sureness(gap)}"
     )
     if gap.clear and main is not other and roles_of(main.design).slope == roles.slope:
         text += (
@@ -62,7 +62,8 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
 
 
 def _slope(main: Analysis, roles: Roles) -> Conclusion:
-    unit = f"{_COMPARED[main.design.kind]}, one unit more {roles.slope} goes with a difference"
+    unit = f"{_COMPARED[main.design.kind]}, one unit more {roles.slope} is associated with a "
+    unit += "difference"
     if _crossed(main, roles):
         first, second = (
             contrast(main, slope_weights(main, roles, subgroup=level)) for level in (0, 1)

@@ -31,13 +31,13 @@ def publication_table(
         Whether a model that has a posterior gets a column for REML (or OLS) next to it. A model
         without one has that column in any case.
     interval : bool
-        Whether intervals stand below the estimates, instead of posterior sds or standard errors.
+        Whether to print intervals below the estimates, instead of posterior sds or standard errors.
 
     Returns
     -------
     PublicationTable
         Coefficients; sds of group effects and residuals, ICC, R² by level; sizes, log-likelihood.
-        A row holds one number of decimals: two significant digits of its smallest error.
+        A row has one number of decimals: two significant digits of its smallest error.
 
     Raises
     ------
