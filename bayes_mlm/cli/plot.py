@@ -61,6 +61,10 @@ def plot(
         bool, typer.Option("--list", help="List all figures, and what each shows.")
     ] = False,
     data: Data = None,
+    factor: Annotated[
+        str | None,
+        typer.Option(help="Of a figure of groups: whose, if there are several grouping factors."),
+    ] = None,
     engine: DrawingEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
@@ -96,11 +100,11 @@ def plot(
         )
         found = [one.analysis for one in results]
     try:
-        picture = _prepare(entry, found)
+        picture = _prepare(entry, found, factor)
     except RowsNeededError:
         with status("fetching the rows of a sample", quiet=quiet):
             found = [_with_sample(one, data) for one in found]
-        picture = _prepare(entry, found)
+        picture = _prepare(entry, found, factor)
     with status(f"drawing {entry.name}", quiet=quiet):
         figure = entry.draw(picture)
         kind = file.suffix.lower().removeprefix(".")
@@ -173,8 +177,13 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     return replace(analysis, design=design, fits=fits, estimates=(estimate,))
 
 
-def _prepare(entry: "Entry", found: "list[Analysis]") -> Any:
-    picture = entry.prepare(found if entry.of == "ladder" else found[-1])
+def _prepare(entry: "Entry", found: "list[Analysis]", factor: str | None) -> Any:
+    if factor is not None and not entry.by_factor:
+        raise SpecError(
+            f"the figure {entry.name!r} is not of the groups of one factor; leave --factor out"
+        )
+    options = {} if factor is None else {"factor": factor}
+    picture = entry.prepare(found if entry.of == "ladder" else found[-1], **options)
     if picture is None:
         names = "these models" if entry.of == "ladder" else found[-1].spec.name
         raise EngineError(

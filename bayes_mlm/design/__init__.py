@@ -1,4 +1,4 @@
-"""A model laid over data: columns coded, groups found, arrays or sums ready for any engine."""
+"""Designs: encoded columns and groups of a model, as arrays or sums for any engine."""
 
 import lazy_loader
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Flags, Floats, Ints, count
+from bayes_mlm.base import DesignError, Flags, Floats, Ints, count
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, changed
@@ -213,6 +213,25 @@ class Design:
         """
         refuse_several(self.factors, what, remedy)
         return self.group_terms[0] if self.group_terms else self._no_groups
+
+    def place_of_factor(self, factor: str | None, what: str = "this") -> int:
+        """Return the place of a grouping factor; it need not be named where there is one at most.
+
+        Raises
+        ------
+        SeveralFactorsError
+            If none is named of several.
+        DesignError
+            If there is no such factor.
+        """
+        known = " or ".join(f"factor={name!r}" for name in self.factors)
+        if factor is None:
+            refuse_several(self.factors, what, f"choose {known}")
+            return 0
+        if factor not in self.factors:
+            allowed = known or "leave factor out"
+            raise DesignError(f"there is no grouping factor {factor!r}; allowed: {allowed}")
+        return self.factors.index(factor)
 
     @cached_property
     def _no_groups(self) -> GroupTerm:

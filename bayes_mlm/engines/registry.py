@@ -229,7 +229,7 @@ def _not_ols(design: "Design", _: "ModelPriors | None") -> str:
     return ""
 
 
-def _nothing_against(_: "Design", __: "ModelPriors | None") -> str:
+def _any_model(_: "Design", __: "ModelPriors | None") -> str:
     return ""
 
 
@@ -312,7 +312,7 @@ for _engine in (
         label="NUTS",
         draws=True,
         what="Markov chains, for any model",
-        why_not=_nothing_against,
+        why_not=_any_model,
         run=_run_nuts,
         estimates="mean of Markov chains that converge to the posterior",
         several_factors=True,

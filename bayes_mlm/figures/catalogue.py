@@ -73,18 +73,19 @@ def ladder_figures(analyses: Sequence[Analysis]) -> Iterator[tuple[Entry, Figure
     yield from _prepared("ladder", analyses)
 
 
-def prepared(entry: Entry, source: Any) -> FigureData | None:
-    """Prepare a figure; None where it does not apply to the model or the data."""
+def prepared(entry: Entry, source: Any) -> tuple[FigureData, ...]:
+    """Prepare a figure, of each grouping factor if it is of one; none where it does not apply."""
+    several = entry.by_factor and len(source.design.factors) > 1
+    factors = [{"factor": name} for name in source.design.factors] if several else [{}]
     try:
-        data: FigureData | None = entry.prepare(source)
+        found = [entry.prepare(source, **factor) for factor in factors]
     except (RowsNeededError, UnsupportedModelError):
-        return None
-    return data
+        return ()
+    return tuple(data for data in found if data is not None)
 
 
 def _prepared(of: str, source: object) -> Iterator[tuple[Entry, FigureData]]:
     for entry in FIGURES.values():
         if entry.of == of:
-            data = prepared(entry, source)
-            if data is not None:
+            for data in prepared(entry, source):
                 yield entry, data

@@ -139,11 +139,17 @@ class Caterpillar:
         )
 
 
-def caterpillar(analysis: Analysis) -> Caterpillar | None:
+def caterpillar(analysis: Analysis, factor: str | None = None) -> Caterpillar | None:
     """Order the effects of the groups.
 
     A group is outlying if its standardised effect has a two-sided normal probability below
     0.01 / J. Where there is one effect `check` calls the same ones so; it judges several together.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    factor : str, optional
+        Whose groups, where the model has several grouping factors.
 
     Returns
     -------
@@ -152,10 +158,10 @@ def caterpillar(analysis: Analysis) -> Caterpillar | None:
     """
     if not analysis.fits:
         return None
-    fit = analysis.fits[0]
-    effects = effects_of(fit, analysis.prob)[:3]
+    effects = effects_of(analysis.fits[0], analysis.prob, factor)[:3]
     if not effects:
         return None
+    fit = analysis.fits[0].of_factor(factor)
     roles, many = roles_of(fit.design), fit.design.J
     subgroup = np.zeros(many, dtype=np.int64) if roles.subgroup is None else roles.subgroup
     limit = float(normal_quantile(np.array([1.0 - 0.5 * OUTLYING / many]))[0])
@@ -356,4 +362,5 @@ FIGURE = Entry(
     prepare=caterpillar,
     draw=plot_caterpillar,
     section="groups",
+    by_factor=True,
 )

@@ -35,7 +35,7 @@ class GroupEffect:
     sigma_u: float
 
 
-def effects_of(fit: Fit, prob: float) -> tuple[GroupEffect, ...]:
+def effects_of(fit: Fit, prob: float, factor: str | None = None) -> tuple[GroupEffect, ...]:
     """Collect the effects of a model with random effects; empty for others.
 
     Parameters
@@ -43,12 +43,15 @@ def effects_of(fit: Fit, prob: float) -> tuple[GroupEffect, ...]:
     fit : Fit
     prob : float
         Of the intervals: shortest from draws, normal from means and sds.
+    factor : str, optional
+        Whose effects, where the model has several grouping factors.
     """
-    found = fit.group_effects(prob) if has_random_effects(fit.design) else None
+    found = fit.group_effects(prob, factor) if has_random_effects(fit.design) else None
     if found is None:
         return ()
+    standardised = standardised_effects(fit, factor)
+    fit = fit.of_factor(factor)
     sigma = samples(fit.draws, "sigma_u").reshape(-1, fit.design.q)
-    standardised = standardised_effects(fit)
     return tuple(
         GroupEffect(
             name=name,

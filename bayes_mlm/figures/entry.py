@@ -34,6 +34,9 @@ class Entry:
         returns the matplotlib figure.
     section : str
         Where the report puts it.
+    by_factor : bool
+        Whether it is of the groups of one factor: `prepare` then takes ``factor=`` too, and there
+        is a figure for each grouping factor of a model.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Entry:
     shows: str
     applies: str
     of: Literal["model", "ladder"]
-    prepare: Callable[[Any], Any]
+    prepare: Callable[..., Any]
     draw: Callable[[Any], "Figure"]
     section: Section
+    by_factor: bool = False

@@ -190,8 +190,14 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
     )
 
 
-def group_residuals(analysis: Analysis) -> GroupResiduals | None:
+def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResiduals | None:
     """Compare the standardised group effects with the normal distribution.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    factor : str, optional
+        Whose groups, where the model has several grouping factors.
 
     Returns
     -------
@@ -199,11 +205,13 @@ def group_residuals(analysis: Analysis) -> GroupResiduals | None:
         None without a posterior of random effects of three groups or more with data on
         them.
     """
-    if not analysis.fits or analysis.design.J < _LEAST_GROUPS:
+    if not analysis.fits:
         return None
-    fit = analysis.fits[0]
+    fit = analysis.fits[0].of_factor(factor)
+    if fit.design.J < _LEAST_GROUPS:
+        return None
     names, curves, named, too_little = [], [], [], []
-    for k, effect in enumerate(effects_of(fit, analysis.prob)[:3]):
+    for k, effect in enumerate(effects_of(analysis.fits[0], analysis.prob, factor)[:3]):
         known = np.flatnonzero(np.isfinite(effect.standardised))
         curve = normal_qq(
             effect.standardised[known], stream(fit.settings.random_seed, Stream.QQ_BAND, k)
@@ -334,4 +342,5 @@ GROUP_RESIDUALS = Entry(
     prepare=group_residuals,
     draw=plot_group_residuals,
     section="diagnostics",
+    by_factor=True,
 )

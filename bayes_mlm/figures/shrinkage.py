@@ -14,7 +14,7 @@ from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import legend_above
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, new_figure, styled
-from bayes_mlm.fitting import Analysis
+from bayes_mlm.fitting import Analysis, Fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,8 +131,14 @@ class Shrinkage:
         )
 
 
-def shrinkage(analysis: Analysis) -> Shrinkage | None:
+def shrinkage(analysis: Analysis, factor: str | None = None) -> Shrinkage | None:
     """Compute each group's unpooled effects, given the coefficients, and the partially pooled ones.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    factor : str, optional
+        Whose groups, where the model has several grouping factors.
 
     Returns
     -------
@@ -141,12 +147,12 @@ def shrinkage(analysis: Analysis) -> Shrinkage | None:
     """
     if not analysis.fits:
         return None
-    fit = analysis.fits[0]
-    found = effects_of(fit, analysis.prob)
+    found = effects_of(analysis.fits[0], analysis.prob, factor)
     if not found:
         return None
-    design, roles = fit.design, roles_of(fit.design)
-    unpooled = unpooled_effects(design, samples(fit.draws, "beta").mean(axis=0))
+    design = analysis.fits[0].of_factor(factor).design
+    roles = roles_of(design)
+    unpooled = unpooled_effects(design, _rest(analysis.fits[0], factor))
     order = np.lexsort((np.nan_to_num(unpooled[:, 0]), design.group_sizes))
     return Shrinkage(
         model=analysis.spec.name,
@@ -163,17 +169,26 @@ def shrinkage(analysis: Analysis) -> Shrinkage | None:
     )
 
 
-def unpooled_effects(design: Design, beta: Floats) -> Floats:
-    """Regress what the coefficients leave on Z within each group: (J, q), nan where not known.
+def _rest(fit: Fit, factor: str | None) -> Floats:
+    """Return what the coefficients leave of the outcome, and the effects of other factors."""
+    left = fit.design.y - fit.design.X @ samples(fit.draws, "beta").mean(axis=0)
+    for name in fit.design.factors:
+        if factor not in (None, name):
+            one = fit.of_factor(name)
+            left = left - one.design.sum_effects(samples(one.draws, "u").mean(axis=0))
+    return left
+
+
+def unpooled_effects(design: Design, left: Floats) -> Floats:
+    """Regress what else the model leaves (n,) on Z by group: (J, q), nan where not known.
 
     Examples
     --------
     >>> from bayes_mlm import build_design, load_dataset
     >>> design = build_design("reaction ~ 1 + (1 | subject)", load_dataset("sleepstudy"))
-    >>> unpooled_effects(design, np.array([298.5]))[0].round(2)  # subject 308's mean is 342.13
+    >>> unpooled_effects(design, design.y - 298.5)[0].round(2)  # subject 308's mean is 342.13
     array([43.63])
     """
-    left = design.y - design.X @ beta
     term, q = design.single_term(), design.q
     square, cross = term.products(), term.cross(left)
     sizes = np.sqrt(np.diagonal(square, axis1=1, axis2=2))
@@ -297,4 +312,5 @@ FIGURE = Entry(
     prepare=shrinkage,
     draw=plot_group_shrinkage,
     section="groups",
+    by_factor=True,
 )

@@ -159,13 +159,20 @@ class Estimate:
                 for value, error in zip(values.tolist(), errors.tolist(), strict=True)
             )
 
-    def group_effects(self, prob: float) -> GroupEffects | None:
-        """Return the predicted effects (EBLUPs) of every group; None without any."""
+    def group_effects(self, prob: float, factor: str | None = None) -> GroupEffects | None:
+        """Return the predicted effects (EBLUPs) of every group of a factor; None without any."""
         fit = self.solution
+        self.design.place_of_factor(factor)
         return GroupEffects.wald(fit.u, fit.u_sd, prob, fit.df) if fit.u.size else None
 
-    def effect_moments(self) -> Callable[[Ints], tuple[Floats, Floats]]:
+    def of_factor(self, factor: str | None) -> "Estimate":
+        """Return the estimate, which has one factor at most."""
+        self.design.place_of_factor(factor)
+        return self
+
+    def effect_moments(self, factor: str | None = None) -> Callable[[Ints], tuple[Floats, Floats]]:
         """Return what selects the predicted effects of groups and their conditional sds."""
+        self.design.place_of_factor(factor)
         return lambda places: (self.solution.u[places], self.solution.u_sd[places])
 
     @cached_property

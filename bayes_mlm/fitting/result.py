@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bayes_mlm._version import __version__
-from bayes_mlm.base import EngineError, Floats, Ints, Stream, Verdict, stream
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, Ints, Stream, Verdict, stream
 from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design
 from bayes_mlm.engines import (
@@ -20,6 +20,7 @@ from bayes_mlm.engines import (
     effect_moments,
     effects_of_groups,
     has_random_effects,
+    samples,
     with_effects_of,
 )
 from bayes_mlm.fitting.source import GroupEffects, ParameterValues, Value, shortest_interval
@@ -146,17 +147,17 @@ class Fit:
             draws = self.beta @ X[k].T + u[:, k] @ Z[k].T
             yield tuple(Value(draws=values) for values in draws.T)
 
-    def group_effects(self, prob: float) -> GroupEffects | None:
-        """Return the effects of every group, from draws or from stored means and sds.
+    def group_effects(self, prob: float, factor: str | None = None) -> GroupEffects | None:
+        """Return the effects of every group of a factor, from draws or stored means and sds.
 
         None without any, and where neither was stored.
         """
-        posterior = self.draws.posterior
-        if "u" not in posterior:
-            if "u_mean" not in posterior:
+        draws = self.of_factor(factor).draws
+        if "u" not in draws.posterior:
+            if "u_mean" not in draws.posterior:
                 return None
-            return GroupEffects.wald(self.draws["u_mean"], self.draws["u_sd"], prob)
-        u = self._joined("u")
+            return GroupEffects.wald(draws["u_mean"], draws["u_sd"], prob)
+        u = samples(draws, "u")
         mean = u.mean(axis=0)
         # Not u.std: of 2,000 groups it takes a second.
         square = np.einsum("sjq,sjq->jq", u, u) / len(u)
@@ -166,18 +167,21 @@ class Fit:
         sd = np.sqrt(np.maximum(square - np.square(mean), 0.0))
         return GroupEffects(mean=mean, sd=sd, lower=lower, upper=upper, interval="HDI")
 
-    def effect_moments(self) -> Callable[[Ints], tuple[Floats, Floats]]:
+    def effect_moments(self, factor: str | None = None) -> Callable[[Ints], tuple[Floats, Floats]]:
         """Return what computes posterior means and sds (G, q) of the effects of groups.
 
         Given the variance parameters the effects are normal in closed form; their means and
-        variances are averaged over draws of those (laws of total expectation and variance).
-
-        Raises
-        ------
-        EngineError
-            If the residuals are not normal, or have a structure.
+        variances are averaged over draws of those (laws of total expectation and variance). With
+        several factors, other families or a residual structure they are those of the draws.
         """
-        return effect_moments(self.design, self.draws)
+        found = None
+        design = self.design
+        plain = design.family.gaussian_moments and design.residual is None
+        if not plain or len(design.factors) > 1:
+            found = self.group_effects(DEFAULT_PROB, factor)
+        if found is None:
+            return effect_moments(self.of_factor(factor).design, self.draws)
+        return lambda places: (found.mean[places], found.sd[places])
 
     @cached_property
     def beta(self) -> Floats:
@@ -197,10 +201,17 @@ class Fit:
         """Return the fit with the groups of a sample, whose rows a design has."""
         rng = stream(random_seed, Stream.SAMPLED_EFFECTS)
         draws = with_effects_of(self.design, self.draws, places, rng)
-        return replace(self, design=design, draws=draws)
+        return replace(self, design=design, draws=draws, added={})
 
-    def of_factor(self, place: int) -> "Fit":
-        """Return the fit with the group effects of one factor only, named as with one factor."""
+    def of_factor(self, factor: str | None) -> "Fit":
+        """Return the fit with the group effects of one factor only, named as with one factor.
+
+        Raises
+        ------
+        SeveralFactorsError, DesignError
+            If none is named of several, or there is no such factor.
+        """
+        place = self.design.place_of_factor(factor, "group effects")
         if len(self.design.group_terms) < 2:
             return self
         names = group_parameters(self.design)[place]
@@ -312,7 +323,7 @@ class Fit:
 
     def with_draws(self, draws: Draws) -> "Fit":
         """Return the fit with other draws of its parameters."""
-        return replace(self, draws=draws)
+        return replace(self, draws=draws, added={})
 
 
 def installed_versions() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Analyse one model with every engine that was asked for, and put the results side by side."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -73,6 +73,18 @@ class Analysis:
     def source(self) -> DataSource:
         """Its data, and how they are read."""
         return self.request.source
+
+    def of_factor(self, factor: str | None) -> "Analysis":
+        """Return the analysis of the group effects of one factor, by its name among several.
+
+        Raises
+        ------
+        SeveralFactorsError, DesignError
+            If none is named of several, or there is no such factor.
+        """
+        place = self.design.place_of_factor(factor)
+        fits = tuple(fit.of_factor(factor) for fit in self.fits)
+        return replace(self, design=self.design.of_factor(place), fits=fits)
 
     @property
     def results(self) -> tuple[Fit | Estimate, ...]:

@@ -286,18 +286,22 @@ class CoefficientSource(Protocol):
     def combine_by_group(self, X: Floats, Z: Floats, places: Ints) -> Iterator[tuple[Value, ...]]:
         """Return X beta + Z u of G groups, one by one: X (G, k, p), Z (G, k, q), places (G,)."""
 
-    def group_effects(self, prob: float) -> GroupEffects | None:
-        """Return the effects of every group; None without any."""
-
-    def effect_moments(self) -> Callable[[Ints], tuple[Floats, Floats]]:
-        """Return what computes means and sds (G, q) of the effects of groups, by their places.
-
-        Nothing is drawn, so that the groups may be any number.
+    def of_factor(self, factor: str | None) -> Self:
+        """Return the result with the group effects of one factor, by its name among several.
 
         Raises
         ------
-        EngineError
-            If the effects have no such moments in closed form.
+        SeveralFactorsError, DesignError
+            If none is named of several, or there is no such factor.
+        """
+
+    def group_effects(self, prob: float, factor: str | None = None) -> GroupEffects | None:
+        """Return the effects of every group of a factor; None without any."""
+
+    def effect_moments(self, factor: str | None = None) -> Callable[[Ints], tuple[Floats, Floats]]:
+        """Return what computes means and sds (G, q) of the effects of groups, by their places.
+
+        Nothing is drawn, so that the groups may be any number.
         """
 
     def of_sample(self, design: Design, places: Ints, random_seed: int) -> Self:

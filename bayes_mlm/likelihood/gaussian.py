@@ -106,7 +106,7 @@ def evaluate(reduced: RotatedMoments, lam: Floats) -> Marginal:
 def profiled_loglik(
     reduced: RotatedMoments, s: Floats, method: Method, *, log_sigma_e2: Floats | None = None
 ) -> Floats:
-    """Return the log-likelihood (B,) with beta, and sigma_e unless given, at their optimum.
+    """Return the log-likelihood (B,) with beta, and by default sigma_e, at their optimum.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def profiled_loglik(
     method : {"REML", "ML"}
         REML as lme4, nlme and statsmodels define it: |X'V^-1X| counts, |X'X| does not.
     log_sigma_e2 : (B,) array, optional
-        Logarithm of the residual variance; its optimum given `s` where it is not given.
+        Logarithm of the residual variance; by default its optimum at `s`.
 
     Returns
     -------
@@ -132,31 +132,8 @@ def profiled_loglik(
         return -0.5 * (penalty + df * (LOG_2PI + level) + rss * np.exp(-level))
 
 
-def loglik_at(marginal: Marginal, log_sigma_e: Floats, *, method: Method = "REML") -> Floats:
-    """Return the log-likelihood at values of sigma_e, with beta integrated out or at its optimum.
-
-    Parameters
-    ----------
-    marginal : Marginal
-        At B relative factors.
-    log_sigma_e : (B,) or (..., B) array
-        Logarithm of the residual sd.
-    method : {"REML", "ML"}
-        "REML" integrates beta over a flat prior; "ML" maximises over it.
-
-    Returns
-    -------
-    (..., B) array
-    """
-    df = marginal.n - (marginal.p if method == "REML" else 0)
-    penalty = marginal.logdet_v + (marginal.logdet_x if method == "REML" else 0.0)
-    return -0.5 * (
-        df * (LOG_2PI + 2.0 * log_sigma_e) + penalty + marginal.rss * np.exp(-2.0 * log_sigma_e)
-    )
-
-
 def residual_df(reduced: RotatedMoments, method: Method) -> int:
-    """Count the degrees of freedom of sigma_e: n - p for REML, n for ML."""
+    """Return the degrees of freedom of sigma_e: n - p for REML, n for ML."""
     return reduced.n - (reduced.p if method == "REML" else 0)
 
 

@@ -23,7 +23,7 @@ _BATCH = 50_000
 
 
 def write_group_effects(
-    fit: Fit | Estimate, path: str | Path, *, prob: float = DEFAULT_PROB
+    fit: Fit | Estimate, path: str | Path, *, factor: str | None = None, prob: float = DEFAULT_PROB
 ) -> Path:
     """Write mean, sd and interval of every group's effects to a Parquet file.
 
@@ -39,6 +39,8 @@ def write_group_effects(
         With group effects, by any engine; of rows or of summed data.
     path : str or Path
         Conventionally ending in ``.parquet``; complete or not there at all.
+    factor : str, optional
+        Whose effects, where the model has several grouping factors.
     prob : float
         Of the intervals, which are normal: effects of groups are all but so.
 
@@ -49,8 +51,9 @@ def write_group_effects(
     Raises
     ------
     EngineError
-        If the model has no group effects that are drawn from a distribution, or a posterior has
-        residuals with a structure.
+        If the model has no group effects that are drawn from a distribution.
+    SeveralFactorsError
+        If it has several grouping factors, and none is named.
     StorageError
         If the file cannot be written.
 
@@ -77,7 +80,8 @@ def write_group_effects(
             f"the {design.kind} model '{design.formula}' has no random effects; add "
             "(1 | group) to the formula"
         )
-    moments = fit.effect_moments()
+    moments = fit.effect_moments(factor)
+    design = fit.of_factor(factor).design
     reach = wald_reach(prob)
     labels, sizes = pa.array(design.labels), design.group_sizes
     schema = pa.schema(

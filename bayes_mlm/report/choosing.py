@@ -43,12 +43,12 @@ def choose_figures(analyses: Sequence[Analysis]) -> Iterator[Chosen]:
     order = [main, *(analysis for analysis in analyses if analysis is not main)]
     for entry in FIGURES.values():
         if entry.of == "ladder":
-            picture = prepared(entry, analyses)
-            if picture is not None:
+            for picture in prepared(entry, analyses):
                 yield Chosen(entry=entry, picture=picture, model=None)
             continue
         for analysis in order:
-            picture = prepared(entry, analysis)
-            if picture is not None:
+            pictures = prepared(entry, analysis)
+            for picture in pictures:
                 yield Chosen(entry=entry, picture=picture, model=analysis.spec.name)
+            if pictures:
                 break

@@ -267,7 +267,7 @@ def test_where_nothing_can_be_told_of_groups_nothing_stands_out():
 def test_unpooled_effects_are_least_squares_in_each_group(growth):
     design = growth.design
     beta = np.array([250.0, 10.0])
-    found = unpooled_effects(design, beta)
+    found = unpooled_effects(design, design.y - design.X @ beta)
     for k in range(design.J):
         rows = design.codes == k
         left = design.y[rows] - design.X[rows] @ beta
@@ -279,7 +279,7 @@ def test_unpooled_effects_are_not_known_where_the_slope_has_no_rows():
     data = simulate(12, 6)
     data["x"] = np.where(data["g"] == 3, 0.5, data["x"])
     analysis = run("y ~ x + (x | g)", data)
-    own = unpooled_effects(analysis.design, np.zeros(2))
+    own = unpooled_effects(analysis.design, analysis.design.y)
     assert np.flatnonzero(np.isnan(own).any(axis=1)).tolist() == [3]
     assert "not identified in 1 group alone" in shrinkage(analysis).caption
 

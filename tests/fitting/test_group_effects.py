@@ -90,5 +90,5 @@ def test_the_rows_of_a_sample_join_an_estimate_of_sums():
 
 def test_effects_that_are_not_normal_are_refused():
     design = build_design("mathach ~ ses + (1 | schoolid)", HSB, family="student_t")
-    with pytest.raises(EngineError, match="not normal in closed form"):
+    with pytest.raises(EngineError, match="have no closed form"):
         effect_moments(design, Draws(posterior={}, sample_stats={}, coords={}))

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from bayes_mlm import (
@@ -22,8 +23,13 @@ from bayes_mlm import (
     slopes,
     summarise,
     variance_by_level,
+    write_group_effects,
 )
-from bayes_mlm.base.errors import SeveralFactorsError
+from bayes_mlm.base.errors import DesignError, SeveralFactorsError
+from bayes_mlm.figures import model_figures
+from bayes_mlm.figures.caterpillar import caterpillar
+from bayes_mlm.figures.residuals import group_residuals
+from bayes_mlm.figures.shrinkage import shrinkage
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.page import Origin
 from bayes_mlm.report.rendering import render_report
@@ -74,6 +80,10 @@ def test_dimensions_are_named_after_the_factors(fitted):
     constant = fitted.data["constant_data"]
     assert list(constant["g_of_obs"].coords["obs"].values) == list(range(fitted.design.n))
     assert constant["Z_h"].dims == ("obs", "effect_h")
+    assert "takes one grouping factor" in fitted.data.attrs["no_log_likelihood_group"]
+    drawn = fitted.data["prior"]["u_h"] / fitted.data["prior"]["sigma_u_h"]
+    assert drawn.dims[2:] == ("h", "effect_h")
+    assert float(drawn.std()) == pytest.approx(1.0, abs=0.05)
     assert (constant["h"].values[constant["codes_h"].values] == constant["h_of_obs"].values).all()
 
 
@@ -181,6 +191,38 @@ def test_a_report_names_every_factor(fitted):
     page = render_report([analysis], Origin(title="Crossed"))
     for text in ("30 groups (g), 20 groups (h)", "sigma_u[g]", "sigma_u[h]"):
         assert text in page, text
+
+
+def test_figures_of_groups_are_of_each_factor(fitted, tmp_path):
+    analysis = Analysis(
+        request=fitted.request,
+        design=fitted.design,
+        fits=(fitted,),
+        estimates=(),
+        summaries=(summarise(fitted),),
+        prob=0.95,
+    )
+    _, u, v = crossed()
+    for draw in (caterpillar, shrinkage, group_residuals):
+        assert [draw(analysis, factor=name).group for name in ("g", "h")] == ["g", "h"]
+        with pytest.raises(SeveralFactorsError, match="choose factor='g' or factor='h'"):
+            draw(analysis)
+    # What is left of the other factor's effects, whose means are known to a fifth of their sd,
+    # and of the residuals of a group's 20 or 30 rows: less than the spread of the effects.
+    for name, true in (("g", u), ("h", v)):
+        found = shrinkage(analysis, factor=name)
+        places = [fitted.design.of_factor(fitted.design.factors.index(name)).labels.tolist()]
+        order = [places[0].index(label) for label in found.labels.tolist()]
+        assert np.corrcoef(found.effects[0].unpooled, true[order])[0, 1] > 0.9
+    shown = [data.group for entry, data in model_figures(analysis) if entry.by_factor]
+    assert shown == ["g", "h"] * 3
+    table = pq.read_table(write_group_effects(fitted, tmp_path / "u.parquet", factor="h"))
+    assert table.num_rows == K
+    np.testing.assert_allclose(
+        table["mean"], fitted.draws["u_h"][..., 0].mean(axis=(0, 1)), rtol=1e-9
+    )
+    with pytest.raises(DesignError, match="no grouping factor 'k'; allowed: factor='g'"):
+        fitted.group_effects(0.95, "k")
 
 
 def one_line(fitted):

@@ -13,21 +13,25 @@ from bayes_mlm.moments import rotate_moments
 LEAST_RELIABLE = 0.05
 
 
-def standardised_effects(fit: Fit) -> Floats:
+def standardised_effects(fit: Fit, factor: str | None = None) -> Floats:
     """Divide the expected effects (J, q) by the sd that they have among groups.
 
     Given the variance parameters that sd is ``sqrt(sigma_u^2 - var(u_j | y))``: what the variance
     of the effects leaves when the uncertainty of a group's effects is subtracted. The parameters
-    are taken at their posterior means, because their uncertainty is shared by all groups.
+    are taken at their posterior means, because their uncertainty is shared by all groups. With
+    several factors, of which one is named, or a family that is not additive, mean and variance of
+    the effects are those of their draws.
 
     References
     ----------
     Snijders & Bosker (2012), Multilevel Analysis, 2nd ed., sec. 10.4.3 (the diagnostic variance).
     """
+    several = len(fit.design.factors) > 1
+    fit = fit.of_factor(factor)
     roots = effects_root(fit.draws)
     covariance = (roots @ roots.swapaxes(1, 2)).mean(axis=0)
     values, vectors = np.linalg.eigh(covariance)
-    if not fit.design.family.is_additive:  # not normal given the rest: from the draws of u
+    if several or not fit.design.family.is_additive:
         u = samples(fit.draws, "u")
         left = np.diagonal(covariance) - u.var(axis=0)
         scale = np.where(left > LEAST_RELIABLE * np.diagonal(covariance), left, np.nan)

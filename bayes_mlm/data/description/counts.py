@@ -53,7 +53,7 @@ class Crosstab(Tabular):
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """Return the table as text: a header line for each of `columns`, then the rows.
 
-        A label is written once over the columns it spans, as the 2015 document prints it.
+        A label is written once over the columns it spans.
         """
         lines = []
         for level, name in enumerate(self.columns):

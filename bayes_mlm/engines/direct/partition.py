@@ -56,7 +56,7 @@ class Partition:
     coefficients : (N, m1, m2) array
         Legendre coefficients of ``exp(log density - reference)``.
     mass, error : (N,), (N, 2) arrays
-        Integral, and what its polynomial may be wrong by along each axis.
+        Integral, and bound on the error of the polynomial along each axis.
     reference : float
     n_evaluations : int
     outside : float

@@ -62,7 +62,7 @@ def fit_reml(
     method : {"REML", "ML"}
     correlated : bool, optional
         Of statistics without a design: whether the group effects may correlate (by default they
-        may); False is the double bar. A design has its own setting.
+        may); False is the double bar. A design specifies it.
     level : float
         Coverage of the intervals.
     profile : bool

@@ -1,4 +1,4 @@
-"""Fit by REML where residuals differ in variance or are AR(1), for comparison with NUTS."""
+"""REML with residual sds by level or AR(1) residuals, for comparison with NUTS."""
 
 import math
 from collections.abc import Callable

@@ -171,7 +171,7 @@ def _draw(
     normal = _is_normal(family)
     beta = samples(fit.draws, "beta")
     rng = stream(seed, Stream.PREDICTION)
-    parts = [fit.of_factor(place) for place in range(len(laid_out.groups))]
+    parts = [fit.of_factor(name) for name in design.factors[: len(laid_out.groups)]]
     effects = [effects_for(one, asked, rng, drawn=keep or not normal) for one in parts]
     roots = [effects_root(one.draws) for one in parts] if asked == "new_group" else []
     found = [np.empty(n) for _ in range(4)]
