@@ -134,10 +134,13 @@ def read_added(path: Path, names: Mapping[str, Sequence[str]]) -> "dict[str, xr.
     import h5py
 
     with h5py.File(path, "r") as file:
+        inside = (f"{name}/{key}" for name in KEPT if name in file for key in file[name])
         others = [
             name
-            for name in file
-            if name not in KEPT and not (name in TREE_GROUPS and is_own(file[name].attrs))
+            for name in (*file, *inside)
+            if name not in KEPT
+            and isinstance(file[name], h5py.Group)
+            and not (name in TREE_GROUPS and is_own(file[name].attrs))
         ]
     if not names and not others:
         return {}
@@ -148,10 +151,16 @@ def read_added(path: Path, names: Mapping[str, Sequence[str]]) -> "dict[str, xr.
         for group, own in names.items():
             whole = tree.children[group].to_dataset(inherit=False)
             found[group] = whole[list(own)]
-        for node in (node for name in others for node in tree[name].subtree):
+        for node in (node for name in others for node in _node(tree, name).subtree):
             if node.has_data or node.attrs:
                 found[node.path.strip("/")] = node.to_dataset(inherit=False)
         return {group: dataset.load() for group, dataset in found.items()}
+
+
+def _node(tree: "xr.DataTree", path: str) -> "xr.DataTree":
+    for name in path.split("/"):
+        tree = tree.children[name]
+    return tree
 
 
 def _extended(group: Group, further: "xr.Dataset | None") -> Group:
@@ -240,6 +249,8 @@ def _as_text(values: Any) -> Any:
 def _read(group: Any) -> Group:
     variables, coords = {}, {}
     for key, stored in group.items():
+        if not hasattr(stored, "dtype"):  # a group in it, which was added
+            continue
         values = _plain(stored[...])
         truth = "dtype" in stored.attrs and str(stored.attrs["dtype"]) == "bool"
         values = values.astype(bool) if truth else values

@@ -391,6 +391,27 @@ def test_what_a_user_adds_is_saved(slopes, tmp_path):
     same(tree, load_fit(save_fit(load_fit(path), tmp_path / "third.nc")).data)
 
 
+def test_what_cannot_be_saved_says_so(slopes, tmp_path):
+    fitted = dataclasses.replace(slopes)
+    posterior = fitted.data["posterior"].to_dataset()
+    fitted.data["posterior"] = posterior.assign(sigma_e=posterior["sigma_e"] * 2)
+    with pytest.raises(StorageError, match="sigma_e of the tree's posterior was changed"):
+        save_fit(fitted, tmp_path / "changed.nc")
+    summed = fit("score ~ x + (1 | room)", table(), rows="sum", random_seed=1, draws=20)
+    summed.data["observed_data"] = xr.DataTree(xr.Dataset({"score": ("obs", [1.0])}))
+    with pytest.raises(StorageError, match="has no observed_data .*under another name"):
+        save_fit(summed, tmp_path / "summed.nc")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_group_inside_another_is_saved(slopes, tmp_path):
+    fitted = dataclasses.replace(slopes)
+    fitted.data["posterior/notes"] = xr.DataTree(xr.Dataset({"z": ("k", [1.0, 2.0])}))
+    again = load_fit(save_fit(fitted, tmp_path / "fit.nc"))
+    assert list(again.data["posterior/notes"]["z"].values) == [1.0, 2.0]
+    assert set(again.draws.posterior) == set(slopes.draws.posterior)
+
+
 def test_what_another_program_adds_to_a_file_is_in_the_tree(slopes, tmp_path):
     with xr.open_datatree(save_fit(slopes, tmp_path / "fit.nc"), engine="h5netcdf") as opened:
         tree = opened.load()

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bayes_mlm.fitting.tree.assemble import LIBRARY, Tree
-from bayes_mlm.fitting.tree.groups import KEPT
+import numpy as np
+
+from bayes_mlm.base import StorageError
+from bayes_mlm.fitting.tree.assemble import LIBRARY, Tree, plain_labels
+from bayes_mlm.fitting.tree.computed import Computed
+from bayes_mlm.fitting.tree.groups import KEPT, Variables
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,15 +52,27 @@ def added_to(tree: "xr.DataTree", own: Tree) -> "dict[str, xr.Dataset]":
     dict of str to xarray.Dataset
         By the path of the group: the further variables of one of `KEPT`; other groups whole, those
         included that were changed or replaced.
+
+    Raises
+    ------
+    StorageError
+        If draws or data were changed, which a fit keeps as they were.
     """
     found: dict[str, xr.Dataset] = {}
     for node in tree.subtree:
         path, dataset = node.path.strip("/"), node.to_dataset(inherit=False)
         if not path or not (dataset.variables or dataset.attrs):
             continue
+        if path in KEPT and path not in own.groups:
+            raise StorageError(
+                f"this fit has no {path} ({own.attrs[f'no_{path}']}), and what was added as such "
+                "is not saved; add it to the tree under another name"
+            )
         if path not in own.groups or not (path in KEPT or is_own(dataset.attrs)):
             found[path] = dataset
             continue
+        if path in KEPT:
+            _check_unchanged(path, dataset, own.groups[path].variables)
         known = {*own.groups[path].variables, *own.groups[path].coords}
         new = [name for name in dataset.data_vars if name not in known]
         if new and path in KEPT:
@@ -64,6 +80,18 @@ def added_to(tree: "xr.DataTree", own: Tree) -> "dict[str, xr.Dataset]":
         elif new:
             found[path] = dataset.assign_attrs({_EXTENDED: 1})
     return found
+
+
+def _check_unchanged(path: str, dataset: "xr.Dataset", own: Variables) -> None:
+    for name, one in own.items():
+        if isinstance(one, Computed) or name not in dataset:
+            continue
+        found, values = dataset[name].to_numpy(), plain_labels(one.values)
+        if not np.array_equal(found, values, equal_nan=values.dtype.kind == "f"):
+            raise StorageError(
+                f"{name} of the tree's {path} was changed, and a fit is saved as it was made; add "
+                "the changed values to the tree under another name"
+            )
 
 
 def is_own(attrs: Mapping[Any, Any]) -> bool:

@@ -230,7 +230,8 @@ for _name, _group in {
     ),
     "log_likelihood": TreeGroup(
         make=_log_likelihood,
-        description="log-likelihood of each row given every parameter, group effects included",
+        description="log-likelihood of each row given every parameter, group effects included; of "
+        "AR(1) residuals given the row before it",
     ),
     "log_likelihood_group": TreeGroup(
         make=_log_likelihood_group,
