@@ -45,7 +45,7 @@ QUESTIONS: dict[Criterion, str] = {
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ModelComparison(ResultTable[ComparisonRow]):
-    """Models side by side by each measure.
+    """Models compared by each measure.
 
     Parameters
     ----------
@@ -271,8 +271,8 @@ def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     design.single_term("leave-one-group-out", "compare by rows")
     if grouping is None:
         raise DesignError('no model names groups; a record can: group = "NAME"')
-    own = design.single_term()
-    if own.factor and not own.same_groups(grouping.single_term()):
+    term = design.single_term()
+    if term.factor and not term.same_groups(grouping.single_term()):
         raise DesignError(f"it groups by {design.group!r}, not by {grouping.group!r}")
     return leave_one_group_out(fit, grouping=grouping)
 

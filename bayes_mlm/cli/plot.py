@@ -118,7 +118,7 @@ def plot(
         if one not in lacking:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     if not quiet:
-        console.print(f"{picture.title}\n{picture.caption}", soft_wrap=True)
+        console.print(f"{picture.text.title}\n{picture.text.caption}", soft_wrap=True)
     console.print(f"written to {visible(file)}", soft_wrap=True)
     bad = [one.spec.name for one in found if not one.ok]
     if bad:

@@ -130,7 +130,7 @@ def _null_of(
     if is_null(design) or design.group is None or design.kind == "between":
         return None
     bare = null_design(design)
-    kept = {"Intercept", "sigma_e"} | ({"sigma_u"} if design.has_icc else set())
+    kept = {"Intercept", design.family.residual_sd} | ({"sigma_u"} if design.has_icc else set())
     priors = {name: prior for name, prior in request.model.priors.items() if name in kept}
     model = replace(
         request.model,

@@ -9,13 +9,8 @@ from .choosing import (
     simplest as simplest,
     with_intercepts as with_intercepts,
 )
-from .data import (
-    FigureData as FigureData,
-)
-from .entry import (
-    Entry as Entry,
-    Section as Section,
-)
+from .data import FigureData as FigureData, Text as Text
+from .entry import Entry as Entry, Section as Section
 from .lines import (
     Line as Line,
     has_effects as has_effects,
@@ -28,31 +23,26 @@ from .parts import (
     draw_line as draw_line,
     draw_rows as draw_rows,
     legend_above as legend_above,
+    legend_key as legend_key,
+    legend_patch as legend_patch,
     legend_point as legend_point,
 )
-from .pooling import (
-    plot_shrinkage as plot_shrinkage,
-)
-from .roles import (
-    Roles as Roles,
-    roles_of as roles_of,
-)
-from .rows import (
-    Cloud as Cloud,
-    cloud_of as cloud_of,
-    straight as straight,
-)
-from .sensitivity import (
-    plot_sensitivity as plot_sensitivity,
-)
+from .pooling import plot_shrinkage as plot_shrinkage
+from .roles import Roles as Roles, roles_of as roles_of
+from .rows import Cloud as Cloud, cloud_of as cloud_of, straight as straight
+from .sensitivity import plot_sensitivity as plot_sensitivity
 from .style import (
     BLACK as BLACK,
     BLUE as BLUE,
     GREY as GREY,
     INK as INK,
+    LIKELIHOOD_STYLE as LIKELIHOOD_STYLE,
     MANY_GROUPS as MANY_GROUPS,
     ORANGE as ORANGE,
     SUBGROUP_STYLES as SUBGROUP_STYLES,
+    Artist as Artist,
+    Axes as Axes,
+    Figure as Figure,
     Style as Style,
     axes_or_new as axes_or_new,
     engine_style as engine_style,

@@ -2,17 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, percent, scaled, tiny
 from bayes_mlm.engines import MAX_COPIES, MAX_ERROR, MAX_K_HAT
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import BLUE, INK, ORANGE, axes_or_new, figure_of, styled
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, axes_or_new, figure_of, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _FLOOR = 1e-3
 
@@ -67,13 +63,8 @@ class Accuracy:
     seconds: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Accuracy of the direct draws ({self.model}, {self.method})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         over = [check for check in self.checks if not check.value <= check.limit]
         judged = (
             "Every measure is within its limit."
@@ -85,27 +76,23 @@ class Accuracy:
             if self.method == "quadrature"
             else "drawn by importance sampling"
         )
-        return (
-            f"{judged} The variance parameters were {how} ({count(self.n_evaluations)} evaluations "
-            f"of the density), the rest drawn exactly given them; the {count(self.n_draws)} draws "
-            f"are worth {count(self.ess)} independent ones, which leaves a Monte Carlo error of "
-            f"{percent(1 / math.sqrt(self.ess))} of a posterior sd in a mean."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         listed = ", ".join(f"{check.name} {check.text}" for check in self.checks)
-        return f"Each measure of accuracy as a part of its limit, on a logarithmic axis: {listed}."
+        return Text(
+            title=f"Accuracy of the direct draws ({self.model}, {self.method})",
+            caption=f"{judged} The variance parameters were {how} ({count(self.n_evaluations)} "
+            "evaluations of the density), the rest drawn exactly given them; the "
+            f"{count(self.n_draws)} draws are worth {count(self.ess)} independent ones, which "
+            f"leaves a Monte Carlo error of {percent(1 / math.sqrt(self.ess))} of a posterior sd "
+            "in a mean.",
+            alt="Each measure of accuracy as a part of its limit, on a logarithmic axis: "
+            f"{listed}.",
+        )
 
 
 def direct_accuracy(analysis: Analysis) -> Accuracy | None:
     """Return the direct engine's measures of its accuracy.
 
-    Returns
-    -------
-    Accuracy or None
-        None where no fit is by the direct engine.
+    None where no fit is by the direct engine.
     """
     fit = next((fit for fit in analysis.fits if fit.report is not None), None)
     if fit is None or fit.report is None:
@@ -143,7 +130,7 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
 
 
 @styled
-def plot_accuracy(data: Accuracy, *, ax: "Axes | None" = None) -> "Figure":
+def plot_accuracy(data: Accuracy, *, ax: Axes | None = None) -> Figure:
     """Draw each measure of accuracy as a part of its limit."""
     many = len(data.checks)
     ax = axes_or_new(ax, 0.9 + 0.42 * many)
@@ -181,7 +168,6 @@ FIGURE = Entry(
     title="Accuracy of the direct draws",
     shows="quadrature error or k-hat of the importance weights, against their limits",
     applies="a fit is by the direct engine",
-    of="model",
     prepare=direct_accuracy,
     draw=plot_accuracy,
     section="diagnostics",

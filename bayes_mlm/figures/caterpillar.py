@@ -1,34 +1,25 @@
 """Group effects in order, by subgroup, with those whose intervals exclude zero."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.assess import OUTLYING, normal_quantile
 from bayes_mlm.base import Ints, count, number, percent, shorten, shorten_all
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import GroupEffect, effects_of
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, new_figure, styled
+from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Up to so many groups each has its name at the axis; beyond the second number none is named.
 MOST_TICKS, MOST_NAMED = 24, 600
-
 _OUTLYING_EACH_END = 3
-
 _POINTS_WIDE, _GAP = 380.0, 0.04
-
 # Beyond so many groups in a panel intervals are a band.
 _MOST_LINES = 600
-
 _MOST_LEVEL = 90
-
 # Part of a panel's width that a name may take.
 _NAME_WIDE = 0.3
 
@@ -93,24 +84,16 @@ class Caterpillar:
     prob: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         many = count(self.labels.size, "group")
-        return f"Effects of {many} ({self.group}) in order, {self.model}"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
-        return " ".join(self._describe(panel) for panel in self.panels)
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         blocks = [block.name for block in self.panels[0].blocks if block.name]
         by = f", in blocks {' and '.join(blocks)}" if blocks else ""
-        return (
-            f"Posterior mean and interval of the effect of each {self.group}, sorted{by}; the "
-            "farthest ones are named."
+        return Text(
+            title=f"Effects of {many} ({self.group}) in order, {self.model}",
+            caption=" ".join(self._describe(panel) for panel in self.panels),
+            alt=f"Posterior mean and interval of the effect of each {self.group}, sorted{by}; the "
+            "farthest ones are named.",
         )
 
     def _describe(self, panel: EffectPanel) -> str:
@@ -206,17 +189,10 @@ def _named(blocks: tuple[Block, ...], far: np.ndarray, many: int) -> Ints:
 
 
 @styled
-def plot_caterpillar(data: Caterpillar) -> "Figure":
+def plot_caterpillar(data: Caterpillar) -> Figure:
     """Draw the effect of every group with its interval, the lowest first.
 
-    Parameters
-    ----------
-    data : Caterpillar
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A panel an effect; in it a block a subgroup.
+    A panel an effect; in it a block a subgroup.
     """
     many = len(data.panels)
     ticks = data.labels.size <= MOST_TICKS
@@ -236,7 +212,7 @@ def plot_caterpillar(data: Caterpillar) -> "Figure":
     return figure
 
 
-def _draw_effect(ax: "Axes", data: Caterpillar, panel: EffectPanel) -> list[float]:
+def _draw_effect(ax: Axes, data: Caterpillar, panel: EffectPanel) -> list[float]:
     """Draw the blocks of one panel from left to right; return where each begins."""
     effect, many = panel.effect, data.labels.size
     room = _POINTS_WIDE / many
@@ -286,7 +262,7 @@ def _draw_effect(ax: "Axes", data: Caterpillar, panel: EffectPanel) -> list[floa
     return starts
 
 
-def _name_groups(ax: "Axes", data: Caterpillar, panel: EffectPanel, starts: list[float]) -> None:
+def _name_groups(ax: Axes, data: Caterpillar, panel: EffectPanel, starts: list[float]) -> None:
     """Label every group at the axis where there are few; else the extremes, next to the points."""
     place = {
         int(group): start + rank
@@ -305,7 +281,7 @@ def _name_groups(ax: "Axes", data: Caterpillar, panel: EffectPanel, starts: list
 
 
 def _name_ends(
-    ax: "Axes", data: Caterpillar, panel: EffectPanel, place: dict[int, float], sign: int
+    ax: Axes, data: Caterpillar, panel: EffectPanel, place: dict[int, float], sign: int
 ) -> None:
     """Label the lowest (sign -1) or the highest groups, clear of all intervals.
 
@@ -358,7 +334,6 @@ FIGURE = Entry(
     title="Group effects in order",
     shows="every group's effect with its interval, by subgroup, the outlying ones named",
     applies="the model has random effects, and a posterior",
-    of="model",
     prepare=caterpillar,
     draw=plot_caterpillar,
     section="groups",

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures.comparison import QuantityEstimates, estimates_of
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import BAND, GREY, engine_style, new_figure, styled
+from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.style import BAND, GREY, Axes, Figure, engine_style, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Rows that fit one page.
 _MOST_ROWS = 36
@@ -58,13 +55,8 @@ class Coefficients:
     omitted: tuple[str, ...]
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Coefficients of {self.outcome} across the models, engine next to engine"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         moves = [text for text in map(self._moves, self.terms) if text]
         excluding = [
             row.term
@@ -86,15 +78,12 @@ class Coefficients:
         )
         missing = f" Not shown: {_listed(self.omitted)}." if self.omitted else ""
         changes = f" {'; '.join(moves)}." if moves else ""
-        return f"{signs}{includes}{changes}{likelihood}{missing}".strip()
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         n = sum(len(row.items) for row in self.terms)
-        return (
-            f"{count(n, 'row')} of points with intervals, grouped by coefficient "
-            f"({', '.join(row.term for row in self.terms)}), one a model, marked by engine."
+        return Text(
+            title=f"Coefficients of {self.outcome} across the models, engine next to engine",
+            caption=f"{signs}{includes}{changes}{likelihood}{missing}".strip(),
+            alt=f"{count(n, 'row')} of points with intervals, grouped by coefficient "
+            f"({', '.join(row.term for row in self.terms)}), one a model, marked by engine.",
         )
 
     @staticmethod
@@ -122,10 +111,7 @@ def _listed(names: Sequence[str]) -> str:
 def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
     """Collect the coefficients of every model of the first one's outcome, by term.
 
-    Returns
-    -------
-    Coefficients or None
-        None where no model has coefficients and a posterior.
+    None where no model has coefficients and a posterior.
     """
     fitted = [one for one in analyses if one.fits and one.design.p]
     if not fitted:
@@ -162,20 +148,11 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
 
 
 @styled
-def plot_coefficients(data: Coefficients) -> "Figure":
+def plot_coefficients(data: Coefficients) -> Figure:
     """Draw each coefficient in every model that has it, by engine.
 
-    Parameters
-    ----------
-    data : Coefficients
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A panel a coefficient, a row a model.
+    A panel a coefficient, a row a model.
     """
-    from matplotlib.lines import Line2D
-
     sizes = [len(row.items) for row in data.terms]
     figure = new_figure(0.6 + 0.19 * sum(sizes) + 0.62 * len(sizes))
     panels = figure.subplots(len(sizes), 1, squeeze=False, height_ratios=[n + 0.9 for n in sizes])
@@ -196,9 +173,7 @@ def plot_coefficients(data: Coefficients) -> "Figure":
     others = [(name, one.label) for name, one in found if not one.draws]
     named |= {others[0][0]: " or ".join(label for _, label in others)} if others else {}
     handles = [
-        Line2D(
-            [],
-            [],
+        legend_key(
             color=engine_style(engine).colour,
             marker=engine_style(engine).marker,
             ms=4.0,
@@ -217,7 +192,7 @@ def plot_coefficients(data: Coefficients) -> "Figure":
     return figure
 
 
-def _draw(ax: "Axes", item: QuantityEstimates, y: float) -> list[str]:
+def _draw(ax: Axes, item: QuantityEstimates, y: float) -> list[str]:
     """Draw the engines of one row one under the other; give their names."""
     rows: list[tuple[str, float, float | None, float | None]] = [
         (one.engine, one.mean, one.lower, one.upper) for one in item.posteriors

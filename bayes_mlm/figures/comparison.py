@@ -3,32 +3,23 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bayes_mlm.base import estimate, number, percent
 from bayes_mlm.engines import is_drawing, listed_quantities
 from bayes_mlm.figures.density import Density, density_of
-from bayes_mlm.figures.style import (
-    INK,
-    ORANGE,
-    engine_style,
-)
+from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.style import INK, ORANGE, Axes, Figure, engine_style
 from bayes_mlm.fitting import Analysis, Fit
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Published figures that give a quantity in another form: its square, or per cent of it.
 _FORMS = (("{}", lambda x: x), ("{}^2", math.sqrt), ("{}_percent", lambda x: x / 100))
 
 _SAME = 1e-3
-
 # Heights of the rows below a density of height 1.
 _ROW = 0.15
-
 COLUMNS = 3
 
 
@@ -112,7 +103,7 @@ class QuantityEstimates:
     published: tuple[Printed, ...]
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """The first posterior in words: ``sigma_u 2.17 (1.86 to 2.48)``."""
         first = self.posteriors[0]
         return f"{self.quantity} {estimate(first.mean, first.lower, first.upper)}"
@@ -237,7 +228,7 @@ def describe_likelihood(items: tuple[QuantityEstimates, ...]) -> str:
     return f"{engine} lies at most {sds} posterior sds from the means ({far.quantity})."
 
 
-def draw_estimates(ax: "Axes", item: QuantityEstimates) -> None:
+def draw_estimates(ax: Axes, item: QuantityEstimates) -> None:
     """Draw the densities of a quantity; below them a row for each estimate of it."""
     top = max(
         (float(one.density.y.max()) for one in item.posteriors if one.density is not None),
@@ -266,7 +257,7 @@ def draw_estimates(ax: "Axes", item: QuantityEstimates) -> None:
     ax.locator_params(axis="x", nbins=4)
 
 
-def _fill(ax: "Axes", one: Posterior, top: float) -> None:
+def _fill(ax: Axes, one: Posterior, top: float) -> None:
     """Shade the density, darker inside the interval."""
     assert one.density is not None  # for mypy: the caller looked
     x, y, colour = one.density.x, one.density.y / top, engine_style(one.engine).colour
@@ -276,7 +267,7 @@ def _fill(ax: "Axes", one: Posterior, top: float) -> None:
 
 
 def _draw_row(
-    ax: "Axes", y: float, middle: float, lower: float | None, upper: float | None, engine: str
+    ax: Axes, y: float, middle: float, lower: float | None, upper: float | None, engine: str
 ) -> None:
     style = engine_style(engine)
     if lower is not None and upper is not None:
@@ -284,7 +275,7 @@ def _draw_row(
     ax.plot(middle, y, style.marker, color=style.colour, ms=4.5, zorder=4)
 
 
-def _draw_published(ax: "Axes", item: QuantityEstimates, y: float) -> None:
+def _draw_published(ax: Axes, item: QuantityEstimates, y: float) -> None:
     style = engine_style("published")
     for one in item.published:
         ax.plot(
@@ -299,7 +290,7 @@ def _draw_published(ax: "Axes", item: QuantityEstimates, y: float) -> None:
         )
 
 
-def draw_ridge(ax: "Axes", item: QuantityEstimates, base: float) -> None:
+def draw_ridge(ax: Axes, item: QuantityEstimates, base: float) -> None:
     """Draw one quantity on one line: density above, estimates below."""
     for k, one in enumerate(item.posteriors):
         style = engine_style(one.engine)
@@ -316,10 +307,8 @@ def draw_ridge(ax: "Axes", item: QuantityEstimates, base: float) -> None:
         _draw_published(ax, item, below)
 
 
-def legend_below(figure: "Figure", items: Iterable[QuantityEstimates], prob: float) -> None:
+def legend_below(figure: Figure, items: Iterable[QuantityEstimates], prob: float) -> None:
     """Add a legend of all markers below the figure."""
-    from matplotlib.lines import Line2D
-
     items = list(items)
     engines = dict.fromkeys(one.engine for item in items for one in item.posteriors)
     handles: list[Any] = []
@@ -327,16 +316,14 @@ def legend_below(figure: "Figure", items: Iterable[QuantityEstimates], prob: flo
         style = engine_style(engine)
         text = f"posterior mean, {percent(prob)} HDI ({engine})"
         handles.append(
-            Line2D([], [], color=style.colour, marker=style.marker, ms=4.5, lw=1.6, label=text)
+            legend_key(color=style.colour, marker=style.marker, ms=4.5, lw=1.6, label=text)
         )
     for engine in dict.fromkeys(item.likelihood.engine for item in items if item.likelihood):
         style = engine_style(engine)
         span = any(item.likelihood.lower is not None for item in items if item.likelihood)
         text = f"{engine.upper()}, {percent(prob)} interval" if span else engine.upper()
         handles.append(
-            Line2D(
-                [],
-                [],
+            legend_key(
                 color=style.colour,
                 marker=style.marker,
                 ms=4.5,
@@ -349,9 +336,7 @@ def legend_below(figure: "Figure", items: Iterable[QuantityEstimates], prob: flo
     for stands, text in ((True, "published"), (False, "published, and corrected here")):
         if any(one.stands is stands for item in items for one in item.published):
             handles.append(
-                Line2D(
-                    [],
-                    [],
+                legend_key(
                     ls="",
                     marker=style.marker,
                     ms=6.0,

@@ -1,7 +1,6 @@
 """Compute the slope within groups, the slope between them, and their difference."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,17 +14,11 @@ from bayes_mlm.figures.comparison import (
     draw_ridge,
     legend_below,
 )
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import density_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import (
-    GREY,
-    new_figure,
-    styled,
-)
+from bayes_mlm.figures.style import GREY, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MOST = 4
 
@@ -71,22 +64,14 @@ class Contextual:
     prob: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         names = ", ".join(item.predictor for item in self.predictors)
-        return f"Slope of {self.outcome} on {names} within and between groups ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
-        return " ".join(self._describe(item) for item in self.predictors)
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            "Density curves of the slope within groups, the slope between groups and their "
-            "difference, each with its mean, its interval and the REML or OLS estimate."
+        return Text(
+            title=f"Slope of {self.outcome} on {names} within and between groups ({self.model})",
+            caption=" ".join(self._describe(item) for item in self.predictors),
+            alt="Density curves of the slope within groups, the slope between groups and their "
+            "difference, each with its mean, its interval and the REML or OLS estimate.",
         )
 
     def _describe(self, item: TwoSlopes) -> str:
@@ -106,11 +91,8 @@ class Contextual:
 def contextual_effect(analysis: Analysis) -> Contextual | None:
     """Compute both slopes of every predictor that is in the model with its group mean.
 
-    Returns
-    -------
-    Contextual or None
-        None without a posterior or without a predictor at two levels
-        (`bayes_mlm.design.predictor_levels`) whose slopes are single numbers.
+    None without a posterior or without a predictor at two levels
+    (`bayes_mlm.design.predictor_levels`) whose slopes are single numbers.
     """
     if not analysis.fits:
         return None
@@ -168,26 +150,15 @@ def _slopes(analysis: Analysis, name: str, turns: Floats) -> TwoSlopes:
             )
         )
     return TwoSlopes(
-        predictor=name,
-        within=marked[0],
-        between=marked[1],
-        difference=marked[2],
-        positive=positive,
+        predictor=name, within=marked[0], between=marked[1], difference=marked[2], positive=positive
     )
 
 
 @styled
-def plot_contextual(data: Contextual) -> "Figure":
+def plot_contextual(data: Contextual) -> Figure:
     """Draw the slopes within and between groups, and their difference.
 
-    Parameters
-    ----------
-    data : Contextual
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A row a predictor: left the two slopes on one axis, right their difference.
+    A row a predictor: left the two slopes on one axis, right their difference.
     """
     many = len(data.predictors)
     figure = new_figure(0.75 + 2.15 * many)
@@ -218,7 +189,6 @@ FIGURE = Entry(
     title="Slopes within and between groups",
     shows="the slope within groups, the slope between them, and their difference",
     applies="the model has a predictor and its group mean, and no product with either",
-    of="model",
     prepare=contextual_effect,
     draw=plot_contextual,
     section="posterior",

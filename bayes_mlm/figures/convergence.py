@@ -1,17 +1,14 @@
 """Distribution of R-hat and effective sample sizes over all parameters of a NUTS run."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from bayes_mlm.base import count, scaled
 from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, convergence
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit
+from bayes_mlm.figures.style import Figure
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def converged(analysis: Analysis) -> SamplerFigure | None:
@@ -37,22 +34,25 @@ def converged(analysis: Analysis) -> SamplerFigure | None:
     worst = int(np.argmax(np.where(np.isfinite(r_hat), r_hat, np.inf)))
     rare = int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))
     return SamplerFigure(
-        title=f"Effective sample sizes and R-hat of all parameters ({analysis.spec.name}, nuts)",
-        caption=(
-            f"Of {count(len(labels), 'parameter')}, {high} have R-hat above {MAX_R_HAT} "
-            f"(largest {scaled(r_hat[worst], 3)}, {labels[worst]}) and {low} an effective sample "
-            f"size below {count(min_ess)} (smallest {count(ess[rare])}, {labels[rare]}), "
-            f"from {count(draws.n_chains * draws.n_draws)} draws."
-        ),
-        alt=(
-            "Empirical distribution functions over all parameters of bulk and tail effective "
-            "sample size and of R-hat, with the limits as dashed lines."
+        text=Text(
+            title=f"Effective sample sizes and R-hat of all parameters ({analysis.spec.name}, "
+            "nuts)",
+            caption=(
+                f"Of {count(len(labels), 'parameter')}, {high} have R-hat above {MAX_R_HAT} "
+                f"(largest {scaled(r_hat[worst], 3)}, {labels[worst]}) and {low} an effective "
+                f"sample size below {count(min_ess)} (smallest {count(ess[rare])}, "
+                f"{labels[rare]}), from {count(draws.n_chains * draws.n_draws)} draws."
+            ),
+            alt=(
+                "Empirical distribution functions over all parameters of bulk and tail effective "
+                "sample size and of R-hat, with the limits as dashed lines."
+            ),
         ),
         values={"parameters": values},
     )
 
 
-def plot_convergence(data: SamplerFigure) -> "Figure":
+def plot_convergence(data: SamplerFigure) -> Figure:
     """Return the distributions, drawn by `arviz_plots.plot_convergence_dist`."""
     figure = draw_with_arviz("plot_convergence_dist", data.values, 2.4, group="posterior")
     for ax, title in zip(figure.axes, ("bulk ESS", "tail ESS", "R-hat"), strict=True):
@@ -66,7 +66,6 @@ FIGURE = Entry(
     title="R-hat and effective sample sizes",
     shows="R-hat and effective sample sizes of every parameter, the group effects included",
     applies="a fit is by NUTS (--engine nuts): independent draws have nothing to converge",
-    of="model",
     prepare=converged,
     draw=plot_convergence,
     section="diagnostics",

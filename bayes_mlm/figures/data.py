@@ -1,22 +1,31 @@
-"""What the data of any figure have in common: title, caption and alt text.
+"""What the data of any figure have in common: title, caption and alternative text."""
 
-The caption is written from the numbers, so that it holds for any data.
-"""
-
+from dataclasses import dataclass
 from typing import Protocol
 
 
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """Text of a figure, written from its numbers, so that it is right for any data.
+
+    Parameters
+    ----------
+    title : str
+        What the figure is of, in a few words.
+    caption : str
+        What there is to see, in one to three sentences made of the numbers.
+    alt : str
+        What is drawn, for those who cannot see it.
+    """
+
+    title: str
+    caption: str
+    alt: str
+
+
 class FigureData(Protocol):
-    """Data of a figure, with its title, caption and alternative text."""
+    """Data of a figure, with its text."""
 
     @property
-    def title(self) -> str:
-        """What the figure is of, in a few words."""
-
-    @property
-    def caption(self) -> str:
-        """What there is to see, in one to three sentences made of the numbers."""
-
-    @property
-    def alt(self) -> str:
-        """What is drawn, for those who cannot see it."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""

@@ -1,7 +1,6 @@
 """Compute the posterior densities of the variance parameters, with REML and published figures."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bayes_mlm.base import percent, shorten
 from bayes_mlm.engines import listed_quantities
@@ -14,15 +13,10 @@ from bayes_mlm.figures.comparison import (
     estimates_of,
     legend_below,
 )
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import (
-    new_figure,
-    styled,
-)
+from bayes_mlm.figures.style import Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # More panels than these would be too small to read.
 _MOST = 9
@@ -50,38 +44,24 @@ class Densities:
     n_omitted: int
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"How {self.outcome} varies: posterior of the variance parameters ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
-        described = "; ".join(item.text for item in self.items)
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
+        described = "; ".join(item.summary for item in self.items)
         omitted = f" {self.n_omitted} more are not shown." if self.n_omitted else ""
-        return (
-            f"Posterior means with {percent(self.prob)} intervals: {described}. "
-            f"{describe_likelihood(self.items)} {describe_published(self.items)}{omitted}"
-        ).strip()
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         names = ", ".join(item.quantity for item in self.items)
-        return (
-            f"Density curves of {names}; below each the posterior mean with its interval, the REML "
-            "or OLS estimate with its interval, and published figures."
+        return Text(
+            title=f"How {self.outcome} varies: posterior of the variance parameters ({self.model})",
+            caption=(
+                f"Posterior means with {percent(self.prob)} intervals: {described}. "
+                f"{describe_likelihood(self.items)} {describe_published(self.items)}{omitted}"
+            ).strip(),
+            alt=f"Density curves of {names}; below each the posterior mean with its interval, the "
+            "REML or OLS estimate with its interval, and published figures.",
         )
 
 
 def variance_densities(analysis: Analysis) -> Densities | None:
-    """Compute the densities of sds, correlations and icc.
-
-    Returns
-    -------
-    Densities or None
-        None without a posterior.
-    """
+    """Compute the densities of sds, correlations and icc; None without a posterior."""
     if not analysis.fits:
         return None
     listed = listed_quantities(analysis.fits[0].draws)
@@ -98,7 +78,7 @@ def variance_densities(analysis: Analysis) -> Densities | None:
 
 
 @styled
-def plot_densities(data: Densities) -> "Figure":
+def plot_densities(data: Densities) -> Figure:
     """Draw the density of each variance parameter, a panel each."""
     many = len(data.items)
     columns = 2 if many == 4 else min(many, COLUMNS)
@@ -119,7 +99,6 @@ FIGURE = Entry(
     title="Densities of the variance parameters",
     shows="posterior of sds, correlations and icc, with REML or OLS and published figures",
     applies="the model has a posterior",
-    of="model",
     prepare=variance_densities,
     draw=plot_densities,
     section="posterior",

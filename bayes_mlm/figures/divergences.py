@@ -1,24 +1,17 @@
 """Find where in the posterior a sampler's trajectories diverged."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import Floats, count, number, shorten
 from bayes_mlm.engines import listed_quantities
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_key
 from bayes_mlm.figures.sampler import nuts_fit
-from bayes_mlm.figures.style import (
-    GREY,
-    ORANGE,
-    new_figure,
-    styled,
-)
+from bayes_mlm.figures.style import GREY, ORANGE, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MOST = 3
 
@@ -59,33 +52,22 @@ class Divergences:
     location: str
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Where the sampler diverged ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         many = int(self.diverging.sum())
-        return (
-            f"{count(many, 'draw')} of {self.diverging.size:,} ended a divergent trajectory. "
-            f"{self.location} Raise target_accept, or use the other parametrisation."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         pairs = "; ".join(f"{one.y_name} against {one.x_name}" for one in self.panels)
-        return f"Scatter of draws, the diverging ones marked: {pairs}."
+        return Text(
+            title=f"Where the sampler diverged ({self.model})",
+            caption=f"{count(many, 'draw')} of {self.diverging.size:,} ended a divergent "
+            f"trajectory. {self.location} Raise target_accept, or use the other parametrisation.",
+            alt=f"Scatter of draws, the diverging ones marked: {pairs}.",
+        )
 
 
 def divergences(analysis: Analysis) -> Divergences | None:
     """Select the parameters in which diverging draws differ most, and plot them pairwise.
 
-    Returns
-    -------
-    Divergences or None
-        None where no fit is by NUTS, or nothing diverged.
+    None where no fit is by NUTS, or nothing diverged.
     """
     fit = nuts_fit(analysis)
     if fit is None:
@@ -121,10 +103,8 @@ def _distance(values: Floats, chosen: np.ndarray) -> float:
 
 
 @styled
-def plot_divergences(data: Divergences) -> "Figure":
+def plot_divergences(data: Divergences) -> Figure:
     """Draw the draws of some pairs of parameters, those that diverged on top."""
-    from matplotlib.lines import Line2D
-
     many = max(1, len(data.panels))
     figure = new_figure(2.9)
     panels = np.atleast_1d(figure.subplots(1, many))
@@ -136,8 +116,8 @@ def plot_divergences(data: Divergences) -> "Figure":
         ax.set_ylabel(shorten(panel.y_name, 26))
     figure.legend(
         handles=[
-            Line2D([], [], ls="", marker="o", ms=3.0, color=GREY, label="draw"),
-            Line2D([], [], ls="", marker="X", ms=5.0, color=ORANGE, mec="black", label="diverged"),
+            legend_key(ls="", marker="o", ms=3.0, color=GREY, label="draw"),
+            legend_key(ls="", marker="X", ms=5.0, color=ORANGE, mec="black", label="diverged"),
         ],
         loc="outside lower center",
         ncols=2,
@@ -150,7 +130,6 @@ FIGURE = Entry(
     title="Divergences",
     shows="the parts of the posterior in which trajectories diverged",
     applies="a fit is by NUTS (--engine nuts), and some trajectory diverged",
-    of="model",
     prepare=divergences,
     draw=plot_divergences,
     section="diagnostics",

@@ -1,17 +1,14 @@
 """Energy plot of a NUTS run."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from bayes_mlm.base import Floats, count, scaled
 from bayes_mlm.engines import MIN_EBFMI
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit
+from bayes_mlm.figures.style import Figure
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def energy(analysis: Analysis) -> SamplerFigure | None:
@@ -34,13 +31,16 @@ def energy(analysis: Analysis) -> SamplerFigure | None:
         "--tune, or use the other parametrisation"
     )
     return SamplerFigure(
-        title=f"Energy ({analysis.spec.name}, nuts)",
-        caption=(
-            "Marginal distribution of the energy, and of its change from draw to draw; the sampler "
-            "explores well where the two are about as wide. The smallest E-BFMI is "
-            f"{scaled(float(ebfmi.min()), 2)}, {verdict}."
+        text=Text(
+            title=f"Energy ({analysis.spec.name}, nuts)",
+            caption=(
+                "Marginal distribution of the energy, and of its change from draw to draw; the "
+                "sampler explores well where the two are about as wide. The smallest E-BFMI is "
+                f"{scaled(float(ebfmi.min()), 2)}, {verdict}."
+            ),
+            alt="E-BFMI of each chain (left); densities of the energy and of its transitions "
+            "(right).",
         ),
-        alt="E-BFMI of each chain (left); densities of the energy and of its transitions (right).",
         values={"energy": values},
     )
 
@@ -66,7 +66,7 @@ def ebfmi_of(energies: Floats) -> Floats:
     return found
 
 
-def plot_energy(data: SamplerFigure) -> "Figure":
+def plot_energy(data: SamplerFigure) -> Figure:
     """Return the energy plot, drawn by `arviz_plots.plot_energy`."""
     from matplotlib.ticker import MaxNLocator
 
@@ -83,7 +83,6 @@ FIGURE = Entry(
     title="Energy",
     shows="energies of the NUTS draws and their transitions",
     applies="a fit is by NUTS (--engine nuts): independent draws have nothing to converge",
-    of="model",
     prepare=energy,
     draw=plot_energy,
     section="diagnostics",

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from bayes_mlm.figures.style import Figure
 
 type Section = Literal["data", "posterior", "groups", "diagnostics", "ladder"]
 
@@ -43,8 +42,8 @@ class Entry:
     title: str
     shows: str
     applies: str
-    of: Literal["model", "ladder"]
+    of: Literal["model", "ladder"] = "model"
     prepare: Callable[..., Any]
-    draw: Callable[[Any], "Figure"]
+    draw: Callable[[Any], Figure]
     section: Section
     by_factor: bool = False

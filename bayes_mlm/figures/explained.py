@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,18 +14,12 @@ from bayes_mlm.figures.comparison import (
     estimates_of,
     legend_below,
 )
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import (
-    GREY,
-    new_figure,
-    styled,
-)
+from bayes_mlm.figures.style import GREY, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit, derived as posterior
 from bayes_mlm.likelihood import parameters_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _LEVELS = (("r2_between", "between groups"), ("r2_within", "within groups"))
 
@@ -52,41 +45,30 @@ class Explained:
     prob: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Share of the variance of {self.outcome} that predictors explain, by level"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         described = "; ".join(
             f"{model} {percent(b.posteriors[0].mean)} between and "
             f"{percent(w.posteriors[0].mean)} within groups"
             for model, b, w in zip(self.models, self.between, self.within, strict=True)
         )
-        return (
-            f"Of the null model's variance, by posterior mean: {described}. The intervals are "
-            "outer bounds, because the draws of two models are paired at random. "
-            f"{describe_published((*self.between, *self.within))}"
-        ).strip()
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"For {', '.join(self.models)}: posterior densities of the share of variance explained "
-            "between groups (left) and within groups (right), with the REML estimate and "
-            "published figures."
+        return Text(
+            title=f"Share of the variance of {self.outcome} that predictors explain, by level",
+            caption=(
+                f"Of the null model's variance, by posterior mean: {described}. The intervals are "
+                "outer bounds, because the draws of two models are paired at random. "
+                f"{describe_published((*self.between, *self.within))}"
+            ).strip(),
+            alt=f"For {', '.join(self.models)}: posterior densities of the share of variance "
+            "explained between groups (left) and within groups (right), with the REML estimate "
+            "and published figures.",
         )
 
 
 def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
     """Collect R² by level of the models that were measured against a null model.
 
-    Returns
-    -------
-    Explained or None
-        None where no model is compared with a null model.
+    None where no model is compared with a null model.
     """
     found = [one for one in analyses if one.fits and one.summaries[0].get("r2_between")]
     if not found:
@@ -139,7 +121,7 @@ def _density(fit: Fit, null: Fit, quantity: str) -> Density | None:
 
 
 @styled
-def plot_explained(data: Explained) -> "Figure":
+def plot_explained(data: Explained) -> Figure:
     """Draw R² by level for each model of a ladder."""
     many = len(data.models)
     figure = new_figure(1.3 + 0.62 * many)

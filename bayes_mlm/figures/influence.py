@@ -1,31 +1,23 @@
 """Show which groups lie far out, which ones the results hang on, and whose rows spread unlike."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.assess import Check, check, most_shift
 from bayes_mlm.base import Floats, Ints, count, number, percent, scaled, shorten
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import label_points, legend_above
-from bayes_mlm.figures.style import BLUE, INK, MANY_GROUPS, ORANGE, new_figure, styled
+from bayes_mlm.figures.parts import label_points, legend_above, legend_key, legend_patch
+from bayes_mlm.figures.style import BLUE, INK, MANY_GROUPS, ORANGE, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 _NAMED = 4
-
 # Beyond so many groups leaving each out takes seconds: `bayes-mlm check` does any number.
 _MOST_GROUPS = 2_000
-
 # Of the ratio of a group's sd to the model's.
 _LEVEL = 0.95
-
 _SHADE = "#D9D9D9"
-
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 2.0, 3.0, 5.0, 10.0)
 
 _COARSE = (0.01, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -78,13 +70,8 @@ class GroupInfluence:
     unlike: Ints
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Outlying and influential groups ({self.group}), {self.model}"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         most = int(self.influential[0])
         strong = int(np.count_nonzero(self.shift > self.limit))
         inside = (
@@ -97,34 +84,26 @@ class GroupInfluence:
             out, f"the sds of {out} groups lie"
         )
         expected = number((1.0 - _LEVEL) * np.count_nonzero(known), 10.0)
-        return (
-            f"Left: without {shorten(self.labels[most])} the posterior mean of "
+        return Text(
+            title=f"Outlying and influential groups ({self.group}), {self.model}",
+            caption=f"Left: without {shorten(self.labels[most])} the posterior mean of "
             f"{self.moved[most]} moves by {number(float(self.shift[most]), 0.1)} posterior sds, "
             f"the furthest of all; {strong or 'none'} of the {self.labels.size} "
             f"{'moves' if strong < 2 else 'move'} one by more than the limit of "
             f"{scaled(self.limit, 1)}. Right: "
             f"{within} outside of where {percent(_LEVEL)} lie if all spread alike; "
-            f"by chance about {expected} would."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"A point for each {self.group}: left, the largest shift of a posterior mean without "
-            "it against its standardised effect; right, the ratio of its sd to the model's "
-            "against its degrees of freedom, with a band."
+            f"by chance about {expected} would.",
+            alt=f"A point for each {self.group}: left, the largest shift of a posterior mean "
+            "without it against its standardised effect; right, the ratio of its sd to the "
+            "model's against its degrees of freedom, with a band.",
         )
 
 
 def group_influence(analysis: Analysis) -> GroupInfluence | None:
     """Leave each group out in turn, and compare their spreads.
 
-    Returns
-    -------
-    GroupInfluence or None
-        None without a posterior of random effects, for very many groups, or where a group cannot
-        be left out.
+    None without a posterior of random effects, for very many groups, or where a group cannot be
+    left out.
     """
     if not analysis.fits or not 3 <= analysis.design.J <= _MOST_GROUPS:
         return None
@@ -175,7 +154,7 @@ def _band(df: Floats) -> tuple[Floats, Floats]:
 
 
 @styled
-def plot_influence(data: GroupInfluence) -> "Figure":
+def plot_influence(data: GroupInfluence) -> Figure:
     """Draw shifts against standardised effects, and spreads against degrees of freedom."""
     figure = new_figure(3.6)
     has_spread = bool(np.isfinite(data.ratio).any())  # families with a residual sd have it
@@ -187,24 +166,20 @@ def plot_influence(data: GroupInfluence) -> "Figure":
     return figure
 
 
-def _draw_shifts(ax: "Axes", data: GroupInfluence, dot: float) -> None:
-    from matplotlib.lines import Line2D
-
+def _draw_shifts(ax: Axes, data: GroupInfluence, dot: float) -> None:
     # A group whose rows do not inform the effect is drawn where its effect is expected.
     effect = np.nan_to_num(data.effect)
     reliable = data.reliable
     ax.plot(effect[reliable], data.shift[reliable], "o", ms=dot, color=BLUE, mew=0, alpha=0.7)
     ax.plot(effect[~reliable], data.shift[~reliable], "X", ms=6.0, color=ORANGE, mew=0)
-    handles = [
-        Line2D([], [], ls="", marker="o", ms=dot, color=BLUE, label=count(effect.size, "group"))
-    ]
+    handles = [legend_key(ls="", marker="o", ms=dot, color=BLUE, label=count(effect.size, "group"))]
     if not reliable.all():
         handles.append(
-            Line2D([], [], ls="", marker="X", ms=6.0, color=ORANGE, label="weights not reliable")
+            legend_key(ls="", marker="X", ms=6.0, color=ORANGE, label="weights not reliable")
         )
     if data.shift.max() > 0.6 * data.limit:
         ax.axhline(data.limit, color=INK, lw=1.0, ls="--")
-        handles.append(Line2D([], [], color=INK, lw=1.0, ls="--", label="more than chance does"))
+        handles.append(legend_key(color=INK, lw=1.0, ls="--", label="more than chance does"))
     ax.set_ylim(0.0, 1.12 * float(max(data.shift.max(), 0.1)))
     ax.margins(x=0.12)
     label_points(ax, effect, data.shift, data.influential, data.labels)
@@ -214,10 +189,7 @@ def _draw_shifts(ax: "Axes", data: GroupInfluence, dot: float) -> None:
     legend_above(ax, handles, columns=1)
 
 
-def _draw_spread(ax: "Axes", data: GroupInfluence, dot: float) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
+def _draw_spread(ax: Axes, data: GroupInfluence, dot: float) -> None:
     known = np.flatnonzero(np.isfinite(data.ratio) & (data.ratio > 0))
     df, size = data.df[known].astype(np.float64), np.log(data.ratio[known])
     edge = 0.15 * float(np.ptp(df)) or 1.0
@@ -246,8 +218,8 @@ def _draw_spread(ax: "Axes", data: GroupInfluence, dot: float) -> None:
     legend_above(
         ax,
         [
-            Patch(color=_SHADE, label="95 % of groups, if all spread alike"),
-            Line2D([], [], ls="", marker="o", ms=dot, color=BLUE, label="a group"),
+            legend_patch(color=_SHADE, label="95 % of groups, if all spread alike"),
+            legend_key(ls="", marker="o", ms=dot, color=BLUE, label="a group"),
         ],
         columns=1,
     )
@@ -258,7 +230,6 @@ FIGURE = Entry(
     title="Outlying and influential groups",
     shows="how far posterior means move without each group, and how its rows spread",
     applies="the model has random effects of 3 to 2,000 groups, and a posterior",
-    of="model",
     prepare=group_influence,
     draw=plot_influence,
     section="diagnostics",

@@ -1,24 +1,19 @@
 """Compute how well the other groups predict each one, and whether the weights are reliable."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.assess import leave_one_group_out
 from bayes_mlm.base import DesignError, EngineError, Floats, Ints, count, number, scaled, shorten
 from bayes_mlm.engines import has_random_effects, reliable_k_hat
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_above, name_points
-from bayes_mlm.figures.style import BLUE, INK, ORANGE, axes_or_new, figure_of, styled
+from bayes_mlm.figures.parts import legend_above, legend_key, name_points
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, axes_or_new, figure_of, styled
 from bayes_mlm.fitting import Analysis
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 _NAMED = 3
-
 # Beyond so many groups it would take seconds: `bayes-mlm compare` leaves out any number.
 _MOST_GROUPS = 500
 
@@ -61,13 +56,8 @@ class LooGroups:
     named: Ints
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Each {self.group} predicted by the others ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         high = int(np.count_nonzero(self.k_hat > self.limit))
         refits = int(np.count_nonzero(self.refitted))
         largest = int(np.argmax(self.k_hat))
@@ -81,30 +71,22 @@ class LooGroups:
         settled = f", {refits} of them settled by a fit without the group" if refits else ""
         worst = int(np.argmin(self.per_row))
         spread = float(self.per_row.std())
-        return (
-            f"{k_hat}{settled}. {self.group} {shorten(self.labels[worst])} is predicted worst: "
-            f"{number(self.per_row[worst], spread)} log density for a row, where the median of all "
-            f"is {number(float(np.median(self.per_row)), spread)}. elpd of all groups "
-            f"{number(self.elpd, self.se)}, standard error {number(self.se, self.se)}."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"A point for each {self.group}: log predictive density for a row against the Pareto "
-            "k-hat of its weights, with the limit as a line."
+        return Text(
+            title=f"Each {self.group} predicted by the others ({self.model})",
+            caption=f"{k_hat}{settled}. {self.group} {shorten(self.labels[worst])} is predicted "
+            f"worst: {number(self.per_row[worst], spread)} log density for a row, where the "
+            f"median of all is {number(float(np.median(self.per_row)), spread)}. elpd of all "
+            f"groups {number(self.elpd, self.se)}, standard error {number(self.se, self.se)}.",
+            alt=f"A point for each {self.group}: log predictive density for a row against the "
+            "Pareto k-hat of its weights, with the limit as a line.",
         )
 
 
 def loo_groups(analysis: Analysis) -> LooGroups | None:
     """Leave each group out in turn.
 
-    Returns
-    -------
-    LooGroups or None
-        None without a posterior of random effects, for very many groups, or where a group cannot
-        be left out because it alone identifies a coefficient.
+    None without a posterior of random effects, for very many groups, or where a group cannot be
+    left out because it alone identifies a coefficient.
     """
     if not analysis.fits or not has_random_effects(analysis.design):
         return None
@@ -137,10 +119,8 @@ def loo_groups(analysis: Analysis) -> LooGroups | None:
 
 
 @styled
-def plot_loo_groups(data: LooGroups, *, ax: "Axes | None" = None) -> "Figure":
+def plot_loo_groups(data: LooGroups, *, ax: Axes | None = None) -> Figure:
     """Draw how well each group is predicted, against the k-hat of its weights."""
-    from matplotlib.lines import Line2D
-
     ax = axes_or_new(ax, 3.5)
     # Equal weights have no tail, whose shape is then minus infinity: drawn at the left edge.
     known = np.isfinite(data.k_hat)
@@ -160,17 +140,15 @@ def plot_loo_groups(data: LooGroups, *, ax: "Axes | None" = None) -> "Figure":
     ax.set_xlabel("Pareto k-hat of the weights that leave the group out")
     ax.set_ylabel("log predictive density\nfor a row of the group")
     handles = [
-        Line2D([], [], ls="", marker="o", ms=4.5, color=BLUE, label=count(k_hat.size, "group")),
-        Line2D([], [], color=INK, lw=1.0, ls="--", label=f"limit {scaled(data.limit, 2)}"),
+        legend_key(ls="", marker="o", ms=4.5, color=BLUE, label=count(k_hat.size, "group")),
+        legend_key(color=INK, lw=1.0, ls="--", label=f"limit {scaled(data.limit, 2)}"),
     ]
     if refits.any():
         handles.append(
-            Line2D([], [], ls="", marker="s", ms=6.0, mec=ORANGE, mfc="white", label="refitted")
+            legend_key(ls="", marker="s", ms=6.0, mec=ORANGE, mfc="white", label="refitted")
         )
     if worst.any():
-        handles.append(
-            Line2D([], [], ls="", marker="X", ms=6.0, color=ORANGE, label="not reliable")
-        )
+        handles.append(legend_key(ls="", marker="X", ms=6.0, color=ORANGE, label="not reliable"))
     legend_above(ax, handles, columns=4)
     return figure_of(ax)
 
@@ -180,7 +158,6 @@ FIGURE = Entry(
     title="Leave-one-group-out predictions",
     shows="how well each group is predicted by the others, and the k-hat of its weights",
     applies="the model has random effects of at most 500 groups, and a posterior without any",
-    of="model",
     prepare=loo_groups,
     draw=plot_loo_groups,
     section="diagnostics",

@@ -1,18 +1,14 @@
 """Draw the parts that several figures share: clouds of rows, lines with bands, legends."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import count, shorten_all
 from bayes_mlm.figures.lines import Line
-from bayes_mlm.figures.style import GREY, INK, Style, engine_style
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
+from bayes_mlm.figures.style import GREY, INK, Artist, Axes, Style, engine_style
 
 # Beyond this many rows points hide each other, and are counted in hexagons instead.
 _MOST_POINTS = 1500
@@ -21,18 +17,17 @@ _WIDEST = 92
 _PALE, _DARK = "#EFEFEF", "#A0A0A0"
 
 
-def draw_rows(ax: "Axes", x: NDArray[Any], y: NDArray[Any]) -> "Artist":
+def draw_rows(ax: Axes, x: NDArray[Any], y: NDArray[Any]) -> Artist:
     """Draw rows in grey, behind everything; give the handle for a legend.
 
     Few are points, many are hexagons, the darker the more rows.
     """
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm
-    from matplotlib.lines import Line2D
 
     if x.size <= _MOST_POINTS:
         alpha = float(np.clip(120.0 / x.size, 0.35, 0.8))
         ax.plot(x, y, "o", ms=3.0, mew=0.0, color=GREY, alpha=alpha, zorder=1)
-        return Line2D([], [], ls="", marker="o", ms=3.5, color=GREY, label=count(x.size, "row"))
+        return legend_key(ls="", marker="o", ms=3.5, color=GREY, label=count(x.size, "row"))
     shades = LinearSegmentedColormap.from_list("rows", [_PALE, _DARK])
     ax.hexbin(
         x,
@@ -45,10 +40,24 @@ def draw_rows(ax: "Axes", x: NDArray[Any], y: NDArray[Any]) -> "Artist":
         zorder=1,
     )
     label = f"{count(x.size, 'row')} (darker: more)"
-    return Line2D([], [], ls="", marker="h", ms=7.0, color="#BDBDBD", label=label)
+    return legend_key(ls="", marker="h", ms=7.0, color="#BDBDBD", label=label)
 
 
-def draw_line(ax: "Axes", line: Line, style: Style, *, label: str) -> "Artist":
+def legend_key(**options: Any) -> Artist:
+    """Return the key of a line or of points in a legend, by the options of a matplotlib line."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **options)
+
+
+def legend_patch(**options: Any) -> Artist:
+    """Return the key of an area in a legend, by the options of a matplotlib patch."""
+    from matplotlib.patches import Patch
+
+    return Patch(**options)
+
+
+def draw_line(ax: Axes, line: Line, style: Style, *, label: str) -> Artist:
     """Draw a line with its band in the colour of a style; give the handle for a legend."""
     ax.fill_between(line.x, line.lower, line.upper, color=style.colour, alpha=0.22, lw=0, zorder=3)
     (drawn,) = ax.plot(
@@ -57,24 +66,18 @@ def draw_line(ax: "Axes", line: Line, style: Style, *, label: str) -> "Artist":
     return drawn
 
 
-def draw_likelihood(ax: "Axes", line: Line) -> "Artist":
+def draw_likelihood(ax: Axes, line: Line) -> Artist:
     """Draw the line of REML or OLS, thin and dashed, over the posterior's."""
-    from matplotlib.lines import Line2D
-
     style = engine_style(line.likelihood_engine.lower())
     ax.plot(line.x, line.likelihood, color=style.colour, ls=style.line, lw=0.8, zorder=6)
-    return Line2D([], [], color=style.colour, ls=style.line, lw=0.8, label=line.likelihood_engine)
+    return legend_key(color=style.colour, ls=style.line, lw=0.8, label=line.likelihood_engine)
 
 
 def legend_point(
     style: Style, label: str, *, size: float = 4.5, filled: bool = True, line: bool = False
-) -> "Artist":
+) -> Artist:
     """Return the legend handle of points in a style, on their line if they have one."""
-    from matplotlib.lines import Line2D
-
-    return Line2D(
-        [],
-        [],
+    return legend_key(
         color=style.colour,
         ls=style.line if line else "",
         lw=1.7,
@@ -86,7 +89,7 @@ def legend_point(
     )
 
 
-def legend_above(ax: "Axes", handles: list[Any], *, columns: int = 2) -> None:
+def legend_above(ax: Axes, handles: list[Any], *, columns: int = 2) -> None:
     """Place a legend over the axes, where it covers nothing, in columns that fit the page."""
     widths = [len(handle.get_label()) + 6 for handle in handles]
     while columns > 1 and _width(widths, columns) > _WIDEST:
@@ -103,11 +106,7 @@ def legend_above(ax: "Axes", handles: list[Any], *, columns: int = 2) -> None:
 
 
 def name_points(
-    ax: "Axes",
-    x: NDArray[Any],
-    y: NDArray[Any],
-    chosen: NDArray[Any],
-    labels: NDArray[Any],
+    ax: Axes, x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
 ) -> None:
     """Label some points, beyond the other points of their line, no two names on one line."""
     low, high = ax.get_ylim()
@@ -140,7 +139,7 @@ def name_points(
 
 
 def label_points(
-    ax: "Axes", x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
+    ax: Axes, x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
 ) -> None:
     """Label some points to their right, a line up or down where less is covered."""
     low, high = ax.get_ylim()

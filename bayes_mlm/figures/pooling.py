@@ -1,14 +1,9 @@
 """Draw how partial pooling moves each group's mean."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayes_mlm.figures.style import BLUE, GREY, ORANGE, new_figure
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from bayes_mlm.figures.style import BLUE, GREY, ORANGE, Axes, new_figure
 
 
 def plot_shrinkage(
@@ -19,8 +14,8 @@ def plot_shrinkage(
     *,
     outcome: str,
     group: str,
-    ax: "Axes | None" = None,
-) -> "Axes":
+    ax: Axes | None = None,
+) -> Axes:
     """Draw how partial pooling draws each group's mean towards the overall mean.
 
     Parameters

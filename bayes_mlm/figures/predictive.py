@@ -1,23 +1,19 @@
 """Check by replicates of the data what the model implies for rows, groups and extremes."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.assess import Replicates, replicate, skewness_of
 from bayes_mlm.base import Floats, count, number, p_value, percent, rounded, shorten
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import BLACK, BLUE, GREY, INK, ORANGE, new_figure, styled
+from bayes_mlm.figures.parts import legend_key, legend_patch
+from bayes_mlm.figures.style import BLACK, BLUE, GREY, INK, ORANGE, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # A p-value nearer 0 or 1 than this: the data are unlike the replicates.
 _UNLIKELY = 0.025
-
 _LEAST_GROUPS = 3
 
 
@@ -117,13 +113,8 @@ class Predictive:
     prob: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Does {self.model} predict data like these?"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         spread = float(np.ptp(self.edges)) / 100
         unlike = [item for item in self.statistics if item.unlike]
         if unlike:
@@ -136,25 +127,20 @@ class Predictive:
             if self.new_effects
             else ""
         )
-        return (
-            f"{judged} Of replicated outcomes {_share(self.above)} lie above the largest observed "
-            f"one ({number(self.largest, spread)}) and {_share(self.below)} below the smallest "
-            f"({number(self.smallest, spread)}); {count(self.n_replicates, 'replicate')} of "
-            f"{count(self.n, 'row')}.{means}"
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         groups = (
             f"; the ordered {self.group} means and sds within {self.group}s against bands of "
             "replicates"
             if self.means is not None
             else ""
         )
-        return (
-            f"Histogram of {self.outcome} over the band of replicated histograms{groups}; and "
-            "each statistic of the data among those of the replicates, with its p-value."
+        return Text(
+            title=f"Does {self.model} predict data like these?",
+            caption=f"{judged} Of replicated outcomes {_share(self.above)} lie above the largest "
+            f"observed one ({number(self.largest, spread)}) and {_share(self.below)} below the "
+            f"smallest ({number(self.smallest, spread)}); {count(self.n_replicates, 'replicate')} "
+            f"of {count(self.n, 'row')}.{means}",
+            alt=f"Histogram of {self.outcome} over the band of replicated histograms{groups}; and "
+            "each statistic of the data among those of the replicates, with its p-value.",
         )
 
 
@@ -170,10 +156,7 @@ def _share(share: float) -> str:
 def predictive_checks(analysis: Analysis) -> Predictive | None:
     """Replicate the data and compare densities, group means, group sds and extremes.
 
-    Returns
-    -------
-    Predictive or None
-        None without a posterior.
+    None without a posterior.
 
     References
     ----------
@@ -243,21 +226,11 @@ def _statistics(y: Floats, made: Replicates, *, grouped: bool) -> tuple[Statisti
 
 
 @styled
-def plot_predictive(data: Predictive) -> "Figure":
+def plot_predictive(data: Predictive) -> Figure:
     """Draw the outcome, the group means, the sds within groups, and statistics of each.
 
-    Parameters
-    ----------
-    data : Predictive
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two panels without groups, else four.
+    Two panels without groups, else four.
     """
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     grouped = data.means is not None and data.sds is not None
     below = 0.75 + 0.19 * len(data.statistics)
     figure = new_figure(2.75 + below)
@@ -272,9 +245,9 @@ def plot_predictive(data: Predictive) -> "Figure":
     _draw_statistics(bottom.subplots(), data.statistics)
     figure.legend(
         handles=[
-            Line2D([], [], color=BLACK, lw=1.4, label="data"),
-            Patch(facecolor=BLUE, alpha=0.35, label=f"{percent(data.prob)} of replicates"),
-            Line2D([], [], color=BLUE, lw=1.1, ls=(0, (4.0, 1.5)), label="their median"),
+            legend_key(color=BLACK, lw=1.4, label="data"),
+            legend_patch(facecolor=BLUE, alpha=0.35, label=f"{percent(data.prob)} of replicates"),
+            legend_key(color=BLUE, lw=1.1, ls=(0, (4.0, 1.5)), label="their median"),
         ],
         loc="outside lower center",
         ncols=3,
@@ -282,7 +255,7 @@ def plot_predictive(data: Predictive) -> "Figure":
     return figure
 
 
-def _draw_outcome(ax: "Axes", data: Predictive) -> None:
+def _draw_outcome(ax: Axes, data: Predictive) -> None:
     edges = data.edges
     twice = np.repeat(edges, 2)[1:-1]
     ax.fill_between(
@@ -318,7 +291,7 @@ def _draw_outcome(ax: "Axes", data: Predictive) -> None:
     ax.set_ylabel("% of rows")
 
 
-def _draw_ordered(ax: "Axes", ordered: Ordered | None, data: Predictive, what: str) -> None:
+def _draw_ordered(ax: Axes, ordered: Ordered | None, data: Predictive, what: str) -> None:
     assert ordered is not None  # for mypy: the caller looked
     many = ordered.observed.size
     x = np.arange(1, many + 1)
@@ -336,7 +309,7 @@ def _draw_ordered(ax: "Axes", ordered: Ordered | None, data: Predictive, what: s
     ax.set_ylabel(f"{what} of {shorten(data.outcome, 20)}")
 
 
-def _draw_statistics(ax: "Axes", statistics: tuple[Statistic, ...]) -> None:
+def _draw_statistics(ax: Axes, statistics: tuple[Statistic, ...]) -> None:
     """Draw each statistic of the data in sds of the replicates', on one axis."""
     for k, item in enumerate(statistics):
         centre, sd = float(item.replicated.mean()), float(item.replicated.std())
@@ -370,7 +343,6 @@ FIGURE = Entry(
     title="Posterior predictive checks",
     shows="outcomes, group means, sds within groups and extremes, next to replicates",
     applies="the model has a posterior",
-    of="model",
     prepare=predictive_checks,
     draw=plot_predictive,
     section="diagnostics",

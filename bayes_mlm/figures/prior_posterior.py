@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,14 +9,11 @@ from bayes_mlm.base import Floats, number, percent, rounded, shorten
 from bayes_mlm.design import INTERCEPT, column_moments
 from bayes_mlm.engines import listed_quantities, samples, sd_log_density
 from bayes_mlm.figures.comparison import COLUMNS
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import (
-    BLACK,
-    BLUE,
-    new_figure,
-    styled,
-)
+from bayes_mlm.figures.parts import legend_key, legend_patch
+from bayes_mlm.figures.style import BLACK, BLUE, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 from bayes_mlm.likelihood import (
     design_transform,
@@ -29,20 +25,13 @@ from bayes_mlm.likelihood import (
 )
 from bayes_mlm.model import Parameter, Prior
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _MOST, _POINTS = 12, 161
-
 # Where the prior of a parameter is stated, which is reported where predictors are zero.
 AT_MEANS = ", at the means"
-
 # Degrees of freedom beyond which no prior of theirs has mass to speak of.
 _REACH = 2_000.0
-
 # A prior that changes by less than this part over a posterior's interval adds nothing to see.
 _FLAT = 0.1
-
 # How far beyond the draws, in their range, a panel goes.
 _MARGIN = 0.15
 
@@ -102,13 +91,8 @@ class PriorPosterior:
     prob: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Prior and posterior of each parameter ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         most = max(self.panels, key=lambda panel: panel.ratio)
         weigh = [panel for panel in self.panels if panel.ratio > 1.0 + _FLAT]
         over = f"over the {percent(self.prob)} interval of its posterior"
@@ -125,13 +109,12 @@ class PriorPosterior:
             )
         flat = f" Flat, so not drawn: {', '.join(self.flat)}." if self.flat else ""
         omitted = f" {self.n_omitted} parameters are not shown." if self.n_omitted else ""
-        return f"{judged}{flat}{omitted}"
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         names = ", ".join(panel.name for panel in self.panels)
-        return f"Density of prior (dashed) and posterior (filled), a panel each for {names}."
+        return Text(
+            title=f"Prior and posterior of each parameter ({self.model})",
+            caption=f"{judged}{flat}{omitted}",
+            alt=f"Density of prior (dashed) and posterior (filled), a panel each for {names}.",
+        )
 
 
 def _factor(ratio: float) -> str:
@@ -143,12 +126,9 @@ def _factor(ratio: float) -> str:
 def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     """Evaluate every proper prior where its posterior is.
 
-    Group-specific intercepts of a no-pooling model, which share one prior, are omitted.
+    None without a posterior, or where every prior is flat.
 
-    Returns
-    -------
-    PriorPosterior or None
-        None without a posterior, or where every prior is flat.
+    Group-specific intercepts of a no-pooling model, which share one prior, are omitted.
     """
     if not analysis.fits:
         return None
@@ -324,11 +304,8 @@ def _student(x: Floats, nu: float, mu: float, sigma: float) -> Floats:
 
 
 @styled
-def plot_prior_posterior(data: PriorPosterior) -> "Figure":
+def plot_prior_posterior(data: PriorPosterior) -> Figure:
     """Draw each prior over the range of its posterior."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     many = len(data.panels)
     columns = min(many, COLUMNS)
     rows = -(-many // columns)
@@ -354,9 +331,9 @@ def plot_prior_posterior(data: PriorPosterior) -> "Figure":
         ax.remove()
     figure.legend(
         handles=[
-            Patch(facecolor=BLUE, alpha=0.4, label="posterior"),
-            Line2D([], [], color=BLUE, lw=2.2, label=f"its {percent(data.prob)} interval"),
-            Line2D([], [], color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)), label="prior, named below"),
+            legend_patch(facecolor=BLUE, alpha=0.4, label="posterior"),
+            legend_key(color=BLUE, lw=2.2, label=f"its {percent(data.prob)} interval"),
+            legend_key(color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)), label="prior, named below"),
         ],
         loc="outside lower center",
         ncols=3,
@@ -369,7 +346,6 @@ FIGURE = Entry(
     title="Prior and posterior",
     shows="every proper prior over the range of its posterior",
     applies="the model has a posterior and a proper prior",
-    of="model",
     prepare=prior_and_posterior,
     draw=plot_prior_posterior,
     section="posterior",

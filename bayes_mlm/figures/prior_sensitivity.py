@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,11 @@ from bayes_mlm.assess import (
 )
 from bayes_mlm.base import EngineError, Floats, count, number, shorten
 from bayes_mlm.engines import has_random_effects, why_not_direct
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import BAND, GREY, INK, model_styles, new_figure, styled
+from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.style import BAND, GREY, INK, Figure, model_styles, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,13 +47,19 @@ class PriorSensitivity:
     sensitivity: Sensitivity
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return "How far the prior of sigma_u moves each posterior mean"
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
+        return Text(
+            title="How far the prior of sigma_u moves each posterior mean",
+            caption=self._caption,
+            alt="For each prior of sigma_u a row of points, one a model "
+            f"({', '.join(self.models)}): shift of sigma_u (left) and of the coefficients of "
+            "groups (right), in posterior sds.",
+        )
 
     @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def _caption(self) -> str:
+        """The largest shift, and how many models move by how much."""
         found = [one for one in self.sensitivity.conclusions if one.label]
         if not found:
             return "Under no other prior of sigma_u is there a posterior to compare with."
@@ -83,22 +88,11 @@ class PriorSensitivity:
             f"{number(most.shift, 0.5)} ({most.quantity} of {most.model} under {most.label}).{rest}"
         )
 
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"For each prior of sigma_u a row of points, one a model ({', '.join(self.models)}): "
-            "shift of sigma_u (left) and of the coefficients of groups (right), in posterior sds."
-        )
-
 
 def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | None:
     """Refit every model with random effects under the grid of priors.
 
-    Returns
-    -------
-    PriorSensitivity or None
-        None where no such model can be drawn by the direct engine.
+    None where no such model can be drawn by the direct engine.
     """
     able = {
         one.spec.name: one.fits[0]
@@ -126,11 +120,7 @@ def prior_sensitivity_of(analyses: Sequence[Analysis]) -> PriorSensitivity | Non
                 [row for row in rows_of_prior if row.quantity[:5] == "beta["]
             )
     return PriorSensitivity(
-        models=found.models,
-        labels=labels,
-        sds=sds,
-        coefficients=coefficients,
-        sensitivity=found,
+        models=found.models, labels=labels, sds=sds, coefficients=coefficients, sensitivity=found
     )
 
 
@@ -141,20 +131,11 @@ def _largest(rows: Sequence[SensitivityRow]) -> float:
 
 
 @styled
-def plot_prior_shifts(data: PriorSensitivity) -> "Figure":
+def plot_prior_shifts(data: PriorSensitivity) -> Figure:
     """Draw the shift of each model's posterior means under each prior.
 
-    Parameters
-    ----------
-    data : PriorSensitivity
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Left sigma_u, right the coefficients of groups, where there are some.
+    Left sigma_u, right the coefficients of groups, where there are some.
     """
-    from matplotlib.lines import Line2D
-
     panels: list[tuple[str, Any]] = [("sigma_u", data.sds)]
     if np.isfinite(data.coefficients).any():
         panels.append(("coefficients of groups", data.coefficients))
@@ -183,9 +164,7 @@ def plot_prior_shifts(data: PriorSensitivity) -> "Figure":
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     handles = [
-        Line2D(
-            [],
-            [],
+        legend_key(
             ls="",
             marker=styles[model].marker,
             color=styles[model].colour,
@@ -195,7 +174,7 @@ def plot_prior_shifts(data: PriorSensitivity) -> "Figure":
         for model in data.models
     ]
     handles += [
-        Line2D([], [], color=GREY, lw=0.8, ls=dash, label=f"{limit:g} sds")
+        legend_key(color=GREY, lw=0.8, ls=dash, label=f"{limit:g} sds")
         for limit, dash in ((NO_SHIFT, ":"), (LITTLE_SHIFT, "--"))
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)

@@ -1,13 +1,10 @@
 """Rank plots of a NUTS run."""
 
-from typing import TYPE_CHECKING
-
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit, selection, slowest
+from bayes_mlm.figures.style import Figure
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def ranks(analysis: Analysis) -> SamplerFigure | None:
@@ -23,19 +20,20 @@ def ranks(analysis: Analysis) -> SamplerFigure | None:
         return None
     values, _, many = slowest(fit)
     return SamplerFigure(
-        title=f"Rank plots ({analysis.spec.name}, nuts)",
-        caption=(
-            "Difference between the empirical distribution of each chain's ranks among all draws "
-            "and the uniform one; "
-            f"{selection(len(values), many)}. "
-            "Chains that sample the same distribution stay near zero; p is of a test that they do."
+        text=Text(
+            title=f"Rank plots ({analysis.spec.name}, nuts)",
+            caption=(
+                "Difference between the empirical distribution of each chain's ranks among all "
+                f"draws and the uniform one; {selection(len(values), many)}. Chains that sample "
+                "the same distribution stay near zero; p is of a test that they do."
+            ),
+            alt=f"ECDF differences of ranks, a line a chain, of each of {', '.join(values)}.",
         ),
-        alt=f"ECDF differences of ranks, a line a chain, of each of {', '.join(values)}.",
         values=values,
     )
 
 
-def plot_ranks(data: SamplerFigure) -> "Figure":
+def plot_ranks(data: SamplerFigure) -> Figure:
     """Return rank plots, a panel a parameter, drawn by `arviz_plots.plot_rank`."""
     rows = -(-len(data.values) // 2)
     figure = draw_with_arviz(
@@ -64,7 +62,6 @@ FIGURE = Entry(
     title="Rank plots",
     shows="how evenly the chains share the ranks of all draws",
     applies="a fit is by NUTS (--engine nuts): independent draws have nothing to converge",
-    of="model",
     prepare=ranks,
     draw=plot_ranks,
     section="diagnostics",

@@ -2,27 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bayes_mlm.assess import NormalQQ, fitted_values, normal_qq, standardised_residuals
 from bayes_mlm.base import Floats, Stream, count, number, shorten, shorten_all, stream
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import draw_rows
-from bayes_mlm.figures.style import BLUE, INK, ORANGE, new_figure, styled
+from bayes_mlm.figures.parts import draw_rows, legend_key, legend_patch
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Standard errors between the spreads of two thirds of the rows, beyond which they differ.
 _CLEAR = 3.0
-
 _LEAST_GROUPS, _BINS = 3, 15
-
 _SHADE = "#D9D9D9"
 
 
@@ -36,8 +31,8 @@ class RowResiduals:
     fitted : ndarray, shape (n,)
         Posterior mean of the expected outcome, group effects included, in outcome units.
     residual : ndarray, shape (n,)
-        Outcome less `fitted`, divided by the posterior mean of sigma_e; where residuals have a
-        structure, what would be standard normal if it is right.
+        Outcome less `fitted`, divided by the posterior mean of the residual sd; where residuals
+        have a structure, what would be standard normal if it is right.
     at, mean, low, high : ndarray, shape (k,)
         In bins of the fitted values: their middle, the mean residual and its ends at two standard
         errors.
@@ -61,13 +56,8 @@ class RowResiduals:
     unequal: bool
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Residuals of the rows ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         first, last = (number(sd, 0.1) for sd in self.sds)
         judged = "more than chance allows" if self.unequal else "no more than chance allows"
         off = int(np.count_nonzero((self.low > 0) | (self.high < 0)))
@@ -76,17 +66,12 @@ class RowResiduals:
             f"{count(self.at.size, 'part')} of the fitted values."
         )
         shape = f" Against the normal distribution they {self.qq.departure}." if self.qq else ""
-        return (
-            f"In units of sigma_e the sd of the residuals goes from {first} in the lowest third of "
-            f"the fitted values to {last} in the highest, {judged}. {bend}{shape}"
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            "Left, residuals in sds against fitted values with their mean in parts; right, their "
-            "quantiles against normal ones with a band."
+        return Text(
+            title=f"Residuals of the rows ({self.model})",
+            caption=f"In units of the residual sd the sd of the residuals goes from {first} in the "
+            f"lowest third of the fitted values to {last} in the highest, {judged}. {bend}{shape}",
+            alt="Left, residuals in sds against fitted values with their mean in parts; right, "
+            "their quantiles against normal ones with a band.",
         )
 
 
@@ -117,14 +102,9 @@ class GroupResiduals:
     too_little: tuple[str, ...]
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         many = count(self.labels.size, "group")
-        return f"Effects of {many} ({self.group}) against normal ones, {self.model}"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
         described = " ".join(
             f"{'The group effects' if len(self.effects) == 1 else effect + ' effects'} "
             f"{curve.departure}."
@@ -140,25 +120,16 @@ class GroupResiduals:
             if self.too_little
             else ""
         )
-        return f"{described}{few}{too_little}".strip()
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"Quantiles of the standardised effects of the {self.group}s against normal ones, "
-            "with a band from simulation; points outside it are named."
+        return Text(
+            title=f"Effects of {many} ({self.group}) against normal ones, {self.model}",
+            caption=f"{described}{few}{too_little}".strip(),
+            alt=f"Quantiles of the standardised effects of the {self.group}s against normal ones, "
+            "with a band from simulation; points outside it are named.",
         )
 
 
 def row_residuals(analysis: Analysis) -> RowResiduals | None:
-    """Compute the residuals at the posterior means.
-
-    Returns
-    -------
-    RowResiduals or None
-        None without a posterior.
-    """
+    """Compute the residuals at the posterior means; None without a posterior."""
     if not analysis.fits:
         return None
     fit = analysis.fits[0]
@@ -240,10 +211,8 @@ def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResid
 
 
 @styled
-def plot_row_residuals(data: RowResiduals) -> "Figure":
+def plot_row_residuals(data: RowResiduals) -> Figure:
     """Draw residuals against fitted values, and their Q-Q plot."""
-    from matplotlib.lines import Line2D
-
     figure = new_figure(3.5)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
     rows = draw_rows(left, data.fitted, data.residual)
@@ -259,8 +228,8 @@ def plot_row_residuals(data: RowResiduals) -> "Figure":
         zorder=5,
     )
     left.set_xlabel(f"fitted {shorten(data.outcome, 30)}")
-    left.set_ylabel("residual, in sigma_e")
-    means = Line2D([], [], marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
+    left.set_ylabel("residual, in residual sds")
+    means = legend_key(marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
     if data.qq is not None:
         _draw_qq(right, data.qq)
         right.set_ylabel("standardised residual")
@@ -273,7 +242,7 @@ def plot_row_residuals(data: RowResiduals) -> "Figure":
 
 
 @styled
-def plot_group_residuals(data: GroupResiduals) -> "Figure":
+def plot_group_residuals(data: GroupResiduals) -> Figure:
     """Draw the Q-Q plot of each effect of the groups."""
     many = len(data.curves)
     figure = new_figure(3.6 if many < 3 else 2.9)
@@ -298,7 +267,7 @@ def plot_group_residuals(data: GroupResiduals) -> "Figure":
     return figure
 
 
-def _draw_qq(ax: "Axes", curve: NormalQQ) -> None:
+def _draw_qq(ax: Axes, curve: NormalQQ) -> None:
     ends = [float(curve.expected[0]), float(curve.expected[-1])]
     ax.fill_between(curve.expected, curve.lower, curve.upper, color=_SHADE, lw=0)
     ax.plot(ends, ends, color=INK, lw=0.9)
@@ -307,17 +276,12 @@ def _draw_qq(ax: "Axes", curve: NormalQQ) -> None:
     ax.plot(curve.expected[out], curve.found[out], "D", ms=3.2, color=ORANGE, mew=0)
 
 
-def _legend_below(figure: "Figure", *curves: NormalQQ, before: Sequence[Any] = ()) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
+def _legend_below(figure: Figure, *curves: NormalQQ, before: Sequence[Any] = ()) -> None:
     handles = [*before]
     if curves:
-        handles.append(Patch(facecolor=_SHADE, label="95 % of normal samples"))
+        handles.append(legend_patch(facecolor=_SHADE, label="95 % of normal samples"))
     if any(curve.outside.any() for curve in curves):
-        handles.append(
-            Line2D([], [], ls="", marker="D", ms=3.2, color=ORANGE, label="outside them")
-        )
+        handles.append(legend_key(ls="", marker="D", ms=3.2, color=ORANGE, label="outside them"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
 
 
@@ -326,7 +290,6 @@ ROW_RESIDUALS = Entry(
     title="Residuals of the rows",
     shows="residuals against fitted values, and against the normal distribution",
     applies="the model has a posterior",
-    of="model",
     prepare=row_residuals,
     draw=plot_row_residuals,
     section="diagnostics",
@@ -338,7 +301,6 @@ GROUP_RESIDUALS = Entry(
     title="Residuals of the groups",
     shows="standardised group effects against the normal distribution, with a band",
     applies="the model has random effects, and a posterior of three groups or more",
-    of="model",
     prepare=group_residuals,
     draw=plot_group_residuals,
     section="diagnostics",

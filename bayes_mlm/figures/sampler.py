@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bayes_mlm.base import Floats, count
 from bayes_mlm.engines import SAMPLE_DIMS, convergence, has_chains, listed_quantities
-from bayes_mlm.figures.style import WIDTH, styled
+from bayes_mlm.figures.data import Text
+from bayes_mlm.figures.style import WIDTH, Figure, styled
 from bayes_mlm.fitting import Analysis, Fit
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Panels of a figure of single parameters.
 _MOST = 6
@@ -24,14 +22,12 @@ class SamplerFigure:
 
     Parameters
     ----------
-    title, caption, alt : str
+    text : Text
     values : mapping of str to ndarray, shape (chains, draws)
         By name of the parameter or of the sampler's statistic.
     """
 
-    title: str
-    caption: str
-    alt: str
+    text: Text
     values: Mapping[str, Floats]
 
 
@@ -69,7 +65,7 @@ def slowest(fit: Fit) -> tuple[dict[str, Floats], dict[str, float], int]:
 @styled
 def draw_with_arviz(
     function: str, values: Mapping[str, Floats], height: float, *, group: str, **options: Any
-) -> "Figure":
+) -> Figure:
     """Return the figure that a function of `arviz_plots` draws of arrays of draws.
 
     Parameters

@@ -1,22 +1,19 @@
 """Draw how the posterior moves with the priors."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bayes_mlm.assess import Sensitivity, SensitivityRow, comparable
 from bayes_mlm.base import EngineError
-from bayes_mlm.figures.style import BAND, GREY, Style, model_styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.style import BAND, GREY, Axes, Figure, Style, model_styles
 
 
 def plot_sensitivity(
     sensitivity: Sensitivity, *, quantities: Sequence[str] | None = None
-) -> "Figure":
+) -> Figure:
     """Draw how quantities move with the prior on sigma_u: a panel each, a row a prior.
 
     Parameters
@@ -88,7 +85,7 @@ def _choose_quantities(sensitivity: Sensitivity) -> tuple[str, ...]:
 
 
 def _draw_panel(
-    axes: "Axes",
+    axes: Axes,
     sensitivity: Sensitivity,
     quantity: str,
     labels: Sequence[str],
@@ -146,17 +143,13 @@ def _tick(sensitivity: Sensitivity, label: str) -> str:
 
 
 def _legend(sensitivity: Sensitivity, styles: Mapping[str, Style]) -> list[Any]:
-    from matplotlib.lines import Line2D
-
     models = [
-        Line2D([], [], color=style.colour, marker=style.marker, mfc="white", ms=5.5, label=model)
+        legend_key(color=style.colour, marker=style.marker, mfc="white", ms=5.5, label=model)
         for model, style in styles.items()
     ]
     estimates = [
-        Line2D([], [], color=GREY, lw=1.3, label=f"posterior mean and {sensitivity.interval}"),
-        Line2D(
-            [],
-            [],
+        legend_key(color=GREY, lw=1.3, label=f"posterior mean and {sensitivity.interval}"),
+        legend_key(
             color=GREY,
             ls=":",
             marker="o",

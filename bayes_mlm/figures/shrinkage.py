@@ -1,7 +1,7 @@
 """Shrinkage of each group's unpooled estimate by partial pooling, by the size of the group."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,24 +9,18 @@ from bayes_mlm.base import Floats, Ints, count, percent, shorten, shorten_all
 from bayes_mlm.design import Design
 from bayes_mlm.engines import samples
 from bayes_mlm.figures.caterpillar import MOST_TICKS
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_above
+from bayes_mlm.figures.parts import legend_above, legend_key
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, new_figure, styled
+from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # A group's unpooled estimate needs columns of Z that are not nearly collinear within it.
 _CONDITION = 1e6
-
 _LEAST_THIRD = 9
-
 _POINTS_WIDE, _GAP = 380.0, 0.04
-
 _MOST_LEVEL = 90
 
 
@@ -76,28 +70,18 @@ class Shrinkage:
     effects: tuple[ShrunkEffect, ...]
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Shrinkage of each {self.group}'s estimate by partial pooling ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         described = " ".join(self._describe(effect) for effect in self.effects)
-        return (
-            "Zero is what the coefficients alone expect; the open point is the group's unpooled "
-            f"estimate, the filled one its posterior mean. {described}"
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"For each {self.group}, in order of its number of rows, a line from its unpooled "
+        return Text(
+            title=f"Shrinkage of each {self.group}'s estimate by partial pooling ({self.model})",
+            caption="Zero is what the coefficients alone expect; the open point is the group's "
+            f"unpooled estimate, the filled one its posterior mean. {described}",
+            alt=f"For each {self.group}, in order of its number of rows, a line from its unpooled "
             "estimate to its partially pooled one, which lies nearer zero."
             if all(self.kept(e, slice(None)) < 1.0 for e in self.effects)
             else f"For each {self.group}, in order of its number of rows, a line from its unpooled "
-            "estimate to its partially pooled one."
+            "estimate to its partially pooled one.",
         )
 
     def kept(self, effect: ShrunkEffect, part: slice) -> float:
@@ -201,17 +185,10 @@ def unpooled_effects(design: Design, left: Floats) -> Floats:
 
 
 @styled
-def plot_group_shrinkage(data: Shrinkage) -> "Figure":
+def plot_group_shrinkage(data: Shrinkage) -> Figure:
     """Draw each group's unpooled effect and its partially pooled one, the smallest group first.
 
-    Parameters
-    ----------
-    data : Shrinkage
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A panel an effect.
+    A panel an effect.
     """
     many = len(data.effects)
     figure = new_figure(0.5 + (3.4 if many == 1 else 2.5 * many))
@@ -227,9 +204,7 @@ def plot_group_shrinkage(data: Shrinkage) -> "Figure":
     return figure
 
 
-def _draw_shrunk(ax: "Axes", data: Shrinkage, effect: ShrunkEffect) -> list[Any]:
-    from matplotlib.lines import Line2D
-
+def _draw_shrunk(ax: Axes, data: Shrinkage, effect: ShrunkEffect) -> list[Any]:
     many = data.sizes.size
     x = np.arange(many)
     room = _POINTS_WIDE / many
@@ -265,9 +240,7 @@ def _draw_shrunk(ax: "Axes", data: Shrinkage, effect: ShrunkEffect) -> list[Any]
         end = f", {shorten(name)}" if name else ""
         for full, text in ((False, f"unpooled{end}"), (True, f"partial pooling{end}")):
             handles.append(
-                Line2D(
-                    [],
-                    [],
+                legend_key(
                     ls="",
                     marker=style.marker,
                     ms=4.5,
@@ -279,7 +252,7 @@ def _draw_shrunk(ax: "Axes", data: Shrinkage, effect: ShrunkEffect) -> list[Any]
     return handles
 
 
-def _size_ticks(ax: "Axes", data: Shrinkage) -> None:
+def _size_ticks(ax: Axes, data: Shrinkage) -> None:
     """Mark where groups of some sizes stand, in a row ordered by size."""
     sizes, many = data.sizes, data.sizes.size
     places = np.unique(np.linspace(0, many - 1, min(many, 7)).round().astype(int))
@@ -308,7 +281,6 @@ FIGURE = Entry(
     title="Shrinkage by partial pooling",
     shows="each group's unpooled estimate and its partially pooled one, by size",
     applies="the model has random effects, and a posterior",
-    of="model",
     prepare=shrinkage,
     draw=plot_group_shrinkage,
     section="groups",

@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from bayes_mlm.engines import ENGINES
+
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    import matplotlib.artist
+    import matplotlib.axes
+    import matplotlib.figure
+
+# Evaluated by type checkers alone: matplotlib takes half a second to import.
+type Artist = matplotlib.artist.Artist
+type Axes = matplotlib.axes.Axes
+type Figure = matplotlib.figure.Figure
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 GREEN, PINK, BLACK, SKY = "#009E73", "#CC79A7", "#000000", "#56B4E9"
@@ -78,14 +86,11 @@ class Style:
     line: str | tuple[int, tuple[float, ...]] = "-"
 
 
-# An engine looks the same in every figure; what was published stands apart from all of them.
-_ENGINES = {
-    "direct": Style(BLUE, "o", "-"),
-    "nuts": Style(GREEN, "s", (0, (5.0, 1.5))),
-    "reml": Style(BLACK, "D", (0, (3.5, 2.0))),
-    "ols": Style(BLACK, "D", (0, (3.5, 2.0))),
-    "published": Style(ORANGE, "X", (0, (1.0, 1.5))),
-}
+# Engines by what they do, so that one of a user has a style too; what was published is apart.
+_INDEPENDENT = Style(BLUE, "o", "-")
+_CHAINS = Style(GREEN, "s", (0, (5.0, 1.5)))
+LIKELIHOOD_STYLE = Style(BLACK, "D", (0, (3.5, 2.0)))
+_PUBLISHED = Style(ORANGE, "X", (0, (1.0, 1.5)))
 # The two subgroups of a binary group-level predictor.
 SUBGROUP_STYLES = (Style(BLUE, "o", "-"), Style(ORANGE, "^", (0, (6.0, 1.5, 1.5, 1.5))))
 
@@ -115,22 +120,27 @@ def engine_style(engine: str) -> Style:
     >>> engine_style("direct").marker, engine_style("reml").marker
     ('o', 'D')
     """
-    return _ENGINES[engine]
+    if engine == "published":
+        return _PUBLISHED
+    one = ENGINES[engine]
+    if not one.draws:
+        return LIKELIHOOD_STYLE
+    return _CHAINS if one.has_chains else _INDEPENDENT
 
 
-def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> "Figure":
+def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> Figure:
     """Make an empty figure, sizes in inches; at the default width it fits a page's text."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def axes_or_new(ax: "Axes | None", height: float = HEIGHT) -> "Axes":
+def axes_or_new(ax: Axes | None, height: float = HEIGHT) -> Axes:
     """Return the axes that were handed over, or those of a new figure."""
     return new_figure(height).add_subplot() if ax is None else ax
 
 
-def figure_of(ax: "Axes") -> "Figure":
+def figure_of(ax: Axes) -> Figure:
     """Return the figure that axes are part of."""
     figure = ax.get_figure(root=True)
     assert figure is not None  # for mypy: axes that are drawn into have one

@@ -1,20 +1,18 @@
 """Difference between the two subgroups along the slope."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
 from bayes_mlm.design import Column, Design
 from bayes_mlm.engines import ENGINES, samples
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_key, legend_patch
 from bayes_mlm.figures.roles import Roles, base_columns, roles_of
-from bayes_mlm.figures.style import BLACK, BLUE, INK, SUBGROUP_STYLES, new_figure, styled
+from bayes_mlm.figures.style import BLACK, BLUE, INK, SUBGROUP_STYLES, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis, shortest_interval
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _POINTS, _BINS = 401, 40
 
@@ -72,31 +70,22 @@ class SubgroupDifference:
     prob: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"{self.subgroups[1]} less {self.subgroups[0]}, along {self.slope} ({self.model})"
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
+        change = estimate(self.change, self.change_lower, self.change_upper)
+        return Text(
+            title=f"{self.subgroups[1]} less {self.subgroups[0]}, along {self.slope} "
+            f"({self.model})",
+            caption=f"The difference in expected {self.outcome} changes by {change} with each "
+            f"unit of {self.slope} ({percent(self.prob)} interval). {self._where}",
+            alt=f"Line with band of the difference in {self.outcome} against {self.slope}, shaded "
+            "where the band excludes zero; below, where the rows of each subgroup lie.",
+        )
 
     @property
     def excludes_zero(self) -> np.ndarray:
         """Where the interval excludes zero, of shape (m,)."""
         return np.asarray((self.lower > 0) | (self.upper < 0))
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
-        change = estimate(self.change, self.change_lower, self.change_upper)
-        return (
-            f"The difference in expected {self.outcome} changes by {change} with each unit of "
-            f"{self.slope} ({percent(self.prob)} interval). {self._where}"
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"Line with band of the difference in {self.outcome} against {self.slope}, shaded "
-            "where the band excludes zero; below, where the rows of each subgroup lie."
-        )
 
     @property
     def _where(self) -> str:
@@ -141,10 +130,7 @@ def _zero(x: Floats, bound: Floats, inside: int, outside: int) -> float:
 def subgroup_difference(analysis: Analysis) -> SubgroupDifference | None:
     """Compute the difference of the subgroups along the slope, other predictors at their means.
 
-    Returns
-    -------
-    SubgroupDifference or None
-        None unless the model has a posterior and a product of the slope and the moderator.
+    None unless the model has a posterior and a product of the slope and the moderator.
     """
     if not analysis.fits:
         return None
@@ -239,11 +225,8 @@ def _rows_where(values: Floats, x: Floats, sign: np.ndarray) -> int:
 
 
 @styled
-def plot_subgroup_difference(data: SubgroupDifference) -> "Figure":
+def plot_subgroup_difference(data: SubgroupDifference) -> Figure:
     """Draw the difference with its band, and where the rows of each subgroup lie."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     figure = new_figure(4.5)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1.0))
     x, excludes_zero = data.x, data.excludes_zero
@@ -276,10 +259,10 @@ def plot_subgroup_difference(data: SubgroupDifference) -> "Figure":
     prob = percent(data.prob)
     top.legend(
         handles=[
-            Line2D([], [], color=BLUE, lw=1.8, label="posterior mean"),
-            Patch(facecolor=BLUE, alpha=0.2, label=f"{prob} interval"),
-            Line2D([], [], color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)), label=data.likelihood_engine),
-            Patch(facecolor="#B3D0E4", hatch="////", edgecolor=BLUE, label="excludes zero"),
+            legend_key(color=BLUE, lw=1.8, label="posterior mean"),
+            legend_patch(facecolor=BLUE, alpha=0.2, label=f"{prob} interval"),
+            legend_key(color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)), label=data.likelihood_engine),
+            legend_patch(facecolor="#B3D0E4", hatch="////", edgecolor=BLUE, label="excludes zero"),
         ],
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
@@ -314,7 +297,6 @@ FIGURE = Entry(
     title="Difference between the subgroups along the slope",
     shows="difference with its band, and where it is credibly not zero",
     applies="the model has a product of the slope and a two-valued predictor of groups",
-    of="model",
     prepare=subgroup_difference,
     draw=plot_subgroup_difference,
     section="posterior",

@@ -1,14 +1,11 @@
 """Trace plots of a NUTS run."""
 
-from typing import TYPE_CHECKING
-
 from bayes_mlm.base import count, scaled
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit, selection, slowest
+from bayes_mlm.figures.style import Figure
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def traces(analysis: Analysis) -> SamplerFigure | None:
@@ -19,18 +16,20 @@ def traces(analysis: Analysis) -> SamplerFigure | None:
     values, r_hat, many = slowest(fit)
     worst = max(r_hat, key=lambda name: r_hat[name])
     return SamplerFigure(
-        title=f"Trace plots ({analysis.spec.name}, nuts)",
-        caption=(
-            f"{count(fit.draws.n_chains, 'chain')} of {count(fit.draws.n_draws, 'draw')}; "
-            f"{selection(len(values), many)} (largest R-hat {scaled(r_hat[worst], 3)}, {worst}). "
-            "Chains that have converged overlap and show no trend."
+        text=Text(
+            title=f"Trace plots ({analysis.spec.name}, nuts)",
+            caption=(
+                f"{count(fit.draws.n_chains, 'chain')} of {count(fit.draws.n_draws, 'draw')}; "
+                f"{selection(len(values), many)} (largest R-hat {scaled(r_hat[worst], 3)}, "
+                f"{worst}). Chains that have converged overlap and show no trend."
+            ),
+            alt=f"Draws in order, a line a chain, of each of {', '.join(values)}.",
         ),
-        alt=f"Draws in order, a line a chain, of each of {', '.join(values)}.",
         values=values,
     )
 
 
-def plot_traces(data: SamplerFigure) -> "Figure":
+def plot_traces(data: SamplerFigure) -> Figure:
     """Return trace plots, a panel a parameter, drawn by `arviz_plots.plot_trace`."""
     rows = -(-len(data.values) // 2)
     return draw_with_arviz(
@@ -43,7 +42,6 @@ FIGURE = Entry(
     title="Trace plots",
     shows="draws in order, by chain",
     applies="a fit is by NUTS (--engine nuts): independent draws have nothing to converge",
-    of="model",
     prepare=traces,
     draw=plot_traces,
     section="diagnostics",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,25 +21,25 @@ from bayes_mlm.base import (
 from bayes_mlm.data import Table
 from bayes_mlm.design import Design
 from bayes_mlm.engines import has_random_effects
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_key
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.style import (
     BLUE,
     GREY,
     INK,
+    LIKELIHOOD_STYLE,
     SUBGROUP_STYLES,
+    Artist,
+    Axes,
+    Figure,
     Style,
-    engine_style,
     new_figure,
     styled,
 )
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.questions import LinePoint, along_of, group_lines, population_line, read_population
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # As many lines as are distinguishable in half a page, and as many small panels.
 MOST_LINES = 60
@@ -115,13 +115,8 @@ class Trajectories:
     prob: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"{self.outcome} along {self.along}, each {self.group} and the population"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         described = []
         for curve in self.population:
             first, last = (
@@ -132,25 +127,20 @@ class Trajectories:
         x = self.population[0].x
         flat, steep = self.individuals[0].curve, self.individuals[-1].curve
         spread = abs(steep.change - flat.change) / 10
-        return (
-            f"Between {self.along} = {_at(x[0], x)} and {_at(x[-1], x)} "
+        of = f" of {self.n_groups:,}" if len(self.individuals) < self.n_groups else ""
+        return Text(
+            title=f"{self.outcome} along {self.along}, each {self.group} and the population",
+            caption=f"Between {self.along} = {_at(x[0], x)} and {_at(x[-1], x)} "
             f"the expected {self.outcome} of the "
             f"population goes {' and '.join(described)}. Over the same range the lines of single "
             f"groups of {self.group} change by {number(flat.change, spread)} "
             f"({shorten(flat.name)}) to {number(steep.change, spread)} ({shorten(steep.name)}). "
             f"Bands contain {percent(self.prob)} of the posterior of the expected outcome; rows "
-            "scatter about it."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        of = f" of {self.n_groups:,}" if len(self.individuals) < self.n_groups else ""
-        return (
-            f"Left, the fitted lines of {len(self.individuals)}{of} groups of {self.group} over "
-            f"{self.along}, with the line of the population and its band on top. Right, "
-            f"{count(len(self.panels), 'small panel')}: the rows of one group each, with its "
-            "line and band, from the least change to the greatest."
+            "scatter about it.",
+            alt=f"Left, the fitted lines of {len(self.individuals)}{of} groups of {self.group} "
+            f"over {self.along}, with the line of the population and its band on top. Right, "
+            f"{count(len(self.panels), 'small panel')}: the rows of one group each, with its line "
+            "and band, from the least change to the greatest.",
         )
 
 
@@ -161,11 +151,8 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
     ----------
     analysis : Analysis
 
-    Returns
-    -------
-    Trajectories or None
-        None without a posterior, without a numeric slope that varies between groups, or where the
-        rows cannot be taken back out of the model.
+    None without a posterior, without a numeric slope that varies between groups, or where the rows
+    cannot be taken back out of the model.
 
     Examples
     --------
@@ -311,17 +298,10 @@ def _at(value: float, x: Floats) -> str:
 
 
 @styled
-def plot_trajectories(data: Trajectories) -> "Figure":
+def plot_trajectories(data: Trajectories) -> Figure:
     """Draw the lines of individuals under that of the population, and some individuals alone.
 
-    Parameters
-    ----------
-    data : Trajectories
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Left all lines, right a small panel an individual, from the least change to the greatest.
+    Left all lines, right a small panel an individual, from the least change to the greatest.
     """
     figure = new_figure()
     rows = -(-len(data.panels) // _COLUMNS)
@@ -348,7 +328,7 @@ def plot_trajectories(data: Trajectories) -> "Figure":
     return figure
 
 
-def _draw_all(ax: "Axes", data: Trajectories, looks: tuple[Style, ...]) -> "list[Artist]":
+def _draw_all(ax: Axes, data: Trajectories, looks: tuple[Style, ...]) -> list[Artist]:
     """Draw every line, thin, and the population's over them; give the handles for a legend."""
     several = len(looks) > 1
     for one in data.individuals:
@@ -364,15 +344,15 @@ def _draw_all(ax: "Axes", data: Trajectories, looks: tuple[Style, ...]) -> "list
         name = shorten(curve.name, 18)
         handles.append(_sample(look.colour, 2.2, f"{name}, {percent(data.prob)} band", look))
         if curve.reml is not None:
-            reml = engine_style("reml")
+            reml = LIKELIHOOD_STYLE
             ax.plot(curve.x, curve.reml, color=reml.colour, ls=reml.line, lw=0.8, zorder=6)
     if data.population[0].reml is not None:
-        reml = engine_style("reml")
+        reml = LIKELIHOOD_STYLE
         handles.append(_sample(reml.colour, 0.8, "REML", reml))
     return handles
 
 
-def _draw_one(ax: "Axes", one: Individual, look: Style) -> None:
+def _draw_one(ax: Axes, one: Individual, look: Style) -> None:
     """Draw one individual's rows, and its line with its band."""
     line = seen(one)
     alpha = 0.9 if one.x.size <= 30 else 0.4
@@ -380,17 +360,13 @@ def _draw_one(ax: "Axes", one: Individual, look: Style) -> None:
     ax.fill_between(line.x, line.lower, line.upper, color=look.colour, alpha=0.25, lw=0, zorder=3)
     ax.plot(line.x, line.centre, color=look.colour, lw=1.6, zorder=4)
     if line.reml is not None:
-        reml = engine_style("reml")
+        reml = LIKELIHOOD_STYLE
         ax.plot(line.x, line.reml, color=reml.colour, ls=reml.line, lw=0.8, zorder=5)
 
 
-def _sample(colour: str, width: float, label: str, look: Style | None = None) -> "Artist":
+def _sample(colour: str, width: float, label: str, look: Style | None = None) -> Artist:
     """Return a line for the legend."""
-    from matplotlib.lines import Line2D
-
-    return Line2D(
-        [], [], color=colour, lw=width, ls="-" if look is None else look.line, label=label
-    )
+    return legend_key(color=colour, lw=width, ls="-" if look is None else look.line, label=label)
 
 
 FIGURE = Entry(
@@ -398,7 +374,6 @@ FIGURE = Entry(
     title="Lines of individuals and of the population",
     shows="fitted lines of individuals, the population's with its band, and some individuals' rows",
     applies="the model has a numeric slope that varies between groups, and a posterior",
-    of="model",
     prepare=trajectories,
     draw=plot_trajectories,
     section="groups",

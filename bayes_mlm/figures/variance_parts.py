@@ -1,13 +1,14 @@
 """Compute where the variance of the outcome comes from, by Rights & Sterba's decomposition."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import count, percent, shorten
 from bayes_mlm.engines import has_random_effects, is_drawing
+from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import legend_key, legend_patch
 from bayes_mlm.figures.style import (
     BAND,
     BLUE,
@@ -16,20 +17,13 @@ from bayes_mlm.figures.style import (
     ORANGE,
     PINK,
     SKY,
+    Axes,
+    Figure,
     new_figure,
     styled,
 )
 from bayes_mlm.fitting import Analysis
-from bayes_mlm.questions import (
-    PARTS,
-    VarianceRow,
-    VarianceTable,
-    variance_by_level,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from bayes_mlm.questions import PARTS, VarianceRow, VarianceTable, variance_by_level
 
 LABELS = {
     "fixed_within": "predictors within groups",
@@ -48,10 +42,8 @@ _MEASURES = {
 
 # A share this small is rounding of one that is nothing.
 _NOTHING = 1e-9
-
 # A share below this is written as nothing: a ten-thousandth.
 _LEAST = 1e-4
-
 # Colour, hatch that distinguishes the part in grey, and colour of a number written on it.
 _LOOK = {
     "fixed_within": (BLUE, "", "white"),
@@ -136,13 +128,8 @@ class VarianceParts:
     notes: tuple[str, ...]
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Where the variance of {self.outcome} comes from ({self.model})"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         described = []
         for column in self.columns:
             named = sorted(column.shares, key=lambda share: -share.mean)
@@ -157,26 +144,18 @@ class VarianceParts:
             else "REML estimates"
         )
         notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in self.notes)
-        return f"{' '.join(described)} {source}, after Rights & Sterba (2019). {notes}".strip()
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            "Left, stacked bars: the parts of the whole variance, of that within groups and of "
+        return Text(
+            title=f"Where the variance of {self.outcome} comes from ({self.model})",
+            caption=f"{' '.join(described)} {source}, after Rights & Sterba (2019). "
+            f"{notes}".strip(),
+            alt="Left, stacked bars: the parts of the whole variance, of that within groups and of "
             "that between groups. Right, every part as a point with its interval, and the REML "
-            "estimate."
+            "estimate.",
         )
 
 
 def variance_parts(analysis: Analysis) -> VarianceParts | None:
-    """Decompose the variance that a model implies.
-
-    Returns
-    -------
-    VarianceParts or None
-        None without a distribution of group effects.
-    """
+    """Decompose the variance that a model implies; None without a distribution of group effects."""
     design = analysis.design
     if not has_random_effects(design):
         return None
@@ -234,22 +213,12 @@ def _share(one: Share) -> str:
 
 
 @styled
-def plot_variance_parts(data: VarianceParts) -> "Figure":
+def plot_variance_parts(data: VarianceParts) -> Figure:
     """Draw the decomposition of the variance.
 
-    Parameters
-    ----------
-    data : VarianceParts
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Left a stacked bar for the whole variance, that within and that between groups; right each
-        part as a point with its interval, and its REML estimate.
+    Left a stacked bar for the whole variance, that within and that between groups; right each part
+    as a point with its interval, and its REML estimate.
     """
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     rows = sum(len(column.shares) for column in data.columns)
     figure = new_figure(max(3.4, 1.35 + 0.27 * (rows + len(data.columns))))
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
@@ -264,16 +233,16 @@ def plot_variance_parts(data: VarianceParts) -> "Figure":
     )
     _draw_intervals(right, data)
     used = dict.fromkeys(one.part for column in data.columns for one in column.shares)
-    handles: list[Patch | Line2D] = [
-        Patch(facecolor=_LOOK[part][0], hatch=_LOOK[part][1], edgecolor="white", label=LABELS[part])
+    handles = [
+        legend_patch(
+            facecolor=_LOOK[part][0], hatch=_LOOK[part][1], edgecolor="white", label=LABELS[part]
+        )
         for part in LABELS
         if part in used
     ]
     if is_drawing(data.engine):
         handles.append(
-            Line2D(
-                [],
-                [],
+            legend_key(
                 color=INK,
                 lw=2.0,
                 marker="o",
@@ -281,14 +250,12 @@ def plot_variance_parts(data: VarianceParts) -> "Figure":
                 label=f"posterior mean, {percent(data.prob)} interval",
             )
         )
-    handles.append(
-        Line2D([], [], color="black", ls="", marker="D", ms=3.8, mfc="white", label="REML")
-    )
+    handles.append(legend_key(color="black", ls="", marker="D", ms=3.8, mfc="white", label="REML"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2)
     return figure
 
 
-def _draw_bar(ax: "Axes", place: int, column: Column) -> None:
+def _draw_bar(ax: Axes, place: int, column: Column) -> None:
     bottom = 0.0
     for one in column.shares:
         colour, hatch, ink = _LOOK[one.part]
@@ -318,7 +285,7 @@ def _draw_bar(ax: "Axes", place: int, column: Column) -> None:
         bottom += one.mean
 
 
-def _draw_intervals(ax: "Axes", data: VarianceParts) -> None:
+def _draw_intervals(ax: Axes, data: VarianceParts) -> None:
     y, ticks, names = 0.0, [], []
     for k, column in enumerate(data.columns):
         top = y - 0.55
@@ -352,7 +319,6 @@ FIGURE = Entry(
     title="Where the variance comes from",
     shows="parts of the variance, whole, within and between groups (Rights & Sterba)",
     applies="the model has random effects",
-    of="model",
     prepare=variance_parts,
     draw=plot_variance_parts,
     section="posterior",

@@ -1,4 +1,4 @@
-"""From a model and data to a result: `fit`, `Fit`, summaries, files, engines side by side."""
+"""From a model and data to a result: `fit`, `Fit`, summaries, files, comparison of engines."""
 
 import lazy_loader
 

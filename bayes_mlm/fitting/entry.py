@@ -60,7 +60,7 @@ def fit(
         (of `build_design`, or of summed data), which needs no data.
     data : data frame, mapping, Scan, str or Path, optional
         Any frame narwhals supports, a file, a directory or glob of files, what `open_data` gives,
-        or the name of an embedded set. A record names its own; a formula needs it.
+        or the name of an embedded set. A record names its data; a formula needs this argument.
     kind, group, group_level, missing
         With a formula: as the fields of a `ModelSpec` and a `DataSource`. The kind is
         "partial_pooling" if the formula has a bar and "pooled" otherwise.

@@ -182,7 +182,7 @@ class Estimate:
         return ParameterValues(
             beta=fit.beta[None],
             cov_u=fit.cov_u[None],
-            sigma_e2=np.array([fit.sigma_e**2]),
+            residual_variance=np.array([fit.sigma_e**2]),
             u=fit.u[None] if fit.u.size else None,
         )
 
@@ -217,9 +217,9 @@ class Estimate:
         if fit.icc is not None:
             rows += icc_rows(fit, design)
             if null is not None and null.solution.icc is not None:
-                own, other = (one.solution for one in (self, null))
-                if own.terms != other.terms:
-                    sds = [(float(one.cov_u[0, 0]) ** 0.5, one.sigma_e) for one in (own, other)]
+                model, other = (one.solution for one in (self, null))
+                if model.terms != other.terms:
+                    sds = [(float(one.cov_u[0, 0]) ** 0.5, one.sigma_e) for one in (model, other)]
                     explained = derived.r_squared(*sds[0], *sds[1])
                     rows += [(key, float(value), None, None) for key, value in explained.items()]
         findings = list(self.verdict.findings)

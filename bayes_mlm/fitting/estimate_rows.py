@@ -78,11 +78,13 @@ def icc_rows(fit: Solution, design: Design) -> Iterator[EstimateRow]:
     span = None if fit.intervals is None else fit.intervals.icc
     yield "icc", fit.icc, fit.errors.icc, span
     if fit.residual is not None:
-        own = fit.residual
-        for name, share, interval in zip(own.strata, own.icc, own.icc_interval, strict=True):
+        residual = fit.residual
+        for name, share, interval in zip(
+            residual.strata, residual.icc, residual.icc_interval, strict=True
+        ):
             yield f"icc[{name}]", share, None, interval
-        if own.rho_e is not None:
-            yield "corr_next", float(derived.correlation_at(fit.icc, own.rho_e)), None, None
+        if residual.rho_e is not None:
+            yield "corr_next", float(derived.correlation_at(fit.icc, residual.rho_e)), None, None
         return
     values = derived.derived(design, fit.icc)
     for name, value in values.items():

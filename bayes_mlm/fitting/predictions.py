@@ -33,8 +33,8 @@ def expected_outcomes(
     -----
     With S = cov(u), V_j = Z_j S Z_j' + sigma_e^2 I and W_j = S Z_j' V_j^-1, the error of
     ``x'beta + z'u_j`` has variance ``z'(S - W_j Z_j S)z + d' cov(beta) d`` with
-    ``d = x - X_j' W_j' z``: the effects' own uncertainty, and what that of beta adds to both parts.
-    Residuals with a structure are whitened first.
+    ``d = x - X_j' W_j' z``: the variance of the effects conditional on beta, and that
+    due to beta. Residuals with a structure are whitened first.
 
     References
     ----------
@@ -61,8 +61,8 @@ def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Flo
     """Return W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
     s, residual = design.moments(), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
-        own = fit.residual
-        white = whiten(design.residual, design.columns, own.sigma_e, own.rho_e or 0.0)
+        fitted = fit.residual
+        white = whiten(design.residual, design.columns, fitted.sigma_e, fitted.rho_e or 0.0)
         s, residual = design.moments_of(white), 1.0
     p, q, products = design.p, design.q, s.products(groups)
     zz, zx = products[:, p : p + q, p : p + q], products[:, p : p + q, :p]

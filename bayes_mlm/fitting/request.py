@@ -67,7 +67,7 @@ def as_request(
     Parameters
     ----------
     model : str, Path, Design, ModelRequest or other with a `request`
-        Of a request the priors given come before its own, and so does how data are read.
+        Priors and reading options in `options` take precedence over those of a request.
     data, **options
         As in `bayes_mlm.fit`.
 
@@ -116,13 +116,13 @@ def as_request(
                 f"{model} holds sums, which are fitted without data; to add rows to them use "
                 "sum_more_rows and merge_sums (bayes-mlm sum)"
             )
-        data, (model, own, stripped) = model, model_of_sums(str(model))
+        data, (model, grouping, stripped) = model, model_of_sums(str(model))
         reading["strip"] = reading["strip"] or stripped
-        group = own if parse_formula(model).group is None else None
+        group = grouping if parse_formula(model).group is None else None
     if requested is not None:
         if kind or group or level or residual is not None or family is not None:
             raise EngineError(
-                "a record gives its own kind, group, group_level, residual and family; "
+                "a record states its kind, group, group_level, residual and family; "
                 "change them there"
             )
         source = requested.source
@@ -210,8 +210,8 @@ def make_settings(
     """Return the sampler's settings: what is given, else what is requested, else the defaults."""
 
     def settle(name: str, given: int | None, default: int, least: int) -> int:
-        asked = getattr(request.request.settings, name) if given is None else given
-        value = default if asked is None else asked
+        requested = getattr(request.request.settings, name) if given is None else given
+        value = default if requested is None else requested
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise EngineError(f"{name} must be a whole number of {least} or more, found {value!r}")
         return value

@@ -251,7 +251,7 @@ class Fit:
         return ParameterValues(
             beta=beta,
             cov_u=cov,
-            sigma_e2=np.square(joined(str(design.family.residual_sd))),
+            residual_variance=np.square(joined(str(design.family.residual_sd))),
             u=joined("u") if "u" in draws.posterior else None,
         )
 

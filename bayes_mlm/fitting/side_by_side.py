@@ -1,4 +1,4 @@
-"""Analyse one model with every engine that was asked for, and put the results side by side."""
+"""Fit one model by several engines, and compare the results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
 
-# In posterior sds. At a variance estimated as zero the posterior mean lies about one away.
+# In posterior sds. At a variance estimated as zero the posterior mean lies about one above it.
 MAX_DIFFERENCE = 3.0
 
 
@@ -37,7 +37,7 @@ class Analysis:
         The model and its data.
     design : Design
     fits : tuple of Fit
-        The posterior by each engine asked for; none if only REML or OLS was.
+        The posterior by each requested engine; empty if only REML or OLS was.
     estimates : tuple of Estimate
         By REML, or by OLS of a model without group effects, unless others were requested; none of
         a model that neither can fit.
@@ -160,7 +160,7 @@ def analyse(
     settings : Settings or None
         For the engines that draw.
     data : data frame, str or Path, optional
-        Instead of the model's own source.
+        In place of the source that the model names.
     engines : sequence of str
         Names in `bayes_mlm.engines.ENGINES`, or "auto". Next to engines that draw there is REML,
         or OLS without group effects, in any case.
@@ -173,7 +173,7 @@ def analyse(
     progressbar : bool
         Whether NUTS draws a progress bar.
     on_engine : callable
-        Told of each engine before it starts.
+        Called with each engine before it starts.
 
     Returns
     -------

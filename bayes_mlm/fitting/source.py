@@ -222,7 +222,7 @@ class ParameterValues:
         Fixed effects.
     cov_u : ndarray, shape (S, q, q)
         Covariance of the group effects, in squared units of the outcome; q = 0 without any.
-    sigma_e2 : ndarray, shape (S,)
+    residual_variance : ndarray, shape (S,)
         Residual variance.
     u : ndarray, shape (S, J, k), or None
         Group effects: draws, predictions by REML, or (`no_pooling`) the intercepts of the groups.
@@ -231,7 +231,7 @@ class ParameterValues:
 
     beta: Floats
     cov_u: Floats
-    sigma_e2: Floats
+    residual_variance: Floats
     u: Floats | None
 
 

@@ -215,7 +215,7 @@ def load_fit(path: str | Path) -> Fit:
 
 
 def _document(fit: Fit) -> dict[str, Any]:
-    design, own = fit.design, fit.design.residual
+    design, residual = fit.design, fit.design.residual
     return {
         "format": FORMAT,
         "engine": fit.engine,
@@ -241,7 +241,7 @@ def _document(fit: Fit) -> dict[str, Any]:
             "notes": design.notes,
             "encoding": design.encoding.to_dict(),
             "residual": msgspec.to_builtins(
-                None if own is None else {name: getattr(own, name) for name in RESIDUAL}
+                None if residual is None else {name: getattr(residual, name) for name in RESIDUAL}
             ),
         },
     }

@@ -96,8 +96,8 @@ def check_fit(fit: Fit) -> None:
         require(found == (SAMPLE_DIMS, shape), f"its draws of {name} are {found}, and not {shape}")
         require(np.isfinite(variable.values).all(), f"a draw of {name} is not finite")
         for dim in variable.dims[2:]:
-            own = tuple(draws.coords[dim].tolist())
-            require(own == labels.get(dim, own), f"the labels of {name} are not the design's")
+            coords = tuple(draws.coords[dim].tolist())
+            require(coords == labels.get(dim, coords), f"the labels of {name} are not the design's")
     for one in draws.parameters.role("residual sd"):
         if one.name in draws.posterior:
             require((draws[one.name] > 0.0).all(), f"a draw of {one.name} is not above 0")

@@ -117,10 +117,10 @@ def _derived(fit: Fit, null: Fit | None) -> Iterator[tuple[str, Any]]:
     # would seem far too certain. Shifted by half a turn they are independent: an outer bound.
     (sigma_u,) = parameters_of(fit.design).role("group sd")
     names = (sigma_u.name, str(fit.design.family.residual_sd))
-    own = [fit.draws[name] for name in names]
+    sds = [fit.draws[name] for name in names]
     other = [null.draws[name] for name in names]
     turned = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
-    yield from posterior.r_squared(*own, *turned).items()
+    yield from posterior.r_squared(*sds, *turned).items()
 
 
 def _independent(values: Array) -> Convergence:

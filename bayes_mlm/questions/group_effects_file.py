@@ -18,31 +18,30 @@ from bayes_mlm.base import (
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import Estimate, Fit
 
-# Groups worked on and written at a time.
+# Groups written at a time.
 _BATCH = 50_000
 
 
 def write_group_effects(
     fit: Fit | Estimate, path: str | Path, *, factor: str | None = None, prob: float = DEFAULT_PROB
 ) -> Path:
-    """Write mean, sd and interval of every group's effects to a Parquet file.
+    """Write mean, sd and interval of the effects of every group to a Parquet file.
 
-    Of a posterior: given the variance parameters the effects have a normal distribution in closed
-    form; its mean and variance are averaged over posterior draws (laws of total expectation and
-    variance), so that no draws of the effects are made or held, whatever the number of groups. Of
-    REML or ML: the best linear unbiased predictions, with their sds given the coefficients and
-    variances (lme4's ``ranef(condVar=TRUE)``).
+    Of a posterior: conditional on the variance parameters the effects are normal in closed form;
+    mean and variance are averaged over posterior draws (laws of total expectation and variance),
+    without draws of the effects. Of REML or ML: the best linear unbiased predictions, with their
+    sds conditional on the coefficients and variances (lme4's ``ranef(condVar=TRUE)``).
 
     Parameters
     ----------
     fit : Fit or Estimate
-        With group effects, by any engine; of rows or of summed data.
+        With random effects, by any engine; of rows or of aggregated data.
     path : str or Path
-        Conventionally ending in ``.parquet``; complete or not there at all.
+        Conventionally ending in ``.parquet``; written whole or not at all.
     factor : str, optional
-        Whose effects, where the model has several grouping factors.
+        The grouping factor, where the model has several.
     prob : float
-        Of the intervals, which are normal: effects of groups are all but so.
+        Of the normal intervals.
 
     Returns
     -------
@@ -51,9 +50,9 @@ def write_group_effects(
     Raises
     ------
     EngineError
-        If the model has no group effects that are drawn from a distribution.
+        If the model has no random effects.
     SeveralFactorsError
-        If it has several grouping factors, and none is named.
+        If it has several grouping factors, and `factor` is not stated.
     StorageError
         If the file cannot be written.
 

@@ -52,7 +52,7 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
     picture = entry.prepare([of] if one and entry.of == "ladder" else of)
     if picture is None:
         raise EngineError(f"the figure {name!r} does not apply: it requires that {entry.applies}")
-    show_figure(entry.draw(picture), alt=picture.alt, caption=picture.caption)
+    show_figure(entry.draw(picture), alt=picture.text.alt, caption=picture.text.caption)
 
 
 def show_figure(figure: "Figure", *, alt: str, caption: str = "") -> None:

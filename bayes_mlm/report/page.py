@@ -252,10 +252,10 @@ def _figures(chosen: Sequence[Chosen], images: Sequence[Image]) -> dict[str, tup
 
 
 def _figure(one: Chosen, image: Image, number: int) -> Figure:
-    picture, title = one.picture, one.picture.title
+    text, title = one.picture.text, one.picture.text.title
     if one.model is not None and one.model not in title:
         title += f" ({one.model})"
-    return Figure(number=number, title=title, caption=picture.caption, alt=picture.alt, image=image)
+    return Figure(number=number, title=title, caption=text.caption, alt=text.alt, image=image)
 
 
 def _model(analysis: Analysis, anchor: str) -> Model:

@@ -28,7 +28,4 @@ from .reproduction import (
     check_table as check_table,
 )
 from .result import StudyResult as StudyResult, analyse_record as analyse_record
-from .sensitivity import (
-    prior_sensitivity as prior_sensitivity,
-    worked_models as worked_models,
-)
+from .sensitivity import prior_sensitivity as prior_sensitivity, worked_models as worked_models

@@ -183,7 +183,7 @@ def test_predict_answers_the_question_asked(run):
 @pytest.mark.parametrize(
     ("new", "arguments", "message"),
     [
-        ("school,ses,sector\n9,0,0\n", [], "the model has not seen the school 9"),
+        ("school,ses,sector\n9,0,0\n", [], "the data of the model have no school 9"),
         ("school,ses\n1,0\n", [], "has no column 'sector'"),
         ("school,ses,sector\n1,,0\n", [], "'ses' of new.csv has 1 missing value (row 1)"),
         ("school,ses,sector\n1,a,0\n", [], "is text where a number is needed"),

@@ -188,15 +188,15 @@ def test_expected_means_with_random_slopes():
 def test_caption_counts_what_it_says(ladder):
     found = spread_by_group(ladder)
     inside = (found.lower_quartile <= found.overall) & (found.overall <= found.upper_quartile)
-    assert f"{inside.sum()} of the 160 middle halves contain the overall mean" in found.caption
-    assert f"{100 * found.fitted.std() / found.mean.std():.0f} % of the sd" in found.caption
+    assert f"{inside.sum()} of the 160 middle halves contain the overall mean" in found.text.caption
+    assert f"{100 * found.fitted.std() / found.mean.std():.0f} % of the sd" in found.text.caption
 
 
 def test_spread_without_a_posterior_of_groups(hsb):
     found = spread_by_group([hsb["hsb_pooled"]])
     assert found.fitted is None
     assert found.half_width is None
-    assert "expected means" not in found.caption
+    assert "expected means" not in found.text.caption
     assert spread_by_group([hsb["hsb_between"]]) is None
 
 
@@ -259,7 +259,7 @@ def test_slopes_are_those_of_the_tables(hsb, ladder):
 def test_within_line(hsb):
     found = within_line(hsb["hsb_within"])
     for j in (0, 77):
-        own = found.cloud.codes == j
+        own = found.cloud.term.rows_of(j)
         assert found.deviation[own].mean() == pytest.approx(0.0, abs=EXACT)
     # Printed in In [49] and In [298], MODEL 3: 2.191172 and 12.747853.
     assert found.line.likelihood_slope == pytest.approx(2.191172, abs=5e-7)
@@ -309,17 +309,17 @@ def test_four_slopes_of_the_document(ladder):
     centre = np.interp(found.cloud.x.mean(), within.x, within.likelihood)
     assert centre == pytest.approx(found.cloud.y.mean(), rel=1e-9)
     for line in found.lines:
-        assert estimate(line.slope, line.slope_lower, line.slope_upper) in found.caption
-    assert "more than the intervals allow for" in found.caption
+        assert estimate(line.slope, line.slope_lower, line.slope_upper) in found.text.caption
+    assert "more than the intervals allow for" in found.text.caption
 
 
 def test_captions_tell_difference_from_none():
     alike = ladder_of(simulate(40, 12))
-    assert "their intervals overlap" in four_slopes(alike).caption
-    assert "the intervals overlap" in pooled_and_between(alike).caption
+    assert "their intervals overlap" in four_slopes(alike).text.caption
+    assert "the intervals overlap" in pooled_and_between(alike).text.caption
     apart = ladder_of(simulate(40, 12, contextual=-4.0))
-    assert "more than the intervals allow for" in four_slopes(apart).caption
-    assert "intervals do not overlap" in pooled_and_between(apart).caption
+    assert "more than the intervals allow for" in four_slopes(apart).text.caption
+    assert "intervals do not overlap" in pooled_and_between(apart).text.caption
 
 
 def test_figures_of_a_ladder_need_their_models(hsb):
@@ -349,7 +349,7 @@ def test_prototypes_are_the_documents_schools(hsb, name):
         ("sector = 0", "1946"),
         ("sector = 1", "5650"),
     ]
-    assert "nearest the mean of all rows" in found.caption
+    assert "nearest the mean of all rows" in found.text.caption
 
 
 def test_partially_pooled_line_of_a_prototype(hsb):
@@ -382,7 +382,7 @@ def test_prototypes_where_all_groups_have_one_mean():
     analysis = run("distance ~ age * sex + (1 | subject)", "orthodont")
     found = prototypes(analysis)
     assert found.tied
-    assert "nearest the median of the groups' means" in found.caption
+    assert "nearest the median of the groups' means" in found.text.caption
     design, side = analysis.design, roles_of(analysis.design).subgroup
     means = np.array([design.y[design.codes == j].mean() for j in range(design.J)])
     for k, item in enumerate(found.groups):
@@ -488,12 +488,12 @@ def test_every_picture_says_what_it_is(ladder):
     found = [picture for picture in pictures(ladder) if picture is not None]
     assert len(found) >= 10
     for picture in found:
-        for text in (picture.title, picture.caption, picture.alt):
+        for text in (picture.text.title, picture.text.caption, picture.text.alt):
             assert text
             assert "nan" not in text
             assert "  " not in text
-        assert picture.caption.endswith(".")
-        assert picture.alt.endswith(".")
+        assert picture.text.caption.endswith(".")
+        assert picture.text.alt.endswith(".")
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3))

@@ -134,7 +134,7 @@ def test_variance_densities_hold_the_summaries_numbers(hsb):
         assert item.likelihood.estimate == other.estimate
         assert item.gap == pytest.approx((other.estimate - row.estimate) / row.sd)
     # REML: 2.18 (lme4); the posterior mean is a little above the mode.
-    assert "sigma_u 2.20 (" in picture.caption
+    assert "sigma_u 2.20 (" in picture.text.caption
 
 
 def test_published_figures_are_marked_in_the_quantitys_units(hsb):
@@ -170,7 +170,7 @@ def test_coefficients_leave_intercepts_out_where_there_are_slopes(hsb):
     assert [row.term for row in picture.terms] == ["ses", "sector", "ses:sector", "between(ses)"]
     assert picture.omitted == ("Intercept",)
     assert "Every 95 % interval of ses, sector, ses:sector, between(ses) excludes 0." in (
-        picture.caption
+        picture.text.caption
     )
     other = run("reaction ~ days + (1 | subject)", "sleepstudy")
     assert len(ladder_coefficients([*hsb.values(), other]).terms) == 4  # of one outcome only
@@ -243,7 +243,9 @@ def test_caterpillar_is_sorted_within_blocks(hsb):
     assert sorted(np.concatenate([block.order for block in panel.blocks])) == list(range(160))
     above = int((panel.effect.lower > 0).sum())
     below = int((panel.effect.upper < 0).sum())
-    assert f"wholly above zero for {above} and wholly below for {below} of 160" in picture.caption
+    assert (
+        f"wholly above zero for {above} and wholly below for {below} of 160" in picture.text.caption
+    )
 
 
 def test_a_group_far_out_is_outlying_and_no_other():
@@ -260,7 +262,7 @@ def test_where_nothing_can_be_told_of_groups_nothing_stands_out():
     analysis = run("y ~ 1 + (1 | g)", data, priors={"sigma_u": "HalfNormal(0.02)"})
     (panel,) = caterpillar(analysis).panels
     assert panel.outlying.size == 0
-    assert "are too few" in caterpillar(analysis).caption
+    assert "are too few" in caterpillar(analysis).text.caption
     assert group_residuals(analysis) is None
 
 
@@ -281,7 +283,7 @@ def test_unpooled_effects_are_not_known_where_the_slope_has_no_rows():
     analysis = run("y ~ x + (x | g)", data)
     own = unpooled_effects(analysis.design, analysis.design.y)
     assert np.flatnonzero(np.isnan(own).any(axis=1)).tolist() == [3]
-    assert "not identified in 1 group alone" in shrinkage(analysis).caption
+    assert "not identified in 1 group alone" in shrinkage(analysis).text.caption
 
 
 def test_small_groups_are_shrunk_more(hsb):
@@ -325,7 +327,7 @@ def test_subgroup_difference_tells_where_it_is_credible(hsb):
     # A row counts with its nearest point: half a step at most from the region's end.
     step = picture.x[1] - picture.x[0]
     assert picture.rows_excluding_zero[0] == np.count_nonzero(ses < above[-1] + step / 2)
-    assert f"({picture.rows_excluding_zero[0]:,} rows of 7,185)" in picture.caption
+    assert f"({picture.rows_excluding_zero[0]:,} rows of 7,185)" in picture.text.caption
     assert subgroup_difference(hsb["hsb_ses"]) is None
 
 
@@ -395,7 +397,7 @@ def test_prior_ratio_is_that_over_the_interval(hsb):
     # At the means of the predictors the intercept is near the mean outcome, 12.75.
     middle = panels["Intercept, at the means"].posterior
     assert np.average(middle.x, weights=middle.y) == pytest.approx(12.7, abs=0.3)
-    assert picture.caption.startswith("No prior is informative")
+    assert picture.text.caption.startswith("No prior is informative")
 
 
 def test_flat_priors_are_named_and_tight_ones_are_said_to_weigh():
@@ -404,8 +406,8 @@ def test_flat_priors_are_named_and_tight_ones_are_said_to_weigh():
     picture = prior_and_posterior(run("y ~ x + (1 | g)", data, priors=priors))
     assert picture.flat == ("beta[x]",)
     assert "beta[x]" not in [panel.name for panel in picture.panels]
-    assert "sigma_u (factor" in picture.caption
-    assert "There the prior is informative." in picture.caption
+    assert "sigma_u (factor" in picture.text.caption
+    assert "There the prior is informative." in picture.text.caption
 
 
 # --- normality ------------------------------------------------------------------------------------
@@ -476,7 +478,7 @@ def test_a_spread_that_grows_is_told_and_one_that_does_not_is_not():
     picture = row_residuals(run("y ~ x + (1 | g)", data))
     assert picture.unequal
     assert picture.sds[0] < picture.sds[1]
-    assert "more than chance allows" in picture.caption
+    assert "more than chance allows" in picture.text.caption
 
 
 def test_bins_of_residuals_are_means_of_all_rows(hsb):
@@ -488,7 +490,7 @@ def test_bins_of_residuals_are_means_of_all_rows(hsb):
     # The ceiling: no residual can be above what is left to 24.993 points.
     sigma_e = hsb["hsb_ses"].summaries[0]["sigma_e"].estimate
     assert (picture.residual <= (24.994 - picture.fitted) / sigma_e).all()
-    assert "the upper tail is shorter than normal" in picture.caption
+    assert "the upper tail is shorter than normal" in picture.text.caption
 
 
 # --- replicates -----------------------------------------------------------------------------------
@@ -507,7 +509,7 @@ def test_share_beyond_the_ceiling_is_the_normal_tails(hsb):
     assert found.above > 0.03  # the ceiling: of the data none is above
     picture = predictive_checks(hsb["hsb_sector_ses"])
     assert f"{100 * found.above:.1f} % lie above the largest observed one (24.99)" in (
-        picture.caption
+        picture.text.caption
     )
     unlike = {item.name for item in picture.statistics if item.unlike}
     assert {"largest outcome", "skewness"} <= unlike
@@ -588,7 +590,7 @@ def test_a_model_that_is_right_is_not_found_unlike():
     data = simulate(40, 10)
     picture = predictive_checks(run("y ~ x * w + (1 | g)", data))
     assert [item.name for item in picture.statistics if item.unlike] == []
-    assert picture.caption.startswith("Nothing that was looked at is unlike")
+    assert picture.text.caption.startswith("Nothing that was looked at is unlike")
 
 
 # --- engines --------------------------------------------------------------------------------------
@@ -598,7 +600,7 @@ def test_accuracy_is_the_engines_report(hsb, growth):
     picture = direct_accuracy(hsb["hsb_ses"])
     report = hsb["hsb_ses"].fits[0].report
     assert picture.checks[0].value == report.error
-    assert picture.caption.startswith("Every measure is within its limit.")
+    assert picture.text.caption.startswith("Every measure is within its limit.")
     by_weights = direct_accuracy(growth)
     assert by_weights.method == "importance"
     assert [check.name for check in by_weights.checks] == ["Pareto k-hat", "draws that are copies"]
@@ -611,7 +613,7 @@ def test_groups_left_out_are_those_of_leave_one_group_out(growth):
     np.testing.assert_array_equal(picture.k_hat, found.k_hat)
     np.testing.assert_allclose(picture.per_row * picture.sizes, found.pointwise)
     worst = picture.labels[np.argmin(picture.per_row)]
-    assert f"subject {worst} is predicted worst" in picture.caption
+    assert f"subject {worst} is predicted worst" in picture.text.caption
 
 
 def test_sampler_figures_are_of_nuts_only(hsb):
@@ -622,10 +624,10 @@ def test_sampler_figures_are_of_nuts_only(hsb):
 def test_traces_and_ranks_are_of_the_largest_r_hats(nuts):
     for figure in (traces, ranks):
         picture = figure(nuts)
-        assert "all 4 parameters" in picture.caption
+        assert "all 4 parameters" in picture.text.caption
         assert list(picture.values) == ["beta[Intercept]", "beta[ses]", "sigma_u", "sigma_e"]
         np.testing.assert_array_equal(picture.values["sigma_u"], nuts.fits[0].draws["sigma_u"])
-    assert "4 chains of 100 draws" in traces(nuts).caption
+    assert "4 chains of 100 draws" in traces(nuts).text.caption
 
 
 def test_nuts_pictures_come_from_the_samplers_record(nuts):
@@ -634,10 +636,10 @@ def test_nuts_pictures_come_from_the_samplers_record(nuts):
     values = fit.draws.sample_stats["energy"].values
     wanted = (np.diff(values, axis=1) ** 2).mean(axis=1) / values.var(axis=1)
     np.testing.assert_allclose(ebfmi_of(picture.values["energy"]), wanted)
-    assert scaled(wanted.min(), 2) in picture.caption
+    assert scaled(wanted.min(), 2) in picture.text.caption
     found = converged(nuts)
     assert found.values["parameters"].shape[2] == 2 + 1 + 1 + 1 + 160
-    assert "below 400" in found.caption
+    assert "below 400" in found.text.caption
     assert divergences(nuts) is None
     stats = dict(fit.draws.sample_stats)
     low = fit.draws["sigma_u"] < np.quantile(fit.draws["sigma_u"], 0.05)
@@ -645,6 +647,6 @@ def test_nuts_pictures_come_from_the_samplers_record(nuts):
     bad = replace(nuts, fits=(replace(fit, draws=replace(fit.draws, sample_stats=stats)),))
     told = divergences(bad)
     assert told.panels[0].x_name == "log sigma_u"
-    assert "below that of all draws" in told.caption
-    assert told.caption.startswith("20 draws of 400")
-    assert "nuts" in traces(bad).title
+    assert "below that of all draws" in told.text.caption
+    assert told.text.caption.startswith("20 draws of 400")
+    assert "nuts" in traces(bad).text.title

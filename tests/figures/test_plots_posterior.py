@@ -207,12 +207,12 @@ def test_text_fits_and_never_overlaps(ladders, which):
     for entry, picture, figure in drawn(ladders[which]):
         seen.add(entry.name)
         check_page(figure, (which, entry.name))
-        for text in (picture.title, picture.caption, picture.alt):
+        for text in (picture.text.title, picture.text.caption, picture.text.alt):
             assert text == text.strip()
             assert len(text) > 10
             assert "nan" not in text.split()
             assert "  " not in text, text
-        assert picture.caption.endswith("."), picture.caption
+        assert picture.text.caption.endswith("."), picture.text.caption
     if which == "hsb":
         assert seen == MINE
 
@@ -380,7 +380,7 @@ def test_traces_are_of_every_chain(nuts):
 def test_energy_and_divergences_of_nuts(nuts):
     picture = energy(nuts)
     assert len(plot_energy(picture).axes) == 2
-    assert "smallest E-BFMI" in picture.caption
+    assert "smallest E-BFMI" in picture.text.caption
     picture = divergences(nuts)
     for axes, panel in zip(plot_divergences(picture).axes, picture.panels, strict=True):
         np.testing.assert_array_equal(axes.lines[1].get_xdata(), panel.x[picture.diverging])
@@ -400,7 +400,7 @@ def test_accuracy_marks_what_is_beyond_its_limit():
         n_evaluations=20_000,
         seconds=1.0,
     )
-    assert "Beyond the limit: Pareto k-hat" in picture.caption
+    assert "Beyond the limit: Pareto k-hat" in picture.text.caption
     (axes,) = laid_out(plot_accuracy(picture)).axes
     markers = [line.get_marker() for line in axes.lines if len(line.get_xdata()) == 1]
     assert markers == ["X", "o"]

@@ -236,7 +236,7 @@ def test_every_fit_has_a_report(engine: str, family: str, terms: str, undrawn: N
     )
     shown = [figure for _, figure in model_figures(analysis)]
     assert shown or not (fits or fit.design.has_group_effects)
-    assert all(figure.caption and figure.alt for figure in shown)
+    assert all(figure.text.caption and figure.text.alt for figure in shown)
     page = render_report([analysis], Origin(title="contract"))
     assert page.startswith("<!DOCTYPE html>")
     assert "array(" not in page

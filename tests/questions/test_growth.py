@@ -420,8 +420,8 @@ def test_trajectories_of_one_population():
     # REML: 251.4 on day 0 and 10.47 a day after it (lme4, Bates et al. 2015, sec. 5.2.1).
     assert curve.reml[0] == pytest.approx(251.405, abs=1e-3)
     assert curve.reml[-1] == pytest.approx(251.405 + 9 * 10.467, abs=5e-3)
-    assert f"({picture.individuals[-1].curve.name})" in picture.caption
-    assert "days = 0 and 9" in picture.caption
+    assert f"({picture.individuals[-1].curve.name})" in picture.text.caption
+    assert "days = 0 and 9" in picture.text.caption
 
 
 def test_trajectories_by_side():
@@ -436,7 +436,7 @@ def test_trajectories_by_side():
 def test_trajectories_of_many_groups_and_short_ranges():
     picture = trajectories(analysed("hsb_random_slope"))
     assert (len(picture.individuals), len(picture.panels)) == (MOST_LINES, N_PANELS)
-    assert "60 of 160 groups" in picture.alt
+    assert "60 of 160 groups" in picture.text.alt
     step = picture.population[0].x[1] - picture.population[0].x[0]
     for one in picture.individuals:
         line = seen(one)

@@ -326,7 +326,7 @@ def test_shares_add_up_and_do_not_depend_on_units(groups, size, seed, unit, shif
     parameters = estimate_design(for_kind(design, "pooled")).values
     covariance = np.array([[[2.0, 0.3], [0.3, 1.0]]])
     parameters = type(parameters)(
-        beta=parameters.beta, cov_u=covariance, sigma_e2=np.array([1.5]), u=None
+        beta=parameters.beta, cov_u=covariance, residual_variance=np.array([1.5]), u=None
     )
     found = decompose(parameters, design_moments(design))
     for whole in ("total", "within", "between"):
@@ -356,7 +356,7 @@ def test_picture_shows_the_parts_and_their_uncertainty():
     # By R, reference/variance_r.json.
     between = CASES["hsb_slopes_as_outcomes"]["parts"]["between"]
     assert picture.columns[2].shares[0].mean == pytest.approx(between["fixed_between"], abs=LOOSE)
-    assert "predictors between groups 72 %" in picture.caption
+    assert "predictors between groups 72 %" in picture.text.caption
     figure = plot_variance_parts(picture)
     left, right = figure.axes
     heights = [patch.get_height() for patch in left.patches]

@@ -43,7 +43,7 @@ def test_options_come_before_what_a_record_declares():
     assert record.model.priors == {"sigma_u": "Flat"}
     assert (record.source.missing, record.source.decimal) == ("drop", ",")
     assert record.published == load_record("hsb_null").published
-    with pytest.raises(BayesMLMError, match="a record gives its own kind"):
+    with pytest.raises(BayesMLMError, match="a record states its kind"):
         as_record("hsb_null", kind="pooled")
 
 

@@ -99,12 +99,12 @@ def _means(fit: Fit, names: tuple[str, ...], repeat: Refit) -> Floats:
 def _variance_means(fit: Fit, repeat: Refit) -> list[float]:
     at = repeat.at
     sigma_u, correlation = at.reported(repeat.effects_transform)
-    sigma_e = np.exp(at.log_sigma_e)
+    residual_sd = np.exp(at.log_sigma_e)
     found = sigma_u.mean(axis=0).tolist() if fit.priors.sigma_u else []
     if fit.design.effect_pairs and fit.priors.rho_u is not None:
         found += [float(correlation[:, a, b].mean()) for a, b in fit.design.effect_pairs]
-    found.append(float(sigma_e.mean()))
+    found.append(float(residual_sd.mean()))
     if "icc" in fit.draws.posterior:
         square = np.square(sigma_u[:, 0])
-        found.append(float((square / (square + np.square(sigma_e))).mean()))
+        found.append(float((square / (square + np.square(residual_sd))).mean()))
     return found

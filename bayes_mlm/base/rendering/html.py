@@ -1,4 +1,4 @@
-"""Tables in HTML: the part of a page, or a page of its own that loads nothing."""
+"""Tables in HTML: a fragment, or a page that loads nothing."""
 
 from html import escape
 

@@ -80,8 +80,8 @@ def escape_latex(text: str) -> str:
 
 
 def _tabular(view: View, full: bool) -> Iterator[str]:
-    side = "c" if view.below else "r"
-    columns = "".join(side if numeric else "l" for numeric in view.numeric[1:])
+    alignment = "c" if view.below else "r"
+    columns = "".join(alignment if numeric else "l" for numeric in view.numeric[1:])
     yield from (rf"\begin{{tabular}}{{l{columns}}}", r"\toprule")
     yield from _spans(view.spans, full)
     rows = [row for _, rows in view.parts() for row in rows]

@@ -37,9 +37,9 @@ def to_markdown(view: View) -> str:
             lines.append([heading, *[""] * (len(view.headings) - 1)])
         lines += [_escaped(line) for row in rows for line in row]
     widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
-    sides = list(zip(widths, view.numeric, strict=True))
-    body = [[_pad(cell, *side) for cell, side in zip(line, sides, strict=True)] for line in lines]
-    rule = [f"{'-' * (width + 1)}:" if right else f":{'-' * (width + 1)}" for width, right in sides]
+    specs = list(zip(widths, view.numeric, strict=True))
+    body = [[_pad(cell, *spec) for cell, spec in zip(line, specs, strict=True)] for line in lines]
+    rule = [f"{'-' * (width + 1)}:" if right else f":{'-' * (width + 1)}" for width, right in specs]
     text = "\n".join(f"|{'|'.join(cells)}|" for cells in (body[0], rule, *body[1:]))
     title = f"**{escape_markdown(view.title)}**\n\n" if view.title else ""
     legend = "\n".join(f"- {escape_markdown(line)}" for line in view.legend)

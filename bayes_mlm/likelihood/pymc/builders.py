@@ -102,8 +102,8 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
     with pm.Model(coords=named) as model:
         beta = coefficients(design, priors)
         free = model["beta_free_"] if design.has_intercept else beta
-        (sigma_e,) = residual_sd(design, priors).values()
+        (sd,) = residual_sd(design, priors).values()
         root = effect_root(design, priors, group)
         intraclass_correlation(design)
-        observe_marginally(outcome_variable(design), data, free, root, sigma_e)
+        observe_marginally(outcome_variable(design), data, free, root, sd)
     return model

@@ -240,7 +240,7 @@ def variable(
 def residual_sd(design: Design, priors: ModelPriors) -> dict[str, "TensorVariable"]:
     """Make the residual sd of a family that has one, by name; empty for others.
 
-    Where it differs by the levels of a factor there are one a level (``sigma_e_by``, stratum), and
+    Where it differs by the levels of a factor there are one a level (dimension stratum), and
     the sd over all rows is the root of their mean variance.
     """
     import pymc as pm

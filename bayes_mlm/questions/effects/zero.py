@@ -353,14 +353,14 @@ def _posterior(
     tail = (1.0 - prob) / 2.0
     # Order statistics, not interpolated: an infinite draw must not spoil a finite end.
     lower, median, upper = np.quantile(values, [tail, 0.5, 1.0 - tail], method="nearest")
-    sigma_e = np.sqrt(source.values.sigma_e2)
+    residual_sd = np.sqrt(source.values.residual_variance)
     upward = float((b > 0.0).mean())
     return Zero(
         engine=source.engine,
         median=float(median),
         lower=float(lower),
         upper=float(upper),
-        parallel=float((np.abs(b) * span < _PARALLEL * sigma_e).mean()),
+        parallel=float((np.abs(b) * span < _PARALLEL * residual_sd).mean()),
         one_way=max(upward, float((b < 0.0).mean())),
         inside=float(((values >= observed[0]) & (values <= observed[1])).mean()),
         spans=posterior_spans(a, b, prob, finest=_FINEST * span),

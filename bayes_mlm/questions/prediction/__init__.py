@@ -3,14 +3,13 @@
 ======================= ===========================================================================
 question                group effects
 ======================= ===========================================================================
-``existing_group``      those of the group itself, as far as the data tell them
-``new_group``           drawn from N(0, Sigma_u): a group like these, of which nothing is known
-``population``          none: the average over groups, which is a group of average effects
+``existing_group``      the posterior of the effects of that group
+``new_group``           drawn from N(0, Sigma_u): a new group of the same population
+``population``          zero, their mean
 ======================= ===========================================================================
 
-A kind of prediction is the expected outcome (``mean``) or one outcome (``observation``, with the
-residual). Either carries every uncertainty there is: of the coefficients, of the variances, of the
-group effects.
+The kind of prediction is the expected outcome (``mean``) or one outcome (``observation``, with the
+residual). Both include the uncertainty of the coefficients, the variances and the group effects.
 """
 
 from typing import Any, get_args
@@ -37,7 +36,7 @@ from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
 from bayes_mlm.questions.prediction.plug_in import plug_in
 from bayes_mlm.questions.prediction.result import PlugIn, Prediction, PredictionKind, Question
-from bayes_mlm.questions.prediction.rows import LaidOut, check_rows, lay_out, settle_question
+from bayes_mlm.questions.prediction.rows import NewRows, arrange_rows, check_question, check_rows
 
 __all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
 
@@ -58,23 +57,23 @@ def predict(
     Parameters
     ----------
     fit : Fit or Estimate
-        By any engine. The prediction of an estimate takes its variances for known.
+        By any engine. The prediction of an estimate treats its variances as known.
     new_rows : data frame, mapping, str or Path
-        With the columns of the predictors, and of the group where the question is about one. They
-        are laid out as the design was: same categories, same means in ``center`` or ``within``.
+        With the columns of the predictors, and of the group where the estimand depends on it. They
+        are encoded as the design was: same categories, same means in ``center`` or ``within``.
     question : {"existing_group", "new_group", "population"}, optional
-        By default "existing_group" in a model with group effects, else "population". In
-        "new_group" rows of the same label, whatever it is, share one new group; without a column
-        of labels every row is in a group of its own.
+        The estimand; by default "existing_group" in a model with group effects, else "population".
+        With "new_group" rows with the same label share one new group; without a column of labels
+        each row is in a separate group.
     kind : {"mean", "observation"}
         The expected outcome, or one outcome with its residual.
     prob : float
         Probability of the intervals.
     random_seed : int, optional
-        Of what is drawn for the prediction, by default that of the fit. The same seed and rows
+        Of the draws made for the prediction, by default that of the fit. The same seed and rows
         give the same numbers.
     draws : bool
-        Whether to keep the draws, S by m numbers.
+        Whether to keep the draws, an (S, m) array.
     likelihood : bool
         Whether to compare a posterior's prediction with that of REML or OLS.
 
@@ -85,10 +84,10 @@ def predict(
     Raises
     ------
     DataError
-        If a column is not there, a value is missing, or a category or group was not there when
-        the model was made; the message names it and those known.
+        If a column or a value is missing, or a category or group is not among those of the data;
+        the message lists those known.
     DesignError
-        If the model cannot answer the question.
+        If the estimand is not defined for the model.
 
     References
     ----------
@@ -108,38 +107,38 @@ def predict(
     expect("predict", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    asked = settle_question(design, question)
+    question = check_question(design, question)
     if kind not in get_args(PredictionKind.__value__):
         raise EngineError(f"kind must be 'mean' or 'observation', found {kind!r}")
     if random_seed is not None and not _is_seed(random_seed):
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {random_seed!r}")
     written = USUAL if fit.request is None else fit.request.source.written
     table = read_data(new_rows, written=written)
-    laid_out = lay_out(design, table, asked, kind)
+    new = arrange_rows(design, table, question, kind)
     posterior = posterior_of(fit)
     plugged = None
     if posterior is None or (likelihood and _is_normal(design.family) and len(design.factors) <= 1):
         plugged = plug_in(
             estimate_of(fit, prob).solution,
             design,
-            laid_out,
-            known=asked == "existing_group",
-            new_group=asked == "new_group",
+            new,
+            known=question == "existing_group",
+            new_group=question == "new_group",
             observation=kind == "observation",
             prob=prob,
         )
     seed, kept = 0, None
     if posterior is not None:
         seed = int(posterior.settings.random_seed if random_seed is None else random_seed)
-        found, kept = _draw(posterior, laid_out, asked, kind, prob, seed=seed, keep=draws)
+        found, kept = _draw(posterior, new, question, kind, prob, seed=seed, keep=draws)
     elif plugged is not None and not draws:
         found = [plugged.estimate, plugged.se, plugged.lower, plugged.upper]
     else:
-        raise EngineError(f"{ENGINES[fit.engine].label} does not draw; leave draws out")
+        raise EngineError(f"{ENGINES[fit.engine].label} has no draws; omit draws=True")
     return Prediction(
         model=fit.title,
         engine=fit.engine,
-        question=asked,
+        question=question,
         kind=kind,
         rows=table,
         mean=found[0],
@@ -150,37 +149,37 @@ def predict(
         draws=kept,
         plug_in=None if posterior is None else plugged,
         random_seed=seed,
-        notes=laid_out.notes,
+        notes=new.notes,
         verdict=fit.verdict,
     )
 
 
 def _draw(
     fit: Fit,
-    laid_out: LaidOut,
-    asked: Question,
+    new: NewRows,
+    question: Question,
     kind: PredictionKind,
     prob: float,
     *,
     seed: int,
     keep: bool,
 ) -> tuple[list[Floats], Floats | None]:
-    """Return mean, sd and ends (m,) of the predictive distribution, and its draws if kept."""
-    n = len(laid_out.X)
+    """Return mean, sd, lower and upper (m,) of the predictions, and their draws if kept."""
+    n = len(new.X)
     design, family = fit.design, fit.design.family
     normal = _is_normal(family)
     beta = samples(fit.draws, "beta")
     rng = stream(seed, Stream.PREDICTION)
-    parts = [fit.of_factor(name) for name in design.factors[: len(laid_out.groups)]]
-    effects = [effects_for(one, asked, rng, drawn=keep or not normal) for one in parts]
-    roots = [effects_root(one.draws) for one in parts] if asked == "new_group" else []
+    parts = [fit.of_factor(name) for name in design.factors[: len(new.groups)]]
+    effects = [effects_for(one, question, rng, drawn=keep or not normal) for one in parts]
+    roots = [effects_root(one.draws) for one in parts] if question == "new_group" else []
     found = [np.empty(n) for _ in range(4)]
     kept = np.empty((len(beta), n)) if keep else None
-    residuals = Residuals(fit, laid_out, rng) if normal and kind == "observation" else None
+    residuals = Residuals(fit, new, rng) if normal and kind == "observation" else None
     aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
-    for rows, terms in batches(laid_out.groups, effects):
-        values = beta @ laid_out.X[rows].T
-        for one in terms if asked == "existing_group" or not normal else ():
+    for rows, terms in batches(new.groups, effects):
+        values = beta @ new.X[rows].T
+        for one in terms if question == "existing_group" or not normal else ():
             one.add_to(values)
         if not normal:
             made = _outcomes(family, values, aux, rng if kind == "observation" else None)
@@ -190,17 +189,17 @@ def _draw(
                 kept[:, rows] = made
             continue
         noise = np.zeros(values.shape)
-        for root, term in zip(roots, laid_out.groups, strict=True) if roots else ():
+        for root, term in zip(roots, new.groups, strict=True) if roots else ():
             along = np.einsum("sqr,bq->sbr", root, term.Z[rows])
             noise += np.square(along).sum(axis=2)
         centre, spread = values, noise
         if residuals is not None:
-            own = residuals.of(rows)
-            centre, noise = values + own.mean, noise + own.mixed
-            spread = spread + own.variance
+            residual = residuals.of(rows)
+            centre, noise = values + residual.mean, noise + residual.mixed
+            spread = spread + residual.variance
         _store(found, rows, _summary(centre, noise, spread, prob))
         if kept is not None:
-            for one in terms if asked == "new_group" else ():
+            for one in terms if question == "new_group" else ():
                 one.add_to(values)
             if residuals is not None:
                 values += residuals.draw(rows)
@@ -211,7 +210,7 @@ def _draw(
 def _outcomes(
     family: Family, eta: Floats, aux: Auxiliary, rng: np.random.Generator | None
 ) -> Floats:
-    """Return expected outcomes at a linear predictor, or with a generator drawn ones."""
+    """Return expected outcomes at a linear predictor, or with a generator random ones."""
     return family.expected(eta, aux) if rng is None else family.draw(eta, aux, rng)
 
 
@@ -221,7 +220,7 @@ def _store(found: list[Floats], rows: Ints, parts: tuple[Floats, ...]) -> None:
 
 
 def _is_normal(family: Family) -> bool:
-    """Return whether outcomes are normal given the draws, or scale mixtures: none need drawing."""
+    """Return whether outcomes are normal conditional on a draw, or scale mixtures of normals."""
     return family.gaussian_moments or family.mixing is not None
 
 
@@ -236,7 +235,7 @@ def _summary(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return mean, sd and interval (b,) of normals (S, b), mixed over the draws.
 
-    `noise` is their variance, and `spread` its expectation where it is itself drawn.
+    `noise` is their variance, `spread` its expectation where it is random.
     """
     tail = (1.0 - prob) / 2.0
     sd = np.sqrt(noise)

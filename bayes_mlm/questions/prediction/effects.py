@@ -1,4 +1,4 @@
-"""Draws of the effects of the groups that rows are predicted in."""
+"""Draws of the effects of the groups of predicted rows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bayes_mlm.engines import effects_of_groups, effects_root
 from bayes_mlm.fitting import Fit
 from bayes_mlm.questions.prediction.result import Question
 
-# Rows and groups worked on at a time, so that draws by rows need not all be held.
+# Rows and groups processed at a time.
 _ROWS, _GROUPS = 1_000, 250
 
 
@@ -19,17 +19,17 @@ type Effects = Callable[[Ints], Floats] | None
 
 
 def effects_for(fit: Fit, question: Question, rng: np.random.Generator, *, drawn: bool) -> Effects:
-    """Return what draws the effects (S, G, q) of some groups, where they are needed."""
+    """Return a function that draws the effects (S, G, q) of groups; None where none are needed."""
     if question == "population" or (question == "new_group" and not drawn):
         return None
     if question == "new_group":
         root = effects_root(fit.draws)
 
-        def invent(codes: Ints) -> Floats:
+        def new_groups(codes: Ints) -> Floats:
             noise = rng.standard_normal((len(root), codes.size, root.shape[1]))
             return np.asarray(noise @ root.swapaxes(1, 2))
 
-        return invent
+        return new_groups
     if fit.design.kind == "no_pooling" and "u" not in fit.draws.posterior:
         raise EngineError(
             "the group-specific intercepts of so many groups were summarised, not drawn; fit "
@@ -40,7 +40,7 @@ def effects_for(fit: Fit, question: Question, rng: np.random.Generator, *, drawn
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TermEffects:
-    """What one group term adds to some rows: effects `u` (S, G, q) of the rows' groups."""
+    """Effects `u` (S, G, q) of one group term on some rows."""
 
     u: Floats
     places: Ints
@@ -56,13 +56,13 @@ def batches(
 ) -> Iterator[tuple[Ints, list[TermEffects]]]:
     """Return the rows in batches, with the effects of their groups in each term.
 
-    With one factor a batch is of some groups, so that no more effects are drawn at a time.
+    With one factor a batch has a limited number of groups, whose effects are drawn together.
 
     Yields
     ------
     rows : ndarray of int, shape (b,)
     terms : list of TermEffects
-        Of the terms whose effects are drawn.
+        Of the terms with drawn effects.
     """
     if len(groups) == 1:
         for rows, places, u in _by_group(groups[0].codes, effects[0]):
@@ -85,7 +85,7 @@ def _by_group(codes: Ints, effects: Effects) -> Iterator[tuple[Ints, Ints, Float
     for start in range(0, known.size, _GROUPS):
         some = known[start : start + _GROUPS]
         u = None if effects is None else effects(some)
-        own = order[ends[start] : ends[start + some.size]]
-        for begin in range(0, own.size, _ROWS):
-            rows = own[begin : begin + _ROWS]
+        inside = order[ends[start] : ends[start + some.size]]
+        for begin in range(0, inside.size, _ROWS):
+            rows = inside[begin : begin + _ROWS]
             yield rows, np.searchsorted(some, codes[rows]), u

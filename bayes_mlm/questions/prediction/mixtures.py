@@ -1,21 +1,20 @@
-"""Find the quantiles of a predictive distribution: a mixture of normals, one a posterior draw."""
+"""Quantiles of a predictive distribution: a mixture of normals, one for each posterior draw."""
 
 import numpy as np
 
 from bayes_mlm.base import Floats
 
 _MOST = 80
-# Of the mixture's sd. A Newton step that moves by so little leaves about its square.
+# Of the mixture's sd. A Newton step of this size leaves an error of about its square.
 _ENOUGH = 1e-4
-# Mixtures worked on at a time: the working arrays stay in the cache.
+# Mixtures processed at a time: the working arrays stay in the cache.
 _BLOCK = 32
 
 
 def mixture_quantile(centre: Floats, sd: Floats, probability: float) -> Floats:
-    """Find a quantile of each of m mixtures of S normals with equal weights.
+    """Return a quantile of each of m mixtures of S normals with equal weights.
 
-    What is normal given a draw need not be drawn: the quantile has then no more Monte Carlo error
-    than the draws of the parameters give it.
+    Its Monte Carlo error is only that of the draws of the parameters.
 
     Parameters
     ----------
@@ -31,7 +30,7 @@ def mixture_quantile(centre: Floats, sd: Floats, probability: float) -> Floats:
     Notes
     -----
     Newton steps on the probit scale, where the distribution function of near-normal mixtures is
-    near straight, kept inside a bracket that halves wherever a step would leave it.
+    nearly linear, with bisection wherever a step would leave the bracket.
 
     Examples
     --------
@@ -54,7 +53,7 @@ def _solve(centre: Floats, sd: Floats, probability: float) -> Floats:
 
     wanted = float(ndtri(probability))
     ends = centre + wanted * sd
-    low, high = ends.min(axis=0), ends.max(axis=0)  # the quantile lies among the normals' own
+    low, high = ends.min(axis=0), ends.max(axis=0)  # the quantile lies among those of the normals
     spread = np.sqrt(centre.var(axis=0) + np.square(sd).mean(axis=0))
     at = np.clip(centre.mean(axis=0) + wanted * spread, low, high)
     scale = np.maximum(sd, np.finfo(float).tiny)

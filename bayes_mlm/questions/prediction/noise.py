@@ -8,21 +8,21 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import samples
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.questions.prediction.residuals import Neighbours, draw_together
-from bayes_mlm.questions.prediction.rows import LaidOut
+from bayes_mlm.questions.prediction.rows import NewRows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Noise:
-    """Distribution of b rows' residuals at S draws, (S, b) each.
+    """Distribution of the residuals of b rows at S draws, (S, b) each.
 
     Parameters
     ----------
     mean : ndarray
-        What neighbours in time tell of them: zero without AR(1).
+        Conditional on neighbours in time; zero without AR(1).
     variance : ndarray
     mixed : ndarray
-        The variance of a normal that a Student-t residual is, given how far out it is: drawn, so
-        that the mixture over all draws is Student-t. Else `variance`.
+        Of a Student-t residual the variance of a normal, drawn so that the mixture over all draws
+        is Student-t. Else `variance`.
     """
 
     mean: Floats
@@ -31,50 +31,50 @@ class Noise:
 
 
 class Residuals:
-    """Residuals of new rows, whatever their structure; made once for all batches."""
+    """Residuals of new rows of any structure."""
 
-    def __init__(self, fit: Fit, laid_out: LaidOut, rng: np.random.Generator) -> None:
-        self.fit, self.laid_out, self.rng = fit, laid_out, rng
-        self.given = residual_draws(fit.draws)
+    def __init__(self, fit: Fit, new: NewRows, rng: np.random.Generator) -> None:
+        self.fit, self.new, self.rng = fit, new, rng
+        self.residual = residual_draws(fit.draws)
 
     def of(self, rows: Ints) -> Noise:
-        """Return the distribution of some rows' residuals."""
-        sds = self.given.sds[:, self.laid_out.stratum[rows]]
+        """Return the distribution of the residuals of some rows."""
+        sds = self.residual.sds[:, self.new.stratum[rows]]
         variance, mean = np.square(sds), np.zeros((1, rows.size))
         near = self._near(rows)
         if near is not None:
-            found = near.conditional(self.given.rho)
+            found = near.conditional(self.residual.rho)
             before, after = self._known(near)
             mean = sds * (found.weight_before * before + found.weight_after * after)
             variance = variance * found.variance
         mixed = variance
         mixing = self.fit.design.family.mixing
         if mixing is not None:
-            aux = self.given.auxiliary(self.fit.design)
+            aux = self.residual.auxiliary(self.fit.design)
             mixed = variance * np.square(mixing(aux, self.rng, sds.shape))
         return Noise(mean=mean, variance=variance, mixed=mixed)
 
     def draw(self, rows: Ints) -> Floats:
-        """Draw some rows' residuals, (S, b)."""
-        sds = self.given.sds[:, self.laid_out.stratum[rows]]
+        """Draw the residuals (S, b) of some rows."""
+        sds = self.residual.sds[:, self.new.stratum[rows]]
         near = self._near(rows)
         if near is not None:
             return sds * draw_together(
                 near,
-                self.laid_out.codes[rows],
-                self.laid_out.time[rows],
-                self.given.rho,
+                self.new.codes[rows],
+                self.new.time[rows],
+                self.residual.rho,
                 self._known(near),
                 self.rng,
             )
         noise = sds * self.rng.standard_normal(sds.shape)
         mixing = self.fit.design.family.mixing
         if mixing is not None:
-            noise *= mixing(self.given.auxiliary(self.fit.design), self.rng, sds.shape)
+            noise *= mixing(self.residual.auxiliary(self.fit.design), self.rng, sds.shape)
         return noise
 
     def _near(self, rows: Ints) -> Neighbours | None:
-        near = self.laid_out.near
+        near = self.new.near
         if near is None:
             return None
         return Neighbours(
@@ -85,7 +85,7 @@ class Residuals:
         )
 
     def _known(self, near: Neighbours) -> tuple[Floats, Floats]:
-        """Return the neighbours' standardised residuals (S, b); 0 where there is none."""
+        """Return the standardised residuals (S, b) of the neighbours; 0 where there is none."""
         return self._standardised(near.before), self._standardised(near.after)
 
     def _standardised(self, places: Ints) -> Floats:
@@ -98,6 +98,6 @@ class Residuals:
             if design.q:
                 term = design.single_term().take(at)
                 left = left - term.sum_effects(samples(self.fit.draws, "u"))
-            sds = self.given.row_sds(design)
+            sds = self.residual.row_sds(design)
             found[:, known] = left / (sds if sds.shape[1] == 1 else sds[:, at])
         return found

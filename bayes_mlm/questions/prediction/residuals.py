@@ -1,4 +1,4 @@
-"""Residuals of new rows with AR(1): the rows of the data next to them in time, and joint draws."""
+"""AR(1) residuals of new rows: adjacent rows of the data, and joint draws."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from bayes_mlm.model import GivenNeighbours, given_neighbours
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Neighbours:
-    """For each of m new rows, the adjacent rows in time of the data of the same group.
+    """Rows of the data of the same group that are adjacent in time to m new rows.
 
     Parameters
     ----------
@@ -27,18 +27,18 @@ class Neighbours:
     gap_after: Floats
 
     def conditional(self, rho: Floats) -> GivenNeighbours:
-        """Condition standardised residuals, at correlations (S,), on those of the neighbours."""
+        """Return the conditional distribution of standardised residuals at correlations (S,)."""
         return given_neighbours(rho, self.gap_before, self.gap_after)
 
 
 def neighbours(design: Design, codes: Ints, times: Floats) -> Neighbours:
-    """Find the neighbours of new rows among the rows of a design with AR(1) residuals.
+    """Return the neighbours of new rows among the rows of a design with AR(1) residuals.
 
     Parameters
     ----------
     design : Design
     codes : ndarray of int, shape (m,)
-        Group of each new row; -1 for one that is not in the data.
+        Group of each new row; -1 for a new group.
     times : ndarray, shape (m,)
     """
     rows = design.residual
@@ -48,10 +48,10 @@ def neighbours(design: Design, codes: Ints, times: Floats) -> Neighbours:
     order = design.row_order(rows.time)
     starts = np.concatenate([[0], np.cumsum(design.group_sizes)])
     for k in np.flatnonzero(codes >= 0).tolist():
-        own = order[starts[codes[k]] : starts[codes[k] + 1]]
-        place = int(np.searchsorted(rows.time[own], times[k], side="right"))
-        before[k] = own[place - 1] if place else -1
-        after[k] = own[place] if place < own.size else -1
+        inside = order[starts[codes[k]] : starts[codes[k] + 1]]
+        place = int(np.searchsorted(rows.time[inside], times[k], side="right"))
+        before[k] = inside[place - 1] if place else -1
+        after[k] = inside[place] if place < inside.size else -1
     gap_before = np.where(before >= 0, times - rows.time[np.maximum(before, 0)], np.inf)
     gap_after = np.where(after >= 0, rows.time[np.maximum(after, 0)] - times, np.inf)
     return Neighbours(
@@ -70,7 +70,7 @@ def draw_together(
     known: tuple[Floats, Floats],
     rng: np.random.Generator,
 ) -> Floats:
-    """Draw standardised residuals (S, m) of new rows jointly: those of one group are alike.
+    """Draw standardised residuals (S, m) of new rows jointly; those of one group are correlated.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def draw_together(
         In steps.
     rho : ndarray, shape (S,)
     known : tuple of ndarray, shape (S, m)
-        The neighbours' standardised residuals, before and after.
+        Standardised residuals of the neighbours, before and after.
     rng : numpy.random.Generator
     """
     made = np.empty((len(rho), len(codes)))

@@ -18,7 +18,7 @@ type PredictionKind = Literal["mean", "observation"]
 _ANSWERS: dict[Question, str] = {
     "existing_group": "for a new member of a group of the data",
     "new_group": "for a member of a new group like those of the data",
-    "population": "for the population, the group effects at zero",
+    "population": "for the population, with group effects at zero",
 }
 _KINDS: dict[PredictionKind, str] = {
     "mean": "the expected outcome",
@@ -34,11 +34,10 @@ class PlugIn:
     ----------
     engine : str
     estimate, se, lower, upper : ndarray, shape (m,)
-        In units of the outcome. The standard error is that of the prediction's own error, with
-        the coefficients and the group effects estimated and the variances taken as known; the
-        interval is Wald's.
+        In units of the outcome. The standard error is that of the prediction error, with estimated
+        coefficients and group effects and known variances; the interval is Wald's.
     what : str
-        What it is, for a reader.
+        Description, for the table.
     """
 
     engine: str
@@ -59,21 +58,21 @@ class Prediction(Tabular):
     question : {"existing_group", "new_group", "population"}
     kind : {"mean", "observation"}
     rows : Table
-        The new rows, as given.
+        The new rows.
     mean, sd, lower, upper : ndarray, shape (m,)
         Mean, sd and ends of the equal-tailed interval of the predictive distribution, in units
-        of the outcome. What is normal given a draw (residuals, effects of new groups) enters by
-        its distribution, not by draws of it.
+        of the outcome. Residuals and effects of new groups, normal conditional on a draw, are
+        integrated out, not drawn.
     prob : float
         Of the intervals.
     draws : ndarray, shape (S, m), or None
-        If they were asked for. Rows of one group share their group effects in each draw.
+        If requested. Rows of one group share their group effects in each draw.
     plug_in : PlugIn or None
-        The REML or OLS prediction: of the variances it takes the estimates for true.
+        The REML or OLS prediction, with its variances treated as known.
     random_seed : int
-        That makes the same draws again.
+        Of the draws.
     notes : tuple of str
-        What a reader must know.
+        Remarks below the table.
     verdict : Verdict
         Of the fit.
     """
@@ -95,34 +94,34 @@ class Prediction(Tabular):
     verdict: Verdict
 
     def __repr__(self) -> str:
-        """Describe what is predicted for how many rows."""
+        """Return the kind, the estimand and the number of rows."""
         return f"<Prediction of the {self.kind}, {self.question}, of {self.rows.n} rows>"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the columns of the data: those of the rows, then those found."""
+        """Names of the columns of the data: those of the rows, then the predictions."""
         found = ["mean", "sd", "lower", "upper"]
         if self.plug_in is not None:
             engine = self.plug_in.engine
             found += [engine, f"{engine}_se", f"{engine}_lower", f"{engine}_upper"]
-        # A column of the rows that is called like a result keeps its name; the result gives way.
+        # A result with the name of a column of the rows gets a prefix.
         names = [f"predicted_{name}" if name in self.rows.names else name for name in found]
         return (*self.rows.names, *names)
 
     def raw(self) -> Iterator[tuple[Any, ...]]:
-        """Iterate over the rows with their predictions; None where the rows miss a value."""
+        """Iterate over the rows with their predictions; None for a missing value."""
         arrays: list[NDArray[Any]] = [self.rows.columns[name] for name in self.rows.names]
         arrays += [self.mean, self.sd, self.lower, self.upper]
         if self.plug_in is not None:
-            own = self.plug_in
-            arrays += [own.estimate, own.se, own.lower, own.upper]
+            known = self.plug_in
+            arrays += [known.estimate, known.se, known.lower, known.upper]
         listed = [[_or_none(value) for value in array.tolist()] for array in arrays]
         return zip(*listed, strict=True)
 
     def view(self, most: int = MOST_SHOWN) -> View:
-        """Return the first rows, what is predicted, and the verdict."""
-        own = [self.rows.columns[name][:most].tolist() for name in self.rows.names]
-        columns = [[_given(value) for value in column] for column in own]
+        """Return the first rows with their predictions, and the verdict."""
+        shown = (self.rows.columns[name][:most].tolist() for name in self.rows.names)
+        columns = [[_label(value) for value in column] for column in shown]
         columns += _texts(most, self.mean, self.sd, self.lower, self.upper)
         if self.plug_in is not None:
             other = self.plug_in
@@ -137,7 +136,7 @@ class Prediction(Tabular):
 
     @property
     def legend(self) -> tuple[str, ...]:
-        """What is predicted, how, and the verdict on the fit."""
+        """Lines below the table: estimand, intervals, notes and verdict."""
         lines = [f"{_ANSWERS[self.question]}: {_KINDS[self.kind]}"]
         lines.append(
             f"{self.engine}: mean, sd and {level(self.prob)} interval (equal tails) of the "
@@ -152,13 +151,13 @@ def _or_none(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _given(value: object) -> str:
-    """Return a value of the rows as it was given; empty if it is missing."""
+def _label(value: object) -> str:
+    """Return a value of the rows as text; empty if it is missing."""
     return "" if _or_none(value) is None else label_text(value)
 
 
 def _texts(most: int, mean: Floats, sd: Floats, lower: Floats, upper: Floats) -> list[list[str]]:
-    """Return the columns as text, to the same decimals where the sds of rows are alike."""
+    """Return the columns as text, to common decimals where the sds of rows are similar."""
     columns = [values[:most].tolist() for values in (mean, sd, lower, upper)]
     rows = list(zip(*columns, strict=True))
     shared = share_digits([digits(*row) for row in rows])

@@ -1,4 +1,4 @@
-"""Rows that are to be predicted, validated and arranged in columns."""
+"""Validate new rows and encode them in the columns of the design."""
 
 import difflib
 from dataclasses import dataclass
@@ -29,23 +29,23 @@ def check_rows(
     question: Question | None = None,
     kind: PredictionKind = "mean",
 ) -> None:
-    """Refuse rows that a model of this design could not predict, before it is fitted.
+    """Raise an error if a model of this design could not predict the rows, before it is fitted.
 
     Raises
     ------
     DataError, DesignError
         As `predict`.
     """
-    lay_out(design, read_data(rows), settle_question(design, question), kind)
+    arrange_rows(design, read_data(rows), check_question(design, question), kind)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LaidOut:
-    """Columns of new rows, and the group of each: which one depends on the question.
+class NewRows:
+    """Design columns of new rows, and the group of each by the estimand.
 
-    `stratum` is the residual sd of each row, and with AR(1) residuals `time` its time in steps;
-    `near` are its neighbours in time, where its group is one of the data. All are for outcomes,
-    which have residuals; for expected ones they are 0 and None.
+    For outcomes, which have residuals: `stratum` is the place of the residual sd of each row, and
+    with AR(1) residuals `time` its time in steps and `near` its neighbours in time, where its group
+    is one of the data. For expected outcomes these are 0 and None.
     """
 
     X: Floats
@@ -66,8 +66,8 @@ class LaidOut:
         return self.groups[0].codes
 
 
-def settle_question(design: Design, question: str | None) -> Question:
-    """Settle the question, or say why the model cannot answer it."""
+def check_question(design: Design, question: str | None) -> Question:
+    """Return the estimand, or raise an error if it is not defined for the model."""
     if question is None:
         return "existing_group" if design.has_group_effects else "population"
     known = get_args(Question.__value__)
@@ -77,19 +77,19 @@ def settle_question(design: Design, question: str | None) -> Question:
         raise EngineError(f"unknown question {question!r}{hint} allowed: {', '.join(known)}")
     if design.kind == "no_pooling" and question != "existing_group":
         raise DesignError(
-            "a no-pooling model knows each group by itself and nothing that they share; it "
-            "answers question='existing_group' only (for the others use partial pooling)"
+            "a no-pooling model has no distribution of group effects, so it predicts "
+            "question='existing_group' only (for the others use partial pooling)"
         )
     if not design.has_group_effects and question != "population":
         raise DesignError(
-            f"the {design.kind} model has no group effects, so it tells no group from another; it "
-            "answers question='population' only (for the others add (1 | group) to the formula)"
+            f"the {design.kind} model has no group effects, so it predicts question='population' "
+            "only (for the others add (1 | group) to the formula)"
         )
     return next(one for one in get_args(Question.__value__) if one == question)
 
 
-def lay_out(design: Design, table: Table, question: Question, kind: PredictionKind) -> LaidOut:
-    """Validate new rows and arrange them as the design was."""
+def arrange_rows(design: Design, table: Table, question: Question, kind: PredictionKind) -> NewRows:
+    """Validate new rows and encode them as the design was."""
     table = strip_labels(table) if design.encoding.strip else table
     needed = list(design.encoding.predictor_columns)
     by_means = design.kind in ("within", "mundlak", "no_pooling")
@@ -121,9 +121,9 @@ def lay_out(design: Design, table: Table, question: Question, kind: PredictionKi
     time, near = np.zeros(table.n), None
     if residual is not None and residual.spec.ar is not None:
         times = table.columns[residual.spec.ar].astype(np.float64)
-        time, own = times / residual.step, codes if question == "existing_group" else codes * 0 - 1
-        near = neighbours(design, own, times)
-    return LaidOut(
+        time = times / residual.step
+        near = neighbours(design, codes if question == "existing_group" else codes * 0 - 1, times)
+    return NewRows(
         X=rows.X,
         groups=groups,
         notes=_notes(design, kept, rows.groups),
@@ -134,7 +134,7 @@ def lay_out(design: Design, table: Table, question: Question, kind: PredictionKi
 
 
 def _new_codes(table: Table, factor: str, question: Question) -> Ints:
-    """Return which rows share a group that was never seen; all zero where no group matters."""
+    """Return the new group of each row; all zero where the estimand has none."""
     if question != "new_group":
         return np.zeros(table.n, dtype=np.int64)
     if factor not in table.columns:
@@ -151,18 +151,18 @@ def _check_missing(table: Table, names: list[str]) -> None:
         if mask.any()
     ]
     if parts:
-        raise DataError(f"{'; '.join(parts)}; fill them in, or leave those rows out")
+        raise DataError(f"{'; '.join(parts)}; fill them in, or omit those rows")
 
 
 def _check_groups(design: Design, table: Table, codes: Ints) -> None:
-    """Refuse a group that the model never saw, and name those that are called alike."""
+    """Raise an error for a group that is not in the data, with those of similar names."""
     unknown = list(dict.fromkeys(table.columns[str(design.group)][codes < 0].tolist()))
     if not unknown:
         return
     if design.sample_of is not None and np.isin(unknown, design.sample_of.labels).all():
         raise DataError(
             f"the {design.group} {', '.join(map(label_text, unknown[:3]))} are not in this sample "
-            "of groups; predict by the fit that sample_groups was given, which needs no rows"
+            "of groups; predict from the fit that was sampled, which needs no rows"
         )
     known = [label_text(label) for label in design.single_term().names()]
     named = []
@@ -171,8 +171,8 @@ def _check_groups(design: Design, table: Table, codes: Ints) -> None:
         named.append(label + (f" (near: {', '.join(near)})" if near else ""))
     more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
     raise DataError(
-        f"the model has not seen the {design.group} {', '.join(named)}{more}; predict for a group "
-        'it never saw with question="new_group" (--question new_group)'
+        f"the data of the model have no {design.group} {', '.join(named)}{more}; predict for a new "
+        'group with question="new_group" (--question new_group)'
     )
 
 
@@ -180,13 +180,12 @@ def _notes(design: Design, table: Table, groups: tuple[GroupRows, ...]) -> tuple
     notes = []
     by = {one.group for one in design.encoding.means}
     by |= set(design.factors) if design.kind in ("within", "mundlak") else set()
-    for factor, own in zip(design.factors, groups, strict=False):
-        if factor not in by or factor not in table.columns or (own.codes >= 0).all():
+    for factor, group in zip(design.factors, groups, strict=False):
+        if factor not in by or factor not in table.columns or (group.codes >= 0).all():
             continue
         notes.append(
-            f"the means of a {factor} that was not in the data are those of its rows in "
-            f"{table.source}"
+            f"the predictor means of a new {factor} are those of its rows in {table.source}"
         )
     if design.kind == "between":
-        notes.append("rows and residuals are means of groups, not members of them")
+        notes.append("rows and residuals are of group means, not of members")
     return tuple(notes)

@@ -142,8 +142,8 @@ def _relative_to_null(inputs: VarianceInputs) -> Iterator[Measure]:
     values: dict[str, Floats] = {}
     if not reason and inputs.null is not None:
         model, null = inputs.parameters, inputs.null
-        sds = [np.sqrt(v) for v in (model.cov_u[:, 0, 0], model.sigma_e2)]
-        sds += [np.sqrt(v) for v in (null.cov_u[:, 0, 0], null.sigma_e2)]
+        sds = [np.sqrt(v) for v in (model.cov_u[:, 0, 0], model.residual_variance)]
+        sds += [np.sqrt(v) for v in (null.cov_u[:, 0, 0], null.residual_variance)]
         first, second = rsquared.snijders_bosker(model, null, size)
         values = posterior.r_squared(*sds) | {"r2_level1": first, "r2_level2": second}
     for quantity, meaning in meanings.items():

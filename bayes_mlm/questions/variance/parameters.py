@@ -20,7 +20,7 @@ def shifted(parameters: ParameterValues) -> ParameterValues:
     return ParameterValues(
         beta=roll(parameters.beta),
         cov_u=roll(parameters.cov_u),
-        sigma_e2=roll(parameters.sigma_e2),
+        residual_variance=roll(parameters.residual_variance),
         u=None,
     )
 

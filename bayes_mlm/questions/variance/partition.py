@@ -57,7 +57,7 @@ def partition(parameters: ParameterValues, Z: Floats) -> Floats:
     Goldstein, Browne & Rasbash (2002), Understanding Statistics 1(4).
     """
     between = np.einsum("ma,sab,mb->sm", Z, parameters.cov_u, Z, optimize=True)
-    return np.asarray(between / (between + parameters.sigma_e2[:, None]))
+    return np.asarray(between / (between + parameters.residual_variance[:, None]))
 
 
 def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tuple[Along, ...]:

@@ -103,7 +103,7 @@ def decompose(parameters: ParameterValues, moments: DesignMoments) -> Decomposit
         slopes_within=trace_product(parameters.cov_u, z.within),
         slopes_between=trace_product(parameters.cov_u, z.between),
         means=np.asarray(np.einsum("a,sab,b->s", z.mean, parameters.cov_u, z.mean)),
-        residual=parameters.sigma_e2,
+        residual=parameters.residual_variance,
     )
 
 

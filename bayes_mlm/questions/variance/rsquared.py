@@ -33,7 +33,7 @@ def marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     14. As R's ``performance::r2_nakagawa``.
     """
     fixed = fixed_variance(parameters, moments)
-    return fixed / (fixed + random_variance(parameters, moments) + parameters.sigma_e2)
+    return fixed / (fixed + random_variance(parameters, moments) + parameters.residual_variance)
 
 
 def conditional(parameters: ParameterValues, moments: DesignMoments) -> Floats:
@@ -50,7 +50,7 @@ def conditional(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     As `marginal`; Nakagawa & Schielzeth (2013), eq. 30.
     """
     explained = fixed_variance(parameters, moments) + random_variance(parameters, moments)
-    return explained / (explained + parameters.sigma_e2)
+    return explained / (explained + parameters.residual_variance)
 
 
 def bayes_conditional(parameters: ParameterValues, design: Design) -> Floats:
@@ -82,7 +82,7 @@ def bayes_conditional(parameters: ParameterValues, design: Design) -> Floats:
     if design.q and parameters.u is None:
         raise ValueError("the group effects are needed; check parameters.u for None first")
     fitted = fitted_variance(parameters, design)
-    return fitted / (fitted + parameters.sigma_e2)
+    return fitted / (fitted + parameters.residual_variance)
 
 
 def bayes_marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
@@ -226,13 +226,16 @@ def snijders_bosker(
     --------
     >>> def one(u, e):
     ...     return ParameterValues(
-    ...         beta=np.zeros((1, 1)), cov_u=np.array([[[u]]]), sigma_e2=np.array([e]), u=None
+    ...         beta=np.zeros((1, 1)), cov_u=np.array([[[u]]]),
+    ...         residual_variance=np.array([e]), u=None,
     ...     )
     >>> first, second = snijders_bosker(one(1.0, 5.0), one(2.0, 10.0), 5.0)
     >>> float(first[0]), float(second[0])
     (0.5, 0.5)
     """
     now, before = parameters.cov_u[:, 0, 0], null.cov_u[:, 0, 0]
-    first = 1.0 - (parameters.sigma_e2 + now) / (null.sigma_e2 + before)
-    second = 1.0 - (parameters.sigma_e2 / size + now) / (null.sigma_e2 / size + before)
+    first = 1.0 - (parameters.residual_variance + now) / (null.residual_variance + before)
+    second = 1.0 - (parameters.residual_variance / size + now) / (
+        null.residual_variance / size + before
+    )
     return first, second

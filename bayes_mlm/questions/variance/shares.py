@@ -45,7 +45,7 @@ def icc_null(null: ParameterValues) -> Floats:
     ----------
     Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd ed., eq. 2.10.
     """
-    return icc(np.sqrt(null.cov_u[:, 0, 0]), np.sqrt(null.sigma_e2))
+    return icc(np.sqrt(null.cov_u[:, 0, 0]), np.sqrt(null.residual_variance))
 
 
 def icc_adjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
@@ -64,7 +64,7 @@ def icc_adjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
     ``performance::icc``, ICC_adjusted.
     """
     random = random_variance(parameters, moments)
-    return random / (random + parameters.sigma_e2)
+    return random / (random + parameters.residual_variance)
 
 
 def icc_unadjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:
@@ -81,4 +81,4 @@ def icc_unadjusted(parameters: ParameterValues, moments: DesignMoments) -> Float
     ``performance::icc``, ICC_unadjusted.
     """
     random = random_variance(parameters, moments)
-    return random / (fixed_variance(parameters, moments) + random + parameters.sigma_e2)
+    return random / (fixed_variance(parameters, moments) + random + parameters.residual_variance)

@@ -78,11 +78,11 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
     elif not design.family.is_additive:
         why = f"{design.family.label} outcomes have no residual sd, so that no share is defined."
     text = f"{why} The sds between groups are {listed}"
-    text += (
-        "."
-        if residual is None
-        else (f"; within groups it is {number(residual.estimate, residual.sd)} (sigma_e).")
-    )
+    if residual is None:
+        text += "."
+    else:
+        within = number(residual.estimate, residual.sd)
+        text += f"; within groups it is {within} ({residual.quantity})."
     yield Conclusion(topic=topic, text=text, model=name)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,30 +15,27 @@ from bayes_mlm.figures import (
     BLUE,
     INK,
     ORANGE,
+    Axes,
     Entry,
+    Figure,
+    Text,
     has_effects,
     legend_above,
+    legend_key,
+    legend_patch,
     new_figure,
     styled,
     with_intercepts,
 )
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 # A quarter of a normal distribution lies beyond this many sds.
 _QUARTILE = 0.674489750196082
-
 # Groups that are summarised at a time, so that draws x groups stays a small array.
 _CHUNK = 512
-
 _ALIKE = 1e-9
-
 # Groups that can each have their name under the axis; and characters of a name written level.
 _MOST_NAMED, _MOST_LEVEL = 30, 90
-
 _POINTS_WIDE = 400.0
 
 
@@ -67,8 +64,8 @@ class GroupSpread:
         Posterior mean and interval of each group's expected mean. No interval where the group
         effects are kept as summaries.
     half_width : tuple of float or None
-        Posterior mean, lower and upper end of 0.674 sigma_e: how far the middle half would reach
-        below and above the mean in every group if the residuals were normal with one sd.
+        Posterior mean, lower and upper end of 0.674 residual sds: how far the middle half would
+        reach below and above the mean in every group if the residuals were normal with one sd.
     prob : float
         Of the intervals.
     """
@@ -91,13 +88,8 @@ class GroupSpread:
     prob: float
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"{self.outcome} by {self.group}, and about each {self.group}'s mean"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         spread = self._scale
         widths = self.upper_quartile - self.lower_quartile
         first = (
@@ -107,16 +99,13 @@ class GroupSpread:
             f"middle half of a typical group's rows is "
             f"{number(float(np.median(widths)), spread)} wide; {self._reach}."
         )
-        return " ".join(filter(None, [first, self._pulled, self._tilt]))
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         fitted = "" if self.fitted is None else " and the posterior of its expected mean"
-        return (
-            f"Two panels over {count(self.labels.size, 'group')} in order of their mean "
+        return Text(
+            title=f"{self.outcome} by {self.group}, and about each {self.group}'s mean",
+            caption=" ".join(filter(None, [first, self._pulled, self._tilt])),
+            alt=f"Two panels over {count(self.labels.size, 'group')} in order of their mean "
             f"{self.outcome}: above, each group's middle half, mean and median{fitted}; below, the "
-            "same about the group's mean."
+            "same about the group's mean.",
         )
 
     @property
@@ -172,10 +161,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
     analyses : sequence of Analysis
         The posterior is that of the one with random intercepts and the fewest terms.
 
-    Returns
-    -------
-    GroupSpread or None
-        None where no model has groups and rows below them.
+    None where no model has groups and rows below them.
 
     Examples
     --------
@@ -249,7 +235,7 @@ def _expected_means(fit: Fit, prob: float) -> tuple[Floats, Floats | None, Float
 
 
 def _half_width(fit: Fit, prob: float) -> tuple[float, float, float]:
-    widths = _QUARTILE * samples(fit.draws, "sigma_e")
+    widths = _QUARTILE * samples(fit.draws, str(fit.design.family.residual_sd))
     lower, upper = shortest_interval(widths[:, None], prob)
     return float(widths.mean()), float(lower[0]), float(upper[0])
 
@@ -259,21 +245,11 @@ def _above(gap: float) -> str:
 
 
 @styled
-def plot_group_spread(data: GroupSpread) -> "Figure":
+def plot_group_spread(data: GroupSpread) -> Figure:
     """Draw the middle half, mean and median of every group, in order of the means.
 
-    Parameters
-    ----------
-    data : GroupSpread
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Above in the outcome's units, below about each group's mean.
+    Above in the outcome's units, below about each group's mean.
     """
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     figure = new_figure(5.9 if _upright(data) else 4.9)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.35, 1.0))
     ranks = np.arange(1, data.labels.size + 1)
@@ -300,11 +276,11 @@ def plot_group_spread(data: GroupSpread) -> "Figure":
             zorder=4.5,
         )
     handles: list[Any] = [
-        Patch(color="#C9C9C9", label="middle half of the rows"),
-        Line2D([], [], ls="", marker="_", ms=8, mew=1.5, color=ORANGE, label="median"),
-        Line2D([], [], ls="", marker="o", ms=3.5, color=BLACK, label="mean"),
+        legend_patch(color="#C9C9C9", label="middle half of the rows"),
+        legend_key(ls="", marker="_", ms=8, mew=1.5, color=ORANGE, label="median"),
+        legend_key(ls="", marker="o", ms=3.5, color=BLACK, label="mean"),
     ]
-    handles.append(Line2D([], [], color=INK, lw=0.8, ls=":", label="mean of all rows"))
+    handles.append(legend_key(color=INK, lw=0.8, ls=":", label="mean of all rows"))
     top.plot(ranks, data.mean, "o", ms=dot, mew=0, color=BLACK, zorder=5)
     bottom.axhline(0.0, color=BLACK, lw=1.0, zorder=2)
     top.axhline(data.overall, color=INK, lw=0.8, ls=":", zorder=2)
@@ -323,11 +299,11 @@ def plot_group_spread(data: GroupSpread) -> "Figure":
             label += f", {percent(data.prob)} interval"
         else:
             top.plot(ranks, data.fitted, ".", ms=dot, color=BLUE, zorder=4)
-        handles.append(Line2D([], [], color=BLUE, lw=2.2, alpha=0.75, label=label))
+        handles.append(legend_key(color=BLUE, lw=2.2, alpha=0.75, label=label))
     if data.half_width is not None:
         width, lower, upper = data.half_width
-        expected = "middle half of normal residuals (±0.67 sigma_e)"
-        handles.append(Line2D([], [], color=BLUE, lw=0.9, label=expected))
+        expected = "middle half of normal residuals (±0.67 residual sds)"
+        handles.append(legend_key(color=BLUE, lw=0.9, label=expected))
         for sign in (-1.0, 1.0):
             bottom.axhspan(sign * lower, sign * upper, color=BLUE, alpha=0.35, lw=0, zorder=4)
             bottom.axhline(sign * width, color=BLUE, lw=0.9, zorder=4)
@@ -347,7 +323,7 @@ def _upright(data: GroupSpread) -> bool:
     return sum(len(name) + 2 for name in shorten_all(data.labels, 22)) > _MOST_LEVEL
 
 
-def _name_groups(ax: "Axes", data: GroupSpread) -> None:
+def _name_groups(ax: Axes, data: GroupSpread) -> None:
     """Label every group under the axis where there is room, else the first and the last."""
     many = data.labels.size
     ax.tick_params(axis="x", length=0)

@@ -1,17 +1,19 @@
 """Compute the no-pooling lines of the groups at the two ends of the predictor."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import count, estimate, interval, number, percent, shorten
 from bayes_mlm.figures import (
     SUBGROUP_STYLES,
+    Axes,
     Cloud,
     Entry,
+    Figure,
     Line,
     Style,
+    Text,
     axes_or_new,
     cloud_of,
     draw_likelihood,
@@ -27,10 +29,6 @@ from bayes_mlm.figures import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _ALIKE = 1e-9
 
@@ -53,13 +51,8 @@ class Extremes:
     lines: tuple[Line, Line]
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"No pooling: the groups with the lowest and the highest mean {self.cloud.slope}"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         cloud, (low, high) = self.cloud, self.lines
         spread = float(np.ptp(cloud.group_x))
         means = [number(float(cloud.group_x[j]), spread) for j in self.groups]
@@ -68,34 +61,26 @@ class Extremes:
             interval(float(line.lower[line.x.size // 2]), float(line.upper[line.x.size // 2]))
             for line in self.lines
         ]
-        return (
-            f"Of {count(cloud.sizes.size, 'group')}, {cloud.group} {shorten(low.name)} has the "
-            f"lowest mean {cloud.slope} ({means[0]}, {sizes[0]}) and {shorten(high.name)} the "
-            f"highest ({means[1]}, {sizes[1]}). Every group has a group-specific intercept, and "
-            "all share one slope, which only differences within groups inform: "
-            f"{estimate(low.slope, low.slope_lower, low.slope_upper)}. In the middle of its "
-            f"range the expected {cloud.outcome} is {expected[0]} in the first and {expected[1]} "
-            f"in the second ({percent(low.prob)} intervals); the model has nothing on groups that "
-            "were not observed."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"Scatter of {self.cloud.outcome} against {self.cloud.slope}, two groups marked, each "
-            "with its group-specific line and the posterior's band."
+        return Text(
+            title=f"No pooling: the groups with the lowest and the highest mean {self.cloud.slope}",
+            caption=f"Of {count(cloud.sizes.size, 'group')}, {cloud.group} {shorten(low.name)} "
+            f"has the lowest mean {cloud.slope} ({means[0]}, {sizes[0]}) and {shorten(high.name)} "
+            f"the highest ({means[1]}, {sizes[1]}). Every group has a group-specific intercept, "
+            "and all share one slope, which only differences within groups inform: "
+            f"{estimate(low.slope, low.slope_lower, low.slope_upper)}. In the middle of its range "
+            f"the expected {cloud.outcome} is {expected[0]} in the first and {expected[1]} in the "
+            f"second ({percent(low.prob)} intervals); the model has nothing on groups that were "
+            "not observed.",
+            alt=f"Scatter of {self.cloud.outcome} against {self.cloud.slope}, two groups marked, "
+            "each with its group-specific line and the posterior's band.",
         )
 
 
 def extreme_groups(analysis: Analysis) -> Extremes | None:
     """Compute the lines of a no-pooling model for the two groups furthest apart.
 
-    Returns
-    -------
-    Extremes or None
-        None for other kinds, without draws of the groups' intercepts, and where all groups have
-        the same mean of the predictor (of equals, the first in order of the labels).
+    None for other kinds, without draws of the groups' intercepts, and where all groups have the
+    same mean of the predictor (of equals, the first in order of the labels).
 
     Examples
     --------
@@ -127,7 +112,7 @@ def extreme_groups(analysis: Analysis) -> Extremes | None:
 
 
 @styled
-def plot_extremes(data: Extremes, *, ax: "Axes | None" = None) -> "Figure":
+def plot_extremes(data: Extremes, *, ax: Axes | None = None) -> Figure:
     """Draw the no-pooling lines of the groups with the lowest and the highest mean."""
     ax = axes_or_new(ax)
     cloud = data.cloud
@@ -166,7 +151,6 @@ FIGURE = Entry(
     title="No-pooling lines of the two extreme groups",
     shows="group-specific lines of the groups with the lowest and highest predictor mean",
     applies="the model is of the no_pooling kind, and group means of the predictor differ",
-    of="model",
     prepare=extreme_groups,
     draw=plot_extremes,
     section="groups",

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, estimate, number, percent, shorten
 from bayes_mlm.figures import (
     MANY_GROUPS,
+    Axes,
     Cloud,
     Entry,
+    Figure,
     Line,
     Style,
+    Text,
     axes_or_new,
     cloud_of,
     draw_line,
@@ -27,10 +29,6 @@ from bayes_mlm.figures import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Line styles of the four slopes, so that they are distinct in grey too.
 _DASHES = ("-", (0, (6.0, 1.5)), (0, (1.2, 1.2)), (0, (6.0, 1.5, 1.2, 1.5)))
@@ -53,13 +51,8 @@ class PooledBetween:
     between: Line
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"{self.cloud.outcome} on {self.cloud.slope}: all rows, and group means"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         cloud, pooled, between = self.cloud, self.pooled, self.between
         apart = between.slope_lower > pooled.slope_upper or between.slope_upper < pooled.slope_lower
         steeper = abs(between.slope) > abs(pooled.slope)
@@ -73,31 +66,23 @@ class PooledBetween:
             number(line.likelihood_slope, (line.slope_upper - line.slope_lower) / 2)
             for line in (pooled, between)
         )
-        return (
-            f"One unit of {cloud.slope} goes with "
+        return Text(
+            title=f"{self.cloud.outcome} on {self.cloud.slope}: all rows, and group means",
+            caption=f"One unit of {cloud.slope} goes with "
             f"{estimate(pooled.slope, pooled.slope_lower, pooled.slope_upper)} units of "
             f"{cloud.outcome} among all {count(cloud.n, 'row')} and with "
             f"{estimate(between.slope, between.slope_lower, between.slope_upper)} among the means "
             f"of the {count(cloud.sizes.size, 'group')} ({percent(pooled.prob)} intervals): "
-            f"{compared}. Least squares gives {least_squares}."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"Scatter of {self.cloud.outcome} against {self.cloud.slope} for all rows and for the "
-            "group means, each with its line and the posterior's band."
+            f"{compared}. Least squares gives {least_squares}.",
+            alt=f"Scatter of {self.cloud.outcome} against {self.cloud.slope} for all rows and for "
+            "the group means, each with its line and the posterior's band.",
         )
 
 
 def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
     """Compute both lines, of the simplest pooled and between models of a ladder.
 
-    Returns
-    -------
-    PooledBetween or None
-        None unless the ladder has both, with a posterior and the same slope.
+    None unless the ladder has both, with a posterior and the same slope.
 
     Examples
     --------
@@ -130,7 +115,7 @@ def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
 
 
 @styled
-def plot_pooled_between(data: PooledBetween, *, ax: "Axes | None" = None) -> "Figure":
+def plot_pooled_between(data: PooledBetween, *, ax: Axes | None = None) -> Figure:
     """Draw the line through all rows and the line through the group means, with bands."""
     ax = axes_or_new(ax)
     cloud, pooled, between = data.cloud, data.pooled, data.between

@@ -1,7 +1,7 @@
 """Choose a typical group of each kind, with its unpooled and its partially pooled line."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +12,16 @@ from bayes_mlm.figures import (
     SUBGROUP_STYLES,
     Cloud,
     Entry,
+    Figure,
     Line,
     Roles,
     Style,
+    Text,
     cloud_of,
     draw_likelihood,
     draw_line,
     has_effects,
+    legend_key,
     line_along,
     new_figure,
     roles_of,
@@ -27,9 +30,6 @@ from bayes_mlm.figures import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _ALIKE = 1e-9
 
@@ -86,14 +86,9 @@ class Prototypes:
     tied: bool
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         many = "Prototypical groups" if len(self.groups) > 1 else "A prototypical group"
-        return f"{many}: members, unpooled line, partially pooled line"
-
-    @property
-    def caption(self) -> str:
-        """What there is to see, and by what rule the groups were chosen."""
         cloud = self.cloud
         rule = (
             f"whose mean {cloud.outcome} is nearest the median of the groups' means (all have the "
@@ -105,15 +100,12 @@ class Prototypes:
         each = "of each subgroup " if len(self.groups) > 1 else ""
         described = "; ".join(self._describe(group) for group in self.groups)
         prob = percent(self.groups[0].line.prob)
-        return f"The group {each}is drawn {rule}: {described} ({prob} intervals)."
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
         named = ", ".join(f"{group.label} ({group.subgroup})" for group in self.groups)
-        return (
-            f"Members of {self.cloud.group} {named} as points, with the unpooled least-squares "
-            "line, its partially pooled line and the posterior's band."
+        return Text(
+            title=f"{many}: members, unpooled line, partially pooled line",
+            caption=f"The group {each}is drawn {rule}: {described} ({prob} intervals).",
+            alt=f"Members of {self.cloud.group} {named} as points, with the unpooled least-squares "
+            "line, its partially pooled line and the posterior's band.",
         )
 
     def _describe(self, group: Prototype) -> str:
@@ -137,16 +129,13 @@ class Prototypes:
 def prototypes(analysis: Analysis) -> Prototypes | None:
     """Compute the prototypical group of each subgroup, or of all groups without a moderator.
 
+    None without group effects drawn, or without a slope.
+
     The rule is that of the 2015 document (its cell In [400] takes the school of each sector whose
     mean ses is nearest 0, the mean of all students): the group whose mean of the slope's predictor
     is nearest the mean of all rows. Where all groups have one mean (as when all are observed on the
     same occasions), it is the group whose mean outcome is nearest the median of such means. Of
     equals, the first in order of the labels.
-
-    Returns
-    -------
-    Prototypes or None
-        None without group effects drawn, or without a slope.
 
     Examples
     --------
@@ -207,20 +196,11 @@ def _prototype(
 
 
 @styled
-def plot_prototypes(data: Prototypes) -> "Figure":
+def plot_prototypes(data: Prototypes) -> Figure:
     """Draw the members of each typical group, the unpooled line and the partially pooled one.
 
-    Parameters
-    ----------
-    data : Prototypes
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A panel a group.
+    A panel a group.
     """
-    from matplotlib.lines import Line2D
-
     figure = new_figure()
     panels = np.atleast_1d(figure.subplots(1, len(data.groups), sharex=True, sharey=True))
     handles: list[Any] = []
@@ -243,9 +223,9 @@ def plot_prototypes(data: Prototypes) -> "Figure":
     panels[0].set_ylabel(shorten(data.cloud.outcome, 40))
     band = f"partial pooling, posterior with {percent(data.groups[0].line.prob)} band"
     handles = [
-        Line2D([], [], color=INK, lw=1.7, label=band),
+        legend_key(color=INK, lw=1.7, label=band),
         *handles,
-        Line2D([], [], color=INK, lw=1.4, ls=":", label="unpooled least-squares line"),
+        legend_key(color=INK, lw=1.4, ls=":", label="unpooled least-squares line"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
@@ -256,7 +236,6 @@ FIGURE = Entry(
     title="Prototypical groups",
     shows="members of a typical group of each subgroup, unpooled line and partially pooled line",
     applies="the model has group effects and a numeric predictor that varies within groups",
-    of="model",
     prepare=prototypes,
     draw=plot_prototypes,
     section="groups",

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import estimate, number, percent, shorten
 from bayes_mlm.figures import (
     GREY,
+    LIKELIHOOD_STYLE,
     Cloud,
     Entry,
+    Figure,
     Line,
     Style,
+    Text,
     cloud_of,
     draw_line,
     draw_rows,
-    engine_style,
     legend_above,
     legend_point,
     line_along,
@@ -29,9 +30,6 @@ from bayes_mlm.figures import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Kind of model, what its slope is called, in the order of the figure.
 _KINDS = (
@@ -61,29 +59,19 @@ class FourSlopes:
     lines: tuple[Line, ...]
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"{self.cloud.outcome} on {self.cloud.slope}: one predictor, several slopes"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         listed = "; ".join(
             f"{line.name} {estimate(line.slope, line.slope_lower, line.slope_upper)}"
             for line in self.lines
         )
-        return (
-            f"Slopes of {self.cloud.outcome} on {self.cloud.slope}, with {percent(self.prob)} "
-            f"intervals: {listed}. {self._contrast}".strip()
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"Left, the lines {', '.join(line.name for line in self.lines)} of "
+        return Text(
+            title=f"{self.cloud.outcome} on {self.cloud.slope}: one predictor, several slopes",
+            caption=f"Slopes of {self.cloud.outcome} on {self.cloud.slope}, with "
+            f"{percent(self.prob)} intervals: {listed}. {self._contrast}".strip(),
+            alt=f"Left, the lines {', '.join(line.name for line in self.lines)} of "
             f"{self.cloud.outcome} on {self.cloud.slope} with bands; right, their slopes with "
-            "intervals."
+            "intervals.",
         )
 
     @property
@@ -127,10 +115,7 @@ class FourSlopes:
 def four_slopes(analyses: Sequence[Analysis]) -> FourSlopes | None:
     """Compute the line of the simplest model of each kind.
 
-    Returns
-    -------
-    FourSlopes or None
-        None unless the ladder has two of the kinds, with a posterior and the same slope.
+    None unless the ladder has two of the kinds, with a posterior and the same slope.
 
     Examples
     --------
@@ -153,8 +138,7 @@ def four_slopes(analyses: Sequence[Analysis]) -> FourSlopes | None:
         return None
     cloud = cloud_of(rows.design, roles_of(rows.design))
     return FourSlopes(
-        cloud=cloud,
-        lines=tuple(_line(kind, name, item, cloud) for kind, name, item in chosen),
+        cloud=cloud, lines=tuple(_line(kind, name, item, cloud) for kind, name, item in chosen)
     )
 
 
@@ -172,17 +156,10 @@ def _line(kind: str, name: str, analysis: Analysis, cloud: Cloud) -> Line:
 
 
 @styled
-def plot_four_slopes(data: FourSlopes) -> "Figure":
+def plot_four_slopes(data: FourSlopes) -> Figure:
     """Draw total, between, within and random-effects lines, with their slopes.
 
-    Parameters
-    ----------
-    data : FourSlopes
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Left the lines over the rows, right the slopes with their intervals and values.
+    Left the lines over the rows, right the slopes with their intervals and values.
     """
     figure = new_figure()
     left, right = figure.subplots(1, 2, width_ratios=(1.55, 1.0))
@@ -199,7 +176,7 @@ def plot_four_slopes(data: FourSlopes) -> "Figure":
         right.plot(
             line.likelihood_slope,
             k + 0.22,
-            marker=engine_style("ols").marker,
+            marker=LIKELIHOOD_STYLE.marker,
             ms=3.5,
             mfc="white",
             mec="black",
@@ -231,7 +208,7 @@ def plot_four_slopes(data: FourSlopes) -> "Figure":
     left.set_ylabel(shorten(cloud.outcome, 40))
     legend_above(left, [rows], columns=1)
     estimates = legend_point(
-        Style("black", engine_style("ols").marker),
+        Style("black", LIKELIHOOD_STYLE.marker),
         " or ".join(sorted(likelihood)),
         size=3.5,
         filled=False,

@@ -1,7 +1,7 @@
 """Group means in either subgroup, and the model's line for each."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,15 +10,19 @@ from bayes_mlm.figures import (
     GREY,
     MANY_GROUPS,
     SUBGROUP_STYLES,
+    Axes,
     Cloud,
     Entry,
+    Figure,
     Line,
     Roles,
+    Text,
     axes_or_new,
     cloud_of,
     draw_line,
     figure_of,
     legend_above,
+    legend_key,
     legend_point,
     line_along,
     roles_of,
@@ -28,12 +32,7 @@ from bayes_mlm.figures import (
 )
 from bayes_mlm.fitting import Analysis
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 _ALIKE = 1e-9
-
 # A line through fewer means than this is not informative.
 _LEAST_GROUPS = 5
 
@@ -86,30 +85,20 @@ class SubgroupMeans:
     subgroups: tuple[Subgroup, ...]
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"Group means of {self.cloud.outcome} on {self.cloud.slope}, by {self.moderator}"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         described = " and ".join(
             f"{estimate(one.line.slope, one.line.slope_lower, one.line.slope_upper)} for {one.name}"
             for one in self.subgroups
         )
-        return (
-            f"Each point is one of {count(self.cloud.sizes.size, 'group')}; the lines are the "
-            f"expected {self.cloud.outcome} of {self.model}, with slopes of "
-            f"{described} ({percent(self.prob)} intervals). {self._departure}".strip()
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"Scatter of the group means of {self.cloud.outcome} against those of "
+        return Text(
+            title=f"Group means of {self.cloud.outcome} on {self.cloud.slope}, by {self.moderator}",
+            caption=f"Each point is one of {count(self.cloud.sizes.size, 'group')}; the lines are "
+            f"the expected {self.cloud.outcome} of {self.model}, with slopes of "
+            f"{described} ({percent(self.prob)} intervals). {self._departure}".strip(),
+            alt=f"Scatter of the group means of {self.cloud.outcome} against those of "
             f"{self.cloud.slope}, marked by {self.moderator}, with the model's line and band for "
-            "each subgroup and the least-squares line through the means."
+            "each subgroup and the least-squares line through the means.",
         )
 
     @property
@@ -141,11 +130,8 @@ class SubgroupMeans:
 def subgroup_means(analysis: Analysis) -> SubgroupMeans | None:
     """Compute the group means by subgroup, and the model's line for each.
 
-    Returns
-    -------
-    SubgroupMeans or None
-        None without a posterior, a slope or a moderator, and where the groups do not differ in
-        their mean of the slope's predictor.
+    None without a posterior, a slope or a moderator, and where the groups do not differ in their
+    mean of the slope's predictor.
 
     Examples
     --------
@@ -189,10 +175,8 @@ def _subgroup(analysis: Analysis, roles: Roles, cloud: Cloud, k: int) -> Subgrou
 
 
 @styled
-def plot_subgroup_means(data: SubgroupMeans, *, ax: "Axes | None" = None) -> "Figure":
+def plot_subgroup_means(data: SubgroupMeans, *, ax: Axes | None = None) -> Figure:
     """Draw the group means by subgroup, with the model's lines and bands."""
-    from matplotlib.lines import Line2D
-
     ax = axes_or_new(ax)
     cloud = data.cloud
     handles: list[Any] = []
@@ -219,10 +203,10 @@ def plot_subgroup_means(data: SubgroupMeans, *, ax: "Axes | None" = None) -> "Fi
                 subgroup.line.x, subgroup.unpooled, color=style.colour, lw=1.2, ls=":", zorder=4
             )
     band = f"line of the model, {percent(data.prob)} band"
-    handles.append(Line2D([], [], color=GREY, lw=1.7, label=band))
+    handles.append(legend_key(color=GREY, lw=1.7, label=band))
     if any(subgroup.unpooled is not None for subgroup in data.subgroups):
         through = "least squares through the means"
-        handles.append(Line2D([], [], color=GREY, lw=1.2, ls=":", label=through))
+        handles.append(legend_key(color=GREY, lw=1.2, ls=":", label=through))
     legend_above(ax, handles)
     ax.set_xlabel(f"{shorten(cloud.slope, 32)} (mean by {shorten(cloud.group)})")
     ax.set_ylabel(f"{shorten(cloud.outcome, 20)} (mean by {shorten(cloud.group, 14)})")
@@ -234,7 +218,6 @@ FIGURE = Entry(
     title="Group means by subgroup, with lines",
     shows="group means by a binary group-level predictor, with the model's line for each",
     applies="the model has a two-valued predictor of groups, and group means of a numeric one",
-    of="model",
     prepare=subgroup_means,
     draw=plot_subgroup_means,
     section="groups",

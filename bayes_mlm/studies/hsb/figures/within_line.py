@@ -1,15 +1,17 @@
 """Compute the line along the deviations of a predictor from its group means."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
 from bayes_mlm.figures import (
+    Axes,
     Cloud,
     Entry,
+    Figure,
     Line,
+    Text,
     axes_or_new,
     cloud_of,
     draw_likelihood,
@@ -24,10 +26,6 @@ from bayes_mlm.figures import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,41 +47,28 @@ class WithinLine:
     line: Line
 
     @property
-    def title(self) -> str:
-        """What the figure is of."""
-        return f"{self.cloud.outcome} on {self.cloud.slope} less its {self.cloud.group} mean"
-
-    @property
-    def caption(self) -> str:
-        """Caption: what the figure shows."""
+    def text(self) -> Text:
+        """Title, caption and alternative text."""
         line, cloud = self.line, self.cloud
         share = float(np.var(self.deviation) / np.var(cloud.x)) if np.var(cloud.x) > 0 else 0.0
         spread = (line.slope_upper - line.slope_lower) / 2
-        return (
-            f"Among members of one group, one unit of {cloud.slope} goes with "
+        return Text(
+            title=f"{self.cloud.outcome} on {self.cloud.slope} less its {self.cloud.group} mean",
+            caption=f"Among members of one group, one unit of {cloud.slope} goes with "
             f"{estimate(line.slope, line.slope_lower, line.slope_upper)} units of {cloud.outcome} "
             f"({percent(line.prob)} interval; least squares "
             f"{number(line.likelihood_slope, spread)}). The {count(cloud.n, 'row')} are placed by "
             f"how far they lie from their group's mean, which keeps {percent(share)} "
-            f"of the variance of {cloud.slope}."
-        )
-
-    @property
-    def alt(self) -> str:
-        """What is drawn."""
-        return (
-            f"Scatter of {self.cloud.outcome} against the deviation of {self.cloud.slope} from the "
-            f"mean of its {self.cloud.group}, with the line within groups and its band."
+            f"of the variance of {cloud.slope}.",
+            alt=f"Scatter of {self.cloud.outcome} against the deviation of {self.cloud.slope} "
+            f"from the mean of its {self.cloud.group}, with the line within groups and its band.",
         )
 
 
 def within_line(analysis: Analysis) -> WithinLine | None:
     """Compute the line of a within model.
 
-    Returns
-    -------
-    WithinLine or None
-        None for other kinds, and without a posterior or a numeric predictor that varies in groups.
+    None for other kinds, and without a posterior or a numeric predictor that varies in groups.
 
     Examples
     --------
@@ -109,7 +94,7 @@ def within_line(analysis: Analysis) -> WithinLine | None:
 
 
 @styled
-def plot_within_line(data: WithinLine, *, ax: "Axes | None" = None) -> "Figure":
+def plot_within_line(data: WithinLine, *, ax: Axes | None = None) -> Figure:
     """Draw the line along the deviations from the group means, with its band."""
     ax = axes_or_new(ax)
     cloud, line = data.cloud, data.line
@@ -130,7 +115,6 @@ FIGURE = Entry(
     title="Line within groups",
     shows="outcome against the predictor less its group mean, with the line and band",
     applies="the model is of the within kind, with a numeric predictor",
-    of="model",
     prepare=within_line,
     draw=plot_within_line,
     section="data",
