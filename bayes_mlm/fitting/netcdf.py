@@ -19,7 +19,7 @@ import numpy as np
 
 from bayes_mlm.base import BLANK, SEAL, StorageError, atomic_file, check_seal, sealed
 from bayes_mlm.engines import Variable
-from bayes_mlm.fitting.tree.additions import is_own
+from bayes_mlm.fitting.tree.additions import is_unchanged
 from bayes_mlm.fitting.tree.assemble import Group
 from bayes_mlm.fitting.tree.groups import KEPT, TREE_GROUPS
 
@@ -140,7 +140,7 @@ def read_added(path: Path, names: Mapping[str, Sequence[str]]) -> "dict[str, xr.
             for name in (*file, *inside)
             if name not in KEPT
             and isinstance(file[name], h5py.Group)
-            and not (name in TREE_GROUPS and is_own(file[name].attrs))
+            and not (name in TREE_GROUPS and is_unchanged(file[name].attrs))
         ]
     if not names and not others:
         return {}
@@ -148,9 +148,9 @@ def read_added(path: Path, names: Mapping[str, Sequence[str]]) -> "dict[str, xr.
 
     found: dict[str, xr.Dataset] = {}
     with xr.open_datatree(path, engine="h5netcdf") as tree:
-        for group, own in names.items():
+        for group, added in names.items():
             whole = tree.children[group].to_dataset(inherit=False)
-            found[group] = whole[list(own)]
+            found[group] = whole[list(added)]
         for node in (node for name in others for node in _node(tree, name).subtree):
             if node.has_data or node.attrs:
                 found[node.path.strip("/")] = node.to_dataset(inherit=False)

@@ -281,7 +281,7 @@ class Fit:
         return with_added(self.tree(), self.added)
 
     def tree(self, *, by: Literal["row", "group"] = "row", mu: bool | None = None) -> "xr.DataTree":
-        """Return the tree as `data` is, laid out otherwise; it is made anew at each call.
+        """Return the tree as `data` is, laid out otherwise; each call makes another.
 
         Parameters
         ----------

@@ -107,9 +107,9 @@ def save_fit(
             f"this fit is joined to the rows of {design.J} of {design.sample_of.J:,} groups; save "
             "the fit that sample_groups was given, and take the sample again when it is read"
         )
-    own = lay_out_tree(fit)
-    added = added_to(vars(fit)["data"], own) if "data" in vars(fit) else dict(fit.added)
-    kept, left = _kept(own, groups)
+    tree = lay_out_tree(fit)
+    added = added_to(vars(fit)["data"], tree) if "data" in vars(fit) else dict(fit.added)
+    kept, left = _kept(tree, groups)
     further = {
         name: [str(one) for one in dataset.data_vars]
         for name, dataset in added.items()
@@ -117,27 +117,29 @@ def save_fit(
     }
     path = Path(path)
     text = json.dumps(_document(fit) | {"added": further})
-    write_netcdf(path, text, kept, attrs={**own.attrs, **left}, added=added)
+    write_netcdf(path, text, kept, attrs={**tree.attrs, **left}, added=added)
     return path
 
 
 def _kept(
-    own: Tree, asked: Literal["auto", "all", "none"] | Sequence[str]
+    tree: Tree, groups: Literal["auto", "all", "none"] | Sequence[str]
 ) -> "tuple[dict[str, Group], dict[str, str]]":
     """Return the groups that go into the file, and an attribute that names those left out."""
-    costly = [name for name in own.groups if name not in KEPT]
-    ways = {"auto": [name for name in costly if _is_small(own.groups[name])], "all": costly}
-    chosen = ({"none": [], **ways}.get(asked, [asked])) if isinstance(asked, str) else list(asked)
+    costly = [name for name in tree.groups if name not in KEPT]
+    ways = {"auto": [name for name in costly if _is_small(tree.groups[name])], "all": costly}
+    chosen = (
+        ({"none": [], **ways}.get(groups, [groups])) if isinstance(groups, str) else list(groups)
+    )
     for name in chosen:
         if name not in costly:
             allowed = f"allowed: auto, all, none, or some of {', '.join(costly)}"
-            reason = own.attrs.get(f"no_{name}", allowed)
+            reason = tree.attrs.get(f"no_{name}", allowed)
             raise StorageError(f"the tree has no group {name!r} to save; {reason}")
-    if asked == "auto":
-        chosen = [name for name in chosen if _can_be_computed(own.groups[name])]
+    if groups == "auto":
+        chosen = [name for name in chosen if _can_be_computed(tree.groups[name])]
     left = [name for name in costly if name not in chosen]
     note = {"left_out": f"{', '.join(left)}: bayes_mlm.load_fit(...).data has them"} if left else {}
-    return {k: v for k, v in own.groups.items() if k not in left}, note
+    return {k: v for k, v in tree.groups.items() if k not in left}, note
 
 
 def _can_be_computed(group: Group) -> bool:
@@ -315,7 +317,7 @@ def _drawn(document: Document, groups: Mapping[str, Group], design: Design) -> D
     """Return the draws, without what follows from them (names in ``_``, mu) or was added."""
     table = parameters_of(design) if len(design.factors) > 1 else known_parameters()
 
-    def own(name: str) -> dict[str, Variable]:
+    def kept(name: str) -> dict[str, Variable]:
         derived = set() if "mu" in table else {"mu"}
         left = {*document.added.get(name, ()), *(derived if name == "posterior" else ())}
         return {
@@ -324,7 +326,7 @@ def _drawn(document: Document, groups: Mapping[str, Group], design: Design) -> D
             if not key.endswith("_") and key not in left
         }
 
-    posterior = own("posterior")
+    posterior = kept("posterior")
     used = {dim for one in posterior.values() for dim in one.dims} - {"chain", "draw"}
     factors = {dim.group for dim in term_names(design.factors)}
     coords = {
@@ -333,7 +335,7 @@ def _drawn(document: Document, groups: Mapping[str, Group], design: Design) -> D
         if dim in used
     }
     return Draws(
-        posterior=posterior, sample_stats=own("sample_stats"), coords=coords, parameters=table
+        posterior=posterior, sample_stats=kept("sample_stats"), coords=coords, parameters=table
     )
 
 

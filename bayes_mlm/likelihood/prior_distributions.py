@@ -68,14 +68,14 @@ def log_priors(
         found["u"] = log_density(priors.u, reported["u"])
     terms = zip(group_views(design), group_parameters(design), strict=True) if priors.groups else ()
     for place, (view, names) in enumerate(terms):
-        own = priors.of_term(place)
+        of_term = priors.of_term(place)
         sds = reported[names.sigma_u.name]
         sds = sds if names.sigma_u.dims else sds[..., None]
-        if own.rho_u is not None:
-            back = np.linalg.inv(design_transform(view, own))
+        if of_term.rho_u is not None:
+            back = np.linalg.inv(design_transform(view, of_term))
             sds, pairs = transform_spread(back, sds, reported[names.rho_u.name])
-            found[names.rho_u.name] = _lkj_log_density(own.rho_u["eta"], view, pairs)
-        density = _by_column(own.sigma_u, sds)
+            found[names.rho_u.name] = _lkj_log_density(of_term.rho_u["eta"], view, pairs)
+        density = _by_column(of_term.sigma_u, sds)
         found[names.sigma_u.name] = density if names.sigma_u.dims else density[..., 0]
     for name, prior, support in _of_residuals(design, priors):
         if isinstance(prior, tuple):

@@ -17,7 +17,7 @@ _MADE_BY, _EXTENDED = "creation_library", "extended_by_user"
 
 
 def with_added(tree: "xr.DataTree", added: "Mapping[str, xr.Dataset]") -> "xr.DataTree":
-    """Put additions into a tree: variables into a group of the fit's own, other groups whole.
+    """Put additions into a tree: variables into a group of the fit, other groups whole.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def with_added(tree: "xr.DataTree", added: "Mapping[str, xr.Dataset]") -> "xr.Da
     return tree
 
 
-def added_to(tree: "xr.DataTree", own: Tree) -> "dict[str, xr.Dataset]":
+def added_to(tree: "xr.DataTree", laid_out: Tree) -> "dict[str, xr.Dataset]":
     """Find what a user added to the tree of a fit.
 
     Parameters
     ----------
     tree : xarray.DataTree
         `Fit.data`, changed or not.
-    own : Tree
+    laid_out : Tree
         The fit's groups.
 
     Returns
@@ -63,17 +63,17 @@ def added_to(tree: "xr.DataTree", own: Tree) -> "dict[str, xr.Dataset]":
         path, dataset = node.path.strip("/"), node.to_dataset(inherit=False)
         if not path or not (dataset.variables or dataset.attrs):
             continue
-        if path in KEPT and path not in own.groups:
+        if path in KEPT and path not in laid_out.groups:
             raise StorageError(
-                f"this fit has no {path} ({own.attrs[f'no_{path}']}), and what was added as such "
-                "is not saved; add it to the tree under another name"
+                f"this fit has no {path} ({laid_out.attrs[f'no_{path}']}), and what was added as "
+                "such is not saved; add it to the tree under another name"
             )
-        if path not in own.groups or not (path in KEPT or is_own(dataset.attrs)):
+        if path not in laid_out.groups or not (path in KEPT or is_unchanged(dataset.attrs)):
             found[path] = dataset
             continue
         if path in KEPT:
-            _check_unchanged(path, dataset, own.groups[path].variables)
-        known = {*own.groups[path].variables, *own.groups[path].coords}
+            _check_draws_and_data(path, dataset, laid_out.groups[path].variables)
+        known = {*laid_out.groups[path].variables, *laid_out.groups[path].coords}
         new = [name for name in dataset.data_vars if name not in known]
         if new and path in KEPT:
             found[path] = dataset[new]
@@ -82,8 +82,8 @@ def added_to(tree: "xr.DataTree", own: Tree) -> "dict[str, xr.Dataset]":
     return found
 
 
-def _check_unchanged(path: str, dataset: "xr.Dataset", own: Variables) -> None:
-    for name, one in own.items():
+def _check_draws_and_data(path: str, dataset: "xr.Dataset", variables: Variables) -> None:
+    for name, one in variables.items():
         if isinstance(one, Computed) or name not in dataset:
             continue
         found, values = dataset[name].to_numpy(), plain_labels(one.values)
@@ -94,6 +94,6 @@ def _check_unchanged(path: str, dataset: "xr.Dataset", own: Variables) -> None:
             )
 
 
-def is_own(attrs: Mapping[Any, Any]) -> bool:
+def is_unchanged(attrs: Mapping[Any, Any]) -> bool:
     """Return whether a group is as it was computed from the fit, by its attributes."""
     return attrs.get(_MADE_BY) == LIBRARY and _EXTENDED not in attrs

@@ -63,12 +63,12 @@ def constant_variables(design: Design) -> dict[str, Variable]:
         found["base_means"] = Variable((dims[0].group, "base_term"), design.base.means)
         found["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
     if design.residual is not None:
-        rows, own = (row_dim(design),), design.residual
+        rows, residual = (row_dim(design),), design.residual
         found |= {
-            "stratum": Variable(rows, own.stratum),
-            "residual_time": Variable(rows, own.time),
-            "previous": Variable(rows, own.previous),
-            "gap": Variable(rows, own.gap),
+            "stratum": Variable(rows, residual.stratum),
+            "residual_time": Variable(rows, residual.time),
+            "previous": Variable(rows, residual.previous),
+            "gap": Variable(rows, residual.gap),
         }
     return found if not design.has_rows else _predictors(design, found) | found
 

@@ -81,13 +81,13 @@ def variables_of(
     return groups, reasons
 
 
-def _has_expected(fit: Sampled, asked: bool | None) -> bool:
-    if asked is None:
+def _has_expected(fit: Sampled, mu: bool | None) -> bool:
+    if mu is None:
         numbers = fit.draws.n_chains * fit.draws.n_draws * fit.design.n
         return numbers <= MAX_NUMBERS and not _why_no_rows(fit)
-    if asked:
+    if mu:
         _need_rows(fit)
-    return asked
+    return mu
 
 
 def _expected(fit: Sampled, name: str) -> Variables:
@@ -187,11 +187,11 @@ def _log_prior(fit: Sampled) -> Variables:
     posterior = fit.draws.posterior
     return {
         name: Computed(
-            SAMPLE_DIMS + own,
-            posterior[name].values.shape[: 2 + len(own)],
+            SAMPLE_DIMS + rest,
+            posterior[name].values.shape[: 2 + len(rest)],
             partial(found.values, name),
         )
-        for name, own in dims.items()
+        for name, rest in dims.items()
     }
 
 
