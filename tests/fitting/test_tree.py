@@ -391,6 +391,20 @@ def test_what_a_user_adds_is_saved(slopes, tmp_path):
     same(tree, load_fit(save_fit(load_fit(path), tmp_path / "third.nc")).data)
 
 
+def test_what_belongs_to_each_outcome_is_in_the_tree_and_the_file(slopes, tmp_path):
+    design = slopes.design
+    trials, weights = np.arange(1, 73), np.linspace(0.5, 2.0, 72)
+    response = dataclasses.replace(design.response, trials=trials, weights=weights)
+    fitted = dataclasses.replace(slopes, design=dataclasses.replace(design, response=response))
+    assert "offset" not in fitted.data["constant_data"]
+    again = load_fit(save_fit(fitted, tmp_path / "fit.nc", groups="none"))
+    for tree in (fitted.data, again.data):
+        np.testing.assert_array_equal(tree["constant_data"]["trials"], trials)
+        np.testing.assert_array_equal(tree["constant_data"]["weights"], weights)
+    np.testing.assert_array_equal(again.design.response.weights, weights)
+    assert again.design.response.offset is None
+
+
 def test_what_cannot_be_saved_says_so(slopes, tmp_path):
     fitted = dataclasses.replace(slopes)
     posterior = fitted.data["posterior"].to_dataset()
