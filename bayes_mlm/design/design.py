@@ -126,8 +126,14 @@ class Design:
 
     @property
     def fitted_outcome(self) -> str:
-        """Name of `y_less_offset`."""
-        return f"{self.outcome} less its offset" if self.formula.offsets else self.outcome
+        """Title of `y_less_offset`."""
+        title = self.outcome_title
+        return f"{title} less its offset" if self.formula.offsets else title
+
+    @property
+    def outcome_title(self) -> str:
+        """Variable label of the outcome, or its name: what titles and axes have."""
+        return self.encoding.title(self.outcome)
 
     @property
     def X(self) -> Floats:  # noqa: N802  (the field's symbol)

@@ -133,7 +133,8 @@ def build_design(
         ],
         categories=set(parsed.predictor_columns) - set(measured),
     )
-    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
+    titles = {name: table.labels[name] for name in names if name in table.labels}
+    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip, titles=titles)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     for one in found:
         notes = (*notes, *label_notes(encoding.levels, one.name, one.labels))
@@ -166,7 +167,12 @@ def build_design(
         encoding=encoding,
         base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
-        notes=(*notes, *encoding.notes, *(() if laid_out is None else laid_out.notes)),
+        notes=(
+            *table.notes_on(names),
+            *notes,
+            *encoding.notes,
+            *(() if laid_out is None else laid_out.notes),
+        ),
         family=family,
         residual=laid_out,
         inputs=inputs_of(encoding, table),

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
-from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
+from bayes_mlm.data import Groups, Table, as_table, find_groups, relabelled, strip_labels
 from bayes_mlm.design.aggregated.layouts import base_of, lay_out_sums
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode
@@ -100,6 +100,19 @@ def for_kind(design: Design, kind: str) -> Design:
     return laid_out
 
 
+def as_learned(design: Design, table: Table) -> Table:
+    """Return new rows whose columns with value labels hold labels where the design's did.
+
+    Whether a column holds its labels depends on the rows: on whether every value there has one.
+    """
+    if not table.value_labels:
+        return table
+    held = dict.fromkeys(design.encoding.columns, False)
+    held |= {one.column: isinstance(one.levels[0], str) for one in design.encoding.levels}
+    held |= {term.factor: term.labels.dtype == object for term in design.group_terms}
+    return relabelled(table, held)
+
+
 def replay(
     design: Design, table: Table, *, means_of: Table | None = None, extend: bool = False
 ) -> NewRows:
@@ -134,6 +147,7 @@ def replay(
     expect("replay", design, Design)
     table = as_table(table)
     table = strip_labels(table) if design.encoding.strip else table
+    table = as_learned(design, table)
     arrays = encode(design.encoding, table, outcome=False, extend=extend)
     offset = np.zeros(table.n) if arrays.offset is None else arrays.offset
     if len(design.group_terms) > 1:

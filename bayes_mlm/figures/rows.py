@@ -50,7 +50,7 @@ def cloud_of(design: Design, roles: Roles) -> Cloud:
     return Cloud(
         outcome=design.fitted_outcome,
         group=str(design.group or "group"),
-        slope=str(roles.slope),
+        slope=design.encoding.title(str(roles.slope)),
         x=roles.x,
         y=design.y_less_offset,
         term=design.single_term(),

@@ -140,7 +140,7 @@ def shrinkage(analysis: Analysis, factor: str | None = None) -> Shrinkage | None
     order = np.lexsort((np.nan_to_num(unpooled[:, 0]), design.group_sizes))
     return Shrinkage(
         model=analysis.spec.name,
-        outcome=design.outcome,
+        outcome=design.outcome_title,
         group=str(design.group),
         labels=design.labels[order],
         sizes=design.group_sizes[order],

@@ -14,6 +14,7 @@ from bayes_mlm.base.errors import DataError, FormulaError, RowsNeededError, Stor
 from bayes_mlm.data.table import Table, as_table, take
 from bayes_mlm.design import build_design, merge_sums, sum_more_rows, sum_rows
 from bayes_mlm.design.encoding import Encoded, Encoding, encode, learn_encoding
+from bayes_mlm.design.encoding.levels import with_reference
 from bayes_mlm.formula import FUNCTIONS, Basis, Function
 from bayes_mlm.formula.formula import parse_formula
 
@@ -422,3 +423,11 @@ def test_a_function_of_ones_own_is_one_registration() -> None:
     finally:
         del FUNCTIONS._members["hinge"]
         parse_formula.__globals__["_parse"].cache_clear()
+
+
+def test_a_reference_can_be_named_by_its_value_label() -> None:
+    call = parse_formula('y ~ C(prog, ref="academic")').terms[1][0]
+    assert with_reference(call, (1, 2, 4), {1.0: "general", 2.0: "academic"}) == (2, 1, 4)
+    with pytest.raises(DataError, match="did you mean 'academic'"):
+        wrong = parse_formula('y ~ C(prog, ref="acdemic")').terms[1][0]
+        with_reference(wrong, (1, 2, 4), {1.0: "general", 2.0: "academic"})

@@ -112,7 +112,7 @@ def test_leaving_out_groups_integrates_over_their_effects(fitted):
     assert groups.pointwise.size == 40
     assert rows.pointwise.size == fitted.design.n
     assert groups.elpd < rows.elpd
-    from bayes_mlm.assess.loo.structured import conditional_model, group_log_densities
+    from bayes_mlm.fitting.structured_densities import conditional_model, group_log_densities
 
     model = conditional_model(fitted, None, 3)
     found = group_log_densities(model)

@@ -187,7 +187,7 @@ def test_pymc_has_the_offset_in_the_mean(rows, bars):
     logs = [one.compile_logp()(at) for one in models]
     assert logs[0] == pytest.approx(logs[1], rel=1e-12)
     drawn = pm.draw(models[0]["y"], draws=400, random_seed=1)
-    plain = pm.draw(models[1]["y"], draws=400, random_seed=1)
+    plain = pm.draw(models[1]["d"], draws=400, random_seed=1)
     np.testing.assert_allclose(drawn - plain, np.broadcast_to(rows["o"], drawn.shape))
 
 

@@ -190,7 +190,9 @@ def _complete(request: _Request, scan: Scan) -> tuple[Scan, int]:
 def _reduce(
     request: _Request, learned: Learned, n_dropped: int, *, estimable: bool = True
 ) -> Design:
-    scan, encoding = learned.scan, replace(learned.encoding, strip=request.strip)
+    scan = learned.scan
+    titles = {name: scan.labels[name] for name in request.columns if name in scan.labels}
+    encoding = replace(learned.encoding, strip=request.strip, titles=titles)
     written = _write_columns(learned)
     stats = check_columns(scan, request.columns, request.group, written.plain, written.guards)
     if estimable:  # a part of the rows may well have one value
@@ -225,6 +227,7 @@ def _reduce(
         base = group_means(summed, terms)
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
+        *scan.notes_on(request.columns),
         *notes,
         *label_notes(encoding.levels, request.group, summed.labels),
         *encoding.notes,

@@ -19,6 +19,7 @@ from bayes_mlm.design.encoding.levels import (
     MAX_LEVELS,
     Levels,
     in_order,
+    labels_of,
     too_many,
     with_reference,
 )
@@ -192,8 +193,10 @@ def _levels(factor: Factor, scan: Scan, found: Sequence[Any]) -> Levels:
         many = collect(scan, rows.select(n=nw.len(), many=level.n_unique(), first=level.min()))
         n, levels, first = (many[name].tolist()[0] for name in ("n", "many", "first"))
         raise DataError(too_many(factor, levels, n, first))
-    levels = with_reference(factor, in_order(found, scan.categories.get(column)))
-    return Levels(factor=str(factor), column=column, levels=levels)
+    labelled = scan.value_labels.get(column)
+    levels = with_reference(factor, in_order(found, scan.categories.get(column)), labelled)
+    labels = labels_of(levels, labelled)
+    return Levels(factor=str(factor), column=column, levels=levels, labels=labels)
 
 
 def _check_known(levels: Levels, scan: Scan) -> None:

@@ -1,7 +1,7 @@
 """Encoding of a formula learned from a table, and its stored form."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import FormulaError, StorageError
 from bayes_mlm.design.encoding.cells import Crossing, Layout, notes_on
-from bayes_mlm.design.encoding.columns import Column, lay_out
+from bayes_mlm.design.encoding.columns import Column, Contrast, OfBasis, lay_out, place_name
 from bayes_mlm.design.encoding.levels import Levels, codes_of
 from bayes_mlm.design.encoding.means import Centring, LearnedBasis, LevelMeans
 from bayes_mlm.design.encoding.values import Learned, evaluate, group_of
@@ -42,6 +42,8 @@ class Encoding:
         Constants of each function that is several columns: knots, centres of polynomials.
     strip : bool
         Whether spaces were stripped from the ends of labels, as they are in new data.
+    titles : mapping of str to str
+        Variable labels of columns of the table, which stand for their names in titles.
     """
 
     formula: Formula
@@ -52,6 +54,48 @@ class Encoding:
     crossings: tuple[Crossing, ...] = ()
     bases: tuple[LearnedBasis, ...] = ()
     strip: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def title(self, name: str) -> str:
+        """Return the variable label of a column, or its name where it has none.
+
+        Examples
+        --------
+        >>> from bayes_mlm import build_design, load_hsb
+        >>> build_design("mathach ~ ses + (1 | schoolid)", load_hsb()).encoding.title("ses")
+        'ses'
+        """
+        return self.titles.get(name, name)
+
+    def term_title(self, term: str) -> str:
+        """Return the variable labels of a column of X, or its name where there are none.
+
+        Examples
+        --------
+        >>> from bayes_mlm import build_design
+        >>> from bayes_mlm.data import as_table
+        >>> rows = as_table({"y": [1.0, 2, 4, 3], "band": ["low", "high", "low", "high"]})
+        >>> encoding = build_design("y ~ band", rows).encoding
+        >>> replace(encoding, titles={"band": "Achievement"}).term_title("band[low]")
+        'Achievement: low'
+        """
+        column = next((one for one in self.x_columns if one.name == term), None)
+        if column is None or not self.titles:
+            return self.title(term)
+        known = {one.factor: one for one in self.levels}
+        parts = []
+        for factor, place in column.parts:
+            if isinstance(place, Contrast | OfBasis):
+                parts.append(place_name(factor, place, None))
+                continue
+            level = "" if place is None else known[str(factor)].name(place)
+            name = known[str(factor)].column if level else label(factor)
+            if name in self.titles:
+                parts.append(f"{self.titles[name]}: {level}" if level else self.titles[name])
+            else:
+                parts.append(f"{label(factor)}[{level}]" if level else label(factor))
+        titled = any(name in self.titles for factor, _ in column.parts for name in factor.columns)
+        return " × ".join(parts) if titled and parts else term
 
     @property
     def outcome(self) -> str:
@@ -144,6 +188,7 @@ class Encoding:
             "crossings": [asdict(item) for item in self.crossings],
             "bases": [asdict(item) for item in self.bases],
             "strip": self.strip,
+            "titles": dict(self.titles),
         }
 
     @staticmethod
@@ -165,6 +210,7 @@ class Encoding:
                 crossings=msgspec.convert(payload.get("crossings", []), tuple[Crossing, ...]),
                 bases=msgspec.convert(payload.get("bases", []), tuple[LearnedBasis, ...]),
                 strip=msgspec.convert(payload.get("strip", False), bool),
+                titles=msgspec.convert(payload.get("titles", {}), dict[str, str]),
             )
             _check_complete(encoding)
         except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:

@@ -1,8 +1,8 @@
 """Build a PyMC model for each kind of multilevel analysis.
 
 Every factory takes a `Design` and, optionally, priors, and returns a `pymc.Model` that needs
-nothing else of this package: ``with model: pymc.sample()``. Variables and coordinates carry the
-same names in every model:
+nothing else of this package: ``with model: pymc.sample()``. The observed variable has the name of
+the outcome. Variables and coordinates carry the same names in every model:
 
 =========== ============================= =======================================================
 variable    dims                          meaning
@@ -76,7 +76,7 @@ def pooled(design: Design, priors: Priors = None) -> "pm.Model":
     >>> from bayes_mlm import build_design, load_dataset, pooled
     >>> model = pooled(build_design("mathach ~ ses", load_dataset("hsb")))
     >>> sorted(model.named_vars)
-    ['beta', 'beta_free_', 'sigma_e', 'y']
+    ['beta', 'beta_free_', 'mathach', 'sigma_e']
     """
     return regression(_laid_out(design, "pooled"), priors)
 
@@ -108,7 +108,7 @@ def between(design: Design, priors: Priors = None) -> "pm.Model":
     --------
     >>> from bayes_mlm import between, build_design, load_dataset
     >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
-    >>> between(design)["y"].eval().shape
+    >>> between(design)["mathach"].eval().shape
     (160,)
     """
     return regression(_laid_out(design, "between"), priors)
@@ -280,8 +280,8 @@ def partial_pooling(
         group-specific coefficients are, u about the regression, where `prefers_centred` finds that
         the data determine them, else u in units of its sd. Only for the conditional likelihood.
     likelihood : {"conditional", "marginal"}
-        "conditional" has u as a parameter and the rows as observations ``y``, to look at and to
-        build on. "marginal" integrates u out exactly: the same posterior of everything else, from
+        "conditional" has u as a parameter and the rows as observations, to look at and to build
+        on. "marginal" integrates u out exactly: the same posterior of everything else, from
         per-group cross-products, faster by far. Given its draws,
         `bayes_mlm.engines.recovery.recover_effects` draws u.
 
@@ -289,8 +289,8 @@ def partial_pooling(
     -------
     pymc.Model
         With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are correlated group
-        effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``
-        and as ``y`` the sum of squares of the outcome, from which PyMC cannot predict.
+        effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``,
+        and its observed variable is the outcome's sum of squares, from which PyMC cannot predict.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from bayes_mlm.likelihood.parameters import (
     group_dim,
     group_parameters,
     group_views,
+    outcome_variable,
     parameters_of,
 )
 from bayes_mlm.likelihood.pymc.series import autocorrelation, observe_series
@@ -300,7 +301,7 @@ def observe(
     for one in design.family.auxiliary:
         if one.name not in aux:
             aux[one.name] = _auxiliary(one, priors.auxiliary[one.name])
-    design.family.observe("y", eta, aux, design.y, dims)
+    design.family.observe(outcome_variable(design), eta, aux, design.y, dims)
 
 
 def _auxiliary(parameter: Parameter, prior: Prior) -> "TensorVariable":

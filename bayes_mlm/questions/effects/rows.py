@@ -22,6 +22,7 @@ from bayes_mlm.design import (
     INTERCEPT,
     Design,
     Levels,
+    as_learned,
     encode,
     lay_out,
     level_weights,
@@ -159,8 +160,9 @@ def read_population(design: Design, request: ModelRequest | None, data: Any = No
         If new rows lack a column or a value, or the fitted rows are unavailable.
     """
     if data is not None:
-        written = USUAL if request is None else request.source.written
-        table = read_data(data, strip=design.encoding.strip, written=written)
+        options = USUAL if request is None else request.source.options.of_new_rows(data)
+        table = read_data(data, strip=design.encoding.strip, options=options)
+        table = as_learned(design, table)
         needed = _needed(design)
         require_columns(table, needed)
         handle_missing(table, needed)

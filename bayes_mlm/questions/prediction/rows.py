@@ -1,7 +1,7 @@
 """Validate new rows and encode them in the columns of the design."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -102,7 +102,7 @@ def arrange_rows(design: Design, table: Table, question: Question, kind: Predict
     _check_missing(table, needed)
     unused = set(design.factors) - set(needed)
     columns = {name: values for name, values in table.columns.items() if name not in unused}
-    kept = Table(columns=columns, n=table.n, source=table.source) if unused else table
+    kept = replace(table, columns=columns) if unused else table
     try:
         rows = replay(design, kept)
     except DesignError as error:
