@@ -113,7 +113,8 @@ def _print_obstacles(
     console = show.make_console()
     if model is not None:
         formula = parse_formula(model)
-        columns = [*formula.columns, *formula.grouping_factors]
+        named = [*formula.columns, *formula.grouping_factors]
+        columns = [name for name in named if name in table.columns]
     found = list(obstacles(table, group, columns))
     ready = ""
     if model is not None:

@@ -84,6 +84,9 @@ def test_titles_units_totals_and_notes_are_named_with_the_options_that_omit_them
             [HEADER, *ROWS, [], ["Mean", 5, 5]],
             "row 23 appears to contain totals",
         ),
+        ([HEADER, *ROWS, ["Mean", "1", 2], ["SD", 3, 4]], "'Mean' in A22.*'SD' in A23"),
+        ([HEADER, *ROWS, [None, None, sum(row[2] for row in ROWS)]], "row 22 .* totals"),
+        ([["id", "score", None], [None, "pre", "post"], *ROWS], "in two rows, 1 and 2 \\('pre' in"),
         ([HEADER], r"has columns \(school, x, y\) but no rows"),
         (list(ROWS), "cell B1 is|cell A1 is|names of the columns"),
         ([["a", "a"], [1, 2], [2, 3]], "duplicate column names: 'a'"),
@@ -192,3 +195,9 @@ def test_names_of_cells_and_ranges() -> None:
     area = read_area("$B$3:AA9")
     assert (area.top, area.left, area.bottom, area.right) == (2, 1, 8, 26)
     assert read_omitted("4,8-10") == {3, 7, 8, 9}
+
+
+def test_the_first_row_of_a_range_names_the_columns(tmp_path: Path) -> None:
+    rows = [["A study"], ["school", None, None, None], *[[*row, None] for row in ROWS]]
+    path = book(tmp_path / "t.xlsx", rows)
+    assert read_table(path, cells="A2").names[0] == "school"

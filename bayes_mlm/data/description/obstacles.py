@@ -14,7 +14,7 @@ from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.missing import count_text, is_missing
 from bayes_mlm.data.numerals import mostly_numbers
 from bayes_mlm.data.table import Table, as_table, take
-from bayes_mlm.data.validation import constant_predictor, require_finite
+from bayes_mlm.data.validation import constant_predictor, require_columns, require_finite
 
 # Fewer groups say little about the variance between them.
 _FEW_GROUPS = 10
@@ -48,6 +48,7 @@ def obstacles(
     """
     table = as_table(table)
     names = table.names if columns is None else tuple(dict.fromkeys([*columns]))
+    require_columns(table, [*names, *(() if group is None else (group,))])
     found = [*_of_rows(table)]
     for name in names:
         found += _of_column(table, name, is_group=name == group)

@@ -1,5 +1,6 @@
 """Layout of a sheet of a workbook: its header, its data, and the rows that are neither."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
 
 _CELL = re.compile(r"(?P<column>[A-Za-z]{0,3})(?P<row>[0-9]{0,7})")
 _LISTED = 4
+_TAIL = 8  # rows at the end that may be below the data
+_FEW = 4  # numbers, whose sum or mean another one may be by chance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +25,15 @@ class Area:
     top, left : int
     bottom, right : int or None
         None for as far as there are cells.
+    begins : bool
+        Whether the first row was given: it names the columns.
     """
 
     top: int = 0
     left: int = 0
     bottom: int | None = None
     right: int | None = None
+    begins: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +105,7 @@ def read_area(cells: str | None) -> Area:
     Examples
     --------
     >>> read_area("B3:D180"), read_area("A3").bottom
-    (Area(top=2, left=1, bottom=179, right=3), None)
+    (Area(top=2, left=1, bottom=179, right=3, begins=True), None)
     """
     if cells is None:
         return Area()
@@ -117,6 +123,7 @@ def read_area(cells: str | None) -> Area:
         left=max(left, 0),
         bottom=None if bottom < 0 else bottom,
         right=None if right < 0 else right,
+        begins=top >= 0,
     )
 
 
@@ -167,7 +174,7 @@ def study(sheet: Sheet, area: Area, omitted: frozenset[int]) -> Findings:
         return Findings(header=-1)
     filled = {k: sum(not is_blank(cell) for cell in _cells(sheet, area, k)) for k in rows}
     wide = sorted(filled.values())[len(rows) // 2]
-    header = next((k for k in rows if 2 * filled[k] > wide), rows[0])
+    header = next((k for k in rows if 2 * filled[k] > wide or area.begins), rows[0])
     remarks = [
         f"row {k + 1} appears to be a title ({_example(sheet, area, k)})"
         for k in rows
@@ -176,22 +183,64 @@ def study(sheet: Sheet, area: Area, omitted: frozenset[int]) -> Findings:
     body = [k for k in rows if k > header]
     omit = []
     if len(body) > 2 and _is_units(sheet, area, body):
+        example = _example(sheet, area, body[0])
+        if _completes(sheet, area, header, body[0]):
+            return Findings(
+                header=header,
+                remarks=(
+                    *remarks,
+                    f"the names of the columns appear to be in two rows, {header + 1} and "
+                    f"{body[0] + 1} ({example}); write each name in one cell",
+                ),
+            )
         omit.append(body[0])
-        remarks.append(
-            f"row {body[0] + 1} appears to contain units ({_example(sheet, area, body[0])})"
-        )
-    tail: list[int] = []
-    for k in reversed(body[1:]):
-        cells = [cell for cell in _cells(sheet, area, k) if not is_blank(cell)]
-        if isinstance(cells[0], str) and is_footer(cells[0]):
-            what = "totals"
-        elif wide > 2 and len(cells) == 1 and is_text(cells[0]):
-            what = "a note"
-        else:
-            break
-        tail.append(k)
+        remarks.append(f"row {body[0] + 1} appears to contain units ({example})")
+    for k, what in _tail(sheet, area, body, wide):
+        omit.append(k)
         remarks.append(f"row {k + 1} appears to contain {what} ({_example(sheet, area, k)})")
-    return Findings(header=header, remarks=tuple(remarks), omit=tuple(sorted([*omit, *tail])))
+    return Findings(header=header, remarks=tuple(remarks), omit=tuple(sorted(omit)))
+
+
+def _completes(sheet: Sheet, area: Area, header: int, row: int) -> bool:
+    """Return whether a row has names for columns that have none in the header."""
+    names, others = _cells(sheet, area, header), _cells(sheet, area, row)
+    return any(is_blank(name) and is_text(one) for name, one in zip(names, others, strict=False))
+
+
+def _tail(sheet: Sheet, area: Area, body: Sequence[int], wide: int) -> list[tuple[int, str]]:
+    """Find the rows of totals and notes below the data: the first of them, and all that follow."""
+    last = body[1:][-_TAIL:]
+    kinds = [_kind_of_tail(sheet, area, body, k, wide) for k in last]
+    first = next((place for place, kind in enumerate(kinds) if kind), len(last))
+    found = zip(last[first:], kinds[first:], strict=True)
+    return [(k, kind or "a statistic of the rows above") for k, kind in found]
+
+
+def _kind_of_tail(sheet: Sheet, area: Area, body: Sequence[int], row: int, wide: int) -> str:
+    row_cells = _cells(sheet, area, row)
+    cells = [cell for cell in row_cells if not is_blank(cell)]
+    if isinstance(cells[0], str) and is_footer(cells[0]):
+        return "totals"
+    if wide > 2 and len(cells) == 1 and is_text(cells[0]):
+        return "a note"
+    if row != body[-1] or len(cells) == len(row_cells) or any(isinstance(c, str) for c in cells):
+        return ""
+    above = [_cells(sheet, area, k) for k in body if k < row]
+    sums = [
+        _is_summary(cell, [one[place] for one in above if place < len(one)])
+        for place, cell in enumerate(row_cells)
+        if not is_blank(cell)
+    ]
+    return "totals" if all(sums) else ""
+
+
+def _is_summary(value: Any, above: Sequence[Any]) -> bool:
+    """Return whether a number is the sum or the mean of those above it."""
+    numbers = [one for one in above if isinstance(one, (int, float)) and not isinstance(one, bool)]
+    if not isinstance(value, (int, float)) or len(numbers) < _FEW or not any(numbers):
+        return False
+    total = math.fsum(numbers)
+    return any(math.isclose(value, one, rel_tol=1e-9) for one in (total, total / len(numbers)))
 
 
 def _within(sheet: Sheet, area: Area) -> Iterator[int]:

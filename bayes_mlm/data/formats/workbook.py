@@ -129,7 +129,8 @@ def _advice(sheet: Sheet, area: Area, omitted: frozenset[int], found: Findings) 
         options["omit_rows"] = ",".join(str(row + 1) for row in rows)
     python = ", ".join(f'{name}="{value}"' for name, value in options.items())
     line = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in options.items())
-    return f"{'; '.join(found.remarks)}; read the table with {python} ({line})"
+    advice = f"; read the table with {python} ({line})" if options else ""
+    return f"{'; '.join(found.remarks)}{advice}"
 
 
 def _table(
