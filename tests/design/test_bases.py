@@ -428,6 +428,6 @@ def test_a_function_of_ones_own_is_one_registration() -> None:
 def test_a_reference_can_be_named_by_its_value_label() -> None:
     call = parse_formula('y ~ C(prog, ref="academic")').terms[1][0]
     assert with_reference(call, (1, 2, 4), {1.0: "general", 2.0: "academic"}) == (2, 1, 4)
+    wrong = parse_formula('y ~ C(prog, ref="acdemic")').terms[1][0]
     with pytest.raises(DataError, match="did you mean 'academic'"):
-        wrong = parse_formula('y ~ C(prog, ref="acdemic")').terms[1][0]
         with_reference(wrong, (1, 2, 4), {1.0: "general", 2.0: "academic"})
