@@ -86,8 +86,12 @@ def for_kind(design: Design, kind: str) -> Design:
     if kind == "between":
         laid_out = laid_out.with_arrays(
             y=design.group_means(design.y),
+            offset=None
+            if design.response.offset is None
+            else design.group_means(design.response.offset),
             X=base.means,
             codes=np.arange(design.J),
+            inputs={},
         )
     if kind != "mundlak":
         Z = np.ones((laid_out.n, 1)) if kind == "no_pooling" else np.empty((laid_out.n, 0))
@@ -109,7 +113,9 @@ def as_learned(design: Design, table: Table) -> Table:
     return relabelled(table, held)
 
 
-def replay(design: Design, table: Table, *, means_of: Table | None = None) -> NewRows:
+def replay(
+    design: Design, table: Table, *, means_of: Table | None = None, extend: bool = False
+) -> NewRows:
     """Return the rows of new data under a design, with the means and levels it learned.
 
     Parameters
@@ -121,6 +127,8 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ne
     means_of : Table, optional
         As many rows, of the same groups: `within` and `mundlak` use their group means instead of
         those learned, for counterfactual groups.
+    extend : bool
+        Whether splines go on past the ends where they are not defined; see `encode`.
 
     Returns
     -------
@@ -140,13 +148,14 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ne
     table = as_table(table)
     table = strip_labels(table) if design.encoding.strip else table
     table = as_learned(design, table)
-    arrays = encode(design.encoding, table, outcome=False)
+    arrays = encode(design.encoding, table, outcome=False, extend=extend)
+    offset = np.zeros(table.n) if arrays.offset is None else arrays.offset
     if len(design.group_terms) > 1:
         found = zip(design.group_terms, _laid_out_effects(design, arrays.Z), strict=True)
         groups_of_rows = tuple(
             GroupRows(Z=Z, codes=_codes_of(table, term.factor, term.labels)) for term, Z in found
         )
-        return NewRows(X=arrays.X, groups=groups_of_rows)
+        return NewRows(X=arrays.X, offset=offset, groups=groups_of_rows)
     X = arrays.X
     codes = np.full(table.n, -1, dtype=np.int64)
     if design.group is not None and design.group in table.columns:
@@ -166,7 +175,7 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ne
         Z = np.ones((table.n, 1))
     else:
         Z = arrays.Z[0] if design.q else np.empty((table.n, 0))
-    return NewRows(X=X, groups=(GroupRows(Z=Z, codes=codes),))
+    return NewRows(X=X, offset=offset, groups=(GroupRows(Z=Z, codes=codes),))
 
 
 def _laid_out_effects(design: Design, Z: Sequence[Floats]) -> list[Floats]:

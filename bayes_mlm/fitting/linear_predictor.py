@@ -9,7 +9,7 @@ from bayes_mlm.likelihood import Likelihood, group_parameters
 
 
 def linear_predictors(fit: Sampled, chosen: Ints) -> Floats:
-    """Return the linear predictor (S, n) of each row at some draws, all group effects included.
+    """Return the linear predictor (S, n) of each row at some draws, with group effects and offset.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def linear_predictors(fit: Sampled, chosen: Ints) -> Floats:
         values = draws[name]
         return np.asarray(values.reshape(n_draws, *values.shape[2:])[chosen])
 
-    eta: Floats = np.zeros((len(chosen), design.n))
+    eta: Floats = np.zeros((len(chosen), design.n)) + design.offset
     if design.p:
         eta += taken("beta") @ design.X.T
     terms = [term for term in design.group_terms if term.q]

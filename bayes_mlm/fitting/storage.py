@@ -178,6 +178,14 @@ def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments
     )
 
 
+def _inputs_from(constant: Group) -> dict[str, Any]:
+    if "inputs" not in constant.variables:
+        return {}
+    columns = constant.variables["inputs"].values
+    names = map(str, constant.coords["input"])
+    return {name: columns[:, k] for k, name in enumerate(names)}
+
+
 def load_fit(path: str | Path) -> Fit:
     """Read back what `save_fit` wrote.
 
@@ -296,6 +304,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         notes=kept.notes,
         family=FAMILIES[document.request.model.family],
         residual=_residual_from(kept.residual, constant),
+        inputs=_inputs_from(constant),
     )
     return Fit(
         request=document.request,

@@ -111,7 +111,14 @@ def _check_rows(design: Design) -> None:
         and all(t.codes.shape == (n,) for t in terms),
         "its y, X, Z and groups do not have the same rows",
     )
-    for name, values in (("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)):
+    offset = design.response.offset
+    require(
+        (offset is not None) == bool(design.formula.offsets) or design.kind == "between",
+        "its offset is not that of its formula",
+    )
+    require(offset is None or offset.shape == (n,), "its offset does not have the rows of y")
+    arrays = [("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)]
+    for name, values in (*arrays, *([] if offset is None else [("offset", offset)])):
         require(np.isfinite(values).all(), f"a value of its {name} is not finite")
     for term in terms:
         require(

@@ -58,8 +58,8 @@ def prefers_centred(design: Design) -> bool:
     >>> prefers_centred(build_design("mathach ~ ses + (ses | schoolid)", hsb))
     False
     """
-    fitted = design.X @ np.linalg.lstsq(design.X, design.y, rcond=None)[0]
-    residual = design.y - fitted
+    y = design.y_less_offset
+    residual = y - design.X @ np.linalg.lstsq(design.X, y, rcond=None)[0]
     reliabilities = []
     for column in design.Z.T:
         # One effect at a time: the slope of the residuals on its column within each group.
@@ -280,7 +280,7 @@ def observe(
     design : Design
     priors : ModelPriors
     eta : variable
-        Linear predictor, one a row.
+        Linear predictor without the offset, one a row.
     sd : mapping
         From `residual_sd`.
     """
@@ -288,6 +288,7 @@ def observe(
 
     dims = group_dim(design) if design.kind == "between" else "obs"
     rows, aux = design.residual, dict(sd)
+    eta = eta if design.response.offset is None else eta + design.offset
     if rows is not None and rows.levels:
         for one in parameters_of(design).role("residual sd"):
             if one.dims:

@@ -180,7 +180,7 @@ def _draw(
     residuals = Residuals(fit, new, rng) if normal and kind == "observation" else None
     aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
     for rows, terms in batches(new.groups, effects):
-        values = beta @ new.X[rows].T
+        values = beta @ new.X[rows].T + new.offset[rows]
         for one in terms if question == "existing_group" or not normal else ():
             one.add_to(values)
         if not normal:
