@@ -11,6 +11,7 @@ from .data import (
     as_table as as_table,
     crosstab as crosstab,
     describe as describe,
+    describe_variables as describe_variables,
     load_dataset as load_dataset,
     load_dyestuff2 as load_dyestuff2,
     load_hsb as load_hsb,

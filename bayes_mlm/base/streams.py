@@ -23,6 +23,9 @@ class Stream(Enum):
     SAMPLED_GROUPS = "entropy", 5
     SAMPLED_EFFECTS = "entropy", 6
     REPLICATES = "entropy", 7
+    TREE_PREDICTIVE = "spawned", 5
+    TREE_PRIOR = "spawned", 6
+    TREE_PRIOR_PREDICTIVE = "spawned", 7
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

@@ -10,12 +10,15 @@ from bayes_mlm._version import __version__
 from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, visible
 from bayes_mlm.cli.check import check
 from bayes_mlm.cli.compare import compare
+from bayes_mlm.cli.completion import Model, complete_models
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.describe import describe
+from bayes_mlm.cli.doctor import doctor
 from bayes_mlm.cli.effects import effects
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
+from bayes_mlm.cli.machine import Json
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
@@ -39,7 +42,7 @@ from bayes_mlm.cli.predict import predict
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.reproduce import reproduce
 from bayes_mlm.cli.sensitivity import sensitivity
-from bayes_mlm.cli.showing import print_analysis, report_of
+from bayes_mlm.cli.showing import print_analysis, print_analysis_json, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
@@ -53,7 +56,7 @@ if TYPE_CHECKING:
     from bayes_mlm.studies import PublishedRow, Record
 
 app = typer.Typer(
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -79,7 +82,7 @@ app.command()(reproduce)
 @app.command()
 @grouped
 def fit(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     engine: AnyEngine = "auto",
     kind: Annotated[
@@ -123,6 +126,7 @@ def fit(
         Path | None, typer.Option(help="Folder for report, estimates, posterior, record.")
     ] = (None),
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Fit one model, and write its report.
 
@@ -165,7 +169,10 @@ def fit(
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
         )
-    print_analysis(analysis, priors=not quiet)
+    if as_json:
+        print_analysis_json(analysis)
+    else:
+        print_analysis(analysis, priors=not quiet)
     if out is not None:
         from bayes_mlm.report import drawing_pool
 
@@ -180,14 +187,18 @@ def fit(
             )
         write_run(out, [analysis], published, records=records, report=report)
         read = visible(out / "report.html")
-        show.make_console().print(f"written to {visible(out)}; read {read}", soft_wrap=True)
+        if not as_json:
+            show.make_console().print(f"written to {visible(out)}; read {read}", soft_wrap=True)
     if not analysis.ok:
         raise typer.Exit(EXIT_VERDICT)
 
 
 @app.command()
 def models(
-    name: Annotated[str | None, typer.Argument(help="Name of a record to print.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Record to print.", autocompletion=complete_models),
+    ] = None,
 ) -> None:
     """List the bundled models, or print a record.
 
@@ -218,6 +229,7 @@ app.command()(lines)
 app.command("sum")(sum_data)
 app.command()(merge)
 app.command()(groups)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)

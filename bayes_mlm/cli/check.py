@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from bayes_mlm.base import visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Data,
@@ -16,6 +18,7 @@ from bayes_mlm.cli.options import (
     Sampling,
     grouped,
     print_sample,
+    read_design,
     request_for,
     settings_for,
     source_of_rows,
@@ -26,13 +29,14 @@ from bayes_mlm.engines import has_chains
 
 @grouped
 def check(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     engine: DrawingEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     out: Annotated[Path | None, typer.Option(help="CSV file, one row per group.")] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Check the assumptions of a model.
 
@@ -42,14 +46,13 @@ def check(
     influential groups. At most 5 % of correctly specified models fail any check.
     """
     from bayes_mlm.assess import check as check_fit
-    from bayes_mlm.design import design_of, rows_at_source
+    from bayes_mlm.design import rows_at_source
     from bayes_mlm.fitting import fit_design, sample_groups
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
     request = request_for(model, data, **vars(reading))
-    design = design_of(request, data)
+    design = read_design(request, data)
     settings = settings_for(request, sampling)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
@@ -60,7 +63,9 @@ def check(
         found = check_fit(fit, sample=sample)
     if sample is not None:
         print_sample(sample.design.notes[-1])
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(found, ok=found.fine, groups=found.groups)
     console.print(str(found), soft_wrap=True)
     if out is not None:
         write_file(out, lambda partial: partial.write_text(found.groups.to_csv(), encoding="utf-8"))

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from bayes_mlm.base import visible
+from bayes_mlm.cli.completion import complete_models
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Data,
@@ -15,6 +17,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     refuse_repeats,
     request_for,
     settings_for,
@@ -27,7 +30,10 @@ from bayes_mlm.engines import has_chains
 def compare(
     model: Annotated[
         list[str],
-        typer.Argument(help="Two or more formulas, bundled models, or records (.toml)."),
+        typer.Argument(
+            help="Two or more formulas, bundled models, or records (.toml).",
+            autocompletion=complete_models,
+        ),
     ],
     data: Data = None,
     engine: DrawingEngine = "auto",
@@ -37,6 +43,7 @@ def compare(
         Path | None, typer.Option(help="Folder for comparison.csv and pointwise.csv.")
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Compare models by predictive density.
 
@@ -46,7 +53,6 @@ def compare(
     """
     from bayes_mlm.assess import check_comparable, compare_models
     from bayes_mlm.base import EngineError
-    from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.report import COMPARISON_FILES, console as show, write_comparison
 
@@ -57,7 +63,7 @@ def compare(
     refuse_repeats(model)
     requests = [request_for(one, data, **vars(reading)) for one in model]
     settings = [settings_for(request, sampling) for request in requests]
-    designs = [design_of(request, data) for request in requests]
+    designs = [read_design(request, data) for request in requests]
     for other, design in zip(model, designs, strict=True):
         check_comparable(designs[0], design, model[0], other)
     fits = []
@@ -67,7 +73,9 @@ def compare(
             fits.append(fit_design(request, design, one, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = compare_models(fits)
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(found)
     for part in [*show.comparison_parts(found), *show.comparison_lines(found)]:
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
@@ -17,6 +19,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     read_pairs,
     request_for,
     settings_for,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 @grouped
 def contextual(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     mean: Annotated[
         list[str] | None,
@@ -50,6 +53,7 @@ def contextual(
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Estimate within, between and contextual effects.
 
@@ -64,7 +68,6 @@ def contextual(
         describe_contextual,
         hausman,
     )
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["contextual.csv"], inputs=(model, data))
@@ -82,7 +85,9 @@ def contextual(
             test = str(hausman(design))
         except DesignError as reason:
             test = f"no Hausman test: {reason}"
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(*tables, hausman=test)
     console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]{laid_out}")
     console.print(_table(tables))
     lines = [f"- {note}" for note in tables[0].notes]
@@ -105,9 +110,9 @@ def _two_levels(
 ) -> "tuple[ModelRequest, Design, str]":
     """Return a model with group means of its predictors, added where it has none."""
     from bayes_mlm.base import DesignError
-    from bayes_mlm.design import design_of, for_kind, pairs_of
+    from bayes_mlm.design import for_kind, pairs_of
 
-    design = design_of(request, data)
+    design = read_design(request, data)
     found, left_out = pairs_of(design, means or None)
     fits = request.model.kind in ("pooled", "partial_pooling") and design.group is not None
     if found or left_out or not fits:

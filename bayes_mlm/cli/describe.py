@@ -1,56 +1,133 @@
 """Run `bayes-mlm describe`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayes_mlm.cli.options import Decimal, Delimiter, Strip
+from bayes_mlm.cli.machine import Json, output, print_json
+from bayes_mlm.cli.options import Reading, grouped
+
+if TYPE_CHECKING:
+    from bayes_mlm.data import Table
 
 
+@grouped
 def describe(
-    data: Annotated[str, typer.Option(help="CSV or Parquet file, or an embedded set.")] = "hsb",
+    data: Annotated[
+        str, typer.Option(help="Data file of any kind, or an embedded set (see fit --data).")
+    ] = "hsb",
     column: Annotated[
-        list[str] | None, typer.Option(help="A column to describe; repeatable (default: numbers).")
+        list[str] | None, typer.Option(help="A column to describe; repeatable (default: all).")
     ] = None,
     group: Annotated[
         str | None, typer.Option(help="Grouping column: number and sizes of groups.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A formula, whose obstacles to a fit are listed.")
+    ] = None,
     cross: Annotated[
         str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
     ] = None,
-    strip: Strip = False,
-    decimal: Decimal = None,
-    delimiter: Delimiter = None,
+    reading: Reading = Reading(),
+    as_json: Json = False,
 ) -> None:
     """Describe the columns and groups of a table.
 
-    Counts, means, sds, quartiles, group sizes, a crosstab. Notes list labels that differ
-    only by spaces or case, and texts that may mark missing values.
+    Each variable's type, label, missing values, level and ICC; counts, means, sds, quartiles; group
+    sizes; a crosstab; and obstacles to a fit.
     """
     from bayes_mlm.data import (
-        Written,
         crosstab,
         describe as describe_columns,
+        describe_variables,
         group_sizes,
-        levels_of,
-        notes_on_labels,
+        obstacles,
     )
     from bayes_mlm.design import read_data
-    from bayes_mlm.report import console as show
+    from bayes_mlm.formula import parse_formula
 
-    if data == "hsb":  # the first page of the study, as it was printed in 2015
-        column = column or ["mathach", "ses"]
-        group = group or "schoolid"
+    worked = data == "hsb" and not (column or group or model)
+    if worked:  # the first page of the study, as it was printed in 2015
+        column, group = ["mathach", "ses"], "schoolid"
         cross = cross or "sector,female,minority"
-    table = read_data(data, strip=strip, written=Written(decimal=decimal, delimiter=delimiter))
-    console = show.make_console()
-    console.print(str(describe_columns(table, column)), soft_wrap=True)
+    table = read_data(data, strip=reading.strip, options=reading.options)
+    console = output(as_json=as_json)
+    if model is not None and group is None:
+        group = next(iter(parse_formula(model).grouping_factors), None)
+    if as_json:
+        known = None if group is None else _with_group(table, group)
+        print_json(
+            ok=True,
+            notes=table.notes_on(column or table.names),
+            variables=describe_variables(table, group, column),
+            group_sizes=None if known is None or group is None else group_sizes(known, group),
+            obstacles=obstacles(table, group, column),
+        )
+        return
+    for note in table.notes_on(column or table.names):
+        console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    if not worked:
+        _print_variables(table, group, column)
+    numeric = [name for name in column or table.names if table.columns[name].dtype != object]
+    if numeric or column:
+        console.print(str(describe_columns(table, numeric or column)), soft_wrap=True)
     if group is not None:
-        console.print("\n" + str(group_sizes(table, group)), soft_wrap=True)
+        sizes = group_sizes(_with_group(table, group), group)
+        console.print(f"\n{sizes}\nRows of a group   {sizes.bars()}", soft_wrap=True)
     if cross is not None:
         row, *columns = [name.strip() for name in cross.split(",")]
         console.print("\n" + str(crosstab(table, row, columns)), soft_wrap=True)
-    for name, values in table.columns.items():
-        if values.dtype == object:
-            for note in notes_on_labels(name, levels_of(values)[0]):
-                console.print(f"note: {note}", soft_wrap=True)
+    if not worked:
+        _print_obstacles(table, group, column, model)
+
+
+def _with_group(table: "Table", group: str) -> "Table":
+    """Return the rows whose group is known."""
+    from bayes_mlm.data import is_missing, require_columns, take
+
+    require_columns(table, [group])
+    return take(table, ~is_missing(table.columns[group]))
+
+
+def _print_variables(table: "Table", group: str | None, columns: list[str] | None) -> None:
+    from bayes_mlm.data import describe_variables
+    from bayes_mlm.report import console as show
+
+    found = describe_variables(table, group, columns)
+    show.make_console().print(f"{found}\n", soft_wrap=True, highlight=False)
+
+
+def _print_obstacles(
+    table: "Table",
+    group: str | None,
+    columns: list[str] | None,
+    model: str | None,
+) -> None:
+    """Print the obstacles to a fit: in the columns of a formula, and in its design."""
+    from bayes_mlm.base import BayesMLMError
+    from bayes_mlm.data import obstacles
+    from bayes_mlm.design import build_design
+    from bayes_mlm.formula import parse_formula
+    from bayes_mlm.report import console as show
+
+    console = show.make_console()
+    if model is not None:
+        formula = parse_formula(model)
+        named = [*formula.columns, *formula.grouping_factors]
+        columns = [name for name in named if name in table.columns]
+    found = list(obstacles(table, group, columns))
+    ready = ""
+    if model is not None:
+        try:
+            design = build_design(model, table, missing="drop")
+            dropped = f", {design.n_dropped:,} rows dropped" if design.n_dropped else ""
+            ready = f"{model} can be fitted: {design}{dropped}"
+        except BayesMLMError as error:
+            found.append(f"{model} is refused: {error}")
+    console.print("\nObstacles to a fit:" if found else "\nNo obstacles to a fit.")
+    for one in found:
+        console.print(f"- {one}", soft_wrap=True, highlight=False)
+    if group is None:
+        console.print("--group COLUMN adds the level and the ICC of each variable, and the sizes")
+    if ready:
+        console.print(ready, soft_wrap=True, highlight=False)

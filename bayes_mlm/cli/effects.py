@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
@@ -19,6 +21,7 @@ from bayes_mlm.cli.options import (
     grouped,
     print_sample,
     read_at,
+    read_design,
     request_for,
     settings_for,
     source_of_rows,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
 @grouped
 def effects(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     contrast: Annotated[
         list[str] | None,
@@ -76,6 +79,7 @@ def effects(
         Path | None, typer.Option(help="Folder for effects.csv and crossing.csv.")
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Estimate comparisons and marginal slopes.
 
@@ -83,17 +87,16 @@ def effects(
     Each with its interval, probability of direction, and practical equivalence.
     """
     from bayes_mlm.base import atomic_folder, tables_csv
-    from bayes_mlm.design import design_of, is_sums
+    from bayes_mlm.design import is_sums
     from bayes_mlm.engines import check_engine, has_chains, is_drawing
     from bayes_mlm.fitting import estimate_design, fit_design, sample_table
     from bayes_mlm.questions import read_again, read_population, rebuild
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     query = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
     request = request_for(model, data, **vars(reading))
-    design = design_of(request, data)
+    design = read_design(request, data)
     if not query.questions:
         named = ", ".join(
             name for name in design.encoding.predictor_columns if name != design.group
@@ -123,7 +126,9 @@ def effects(
         with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(query, fit, population, data=source)
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(*found, crossings=zeros)
     for part in [*found, *zeros]:
         console.print(str(part), soft_wrap=True)
         console.print()

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
@@ -18,6 +20,7 @@ from bayes_mlm.cli.options import (
     grouped,
     print_sample,
     read_at,
+    read_design,
     read_numbers,
     request_for,
     settings_for,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 @grouped
 def lines(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Label of a group; repeatable (default: every group).")
@@ -63,15 +66,14 @@ def lines(
         typer.Option(help="Folder for coefficients.csv and lines.csv, or population.csv."),
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Estimate group-specific intercepts and slopes.
 
     With the corresponding lines; those of a posterior compared with REML predictions.
     """
-    from bayes_mlm.design import design_of
     from bayes_mlm.fitting import fit_by, sample_rows
     from bayes_mlm.questions import along_of, coefficient_weights, group_lines, population_line
-    from bayes_mlm.report import console as show
 
     if out is not None:
         names = ["population.csv"] if population else ["coefficients.csv", "lines.csv"]
@@ -82,7 +84,7 @@ def lines(
     if population and group is not None:
         raise EngineError("--group and --population exclude each other; give one of them")
     request = request_for(model, data, **vars(reading))
-    design = design_of(request, data)
+    design = read_design(request, data)
     coefficient_weights(design)  # raises for a model without such effects, before anything is drawn
     groups = None if group is None else [_label(design, text) for text in group]
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
@@ -93,7 +95,7 @@ def lines(
         rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         print_sample(fit.design.notes[-1])
-    console = show.make_console()
+    console = output(as_json=as_json)
     if population:
         found: GroupLines | PopulationLine = population_line(
             fit, along or along_of(design), grid, at=read_at(at or []), prob=prob, data=source
@@ -101,6 +103,8 @@ def lines(
     else:
         found = group_lines(fit, along=along, x=grid, groups=groups, prob=prob, data=source)
     console.print(str(found), soft_wrap=True)
+    if as_json:
+        print_results(found, points=getattr(found, "points", None))
     if out is not None:
         _write(found, out)
         console.print(f"written to {visible(out)}")

@@ -11,11 +11,23 @@ import typer
 
 from bayes_mlm.base import BayesMLMError, EngineError
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.cli.reading import (
+    Cells,
+    Codes,
+    Decimal,
+    Delimiter,
+    Encoding,
+    Missing,
+    OmitRows,
+    Sheet,
+    Strip,
+)
 from bayes_mlm.engines import ENGINES, engine_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from bayes_mlm.data import ReadOptions
     from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
     from bayes_mlm.model import HasRequest, ModelRequest
@@ -26,18 +38,13 @@ DEFAULT_SEED = 1982
 
 Data = Annotated[
     str | None,
-    typer.Option(help="CSV or Parquet: file, folder or glob; or an embedded set (hsb)."),
+    typer.Option(
+        help=(
+            "Data file (CSV, Parquet, Stata, SPSS, SAS, R, workbook, FILE.duckdb::TABLE), folder "
+            "or glob; or an embedded set (hsb)."
+        )
+    ),
 ]
-Missing = Annotated[Literal["error", "drop"], typer.Option(help="Treatment of missing values.")]
-Decimal = Annotated[
-    Literal[".", ","] | None,
-    typer.Option(help="Decimal mark of numbers in text: , reads 3,14 and 1.234,50 €; . 1,234.50."),
-]
-Delimiter = Annotated[
-    str | None,
-    typer.Option(help="Separator of the columns of a text file: ; or | or tab (default: ,)."),
-]
-Strip = Annotated[bool, typer.Option("--strip", help="Strip spaces from the ends of labels.")]
 Seed = Annotated[
     int | None,
     typer.Option(help="Same seed, same draws (default: the record's, else 1982)."),
@@ -112,12 +119,24 @@ def request_for(model: str, data: str | None, **options: Any) -> "ModelRequest":
 
 @dataclass(frozen=True)
 class Reading:
-    """Options of how data are read, as `bayes_mlm.fitting.as_record` takes them."""
+    """Options of how data are read."""
 
     missing: Missing = "error"
     strip: Strip = False
     decimal: Decimal = None
     delimiter: Delimiter = None
+    encoding: Encoding = None
+    sheet: Sheet = None
+    cells: Cells = None
+    omit_rows: OmitRows = None
+    codes: Codes = None
+
+    @property
+    def options(self) -> "ReadOptions":
+        """How a file is read, where it does not say so itself."""
+        from bayes_mlm.data import ReadOptions
+
+        return ReadOptions(**{one.name: getattr(self, one.name) for one in fields(ReadOptions)})
 
 
 @dataclass(frozen=True)
@@ -194,7 +213,8 @@ def design_for(
         For `request_for`.
     """
     from bayes_mlm.base import DataError
-    from bayes_mlm.design import design_of, is_sums, notes_on_levels, open_data
+    from bayes_mlm.data import open_files
+    from bayes_mlm.design import design_of, is_sums, notes_on_levels
     from bayes_mlm.report import console as show
 
     request = request_for(model, data, **options)
@@ -207,13 +227,7 @@ def design_for(
                 "omit them"
             )
         place = request.source.location if data is None else data
-        source = open_data(
-            place,
-            engine=engine_data,
-            memory=memory,
-            decimal=request.source.decimal,
-            delimiter=request.source.delimiter,
-        )
+        source = open_files(place, request.source.options, engine=engine_data, memory=memory)
     with steps(f"reading {data or request.source.data}", quiet=quiet) as shown:
         progress = shown.progress_of("summing")
         design = design_of(request, source, rows=rows, on_progress=progress)
@@ -222,6 +236,26 @@ def design_for(
         for note in notes_on_levels(design.encoding.levels, design.n, {}):
             console.print(f"note: {note}", soft_wrap=True, highlight=False)
     return request, design
+
+
+def read_design(request: "ModelRequest", data: str | None) -> "Design":
+    """Return the design of a request, after printing how its data file is read, where it seems so.
+
+    Parameters
+    ----------
+    request, data
+        As in `bayes_mlm.design.design_of`.
+    """
+    from bayes_mlm.data import RECOGNISED
+    from bayes_mlm.design import design_of
+    from bayes_mlm.report import console as show
+
+    design = design_of(request, data)
+    console = show.make_console(stderr=True)
+    for note in design.notes:
+        if RECOGNISED in note:
+            console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    return design
 
 
 def source_of_rows(request: "HasRequest", data: str | None) -> Any:
@@ -233,7 +267,8 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
         If only their sums are available.
     """
     from bayes_mlm.base import DataError
-    from bayes_mlm.design import is_sums, open_data
+    from bayes_mlm.data import open_files
+    from bayes_mlm.design import is_sums
 
     declared = request.request.source
     source = declared.location if data is None else data
@@ -241,9 +276,7 @@ def source_of_rows(request: "HasRequest", data: str | None) -> Any:
         raise DataError(
             f"{source} contains sums, and this needs rows; give the formula and the data instead"
         )
-    if declared.decimal is None and declared.delimiter is None:
-        return source
-    return open_data(source, decimal=declared.decimal, delimiter=declared.delimiter)
+    return open_files(source, declared.options) if declared.options.given else source
 
 
 def print_sample(what: str) -> None:

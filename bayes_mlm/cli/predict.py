@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from bayes_mlm.base import DEFAULT_PROB, visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.machine import Json, output, print_json
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
@@ -15,6 +17,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     request_for,
     settings_for,
     status,
@@ -28,7 +31,7 @@ _SHOWN = 40
 
 @grouped
 def predict(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     new: Annotated[
         str, typer.Option(help="CSV or Parquet file with the rows to predict, or an embedded set.")
     ],
@@ -56,17 +59,17 @@ def predict(
         Path | None, typer.Option(help="CSV file of the rows with their predictions.")
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Predict the outcome of new rows.
 
     Posterior predictive mean and interval, compared with the REML prediction.
     """
     from bayes_mlm.base import render
-    from bayes_mlm.design import design_of, read_data
+    from bayes_mlm.design import read_data
     from bayes_mlm.fitting import fit_by
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
@@ -77,22 +80,24 @@ def predict(
         data,
         missing=reading.missing,
         strip=reading.strip,
-        decimal=None if declared else reading.decimal,
-        delimiter=None if declared else reading.delimiter,
+        **({} if declared else reading.options.given),
     )
-    written = replace(
-        request.source.written,
-        decimal=reading.decimal or request.source.written.decimal,
-        delimiter=reading.delimiter or request.source.written.delimiter,
-    )
-    rows = read_data(new, written=written)
-    design = design_of(request, data)
+    options = reading.options.over(request.source.options).of_new_rows(new)
+    rows = read_data(new, options=options)
+    design = read_design(request, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_json(
+            ok=found.verdict.ok,
+            verdicts=[found.verdict.line],
+            notes=found.legend,
+            results=found,
+        )
     if out is None or not quiet:
         console.print(render(replace(found.view(_SHOWN), legend=())), soft_wrap=True)
     for line in found.legend:

@@ -8,6 +8,7 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     Data,
@@ -52,6 +53,7 @@ def sensitivity(
         Path | None, typer.Option(help="Folder for sensitivity.csv and sensitivity.png.")
     ] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Vary the prior of sigma_u.
 
@@ -83,7 +85,9 @@ def sensitivity(
         prob=prob,
         draws=draws,
     )
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(found, ok=found.ok)
     for table in show.sensitivity_tables(found):
         console.print(table)
     for line in show.sensitivity_lines(found):

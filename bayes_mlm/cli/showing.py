@@ -32,6 +32,25 @@ def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
     console.print()
 
 
+def print_analysis_json(analysis: "Analysis") -> None:
+    """Print one model as a JSON object: its estimates by each engine, verdicts and notes."""
+    from bayes_mlm.cli.machine import print_json
+    from bayes_mlm.report import console as show
+
+    design = analysis.design
+    print_json(
+        ok=analysis.ok,
+        verdicts=show.verdict_lines(analysis),
+        notes=design.notes,
+        model={"name": analysis.spec.name, "formula": analysis.spec.formula},
+        kind=analysis.spec.kind,
+        n=design.n,
+        n_dropped=design.n_dropped,
+        groups={term.factor: term.J for term in design.group_terms},
+        estimates={summary.engine: summary for summary in analysis.summaries},
+    )
+
+
 def report_of(
     analyses: "Sequence[Analysis]",
     *,
@@ -76,11 +95,15 @@ def report_of(
 
 def _command(arguments: Sequence[str]) -> str:
     """Return the command that reproduces the numbers, without local folders."""
+    from bayes_mlm.data import split_part
+
     kept, arguments = [], list(arguments)
     while arguments:
         one = arguments.pop(0)
         if one == "--out":  # where the results went does not change them
             arguments[:1] = []
         elif not one.startswith("--out="):
-            kept.append(Path(one).name if Path(one).is_file() else one)
+            file, part = split_part(one)
+            name = Path(file).name if Path(file).is_file() else file
+            kept.append(f"{name}::{part}" if part else name)
     return shlex.join(["bayes-mlm", *kept])

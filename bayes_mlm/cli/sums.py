@@ -72,12 +72,12 @@ def sum_data(
     plan.sums has all categories (of artificial rows, for example).
     """
     from bayes_mlm.base import DataError, OneValueError
+    from bayes_mlm.data import open_files
     from bayes_mlm.design import (
         check_name,
         is_sums,
         load_sums,
         merge_sums,
-        open_data,
         save_sums,
         sum_more_rows,
         sum_rows,
@@ -93,13 +93,7 @@ def sum_data(
             f"{formula} contains sums whose labels were not stripped; omit --strip, or sum the old "
             "rows again with it"
         )
-    scan = open_data(
-        data,
-        engine=engine_data,
-        memory=memory,
-        decimal=reading.decimal,
-        delimiter=reading.delimiter,
-    )
+    scan = open_files(data, reading.options, engine=engine_data, memory=memory)
     with steps(f"summing {scan.source}", quiet=quiet) as shown:
         scan = shown.watching(scan)
         try:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
+from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Json, output, print_results
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
     AnyEngine,
@@ -17,6 +19,7 @@ from bayes_mlm.cli.options import (
     Reading,
     Sampling,
     grouped,
+    read_design,
     read_numbers,
     read_pairs,
     request_for,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 @grouped
 def variance(
-    model: Annotated[str, typer.Argument(help="A formula, a bundled model, or a record (.toml).")],
+    model: Model,
     data: Data = None,
     null: Annotated[
         str | None,
@@ -53,6 +56,7 @@ def variance(
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Partition the variance: ICC and R².
 
@@ -60,7 +64,6 @@ def variance(
     Posterior with intervals, compared with REML (or OLS). For what is not defined, the reason.
     """
     from bayes_mlm.base import atomic_folder, tables_csv
-    from bayes_mlm.design import design_of
     from bayes_mlm.engines import has_chains, is_drawing
     from bayes_mlm.fitting import Estimate, Fit, fit_by, with_estimate
     from bayes_mlm.questions import (
@@ -68,7 +71,6 @@ def variance(
         check_null,
         variance_by_level,
     )
-    from bayes_mlm.report import console as show
 
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
@@ -77,7 +79,7 @@ def variance(
     pairs = read_pairs("--at", at or [], "NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
     points = {name: read_numbers("--at", text) for name, text in pairs.items()} or None
     settings = settings_for(request, sampling)
-    design = design_of(request, data)
+    design = read_design(request, data)
     along(design, points)  # raises for a wrong name, before anything is fitted
     found_null = _null_of(request, design, null, data)
     if found_null is not None and null is not None:
@@ -93,7 +95,9 @@ def variance(
             variance_by_level(one, null=other, at=points, prob=prob)
             for one, other in zip(with_estimate(fit, prob), nulls, strict=False)
         ]
-    console = show.make_console()
+    console = output(as_json=as_json)
+    if as_json:
+        print_results(*tables)
     console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]")
     for part in _parts(tables):
         console.print(part, soft_wrap=isinstance(part, str))
@@ -123,8 +127,7 @@ def _null_of(
             source,
             missing=request.source.missing,
             strip=request.source.strip,
-            decimal=request.source.decimal,
-            delimiter=request.source.delimiter,
+            **request.source.options.given,
         )
         return other, design_of(other, other_data)
     if is_null(design) or design.group is None or design.kind == "between":

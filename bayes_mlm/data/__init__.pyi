@@ -10,7 +10,10 @@ from .datasets import (
 from .description import (
     crosstab as crosstab,
     describe as describe,
+    describe_variables as describe_variables,
     group_sizes as group_sizes,
+    intraclass as intraclass,
+    obstacles as obstacles,
 )
 from .footers import (
     FOOTER as FOOTER,
@@ -18,6 +21,9 @@ from .footers import (
     check_footer_label as check_footer_label,
     refuse_footer as refuse_footer,
 )
+from .formats.arrow import PARQUET as PARQUET
+from .formats.databases import is_duckdb_file as is_duckdb_file
+from .formats.layout import RECOGNISED as RECOGNISED
 from .group_checks import (
     check_group as check_group,
     check_group_level as check_group_level,
@@ -25,21 +31,27 @@ from .group_checks import (
 )
 from .groups import (
     Groups as Groups,
+    as_labels as as_labels,
     find_groups as find_groups,
     is_whole as is_whole,
     label_text as label_text,
     levels_of as levels_of,
     varies_within as varies_within,
 )
-from .labels import ALIKE as ALIKE, notes_on_labels as notes_on_labels, strip_labels as strip_labels
-from .lazy.files import open_data as open_data
+from .labels import (
+    ALIKE as ALIKE,
+    label_texts as label_texts,
+    notes_on_labels as notes_on_labels,
+    relabelled as relabelled,
+    strip_labels as strip_labels,
+)
+from .lazy.files import open_data as open_data, open_files as open_files
 from .lazy.finding import find_files as find_files, is_pattern as is_pattern, suffix_of as suffix_of
 from .lazy.source import (
     FILE as FILE,
     NUMBER as NUMBER,
     Frame as Frame,
     Scan as Scan,
-    as_labels as as_labels,
     as_scan as as_scan,
     collect as collect,
     collect_row as collect_row,
@@ -72,10 +84,18 @@ from .numerals import (
     mostly_numbers as mostly_numbers,
     notation_of as notation_of,
 )
-from .reader import USUAL as USUAL, Written as Written
-from .reading import (
-    PARQUET as PARQUET,
+from .reader import (
+    COMPRESSED as COMPRESSED,
     READERS as READERS,
+    USUAL as USUAL,
+    Format as Format,
+    ReadOptions as ReadOptions,
+    format_of as format_of,
+    register_format as register_format,
+    split_part as split_part,
+)
+from .reading import (
+    read_file as read_file,
     read_table as read_table,
 )
 from .source import (

@@ -116,6 +116,16 @@ def levels_of(values: Column) -> tuple[NDArray[Any], Ints]:
     return levels, codes
 
 
+def as_labels(values: Column) -> tuple[NDArray[Any], Ints]:
+    """Return group labels sorted as by `find_groups`, whole numbers as int64, and their order."""
+    labels, codes = levels_of(values)
+    order = np.empty(labels.size, dtype=np.int64)
+    order[codes] = np.arange(labels.size)
+    if labels.dtype.kind == "f" and is_whole(labels):
+        labels = labels.astype(np.int64)
+    return labels, order
+
+
 def is_whole(values: NDArray[Any]) -> bool:
     """Return whether all values are finite whole numbers that int64 can hold."""
     finite = bool(np.isfinite(values).all())

@@ -1,6 +1,7 @@
 """Comparison of the labels of a factor: similar ones, and labels stripped of spaces."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,63 @@ def strip_categories(declared: Mapping[str, tuple[str, ...]]) -> dict[str, tuple
         name: tuple(dict.fromkeys(text.strip(BLANKS) for text in levels))
         for name, levels in declared.items()
     }
+
+
+def label_texts(labels: Mapping[float | str, str]) -> dict[float | str, str]:
+    """Return a text of its own for each value: its label, with the value where two are alike.
+
+    Examples
+    --------
+    >>> label_texts({1.0: "Nord", 3.0: "St. Mary", 9.0: "St. Mary"})
+    {1.0: 'Nord', 3.0: 'St. Mary (3)', 9.0: 'St. Mary (9)'}
+    """
+    many = Counter(labels.values())
+    return {
+        value: f"{label} ({value_text(value)})" if many[label] > 1 else label
+        for value, label in labels.items()
+    }
+
+
+def value_text(value: Any) -> str:
+    """Return a value of a column as text: 3, not 3.0."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def relabelled(table: Table, as_text: Mapping[str, bool]) -> Table:
+    """Return a table whose columns with value labels hold the labels, or the values.
+
+    Parameters
+    ----------
+    table : Table
+    as_text : mapping of str to bool
+        Of some columns, whether they are to hold labels.
+
+    Examples
+    --------
+    >>> from bayes_mlm.data.table import as_table
+    >>> table = replace(as_table({"x": [1, 4]}), value_labels={"x": {1.0: "low"}})
+    >>> relabelled(table, {"x": True}).columns["x"].tolist()
+    ['low', '4']
+    """
+    columns, categories = dict(table.columns), dict(table.categories)
+    for name, wanted in as_text.items():
+        labels = table.value_labels.get(name)
+        values = table.columns.get(name)
+        if not labels or values is None or any(isinstance(value, str) for value in labels):
+            continue
+        texts = label_texts(labels)
+        if values.dtype == object and not wanted:
+            numbers = {text: float(value) for value, text in texts.items()}
+            columns[name] = np.array([numbers.get(text, np.nan) for text in values.tolist()])
+            categories.pop(name, None)
+        elif values.dtype != object and wanted:
+            column = np.empty(values.shape, dtype=object)
+            column[:] = [
+                None if value != value else texts.get(float(value), value_text(value))
+                for value in values.tolist()
+            ]
+            columns[name] = column
+    return replace(table, columns=columns, categories=categories)
 
 
 def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:

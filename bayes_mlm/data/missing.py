@@ -1,5 +1,6 @@
 """Missing values of a table; rows are dropped only on request."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from bayes_mlm.base import DataError
 from bayes_mlm.data.columns import Column
 from bayes_mlm.data.groups import levels_of
-from bayes_mlm.data.reading import as_texts, parse_column
+from bayes_mlm.data.parsing import as_texts, parse_column
 from bayes_mlm.data.table import Table, take
 
 _SHOWN = 3
@@ -44,15 +45,19 @@ def count_labels(values: Column, *, as_numbers: bool) -> int:
     1
     """
     if as_numbers and values.dtype == object:
-        values = np.array([_number(text) for text in values.tolist()])
+        return len({_number(text) for text in set(values.tolist())} - {None})
     return int(levels_of(values)[0].size)
 
 
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return float("nan")
+def _number(text: str | None) -> float | int | None:
+    """Return the number that a text is, exactly: an identifier may have 19 digits."""
+    for kind in (int, float):
+        try:
+            number: float | int = kind(text or "nan")
+        except ValueError:
+            continue
+        return None if math.isnan(number) else number
+    return None
 
 
 def note_on_lost_groups(n_before: int, n_after: int, group: str) -> tuple[str, ...]:

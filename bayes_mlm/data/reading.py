@@ -1,25 +1,16 @@
-"""Read a table from a CSV, TSV or Parquet file."""
+"""Read a table from a file of any kind that the registry of readers has."""
 
-import csv
-import gzip
-import zlib
+import shutil
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TextIO
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as arrow_csv
-import pyarrow.parquet as pq
 
 from bayes_mlm.base import (
     ABSENT,
     DIRECTORY,
     DataError,
-    Registry,
     expand_home,
     expect_path,
     explain_file,
@@ -27,26 +18,26 @@ from bayes_mlm.base import (
     unreadable_reason,
     visible,
 )
-from bayes_mlm.data.columns import Column, any_match, from_arrow, numbers_in, typed_from_table
-from bayes_mlm.data.numerals import Decimal, check_decimal, plain_numerals
-from bayes_mlm.data.reader import Reader, Written
-from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
-from bayes_mlm.data.texts import BLANKS, FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
-
-DELIMITERS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
-PARQUET = (".parquet", ".pq")
-# By the ending of a file's name, in lower case.
-READERS: Registry[Reader] = Registry("kind of data file", DataError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """The names of the columns of a CSV file, the lines before them, and those to their end."""
-
-    names: list[str]
-    blank: int
-    lines: int
-    has_rows: bool
+from bayes_mlm.data.formats.arrow import FEATHER, PARQUET, read_feather, read_parquet
+from bayes_mlm.data.formats.databases import DATABASES, read_database
+from bayes_mlm.data.formats.layout import DELIMITERS
+from bayes_mlm.data.formats.r_files import read_r
+from bayes_mlm.data.formats.statistical import read_por, read_sas, read_spss, read_stata, read_xport
+from bayes_mlm.data.formats.streams import damage, open_bytes
+from bayes_mlm.data.formats.text import read_text
+from bayes_mlm.data.formats.workbook import read_workbook
+from bayes_mlm.data.numerals import Decimal, check_decimal
+from bayes_mlm.data.reader import (
+    COMPRESSED,
+    READERS,
+    USUAL,
+    Format,
+    ReadOptions,
+    format_of,
+    register_format,
+    split_part,
+)
+from bayes_mlm.data.table import Table
 
 
 def read_table(
@@ -55,41 +46,68 @@ def read_table(
     columns: Sequence[str] | None = None,
     decimal: Decimal | None = None,
     delimiter: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    cells: str | None = None,
+    omit_rows: str | None = None,
+    codes: str | None = None,
 ) -> Table:
-    r"""Read a CSV, TSV (either one gzipped or not) or Parquet file.
+    r"""Read a data file: text, Parquet, Feather, Stata, SPSS, SAS, R, Excel, ODS or a database.
 
     Parameters
     ----------
     source : str or Path
-        A file ending in .csv, .tsv, .csv.gz, .tsv.gz, .parquet or .pq. Text is UTF-8, with or
-        without a byte-order mark; its first line names the columns.
+        A file. Its ending is its kind: .csv and .tsv (text), .parquet and .pq, .feather and
+        .arrow, .dta (Stata), .sav, .zsav and .por (SPSS), .sas7bdat and .xpt (SAS), .rds (R),
+        .xlsx, .xls and .ods (workbooks), .duckdb, .sqlite and .db (databases); with .gz or .zst
+        after it, compressed. A table of a database, a query, or a sheet of a workbook stands after
+        two colons: ``"study.duckdb::pupils"``, ``"study.sqlite::select * from pupils"``,
+        ``"book.xlsx::Data"``.
     columns : sequence of str, optional
         The columns to read; all by default.
     decimal : {".", ","}, optional
         The decimal mark of numbers in text, which may then have separators of thousands (the other
         mark, a blank, an apostrophe), a typographic minus, brackets for it, and one currency or
         per cent sign throughout, which is dropped: with "," the texts "3,14", "1.234,5" and
-        "12 %" are 3.14, 1234.5 and 12. Without it, only plain numbers such as 3.14 are read.
+        "12 %" are 3.14, 1234.5 and 12. Without it, only plain numbers such as 3.14 are read, but
+        for text that is not separated by commas and has numbers with a decimal comma throughout.
     delimiter : str, optional
-        What separates the columns of a text file; by default a comma, or a tab in .tsv.
+        What separates the columns of a text file; by default a comma, or a tab in .tsv, or what
+        plainly does.
+    encoding : str, optional
+        Of a text file, such as "cp1252"; by default UTF-8, or cp1252 where it is not. Of Stata,
+        SPSS and SAS files, if they state none or a wrong one.
+    sheet : str, optional
+        Name of the sheet of a workbook; needed if several have cells.
+    cells : str, optional
+        The cells of the sheet to read, the first row of which names the columns: "A3:D180", or
+        "A3" for all from there on.
+    omit_rows : str, optional
+        Rows of the sheet to omit, by their numbers there: "4,181" or "181-190".
+    codes : str, optional
+        Columns whose values are read although they have value labels: "agree,grade", or "all".
 
     Returns
     -------
     Table
-        Its source is the file's name. Parquet columns are converted as by `as_table`. The type
-        of a CSV column is decided from all its values, less the spaces around them, and with
-        `MISSING_TEXTS` set aside: whole numbers, else numbers, else truth values (true, false),
-        else text. A column stays text, so that an identifier keeps its identity, if a value has
-        leading zeros (00123), or if it holds whole numbers too large for 64 bits (or, with values
-        missing, for a float64). Text is as written, with the spaces around it; so are dates. Blank
-        lines are skipped.
+        Its source is the file's name, and its notes say what was recognised and not given. Columns
+        of typed files are converted as `as_table` says. The type of a CSV column is decided from
+        all its values, less the spaces around them, and with `MISSING_TEXTS` set aside: whole
+        numbers, else numbers, else truth values (true, false), else text. A column stays text, so
+        that an identifier keeps its identity, if a value has leading zeros (00123), or if it holds
+        whole numbers too large for 64 bits (or, with values missing, for a float64). Text is as
+        written, with the spaces around it; so are dates. Blank lines are skipped. Of Stata, SPSS
+        and SAS files, values that are declared missing (user-missing codes, .a to .z) are missing;
+        where every value that occurs has a label, the labels are categories in the order of the
+        values; variable labels are titles.
 
     Raises
     ------
     DataError
-        If the file is absent, a directory, empty, without rows, of an unknown kind, damaged, not
-        UTF-8, has duplicate column names or a row of another length than the header, or lacks one
-        of `columns`.
+        If the file is absent, a directory, empty, without rows, of an unknown kind, damaged, has
+        duplicate column names, a row of another length than the header, or several tables of which
+        none is named, lacks one of `columns`, an option does not apply to it, or the library that
+        reads it is not installed (``pip install 'bayes-mlm[files]'``).
 
     Examples
     --------
@@ -101,83 +119,89 @@ def read_table(
     >>> table.columns["school"].tolist(), table.columns["y"].tolist()
     (['007', '008'], [1.5, nan])
     """
+    options = ReadOptions(
+        decimal=decimal,
+        delimiter=delimiter,
+        encoding=encoding,
+        sheet=sheet,
+        cells=cells,
+        omit_rows=omit_rows,
+        codes=codes,
+    )
+    return read_file(source, options, columns)
+
+
+def read_file(
+    source: str | Path, options: ReadOptions = USUAL, columns: Sequence[str] | None = None
+) -> Table:
+    """Read a data file as `read_table` does, with the options in one."""
     expect_path("read_table", source)
-    path = expand_home(source)
+    named, part = split_part(str(source))
+    path = expand_home(named)
     if isinstance(columns, str):
         columns = (columns,)
-    require_file(path, str(source))
+    require_file(path, named)
     path = path.absolute()  # Arrow takes s3:x.parquet for an address
-    name = path.name.lower()
-    check_decimal(decimal)
-    try:
-        for suffix, read in READERS.items():
-            if name.endswith(suffix):
-                return read(path, columns, Written(decimal=decimal, delimiter=delimiter))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    check_decimal(options.decimal)
+    known = format_of(path)
+    if known is None:
         raise DataError(
-            f"{shown(path)} is not an intact gzip file ({error}); copy it again"
-        ) from error
+            f"{shown(path)} is of an unknown kind; files that can be read end in "
+            f"{', '.join(READERS)}. Save it as one of these, or read it with pandas "
+            "or polars and give the frame to bayes_mlm.as_table"
+        )
+    ending, found = known
+    check_options(path, found, options)
+    try:
+        if ending in READERS:
+            return found.read(path, columns, options, part)
+        return _read_compressed(path, ending, found, options, part, columns)
     except OSError as error:
         raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}") from error
-    raise DataError(
-        f"{shown(path)} is of an unknown kind; files that can be read end in "
-        f"{', '.join(READERS)}. Save it as one of these, or read it with pandas "
-        "or polars and give the frame to bayes_mlm.as_table"
-    )
 
 
-def parse_column(values: Any, decimal: Decimal | None = None) -> Column:
-    """Infer the type of a column of text from all its values, and convert it.
+def check_options(path: Path, found: Format, options: ReadOptions) -> None:
+    """Refuse options that do not apply to a kind of file.
 
-    Parameters
-    ----------
-    values : pyarrow.Array or pyarrow.ChunkedArray of string, length n
-        A column of a CSV file, as written.
-    decimal : {".", ","}, optional
-        As of `read_table`.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        int64, float64, bool, or object holding str and None; `read_table` gives the rules.
-
-    Examples
-    --------
-    >>> parse_column(pa.array(["1", "2.5", "NA"])).tolist()
-    [1.0, 2.5, nan]
-    >>> parse_column(pa.array(["1", "2.5", "many"])).tolist()
-    ['1', '2.5', 'many']
+    Raises
+    ------
+    DataError
+        With those that do.
     """
-    if any_match(values, '^ "'):  # a space before a quoted value is no part of it
-        quoted = '^ "((?:[^"]|"")*)"$'
-        inside = pc.replace_substring(pc.replace_substring_regex(values, quoted, r"\1"), '""', '"')
-        values = pc.if_else(pc.match_substring_regex(values, quoted), inside, values)
-    trimmed = pc.utf8_trim(values, characters=BLANKS)
-    gone = pc.is_in(trimmed, value_set=as_texts(MISSING_TEXTS))
-    labels, values = (pc.if_else(gone, pa.nulls(1, pa.string())[0], x) for x in (values, trimmed))
-    if values.null_count == len(values):
-        return np.full(len(values), np.nan)
-    numerals = values if decimal is None else plain_numerals(values, decimal)
-    numbers = None if numerals is None else numbers_in(numerals)
-    if numbers is not None:
-        return from_arrow(numbers)
-    known = pc.is_in(values, value_set=as_texts(TRUE_TEXTS + FALSE_TEXTS))
-    if pc.all(pc.or_(known, pc.is_null(values))).as_py():
-        truth = pc.is_in(values, value_set=as_texts(TRUE_TEXTS))
-        return from_arrow(pc.if_else(pc.is_null(values), pa.nulls(1, pa.bool_())[0], truth))
-    return from_arrow(labels)
+    odd = [name for name in options.given if name not in found.options]
+    if odd:
+        apply = [one.name for one in fields(options) if one.name in found.options]
+        raise DataError(
+            f"{shown(path)} is {found.what}, to which {flag(odd[0])} does not apply; those that "
+            f"do: {', '.join(map(flag, apply))}"
+        )
 
 
-def as_texts(texts: Sequence[str]) -> Any:
-    """Make an Arrow array of a few texts (pyarrow.array would import pandas: it costs seconds)."""
-    data = [text.encode() for text in texts]
-    ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(data), pa.py_buffer(ends), pa.py_buffer(b"".join(data)))
+def flag(option: str) -> str:
+    """Return an option as messages name it, in Python and on the command line."""
+    return f"{option} (--{option.replace('_', '-')})"
 
 
-def require_file(path: Path, name: str) -> None:
+def _read_compressed(
+    path: Path,
+    ending: str,
+    found: Format,
+    options: ReadOptions,
+    part: str,
+    columns: Sequence[str] | None,
+) -> Table:
+    """Decompress a file whole, to read it as its kind is."""
+    bare = ending.removesuffix(next(suffix for suffix in COMPRESSED if ending.endswith(suffix)))
+    with tempfile.TemporaryDirectory(prefix="bayes-mlm-") as folder:
+        whole = Path(folder, path.name[: -len(ending)] + bare)
+        with damage(path), open_bytes(path) as packed, whole.open("wb") as target:
+            shutil.copyfileobj(packed, target)
+        return replace(found.read(whole, columns, options, part), source=shown(path))
+
+
+def require_file(path: Path, given: str) -> None:
     """Raise an error if a path is no file, with the nearest names."""
-    reason, named = unreadable_reason(path), visible(name)
+    reason, named = unreadable_reason(path), visible(given)
     if not reason:
         return
     if reason == DIRECTORY:
@@ -186,8 +210,14 @@ def require_file(path: Path, name: str) -> None:
         )
     if reason != ABSENT:
         raise DataError(f"{named} {explain_file(path)}")
-    if "://" in name:
+    if "://" in given:
         raise DataError(f"{named} is an address, not a file; download it and give the file's path")
+    if "::" in given:
+        file, _, _ = given.partition("::")
+        raise DataError(
+            f"{named} does not exist; :: names a table of a database or a sheet of a workbook, and "
+            f"{visible(Path(file).name)} is neither"
+        )
     folder = path.parent
     if not folder.is_dir():
         raise DataError(f"{named} does not exist: there is no directory {visible(folder)}")
@@ -197,190 +227,23 @@ def require_file(path: Path, name: str) -> None:
     raise DataError(f"{named} does not exist; {hint}")
 
 
-def _open_text(path: Path) -> TextIO:
-    # utf-8-sig drops a byte-order mark, which would otherwise stick to the first name.
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+_TEXT = frozenset({"decimal", "delimiter", "encoding"})
+_CODED = frozenset({"decimal", "encoding", "codes"})
+_SHEET = frozenset({"decimal", "sheet", "cells", "omit_rows"})
 
-
-def _read_header(path: Path, delimiter: str) -> Header:
-    with _open_text(path) as stream:
-        reader = csv.reader(stream, delimiter=delimiter)
-        try:
-            blank, first = next(((k, row) for k, row in enumerate(reader) if row), (0, None))
-            if first is None:
-                raise DataError(f"{shown(path)} is empty; its first line must name the columns")
-            lines = reader.line_num
-            row = next((row for row in reader if row), None)
-            if len(first) == 1 and first[0].lstrip(BLANKS).startswith("#") and len(row or ()) > 1:
-                raise DataError(
-                    f"{shown(path)} begins with a comment ({first[0]!r}), and its first line must "
-                    "name the columns; delete comment lines"
-                )
-            if row is not None and len(row) == len(first) + 1 and not row[-1].strip(BLANKS):
-                first.append("")  # every row ends in a delimiter, but for the header
-        except UnicodeDecodeError as error:
-            raise DataError(_not_utf8(path)) from error
-        except csv.Error as error:
-            raise DataError(
-                f"the header of {shown(path)} cannot be read ({error}); look for an unclosed quote"
-            ) from error
-    return Header(names=_named(first), blank=blank, lines=lines, has_rows=row is not None)
-
-
-def _named(header: Sequence[str]) -> list[str]:
-    """Return a name for every column: R and pandas write none for row names."""
-    names = [name.strip(BLANKS) for name in header]
-    for k, name in enumerate(names):
-        unique = name or f"unnamed_{k + 1}"
-        while not name and unique in names:
-            unique += "_"
-        names[k] = unique
-    return names
-
-
-def read_header(path: Path, delimiter: str) -> Header:
-    """Read the header of a CSV file, and check the names in it.
-
-    Raises
-    ------
-    DataError
-        If it is empty, has duplicate names, or is separated by something else.
-    """
-    try:
-        header = _read_header(path, delimiter)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{shown(path)} is not an intact gzip file ({error}); copy it again"
-        ) from error
-    _check_delimiter(path, header, delimiter)
-    checked_names(header.names, shown(path), None)
-    return header
-
-
-def _not_utf8(path: Path) -> str:
-    with path.open("rb") as file:
-        begin = file.read(4)
-    if begin[:2] == b"\x1f\x8b" and not path.name.lower().endswith(".gz"):
-        return f"{shown(path)} is gzipped; give it a name that ends in .gz ({shown(path)}.gz)"
-    if begin == b"PK\x03\x04":
-        return f"{shown(path)} is a zip archive or an Excel workbook, not text; save it as CSV"
-    return f"{shown(path)} is not UTF-8 text; save it again as CSV with encoding UTF-8"
-
-
-def _check_delimiter(path: Path, header: Header, delimiter: str) -> None:
-    other = next((mark for mark in ";\t|," if mark != delimiter and mark in header.names[0]), None)
-    if len(header.names) == 1 and other is not None:
-        comma = ', and decimal="," (--decimal ,) if it has decimal commas' if other == ";" else ""
-        raise DataError(
-            f"{shown(path)} has one column, named {header.names[0]!r}: it seems to be separated "
-            f"by {other!r} where {delimiter!r} is expected; give delimiter={other!r} (--delimiter "
-            f"{other!r}){comma}, or save it with {delimiter!r}"
-        )
-
-
-def settled_delimiter(delimiter: str | None, usual: str) -> str:
-    """Return the separator of columns, the usual one by default.
-
-    Raises
-    ------
-    DataError
-        If it is not one character that can separate columns.
-    """
-    found = usual if delimiter is None else {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
-    if len(found) != 1 or not found.isascii() or found in '"\r\n' or found.isalnum():
-        raise DataError(
-            f"delimiter={delimiter!r} cannot separate columns; give one character such as ';' "
-            "or '|', or tab"
-        )
-    return found
-
-
-def _read_csv(path: Path, columns: Sequence[str] | None, written: Written) -> Table:
-    usual = next(mark for suffix, mark in DELIMITERS.items() if path.name.lower().endswith(suffix))
-    delimiter = settled_delimiter(written.delimiter, usual)
-    header = _read_header(path, delimiter)
-    _check_delimiter(path, header, delimiter)
-    wanted = checked_names(header.names, shown(path), columns)
-    if not header.has_rows:
-        raise DataError(f"{shown(path)} has a header ({', '.join(header.names)}) but no rows")
-    table = _read_texts(path, delimiter, header, wanted)
-    arrays = {name: parse_column(table.column(name), written.decimal) for name in wanted}
-    n = table.num_rows
-    del table
-    pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
-    return Table(columns=arrays, n=n, source=shown(path), from_text=True)
-
-
-def _read_texts(path: Path, delimiter: str, header: Header, wanted: tuple[str, ...]) -> Any:
-    def read(handler: Any = None) -> Any:
-        # Every column comes as text: Arrow would fix a type from the first block of the file, and
-        # fail, or lose leading zeros, on what comes later.
-        return arrow_csv.read_csv(
-            path,
-            read_options=arrow_csv.ReadOptions(
-                column_names=header.names, skip_rows=header.lines, use_threads=handler is None
-            ),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=handler
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(header.names, pa.string()),
-                include_columns=list(wanted),
-                strings_can_be_null=False,
-            ),
-        )
-
-    try:
-        return read()
-    except pa.ArrowInvalid as error:
-        if "UTF8" in str(error):
-            raise DataError(_not_utf8(path)) from error
-        bad: list[Any] = []
-
-        def keep_first(row: Any) -> str:
-            bad.append(row)
-            return "error"
-
-        # Rows are numbered only when one thread reads, so the row is looked for in a second pass.
-        try:
-            read(keep_first)
-        except pa.ArrowInvalid as second:
-            raise DataError(_explain_row(path, header, bad, second)) from second
-        raise DataError(f"{shown(path)} cannot be read as CSV: {error}") from error
-
-
-def _explain_row(path: Path, header: Header, bad: list[Any], error: Exception) -> str:
-    if not bad:
-        return f"{shown(path)} cannot be read as CSV ({error}); look for an unclosed quote"
-    row = bad[0]
-    text = row.text if len(row.text) <= 60 else row.text[:60] + "…"
-    found = "1 value" if row.actual_columns == 1 else f"{row.actual_columns} values"
-    return (
-        f"row {row.number - header.lines} of {shown(path)} (not counting the header) has "
-        f"{found} where the header has {row.expected_columns} columns: {text!r}; correct that row, "
-        "or look for an unclosed quote"
-    )
-
-
-def _read_parquet(path: Path, columns: Sequence[str] | None, written: Written) -> Table:
-    if path.stat().st_size == 0:
-        raise DataError(f"{shown(path)} is empty (0 bytes)")
-    try:
-        # ParquetFile rather than read_table, which makes columns of folder names such as year=1982.
-        with pq.ParquetFile(path) as file:
-            wanted = checked_names(file.schema_arrow.names, shown(path), columns)
-            table = file.read(columns=list(wanted))
-    except pa.ArrowException as error:
-        raise DataError(f"{shown(path)} is not an intact Parquet file ({error})") from error
-    if table.num_rows == 0:
-        raise DataError(f"{shown(path)} has columns ({', '.join(wanted)}) but no rows")
-    found = table_of_columns(typed_from_table(table), shown(path))
-    return as_table(found, decimal=written.decimal)
-
-
-for _suffix in DELIMITERS:
-    READERS.register(_suffix, _read_csv)
-for _suffix in PARQUET:
-    READERS.register(_suffix, _read_parquet)
+for _endings, _format in {
+    tuple(DELIMITERS): Format(read=read_text, what="a text file", options=_TEXT),
+    PARQUET: Format(read=read_parquet, what="a Parquet file"),
+    FEATHER: Format(read=read_feather, what="a Feather file"),
+    (".dta",): Format(read=read_stata, what="a Stata file", options=_CODED),
+    (".sav", ".zsav"): Format(read=read_spss, what="an SPSS file", options=_CODED),
+    (".por",): Format(read=read_por, what="a portable SPSS file", options=_CODED),
+    (".sas7bdat",): Format(read=read_sas, what="a SAS file", options=_CODED),
+    (".xpt", ".xport"): Format(read=read_xport, what="a SAS transport file", options=_CODED),
+    (".rds",): Format(read=read_r, what="an R file", options=frozenset({"decimal", "codes"})),
+    (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"): Format(
+        read=read_workbook, what="a workbook", options=_SHEET, has_parts=True
+    ),
+    DATABASES: Format(read=read_database, what="a database", has_parts=True),
+}.items():
+    register_format(_endings, _format)

@@ -39,6 +39,14 @@ class Table:
         Columns that held dates, timestamps, times of day or durations; their values are text.
     from_text : bool
         Whether the types of columns were decided from their values, as those of text files are.
+    labels : mapping of str to str
+        Variable labels, which stand for the names of columns in titles: "Hours of study".
+    value_labels : mapping of str to mapping of float or str to str
+        Of columns whose file labels values, as those of SPSS and Stata do: the label of each value.
+        Where every value that occurs has one, the column holds the labels, and `categories` their
+        order, that of the values; otherwise it holds the values.
+    notes : mapping of str to tuple of str
+        Remarks on how a column was read, by its name; those on the whole table under "".
 
     Raises
     ------
@@ -58,6 +66,9 @@ class Table:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     times: frozenset[str] = frozenset()
     from_text: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    value_labels: Mapping[str, Mapping[float | str, str]] = field(default_factory=dict)
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return its source and size, on one line."""
@@ -87,6 +98,10 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return tuple(self.columns)
+
+    def notes_on(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the remarks on how the table and some of its columns were read."""
+        return tuple(note for name in ("", *names) for note in self.notes.get(name, ()))
 
 
 def take(table: Table, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:

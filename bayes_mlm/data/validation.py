@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
 from bayes_mlm.data.groups import label_text, levels_of, spread_tolerance
+from bayes_mlm.data.labels import value_text
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.missing import count_text, is_missing
 from bayes_mlm.data.numerals import is_number, mostly_numbers
@@ -214,6 +215,15 @@ def _explain_text(table: Table, name: str) -> str:
     present, count = int(np.count_nonzero(there)), int(np.count_nonzero(stray))
     if present == 0:
         return "every value is missing"
+    labels = table.value_labels.get(name)
+    if labels and name in table.categories:
+        shown = ", ".join(
+            f"{value_text(v)} {label!r}" for v, label in list(labels.items())[:_SHOWN]
+        )
+        return (
+            f"its values have labels ({shown}{', …' if len(labels) > _SHOWN else ''}); "
+            f'codes="{name}" (--codes {name}) reads the values'
+        )
     if count == 0:
         example = values[there][0]
         return (
@@ -227,6 +237,7 @@ def _explain_text(table: Table, name: str) -> str:
         ("is not a number", "it", "row") if count == 1 else ("are not numbers", "them", "rows")
     )
     more = ", …" if count > _SHOWN else ""
+    more += "".join(f"; {note}" for note in table.notes.get(name, ()))
     advice = (
         "give a numeric column"
         if count == present

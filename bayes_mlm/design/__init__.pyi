@@ -42,11 +42,24 @@ from .design import (
     INTERCEPT as INTERCEPT,
     Design as Design,
 )
-from .encoding import Encoding as Encoding, encode as encode
-from .encoding.columns import Column as Column, lay_out as lay_out
+from .encoding import (
+    Encoding as Encoding,
+    encode as encode,
+    inputs_of as inputs_of,
+    notes_beyond as notes_beyond,
+)
+from .encoding.columns import (
+    Column as Column,
+    Contrast as Contrast,
+    OfBasis as OfBasis,
+    Place as Place,
+    lay_out as lay_out,
+    level_weights as level_weights,
+    place_name as place_name,
+)
 from .encoding.levels import Levels as Levels, notes_on_levels as notes_on_levels
 from .from_table import build_design as build_design
-from .layouts import for_kind as for_kind, replay as replay
+from .layouts import as_learned as as_learned, for_kind as for_kind, replay as replay
 from .moments_of_columns import (
     column_moments as column_moments,
     moments_of_rows as moments_of_rows,
@@ -55,7 +68,7 @@ from .moments_of_columns import (
     same_columns as same_columns,
     same_outcome as same_outcome,
 )
-from .new_rows import GroupRows as GroupRows
+from .new_rows import GroupRows as GroupRows, NewRows as NewRows
 from .predictor_levels import Pair as Pair, argument_of as argument_of, pairs_of as pairs_of
 from .terms import (
     FixedColumns as FixedColumns,

@@ -7,17 +7,21 @@ from typing import Any, Literal, get_args
 
 from bayes_mlm.base import ABSENT, DIRECTORY, DataError, expand_home, unreadable_reason
 from bayes_mlm.data import (
+    COMPRESSED,
     DATASETS,
     IN_MEMORY,
     PARQUET,
     USUAL,
     DataSource,
+    ReadOptions,
     Table,
-    Written,
     as_table,
+    is_duckdb_file,
     is_pattern,
     load_dataset,
-    read_table,
+    open_files,
+    read_file,
+    split_part,
     strip_labels,
     suffix_of,
     with_decimal,
@@ -30,7 +34,6 @@ from bayes_mlm.design.aggregated import (
     find_files,
     is_distributed,
     is_scannable,
-    open_data,
     sum_rows,
 )
 from bayes_mlm.design.aggregated.file import is_sums, load_sums
@@ -47,7 +50,7 @@ type Rows = Literal["auto", "keep", "sum"]
 # text only the size is known in advance, and gzip reduces it to about a fifth.
 KEPT_ROWS = 1_000_000
 KEPT_BYTES = 100_000_000
-_GZIPPED = 5
+_PACKED = 5
 
 
 def design_of(
@@ -62,7 +65,7 @@ def design_of(
     Parameters
     ----------
     request : ModelRequest, or other with a `request`
-    data : data frame, Scan, Design, str or Path, optional
+    data : data frame, Scan, Design, DataSource, str or Path, optional
         Instead of the model's source; an aggregated `Design` is laid out as it is.
     rows : {"auto", "keep", "sum"}
         Whether rows are read into memory. "auto" keeps frames in memory, lazy frames and Parquet
@@ -80,6 +83,8 @@ def design_of(
     160
     """
     model, source = request.request.model, request.request.source
+    if isinstance(data, DataSource):
+        source, data = data, None
     if isinstance(data, Design):
         if not data.has_rows:  # sums that were added up, or are a part of more
             check_estimable(data)
@@ -93,7 +98,7 @@ def design_of(
         "group_level": model.group_level,
         "strip": source.strip,
     }
-    scan = _scan_of(location, rows, source.written)
+    scan = _scan_of(location, rows, source.options)
     if scan is not None:
         _need_rows(
             model,
@@ -147,7 +152,7 @@ def _columns(model: ModelSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:
+def _scan_of(source: Any, rows: Rows, options: ReadOptions = USUAL) -> Scan | None:
     """Return the scan to aggregate out of core; None if rows are to be kept."""
     if rows not in get_args(Rows.__value__):
         raise DataError(f"rows={rows!r} is not known; give auto, keep or sum")
@@ -159,26 +164,22 @@ def _scan_of(source: Any, rows: Rows, written: Written = USUAL) -> Scan | None:
             )
         return None
     if isinstance(source, Scan) or is_distributed(source):
-        return _with_decimal(as_scan(source), written)
+        return _with_decimal(as_scan(source), options)
     if isinstance(source, (str, Path)):
         if str(source) in DATASETS or str(source) == IN_MEMORY:
             return as_scan(read_data(source)) if rows == "sum" else None
-        return _open(source, written) if rows == "sum" or _is_large(str(source)) else None
+        return open_files(source, options) if rows == "sum" or _is_large(str(source)) else None
     if rows == "sum":
         table = as_table(source) if isinstance(source, (Table, Mapping)) else source
-        return _with_decimal(as_scan(table), written)
+        return _with_decimal(as_scan(table), options)
     if not is_scannable(source):
         return None
     scan = as_scan(source)
-    return _with_decimal(scan, written) if count_rows(scan) > KEPT_ROWS else None
+    return _with_decimal(scan, options) if count_rows(scan) > KEPT_ROWS else None
 
 
-def _open(source: str | Path, written: Written) -> Scan:
-    return open_data(source, decimal=written.decimal, delimiter=written.delimiter)
-
-
-def _with_decimal(scan: Scan, written: Written) -> Scan:
-    return scan if written.decimal is None else with_decimal(scan, written.decimal)
+def _with_decimal(scan: Scan, options: ReadOptions) -> Scan:
+    return scan if options.decimal is None else with_decimal(scan, options.decimal)
 
 
 def _is_large(source: str) -> bool:
@@ -186,12 +187,23 @@ def _is_large(source: str) -> bool:
         files = find_files(source)
     except DataError:  # reading it reports what is wrong
         return False
-    if suffix_of(files[0]) in PARQUET:
+    ending = suffix_of(files[0])
+    if not ending:  # its reader brings it into memory, but for a table of DuckDB
+        return _is_large_table(files[0], source)
+    if ending in PARQUET:
         return _rows_in(files) > KEPT_ROWS
     size = sum(
-        file.stat().st_size * (_GZIPPED if file.suffix.lower() == ".gz" else 1) for file in files
+        file.stat().st_size * (_PACKED if file.suffix.lower() in COMPRESSED else 1)
+        for file in files
     )
     return size > KEPT_BYTES
+
+
+def _is_large_table(file: Path, source: str) -> bool:
+    try:
+        return is_duckdb_file(file) and count_rows(open_files(source, USUAL)) > KEPT_ROWS
+    except DataError:  # whoever reads it says what is wrong
+        return False
 
 
 def _rows_in(files: Sequence[Path]) -> int:
@@ -212,45 +224,48 @@ def _rows_in(files: Sequence[Path]) -> int:
 
 def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
     """Return rows in memory; of a lazy frame or of many files only the columns needed."""
-    written, columns = source.written, _columns(model)
+    options, columns = source.options, _columns(model)
     if isinstance(location, (str, Path)):
         if str(location) in (*DATASETS, IN_MEMORY) or _is_one_file(location):
-            return read_data(location, written=written)
-        scan = replace(_open(location, written), complete=source.missing == "drop")
+            return read_data(location, options=options)
+        scan = replace(open_files(location, options), complete=source.missing == "drop")
         return collect_rows(scan, columns)
     data = collect_rows(as_scan(location), columns) if is_scannable(location) else location
-    return data if written.decimal is None else as_table(data, decimal=written.decimal)
+    return data if options.decimal is None else as_table(data, decimal=options.decimal)
 
 
 def _is_one_file(source: str | Path) -> bool:
     """Return whether a source is one file, or is to be one; else it is a directory or a pattern."""
-    reason = unreadable_reason(expand_home(source))
+    reason = unreadable_reason(expand_home(split_part(str(source))[0]))
     return reason != DIRECTORY and (reason != ABSENT or not is_pattern(str(source)))
 
 
-def rows_or_source(source: Any, written: Written = USUAL) -> Any:
+def rows_or_source(source: Any, options: ReadOptions = USUAL) -> Any:
     """Read data that fit in memory, so that several models share them; give others back."""
-    if is_sums(source) or _scan_of(source, "auto", written) is not None:
+    if is_sums(source) or _scan_of(source, "auto", options) is not None:
         return source
-    return read_data(source, written=written)
+    return read_data(source, options=options)
 
 
 def table_of(source: DataSource, data: Any = None) -> Table:
     """Return the table of a source, or the one given, read the same way."""
+    options = source.options
+    if data is not None and str(data) != str(source.location):
+        options = options.of_new_rows(data)
     location = source.location if data is None else data
-    return read_data(location, strip=source.strip, written=source.written)
+    return read_data(location, strip=source.strip, options=options)
 
 
-def read_data(source: Any, *, strip: bool = False, written: Written = USUAL) -> Table:
+def read_data(source: Any, *, strip: bool = False, options: ReadOptions = USUAL) -> Table:
     """Read a data frame, files, or an embedded data set by name, rows and all.
 
     Parameters
     ----------
-    source : data frame, Scan, str or Path
+    source : data frame, Scan, DataSource, str or Path
     strip : bool
         Whether to strip spaces from the ends of labels.
-    written : Written
-        How text is written.
+    options : ReadOptions
+        How a file is read, where it does not say so itself.
 
     Raises
     ------
@@ -262,11 +277,13 @@ def read_data(source: Any, *, strip: bool = False, written: Written = USUAL) -> 
     >>> read_data("sleepstudy").n
     180
     """
-    table = _read(source, written)
+    table = _read(source, options)
     return strip_labels(table) if strip else table
 
 
-def _read(source: Any, written: Written) -> Table:
+def _read(source: Any, options: ReadOptions) -> Table:
+    if isinstance(source, DataSource):
+        return _read(source.location, source.options)
     if isinstance(source, str) and source in DATASETS:
         return load_dataset(source)
     if is_sums(source):
@@ -275,9 +292,9 @@ def _read(source: Any, written: Written) -> Table:
         if str(source) == IN_MEMORY:
             raise DataError("this model was made with a data frame in memory; pass the data again")
         if _is_one_file(source):
-            return read_table(source, decimal=written.decimal, delimiter=written.delimiter)
-        scan = _open(source, written)
+            return read_file(source, options)
+        scan = open_files(source, options)
         return collect_rows(scan, tuple(scan.kinds))
     if isinstance(source, Scan):
-        return collect_rows(_with_decimal(source, written), tuple(source.kinds))
-    return as_table(source, decimal=written.decimal)
+        return collect_rows(_with_decimal(source, options), tuple(source.kinds))
+    return as_table(source, decimal=options.decimal)

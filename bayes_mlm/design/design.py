@@ -5,8 +5,8 @@ what they disagree about is never the data. `bayes_mlm.design.layouts` lays it o
 model.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +64,9 @@ class Design:
         Of merged moments: a checksum of each set of rows, by which none is added twice.
     sample_of : Design or None
         Of rows that are those of a sample of groups: the design of all, in moments.
+    inputs : mapping of str to ndarray, shape (n,)
+        Columns of the table that X and Z have only functions of: x of ``log(x)``; of categories
+        without a term of their own the places.
     """
 
     response: Response
@@ -80,6 +83,7 @@ class Design:
     aggregated: GroupMoments | None = None
     batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
+    inputs: Mapping[str, Floats] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return the formula, the kind and the size, on one line."""
@@ -102,9 +106,34 @@ class Design:
         return self.response.y
 
     @property
+    def offset(self) -> Floats:
+        """What is added to the linear predictor, shape (n,); zero without an offset."""
+        own = self.response.offset
+        return np.zeros(self.n) if own is None else own
+
+    @property
+    def y_less_offset(self) -> Floats:
+        """What the coefficients and group effects are fitted to, shape (n,).
+
+        Of a family with the identity link, whose linear predictor is in units of the outcome.
+        """
+        return self.response.y_less_offset
+
+    @property
     def outcome(self) -> str:
         """Name of the outcome."""
         return self.response.name
+
+    @property
+    def fitted_outcome(self) -> str:
+        """Title of `y_less_offset`."""
+        title = self.outcome_title
+        return f"{title} less its offset" if self.formula.offsets else title
+
+    @property
+    def outcome_title(self) -> str:
+        """Variable label of the outcome, or its name: what titles and axes have."""
+        return self.encoding.title(self.outcome)
 
     @property
     def X(self) -> Floats:  # noqa: N802  (the field's symbol)
@@ -159,7 +188,7 @@ class Design:
             return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)
         return self.compute(
             lambda of: from_rows(
-                of.y,
+                of.y_less_offset,
                 of.X,
                 of.Z,
                 of.codes,
@@ -347,8 +376,8 @@ class Design:
 
     @property
     def columns(self) -> Floats:
-        """Columns [X, Z, y], with Z of the one factor, shape (n, p + q + 1)."""
-        return np.column_stack([self.X, self.Z, self.y])
+        """Columns [X, Z, y less the offset], with Z of the one factor, shape (n, p + q + 1)."""
+        return np.column_stack([self.X, self.Z, self.y_less_offset])
 
     def moments_of(
         self, columns: Floats, terms: tuple[str, ...] = (), *, grouped: bool = True
@@ -385,6 +414,7 @@ class Design:
             fixed=changed(self.fixed, X=self.X[rows]),
             group_terms=tuple(term.take(rows) for term in self.group_terms),
             residual=None if self.residual is None else self.residual.take(rows),
+            inputs={name: values[rows] for name, values in self.inputs.items()},
         )
 
     def drop_empty_groups(self) -> "Design":
@@ -409,7 +439,7 @@ class Design:
         Parameters
         ----------
         **changes
-            `y` and `outcome` of the response, `X` and `terms` of the fixed columns, `Z`,
+            `y`, `offset` and `outcome` of the response, `X` and `terms` of the fixed columns, `Z`,
             `factor`, `effects`, `correlated`, `codes` and `labels` of the one group term; any other
             field.
         """
@@ -417,7 +447,7 @@ class Design:
         fixed = {name: changes.pop(name) for name in ("X", "terms") if name in changes}
         response = {
             field: changes.pop(name)
-            for name, field in (("y", "y"), ("outcome", "name"))
+            for name, field in (("y", "y"), ("offset", "offset"), ("outcome", "name"))
             if name in changes
         }
         if response:
@@ -430,7 +460,7 @@ class Design:
 
     def with_moments(self, moments: GroupMoments, **changes: Any) -> "Design":
         """Return the design of other moments, with their columns and groups."""
-        arrays = dict.fromkeys(("y", "X", "Z", "codes"))
+        arrays = dict.fromkeys(("y", "offset", "X", "Z", "codes"))
         names = {"terms": moments.terms, "effects": moments.effects}
         groups = {"labels": moments.labels} if self.group_terms else {}
         return self.with_arrays(**arrays, **names, **groups, aggregated=moments, **changes)

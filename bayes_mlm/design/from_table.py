@@ -27,7 +27,7 @@ from bayes_mlm.data import (
     strip_labels,
 )
 from bayes_mlm.design.design import VARIES, Design
-from bayes_mlm.design.encoding import Encoded, encode, factors_of, learn_encoding
+from bayes_mlm.design.encoding import Encoded, encode, factors_of, inputs_of, learn_encoding
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, means_by_group
@@ -123,13 +123,18 @@ def build_design(
             before = count_labels(whole.columns[one.name], as_numbers=one.labels.dtype != object)
             notes = (*notes, *note_on_lost_groups(before, one.labels.size, one.name))
     _check_group_level(table, factors, group_level)
-    measured = parsed.measured_columns
+    measured, constant = parsed.measured_columns, set(parsed.offset_columns)
     check_predictors(
         table,
-        [name for name in parsed.predictor_columns if name not in factors or name in measured],
+        [
+            name
+            for name in parsed.predictor_columns
+            if (name not in factors or name in measured) and name not in constant
+        ],
         categories=set(parsed.predictor_columns) - set(measured),
     )
-    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip)
+    titles = {name: table.labels[name] for name in names if name in table.labels}
+    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip, titles=titles)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     for one in found:
         notes = (*notes, *label_notes(encoding.levels, one.name, one.labels))
@@ -151,11 +156,10 @@ def build_design(
     arrays = encode(encoding, table)
     refuse_magnitudes([encoding.outcome], arrays.y)
     notes = (*notes, *family.check_response(arrays.y))
-    refuse_magnitudes(arrays.terms, arrays.X)
-    for effects, Z in zip(arrays.effects, arrays.Z, strict=True):
-        refuse_magnitudes(effects, Z)
+    for made, columns in _columns_of(arrays):
+        refuse_magnitudes(made, columns)
     design = Design(
-        response=Response(name=encoding.outcome, y=arrays.y),
+        response=Response(name=encoding.outcome, y=arrays.y, offset=arrays.offset),
         fixed=FixedColumns(X=arrays.X, terms=arrays.terms),
         group_terms=_group_terms(parsed, found, arrays),
         kind="partial_pooling" if parsed.group_terms else "pooled",
@@ -163,12 +167,24 @@ def build_design(
         encoding=encoding,
         base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
-        notes=(*notes, *encoding.notes, *(() if laid_out is None else laid_out.notes)),
+        notes=(
+            *table.notes_on(names),
+            *notes,
+            *encoding.notes,
+            *(() if laid_out is None else laid_out.notes),
+        ),
         family=family,
         residual=laid_out,
+        inputs=inputs_of(encoding, table),
     )
     check_estimable(design)
     return design
+
+
+def _columns_of(arrays: Encoded) -> list[tuple[tuple[str, ...], Floats]]:
+    """Return the columns of predictors with their names: X, each Z, and the offset."""
+    found = [(arrays.terms, arrays.X), *zip(arrays.effects, arrays.Z, strict=True)]
+    return found if arrays.offset is None else [*found, (("offset",), arrays.offset)]
 
 
 def _check_factors(formula: Formula, factors: Sequence[str], table: Table) -> list[Groups]:

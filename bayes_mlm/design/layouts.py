@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
-from bayes_mlm.data import Groups, Table, as_table, find_groups, strip_labels
+from bayes_mlm.data import Groups, Table, as_table, find_groups, relabelled, strip_labels
 from bayes_mlm.design.aggregated.layouts import base_of, lay_out_sums
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode
@@ -86,8 +86,12 @@ def for_kind(design: Design, kind: str) -> Design:
     if kind == "between":
         laid_out = laid_out.with_arrays(
             y=design.group_means(design.y),
+            offset=None
+            if design.response.offset is None
+            else design.group_means(design.response.offset),
             X=base.means,
             codes=np.arange(design.J),
+            inputs={},
         )
     if kind != "mundlak":
         Z = np.ones((laid_out.n, 1)) if kind == "no_pooling" else np.empty((laid_out.n, 0))
@@ -96,7 +100,22 @@ def for_kind(design: Design, kind: str) -> Design:
     return laid_out
 
 
-def replay(design: Design, table: Table, *, means_of: Table | None = None) -> NewRows:
+def as_learned(design: Design, table: Table) -> Table:
+    """Return new rows whose columns with value labels hold labels where the design's did.
+
+    Whether a column holds its labels depends on the rows: on whether every value there has one.
+    """
+    if not table.value_labels:
+        return table
+    held = dict.fromkeys(design.encoding.columns, False)
+    held |= {one.column: isinstance(one.levels[0], str) for one in design.encoding.levels}
+    held |= {term.factor: term.labels.dtype == object for term in design.group_terms}
+    return relabelled(table, held)
+
+
+def replay(
+    design: Design, table: Table, *, means_of: Table | None = None, extend: bool = False
+) -> NewRows:
     """Return the rows of new data under a design, with the means and levels it learned.
 
     Parameters
@@ -108,6 +127,8 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ne
     means_of : Table, optional
         As many rows, of the same groups: `within` and `mundlak` use their group means instead of
         those learned, for counterfactual groups.
+    extend : bool
+        Whether splines go on past the ends where they are not defined; see `encode`.
 
     Returns
     -------
@@ -126,13 +147,15 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ne
     expect("replay", design, Design)
     table = as_table(table)
     table = strip_labels(table) if design.encoding.strip else table
-    arrays = encode(design.encoding, table, outcome=False)
+    table = as_learned(design, table)
+    arrays = encode(design.encoding, table, outcome=False, extend=extend)
+    offset = np.zeros(table.n) if arrays.offset is None else arrays.offset
     if len(design.group_terms) > 1:
         found = zip(design.group_terms, _laid_out_effects(design, arrays.Z), strict=True)
         groups_of_rows = tuple(
             GroupRows(Z=Z, codes=_codes_of(table, term.factor, term.labels)) for term, Z in found
         )
-        return NewRows(X=arrays.X, groups=groups_of_rows)
+        return NewRows(X=arrays.X, offset=offset, groups=groups_of_rows)
     X = arrays.X
     codes = np.full(table.n, -1, dtype=np.int64)
     if design.group is not None and design.group in table.columns:
@@ -152,7 +175,7 @@ def replay(design: Design, table: Table, *, means_of: Table | None = None) -> Ne
         Z = np.ones((table.n, 1))
     else:
         Z = arrays.Z[0] if design.q else np.empty((table.n, 0))
-    return NewRows(X=X, groups=(GroupRows(Z=Z, codes=codes),))
+    return NewRows(X=X, offset=offset, groups=(GroupRows(Z=Z, codes=codes),))
 
 
 def _laid_out_effects(design: Design, Z: Sequence[Floats]) -> list[Floats]:

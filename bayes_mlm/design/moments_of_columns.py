@@ -50,9 +50,10 @@ def column_moments(design: Design) -> ColumnMoments:
     """Compute the means and sds of a design's columns, from its rows or from its sums."""
     if design.has_rows:
         terms = design.group_terms
+        y = design.y_less_offset if design.family.link == "identity" else design.y
         return ColumnMoments(
-            y_mean=float(np.mean(design.y)),
-            y_sd=float(np.std(design.y)),
+            y_mean=float(np.mean(y)),
+            y_sd=float(np.std(y)),
             x_mean=design.X.mean(axis=0),
             x_sd=design.X.std(axis=0),
             z_mean=np.concatenate([np.empty(0), *(one.Z.mean(axis=0) for one in terms)]),
@@ -71,9 +72,9 @@ def column_moments(design: Design) -> ColumnMoments:
 
 
 def outcome_means(design: Design) -> Floats:
-    """Return the mean outcome of each group, shape (J,)."""
+    """Return the mean outcome of each group, less the offset, shape (J,)."""
     if design.has_rows:
-        return design.group_means(design.y)
+        return design.group_means(design.y_less_offset)
     s = design.moments()
     return np.asarray(s.means[:, -1] + s.centre[-1])
 

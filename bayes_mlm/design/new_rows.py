@@ -31,9 +31,12 @@ class NewRows:
         Columns in the order of the design's `terms`.
     groups : tuple of GroupRows
         In the order of the design's `group_terms`; one without groups has one, of codes -1.
+    offset : ndarray, shape (m,)
+        What is added to the linear predictor; zero without an offset.
     """
 
     X: Floats
+    offset: Floats
     groups: tuple[GroupRows, ...]
 
     def __repr__(self) -> str:

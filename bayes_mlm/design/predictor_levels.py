@@ -348,6 +348,9 @@ def _check_alone(design: Design, name: str) -> None:
     for factor in factors:
         if factor not in linear and columns & set(factor.columns):
             raise _UnknownSlopeError(f"its slope is not constant, because of {label(factor)}")
+    for offset in design.formula.offsets:
+        if columns & set(offset.columns):
+            raise _UnknownSlopeError(f"its slope has a part in the offset {label(offset)}")
 
 
 def _parts(design: Design, name: str, mean: str) -> list[int]:

@@ -1,5 +1,6 @@
 """The outcome, the fixed columns and the terms of group effects of a design."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -71,6 +72,11 @@ class Response:
     def __repr__(self) -> str:
         """Return the name on one line."""
         return f"<Response {self.name!r}>"
+
+    @property
+    def y_less_offset(self) -> Floats:
+        """Values less the offset, shape (n,)."""
+        return self.y if self.offset is None else self.y - self.offset
 
     def take(self, rows: Ints) -> "Response":
         """Return the outcome of some rows, in the order given."""
@@ -165,7 +171,7 @@ class GroupTerm:
 
     def sums(self, values: Floats) -> Floats:
         """Return the sum over the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
-        columns = values.reshape(values.shape[0], -1)
+        columns = values.reshape(values.shape[0], math.prod(values.shape[1:]))
         sums = [np.bincount(self.codes, weights=one, minlength=self.J) for one in columns.T]
         return np.array(sums).T.reshape(self.J, *values.shape[1:])
 

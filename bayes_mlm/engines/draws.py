@@ -1,12 +1,12 @@
 """Posterior draws as labelled arrays, with the name of each quantity in the tables.
 
 xarray takes seconds to import, so what the engines hand on is plain arrays with named dimensions;
-`Draws.to_datatree` makes the `xarray.DataTree` that ArviZ reads.
+`bayes_mlm.fitting.tree` makes the `xarray.DataTree` that ArviZ reads of them.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from bayes_mlm.likelihood import (
     Parameters,
     free_dims,
     free_values,
-    group_dim,
     known_parameters,
 )
 from bayes_mlm.model import Parameter
@@ -27,6 +26,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SAMPLE_DIMS = ("chain", "draw")
+# nutpie's names of a sampler's statistics, and those of ArviZ's schema.
+_SCHEMA = {
+    "logp": "lp",
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "mean_tree_accept": "acceptance_rate",
+    "tuning": "tune",
+}
 
 
 @dataclass(frozen=True)
@@ -119,38 +126,6 @@ class Draws:
         coords = {dims.get(dim, dim): labels for dim, labels in self.coords.items()}
         return replace(self, posterior=posterior, coords=coords, parameters=known_parameters())
 
-    def to_datatree(
-        self, design: Design | None = None, priors: ModelPriors | None = None
-    ) -> "xr.DataTree":
-        """Make the `xarray.DataTree` that ArviZ and PyMC read.
-
-        Parameters
-        ----------
-        design : Design, optional
-            Adds the groups ``observed_data`` (y) and ``constant_data`` (X, groups), if it has rows.
-        priors : ModelPriors, optional
-            With the design, adds to ``posterior`` the free variables of the factories' models
-            (``beta_free_``, ``z_``; see `bayes_mlm.likelihood.free_variables`), so that PyMC draws
-            none again.
-
-        Returns
-        -------
-        xarray.DataTree
-            With the groups ``posterior`` and ``sample_stats``, and those of the design.
-        """
-        import xarray as xr
-
-        posterior = dict(self.posterior)
-        if design is not None and priors is not None:
-            posterior |= self.free(design, priors)
-        groups = {
-            "posterior": self._dataset(in_arviz_order(posterior)),
-            "sample_stats": self._dataset(self.sample_stats),
-        }
-        if design is not None:
-            groups |= design.compute(_data_groups, lambda _: {})
-        return xr.DataTree.from_dict(groups)
-
     def free(self, design: Design, priors: ModelPriors) -> dict[str, Variable]:
         """Compute the draws of the free variables of the factories' models, as PyMC names them."""
         reported = {name: variable.values for name, variable in self.posterior.items()}
@@ -160,20 +135,6 @@ class Draws:
             dims = labelled.get(name, tuple(f"{name}_dim_{place}" for place in numbered))
             found[name] = Variable(SAMPLE_DIMS + dims, values)
         return found
-
-    def _dataset(self, variables: Mapping[str, Variable]) -> "xr.Dataset":
-        import xarray as xr
-
-        used = {dim for variable in variables.values() for dim in variable.dims}
-        coords = {dim: self.coords[dim] for dim in self.coords if dim in used}
-        coords |= {
-            dim: np.arange(size)
-            for variable in variables.values()
-            for dim, size in zip(variable.dims, variable.values.shape, strict=True)
-            if dim not in coords
-        }
-        coords |= {"chain": np.arange(self.n_chains), "draw": np.arange(self.n_draws)}
-        return xr.Dataset({name: (v.dims, v.values) for name, v in variables.items()}, coords)
 
 
 def in_arviz_order(variables: Mapping[str, Variable]) -> dict[str, Variable]:
@@ -202,9 +163,14 @@ def draws_from_datatree(tree: "xr.DataTree") -> Draws:
 
 
 def sampler_stats(tree: "xr.DataTree") -> dict[str, Variable]:
-    """Return the sampler's statistics of each draw: every number of shape (chains, draws)."""
+    """Return the sampler's statistics of each draw, by the names of ArviZ's schema.
+
+    Every number of shape (chains, draws).
+    """
     return {
-        str(name): Variable(SAMPLE_DIMS, array.transpose(*SAMPLE_DIMS).to_numpy())
+        _SCHEMA.get(str(name), str(name)): Variable(
+            SAMPLE_DIMS, array.transpose(*SAMPLE_DIMS).to_numpy()
+        )
         for name, array in tree["sample_stats"].data_vars.items()
         if set(array.dims) == set(SAMPLE_DIMS) and array.dtype.kind in "biuf"
     }
@@ -268,19 +234,3 @@ def parameter_named(draws: Draws, quantity: str) -> Parameter:
         If the draws have none of that name.
     """
     return {name: one for one, name, _ in listed_quantities(draws)}[quantity]
-
-
-def _data_groups(design: Design) -> "dict[str, xr.Dataset]":
-    """Return the outcome, X and the labels of the groups by row, as ArviZ names them."""
-    import xarray as xr
-
-    between = design.kind == "between"
-    rows = group_dim(design) if between else "obs"
-    coords = {rows: design.labels if between else np.arange(design.n)}
-    constant: dict[str, Any] = {"X": ((rows, "term"), design.X)}
-    for term in () if between else design.group_terms:
-        constant[f"{term.factor}_of_obs"] = (("obs",), term.row_labels)
-    return {
-        "observed_data": xr.Dataset({"y": (rows, design.y)}, coords),
-        "constant_data": xr.Dataset(constant, coords | {"term": list(design.terms)}),
-    }

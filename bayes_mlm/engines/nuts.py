@@ -114,8 +114,9 @@ def sample_nuts(
     import pymc as pm
     import pytensor
 
-    # Of the marginal likelihood, y is a single number without dimensions (`observe_marginally`).
-    sample = _sample_model if "y" in model.named_vars_to_dims else _sample_density
+    # The marginal likelihood observes a single number without dimensions (`observe_marginally`).
+    by_row = any(one.name in model.named_vars_to_dims for one in model.observed_RVs)
+    sample = _sample_model if by_row else _sample_density
     if parameters is not None and (
         len(parameters.role("group sd")) > 1 or not parameters.role("residual sd")
     ):

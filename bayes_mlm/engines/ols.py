@@ -213,7 +213,7 @@ def _solve(design: Design) -> _Solution:
     """Solve for a design whose coefficients are all columns of X."""
     from statsmodels.regression.linear_model import OLS
 
-    _check(design, design.X, design.y)
+    _check(design, design.X, design.y_less_offset)
     # About the means, where there is an intercept to take them: a large offset costs no digits.
     centre = np.zeros(design.p)
     place = design.terms.index(INTERCEPT) if INTERCEPT in design.terms else None
@@ -222,13 +222,13 @@ def _solve(design: Design) -> _Solution:
         centre[place] = 0.0
     columns = design.X - centre
     size = np.sqrt(np.square(columns).sum(axis=0))
-    result = OLS(design.y, columns / size).fit()
+    result = OLS(design.y_less_offset, columns / size).fit()
     transform = np.eye(design.p)
     if place is not None:
         transform[place] -= centre
     transform /= size
     constant, residual = int(result.k_constant), np.asarray(result.resid)
-    total = design.y - design.y.mean() if constant else design.y
+    total = design.y_less_offset - design.y_less_offset.mean() if constant else design.y_less_offset
     return _Solution(
         beta=transform @ np.asarray(result.params),
         unscaled_cov=transform @ np.asarray(result.normalized_cov_params) @ transform.T,
@@ -251,11 +251,11 @@ def _solve_within(design: Design) -> _Solution:
         centre = float(column.mean())
         return centre + design.group_means(column - centre)
 
-    y_means = means(design.y)
+    y_means = means(design.y_less_offset)
     x_means = (
         np.stack([means(c) for c in design.X.T], axis=1) if design.p else np.empty((n_groups, 0))
     )
-    y, X = design.y - design.by_row(y_means), design.X - design.by_row(x_means)
+    y, X = design.y_less_offset - design.by_row(y_means), design.X - design.by_row(x_means)
     spread = np.abs(X).max(axis=0, initial=0.0)
     size = np.abs(design.X).max(axis=0, initial=0.0)
     for term, flat in zip(design.terms, spread <= CONSTANT_WITHIN * size, strict=True):
@@ -278,7 +278,7 @@ def _solve_within(design: Design) -> _Solution:
         beta=beta,
         unscaled_cov=cov,
         rss=float(residual @ residual),
-        tss=float(np.square(design.y - design.y.mean()).sum()),
+        tss=float(np.square(design.y_less_offset - design.y_less_offset.mean()).sum()),
         n_intercepts=n_groups,
         intercepts=y_means - x_means @ beta,
         intercepts_unscaled_var=1.0 / counts + np.einsum("ja,ab,jb->j", x_means, cov, x_means),

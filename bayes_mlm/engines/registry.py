@@ -97,6 +97,8 @@ class Engine:
         Whether it fits models with several grouping factors.
     instead : str
         The engine to use where it cannot, if the reason does not state what to do.
+    library : str
+        The package that makes the draws, for the attributes of a tree.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Engine:
     independent: bool = False
     several_factors: bool = False
     instead: str = ""
+    library: str = "bayes-mlm"
 
     @property
     def has_chains(self) -> bool:
@@ -313,6 +316,7 @@ for _engine in (
         run=_run_nuts,
         estimates="mean of Markov chains that converge to the posterior",
         several_factors=True,
+        library="nutpie",
     ),
     Engine(
         name="reml",

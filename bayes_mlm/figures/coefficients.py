@@ -131,7 +131,7 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
         n_rows += len(having)
         rows.append(
             TermRows(
-                term=term,
+                term=having[0].design.encoding.term_title(term),
                 models=tuple(one.spec.name for one in having),
                 items=tuple(
                     estimates_of(one, f"beta[{term}]", one.design.outcome, densities=False)
@@ -140,7 +140,7 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
             )
         )
     return Coefficients(
-        outcome=fitted[0].design.outcome,
+        outcome=fitted[0].design.outcome_title,
         terms=tuple(rows),
         prob=fitted[0].prob,
         omitted=tuple(omitted),

@@ -106,7 +106,7 @@ def contextual_effect(analysis: Analysis) -> Contextual | None:
         return None
     return Contextual(
         model=analysis.spec.name,
-        outcome=analysis.design.outcome,
+        outcome=analysis.design.outcome_title,
         group=str(analysis.design.group),
         predictors=tuple(found[:_MOST]),
         prob=analysis.prob,

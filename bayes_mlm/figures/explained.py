@@ -80,7 +80,7 @@ def explained_by_level(analyses: Sequence[Analysis]) -> Explained | None:
         pairs = zip(marked, found, strict=True)
         levels.append(tuple(_with_density(item, one, analyses) for item, one in pairs))
     return Explained(
-        outcome=found[0].design.outcome,
+        outcome=found[0].design.outcome_title,
         models=tuple(one.spec.name for one in found),
         between=levels[0],
         within=levels[1],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats
-from bayes_mlm.design import Column, Design, column_moments
+from bayes_mlm.design import Column, Design, Place, column_moments
 from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.roles import Roles, base_columns, base_values
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
@@ -286,7 +286,7 @@ def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> flo
 
 
 def _moderator_value(
-    design: Design, roles: Roles, place: int | None
+    design: Design, roles: Roles, place: Place
 ) -> Callable[[NDArray[Any]], Floats]:
     """Return the value of a column's factor in either subgroup: a number, or a dummy."""
     if place is None:

@@ -104,7 +104,7 @@ def loo_groups(analysis: Analysis) -> LooGroups | None:
     high = [int(k) for k in np.argsort(-found.k_hat)[:_NAMED] if found.k_hat[k] > limit]
     return LooGroups(
         model=analysis.spec.name,
-        outcome=fit.design.outcome,
+        outcome=fit.design.outcome_title,
         group=str(fit.design.group),
         labels=fit.design.labels,
         sizes=sizes,

@@ -174,7 +174,7 @@ def predictive_checks(analysis: Analysis) -> Predictive | None:
     return Predictive(
         model=analysis.spec.name,
         engine=fit.engine,
-        outcome=design.outcome,
+        outcome=design.outcome_title,
         group=design.group,
         n=design.n,
         n_replicates=made.n,

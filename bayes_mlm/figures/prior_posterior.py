@@ -145,7 +145,7 @@ def prior_and_posterior(analysis: Analysis) -> PriorPosterior | None:
     kept = sorted(panels, key=lambda panel: -panel.ratio)[:_MOST]
     return PriorPosterior(
         model=analysis.spec.name,
-        outcome=fit.design.outcome,
+        outcome=fit.design.outcome_title,
         panels=tuple(panel for panel in panels if panel in kept),
         flat=tuple(flat),
         n_omitted=len(panels) - len(kept),

@@ -148,7 +148,7 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
     reach = np.array([2 * residual[part].std() / np.sqrt(part.size) for part in bins])
     return RowResiduals(
         model=analysis.spec.name,
-        outcome=fit.design.outcome,
+        outcome=fit.design.outcome_title,
         fitted=fitted,
         residual=residual,
         at=np.array([fitted[part].mean() for part in bins]),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Column, Design, RowArray
-from bayes_mlm.formula import Call, Factor, label
+from bayes_mlm.formula import Call, Expression, Factor, label
 
 # A line needs an axis: a predictor of two values is a comparison, not a slope.
 _LEAST_VALUES = 3
@@ -131,7 +131,8 @@ def _is_slope(design: Design, column: Column) -> bool:
     factor = column.parts[0][0]
     if design.base is not None and not _varies(design, column.name):
         return False
-    if any(_bends(factor, other) for other in design.formula.factors):
+    others = (*design.formula.factors, *design.formula.offsets)
+    if any(_bends(factor, other) for other in others):
         return False
     values = _values(design, column.name)  # moments do not give the number of its values; it varies
     return values is None or _has_values(values, _LEAST_VALUES)
@@ -146,7 +147,7 @@ def _varies(design: Design, name: str) -> bool:
     return bool(design.base.varies[design.base.terms.index(name)])
 
 
-def _bends(factor: Factor, other: Factor) -> bool:
+def _bends(factor: Factor, other: Expression) -> bool:
     """Test whether another factor is made of the same columns and varies with them in a group."""
     moves = not (isinstance(other, Call) and other.function == "between")
     return other != factor and moves and not set(factor.columns).isdisjoint(other.columns)
@@ -158,7 +159,8 @@ def _is_moderator(design: Design, column: Column) -> bool:
         return False
     factor, place = column.parts[0]
     levels = next((item for item in design.encoding.levels if item.factor == str(factor)), None)
-    if place is not None and (levels is None or len(levels.levels) != 2):
+    dummy = isinstance(place, int) and levels is not None and len(levels.levels) == 2
+    if place is not None and not dummy:
         return False
     means = _group_means(design, column.name)
     low, high = means.min(), means.max()
@@ -176,7 +178,7 @@ def _ends(means: Floats) -> tuple[float, float]:
 def _labels(design: Design, column: Column) -> tuple[str, str]:
     """Return the labels of the two subgroups, the smaller value of the moderator first."""
     factor, place = column.parts[0]
-    if place is None:
+    if not isinstance(place, int):
         means = _group_means(design, column.name)
         low, high = _ends(means)
         return f"{column.name} = {low:g}", f"{column.name} = {high:g}"

@@ -48,14 +48,14 @@ class Cloud:
 def cloud_of(design: Design, roles: Roles) -> Cloud:
     """Collect the rows of a design with a slope, and the means of its groups."""
     return Cloud(
-        outcome=design.outcome,
+        outcome=design.fitted_outcome,
         group=str(design.group or "group"),
-        slope=str(roles.slope),
+        slope=design.encoding.title(str(roles.slope)),
         x=roles.x,
-        y=design.y,
+        y=design.y_less_offset,
         term=design.single_term(),
         group_x=design.group_means(roles.x),
-        group_y=design.group_means(design.y),
+        group_y=design.group_means(design.y_less_offset),
     )
 
 

@@ -140,7 +140,7 @@ def shrinkage(analysis: Analysis, factor: str | None = None) -> Shrinkage | None
     order = np.lexsort((np.nan_to_num(unpooled[:, 0]), design.group_sizes))
     return Shrinkage(
         model=analysis.spec.name,
-        outcome=design.outcome,
+        outcome=design.outcome_title,
         group=str(design.group),
         labels=design.labels[order],
         sizes=design.group_sizes[order],
@@ -155,7 +155,7 @@ def shrinkage(analysis: Analysis, factor: str | None = None) -> Shrinkage | None
 
 def _rest(fit: Fit, factor: str | None) -> Floats:
     """Return what the coefficients leave of the outcome, and the effects of other factors."""
-    left = fit.design.y - fit.design.X @ samples(fit.draws, "beta").mean(axis=0)
+    left = fit.design.y_less_offset - fit.design.X @ samples(fit.draws, "beta").mean(axis=0)
     for name in fit.design.factors:
         if factor not in (None, name):
             one = fit.of_factor(name)

@@ -152,8 +152,8 @@ def subgroup_difference(analysis: Analysis) -> SubgroupDifference | None:
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
     return SubgroupDifference(
         model=analysis.spec.name,
-        outcome=design.outcome,
-        slope=str(roles.slope),
+        outcome=design.outcome_title,
+        slope=design.encoding.title(str(roles.slope)),
         moderator=str(roles.moderator),
         subgroups=roles.subgroup_labels,
         x=x,

@@ -179,8 +179,8 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
     individuals.sort(key=lambda one: one.curve.change)
     panels = _evenly(len(individuals), N_PANELS)
     return Trajectories(
-        outcome=design.outcome,
-        along=along,
+        outcome=design.outcome_title,
+        along=design.encoding.title(along),
         group=str(design.group),
         model=analysis.spec.name,
         n_groups=design.J,

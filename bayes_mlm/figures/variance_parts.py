@@ -170,7 +170,7 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
     ]
     return VarianceParts(
         model=analysis.spec.name,
-        outcome=design.outcome,
+        outcome=design.outcome_title,
         group=str(design.group),
         n=design.n,
         n_groups=design.J,

@@ -58,4 +58,10 @@ from .source import (
     summarise_wald as summarise_wald,
 )
 from .storage import load_fit as load_fit, save_fit as save_fit
+from .structured_densities import (
+    conditional_model as conditional_model,
+    group_log_densities as group_log_densities,
+    row_log_densities as row_log_densities,
+    spaced as spaced,
+)
 from .summary import summarise as summarise

@@ -58,9 +58,10 @@ def fit(
         A formula (``"mathach ~ ses + (1 | schoolid)"``), the name of a bundled record
         (``"hsb_ses"``), the path of a TOML record or of saved sums (``"year1.sums"``), or a design
         (of `build_design`, or of summed data), which needs no data.
-    data : data frame, mapping, Scan, str or Path, optional
-        Any frame narwhals supports, a file, a directory or glob of files, what `open_data` gives,
-        or the name of an embedded set. A record names its data; a formula needs this argument.
+    data : data frame, mapping, Scan, DataSource, str or Path, optional
+        Any frame narwhals supports, a file of any kind that `read_table` reads, a directory or glob
+        of files, the result of `open_data`, or the name of an embedded set. A record names its
+        data; a formula needs this argument.
     kind, group, group_level, missing
         With a formula: as the fields of a `ModelSpec` and a `DataSource`. The kind is
         "partial_pooling" if the formula has a bar and "pooled" otherwise.
@@ -75,8 +76,8 @@ def fit(
         With a formula: the distribution of the outcome given its linear predictor, by default
         "gaussian"; "student_t" has heavier tails, and other families may be registered
         (`bayes_mlm.model.family`). NUTS draws all but the Gaussian.
-    decimal, delimiter : str, optional
-        How the text of the data is written: `bayes_mlm.read_table`.
+    decimal, delimiter, encoding, sheet, cells, omit_rows, codes : str, optional
+        How a file is read, where it does not state it itself: as of `bayes_mlm.read_table`.
     strip : bool
         Whether to strip labels of spaces at their ends (tabs, no-break and zero-width ones too).
     draws, tune, chains : int, optional

@@ -24,6 +24,7 @@ from bayes_mlm.design import (
     as_scan,
     collect_rows,
     encode,
+    inputs_of,
     is_missing,
     open_data,
     replay,
@@ -107,6 +108,7 @@ def sample_rows[R: CoefficientSource](
     base = design.base
     sampled = design.with_arrays(
         y=encode(design.encoding, table).y,
+        offset=rows.offset if design.formula.offsets else None,
         X=rows.X,
         Z=rows.Z,
         codes=grouped.codes,
@@ -115,6 +117,7 @@ def sample_rows[R: CoefficientSource](
         if base is None
         else GroupMeans(terms=base.terms, means=base.means[places], varies=base.varies),
         notes=(*design.notes, found.what),
+        inputs=inputs_of(design.encoding, table),
         aggregated=None,
         sample_of=design,
     )

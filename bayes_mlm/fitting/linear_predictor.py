@@ -1,23 +1,19 @@
 """The linear predictor of a fit's rows, and the likelihood of each row given it, draw by draw."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.fitting.residuals import residual_draws
+from bayes_mlm.fitting.sampled import Sampled
 from bayes_mlm.likelihood import Likelihood, group_parameters
 
-if TYPE_CHECKING:
-    from bayes_mlm.fitting.result import Fit
 
-
-def linear_predictors(fit: "Fit", chosen: Ints) -> Floats:
-    """Return the linear predictor (S, n) of each row at some draws, all group effects included.
+def linear_predictors(fit: Sampled, chosen: Ints) -> Floats:
+    """Return the linear predictor (S, n) of each row at some draws, with group effects and offset.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or Sampled
         With rows, and draws of its group effects.
     chosen : ndarray of int, shape (S,)
         Which draws, chains joined.
@@ -36,7 +32,7 @@ def linear_predictors(fit: "Fit", chosen: Ints) -> Floats:
         values = draws[name]
         return np.asarray(values.reshape(n_draws, *values.shape[2:])[chosen])
 
-    eta: Floats = np.zeros((len(chosen), design.n))
+    eta: Floats = np.zeros((len(chosen), design.n)) + design.offset
     if design.p:
         eta += taken("beta") @ design.X.T
     terms = [term for term in design.group_terms if term.q]
@@ -45,7 +41,7 @@ def linear_predictors(fit: "Fit", chosen: Ints) -> Floats:
     return eta
 
 
-def conditional_log_densities(fit: "Fit", chosen: Ints) -> Floats:
+def conditional_log_densities(fit: Sampled, chosen: Ints) -> Floats:
     """Return ``log p(y_i | eta_i, auxiliary)`` (S, n) of each row at some draws."""
     aux = residual_draws(fit.draws).at(chosen).auxiliary(fit.design)
     return Likelihood(design=fit.design).conditional(linear_predictors(fit, chosen), aux)

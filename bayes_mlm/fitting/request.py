@@ -3,13 +3,13 @@
 import difflib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast
 
 from bayes_mlm.base import DataError, EngineError
-from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
+from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource, ReadOptions
 from bayes_mlm.design import Design, is_sums, model_of_sums
 from bayes_mlm.engines import Settings
 from bayes_mlm.formula import parse_formula
@@ -46,6 +46,11 @@ class RequestOptions(TypedDict, total=False):
     strip: bool
     decimal: Literal[".", ","] | None
     delimiter: str | None
+    encoding: str | None
+    sheet: str | None
+    cells: str | None
+    omit_rows: str | None
+    codes: str | None
 
 
 def takes_options[**P, R](function: Callable[P, R]) -> Callable[P, R]:
@@ -109,9 +114,9 @@ def as_request(
     reading: dict[str, Any] = {
         "missing": options.get("missing") or "error",
         "strip": options.get("strip") or False,
-        "decimal": options.get("decimal"),
-        "delimiter": options.get("delimiter"),
     }
+    found: dict[str, Any] = {one.name: options.get(one.name) for one in fields(ReadOptions)}
+    how = ReadOptions(**found).given
     if requested is None and is_sums(model):
         if data is not None:
             raise DataError(
@@ -135,8 +140,7 @@ def as_request(
                 source,
                 strip=source.strip or reading["strip"],
                 missing=source.missing if reading["missing"] == "error" else reading["missing"],
-                decimal=reading["decimal"] or source.decimal,
-                delimiter=reading["delimiter"] or source.delimiter,
+                **how,
             ),
         )
     else:
@@ -149,7 +153,7 @@ def as_request(
             priors=given,
             residual=as_residual(residual),
             family=family or "gaussian",
-            reading=reading,
+            reading=reading | how,
         )
     check_request(request)
     return request
@@ -170,11 +174,13 @@ def _request_for(
             f"set ({', '.join(DATASETS)})"
         )
     kind = kind or ("partial_pooling" if parse_formula(formula).group_terms else "pooled")
-    named = str(data) if isinstance(data, (str, Path)) else IN_MEMORY
-    return ModelRequest(
-        model=ModelSpec(formula=formula, kind=kind, **model),
-        source=DataSource(data=named, **reading),
-    )
+    if isinstance(data, DataSource):
+        given = {name: value for name, value in reading.items() if value not in (False, "error")}
+        source = replace(data, **given)
+    else:
+        named = str(data) if isinstance(data, (str, Path)) else IN_MEMORY
+        source = DataSource(data=named, **reading)
+    return ModelRequest(model=ModelSpec(formula=formula, kind=kind, **model), source=source)
 
 
 def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> ModelRequest:

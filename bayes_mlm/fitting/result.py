@@ -1,15 +1,16 @@
 """A fitted model with everything needed to trace where its numbers come from."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from bayes_mlm._version import __version__
-from bayes_mlm.base import DEFAULT_PROB, Floats, Ints, Stream, Verdict, stream
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, Ints, Stream, Verdict, stream
 from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design
 from bayes_mlm.engines import (
@@ -23,6 +24,8 @@ from bayes_mlm.engines import (
     with_effects_of,
 )
 from bayes_mlm.fitting.source import GroupEffects, ParameterValues, Value, shortest_interval
+from bayes_mlm.fitting.tree.additions import with_added
+from bayes_mlm.fitting.tree.assemble import lay_out_tree, reported_posterior
 from bayes_mlm.likelihood import ModelPriors, group_parameters
 from bayes_mlm.model import ModelRequest, ModelSpec
 
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
 _PACKAGES = ("pymc", "nutpie", "arviz", "statsmodels", "numpy", "pandas", "xarray")
 # Numbers whose order an interval is read from: of more, every k-th draw will do.
 _MOST_NUMBERS = 1_500_000
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -62,6 +69,10 @@ class Fit:
         Whether to believe the draws, and what to do if not.
     seconds : float
         Wall time of building, compiling and sampling.
+    created_at : str
+        When it was made, in ISO 8601.
+    added : mapping of str to xarray.Dataset
+        What was added to `data` before the fit was saved, by group.
 
     Examples
     --------
@@ -82,6 +93,8 @@ class Fit:
     versions: Mapping[str, str]
     verdict: Verdict
     seconds: float
+    created_at: str = field(default_factory=_now)
+    added: Mapping[str, "xr.Dataset"] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Describe what was fitted, by what, and the verdict; `summarise` returns the numbers."""
@@ -188,7 +201,7 @@ class Fit:
         """Return the fit with the groups of a sample, whose rows a design has."""
         rng = stream(random_seed, Stream.SAMPLED_EFFECTS)
         draws = with_effects_of(self.design, self.draws, places, rng)
-        return replace(self, design=design, draws=draws)
+        return replace(self, design=design, draws=draws, added={})
 
     def of_factor(self, factor: str | None) -> "Fit":
         """Return the fit with the group effects of one factor only, named as with one factor.
@@ -246,16 +259,71 @@ class Fit:
     def data(self) -> "xr.DataTree":
         """The draws and the data as the `xarray.DataTree` that ArviZ and PyMC read.
 
-        It has every free variable of the factories' models, those whose names end in an underscore
-        included, so that ``pymc.sample_posterior_predictive(fitted.data, model=...)`` is of this
-        fit. Of a fit whose draws of ``u`` were too many to keep, PyMC refuses.
+        Groups ``posterior``, ``sample_stats``, ``log_likelihood`` and ``log_likelihood_group``,
+        ``log_prior``, ``prior``, ``prior_predictive``, ``posterior_predictive``, ``observed_data``
+        and ``constant_data``, with the attributes of ArviZ's schema; a group that the model does
+        not have is missing, and the attribute ``no_`` and its name states why. The costly ones are
+        computed when their values are first read. A group that is added to it is saved with the
+        fit.
+
+        ``posterior`` has every free variable of the factories' models, those whose names end in an
+        underscore included, so that ``pymc.sample_posterior_predictive(fitted.data, model=...)`` is
+        of this fit; `posterior` has the reported ones alone. Of a fit whose draws of ``u`` were too
+        many to keep, PyMC refuses.
+
+        Examples
+        --------
+        >>> from bayes_mlm import fit
+        >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+        >>> fitted.data["log_likelihood"]["reaction"].dims
+        ('chain', 'draw', 'obs')
         """
-        return self.draws.to_datatree(self.design, self.priors)
+        return with_added(self.tree(), self.added)
+
+    def tree(self, *, by: Literal["row", "group"] = "row", mu: bool | None = None) -> "xr.DataTree":
+        """Return the tree as `data` is, laid out otherwise; each call makes another.
+
+        Parameters
+        ----------
+        by : {"row", "group"}
+            What ``log_likelihood`` has a value of. With "group" that is ``log_likelihood_group``,
+            so that `arviz.loo` and `arviz.compare` leave out groups.
+        mu : bool, optional
+            Whether ``posterior`` and ``prior`` have ``mu``, the expected outcome of each row; by
+            default where that is at most two million numbers (500 rows at 4,000 draws).
+
+        Raises
+        ------
+        EngineError
+            If `by` is neither, or what is wanted does not exist for the model.
+
+        Examples
+        --------
+        >>> from bayes_mlm import fit
+        >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+        >>> fitted.tree(by="group")["log_likelihood"]["reaction"].dims
+        ('chain', 'draw', 'subject')
+        """
+        laid_out = lay_out_tree(self, mu=mu)
+        if by not in ("row", "group"):
+            raise EngineError(f"by must be 'row' or 'group', found {by!r}")
+        if by == "group":
+            if "log_likelihood_group" not in laid_out.groups:
+                raise EngineError(
+                    "the tree has no log-likelihood by group: "
+                    f"{laid_out.attrs['no_log_likelihood_group']}"
+                )
+            laid_out = laid_out.by_group()
+        return laid_out.to_datatree()
 
     @property
     def posterior(self) -> "xr.Dataset":
         """The posterior draws of the reported quantities, by ``chain`` and ``draw``."""
-        return self.draws.to_datatree()["posterior"].to_dataset()
+        return reported_posterior(self)
+
+    def with_draws(self, draws: Draws) -> "Fit":
+        """Return the fit with other draws of its parameters."""
+        return replace(self, draws=draws, added={})
 
 
 def installed_versions() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import numpy as np
@@ -54,6 +54,11 @@ class DrawSummary:
     sd: Floats
     lower: Floats
     upper: Floats
+
+    def plus(self, shift: Floats) -> "DrawSummary":
+        """Return the summary of the quantities with known numbers (k,) added."""
+        ends = {"lower": self.lower + shift, "upper": self.upper + shift}
+        return replace(self, mean=self.mean + shift, **ends)
 
 
 def summarise_draws(values: Floats, prob: float, interval: IntervalKind = "hdi") -> DrawSummary:
@@ -126,6 +131,13 @@ class Value:
     estimate: float = math.nan
     se: float = math.nan
     df: float = math.inf
+
+    def plus(self, shift: float) -> "Value":
+        """Return the estimand with a known number added."""
+        if shift == 0.0:
+            return self
+        draws = None if self.draws is None else self.draws + shift
+        return replace(self, draws=draws, estimate=self.estimate + shift)
 
     @property
     def mean(self) -> float:

@@ -8,15 +8,17 @@ executed, and a file whose content has changed is refused (`netcdf`); groups may
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from bayes_mlm.base import (
     ABSENT,
+    EngineError,
+    Floats,
     StorageError,
     Verdict,
     expand_home,
@@ -35,22 +37,21 @@ from bayes_mlm.design import (
     naming,
     require,
 )
-from bayes_mlm.engines import (
-    Draws,
-    Variable,
-    in_arviz_order,
-)
-from bayes_mlm.fitting.netcdf import Group, read_netcdf, write_netcdf
+from bayes_mlm.engines import Draws, Variable
+from bayes_mlm.fitting.netcdf import read_added, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.stored import (
     RESIDUAL,
     Document,
     KeptDesign,
     KeptResidual,
-    TermNames,
     check_fit,
-    term_names,
 )
+from bayes_mlm.fitting.tree.additions import added_to
+from bayes_mlm.fitting.tree.assemble import Group, Tree, lay_out_tree, plain_labels
+from bayes_mlm.fitting.tree.computed import Computed
+from bayes_mlm.fitting.tree.constant import term_names
+from bayes_mlm.fitting.tree.groups import KEPT, MAX_NUMBERS
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import known_parameters, parameters_of
 from bayes_mlm.model import FAMILIES, ResidualRows
@@ -59,7 +60,12 @@ from bayes_mlm.moments import GroupMoments
 FORMAT = 3
 
 
-def save_fit(fit: Fit, path: str | Path) -> Path:
+def save_fit(
+    fit: Fit,
+    path: str | Path,
+    *,
+    groups: Literal["auto", "all", "none"] | Sequence[str] = "auto",
+) -> Path:
     """Write a fit to one file, which is complete or not there at all.
 
     Parameters
@@ -67,6 +73,11 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
     fit : Fit
     path : str or Path
         Conventionally ending in ``.nc``; an existing file is replaced.
+    groups : {"auto", "all", "none"} or sequence of str
+        Which of the groups that are computed from the rest (``log_likelihood``, ``prior``,
+        ``posterior_predictive``, ...) the file has, for programs that open it as a tree; `load_fit`
+        gives all of them in any case. "auto" leaves out those of more than two million numbers, or
+        that take seconds. What was added to ``fit.data`` is always saved.
 
     Returns
     -------
@@ -96,63 +107,54 @@ def save_fit(fit: Fit, path: str | Path) -> Path:
             f"this fit is joined to the rows of {design.J} of {design.sample_of.J:,} groups; save "
             "the fit that sample_groups was given, and take the sample again when it is read"
         )
-    dims = term_names(design.factors)
-    rows = dims[0].group if design.kind == "between" else "obs"
-    labels = {dim.group: term.labels for dim, term in zip(dims, design.group_terms, strict=True)}
-    data = design.compute(lambda of: _rows(of, rows, dims), _sums)
-    observed = design.compute(lambda of: {"y": Variable((rows,), of.y)}, lambda _: {})
-    for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
-        labels[dim.effect] = np.array(term.effects, dtype=object)
-        data[dim.array("group_number")] = Variable((dim.group,), np.arange(term.J))
-    if design.base is not None:
-        data["base_means"] = Variable((dims[0].group, "base_term"), design.base.means)
-        data["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
-        labels["base_term"] = np.array(design.base.terms, dtype=object)
-    if design.residual is not None:
-        residual = design.residual
-        data |= {
-            "stratum": Variable((rows,), residual.stratum),
-            "residual_time": Variable((rows,), residual.time),
-            "previous": Variable((rows,), residual.previous),
-            "gap": Variable((rows,), residual.gap),
-        }
-    if rows == "obs" and observed:
-        labels["obs"] = np.arange(design.n)
-    coords = labels | {"term": np.array(design.terms, dtype=object)}
-    draws = fit.draws
-    groups = {
-        "posterior": Group(
-            in_arviz_order({**draws.posterior, **draws.free(design, fit.priors)}),
-            dict(draws.coords) | coords,
-        ),
-        "sample_stats": Group(draws.sample_stats, draws.coords),
-        "constant_data": Group(data, coords),
+    tree = lay_out_tree(fit)
+    added = added_to(vars(fit)["data"], tree) if "data" in vars(fit) else dict(fit.added)
+    kept, left = _kept(tree, groups)
+    further = {
+        name: [str(one) for one in dataset.data_vars]
+        for name, dataset in added.items()
+        if name in KEPT
     }
-    if observed:
-        groups["observed_data"] = Group(observed, coords)
     path = Path(path)
-    write_netcdf(path, json.dumps(_document(fit)), groups)
+    text = json.dumps(_document(fit) | {"added": further})
+    write_netcdf(path, text, kept, attrs={**tree.attrs, **left}, added=added)
     return path
 
 
-def _rows(design: Design, rows: str, dims: tuple[TermNames, ...]) -> dict[str, Variable]:
-    data = {"X": Variable((rows, "term"), design.X)}
-    for dim, term in zip(dims, design.group_terms, strict=True):
-        if term.q:
-            data[dim.array("Z")] = Variable((rows, dim.effect), term.Z)
-        data[dim.array("codes")] = Variable((rows,), term.codes)
-    return data
+def _kept(
+    tree: Tree, groups: Literal["auto", "all", "none"] | Sequence[str]
+) -> "tuple[dict[str, Group], dict[str, str]]":
+    """Return the groups that go into the file, and an attribute that names those left out."""
+    costly = [name for name in tree.groups if name not in KEPT]
+    ways = {"auto": [name for name in costly if _is_small(tree.groups[name])], "all": costly}
+    chosen = (
+        ({"none": [], **ways}.get(groups, [groups])) if isinstance(groups, str) else list(groups)
+    )
+    for name in chosen:
+        if name not in costly:
+            allowed = f"allowed: auto, all, none, or some of {', '.join(costly)}"
+            reason = tree.attrs.get(f"no_{name}", allowed)
+            raise StorageError(f"the tree has no group {name!r} to save; {reason}")
+    if groups == "auto":
+        chosen = [name for name in chosen if _can_be_computed(tree.groups[name])]
+    left = [name for name in costly if name not in chosen]
+    note = {"left_out": f"{', '.join(left)}: bayes_mlm.load_fit(...).data has them"} if left else {}
+    return {k: v for k, v in tree.groups.items() if k not in left}, note
 
 
-def _sums(s: GroupMoments) -> dict[str, Variable]:
-    """Return the sums in place of rows: of the scatter the lower triangle."""
-    lower, upper = np.tril_indices(len(s.centre))
-    return {
-        "sums_counts": Variable(("sums_group",), s.counts),
-        "sums_centre": Variable(("sums_column",), s.centre),
-        "sums_means": Variable(("sums_group", "sums_column"), s.means),
-        "sums_scatter": Variable(("sums_group", "sums_pair"), s.scatter[:, lower, upper]),
-    }
+def _can_be_computed(group: Group) -> bool:
+    """Compute a group; return False where that is refused, as of outcomes at extreme priors."""
+    try:
+        for one in group.variables.values():
+            _ = one.values
+    except EngineError:
+        return False
+    return True
+
+
+def _is_small(group: Group) -> bool:
+    computed = (one for one in group.variables.values() if isinstance(one, Computed))
+    return all(one.size <= MAX_NUMBERS and not one.slow for one in computed)
 
 
 def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments | None:
@@ -174,6 +176,14 @@ def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments
         effects=kept.groups[0].effects if kept.groups else (),
         group=kept.groups[0].factor if kept.groups else None,
     )
+
+
+def _inputs_from(constant: Group) -> dict[str, Any]:
+    if "inputs" not in constant.variables:
+        return {}
+    columns = constant.variables["inputs"].values
+    names = map(str, constant.coords["input"])
+    return {name: columns[:, k] for k, name in enumerate(names)}
 
 
 def load_fit(path: str | Path) -> Fit:
@@ -207,9 +217,11 @@ def load_fit(path: str | Path) -> Fit:
             document["format"] == FORMAT,
             f"it has format {document['format']}, this version reads {FORMAT}",
         )
-        fit = _assemble(msgspec.convert(document, Document), groups)
+        kept = msgspec.convert(document, Document)
+        fit = _assemble(kept, groups)
         check_fit(fit)
-    return fit
+        found = read_added(path, kept.added)
+        return dataclasses.replace(fit, added=found)
 
 
 def _document(fit: Fit) -> dict[str, Any]:
@@ -220,6 +232,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "reason": fit.reason,
         "report": None if fit.report is None else dataclasses.asdict(fit.report),
         "seconds": fit.seconds,
+        "created_at": fit.created_at,
         "request": msgspec.to_builtins(fit.request),
         "settings": dataclasses.asdict(fit.settings),
         "versions": dict(fit.versions),
@@ -246,7 +259,7 @@ def _document(fit: Fit) -> dict[str, Any]:
 
 def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     kept = document.design
-    constant, posterior = groups["constant_data"], groups["posterior"]
+    constant = groups["constant_data"]
     base = None
     if "base_means" in constant.variables:
         base = GroupMeans(
@@ -259,8 +272,8 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     labels = [constant.coords[dim.group] for dim in dims]
     summed = _sums_from(kept, constant, labels[0] if labels else np.zeros(1, dtype=np.int64))
     kept_arrays = constant.variables if summed is None else {}
-    arrays = {name: variable.values for name, variable in kept_arrays.items()}
-    y = None if summed is not None else groups["observed_data"].variables["y"].values
+    arrays = _arrays(kept_arrays)
+    y = None if summed is not None else _outcome(document, groups["observed_data"])
     n = 0 if y is None else y.size
     empty = None if y is None else np.empty((n, 0))
     terms = tuple(
@@ -275,7 +288,11 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         for one, dim, known in zip(kept.groups, dims, labels, strict=True)
     )
     design = Design(
-        response=Response(name=kept.outcome, y=y),
+        response=Response(
+            name=kept.outcome,
+            y=y,
+            **{name: arrays.get(name) for name in ("trials", "offset", "weights")},
+        ),
         fixed=FixedColumns(X=arrays.get("X", empty), terms=kept.terms),
         group_terms=terms,
         aggregated=summed,
@@ -287,20 +304,13 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         notes=kept.notes,
         family=FAMILIES[document.request.model.family],
         residual=_residual_from(kept.residual, constant),
+        inputs=_inputs_from(constant),
     )
-    # The coordinates of the factories are there for PyMC, and follow from the rest.
-    reported = {k: v for k, v in posterior.variables.items() if not k.endswith("_")}
-    named = {dim for v in reported.values() for dim in v.dims} - {"chain", "draw"}
     return Fit(
         request=document.request,
         design=design,
         priors=document.priors,
-        draws=Draws(
-            posterior=reported,
-            sample_stats=groups["sample_stats"].variables,
-            coords={k: v for k, v in posterior.coords.items() if k in named},
-            parameters=parameters_of(design) if len(terms) > 1 else known_parameters(),
-        ),
+        draws=_drawn(document, groups, design),
         engine=document.engine,
         reason=document.reason,
         report=document.report,
@@ -308,13 +318,55 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         versions=document.versions,
         verdict=Verdict(document.verdict),
         seconds=document.seconds,
+        created_at=document.created_at,
     )
+
+
+def _drawn(document: Document, groups: Mapping[str, Group], design: Design) -> Draws:
+    """Return the draws, without what follows from them (names in ``_``, mu) or was added."""
+    table = parameters_of(design) if len(design.factors) > 1 else known_parameters()
+
+    def kept(name: str) -> dict[str, Variable]:
+        derived = set() if "mu" in table else {"mu"}
+        left = {*document.added.get(name, ()), *(derived if name == "posterior" else ())}
+        return {
+            key: Variable(one.dims, one.values)
+            for key, one in groups[name].variables.items()
+            if not key.endswith("_") and key not in left
+        }
+
+    posterior = kept("posterior")
+    used = {dim for one in posterior.values() for dim in one.dims} - {"chain", "draw"}
+    factors = {dim.group for dim in term_names(design.factors)}
+    coords = {
+        dim: labels if dim in factors else plain_labels(labels)
+        for dim, labels in groups["posterior"].coords.items()
+        if dim in used
+    }
+    return Draws(
+        posterior=posterior, sample_stats=kept("sample_stats"), coords=coords, parameters=table
+    )
+
+
+def _outcome(document: Document, observed: Group) -> Floats:
+    """Return the observed variable, which is the only one that was not added."""
+    added = document.added.get("observed_data", ())
+    (y,) = (one.values for name, one in observed.variables.items() if name not in added)
+    return np.asarray(y, dtype=np.float64)
+
+
+def _arrays(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arrays by name, integers in the width that designs have."""
+    found = {name: variable.values for name, variable in variables.items()}
+    return {
+        name: one.astype(np.int64) if one.dtype == np.int32 else one for name, one in found.items()
+    }
 
 
 def _residual_from(kept: "KeptResidual | None", constant: Group) -> ResidualRows | None:
     if kept is None:
         return None
-    arrays = {name: one.values for name, one in constant.variables.items()}
+    arrays = _arrays(constant.variables)
     return ResidualRows(
         spec=kept.spec,
         levels=kept.levels,

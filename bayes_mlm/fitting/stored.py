@@ -1,7 +1,5 @@
 """What a saved fit holds: the parts that are not arrays, names of its arrays, and its checks."""
 
-import dataclasses
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +9,8 @@ from bayes_mlm.base import Finding
 from bayes_mlm.design import Design, check_names, check_sums, require
 from bayes_mlm.engines import ENGINES, SAMPLE_DIMS, DirectReport, Settings
 from bayes_mlm.fitting.result import Fit
-from bayes_mlm.likelihood import ModelPriors, factor_dim
+from bayes_mlm.fitting.tree.constant import term_names
+from bayes_mlm.likelihood import ModelPriors
 from bayes_mlm.model import Kind, ModelRequest, Residual
 
 RESIDUAL = ("spec", "levels", "step", "whole")
@@ -66,29 +65,8 @@ class Document(Kept, frozen=True):
     verdict: tuple[Finding, ...]
     priors: ModelPriors
     design: KeptDesign
-
-
-@dataclasses.dataclass(frozen=True)
-class TermNames:
-    """Names in a file of the dimensions and arrays of one group term."""
-
-    group: str
-    suffix: str
-
-    @property
-    def effect(self) -> str:
-        """Dimension of the effects."""
-        return f"effect{self.suffix}"
-
-    def array(self, name: str) -> str:
-        """Return the name of an array of the term."""
-        return f"{name}{self.suffix}"
-
-
-def term_names(factors: Sequence[str]) -> tuple[TermNames, ...]:
-    """Return the names of each group term; without the factor's where there is one."""
-    several = len(factors) > 1
-    return tuple(TermNames(factor_dim(one), f"_{one}" if several else "") for one in factors)
+    created_at: str = ""
+    added: dict[str, tuple[str, ...]] = {}
 
 
 def check_fit(fit: Fit) -> None:
@@ -133,7 +111,14 @@ def _check_rows(design: Design) -> None:
         and all(t.codes.shape == (n,) for t in terms),
         "its y, X, Z and groups do not have the same rows",
     )
-    for name, values in (("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)):
+    offset = design.response.offset
+    require(
+        (offset is not None) == bool(design.formula.offsets) or design.kind == "between",
+        "its offset is not that of its formula",
+    )
+    require(offset is None or offset.shape == (n,), "its offset does not have the rows of y")
+    arrays = [("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)]
+    for name, values in (*arrays, *([] if offset is None else [("offset", offset)])):
         require(np.isfinite(values).all(), f"a value of its {name} is not finite")
     for term in terms:
         require(

@@ -1,3 +1,4 @@
+from .codings import CODINGS as CODINGS, Coding as Coding
 from .expressions import (
     Call as Call,
     Expression as Expression,
@@ -16,6 +17,15 @@ from .formula import (
     Formula as Formula,
     parse_formula as parse_formula,
     refuse_several as refuse_several,
+)
+from .function import (
+    Basis as Basis,
+    Constants as Constants,
+    Elementwise as Elementwise,
+    Function as Function,
+    Option as Option,
+    Options as Options,
+    Summaries as Summaries,
 )
 from .functions import FUNCTIONS as FUNCTIONS
 from .group_terms import GroupFormula as GroupFormula

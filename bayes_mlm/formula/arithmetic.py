@@ -2,8 +2,9 @@
 
 import difflib
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, get_args
 
+from bayes_mlm.formula.arguments import read_options
 from bayes_mlm.formula.expressions import (
     Call,
     Expression,
@@ -14,15 +15,18 @@ from bayes_mlm.formula.expressions import (
     calls,
     is_bare_name,
 )
-from bayes_mlm.formula.functions import FUNCTIONS, HABITS
-from bayes_mlm.formula.grammar import Source, describe
+from bayes_mlm.formula.function import FunctionKind
+from bayes_mlm.formula.functions import FUNCTIONS, HABITS, INSTEAD, REWRITES
+from bayes_mlm.formula.grammar import Source, describe, kind_of, start_of, unwrap
 
 if TYPE_CHECKING:
     from lark import Token, Tree
 
-    type Branch = Tree[Token] | Token
+    from bayes_mlm.formula.grammar import Branch
 
 MAX_NAME = 255
+# In the order in which a message lists functions.
+_KINDS = get_args(FunctionKind.__value__)
 # A chain a + b + c is as deep as it is long once it is a tree of pairs; every later step that
 # walks it recurses, so both count.
 MAX_DEPTH = 100
@@ -39,6 +43,10 @@ def read_expression(tree: "Branch", source: Source, depth: int = 0) -> Expressio
         if not math.isfinite(value):
             raise source.error(start_of(bare), "the number is too large")
         return Number(value)
+    if kind in ("list", "TEXT"):
+        raise source.error(
+            start_of(bare), "a column or arithmetic stands here, not a list or text in quotes"
+        )
     branch = cast("Tree[Token]", bare)
     if kind in ("bar", "interaction"):
         raise source.error(
@@ -75,41 +83,78 @@ def _read_call(tree: "Tree[Token]", source: Source, depth: int) -> Call:
     token = cast("Token", tree.children[0])
     name = str(token)
     if name not in FUNCTIONS:
-        raise source.error(start_of(token), _unknown_function(name))
+        raise source.error(start_of(token), _unknown_function(tree, source))
+    function = FUNCTIONS[name]
     arguments = cast("list[Tree[Token]]", tree.children[1:])
-    group: str | None = None
-    grouped = FUNCTIONS[name].kind == "grouped"
-    if len(arguments) != 1 and not (grouped and len(arguments) == 2):
+    grouped = function.kind == "grouped"
+    most = 2 if grouped else 1 + len(function.options)
+    if not 1 <= len(arguments) <= most:
         count = "a column and perhaps its group" if grouped else "one argument"
+        count = f"a column and {most - 1} more at most" if function.options else count
         raise source.error(start_of(token), f"{name} takes {count}, and {len(arguments)} are given")
-    for place, argument in enumerate(arguments):
+    for place, argument in enumerate(arguments[: 2 if grouped else 1]):
         keyword = str(argument.children[0]) if len(argument.children) == 3 else None
         if keyword is not None and not (grouped and place == 1 and keyword == "group"):
             allowed = "group= as its second argument" if grouped else "no named argument"
+            allowed = "its column first" if function.options else allowed
             raise source.error(start_of(argument), f"{name} takes {allowed}, not {keyword!r}")
-        if place == 1:
-            group = read_group(argument.children[-1], source)
     inside = arguments[0].children[-1]
     argument_value = read_expression(inside, source, depth)
     if not argument_value.columns:
         raise source.error(start_of(inside), f"{name}(...) holds no column, only numbers")
-    if name == "C" and not isinstance(argument_value, Name):
-        raise source.error(start_of(inside), "C(...) takes a column")
-    if any(call.function == "C" for call in calls(argument_value)):
-        raise source.error(start_of(inside), f"{name}(...) is numeric and C(...) is not")
-    return Call(name, argument_value, group)
+    if function.kind == "categorical" and not isinstance(argument_value, Name):
+        raise source.error(start_of(inside), f"{name}(...) takes a column")
+    for call in calls(argument_value):
+        _check_inside(name, call, inside, source)
+    group = (
+        read_group(arguments[1].children[-1], source) if len(arguments) > 1 and grouped else None
+    )
+    options = () if grouped else read_options(function, arguments[1:], source, start_of(token))
+    return Call(name, argument_value, group, options)
 
 
-def _unknown_function(name: str) -> str:
-    short = name.rsplit(".", 1)[-1]
-    near = difflib.get_close_matches(short, FUNCTIONS, n=1)
+def _check_inside(name: str, call: Call, inside: "Branch", source: Source) -> None:
+    """Refuse inside of a call what is no column of numbers."""
+    kind = FUNCTIONS[call.function].kind
+    if kind == "categorical":
+        raise source.error(
+            start_of(inside), f"{name}(...) is numeric and {call.function}(...) is not"
+        )
+    if kind == "basis":
+        raise source.error(
+            start_of(inside),
+            f"{call.function}(...) is several columns, and {name}(...) takes one"
+            + ("" if name == "offset" else f"; write {call.function}({name}(...), ...)"),
+        )
+    if kind == "offset":
+        raise source.error(
+            start_of(inside), "offset(...) is added to the formula by itself: y ~ x + offset(z)"
+        )
+
+
+def _unknown_function(tree: "Tree[Token]", source: Source) -> str:
+    name = str(tree.children[0])
+    near = difflib.get_close_matches(name.rsplit(".", 1)[-1], FUNCTIONS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
+    arguments = [source.text_of(cast("Tree[Token]", one).children[-1]) for one in tree.children[1:]]
+    whole = ""
+    if name in REWRITES:
+        hint = f"write {REWRITES[name]}(...); "
+        whole = source.rewrite(cast("Token", tree.children[0]), REWRITES[name])
+    elif name in INSTEAD and f"{{{len(arguments)}}}" not in INSTEAD[name] and arguments:
+        whole = source.rewrite(tree, INSTEAD[name].format(*arguments, *[""]))
+    elif name == "Q" and len(arguments) == 1 and arguments[0][:1] in "\"'":
+        whole = source.rewrite(tree, f"`{arguments[0][1:-1]}`")
+    elif near:
+        whole = source.rewrite(cast("Token", tree.children[0]), near[0])
     hint = f"{HABITS[name]}; " if name in HABITS else hint
     foreign = [char for char in name if not char.isascii()]
     if foreign:
         hint = f"it holds {describe(foreign[0])}, which may only look like a Latin letter; {hint}"
     shown = name if len(name) <= 40 else name[:40] + "..."
-    return f"unknown function {shown!r}; {hint}allowed: {', '.join(FUNCTIONS)}"
+    write = f"; write: {whole}" if whole else ""
+    known = sorted(FUNCTIONS, key=lambda one: _KINDS.index(FUNCTIONS[one].kind))
+    return f"unknown function {shown!r}; {hint}allowed: {', '.join(known)}{write}"
 
 
 def _read_name(token: "Token", source: Source) -> str:
@@ -125,21 +170,3 @@ def _read_name(token: "Token", source: Source) -> str:
     if len(name) > MAX_NAME:
         raise source.error(position, f"the name has more than {MAX_NAME} characters")
     return name
-
-
-def unwrap(tree: "Branch") -> "Branch":
-    """Strip parentheses."""
-    while not isinstance(tree, str) and tree.data == "group":
-        tree = tree.children[0]
-    return tree
-
-
-def kind_of(tree: "Branch") -> str:
-    """Return the terminal of a token (a Token is a str), or the rule of a tree."""
-    return tree.type if isinstance(tree, str) else str(tree.data)
-
-
-def start_of(tree: "Branch") -> int:
-    """Return the position in the text at which a tree or token begins."""
-    start = tree.start_pos if isinstance(tree, str) else tree.meta.start_pos
-    return start or 0

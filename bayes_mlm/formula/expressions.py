@@ -7,6 +7,8 @@ and decides, node by node, which NumPy function stands for it.
 import re
 from dataclasses import dataclass
 
+from bayes_mlm.formula.function import FUNCTIONS, Options, OptionValue
+
 _BARE = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 _SUM, _PRODUCT, _NEGATIVE, _POWER, _ATOM = range(1, 6)
 _STRENGTH = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "**": _POWER}
@@ -76,11 +78,22 @@ class Operation:
 
 @dataclass(frozen=True)
 class Call:
-    """A listed function of an expression; `group` is the column it groups by."""
+    """A listed function of an expression.
+
+    Parameters
+    ----------
+    function : str
+    argument : Expression
+    group : str or None
+        The column it groups by.
+    options : tuple of (str, value)
+        Its other arguments, in the order of the function's `options`.
+    """
 
     function: str
     argument: "Expression"
     group: str | None = None
+    options: "tuple[tuple[str, OptionValue], ...]" = ()
 
     def __str__(self) -> str:
         return _show(self, quote=True)
@@ -89,6 +102,11 @@ class Call:
     def columns(self) -> tuple[str, ...]:
         """Names of the columns needed, in order of appearance."""
         return unique(self.argument.columns + (() if self.group is None else (self.group,)))
+
+    @property
+    def settings(self) -> Options:
+        """The other arguments by name."""
+        return dict(self.options)
 
 
 type Expression = Name | Number | Negative | Operation | Call
@@ -106,7 +124,7 @@ def measured(expression: Expression) -> tuple[str, ...]:
     match expression:
         case Name(name):
             return (name,)
-        case Call(function, argument, _):
+        case Call(function, argument):
             return () if function == "C" else measured(argument)
         case Negative(operand):
             return measured(operand)
@@ -119,7 +137,7 @@ def measured(expression: Expression) -> tuple[str, ...]:
 def calls(expression: Expression) -> tuple[Call, ...]:
     """List the calls inside an expression, the innermost first."""
     match expression:
-        case Call(_, argument, _):
+        case Call(_, argument):
             return (*calls(argument), expression)
         case Negative(operand):
             return calls(operand)
@@ -159,10 +177,11 @@ def _show(node: Expression, *, quote: bool, least: int = _SUM) -> str:
         case Name(name):
             return name if not quote or is_bare_name(name) else f"`{name}`"
         case Number(value):
-            return str(int(value)) if value.is_integer() and value < 1e15 else repr(value)
-        case Call(function, argument, group):
+            return _number(value)
+        case Call(function, argument, group, options):
             by = "" if group is None else f", {_show(Name(group), quote=quote)}"
-            return f"{function}({_show(argument, quote=quote)}{by})"
+            more = "".join(f", {_option(function, *one)}" for one in options)
+            return f"{function}({_show(argument, quote=quote)}{by}{more})"
         case Negative(operand):
             text, strength = f"-{_show(operand, quote=quote, least=_POWER)}", _NEGATIVE
         case Operation(operator, left, right):
@@ -171,6 +190,26 @@ def _show(node: Expression, *, quote: bool, least: int = _SUM) -> str:
             second = _show_right(right, strength, quote=quote)
             text = f"{first} {operator} {second}"
     return text if strength >= least else f"({text})"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _option(function: str, name: str, value: OptionValue) -> str:
+    """Write an argument, by its name unless it is known by its place."""
+    known = FUNCTIONS.get(function)
+    by_place = known is not None and any(o.name == name and o.positional for o in known.options)
+    return _value(value, quoted=not by_place) if by_place else f"{name}={_value(value)}"
+
+
+def _value(value: OptionValue, *, quoted: bool = True) -> str:
+    if isinstance(value, str):
+        mark = "'" if '"' in value else '"'
+        return f"{mark}{value}{mark}" if quoted else value
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_number, value))}{',' if len(value) == 1 else ''})"
+    return str(value) if isinstance(value, bool) else _number(float(value))
 
 
 def _show_right(node: Expression, strength: int, *, quote: bool) -> str:

@@ -29,9 +29,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from bayes_mlm.base import FormulaError, SeveralFactorsError
-from bayes_mlm.formula.arithmetic import start_of
-from bayes_mlm.formula.expressions import Factor, Term, measured, unique
-from bayes_mlm.formula.grammar import Source, parse_tree
+from bayes_mlm.formula.expressions import Expression, Factor, Term, measured, unique
+from bayes_mlm.formula.grammar import Source, parse_tree, start_of
 from bayes_mlm.formula.group_terms import GroupFormula, join_terms
 from bayes_mlm.formula.reader import read_outcome, read_predictors
 
@@ -50,6 +49,8 @@ class Formula:
         Fixed effects, by degree. A term is a tuple of factors; ``()`` is the intercept.
     group_terms : tuple of GroupFormula
         One for each bar, in order of appearance; no two have the same factor.
+    offsets : tuple of Expression
+        What is added to the linear predictor with a coefficient of 1; several are summed.
 
     Examples
     --------
@@ -64,11 +65,13 @@ class Formula:
     outcome: Factor
     terms: tuple[Term, ...]
     group_terms: tuple[GroupFormula, ...] = ()
+    offsets: tuple[Expression, ...] = ()
 
     def __str__(self) -> str:
         """Return the formula multiplied out; parsing this gives an equal formula."""
         bars = "".join(f" + {term}" for term in self.group_terms)
-        return f"{self.outcome} ~ {join_terms(self.terms)}{bars}"
+        offsets = "".join(f" + offset({one})" for one in self.offsets)
+        return f"{self.outcome} ~ {join_terms(self.terms)}{offsets}{bars}"
 
     @property
     def grouping_factors(self) -> tuple[str, ...]:
@@ -99,8 +102,8 @@ class Formula:
 
     @property
     def predictor_columns(self) -> tuple[str, ...]:
-        """The columns needed to predict: those of the terms and effects, and the groups."""
-        found = (name for factor in self.factors for name in factor.columns)
+        """The columns needed to predict: of the terms, effects and offsets, and the groups."""
+        found = (name for one in (*self.factors, *self.offsets) for name in one.columns)
         return unique((*found, *self.grouping_factors))
 
     @property
@@ -110,12 +113,21 @@ class Formula:
         return tuple(dict.fromkeys(factor for term in terms for factor in term))
 
     @property
+    def offset_columns(self) -> tuple[str, ...]:
+        """Columns that are in an offset and in nothing else, so that they may be constant."""
+        others = {name for factor in self.factors for name in factor.columns}
+        others |= {*self.grouping_factors, *self.outcome.columns}
+        found = (name for one in self.offsets for name in one.columns)
+        return unique(tuple(name for name in found if name not in others))
+
+    @property
     def measured_columns(self) -> tuple[str, ...]:
         """Columns of the predictors that are read as they are: not as ``C(column)``, nor to group.
 
         Text among them becomes categories without a request.
         """
-        return unique(tuple(name for factor in self.factors for name in measured(factor)))
+        parts = (*self.factors, *self.offsets)
+        return unique(tuple(name for one in parts for name in measured(one)))
 
 
 def refuse_several(
@@ -199,6 +211,10 @@ def _parse(text: str) -> Formula:
         raise source.error(
             start_of(right), f"the outcome {outcome} is also a predictor; take it out"
         )
+    if any(outcome == one for one in predictors.offsets):
+        raise source.error(
+            start_of(right), f"the outcome {outcome} is also the offset; take it out"
+        )
     if any(term.factor in outcome.columns for term in predictors.group_terms):
         raise source.error(
             start_of(right), f"the outcome {outcome} is also the group; choose another"
@@ -208,4 +224,5 @@ def _parse(text: str) -> Formula:
         outcome=outcome,
         terms=predictors.terms,
         group_terms=predictors.group_terms,
+        offsets=predictors.offsets,
     )

@@ -1,74 +1,68 @@
 """List the functions a formula may call; no other name is ever looked up, let alone run.
 
-The list is data. What each function computes is in `bayes_mlm.design.encoding.values`.
+The list is a registry (`bayes_mlm.formula.function`), filled by `bayes_mlm.formula.transforms`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
-type FunctionKind = Literal["elementwise", "centring", "grouped", "categorical", "identity"]
+from bayes_mlm.formula import transforms
+from bayes_mlm.formula.function import FUNCTIONS, Function
 
+__all__ = ["FUNCTIONS", "HABITS", "INSTEAD", "REWRITES", "Function", "transforms"]
 
-@dataclass(frozen=True)
-class Function:
-    """Describe a function of the formula language.
-
-    Parameters
-    ----------
-    name : str
-        As written in a formula.
-    kind : str
-        What it depends on: each value alone (elementwise), the mean of the column it was first
-        used on (centring), that of each group (grouped); or it says how to read a column
-        (categorical, identity).
-    summary : str
-        What it gives, in a line.
-    """
-
-    name: str
-    kind: FunctionKind
-    summary: str
-
-
-FUNCTIONS: Mapping[str, Function] = MappingProxyType(
+# What people write from habit, and the name that it has here, where a call is otherwise the same.
+REWRITES: Mapping[str, str] = MappingProxyType(
     {
-        function.name: function
-        for function in (
-            Function("log", "elementwise", "natural logarithm; values above 0"),
-            Function("log2", "elementwise", "logarithm to base 2; values above 0"),
-            Function("log10", "elementwise", "logarithm to base 10; values above 0"),
-            Function("log1p", "elementwise", "log(1 + x); values above -1"),
-            Function("exp", "elementwise", "exponential"),
-            Function("sqrt", "elementwise", "square root; values of 0 or more"),
-            Function("abs", "elementwise", "absolute value"),
-            Function("center", "centring", "x minus its mean"),
-            Function("scale", "centring", "x minus its mean, over its sd (divisor n - 1, as in R)"),
-            Function("within", "grouped", "x minus the mean of its group: within(x) or (x, group)"),
-            Function("between", "grouped", "mean of x in its group: between(x) or (x, group)"),
-            Function("C", "categorical", "the column x read as categories"),
-            Function("I", "identity", "arithmetic, + - * / **, in its ordinary meaning"),
-        )
+        "ln": "log",
+        "log1": "log1p",
+        "standardize": "scale",
+        "standardise": "scale",
+        "zscore": "scale",
+        "factor": "C",
+        "as.factor": "C",
+        "ordered": "C",
+        "demean": "within",
+        "relevel": "C",
+        "cs": "cr",
+        "natural_cubic_spline": "cr",
     }
 )
 
-# What people write from habit, and the advice on each; every other name is answered with the
-# nearest in FUNCTIONS.
+# What stands here for a call of others, in which {0} and {1} are its arguments.
+INSTEAD: Mapping[str, str] = MappingProxyType(
+    {
+        "s": "cr({0}, df=4)",
+        "te": "cr({0}, df=3):cr({1}, df=3)",
+        "ti": "cr({0}, df=3):cr({1}, df=3)",
+        "rcs": "ns({0}, df=4)",
+        "mo": "C({0}, Diff)",
+        "interaction": "{0}:{1}",
+        "pow": "I({0} ** {1})",
+        "power": "I({0} ** {1})",
+        "mean": "between({0})",
+    }
+)
+
+# The advice on others; every name that is in neither is answered with the nearest in FUNCTIONS.
 HABITS: Mapping[str, str] = MappingProxyType(
     {
-        "ln": "write log(...)",
-        "log1": "write log1p(...)",
-        "standardize": "write scale(...)",
-        "standardise": "write scale(...)",
-        "zscore": "write scale(...)",
-        "factor": "write C(...)",
-        "as.factor": "write C(...)",
         "mean": "for the mean of each group, write between(...)",
-        "demean": "for the deviation from each group's mean, write within(...)",
         "power": "write I(x ** 2)",
         "pow": "write I(x ** 2)",
-        "poly": "write x + I(x ** 2)",
-        "offset": "subtract it from the outcome, as in I(y - x) ~ ...",
+        "s": "there are no penalised smooths, only splines of a fixed df",
+        "te": "there are no tensor smooths, only products of splines of a fixed df",
+        "ti": "there are no tensor smooths, only products of splines of a fixed df",
+        "cc": "there is no cyclic spline; make the columns of sine and cosine in the data",
+        "rcs": "a restricted cubic spline of k knots is ns(x, df=k - 1)",
+        "lsp": "a piecewise straight line is bs(x, knots=(1, 2), degree=1)",
+        "lspline": "a piecewise straight line is bs(x, knots=(1, 2), degree=1)",
+        "Q": "write a name with spaces in `backquotes`",
+        "mo": "there are no monotonic effects; C(x, Diff) has the steps between categories",
+        "weights": "weights are no part of a formula",
+        "cut": "make the column of categories in the data, or write bs(x, df=4)",
+        "lag": "make the column of earlier values in the data",
+        "cbind": "give successes as the outcome",
+        "interaction": "write a:b",
     }
 )

@@ -4,8 +4,10 @@ The grammar says only how a formula is put together; `bayes_mlm.formula.reader` 
 parts mean. The limits here keep a hostile text from costing more than a moment.
 """
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
@@ -14,6 +16,8 @@ from bayes_mlm.base import FormulaError
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
+
+    type Branch = Tree[Token] | Token
 
 MAX_LENGTH = 10_000
 MAX_NESTING = 50
@@ -31,7 +35,9 @@ bar: sum (BAR | DOUBLE_BAR) sum
 ?atom: NUMBER | NAME | QUOTED | call | group
 group: "(" (bar | sum) ")"
 call: NAME "(" (argument ("," argument)*)? ")"
-argument: (NAME EQUALS)? sum
+argument: (NAME EQUALS)? _value
+_value: sum | TEXT | list
+list: "(" sum "," (sum ("," sum)*)? ")" | "[" (sum ("," sum)*)? "]"
 
 TILDE: "~"
 DOUBLE_BAR: "||"
@@ -46,6 +52,7 @@ EQUALS: "="
 NUMBER: /([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?/
 NAME: /[^\W\d]\w*(\.\w+)*/
 QUOTED: /`[^`]*`/
+TEXT: /"[^"]*"|'[^']*'/
 %ignore /[ \t]+/
 """
 
@@ -70,6 +77,7 @@ _HINTS = {
     ",": "only functions have more than one argument",
 }
 _WIDE = ("W", "F")
+_CARET = re.compile(r"(`[^`]*`)|\s*\^\s*")
 _AROUND = 60  # characters of a long formula shown around the error
 
 
@@ -98,6 +106,23 @@ class Source:
         blank = len(before) + sum(_width(char) for char in self.text[start:position])
         line = "".join(_printable(char) for char in shown)
         return FormulaError(f"{message}\n  {before}{line}{after}\n  {' ' * blank}^")
+
+    def rewrite(self, tree: "Branch", text: str) -> str:
+        """Return the formula with a part of it written otherwise, to show in a message.
+
+        Parameters
+        ----------
+        tree : Tree or Token
+            The part.
+        text : str
+            What to write in its place; alone where the formula is long.
+        """
+        whole = f"{self.text[: start_of(tree)]}{text}{self.text[end_of(tree) :]}"
+        return "".join(map(_printable, whole if len(whole) <= 2 * _AROUND else text))
+
+    def text_of(self, tree: "Branch") -> str:
+        """Return the text of a part."""
+        return self.text[start_of(tree) : end_of(tree)]
 
 
 def parse_tree(source: Source) -> "Tree[Token]":
@@ -143,8 +168,8 @@ def _check_limits(source: Source) -> None:
             what = "a line break: a formula is one line" if char in "\r\n" else describe(char)
             raise source.error(position, f"the formula holds {what}; take it out")
     depth = 0
-    for match in re.finditer(r"`[^`]*`|[()]", text):
-        depth += {"(": 1, ")": -1}.get(match.group(), 0)
+    for match in re.finditer(r"`[^`]*`|\"[^\"]*\"|'[^']*'|[()\[\]]", text):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(match.group(), 0)
         if depth > MAX_NESTING:
             raise source.error(
                 match.start(), f"the parentheses are nested more than {MAX_NESTING} deep"
@@ -156,6 +181,9 @@ def _unexpected(source: Source, position: int, found: str) -> FormulaError:
     if not found.isascii() and not found.isalnum():
         shown = describe(found[0])
     hint = _HINTS.get(found, _HINTS.get(found[0], ""))
+    if found[0] == "^" and len(source.text) <= 2 * _AROUND:
+        whole = "".join(map(_printable, _CARET.sub(r"\1**", source.text)))
+        hint = f"{hint}, {whole}, and I(x ** 2) for the square of a column"
     return source.error(position, f"unexpected {shown}: {hint + '; ' if hint else ''}{ALLOWED}")
 
 
@@ -175,3 +203,33 @@ def _width(char: str) -> int:
     if unicodedata.combining(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in _WIDE else 1
+
+
+def unwrap(tree: "Branch") -> "Branch":
+    """Strip parentheses."""
+    while not isinstance(tree, str) and tree.data == "group":
+        tree = tree.children[0]
+    return tree
+
+
+def kind_of(tree: "Branch") -> str:
+    """Return the terminal of a token (a Token is a str), or the rule of a tree."""
+    return tree.type if isinstance(tree, str) else str(tree.data)
+
+
+def start_of(tree: "Branch") -> int:
+    """Return the position in the text at which a tree or token begins."""
+    start = tree.start_pos if isinstance(tree, str) else tree.meta.start_pos
+    return start or 0
+
+
+def end_of(tree: "Branch") -> int:
+    """Return the position in the text after a tree or token."""
+    end = tree.end_pos if isinstance(tree, str) else tree.meta.end_pos
+    return end or 0
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the nearest of some names, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

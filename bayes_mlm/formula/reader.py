@@ -4,23 +4,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from bayes_mlm.formula.algebra import MAX_POWER, Algebra, Products, by_degree
-from bayes_mlm.formula.arithmetic import kind_of, read_expression, read_group, start_of, unwrap
-from bayes_mlm.formula.expressions import Call, Factor, Name, Term
-from bayes_mlm.formula.grammar import Source
+from bayes_mlm.formula.arithmetic import read_expression, read_group
+from bayes_mlm.formula.expressions import Call, Expression, Factor, Name, Term
+from bayes_mlm.formula.functions import FUNCTIONS
+from bayes_mlm.formula.grammar import Source, kind_of, start_of, unwrap
 from bayes_mlm.formula.group_terms import GroupFormula
 
 if TYPE_CHECKING:
     from lark import Token, Tree
 
-    from bayes_mlm.formula.arithmetic import Branch
+    from bayes_mlm.formula.grammar import Branch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictors:
-    """The right-hand parts of a formula: fixed effects and group terms."""
+    """The right-hand parts of a formula: fixed effects, group terms and offsets."""
 
     terms: tuple[Term, ...]
     group_terms: tuple[GroupFormula, ...]
+    offsets: tuple[Expression, ...] = ()
 
     @property
     def effects(self) -> tuple[Term, ...]:
@@ -35,6 +37,12 @@ class _Sum:
     terms: Products = field(default_factory=dict)
     intercept: bool | None = None
     bars: "tuple[Tree[Token], ...]" = ()
+    offsets: "tuple[Tree[Token], ...]" = ()
+
+    @property
+    def added(self) -> "tuple[Tree[Token], ...]":
+        """What can only be added: group terms and offsets."""
+        return self.bars + self.offsets
 
 
 def read_outcome(tree: "Branch", source: Source) -> Factor:
@@ -45,8 +53,13 @@ def read_outcome(tree: "Branch", source: Source) -> Factor:
             start_of(tree),
             "the outcome is a column or a function of it; write I(...) for arithmetic",
         )
-    if isinstance(outcome, Call) and outcome.function == "C":
+    kind = FUNCTIONS[outcome.function].kind if isinstance(outcome, Call) else "identity"
+    if kind == "categorical":
         raise source.error(start_of(tree), "the outcome is numeric; C(...) makes categories of it")
+    if kind in ("basis", "offset"):
+        raise source.error(
+            start_of(tree), f"the outcome is one column; {outcome} belongs right of the ~"
+        )
     return outcome
 
 
@@ -71,7 +84,21 @@ def read_predictors(tree: "Branch", source: Source) -> Predictors:
                 "term, as in (1 + x | group), or (1 + x || group) for independent ones",
             )
         found[term.factor] = term
-    return Predictors(terms=terms, group_terms=tuple(found.values()))
+    return Predictors(
+        terms=terms,
+        group_terms=tuple(found.values()),
+        offsets=tuple(dict.fromkeys(_read_offset(one, source) for one in parts.offsets)),
+    )
+
+
+def _read_offset(tree: "Tree[Token]", source: Source) -> Expression:
+    call = read_expression(tree, source)
+    assert isinstance(call, Call)  # for mypy: its name was looked at
+    return call.argument
+
+
+def _is_offset(tree: "Branch") -> bool:
+    return kind_of(tree) == "call" and str(cast("Tree[Token]", tree).children[0]) == "offset"
 
 
 def _read_group_term(tree: "Tree[Token]", source: Source, algebra: Algebra) -> GroupFormula:
@@ -79,15 +106,37 @@ def _read_group_term(tree: "Tree[Token]", source: Source, algebra: Algebra) -> G
     inner = _read_sum(effects, source, algebra)
     if inner.bars:
         raise source.error(start_of(inner.bars[0]), "a group term cannot hold another")
+    if inner.offsets:
+        raise source.error(
+            start_of(inner.offsets[0]), "an offset is the same for all groups; add it outside"
+        )
     products = _finish(inner, algebra)
     if not products:
         raise source.error(start_of(effects), "no group effect is left; write (1 | group)")
+    _refuse_nested(tree, source)
     return GroupFormula(
         factor=read_group(group, source),
         terms=products,
         # An intercept alone has nothing to correlate with: (1 || g) is (1 | g).
         correlated=cast("Token", bar).type == "BAR" or products == ((),),
     )
+
+
+def _refuse_nested(tree: "Tree[Token]", source: Source) -> None:
+    """Refuse R's ``(1 | school/class)``, with the two terms that it stands for."""
+    effects, bar, group = tree.children
+    bare = unwrap(group)
+    nested = kind_of(bare) == "product" and all(
+        kind_of(one) in ("NAME", "QUOTED", "SLASH") for one in cast("Tree[Token]", bare).children
+    )
+    if nested:
+        names = [str(one) for one in cast("Tree[Token]", bare).children[::2]]
+        terms = ") + (".join(f"{source.text_of(effects)} {bar} {name}" for name in names)
+        raise source.error(
+            start_of(group),
+            f"the group is one column; if {names[-1]} has a label of its own in every {names[0]}, "
+            f"write: {source.rewrite(tree, terms)}; else make such a column first",
+        )
 
 
 def _finish(parts: _Sum, algebra: Algebra) -> tuple[Term, ...]:
@@ -100,6 +149,7 @@ def _read_sum(tree: "Branch", source: Source, algebra: Algebra) -> _Sum:
     terms: Products = {}
     intercept: bool | None = None
     bars: tuple[Tree[Token], ...] = ()
+    offsets: tuple[Tree[Token], ...] = ()
     for minus, addend in _addends(tree):
         bare = unwrap(addend)
         if kind_of(bare) == "NUMBER":
@@ -112,13 +162,16 @@ def _read_sum(tree: "Branch", source: Source, algebra: Algebra) -> _Sum:
             continue
         if kind_of(bare) == "bar":
             parts = _Sum(bars=(cast("Tree[Token]", bare),))
+        elif _is_offset(bare):
+            parts = _Sum(offsets=(cast("Tree[Token]", bare),))
         elif kind_of(bare) == "sum" and not minus:
             parts = _read_sum(bare, source, algebra)
         else:
             parts = _Sum(terms=_read_products(bare, source, algebra))
-        if parts.bars and minus:
-            raise source.error(start_of(parts.bars[0]), "a group term can only be added")
+        if parts.added and minus:
+            raise source.error(start_of(parts.added[0]), _only_added(parts))
         bars += parts.bars
+        offsets += parts.offsets
         intercept = intercept if parts.intercept is None else parts.intercept
         if not minus:
             algebra.add(terms, parts.terms.values())
@@ -126,7 +179,13 @@ def _read_sum(tree: "Branch", source: Source, algebra: Algebra) -> _Sum:
             raise source.error(start_of(addend), "there is no such term before it to take out")
         else:
             terms = {key: term for key, term in terms.items() if key not in parts.terms}
-    return _Sum(terms=terms, intercept=intercept, bars=bars)
+    return _Sum(terms=terms, intercept=intercept, bars=bars, offsets=offsets)
+
+
+def _only_added(parts: _Sum) -> str:
+    if parts.bars:
+        return "a group term can only be added"
+    return "an offset can only be added by itself; to subtract x, write offset(-x)"
 
 
 def _read_products(tree: "Branch", source: Source, algebra: Algebra) -> Products:
@@ -137,11 +196,13 @@ def _read_products(tree: "Branch", source: Source, algebra: Algebra) -> Products
         parts = _read_sum(bare, source, algebra)
         if parts.intercept is not None:
             raise source.error(start_of(bare), "0 and 1 can only be added to or taken from terms")
-        if parts.bars:
-            raise source.error(start_of(parts.bars[0]), "a group term can only be added")
+        if parts.added:
+            raise source.error(start_of(parts.added[0]), _only_added(parts))
         return parts.terms
     if kind == "bar":
         raise source.error(start_of(bare), "a group term can only be added")
+    if _is_offset(bare):
+        raise source.error(start_of(bare), _only_added(_Sum()))
     if kind == "NUMBER":
         raise source.error(
             start_of(bare), "a number cannot be part of a term; write I(...) for arithmetic"
@@ -160,12 +221,27 @@ def _read_products(tree: "Branch", source: Source, algebra: Algebra) -> Products
                 f"the power of a formula is a whole number from 1 to {MAX_POWER}; "
                 "write I(x ** 2) for the square of a column",
             )
+        _refuse_square(cast("Tree[Token]", bare), source)
         return algebra.power(_read_products(children[0], source, algebra), int(str(exponent)))
     result = _read_products(children[0], source, algebra)
     for operator, child in zip(children[1::2], children[2::2], strict=True):
         combine = {"*": algebra.cross, "/": algebra.nest, ":": algebra.interact}[str(operator)]
         result = combine(result, _read_products(child, source, algebra))
     return result
+
+
+def _refuse_square(tree: "Tree[Token]", source: Source) -> None:
+    """Refuse ``x ** 2``, which multiplies out to x: who writes it means the square."""
+    base, exponent = unwrap(tree.children[0]), str(unwrap(tree.children[2]))
+    if exponent == "1" or kind_of(base) not in ("NAME", "QUOTED", "call"):
+        return
+    text = source.text_of(base)
+    square = source.rewrite(tree, f"{text} + I({text} ** {exponent})")
+    raise source.error(
+        start_of(tree),
+        f"in a formula ** crosses terms, so that {text} ** {exponent} is {text} alone; for a "
+        f"power write: {square}; or poly({text}, {exponent})",
+    )
 
 
 def _addends(tree: "Branch") -> "list[tuple[bool, Branch]]":

@@ -38,8 +38,10 @@ from .parameters import (
     group_parameters as group_parameters,
     group_views as group_views,
     known_parameters as known_parameters,
+    outcome_variable as outcome_variable,
     parameters_of as parameters_of,
 )
+from .prior_distributions import draw_priors as draw_priors, log_priors as log_priors
 from .pymc.compiled import LogDensity as LogDensity, compile_log_density as compile_log_density
 from .pymc.models import (
     FACTORIES as FACTORIES,

@@ -190,7 +190,7 @@ def _check_majority(design: Design) -> None:
     them, and `nu` may be as small as 2. Least absolute deviations find such a line.
     """
     columns = design.columns
-    scale = float(np.abs(design.y - design.y.mean()).max())
+    scale = float(np.abs(columns[:, -1] - columns[:, -1].mean()).max())
     tiny, n = 1e-10 * scale, design.n
     weight, exact = np.ones(n), np.zeros(n, dtype=bool)
     for _ in range(_ROUNDS):

@@ -217,6 +217,8 @@ def model_priors(
     chosen = _chosen(design, priors or {})
     moments = column_moments(design)
     mean, s_y = design.family.scale(moments.y_mean, moments.y_sd)
+    if design.family.link != "identity":  # else the outcome's mean is less the offset already
+        mean -= float(design.offset.mean())
     s_x = _spread(moments.x_sd)
 
     def coefficient(k: int, term: str) -> Prior:

@@ -136,7 +136,7 @@ class Likelihood:
             ``log p(y_i | y_-i, beta, theta, u)``.
         """
         design = self.design
-        fitted = design.X @ at.beta
+        fitted = design.X @ at.beta + design.offset
         if at.u is not None:
             fitted = fitted + self.term.sum_effects(at.u)
         if not design.family.gaussian_moments:
@@ -158,7 +158,7 @@ class Likelihood:
 
     def _whiten(self, at: Point) -> "_WhitenedRows":
         design, rows = self.design, self.rows
-        left = design.y - design.X @ at.beta
+        left = design.y_less_offset - design.X @ at.beta
         columns = np.column_stack([left, self.term.transformed(at.root).Z])
         whitened = whiten(rows, columns, at.sds, at.rho)
         residual, gain = whitened[:, 0], self.term.with_columns(whitened[:, 1:])
@@ -214,7 +214,7 @@ class Likelihood:
         scoring or EM), and the curvature there.
         """
         design, q = self.design, len(at.root)
-        eta = design.X @ at.beta
+        eta = design.X @ at.beta + design.offset
         if q == 0:
             return self.term.sums(self.conditional(eta, at.aux))
         term = self.term.transformed(at.root)

@@ -63,6 +63,21 @@ def factor_dim(factor: str) -> str:
     return f"{name}_label" if name in _TAKEN or name in auxiliary else name
 
 
+def outcome_variable(design: Design) -> str:
+    """Return the name of the observed variable: the outcome's, unless the model has another such.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design
+    >>> outcome_variable(build_design("u ~ x", {"u": [1.0, 2, 4], "x": [1.0, 2, 3]}))
+    'u_observed'
+    """
+    name = design.outcome.replace("/", "|")  # a path, in a netCDF file
+    taken = (_TAKEN - {"y"}) | {one.name for one in parameters_of(design)} | {"mu"}
+    taken |= {factor_dim(factor) for factor in design.factors}
+    return f"{name}_observed" if name in taken or name.endswith("_") else name
+
+
 def group_dim(design: Design) -> str:
     """Return the name of the dimension of the groups of a design with one factor."""
     return factor_dim(str(design.group))

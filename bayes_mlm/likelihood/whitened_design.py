@@ -65,6 +65,6 @@ def whitened(design: Design) -> Whitened:
     """Return a design with a residual structure prepared for whitening."""
     x_mean, y_mean = np.zeros(design.p), 0.0
     if design.has_intercept:
-        x_mean, y_mean = design.X.mean(axis=0), float(design.y.mean())
+        x_mean, y_mean = design.X.mean(axis=0), float(design.y_less_offset.mean())
         x_mean[design.terms.index(INTERCEPT)] = 0.0
     return Whitened(design=design, x_mean=x_mean, y_mean=y_mean)

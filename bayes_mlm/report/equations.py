@@ -8,7 +8,7 @@ predictor of members with one of groups stand where they belong, in the equation
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayes_mlm.design import INTERCEPT, Column, Design
+from bayes_mlm.design import INTERCEPT, Column, Design, Place, place_name
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.formula import Call, Factor, label
 from bayes_mlm.report import mathml as m
@@ -19,7 +19,7 @@ _PRIME = "\N{PRIME}"
 _ALPHA = "\N{GREEK SMALL LETTER ALPHA}"  # spelt out: it looks like an a
 
 # A factor of a column; a categorical one with the place of its level.
-type _Place = tuple[Factor, int | None]
+type _Taken = tuple[Factor, Place]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +109,20 @@ def _outcome(design: Design) -> str:
     return m.sub(m.mean(shown) if design.kind == "between" else shown, _ij(design))
 
 
+def _offsets(design: Design) -> list[str]:
+    """Return what is added without a coefficient."""
+    names = [m.name(label(one)) for one in design.formula.offsets]
+    if design.kind == "between":
+        names = [m.mean(one) for one in names]
+    return [m.sub(one, _ij(design)) for one in names]
+
+
 def _single(design: Design) -> Iterator[Equation]:
     """Write a model without random effects in one line."""
     parts = [m.row(_beta(design, part.place), *part.lower, *part.upper) for part in _parts(design)]
     if design.kind == "no_pooling":
         parts.insert(0, m.sub(m.symbol(_ALPHA), m.symbol("j")))
-    parts.append(m.sub(m.symbol("e"), _ij(design)))
+    parts += [*_offsets(design), m.sub(m.symbol("e"), _ij(design))]
     title = {"between": "Group means"}.get(design.kind, "Model")
     yield Equation(title=title, mathml=m.equation(_outcome(design), "=", m.total(parts)))
     yield _residuals(design, "Distribution")
@@ -134,6 +142,7 @@ def _several(design: Design) -> Iterator[Equation]:
         if term.effects == (INTERCEPT,):
             law = m.normal(m.number(0), m.squared(m.symbol("σ"), factor))
         laws.append(m.equation(m.sub(m.bold("u"), factor), "~", law))
+    parts += _offsets(design)
     if design.family.is_additive:
         parts.append(m.sub(m.symbol("e"), i))
     left = m.name(design.outcome) if design.family.is_additive else m.symbol("η")
@@ -161,7 +170,7 @@ def _levels(design: Design) -> Iterator[Equation]:
         return m.sub(m.symbol("b"), m.row(m.number(index[slope]), j))
 
     members = [m.row(group_coefficient(slope), *slope) for slope in used]
-    members.append(m.sub(m.symbol("e"), _ij(design)))
+    members += [*_offsets(design), m.sub(m.symbol("e"), _ij(design))]
     yield Equation(title="Level 1", mathml=m.equation(_outcome(design), "=", m.total(members)))
     for k, slope in enumerate(used):
         right = [
@@ -239,7 +248,7 @@ def _short(design: Design) -> Iterator[Equation]:
         parts.append(m.sub(m.symbol(_ALPHA), m.symbol("j")))
     elif design.q:
         parts.append(m.row(m.sub(m.bold("z"), ij), m.sub(m.bold("u"), m.symbol("j"))))
-    parts.append(m.sub(m.symbol("e"), ij))
+    parts += [*_offsets(design), m.sub(m.symbol("e"), ij)]
     yield Equation(
         title=f"Rows ({design.p} terms)",
         mathml=m.equation(_outcome(design), "=", m.total(parts)),
@@ -300,16 +309,13 @@ def _split(design: Design, column: Column) -> tuple[tuple[str, ...], tuple[str, 
     return tuple(lower), tuple(upper)
 
 
-def _part_name(design: Design, part: _Place) -> str:
+def _part_name(design: Design, part: _Taken) -> str:
     factor, place = part
-    text = label(factor)
-    if place is None:
-        return text
-    levels = next(item for item in design.encoding.levels if item.factor == str(factor))
-    return f"{text}[{levels.name(place)}]"
+    levels = (item for item in design.encoding.levels if item.factor == str(factor))
+    return place_name(factor, place, next(levels, None))
 
 
-def _varies(design: Design, column: Column, part: _Place) -> bool:
+def _varies(design: Design, column: Column, part: _Taken) -> bool:
     """Return whether a factor varies within groups; without groups every one does."""
     base = design.base
     if base is None:

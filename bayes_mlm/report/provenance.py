@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bayes_mlm.base import count, expand_home, scaled, unreadable_reason
-from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource
+from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource, split_part
 from bayes_mlm.engines import ENGINES, has_chains
 from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.tables import PageTable, page_table
@@ -25,7 +25,7 @@ def checksum(source: DataSource) -> str:
     """
     if source.data in DATASETS:
         return DATASETS[source.data].sha256
-    path = expand_home(source.location)
+    path = expand_home(source.path)
     if source.data == IN_MEMORY:
         return "none: a data frame in memory"
     if unreadable_reason(path):
@@ -38,7 +38,10 @@ def checksum(source: DataSource) -> str:
 
 def data_name(source: DataSource) -> str:
     """Return the name of the data without their folders."""
-    return source.data if source.data in DATASETS else Path(source.data).name
+    if source.data in DATASETS:
+        return source.data
+    file, part = split_part(source.data)
+    return f"{Path(file).name}::{part}" if part else Path(file).name
 
 
 def versions_table() -> PageTable:

@@ -144,8 +144,8 @@ def _upper_tail(z: float) -> float:
 
 def _loglik_without_groups(design: Design) -> float:
     """Evaluate the REML log-likelihood at sigma_u = 0, where it is that of least squares."""
-    beta, *_ = np.linalg.lstsq(design.X, design.y)
-    rss = float(((design.y - design.X @ beta) ** 2).sum())
+    beta, *_ = np.linalg.lstsq(design.X, design.y_less_offset)
+    rss = float(((design.y_less_offset - design.X @ beta) ** 2).sum())
     freedom = design.n - design.p
     _, logdet = np.linalg.slogdet(design.X.T @ design.X)
     return -0.5 * (freedom * (math.log(2.0 * math.pi * rss / freedom) + 1.0) + float(logdet))

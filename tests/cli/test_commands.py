@@ -60,7 +60,7 @@ FILES = {
     "empty.csv": "",
     "header.csv": "school,ses,math\n",
     "ragged.csv": "school,ses,math\n1,2,3\n1,2,3,4,5\n",
-    "latin.csv": b"school,ses,math\n1,2,caf\xe9\n",
+    "latin.csv": b"school,ses,math\n1,2,caf\x81\x01\x02\x03\n",
     "broken.parquet": b"PAR1 but not really",
     "students.xlsx": b"PK",
     "aliased.csv": "school,ses,math,twice\n"
@@ -83,7 +83,7 @@ WRONG = [
     (["fit", F], 1, "a formula needs data"),
     (["fit", F, "--data", "student.csv"], 1, "students.csv"),
     (["fit", F, "--data", "hsb2"], 1, "no embedded data set"),
-    (["fit", F, "--data", "students.xlsx"], 1, ".csv"),
+    (["fit", F, "--data", "students.xlsx"], 1, "workbook"),
     (["fit", F, "--data", "missing.csv"], 1, "--missing drop"),
     (["fit", F, "--data", "infinite.csv"], 1, "1 infinite value (row 5)"),
     (["fit", F, "--data", "text.csv"], 1, "ses"),

@@ -202,7 +202,7 @@ def test_the_command_notes_labels_that_look_alike_until_they_are_stripped(
         assert not ended.value.code
         shown.append(" ".join(capsys.readouterr().out.split()))
     assert "No. Groups 3" in shown[0]
-    assert "note: g: labels differ only by spaces or case" in shown[0]
+    assert "- g: labels differ only by spaces or case" in shown[0]
     assert "'a', 'a '; strip=True (--strip) strips the spaces at their ends" in shown[0]
     assert "No. Groups 2" in shown[1]
     assert "note:" not in shown[1]

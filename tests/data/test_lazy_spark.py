@@ -225,3 +225,14 @@ def test_dates_are_refused_and_decimal_commas_read_by_spark_too(spark, tmp_path)
         sum_rows(formula, open_data(tmp_path / "a.csv", engine="spark", delimiter=";"))
     scan = open_data(tmp_path / "a.csv", engine="spark", delimiter=";", decimal=",")
     same(build_design(formula, table), sum_rows(formula, scan))
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "mathach ~ bs(ses, df=5) + C(sector, Sum) * minority + offset(meanses) + (1 | schoolid)",
+        "mathach ~ cr(ses, df=4) + poly(size, 2) + ns(ses, knots=(0,)):sector + (ses | schoolid)",
+    ],
+)
+def test_splines_polynomials_and_offsets_are_learned_and_summed_by_spark(spark, formula):
+    same(sum_rows(formula, spark_frame(spark, HSB)), build_design(formula, HSB), rel=1e-9)

@@ -10,7 +10,8 @@ import pytest
 
 from bayes_mlm import fit
 from bayes_mlm.base.errors import DataError
-from bayes_mlm.data.reading import READERS, read_table
+from bayes_mlm.data.reader import READERS, Format
+from bayes_mlm.data.reading import read_table
 from bayes_mlm.data.table import as_table
 from bayes_mlm.data.texts import MISSING_TEXTS
 
@@ -122,12 +123,13 @@ def test_only_the_columns_wanted_are_read(tmp_path: Path) -> None:
         ),
         ("t.csv", "a,b\n1,2\n3,4\n5,6,7\n", "row 3 of t.csv .* has 3 values"),
         ("t.csv", 'a,b\n"1,2\n3,4\n', "look for an unclosed quote"),
-        ("t.csv", b"a,b\n\xff\xfe,3\n", "t.csv is not UTF-8 text"),
-        ("t.csv", "a,b\n1,2\n".encode("utf-16"), "t.csv is not UTF-8 text"),
-        ("t.csv", b"a,b\n" + b"1,2\n" * 50_000 + b"\xe9,3\n", "t.csv is not UTF-8 text"),
-        ("t.csv", "a;b\n1;2\n", "separated by ';' where ',' is expected"),
-        ("t.tsv", "a,b\n1,2\n", "separated by ','"),
-        ("t.xlsx", "x", "of an unknown kind; files that can be read end in .csv"),
+        ("t.csv", b"a,b\n\x81\x01\x02\x03,3\n", "t.csv is not UTF-8 text"),
+        ("t.csv", b"a,b\n" + b"1,2\n" * 500_000 + b"\xff\x00\x01,3\n", "t.csv is not UTF-8 text"),
+        ("t.csv", b"a,b\n\x00\x01\x02,3\n", "t.csv is not UTF-8 text"),
+        ("t.csv", "a;b\n1;2;3\n4\n", "separated by ';' where ',' is expected"),
+        ("t.tsv", "a,b\n1,2,3\n2\n", "separated by ','"),
+        ("t.docx", "x", "of an unknown kind; files that can be read end in .csv"),
+        ("t.xlsx", "x", "t.xlsx is not an intact workbook"),
         ("students", "x", "of an unknown kind"),
         ("t.parquet", "", "is empty"),
         ("t.parquet", "this is no Parquet file", "not an intact Parquet file"),
@@ -186,11 +188,11 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 def test_a_new_kind_of_file_is_one_function_and_one_line(tmp_path, monkeypatch):
     """What a reader registers is read by `read_table` and by `fit`, and named in refusals."""
 
-    def read_pairs(path, columns, written):
+    def read_pairs(path, columns, options, part):
         values = np.array([line.split("=") for line in path.read_text().split()]).T
         return as_table({"y": values[1].astype(float), "g": values[0]}, columns=columns)
 
-    members = {**READERS._members, ".pairs": read_pairs}
+    members = {**READERS._members, ".pairs": Format(read=read_pairs, what="pairs")}
     monkeypatch.setattr(READERS, "_members", members)
     path = tmp_path / "scores.pairs"
     path.write_text("a=1 a=2.5 a=1.7 b=3 b=4.1 b=3.2 c=0.3 c=1.9 c=1.1")

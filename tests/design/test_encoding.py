@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, reject, settings, strategies as st
 
-from bayes_mlm.base.errors import DataError, FormulaError, StorageError
+from bayes_mlm.base.errors import DataError, DesignError, FormulaError, StorageError
 from bayes_mlm.data.table import Table, as_table, take
 from bayes_mlm.design.encoding import Encoded, Encoding, encode, learn_encoding
-from bayes_mlm.design.encoding.values import _ARITHMETIC, _ELEMENTWISE
+from bayes_mlm.design.encoding.values import _ARITHMETIC
 from bayes_mlm.formula.formula import parse_formula
 from bayes_mlm.formula.functions import FUNCTIONS
 
@@ -270,8 +270,9 @@ def test_functions_compute_what_they_say(text: str, expected) -> None:
 
 
 def test_every_listed_function_is_computed() -> None:
-    elementwise = {name for name, function in FUNCTIONS.items() if function.kind == "elementwise"}
-    assert set(_ELEMENTWISE) == elementwise
+    for function in FUNCTIONS.values():
+        assert (function.elementwise is not None) == (function.kind == "elementwise")
+        assert (function.basis is not None) == (function.kind == "basis")
     assert set(_ARITHMETIC) == {"+", "-", "*", "/", "**"}
 
 
@@ -533,7 +534,7 @@ def test_too_many_columns_are_refused_before_they_are_made() -> None:
 def test_within_needs_a_group() -> None:
     with pytest.raises(FormulaError, match=r"within\(x\) does not name the groups"):
         encoded("y ~ within(x)")
-    with pytest.raises(FormulaError, match="the formula groups by 'g' but group='h'"):
+    with pytest.raises(DesignError, match="the formula groups by 'g' but group='h'"):
         encoded("y ~ x + (1 | g)", group="h")
 
 

@@ -206,6 +206,4 @@ def test_shapes_are_those_arviz_expects() -> None:
         "u": ("g", "effect"),
     }
     assert all(variable.values.shape[:2] == (3, 30) for variable in draws.posterior.values())
-    tree = draws.to_datatree(design)
-    assert list(tree["posterior"]["u"].dims) == ["chain", "draw", "g", "effect"]
-    assert set(tree["sample_stats"].data_vars) == {"log_posterior", "log_weight"}
+    assert set(draws.sample_stats) == {"lp", "log_weight"}

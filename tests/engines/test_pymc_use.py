@@ -221,6 +221,18 @@ def test_the_free_variables_give_back_what_is_reported(fits, name):
                     )
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_log_likelihood_of_the_tree_is_the_models(fits, name):
+    """Oracle: SciPy's densities of the rows; `own_log_likelihood` is PyMC's, as held below."""
+    fitted = fits[name]
+    found = fitted.data["log_likelihood"]["y"].to_numpy()
+    expected = own_log_likelihood(fitted).reshape(found.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        fitted.data["posterior"]["mu"].to_numpy().reshape(-1, fitted.design.n), means(fitted)
+    )
+
+
 @pytest.mark.parametrize(
     "name", ["pooled mixed", "between", "no_pooling", "three", "independent", "AR(1)", "Student-t"]
 )

@@ -16,7 +16,7 @@ from bayes_mlm import fit, load_fit, load_hsb, load_sums, save_fit, save_sums, s
 from bayes_mlm.base.checksum import BLANK, sealed
 from bayes_mlm.base.errors import StorageError
 from bayes_mlm.engines.draws import Variable
-from bayes_mlm.fitting.netcdf import GROUPS, Group, read_netcdf, write_netcdf
+from bayes_mlm.fitting.netcdf import KEPT, Group, read_netcdf, write_netcdf
 
 FORMULA = "mathach ~ ses * sector + (ses | schoolid)"
 
@@ -177,12 +177,12 @@ def test_sums_that_no_rows_have_are_refused(table, said, says, sums, tmp_path):
         ("constant_data", "codes", lambda v: v + 1, "rows are not those"),
         ("constant_data", "codes", lambda v: v * 0.5, "rows are not those of its"),
         ("constant_data", "X", lambda v: v[1:], "same rows"),
-        ("observed_data", "y", lambda v: v / 0.0, "its y is not finite"),
+        ("observed_data", "reaction", lambda v: v / 0.0, "its y is not finite"),
     ],
 )
 def test_a_fit_that_cannot_be_is_refused(group, name, change, says, saved, tmp_path):
     text, groups = read_netcdf(saved)
-    assert set(groups) == set(GROUPS)
+    assert set(groups) == set(KEPT)
     own = groups[group]
     coords, variables = dict(own.coords), dict(own.variables)
     with np.errstate(all="ignore"):

@@ -77,7 +77,14 @@ def test_it_recovers_what_the_data_were_made_with(fitted):
 def test_dimensions_are_named_after_the_factors(fitted):
     assert fitted.posterior["u_g"].dims == ("chain", "draw", "g", "effect_g")
     assert fitted.posterior["u_h"].coords["h"].values[3] == "i03"
-    assert list(fitted.data["constant_data"].data_vars) == ["X", "g_of_obs", "h_of_obs"]
+    constant = fitted.data["constant_data"]
+    assert list(constant["g_of_obs"].coords["obs"].values) == list(range(fitted.design.n))
+    assert constant["Z_h"].dims == ("obs", "effect_h")
+    assert "takes one grouping factor" in fitted.data.attrs["no_log_likelihood_group"]
+    drawn = fitted.data["prior"]["u_h"] / fitted.data["prior"]["sigma_u_h"]
+    assert drawn.dims[2:] == ("h", "effect_h")
+    assert float(drawn.std()) == pytest.approx(1.0, abs=0.05)
+    assert (constant["h"].values[constant["codes_h"].values] == constant["h_of_obs"].values).all()
 
 
 def test_penicillin_is_near_lme4():

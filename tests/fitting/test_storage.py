@@ -47,7 +47,7 @@ def test_it_opens_as_a_data_tree(mock_fit, tmp_path):
         assert posterior["u"].dims == ("chain", "draw", "schoolid", "effect")
         assert posterior["u"].sel(schoolid=1224).shape == (4, 20, 1)
         assert list(posterior["term"].to_numpy()) == ["Intercept", "ses"]
-        assert tree["observed_data"]["y"].size == 7185
+        assert tree["observed_data"]["mathach"].size == 7185
     # And what a fit gives in memory is the same tree.
     assert fit.data["posterior"]["beta"].dims == ("chain", "draw", "term")
     assert float(fit.posterior["icc"].mean()) == pytest.approx(fit.draws["icc"].mean())

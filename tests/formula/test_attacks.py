@@ -204,7 +204,13 @@ CODE = [
     "y ~ I(1e400 * x)",
     "y ~ I(nan(x))",
     "y ~ Q('x')",
-    "y ~ C(x, Treatment)",
+    "y ~ C(x, Treatment.__class__)",
+    "y ~ C(x, __import__('os'))",
+    "y ~ C(x, Sum('a'))",
+    "y ~ C(x, ref=__import__('os').system)",
+    "y ~ bs(x, df=eval(1))",
+    "y ~ bs(x, knots=[x for x in z])",
+    "y ~ bs(x, knots=open('/etc/passwd'))",
     "y ~ C(x, contr.treatment)",
     "y ~ center(x, __import__)",
     "y ~ (1 | __class__)",
@@ -425,7 +431,7 @@ def test_calls_that_no_parser_made_are_not_run() -> None:
     # Were a formula built by hand with a name from outside the list, nothing would answer to it.
     table = as_table({"y": [1.0, 2.0, 4.0], "x": [1.0, 2.0, 3.0]})
     formula = Formula(text="", outcome=Name("y"), terms=((Call("eval", Name("x")),),))
-    with pytest.raises(KeyError):
+    with pytest.raises(FormulaError, match="unknown function 'eval'"):
         learn_encoding(formula, table)
 
 

@@ -244,7 +244,12 @@ NAMES = st.one_of(
     .filter(lambda name: "`" not in name and name.strip())
     .filter(lambda name: name not in ("y", "g")),
 )
-NUMERIC = [name for name, function in FUNCTIONS.items() if function.kind != "categorical"]
+# Those that may stand inside one another: one column of numbers each.
+NUMERIC = [
+    name
+    for name, function in FUNCTIONS.items()
+    if function.kind not in ("categorical", "basis", "offset")
+]
 
 
 def expressions(depth: int = 3) -> st.SearchStrategy[Expression]:

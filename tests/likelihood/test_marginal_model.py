@@ -204,9 +204,9 @@ def test_units_and_offsets_cost_no_digits(offset, size):
 def test_the_model_and_mundlak_name_what_they_have():
     design = design_of("two")
     model = partial_pooling(design, likelihood="marginal")
-    assert {"beta", "sigma_u", "rho_u", "sigma_e", "y"} <= set(model.named_vars)
+    assert {"beta", "sigma_u", "rho_u", "sigma_e", design.outcome} <= set(model.named_vars)
     assert "u" not in model.named_vars
-    assert model.named_vars_to_dims.get("y", ()) == ()
+    assert model.named_vars_to_dims.get(design.outcome, ()) == ()
     assert model.named_vars_to_dims["rho_u"] == ("effect_pair",)
     hsb = build_design("mathach ~ ses + (1 | schoolid)", load_dataset("hsb"))
     model = mundlak(hsb, likelihood="marginal")

@@ -45,7 +45,7 @@ def fits():
 def set_rows(model, codes):
     import pymc as pm
 
-    rows = {"X": NEW_X, "subject_idx": np.asarray(codes), "y_data": np.zeros(3)}
+    rows = {"X": NEW_X, "codes": np.asarray(codes), "y_data": np.zeros(3)}
     if "Z" in model.named_vars:
         rows["Z"] = NEW_X
     pm.set_data(rows, coords={"obs": [0, 1, 2]}, model=model)
@@ -70,6 +70,7 @@ def test_new_rows_of_known_groups_have_their_linear_predictor(fits, formula, cen
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPerformanceWarning")  # PyTensor's
 @pytest.mark.parametrize(("formula", "centred"), CASES)
 def test_new_groups_are_drawn_from_the_population(fits, formula, centred):
     """Oracle: moments of the draws, x'E[beta] and x'Var(beta)x + E[z'Sigma z]."""
@@ -80,7 +81,8 @@ def test_new_groups_are_drawn_from_the_population(fits, formula, centred):
     with model:
         model.set_dim("subject", 40, coord_values=[f"new {k}" for k in range(40)])
         set_rows(model, [0, 1, 39])
-        effects = [v.name for v in model.free_RVs if "subject" in model.named_vars_to_dims[v.name]]
+        dims = model.named_vars_to_dims
+        effects = [v.name for v in model.free_RVs if "subject" in dims.get(v.name, ())]
         drawn = pm.sample_posterior_predictive(
             fitted.data, sample_vars=effects, var_names=["mu"], random_seed=1, progressbar=False
         )
@@ -113,7 +115,7 @@ def test_an_intervention_on_the_group_effects_moves_the_outcome(fits, formula, c
     model = partial_pooling(design, centred=centred)
     shape = (design.J, design.q)
     low, high = (
-        pm.draw(pm.do(model, {"u": np.full(shape, value)})["y"], random_seed=3)
+        pm.draw(pm.do(model, {"u": np.full(shape, value)})["reaction"], random_seed=3)
         for value in (0.0, 1000.0)
     )
     np.testing.assert_allclose(high - low, 1000 * design.Z.sum(axis=1), rtol=1e-8)
@@ -126,7 +128,7 @@ def test_other_kinds_have_containers_too():
     model = no_pooling(design, mu=True)
     with model:
         pm.set_data(
-            {"X": np.array([[0.5]]), "schoolid_idx": np.array([3]), "y_data": np.zeros(1)},
+            {"X": np.array([[0.5]]), "codes": np.array([3]), "y_data": np.zeros(1)},
             coords={"obs": [0]},
         )
         mu, u, beta = pm.draw([model["mu"], model["u"], model["beta"]], random_seed=1)

@@ -331,7 +331,7 @@ def logp_at(model, values):
         if transform is not None:
             inside = transform.forward(inside, *variable.owner.inputs).eval()
         point[model.rvs_to_values[variable].name] = inside
-    logp = model.compile_logp(vars=[model["y"]], jacobian=False)
+    logp = model.compile_logp(vars=model.observed_RVs, jacobian=False)
     rest = {name: value for name, value in model.initial_point().items() if name not in point}
     return float(logp(point | rest))
 

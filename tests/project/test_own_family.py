@@ -22,6 +22,7 @@ from bayes_mlm.fitting import Analysis
 from bayes_mlm.model import FAMILIES, Family
 from bayes_mlm.report.page import Origin
 from bayes_mlm.report.rendering import render_report
+from tests.helpers import ROOT
 
 
 def _check_counts(y):
@@ -111,7 +112,7 @@ def test_leaving_out_groups_integrates_over_their_effects(fitted):
     assert groups.pointwise.size == 40
     assert rows.pointwise.size == fitted.design.n
     assert groups.elpd < rows.elpd
-    from bayes_mlm.assess.loo.structured import conditional_model, group_log_densities
+    from bayes_mlm.fitting.structured_densities import conditional_model, group_log_densities
 
     model = conditional_model(fitted, None, 3)
     found = group_log_densities(model)
@@ -190,3 +191,32 @@ def test_a_second_grouping_factor_of_it(family):
     for name, truth in zip(rows, (1.0, 0.5, 0.3), strict=True):
         assert abs(rows[name].estimate - truth) < 3.5 * rows[name].sd
     assert leave_one_row_out(found).pointwise.size == 450
+
+
+@pytest.mark.slow
+def test_an_offset_is_the_exposure_of_counts(family):
+    """Events of 26 sites in visits of unequal length, simulated.
+
+    ML by brute-force integration, equal to glmer(y ~ trt + offset(log(hours)) + (1 | site),
+    family = poisson, nAGQ = 50): 0.139187 (0.114652), -0.412912 (0.093123), sd 0.499264; without
+    the offset the intercept is 1.47534.
+    """
+    data = ROOT / "tests" / "cases" / "offset_exposure.csv"
+    text = "y ~ trt + offset(log(hours)) + (1 | site)"
+    found = fit(text, data, family=family.name, random_seed=1, draws=1000)
+    rows = {row.quantity: row for row in summarise(found).rows}
+    # A quarter of a standard error: the prior and the skewness of the posterior.
+    assert rows["beta[Intercept]"].estimate == pytest.approx(0.139187, abs=0.03)
+    assert rows["beta[trt[net]]"].estimate == pytest.approx(-0.412912, abs=0.025)
+    assert rows["sigma_u"].estimate == pytest.approx(0.499264, abs=0.06)
+    new = {"site": ["t05", "t05", "t05"], "trt": ["ctl"] * 3, "hours": [1.0, 8.0, 2.0]}
+    for question in ("existing_group", "new_group", "population"):
+        mean = predict(found, new, question=question).mean
+        np.testing.assert_allclose(mean[1:] / mean[0], [8.0, 2.0], rtol=1e-12)
+    # With the mean over the posterior of u at the estimates: 1.32180 in one hour.
+    assert predict(found, new).mean[0] == pytest.approx(1.32180, rel=0.05)
+    with pytest.raises(DataError, match=r"row 2.*log needs values above 0, and hours is 0"):
+        predict(found, new | {"hours": [1.0, 0.0, 2.0]})
+    with pytest.raises(DataError, match="hours"):
+        predict(found, {"site": ["t05"], "trt": ["ctl"]})
+    assert leave_one_row_out(found).elpd > leave_one_group_out(found).elpd

@@ -52,6 +52,13 @@ def test_the_example_of_large_data_runs(capsys, monkeypatch, tmp_path):
     assert (again.draws["beta"] == names["fitted"].draws["beta"]).all()
 
 
+@pytest.mark.filterwarnings("ignore")  # ArviZ warns of a large k-hat where slopes vary
+def test_the_example_of_arviz_runs(tmp_path):
+    names = run_as_file(block("example: arviz", "python"), tmp_path)
+    for found in (names["by_rows"], names["by_subjects"], names["exact"]):
+        assert list(found.index) == ["slopes", "intercepts"]
+
+
 def test_the_counts_are_ours():
     text = README.read_text("utf-8")
     assert f"each of the {tally(check_study()).printed}\nfigures" in text

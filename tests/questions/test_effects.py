@@ -350,8 +350,17 @@ def test_bent_differences_have_no_crossing(odd):
     fitted = fit("mathach ~ log(wealth) * sex + (1 | schoolid)", odd, random_seed=1, draws=50)
     with pytest.raises(DesignError, match="not linear"):
         crossing(fitted, "sex", "wealth", data=odd)
+    # The design keeps the rows' wealth, which its columns have the logarithm of.
+    given = comparisons(fitted, "wealth", data=odd).weights
+    np.testing.assert_array_equal(comparisons(fitted, "wealth").weights, given)
+    # And categories without a term of their own.
+    fitted = fit("mathach ~ ses:third + (1 | schoolid)", odd, random_seed=1, draws=50)
+    given = comparisons(fitted, "third", data=odd).weights
+    np.testing.assert_allclose(comparisons(fitted, "third").weights, given, rtol=1e-12)
+    # Of a model of group means the rows are not there.
+    means = fit("mathach ~ ses", odd, kind="between", group="schoolid", random_seed=1, draws=50)
     with pytest.raises(DataError, match="give its rows too"):
-        comparisons(fitted, "sex")
+        comparisons(means, "ses")
 
 
 def test_data_that_were_not_fitted_are_not_averaged_over(hsb):

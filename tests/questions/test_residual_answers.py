@@ -23,11 +23,6 @@ from bayes_mlm import (
     summarise,
     variance_by_level,
 )
-from bayes_mlm.assess.loo.structured import (
-    conditional_model,
-    group_log_densities,
-    row_log_densities,
-)
 from bayes_mlm.base.errors import BayesMLMError, DataError
 from bayes_mlm.figures import ladder_figures, model_figures
 from bayes_mlm.figures.residuals import standardised_residuals
@@ -35,6 +30,11 @@ from bayes_mlm.fitting import Estimate, estimate_design
 from bayes_mlm.fitting.request import as_request
 from bayes_mlm.fitting.residuals import make_outcomes, residual_draws
 from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.fitting.structured_densities import (
+    conditional_model,
+    group_log_densities,
+    row_log_densities,
+)
 from bayes_mlm.report.equations import equations
 from bayes_mlm.report.page import Origin
 from bayes_mlm.report.rendering import render_report

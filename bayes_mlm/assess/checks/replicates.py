@@ -109,7 +109,7 @@ def replicate(fit: Fit) -> Replicates:
     z_means = None if new is None or groups is None else design.single_term().column_means
     additive = design.family.is_additive
     for r in range(n_made):
-        eta = design.X @ beta[r]
+        eta = design.X @ beta[r] + design.offset
         # An additive outcome is drawn once: other effects only move it.
         y = make_outcomes(design, given, r, eta, rng) if additive else np.empty(0)
         if groups is not None and means is not None and z_means is not None and new is not None:

@@ -75,11 +75,11 @@ def standardised_residuals(fit: Fit, fitted: Floats) -> Floats:
 
 
 def fitted_values(fit: Fit) -> Floats:
-    """Return the expected outcome of each row at the posterior means, group effects included."""
+    """Return the linear predictor of each row at the posterior means, group effects included."""
     design, draws = fit.design, fit.draws
-    fitted = np.zeros(design.n)
+    fitted = design.offset
     if design.p:
-        fitted = design.X @ samples(draws, "beta").mean(axis=0)
+        fitted = fitted + design.X @ samples(draws, "beta").mean(axis=0)
     if design.q:
         known = "u" in draws.posterior
         u = samples(draws, "u").mean(axis=0) if known else draws["u_mean"]

@@ -198,14 +198,15 @@ def working_rows(fit: Fit, seed: int) -> Working:
     q = design.q
     # About their means, so that an offset of a million sds costs no digits.
     x_mean, z_mean, transform = np.zeros(design.p), np.zeros(q), np.eye(q)
-    y_mean = float(ordered.y.mean()) if design.has_intercept else 0.0
+    y_mean = float(ordered.y_less_offset.mean()) if design.has_intercept else 0.0
     if design.has_intercept:
         x_mean = np.where(np.array(design.terms) == INTERCEPT, 0.0, ordered.X.mean(axis=0))
     if INTERCEPT in design.effects:
         constant = design.effects.index(INTERCEPT)
         z_mean = np.where(np.arange(q) == constant, 0.0, ordered.Z.mean(axis=0))
         transform[constant] += z_mean
-    columns = np.column_stack([ordered.X - x_mean, ordered.Z - z_mean, ordered.y - y_mean])
+    y = ordered.y_less_offset - y_mean
+    columns = np.column_stack([ordered.X - x_mean, ordered.Z - z_mean, y])
     if ordered.residual is None:
         columns = columns / given.sds[0, 0]
     else:

@@ -6,7 +6,7 @@ constant. Where they are not, because there are few groups or one is unlike the 
 is fitted without that part, by the direct engine (`bayes_mlm.assess.loo.refit`).
 
 Residuals that differ in variance, are AR(1) or Student-t have another algorithm
-(`bayes_mlm.assess.loo.structured`).
+(`bayes_mlm.fitting.structured_densities`).
 
 The priors stay as they are in the fit, also those that were scaled by the data.
 """
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bayes_mlm.assess.loo.average import average
-from bayes_mlm.assess.loo.conditional import LEAST_DRAWS, Model, check_draws, make_model, spaced
+from bayes_mlm.assess.loo.conditional import LEAST_DRAWS, Model, check_draws, make_model
 from bayes_mlm.assess.loo.elpd import Elpd, difference_se
 from bayes_mlm.assess.loo.groups import GroupDensities, group_densities
 from bayes_mlm.assess.loo.influence import ParameterShifts, shifts_of
@@ -31,11 +31,6 @@ from bayes_mlm.assess.loo.refit import (
     without_group,
 )
 from bayes_mlm.assess.loo.rows import RowDensities, row_densities, rows_of
-from bayes_mlm.assess.loo.structured import (
-    conditional_model,
-    group_log_densities,
-    row_log_densities,
-)
 from bayes_mlm.base import (
     DesignError,
     EngineError,
@@ -48,7 +43,15 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.design import Design, column_moments, moments_without
 from bayes_mlm.engines import has_chains, reliable_k_hat
-from bayes_mlm.fitting import Fit, conditional_log_densities, expect_draws
+from bayes_mlm.fitting import (
+    Fit,
+    conditional_log_densities,
+    conditional_model,
+    expect_draws,
+    group_log_densities,
+    row_log_densities,
+    spaced,
+)
 from bayes_mlm.moments import GroupMoments
 
 __all__ = [

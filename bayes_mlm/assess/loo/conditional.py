@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.base import DesignError, EngineError, Floats, Ints, Stream, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, has_chains, join
-from bayes_mlm.fitting import Fit
+from bayes_mlm.fitting import Fit, spaced
 from bayes_mlm.likelihood import ModelPriors, transform_spread
 from bayes_mlm.moments import GroupMoments
 
@@ -60,11 +60,6 @@ def check_draws(fit: Fit) -> int:
             f"leave-one-out needs {LEAST_DRAWS} draws, found {n_draws}; raise draws (--draws)"
         )
     return n_draws
-
-
-def spaced(n_draws: int, most: int) -> Ints:
-    """Return places of at most so many draws, evenly spaced."""
-    return np.unique(np.linspace(0, n_draws - 1, min(most, n_draws)).astype(int))
 
 
 def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:

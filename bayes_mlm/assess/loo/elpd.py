@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Finding, Floats, Tabular, Verdict, View, count, scaled, texts
 from bayes_mlm.engines import reliable_k_hat
+from bayes_mlm.likelihood import factor_dim
+
+if TYPE_CHECKING:
+    from arviz_stats.utils import ELPDData
 
 # Small compared with 4, below which a difference of elpd is negligible.
 MAX_MCSE = 0.5
@@ -77,6 +81,44 @@ class Elpd(Tabular):
             headings=("unit", "parts", "elpd", "se", "p", "mcse"),
             cells=((self.unit, count(len(self.pointwise)), *elpd[:2], *p[:2]),),
             legend=(self.verdict.line,),
+        )
+
+    def to_arviz(self) -> "ELPDData":
+        """Return the estimate as `arviz.loo` returns its own, for `arviz.compare` and plots.
+
+        Returns
+        -------
+        arviz_stats.ELPDData
+            With the pointwise values and k-hats by the factor's dimension, or ``obs``.
+
+        Examples
+        --------
+        >>> from bayes_mlm import fit, leave_one_group_out
+        >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+        >>> found = leave_one_group_out(fitted)
+        >>> found.to_arviz().elpd == found.elpd
+        True
+        """
+        import xarray as xr
+        from arviz_stats.utils import ELPDDataLOO
+
+        by_group = self.unit == "group"
+        dim = factor_dim(str(self.group)) if by_group else "obs"
+        coords = {dim: self.labels.astype(str) if self.labels.dtype.kind in "OUS" else self.labels}
+        if not by_group:
+            coords = {dim: self.labels - 1}  # as in the tree of the fit
+        limit = reliable_k_hat(self.n_draws)
+        return ELPDDataLOO(
+            elpd=self.elpd,
+            se=self.se,
+            p=self.p,
+            n_samples=self.n_draws,
+            n_data_points=len(self.pointwise),
+            scale="log",
+            warning=bool((self.k_hat[~self.refitted] > limit).any()),
+            good_k=limit,
+            elpd_i=xr.DataArray(self.pointwise, coords, (dim,)),
+            pareto_k=xr.DataArray(np.where(self.refitted, -np.inf, self.k_hat), coords, (dim,)),
         )
 
     @property

@@ -81,6 +81,7 @@ def rows_of(design: Design, rows: Any) -> Design:
         raise DataError(f"the data that were summed have no {design.group} {unknown}")
     return design.with_arrays(
         y=encode(design.encoding, table).y,
+        offset=laid_out.offset if design.formula.offsets else None,
         X=laid_out.X,
         Z=laid_out.Z,
         codes=laid_out.codes,
@@ -100,7 +101,7 @@ def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
     beta = _coefficients(model, at)
     X = design.X - reduced.x_mean
     Z = design.Z @ np.linalg.inv(reduced.z_centring)
-    y = design.y - model.joined.prior_mean - reduced.y_mean
+    y = design.y_less_offset - model.joined.prior_mean - reduced.y_mean
     rows = design.row_order() if q else np.arange(len(y))
     W = np.column_stack([X, Z])
     # What x and z add to the coordinates of the fitted value, and to its mean; that of x is the

@@ -98,10 +98,10 @@ def prior_sensitivity(
     ready = []
     for request in chosen:
         source = request.source.location if data is None else data
-        written = request.source.written
-        key = (str(source) if isinstance(source, (str, Path)) else "", written)
+        options = request.source.options
+        key = (str(source) if isinstance(source, (str, Path)) else "", options)
         if key not in tables:
-            tables[key] = rows_or_source(source, written)
+            tables[key] = rows_or_source(source, options)
         settings = make_settings(request, draws=draws, random_seed=random_seed)
         design = design_of(request, tables[key])
         ready.append(_prepare(request.model, design, priors, terms, settings))

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bayes_mlm.base import Tabular, View, scaled
+import numpy as np
+
+from bayes_mlm.base import Ints, Tabular, View, scaled
 from bayes_mlm.data.groups import find_groups
 from bayes_mlm.data.table import Table
 from bayes_mlm.data.validation import require_columns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_BINS = 12
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +31,8 @@ class GroupSizes(Tabular):
         Rows of the smallest and of the largest group.
     mean : float
         Rows per group: n / n_groups.
+    histogram : tuple of int
+        Number of groups in each of some bins of equal width, from `smallest` to `largest`.
     """
 
     group: str
@@ -34,6 +41,7 @@ class GroupSizes(Tabular):
     smallest: int
     largest: int
     mean: float
+    histogram: tuple[int, ...] = ()
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """Return the summary as text, a line for each number, labelled as in the 2015 document."""
@@ -44,6 +52,19 @@ class GroupSizes(Tabular):
             ("Max. group size", f"{self.largest}"),
             ("Mean group size", scaled(self.mean, 1)),
         )
+
+    def bars(self) -> str:
+        """Return the histogram of the sizes on one line, between the smallest and the largest.
+
+        Examples
+        --------
+        >>> from bayes_mlm.data.datasets import load_dataset
+        >>> group_sizes(load_dataset("hsb"), "schoolid").bars()
+        '14 ▁▂▂▆▅▄▆███▃▃ 67'
+        """
+        most = max(self.histogram, default=0)
+        blocks = [_BLOCKS[-(-8 * many // most) if most else 0] for many in self.histogram]
+        return f"{self.smallest} {''.join(blocks)} {self.largest}"
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the summary as a pandas frame of one row, indexed by the group's name."""
@@ -105,4 +126,13 @@ def group_sizes(table: Table, group: str) -> GroupSizes:
         smallest=int(sizes.min()),
         largest=int(sizes.max()),
         mean=float(sizes.mean()),
+        histogram=_histogram(sizes),
     )
+
+
+def _histogram(sizes: Ints) -> tuple[int, ...]:
+    width = int(sizes.max()) - int(sizes.min()) + 1
+    counts, _ = np.histogram(
+        sizes, bins=min(_BINS, width), range=(sizes.min() - 0.5, sizes.max() + 0.5)
+    )
+    return tuple(counts.tolist())

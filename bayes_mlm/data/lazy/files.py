@@ -2,6 +2,7 @@
 
 import functools
 import re
+import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bayes_mlm.base import DataError, expect_path, shown, visible
+from bayes_mlm.data.formats.arrow import PARQUET
+from bayes_mlm.data.formats.databases import is_duckdb_file, relation_of
+from bayes_mlm.data.formats.layout import TextLayout, layout_of
+from bayes_mlm.data.formats.streams import UTF8, open_text
 from bayes_mlm.data.lazy.finding import find_files, is_pattern, suffix_of
-from bayes_mlm.data.lazy.schemas import check_schemas, damaged_file, read_declared
+from bayes_mlm.data.lazy.schemas import check_schemas, damaged_file
+from bayes_mlm.data.lazy.shared import (
+    as_text,
+    called,
+    common_headers,
+    name_of,
+    noted,
+    with_declared,
+)
 from bayes_mlm.data.lazy.source import FILE, Scan, as_scan
-from bayes_mlm.data.lazy.texts import settle_types, with_decimal
+from bayes_mlm.data.lazy.spark import open_spark
+from bayes_mlm.data.lazy.texts import with_decimal
 from bayes_mlm.data.numerals import Decimal
-from bayes_mlm.data.reading import DELIMITERS, PARQUET, Header, read_header, settled_delimiter
+from bayes_mlm.data.reader import ReadOptions, format_of, split_part
+from bayes_mlm.data.reading import check_options, read_file
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,14 +47,17 @@ def open_data(
     threads: int | None = None,
     decimal: Decimal | None = None,
     delimiter: str | None = None,
+    encoding: str | None = None,
 ) -> Scan:
     """Open files as a lazy table, without reading their rows into memory.
 
     Parameters
     ----------
     source : str or Path
-        A file (.csv, .tsv, gzipped or not, .parquet), a directory of such files of one kind, or a
-        glob (``"students/*.parquet"``).
+        A file (.csv, .tsv, compressed or not, .parquet), a directory of such files of one kind, a
+        glob (``"students/*.parquet"``), or a table or query of a DuckDB file
+        (``"study.duckdb::pupils"``). A file of another kind (see `read_table`) is read into memory
+        first.
     engine : {"duckdb", "spark"}
         DuckDB runs in this process, out of core; "spark" takes the active Spark session, or
         starts one (``pip install bayes-mlm[spark]``).
@@ -47,7 +65,7 @@ def open_data(
         Memory limit of DuckDB, as in "2GB"; beyond it spills to a temporary directory.
     threads : int, optional
         Of DuckDB; all cores by default.
-    decimal, delimiter
+    decimal, delimiter, encoding
         As of `bayes_mlm.read_table`.
 
     Returns
@@ -72,24 +90,66 @@ def open_data(
     ...     sum_rows("mathach ~ ses * sector + (1 | schoolid)", scan).n
     7185
     """
+    options = ReadOptions(decimal=decimal, delimiter=delimiter, encoding=encoding)
+    return open_files(source, options, engine=engine, memory=memory, threads=threads)
+
+
+def open_files(
+    source: str | Path,
+    options: ReadOptions,
+    *,
+    engine: FileEngine = "duckdb",
+    memory: str | None = None,
+    threads: int | None = None,
+) -> Scan:
+    """Open files as `open_data` does, with all the options of reading in one."""
     expect_path("open_data", source)
     files = find_files(str(source))
+    known = format_of(files[0])
+    if known is not None:
+        check_options(files[0], known[1], options)
+    if not suffix_of(files[0]):
+        return _open_other(files[0], str(source), options, engine, memory, threads)
     if engine == "spark":
         if memory is not None:
             raise DataError(
                 f"memory={memory!r} is for DuckDB; Spark's is set where its session is made "
                 "(spark.driver.memory, spark.executor.memory)"
             )
-        return _open_spark(files, str(source), decimal, delimiter)
+        return open_spark(files, str(source), options)
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")
-    named = _named(files, str(source))
+    named = name_of(files, str(source))
     connection, limit, folder = _connect(memory, threads)
     opened = _Opened(connection=connection, paths=_linked(files, folder), named=named, limit=limit)
     is_parquet = suffix_of(files[0]) in PARQUET
-    return with_decimal(
-        _open_parquet(opened) if is_parquet else _open_csv(opened, delimiter), decimal
-    )
+    if is_parquet:
+        return with_decimal(_open_parquet(opened), options.decimal)
+    layout = layout_of(files[0], options)
+    return noted(with_decimal(_open_csv(opened, layout, folder), layout.decimal), layout)
+
+
+def _open_other(
+    file: Path,
+    source: str,
+    options: ReadOptions,
+    engine: FileEngine,
+    memory: str | None,
+    threads: int | None,
+) -> Scan:
+    """Open a table or query of a DuckDB file; read a file of another kind into memory."""
+    if engine == "spark":
+        raise DataError(
+            f"Spark reads text and Parquet files, not {shown(file)}; omit engine='spark' "
+            "(--engine-data spark)"
+        )
+    if not is_duckdb_file(file):
+        return as_scan(read_file(source, options))
+    connection, limit, _ = _connect(memory, threads)
+    relation = relation_of(connection, file, split_part(source)[1])
+    scan = as_scan(relation, source=shown(file), explain=_explainer(limit, {}))
+    scan = replace(scan, progress=connection.query_progress)
+    return with_decimal(scan, options.decimal)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,13 +164,6 @@ class _Opened:
     @property
     def files(self) -> list[Path]:
         return list(self.paths.values())
-
-
-def _named(files: Sequence[Path], source: str) -> str:
-    """Return the name of the data without their folders, which are not disclosed."""
-    if len(files) == 1:
-        return shown(files[0])
-    return f"{visible(Path(source).name) or 'files'} ({len(files)} files)"
 
 
 def _connect(
@@ -193,30 +246,8 @@ def _open_parquet(opened: _Opened) -> Scan:
         f"from read_parquet([{listed}], {filename}union_by_name = {differ}, "
         "hive_partitioning = false)"
     )
-    scan = _called(_scan(opened, relation), names)
-    return replace(scan, prepare=_with_declared(opened.files))
-
-
-def _called(scan: Scan, names: Sequence[str]) -> Scan:
-    """Restore the names of the columns: DuckDB's are not case-sensitive."""
-    aliases = dict(zip(names, scan.kinds, strict=True))
-    return replace(
-        scan,
-        kinds={name: scan.kinds[alias] for name, alias in aliases.items()},
-        floats=frozenset(name for name, alias in aliases.items() if alias in scan.floats),
-        times=frozenset(name for name, alias in aliases.items() if alias in scan.times),
-        aliases=aliases,
-    )
-
-
-def _with_declared(files: Sequence[Path]) -> Callable[[Scan, Sequence[str]], Scan]:
-    """Return a function that adds categories and times from Parquet schemas to a scan."""
-
-    def read(scan: Scan, names: Sequence[str]) -> Scan:
-        categories, times = read_declared(files, names)
-        return replace(scan, categories=categories, times=scan.times | times)
-
-    return read
+    scan = called(_scan(opened, relation), names)
+    return replace(scan, prepare=with_declared(opened.files))
 
 
 def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
@@ -230,21 +261,21 @@ def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:
     return replace(scan, progress=opened.connection.query_progress)
 
 
-def _open_csv(opened: _Opened, delimiter: str | None) -> Scan:
-    files = opened.files
-    delimiter = _delimiter(files[0], delimiter)
-    headers = _common_headers(files, delimiter)
+def _open_csv(opened: _Opened, layout: TextLayout, folder: Path) -> Scan:
+    if layout.encoding != UTF8:
+        opened = replace(opened, paths=_as_utf8(opened.paths, layout.encoding, folder))
+    headers = common_headers(opened.files, layout)
     names = headers[0].names
     places = [f"text{k}_" for k in range(len(names))]  # distinct without regard to case, too
     options: dict[str, Any] = {
         "header": True,
-        "delimiter": delimiter,
+        "delimiter": layout.delimiter,
         "quotechar": '"',
         "escapechar": '"',
         # Nothing is guessed from the first rows: every column is text until all rows are read.
         "auto_detect": False,
         "columns": dict.fromkeys(places, "VARCHAR"),
-        "filename": FILE if len(files) > 1 else False,
+        "filename": FILE if len(opened.paths) > 1 else False,
         "hive_partitioning": False,
     }
     by_blank: dict[int, list[str]] = {}  # lines before the header, which DuckDB does not find
@@ -255,87 +286,21 @@ def _open_csv(opened: _Opened, delimiter: str | None) -> Scan:
         for blank, paths in by_blank.items()
     ]
     relation = functools.reduce(lambda one, other: one.union(other), relations)
-    return _as_text(_scan(opened, relation), names)
+    return as_text(_scan(opened, relation), names)
 
 
-def _as_text(scan: Scan, names: Sequence[str]) -> Scan:
-    """Return a scan whose columns of text get their types when they are needed."""
-    return replace(_called(scan, names), prepare=settle_types, from_text=True)
-
-
-def _delimiter(file: Path, delimiter: str | None) -> str:
-    return settled_delimiter(delimiter, DELIMITERS.get(suffix_of(file), ","))
-
-
-def _common_headers(files: Sequence[Path], delimiter: str) -> list[Header]:
-    """Read the headers of text files, whose names must be the same."""
-    headers = [read_header(file, delimiter) for file in files]
-    names = headers[0].names
-    for file, header in zip(files, headers, strict=True):
-        found = header.names
-        if found != names:
-            odd = next(iter({n: 0 for n in (*found, *names) if (n in found) != (n in names)}), "")
-            what = f"column {odd!r}" if odd else "the order of the columns"
+def _as_utf8(paths: Mapping[str, Path], encoding: str, folder: Path) -> dict[str, Path]:
+    """Copy text files in another encoding, which DuckDB does not read, to UTF-8."""
+    copies = {}
+    for k, file in enumerate(paths.values()):
+        copy = folder / f"{k}-utf8.csv"
+        try:
+            with open_text(file, encoding) as text, copy.open("w", encoding="utf-8") as target:
+                shutil.copyfileobj(text, target)
+        except UnicodeDecodeError as error:
             raise DataError(
-                f"the columns of {shown(file)} differ from those of {shown(files[0])} ({what}); "
-                "files that are scanned together must have the same columns, in one order"
-            )
-    return headers
-
-
-def _open_spark(
-    files: Sequence[Path], source: str, decimal: Decimal | None, delimiter: str | None
-) -> Scan:
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise DataError(
-            "Apache Spark is not installed; pip install 'bayes-mlm[spark]' (it needs Java 17)"
-        ) from error
-    text = suffix_of(files[0]) not in PARQUET
-    delimiter = _delimiter(files[0], delimiter)
-    names = _common_headers(files, delimiter)[0].names if text else []
-    if not text:
-        check_schemas(files)
-    for file in files:
-        if file.name.startswith(("_", ".")) or ":" in file.name:
-            raise DataError(
-                f"Spark cannot read {shown(file)}: it ignores names that begin with _ or . and "
-                "reads text before a colon as an address; rename the file"
-            )
-    session = SparkSession.getActiveSession() or (
-        SparkSession.builder.appName("bayes-mlm").config("spark.ui.enabled", "false").getOrCreate()
-    )
-    session.sparkContext.setLogLevel("ERROR")
-    paths = [str(file) for file in files]
-    reader = session.read.option("__globPaths__", "false")  # names are no patterns
-    if not text:
-        scan = as_scan(reader.parquet(*paths), source=_named(files, source))
-        return with_decimal(replace(scan, prepare=_with_declared(files)), decimal)
-    places = [f"text{k}_" for k in range(len(names))]
-    options: dict[str, Any] = {
-        "sep": delimiter,
-        "escape": '"',
-        "mode": "FAILFAST",
-        "multiLine": True,  # a quoted value may hold a line break
-        "columnPruning": False,  # so that a row of another length is noticed
-        "emptyValue": "",
-    }
-    reader = reader.schema(", ".join(f"{place} string" for place in places))
-    frame = reader.options(**options).csv(paths, header=True)
-    named = _named(files, source)
-    scan = as_scan(frame, source=named, explain=_spark_explainer(named))
-    return with_decimal(_as_text(scan, names), decimal)
-
-
-def _spark_explainer(named: str) -> Callable[[Exception], str | None]:
-    def explain(error: Exception) -> str | None:
-        found = re.search(r"Malformed CSV record: (.*?)(?: SQLSTATE|$)", str(error))
-        if found is None:
-            return None
-        return (
-            f"a row of {named} has another number of values than the header: {found[1][:60]!r}; "
-            "correct that row, or look for an unclosed quote"
-        )
-
-    return explain
+                f"{shown(file)} is not text in the encoding {encoding} ({error.reason}); give "
+                "another encoding (--encoding)"
+            ) from error
+        copies[str(copy)] = file
+    return copies

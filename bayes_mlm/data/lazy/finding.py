@@ -12,7 +12,10 @@ from bayes_mlm.base import (
     unreadable_reason,
     visible,
 )
-from bayes_mlm.data.reading import DELIMITERS, PARQUET, require_file
+from bayes_mlm.data.formats.arrow import PARQUET
+from bayes_mlm.data.formats.layout import DELIMITERS
+from bayes_mlm.data.reader import READERS, format_of, split_part
+from bayes_mlm.data.reading import require_file
 
 CSV = tuple(DELIMITERS)
 _WILDCARDS = "*?["
@@ -29,7 +32,7 @@ def find_files(source: str) -> list[Path]:
     DataError
         If there are none, one cannot be read, or they are of two kinds.
     """
-    path, named = expand_home(source), visible(source)
+    path, named = expand_home(split_part(source)[0]), visible(source)
     kinds = ", ".join([*CSV, *PARQUET])
     reason = unreadable_reason(path)
     try:
@@ -40,14 +43,17 @@ def find_files(source: str) -> list[Path]:
         elif reason == ABSENT and is_pattern(source):
             found = _once(sorted(_matching(path)))
             if not found:
-                raise DataError(f"no data file matches {named} ({kinds})")
+                raise DataError(
+                    f"no data file matches {named}, of those that are read together ({kinds})"
+                )
         else:
             require_file(path, source)
-            found = [path]
-            if not suffix_of(path):
+            if format_of(path) is None:
                 raise DataError(
-                    f"{shown(path)} is of an unknown kind; files that can be read: {kinds}"
+                    f"{shown(path)} is of an unknown kind; files that can be read: "
+                    f"{', '.join(READERS)}"
                 )
+            return [path.absolute()]
     except OSError as error:
         raise DataError(f"{named} cannot be read: {error.strerror or error}") from error
     parquet = [file for file in found if suffix_of(file) in PARQUET]
@@ -110,7 +116,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def suffix_of(path: Path) -> str:
-    """Return the extension of a data file, ".csv.gz" in full; empty for other files."""
+    """Return the ending of a text or Parquet file, ".csv.gz" in full; empty for other files."""
     name = path.name.lower()
     return next((suffix for suffix in (*CSV, *PARQUET) if name.endswith(suffix)), "")
 

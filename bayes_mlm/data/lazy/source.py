@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import narwhals as nw
-import numpy as np
 from narwhals.exceptions import NarwhalsError
 from numpy.typing import NDArray
 
@@ -72,6 +71,8 @@ class Scan:
         The decimal mark of numbers in text; None for plain numbers alone.
     from_text : bool
         Whether the columns come as text, whose types are decided from their values.
+    labels, value_labels, notes
+        As of `bayes_mlm.data.table.Table`.
     """
 
     frame: Frame
@@ -91,10 +92,17 @@ class Scan:
     complete: bool = False
     decimal: Decimal | None = None
     from_text: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    value_labels: Mapping[str, Mapping[float | str, str]] = field(default_factory=dict)
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def col(self, name: str) -> nw.Expr:
         """Return a column of the table by its name there, whatever its alias in the frame."""
         return nw.col(self.aliases.get(name, name))
+
+    def notes_on(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the remarks on how the data and some of their columns were read."""
+        return tuple(note for name in ("", *names) for note in self.notes.get(name, ()))
 
     def __repr__(self) -> str:
         """Return the source, the engine and the number of columns, on one line."""
@@ -151,7 +159,15 @@ def as_scan(
         return data
     if isinstance(data, Table):
         found = as_scan(data.columns_frame(), source=source or data.source)
-        return replace(found, prepare=_as_it_is, categories=data.categories, times=data.times)
+        return replace(
+            found,
+            prepare=_as_it_is,
+            categories=data.categories,
+            times=data.times,
+            labels=data.labels,
+            value_labels=data.value_labels,
+            notes=data.notes,
+        )
     kind = type(data)
     named = source or f"{kind.__module__.split('.')[0].lstrip('_')}.{kind.__qualname__}"
     in_memory = False
@@ -329,6 +345,9 @@ def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
         categories={name: scan.categories[name] for name in names if name in scan.categories},
         times=scan.times & set(names),
         from_text=scan.from_text,
+        labels=scan.labels,
+        value_labels=scan.value_labels,
+        notes=scan.notes,
     )
 
 
@@ -374,15 +393,3 @@ def _errors_of(engine: str) -> tuple[type[Exception], ...]:
 
         found += [pa.ArrowException, TypeError, ValueError]
     return tuple(found)
-
-
-def as_labels(values: Column) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Sort group labels as `find_groups` does: whole numbers as int64; gives the order too."""
-    from bayes_mlm.data.groups import is_whole, levels_of
-
-    labels, codes = levels_of(values)
-    order = np.empty(labels.size, dtype=np.int64)
-    order[codes] = np.arange(labels.size)
-    if labels.dtype.kind == "f" and is_whole(labels):
-        labels = labels.astype(np.int64)
-    return labels, order

@@ -24,18 +24,19 @@ _MANY = 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Product:
-    """A column of the model as a number times indicators.
+    """A column of the model as a number times what it is in categories.
 
     Parameters
     ----------
     number : str or None
         Name of the number; None for 1.
-    indicators : tuple of (Levels, int)
-        The categories, by place, that a row must have for the column not to be 0.
+    indicators : tuple of (Levels, weights)
+        Of each categorical factor in it, the column's value in each category: 1 in one and 0 in
+        the others for an indicator.
     """
 
     number: str | None
-    indicators: tuple[tuple[Levels, int], ...]
+    indicators: tuple[tuple[Levels, tuple[float, ...]], ...]
 
 
 def is_wide(products: Sequence[Product]) -> bool:
@@ -62,12 +63,12 @@ def sum_by_cells(
     numbers : mapping of str to narwhals.Expr
         The numbers that products are made of, by name; the outcome is one of them.
     """
-    factors = {one.column: one for product in products for one, _ in product.indicators}
+    factors = {one.factor: one for product in products for one, _ in product.indicators}
     keys = () if group is None else (scan.col(group),)
     cells = sum_by_keys(
         scan,
         Columns(values=tuple(numbers.values()), centre=_means(scan, numbers), place=()),
-        (*keys, *(as_category(column, scan) for column in factors)),
+        (*keys, *(as_category(one.column, scan) for one in factors.values())),
     )
     size = cells.counts.size
     by, crossed = (cells.labels[0], cells.labels[1:]) if keys else (np.zeros(size), cells.labels)
@@ -75,15 +76,15 @@ def sum_by_cells(
     for one, labels in zip(factors.values(), crossed, strict=True):
         known = {level: place for place, level in enumerate(one.levels)}
         places.append(np.array([known[label] for label in labels.tolist()]))
-    wanted = np.full((len(places), len(products)), -1)
+    factor = np.ones((len(products), size))
     for k, product in enumerate(products):
-        for one, place in product.indicators:
-            wanted[list(factors).index(one.column), k] = place
+        for one, weights in product.indicators:
+            factor[k] *= np.asarray(weights)[places[list(factors).index(one.factor)]]
     number = np.array([-1 if p.number is None else list(numbers).index(p.number) for p in products])
     # The cells come sorted by group, so that those of one lie together.
     starts = np.flatnonzero(np.concatenate([[True], by[1:] != by[:-1]]))
     parts = [
-        _join(cells, slice(start, end), np.array(places), wanted, number, columns.centre)
+        _join(cells, slice(start, end), factor, number, columns.centre)
         for start, end in zip(starts, [*starts[1:], size], strict=True)
     ]
     counts, means, scatter = (np.array(part) for part in zip(*parts, strict=True))
@@ -106,8 +107,7 @@ def _means(scan: Scan, numbers: Mapping[str, nw.Expr]) -> Floats:
 def _join(
     cells: GroupSums,
     rows: slice,
-    places: NDArray[np.int64],
-    wanted: NDArray[np.int64],
+    factor: Floats,
     number: NDArray[np.int64],
     centre: Floats,
 ) -> tuple[int, Floats, Floats]:
@@ -118,19 +118,17 @@ def _join(
     cells : GroupSums
     rows : slice
         The cells of the group.
-    places : ndarray of int, shape (f, C)
-        The category of each factor in each cell.
-    wanted : ndarray of int, shape (f, k)
-        The category of each factor that a column is not 0 for; -1 for any.
+    factor : ndarray, shape (k, C)
+        What the categories of each cell make of each column: 0 or 1 for indicators.
     number : ndarray of int, shape (k,)
         The number that a column is made of; -1 for 1.
     centre : ndarray, shape (k,)
     """
     weights = cells.counts[rows]
-    on = ((wanted[:, None] < 0) | (places[:, rows, None] == wanted[:, None])).all(axis=0)
+    on = factor[:, rows].T
     plain = number < 0
     means = np.where(plain, 1.0, (cells.means[rows] + cells.centre)[:, number])
-    values = np.where(on, means, 0.0) - centre
+    values = on * means - centre
     level = weights @ values / weights.sum()
     deviations = values - level
     scatter = (deviations * weights[:, None]).T @ deviations

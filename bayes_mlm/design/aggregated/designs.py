@@ -27,21 +27,21 @@ from bayes_mlm.design.aggregated.checking import (
     refuse_constant,
 )
 from bayes_mlm.design.aggregated.crossed import Product, is_wide, sum_by_cells
-from bayes_mlm.design.aggregated.expressions import Guard, Written, product, write
+from bayes_mlm.design.aggregated.expressions import Guard, Written, product, write, write_basis
 from bayes_mlm.design.aggregated.learning import (
     Learned,
     known_levels,
     learn,
-    level_indicator,
     replay_on,
+    weighted_levels,
 )
 from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import factors_of
-from bayes_mlm.design.encoding.columns import Column
+from bayes_mlm.design.encoding.columns import OfBasis, Place, level_weights, place_name
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, terms_of_moments
-from bayes_mlm.formula import Factor, Formula, label, parse_formula, refuse_several
+from bayes_mlm.formula import Call, Factor, Formula, label, parse_formula, refuse_several
 from bayes_mlm.moments import Columns, GroupMoments, lay_out_sums, sum_by_keys
 
 # Engines whose data do not lie in Python's memory.
@@ -190,11 +190,15 @@ def _complete(request: _Request, scan: Scan) -> tuple[Scan, int]:
 def _reduce(
     request: _Request, learned: Learned, n_dropped: int, *, estimable: bool = True
 ) -> Design:
-    scan, encoding = learned.scan, replace(learned.encoding, strip=request.strip)
+    scan = learned.scan
+    titles = {name: scan.labels[name] for name in request.columns if name in scan.labels}
+    encoding = replace(learned.encoding, strip=request.strip, titles=titles)
     written = _write_columns(learned)
     stats = check_columns(scan, request.columns, request.group, written.plain, written.guards)
     if estimable:  # a part of the rows may well have one value
-        refuse_constant(request.formula.columns, request.group, stats.raw)
+        formula = request.formula
+        varying = [name for name in formula.columns if name not in formula.offset_columns]
+        refuse_constant(varying, request.group, stats.raw)
     outcome = request.formula.outcome.columns[0]
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
     if estimable:
@@ -223,6 +227,7 @@ def _reduce(
         base = group_means(summed, terms)
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
+        *scan.notes_on(request.columns),
         *notes,
         *label_notes(encoding.levels, request.group, summed.labels),
         *encoding.notes,
@@ -285,46 +290,50 @@ class _Columns:
 def _write_columns(learned: Learned) -> _Columns:
     encoding, scan = learned.encoding, learned.scan
     levels = known_levels(encoding)
-    written: dict[Factor, Written] = {}
+    written: dict[Factor, tuple[Written, ...]] = {}
     guards: list[Guard] = []
 
-    def factor_value(factor: Factor) -> nw.Expr:
+    def value(factor: Factor, place: Place) -> nw.Expr:
+        """Return what a column takes of a factor."""
+        if str(factor) in levels:
+            own = levels[str(factor)]
+            return weighted_levels(own, level_weights(place, own), scan)
         if factor not in written:
-            written[factor] = write(factor, scan, learned.constants)
-            guards.extend(written[factor].guards)
-        return written[factor].value
-
-    def column_value(column: Column) -> nw.Expr:
-        return product(
-            [
-                factor_value(factor)
-                if place is None
-                else level_indicator(levels[str(factor)], place, scan)
-                for factor, place in column.parts
-            ]
-        )
+            written[factor] = (
+                write_basis(factor, scan, learned.constants)
+                if isinstance(factor, Call) and isinstance(place, OfBasis)
+                else (write(factor, scan, learned.constants),)
+            )
+            guards.extend(guard for one in written[factor] for guard in one.guards)
+        return written[factor][place.place if isinstance(place, OfBasis) else 0].value
 
     products: list[Product] = []
     numbers: dict[str, nw.Expr] = {}
 
-    def factorise(parts: Sequence[tuple[Factor, int | None]]) -> Product:
-        numeric = [factor for factor, place in parts if place is None]
-        number = ":".join(map(str, numeric)) if numeric else None
+    def take_apart(parts: Sequence[tuple[Factor, Place]]) -> Product:
+        own = [one for one in parts if str(one[0]) not in levels]
+        number = ":".join(place_name(*one, None) for one in own) if own else None
         if number is not None and number not in numbers:
-            numbers[number] = product([factor_value(factor) for factor in numeric])
-        indicators = [(levels[str(f)], place) for f, place in parts if place is not None]
-        return Product(number=number, indicators=tuple(indicators))
+            numbers[number] = product([value(*one) for one in own])
+        known = [(levels[str(f)], place) for f, place in parts if str(f) in levels]
+        indicators = tuple((one, level_weights(place, one)) for one, place in known)
+        return Product(number=number, indicators=indicators)
 
     plain: dict[str, nw.Expr] = {}
     names: list[str | None] = []
     for column in (*encoding.x_columns, *(column for one in encoding.z_columns for column in one)):
         names.append(column.name if column.parts else None)
         if column.parts and column.name not in plain:
-            plain[column.name] = column_value(column)
-            products.append(factorise(column.parts))
+            plain[column.name] = product([value(*part) for part in column.parts])
+            products.append(take_apart(column.parts))
     outcome = _free_name(label(encoding.formula.outcome), plain)
-    plain[outcome] = factor_value(encoding.formula.outcome)
-    products.append(factorise([(encoding.formula.outcome, None)]))
+    plain[outcome] = value(encoding.formula.outcome, None)
+    for offset in encoding.formula.offsets:
+        own = write(offset, scan, learned.constants)
+        guards.extend(own.guards)
+        plain[outcome] = plain[outcome] - own.value
+    numbers[outcome] = plain[outcome]
+    products.append(Product(number=outcome, indicators=()))
     names.append(outcome)
     places = {name: k for k, name in enumerate(plain)}
     return _Columns(

@@ -16,13 +16,14 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import cast
 
 import narwhals as nw
 
 from bayes_mlm.base import DataError
 from bayes_mlm.data import FILE, NUMBER, Scan, collect, stripped
-from bayes_mlm.design.encoding.means import Centring
-from bayes_mlm.design.encoding.values import group_of
+from bayes_mlm.design.encoding.means import Centring, LearnedBasis
+from bayes_mlm.design.encoding.values import basis_of, group_of, outside_reason
 from bayes_mlm.formula import FUNCTIONS, Call, Expression, Name, Negative, Number, Operation, label
 
 
@@ -43,38 +44,6 @@ class Written:
     guards: tuple[Guard, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Elementwise:
-    apply: Callable[[nw.Expr], nw.Expr]
-    allowed: Callable[[nw.Expr], nw.Expr] | None
-    needs: str
-
-
-def _log1p(x: nw.Expr) -> nw.Expr:
-    """Return log(1 + x) to full precision also near 0, which engines have no function for.
-
-    What rounding takes from 1 + x it takes from both logarithm and difference (Kahan's method;
-    Higham 2002, Accuracy and Stability of Numerical Algorithms, 2nd ed., sec. 1.14.1).
-    """
-    rounded = x + 1.0
-    near = rounded == 1.0
-    gap = nw.when(near).then(nw.lit(1.0)).otherwise(rounded - 1.0)
-    return nw.when(near).then(x).otherwise(rounded.log() * x / gap)
-
-
-_ELEMENTWISE: Mapping[str, _Elementwise] = MappingProxyType(
-    {
-        "log": _Elementwise(lambda x: x.log(), lambda x: x > 0, "values above 0"),
-        "log2": _Elementwise(lambda x: x.log() / math.log(2.0), lambda x: x > 0, "values above 0"),
-        "log10": _Elementwise(
-            lambda x: x.log() / math.log(10.0), lambda x: x > 0, "values above 0"
-        ),
-        "log1p": _Elementwise(_log1p, lambda x: x > -1, "values above -1"),
-        "exp": _Elementwise(lambda x: x.exp(), lambda x: x < 709.78, "values below 709"),
-        "sqrt": _Elementwise(lambda x: x.sqrt(), lambda x: x >= 0, "values of 0 or more"),
-        "abs": _Elementwise(lambda x: x.abs(), None, ""),
-    }
-)
 _ARITHMETIC: Mapping[str, Callable[[nw.Expr, nw.Expr], nw.Expr]] = MappingProxyType(
     {
         "+": lambda a, b: a + b,
@@ -95,12 +64,15 @@ class Constants:
         By the text of the expression.
     means : mapping of (str, str) to str
         Name of the column that holds the means of an expression by a group.
+    bases : mapping of str to LearnedBasis
+        By the text of the call.
     group : str or None
         The column that `within` and `between` group by when they name none.
     """
 
     centrings: Mapping[str, Centring]
     means: Mapping[tuple[str, str], str]
+    bases: Mapping[str, LearnedBasis]
     group: str | None
 
 
@@ -139,7 +111,7 @@ def write(expression: Expression, scan: Scan, known: Constants) -> Written:
     Parameters
     ----------
     expression : Expression
-        Anything but ``C(x)``.
+        Anything but ``C(x)``, and what is several columns.
     scan : Scan
     known : Constants
         With all that calls inside it need.
@@ -240,17 +212,38 @@ def _call(call: Call, scan: Scan, known: Constants) -> Written:
 
 
 def _elementwise(call: Call, inner: Written) -> Written:
-    function = _ELEMENTWISE[call.function]
+    function = FUNCTIONS[call.function].elementwise
+    assert function is not None  # for mypy: of this kind
     if function.allowed is None:
-        return Written(value=function.apply(inner.value), guards=inner.guards)
-    allowed = function.allowed(inner.value)
+        return Written(value=function.push(inner.value), guards=inner.guards)
+    allowed = cast("nw.Expr", function.allowed(inner.value))
     safe = nw.when(allowed).then(inner.value).otherwise(nw.lit(1.0))
     guard = Guard(
         what=label(call),
         reason=f"{call.function} needs {function.needs}",
         broken=~allowed,
     )
-    return Written(value=function.apply(safe), guards=(*inner.guards, guard))
+    return Written(value=function.push(safe), guards=(*inner.guards, guard))
+
+
+def write_basis(call: Call, scan: Scan, known: Constants) -> tuple[Written, ...]:
+    """Write the columns of a function that is several, for the scan's engine.
+
+    The first carries the guards of all.
+    """
+    basis, constants = basis_of(call), known.bases[str(call)].constants
+    inner = write(call.argument, scan, known)
+    assert basis.push is not None  # for mypy: learned by queries
+    columns = basis.push(inner.value, call.settings, constants)
+    guards = inner.guards
+    if basis.limits is not None:
+        lower, upper = basis.limits(call.settings, constants)
+        outside = (inner.value < lower) | (inner.value > upper)
+        reason = outside_reason(call, lower, upper)
+        guards += (Guard(what=label(call), reason=reason, broken=outside),)
+    return tuple(
+        Written(value=column, guards=() if k else guards) for k, column in enumerate(columns)
+    )
 
 
 def product(parts: list[nw.Expr]) -> nw.Expr:

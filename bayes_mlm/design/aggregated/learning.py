@@ -1,5 +1,7 @@
 """Encodings learned by queries: categories, means and group means of a formula's columns."""
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,10 +12,18 @@ import numpy as np
 from bayes_mlm.base import DataError, FormulaError, OneValueError
 from bayes_mlm.data import Scan, Table, collect, collect_row, count, mostly_numbers, refuse_misread
 from bayes_mlm.design.aggregated.expressions import Constants, number_of, stray_text, write
+from bayes_mlm.design.aggregated.summaries import learn_basis
 from bayes_mlm.design.encoding import Encoding, check_cells, with_crossings
-from bayes_mlm.design.encoding.columns import check_columns, check_independent
-from bayes_mlm.design.encoding.levels import MAX_LEVELS, Levels, in_order, too_many
-from bayes_mlm.design.encoding.means import Centring, LevelMeans
+from bayes_mlm.design.encoding.columns import check_columns, check_constants, check_independent
+from bayes_mlm.design.encoding.levels import (
+    MAX_LEVELS,
+    Levels,
+    in_order,
+    labels_of,
+    too_many,
+    with_reference,
+)
+from bayes_mlm.design.encoding.means import Centring, LearnedBasis, LevelMeans
 from bayes_mlm.design.encoding.values import group_of
 from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, label, unique
 
@@ -51,6 +61,7 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         _refuse_misread(name, "outcome", scan, _levels_of_text(name, scan))
         number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
+    check_constants(formula)
     check_independent(formula, categorical)
     distinct = {name: _levels_of_text(name, scan) for name in formula.measured_columns}
     for name, values in distinct.items():
@@ -63,8 +74,10 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     centrings: dict[str, Centring] = {}
     means: dict[tuple[str, str], str] = {}
     learned: list[LevelMeans] = []
-    known = Constants(centrings=centrings, means=means, group=group)
-    for call in (call for one in (formula.outcome, *numeric) for call in calls(one)):
+    bases: dict[str, LearnedBasis] = {}
+    known = Constants(centrings=centrings, means=means, bases=bases, group=group)
+    parts = (formula.outcome, *numeric, *formula.offsets)
+    for call in (call for one in parts for call in calls(one)):
         text, kind = str(call.argument), FUNCTIONS[call.function].kind
         if kind == "centring" and text not in centrings:
             centrings[text] = _centring(text, call, scan, known)
@@ -73,12 +86,15 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
             scan, found = _join_means(text, call, by, scan, known, len(means))
             means[text, by] = _mean_name(len(means))
             learned.append(found)
+        if kind == "basis" and str(call) not in bases:
+            bases[str(call)] = learn_basis(call, scan, known)
     encoding = Encoding(
         formula=formula,
         group=group,
         levels=levels,
         centrings=tuple(centrings.values()),
         means=tuple(learned),
+        bases=tuple(bases.values()),
     )
     check_columns(encoding.terms, encoding.effects, encoding.formula.grouping_factors)
     encoding = with_crossings(
@@ -113,6 +129,7 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
     known = Constants(
         centrings={item.expression: item for item in encoding.centrings},
         means={},
+        bases={item.expression: item for item in encoding.bases},
         group=encoding.group,
     )
     return Learned(encoding=encoding, scan=scan, constants=known)
@@ -120,7 +137,7 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
 
 def _is_categorical(factor: Factor, scan: Scan) -> bool:
     if isinstance(factor, Call):
-        return factor.function == "C"
+        return FUNCTIONS[factor.function].kind == "categorical"
     return scan.kinds[factor.name] == "text"
 
 
@@ -176,8 +193,10 @@ def _levels(factor: Factor, scan: Scan, found: Sequence[Any]) -> Levels:
         many = collect(scan, rows.select(n=nw.len(), many=level.n_unique(), first=level.min()))
         n, levels, first = (many[name].tolist()[0] for name in ("n", "many", "first"))
         raise DataError(too_many(factor, levels, n, first))
-    levels = in_order(found, scan.categories.get(column))
-    return Levels(factor=str(factor), column=column, levels=levels)
+    labelled = scan.value_labels.get(column)
+    levels = with_reference(factor, in_order(found, scan.categories.get(column)), labelled)
+    labels = labels_of(levels, labelled)
+    return Levels(factor=str(factor), column=column, levels=levels, labels=labels)
 
 
 def _check_known(levels: Levels, scan: Scan) -> None:
@@ -283,13 +302,18 @@ def _join_means(
     )
 
 
-def level_indicator(levels: Levels, place: int, scan: Scan) -> nw.Expr:
-    """Return 1 in the rows of one category, else 0."""
+def weighted_levels(levels: Levels, weights: Sequence[float], scan: Scan) -> nw.Expr:
+    """Return a number for each category: 1 for one and 0 for the others is its indicator."""
     column = scan.col(levels.column)
-    if scan.kinds[levels.column] == "text":
-        return (column.cast(nw.String) == str(levels.levels[place])).cast(nw.Float64)
-    wanted = float(levels.levels[place])
-    return (number_of(scan, levels.column) == wanted).cast(nw.Float64)
+    text = scan.kinds[levels.column] == "text"
+    own = column.cast(nw.String) if text else number_of(scan, levels.column)
+    used = [
+        (str(level) if text else float(level), weight)
+        for level, weight in zip(levels.levels, weights, strict=True)
+        if weight
+    ]
+    parts = [(own == level).cast(nw.Float64) * weight for level, weight in used]
+    return functools.reduce(operator.add, parts)
 
 
 def known_levels(encoding: Encoding) -> Mapping[str, Levels]:

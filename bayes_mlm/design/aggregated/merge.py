@@ -180,6 +180,11 @@ def _check_alike(one: Design, other: Design) -> None:
             f"({a.centrings[0].mean:.6g} and {b.centrings[0].mean:.6g}); "
             f"{_BY_ONE}"
         )
+    if a.bases != b.bases:
+        basis = next(x for x, y in zip(a.bases, b.bases, strict=True) if x != y)
+        raise DesignError(
+            f"cannot merge sums whose {basis.expression} was learned from different rows; {_BY_ONE}"
+        )
     if a.means or b.means:
         raise DesignError(
             "cannot merge sums of a formula with within() or between(): further rows change the "

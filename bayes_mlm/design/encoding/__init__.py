@@ -14,12 +14,18 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError, DesignError, Floats
 from bayes_mlm.design.encoding.cells import Crossing, find_crossings, refuse_empty
-from bayes_mlm.design.encoding.columns import Column, check_columns, check_independent
-from bayes_mlm.design.encoding.inputs import is_text, raw_column
-from bayes_mlm.design.encoding.levels import learn_levels
+from bayes_mlm.design.encoding.columns import (
+    Column,
+    check_columns,
+    check_constants,
+    check_independent,
+    part_values,
+)
+from bayes_mlm.design.encoding.inputs import is_text, numeric_column, raw_column
+from bayes_mlm.design.encoding.levels import codes_of, learn_levels
 from bayes_mlm.design.encoding.result import Encoding, factor_values
-from bayes_mlm.design.encoding.values import evaluate, learn_values
-from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, unique
+from bayes_mlm.design.encoding.values import Learned, evaluate, learn_values
+from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, Name, calls, label, unique
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
@@ -30,7 +36,9 @@ __all__ = [
     "check_cells",
     "encode",
     "factors_of",
+    "inputs_of",
     "learn_encoding",
+    "notes_beyond",
     "with_crossings",
 ]
 
@@ -51,6 +59,8 @@ class Encoded:
         Names of the columns of X.
     effects : tuple of tuple of str
         Names of the columns of each Z.
+    offset : ndarray, shape (n,), or None
+        What is added to the linear predictor; None without an offset.
     """
 
     y: Floats
@@ -58,6 +68,7 @@ class Encoded:
     Z: tuple[Floats, ...]
     terms: tuple[str, ...]
     effects: tuple[tuple[str, ...], ...]
+    offset: Floats | None = None
 
 
 def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None) -> Encoding:
@@ -103,16 +114,18 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     if table.n == 0:
         raise DataError(f"{table.source} has no rows to learn from")
     categorical = [factor for factor in formula.factors if _is_categorical(factor, table)]
+    check_constants(formula)
     check_independent(formula, categorical)
     levels = tuple(learn_levels(factor, table) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]
-    learned = learn_values([formula.outcome, *numeric], table, group=by)
+    learned = learn_values([formula.outcome, *numeric, *formula.offsets], table, group=by)
     encoding = Encoding(
         formula=formula,
         group=by,
         levels=levels,
         centrings=tuple(learned.centrings.values()),
         means=tuple(learned.means.values()),
+        bases=tuple(learned.bases.values()),
     )
     check_columns(encoding.terms, encoding.effects, formula.grouping_factors)
     return with_crossings(
@@ -154,19 +167,22 @@ def with_crossings(
     """
 
     def is_dummy(factor: Factor) -> bool:
-        grouped = any(FUNCTIONS[call.function].kind == "grouped" for call in calls(factor))
-        return len(factor.columns) == 1 and not grouped and two_valued(factor.columns[0])
+        kinds = {FUNCTIONS[call.function].kind for call in calls(factor)}
+        plain = not kinds & {"grouped", "basis"}
+        return len(factor.columns) == 1 and plain and two_valued(factor.columns[0])
 
     def cells_of(factors: Sequence[Factor]) -> dict[Factor, NDArray[Any]]:
         cells = distinct(unique(tuple(name for factor in factors for name in factor.columns)))
-        found = factor_values(encoding, factors, cells)
+        found = factor_values(encoding, factors, cells, encoding.learned)
         rows = np.unique(np.column_stack([found[factor] for factor in factors]), axis=0)
         return {factor: rows[:, k] for k, factor in enumerate(factors)}
 
     return replace(encoding, crossings=find_crossings(encoding.layout, is_dummy, cells_of))
 
 
-def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encoded:
+def encode(
+    encoding: Encoding, table: "Table", *, outcome: bool = True, extend: bool = False
+) -> Encoded:
     """Make the columns of a model for a table, with what the encoding learned.
 
     A group that was not there to learn from takes, in `within` and `between`, the mean of its rows
@@ -180,6 +196,9 @@ def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encod
         The same rows or new ones.
     outcome : bool
         Whether to evaluate the outcome; if not, its columns need not be there.
+    extend : bool
+        Whether a spline goes on past the ends where it is not defined, as its last polynomial:
+        for derivatives at the ends.
 
     Returns
     -------
@@ -194,16 +213,73 @@ def encode(encoding: Encoding, table: "Table", *, outcome: bool = True) -> Encod
         If a row lies in a cell of an interaction that had no rows to learn from.
     """
     formula = encoding.formula
-    values = factor_values(encoding, formula.factors, table)
+    learned = replace(encoding.learned, extend=extend)
+    values = factor_values(encoding, formula.factors, table, learned)
     refuse_empty(encoding.layout, encoding.crossings, values, table.source)
     terms = encoding.x_columns
     return Encoded(
-        y=evaluate(formula.outcome, table, encoding.learned) if outcome else np.empty(0),
+        y=evaluate(formula.outcome, table, learned) if outcome else np.empty(0),
         X=_fill(terms, values, table.n),
         Z=tuple(_fill(columns, values, table.n) for columns in encoding.z_columns),
         terms=tuple(column.name for column in terms),
         effects=encoding.effects,
+        offset=_offset(formula, table, learned),
     )
+
+
+def inputs_of(encoding: Encoding, table: "Table") -> dict[str, Floats]:
+    """Return what the columns of X and Z do not tell of the columns of a table.
+
+    Numbers that they are functions of, x of ``log(x)``; and the places of categories that have no
+    term of their own.
+
+    Raises
+    ------
+    DataError
+        As `encode`.
+    """
+    formula = encoding.formula
+    alone = {str(term[0]) for term in formula.terms if len(term) == 1}
+    found = {
+        levels.column: codes_of(levels, table).astype(np.float64)
+        for levels in encoding.levels
+        if levels.factor not in alone
+    }
+    alone |= {str(term[0]) for term in formula.effects if len(term) == 1}
+    known = {levels.column for levels in encoding.levels} | set(formula.grouping_factors)
+    for name in encoding.predictor_columns:
+        text = str(Name(name))
+        apart = not {text, f"center({text})", f"scale({text})"} & alone
+        if apart and name not in known and not is_text(raw_column(table, name)):
+            found[name] = numeric_column(table, name)
+    return found
+
+
+def notes_beyond(encoding: Encoding, table: "Table") -> tuple[str, ...]:
+    """Return remarks on rows outside of the boundary knots of splines that go on past them."""
+    notes = []
+    for call in encoding.formula.factors:
+        basis = FUNCTIONS[call.function].basis if isinstance(call, Call) else None
+        if not isinstance(call, Call) or basis is None or basis.beyond is None:
+            continue
+        learned = encoding.learned
+        low, high = basis.beyond(call.settings, learned.bases[str(call)].constants)
+        values = evaluate(call.argument, table, learned)
+        outside = int(np.count_nonzero((values < low) | (values > high)))
+        if outside:
+            notes.append(
+                f"{label(call.argument)} lies outside of the boundary knots of {label(call)}, "
+                f"{low:g} and {high:g}, in {outside:,} of {table.n:,} rows: the curve goes on "
+                "there in a straight line, an extrapolation"
+            )
+    return tuple(notes)
+
+
+def _offset(formula: Formula, table: "Table", learned: Learned) -> Floats | None:
+    """Return the sum of the offsets by row, shape (n,); None without any."""
+    if not formula.offsets:
+        return None
+    return np.sum([evaluate(one, table, learned) for one in formula.offsets], axis=0)
 
 
 def check_cells(encoding: Encoding, cells: "Table", crossing: Crossing) -> None:
@@ -214,7 +290,8 @@ def check_cells(encoding: Encoding, cells: "Table", crossing: Crossing) -> None:
     EmptyCellError
         With the first such cell.
     """
-    values = factor_values(encoding, encoding.layout.factors_of(crossing), cells)
+    factors = encoding.layout.factors_of(crossing)
+    values = factor_values(encoding, factors, cells, encoding.learned)
     refuse_empty(encoding.layout, (crossing,), values, cells.source)
 
 
@@ -239,7 +316,7 @@ def _distinct(table: "Table", names: Sequence[str]) -> "Table":
 
 def _is_categorical(factor: Factor, table: "Table") -> bool:
     if isinstance(factor, Call):
-        return factor.function == "C"
+        return FUNCTIONS[factor.function].kind == "categorical"
     return is_text(raw_column(table, factor.name))
 
 
@@ -247,7 +324,7 @@ def _fill(columns: Sequence[Column], values: Mapping[Factor, NDArray[Any]], n: i
     filled = np.ones((n, len(columns)))
     for index, column in enumerate(columns):
         for factor, place in column.parts:
-            part = values[factor] if place is None else values[factor] == place
+            part = part_values(values[factor], place)
             with np.errstate(over="ignore"):
                 filled[:, index] *= part
         if not np.isfinite(filled[:, index]).all():

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import EmptyCellError, Flags, Floats
-from bayes_mlm.design.encoding.columns import Column
+from bayes_mlm.design.encoding.columns import Column, part_values
 from bayes_mlm.design.encoding.inputs import list_rows
 from bayes_mlm.design.encoding.levels import Levels
 from bayes_mlm.design.encoding.means import Scalar
@@ -249,8 +249,7 @@ def _matrix(columns: Sequence[Column], cells: Values) -> Floats:
     for k, column in enumerate(columns):
         for factor, place in column.parts:
             if factor in cells:
-                values = cells[factor]
-                rows[:, k] *= values if place is None else values == place
+                rows[:, k] *= part_values(cells[factor], place)
     return rows
 
 

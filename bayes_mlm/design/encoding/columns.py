@@ -1,14 +1,27 @@
 """Names of the columns that the terms of a formula become."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError, FormulaError
 from bayes_mlm.design.encoding.contrasts import Coding, choose_codings
 from bayes_mlm.design.encoding.levels import Levels
-from bayes_mlm.formula import Factor, Formula, Term, label, label_term
+from bayes_mlm.formula import (
+    CODINGS,
+    FUNCTIONS,
+    Call,
+    Factor,
+    Formula,
+    Name,
+    Term,
+    label,
+    label_term,
+)
 
 INTERCEPT = "Intercept"
 MAX_COLUMNS = 1_000
@@ -19,11 +32,69 @@ _MAX_CATEGORICAL = 6
 
 
 @dataclass(frozen=True)
-class Column:
-    """Name and factors of a column; a categorical one with the index of its level."""
+class Contrast:
+    """A column of a coding of categories: its name, and its value in each category."""
 
     name: str
-    parts: tuple[tuple[Factor, int | None], ...]
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class OfBasis:
+    """One of the columns of a function that is several, such as a spline: its name and place."""
+
+    name: str
+    place: int
+
+
+# What a column takes of a factor: its number, an indicator of a category by its place, a contrast
+# of the categories, or a column of a basis.
+type Place = int | Contrast | OfBasis | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """Name of a column, and its factors with what it takes of each."""
+
+    name: str
+    parts: tuple[tuple[Factor, Place], ...]
+
+
+def part_values(values: NDArray[Any], place: Place) -> NDArray[Any]:
+    """Return what a column takes of a factor, by row, shape (n,).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,) or (n, k)
+        Numbers, places of categories, or the columns of a basis.
+    place : Place
+    """
+    match place:
+        case None:
+            return values
+        case Contrast(_, weights):
+            return np.asarray(np.asarray(weights)[values.astype(np.int64)])
+        case OfBasis(_, k):
+            return np.asarray(values[:, k])
+        case _:
+            return np.asarray(values == place)
+
+
+def level_weights(place: Place, levels: Levels) -> tuple[float, ...]:
+    """Return the value in each category of what a column takes of a categorical factor."""
+    if isinstance(place, Contrast):
+        return place.weights
+    return tuple(float(k == place) for k in range(len(levels.levels)))
+
+
+def place_name(factor: Factor, place: Place, levels: Levels | None) -> str:
+    """Write what a column takes of a factor: ``ses``, ``sex[Male]``, ``poly(x, 2)[1]``."""
+    if place is None or (isinstance(place, OfBasis) and not place.name):
+        return label(factor)
+    if isinstance(place, Contrast | OfBasis):
+        return f"{label(factor)}[{place.name}]"
+    assert levels is not None  # for mypy: an indicator is of a category
+    return f"{label(factor)}[{levels.name(place)}]"
 
 
 def lay_out(terms: Sequence[Term], levels: Sequence[Levels]) -> tuple[Column, ...]:
@@ -41,7 +112,7 @@ def lay_out(terms: Sequence[Term], levels: Sequence[Levels]) -> tuple[Column, ..
             )
     columns: list[Column] = []
     for term, codings in zip(terms, choose_codings(terms, frozenset(known)), strict=True):
-        size = sum(_size(coding, known) for coding in codings)
+        size = sum(_size(term, coding, known) for coding in codings)
         if len(columns) + size > MAX_COLUMNS:
             raise DataError(
                 f"the term {label_term(term)} brings the model to {len(columns) + size:,} columns; "
@@ -68,6 +139,52 @@ def check_columns(
             )
 
 
+def is_basis(factor: Factor) -> bool:
+    """Return whether a factor is a function that is several columns."""
+    return isinstance(factor, Call) and FUNCTIONS[factor.function].basis is not None
+
+
+def basis_places(factor: Call) -> tuple[OfBasis, ...]:
+    """Return the columns of a function that is several."""
+    basis = FUNCTIONS[factor.function].basis
+    assert basis is not None  # for mypy: the caller looked
+    return tuple(OfBasis(name, k) for k, name in enumerate(basis.names(factor.settings)))
+
+
+def _contrasts(factor: Factor, levels: Levels) -> tuple[Place, ...]:
+    """Return the columns of a factor next to the constant: of its coding."""
+    size = len(levels.levels)
+    name = str(factor.settings.get("coding", "Treatment")) if isinstance(factor, Call) else ""
+    coding = CODINGS[name or "Treatment"]
+    if coding.matrix is None:
+        return tuple(range(1, size))
+    if size > coding.most:
+        raise DataError(
+            f"{label(factor)} has {size} categories, and {name} coding takes {coding.most} at "
+            f"most; write C({label(Name(factor.columns[0]))}), or a function of the numbers"
+        )
+    names = coding.names([levels.name(k) for k in range(size)])
+    columns = coding.matrix(size).T.tolist()
+    return tuple(
+        Contrast(name, tuple(weights)) for name, weights in zip(names, columns, strict=True)
+    )
+
+
+def check_constants(formula: Formula) -> None:
+    """Refuse a function whose columns add up to the constant next to an intercept."""
+    for terms in (formula.terms, *(one.terms for one in formula.group_terms)):
+        for term in terms if () in terms else ():
+            call = term[0] if len(term) == 1 else None
+            if not isinstance(call, Call) or not is_basis(call):
+                continue
+            basis = FUNCTIONS[call.function].basis
+            if basis is not None and basis.constant(call.settings):
+                raise FormulaError(
+                    f"{label(call)} holds the constant, and so does the intercept: omit "
+                    "include_intercept, or write 0 + ... for no intercept"
+                )
+
+
 def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
     """Refuse independent effects of categories, which would depend on the reference category.
 
@@ -77,6 +194,12 @@ def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
     independent = [one for one in formula.group_terms if not one.correlated]
     for term in (term for one in independent for term in one.terms):
         for factor in term:
+            if is_basis(factor):
+                raise FormulaError(
+                    f"the group effects of {label(factor)} cannot be independent of one another "
+                    "(||): what that says depends on the basis; write | , or columns of your own, "
+                    "as in (x + I(x ** 2) || group)"
+                )
             if factor in categorical:
                 raise FormulaError(
                     f"the group effects of the categorical {label(factor)!r} cannot be independent "
@@ -85,24 +208,26 @@ def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
                 )
 
 
-def _size(coding: Coding, known: Mapping[Factor, Levels]) -> int:
+def _size(term: Term, coding: Coding, known: Mapping[Factor, Levels]) -> int:
     full = [len(known[factor].levels) for factor in coding.full]
-    return int(np.prod([*full, *(len(known[factor].levels) - 1 for factor in coding.reduced)]))
+    reduced = [len(known[factor].levels) - 1 for factor in coding.reduced]
+    bases = [len(basis_places(one)) for one in term if isinstance(one, Call) and is_basis(one)]
+    return math.prod([*full, *reduced, *bases])
 
 
 def _block(term: Term, coding: Coding, known: Mapping[Factor, Levels]) -> list[Column]:
     columns = [Column("", ())]
     for factor in term:
-        parts: list[tuple[str, int | None]] = [(label(factor), None)]
+        places: tuple[Place, ...] = (None,)
         if factor in known:
             if factor not in coding.full | coding.reduced:
                 continue
-            names = known[factor]
-            first = 0 if factor in coding.full else 1
-            parts = [
-                (f"{label(factor)}[{names.name(place)}]", place)
-                for place in range(first, len(names.levels))
-            ]
+            levels = known[factor]
+            whole = factor in coding.full
+            places = tuple(range(len(levels.levels))) if whole else _contrasts(factor, levels)
+        elif isinstance(factor, Call) and is_basis(factor):
+            places = basis_places(factor)
+        parts = [(place_name(factor, place, known.get(factor)), place) for place in places]
         columns = [
             Column(f"{column.name}:{name}".removeprefix(":"), (*column.parts, (factor, place)))
             for name, place in parts

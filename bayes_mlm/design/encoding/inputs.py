@@ -53,6 +53,11 @@ def numeric_column(table: "Table", name: str) -> Floats:
     values = raw_column(table, name)
     if is_text(values):
         odd = [row for row, value in enumerate(values.tolist()) if not is_number(value)]
+        if table.value_labels.get(name) and name in table.categories:
+            raise DataError(
+                f"column {name!r} has value labels, and a number is needed; "
+                f'codes="{name}" (--codes {name}) reads its values'
+            )
         found = f"row {odd[0] + 1} is {values[odd[0]][:40]!r}" if odd else "numbers written as text"
         raise DataError(
             f"column {name!r} is text where a number is needed ({found}); correct its values, or "

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
-from bayes_mlm.data import notes_on_labels
+from bayes_mlm.data import label_text, label_texts, notes_on_labels
 from bayes_mlm.design.encoding.inputs import count, list_rows, raw_column
 from bayes_mlm.design.encoding.means import Scalar
-from bayes_mlm.formula import Factor, label
+from bayes_mlm.formula import Call, Factor, label
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
@@ -37,14 +37,20 @@ class Levels:
     levels : tuple
         Its values, in the order declared for the column, or else sorted; the first is the
         reference.
+    labels : tuple of str
+        The value labels of numbers that are taken as categories, "" where one has none; empty if
+        none has.
     """
 
     factor: str
     column: str
     levels: tuple[Scalar, ...]
+    labels: tuple[str, ...] = ()
 
     def name(self, place: int) -> str:
         """Return a level as written in the name of a column: ``Male`` in ``sex[Male]``."""
+        if self.labels and self.labels[place]:
+            return self.labels[place]
         level = self.levels[place]
         return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
 
@@ -66,11 +72,71 @@ def learn_levels(factor: Factor, table: "Table") -> Levels:
         )
     if len(found) > MAX_LEVELS:
         raise DataError(too_many(factor, len(found), table.n, min(found)))
+    ordered = in_order(found, table.categories.get(column))
+    levels = with_reference(factor, ordered, table.value_labels.get(column))
     return Levels(
         factor=str(factor),
         column=column,
-        levels=in_order(found, table.categories.get(column)),
+        levels=levels,
+        labels=labels_of(levels, table.value_labels.get(column)),
     )
+
+
+def with_reference(
+    factor: Factor,
+    levels: tuple[Scalar, ...],
+    labels: Mapping[float | str, str] | None = None,
+) -> tuple[Scalar, ...]:
+    """Put the category first that a formula names as the reference: ``C(x, ref="a")``.
+
+    Parameters
+    ----------
+    factor : Factor
+    levels : tuple
+        In their order.
+    labels : mapping, optional
+        Value labels of the column, by which a category can be named as well.
+
+    Raises
+    ------
+    DataError
+        If no row has it; with the nearest that rows have.
+    """
+    ref = factor.settings.get("ref") if isinstance(factor, Call) else None
+    if ref is None:
+        return levels
+    named = {label_text(level): place for place, level in enumerate(levels)}
+    for place, text in enumerate(labels_of(levels, labels)):
+        named.setdefault(text, place)
+    wanted = label_text(ref)
+    if wanted not in named:
+        folded = {name.casefold(): name for name in named}
+        near = get_close_matches(wanted.casefold(), folded, n=1)
+        hint = f"; did you mean {folded[near[0]]!r}?" if near else ""
+        shown = ", ".join(map(repr, levels[:_LISTED])) + (", …" if len(levels) > _LISTED else "")
+        raise DataError(
+            f"{label(factor)}: column {factor.columns[0]!r} has no category {ref!r}{hint} (its "
+            f"categories: {shown})"
+        )
+    place = named[wanted]
+    return (levels[place], *levels[:place], *levels[place + 1 :])
+
+
+def labels_of(
+    levels: Sequence[Scalar], labels: Mapping[float | str, str] | None
+) -> tuple[str, ...]:
+    """Return the value labels of levels that are numbers, each a text of its own; () if none.
+
+    Examples
+    --------
+    >>> labels_of((1, 2, 4), {1.0: "general", 2.0: "academic"}), labels_of(("a", "b"), None)
+    (('general', 'academic', ''), ())
+    """
+    if not labels or any(isinstance(level, str) for level in levels):
+        return ()
+    texts = label_texts(labels)
+    found = tuple(texts.get(float(level), "") for level in levels)
+    return found if any(found) else ()
 
 
 def in_order(found: Collection[Scalar], declared: Sequence[str] | None) -> tuple[Scalar, ...]:

@@ -1,5 +1,6 @@
-"""Means and sds that `center`, `scale`, `within` and `between` replay on new data."""
+"""What `center`, `scale`, `within`, `between` and splines replay on new data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,22 @@ class LevelMeans:
     group: str
     labels: tuple[Scalar, ...]
     means: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedBasis:
+    """Constants of a function that is several columns: knots, centres of polynomials.
+
+    Parameters
+    ----------
+    expression : str
+        The call as a formula writes it.
+    constants : mapping of str to tuple of float
+        By the name that the function has for them.
+    """
+
+    expression: str
+    constants: Mapping[str, tuple[float, ...]]
 
 
 def learn_centring(text: str, values: Floats) -> Centring:

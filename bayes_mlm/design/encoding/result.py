@@ -1,7 +1,7 @@
 """Encoding of a formula learned from a table, and its stored form."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import FormulaError, StorageError
 from bayes_mlm.design.encoding.cells import Crossing, Layout, notes_on
-from bayes_mlm.design.encoding.columns import Column, lay_out
+from bayes_mlm.design.encoding.columns import Column, Contrast, OfBasis, lay_out, place_name
 from bayes_mlm.design.encoding.levels import Levels, codes_of
-from bayes_mlm.design.encoding.means import Centring, LevelMeans
+from bayes_mlm.design.encoding.means import Centring, LearnedBasis, LevelMeans
 from bayes_mlm.design.encoding.values import Learned, evaluate, group_of
 from bayes_mlm.formula import FUNCTIONS, Factor, Formula, calls, label, parse_formula, unique
 
@@ -38,8 +38,12 @@ class Encoding:
         Group means of each expression in `within` or `between`.
     crossings : tuple of Crossing
         Interactions with cells that have no rows, and the columns dropped because of them.
+    bases : tuple of LearnedBasis
+        Constants of each function that is several columns: knots, centres of polynomials.
     strip : bool
         Whether spaces were stripped from the ends of labels, as they are in new data.
+    titles : mapping of str to str
+        Variable labels of columns of the table, which stand for their names in titles.
     """
 
     formula: Formula
@@ -48,7 +52,50 @@ class Encoding:
     centrings: tuple[Centring, ...]
     means: tuple[LevelMeans, ...]
     crossings: tuple[Crossing, ...] = ()
+    bases: tuple[LearnedBasis, ...] = ()
     strip: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def title(self, name: str) -> str:
+        """Return the variable label of a column, or its name where it has none.
+
+        Examples
+        --------
+        >>> from bayes_mlm import build_design, load_hsb
+        >>> build_design("mathach ~ ses + (1 | schoolid)", load_hsb()).encoding.title("ses")
+        'ses'
+        """
+        return self.titles.get(name, name)
+
+    def term_title(self, term: str) -> str:
+        """Return the variable labels of a column of X, or its name where there are none.
+
+        Examples
+        --------
+        >>> from bayes_mlm import build_design
+        >>> from bayes_mlm.data import as_table
+        >>> rows = as_table({"y": [1.0, 2, 4, 3], "band": ["low", "high", "low", "high"]})
+        >>> encoding = build_design("y ~ band", rows).encoding
+        >>> replace(encoding, titles={"band": "Achievement"}).term_title("band[low]")
+        'Achievement: low'
+        """
+        column = next((one for one in self.x_columns if one.name == term), None)
+        if column is None or not self.titles:
+            return self.title(term)
+        known = {one.factor: one for one in self.levels}
+        parts = []
+        for factor, place in column.parts:
+            if isinstance(place, Contrast | OfBasis):
+                parts.append(place_name(factor, place, None))
+                continue
+            level = "" if place is None else known[str(factor)].name(place)
+            name = known[str(factor)].column if level else label(factor)
+            if name in self.titles:
+                parts.append(f"{self.titles[name]}: {level}" if level else self.titles[name])
+            else:
+                parts.append(f"{label(factor)}[{level}]" if level else label(factor))
+        titled = any(name in self.titles for factor, _ in column.parts for name in factor.columns)
+        return " × ".join(parts) if titled and parts else term
 
     @property
     def outcome(self) -> str:
@@ -103,7 +150,8 @@ class Encoding:
     @property
     def predictor_columns(self) -> tuple[str, ...]:
         """Columns of the table that `encode` reads when the outcome is not wanted."""
-        factors = (name for factor in self.formula.factors for name in factor.columns)
+        parts = (*self.formula.factors, *self.formula.offsets)
+        factors = (name for one in parts for name in one.columns)
         return unique((*factors, *(known.group for known in self.means)))
 
     @property
@@ -112,6 +160,7 @@ class Encoding:
         return Learned(
             centrings={item.expression: item for item in self.centrings},
             means={(item.expression, item.group): item for item in self.means},
+            bases={item.expression: item for item in self.bases},
             group=self.group,
         )
 
@@ -137,7 +186,9 @@ class Encoding:
             "centrings": [asdict(item) for item in self.centrings],
             "means": [asdict(item) for item in self.means],
             "crossings": [asdict(item) for item in self.crossings],
+            "bases": [asdict(item) for item in self.bases],
             "strip": self.strip,
+            "titles": dict(self.titles),
         }
 
     @staticmethod
@@ -157,7 +208,9 @@ class Encoding:
                 centrings=msgspec.convert(payload["centrings"], tuple[Centring, ...]),
                 means=msgspec.convert(payload["means"], tuple[LevelMeans, ...]),
                 crossings=msgspec.convert(payload.get("crossings", []), tuple[Crossing, ...]),
+                bases=msgspec.convert(payload.get("bases", []), tuple[LearnedBasis, ...]),
                 strip=msgspec.convert(payload.get("strip", False), bool),
+                titles=msgspec.convert(payload.get("titles", {}), dict[str, str]),
             )
             _check_complete(encoding)
         except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:
@@ -166,10 +219,10 @@ class Encoding:
 
 
 def factor_values(
-    encoding: Encoding, factors: Sequence[Factor], table: "Table"
+    encoding: Encoding, factors: Sequence[Factor], table: "Table", learned: Learned
 ) -> dict[Factor, NDArray[Any]]:
     """Evaluate factors by row: places of categories, and numbers."""
-    known, learned = encoding.layout.known, encoding.learned
+    known = encoding.layout.known
     return {
         factor: codes_of(known[str(factor)], table)
         if str(factor) in known
@@ -180,7 +233,8 @@ def factor_values(
 
 def _check_complete(encoding: Encoding) -> None:
     """Refuse a stored encoding that does not match its formula."""
-    factors = (encoding.formula.outcome, *encoding.formula.factors)
+    formula = encoding.formula
+    factors = (formula.outcome, *formula.factors, *formula.offsets)
     known = {item.factor for item in encoding.levels}
     found = [call for factor in factors if str(factor) not in known for call in calls(factor)]
     centred = {str(c.argument) for c in found if FUNCTIONS[c.function].kind == "centring"}
@@ -189,13 +243,15 @@ def _check_complete(encoding: Encoding) -> None:
         for call in found
         if FUNCTIONS[call.function].kind == "grouped"
     }
+    bases = {str(c) for c in found if FUNCTIONS[c.function].kind == "basis"}
     complete = (
         known <= {str(factor) for factor in encoding.formula.factors}
         and all(len(item.levels) > 1 for item in encoding.levels)
         and centred == {item.expression for item in encoding.centrings}
         and grouped == {(item.expression, item.group) for item in encoding.means}
+        and bases == {item.expression for item in encoding.bases}
         and all(len(item.labels) == len(item.means) > 0 for item in encoding.means)
-        and all(call.function != "C" for call in found)
+        and all(FUNCTIONS[call.function].kind != "categorical" for call in found)
         and all(_is_whole(encoding, one) for one in encoding.crossings)
     )
     if not complete:

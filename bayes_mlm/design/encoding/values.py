@@ -16,6 +16,7 @@ from bayes_mlm.base import DataError, Floats, FormulaError
 from bayes_mlm.design.encoding.inputs import count, is_text, list_rows, numeric_column, raw_column
 from bayes_mlm.design.encoding.means import (
     Centring,
+    LearnedBasis,
     LevelMeans,
     learn_centring,
     learn_means,
@@ -23,6 +24,7 @@ from bayes_mlm.design.encoding.means import (
 )
 from bayes_mlm.formula import (
     FUNCTIONS,
+    Basis,
     Call,
     Expression,
     Name,
@@ -39,39 +41,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """Constants by which numeric expressions are replayed on new data, by expression."""
+    """Constants by which numeric expressions are replayed on new data, by expression.
+
+    With `extend` a spline goes on past the ends where it is not defined.
+    """
 
     centrings: Mapping[str, Centring]
     means: Mapping[tuple[str, str], LevelMeans]
+    bases: Mapping[str, LearnedBasis]
     group: str | None
+    extend: bool = False
 
 
-@dataclass(frozen=True)
-class _Elementwise:
-    apply: Callable[[Floats], Floats]
-    allowed: Callable[[Floats], NDArray[np.bool_]]
-    needs: str
-
-
-def _anything(values: Floats) -> NDArray[np.bool_]:
-    return np.ones(values.shape, dtype=np.bool_)
-
-
-def _positive(values: Floats) -> NDArray[np.bool_]:
-    return values > 0
-
-
-_ELEMENTWISE: Mapping[str, _Elementwise] = MappingProxyType(
-    {
-        "log": _Elementwise(np.log, _positive, "values above 0"),
-        "log2": _Elementwise(np.log2, _positive, "values above 0"),
-        "log10": _Elementwise(np.log10, _positive, "values above 0"),
-        "log1p": _Elementwise(np.log1p, lambda values: values > -1, "values above -1"),
-        "exp": _Elementwise(np.exp, _anything, "values below 709"),
-        "sqrt": _Elementwise(np.sqrt, lambda values: values >= 0, "values of 0 or more"),
-        "abs": _Elementwise(np.abs, _anything, "any number"),
-    }
-)
 _ARITHMETIC: Mapping[str, Callable[[Floats, Floats], Floats]] = MappingProxyType(
     {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "**": np.power}
 )
@@ -92,6 +73,7 @@ def evaluate(expression: Expression, table: "Table", learned: Learned) -> Floats
     Returns
     -------
     ndarray of float64, shape (n,)
+        Of a function that is several columns, shape (n, k).
 
     Raises
     ------
@@ -112,21 +94,24 @@ def evaluate(expression: Expression, table: "Table", learned: Learned) -> Floats
             with np.errstate(all="ignore"):
                 values = _ARITHMETIC[operator](first, second)
             return _finite(values, expression)
-        case Call(function, argument, _):
+        case Call(function, argument):
             values = evaluate(argument, table, learned)
-            if function == "I":
+            kind = FUNCTIONS[function].kind
+            if kind == "identity":
                 return values
-            if FUNCTIONS[function].kind == "elementwise":
+            if kind == "elementwise":
                 return _elementwise(expression, values)
-            if FUNCTIONS[function].kind == "centring":
+            if kind == "centring":
                 return _centred(expression, values, learned)
+            if kind == "basis":
+                return _basis(expression, values, learned)
             return _grouped(expression, values, table, learned)
 
 
 def learn_values(
     expressions: Sequence[Expression], table: "Table", *, group: str | None
 ) -> Learned:
-    """Learn the means that `center`, `scale`, `within` and `between` will replay.
+    """Learn what `center`, `scale`, `within`, `between` and splines will replay.
 
     Parameters
     ----------
@@ -143,8 +128,12 @@ def learn_values(
     """
     centrings: dict[str, Centring] = {}
     means: dict[tuple[str, str], LevelMeans] = {}
+    bases: dict[str, LearnedBasis] = {}
     learned = Learned(
-        centrings=MappingProxyType(centrings), means=MappingProxyType(means), group=group
+        centrings=MappingProxyType(centrings),
+        means=MappingProxyType(means),
+        bases=MappingProxyType(bases),
+        group=group,
     )
     for call in (call for expression in expressions for call in calls(expression)):
         text, kind = str(call.argument), FUNCTIONS[call.function].kind
@@ -154,6 +143,9 @@ def learn_values(
             by = group_of(call, group)
             values = evaluate(call.argument, table, learned)
             means[text, by] = learn_means(text, by, values, raw_column(table, by))
+        if kind == "basis" and str(call) not in bases:
+            values = evaluate(call.argument, table, learned)
+            bases[str(call)] = learn_basis(call, values)
     return learned
 
 
@@ -168,19 +160,68 @@ def group_of(call: Call, group: str | None) -> str:
     return by
 
 
+def learn_basis(call: Call, values: Floats) -> LearnedBasis:
+    """Learn the constants of a function that is several columns from values of its argument.
+
+    Raises
+    ------
+    DataError
+        If the values cannot carry it: too few different ones.
+    """
+    basis = basis_of(call)
+    try:
+        constants = basis.learn(values, call.settings)
+    except DataError as error:
+        raise DataError(f"{label(call)} {error}") from None
+    return LearnedBasis(expression=str(call), constants=constants)
+
+
+def basis_of(call: Call) -> Basis:
+    """Return what computes a function that is several columns."""
+    basis = FUNCTIONS[call.function].basis
+    assert basis is not None  # for mypy: of this kind
+    return basis
+
+
+def _basis(call: Call, values: Floats, learned: Learned) -> Floats:
+    basis, constants = basis_of(call), learned.bases[str(call)].constants
+    if basis.limits is not None and not learned.extend:
+        lower, upper = basis.limits(call.settings, constants)
+        outside = (values < lower) | (values > upper)
+        if outside.any():
+            raise _undefined(call, outside_reason(call, lower, upper), outside)
+    with np.errstate(all="ignore"):
+        return _finite(basis.evaluate(values, call.settings, constants), call)
+
+
+def outside_reason(call: Call, lower: float, upper: float) -> str:
+    """Word why a spline is not defined outside of its boundary knots."""
+    text = label(call.argument)
+    return (
+        f"{text} lies outside of its boundary knots, {lower:g} and {upper:g}; fit with "
+        f"lower_bound= and upper_bound= that hold all values, or with cr({text}, ...) or "
+        f"ns({text}, ...), which go on in a straight line"
+    )
+
+
 def _elementwise(call: Call, values: Floats) -> Floats:
-    function = _ELEMENTWISE[call.function]
-    allowed = function.allowed(values)
-    if not allowed.all():
-        first = values[np.flatnonzero(~allowed)[0]]
-        reason = f"{call.function} needs {function.needs}, and {label(call.argument)} is {first:g}"
-        raise _undefined(call, reason, ~allowed)
+    function = FUNCTIONS[call.function].elementwise
+    assert function is not None  # for mypy: of this kind
+    if function.allowed is not None:
+        allowed = function.allowed(values)
+        if not allowed.all():
+            first = values[np.flatnonzero(~allowed)[0]]
+            reason = (
+                f"{call.function} needs {function.needs}, and {label(call.argument)} is {first:g}"
+            )
+            raise _undefined(call, reason, ~allowed)
     with np.errstate(all="ignore"):
         return _finite(function.apply(values), call)
 
 
 def _finite(values: Floats, expression: Expression) -> Floats:
     bad = ~np.isfinite(values)
+    bad = bad.any(axis=1) if bad.ndim > 1 else bad
     if bad.any():
         raise _undefined(expression, "the result is not a finite number", bad)
     return values

@@ -49,7 +49,7 @@ class Direct:
     ----------
     draws : Draws
         Variables and dimensions as the factories' models have them, and in `sample_stats`
-        ``log_posterior`` (log-density of the variance parameters, the rest integrated out, in the
+        ``lp`` (log-density of the variance parameters, the rest integrated out, in the
         engine's coordinates) and ``log_weight``: log of the exact density over the one drawn
         from, which for quadrature is its error and for importance sampling the weight by which
         a draw was chosen.
@@ -215,7 +215,7 @@ def sample_direct(
                 name: _variable(design, name, values, shape) for name, values in posterior.items()
             },
             sample_stats={
-                "log_posterior": Variable(SAMPLE_DIMS, variances.log_density.reshape(shape)),
+                "lp": Variable(SAMPLE_DIMS, variances.log_density.reshape(shape)),
                 "log_weight": Variable(SAMPLE_DIMS, variances.log_weight.reshape(shape)),
             },
             coords=_coords(design),

@@ -96,7 +96,7 @@ def statsmodels_check(
         # Its warnings concern its optimiser and parametrisation, neither of which is used.
         warnings.simplefilter("ignore")
         try:
-            model = MixedLM(design.y, x, groups=design.codes, exog_re=effects)
+            model = MixedLM(design.y_less_offset, x, groups=design.codes, exog_re=effects)
             model.reml, model.cov_pen = method == "REML", None  # `fit` sets these; we do not fit
             beta, _ = model.get_fe_params(identity, np.empty(0))
             params = MixedLMParams.from_components(beta, cov_re=identity)

@@ -229,7 +229,8 @@ def _first_ratios(data: Whitened) -> Floats:
     design, rows = data.design, data.rows
     if rows.n_sds == 1:
         return np.zeros(0)
-    residual = design.y - design.X @ np.linalg.lstsq(design.X, design.y, rcond=None)[0]
+    y = design.y_less_offset
+    residual = y - design.X @ np.linalg.lstsq(design.X, y, rcond=None)[0]
     squares = np.bincount(rows.stratum, residual**2, minlength=rows.n_sds)
     sds = np.sqrt(squares / np.bincount(rows.stratum, minlength=rows.n_sds))
     return np.asarray(np.log(sds[1:] / sds[0]))

@@ -7,7 +7,12 @@ from bayes_mlm.base import EngineError
 from bayes_mlm.design import Design
 from bayes_mlm.likelihood.default_priors import ModelPriors, model_priors
 from bayes_mlm.likelihood.effect_centring import at_means
-from bayes_mlm.likelihood.parameters import group_dim, group_parameters, group_views
+from bayes_mlm.likelihood.parameters import (
+    group_dim,
+    group_parameters,
+    group_views,
+    outcome_variable,
+)
 from bayes_mlm.likelihood.pymc.marginal import cross_products, observe_marginally
 from bayes_mlm.likelihood.pymc.parts import (
     coefficients,
@@ -110,5 +115,5 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
         (sd,) = residual_sd(design, priors).values()
         root = effect_root(design, priors, group)
         intraclass_correlation(design)
-        observe_marginally(data, free, root, sd)
+        observe_marginally(outcome_variable(design), data, free, root, sd)
     return model

@@ -143,6 +143,7 @@ def marginal_loglik(
 
 
 def observe_marginally(
+    name: str,
     data: CrossProducts,
     free: "TensorVariable",
     root: "TensorVariable",
@@ -154,6 +155,8 @@ def observe_marginally(
 
     Parameters
     ----------
+    name : str
+        Of the observed variable.
     data, free, sigma_e
         As in `marginal_loglik`.
     root : variable
@@ -178,7 +181,7 @@ def observe_marginally(
     elif root.ndim == 1:
         root = root[:, None] * np.eye(q)
     pm.CustomDist(
-        "y",
+        name,
         free,
         root,
         sigma_e,

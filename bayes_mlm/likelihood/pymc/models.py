@@ -1,8 +1,8 @@
 """Build a PyMC model for each kind of multilevel analysis.
 
 Every factory takes a `Design` and, optionally, priors, and returns a `pymc.Model` that needs
-nothing else of this package: ``with model: pymc.sample()``. Variables and coordinates carry the
-same names in every model:
+nothing else of this package: ``with model: pymc.sample()``. The observed variable has the name of
+the outcome. Variables and coordinates carry the same names in every model:
 
 =========== ============================= =======================================================
 variable    dims                          meaning
@@ -20,23 +20,25 @@ A design with a residual structure (`bayes_mlm.model.residual`) adds ``sigma_e_b
 (``stratum``), ``rho_e`` or ``nu``; its likelihood is always conditional.
 
 The data are containers, which ``pymc.set_data`` replaces: ``X`` (obs, term), ``y_data`` (obs), the
-place of each row's group ``schoolid_idx`` (the factor's name), and, unless the intercept is the
-only group effect, ``Z`` (obs, effect); ``stratum_idx`` where residual sds differ. So a model
-predicts new rows of known groups; for new groups, draw their effects anew:
+place of each row's group ``codes`` (obs), and, unless the intercept is the only group effect, ``Z``
+(obs, effect); with several factors ``codes_school``, ``Z_school``; ``offset``, and ``stratum``
+where residual sds differ. So a model predicts new rows of known groups; for new groups, draw their
+effects anew:
 
 >>> import numpy as np, pymc as pm
 >>> from bayes_mlm import build_design, fit, load_dataset, partial_pooling
 >>> formula = "reaction ~ days + (1 | subject)"
 >>> fitted = fit(formula, "sleepstudy", random_seed=1)
 >>> with partial_pooling(build_design(formula, load_dataset("sleepstudy"))) as model:
-...     rows = {"X": np.array([[1.0, 3.0], [1.0, 12.0]]), "subject_idx": np.array([0, 1])}
+...     rows = {"X": np.array([[1.0, 3.0], [1.0, 12.0]]), "codes": np.array([0, 1])}
 ...     pm.set_data(rows | {"y_data": np.zeros(2)}, coords={"obs": [0, 1]})
 ...     model.set_dim("subject", 2, coord_values=["new", "another"])
-...     effects = [v.name for v in model.free_RVs if "subject" in model.named_vars_to_dims[v.name]]
+...     dims = model.named_vars_to_dims
+...     effects = [v.name for v in model.free_RVs if "subject" in dims.get(v.name, ())]
 ...     drawn = pm.sample_posterior_predictive(
-...         fitted.data, sample_vars=[*effects, "y"], random_seed=1, progressbar=False
+...         fitted.data, sample_vars=[*effects, "reaction"], random_seed=1, progressbar=False
 ...     )
->>> drawn.posterior_predictive["y"].sizes["obs"]
+>>> drawn.posterior_predictive["reaction"].sizes["obs"]
 2
 
 The order of AR(1) residuals is no container. What u is replaced by, ``pymc.do(model, {"u": ...})``,
@@ -102,7 +104,7 @@ def pooled(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.Mo
     >>> from bayes_mlm import build_design, load_dataset, pooled
     >>> model = pooled(build_design("mathach ~ ses", load_dataset("hsb")))
     >>> sorted(model.named_vars)
-    ['beta', 'beta_free_', 'sigma_e', 'y']
+    ['X', 'beta', 'beta_free_', 'mathach', 'sigma_e', 'y_data']
     """
     return regression(_laid_out(design, "pooled"), priors, mu=mu)
 
@@ -136,7 +138,7 @@ def between(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.M
     --------
     >>> from bayes_mlm import between, build_design, load_dataset
     >>> design = build_design("mathach ~ ses", load_dataset("hsb"), group="schoolid")
-    >>> between(design)["y"].eval().shape
+    >>> between(design)["mathach"].eval().shape
     (160,)
     """
     return regression(_laid_out(design, "between"), priors, mu=mu)
@@ -219,7 +221,7 @@ def no_pooling(design: Design, priors: Priors = None, *, mu: bool = False) -> "p
     assert chosen.u is not None  # for mypy: model_priors gives one for this kind
     with pm.Model(coords=coords(design)) as model:
         u = variable("u", (chosen.u,), dims=(group_dim(design), "effect"))
-        eta = u[data(f"{group_dim(design)}_idx", design.codes, ("obs",)), 0]
+        eta = u[data("codes", design.codes, ("obs",)), 0]
         if design.p:
             eta = eta + fixed_part(design, coefficients(design, chosen))
         observe(design, chosen, eta, residual_sd(design, chosen), mu=mu)
@@ -318,8 +320,8 @@ def partial_pooling(
         group-specific coefficients are, u about the regression, where `prefers_centred` finds that
         the data determine them, else u in units of its sd. Only for the conditional likelihood.
     likelihood : {"conditional", "marginal"}
-        "conditional" has u as a parameter and the rows as observations ``y``, to look at and to
-        build on. "marginal" integrates u out exactly: the same posterior of everything else, from
+        "conditional" has u as a parameter and the rows as observations, to look at and to build
+        on. "marginal" integrates u out exactly: the same posterior of everything else, from
         per-group cross-products, faster by far. Given its draws,
         `bayes_mlm.engines.recovery.recover_effects` draws u.
 
@@ -327,8 +329,8 @@ def partial_pooling(
     -------
     pymc.Model
         With ``beta``, ``u``, ``sigma_u``, ``sigma_e``; ``rho_u`` if there are correlated group
-        effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``
-        and as ``y`` the sum of squares of the outcome, from which PyMC cannot predict.
+        effects; ``icc`` if the random intercept is the only one. The marginal model has no ``u``,
+        and its observed variable is the outcome's sum of squares, from which PyMC cannot predict.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from bayes_mlm.likelihood.parameters import (
     group_dim,
     group_parameters,
     group_views,
+    outcome_variable,
     parameters_of,
 )
 from bayes_mlm.likelihood.pymc.series import autocorrelation, observe_series
@@ -48,7 +49,7 @@ def fixed_part(design: Design, beta: "TensorVariable") -> "TensorVariable":
 
 def group_part(design: Design, names: GroupParameters, u: "TensorVariable") -> "TensorVariable":
     """Return ``z'u`` of each row for one term, its columns and the groups' places containers."""
-    of_row = u[data(f"{names.group}_idx", design.codes, ("obs",))]
+    of_row = u[data(names.variable("codes"), design.codes, ("obs",))]
     if design.has_intercept_effect_only:
         return of_row[:, 0]
     return (data(names.variable("Z"), design.Z, ("obs", names.effect)) * of_row).sum(axis=1)
@@ -84,8 +85,8 @@ def prefers_centred(design: Design) -> bool:
     >>> prefers_centred(build_design("mathach ~ ses + (ses | schoolid)", hsb))
     False
     """
-    fitted = design.X @ np.linalg.lstsq(design.X, design.y, rcond=None)[0]
-    residual = design.y - fitted
+    y = design.y_less_offset
+    residual = y - design.X @ np.linalg.lstsq(design.X, y, rcond=None)[0]
     reliabilities = []
     for column in design.Z.T:
         # One effect at a time: the slope of the residuals on its column within each group.
@@ -306,7 +307,7 @@ def observe(
     design : Design
     priors : ModelPriors
     eta : variable
-        Linear predictor, one a row.
+        Linear predictor without the offset, one a row.
     sd : mapping
         From `residual_sd`.
     mu : bool
@@ -317,8 +318,10 @@ def observe(
     if mu:
         eta = pm.Deterministic("mu", eta, dims=rows_dim(design))
     rows, aux = design.residual, dict(sd)
+    if design.response.offset is not None:
+        eta = eta + data("offset", design.offset, (rows_dim(design),))
     if rows is not None and rows.levels:
-        stratum = data("stratum_idx", rows.stratum, ("obs",))
+        stratum = data("stratum", rows.stratum, ("obs",))
         for one in parameters_of(design).role("residual sd"):
             if one.dims:
                 aux[one.text] = pm.modelcontext(None)[one.name][stratum]
@@ -331,7 +334,7 @@ def observe(
         if one.name not in aux:
             aux[one.name] = _auxiliary(one, priors.auxiliary[one.name])
     observed = data("y_data", design.y, (rows_dim(design),))
-    design.family.observe("y", eta, aux, observed, rows_dim(design))
+    design.family.observe(outcome_variable(design), eta, aux, observed, rows_dim(design))
 
 
 def _auxiliary(parameter: Parameter, prior: Prior) -> "TensorVariable":

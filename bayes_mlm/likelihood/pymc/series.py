@@ -6,6 +6,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
+from bayes_mlm.likelihood.parameters import outcome_variable
 from bayes_mlm.model import Prior, ResidualRows, colour, given_previous, lag_correlation
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def observe_series(
         made: Floats = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
         return made
 
-    pm.CustomDist("y", mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
+    name = outcome_variable(design)
+    pm.CustomDist(name, mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
 
 
 def autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":

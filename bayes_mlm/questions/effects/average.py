@@ -27,7 +27,7 @@ from bayes_mlm.questions.effects.query import (
     grid,
 )
 from bayes_mlm.questions.effects.result import Effect, Effects, Kind
-from bayes_mlm.questions.effects.rows import Population, Settings, read_population
+from bayes_mlm.questions.effects.rows import Moved, Population, Settings, read_population
 
 type Rope = tuple[float, float]
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
@@ -36,11 +36,15 @@ _STEP = 1e-4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ContrastSpec:
-    """A requested effect: its name, setting, weights (p,), and the values it is between."""
+    """A requested effect: its name, setting, weights (p,), and the values it is between.
+
+    `shift` is what the offset adds to it.
+    """
 
     contrast: str
     at: tuple[At, ...]
     weights: Floats
+    shift: float = 0.0
     ends: tuple[At, ...] = ()
 
 
@@ -138,9 +142,10 @@ def slopes(
 ) -> Effects:
     """Estimate the slope of the expected outcome along a numeric predictor.
 
-    The derivative of the fixed part, by a central difference of the design's columns (exact where
-    they are linear in the predictor). At values of a moderator these are the simple slopes; where
-    the relation is curved the predictor may be set as well.
+    The derivative of the fixed part with all that the predictor is in (polynomials, splines,
+    interactions, an offset), by a central difference of the design's columns (exact where they are
+    linear in the predictor). At values of a moderator these are the simple slopes; where the
+    relation is curved the predictor may be set as well.
 
     Parameters
     ----------
@@ -177,29 +182,39 @@ def contrast_specs(
     """Return every contrast at every setting, with its weights."""
     found = changes(population, contrast)
     settings = grid(population, at, without=[name for change in found for name in change.sets])
-    return [
-        ContrastSpec(
-            contrast=change.text,
-            at=setting,
-            weights=weights_of(population, change, setting),
-            ends=tuple(
-                At(name=change.name, value=value)
-                for value in (change.low, change.high)
-                if value is not None
-            ),
-        )
-        for change in found
-        for setting in settings
-    ]
+    return [_spec(population, change, setting) for change in found for setting in settings]
 
 
-def weights_of(population: Population, change: Change, setting: Sequence[At]) -> Floats:
-    """Return the weights (p,) of the coefficients in a change, or a slope, at one setting."""
+def _spec(population: Population, change: Change, setting: tuple[At, ...]) -> ContrastSpec:
+    """Return a contrast at a setting, with its weights."""
+    moved = change_of(population, change, setting)
+    ends = (value for value in (change.low, change.high) if value is not None)
+    return ContrastSpec(
+        contrast=change.text,
+        at=setting,
+        weights=moved.weights,
+        shift=moved.shift,
+        ends=tuple(At(name=change.name, value=value) for value in ends),
+    )
+
+
+def change_of(population: Population, change: Change, setting: Sequence[At]) -> Moved:
+    """Return a change, or a slope, at one setting: weights of the coefficients, and a shift."""
     if change.is_slope:
         return _slope(population, change.name, setting)
     base = as_settings(population, setting)
-    low, high = change.ends(population, base)
-    return population.difference({**base, change.name: high}, {**base, change.name: low})
+    name, (low, high) = change.name, change.ends(population, base)
+    try:
+        return population.difference({**base, name: high}, {**base, name: low})
+    except EmptyCellError:
+        raise
+    except DataError as error:
+        if change.low is not None:
+            raise
+        raise DataError(
+            f"{change.text} moves rows to where the model is not defined: {error}; or compare two "
+            f"values inside, {{{name!r}: (from, to)}} (--contrast), or take its slope"
+        ) from error
 
 
 def as_settings(population: Population, setting: Sequence[At]) -> Settings:
@@ -207,23 +222,27 @@ def as_settings(population: Population, setting: Sequence[At]) -> Settings:
     return {one.name: constant(population, one.value) for one in setting}
 
 
-def _slope(population: Population, name: str, setting: Sequence[At]) -> Floats:
+def _slope(population: Population, name: str, setting: Sequence[At]) -> Moved:
     base = as_settings(population, setting)
     if not population.rows_known and name not in base:
         return _slope_anywhere(population, name, setting)
     centre = np.asarray(base[name] if name in base else population.column(name), dtype=float)
     spread = float(population.column(name).astype(float).std()) if population.rows_known else 0.0
     step = _STEP * (spread if spread > 0 else max(1.0, float(np.abs(centre).max())))
-    after = {**base, name: centre + step}
+    here = {**base, name: centre}
+    before, after = {**base, name: centre - step}, {**base, name: centre + step}
+    splines = bool(population.design.encoding.bases)
+    if splines:  # defined at the values themselves; their polynomials go on a step past the ends
+        population.difference(here, here)
     try:
-        return population.difference(after, {**base, name: centre - step}) / (2.0 * step)
+        return population.difference(after, before, extend=splines).over(2.0 * step)
     except EmptyCellError:
         raise
     except DataError:  # at the edge of a logarithm's domain: a one-sided difference
-        return population.difference(after, {**base, name: centre}) / step
+        return population.difference(after, here, extend=splines).over(step)
 
 
-def _slope_anywhere(population: Population, name: str, setting: Sequence[At]) -> Floats:
+def _slope_anywhere(population: Population, name: str, setting: Sequence[At]) -> Moved:
     """Return the slope along a predictor whose values are unavailable, if it is constant."""
     try:
         here, there = (
@@ -232,9 +251,11 @@ def _slope_anywhere(population: Population, name: str, setting: Sequence[At]) ->
     except EmptyCellError:
         raise
     except DataError:  # not defined at 0, so no straight line
-        return population.column(name)
-    if not np.allclose(here, there, rtol=1e-6, atol=1e-6 * float(np.abs(here).max())):
-        return population.column(name)  # raises RowsNeededError
+        population.column(name)  # raises RowsNeededError
+        raise
+    size = float(np.abs(here.weights).max())
+    if not np.allclose(here.weights, there.weights, rtol=1e-6, atol=1e-6 * size):
+        population.column(name)
     return here
 
 
@@ -264,14 +285,14 @@ def measure(
     _check_rope(rope)
     weights = np.array([one.weights for one in specs])
     for one in specs:
-        if not np.abs(one.weights).max(initial=0.0) > 0.0:
+        if not np.abs(one.weights).max(initial=0.0) > 0.0 and one.shift == 0.0:
             raise DesignError(
                 f"{one.contrast!r} has no effect in the {population.design.kind} model, which has "
                 "no coefficient for it; fit a model of another kind, or choose another contrast"
             )
     values = [result.combine(weights) for result in results]
     rows = [
-        _effect(result, kind, one, found[k], rope, prob)
+        _effect(result, kind, one, found[k].plus(one.shift), rope, prob)
         for k, one in enumerate(specs)
         for result, found in zip(results, values, strict=True)
     ]

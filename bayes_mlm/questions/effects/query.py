@@ -244,15 +244,19 @@ def _of_categories(name: str, levels: Levels, how: object) -> tuple[Change, ...]
             f"{name!r} is categorical; contrast two of them (from, to), 'reference' or "
             f"'pairwise', found {how!r}"
         )
-    known = levels.levels
-    pairs = combinations(known, 2) if how == "pairwise" else ((known[0], to) for to in known[1:])
-    return tuple(_between(name, low, high) for low, high in pairs)
+    known = range(len(levels.levels))
+    pairs = combinations(known, 2) if how == "pairwise" else ((0, to) for to in known[1:])
+    return tuple(
+        _between(name, levels.levels[low], levels.levels[high], levels) for low, high in pairs
+    )
 
 
-def _between(name: str, low: Value, high: Value) -> Change:
+def _between(name: str, low: Value, high: Value, levels: Levels | None = None) -> Change:
     if low == high:
         raise DesignError(f"a contrast of {name!r} is between two values, found {low!r} twice")
-    text = f"{name}: {label_text(high)} - {label_text(low)}"
+    known = () if levels is None else levels.levels
+    texts = {level: levels.name(place) for place, level in enumerate(known)} if levels else {}
+    text = f"{name}: {texts.get(high, label_text(high))} - {texts.get(low, label_text(low))}"
     return Change(name=name, low=low, high=high, step=0.0, text=text)
 
 
@@ -273,8 +277,8 @@ def _value(population: Population, name: str, requested: object) -> Value:
     """Read a value of a predictor: one of its categories, or a finite number."""
     levels = population.levels(name)
     if levels is not None:
-        for level in levels.levels:
-            if level == requested or label_text(level) == str(requested):
+        for place, level in enumerate(levels.levels):
+            if level == requested or str(requested) in (label_text(level), levels.name(place)):
                 return level
         near = difflib.get_close_matches(str(requested), map(label_text, levels.levels), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

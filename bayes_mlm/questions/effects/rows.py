@@ -22,8 +22,10 @@ from bayes_mlm.design import (
     INTERCEPT,
     Design,
     Levels,
+    as_learned,
     encode,
     lay_out,
+    level_weights,
     means_by_group,
     read_data,
     replay,
@@ -33,6 +35,18 @@ from bayes_mlm.formula import Call, Factor, Name
 from bayes_mlm.model import ModelRequest
 
 type Settings = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moved:
+    """A change of the expected outcome: weights (p,) of the coefficients, and of the offset."""
+
+    weights: Floats
+    shift: float
+
+    def over(self, step: float) -> "Moved":
+        """Return the rate of change for a step."""
+        return Moved(weights=self.weights / step, shift=self.shift / step)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,8 +98,11 @@ class Population:
         known = self.design.encoding.levels
         return next((item for item in known if item.column == name), None)
 
-    def difference(self, high: Settings, low: Settings) -> Floats:
-        """Average, over the rows, the difference (p,) of X between two settings of some columns."""
+    def difference(self, high: Settings, low: Settings, *, extend: bool = False) -> Moved:
+        """Average, over the rows, what changes between two settings of some columns.
+
+        With `extend` splines go on past their boundary knots, for derivatives there.
+        """
         unset = [name for name in self.predictors if name not in high]
         plain = self.design.kind in ("pooled", "partial_pooling") and not self.design.encoding.means
         if not self.rows_known and (unset or not plain):
@@ -94,22 +111,30 @@ class Population:
                 "data were reduced to sums by group; set every predictor (at), or use a sample of "
                 "groups (sample_groups)"
             )
-        rows = self._columns(high) - self._columns(low)
-        return np.asarray(rows.mean(axis=0))
+        (X, offset), (X_low, offset_low) = (
+            self._columns(one, extend=extend) for one in (high, low)
+        )
+        return Moved(
+            weights=np.asarray((X - X_low).mean(axis=0)), shift=float((offset - offset_low).mean())
+        )
 
-    def _columns(self, settings: Settings) -> Floats:
-        """Return X (n, p), by group (J, p) in a `between` model, with some columns set."""
+    def _columns(self, settings: Settings, *, extend: bool) -> tuple[Floats, Floats]:
+        """Return X (n, p) and the offset (n,), by group in a `between` model, with columns set."""
         design, means_of = self.design, None
         if design.kind in ("within", "mundlak"):
             # A group-level predictor changes the group means of its products; a predictor that
             # varies within groups changes no group mean.
             shared = {name: value for name, value in settings.items() if name in self._shared}
             means_of = set_columns(self.table, shared) if shared else None
-        X = replay(design, set_columns(self.table, settings), means_of=means_of).X
+        table = set_columns(self.table, settings)
+        rows = replay(design, table, means_of=means_of, extend=extend)
+        X, offset = rows.X, rows.offset
         if design.kind == "between":
             groups = find_groups(self.table, str(design.group))
-            X = means_by_group(X, groups.codes, groups.labels.size)
-        return X
+            X, offset = (
+                means_by_group(one, groups.codes, groups.labels.size) for one in (X, offset)
+            )
+        return X, offset
 
     @cached_property
     def _shared(self) -> frozenset[str]:
@@ -135,8 +160,9 @@ def read_population(design: Design, request: ModelRequest | None, data: Any = No
         If new rows lack a column or a value, or the fitted rows are unavailable.
     """
     if data is not None:
-        written = USUAL if request is None else request.source.written
-        table = read_data(data, strip=design.encoding.strip, written=written)
+        options = USUAL if request is None else request.source.options.of_new_rows(data)
+        table = read_data(data, strip=design.encoding.strip, options=options)
+        table = as_learned(design, table)
         needed = _needed(design)
         require_columns(table, needed)
         handle_missing(table, needed)
@@ -161,7 +187,8 @@ def read_population(design: Design, request: ModelRequest | None, data: Any = No
 def rebuild(design: Design) -> Table | None:
     """Recover the predictors' columns from the design; None where it does not store all of them.
 
-    A column that enters the formula only through a function (``log(x)``) is not stored.
+    A column that enters the formula only through a function (``log(x)``), or a product of
+    categories, is in the design's `inputs`.
 
     Examples
     --------
@@ -169,8 +196,8 @@ def rebuild(design: Design) -> Table | None:
     >>> hsb = load_dataset("hsb")
     >>> rebuild(build_design("mathach ~ ses * sector + (1 | schoolid)", hsb)).names
     ('ses', 'sector', 'schoolid')
-    >>> rebuild(build_design("mathach ~ exp(ses) + (1 | schoolid)", hsb)) is None
-    True
+    >>> rebuild(build_design("mathach ~ exp(ses) + (1 | schoolid)", hsb)).names
+    ('ses', 'schoolid')
     """
     if design.kind == "between":
         return None
@@ -233,7 +260,9 @@ def _is_category(design: Design, name: str) -> bool:
 
 
 def _number(design: Design, name: str) -> Floats | None:
-    """Recover a column that is a term, or a group effect, by itself or centred."""
+    """Recover a column that is kept, or is a term, or a group effect, by itself or centred."""
+    if name in design.inputs:
+        return design.inputs[name]
     transforms: dict[Factor, tuple[float, float]] = {Name(name): (0.0, 1.0)}
     for known in design.encoding.centrings:
         if known.expression == str(Name(name)):
@@ -249,9 +278,13 @@ def _number(design: Design, name: str) -> Floats | None:
 
 
 def _category(design: Design, name: str) -> NDArray[Any] | None:
-    """Recover the categories of a column from the indicators of its main effect."""
+    """Recover the categories of a column from the columns of its main effect."""
     levels = next(item for item in design.encoding.levels if item.column == name)
-    codes = np.zeros(design.n, dtype=np.int64)
+    text = isinstance(levels.levels[0], str)
+    known = np.array(levels.levels, dtype=object if text else None)
+    if name in design.inputs:
+        return np.asarray(known[design.inputs[name].astype(np.int64)])
+    away = np.zeros((design.n, len(levels.levels)))
     found = False
     for column in lay_out(design.formula.terms, design.encoding.levels):
         factor, place = column.parts[0] if len(column.parts) == 1 else ("", None)
@@ -259,10 +292,9 @@ def _category(design: Design, name: str) -> NDArray[Any] | None:
             values = _values(design, column.name, "X")
             if values is None:
                 return None
-            codes[values > 0.5] = place
+            away += np.square(values[:, None] - np.array(level_weights(place, levels)))
             found = True
-    text = isinstance(levels.levels[0], str)
-    return np.array(levels.levels, dtype=object if text else None)[codes] if found else None
+    return known[away.argmin(axis=1)] if found else None
 
 
 def _values(design: Design, name: str, matrix: str) -> Floats | None:

@@ -27,7 +27,7 @@ from bayes_mlm.fitting import (
     estimate_of,
     posterior_of,
 )
-from bayes_mlm.questions.effects.average import population_of, weights_of
+from bayes_mlm.questions.effects.average import change_of, population_of
 from bayes_mlm.questions.effects.query import At, Change, changes, check_predictor, grid
 from bayes_mlm.questions.effects.regions import FiellerSet, Span, fieller, outside, posterior_spans
 from bayes_mlm.questions.effects.rows import Population
@@ -317,12 +317,14 @@ def _line(
         raise DesignError(f"{by!r} has a single value in the rows, {label_text(low)}")
     # Linear in m if two interior points lie on the line through the ends.
     points = np.array([low, high, 0.6 * low + 0.4 * high, 0.1 * low + 0.9 * high])
-    found = np.array(
-        [
-            weights_of(population, change, (*setting, At(name=by, value=float(point))))
-            for point in points
-        ]
-    )
+    at = [(*setting, At(name=by, value=float(point))) for point in points]
+    moved = [change_of(population, change, one) for one in at]
+    if any(one.shift for one in moved):
+        raise DesignError(
+            f"the offset changes with {change.name!r}, so that {change.text} is no sum of "
+            "coefficients; subtract the offset from the outcome, as in I(y - x) ~ ..."
+        )
+    found = np.array([one.weights for one in moved])
     b = (found[1] - found[0]) / (high - low)
     a = found[0] - b * low
     size = float(np.abs(found).max())

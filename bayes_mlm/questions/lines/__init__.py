@@ -87,6 +87,7 @@ def group_lines(
     Returns
     -------
     GroupLines
+        With an offset, the lines are of the outcome and the coefficients of the outcome less it.
 
     Raises
     ------
@@ -129,15 +130,20 @@ def group_lines(
     Z = np.concatenate([effects, rows.Z], axis=1)
     coefficients: list[GroupCoefficient] = []
     points: list[LinePoint] = []
-    for label, found, reml in zip(
-        labels, fit.combine_by_group(X, Z, places), _means(compared, X, Z, places), strict=True
+    for label, offset, found, reml in zip(
+        labels,
+        rows.offset,
+        fit.combine_by_group(X, Z, places),
+        _means(compared, X, Z, places),
+        strict=True,
     ):
         specific, line = found[: design.q], found[design.q :]
         at_specific, at_line = (
-            (None, None) if reml is None else (reml[: design.q], reml[design.q :])
+            (None, None) if reml is None else (reml[: design.q], reml[design.q :] + offset)
         )
         coefficients += _coefficients(fit, label, summarise_values(specific, prob), at_specific)
-        points += _line(fit, label, grid, summarise_values(line, prob, "eti"), at_line)
+        summary = summarise_values(line, prob, "eti").plus(offset)
+        points += _line(fit, label, grid, summary, at_line)
     return GroupLines(
         along=along,
         outcome=design.outcome,
@@ -207,10 +213,12 @@ def population_line(
         raise EngineError("a line is drawn at one value of each other predictor; give one (at)")
     table = set_columns(table, as_settings(rows, settings[0]))
     places = _grid(table.columns[along], x)
-    X = np.stack([columns_at(design, table, along, value)[0].mean(axis=0) for value in places])
+    replayed = [columns_at(design, table, along, value) for value in places]
+    X = np.stack([one.X.mean(axis=0) for one in replayed])
+    offset = np.array([one.offset.mean() for one in replayed])
     compared = _reml(fit) if estimate is None else estimate
-    found = summarise_values(fit.combine(X), prob, "eti")
-    reml = None if compared is None else X @ compared.solution.beta
+    found = summarise_values(fit.combine(X), prob, "eti").plus(offset)
+    reml = None if compared is None else X @ compared.solution.beta + offset
     return PopulationLine(
         along=along,
         at=", ".join(map(str, settings[0])),

@@ -6,17 +6,17 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.data import Table
-from bayes_mlm.design import Design, replay
-from bayes_mlm.formula import label_term
+from bayes_mlm.design import Design, NewRows, replay
 from bayes_mlm.questions.effects.rows import set_columns
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowsAlong:
-    """Mean rows of groups along a predictor: X (G, m, p) and Z (G, m, q)."""
+    """Mean rows of groups along a predictor: X (G, m, p), Z (G, m, q) and the offset (G, m)."""
 
     X: Floats
     Z: Floats
+    offset: Floats
 
 
 def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints) -> RowsAlong:
@@ -38,8 +38,9 @@ def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints
 
     found = [columns_at(design, part, along, value) for value in x]
     return RowsAlong(
-        X=np.stack([averaged(X) for X, _ in found], axis=1),
-        Z=np.stack([averaged(Z) for _, Z in found], axis=1),
+        X=np.stack([averaged(one.X) for one in found], axis=1),
+        Z=np.stack([averaged(one.Z) for one in found], axis=1),
+        offset=np.stack([averaged(one.offset[:, None])[:, 0] for one in found], axis=1),
     )
 
 
@@ -55,17 +56,21 @@ def along_of(design: Design) -> str:
     moving: set[str] = set()
     if design.base is not None:
         moving = set(np.array(design.base.terms)[design.base.varies].tolist())
-    fixed = [term for term in design.formula.terms if label_term(term) in moving]
-    for term in (*design.formula.effects, *fixed):
-        if len(term) == 1 and str(term[0]) not in categorical:
-            return term[0].columns[0]
+    effects = [term[0] for term in design.formula.effects if len(term) == 1]
+    columns = [one for one in design.encoding.x_columns if one.name in moving]
+    # A factor by itself before one in products; a spline is several columns.
+    fixed = [
+        part[0] for one in sorted(columns, key=lambda one: len(one.parts)) for part in one.parts
+    ]
+    for factor in (*effects, *fixed):
+        if str(factor) not in categorical:
+            return factor.columns[0]
     raise EngineError(
         f"no numeric predictor of '{design.formula}' varies within groups, so a line has no "
         "horizontal axis; name one (along)"
     )
 
 
-def columns_at(design: Design, table: Table, along: str, value: float) -> tuple[Floats, Floats]:
-    """Return X (n, p) and Z (n, q) with one predictor set to a value."""
-    rows = replay(design, set_columns(table, {along: np.full(table.n, value)}))
-    return rows.X, rows.Z
+def columns_at(design: Design, table: Table, along: str, value: float) -> NewRows:
+    """Return rows with one predictor set to a value."""
+    return replay(design, set_columns(table, {along: np.full(table.n, value)}))

@@ -112,8 +112,10 @@ def predict(
         raise EngineError(f"kind must be 'mean' or 'observation', found {kind!r}")
     if random_seed is not None and not _is_seed(random_seed):
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {random_seed!r}")
-    written = USUAL if fit.request is None else fit.request.source.written
-    table = read_data(new_rows, written=written)
+    options = USUAL
+    if fit.request is not None:
+        options = fit.request.source.options.of_new_rows(new_rows)
+    table = read_data(new_rows, options=options)
     new = arrange_rows(design, table, question, kind)
     posterior = posterior_of(fit)
     plugged = None
@@ -178,7 +180,7 @@ def _draw(
     residuals = Residuals(fit, new, rng) if normal and kind == "observation" else None
     aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
     for rows, terms in batches(new.groups, effects):
-        values = beta @ new.X[rows].T
+        values = beta @ new.X[rows].T + new.offset[rows]
         for one in terms if question == "existing_group" or not normal else ():
             one.add_to(values)
         if not normal:

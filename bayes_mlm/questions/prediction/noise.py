@@ -94,7 +94,7 @@ class Residuals:
         found = np.zeros((len(beta), places.size))
         at = places[known]
         if at.size:
-            left = design.y[at] - beta @ design.X[at].T
+            left = design.y_less_offset[at] - beta @ design.X[at].T
             if design.q:
                 term = design.single_term().take(at)
                 left = left - term.sum_effects(samples(self.fit.draws, "u"))

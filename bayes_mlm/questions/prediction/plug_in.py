@@ -58,7 +58,8 @@ def plug_in(
         variance = variance + np.einsum("mq,qr,mr->m", Z, fit.cov_u, Z)
     if observation:
         variance = variance + residual_variance
-    found = summarise_wald(estimate + shared, np.sqrt(np.maximum(variance, 0.0)), prob, fit.df)
+    estimate = estimate + shared + new.offset
+    found = summarise_wald(estimate, np.sqrt(np.maximum(variance, 0.0)), prob, fit.df)
     return PlugIn(
         engine=fit.engine,
         estimate=found.mean,
@@ -98,5 +99,5 @@ def _less_neighbours(
         share = np.where(place >= 0, weight[0] * sd / residual.sigma_e[rows.stratum[at]], 0.0)
         X = X - share[:, None] * design.X[at]
         Z = Z - share[:, None] * design.single_term().take(at).Z
-        shared = shared + share * design.y[at]
+        shared = shared + share * design.y_less_offset[at]
     return X, Z, shared, found.variance[0]

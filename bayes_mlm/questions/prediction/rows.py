@@ -1,7 +1,7 @@
 """Validate new rows and encode them in the columns of the design."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -16,7 +16,7 @@ from bayes_mlm.data import (
     require_columns,
     strip_labels,
 )
-from bayes_mlm.design import Design, GroupRows, read_data, replay
+from bayes_mlm.design import Design, GroupRows, notes_beyond, read_data, replay
 from bayes_mlm.model import strata_of
 from bayes_mlm.questions.prediction.residuals import Neighbours, neighbours
 from bayes_mlm.questions.prediction.result import PredictionKind, Question
@@ -49,6 +49,7 @@ class NewRows:
     """
 
     X: Floats
+    offset: Floats
     groups: tuple[GroupRows, ...]
     notes: tuple[str, ...]
     stratum: Ints
@@ -101,7 +102,7 @@ def arrange_rows(design: Design, table: Table, question: Question, kind: Predict
     _check_missing(table, needed)
     unused = set(design.factors) - set(needed)
     columns = {name: values for name, values in table.columns.items() if name not in unused}
-    kept = Table(columns=columns, n=table.n, source=table.source) if unused else table
+    kept = replace(table, columns=columns) if unused else table
     try:
         rows = replay(design, kept)
     except DesignError as error:
@@ -125,6 +126,7 @@ def arrange_rows(design: Design, table: Table, question: Question, kind: Predict
         near = neighbours(design, codes if question == "existing_group" else codes * 0 - 1, times)
     return NewRows(
         X=rows.X,
+        offset=rows.offset,
         groups=groups,
         notes=_notes(design, kept, rows.groups),
         stratum=codes * 0 if residual is None else strata_of(residual, table),
@@ -188,4 +190,4 @@ def _notes(design: Design, table: Table, groups: tuple[GroupRows, ...]) -> tuple
         )
     if design.kind == "between":
         notes.append("rows and residuals are of group means, not of members")
-    return tuple(notes)
+    return (*notes, *notes_beyond(design.encoding, table))

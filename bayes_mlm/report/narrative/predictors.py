@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import number
-from bayes_mlm.design import INTERCEPT, column_moments
+from bayes_mlm.design import INTERCEPT, Contrast, OfBasis, column_moments
 from bayes_mlm.figures import Roles, roles_of
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.formula import label
@@ -120,18 +120,29 @@ def others(main: Analysis) -> Iterator[Conclusion]:
     roles, design = roles_of(main.design), main.design
     known = {INTERCEPT, roles.moderator_column, roles.slope, f"within({roles.slope})"}
     known.add(f"between({roles.slope})")
-    lines = []
+    places = {one.name: one.parts[0] for one in design.encoding.x_columns if len(one.parts) == 1}
+    lines, curves = [], []
     for k, term in enumerate(design.terms):
-        if term in known or ":" in term or _in_products(main, term):
+        factor, place = places.get(term, (term, None))
+        name = factor if isinstance(factor, str) else label(factor)
+        if term in known or ":" in term or _in_products(main, name):
+            continue
+        if isinstance(place, OfBasis | Contrast):  # no difference for one unit of a predictor
+            curves.append(name)
             continue
         weights = [float(k == place) for place in range(design.p)]
         lines.append(f"{term}: {with_interval(contrast(main, weights))}")
-    if not lines:
-        return
     rest = len(lines) - _MOST_OTHERS
     text = f"For one unit more, all else equal: {'; '.join(lines[:_MOST_OTHERS])}"
     text += f"; and {rest} more in the table." if rest > 0 else "."
-    yield Conclusion(topic="Other predictors", text=text, model=main.spec.name)
+    sentences = [text] if lines else []
+    if curves:
+        sentences.append(
+            f"Single coefficients of {', '.join(dict.fromkeys(curves))} are no difference for one "
+            "unit more of a predictor: see slopes and comparisons (bayes-mlm effects)."
+        )
+    if sentences:
+        yield Conclusion(topic="Other predictors", text=" ".join(sentences), model=main.spec.name)
 
 
 def _crossed(main: Analysis, roles: Roles) -> bool:

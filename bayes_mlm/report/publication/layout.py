@@ -62,7 +62,7 @@ def publication_table(
         "Random part": _random(sources, interval),
         "Size and fit": _size(sources),
     }
-    outcomes = dict.fromkeys(analysis.design.outcome for analysis in analyses)
+    outcomes = dict.fromkeys(analysis.design.outcome_title for analysis in analyses)
     return PublicationTable(
         title=f"Models of {', '.join(outcomes)}",
         columns=tuple(
@@ -83,11 +83,17 @@ def publication_table(
 
 
 def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
-    terms = dict.fromkeys(term for source in sources for term in source.analysis.design.terms)
+    designs = [source.analysis.design for source in sources]
+    terms = dict.fromkeys(term for design in designs for term in design.terms)
     for term in terms:
         rows = [source.summary.get(f"beta[{term}]") for source in sources]
         if any(rows):  # not the hundreds of intercepts of a model without pooling
-            yield _row(term, rows, interval)
+            yield _row(_title(designs, term), rows, interval)
+
+
+def _title(designs: Sequence[Design], term: str) -> str:
+    """Return the variable labels of a term, in the first model that has it."""
+    return next(one for one in designs if term in one.terms).encoding.term_title(term)
 
 
 def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:

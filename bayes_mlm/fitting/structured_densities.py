@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess.loo.conditional import spaced
 from bayes_mlm.base import DesignError, Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.engines import effects_root
-from bayes_mlm.fitting import Fit, residual_draws
+from bayes_mlm.fitting.residuals import residual_draws
+from bayes_mlm.fitting.sampled import Sampled
 from bayes_mlm.likelihood import Likelihood, Point
 
 
@@ -40,7 +40,12 @@ class ConditionalModel:
     chosen: Ints
 
 
-def conditional_model(fit: Fit, grouping: Design | None, most_draws: int) -> ConditionalModel:
+def spaced(n_draws: int, most: int) -> Ints:
+    """Return places of at most so many draws, evenly spaced."""
+    return np.unique(np.linspace(0, n_draws - 1, min(most, n_draws)).astype(int))
+
+
+def conditional_model(fit: Sampled, grouping: Design | None, most_draws: int) -> ConditionalModel:
     """Return the parts of a fit that its predictive densities are computed from."""
     design = fit.design
     by = design if design.group is not None or grouping is None else grouping

@@ -1,0 +1,177 @@
+"""Detect the notation of a text file: its encoding, separator and decimal mark."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayes_mlm.base import DataError, shown, visible
+from bayes_mlm.data.formats.streams import UTF8, check_encoding, encoding_of, read_head
+from bayes_mlm.data.numerals import Decimal, check_decimal, is_number, notation_of, numerals_among
+from bayes_mlm.data.reader import ReadOptions
+from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
+
+DELIMITERS = {
+    f"{ending}{packed}": mark
+    for packed in ("", ".gz", ".zst")
+    for ending, mark in ((".csv", ","), (".tsv", "\t"))
+}
+RECOGNISED = ": detected "
+_PREAMBLE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel writes, and reads, before all
+_MARKS = (",", ";", "\t", "|")
+_LOOKED_AT = 1000  # rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextLayout:
+    """Notation of a text file.
+
+    Parameters
+    ----------
+    delimiter, encoding : str
+    decimal : {".", ","} or None
+    preamble : bool
+        Whether a line before the header names the separator: ``sep=;``.
+    notes : tuple of str
+        What was detected and not given, for the reader of the results.
+    """
+
+    delimiter: str
+    encoding: str = UTF8
+    decimal: Decimal | None = None
+    preamble: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def layout_of(path: Path, options: ReadOptions) -> TextLayout:
+    """Return the notation of a text file: that of the options, or else of its first rows.
+
+    Raises
+    ------
+    DataError
+        If an option is none, or the file is no text.
+    """
+    check_decimal(options.decimal)
+    usual = next((m for end, m in DELIMITERS.items() if path.name.lower().endswith(end)), ",")
+    delimiter = settled_delimiter(options.delimiter, usual)
+    encoding = check_encoding(options.encoding)
+    head, whole = read_head(path)
+    found = encoding or encoding_of(path, head, whole=whole)
+    text = head.decode(found, errors="ignore")
+    stated = _PREAMBLE.match(text.lstrip("\ufeff"))
+    if stated is not None:
+        text = text.lstrip("\ufeff")[stated.end() :]
+        usual = stated[1]
+        delimiter = settled_delimiter(options.delimiter, usual)
+    lines = text if whole else text[: text.rfind("\n") + 1]
+    if options.delimiter is None:
+        delimiter = _delimiter_in(lines, usual)
+    decimal, example = options.decimal, ""
+    if decimal is None and delimiter != ",":
+        example = _decimal_comma(lines, delimiter)
+        decimal = "," if example else None
+    said = {}
+    if options.delimiter is None and delimiter != usual:
+        mark = "tab" if delimiter == "\t" else repr(delimiter)
+        said["delimiter"] = f"columns separated by {mark}"
+    if example:
+        said["decimal"] = (
+            f"numbers with a decimal comma (such as {example!r}; 1.000,00 is one thousand)"
+        )
+    if encoding is None and found != UTF8:
+        said["encoding"] = _about_encoding(text, found)
+    notes = (_recognised(path, said),) if said else ()
+    return TextLayout(
+        delimiter=delimiter,
+        encoding=found,
+        decimal=decimal,
+        preamble=stated is not None,
+        notes=notes,
+    )
+
+
+def settled_delimiter(given: str | None, usual: str) -> str:
+    """Return the separator that is given, or else the usual one.
+
+    Raises
+    ------
+    DataError
+        If it is not one character that can separate columns.
+    """
+    found = usual if given is None else {"tab": "\t", "\\t": "\t"}.get(given, given)
+    if len(found) != 1 or not found.isascii() or found in '"\r\n' or found.isalnum():
+        raise DataError(
+            f"delimiter={given!r} cannot separate columns; give one character such as ';' or '|', "
+            "or tab"
+        )
+    return found
+
+
+def _rows(text: str, delimiter: str) -> list[list[str]]:
+    """Return the first rows of a text that are not blank, the header among them."""
+    rows = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            if row:
+                rows.append(row)
+            if len(rows) > _LOOKED_AT:
+                break
+    except csv.Error:  # whoever reads it says what is wrong
+        pass
+    return rows
+
+
+def _delimiter_in(text: str, usual: str) -> str:
+    """Return the separator by which every row has as many values as the header, two or more."""
+
+    def separates(mark: str) -> bool:
+        rows = _rows(text, mark)
+        widths = {len(row) for row in rows[1:]}
+        wide = len(rows[0]) if rows else 0
+        return wide > 1 and len(rows) > 1 and widths <= {wide, wide + 1} and len(widths) == 1
+
+    others = (mark for mark in _MARKS if mark != usual and mark in text)
+    header = next((row for row in _rows(text, usual)), [])
+    if len(header) != 1:
+        return usual
+    return next((mark for mark in others if separates(mark)), usual)
+
+
+def _decimal_comma(text: str, delimiter: str) -> str:
+    """Return an example of numbers that have a decimal comma and can have no other, or ""."""
+    rows = _rows(text, delimiter)
+    example = ""
+    for column in range(len(rows[0]) if rows else 0):
+        values = {row[column].strip(BLANKS) for row in rows[1:] if len(row) > column}
+        levels = sorted(values - set(MISSING_TEXTS))
+        if not levels:
+            continue
+        if any(is_number(one) and notation_of(one, ",") is None for one in levels):
+            return ""  # 3.14 somewhere: the points of the file are decimal
+        found = numerals_among(levels)
+        if found is not None and found.decimals == (",",):
+            marked = (one for one in levels if "," in one and notation_of(one, ",") is not None)
+            example = example or max(marked, key=len, default=found.example)
+    return example
+
+
+def note_on_encoding(path: Path, text: str, encoding: str) -> str:
+    """Return a note on the encoding of a file that was not given."""
+    return _recognised(path, {"encoding": _about_encoding(text, encoding)})
+
+
+def _recognised(path: Path, said: Mapping[str, str]) -> str:
+    options, flags = ", ".join(said), ", ".join(f"--{name}" for name in said)
+    return (
+        f"{shown(path)}{RECOGNISED}{'; '.join(said.values())}. Set {options} ({flags}) to override"
+    )
+
+
+def _about_encoding(text: str, encoding: str) -> str:
+    """Name an encoding, with the first word that is not ASCII, by which a reader can judge."""
+    words = text.replace(";", " ").replace(",", " ").replace('"', " ").split()
+    word = next((word for word in words if not word.isascii()), "")
+    sample = f" (such as {visible(word[:30])!r})" if word else ""
+    return f"encoding {encoding}{sample}"

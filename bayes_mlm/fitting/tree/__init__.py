@@ -1,0 +1,1 @@
+"""The tree of a fit: ArviZ's groups as labelled arrays, the costly ones computed when read."""

@@ -1,0 +1,137 @@
+"""The group ``constant_data``: predictors by name, the design's arrays, or its moments."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_mlm.base import Ints
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.engines import Variable
+from bayes_mlm.likelihood import factor_dim, group_dim
+from bayes_mlm.moments import GroupMoments
+
+
+@dataclass(frozen=True)
+class TermNames:
+    """Names in a file of the dimensions and arrays of one group term."""
+
+    group: str
+    suffix: str
+
+    @property
+    def effect(self) -> str:
+        """Dimension of the effects."""
+        return f"effect{self.suffix}"
+
+    def array(self, name: str) -> str:
+        """Return the name of an array of the term."""
+        return f"{name}{self.suffix}"
+
+
+def term_names(factors: Sequence[str]) -> tuple[TermNames, ...]:
+    """Return the names of each group term; without the factor's where there is one."""
+    several = len(factors) > 1
+    return tuple(TermNames(factor_dim(one), f"_{one}" if several else "") for one in factors)
+
+
+def row_dim(design: Design) -> str:
+    """Return the dimension of the rows: ``obs``, or the factor's where a row is a group.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design
+    >>> row_dim(build_design("y ~ x", {"y": [1.0, 2, 4], "x": [1.0, 2, 3]}))
+    'obs'
+    """
+    return group_dim(design) if design.kind == "between" else "obs"
+
+
+def constant_variables(design: Design) -> dict[str, Variable]:
+    """Return what the draws are conditional on, and does not vary by draw.
+
+    Of a design with rows: each predictor by the name of its column; ``X`` and ``Z``, the group of
+    each row as its place among the labels (``codes``) and by its label (``schoolid_of_obs``);
+    trials, offset and weights where there are any; ``inputs``, the columns that predictors are
+    functions of; and the residual structure by row. Of a design
+    without rows: its moments by group.
+    """
+    dims = term_names(design.factors)
+    found = _of_rows(design, dims) if design.has_rows else _of_moments(design.moments())
+    for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
+        found[dim.array("group_number")] = Variable((dim.group,), np.arange(term.J))
+    if design.base is not None:
+        found["base_means"] = Variable((dims[0].group, "base_term"), design.base.means)
+        found["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
+    if design.residual is not None:
+        rows, residual = (row_dim(design),), design.residual
+        found |= {
+            "stratum": Variable(rows, _places(residual.stratum)),
+            "residual_time": Variable(rows, residual.time),
+            "previous": Variable(rows, residual.previous),
+            "gap": Variable(rows, residual.gap),
+        }
+    return found if not design.has_rows else _predictors(design, found) | found
+
+
+def _places(values: Ints) -> NDArray[np.int32]:
+    """Return places as PyMC keeps integers, which compares a model's containers with these."""
+    return values.astype(np.int32)
+
+
+def labels_of(design: Design) -> dict[str, Any]:
+    """Return the labels of the dimensions of a design."""
+    found: dict[str, Any] = {"term": np.array(design.terms, dtype=object)}
+    for dim, term in zip(term_names(design.factors), design.group_terms, strict=True):
+        found[dim.group] = term.labels
+        found[dim.effect] = np.array(term.effects, dtype=object)
+    if design.base is not None:
+        found["base_term"] = np.array(design.base.terms, dtype=object)
+    if design.inputs:
+        found["input"] = np.array(list(design.inputs), dtype=object)
+    if design.has_rows and row_dim(design) == "obs":
+        found["obs"] = np.arange(design.n)
+    return found
+
+
+def _predictors(design: Design, others: Mapping[str, Variable]) -> dict[str, Variable]:
+    """Return the columns of X by name; one whose name is taken has "_column" after it."""
+    rows, found = row_dim(design), {}
+    taken = {*others, *(dim for one in others.values() for dim in one.dims)}
+    for place, term in enumerate(design.terms):
+        if term == INTERCEPT:
+            continue
+        name = term.replace("/", "|")  # a path, in a netCDF file
+        found[f"{name}_column" if name in taken else name] = Variable((rows,), design.X[:, place])
+    return found
+
+
+def _of_rows(design: Design, dims: tuple[TermNames, ...]) -> dict[str, Variable]:
+    rows, response = row_dim(design), design.response
+    found = {"X": Variable((rows, "term"), design.X)}
+    for dim, term in zip(dims, design.group_terms, strict=True):
+        if term.q:
+            found[dim.array("Z")] = Variable((rows, dim.effect), term.Z)
+        found[dim.array("codes")] = Variable((rows,), _places(term.codes))
+        if rows == "obs":
+            found[f"{dim.group}_of_obs"] = Variable((rows,), term.row_labels)
+    if design.inputs:
+        found["inputs"] = Variable((rows, "input"), np.column_stack([*design.inputs.values()]))
+    for name in ("trials", "offset", "weights"):
+        values = getattr(response, name)
+        if values is not None:
+            found[name] = Variable((rows,), values)
+    return found
+
+
+def _of_moments(s: GroupMoments) -> dict[str, Variable]:
+    """Return the moments in place of rows: of the scatter the lower triangle."""
+    lower, upper = np.tril_indices(len(s.centre))
+    return {
+        "sums_counts": Variable(("sums_group",), s.counts),
+        "sums_centre": Variable(("sums_column",), s.centre),
+        "sums_means": Variable(("sums_group", "sums_column"), s.means),
+        "sums_scatter": Variable(("sums_group", "sums_pair"), s.scatter[:, lower, upper]),
+    }

@@ -1,0 +1,124 @@
+"""Functions of each value alone: logarithms, exponential, square root, absolute value."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from bayes_mlm.formula.function import Elementwise, Function, register
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    from bayes_mlm.base import Floats
+
+
+def _log(x: "Floats") -> "Floats":
+    import numpy as np
+
+    return np.log(x)
+
+
+def _log2(x: "Floats") -> "Floats":
+    import numpy as np
+
+    return np.log2(x)
+
+
+def _log10(x: "Floats") -> "Floats":
+    import numpy as np
+
+    return np.log10(x)
+
+
+def _log1p(x: "Floats") -> "Floats":
+    import numpy as np
+
+    return np.log1p(x)
+
+
+def _exp(x: "Floats") -> "Floats":
+    import numpy as np
+
+    return np.exp(x)
+
+
+def _sqrt(x: "Floats") -> "Floats":
+    import numpy as np
+
+    return np.sqrt(x)
+
+
+def _positive(x: Any) -> Any:
+    return x > 0
+
+
+def _push_log1p(x: "nw.Expr") -> "nw.Expr":
+    """Return log(1 + x) to full precision also near 0, which engines have no function for.
+
+    What rounding takes from 1 + x it takes from both logarithm and difference (Kahan's method;
+    Higham 2002, Accuracy and Stability of Numerical Algorithms, 2nd ed., sec. 1.14.1).
+    """
+    import narwhals as nw
+
+    rounded = x + 1.0
+    near = rounded == 1.0
+    gap = nw.when(near).then(nw.lit(1.0)).otherwise(rounded - 1.0)
+    return nw.when(near).then(x).otherwise(rounded.log() * x / gap)
+
+
+_MEMBERS = (
+    (
+        "log",
+        "natural logarithm; values above 0",
+        Elementwise(apply=_log, push=lambda x: x.log(), allowed=_positive, needs="values above 0"),
+    ),
+    (
+        "log2",
+        "logarithm to base 2; values above 0",
+        Elementwise(
+            apply=_log2,
+            push=lambda x: x.log() / math.log(2.0),
+            allowed=_positive,
+            needs="values above 0",
+        ),
+    ),
+    (
+        "log10",
+        "logarithm to base 10; values above 0",
+        Elementwise(
+            apply=_log10,
+            push=lambda x: x.log() / math.log(10.0),
+            allowed=_positive,
+            needs="values above 0",
+        ),
+    ),
+    (
+        "log1p",
+        "log(1 + x); values above -1",
+        Elementwise(
+            apply=_log1p, push=_push_log1p, allowed=lambda x: x > -1, needs="values above -1"
+        ),
+    ),
+    (
+        "exp",
+        "exponential",
+        Elementwise(
+            apply=_exp,
+            push=lambda x: x.exp(),
+            allowed=lambda x: x < 709.78,
+            needs="values below 709",
+        ),
+    ),
+    (
+        "sqrt",
+        "square root; values of 0 or more",
+        Elementwise(
+            apply=_sqrt,
+            push=lambda x: x.sqrt(),
+            allowed=lambda x: x >= 0,
+            needs="values of 0 or more",
+        ),
+    ),
+    ("abs", "absolute value", Elementwise(apply=abs, push=lambda x: x.abs())),
+)
+for _name, _summary, _elementwise in _MEMBERS:
+    register(Function(name=_name, kind="elementwise", summary=_summary, elementwise=_elementwise))

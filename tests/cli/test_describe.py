@@ -1,0 +1,42 @@
+"""`bayes-mlm describe` on files of several kinds."""
+
+from pathlib import Path
+
+import pytest
+
+FILES = Path(__file__).resolve().parents[1] / "data" / "files"
+
+
+@pytest.mark.parametrize("name", ["spss.sav", "stata15.dta", "haven.rds", "study.sqlite::pupils"])
+def test_variables_groups_and_obstacles_are_described(name: str, run_command) -> None:
+    model = "score ~ ses + C(band) + (1 | school)"
+    code, out, _ = run_command("describe", "--data", str(FILES / name), "--model", model)
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "72 rows, 5 variables, 9 groups (school)" in lines
+    assert "Rows of a group 8 █ 8" in lines
+    assert any(line.startswith("- ses: 4 missing values (rows 3, 17, 40, …)") for line in lines)
+    assert any(line.startswith(f"{model} can be fitted: <Design") for line in lines)
+    if "." in name and "sqlite" not in name:
+        assert any(line.startswith("ses Home resources number 4 within") for line in lines)
+        assert any("low < middle < high" in line for line in lines)
+
+
+def test_a_model_that_is_refused_says_why(run_command) -> None:
+    path = str(FILES / "spss.sav")
+    for model, reason in (
+        ("score ~ nope + (1 | school)", "no column 'nope'"),
+        ("band ~ ses + (1 | school)", 'codes="band"'),
+    ):
+        code, out, _ = run_command("describe", "--data", path, "--model", model)
+        assert code == 0
+        assert f"{model} is refused: " in out
+        assert reason in out
+
+
+def test_a_column_that_is_not_there_is_an_error_of_one_line(run_command) -> None:
+    for words in (["--column", "nope"], ["--group", "nope"]):
+        code, _, err = run_command("describe", "--data", str(FILES / "spss.sav"), *words)
+        assert code == 1
+        assert "has no column 'nope'" in err
+        assert "Traceback" not in err
