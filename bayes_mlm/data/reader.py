@@ -125,7 +125,7 @@ def split_part(source: str) -> tuple[str, str]:
 
 
 def import_extra(module: str, package: str, path: Path, what: str) -> Any:
-    """Import an optional library, or say what to install to read a file.
+    """Import an optional library, or raise an error that names what to install.
 
     Raises
     ------

@@ -22,10 +22,12 @@ from bayes_mlm.model import (
     Kind,
     ModelRequest,
     ModelSpec,
+    Prior,
     Residual,
     as_residual,
     check_request,
     is_formula,
+    read_distribution,
 )
 
 DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000, 4, 0.9
@@ -93,7 +95,7 @@ def as_request(
         )
     priors = options.get("priors")
     expect_priors(priors)
-    given = {name: _plain(prior) for name, prior in (priors or {}).items()}
+    given = {name: _plain(name, prior) for name, prior in (priors or {}).items()}
     if isinstance(model, Design):
         return _request_of(model, options.get("kind"), given)
     requested: ModelRequest | None = getattr(model, "request", None)
@@ -233,5 +235,11 @@ def make_settings(
     )
 
 
-def _plain(prior: Any) -> Any:
-    return prior.to_text() if hasattr(prior, "to_text") else prior
+def _plain(name: str, prior: Any) -> Any:
+    """Return a prior as a record can state it."""
+    if isinstance(prior, (str, Mapping)):
+        return prior
+    if isinstance(prior, Prior):
+        return prior.to_text()
+    family, parameters = read_distribution(name, prior) or (None, {})
+    return prior if family is None else Prior(family, tuple(parameters.items())).to_text()

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bayes_mlm.base import Ints
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines import Variable
 from bayes_mlm.likelihood import factor_dim, group_dim
@@ -66,12 +68,17 @@ def constant_variables(design: Design) -> dict[str, Variable]:
     if design.residual is not None:
         rows, residual = (row_dim(design),), design.residual
         found |= {
-            "stratum": Variable(rows, residual.stratum),
+            "stratum": Variable(rows, _places(residual.stratum)),
             "residual_time": Variable(rows, residual.time),
             "previous": Variable(rows, residual.previous),
             "gap": Variable(rows, residual.gap),
         }
     return found if not design.has_rows else _predictors(design, found) | found
+
+
+def _places(values: Ints) -> NDArray[np.int32]:
+    """Return places as PyMC keeps integers, which compares a model's containers with these."""
+    return values.astype(np.int32)
 
 
 def labels_of(design: Design) -> dict[str, Any]:
@@ -107,7 +114,7 @@ def _of_rows(design: Design, dims: tuple[TermNames, ...]) -> dict[str, Variable]
     for dim, term in zip(dims, design.group_terms, strict=True):
         if term.q:
             found[dim.array("Z")] = Variable((rows, dim.effect), term.Z)
-        found[dim.array("codes")] = Variable((rows,), term.codes)
+        found[dim.array("codes")] = Variable((rows,), _places(term.codes))
         if rows == "obs":
             found[f"{dim.group}_of_obs"] = Variable((rows,), term.row_labels)
     if design.inputs:
