@@ -179,10 +179,10 @@ def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments
 
 
 def _inputs_from(constant: Group) -> dict[str, Any]:
-    if "inputs" not in constant.variables:
+    if "design_inputs" not in constant.variables:
         return {}
-    columns = constant.variables["inputs"].values
-    names = map(str, constant.coords["input"])
+    columns = constant.variables["design_inputs"].values
+    names = map(str, constant.coords["design_input"])
     return {name: columns[:, k] for k, name in enumerate(names)}
 
 

@@ -478,7 +478,7 @@ def test_several_effects_are_judged_together():
 
 
 def test_a_fit_is_wanted():
-    with pytest.raises(EngineError, match="what fit gives"):
+    with pytest.raises(EngineError, match="expects the result of fit"):
         check("hsb_ses")
 
 

@@ -327,7 +327,7 @@ def test_a_flat_prior_without_a_mean_is_not_clean():
     own, flat = found.of("model", "sigma_u")
     assert own.ok
     assert not flat.ok
-    assert "without a posterior mean" in flat.verdict
+    assert "gives no posterior mean" in flat.verdict
 
 
 def test_a_flat_prior_under_the_own_record_is_an_error():

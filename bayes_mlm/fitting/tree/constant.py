@@ -54,9 +54,9 @@ def constant_variables(design: Design) -> dict[str, Variable]:
 
     Of a design with rows: each predictor by the name of its column; ``X`` and ``Z``, the group of
     each row as its place among the labels (``codes``) and by its label (``schoolid_of_obs``);
-    trials, offset and weights where there are any; ``inputs``, the columns that predictors are
-    functions of; and the residual structure by row. Of a design
-    without rows: its moments by group.
+    trials, offset and weights where there are any; ``design_inputs``, the columns that predictors
+    are functions of; and the residual structure by row. Of a design without rows: its moments by
+    group.
     """
     dims = term_names(design.factors)
     found = _of_rows(design, dims) if design.has_rows else _of_moments(design.moments())
@@ -90,7 +90,7 @@ def labels_of(design: Design) -> dict[str, Any]:
     if design.base is not None:
         found["base_term"] = np.array(design.base.terms, dtype=object)
     if design.inputs:
-        found["input"] = np.array(list(design.inputs), dtype=object)
+        found["design_input"] = np.array(list(design.inputs), dtype=object)
     if design.has_rows and row_dim(design) == "obs":
         found["obs"] = np.arange(design.n)
     return found
@@ -118,7 +118,9 @@ def _of_rows(design: Design, dims: tuple[TermNames, ...]) -> dict[str, Variable]
         if rows == "obs":
             found[f"{dim.group}_of_obs"] = Variable((rows,), term.row_labels)
     if design.inputs:
-        found["inputs"] = Variable((rows, "input"), np.column_stack([*design.inputs.values()]))
+        found["design_inputs"] = Variable(
+            (rows, "design_input"), np.column_stack([*design.inputs.values()])
+        )
     for name in ("trials", "offset", "weights"):
         values = getattr(response, name)
         if values is not None:

@@ -335,8 +335,8 @@ def _line(
         )
     if float(np.abs(b).max()) * (high - low) <= _STRAIGHT * size:
         raise DesignError(
-            f"{change.text} does not change with {by!r} in this model; add their product to the "
-            f"formula ({_product(change.name, by)})"
+            f"the contrast {change.text} does not change with {by!r} in this model; add their "
+            f"product to the formula ({_product(change.name, by)})"
         )
     return np.array([a, b])
 

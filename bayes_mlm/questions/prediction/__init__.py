@@ -172,7 +172,7 @@ def _draw(
     normal = _is_normal(family)
     beta = samples(fit.draws, "beta")
     rng = stream(seed, Stream.PREDICTION)
-    parts = [fit.of_factor(name) for name in design.factors[: len(new.groups)]]
+    parts = [fit.of_factor(name) for name in design.factors[: len(new.groups)]] or [fit]
     effects = [effects_for(one, question, rng, drawn=keep or not normal) for one in parts]
     roots = [effects_root(one.draws) for one in parts] if question == "new_group" else []
     found = [np.empty(n) for _ in range(4)]
