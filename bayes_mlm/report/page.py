@@ -282,7 +282,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         equations=equations(design),
         estimates=estimates_table(analysis, f"{anchor}-estimates"),
         verdicts=tuple(verdicts),
-        notes=design.notes,
+        notes=(*filter(None, [design.encoding.titles_text]), *design.notes),
     )
 
 
