@@ -195,7 +195,7 @@ def test_every_bar_becomes_a_group_term():
     assert np.array_equal(two.Z, np.column_stack([np.ones(8), TWO["x"]]))
     u = np.array([[1.0, 0.0], [0.0, 2.0]])
     by_hand = [u[code] @ z for code, z in zip(two.codes, two.Z, strict=True)]
-    np.testing.assert_allclose(two.group_term.sum_effects(u), by_hand)
+    np.testing.assert_allclose(two.sum_effects(u), by_hand)
 
 
 def test_new_rows_of_several_factors_find_their_groups():
