@@ -49,8 +49,8 @@ _ELSEWHERE = {
     "na_action": "missing='drop'",
     "dropna": "missing='drop'",
     "groups": "group='school', or (1 | school) in the formula",
-    "ci": "prob=0.95",
-    "level": "prob=0.95",
+    "ci": "prob",
+    "level": "prob",
 }
 
 

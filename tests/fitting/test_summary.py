@@ -56,7 +56,7 @@ def test_intervals_are_named_and_nested(mock_fit):
     assert wide["icc"].lower < narrow["icc"].lower < narrow["icc"].upper < wide["icc"].upper
     with pytest.raises(EngineError, match="between 0 and 1"):
         summarise(fit, prob=95)
-    with pytest.raises(EngineError, match="'hdi' or 'eti'"):
+    with pytest.raises(EngineError, match="did you mean 'hdi'"):
         summarise(fit, interval="hpd")
 
 
