@@ -34,6 +34,7 @@ from bayes_mlm.fitting.estimates import Summary, short_summary
 from bayes_mlm.fitting.predictions import Solution, expected_outcomes
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import GroupEffects, ParameterValues, Value
+from bayes_mlm.formula import place_of_factor
 from bayes_mlm.model import UNNAMED, ModelRequest
 from bayes_mlm.moments import GroupMoments
 
@@ -146,17 +147,17 @@ class Estimate:
     def group_effects(self, prob: float, factor: str | None = None) -> GroupEffects | None:
         """Return the predicted effects (EBLUPs) of every group of a factor; None without any."""
         fit = self.solution
-        self.design.place_of_factor(factor)
+        place_of_factor(self.design.factors, factor)
         return GroupEffects.wald(fit.u, fit.u_sd, prob, fit.df) if fit.u.size else None
 
     def of_factor(self, factor: str | None) -> "Estimate":
         """Return the estimate, which has one factor at most."""
-        self.design.place_of_factor(factor)
+        place_of_factor(self.design.factors, factor)
         return self
 
     def effect_moments(self, factor: str | None = None) -> Callable[[Ints], tuple[Floats, Floats]]:
         """Return what selects the predicted effects of groups and their conditional sds."""
-        self.design.place_of_factor(factor)
+        place_of_factor(self.design.factors, factor)
         return lambda places: (self.solution.u[places], self.solution.u_sd[places])
 
     @cached_property

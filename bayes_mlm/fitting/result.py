@@ -48,6 +48,7 @@ from bayes_mlm.fitting.source import (
 )
 from bayes_mlm.fitting.tree.additions import with_added
 from bayes_mlm.fitting.tree.assemble import lay_out_tree, reported_posterior
+from bayes_mlm.formula import place_of_factor
 from bayes_mlm.likelihood import ModelPriors, group_parameters
 from bayes_mlm.model import ModelRequest, ModelSpec
 
@@ -306,7 +307,7 @@ class Fit:
         SeveralFactorsError, DesignError
             If none is named of several, or there is no such factor.
         """
-        place = self.design.place_of_factor(factor, "group effects")
+        place = place_of_factor(self.design.factors, factor, "group effects")
         if len(self.design.group_terms) < 2:
             return self
         names = group_parameters(self.design)[place]
@@ -341,7 +342,7 @@ class Fit:
             cov[:, range(design.q), range(design.q)] = np.square(sds)
             if "rho_u" in draws.posterior:
                 rho = joined("rho_u").reshape(size, -1)
-                for k, (a, b) in enumerate(design.effect_pairs):
+                for k, (a, b) in enumerate(design.group_term.pairs):
                     cov[:, a, b] = cov[:, b, a] = rho[:, k] * sds[:, a] * sds[:, b]
         return ParameterValues(
             beta=beta,

@@ -21,6 +21,7 @@ from bayes_mlm.fitting.estimate import Estimate, estimate_design
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.summary import summarise
+from bayes_mlm.formula import place_of_factor
 from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
 
 # In posterior sds. At a variance estimated as zero the posterior mean lies about one above it.
@@ -82,7 +83,7 @@ class Analysis:
         SeveralFactorsError, DesignError
             If none is named of several, or there is no such factor.
         """
-        place = self.design.place_of_factor(factor)
+        place = place_of_factor(self.design.factors, factor)
         fits = tuple(fit.of_factor(factor) for fit in self.fits)
         return replace(self, design=self.design.of_factor(place), fits=fits)
 
