@@ -83,10 +83,8 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     """
     import pytensor
     import pytensor.tensor as pt
-    from pymc.model.transform.optimization import freeze_dims_and_data
     from pytensor.graph import clone_replace, rewrite_graph
 
-    model = freeze_dims_and_data(model)
     values = [model.rvs_to_values[variable] for variable in model.free_RVs]
     initial = model.initial_point()
     kept = [variable for variable in model.unobserved_RVs if not variable.name.endswith("_")]
