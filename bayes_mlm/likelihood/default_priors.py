@@ -263,7 +263,7 @@ def _group_priors(design: Design, chosen: Mapping[str, Prior], s_y: float) -> It
         lkj = chosen.get("rho_u", Prior("LKJ", (("eta", 2.0),)))
         yield GroupPriors(
             sigma_u=tuple(sds),
-            rho_u=chosen.get(term.rho_u.text, lkj) if view.effect_pairs else None,
+            rho_u=chosen.get(term.rho_u.text, lkj) if view.group_term.pairs else None,
         )
 
 
@@ -333,7 +333,7 @@ def _allowed_names(design: Design) -> list[str]:
         for view, term in zip(group_views(design), group_parameters(design), strict=True):
             allowed += ["sigma_u", term.sigma_u.text, *term.sd_names]
             allowed += [f"sigma_u[{effect}]" for effect in view.effects]
-            allowed += ["rho_u", term.rho_u.text] if view.effect_pairs else []
+            allowed += ["rho_u", term.rho_u.text] if view.group_term.pairs else []
     if design.residual is not None:
         structure = design.residual
         allowed += [f"{design.family.residual_sd}[{name}]" for name in structure.strata]

@@ -50,7 +50,7 @@ def fixed_part(design: Design, beta: "TensorVariable") -> "TensorVariable":
 def group_part(design: Design, names: GroupParameters, u: "TensorVariable") -> "TensorVariable":
     """Return ``z'u`` of each row for one term, its columns and the groups' places containers."""
     of_row = u[data(names.variable("codes"), design.codes, ("obs",))]
-    if design.has_intercept_effect_only:
+    if design.effects == (INTERCEPT,):
         return of_row[:, 0]
     return (data(names.variable("Z"), design.Z, ("obs", names.effect)) * of_row).sum(axis=1)
 
@@ -90,11 +90,11 @@ def prefers_centred(design: Design) -> bool:
     reliabilities = []
     for column in design.Z.T:
         # One effect at a time: the slope of the residuals on its column within each group.
-        size = design.single_term().sums(column**2)
-        cross = design.single_term().sums(column * residual)
+        size = design.group_term.sums(column**2)
+        cross = design.group_term.sums(column * residual)
         known = size > 0
         slopes = np.where(known, cross / np.where(known, size, 1.0), 0.0)
-        sigma2 = np.sum((residual - column * design.by_row(slopes)) ** 2) / max(
+        sigma2 = np.sum((residual - column * design.group_term.by_row(slopes)) ** 2) / max(
             design.n - known.sum(), 1
         )
         noise = sigma2 / size[known]
@@ -112,7 +112,7 @@ def group_effects(
 
     dims, u, z = names.u.dims, names.u.name, names.variable("z_")
     root = effect_root(design, priors, names)
-    if not design.effect_pairs:
+    if not design.group_term.pairs:
         if centred:
             return pm.Normal(u, 0.0, root, dims=dims)
         return pm.Deterministic(u, root * pm.Normal(z, dims=dims), dims=dims)
@@ -157,7 +157,7 @@ def group_coefficients(
     places = pt.arange(pm.modelcontext(None).dim_lengths[names.group]) % design.J
     flat = pm.math.dot(on_z[places].reshape((-1, design.p)), beta)
     expected = flat.reshape((-1, design.q))
-    if design.effect_pairs:
+    if design.group_term.pairs:
         specific = pm.MvNormal("group_beta_", mu=expected, chol=root, dims=dims)
     else:
         specific = pm.Normal("group_beta_", expected, root, dims=dims)
@@ -177,7 +177,7 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
     sigma_u = names.sigma_u.name
     if not names.sigma_u.dims:
         return variable(sigma_u, priors.sigma_u, positive=True)
-    if not design.effect_pairs:
+    if not design.group_term.pairs:
         return _mixture(sigma_u, priors.sigma_u, positive=True, dims=names.effect)
     assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
     transformed = hold_at_means(design.effects, priors)
@@ -321,7 +321,7 @@ def observe(
     if design.response.offset is not None:
         eta = eta + data("offset", design.offset, (rows_dim(design),))
     if rows is not None and rows.levels:
-        stratum = data("stratum", rows.stratum, ("obs",))
+        stratum = data("stratum_idx", rows.stratum, ("obs",))
         for one in parameters_of(design).role("residual sd"):
             if one.dims:
                 aux[one.text] = pm.modelcontext(None)[one.name][stratum]
@@ -365,7 +365,7 @@ def coords(design: Design) -> dict[str, Any]:
     for view, names in zip(group_views(design), group_parameters(design), strict=True):
         coords[names.group] = view.labels
         coords[names.effect] = view.effects
-        if view.effect_pairs:
+        if view.group_term.pairs:
             coords[names.pair] = effect_pairs(view)
     if design.residual is not None and design.residual.strata:
         coords["stratum"] = design.residual.strata
@@ -383,4 +383,4 @@ def effect_pairs(design: Design) -> tuple[str, ...]:
     >>> effect_pairs(build_design("mathach ~ ses + (ses | schoolid)", load_dataset("hsb")))
     ('Intercept,ses',)
     """
-    return tuple(f"{design.effects[a]},{design.effects[b]}" for a, b in design.effect_pairs)
+    return tuple(f"{design.effects[a]},{design.effects[b]}" for a, b in design.group_term.pairs)
