@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from bayes_mlm.engines import (
 )
 from bayes_mlm.fitting.agreement import EngineComparison
 from bayes_mlm.fitting.by_engine import Result, compare_with
+from bayes_mlm.fitting.elsewhere import no_attribute
 from bayes_mlm.fitting.estimate_summary import summarise_solution
 from bayes_mlm.fitting.estimates import Summary, short_summary
 from bayes_mlm.fitting.predictions import Solution, expected_outcomes
@@ -79,6 +81,12 @@ class Estimate:
     def __repr__(self) -> str:
         """Return the model, its size and its estimates as a short table; `summary` has them all."""
         return str(short_summary(self.summary(), self.design))
+
+    if not TYPE_CHECKING:  # a checker is to find a name that there is not
+
+        def __getattr__(self, name: str):
+            """Refuse a name that there is not, with what other packages mean by it."""
+            raise no_attribute("Estimate", name)
 
     def _repr_html_(self) -> str:
         return short_summary(self.summary(), self.design)._repr_html_()

@@ -160,6 +160,42 @@ def test_a_quantity_that_is_not_there_names_the_nearest(drawn):
         drawn.summary()["beta[day]"]
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("ranef", "group_lines"),
+        ("fixef", r"summary\(\)"),
+        ("predict", r"predict\(result, new\)"),
+        ("aic", "compare_models"),
+    ],
+)
+def test_a_name_of_another_package_says_what_it_is_here(drawn, reml, name, advice):
+    for result in (drawn, reml):
+        with pytest.raises(AttributeError, match=advice):
+            getattr(result, name)
+    assert not hasattr(drawn, "__array__")
+
+
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("y x || g:", "'y ~ x + (1 | g)'"),
+        ("y ~ x || g:", "'y ~ x + (1 | g)'"),
+        ("y ~ x, mle || g: x, covariance(unstructured)", "'y ~ x + (1 + x | g)'"),
+        ("y c.x##i.z || g: x", "'y ~ x * C(z) + (1 + x || g)'"),
+        ("y ~ x#z", "'y ~ x:z'"),
+    ],
+)
+def test_statas_notation_is_answered_with_the_formula(text, formula):
+    from bayes_mlm.formula import parse_formula
+
+    for ask in (parse_formula, lambda one: fit(one, {"y": [1.0], "x": [1.0], "g": [1]})):
+        with pytest.raises(BayesMLMError) as caught:
+            ask(text)
+        assert formula.replace("x:z", "x : z") in str(caught.value)
+    parse_formula(formula.strip("'"))
+
+
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
