@@ -57,8 +57,8 @@ def at_estimates(design: Design, reml: Any, seed: int) -> Fit:
     if design.q:
         values["sigma_u"] = (("effect",), reml.sigma_u)
         values["u"] = (("group", "effect"), reml.u)
-    if design.effect_pairs:
-        values["rho_u"] = (("effect_pair",), [reml.rho_u[a, b] for a, b in design.effect_pairs])
+    if design.group_term.pairs:
+        values["rho_u"] = (("effect_pair",), [reml.rho_u[a, b] for a, b in design.group_term.pairs])
     residual = reml.residual
     if residual is not None and residual.strata:
         values["sigma_e_by"] = (("sigma_level",), residual.sigma_e)

@@ -271,8 +271,8 @@ def _by_group(fit: Fit, grouping: Design | None) -> Elpd:
     design.single_term("leave-one-group-out", "compare by rows")
     if grouping is None:
         raise DesignError('no model names groups; a record can: group = "NAME"')
-    term = design.single_term()
-    if term.factor and not term.same_groups(grouping.single_term()):
+    term = design.group_term
+    if term.factor and not term.same_groups(grouping.group_term):
         raise DesignError(f"it groups by {design.group!r}, not by {grouping.group!r}")
     return leave_one_group_out(fit, grouping=grouping)
 

@@ -10,6 +10,9 @@ from bayes_mlm.cli.options import Reading, grouped
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
 
+# A survey may have hundreds of columns with labels for some values.
+_MOST_NOTES = 12
+
 
 @grouped
 def describe(
@@ -64,8 +67,11 @@ def describe(
             obstacles=obstacles(table, group, column),
         )
         return
-    for note in table.notes_on(column or table.names):
+    notes = table.notes_on(column or table.names)
+    for note in notes[:_MOST_NOTES]:
         console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    if len(notes) > _MOST_NOTES:
+        console.print(f"note: {len(notes) - _MOST_NOTES} more notes; name columns by --column")
     if not worked:
         _print_variables(table, group, column)
     numeric = [name for name in column or table.names if table.columns[name].dtype != object]

@@ -126,4 +126,4 @@ def _write(found: "GroupLines | PopulationLine", out: Path) -> None:
 
 def _label(design: "Design", text: str) -> Any:
     """Return the label that is written as a text, or the text if there is none."""
-    return next((one for one in design.single_term().names() if str(one) == text), text)
+    return next((one for one in design.group_term.names() if str(one) == text), text)

@@ -23,7 +23,7 @@ Cells = Annotated[
     typer.Option(help="Cells of the sheet, the first row naming the columns: A3:D180, or A3."),
 ]
 OmitRows = Annotated[
-    str | None, typer.Option(help="Rows of the sheet to omit, by number: 4,181 or 181-190.")
+    str | None, typer.Option(help="Rows of the sheet, or lines of text, to omit: 4,181 or 181-190.")
 ]
 Codes = Annotated[
     str | None,

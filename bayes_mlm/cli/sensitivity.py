@@ -1,5 +1,6 @@
 """Run `bayes-mlm sensitivity`."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,6 +109,11 @@ def _worked_models() -> "list[ModelRequest]":
 
 
 def _read(text: str) -> str | dict[str, str]:
-    """Read "HalfNormal(5)", or as `bayes-mlm fit` has it "sigma_u[ses]=HalfNormal(5)"."""
-    name, equals, prior = text.partition("=")
-    return {name.strip(): prior.strip()} if equals and "(" not in name else text
+    """Read "HalfNormal(5)", or as `bayes-mlm fit` has it "sigma_u[ses]=HalfNormal(5)".
+
+    >>> _read("HalfNormal(sigma=5)"), _read("sigma_u[bs(ses, df=4)[1]]=HalfNormal(5)")
+    ('HalfNormal(sigma=5)', {'sigma_u[bs(ses, df=4)[1]]': 'HalfNormal(5)'})
+    """
+    # A name has its brackets closed before the equals sign: "sigma_u[bs(ses, df=4)[1]]".
+    found = re.fullmatch(r"(\w+(?:\[.*\])?)\s*=(.*)", text.strip())
+    return {found[1]: found[2].strip()} if found else text

@@ -23,6 +23,8 @@ def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
 
     console = show.make_console()
     console.print(show.analysis_title(analysis))
+    if analysis.design.encoding.titles:
+        console.print(visible(analysis.design.encoding.titles_text), soft_wrap=True)
     if priors and analysis.fits:
         console.print(show.priors_table(analysis))
         console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].reason})")

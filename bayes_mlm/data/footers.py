@@ -35,7 +35,7 @@ def refuse_footer(word: str, source: str, *, row: int = 0) -> NoReturn:
     where = f"row {row} of {source}" if row else f"a row of {source}"
     raise DataError(
         f"{where} begins with {word.strip(BLANKS)!r}: it looks like the footer of a spreadsheet, "
-        "not like data; delete that row"
+        "not like data; delete that row, or omit its line by omit_rows (--omit-rows)"
     )
 
 

@@ -124,8 +124,27 @@ def split_part(source: str) -> tuple[str, str]:
     return (path, part.strip()) if known is not None and known[1].has_parts else (source, "")
 
 
+def read_omitted(text: str | None) -> frozenset[int]:
+    """Read numbers of rows, such as "4,181-190"; return them counted from 0.
+
+    Raises
+    ------
+    DataError
+        If they are none.
+    """
+    rows: set[int] = set()
+    for part in (text or "").split(",") if text is not None else ():
+        first, mark, last = part.strip().partition("-")
+        if not first.isdigit() or (mark and not last.strip().isdigit()):
+            raise DataError(
+                f"omit_rows={text!r} are no numbers of rows; give some such as 4,181-190"
+            )
+        rows |= set(range(int(first) - 1, int(last) if mark else int(first)))
+    return frozenset(rows)
+
+
 def import_extra(module: str, package: str, path: Path, what: str) -> Any:
-    """Import an optional library, or say what to install to read a file.
+    """Import an optional library, or raise an error that names what to install.
 
     Raises
     ------

@@ -83,7 +83,8 @@ def read_table(
         The cells of the sheet to read, the first row of which names the columns: "A3:D180", or
         "A3" for all from there on.
     omit_rows : str, optional
-        Rows of the sheet to omit, by their numbers there: "4,181" or "181-190".
+        Rows of the sheet, or lines of the text file, to omit, by their numbers there: "4,181" or
+        "181-190".
     codes : str, optional
         Columns whose values are read although they have value labels: "agree,grade", or "all".
 
@@ -227,7 +228,7 @@ def require_file(path: Path, given: str) -> None:
     raise DataError(f"{named} does not exist; {hint}")
 
 
-_TEXT = frozenset({"decimal", "delimiter", "encoding"})
+_TEXT = frozenset({"decimal", "delimiter", "encoding", "omit_rows"})
 _CODED = frozenset({"decimal", "encoding", "codes"})
 _SHEET = frozenset({"decimal", "sheet", "cells", "omit_rows"})
 

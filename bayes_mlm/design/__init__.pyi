@@ -59,7 +59,12 @@ from .encoding.columns import (
 )
 from .encoding.levels import Levels as Levels, notes_on_levels as notes_on_levels
 from .from_table import build_design as build_design
-from .layouts import as_learned as as_learned, for_kind as for_kind, replay as replay
+from .layouts import (
+    as_learned as as_learned,
+    for_kind as for_kind,
+    replay as replay,
+    without_effects as without_effects,
+)
 from .moments_of_columns import (
     column_moments as column_moments,
     moments_of_rows as moments_of_rows,

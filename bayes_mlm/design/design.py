@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, Flags, Floats, Ints, count
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, changed
@@ -125,12 +125,6 @@ class Design:
         return self.response.name
 
     @property
-    def fitted_outcome(self) -> str:
-        """Title of `y_less_offset`."""
-        title = self.outcome_title
-        return f"{title} less its offset" if self.formula.offsets else title
-
-    @property
     def outcome_title(self) -> str:
         """Variable label of the outcome, or its name: what titles and axes have."""
         return self.encoding.title(self.outcome)
@@ -144,11 +138,6 @@ class Design:
     def terms(self) -> tuple[str, ...]:
         """Names of the fixed-effect columns."""
         return self.fixed.terms
-
-    @property
-    def group_counts(self) -> tuple[str, ...]:
-        """How many groups each factor has: "160 groups (schoolid)"."""
-        return tuple(f"{count(one.J, 'group')} ({one.factor})" for one in self.group_terms)
 
     @property
     def has_group_effects(self) -> bool:
@@ -187,18 +176,7 @@ class Design:
         if not grouped:
             return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)
         return self.compute(
-            lambda of: from_rows(
-                of.y_less_offset,
-                of.X,
-                of.Z,
-                of.codes,
-                of.J,
-                labels=of.labels,
-                terms=of.terms,
-                effects=of.effects,
-                group=of.group,
-            ),
-            lambda moments: moments,
+            lambda of: of._moments(of.y_less_offset, of.X, of.Z), lambda moments: moments
         )
 
     def compute[A](self, rows: "Callable[[Design], A]", moments: Callable[[GroupMoments], A]) -> A:
@@ -243,24 +221,10 @@ class Design:
         refuse_several(self.factors, what, remedy)
         return self.group_terms[0] if self.group_terms else self._no_groups
 
-    def place_of_factor(self, factor: str | None, what: str = "this") -> int:
-        """Return the place of a grouping factor; it need not be named where there is one at most.
-
-        Raises
-        ------
-        SeveralFactorsError
-            If none is named of several.
-        DesignError
-            If there is no such factor.
-        """
-        known = " or ".join(f"factor={name!r}" for name in self.factors)
-        if factor is None:
-            refuse_several(self.factors, what, f"choose {known}")
-            return 0
-        if factor not in self.factors:
-            allowed = known or "leave factor out"
-            raise DesignError(f"there is no grouping factor {factor!r}; allowed: {allowed}")
-        return self.factors.index(factor)
+    @property
+    def group_term(self) -> GroupTerm:
+        """The one group term; without a factor, a term of one group and no effects."""
+        return self.single_term()
 
     @cached_property
     def _no_groups(self) -> GroupTerm:
@@ -276,60 +240,42 @@ class Design:
     @property
     def group(self) -> str | None:
         """Name of the one grouping factor; None without groups."""
-        return self.single_term().factor or None
+        return self.group_term.factor or None
 
     @property
     def labels(self) -> NDArray[Any]:
         """Labels of the groups of the one factor, shape (J,)."""
-        return self.single_term().labels
+        return self.group_term.labels
 
     @property
     def codes(self) -> Ints:
         """Group of each row, an index into `labels`, shape (n,); zeros without groups."""
-        return self.single_term().codes
+        return self.group_term.codes
 
     @property
     def Z(self) -> Floats:  # noqa: N802  (the field's symbol)
         """Group-effect columns of the one factor, shape (n, q)."""
-        return self.single_term().Z
+        return self.group_term.Z
 
     @property
     def effects(self) -> tuple[str, ...]:
         """Names of the group-effect columns of the one factor."""
-        return self.single_term().effects
-
-    @property
-    def correlated(self) -> bool:
-        """Whether the effects of a group of the one factor may correlate."""
-        return self.single_term().correlated
+        return self.group_term.effects
 
     @property
     def q(self) -> int:
         """Number of group-effect columns of the one factor."""
-        return self.single_term().q
+        return self.group_term.q
 
     @property
     def J(self) -> int:  # noqa: N802  (the field's symbol for the number of groups)
         """Number of groups of the one factor; 1 without groups."""
-        return self.single_term().J
+        return self.group_term.J
 
     @property
     def group_sizes(self) -> Ints:
         """Rows in each group of the one factor, shape (J,)."""
-        return self.compute(lambda rows: rows.single_term().sizes, lambda s: s.counts)
-
-    @property
-    def sizes_by_factor(self) -> tuple[Ints, ...]:
-        """Rows in each group, one array a grouping factor."""
-        terms = self.group_terms
-        return self.compute(
-            lambda _: tuple(term.sizes for term in terms), lambda s: (s.counts,) * len(terms)
-        )
-
-    @property
-    def has_intercept_effect_only(self) -> bool:
-        """Whether an intercept is the only group effect."""
-        return self.effects == (INTERCEPT,)
+        return self.compute(lambda rows: rows.group_term.sizes, lambda s: s.counts)
 
     @property
     def errors(self) -> str:
@@ -340,39 +286,10 @@ class Design:
         return ", ".join(parts)
 
     @property
-    def effect_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Places of the effects that may correlate: the upper triangle by rows, or none."""
-        return self.single_term().pairs
-
-    @property
     def effect_columns(self) -> tuple[Column, ...]:
         """The formula's group-effect columns of the one factor, with the factors in each."""
         self.single_term()
         return self.encoding.z_columns[0] if self.encoding.z_columns else ()
-
-    def group_means(self, values: Floats) -> Floats:
-        """Return the mean of each group of the one factor: (n,) or (n, k) to (J,) or (J, k)."""
-        return self.single_term().means(values)
-
-    def by_row[A: np.generic](self, values: NDArray[A]) -> NDArray[A]:
-        """Return for each row the value of its group of the one factor: (J, ...) to (n, ...)."""
-        return self.single_term().by_row(values)
-
-    def deviations(self, values: Floats) -> Floats:
-        """Return the values (n,) or (n, k) less the mean of their group of the one factor."""
-        return self.single_term().deviations(values)
-
-    def sum_effects(self, u: Floats) -> Floats:
-        """Return what effects (J, q) of the one factor add to the linear predictor, shape (n,)."""
-        return self.single_term().sum_effects(u)
-
-    def rows_of(self, place: int) -> Flags:
-        """Return which rows are of a group of the one factor, shape (n,)."""
-        return self.single_term().rows_of(place)
-
-    def row_order(self, *within: NDArray[Any]) -> Ints:
-        """Return the order of the rows by group of the one factor, and within groups by keys."""
-        return self.single_term().row_order(*within)
 
     @property
     def columns(self) -> Floats:
@@ -393,11 +310,17 @@ class Design:
         grouped : bool
             Whether by group; else all rows make one.
         """
-        term, p = self.single_term(), self.p + len(terms)
+        p = self.p + len(terms)
+        return self._moments(columns[:, -1], columns[:, :p], columns[:, p:-1], terms, grouped)
+
+    def _moments(
+        self, y: Floats, X: Floats, Z: Floats, terms: tuple[str, ...] = (), grouped: bool = True
+    ) -> GroupMoments:
+        term = self.group_term
         return from_rows(
-            columns[:, -1],
-            columns[:, :p],
-            columns[:, p:-1],
+            y,
+            X,
+            Z,
             term.codes if grouped else np.zeros(self.n, dtype=np.int64),
             term.J if grouped else 1,
             labels=term.labels if grouped else None,
@@ -424,14 +347,8 @@ class Design:
 
     def grouped_by(self, other: "Design") -> "Design":
         """Return the design with the groups of another design of the same rows."""
-        term = other.single_term()
+        term = other.group_term
         return self.with_arrays(codes=term.codes, labels=term.labels, factor=term.factor)
-
-    def without_effects(self) -> "Design":
-        """Return the design without group effects; its factors stay."""
-        none = np.empty((self.n, 0))
-        bare = tuple(changed(term, Z=none, effects=()) for term in self.group_terms)
-        return replace(self, group_terms=bare)
 
     def with_arrays(self, **changes: Any) -> "Design":
         """Return the design with some arrays, or their names, changed.

@@ -49,7 +49,7 @@ def check_estimable(design: Design) -> None:
     else:
         origin = np.zeros((1, design.p))
         if design.kind == "no_pooling":
-            origin = design.group_means(design.X)
+            origin = design.group_term.means(design.X)
         elif design.has_intercept:
             origin = np.where(intercept, 0.0, design.X.mean(axis=0))[None]
         codes = design.codes if design.kind == "no_pooling" else None

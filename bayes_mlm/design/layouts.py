@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
+from bayes_mlm.base import DesignError, Floats, Ints, check_choice, expect, expect_text
 from bayes_mlm.data import Groups, Table, as_table, find_groups, relabelled, strip_labels
 from bayes_mlm.design.aggregated.layouts import base_of, lay_out_sums
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.new_rows import GroupRows, NewRows
-from bayes_mlm.design.terms import GroupMeans, means_by_group
+from bayes_mlm.design.terms import GroupMeans, changed, means_by_group
 from bayes_mlm.formula import refuse_several
 from bayes_mlm.model import KINDS
 
@@ -58,8 +58,7 @@ def for_kind(design: Design, kind: str) -> Design:
     """
     expect("for_kind", design, Design)
     expect_text("for_kind", kind, f"a kind of model ({', '.join(KINDS)})", DesignError)
-    if kind not in KINDS:
-        raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
+    check_choice("kind", kind, KINDS, DesignError)
     design = design.whole  # a sample of rows is for display, not for fitting
     if design.kind == kind:
         return design
@@ -78,17 +77,17 @@ def for_kind(design: Design, kind: str) -> Design:
     if not design.has_rows:
         return lay_out_sums(design, kind)
     if kind == "pooled":
-        return replace(design.without_effects(), kind=kind)
+        return replace(without_effects(design), kind=kind)
     refuse_several(design.factors, f"the {kind} model", "keep one of them, or use partial_pooling")
     base = base_of(design, kind)
-    X, terms = _lay_out(kind, design.X, design.by_row(base.means), base)
+    X, terms = _lay_out(kind, design.X, design.group_term.by_row(base.means), base)
     laid_out = design.with_arrays(X=X, terms=terms, kind=kind)
     if kind == "between":
         laid_out = laid_out.with_arrays(
-            y=design.group_means(design.y),
+            y=design.group_term.means(design.y),
             offset=None
             if design.response.offset is None
-            else design.group_means(design.response.offset),
+            else design.group_term.means(design.response.offset),
             X=base.means,
             codes=np.arange(design.J),
             inputs={},
@@ -98,6 +97,13 @@ def for_kind(design: Design, kind: str) -> Design:
         laid_out = laid_out.with_arrays(Z=Z, effects=(INTERCEPT,) * Z.shape[1])
     check_estimable(laid_out)
     return laid_out
+
+
+def without_effects(design: Design) -> Design:
+    """Return the design without group effects; its factors stay."""
+    none = np.empty((design.n, 0))
+    bare = tuple(changed(term, Z=none, effects=()) for term in design.group_terms)
+    return replace(design, group_terms=bare)
 
 
 def as_learned(design: Design, table: Table) -> Table:

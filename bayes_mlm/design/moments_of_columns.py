@@ -74,7 +74,7 @@ def column_moments(design: Design) -> ColumnMoments:
 def outcome_means(design: Design) -> Floats:
     """Return the mean outcome of each group, less the offset, shape (J,)."""
     if design.has_rows:
-        return design.group_means(design.y_less_offset)
+        return design.group_term.means(design.y_less_offset)
     s = design.moments()
     return np.asarray(s.means[:, -1] + s.centre[-1])
 

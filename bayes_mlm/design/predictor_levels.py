@@ -147,8 +147,8 @@ def share_between(column: Floats, design: Design) -> float:
     0.267
     """
     centred = column - column.mean()
-    means = design.group_means(centred)
-    return _share(design, means, float(np.square(centred - design.by_row(means)).sum()))
+    means = design.group_term.means(centred)
+    return _share(design, means, float(np.square(centred - design.group_term.by_row(means)).sum()))
 
 
 def _share(design: Design, means: Floats, inside: float) -> float:

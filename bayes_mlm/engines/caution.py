@@ -71,14 +71,14 @@ def cautions_on_model(design: Design) -> list[Finding]:
         if effect != INTERCEPT and abs(mean) > MAX_OFFSET * sd:
             where = f"{effect} is {count(abs(mean) / sd)} sds from zero on average, where "
             remedy = f"; centre it: center({effect}) in the formula and in the bar"
-            if design.correlated:
+            if design.group_term.correlated:
                 what = "sigma_u[Intercept] and rho_u are reported, far from the data"
             else:
                 what = (
                     "|| holds intercepts and slopes independent, so that they correlate wherever "
                     "there are data"
                 )
-            found.append(Finding("offset", design.correlated, f"{where}{what}{remedy}"))
+            found.append(Finding("offset", design.group_term.correlated, f"{where}{what}{remedy}"))
     return found
 
 

@@ -120,7 +120,7 @@ class OlsFit(EstimatesTable):
         """Return the fit with the intercepts of the groups of a design only."""
         if not self.group_intercepts.size:
             return self
-        places = design.single_term().places_in(self.labels)
+        places = design.group_term.places_in(self.labels)
         return replace(
             self,
             labels=self.labels[places],
@@ -249,13 +249,14 @@ def _solve_within(design: Design) -> _Solution:
     def means(column: Floats) -> Floats:
         # Less the overall mean first: an offset would cost digits of the deviations.
         centre = float(column.mean())
-        return centre + design.group_means(column - centre)
+        return centre + design.group_term.means(column - centre)
 
     y_means = means(design.y_less_offset)
     x_means = (
         np.stack([means(c) for c in design.X.T], axis=1) if design.p else np.empty((n_groups, 0))
     )
-    y, X = design.y_less_offset - design.by_row(y_means), design.X - design.by_row(x_means)
+    y = design.y_less_offset - design.group_term.by_row(y_means)
+    X = design.X - design.group_term.by_row(x_means)
     spread = np.abs(X).max(axis=0, initial=0.0)
     size = np.abs(design.X).max(axis=0, initial=0.0)
     for term, flat in zip(design.terms, spread <= CONSTANT_WITHIN * size, strict=True):

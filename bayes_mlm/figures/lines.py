@@ -110,7 +110,7 @@ def line_along(
     """
     fit = analysis.fits[0]
     design = fit.design
-    rows = None if group is None else design.rows_of(group)
+    rows = None if group is None else design.group_term.rows_of(group)
     X = rows_of_x(design, roles, x, rows, subgroup, follow=follow)
     X_step = rows_of_x(design, roles, np.array([0.0, 1.0]), rows, subgroup, follow=follow)
     beta = samples(fit.draws, "beta")
@@ -175,7 +175,7 @@ def _rows_of_z(design: Design, roles: Roles, x: Floats, rows: Rows) -> Floats:
     if design.kind == "no_pooling":
         return np.ones((x.size, 1))
     columns = design.effect_columns
-    term = design.single_term()
+    term = design.group_term
     made = [
         _along(design, roles, column, values, x, rows, None)
         for column, values in zip(columns, map(term.column, term.effects), strict=True)
@@ -254,7 +254,7 @@ def _along(
         return wanted * _mean_where(design, name, divided != 0.0, rows)
     if values is None:
         refuse_rows(column.name)
-    divisor = design.by_row(divided)
+    divisor = design.group_term.by_row(divided)
     if slopes:
         divisor = divisor * _slope_values(design, roles)
     used = np.abs(divisor) > 0.0
@@ -276,7 +276,7 @@ def _column_mean(design: Design, column: Column, values: Floats | None, rows: Ro
 def _mean_where(design: Design, name: str, kept: Rows, rows: Rows | None) -> float:
     """Return the mean of a column of the formula over the rows of some groups, in its units."""
     if rows is not None:
-        used = design.by_row(kept) & rows
+        used = design.group_term.by_row(kept) & rows
         return float(base_values(design, name)[used].mean()) if used.any() else 0.0
     if design.base is None:
         return float(column_moments(design).x_mean[design.terms.index(name)])

@@ -198,7 +198,8 @@ def _spread(fit: Fit) -> dict[str, _Drawn]:
         for k, (pair, values) in enumerate(zip(effect_pairs(view), rho_u.T, strict=True)):
             name = names.rho_u.element(pair)
             del found[name]
-            at = AT_MEANS if INTERCEPT in (view.effects[e] for e in view.effect_pairs[k]) else ""
+            between = view.group_term.pairs[k]
+            at = AT_MEANS if INTERCEPT in (view.effects[e] for e in between) else ""
             found[f"{name}{at}"] = (names.rho_u, values)
     return found
 

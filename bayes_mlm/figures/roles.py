@@ -115,7 +115,7 @@ def base_values(design: Design, name: str) -> Floats:
         raise KeyError(name)
     values = design.X[:, design.terms.index(laid_out)]
     if laid_out != name:
-        values = values + design.by_row(_group_means(design, name))
+        values = values + design.group_term.by_row(_group_means(design, name))
     return values
 
 

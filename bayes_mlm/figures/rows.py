@@ -47,15 +47,16 @@ class Cloud:
 
 def cloud_of(design: Design, roles: Roles) -> Cloud:
     """Collect the rows of a design with a slope, and the means of its groups."""
+    title = design.outcome_title
     return Cloud(
-        outcome=design.fitted_outcome,
+        outcome=f"{title} less its offset" if design.formula.offsets else title,
         group=str(design.group or "group"),
         slope=design.encoding.title(str(roles.slope)),
         x=roles.x,
         y=design.y_less_offset,
-        term=design.single_term(),
-        group_x=design.group_means(roles.x),
-        group_y=design.group_means(design.y_less_offset),
+        term=design.group_term,
+        group_x=design.group_term.means(roles.x),
+        group_y=design.group_term.means(design.y_less_offset),
     )
 
 

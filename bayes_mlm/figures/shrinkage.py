@@ -159,7 +159,7 @@ def _rest(fit: Fit, factor: str | None) -> Floats:
     for name in fit.design.factors:
         if factor not in (None, name):
             one = fit.of_factor(name)
-            left = left - one.design.sum_effects(samples(one.draws, "u").mean(axis=0))
+            left = left - one.design.group_term.sum_effects(samples(one.draws, "u").mean(axis=0))
     return left
 
 
@@ -173,7 +173,7 @@ def unpooled_effects(design: Design, left: Floats) -> Floats:
     >>> unpooled_effects(design, design.y - 298.5)[0].round(2)  # subject 308's mean is 342.13
     array([43.63])
     """
-    term, q = design.single_term(), design.q
+    term, q = design.group_term, design.q
     square, cross = term.products(), term.cross(left)
     sizes = np.sqrt(np.diagonal(square, axis1=1, axis2=2))
     sizes = np.where(sizes > 0, sizes, 1.0)

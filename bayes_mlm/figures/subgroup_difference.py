@@ -148,7 +148,7 @@ def subgroup_difference(analysis: Analysis) -> SubgroupDifference | None:
     changes = (drawn[:, -1] - drawn[:, 0]) / (x[-1] - x[0])
     change_lower, change_upper = shortest_interval(changes[:, None], analysis.prob)
     bins = np.linspace(x[0], x[-1], _BINS + 1)
-    on = design.by_row(roles.subgroup)
+    on = design.group_term.by_row(roles.subgroup)
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
     return SubgroupDifference(
         model=analysis.spec.name,
@@ -197,7 +197,7 @@ def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
         if roles.moderator not in factors:
             continue
         low, high = _moderator_values(design, roles, column)
-        divisor = design.by_row(np.where(roles.subgroup == 0, low, high))
+        divisor = design.group_term.by_row(np.where(roles.subgroup == 0, low, high))
         wanted = np.full_like(x, high - low)
         if roles.slope in factors:
             divisor = divisor * roles.x

@@ -218,7 +218,7 @@ def _individuals(
 ) -> list[Individual]:
     design = analysis.design
     places = _evenly(design.J, MOST_LINES)
-    names = design.single_term().names(places)
+    names = design.group_term.names(places)
     lines = group_lines(
         analysis.fits[0],
         along=along,
@@ -230,7 +230,7 @@ def _individuals(
     x = np.asarray(table.columns[along], dtype=np.float64)
     found = []
     for k, (place, name) in enumerate(zip(places, names, strict=True)):
-        rows = design.rows_of(place)
+        rows = design.group_term.rows_of(place)
         points = lines.points[k * grid.size : (k + 1) * grid.size]
         curve = _curve(str(name), points)
         found.append(
@@ -269,7 +269,7 @@ def _population(
     name, subgroups = roles.moderator, np.zeros(design.J, dtype=np.int64)
     given: list[tuple[str, dict[str, Any]]] = [("population", {})]
     if name is not None and name in table.columns and roles.subgroup is not None:
-        subgroups, rows = roles.subgroup, design.by_row(roles.subgroup)
+        subgroups, rows = roles.subgroup, design.group_term.by_row(roles.subgroup)
         values = [table.columns[name][rows == k][0] for k in (0, 1)]
         given = [
             (described, {name: one})

@@ -53,7 +53,7 @@ def variance_rows(fit: Solution, design: Design) -> Iterator[EstimateRow]:
         name = "sigma_u" if design.has_icc else f"sigma_u[{effect}]"
         span = None if spans is None else spans.sigma_u[k]
         yield name, float(fit.sigma_u[k]), float(fit.errors.sigma_u[k]), span
-    for pair, (a, b) in zip(effect_pairs(design), design.effect_pairs, strict=True):
+    for pair, (a, b) in zip(effect_pairs(design), design.group_term.pairs, strict=True):
         yield f"rho_u[{pair}]", float(fit.rho_u[a, b]), float(fit.errors.rho_u[a, b]), None
     span = None if spans is None else spans.sigma_e
     yield "sigma_e", fit.sigma_e, fit.errors.sigma_e, span

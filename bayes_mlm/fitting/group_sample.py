@@ -187,14 +187,14 @@ def _check_same(sampled: Design, design: Design, places: Ints, source: str) -> N
         name = (*design.terms, *design.effects, design.outcome)[column]
         raise DataError(
             f"{source} has other values than the data that were summed: the mean of {name} in "
-            f"{design.group} {label_text(sampled.single_term().names()[place])} is "
+            f"{design.group} {label_text(sampled.group_term.names()[place])} is "
             f"{given.means[place, column] + given.centre[column]:.6g}, and was "
             f"{mean[place, column]:.6g}; give the same data"
         )
 
 
 def _named(design: Design, groups: Sequence[Any]) -> Ints:
-    places = np.unique(design.single_term().places_of(groups))
+    places = np.unique(design.group_term.places_of(groups))
     rows = int(design.group_sizes[places].sum())
     if rows > MOST_ROWS:
         raise DataError(
@@ -227,7 +227,7 @@ def _only(scan: Scan, design: Design, places: Ints) -> Scan:
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))
     kept = narrowed(scan.prepare(scan, columns), columns)
-    labels, column = design.single_term().names(places), kept.col(group)
+    labels, column = design.group_term.names(places), kept.col(group)
     if kept.kinds[group] == "text":
         labels = _as_held(kept, group, set(labels))
     elif group in kept.floats:

@@ -15,12 +15,13 @@ from bayes_mlm.engines import (
     is_drawing,
     likelihood_engine,
 )
-from bayes_mlm.fitting.agreement import Compared, PrintedFigure, compare, printed_figures
+from bayes_mlm.fitting.agreement import Compared, PrintedFigure, join_engines, printed_figures
 from bayes_mlm.fitting.entry import fit_design
 from bayes_mlm.fitting.estimate import Estimate, estimate_design
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.summary import summarise
+from bayes_mlm.formula import place_of_factor
 from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
 
 # In posterior sds. At a variance estimated as zero the posterior mean lies about one above it.
@@ -82,7 +83,7 @@ class Analysis:
         SeveralFactorsError, DesignError
             If none is named of several, or there is no such factor.
         """
-        place = self.design.place_of_factor(factor)
+        place = place_of_factor(self.design.factors, factor)
         fits = tuple(fit.of_factor(factor) for fit in self.fits)
         return replace(self, design=self.design.of_factor(place), fits=fits)
 
@@ -110,7 +111,7 @@ class Analysis:
     @cached_property
     def compared(self) -> tuple[Compared, ...]:
         """The engines compared, a row a quantity, with the figure printed for it."""
-        return compare(*self.summaries, printed=printed_figures(self.printed))
+        return join_engines(*self.summaries, printed=printed_figures(self.printed))
 
     @property
     def ok(self) -> bool:

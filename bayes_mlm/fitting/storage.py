@@ -179,10 +179,10 @@ def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments
 
 
 def _inputs_from(constant: Group) -> dict[str, Any]:
-    if "inputs" not in constant.variables:
+    if "design_inputs" not in constant.variables:
         return {}
-    columns = constant.variables["inputs"].values
-    names = map(str, constant.coords["input"])
+    columns = constant.variables["design_inputs"].values
+    names = map(str, constant.coords["design_input"])
     return {name: columns[:, k] for k, name in enumerate(names)}
 
 
@@ -272,7 +272,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     labels = [constant.coords[dim.group] for dim in dims]
     summed = _sums_from(kept, constant, labels[0] if labels else np.zeros(1, dtype=np.int64))
     kept_arrays = constant.variables if summed is None else {}
-    arrays = {name: variable.values for name, variable in kept_arrays.items()}
+    arrays = _arrays(kept_arrays)
     y = None if summed is not None else _outcome(document, groups["observed_data"])
     n = 0 if y is None else y.size
     empty = None if y is None else np.empty((n, 0))
@@ -355,14 +355,22 @@ def _outcome(document: Document, observed: Group) -> Floats:
     return np.asarray(y, dtype=np.float64)
 
 
+def _arrays(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arrays by name, integers in the width that designs have."""
+    found = {name: variable.values for name, variable in variables.items()}
+    return {
+        name: one.astype(np.int64) if one.dtype == np.int32 else one for name, one in found.items()
+    }
+
+
 def _residual_from(kept: "KeptResidual | None", constant: Group) -> ResidualRows | None:
     if kept is None:
         return None
-    arrays = {name: one.values for name, one in constant.variables.items()}
+    arrays = _arrays(constant.variables)
     return ResidualRows(
         spec=kept.spec,
         levels=kept.levels,
-        stratum=arrays["stratum"],
+        stratum=arrays["stratum_idx"],
         time=arrays["residual_time"],
         previous=arrays["previous"],
         gap=arrays["gap"],

@@ -117,7 +117,13 @@ def _check_rows(design: Design) -> None:
         "its offset is not that of its formula",
     )
     require(offset is None or offset.shape == (n,), "its offset does not have the rows of y")
+    require(
+        set(design.inputs) <= set(design.encoding.predictor_columns)
+        and all(values.shape == (n,) for values in design.inputs.values()),
+        "its columns that predictors are functions of are not those of its formula",
+    )
     arrays = [("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)]
+    arrays += [(name, values) for name, values in design.inputs.items()]
     for name, values in (*arrays, *([] if offset is None else [("offset", offset)])):
         require(np.isfinite(values).all(), f"a value of its {name} is not finite")
     for term in terms:

@@ -16,6 +16,7 @@ from .expressions import (
 from .formula import (
     Formula as Formula,
     parse_formula as parse_formula,
+    place_of_factor as place_of_factor,
     refuse_several as refuse_several,
 )
 from .function import (

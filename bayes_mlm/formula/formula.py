@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bayes_mlm.base import FormulaError, SeveralFactorsError
+from bayes_mlm.base import DesignError, FormulaError, SeveralFactorsError
 from bayes_mlm.formula.expressions import Expression, Factor, Term, measured, unique
 from bayes_mlm.formula.grammar import Source, parse_tree, start_of
 from bayes_mlm.formula.group_terms import GroupFormula, join_terms
@@ -161,6 +161,26 @@ def refuse_several(
             f"{what} takes one grouping factor and the formula has {len(factors)} "
             f"({', '.join(factors)}); {remedy}"
         )
+
+
+def place_of_factor(factors: Sequence[str], factor: str | None, what: str = "this") -> int:
+    """Return the place of a grouping factor; it need not be named where there is one at most.
+
+    Raises
+    ------
+    SeveralFactorsError
+        If none is named of several.
+    DesignError
+        If there is no such factor.
+    """
+    known = " or ".join(f"factor={name!r}" for name in factors)
+    if factor is None:
+        refuse_several(factors, what, f"choose {known}")
+        return 0
+    if factor not in factors:
+        allowed = known or "leave factor out"
+        raise DesignError(f"there is no grouping factor {factor!r}; allowed: {allowed}")
+    return factors.index(factor)
 
 
 def parse_formula(text: str) -> Formula:

@@ -224,7 +224,8 @@ def _residual(design: Design, columns: Floats, weight: Floats) -> Floats:
     root = np.sqrt(weight / weight.max())[:, None]
     left = root * columns
     whole = np.linalg.norm(left[:, :p], axis=0)
-    for some in np.split(design.row_order(), np.cumsum(design.group_sizes)[:-1]) if q else ():
+    ends = np.cumsum(design.group_sizes)[:-1]
+    for some in np.split(design.group_term.row_order(), ends) if q else ():
         base = np.linalg.qr(left[some, p : p + q])[0]
         left[some] -= base @ (base.T @ left[some])
     x = left[:, :p]

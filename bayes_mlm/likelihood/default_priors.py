@@ -26,6 +26,7 @@ are the priors of ``sigma_u[Intercept]`` and ``rho_u``, of group effects that ma
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -197,7 +198,9 @@ def model_priors(
         Laid out for its kind.
     priors : mapping of str to str, mapping or Prior, optional
         For example ``{"beta": "Normal(0, 10)", "sigma_u": "HalfCauchy(5)"}``. A prior for one
-        coefficient (``beta[ses]``) takes precedence over that for all (``beta``). A
+        coefficient (``beta[ses]``) takes precedence over that for some by a pattern
+        (``beta[ses:*]``; ``*`` any text, ``?`` one character), and both over that for all
+        (``beta``). Values may be distributions of PyMC or PreliZ (`bayes_mlm.model.parse_prior`). A
         `ModelPriors` is checked against the design and returned.
 
     Raises
@@ -211,8 +214,7 @@ def model_priors(
             raise PriorError("these priors were made for another design; make them for this one")
         return priors
     expect_priors(priors)
-    chosen = {name: parse_prior(name, value) for name, value in (priors or {}).items()}
-    _check_names(design, chosen)
+    chosen = _chosen(design, priors or {})
     moments = column_moments(design)
     mean, s_y = design.family.scale(moments.y_mean, moments.y_sd)
     if design.family.link != "identity":  # else the outcome's mean is less the offset already
@@ -261,7 +263,7 @@ def _group_priors(design: Design, chosen: Mapping[str, Prior], s_y: float) -> It
         lkj = chosen.get("rho_u", Prior("LKJ", (("eta", 2.0),)))
         yield GroupPriors(
             sigma_u=tuple(sds),
-            rho_u=chosen.get(term.rho_u.text, lkj) if view.effect_pairs else None,
+            rho_u=chosen.get(term.rho_u.text, lkj) if view.group_term.pairs else None,
         )
 
 
@@ -281,8 +283,45 @@ def _spread(sds: Floats) -> list[float]:
     return [float(sd) if sd > 0 else 1.0 for sd in sds]
 
 
-def _check_names(design: Design, chosen: Mapping[str, Prior]) -> None:
-    """Refuse a prior of a parameter that the model does not have."""
+def _chosen(design: Design, priors: Mapping[str, Any]) -> dict[str, Prior]:
+    """Read the user's priors; a name takes precedence over the patterns that match it.
+
+    Raises
+    ------
+    PriorError
+        Also if a pattern matches no parameter, or two patterns the same one.
+    """
+    allowed = _allowed_names(design)
+    by_pattern: dict[str, tuple[str, Any]] = {}
+    patterns = [name for name in priors if _is_pattern(name) and name not in allowed]
+    for pattern in patterns:
+        match = re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."))
+        names = [name for name in allowed if match.fullmatch(name)]
+        if not names:
+            raise PriorError(
+                f"no parameter of this {design.kind} model matches {pattern!r}; "
+                f"it has: {', '.join(allowed)}"
+            )
+        for name in names:
+            if name in by_pattern and name not in priors:
+                raise PriorError(
+                    f"both {by_pattern[name][0]!r} and {pattern!r} match {name!r}; give "
+                    f"{name!r} a prior by itself, or change one of the patterns"
+                )
+            by_pattern[name] = pattern, priors[pattern]
+    named = {name: value for name, value in priors.items() if name not in patterns}
+    named = {name: value for name, (_, value) in by_pattern.items()} | named
+    chosen = {name: parse_prior(name, value) for name, value in named.items()}
+    _check_names(design, chosen, allowed)
+    return chosen
+
+
+def _is_pattern(name: str) -> bool:
+    return "*" in name or "?" in name
+
+
+def _allowed_names(design: Design) -> list[str]:
+    """Return the names under which priors of a design may be given."""
     slopes = [term for term in design.terms if term != INTERCEPT]
     allowed = [f"beta[{term}]" for term in design.terms]
     allowed += [one.name for one in design.family.auxiliary]
@@ -294,12 +333,16 @@ def _check_names(design: Design, chosen: Mapping[str, Prior]) -> None:
         for view, term in zip(group_views(design), group_parameters(design), strict=True):
             allowed += ["sigma_u", term.sigma_u.text, *term.sd_names]
             allowed += [f"sigma_u[{effect}]" for effect in view.effects]
-            allowed += ["rho_u", term.rho_u.text] if view.effect_pairs else []
+            allowed += ["rho_u", term.rho_u.text] if view.group_term.pairs else []
     if design.residual is not None:
         structure = design.residual
         allowed += [f"{design.family.residual_sd}[{name}]" for name in structure.strata]
         allowed += ["rho_e"] if structure.spec.ar is not None else []
-    allowed = list(dict.fromkeys(allowed))
+    return list(dict.fromkeys(allowed))
+
+
+def _check_names(design: Design, chosen: Mapping[str, Prior], allowed: list[str]) -> None:
+    """Refuse a prior of a parameter that the model does not have."""
     for name in chosen:
         prior_target(name)
         if name not in allowed:

@@ -172,7 +172,7 @@ def correlation_cholesky(design: Design, rho_u: Floats) -> Floats:
     """
     q = design.q
     correlation = np.zeros((*rho_u.shape[:-1], q, q))
-    for place, (a, b) in enumerate(design.effect_pairs):
+    for place, (a, b) in enumerate(design.group_term.pairs):
         correlation[..., b, a] = rho_u[..., place]
     factor = np.zeros_like(correlation)
     for row in range(q):

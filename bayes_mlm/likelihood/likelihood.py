@@ -81,7 +81,7 @@ class Likelihood:
     >>> from bayes_mlm import build_design, load_dataset
     >>> table = load_dataset("sleepstudy")
     >>> design = build_design("reaction ~ days + (1 | subject)", table, family="student_t")
-    >>> found = Likelihood(design=design.take(design.row_order()))
+    >>> found = Likelihood(design=design.take(design.group_term.row_order()))
     >>> at = Point(
     ...     beta=np.array([250.0, 10.0]), root=np.array([[30.0]]), sds=np.array([30.0]), rho=0.0,
     ...     aux={"sigma_e": np.array(30.0), "nu": np.array(5.0)},

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bayes_mlm.design import Design
+from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.model import FAMILIES, Parameter
 
 _BETA = Parameter(name="beta", role="fixed effect", dims=("term",))
@@ -108,7 +108,7 @@ def _of_term(view: Design, *, several: bool) -> GroupParameters:
     factor = str(view.group) if several else None
     suffix = f"_{factor}" if several else ""
     group, effect, pair = (group_dim(view), f"effect{suffix}", f"effect_pair{suffix}")
-    alone = view.has_intercept_effect_only
+    alone = view.effects == (INTERCEPT,)
     sigma_u = replace(
         _SIGMA_U,
         name=f"sigma_u{suffix}",
@@ -171,7 +171,7 @@ def parameters_of(design: Design) -> Parameters:
     found = [_BETA]
     if design.kind != "no_pooling":
         found += [one.sigma_u for one in groups]
-        pairs = [view.effect_pairs for view in group_views(design)]
+        pairs = [view.group_term.pairs for view in group_views(design)]
         found += [one.rho_u for one, some in zip(groups, pairs, strict=True) if some]
     found += _auxiliary(family.auxiliary, design)
     if design.has_icc and design.kind != "no_pooling":

@@ -1,3 +1,4 @@
+from .distributions import read_distribution as read_distribution
 from .families import (
     FAMILIES as FAMILIES,
     GAUSSIAN as GAUSSIAN,

@@ -25,7 +25,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bayes_mlm.base import PriorError, suggest
+from bayes_mlm.base import PriorError, describe_value, suggest
+from bayes_mlm.model.distributions import read_distribution
 from bayes_mlm.model.families import FAMILIES
 from bayes_mlm.model.prior import Prior
 
@@ -106,7 +107,7 @@ def prior_target(name: str) -> str:
     return found
 
 
-def parse_prior(name: str, value: str | Mapping[str, Any] | Prior) -> Prior:
+def parse_prior(name: str, value: object) -> Prior:
     """Read one prior and check that its family and numbers suit the parameter.
 
     Parameters
@@ -114,9 +115,10 @@ def parse_prior(name: str, value: str | Mapping[str, Any] | Prior) -> Prior:
     name : str
         What the prior is for: "Intercept", "beta", "beta[ses]", "u", "sigma_u", "sigma_u[ses]",
         "sigma_e" or "rho_u".
-    value : str, mapping or Prior
-        ``"Normal(0, 10)"``, ``"Normal(mu=0, sigma=10)"``, ``"flat"``, or
-        ``{"family": "Normal", "mu": 0, "sigma": 10}``.
+    value : str, mapping, Prior or distribution
+        ``"Normal(0, 10)"``, ``"Normal(mu=0, sigma=10)"``, ``"flat"``,
+        ``{"family": "Normal", "mu": 0, "sigma": 10}``, ``pymc.Normal.dist(0, 10)``, or
+        ``preliz.Normal(0, 10)``.
 
     Raises
     ------
@@ -144,10 +146,14 @@ Gamma(alpha, beta), InverseGamma(alpha, beta), Uniform(lower, upper), Flat()
         family, positional, named = str(value.get("family", "")), [], dict(value)
         named.pop("family", None)
     else:
-        raise PriorError(
-            f"prior for {name}: found {type(value).__name__}; "
-            "write it as text, e.g. 'Normal(0, 10)'"
-        )
+        family, positional, named = "", [], {}
+        found = read_distribution(name, value)
+        if found is None:
+            raise PriorError(
+                f"prior for {name}: found {describe_value(value)}; write it as text, such as "
+                "'Normal(0, 10)', or as pymc.Normal.dist(0, 10)"
+            )
+        family, named = found
     known = {key.lower(): key for key in families}
     if family.lower() not in known:
         raise PriorError(

@@ -155,7 +155,7 @@ def _several(design: Design) -> Iterator[Equation]:
 def _levels(design: Design) -> Iterator[Equation]:
     """Write a model with random effects by level."""
     parts, j = _parts(design), m.symbol("j")
-    effects = [_split(design, column) for column in _effect_columns(design)]
+    effects = [_split(design, column) for column in design.effect_columns]
     slopes = list(
         dict.fromkeys([(), *(part.lower for part in parts), *(one[0] for one in effects)])
     )
@@ -202,7 +202,7 @@ def _distributions(design: Design) -> Iterator[Equation]:
     else:
         left = m.row(m.listed([_effect(design, k) for k in range(design.q)]))
         right = m.normal(m.zero(), m.sub(m.bold("Σ"), m.symbol("u")))
-        if not design.correlated:
+        if not design.group_term.correlated:
             variances = [
                 m.squared(m.symbol("σ"), m.row(m.symbol("u"), m.number(k))) for k in range(design.q)
             ]
@@ -275,10 +275,6 @@ def _parts(design: Design) -> list[_Part]:
 
 def _columns(design: Design) -> Sequence[Column]:
     return design.encoding.x_columns
-
-
-def _effect_columns(design: Design) -> Sequence[Column]:
-    return design.effect_columns
 
 
 def _laid_out(design: Design, term: str) -> str:

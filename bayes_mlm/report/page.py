@@ -260,7 +260,8 @@ def _figure(one: Chosen, image: Image, number: int) -> Figure:
 
 def _model(analysis: Analysis, anchor: str) -> Model:
     model, design = analysis.spec, analysis.design
-    size = ", ".join((count(design.n, "row"), *design.group_counts))
+    groups = (f"{count(one.J, 'group')} ({one.factor})" for one in design.group_terms)
+    size = ", ".join((count(design.n, "row"), *groups))
     if design.n_dropped:
         size += f"; {count(design.n_dropped, 'row')} omitted because values are missing"
     verdicts = [
@@ -282,7 +283,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         equations=equations(design),
         estimates=estimates_table(analysis, f"{anchor}-estimates"),
         verdicts=tuple(verdicts),
-        notes=design.notes,
+        notes=(*filter(None, [design.encoding.titles_text]), *design.notes),
     )
 
 
@@ -309,7 +310,10 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
         facts.append(("Omitted", f"{count(design.n_dropped, 'row')} with missing values"))
-    for term, sizes in zip(design.group_terms, design.sizes_by_factor, strict=True):
+    sizes_by_factor = design.compute(
+        lambda rows: [term.sizes for term in rows.group_terms], lambda s: [s.counts]
+    )
+    for term, sizes in zip(design.group_terms, sizes_by_factor, strict=True):
         facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
         low, high = int(sizes.min()), int(sizes.max())
         mean = float(sizes.mean())

@@ -101,7 +101,7 @@ def _effect_quantities(design: Design, fit: RemlFit) -> Iterator[tuple[str, floa
     for a, effect in enumerate(design.effects):
         yield f"sigma_u[{effect}]", float(fit.sigma_u[a])
         yield f"se[sigma_u[{effect}]]", float(fit.errors.sigma_u[a])
-    for pair, (a, b) in zip(effect_pairs(design), design.effect_pairs, strict=True):
+    for pair, (a, b) in zip(effect_pairs(design), design.group_term.pairs, strict=True):
         yield f"rho_u[{pair}]", float(fit.rho_u[a, b])
 
 

@@ -40,3 +40,15 @@ def test_a_column_that_is_not_there_is_an_error_of_one_line(run_command) -> None
         assert code == 1
         assert "has no column 'nope'" in err
         assert "Traceback" not in err
+
+
+def test_a_fit_names_the_variable_labels(run_command, tmp_path) -> None:
+    formula, path = "score ~ ses + (1 | school)", str(FILES / "spss.sav")
+    words = ["--data", path, "--missing", "drop", "--out", str(tmp_path / "run")]
+    code, out, _ = run_command("fit", formula, *words)
+    assert code == 0
+    line = "variables: score = Score; ses = Home resources; school = School"
+    assert line in out
+    report = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert line in report
+    assert report.count("Home resources") > 1  # an axis, a row of the table

@@ -86,6 +86,27 @@ def test_a_database_is_only_read(folder: Path, file: str, query: str) -> None:
     assert (folder / file).read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select 1 as x; copy (select 1) to '{file}'",
+        "select * from read_csv('{secret}')",
+        "from '{secret}'",
+        "select * from secret",  # a frame of this process
+        "select 1 as x; attach '{file}'",
+        "select 1 as x; set enable_external_access = true",
+    ],
+)
+def test_a_query_reads_its_database_and_nothing_besides(folder: Path, tmp_path, query: str) -> None:
+    secret, file = tmp_path / "secret.csv", tmp_path / "written"
+    secret.write_text("a\n1\n")
+    asked = query.format(secret=secret, file=file)
+    for read in (read_table, lambda source: fit("x ~ 1", source, engine="ols", rows="sum")):
+        with pytest.raises(DataError):
+            read(f"{folder / 'study.duckdb'}::{asked}")
+        assert not file.exists()
+
+
 def test_a_database_that_is_written_elsewhere_is_explained(folder: Path) -> None:
     with duckdb.connect(str(folder / "study.duckdb")) as connection:
         with pytest.raises(DataError, match=r"study.duckdb"):

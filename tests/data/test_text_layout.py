@@ -195,7 +195,28 @@ def test_an_encoding_is_recognised_by_its_words(tmp_path, encoding, words) -> No
         assert encoding in table.notes[""][0]
 
 
-def test_a_title_above_the_names_is_named(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.csv", "A study;;\n" + GERMAN)
-    with pytest.raises(DataError, match=r"a line of one text \('A study'\), a title it seems"):
+@pytest.mark.parametrize("rows", ["keep", "sum"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_titles_units_and_totals_are_omitted_by_their_lines(tmp_path, name, rows) -> None:
+    head, *data = GERMAN.splitlines()
+    lines = ["A study;;", "", head, ";cm;kg", *data, "Summe;2,5;1025"]
+    path = written(tmp_path / name, "\n".join(lines) + "\n", "cp1252")
+    with pytest.raises(DataError, match=r"title \('A study'\).*omit_rows=\"1\""):
         read_table(path)
+    how = {"omit_rows": "1,4,9"}
+    table = read_table(path, **how)
+    assert table.source == name
+    assert table.columns["y"].tolist() == [1000.25, 17.5, 3.0, 4.25]
+    assert "encoding cp1252 (such as 'École')" in "".join(table.notes[""])
+    design = design_of(as_request("y ~ x + (1 | schule)", str(path), **how), rows=rows)
+    assert (design.n, list(design.labels)) == (4, ["École 1", "École 2"])
+    assert any("encoding cp1252" in note for note in design.notes)
+    with pytest.raises(DataError, match="'Summe'.*omit its line by omit_rows"):
+        build_design("x ~ 1", read_table(path, omit_rows="1,4"))
+
+
+def test_lines_are_omitted_from_one_file_alone(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        written(tmp_path / name, "g,y\n1,2\n")
+    with pytest.raises(DataError, match="is for one file"):
+        design_of(as_request("y ~ 1", str(tmp_path), omit_rows="1"), rows="sum")

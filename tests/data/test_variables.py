@@ -120,3 +120,9 @@ def test_the_histogram_counts_every_group() -> None:
     assert sizes.bars().startswith("14 ")
     equal = group_sizes(as_table({"g": [1, 1, 2, 2]}), "g")
     assert (equal.histogram, equal.bars()) == ((2,), "2 █ 2")
+
+
+def test_many_columns_with_missing_values_are_one_line() -> None:
+    table = as_table({f"x{k}": [1.0, 2.0, None] for k in range(9)})
+    (line,) = obstacles(table)
+    assert line.startswith("9 columns with missing values: x0 (1), x1 (1)")

@@ -11,7 +11,8 @@ import pytest
 from bayes_mlm import fit
 from bayes_mlm.base.errors import DataError
 from bayes_mlm.data.formats.ods import merged_in_ods
-from bayes_mlm.data.formats.sheet import cell_name, read_area, read_omitted
+from bayes_mlm.data.formats.sheet import cell_name, read_area
+from bayes_mlm.data.reader import read_omitted
 from bayes_mlm.data.reading import read_table
 
 HEADER = ["school", "x", "y"]

@@ -101,16 +101,17 @@ def test_categories_are_not_made_independent():
             build_design(f"distance ~ age + ({effects} || subject)", table)
     hsb = load_dataset("hsb")
     dummy = build_design("mathach ~ ses + (minority || schoolid)", hsb)  # a column of 0 and 1
-    assert dummy.effect_pairs == ()
+    assert dummy.group_term.pairs == ()
 
 
 @pytest.mark.parametrize("formula", BOTH)
 def test_the_design_says_so_and_its_encoding_too(formula):
     design = design_of(formula)
-    assert design.correlated is ("||" not in formula)
-    assert design.effect_pairs == (((0, 1),) if design.correlated else ())
+    assert design.group_term.correlated is ("||" not in formula)
+    assert design.group_term.pairs == (((0, 1),) if design.group_term.correlated else ())
     kept = json.loads(json.dumps(design.encoding.to_dict()))
-    assert Encoding.from_dict(kept).formula.group_terms[0].correlated is design.correlated
+    (read,) = Encoding.from_dict(kept).formula.group_terms
+    assert read.correlated is design.group_term.correlated
 
 
 @given(st.integers(1, 3), st.booleans())
@@ -122,7 +123,7 @@ def test_correlations_are_never_lost_or_invented(n_slopes, correlated):
     design = small_hsb(formula)
     n_pairs = (n_slopes + 1) * n_slopes // 2 if correlated else 0
     priors = model_priors(design)
-    assert len(design.effect_pairs) == n_pairs
+    assert len(design.group_term.pairs) == n_pairs
     assert (priors.rho_u is not None) is correlated
     assert ("rho_u" in priors.by_name(design)) is correlated
     statistics = design.moments()
@@ -144,7 +145,7 @@ def test_every_engine_and_table_has_correlations_just_where_they_are(formula, tm
     correlated = "||" not in formula
     found = fitted(formula)
     rho = "rho_u[Intercept,days]"
-    assert found.design.correlated is correlated
+    assert found.design.group_term.correlated is correlated
     assert ("rho_u" in found.draws.posterior) is correlated
     assert ("effect_pair" in found.draws.coords) is correlated
     summary = summarise(found)
@@ -157,7 +158,7 @@ def test_every_engine_and_table_has_correlations_just_where_they_are(formula, tm
     assert (rho in Estimate(solution=reml, design=found.design).summary()) is correlated
     assert (rho in model_quantities(found.design, reml)) is correlated
     again = load_fit(save_fit(found, tmp_path / "fit.nc"))
-    assert again.design.correlated is correlated
+    assert again.design.group_term.correlated is correlated
     assert again.design.formula == found.design.formula
     assert again.priors == found.priors
     assert set(again.draws.posterior) == set(found.draws.posterior)

@@ -461,7 +461,29 @@ def test_sources_never_evaluate() -> None:
         assert not imported & {"os", "sys", "subprocess", "importlib", "builtins", "pickle"}
 
 
-SIGNS = ["~", "+", "-", "*", "/", ":", "**", "(", ")", "|", "||", ",", "=", "`", ".", "'", ";", "@"]
+SIGNS = [
+    "[",
+    "]",
+    '"',
+    "~",
+    "+",
+    "-",
+    "*",
+    "/",
+    ":",
+    "**",
+    "(",
+    ")",
+    "|",
+    "||",
+    ",",
+    "=",
+    "`",
+    ".",
+    "'",
+    ";",
+    "@",
+]
 WORDS = ["y", "x", "g", "0", "1", "2", "1e9", "log", "I", "C", "within", "group", "__", "lambda"]
 PARTS = [
     "y ~ ",
@@ -473,6 +495,15 @@ PARTS = [
     "log(x)",
     "`a b`",
     "[0]",
+    "poly(x, 2)",
+    "bs(x, ",
+    "df=4)",
+    "knots=(",
+    'ref="',
+    "C(x, Sum)",
+    "offset(",
+    "'Sum'",
+    "include_intercept=True",
 ]
 PIECES = st.sampled_from(SIGNS + WORDS + PARTS)
 

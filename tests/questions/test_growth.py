@@ -161,7 +161,7 @@ def test_the_growth_records_are_a_study_of_their_own():
 def test_the_growth_records_fit_cleanly(name):
     analysis = analysed(name)
     assert analysis.ok, analysis.fits[0].verdict
-    assert analysis.design.correlated
+    assert analysis.design.group_term.correlated
 
 
 def test_growth_agrees_with_lme4():

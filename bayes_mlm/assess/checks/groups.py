@@ -55,7 +55,7 @@ def group_rows(
 ) -> tuple[GroupRow, ...]:
     """Return a row for each group, without the statistics that the model does not define."""
     design = fit.design
-    labels, sizes = design.single_term().names(), design.group_sizes.tolist()
+    labels, sizes = design.group_term.names(), design.group_sizes.tolist()
 
     def listed(values: Floats | None) -> list[float | None]:
         if values is None:

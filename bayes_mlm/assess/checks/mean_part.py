@@ -46,7 +46,7 @@ def on_varying(test: Nested | str, design: Design) -> Assessment:
         return Assessment(topic=topic, question=question, found=test)
     x, sd = test.terms[0], test.values[0]
     have = [effect for effect in design.effects if effect != INTERCEPT]
-    bar = "|" if design.correlated else "||"
+    bar = "|" if design.group_term.correlated else "||"
     group = design.group
     if x == INTERCEPT:
         what, remedy = "The intercept", f"Let the intercept vary between groups: (1 | {group})."

@@ -115,7 +115,7 @@ def slopes_by_level(fit: Fit) -> Nested | str:
     names = tuple(f"between({plain.terms[k]})" for k in new)
     s = around = with_group_means(plain, new)
     if design.residual is not None:
-        means = design.by_row(design.group_means(design.X[:, new]))
+        means = design.group_term.by_row(design.group_term.means(design.X[:, new]))
         s = _sums(design, fit, means, names)
     level = around.means[:, : around.p] + around.centre[: around.p]
     size = np.maximum(np.abs(level).max(axis=0), around.moments[1][: around.p])
@@ -139,7 +139,7 @@ def _about_means(s: GroupMoments) -> GroupMoments:
 
 
 def _refit(design: Design, s: GroupMoments) -> RemlFit:
-    return fit_reml(s, correlated=design.correlated, profile=False)
+    return fit_reml(s, correlated=design.group_term.correlated, profile=False)
 
 
 def _wald_f(found: RemlFit, places: Ints, df: int, terms: Sequence[str]) -> Nested:
@@ -198,7 +198,7 @@ def omitted_effects(fit: Fit, s: GroupMoments) -> Nested | str:
     if not tried:
         return "The groups have too few rows for a further effect."
     ratio, term, sd = max(tried)
-    many = s.q if design.correlated else 0
+    many = s.q if design.group_term.correlated else 0
     p = np.full(len(candidates), 1.0)
     p[0] = 0.5 * (chi2_tail(ratio, many) + chi2_tail(ratio, many + 1))
     return Nested(statistic=f"LR = {ratio:.2f}", p=smallest_of(p), terms=(term,), values=(sd,))
@@ -233,7 +233,7 @@ def curvature(fit: Fit, work: Working) -> Nested | str:
         return f"Not to be estimated: {error}."
     k = len(names)
     rows = work.n - design.p - k - groups * design.q
-    level = design.group_means(np.column_stack([_unit(design.X), squares]))
+    level = design.group_term.means(np.column_stack([_unit(design.X), squares]))
     between = groups - int(np.linalg.matrix_rank(level)) if has_random_effects(design) else rows
     tests = []
     for part, df in ((inside, rows), (~inside, between)):
@@ -261,7 +261,7 @@ def _squares(work: Working) -> tuple[tuple[str, ...], Floats, np.ndarray]:
     def centred(columns: Floats) -> Floats:  # about group means, where the model has those
         if design.kind != "no_pooling":
             return columns
-        return design.deviations(columns)
+        return design.group_term.deviations(columns)
 
     basis = np.linalg.qr(centred(_unit(design.X)))[0]
     names, kept, inside = [], [], []
@@ -279,6 +279,6 @@ def _squares(work: Working) -> tuple[tuple[str, ...], Floats, np.ndarray]:
         basis = np.column_stack([basis, rest / left])
         names.append(term)
         kept.append(square)
-        deviation = design.deviations(column)
+        deviation = design.group_term.deviations(column)
         inside.append(varying or bool(np.abs(deviation).max() > _VARIES * sd))
     return tuple(names), np.array(kept).reshape(len(kept), work.n).T, np.array(inside, dtype=bool)

@@ -46,14 +46,14 @@ def order_of_rows(design: Design) -> Ordering:
     else:
         most = _MOST_VALUES * int(design.group_sizes.max())
         for term, column in zip(design.terms, design.X.T, strict=True):
-            if ":" not in term and _is_time(column, design.single_term(), most):
+            if ":" not in term and _is_time(column, design.group_term, most):
                 time, by = column, _column_of(term)
                 break
     return Ordering(
-        order=design.row_order(time),
+        order=design.group_term.row_order(time),
         by=by,
         modelled=modelled,
-        by_outcome=by is None and _is_sorted(design.y, design.single_term()),
+        by_outcome=by is None and _is_sorted(design.y, design.group_term),
     )
 
 

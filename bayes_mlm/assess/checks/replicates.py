@@ -87,7 +87,7 @@ def replicate(fit: Fit) -> Replicates:
     """
     rng = stream(fit.settings.random_seed, Stream.REPLICATES)
     # Sorted by group, so that a group is a stretch of rows.
-    design = in_order(fit.design, fit.design.row_order())
+    design = in_order(fit.design, fit.design.group_term.row_order())
     n_drawn = fit.draws.n_chains * fit.draws.n_draws
     n_wanted = int(np.clip(_NUMBERS // design.n, _FEWEST, _MOST))
     n_made = min(n_wanted, n_drawn)
@@ -106,7 +106,7 @@ def replicate(fit: Fit) -> Replicates:
         means, sds = np.empty((n_made, design.J)), np.empty((n_made, groups.many.size))
     outside = np.zeros(2)
     low, high = float(design.y.min()), float(design.y.max())
-    z_means = None if new is None or groups is None else design.single_term().column_means
+    z_means = None if new is None or groups is None else design.group_term.column_means
     additive = design.family.is_additive
     for r in range(n_made):
         eta = design.X @ beta[r] + design.offset
@@ -116,10 +116,10 @@ def replicate(fit: Fit) -> Replicates:
             if additive:
                 means[r] = groups.means(y) + (z_means * new[r]).sum(axis=1)
             else:
-                moved = eta + design.sum_effects(new[r])
+                moved = eta + design.group_term.sum_effects(new[r])
                 means[r] = groups.means(make_outcomes(design, given, r, moved, rng))
         if effects is not None:
-            added = design.sum_effects(effects[r])
+            added = design.group_term.sum_effects(effects[r])
             eta = eta + added
             y = y + added if additive else y
         if not additive:
@@ -153,7 +153,7 @@ class _Groups:
     def __init__(self, design: Design) -> None:
         self.sizes = design.group_sizes
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        self.by_row = design.by_row
+        self.by_row = design.group_term.by_row
         self.many = np.flatnonzero(self.sizes > 1)
 
     def means(self, values: Floats) -> Floats:

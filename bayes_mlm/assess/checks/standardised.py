@@ -83,5 +83,5 @@ def fitted_values(fit: Fit) -> Floats:
     if design.q:
         known = "u" in draws.posterior
         u = samples(draws, "u").mean(axis=0) if known else draws["u_mean"]
-        fitted = fitted + design.sum_effects(u)
+        fitted = fitted + design.group_term.sum_effects(u)
     return np.asarray(fitted)

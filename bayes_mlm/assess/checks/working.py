@@ -246,7 +246,7 @@ def _some(design: Design, seed: int) -> Design:
     if design.n <= MOST_ROWS or design.residual is not None:
         return design
     rng = np.random.default_rng(seed)
-    order = design.row_order()
+    order = design.group_term.row_order()
     sizes = design.group_sizes
     starts = np.cumsum(sizes) - sizes
     most = max(MOST_ROWS // design.J, MOST_ROWS // 10)

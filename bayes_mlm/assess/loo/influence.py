@@ -101,8 +101,8 @@ def _variance_means(fit: Fit, repeat: Refit) -> list[float]:
     sigma_u, correlation = at.reported(repeat.effects_transform)
     residual_sd = np.exp(at.log_sigma_e)
     found = sigma_u.mean(axis=0).tolist() if fit.priors.sigma_u else []
-    if fit.design.effect_pairs and fit.priors.rho_u is not None:
-        found += [float(correlation[:, a, b].mean()) for a, b in fit.design.effect_pairs]
+    if fit.design.group_term.pairs and fit.priors.rho_u is not None:
+        found += [float(correlation[:, a, b].mean()) for a, b in fit.design.group_term.pairs]
     found.append(float(residual_sd.mean()))
     if "icc" in fit.draws.posterior:
         square = np.square(sigma_u[:, 0])

@@ -102,7 +102,7 @@ def row_densities(model: Model, at: Variances) -> Iterator[RowDensities]:
     X = design.X - reduced.x_mean
     Z = design.Z @ np.linalg.inv(reduced.z_centring)
     y = design.y_less_offset - model.joined.prior_mean - reduced.y_mean
-    rows = design.row_order() if q else np.arange(len(y))
+    rows = design.group_term.row_order() if q else np.arange(len(y))
     W = np.column_stack([X, Z])
     # What x and z add to the coordinates of the fitted value, and to its mean; that of x is the
     # same in every group.
@@ -208,7 +208,7 @@ def _alone(model: Model, row: int) -> str:
     X, codes = design.X[others], design.codes[others]
     if model.problem.flat_groups:
         if not (codes == design.codes[row]).any():
-            return f"the intercept of {design.group} {design.single_term().row_labels[row]}"
+            return f"the intercept of {design.group} {design.group_term.row_labels[row]}"
         counts = np.maximum(np.bincount(codes, minlength=design.J), 1)
         sums = [np.bincount(codes, weights=column, minlength=design.J) for column in X.T]
         X = X - (np.array(sums) / counts).T[codes]

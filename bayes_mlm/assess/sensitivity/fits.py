@@ -110,7 +110,7 @@ def _sample(model: VariedModel, choice: PriorChoice) -> Direct:
 def _log_sigma_u(fitted: Direct, model: VariedModel) -> Floats:
     """Return the logarithms of the sds that the priors are for."""
     design, sds = model.design, fitted.draws["sigma_u"]
-    if design.effect_pairs:
+    if design.group_term.pairs:
         back = np.linalg.inv(design_transform(design, model.priors))
         sds, _ = transform_spread(back, sds, fitted.draws["rho_u"])
     with np.errstate(divide="ignore"):  # an sd below 1e-308 is 0

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError, count
 from bayes_mlm.data.footers import check_footer
@@ -19,6 +20,9 @@ from bayes_mlm.data.validation import constant_predictor, require_columns, requi
 # Fewer groups say little about the variance between them.
 _FEW_GROUPS = 10
 _MANY_LEVELS = 300
+_LISTED = 6  # columns with missing values, beyond which they are listed on one line
+
+type Mask = NDArray[np.bool_]
 
 
 def obstacles(
@@ -50,11 +54,27 @@ def obstacles(
     names = table.names if columns is None else tuple(dict.fromkeys([*columns]))
     require_columns(table, [*names, *(() if group is None else (group,))])
     found = [*_of_rows(table)]
+    missing = {name: is_missing(table.columns[name]) for name in names}
+    some = {name: mask for name, mask in missing.items() if mask.any() and not mask.all()}
+    if len(some) > _LISTED:
+        first = list(some.items())[:_LISTED]
+        listed = ", ".join(f"{name} ({mask.sum():,})" for name, mask in first)
+        found.append(
+            f"{count(len(some), 'column')} with missing values: {listed}, …; drop the rows with "
+            'missing values in the columns of a model by missing="drop" (--missing drop)'
+        )
+    else:
+        found += [_missing(name, mask) for name, mask in some.items()]
     for name in names:
         found += _of_column(table, name, is_group=name == group)
     if group is not None:
         found += _of_groups(table, group)
     return tuple(dict.fromkeys(found))
+
+
+def _missing(name: str, mask: Mask) -> str:
+    rows = "the row" if mask.sum() == 1 else "the rows"
+    return f'{name}: {count_text(mask, "missing")}; drop {rows} by missing="drop" (--missing drop)'
 
 
 def _of_rows(table: Table) -> Iterator[str]:
@@ -70,11 +90,6 @@ def _of_column(table: Table, name: str, *, is_group: bool) -> Iterator[str]:
     if gone.all():
         yield f"{name}: every value is missing; omit it"
         return
-    if gone.any():
-        rows = "the row" if gone.sum() == 1 else "the rows"
-        yield (
-            f'{name}: {count_text(gone, "missing")}; drop {rows} by missing="drop" (--missing drop)'
-        )
     levels = levels_of(values)[0]
     if values.dtype == object:
         yield from notes_on_labels(name, levels.tolist())

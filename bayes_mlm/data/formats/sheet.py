@@ -134,25 +134,6 @@ def _column(letters: str) -> int:
     return number - 1
 
 
-def read_omitted(text: str | None) -> frozenset[int]:
-    """Read numbers of rows, such as "4,181-190"; return them counted from 0.
-
-    Raises
-    ------
-    DataError
-        If they are none.
-    """
-    rows: set[int] = set()
-    for part in (text or "").split(",") if text is not None else ():
-        first, mark, last = part.strip().partition("-")
-        if not first.isdigit() or (mark and not last.strip().isdigit()):
-            raise DataError(
-                f"omit_rows={text!r} are no numbers of rows; give some such as 4,181-190"
-            )
-        rows |= set(range(int(first) - 1, int(last) if mark else int(first)))
-    return frozenset(rows)
-
-
 def is_blank(value: Any) -> bool:
     """Return whether a cell is empty."""
     return value == "" or (isinstance(value, str) and not value.strip(BLANKS))

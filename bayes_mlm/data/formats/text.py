@@ -1,6 +1,7 @@
 """Read a table from a text file of separated values: CSV and TSV."""
 
 import csv
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from bayes_mlm.data.formats.streams import (
     open_text,
 )
 from bayes_mlm.data.parsing import parse_column
-from bayes_mlm.data.reader import ReadOptions
+from bayes_mlm.data.reader import ReadOptions, read_omitted
 from bayes_mlm.data.table import Table, checked_names
 from bayes_mlm.data.texts import BLANKS
 
@@ -38,6 +39,12 @@ def read_text(
     path: Path, columns: Sequence[str] | None, options: ReadOptions, _part: str = ""
 ) -> Table:
     """Read a CSV or TSV file, compressed or not; `bayes_mlm.read_table` has the rules."""
+    if options.omit_rows is not None:
+        with tempfile.TemporaryDirectory(prefix="bayes-mlm-") as folder:
+            copy, kept, notes = without_lines(path, options, Path(folder))
+            table = read_text(copy, columns, kept)
+        notes = (*table.notes.get("", ()), *notes)
+        return replace(table, source=shown(path), notes={"": notes} if notes else {})
     layout = layout_of(path, options)
     try:
         return _read(path, columns, layout)
@@ -52,6 +59,39 @@ def read_text(
         encoding = fallback_encoding(path, text)
         note = note_on_encoding(path, text.decode(encoding), encoding)
         return _read(path, columns, replace(layout, encoding=encoding, notes=(*layout.notes, note)))
+
+
+def without_lines(
+    path: Path, options: ReadOptions, folder: Path
+) -> tuple[Path, ReadOptions, tuple[str, ...]]:
+    """Copy a text file without the lines to omit, as UTF-8.
+
+    Returns
+    -------
+    tuple
+        The copy, the options that read it, and a note on the encoding, if it was not given.
+    """
+    omitted = read_omitted(options.omit_rows)
+    layout = layout_of(path, replace(options, omit_rows=None))
+    notes: tuple[str, ...] = ()
+    ending = next(one for one in (".gz", ".zst", "") if path.name.lower().endswith(one))
+    copy = folder / path.name[: len(path.name) - len(ending)]
+    try:
+        with (
+            damage(path),
+            open_text(path, layout.encoding) as text,
+            copy.open("w", encoding="utf-8", newline="") as target,
+        ):
+            target.writelines(line for k, line in enumerate(text) if k not in omitted)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{shown(path)} is not text in the encoding {layout.encoding} ({error.reason}); give "
+            "another encoding (--encoding)"
+        ) from error
+    if options.encoding is None and layout.encoding != UTF8:
+        text_of_copy = copy.read_text("utf-8")
+        notes = (note_on_encoding(path, text_of_copy, layout.encoding),)
+    return copy, replace(options, omit_rows=None, encoding="utf-8"), notes
 
 
 def read_header(path: Path, layout: TextLayout) -> Header:
@@ -108,9 +148,9 @@ def _read_header(path: Path, layout: TextLayout) -> Header:
             filled = [name for name in first if name.strip(BLANKS)]
             if len(first) > len(filled) == 1 and row is not None and all(map(str.strip, row)):
                 raise DataError(
-                    f"{shown(path)} begins with a line of one text ({filled[0]!r}), a title it "
-                    "seems, and its first line must name the columns; delete the lines above the "
-                    "names"
+                    f"{shown(path)} appears to begin with a title ({filled[0]!r}), and its first "
+                    f'line must name the columns; omit the lines above the names by omit_rows="1'
+                    f'{f"-{lines}" if lines > 1 else ""}" (--omit-rows)'
                 )
             if row is not None and len(row) == len(first) + 1 and not row[-1].strip(BLANKS):
                 first.append("")  # every row ends in a delimiter, but for the header

@@ -17,12 +17,11 @@ from bayes_mlm.data.formats.sheet import (
     cell_name,
     is_blank,
     read_area,
-    read_omitted,
     study,
 )
 from bayes_mlm.data.formats.text import named
 from bayes_mlm.data.numerals import is_number
-from bayes_mlm.data.reader import ReadOptions, import_extra
+from bayes_mlm.data.reader import ReadOptions, import_extra, read_omitted
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
 from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
 

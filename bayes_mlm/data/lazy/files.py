@@ -15,6 +15,7 @@ from bayes_mlm.data.formats.arrow import PARQUET
 from bayes_mlm.data.formats.databases import is_duckdb_file, relation_of
 from bayes_mlm.data.formats.layout import TextLayout, layout_of
 from bayes_mlm.data.formats.streams import UTF8, open_text
+from bayes_mlm.data.formats.text import without_lines
 from bayes_mlm.data.lazy.finding import find_files, is_pattern, suffix_of
 from bayes_mlm.data.lazy.schemas import check_schemas, damaged_file
 from bayes_mlm.data.lazy.shared import (
@@ -116,16 +117,25 @@ def open_files(
                 f"memory={memory!r} is for DuckDB; Spark's is set where its session is made "
                 "(spark.driver.memory, spark.executor.memory)"
             )
+        if options.omit_rows is not None:
+            raise DataError("Spark omits no lines; omit engine='spark' (--engine-data spark)")
         return open_spark(files, str(source), options)
     if engine != "duckdb":
         raise DataError(f"engine {engine!r} opens no files; give duckdb or spark")
     named = name_of(files, str(source))
     connection, limit, folder = _connect(memory, threads)
+    notes: tuple[str, ...] = ()
+    if options.omit_rows is not None:
+        if len(files) > 1:
+            raise DataError("omit_rows (--omit-rows) is for one file; give that file alone")
+        copy, options, notes = without_lines(files[0], options, folder)
+        files = [copy]
     opened = _Opened(connection=connection, paths=_linked(files, folder), named=named, limit=limit)
     is_parquet = suffix_of(files[0]) in PARQUET
     if is_parquet:
         return with_decimal(_open_parquet(opened), options.decimal)
     layout = layout_of(files[0], options)
+    layout = replace(layout, notes=(*layout.notes, *notes))
     return noted(with_decimal(_open_csv(opened, layout, folder), layout.decimal), layout)
 
 

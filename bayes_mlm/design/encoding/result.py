@@ -67,6 +67,12 @@ class Encoding:
         """
         return self.titles.get(name, name)
 
+    @property
+    def titles_text(self) -> str:
+        """The variable labels on one line: "variables: x = Home resources"; empty if none."""
+        listed = "; ".join(f"{name} = {title}" for name, title in self.titles.items())
+        return f"variables: {listed}" if listed else ""
+
     def term_title(self, term: str) -> str:
         """Return the variable labels of a column of X, or its name where there are none.
 

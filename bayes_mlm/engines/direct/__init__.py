@@ -240,9 +240,9 @@ def _parameters(design: Design, problem: Problem, at: Variances, beta: Floats) -
     if design.p:
         found["beta"] = beta
     q = at.log_sigma_u.shape[1]
-    if design.effect_pairs:
+    if design.group_term.pairs:
         found["sigma_u"], correlation = at.reported(problem.effects_transform)
-        rows, columns = np.array(design.effect_pairs).T
+        rows, columns = np.array(design.group_term.pairs).T
         found["rho_u"] = correlation[:, rows, columns]
     elif q:
         sigma_u = np.exp(at.log_sigma_u)
@@ -298,6 +298,6 @@ def _coords(design: Design) -> dict[str, np.ndarray]:
     coords = {"term": np.array(design.terms, dtype=str)}
     if design.q:
         coords |= {group_dim(design): design.labels, "effect": np.array(design.effects, dtype=str)}
-    if design.effect_pairs:
+    if design.group_term.pairs:
         coords["effect_pair"] = np.array(effect_pairs(design), dtype=str)
     return coords

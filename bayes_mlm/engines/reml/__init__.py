@@ -10,6 +10,7 @@ from bayes_mlm.base import (
     DesignError,
     EngineError,
     Floats,
+    check_choice,
     check_prob,
     expect,
     wald_reach,
@@ -111,8 +112,7 @@ def fit_reml(
     """
     if not isinstance(data, GroupMoments):
         expect("fit_reml", data, Design)
-    if method not in ("REML", "ML"):
-        raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")
+    check_choice("method", method, ("REML", "ML"))
     check_prob(level)
     correlated = _correlated(data, correlated)
     if not isinstance(data, GroupMoments) and data.residual is not None:
@@ -162,7 +162,7 @@ def _fit_structured(design: Design, *, method: Method, level: float) -> RemlFit:
         lam,
         labels=design.labels,
         method=method,
-        correlated=design.correlated,
+        correlated=design.group_term.correlated,
         level=level,
         intervals=None,
         check=StatsmodelsCheck(loglik=None, reason="it has no such residuals"),
@@ -173,13 +173,13 @@ def _fit_structured(design: Design, *, method: Method, level: float) -> RemlFit:
 def _correlated(data: Design | GroupMoments, requested: bool | None) -> bool:
     if isinstance(data, GroupMoments):
         return requested is not False
-    if requested is not None and requested != data.correlated:
-        found, write = ("correlated", "||") if data.correlated else ("independent", "|")
+    if requested is not None and requested != data.group_term.correlated:
+        found, write = ("correlated", "||") if data.group_term.correlated else ("independent", "|")
         raise EngineError(
             f"correlated={requested}, but the formula '{data.formula}' has {found} group effects; "
             f"omit the argument, or write {write} in the formula"
         )
-    return data.correlated
+    return data.group_term.correlated
 
 
 def _check(

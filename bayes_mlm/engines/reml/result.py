@@ -169,7 +169,7 @@ class RemlFit(EstimatesTable):
 
     def of_groups(self, design: Design) -> "RemlFit":
         """Return the fit with the effects of a design's groups only; the rest stays that of all."""
-        places = design.single_term().places_in(self.labels)
+        places = design.group_term.places_in(self.labels)
         return replace(
             self,
             labels=self.labels[places],

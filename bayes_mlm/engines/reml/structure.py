@@ -83,7 +83,7 @@ def maximise_structure(data: Whitened, method: Method) -> Structured:
     EngineError
         If the likelihood rises all the way to a correlation of 1 or -1, or to an sd of 0.
     """
-    rows, correlated = data.rows, data.design.correlated
+    rows, correlated = data.rows, data.design.group_term.correlated
     n_ratios = rows.n_sds - 1
 
     @cache

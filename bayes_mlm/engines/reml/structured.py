@@ -142,7 +142,7 @@ def _inference(
 ) -> tuple[VarianceErrors, ProfileIntervals, ResidualEstimates]:
     """Compute standard errors and Wald intervals in unbounded coordinates, as nlme does."""
     rows, q = data.rows, plain.sigma_u.size
-    pairs = data.design.effect_pairs
+    pairs = data.design.group_term.pairs
     place = _coordinates(plain, found, data, stratum_sds)
     likelihood = _Likelihood(data=data, method=method, rho=found.rho, known={})
     covariance = _covariance(plain, place, data, likelihood)
@@ -254,7 +254,7 @@ def _coordinates(plain: RemlFit, found: Structured, data: Whitened, stratum_sds:
     at: list[float] = []
     if plain.sigma_u.size and not plain.singular:
         at = [math.log(sd) for sd in plain.sigma_u]
-        at += [math.atanh(plain.rho_u[a, b]) for a, b in data.design.effect_pairs]
+        at += [math.atanh(plain.rho_u[a, b]) for a, b in data.design.group_term.pairs]
     n_effects = len(at)
     at += [math.log(sd) for sd in stratum_sds]
     if data.rows.spec.ar is not None and found.free_rho:
@@ -332,7 +332,7 @@ def _covariance(plain: RemlFit, place: _Place, data: Whitened, likelihood: _Like
         cov_u = plain.cov_u
         if place.n_effects:
             correlation = np.eye(q)
-            for k, (a, b) in enumerate(data.design.effect_pairs, start=q):
+            for k, (a, b) in enumerate(data.design.group_term.pairs, start=q):
                 correlation[a, b] = correlation[b, a] = math.tanh(x[k])
             sds = np.exp(x[:q])
             cov_u = sds[:, None] * correlation * sds

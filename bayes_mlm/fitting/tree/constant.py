@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bayes_mlm.base import Ints
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines import Variable
 from bayes_mlm.likelihood import factor_dim, group_dim
@@ -52,9 +54,9 @@ def constant_variables(design: Design) -> dict[str, Variable]:
 
     Of a design with rows: each predictor by the name of its column; ``X`` and ``Z``, the group of
     each row as its place among the labels (``codes``) and by its label (``schoolid_of_obs``);
-    trials, offset and weights where there are any; ``inputs``, the columns that predictors are
-    functions of; and the residual structure by row. Of a design
-    without rows: its moments by group.
+    trials, offset and weights where there are any; ``design_inputs``, the columns that predictors
+    are functions of; and the residual structure by row. Of a design without rows: its moments by
+    group.
     """
     dims = term_names(design.factors)
     found = _of_rows(design, dims) if design.has_rows else _of_moments(design.moments())
@@ -66,12 +68,17 @@ def constant_variables(design: Design) -> dict[str, Variable]:
     if design.residual is not None:
         rows, residual = (row_dim(design),), design.residual
         found |= {
-            "stratum": Variable(rows, residual.stratum),
+            "stratum_idx": Variable(rows, _places(residual.stratum)),
             "residual_time": Variable(rows, residual.time),
             "previous": Variable(rows, residual.previous),
             "gap": Variable(rows, residual.gap),
         }
     return found if not design.has_rows else _predictors(design, found) | found
+
+
+def _places(values: Ints) -> NDArray[np.int32]:
+    """Return places as PyMC keeps integers, which compares a model's containers with these."""
+    return values.astype(np.int32)
 
 
 def labels_of(design: Design) -> dict[str, Any]:
@@ -83,7 +90,7 @@ def labels_of(design: Design) -> dict[str, Any]:
     if design.base is not None:
         found["base_term"] = np.array(design.base.terms, dtype=object)
     if design.inputs:
-        found["input"] = np.array(list(design.inputs), dtype=object)
+        found["design_input"] = np.array(list(design.inputs), dtype=object)
     if design.has_rows and row_dim(design) == "obs":
         found["obs"] = np.arange(design.n)
     return found
@@ -107,11 +114,13 @@ def _of_rows(design: Design, dims: tuple[TermNames, ...]) -> dict[str, Variable]
     for dim, term in zip(dims, design.group_terms, strict=True):
         if term.q:
             found[dim.array("Z")] = Variable((rows, dim.effect), term.Z)
-        found[dim.array("codes")] = Variable((rows,), term.codes)
+        found[dim.array("codes")] = Variable((rows,), _places(term.codes))
         if rows == "obs":
             found[f"{dim.group}_of_obs"] = Variable((rows,), term.row_labels)
     if design.inputs:
-        found["inputs"] = Variable((rows, "input"), np.column_stack([*design.inputs.values()]))
+        found["design_inputs"] = Variable(
+            (rows, "design_input"), np.column_stack([*design.inputs.values()])
+        )
     for name in ("trials", "offset", "weights"):
         values = getattr(response, name)
         if values is not None:

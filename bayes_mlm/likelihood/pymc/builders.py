@@ -15,12 +15,13 @@ from bayes_mlm.likelihood.parameters import (
 )
 from bayes_mlm.likelihood.pymc.marginal import cross_products, observe_marginally
 from bayes_mlm.likelihood.pymc.parts import (
-    add_up,
     coefficients,
     coords,
     effect_root,
+    fixed_part,
     group_coefficients,
     group_effects,
+    group_part,
     intraclass_correlation,
     observe,
     prefers_centred,
@@ -34,19 +35,24 @@ type Priors = Mapping[str, Any] | ModelPriors | None
 Likelihood = Literal["conditional", "marginal"]
 
 
-def regression(design: Design, priors: Priors) -> "pm.Model":
+def regression(design: Design, priors: Priors, *, mu: bool = False) -> "pm.Model":
     """Build the model of a design without group effects."""
     import pymc as pm
 
     chosen = model_priors(design, priors)
     with pm.Model(coords=coords(design)) as model:
-        mu = pm.math.dot(design.X, coefficients(design, chosen))
-        observe(design, chosen, mu, residual_sd(design, chosen))
+        eta = fixed_part(design, coefficients(design, chosen))
+        observe(design, chosen, eta, residual_sd(design, chosen), mu=mu)
     return model
 
 
 def multilevel(
-    design: Design, priors: Priors, centred: bool | None, likelihood: Likelihood
+    design: Design,
+    priors: Priors,
+    centred: bool | None,
+    likelihood: Likelihood,
+    *,
+    mu: bool = False,
 ) -> "pm.Model":
     """Build the model of a design with group effects that have a distribution."""
     import pymc as pm
@@ -57,6 +63,11 @@ def multilevel(
         )
     chosen = model_priors(design, priors)
     if likelihood == "marginal":
+        if mu:
+            raise EngineError(
+                "the marginal likelihood has no linear predictor by row; omit mu, or use "
+                'likelihood="conditional"'
+            )
         return _marginal(design, chosen, centred)
     views, names = group_views(design), group_parameters(design)
     additive = design.family.is_additive
@@ -67,18 +78,17 @@ def multilevel(
             centred is None and additive and prefers_centred(at_means(view, chosen.of_term(place)))
             for place, view in enumerate(views)
         ]
-        if informed == [True]:
-            eta = group_coefficients(views[0], chosen, names[0], beta)
-        else:
-            eta = pm.math.dot(design.X, beta)
-            for place, view in enumerate(views):
-                term_priors = chosen.of_term(place)
-                u = group_effects(
-                    view, term_priors, names[place], centred=bool(centred) or informed[place]
-                )
-                eta = eta + add_up(view.single_term(), u)
+        eta = fixed_part(design, beta)
+        for place, (view, group) in enumerate(zip(views, names, strict=True)):
+            term_priors = chosen.of_term(place)
+            if informed == [True]:
+                u = group_coefficients(view, term_priors, group, beta)
+            else:
+                effects_centred = bool(centred) or informed[place]
+                u = group_effects(view, term_priors, group, centred=effects_centred)
+            eta = eta + group_part(view, group, u)
         intraclass_correlation(design)
-        observe(design, chosen, eta, sd)
+        observe(design, chosen, eta, sd, mu=mu)
     return model
 
 

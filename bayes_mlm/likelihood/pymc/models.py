@@ -19,6 +19,31 @@ variable    dims                          meaning
 A design with a residual structure (`bayes_mlm.model.residual`) adds ``sigma_e_by`` and ``icc_by``
 (``stratum``), ``rho_e`` or ``nu``; its likelihood is always conditional.
 
+The data are containers, which ``pymc.set_data`` replaces: ``X`` (obs, term), ``y_data`` (obs), the
+place of each row's group ``codes`` (obs), and, unless the intercept is the only group effect, ``Z``
+(obs, effect); with several factors ``codes_school``, ``Z_school``; ``offset``, and ``stratum_idx``
+where residual sds differ. So a model predicts new rows of known groups; for new groups, draw their
+effects anew:
+
+>>> import numpy as np, pymc as pm
+>>> from bayes_mlm import build_design, fit, load_dataset, partial_pooling
+>>> formula = "reaction ~ days + (1 | subject)"
+>>> fitted = fit(formula, "sleepstudy", random_seed=1)
+>>> with partial_pooling(build_design(formula, load_dataset("sleepstudy"))) as model:
+...     rows = {"X": np.array([[1.0, 3.0], [1.0, 12.0]]), "codes": np.array([0, 1])}
+...     pm.set_data(rows | {"y_data": np.zeros(2)}, coords={"obs": [0, 1]})
+...     model.set_dim("subject", 2, coord_values=["new", "another"])
+...     dims = model.named_vars_to_dims
+...     effects = [v.name for v in model.free_RVs if "subject" in dims.get(v.name, ())]
+...     drawn = pm.sample_posterior_predictive(
+...         fitted.data, sample_vars=[*effects, "reaction"], random_seed=1, progressbar=False
+...     )
+>>> drawn.posterior_predictive["reaction"].sizes["obs"]
+2
+
+The order of AR(1) residuals is no container. What u is replaced by, ``pymc.do(model, {"u": ...})``,
+the outcome depends on, in every parametrisation.
+
 Names ending in an underscore (``beta_free_``, ``z_``) are the sampler's coordinates, not
 quantities to report; `bayes_mlm.likelihood.free_variables` computes them from a fit's draws, for
 PyMC.
@@ -33,9 +58,10 @@ from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.parameters import group_dim
 from bayes_mlm.likelihood.pymc.builders import Likelihood, Priors, multilevel, regression
 from bayes_mlm.likelihood.pymc.parts import (
-    add_up,
     coefficients,
     coords,
+    data,
+    fixed_part,
     observe,
     residual_sd,
     variable,
@@ -50,7 +76,7 @@ def _laid_out(design: Design, kind: str) -> Design:
     return for_kind(design, kind)
 
 
-def pooled(design: Design, priors: Priors = None) -> "pm.Model":
+def pooled(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.Model":
     r"""Build the model that ignores groups.
 
     .. math:: y_{ij} = \mathbf{x}_{ij}'\beta + e_{ij}, \qquad e_{ij} \sim N(0, \sigma_e^2)
@@ -61,6 +87,8 @@ def pooled(design: Design, priors: Priors = None) -> "pm.Model":
         From `bayes_mlm.build_design`; its group effects are ignored.
     priors : mapping, optional
         Priors by parameter name; see `bayes_mlm.likelihood.default_priors`.
+    mu : bool
+        Whether the model keeps the linear predictor of each row, `mu`.
 
     Returns
     -------
@@ -76,12 +104,12 @@ def pooled(design: Design, priors: Priors = None) -> "pm.Model":
     >>> from bayes_mlm import build_design, load_dataset, pooled
     >>> model = pooled(build_design("mathach ~ ses", load_dataset("hsb")))
     >>> sorted(model.named_vars)
-    ['beta', 'beta_free_', 'mathach', 'sigma_e']
+    ['X', 'beta', 'beta_free_', 'mathach', 'sigma_e', 'y_data']
     """
-    return regression(_laid_out(design, "pooled"), priors)
+    return regression(_laid_out(design, "pooled"), priors, mu=mu)
 
 
-def between(design: Design, priors: Priors = None) -> "pm.Model":
+def between(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.Model":
     r"""Build the regression of group means on group means, a row a group, unweighted.
 
     .. math:: \bar y_{j} = \bar{\mathbf{x}}_{j}'\beta + e_{j}, \qquad e_{j} \sim N(0, \sigma_e^2)
@@ -94,6 +122,8 @@ def between(design: Design, priors: Priors = None) -> "pm.Model":
         With a group.
     priors : mapping, optional
         Priors by parameter name; defaults scale with the group means.
+    mu : bool
+        Whether the model keeps the linear predictor of each row, `mu`.
 
     Returns
     -------
@@ -111,10 +141,10 @@ def between(design: Design, priors: Priors = None) -> "pm.Model":
     >>> between(design)["mathach"].eval().shape
     (160,)
     """
-    return regression(_laid_out(design, "between"), priors)
+    return regression(_laid_out(design, "between"), priors, mu=mu)
 
 
-def within(design: Design, priors: Priors = None) -> "pm.Model":
+def within(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.Model":
     r"""Build the regression on predictors de-meaned by group, the outcome as it is.
 
     .. math:: y_{ij} = \beta_0 + (\mathbf{x}_{ij} - \bar{\mathbf{x}}_j)'\beta + e_{ij}
@@ -128,6 +158,8 @@ def within(design: Design, priors: Priors = None) -> "pm.Model":
         With a group, and predictors that vary within it.
     priors : mapping, optional
         Priors by parameter name (``beta[within(ses)]``).
+    mu : bool
+        Whether the model keeps the linear predictor of each row, `mu`.
 
     Returns
     -------
@@ -145,10 +177,10 @@ def within(design: Design, priors: Priors = None) -> "pm.Model":
     >>> within(design).coords["term"]
     ('Intercept', 'within(ses)')
     """
-    return regression(_laid_out(design, "within"), priors)
+    return regression(_laid_out(design, "within"), priors, mu=mu)
 
 
-def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
+def no_pooling(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.Model":
     r"""Build the fixed-effects model: an intercept for each group, not related to any other.
 
     .. math:: y_{ij} = u_j + \mathbf{x}_{ij}'\beta + e_{ij}, \qquad e_{ij} \sim N(0, \sigma_e^2)
@@ -161,6 +193,8 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
         With a group, and predictors that vary within it.
     priors : mapping, optional
         Priors by parameter name (``u`` for the group-specific intercepts).
+    mu : bool
+        Whether the model keeps the linear predictor of each row, `mu`.
 
     Returns
     -------
@@ -187,10 +221,10 @@ def no_pooling(design: Design, priors: Priors = None) -> "pm.Model":
     assert chosen.u is not None  # for mypy: model_priors gives one for this kind
     with pm.Model(coords=coords(design)) as model:
         u = variable("u", (chosen.u,), dims=(group_dim(design), "effect"))
-        mu = add_up(design.single_term(), u)
+        eta = u[data("codes", design.codes, ("obs",)), 0]
         if design.p:
-            mu = mu + pm.math.dot(design.X, coefficients(design, chosen))
-        observe(design, chosen, mu, residual_sd(design, chosen))
+            eta = eta + fixed_part(design, coefficients(design, chosen))
+        observe(design, chosen, eta, residual_sd(design, chosen), mu=mu)
     return model
 
 
@@ -200,6 +234,7 @@ def mundlak(
     *,
     centred: bool | None = None,
     likelihood: Likelihood = "conditional",
+    mu: bool = False,
 ) -> "pm.Model":
     r"""Build the model with each predictor and its group mean.
 
@@ -215,6 +250,8 @@ def mundlak(
         With a group, and at least one predictor that varies within it.
     priors : mapping, optional
         Priors by parameter name.
+    mu : bool
+        Whether the model keeps the linear predictor of each row, `mu`.
     centred, likelihood : optional
         As in `partial_pooling`; only for a formula with a bar.
 
@@ -241,13 +278,13 @@ def mundlak(
     """
     design = _laid_out(design, "mundlak")
     if design.q:
-        return multilevel(design, priors, centred, likelihood)
+        return multilevel(design, priors, centred, likelihood, mu=mu)
     if centred is not None or likelihood != "conditional":
         raise EngineError(
             f"the formula '{design.formula}' has no group effects to be centred or integrated "
             f"out; omit centred and likelihood, or add (1 | {design.group})"
         )
-    return regression(design, priors)
+    return regression(design, priors, mu=mu)
 
 
 def partial_pooling(
@@ -256,6 +293,7 @@ def partial_pooling(
     *,
     centred: bool | None = None,
     likelihood: Likelihood = "conditional",
+    mu: bool = False,
 ) -> "pm.Model":
     r"""Build the multilevel model: group effects drawn from one normal distribution.
 
@@ -275,6 +313,8 @@ def partial_pooling(
         With group effects: ``(1 | g)``, ``(x | g)``, ``(0 + x | g)``, ``(x || g)``.
     priors : mapping, optional
         Priors by parameter name; see `bayes_mlm.likelihood.default_priors`.
+    mu : bool
+        Whether the model keeps the linear predictor of each row, `mu`.
     centred : bool, optional
         Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default the
         group-specific coefficients are, u about the regression, where `prefers_centred` finds that
@@ -311,7 +351,7 @@ def partial_pooling(
     >>> [int(label) for label in model.coords["schoolid"][:3]]
     [1224, 1288, 1296]
     """
-    return multilevel(_laid_out(design, "partial_pooling"), priors, centred, likelihood)
+    return multilevel(_laid_out(design, "partial_pooling"), priors, centred, likelihood, mu=mu)
 
 
 FACTORIES: Mapping[str, Callable[..., "pm.Model"]] = {

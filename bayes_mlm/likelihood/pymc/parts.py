@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.design import INTERCEPT, Design, GroupTerm
+from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
-from bayes_mlm.likelihood.effect_centring import at_means, design_transform, hold_at_means
+from bayes_mlm.likelihood.effect_centring import design_transform, hold_at_means
 from bayes_mlm.likelihood.free_variables import family_places, free_transform, group_regressions
 from bayes_mlm.likelihood.parameters import (
     GroupParameters,
@@ -26,6 +26,33 @@ from bayes_mlm.model import Parameter, Prior
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
+
+
+def data(name: str, values: Any, dims: tuple[str, ...]) -> "TensorVariable":
+    """Make a container of data, which ``pymc.set_data`` can replace."""
+    import pymc as pm
+
+    return pm.Data(name, values, dims=dims)
+
+
+def rows_dim(design: Design) -> str:
+    """Return the name of the dimension of the observations: rows, or groups of their means."""
+    return group_dim(design) if design.kind == "between" else "obs"
+
+
+def fixed_part(design: Design, beta: "TensorVariable") -> "TensorVariable":
+    """Return ``X beta``, with `X` a container."""
+    import pymc as pm
+
+    return pm.math.dot(data("X", design.X, (rows_dim(design), "term")), beta)
+
+
+def group_part(design: Design, names: GroupParameters, u: "TensorVariable") -> "TensorVariable":
+    """Return ``z'u`` of each row for one term, its columns and the groups' places containers."""
+    of_row = u[data(names.variable("codes"), design.codes, ("obs",))]
+    if design.effects == (INTERCEPT,):
+        return of_row[:, 0]
+    return (data(names.variable("Z"), design.Z, ("obs", names.effect)) * of_row).sum(axis=1)
 
 
 def prefers_centred(design: Design) -> bool:
@@ -63,11 +90,11 @@ def prefers_centred(design: Design) -> bool:
     reliabilities = []
     for column in design.Z.T:
         # One effect at a time: the slope of the residuals on its column within each group.
-        size = design.single_term().sums(column**2)
-        cross = design.single_term().sums(column * residual)
+        size = design.group_term.sums(column**2)
+        cross = design.group_term.sums(column * residual)
         known = size > 0
         slopes = np.where(known, cross / np.where(known, size, 1.0), 0.0)
-        sigma2 = np.sum((residual - column * design.by_row(slopes)) ** 2) / max(
+        sigma2 = np.sum((residual - column * design.group_term.by_row(slopes)) ** 2) / max(
             design.n - known.sum(), 1
         )
         noise = sigma2 / size[known]
@@ -85,7 +112,7 @@ def group_effects(
 
     dims, u, z = names.u.dims, names.u.name, names.variable("z_")
     root = effect_root(design, priors, names)
-    if not design.effect_pairs:
+    if not design.group_term.pairs:
         if centred:
             return pm.Normal(u, 0.0, root, dims=dims)
         return pm.Deterministic(u, root * pm.Normal(z, dims=dims), dims=dims)
@@ -116,30 +143,25 @@ def _report_effects(
 def group_coefficients(
     design: Design, priors: ModelPriors, names: GroupParameters, beta: "TensorVariable"
 ) -> "TensorVariable":
-    """Return the means of the rows, from group-specific coefficients and beta.
+    """Make u (group, effect) by way of group-specific coefficients.
 
     The rows of a group determine the group-specific coefficients, ``u_j + B_j beta`` with the
-    least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not depend on beta as u does: the
-    mean of the rows is ``(X - Z B) beta + Z (u + B beta)``. Which B is used changes no posterior.
+    least-squares ``B_j = (Z_j'Z_j)^-1 Z_j'X_j``, and these do not depend on beta as u does. Which
+    B is used changes no posterior: groups beyond those of the data take any of it.
     """
     import pymc as pm
+    import pytensor.tensor as pt
 
     dims, root = names.u.dims, effect_root(design, priors, names)
-    on_z, term = group_regressions(design, priors), at_means(design, priors).single_term()
-    rest = design.X - np.einsum("nq,nqp->np", term.Z, term.by_row(on_z))
-    flat = pm.math.dot(on_z.reshape(-1, design.p), beta)
-    expected = flat.reshape((design.J, design.q))
-    if design.effect_pairs:
+    on_z = pt.as_tensor(group_regressions(design, priors).reshape(design.J, -1))
+    places = pt.arange(pm.modelcontext(None).dim_lengths[names.group]) % design.J
+    flat = pm.math.dot(on_z[places].reshape((-1, design.p)), beta)
+    expected = flat.reshape((-1, design.q))
+    if design.group_term.pairs:
         specific = pm.MvNormal("group_beta_", mu=expected, chol=root, dims=dims)
     else:
         specific = pm.Normal("group_beta_", expected, root, dims=dims)
-    _report_effects(design, priors, names, specific - expected)
-    return pm.math.dot(rest, beta) + add_up(term, specific)
-
-
-def add_up(term: GroupTerm, u: "TensorVariable") -> "TensorVariable":
-    """Return what group effects (group, effect) add to the rows' linear predictor."""
-    return (term.Z * u[term.codes]).sum(axis=1)
+    return _report_effects(design, priors, names, specific - expected)
 
 
 def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> "TensorVariable":
@@ -155,7 +177,7 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
     sigma_u = names.sigma_u.name
     if not names.sigma_u.dims:
         return variable(sigma_u, priors.sigma_u, positive=True)
-    if not design.effect_pairs:
+    if not design.group_term.pairs:
         return _mixture(sigma_u, priors.sigma_u, positive=True, dims=names.effect)
     assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
     transformed = hold_at_means(design.effects, priors)
@@ -271,7 +293,12 @@ def intraclass_correlation(design: Design) -> None:
 
 
 def observe(
-    design: Design, priors: ModelPriors, eta: "TensorVariable", sd: dict[str, "TensorVariable"]
+    design: Design,
+    priors: ModelPriors,
+    eta: "TensorVariable",
+    sd: dict[str, "TensorVariable"],
+    *,
+    mu: bool = False,
 ) -> None:
     """Make the family's further auxiliary parameters, and tie the model to the outcome.
 
@@ -283,16 +310,21 @@ def observe(
         Linear predictor without the offset, one a row.
     sd : mapping
         From `residual_sd`.
+    mu : bool
+        Whether to keep the linear predictor as a variable, `mu`.
     """
     import pymc as pm
 
-    dims = group_dim(design) if design.kind == "between" else "obs"
+    if mu:
+        eta = pm.Deterministic("mu", eta, dims=rows_dim(design))
     rows, aux = design.residual, dict(sd)
-    eta = eta if design.response.offset is None else eta + design.offset
+    if design.response.offset is not None:
+        eta = eta + data("offset", design.offset, (rows_dim(design),))
     if rows is not None and rows.levels:
+        stratum = data("stratum_idx", rows.stratum, ("obs",))
         for one in parameters_of(design).role("residual sd"):
             if one.dims:
-                aux[one.text] = pm.modelcontext(None)[one.name][rows.stratum]
+                aux[one.text] = pm.modelcontext(None)[one.name][stratum]
     if rows is not None and priors.rho_e is not None:  # of a Gaussian family
         (row_sd,) = aux.values()
         row_sd = row_sd if rows.levels else row_sd[None][rows.stratum]
@@ -301,7 +333,8 @@ def observe(
     for one in design.family.auxiliary:
         if one.name not in aux:
             aux[one.name] = _auxiliary(one, priors.auxiliary[one.name])
-    design.family.observe(outcome_variable(design), eta, aux, design.y, dims)
+    observed = data("y_data", design.y, (rows_dim(design),))
+    design.family.observe(outcome_variable(design), eta, aux, observed, rows_dim(design))
 
 
 def _auxiliary(parameter: Parameter, prior: Prior) -> "TensorVariable":
@@ -332,7 +365,7 @@ def coords(design: Design) -> dict[str, Any]:
     for view, names in zip(group_views(design), group_parameters(design), strict=True):
         coords[names.group] = view.labels
         coords[names.effect] = view.effects
-        if view.effect_pairs:
+        if view.group_term.pairs:
             coords[names.pair] = effect_pairs(view)
     if design.residual is not None and design.residual.strata:
         coords["stratum"] = design.residual.strata
@@ -350,4 +383,4 @@ def effect_pairs(design: Design) -> tuple[str, ...]:
     >>> effect_pairs(build_design("mathach ~ ses + (ses | schoolid)", load_dataset("hsb")))
     ('Intercept,ses',)
     """
-    return tuple(f"{design.effects[a]},{design.effects[b]}" for a, b in design.effect_pairs)
+    return tuple(f"{design.effects[a]},{design.effects[b]}" for a, b in design.group_term.pairs)

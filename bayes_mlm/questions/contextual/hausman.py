@@ -282,7 +282,7 @@ def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
         known = len(design.base.terms)
         return design.X[:, :known], design.base.terms
     if design.kind == "within":
-        means = design.by_row(design.base.means)
+        means = design.group_term.by_row(design.base.means)
         slopes = np.array([term != INTERCEPT for term in design.base.terms])
         return design.X + np.where(slopes, means, 0.0), design.base.terms
     if design.kind == "no_pooling":
@@ -329,7 +329,7 @@ def _varies(design: Design) -> NDArray[np.bool_]:
     """Flag the columns that vary within groups, by the tolerance of `bayes_mlm.design.design`."""
 
     def of_rows(rows: Design) -> NDArray[np.bool_]:
-        inside = np.sqrt(np.square(rows.deviations(rows.X)).mean(axis=0))
+        inside = np.sqrt(np.square(rows.group_term.deviations(rows.X)).mean(axis=0))
         return np.asarray(inside > 1e-9 * np.abs(rows.X).max(axis=0))
 
     base = design.base

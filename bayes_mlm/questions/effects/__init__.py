@@ -7,10 +7,11 @@ OLS estimate are combined with the same weights.
 """
 
 from bayes_mlm.questions.effects.average import comparisons, slopes
+from bayes_mlm.questions.effects.crossing_result import Crossing, LikelihoodZero, Zero
 from bayes_mlm.questions.effects.query import At
 from bayes_mlm.questions.effects.regions import FiellerSet, Span
 from bayes_mlm.questions.effects.result import Effect, Effects
-from bayes_mlm.questions.effects.zero import Crossing, LikelihoodZero, Zero, crossing
+from bayes_mlm.questions.effects.zero import crossing
 
 __all__ = [
     "At",

@@ -308,7 +308,8 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
         return None
     values = design.X[:, design.terms.index(laid_out)]
     if laid_out != name and design.base is not None:
-        values = values + design.by_row(design.base.means[:, design.base.terms.index(name)])
+        means = design.base.means[:, design.base.terms.index(name)]
+        values = values + design.group_term.by_row(means)
     return values
 
 

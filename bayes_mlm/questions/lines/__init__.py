@@ -124,7 +124,7 @@ def group_lines(
     grid = _grid(table.columns[along], x)
     compared = _reml(fit) if estimate is None else estimate
     rows = rows_along(design, table, along, grid, places)
-    labels = design.single_term().names(places)
+    labels = design.group_term.names(places)
     effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
     X = np.concatenate([weights[:, places].swapaxes(0, 1), rows.X], axis=1)
     Z = np.concatenate([effects, rows.Z], axis=1)
@@ -247,7 +247,7 @@ def _places(design: Design, groups: Sequence[Any] | None) -> Ints:
         return np.arange(design.J)
     if not groups:
         raise EngineError("groups is empty; name one or more, or omit it for all groups")
-    return design.single_term().places_of(dict.fromkeys(groups))
+    return design.group_term.places_of(dict.fromkeys(groups))
 
 
 def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:

@@ -23,7 +23,7 @@ def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints
     """Average the design rows of each group, with one predictor set to each value of x (m,)."""
     where = np.full(design.J, -1)
     where[places] = np.arange(len(places))
-    place = design.by_row(where)
+    place = design.group_term.by_row(where)
     kept = place >= 0
     part = Table(
         columns={name: values[kept] for name, values in table.columns.items()},

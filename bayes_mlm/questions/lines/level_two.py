@@ -78,7 +78,7 @@ def coefficient_weights(design: Design) -> Floats:
 def _factor_of(design: Design, place: int, effect: int) -> Floats | None:
     """Return the group-level factor (J,) of a column of X, from rows or from their moments."""
     return design.compute(
-        lambda rows: _factor(rows.X[:, place], rows.single_term(), effect),
+        lambda rows: _factor(rows.X[:, place], rows.group_term, effect),
         lambda s: _factor_of_moments(s, place, s.p + effect),
     )
 

@@ -96,7 +96,7 @@ class Residuals:
         if at.size:
             left = design.y_less_offset[at] - beta @ design.X[at].T
             if design.q:
-                term = design.single_term().take(at)
+                term = design.group_term.take(at)
                 left = left - term.sum_effects(samples(self.fit.draws, "u"))
             sds = self.residual.row_sds(design)
             found[:, known] = left / (sds if sds.shape[1] == 1 else sds[:, at])

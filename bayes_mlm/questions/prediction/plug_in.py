@@ -98,6 +98,6 @@ def _less_neighbours(
         at = np.maximum(place, 0)
         share = np.where(place >= 0, weight[0] * sd / residual.sigma_e[rows.stratum[at]], 0.0)
         X = X - share[:, None] * design.X[at]
-        Z = Z - share[:, None] * design.single_term().take(at).Z
+        Z = Z - share[:, None] * design.group_term.take(at).Z
         shared = shared + share * design.y_less_offset[at]
     return X, Z, shared, found.variance[0]

@@ -45,7 +45,7 @@ def neighbours(design: Design, codes: Ints, times: Floats) -> Neighbours:
     assert rows is not None  # for mypy: the caller looked
     m = len(codes)
     before, after = np.full((2, m), -1, dtype=np.int64)
-    order = design.row_order(rows.time)
+    order = design.group_term.row_order(rows.time)
     starts = np.concatenate([[0], np.cumsum(design.group_sizes)])
     for k in np.flatnonzero(codes >= 0).tolist():
         inside = order[starts[codes[k]] : starts[codes[k] + 1]]

@@ -166,7 +166,7 @@ def _check_groups(design: Design, table: Table, codes: Ints) -> None:
             f"the {design.group} {', '.join(map(label_text, unknown[:3]))} are not in this sample "
             "of groups; predict from the fit that was sampled, which needs no rows"
         )
-    known = [label_text(label) for label in design.single_term().names()]
+    known = [label_text(label) for label in design.group_term.names()]
     named = []
     for label in map(label_text, unknown[:3]):
         near = difflib.get_close_matches(label, known, n=3)

@@ -107,12 +107,12 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
 
 
 def _is_dummy(design: Design, effect: str) -> bool:
-    return np.array_equal(np.unique(design.single_term().column(effect)), [0.0, 1.0])
+    return np.array_equal(np.unique(design.group_term.column(effect)), [0.0, 1.0])
 
 
 def _interpolated(design: Design, effect: str, other: str, values: Floats) -> Floats:
     """Return an effect's column, a function of another, at values of that one."""
-    term = design.rows().single_term()
+    term = design.rows().group_term
     column = term.column(effect)
     if values.min() < column.min() or column.max() < values.max():
         raise EngineError(

@@ -7,7 +7,7 @@ null model; Nakagawa & Schielzeth's and the Bayesian R² need one model only.
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, without_effects
 from bayes_mlm.fitting import ParameterValues
 from bayes_mlm.moments import GroupMoments
 from bayes_mlm.questions.variance.moments import DesignMoments
@@ -143,7 +143,7 @@ def fitted_variance(
         Divisor n - 1.
     """
     u = parameters.u if groups else None
-    found = (design if u is not None else design.without_effects()).moments()
+    found = (design if u is not None else without_effects(design)).moments()
     size, last = parameters.beta.shape[0], -1.0 if residual else 0.0
     if u is None:
         weights = np.column_stack([parameters.beta, np.full(size, last)])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bayes_mlm.design import INTERCEPT
 from bayes_mlm.engines import is_drawing
 from bayes_mlm.fitting import Analysis, Summary
 from bayes_mlm.likelihood import group_views
@@ -46,7 +47,7 @@ def drawn_effects(analysis: Analysis) -> tuple[str, ...]:
     if len(design.factors) < 2:
         return design.effects
     return tuple(
-        ",".join([str(view.group), *([] if view.has_intercept_effect_only else [effect])])
+        ",".join([str(view.group), *([] if view.effects == (INTERCEPT,) else [effect])])
         for view in group_views(design)
         for effect in view.effects
     )

@@ -72,8 +72,8 @@ def raw_residuals(design: Design, beta: Floats) -> RawResiduals:
     >>> print(f"{raw_residuals(design, np.array([12.637])).icc:.4f}")
     0.1603
     """
-    at_means = design.by_row(design.group_means(design.X))
-    observed = design.by_row(design.group_means(design.y))
+    at_means = design.group_term.by_row(design.group_term.means(design.X))
+    observed = design.group_term.by_row(design.group_term.means(design.y))
     meant = float(np.std(at_means @ beta - observed))
     for k, term in enumerate(design.terms):
         if ":" in term:
@@ -120,8 +120,8 @@ def short_error(design: Design, beta: Floats, *, sigma_u: float, sigma_e: float)
     psi, sizes = (sigma_u / sigma_e) ** 2, design.group_sizes.astype(np.float64)
     w = 1.0 / (1.0 + sizes * psi)
     residual = design.y - design.X @ beta
-    r_sum = design.group_means(residual) * sizes
-    X_sum = design.group_means(design.X) * sizes[:, None]
+    r_sum = design.group_term.means(residual) * sizes
+    X_sum = design.group_term.means(design.X) * sizes[:, None]
     A = design.X.T @ design.X - X_sum.T @ (X_sum * (psi * w)[:, None])
     Q = float(residual @ residual) - float((psi * w * r_sum**2).sum())
     slope = -float((w**2 * r_sum**2).sum())

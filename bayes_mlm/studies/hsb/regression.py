@@ -33,7 +33,7 @@ def regression_quantities(design: Design) -> dict[str, float]:
 
     X = design.X
     if design.kind == "no_pooling":
-        X = np.column_stack([design.by_row(np.eye(design.J)), X])
+        X = np.column_stack([design.group_term.by_row(np.eye(design.J)), X])
     result = OLS(design.y, X).fit()
     residual = np.asarray(result.resid)
     normal, normal_p, skew, kurtosis = jarque_bera(residual)

@@ -177,7 +177,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
         return None
     design = grouped[0].design if chosen is None else chosen.design
     quartiles = _quartiles(design)
-    mean = design.group_means(design.y)
+    mean = design.group_term.means(design.y)
     order = np.argsort(mean, kind="stable")
     fitted = None if chosen is None else _expected_means(chosen.fits[0], chosen.prob)
     return GroupSpread(
@@ -202,7 +202,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
 
 def _quartiles(design: Design) -> Floats:
     """Compute the quartiles (J, 3) of y in each group, interpolated as NumPy does."""
-    order = design.row_order(design.y)
+    order = design.group_term.row_order(design.y)
     y, sizes = design.y[order], design.group_sizes
     start = np.cumsum(sizes) - sizes
     found = []
@@ -218,8 +218,8 @@ def _quartiles(design: Design) -> Floats:
 def _expected_means(fit: Fit, prob: float) -> tuple[Floats, Floats | None, Floats | None] | None:
     """Compute the posterior mean and interval of each group's expected mean, shape (J,) each."""
     design = fit.design
-    X = design.group_means(design.X)
-    Z = design.single_term().column_means
+    X = design.group_term.means(design.X)
+    Z = design.group_term.column_means
     beta = samples(fit.draws, "beta") if design.p else np.zeros((1, 0))
     if not has_effects(fit):
         u_mean = fit.draws["u_mean"]
