@@ -13,7 +13,7 @@ from bayes_mlm.fitting.storage import load_fit, save_fit
 def assert_equal(one, two):
     for name in ("y", "X", "Z", "codes", "labels"):
         assert np.array_equal(getattr(one.design, name), getattr(two.design, name)), name
-    for name in ("outcome", "terms", "effects", "group", "correlated"):
+    for name in ("outcome", "terms", "effects", "group"):
         assert getattr(one.design, name) == getattr(two.design, name), name
     parts = {"response", "fixed", "group_terms", "base"}
     for field in dataclasses.fields(one.design):
