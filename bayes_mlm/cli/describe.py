@@ -57,8 +57,8 @@ def describe(
     console = output(as_json=as_json)
     if model is not None and group is None:
         formula = parse_formula(model)
-        columns = (name for name in formula.grouping_factors if name not in formula.interactions)
-        group = next(columns, None)
+        plain = (name for name in formula.grouping_factors if name not in formula.interactions)
+        group = next(plain, None)
     if as_json:
         known = None if group is None else _with_group(table, group)
         print_json(

@@ -49,9 +49,9 @@ def with_interactions(
 
 
 def combined(columns: Sequence[Column]) -> Column:
-    """Return the labels of the combinations of columns, None where a part is missing, shape (n,).
+    r"""Return the labels of the combinations of columns, None where a part is missing, shape (n,).
 
-    Different combinations have different labels: a colon within a part is written ``\\:``.
+    Different combinations have different labels: a colon within a part is written ``\:``.
     """
     labels = np.array([""], dtype=object)
     codes = np.zeros(len(columns[0]), dtype=np.int64)

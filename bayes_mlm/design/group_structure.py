@@ -21,8 +21,10 @@ from bayes_mlm.base import DesignError, Floats, Ints
 from bayes_mlm.data import label_text
 from bayes_mlm.design.terms import GroupTerm
 
-# A matrix closer to the span of the others than this part of its length lies in it.
-_SPANNED = 1e-7
+# A matrix lies in the span of others if the square of its distance is below this part of its own.
+_SPANNED = 1e-10
+# A column is a combination of those before it if less than this part of its length is left.
+_ALIASED = 1e-8
 # Labels are reused as numbers of classes are: in this share of the groups they are the first ones.
 _COUNTED = 0.75
 
@@ -120,8 +122,7 @@ def _components(terms: Sequence[GroupTerm]) -> list[_Component]:
 
 def _check_components(terms: Sequence[GroupTerm], *, residual: bool) -> None:
     """Refuse a component of variance that is a combination of those before it."""
-    scales = [np.sqrt(np.square(term.Z).mean(axis=0)) for term in terms]
-    scaled = [term.Z / np.where(s > 0.0, s, 1.0) for term, s in zip(terms, scales, strict=True)]
+    scaled = [_scaled(term) for term in terms]
     components = _components(terms)
     size = len(components) + residual
     gram = np.zeros((size, size))
@@ -147,6 +148,26 @@ def _check_components(terms: Sequence[GroupTerm], *, residual: bool) -> None:
     _refuse_spanned(gram, names)
 
 
+def _scaled(term: GroupTerm) -> Floats:
+    """Return the columns of a term on one scale, and orthogonal where their effects may correlate.
+
+    That changes no model of correlated effects, and keeps a year and an intercept apart.
+    """
+    sizes = np.sqrt(np.square(term.Z).mean(axis=0))
+    Z = term.Z / np.where(sizes > 0.0, sizes, 1.0)
+    if not term.correlated:
+        return Z
+    # The intercept first where there is one, as the formula has it.
+    Q, R = np.linalg.qr(Z)
+    for effect, rest in zip(term.effects, np.abs(np.diag(R)) / np.sqrt(len(Z)), strict=True):
+        if rest <= _ALIASED:
+            raise DesignError(
+                f"the effect {effect} by {term.factor} cannot be told from those before it: its "
+                "column is a linear combination of theirs; omit it"
+            )
+    return np.asarray(Q * np.sqrt(len(Z)))
+
+
 def _cell_products(a: GroupTerm, b: GroupTerm, of_a: Floats, of_b: Floats) -> Floats:
     """Return the sums of products of the columns of two terms by cell, (cells, q_a, q_b)."""
     cells, codes = np.unique(a.codes * b.J + b.codes, return_inverse=True)
@@ -161,7 +182,7 @@ def _refuse_spanned(gram: Floats, names: Sequence[str]) -> None:
     """Refuse a matrix in the span of those before it, with those that it is made of."""
     sizes = np.sqrt(np.diag(gram))
     if (sizes == 0.0).any():
-        return  # a column of zeros is refused by name elsewhere
+        return  # an independent effect (||) of zeros alone has no variance to determine
     unit = gram / np.outer(sizes, sizes)
     for k in range(1, len(names)):
         before = unit[:k, :k]
@@ -183,7 +204,7 @@ def _reused(a: GroupTerm, b: GroupTerm) -> str | None:
     of_outer, of_inner = cells // inner.J, cells % inner.J
     occurs = np.bincount(of_inner, minlength=inner.J)
     complete = cells.size == outer.J * inner.J
-    if cells.size == len(outer.codes) or complete and cells.size * 2 > len(outer.codes):
+    if cells.size == len(outer.codes) or (complete and cells.size * 2 > len(outer.codes)):
         return None  # about a row a cell: raters by items
     sizes = np.bincount(of_outer, minlength=outer.J)
     # The labels by how often they occur: the k of a group are the first k where labels are counted.

@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
-from bayes_mlm.data import Groups, Table, as_table, find_groups, relabelled, strip_labels, with_interactions
+from bayes_mlm.data import (
+    Groups,
+    Table,
+    as_table,
+    find_groups,
+    relabelled,
+    strip_labels,
+    with_interactions,
+)
 from bayes_mlm.design.aggregated.layouts import base_of, lay_out_sums
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode

@@ -14,10 +14,10 @@ from bayes_mlm.data import (
     USUAL,
     Table,
     find_groups,
-    with_interactions,
     handle_missing,
     require_columns,
     varies_within,
+    with_interactions,
 )
 from bayes_mlm.design import (
     INTERCEPT,

@@ -11,11 +11,11 @@ from bayes_mlm.data import (
     Table,
     count_text,
     find_groups,
-    with_interactions,
     is_missing,
     label_text,
     require_columns,
     strip_labels,
+    with_interactions,
 )
 from bayes_mlm.design import Design, GroupRows, notes_beyond, read_data, replay
 from bayes_mlm.model import strata_of
