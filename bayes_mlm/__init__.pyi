@@ -37,7 +37,6 @@ from .engines import fit_reml as fit_reml
 from .fitting import (
     Estimate as Estimate,
     Fit as Fit,
-    compare as compare,
     load_fit as load_fit,
     sample_groups as sample_groups,
     save_fit as save_fit,

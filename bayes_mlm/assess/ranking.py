@@ -134,7 +134,7 @@ def cautions_on(rows: Sequence[ComparisonRow]) -> list[str]:
             best = next(row.model for row in rows if row.criterion == criterion and row.rank == 1)
             rule = "4, or 2 standard errors" if criterion != "marginal_likelihood" else "3"
             texts.append(
-                f"{BY[criterion]}, {best} and {', '.join(ties)} cannot be told apart "
+                f"{BY[criterion]}, {best} and {', '.join(ties)} cannot be distinguished "
                 f"(differences below {rule}): choose by what is known of the subject, or the "
                 "simpler one"
             )

@@ -1,4 +1,5 @@
 from .arguments import (
+    check_choice as check_choice,
     describe_value as describe_value,
     expect as expect,
     expect_each as expect_each,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineError, SpecError
+from bayes_mlm.base.toml import suggest
 
 # The function that returns a value of a type, and the error where another is found.
 _RETURNED_BY: dict[str, tuple[str, type[BayesMLMError]]] = {
@@ -55,6 +56,26 @@ def expect_each(caller: str, values: Any, *kinds: type) -> None:
         raise error(f"{caller} expects a list of results of {function}, found {found}")
     for value in values:
         expect(caller, value, *kinds)
+
+
+def check_choice(
+    option: str, value: Any, allowed: Iterable[str], error: type[BayesMLMError] = EngineError
+) -> None:
+    """Refuse a value that is not one of an option's words, and name the nearest.
+
+    Examples
+    --------
+    >>> check_choice("interval", "hpd", ("hdi", "eti"))
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.base.errors.EngineError: unknown interval 'hpd'; did you mean 'hdi'? allowed: hdi, eti
+    """
+    words = tuple(allowed)
+    if not isinstance(value, str):
+        found = describe_value(value)
+        raise error(f"{option} must be a text, found {found}; allowed: {', '.join(words)}")
+    if value not in words:
+        raise error(f"unknown {option} {value!r}{suggest(value, words)}")
 
 
 def expect_text(caller: str, value: Any, what: str, error: type[BayesMLMError] = DataError) -> None:

@@ -5,6 +5,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from bayes_mlm.base.rendering import STYLE, View, render
@@ -164,7 +165,10 @@ class ResultTable[R](Tabular):
         row = self.get(key)
         if row is None:
             known = ", ".join(str(self._key(row)) for row in self.rows)
-            raise KeyError(f"no {' and '.join(self.key)} {key!r}; there are {known}")
+            texts = [one for one in map(self._key, self.rows) if isinstance(one, str)]
+            near = get_close_matches(key, texts, n=1) if isinstance(key, str) else []
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise KeyError(f"no {' and '.join(self.key)} {key!r}; {hint}there are {known}")
         return row
 
     def get(self, key: object) -> R | None:

@@ -94,8 +94,9 @@ def convert[T: msgspec.Struct](
 def suggest(found: str, allowed: Iterable[str]) -> str:
     """Return the nearest allowed word, and all of them, as the end of an error message."""
     words = list(allowed)
-    near = difflib.get_close_matches(found, words, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
+    by_fold = {word.casefold(): word for word in words}  # REML, Auto: case is a slip of its own
+    near = difflib.get_close_matches(found.casefold(), by_fold, n=1, cutoff=0.5)
+    hint = f"; did you mean {by_fold[near[0]]!r}?" if near else ";"
     return f"{hint} allowed: {', '.join(words) or 'none'}"
 
 

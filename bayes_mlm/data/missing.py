@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError
+from bayes_mlm.base import DataError, check_choice
 from bayes_mlm.data.columns import Column
 from bayes_mlm.data.groups import levels_of
 from bayes_mlm.data.parsing import as_texts, parse_column
@@ -72,8 +72,7 @@ def note_on_lost_groups(n_before: int, n_after: int, group: str) -> tuple[str, .
 
 def check_missing(missing: str) -> None:
     """Refuse an unknown treatment of missing values."""
-    if missing not in ("error", "drop"):
-        raise DataError(f'missing={missing!r} is not known; give "error" or "drop"')
+    check_choice("missing", missing, ("error", "drop"), DataError)
 
 
 def handle_missing(

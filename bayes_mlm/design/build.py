@@ -5,7 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bayes_mlm.base import ABSENT, DIRECTORY, DataError, expand_home, unreadable_reason
+from bayes_mlm.base import (
+    ABSENT,
+    DIRECTORY,
+    DataError,
+    check_choice,
+    expand_home,
+    unreadable_reason,
+)
 from bayes_mlm.data import (
     COMPRESSED,
     DATASETS,
@@ -154,8 +161,7 @@ def _columns(model: ModelSpec) -> tuple[str, ...]:
 
 def _scan_of(source: Any, rows: Rows, options: ReadOptions = USUAL) -> Scan | None:
     """Return the scan to aggregate out of core; None if rows are to be kept."""
-    if rows not in get_args(Rows.__value__):
-        raise DataError(f"rows={rows!r} is not known; give auto, keep or sum")
+    check_choice("rows", rows, get_args(Rows.__value__), DataError)
     if rows == "keep":
         if is_distributed(source) or (isinstance(source, Scan) and source.engine == "pyspark"):
             raise DataError(

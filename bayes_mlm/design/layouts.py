@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DesignError, Floats, Ints, expect, expect_text
+from bayes_mlm.base import DesignError, Floats, Ints, check_choice, expect, expect_text
 from bayes_mlm.data import (
     Groups,
     Table,
@@ -66,8 +66,7 @@ def for_kind(design: Design, kind: str) -> Design:
     """
     expect("for_kind", design, Design)
     expect_text("for_kind", kind, f"a kind of model ({', '.join(KINDS)})", DesignError)
-    if kind not in KINDS:
-        raise DesignError(f"unknown kind {kind!r}; allowed: {', '.join(KINDS)}")
+    check_choice("kind", kind, KINDS, DesignError)
     design = design.whole  # a sample of rows is for display, not for fitting
     if design.kind == kind:
         return design

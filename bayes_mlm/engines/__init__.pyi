@@ -68,6 +68,7 @@ from .registry import (
     ENGINES as ENGINES,
     Drawn as Drawn,
     Engine as Engine,
+    EngineName as EngineName,
     Task as Task,
     check_engine as check_engine,
     engine_names as engine_names,

@@ -5,9 +5,16 @@ it. Functions import what they need when they run, so that the list itself costs
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Registry, UnsupportedModelError, Verdict
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    EngineError,
+    Registry,
+    UnsupportedModelError,
+    Verdict,
+    check_choice,
+)
 from bayes_mlm.formula import refuse_several
 
 if TYPE_CHECKING:
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     from bayes_mlm.moments import GroupMoments
 
 AUTO = "auto"
+# For editors and help; a registered engine has a name of its own.
+type EngineName = Literal["auto", "direct", "nuts", "reml", "ml", "ols"] | str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,8 +159,7 @@ def is_drawing(name: str) -> bool:
     EngineError
         If there is no such engine; with the names of those there are.
     """
-    if name != AUTO and name not in ENGINES:
-        raise EngineError(f"unknown engine {name!r}; allowed: {', '.join(engine_names())}")
+    check_choice("engine", name, engine_names())
     return name == AUTO or ENGINES[name].draws
 
 

@@ -1,8 +1,9 @@
 from . import derived as derived
 from .agreement import (
     Compared as Compared,
+    EngineComparison as EngineComparison,
     PrintedFigure as PrintedFigure,
-    compare as compare,
+    join_engines as join_engines,
     printed_figures as printed_figures,
 )
 from .derived import icc as icc

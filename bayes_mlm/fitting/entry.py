@@ -1,25 +1,22 @@
 """Fit a model: from a formula and a table to draws, or an estimate, with a verdict."""
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, Verdict
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Verdict
 from bayes_mlm.design import Design, Rows, design_of
 from bayes_mlm.engines import (
     AUTO,
     ENGINES,
-    Drawn,
-    Draws,
+    EngineName,
     Settings,
     Task,
-    cautions,
-    check_engine,
     engine_names,
     is_drawing,
 )
+from bayes_mlm.fitting.drawing import cautions_on, draw
 from bayes_mlm.fitting.estimate import Estimate, estimate_design
 from bayes_mlm.fitting.request import (
     DEFAULT_TARGET_ACCEPT,
@@ -29,9 +26,10 @@ from bayes_mlm.fitting.request import (
     takes_options,
 )
 from bayes_mlm.fitting.result import Fit, installed_versions
-from bayes_mlm.likelihood import model_priors, unidentified
+from bayes_mlm.fitting.waiting import is_watched, waiting
+from bayes_mlm.likelihood import model_priors
 from bayes_mlm.model import HasRequest
-from bayes_mlm.moments import GroupMoments, rotate_moments
+from bayes_mlm.moments import GroupMoments
 
 
 @takes_options
@@ -44,7 +42,7 @@ def fit(
     chains: int | None = None,
     random_seed: int | None = None,
     target_accept: float = DEFAULT_TARGET_ACCEPT,
-    engine: str = AUTO,
+    engine: EngineName = AUTO,
     rows: Rows = "auto",
     progressbar: bool | None = None,
     prob: float = DEFAULT_PROB,
@@ -93,7 +91,8 @@ def fit(
     rows : {"auto", "keep", "sum"}
         Whether rows come into memory, or are summed by group where they lie; see `design_of`.
     progressbar : bool, optional
-        Whether NUTS draws a progress bar; by default on a terminal only.
+        Whether to show progress, from the third second on, and the bar of NUTS; by default on a
+        terminal and in Jupyter, and not in a pipe.
     prob : float
         Coverage of the intervals of an engine that does not draw.
 
@@ -124,14 +123,15 @@ def fit(
         random_seed=random_seed,
         target_accept=target_accept,
     )
-    design = design_of(request, model if isinstance(model, Design) else data, rows=rows)
-    if not is_drawing(engine):
-        return replace(
-            estimate_design(design, engine, request=request, prob=prob),
-            seconds=time.perf_counter() - started,
-        )
     if progressbar is None:
-        progressbar = sys.stderr.isatty()
+        progressbar = is_watched()
+    drawing = is_drawing(engine)
+    with waiting(f"reading the data of {request.model.formula}", shown=progressbar):
+        design = design_of(request, model if isinstance(model, Design) else data, rows=rows)
+    if not drawing:
+        with waiting(f"fitting {request.model.formula} by {engine}", shown=progressbar):
+            found = estimate_design(design, engine, request=request, prob=prob)
+        return replace(found, seconds=time.perf_counter() - started)
     return fit_design(
         request, design, settings, engine=engine, started=started, progressbar=progressbar
     )
@@ -171,8 +171,8 @@ def fit_design(
         statistics=moments,
         progressbar=progressbar,
     )
-    name, reason, drawn = _draw(engine, task)
-    extra = _cautions(task, name, drawn.draws, moments)
+    name, reason, drawn = draw(engine, task)
+    extra = cautions_on(task, name, drawn.draws, moments)
     return Fit(
         request=request,
         design=design,
@@ -201,41 +201,3 @@ def fit_by(
     if is_drawing(engine):
         return fit_design(request, design, settings, engine=engine, progressbar=progressbar)
     return estimate_design(design, engine, request=request.request, prob=prob)
-
-
-def _draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
-    """Draw; return the engine, the reason for it, and the draws. "auto": the first that can."""
-    if engine != AUTO:
-        check_engine(engine, task.design, task.priors)
-        found = ENGINES[engine].run(task)
-        assert isinstance(found, Drawn)  # for mypy: the caller looked
-        return engine, "asked for", found
-    passed = ""
-    for name, one in ENGINES.items():
-        if not one.draws:
-            continue
-        reason = one.refusal(task.design, task.priors)
-        if not reason:
-            found = one.run(task)
-            assert isinstance(found, Drawn)  # for mypy: it draws
-            if found.trusted:
-                return name, passed or found.how, found
-            reason = str(found.verdict)
-        passed = passed or f"not {one.label}: {reason}"
-    raise EngineError(f"no engine can draw from this posterior: {passed}")
-
-
-def _cautions(
-    task: Task, engine: str, draws: Draws, statistics: GroupMoments | None
-) -> list[Finding]:
-    """List what the engine's verdict does not cover."""
-    design, priors = task.design, task.priors
-    assert priors is not None  # for mypy
-    independent = ENGINES[engine].independent
-    found = cautions(design, priors, draws.n_chains * draws.n_draws if independent else None)
-    plain = len(priors.groups) == 1 and design.family.is_additive
-    if not independent and plain and statistics is not None:
-        # The direct engine's report says this itself.
-        notes = unidentified(rotate_moments(statistics), correlated=priors.rho_u is not None)
-        found += [Finding("identification", False, note) for note in notes]
-    return found

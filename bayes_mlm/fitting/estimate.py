@@ -5,52 +5,40 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayes_mlm.base import (
     DEFAULT_PROB,
     EngineError,
-    Finding,
     Floats,
     Ints,
     Verdict,
     check_prob,
     expect,
-    level,
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines import (
     AUTO,
     ENGINES,
     Drawn,
+    EngineName,
     Task,
-    cautions_on_model,
     check_engine,
     likelihood_engine,
 )
-from bayes_mlm.fitting import derived
-from bayes_mlm.fitting.estimate_rows import (
-    coefficient_rows,
-    effect_rows,
-    icc_rows,
-    interval_findings,
-    shown_ends,
-    variance_rows,
-)
-from bayes_mlm.fitting.estimates import QuantityRow, Summary
+from bayes_mlm.fitting.agreement import EngineComparison
+from bayes_mlm.fitting.by_engine import Result, compare_with
+from bayes_mlm.fitting.elsewhere import no_attribute
+from bayes_mlm.fitting.estimate_summary import summarise_solution
+from bayes_mlm.fitting.estimates import Summary, short_summary
 from bayes_mlm.fitting.predictions import Solution, expected_outcomes
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import GroupEffects, ParameterValues, Value
 from bayes_mlm.formula import place_of_factor
 from bayes_mlm.model import UNNAMED, ModelRequest
 from bayes_mlm.moments import GroupMoments
-
-_GAUSSIAN = "the posterior has Student-t residuals; REML takes them as normal"
-_SINGULAR = (
-    "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
-    "the intervals and the posterior say what else is likely"
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -91,13 +79,17 @@ class Estimate:
     random_seed = 0
 
     def __repr__(self) -> str:
-        """Return what was fitted, by what, and the verdict."""
-        sign = "ok" if self.verdict.ok else "NOT OK"
-        return f"<Estimate {str(self.design.formula)!r} by {self.engine}, {sign}: {self.verdict}>"
+        """Return the model, its size and its estimates as a short table; `summary` has them all."""
+        return str(short_summary(self.summary(), self.design))
 
-    def __str__(self) -> str:
-        """Return the summary as a table."""
-        return str(self.summary())
+    if not TYPE_CHECKING:  # a checker is to find a name that there is not
+
+        def __getattr__(self, name: str):
+            """Refuse a name that there is not, with what other packages mean by it."""
+            raise no_attribute("Estimate", name)
+
+    def _repr_html_(self) -> str:
+        return short_summary(self.summary(), self.design)._repr_html_()
 
     @property
     def name(self) -> str:
@@ -213,43 +205,43 @@ class Estimate:
             Whether every group effect has a row too: its prediction, with the sd given the
             coefficients and variances.
         """
-        fit, design = self.solution, self.design
-        rows = [*coefficient_rows(fit), *variance_rows(fit, design)]
-        if fit.icc is not None:
-            rows += icc_rows(fit, design)
-            if null is not None and null.solution.icc is not None:
-                model, other = (one.solution for one in (self, null))
-                if model.terms != other.terms:
-                    sds = [(float(one.cov_u[0, 0]) ** 0.5, one.sigma_e) for one in (model, other)]
-                    explained = derived.r_squared(*sds[0], *sds[1])
-                    rows += [(key, float(value), None, None) for key, value in explained.items()]
-        findings = list(self.verdict.findings)
-        if fit.errors is not None:
-            if not design.family.gaussian_moments:
-                findings.append(Finding("family", True, _GAUSSIAN))
-            if fit.singular:  # ordinary with few or similar groups, and no fault of the fit
-                findings.append(Finding("singular", True, _SINGULAR))
-            findings += [*cautions_on_model(design), *interval_findings(rows)]
-        rows.append(("loglik", fit.loglik, None, None))
-        if groups:
-            rows += effect_rows(fit)
-        return Summary(
-            rows=tuple(
-                QuantityRow(
-                    model=self.name,
-                    engine=self.engine,
-                    quantity=quantity,
-                    estimate=estimate,
-                    sd=None if error is None or math.isnan(error) else error,
-                    lower=lower,
-                    upper=upper,
-                )
-                for quantity, estimate, error, span in rows
-                for lower, upper in [shown_ends(span)]
-            ),
-            interval=f"{level(fit.beta_interval[0].level)} CI",
-            verdict=Verdict(tuple(findings)),
+        return summarise_solution(
+            self.solution,
+            self.design,
+            name=self.name,
+            engine=self.engine,
+            null=None if null is None else null.solution,
+            groups=groups,
         )
+
+    def compare(
+        self, *others: "EngineName | Result", random_seed: int | None = None
+    ) -> EngineComparison:
+        """Return the model by other engines next to this one, a row a quantity.
+
+        Parameters
+        ----------
+        *others : str or result
+            Engines that fit the model anew ("direct", "nuts", "ml"), or results of the same model;
+            by default draws from the posterior with the default priors ("auto").
+        random_seed : int, optional
+            Of the draws; a fresh one by default.
+
+        Raises
+        ------
+        EngineError
+            If a result is of another model: `compare_models` ranks those; if there is no such
+            engine, or it cannot fit the model.
+
+        Examples
+        --------
+        >>> from bayes_mlm import fit
+        >>> found = fit("reaction ~ days + (1 | subject)", "sleepstudy", engine="reml")
+        >>> found.compare("ml").engines
+        ('reml', 'ml')
+        """
+        prob = self.solution.beta_interval[0].level
+        return compare_with(self, others or (AUTO,), prob=prob, random_seed=random_seed)
 
 
 def posterior_of(result: Fit | Estimate) -> Fit | None:

@@ -4,9 +4,10 @@ A row has full precision; numbers are rounded where they are shown. Rows are wha
 ``estimates.csv``, joined across engines and models, and drawn.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bayes_mlm.base import LOGLIK_ERROR, Column, Digits, ResultTable, Style, Texts, digits, texts
+from bayes_mlm.design import Design
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +76,15 @@ class Summary(ResultTable[QuantityRow]):
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the view."""
+        drawn = any(row.ess_bulk is not None for row in self.rows)
+        chains = any(row.r_hat is not None for row in self.rows)
         return (
-            Column(name="quantity"),
+            Column(name="quantity", kind="label"),
             Column(name="estimate", kind="number"),
-            Column(name="sd", kind="error"),
+            Column(name="sd", heading="sd" if drawn else "se", kind="error"),
             Column(name="lower", heading=self.interval, kind="interval"),
-            Column(name="ess_bulk", heading="ess", kind="count"),
-            Column(name="r_hat", kind="ratio"),
+            *([Column(name="ess_bulk", heading="ess", kind="count")] if drawn else []),
+            *([Column(name="r_hat", kind="ratio")] if chains else []),
         )
 
     def digits(self, row: QuantityRow) -> Digits:
@@ -89,6 +92,29 @@ class Summary(ResultTable[QuantityRow]):
         if row.quantity == "loglik":
             return digits(row.estimate, LOGLIK_ERROR)
         return super().digits(row)
+
+
+# Rows of the short table of a result; a model with more coefficients shows the first.
+MOST_ROWS = 12
+
+
+def short_summary(summary: Summary, design: Design) -> Summary:
+    """Return a summary of about ten rows, titled with the model and its size."""
+    size = [f"n = {design.n:,}", *(f"{t.J:,} groups ({t.factor})" for t in design.group_terms)]
+    title = f"{design.formula} by {summary.engine}; {', '.join(size)}"
+    rows = [row for row in summary.rows if row.quantity not in _DERIVED]
+    above = len(rows) - MOST_ROWS
+    betas = [row for row in rows if row.quantity.startswith("beta[")]
+    if above > 0 and len(betas) > above:
+        rows = [row for row in rows if row not in betas[-above:]]
+    else:
+        rows = rows[:MOST_ROWS]
+    more = (f"{above} more in .summary()",) if above > 0 else ()
+    return replace(summary, rows=tuple(rows), title=title, notes=(*summary.notes, *more))
+
+
+# What follows from the icc.
+_DERIVED = ("design_effect", "reliability")
 
 
 def estimate_texts(

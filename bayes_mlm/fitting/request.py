@@ -1,6 +1,5 @@
 """What is to be fitted: a formula, a design or saved sums made into a request; the settings."""
 
-import difflib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -8,7 +7,7 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast
 
-from bayes_mlm.base import DataError, EngineError
+from bayes_mlm.base import DataError, EngineError, check_choice, suggest
 from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource, ReadOptions
 from bayes_mlm.design import Design, is_sums, model_of_sums
 from bayes_mlm.engines import Settings
@@ -31,6 +30,28 @@ from bayes_mlm.model import (
 )
 
 DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_CHAINS, DEFAULT_TARGET_ACCEPT = 1000, 1000, 4, 0.9
+
+_SETTINGS = ("engine", "draws", "tune", "chains", "random_seed", "target_accept", "rows", "prob")
+# What brms, lme4, bambi, Stan and Stata call an option.
+_ELSEWHERE = {
+    "REML": "engine='reml' or engine='ml'",
+    "reml": "engine='reml'",
+    "ml": "engine='ml'",
+    "mle": "engine='ml'",
+    "method": "engine='reml', 'ml', 'direct' or 'nuts'",
+    "inference_method": "engine='nuts'",
+    "iter": "draws=1000, tune=1000",
+    "warmup": "tune=1000",
+    "cores": "chains=4",
+    "seed": "random_seed=1",
+    "prior": "priors={'sigma_u': 'HalfNormal(5)'}",
+    "adapt_delta": "target_accept=0.95",
+    "na_action": "missing='drop'",
+    "dropna": "missing='drop'",
+    "groups": "group='school', or (1 | school) in the formula",
+    "ci": "prob",
+    "level": "prob",
+}
 
 
 class RequestOptions(TypedDict, total=False):
@@ -89,10 +110,8 @@ def as_request(
     'partial_pooling'
     """
     for name in options.keys() - RequestOptions.__annotations__.keys():
-        raise EngineError(
-            f"unknown argument {name!r}; a model and the reading of its data are described by "
-            f"{', '.join(RequestOptions.__annotations__)}"
-        )
+        known = (*RequestOptions.__annotations__, *_SETTINGS)
+        raise EngineError(f"unknown argument {name!r}{_meant(name) or suggest(name, known)}")
     priors = options.get("priors")
     expect_priors(priors)
     given = {name: _plain(name, prior) for name, prior in (priors or {}).items()}
@@ -105,10 +124,8 @@ def as_request(
             "the model comes first, the data second"
         )
     kind, group = options.get("kind"), options.get("group")
-    if kind is not None and kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ";"
-        raise EngineError(f"unknown kind {kind!r}{hint} allowed: {', '.join(KINDS)}")
+    if kind is not None:
+        check_choice("kind", kind, KINDS)
     level = options.get("group_level") or ()
     residual, family = options.get("residual"), options.get("family")
     reading: dict[str, Any] = {
@@ -157,6 +174,13 @@ def as_request(
         )
     check_request(request)
     return request
+
+
+def _meant(name: str) -> str:
+    """Return the option that another package's word stands for, as the end of a message."""
+    if name not in _ELSEWHERE:
+        return ""
+    return f"; did you mean {_ELSEWHERE[name]}?"
 
 
 def _request_for(

@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bayes_mlm._version import __version__
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, Ints, Stream, Verdict, stream
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    EngineError,
+    Floats,
+    Ints,
+    Stream,
+    Verdict,
+    check_choice,
+    check_prob,
+    stream,
+)
 from bayes_mlm.data import DataSource
 from bayes_mlm.design import Design
 from bayes_mlm.engines import (
     DirectReport,
     Draws,
+    EngineName,
     Settings,
     effect_moments,
     effects_of_groups,
@@ -23,7 +34,19 @@ from bayes_mlm.engines import (
     samples,
     with_effects_of,
 )
-from bayes_mlm.fitting.source import GroupEffects, ParameterValues, Value, shortest_interval
+from bayes_mlm.fitting.agreement import EngineComparison
+from bayes_mlm.fitting.by_engine import Result, compare_with
+from bayes_mlm.fitting.elsewhere import no_attribute
+from bayes_mlm.fitting.estimates import Summary, short_summary
+from bayes_mlm.fitting.posterior_summary import summarise_posterior
+from bayes_mlm.fitting.source import (
+    INTERVALS,
+    GroupEffects,
+    IntervalKind,
+    ParameterValues,
+    Value,
+    shortest_interval,
+)
 from bayes_mlm.fitting.tree.additions import with_added
 from bayes_mlm.fitting.tree.assemble import lay_out_tree, reported_posterior
 from bayes_mlm.formula import place_of_factor
@@ -98,9 +121,88 @@ class Fit:
     added: Mapping[str, "xr.Dataset"] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """Describe what was fitted, by what, and the verdict; `summarise` returns the numbers."""
+        """Return what was fitted, by what, and the verdict; `print` shows the numbers."""
         shape = f"{self.draws.n_chains} x {self.draws.n_draws} draws"
         return f"<Fit {self.spec.formula!r} by {self.engine}, {shape}, {self.verdict.line}>"
+
+    def __str__(self) -> str:
+        """Return the model, its size and its estimates as a short table; `summary` has them all."""
+        return str(short_summary(self.summary(), self.design))
+
+    if not TYPE_CHECKING:  # a checker is to find a name that there is not
+
+        def __getattr__(self, name: str):
+            """Refuse a name that there is not, with what other packages mean by it."""
+            raise no_attribute("Fit", name)
+
+    def _repr_html_(self) -> str:
+        return short_summary(self.summary(), self.design)._repr_html_()
+
+    def summary(
+        self,
+        *,
+        null: "Fit | None" = None,
+        prob: float = DEFAULT_PROB,
+        interval: IntervalKind = "hdi",
+        groups: bool = False,
+    ) -> Summary:
+        """Return every quantity that is defined for the model, as `summarise` does.
+
+        Parameters
+        ----------
+        null : Fit, optional
+            The model without predictors, for R² by level.
+        prob : float
+            Of the intervals.
+        interval : {"hdi", "eti"}
+            Highest density interval, or equal tails.
+        groups : bool
+            Whether every group effect has a row too.
+
+        Examples
+        --------
+        >>> from bayes_mlm import fit
+        >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+        >>> round(fitted.summary()["beta[days]"].estimate, 1)
+        10.5
+        """
+        check_prob(prob)
+        check_choice("interval", interval, INTERVALS)
+        return summarise_posterior(self, null=null, prob=prob, interval=interval, groups=groups)
+
+    def compare(
+        self,
+        *others: "EngineName | Result",
+        prob: float = DEFAULT_PROB,
+        random_seed: int | None = None,
+    ) -> EngineComparison:
+        """Return the model by other engines next to this one, a row a quantity.
+
+        Parameters
+        ----------
+        *others : str or result
+            Engines that fit the model anew ("reml", "ml", "nuts"), or results of the same model;
+            by default the likelihood estimate (REML, or OLS without group effects).
+        prob : float
+            Of the intervals.
+        random_seed : int, optional
+            Of an engine that draws; by default the fit's.
+
+        Raises
+        ------
+        EngineError
+            If a result is of another model: `compare_models` ranks those; if there is no such
+            engine, or it cannot fit the model.
+
+        Examples
+        --------
+        >>> from bayes_mlm import fit
+        >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
+        >>> found = fitted.compare("reml")
+        >>> found.engines, abs(found["beta[days]"].difference) < 0.1
+        (('direct', 'reml'), True)
+        """
+        return compare_with(self, others, prob=prob, random_seed=random_seed, of=self)
 
     @property
     def spec(self) -> ModelSpec:
@@ -306,8 +408,7 @@ class Fit:
         ('chain', 'draw', 'subject')
         """
         laid_out = lay_out_tree(self, mu=mu)
-        if by not in ("row", "group"):
-            raise EngineError(f"by must be 'row' or 'group', found {by!r}")
+        check_choice("by", by, ("row", "group"))
         if by == "group":
             if "log_likelihood_group" not in laid_out.groups:
                 raise EngineError(

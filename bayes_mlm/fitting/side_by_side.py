@@ -15,7 +15,7 @@ from bayes_mlm.engines import (
     is_drawing,
     likelihood_engine,
 )
-from bayes_mlm.fitting.agreement import Compared, PrintedFigure, compare, printed_figures
+from bayes_mlm.fitting.agreement import Compared, PrintedFigure, join_engines, printed_figures
 from bayes_mlm.fitting.entry import fit_design
 from bayes_mlm.fitting.estimate import Estimate, estimate_design
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
@@ -111,7 +111,7 @@ class Analysis:
     @cached_property
     def compared(self) -> tuple[Compared, ...]:
         """The engines compared, a row a quantity, with the figure printed for it."""
-        return compare(*self.summaries, printed=printed_figures(self.printed))
+        return join_engines(*self.summaries, printed=printed_figures(self.printed))
 
     @property
     def ok(self) -> bool:

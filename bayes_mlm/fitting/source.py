@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self, get_args
 
 import numpy as np
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayes_mlm.model import ModelRequest
 
 type IntervalKind = Literal["hdi", "eti"]
+INTERVALS: tuple[str, ...] = get_args(IntervalKind.__value__)
 
 
 def shortest_interval(values: Floats, prob: float) -> tuple[Floats, Floats]:

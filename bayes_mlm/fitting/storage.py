@@ -370,7 +370,7 @@ def _residual_from(kept: "KeptResidual | None", constant: Group) -> ResidualRows
     return ResidualRows(
         spec=kept.spec,
         levels=kept.levels,
-        stratum=arrays["stratum"],
+        stratum=arrays["stratum_idx"],
         time=arrays["residual_time"],
         previous=arrays["previous"],
         gap=arrays["gap"],

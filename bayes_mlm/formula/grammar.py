@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from bayes_mlm.base import FormulaError
+from bayes_mlm.formula.stata import rewrite_stata
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
@@ -139,15 +140,31 @@ def parse_tree(source: Source) -> "Tree[Token]":
     try:
         return _parser().parse(source.text)
     except UnexpectedCharacters as error:
+        _refuse_stata(source)
         position = cast("int", error.pos_in_stream)  # lark types it by its class default, None
         raise _unexpected(source, position, source.text[position]) from None
     except UnexpectedToken as error:
+        _refuse_stata(source)
         if error.token.type == "$END":
             missing = "" if "~" in source.text else "there is no ~; "
             raise source.error(
                 len(source.text), f"the formula ends too early: {missing}{ALLOWED}"
             ) from None
         raise _unexpected(source, error.token.start_pos or 0, str(error.token)) from None
+
+
+def _refuse_stata(source: Source) -> None:
+    """Refuse Stata's notation with the formula that it stands for."""
+    meant = rewrite_stata(source.text)
+    if meant:
+        place = min(k for k in map(source.text.find, ("||", "#")) if k >= 0)
+        raise source.error(
+            place, f"this is the notation of Stata's mixed; here it is written '{_plain(meant)}'"
+        )
+
+
+def _plain(text: str) -> str:
+    return "".join(map(_printable, text))
 
 
 @cache

@@ -6,6 +6,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from bayes_mlm.base import EngineError
 from bayes_mlm.design import is_sums
 from bayes_mlm.fitting import as_request, fit as _fit
 from bayes_mlm.model import is_formula
@@ -51,6 +52,15 @@ def as_record(model: str | Path, data: Any = None, **options: Any) -> Record:
     return record.requesting(as_request(record.request, data, **options))
 
 
+def _check_order(caller: str, model: Any = None, data: Any = None) -> None:
+    """Refuse data in the place of the model, and a formula in that of the data."""
+    if isinstance(data, str) and "~" in data and not (isinstance(model, str) and "~" in model):
+        raise EngineError(
+            f"the model comes first, the data second: {caller}({data!r}, ...); found the formula "
+            "in second place"
+        )
+
+
 def takes_records[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Return a function of a model, or of several, that takes names and paths of records too.
 
@@ -63,6 +73,7 @@ def takes_records[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def with_records(*arguments: P.args, **options: P.kwargs) -> R:
+        _check_order(function.__name__, *arguments[:2])
         if first in options:
             options[first] = resolve(options[first])
         return function(*map(resolve, arguments[:1]), *arguments[1:], **options)  # type: ignore[arg-type]

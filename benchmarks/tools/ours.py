@@ -32,7 +32,7 @@ def inner(formula: str, path: str, repeats: int) -> dict[str, float]:
 
     frame = pd.read_csv(path)
     fitted = fit(formula, frame, random_seed=1)
-    ess = az.ess(fitted.data["posterior"].to_dataset(), method="bulk")
+    ess = az.ess(fitted.posterior, method="bulk")
     return {
         "direct": best(lambda: fit(formula, frame, random_seed=1), repeats),
         "reml": best(lambda: fit_reml(build_design(formula, frame)), repeats),

@@ -128,7 +128,7 @@ def test_differences_within_noise_are_ties(sleep):
     noisy = next(row for row in rows if row.model == "noisy")
     assert noisy.se_difference == pytest.approx(math.sqrt(n) * wave.std(ddof=1))
     said = " ".join(cautions_on(rows))
-    assert "cannot be told apart" in said
+    assert "cannot be distinguished" in said
     assert "near" in said
     assert "far" not in said.replace("as far", "")
 

@@ -1,35 +1,28 @@
-"""Other priors on sigma_u: weights against true refits, against integrals, and what is refused."""
+"""Other priors on sigma_u: against fits and integrals, the grids of priors, and what is refused."""
 
 import csv
 import io
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 from scipy import stats
 
 from bayes_mlm import build_design, fit, load_dataset, prior_sensitivity, summarise
 from bayes_mlm.assess.sensitivity import fits, has_sigma_u
 from bayes_mlm.assess.sensitivity.grid import choose_priors
 from bayes_mlm.assess.sensitivity.reweighting import (
-    covers,
     equal_weights,
-    reweight,
-    shortest_weighted_interval,
-    summarise_weighted,
 )
-from bayes_mlm.assess.sensitivity.rows import SensitivityRow, conclude
 from bayes_mlm.base.errors import BayesMLMError, EngineError, PriorError, SpecError
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.figures.sensitivity import plot_sensitivity
 from bayes_mlm.figures.style import model_styles
-from bayes_mlm.fitting import shortest_interval
 from bayes_mlm.fitting.request import as_request
 from bayes_mlm.likelihood.default_priors import model_priors
-from bayes_mlm.model.priors import Prior, parse_prior
+from bayes_mlm.model.priors import parse_prior
 from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
+from tests.helpers.few_groups import small
 
 LADDER = [record.name for record in records(WORKED_STUDY) if has_sigma_u(record.model)]
 
@@ -38,83 +31,6 @@ LADDER = [record.name for record in records(WORKED_STUDY) if has_sigma_u(record.
 def ladder():
     """The whole ladder under the default grid: 56 posteriors."""
     return prior_sensitivity(random_seed=1982)
-
-
-def small(n_groups, *, size=5, sd=1.0, seed=3):
-    """Simulate a few groups, with a predictor of the group level and one below."""
-    rng = np.random.default_rng(seed)
-    g = np.repeat(np.arange(n_groups), size)
-    x = rng.normal(size=len(g))
-    w = (np.arange(n_groups) % 2)[g].astype(float)
-    y = 2.0 + x + rng.normal(0.0, sd, n_groups)[g] + rng.normal(size=len(g))
-    return {"y": y, "x": x, "w": w, "g": g}
-
-
-# --- weights ------------------------------------------------------------------------------------
-
-
-@given(st.integers(2, 60), st.floats(0.05, 0.99), st.integers(0, 10**6))
-def test_equal_weights_give_the_ordinary_interval(n, prob, seed):
-    values = np.random.default_rng(seed).normal(size=(n, 2))
-    found = shortest_weighted_interval(values, np.full(n, 1.0 / n), prob)
-    for one, two in zip(found, shortest_interval(values, prob), strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
-def test_whole_number_weights_are_repetitions():
-    rng = np.random.default_rng(1)
-    values, times = rng.normal(size=(200, 2)), rng.integers(0, 5, 200)
-    repeated = np.repeat(values, times, axis=0)
-    weights = replace(equal_weights(200), weight=times / times.sum())
-    found = summarise_weighted(values, weights, 0.9)
-    np.testing.assert_allclose(found.mean, repeated.mean(axis=0), rtol=1e-12)
-    lower, upper = shortest_interval(repeated, 0.9)
-    np.testing.assert_array_equal(found.lower, lower)
-    np.testing.assert_array_equal(found.upper, upper)
-
-
-@pytest.mark.parametrize(
-    ("new", "mean"),
-    [
-        # Means of the distributions themselves: these "posteriors" are the priors.
-        (Prior("HalfNormal", (("sigma", 1.0),)), math.sqrt(2.0 / math.pi)),
-        (Prior("Gamma", (("alpha", 2.0), ("beta", 2.0))), 1.0),
-        (Prior("Uniform", (("lower", 0.0), ("upper", 1.5))), 0.75),
-    ],
-)
-def test_weights_take_draws_of_one_prior_to_another(new, mean):
-    sd = np.random.default_rng(2).exponential(1.0, (20_000, 1))
-    found = reweight(np.log(sd), [Prior("Exponential", (("lam", 1.0),))], [new])
-    summary = summarise_weighted(sd, found, 0.9)
-    # Four Monte Carlo standard errors; smoothing the tail may cost another 0.5 %.
-    assert abs(summary.mean[0] - mean) < 4.0 * summary.mcse[0] + 0.005
-    assert 0.25 < found.share < 1.0
-
-
-def test_a_bound_is_not_seen_by_weights_and_so_is_looked_at_first():
-    bounded, wider = (Prior("Uniform", (("lower", 0.0), ("upper", u))) for u in (1.0, 2.0))
-    flat = Prior("Flat")
-    assert covers([flat], [bounded])
-    assert covers([wider], [bounded])
-    assert not covers([bounded], [wider])
-    assert not covers([bounded], [flat])
-    assert (
-        reweight(np.zeros((50, 1)), [flat], [Prior("Uniform", (("lower", 2.0), ("upper", 3.0)))])
-        is None
-    )
-    found = prior_sensitivity(
-        "y ~ x + (1 | g)",
-        small(8),
-        priors=["Flat", "Uniform(0, 3)", "Uniform(0, 9)"],
-        random_seed=1,
-    )
-    assert {row.method for row in found} == {"refitted", "reweighted"}
-    record = load_record("hsb_ses")
-    record.model.priors["sigma_u"] = "Uniform(0, 2.2)"  # the posterior presses against it
-    found = prior_sensitivity(record, priors=["Flat"], random_seed=1)
-    own, free = found.of("hsb_ses", "sigma_u")
-    assert free.method == "refitted"
-    assert own.upper <= 2.2 < free.upper
 
 
 # --- against fits and integrals -----------------------------------------------------------------
@@ -402,52 +318,6 @@ def test_group_effects_are_left_out_and_nothing_else_changes():
     assert without.report.effects == "none"
     for name in without.draws.posterior:
         np.testing.assert_array_equal(without.draws[name], with_u.draws[name])
-
-
-# --- conclusions --------------------------------------------------------------------------------
-
-
-def rows_of(*shifts, ok=True, lower=1.0):
-    made = {"model": "m", "outcome": "y", "quantity": "beta[w]", "verdict": ""}
-    own = SensitivityRow(
-        **made,
-        label="own",
-        prior="own",
-        baseline=True,
-        method="refitted",
-        ok=True,
-        estimate=2.0,
-        sd=1.0,
-        lower=lower,
-        upper=3.0,
-        shift=0.0,
-    )
-    others = [
-        replace(own, label=f"p{k}", baseline=False, ok=ok, shift=shift, lower=lower + shift)
-        for k, shift in enumerate(shifts)
-    ]
-    return [own, *others]
-
-
-@pytest.mark.parametrize(
-    ("shifts", "depends"),
-    [((0.05, -0.09), "no"), ((0.05, -0.3), "little"), ((0.6, 0.1), "yes")],
-)
-def test_the_largest_shift_decides(shifts, depends):
-    found = conclude(rows_of(*shifts), "95% HDI")
-    assert found.depends == depends
-    assert found.shift == max(shifts, key=abs)
-
-
-def test_a_sign_that_hangs_on_the_prior_is_told():
-    text = conclude(rows_of(-0.3, lower=0.2), "95% HDI").text
-    assert "holds 0 under p0, and excludes it otherwise for beta[w]" in text
-
-
-def test_rows_that_are_not_clean_do_not_decide():
-    found = conclude(rows_of(9.0, ok=False), "95% HDI")
-    assert found.depends == "no"
-    assert "Not counted: p0" in found.text
 
 
 # --- files and figures --------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def test_a_table_is_never_dropped_whole() -> None:
 
 
 def test_unknown_policy() -> None:
-    with refused("""missing='ignore' is not known; give "error" or "drop\""""):
+    with refused("""unknown missing 'ignore'; allowed: error, drop"""):
         handle_missing(as_table(HOLES), ["y"], missing="ignore")  # type: ignore[arg-type]  # the mistake
 
 

@@ -6,7 +6,7 @@ import pytest
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.design.build import design_of
 from bayes_mlm.fitting import Estimate, estimate_design, shortest_interval, summarise
-from bayes_mlm.fitting.agreement import compare
+from bayes_mlm.fitting.agreement import join_engines
 from bayes_mlm.studies.record import load_record
 
 
@@ -56,7 +56,7 @@ def test_intervals_are_named_and_nested(mock_fit):
     assert wide["icc"].lower < narrow["icc"].lower < narrow["icc"].upper < wide["icc"].upper
     with pytest.raises(EngineError, match="between 0 and 1"):
         summarise(fit, prob=95)
-    with pytest.raises(EngineError, match="'hdi' or 'eti'"):
+    with pytest.raises(EngineError, match="did you mean 'hdi'"):
         summarise(fit, interval="hpd")
 
 
@@ -93,7 +93,7 @@ def test_rows_of_an_estimate_have_the_same_names():
 def test_engines_are_joined_by_quantity(mock_fit):
     fit = mock_fit()
     found = Estimate(solution=estimate_design(fit.design).solution, design=fit.design).summary()
-    joined = {row.quantity: row for row in compare(summarise(fit), found)}
+    joined = {row.quantity: row for row in join_engines(summarise(fit), found)}
     row = joined["beta[ses]"]
     posterior, reml = row.estimates
     expected = (posterior.estimate - reml.estimate) / posterior.sd

@@ -70,8 +70,10 @@ def test_the_contract(kind):
     if "u" in CONTRACT[kind]:
         assert list(model.coords[laid_out.group]) == ["c0", "c1", "c2", "c3", "c4", "c5"]
     # The sampler's coordinates end in an underscore; everything else is promised above.
-    named = {name for name in model.named_vars if not name.endswith("_")}
+    containers = {one.name for one in model.data_vars}
+    named = {name for name in model.named_vars if not name.endswith("_")} - containers
     assert named == set(CONTRACT[kind]) | {"y"}
+    assert containers <= {"X", "Z", "codes", "y_data"}
     assert model["y"].eval().shape == (laid_out.n,)
 
 

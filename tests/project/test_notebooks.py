@@ -18,6 +18,7 @@ NOTEBOOKS = (
     "02_your_own_data",
     "03_bayes_and_reml",
     "04_change_over_time",
+    "05_in_pymc",
 )
 LONGEST = "03_bayes_and_reml"  # it compiles for NUTS, so it starts first
 # Enough for every figure and every verdict to exist; not enough for the verdicts to be clean.
@@ -28,6 +29,7 @@ NO_RESULTS = {
     "02_your_own_data": set(),
     "03_bayes_and_reml": {"2003", "2015"},
     "04_change_over_time": {"1964", "0", "1"},
+    "05_in_pymc": set(),
 }
 
 

@@ -60,7 +60,6 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "check": [fitted],
         "check_published": [record],
         "code_time": [[0.0, 1.0, 3.0]],
-        "compare": [bayes_mlm.summarise(fitted)],
         "compare_models": [[fitted, mean]],
         "comparisons": [fitted, "days"],
         "contextual_effects": [mundlak],

@@ -10,6 +10,7 @@ from bayes_mlm.base import (
     DesignError,
     EngineError,
     Floats,
+    check_choice,
     check_prob,
     expect,
     wald_reach,
@@ -111,8 +112,7 @@ def fit_reml(
     """
     if not isinstance(data, GroupMoments):
         expect("fit_reml", data, Design)
-    if method not in ("REML", "ML"):
-        raise EngineError(f"method {method!r} is not known; use 'REML' or 'ML'")
+    check_choice("method", method, ("REML", "ML"))
     check_prob(level)
     correlated = _correlated(data, correlated)
     if not isinstance(data, GroupMoments) and data.residual is not None:

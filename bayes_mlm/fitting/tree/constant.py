@@ -68,7 +68,7 @@ def constant_variables(design: Design) -> dict[str, Variable]:
     if design.residual is not None:
         rows, residual = (row_dim(design),), design.residual
         found |= {
-            "stratum": Variable(rows, _places(residual.stratum)),
+            "stratum_idx": Variable(rows, _places(residual.stratum)),
             "residual_time": Variable(rows, residual.time),
             "previous": Variable(rows, residual.previous),
             "gap": Variable(rows, residual.gap),

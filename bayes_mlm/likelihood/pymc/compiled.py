@@ -83,20 +83,19 @@ def compile_log_density(model: "pm.Model") -> LogDensity:
     """
     import pytensor
     import pytensor.tensor as pt
-    from pymc.model.transform.optimization import freeze_dims_and_data
     from pytensor.graph import clone_replace, rewrite_graph
 
-    model = freeze_dims_and_data(model)
     values = [model.rvs_to_values[variable] for variable in model.free_RVs]
     initial = model.initial_point()
     kept = [variable for variable in model.unobserved_RVs if not variable.name.endswith("_")]
     named = {variable.name: variable for variable in model.unobserved_value_vars}
+    terms = _with_constants(model, [model.logp(), *(named[one.name] for one in kept)])
     rewrites = ("canonicalize", "stabilize", "local_remove_check_parameter")
-    logp = rewrite_graph(model.logp(), include=rewrites)
+    logp = rewrite_graph(terms[0], include=rewrites)
     gradient = pt.grad(logp, values)
     cut = _cut([initial[value.name] for value in values])
     # One array, because each costs numba a microsecond to hand to Python.
-    parts = [logp, *gradient, *(named[variable.name] for variable in kept)]
+    parts = [logp, *gradient, *terms[1:]]
     joined = pt.concatenate([part.ravel() for part in parts])
     lifted = _lift(clone_replace([joined], dict(zip(values, cut.pieces, strict=True))))
     numbers = [*cut.places, *lifted.numbers]
@@ -179,6 +178,18 @@ def _shape(model: "pm.Model", variable: "TensorVariable") -> tuple[int, ...]:
     if dims:
         return tuple(len(model.coords[dim]) for dim in dims)
     return tuple(int(length) for length in variable.type.shape)
+
+
+def _with_constants(model: "pm.Model", terms: "list[TensorVariable]") -> "list[TensorVariable]":
+    """Replace a model's containers of data and lengths of dimensions by what they hold."""
+    import pytensor.tensor as pt
+    from pytensor.compile.sharedvalue import SharedVariable
+    from pytensor.graph import clone_replace
+
+    held = [*model.data_vars, *model.dim_lengths.values()]
+    shared = [one for one in held if isinstance(one, SharedVariable)]
+    replaced = {one: pt.constant(one.get_value(), dtype=one.dtype) for one in shared}
+    return clone_replace(terms, replaced) if model.data_vars else terms
 
 
 def _labels(labels: Sequence[Any]) -> NDArray[Any]:

@@ -21,7 +21,7 @@ A design with a residual structure (`bayes_mlm.model.residual`) adds ``sigma_e_b
 
 The data are containers, which ``pymc.set_data`` replaces: ``X`` (obs, term), ``y_data`` (obs), the
 place of each row's group ``codes`` (obs), and, unless the intercept is the only group effect, ``Z``
-(obs, effect); with several factors ``codes_school``, ``Z_school``; ``offset``, and ``stratum``
+(obs, effect); with several factors ``codes_school``, ``Z_school``; ``offset``, and ``stratum_idx``
 where residual sds differ. So a model predicts new rows of known groups; for new groups, draw their
 effects anew:
 

@@ -321,7 +321,7 @@ def observe(
     if design.response.offset is not None:
         eta = eta + data("offset", design.offset, (rows_dim(design),))
     if rows is not None and rows.levels:
-        stratum = data("stratum", rows.stratum, ("obs",))
+        stratum = data("stratum_idx", rows.stratum, ("obs",))
         for one in parameters_of(design).role("residual sd"):
             if one.dims:
                 aux[one.text] = pm.modelcontext(None)[one.name][stratum]

@@ -22,6 +22,7 @@ from bayes_mlm.base import (
     Floats,
     Ints,
     Stream,
+    check_choice,
     check_prob,
     expect,
     stream,
@@ -108,8 +109,7 @@ def predict(
     check_prob(prob)
     design = fit.design
     question = check_question(design, question)
-    if kind not in get_args(PredictionKind.__value__):
-        raise EngineError(f"kind must be 'mean' or 'observation', found {kind!r}")
+    check_choice("kind", kind, get_args(PredictionKind.__value__))
     if random_seed is not None and not _is_seed(random_seed):
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {random_seed!r}")
     options = USUAL

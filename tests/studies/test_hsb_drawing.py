@@ -3,7 +3,6 @@
 Structure, never pixels: artists, their data and their boxes on the page.
 """
 
-import itertools
 import warnings
 from dataclasses import replace
 
@@ -14,7 +13,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 import bayes_mlm.figures
 from bayes_mlm.base.text import estimate
@@ -31,6 +29,7 @@ from bayes_mlm.studies.hsb.figures.slopes import four_slopes, plot_four_slopes
 from bayes_mlm.studies.hsb.figures.subgroup_means import plot_subgroup_means, subgroup_means
 from bayes_mlm.studies.hsb.figures.within_line import plot_within_line, within_line
 from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
+from tests.helpers.pages import collisions, shown_texts
 
 MINE = {
     "group-spread",
@@ -130,32 +129,6 @@ def drawn(ladder):
 
 def labels_of(axes: Axes):
     return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
-def shown_texts(figure: Figure):
-    """Give every text on the page with its box; labels of ticks out of view are not on it."""
-    hidden = set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-            for tick in ticks:
-                if not low <= tick.get_loc() <= high:
-                    hidden |= {tick.label1, tick.label2}
-    return [
-        (text, text.get_window_extent())
-        for text in figure.findobj(Text)
-        if text not in hidden and text.get_visible() and text.get_text().strip()
-    ]
-
-
-def collisions(figure: Figure):
-    boxes = [(text.get_text(), box) for text, box in shown_texts(figure)]
-    return [
-        (one, other)
-        for (one, a), (other, b) in itertools.combinations(boxes, 2)
-        if (part := Bbox.intersection(a, b)) is not None and min(part.width, part.height) > 1.0
-    ]
 
 
 # --- all figures ----------------------------------------------------------------------------------

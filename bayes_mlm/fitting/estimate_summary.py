@@ -1,0 +1,70 @@
+"""Summary of a likelihood estimate: its rows, and what limits their interpretation."""
+
+import math
+
+from bayes_mlm.base import Finding, Verdict, level
+from bayes_mlm.design import Design
+from bayes_mlm.engines import cautions_on_model
+from bayes_mlm.fitting import derived
+from bayes_mlm.fitting.estimate_rows import (
+    coefficient_rows,
+    effect_rows,
+    icc_rows,
+    interval_findings,
+    shown_ends,
+    variance_rows,
+)
+from bayes_mlm.fitting.estimates import QuantityRow, Summary
+from bayes_mlm.fitting.predictions import Solution
+
+_GAUSSIAN = "the posterior has Student-t residuals; REML takes them as normal"
+_SINGULAR = (
+    "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
+    "the intervals and the posterior say what else is likely"
+)
+
+
+def summarise_solution(
+    fit: Solution,
+    design: Design,
+    *,
+    name: str,
+    engine: str,
+    null: Solution | None = None,
+    groups: bool = False,
+) -> Summary:
+    """Summarise a likelihood estimate of a design, as `Estimate.summary` describes."""
+    rows = [*coefficient_rows(fit), *variance_rows(fit, design)]
+    if fit.icc is not None:
+        rows += icc_rows(fit, design)
+        if null is not None and null.icc is not None and fit.terms != null.terms:
+            sds = [(float(one.cov_u[0, 0]) ** 0.5, one.sigma_e) for one in (fit, null)]
+            explained = derived.r_squared(*sds[0], *sds[1])
+            rows += [(key, float(value), None, None) for key, value in explained.items()]
+    findings = list(fit.verdict.findings)
+    if fit.errors is not None:
+        if not design.family.gaussian_moments:
+            findings.append(Finding("family", True, _GAUSSIAN))
+        if fit.singular:  # ordinary with few or similar groups, and no fault of the fit
+            findings.append(Finding("singular", True, _SINGULAR))
+        findings += [*cautions_on_model(design), *interval_findings(rows)]
+    rows.append(("loglik", fit.loglik, None, None))
+    if groups:
+        rows += effect_rows(fit)
+    return Summary(
+        rows=tuple(
+            QuantityRow(
+                model=name,
+                engine=engine,
+                quantity=quantity,
+                estimate=estimate,
+                sd=None if error is None or math.isnan(error) else error,
+                lower=lower,
+                upper=upper,
+            )
+            for quantity, estimate, error, span in rows
+            for lower, upper in [shown_ends(span)]
+        ),
+        interval=f"{level(fit.beta_interval[0].level)} CI",
+        verdict=Verdict(tuple(findings)),
+    )

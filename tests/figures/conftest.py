@@ -1,0 +1,26 @@
+"""Analyses that the tests of several figures share."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.helpers.figures import run, study
+
+
+@pytest.fixture(scope="session")
+def hsb():
+    null = study("hsb_null")
+    names = ("hsb_ses", "hsb_sector_ses", "hsb_mundlak_random", "hsb_pooled")
+    found = {"hsb_null": null} | {name: study(name, null) for name in names}
+    return {name: one.analysis for name, one in found.items()}
+
+
+@pytest.fixture(scope="session")
+def growth():
+    return run("reaction ~ days + (days | subject)", "sleepstudy")
+
+
+@pytest.fixture
+def nuts(mock_fit, hsb):
+    fit = mock_fit("hsb_ses", draws=100)
+    return replace(hsb["hsb_ses"], fits=(fit,))

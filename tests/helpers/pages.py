@@ -1,0 +1,61 @@
+"""Whether a drawn figure fits its page: nothing collides, nothing stands over the edge."""
+
+import itertools
+import warnings
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from bayes_mlm.figures.style import WIDTH
+
+
+def shown_texts(figure: Figure):
+    """Give every text on the page with its box; labels of ticks out of view are not on it."""
+    hidden = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+                if not low <= tick.get_loc() <= high:
+                    hidden |= {tick.label1, tick.label2}
+    return [
+        (text, text.get_window_extent())
+        for text in figure.findobj(Text)
+        if text not in hidden and text.get_visible() and text.get_text().strip()
+    ]
+
+
+def collisions(figure: Figure):
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text, _ in shown_texts(figure)]
+    return [
+        (one, other)
+        for (one, a), (other, b) in itertools.combinations(boxes, 2)
+        if (part := Bbox.intersection(a, b)) is not None and min(part.width, part.height) > 1.0
+    ]
+
+
+def laid_out(figure: Figure):
+    FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a layout that gave up, a glyph that is not there
+        figure.draw_without_rendering()
+    return figure
+
+
+def check_page(figure: Figure, what):
+    laid_out(figure)
+    assert collisions(figure) == [], what
+    page = figure.bbox
+    for text, _ in shown_texts(figure):
+        box = Text.get_window_extent(text)
+        # A pixel of antialiasing may stand over the edge.
+        edges = (box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1)
+        assert min(edges) >= -1, (what, text.get_text())
+        assert text.get_fontsize() >= 8
+    assert figure.get_size_inches()[0] == pytest.approx(WIDTH)
+    for axes in figure.axes:
+        # The drawing keeps most of its part of the page: names do not squeeze it out.
+        assert axes.get_window_extent().width > 0.14 * page.width, what
